@@ -1,0 +1,179 @@
+"""What a command is answered with, before any dialect gives it a form.
+
+Each class is the answer of the command its docstring names. In JSON the fields stand as they are,
+except that `who` is called `from`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatservice.entries import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing to add: what was asked for is done. `text` says so to a person."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """`hello`, `login`: who one is now.
+
+    `token` takes the name over from a connection that broke unnoticed; `inbox` is the last
+    position in one's inbox that was shown.
+    """
+
+    name: str
+    registered: bool
+    token: str
+    inbox: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`say`, `me`: the position of the entry in its log."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """`msg`: the position in the inbox of `to`; `away` is why they do not see it now, or empty."""
+
+    seq: int
+    to: str
+    away: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """`join`, `create`: the room, its number, topic and users; `seq` is its last position."""
+
+    room: str
+    number: int
+    topic: str
+    users: tuple[str, ...]
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomInfo:
+    """A row of `rooms`; `users` is how many are there, `locked` whether it has a password."""
+
+    room: str
+    number: int
+    topic: str
+    users: int
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoomList:
+    """`rooms`."""
+
+    rooms: tuple[RoomInfo, ...] = field(metadata={"of": RoomInfo})
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A row of `who`; `away` is why they are away, or empty."""
+
+    name: str
+    away: str
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """`who`."""
+
+    room: str
+    users: tuple[Member, ...] = field(metadata={"of": Member})
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`topic`."""
+
+    room: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """`history`: positions and entries, oldest first."""
+
+    room: str
+    entries: tuple[tuple[int, Entry], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A row of `files`.
+
+    `sha256` is None while the server has not read a file that its operator dropped in; `who` is
+    empty for those. `time` is milliseconds since 1970.
+    """
+
+    name: str
+    size: int
+    sha256: str | None
+    who: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileList:
+    """`files`: `room` is `@` for one's own inbox. `files` is empty where only `count` was asked."""
+
+    room: str
+    count: int
+    bytes: int
+    files: tuple[FileInfo, ...] = field(metadata={"of": FileInfo})
+    brief: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GetTicket:
+    """`get` (JSON), `link`: a ticket for one download."""
+
+    ticket: str
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutTicket:
+    """`put` (JSON): a ticket for one upload; `offset` is how much the server already has."""
+
+    ticket: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """`help`: lines for a person."""
+
+    lines: tuple[str, ...]
+
+
+Answer = (
+    Done
+    | Welcome
+    | Stored
+    | Private
+    | Joined
+    | RoomList
+    | Members
+    | Topic
+    | History
+    | FileList
+    | GetTicket
+    | PutTicket
+    | Help
+)
+
+Fields = dict[str, Any]
+"""A JSON object."""

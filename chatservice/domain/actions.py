@@ -1,0 +1,182 @@
+"""What each command does, whichever dialect it came in: the table of commands, in deeds.
+
+An action answers at once or later. What a dialect does in its own way stands in that dialect:
+`hello` and `quit`, the bytes of `put` and `get`, and `say` and `me`, which are many and whose
+answers are not waited for.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from chatservice import answers, limits, names
+from chatservice.domain.chat import Chat
+from chatservice.domain.places import Room, Session
+from chatservice.domain.ports import Done
+from chatservice.domain.tickets import Download
+from chatservice.entries import Kind
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import Request, help_lines
+
+Args = Mapping[str, Any]
+Action = Callable[[Chat, Session, Args], answers.Answer | Awaitable[answers.Answer]]
+
+
+def talk(chat: Chat, session: Session, request: Request, done: Done | None = None) -> None:
+    """`say` and `me`. `done` gets the position, once the entry is stored."""
+    room = chat.room_of(session, request.args.get("room"))
+    kind = Kind.ACTION if request.command.name == "me" else Kind.MESSAGE
+    chat.say(session, room, kind, request.args["text"], request.args.get("key"), done)
+
+
+def joined(room: Room, session: Session) -> answers.Joined:
+    """What one is told of a room that one has come into."""
+    others = tuple(user.name for user in room.users() if user is not session.user)
+    return answers.Joined(room.name, room.number, room.topic, others, room.log.last)
+
+
+async def _join(chat: Chat, session: Session, args: Args) -> answers.Joined:
+    room = await chat.join(session, args["room"], args.get("password"), args.get("after"))
+    return joined(room, session)
+
+
+async def _create(chat: Chat, session: Session, args: Args) -> answers.Joined:
+    user = chat.needs_user(session)
+    room = await chat.make_room(args.get("room"), args.get("password"), user)
+    chat.place(session, room)
+    return joined(room, session)
+
+
+def leave(chat: Chat, session: Session, args: Args) -> answers.Answer:
+    """`leave`: a person is in the lobby then."""
+    room = chat.room_of(session, args.get("room"))
+    chat.leave(session, room)
+    return joined(session.here, session) if session.here is not None else answers.Done()
+
+
+def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
+    return answers.RoomList(
+        tuple(
+            answers.RoomInfo(
+                room.name, room.number, room.topic, len(list(room.users())), bool(room.password)
+            )
+            for room in sorted(chat.rooms.values(), key=lambda room: room.number)
+        )
+    )
+
+
+def _who(chat: Chat, session: Session, args: Args) -> answers.Members:
+    room = chat.room_of(session, args.get("room"))
+    users = sorted(room.users(), key=lambda user: user.key)
+    return answers.Members(room.name, tuple(answers.Member(u.name, u.away) for u in users))
+
+
+async def _topic(chat: Chat, session: Session, args: Args) -> answers.Topic:
+    room = chat.room_of(session, args.get("room"))
+    if "text" in args:
+        await chat.set_topic(session, room, args["text"])
+    return answers.Topic(room.name, room.topic)
+
+
+async def _msg(chat: Chat, session: Session, args: Args) -> answers.Private:
+    seq = await chat.write_to(session, args["to"], args["text"], args.get("key"))
+    return answers.Private(seq, args["to"], chat.away(args["to"]))
+
+
+def _away(chat: Chat, session: Session, args: Args) -> answers.Done:
+    user = chat.needs_user(session)
+    user.away = names.clean(args.get("text", "")).replace("\n", " ")
+    return answers.Done("You are away." if user.away else "You are back.")
+
+
+def _ignore(chat: Chat, session: Session, args: Args) -> answers.Done:
+    name = names.user(args["user"])
+    key = names.key(name)
+    if key in session.ignored:
+        session.ignored.remove(key)
+        return answers.Done(f"You hear {name} again.")
+    session.ignored.add(key)
+    return answers.Done(f"You do not hear {name} any more; /ignore {name} again to hear them.")
+
+
+async def _history(chat: Chat, session: Session, args: Args) -> answers.History:
+    room = chat.room_of(session, args.get("room"))
+    after, before = args.get("after"), args.get("before")
+    limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
+    return answers.History(room.name, tuple(await chat.history(room, after, before, limit)))
+
+
+async def _files(chat: Chat, session: Session, args: Args) -> answers.FileList:
+    shelf = chat.shelf(session, args.get("room"))
+    name = "@" if args.get("room") == "@" else chat.room_of(session, args.get("room")).name
+    files = tuple(await chat.shared_files.files(shelf))
+    brief = args.get("brief", False)
+    total = sum(file.size for file in files)
+    return answers.FileList(name, len(files), total, () if brief else files, brief)
+
+
+async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:
+    """`link`, and `get` in JSON: a ticket for a file."""
+    user = chat.needs_user(session)
+    outgoing = await chat.open_file(session, args.get("room"), args["name"])
+    outgoing.close()
+    mark = outgoing.mark
+    ticket = chat.issue(Download(outgoing.shelf, mark.name, mark.sha256, user.name))
+    return answers.GetTicket(ticket, mark.name, mark.size, mark.sha256)
+
+
+async def put_ticket(chat: Chat, session: Session, args: Args) -> answers.PutTicket:
+    """`put` in JSON: a ticket for an upload."""
+    upload = await chat.upload(
+        session, args.get("room"), args.get("to"), args["name"], args["size"], args.get("sha256")
+    )
+    return answers.PutTicket(chat.issue(upload), 0)
+
+
+async def _remove(chat: Chat, session: Session, args: Args) -> answers.Done:
+    await chat.remove_file(session, args.get("room"), args["name"])
+    return answers.Done(f"{args['name']} is off the shelf.")
+
+
+async def _register(chat: Chat, session: Session, args: Args) -> answers.Done:
+    await chat.register(session, args["password"])
+    name = chat.needs_user(session).name
+    return answers.Done(f"{name} is your name from now on; /login {name} PASSWORD brings you back.")
+
+
+async def _login(chat: Chat, session: Session, args: Args) -> answers.Welcome:
+    return await chat.enter(session, args["name"], args["password"])
+
+
+async def _nick(chat: Chat, session: Session, args: Args) -> answers.Welcome:
+    return await chat.enter(session, args["name"])
+
+
+def _help(chat: Chat, session: Session, args: Args) -> answers.Help:
+    lines = help_lines(args.get("command"))
+    if not lines:
+        raise Refusal(
+            Code.UNKNOWN_COMMAND, "There is no such command; /help lists those there are."
+        )
+    return answers.Help(lines)
+
+
+ACTIONS: Mapping[str, Action] = {
+    "join": _join,
+    "create": _create,
+    "leave": leave,
+    "rooms": _rooms,
+    "who": _who,
+    "topic": _topic,
+    "msg": _msg,
+    "away": _away,
+    "ignore": _ignore,
+    "history": _history,
+    "files": _files,
+    "link": link,
+    "remove": _remove,
+    "register": _register,
+    "login": _login,
+    "nick": _nick,
+    "help": _help,
+}
+"""Each command's action, but for those that a dialect does in its own way."""

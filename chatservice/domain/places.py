@@ -1,0 +1,78 @@
+"""Where one can be, and who one is: rooms, users, sessions."""
+
+import secrets
+from collections.abc import Iterable
+
+from chatservice import names
+from chatservice.domain.log import Cursor, Log, Reader
+
+LOBBY = "lobby"
+"""The room in which everybody begins. Its shelf is the top of SharedFiles."""
+
+
+class Room:
+    """A log to talk in, and a shelf."""
+
+    def __init__(self, number: int, name: str, topic: str, password: str | None, last: int) -> None:
+        self.number = number
+        self.name = name
+        self.topic = topic
+        self.password = password
+        self.log = Log(number, name, last)
+        self.sessions: dict[Session, Cursor] = {}
+
+    @property
+    def shelf(self) -> str:
+        """Where its files are kept."""
+        return "" if self.name == LOBBY else self.name
+
+    def users(self) -> Iterable["User"]:
+        """Who is here, each once, in the order in which they came."""
+        return dict.fromkeys(s.user for s in self.sessions if s.user is not None)
+
+
+class User:
+    """A name: a guest's for as long as they are connected, or a registered one's for good."""
+
+    def __init__(self, name: str, inbox: Log, registered: bool) -> None:
+        self.name = name
+        self.key = names.key(name)
+        self.inbox = inbox
+        self.registered = registered
+        self.away = ""
+        self.token = secrets.token_urlsafe(18)
+        self.sessions: set[Session] = set()
+
+    @property
+    def shelf(self) -> str:
+        """Where files meant for them are kept."""
+        return inbox_shelf(self.key, self.inbox.id)
+
+
+def inbox_shelf(key: str, inbox: int) -> str:
+    """The shelf of an inbox: a registered user's by name, a guest's by their inbox's number."""
+    return f".inboxes/{key}" if inbox > 0 else f".guests/{-inbox}"
+
+
+class Session:
+    """One connection of one user, from the address `origin`.
+
+    `echo` says whether it sees its own entries too. `here` is the room that a person is in; a
+    program is in as many as it likes, and `here` in none.
+    """
+
+    def __init__(self, reader: Reader, echo: bool, origin: str) -> None:
+        self.reader = reader
+        self.origin = origin
+        self.echo = echo
+        self.user: User | None = None
+        self.here: Room | None = None
+        self.inbox: Cursor | None = None
+        self.rooms: dict[Room, Cursor] = {}
+        self.ignored: set[str] = set()
+
+    def wake(self) -> None:
+        """Let the reader look at all that it reads."""
+        for cursor in (self.inbox, *self.rooms.values()):
+            if cursor is not None:
+                self.reader.wake(cursor)

@@ -1,0 +1,191 @@
+"""What the domain needs of a storage engine, and what the engine promises.
+
+Answers may come later: each method that can wait returns an awaitable. Nothing here takes this
+process for the only one that writes: positions, rooms' numbers and names are the engine's to give.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatservice.answers import FileInfo
+from chatservice.domain.log import Block, Cursor, Log
+from chatservice.entries import Entry, FileMark
+
+Done = Callable[[int | Exception], None]
+"""Called once, with the position of what was stored, or with what went wrong."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """An entry on its way into a log.
+
+    `author` does not get it back. `key`, chosen by the writer, makes a repetition harmless: what
+    the same user sent to the same log with the same key is stored once, and answered with the
+    position that it has.
+    """
+
+    log: Log
+    entry: Entry
+    author: Cursor | None = None
+    key: str | None = None
+    done: Done | None = None
+
+
+class Recorder(Protocol):
+    """Takes entries in: durable first, then shown (`Log.extend`), then acknowledged (`done`)."""
+
+    def record(self, draft: Draft) -> None:
+        """Store an entry. Those of one log are stored in the order in which they were given."""
+
+    def stored(self, draft: Draft) -> Awaitable[int]:
+        """The same, answering with the position. Raises `Refusal` (not-stored)."""
+
+    def shown(self, log: Log, position: int) -> None:
+        """Remember that a registered user was shown their inbox up to there."""
+
+    def settled(self) -> Awaitable[None]:
+        """Answer when all that was given so far is stored, or has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRow:
+    """A room as it is kept. `last` is its log's last position, `password` a hash or None."""
+
+    number: int
+    name: str
+    topic: str
+    password: str | None
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A registered user as they are kept: `shown` is how far their inbox was read."""
+
+    name: str
+    password: str
+    inbox: int
+    shown: int
+
+
+class Store(Protocol):
+    """Rooms, accounts, and the logs' past."""
+
+    def rooms(self) -> Awaitable[Sequence[RoomRow]]:
+        """Every room, by its number."""
+
+    def create_room(self, name: str, password: str | None, time: int) -> Awaitable[RoomRow]:
+        """Make a room. Raises `Refusal` (room-exists), whoever made it."""
+
+    def set_topic(self, number: int, topic: str) -> Awaitable[None]:
+        """Keep a room's topic."""
+
+    def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
+        """The entries behind a position: a block or more, of about `limit` entries altogether."""
+
+    def account(self, name: str) -> Awaitable[Account | None]:
+        """The account of a name, or None."""
+
+    def register(self, name: str, password: str, inbox: int, time: int) -> Awaitable[Account]:
+        """Make an account; what a guest's `inbox` holds becomes its own.
+
+        Raises `Refusal` (already-registered).
+        """
+
+    def last(self, log: int) -> Awaitable[int]:
+        """A log's last position."""
+
+    def forget(self, log: int) -> Awaitable[None]:
+        """Drop the inbox of a guest who left."""
+
+
+class Names(Protocol):
+    """Who is here. A name is one user's at a time, on all nodes together."""
+
+    def claim(self, key: str) -> Awaitable[bool]:
+        """Take a name; False if somebody has it."""
+
+    def release(self, key: str) -> None:
+        """Give it back."""
+
+
+class Passwords(Protocol):
+    """Slow on purpose, so never done where others wait."""
+
+    def hash(self, password: str) -> Awaitable[str]:
+        """Return what to keep of a password."""
+
+    def fits(self, kept: str, password: str) -> Awaitable[bool]:
+        """Return whether it is the one."""
+
+
+class Incoming(Protocol):
+    """A file on its way in."""
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes; storing may lag behind."""
+
+    def when_ready(self) -> Awaitable[None] | None:
+        """None if more may come at once, else what to wait for first."""
+
+    def finish(self) -> Awaitable[FileMark]:
+        """Check, make durable, and put on the shelf.
+
+        Raises `Refusal` (incomplete, wrong-sha256, not-stored); nothing is kept then.
+        """
+
+    def abandon(self) -> None:
+        """Keep nothing."""
+
+
+class Outgoing(Protocol):
+    """A file of a shelf, opened: its content stays what `mark` says."""
+
+    shelf: str
+    mark: FileMark
+    left: int
+
+    def read(self, count: int) -> bytes:
+        """Return the next bytes, of the `left` that are still to come."""
+
+    def seek(self, offset: int) -> None:
+        """Go on from there. Raises `Refusal` (bad-offset)."""
+
+    def close(self) -> None:
+        """Be done with it."""
+
+
+class Shelves(Protocol):
+    """Keeps shared files. A shelf is named by a path (`Room.shelf`, `User.shelf`)."""
+
+    def files(self, shelf: str) -> Awaitable[Sequence[FileInfo]]:
+        """What is there, by name."""
+
+    def open(self, shelf: str, name: str) -> Awaitable[Outgoing]:
+        """Open a file for reading. Raises `Refusal` (no-such-file)."""
+
+    def receive(
+        self, shelf: str, name: str, size: int, sha256: str | None, who: str, time: int
+    ) -> Incoming:
+        """Begin an upload. Raises `Refusal` (too-large, not-stored)."""
+
+    def remove(self, shelf: str, name: str, who: str) -> Awaitable[None]:
+        """Take a file away. Raises `Refusal` (no-such-file, not-yours)."""
+
+    def move(self, shelf: str, to: str) -> Awaitable[None]:
+        """Give what is on one shelf to another: a guest has registered."""
+
+    def forget(self, shelf: str) -> Awaitable[None]:
+        """Drop the whole shelf of a guest who left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """All of it."""
+
+    recorder: Recorder
+    store: Store
+    names: Names
+    passwords: Passwords
+    shelves: Shelves

@@ -1,0 +1,71 @@
+"""A ticket is the right to one transfer, on whatever connection shows it first."""
+
+import secrets
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chatservice import limits
+from chatservice.domain.log import Cursor, Log
+from chatservice.errors import Code, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a file is sent: a shelf that keeps it, the log that tells of it, whose they are."""
+
+    shelf: str
+    log: Log
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What a ticket for `GET` is good for."""
+
+    shelf: str
+    name: str
+    sha256: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that somebody may send: what a ticket for `PUT` is good for, and `/put` asks for.
+
+    `author` is the cursor that is not told of it, because its reader is answered.
+    """
+
+    target: Target
+    name: str
+    size: int
+    sha256: str | None
+    who: str
+    author: Cursor | None = None
+
+
+Right = TypeVar("Right", Download, Upload)
+
+
+class Tickets:
+    """The tickets that are out. `now`, everywhere, is in seconds on a clock that only goes on."""
+
+    def __init__(self) -> None:
+        self._out: dict[str, tuple[float, Download | Upload]] = {}
+
+    def issue(self, right: Download | Upload, now: float) -> str:
+        """Hand out a ticket: 144 random bits, good for `limits.TICKET_SECONDS`, once."""
+        for ticket in [t for t, (until, _) in self._out.items() if until < now]:
+            del self._out[ticket]
+        ticket = secrets.token_urlsafe(18)
+        self._out[ticket] = now + limits.TICKET_SECONDS, right
+        return ticket
+
+    def redeem(self, ticket: str, class_: type[Right], now: float) -> Right:
+        """Take a ticket back and return its right. Raises `Refusal` (bad-ticket)."""
+        until, right = self._out.pop(ticket, (0.0, None))
+        if right is None or until < now or not isinstance(right, class_):
+            raise Refusal(
+                Code.BAD_TICKET,
+                "That ticket is not good: it was used, is too old, or never was; ask for another.",
+            )
+        return right

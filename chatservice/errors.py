@@ -1,0 +1,74 @@
+"""The one way in which a wish is refused: a stable code and a sentence that says what to do."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why something was refused. Programs compare these; docs/protocol.md lists them."""
+
+    BAD_LINE = "bad-line"
+    TOO_LONG = "too-long"
+    BAD_NAME = "bad-name"
+    NAME_TAKEN = "name-taken"
+    PASSWORD_NEEDED = "password-needed"
+    WRONG_PASSWORD = "wrong-password"
+    NAME_NEEDED = "name-needed"
+    UNKNOWN_COMMAND = "unknown-command"
+    BAD_ARGUMENT = "bad-argument"
+    NO_SUCH_ROOM = "no-such-room"
+    ROOM_EXISTS = "room-exists"
+    NOT_IN_ROOM = "not-in-room"
+    NO_SUCH_USER = "no-such-user"
+    ALREADY_REGISTERED = "already-registered"
+    BAD_FILE_NAME = "bad-file-name"
+    NO_SUCH_FILE = "no-such-file"
+    NOT_YOURS = "not-yours"
+    TOO_LARGE = "too-large"
+    INCOMPLETE = "incomplete"
+    WRONG_SHA256 = "wrong-sha256"
+    BAD_OFFSET = "bad-offset"
+    BAD_TICKET = "bad-ticket"
+    NOT_STORED = "not-stored"
+    SERVER_ERROR = "server-error"
+
+
+MEANINGS: dict[Code, str] = {
+    Code.BAD_LINE: "the line is not UTF-8, holds a NUL, or is not one JSON object",
+    Code.TOO_LONG: "the line, or a text in it, is longer than allowed",
+    Code.BAD_NAME: "a name is empty, too long, or has a character that it may not have",
+    Code.NAME_TAKEN: "somebody here has that name",
+    Code.PASSWORD_NEEDED: "the name is registered, or the room has a password, and none was given",
+    Code.WRONG_PASSWORD: "the password does not fit",
+    Code.NAME_NEEDED: "say who you are first (`hello`)",
+    Code.UNKNOWN_COMMAND: "there is no such command in this dialect",
+    Code.BAD_ARGUMENT: "an argument is missing, of the wrong type, or one too many",
+    Code.NO_SUCH_ROOM: "there is no such room",
+    Code.ROOM_EXISTS: "a room of that name exists already",
+    Code.NOT_IN_ROOM: "join the room first",
+    Code.NO_SUCH_USER: "nobody of that name is here, and it is not a registered name",
+    Code.ALREADY_REGISTERED: "the name is registered already",
+    Code.BAD_FILE_NAME: "a file cannot be called that",
+    Code.NO_SUCH_FILE: "there is no such file on that shelf",
+    Code.NOT_YOURS: "only who put it there may do that",
+    Code.TOO_LARGE: "the file is larger than the operator allows, or than the disk has room for",
+    Code.INCOMPLETE: "fewer bytes came than were declared; nothing was kept",
+    Code.WRONG_SHA256: "the bytes do not have the declared SHA-256; nothing was kept",
+    Code.BAD_OFFSET: "OFFSET lies outside of the file",
+    Code.BAD_TICKET: "no such ticket: made up, used already, or too old",
+    Code.NOT_STORED: "the disk refused it: not kept, and shown to nobody",
+    Code.SERVER_ERROR: "an error of the server's; its operator finds it in the log",
+}
+"""What each code means, for docs/protocol.md. Every code has a row (tests/test_docs.py)."""
+
+
+class Refusal(Exception):
+    """A wish that is not granted. The fault is the asker's unless the code is `SERVER_ERROR`.
+
+    `code` is for programs; `sentence` is for people, ends with a full stop, and says what to do
+    instead.
+    """
+
+    def __init__(self, code: Code, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence

@@ -1,0 +1,345 @@
+"""The table of commands. Dispatch, `/help`, the client and docs/protocol.md come from it."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, Flag, auto
+from types import MappingProxyType
+from typing import Any
+
+from chatservice import answers
+
+
+class Dialect(Flag):
+    """Which of the two dialects knows a command, or an argument."""
+
+    TEXT = auto()
+    JSON = auto()
+    BOTH = TEXT | JSON
+
+
+class Need(Enum):
+    """What a command needs of who gives it."""
+
+    NOTHING = auto()
+    NAME = auto()
+
+
+class Form(Enum):
+    """What an argument looks like.
+
+    The value says it in words, has the pattern that a typed word must match to be taken for it,
+    and the type that it has in JSON. `REST` and `FILE` take all that the words around them leave
+    over, with its spaces.
+    """
+
+    WORD = ("a word", r"\S+", str)
+    REST = ("text", r".+", str)
+    FILE = ("a file's name", r".+", str)
+    USER = ("a user", r"@\S+", str)
+    SHA256 = ("64 hexadecimal digits", r"[0-9A-Fa-f]{64}", str)
+    NUMBER = ("a whole number that is not negative", r"[0-9]{1,18}", int)
+    POSITION = ("a position", r"#[0-9]{1,18}", int)
+    FLAG = ("true or false", r"(?!)", bool)
+
+    def __init__(self, description: str, pattern: str, type_: type) -> None:
+        self.description = description
+        self.pattern = re.compile(pattern, re.DOTALL)
+        self.type = type_
+
+    @property
+    def greedy(self) -> bool:
+        """Whether it may hold spaces."""
+        return self in (Form.REST, Form.FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """An argument of a command. `help` says what goes in, for the reference."""
+
+    name: str
+    form: Form
+    help: str = ""
+    optional: bool = False
+    dialect: Dialect = Dialect.BOTH
+    json_optional: bool | None = None
+
+    def is_optional(self, dialect: Dialect) -> bool:
+        """Return whether it may be left out in that dialect."""
+        if dialect is Dialect.JSON and self.json_optional is not None:
+            return self.json_optional
+        return self.optional
+
+    @property
+    def usage(self) -> str:
+        """How `/help` names it: `ROOM`, `[PASSWORD]`, `[@USER]`."""
+        mark = {Form.USER: "@", Form.POSITION: "#"}.get(self.form, "")
+        word = mark + ("USER" if mark == "@" else self.name.upper())
+        return f"[{word}]" if self.optional else word
+
+
+@dataclass(frozen=True, slots=True)
+class Also:
+    """Words that call a command without its slash, where the whole line has exactly that shape.
+
+    `shape` is made of words to be typed as they stand and, in capitals, arguments of the command;
+    `sets` gives further arguments a value.
+    """
+
+    shape: str
+    sets: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row of the table. `answer` is what it is answered with."""
+
+    name: str
+    help: str
+    args: tuple[Arg, ...] = ()
+    also: tuple[Also, ...] = ()
+    answer: type = answers.Done
+    needs: Need = Need.NAME
+    dialect: Dialect = Dialect.BOTH
+
+    def arguments(self, dialect: Dialect) -> Iterator[Arg]:
+        """The arguments that it has in that dialect, in their order."""
+        return (arg for arg in self.args if arg.dialect & dialect)
+
+    @property
+    def usage(self) -> str:
+        """`/put NAME SIZE [SHA256] [@USER]`."""
+        shown = (a.usage for a in self.arguments(Dialect.TEXT) if a.form is not Form.FLAG)
+        return " ".join([f"/{self.name}", *shown])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command with its arguments, whichever way it came in. `args` holds only what was given."""
+
+    command: Command
+    args: Mapping[str, Any]
+    id: Any = None
+
+
+_T, _J = Dialect.TEXT, Dialect.JSON
+_HERE = Arg("room", Form.WORD, "the room", dialect=_J)
+"""The room of a command that, typed, always means the room one is in."""
+_KEY = Arg(
+    "key", Form.WORD, "the client's choice; sent again with it, it is not said twice", True, _J
+)
+
+_ROWS = (
+    Command(
+        "hello",
+        "says who one is; comes first",
+        (
+            Arg("name", Form.WORD, "the user's name"),
+            Arg("password", Form.WORD, "of a registered name", True),
+            Arg("token", Form.WORD, "of an earlier `hello`, to take the name over", True),
+            Arg("after", Form.NUMBER, "inbox: what comes after that position", True),
+        ),
+        answer=answers.Welcome,
+        needs=Need.NOTHING,
+        dialect=_J,
+    ),
+    Command(
+        "join",
+        "moves to a room, by name or by number",
+        (
+            Arg("room", Form.WORD, "its name or number"),
+            Arg("password", Form.WORD, "where it has one", True),
+            Arg("after", Form.NUMBER, "first the entries after that position", True, _J),
+        ),
+        (Also("join [ROOM]"), Also("-goto ROOM")),
+        answer=answers.Joined,
+    ),
+    Command(
+        "create",
+        "makes a room and moves there; without a name the server picks one",
+        (
+            Arg("room", Form.WORD, "its name", True),
+            Arg("password", Form.WORD, "to be asked of who joins", True),
+        ),
+        (Also("create [ROOM]"), Also("NEW [ROOM]")),
+        answer=answers.Joined,
+    ),
+    Command("leave", "back to the lobby; JSON: leaves the room", (_HERE,)),
+    Command(
+        "exit",
+        "back to the lobby; from the lobby, ends the connection",
+        also=(Also("exit"),),
+        dialect=_T,
+    ),
+    Command("rooms", "lists the rooms", answer=answers.RoomList),
+    Command(
+        "who",
+        "lists who is in a room",
+        (Arg("room", Form.WORD, "this one, if none is named", True, json_optional=False),),
+        answer=answers.Members,
+    ),
+    Command(
+        "topic",
+        "shows or sets what the room is about",
+        (_HERE, Arg("text", Form.REST, "the new topic", True)),
+        answer=answers.Topic,
+    ),
+    Command(
+        "say",
+        "says a line, also one that begins with a slash",
+        (_HERE, Arg("text", Form.REST, "what to say"), _KEY),
+        answer=answers.Stored,
+    ),
+    Command(
+        "me",
+        "shows what you do: ~ alice waves",
+        (_HERE, Arg("text", Form.REST, "what you do"), _KEY),
+        answer=answers.Stored,
+    ),
+    Command(
+        "msg",
+        "a private message; it waits for a registered user who is away",
+        (Arg("to", Form.WORD, "the user"), Arg("text", Form.REST, "what to say"), _KEY),
+        (Also("@TO TEXT"), Also("-pr TO TEXT")),
+        answer=answers.Private,
+    ),
+    Command(
+        "away",
+        "tells who writes to you that you are away, and why; alone: you are back",
+        (Arg("text", Form.REST, "why", True),),
+    ),
+    Command(
+        "ignore",
+        "hides what a user says from this connection; again: shows it",
+        (Arg("user", Form.WORD, "the user"),),
+    ),
+    Command(
+        "history",
+        "shows the last N entries, or those after position #AFTER",
+        (
+            Arg("room", Form.WORD, "the room", dialect=_J),
+            Arg("after", Form.POSITION, "those after this position, the first ones", True),
+            Arg("before", Form.NUMBER, "those before this position, the last ones", True, _J),
+            Arg("limit", Form.NUMBER, "how many at most (20; never more than 1000)", True),
+        ),
+        answer=answers.History,
+    ),
+    Command(
+        "files",
+        "lists the shelf of a room; @ is your own",
+        (
+            Arg("room", Form.WORD, "this one, if none is named", True, json_optional=False),
+            Arg("brief", Form.FLAG, "only how many", True),
+        ),
+        (Also("access server files", {"brief": True}), Also("list server files")),
+        answer=answers.FileList,
+    ),
+    Command(
+        "put",
+        "uploads a file, to the room or to one user: exactly SIZE bytes follow the line",
+        (
+            Arg("room", Form.WORD, "the room; or `to`", True, _J),
+            Arg("name", Form.FILE, "the file's name"),
+            Arg("size", Form.NUMBER, "how many bytes"),
+            Arg("sha256", Form.SHA256, "checked if given", True),
+            Arg("to", Form.USER, "only for that user", True),
+        ),
+        answer=answers.PutTicket,
+    ),
+    Command(
+        "get",
+        "downloads a file: one line '= LENGTH SHA256 NAME', then LENGTH bytes",
+        (
+            Arg("room", Form.WORD, "the shelf; `@` is your own", dialect=_J),
+            Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf"),
+            Arg("offset", Form.NUMBER, "where to begin", True, _T),
+        ),
+        (Also("download NAME"),),
+        answer=answers.GetTicket,
+    ),
+    Command(
+        "link",
+        "tells how to fetch a file from another terminal",
+        (
+            Arg("room", Form.WORD, "the shelf; `@` is your own", dialect=_J),
+            Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf"),
+        ),
+        answer=answers.GetTicket,
+    ),
+    Command(
+        "remove",
+        "takes your own file off the shelf",
+        (
+            Arg("room", Form.WORD, "the shelf; `@` is your own", dialect=_J),
+            Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf"),
+        ),
+    ),
+    Command(
+        "register",
+        "keeps your name for you",
+        (Arg("password", Form.WORD, "to log in with"),),
+    ),
+    Command(
+        "login",
+        "takes your registered name",
+        (
+            Arg("name", Form.WORD, "the registered name"),
+            Arg("password", Form.WORD, "its password"),
+        ),
+        answer=answers.Welcome,
+        needs=Need.NOTHING,
+    ),
+    Command(
+        "nick",
+        "takes another name",
+        (Arg("name", Form.WORD, "the new name"),),
+        answer=answers.Welcome,
+    ),
+    Command(
+        "help",
+        "lists the commands, or explains one",
+        (Arg("command", Form.WORD, "which one", True),),
+        (Also("help"),),
+        answer=answers.Help,
+        needs=Need.NOTHING,
+    ),
+    Command(
+        "quit",
+        "ends the connection",
+        (Arg("text", Form.REST, "a last word", True),),
+        (Also("quit"), Also("bye")),
+        needs=Need.NOTHING,
+    ),
+)
+
+COMMANDS: Mapping[str, Command] = MappingProxyType({row.name: row for row in _ROWS})
+"""Every command, by its name."""
+
+SAY = COMMANDS["say"]
+
+
+def nearest(name: str, dialect: Dialect) -> str | None:
+    """Return the command whose name is most like `name`, or None where none is like it."""
+    known = [row.name for row in _ROWS if row.dialect & dialect]
+    near = difflib.get_close_matches(name.casefold()[:32], known, n=1, cutoff=0.5)
+    return near[0] if near else None
+
+
+def help_lines(command: str | None = None) -> tuple[str, ...]:
+    """Return what `/help` shows: a line a command, or all about one. Empty if there is no such."""
+    if command is None:
+        rows = [row for row in _ROWS if row.dialect & Dialect.TEXT]
+        return tuple(f"{row.usage} - {row.help}" for row in rows)
+    row = COMMANDS.get(command.removeprefix("/"))
+    if row is None or not row.dialect & Dialect.TEXT:
+        return ()
+    lines = [f"{row.usage} - {row.help}"]
+    lines += [
+        f"  {arg.usage} - {arg.help}"
+        for arg in row.arguments(Dialect.TEXT)
+        if arg.form is not Form.FLAG
+    ]
+    if row.also:
+        lines.append("  also: " + ", ".join(also.shape for also in row.also))
+    return tuple(lines)

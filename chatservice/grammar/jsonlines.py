@@ -1,0 +1,218 @@
+"""The JSON dialect: one object a line, each way."""
+
+import json
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from chatservice import answers, events
+from chatservice.entries import Entry, FileMark, Kind
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form, Request, nearest
+
+A = TypeVar("A")
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+_EVENTS: dict[type, str] = {
+    events.Came: "joined",
+    events.Left: "left",
+    events.Renamed: "renamed",
+    events.Notice: "notice",
+}
+
+
+def line(it: answers.Fields) -> bytes:
+    """Return a JSON object as a line, with its end."""
+    return _dumps(it).encode() + b"\n"
+
+
+def load(data: bytes) -> answers.Fields:
+    """Return the JSON object of a line. Raises `Refusal` (bad-line)."""
+    if b"\0" in data:
+        raise Refusal(
+            Code.BAD_LINE, "That line has a NUL in it; write it as \\u0000, or leave it out."
+        )
+    try:
+        it = json.loads(data, parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise Refusal(Code.BAD_LINE, "That line is not UTF-8; encode it so.") from None
+    except (ValueError, RecursionError):
+        raise Refusal(Code.BAD_LINE, "That line is not JSON; send one object a line.") from None
+    if not isinstance(it, dict):
+        raise Refusal(Code.BAD_LINE, "That line is not a JSON object; send one object a line.")
+    return it
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def request(it: answers.Fields) -> Request:
+    """Return what an object asks for. Raises `Refusal` (unknown-command, bad-argument).
+
+    Fields that a command does not have are passed over, so that an older server understands a
+    newer client as far as it can.
+    """
+    name = it.get("do")
+    if not isinstance(name, str):
+        raise Refusal(Code.BAD_ARGUMENT, 'There is no "do" in that object; name the command in it.')
+    command = COMMANDS.get(name)
+    if command is None or not command.dialect & Dialect.JSON:
+        near = nearest(name, Dialect.JSON)
+        hint = f'did you mean "{near}"?' if near else '{"do":"help"} lists those there are.'
+        raise Refusal(Code.UNKNOWN_COMMAND, f'There is no command "{name[:32]}"; {hint}')
+    return Request(command, _arguments(command, it), it.get("id"))
+
+
+def _arguments(command: Command, it: answers.Fields) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for arg in command.arguments(Dialect.JSON):
+        value = it.get(arg.name)
+        if value is None:
+            if not arg.is_optional(Dialect.JSON):
+                raise Refusal(
+                    Code.BAD_ARGUMENT, f'"{command.name}" needs "{arg.name}": {arg.help}.'
+                )
+            continue
+        _check(command, arg, value)
+        values[arg.name] = value
+    return values
+
+
+def _check(command: Command, arg: Arg, value: Any) -> None:
+    """Refuse a value of the wrong type. For JSON, true is no number."""
+    fits = type(value) is arg.form.type
+    if fits and arg.form.type is int:
+        fits = 0 <= value < 1 << 60
+    if fits and arg.form is Form.SHA256:
+        fits = arg.form.pattern.fullmatch(value) is not None
+    if not fits:
+        wanted = "a string" if arg.form.type is str else arg.form.description
+        if arg.form is Form.SHA256:
+            wanted = "a string of 64 hexadecimal digits"
+        elif arg.form is Form.POSITION:
+            wanted = Form.NUMBER.description
+        sentence = f'"{arg.name}" of "{command.name}" must be {wanted}.'
+        raise Refusal(Code.BAD_ARGUMENT, sentence)
+    if arg.form.type is str and "\0" in value:
+        raise Refusal(Code.BAD_LINE, f'"{arg.name}" has a NUL in it; leave it out.')
+
+
+def asking(it: Request) -> bytes:
+    """Return the line that makes a request: what a client sends."""
+    asked = {"do": it.command.name, "id": it.id, **it.args}
+    if it.id is None:
+        del asked["id"]
+    return line(asked)
+
+
+def time(milliseconds: int) -> str:
+    """Return a time as RFC 3339 gives it: `2026-11-21T03:40:54.123Z`."""
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
+
+
+def _milliseconds(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def entry_fields(position: int, it: Entry, log: str) -> answers.Fields:
+    """Return an entry as an object. An inbox has no `room`."""
+    fields_: answers.Fields = {"event": it.kind}
+    if log != "@":
+        fields_["room"] = log
+    fields_ |= {"seq": position, "time": time(it.time), "from": it.who}
+    if it.file is not None:
+        fields_ |= it.file._asdict()
+    elif it.kind == Kind.REMOVED:
+        fields_["name"] = it.text
+    else:
+        fields_["text"] = it.text
+    return fields_
+
+
+def entry(position: int, it: Entry, log: str) -> bytes:
+    """Return an entry as a line. `log` is the room's name, or `@` in an inbox."""
+    return line(entry_fields(position, it, log))
+
+
+def entry_of(it: answers.Fields) -> tuple[int, Entry, str]:
+    """Return position, entry and log of an object that `entry_fields` made."""
+    mark = FileMark(it["name"], it["size"], it["sha256"]) if it["event"] == Kind.FILE else None
+    text = it["name"] if it["event"] == Kind.REMOVED else it.get("text", "")
+    made = Entry(it["event"], _milliseconds(it["time"]), it["from"], text, mark)
+    return it["seq"], made, it.get("room", "@")
+
+
+@lru_cache(maxsize=256)  # everybody in the room is told the same
+def event(it: events.Event) -> bytes:
+    """Return an event as a line."""
+    return line({"event": _EVENTS[type(it)], **_fields(it)})
+
+
+def event_of(it: answers.Fields) -> events.Event | None:
+    """Return the event of an object, or None where it is none that this version knows."""
+    for class_, name in _EVENTS.items():
+        if it["event"] == name:
+            made: events.Event = _make(class_, it)
+            return made
+    return None
+
+
+def answer(it: answers.Answer, id_: Any) -> bytes:
+    """Return an answer as a line."""
+    head: answers.Fields = {"event": "ok"} if id_ is None else {"event": "ok", "id": id_}
+    if isinstance(it, answers.History):
+        rows = [entry_fields(position, one, it.room) for position, one in it.entries]
+        return line({**head, "room": it.room, "entries": rows})
+    return line({**head, **_fields(it)})
+
+
+def answer_of(class_: type[A], it: answers.Fields) -> A:
+    """Return the answer of an `ok` object, as `class_`, which the table of commands tells."""
+    if class_ is answers.History:
+        rows = tuple(entry_of(row)[:2] for row in it["entries"])
+        return class_(it["room"], rows)  # type: ignore[call-arg]
+    made: A = _make(class_, it)
+    return made
+
+
+def refusal(it: Refusal, id_: Any) -> bytes:
+    """Return a refusal as a line."""
+    head: answers.Fields = {"event": "error"} if id_ is None else {"event": "error", "id": id_}
+    return line({**head, "code": it.code, "message": it.sentence})
+
+
+def _fields(it: Any) -> answers.Fields:
+    """An answer's or event's fields as JSON has them: `who` is `from`, times are RFC 3339."""
+    fields_: answers.Fields = _renamed(asdict(it))
+    return fields_
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            "from" if k == "who" else k: time(v) if k == "time" else _renamed(v)
+            for k, v in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_renamed(each) for each in value]
+    return value
+
+
+def _make(class_: type[Any], it: answers.Fields) -> Any:
+    """The other way round."""
+    values = {}
+    for each in fields(class_):
+        value: Any = it.get("from" if each.name == "who" else each.name)
+        of = each.metadata.get("of")
+        if of is not None:
+            value = tuple(_make(of, row) for row in value)
+        elif each.name == "time":
+            value = _milliseconds(value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[each.name] = value
+    return class_(**values)

@@ -1,0 +1,207 @@
+"""Entries, events and answers, to the lines that a person reads.
+
+The server's own lines begin with `* `, refusals with `! `, files' bytes with `= `, replayed history
+with `[`. No name begins so (`chatservice.names`), so nobody can forge one.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from chatservice import answers, events, limits
+from chatservice.entries import Entry, FileMark, Kind
+from chatservice.errors import Refusal
+from chatservice.names import clean
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it, in powers of 1000 (IEC 80000-13): `1.5 MB`."""
+    if count == 1:
+        return "1 byte"
+    value, unit = float(count), 0
+    while value >= 999.95 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{count} bytes" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def entry(position: int, it: Entry, log: str) -> bytes:
+    """Return an entry as lines. `log` is the room's name, or `@` in an inbox."""
+    return "".join(f"{line}\n" for line in _entry_lines(it, log)).encode()
+
+
+def _entry_lines(it: Entry, log: str) -> list[str]:
+    if it.kind == Kind.MESSAGE:
+        return _each(f"{it.who}: ", it.text)
+    if it.kind == Kind.PRIVATE:
+        return _each(f"{it.who} -> you: ", it.text)
+    if it.kind == Kind.ACTION:
+        return _each(f"~ {it.who} ", it.text)
+    if it.kind == Kind.FILE and it.file is not None:
+        did, shelf = ("sent you", "@/") if log == "@" else ("shared", "")
+        return [
+            f"* {it.who} {did} {it.file.name} ({size(it.file.size)}): /get {shelf}{it.file.name}"
+        ]
+    if it.kind == Kind.TOPIC:
+        return [
+            f"* {it.who} set the topic: {it.text}" if it.text else f"* {it.who} took the topic away"
+        ]
+    if it.kind == Kind.REMOVED:
+        return [f"* {it.who} removed {it.text} from the shelf"]
+    return _each(f"* {it.who}: ", it.text)
+
+
+def _each(prefix: str, text: str) -> list[str]:
+    """Put `prefix` before every line of a text, so that no later one looks like another's."""
+    if "\n" not in text:
+        return [prefix + text]
+    return [prefix + line for line in text.split("\n")]
+
+
+@lru_cache(maxsize=256)  # everybody in the room is told the same
+def event(it: events.Event) -> bytes:
+    """Return an event as a line."""
+    match it:
+        case events.Came(who=who):
+            text = f"{who} came in"
+        case events.Left(who=who, text=last):
+            text = f"{who} left" + (f" ({last})" if last else "")
+        case events.Renamed(who=who, name=name):
+            text = f"{who} is now called {name}"
+        case events.Notice(text=text):
+            pass
+    return f"* {text}\n".encode()
+
+
+def refusal(it: Refusal) -> bytes:
+    """Return a refusal as a line. What it quotes of the asker's is made safe here."""
+    return f"! {clean(it.sentence)}\n".encode()
+
+
+def file_line(mark: FileMark, length: int) -> bytes:
+    """Return the line that says `length` bytes of a file follow, or that all of it is stored."""
+    return f"= {length} {mark.sha256} {mark.name}\n".encode()
+
+
+def link(it: answers.GetTicket, host: str, port: int | str) -> bytes:
+    """Return how to fetch a file from another terminal. The indented lines are for a shell, and
+    can be pasted as they stand."""
+    name = shlex.quote(it.name if not it.name.startswith("-") else f"./{it.name}")
+    minutes = round(limits.TICKET_SECONDS / 60)
+    return (
+        f"* {it.name} ({size(it.size)}), once, within {minutes} minutes, from another terminal:\n"
+        f"  echo GET {it.ticket} | nc {host} {port} > {name}\n"
+        f"* To check what came:\n"
+        f"  echo {it.sha256}'  '{name} | sha256sum -c\n"
+    ).encode()
+
+
+def stamp(time: int, position: int) -> str:
+    """Return what stands before a replayed entry: `[2026-11-21 03:40:54Z #1812] `."""
+    return f"[{_second(time // 1000)}Z #{position}] "
+
+
+@lru_cache(maxsize=256)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def answer(it: answers.Answer) -> bytes:
+    """Return an answer as lines; nothing for one that only programs need."""
+    lines = _ANSWERS[type(it)](it)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _done(it: answers.Done) -> list[str]:
+    return [f"* {it.text}"] if it.text else []
+
+
+def _nothing(it: answers.Answer) -> list[str]:
+    return []
+
+
+def _welcome(it: answers.Welcome) -> list[str]:
+    return [f"* You are {it.name}."]
+
+
+def _private(it: answers.Private) -> list[str]:
+    return [f"* {it.to} is away ({it.away}), and will see it later."] if it.away else []
+
+
+def _joined(it: answers.Joined) -> list[str]:
+    others = _names(it.users)
+    lines = [f"* You are in {it.room}" + (f" with {others}." if others else ", alone for now.")]
+    if it.topic:
+        lines.append(f"* Topic: {it.topic}")
+    if it.seq:
+        lines.append("* /history shows what was said before.")
+    return lines
+
+
+def _names(users: Iterable[str], most: int = 20) -> str:
+    names = list(users)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _rooms(it: answers.RoomList) -> list[str]:
+    lines = ["* Rooms:"]
+    for room in it.rooms:
+        about = f" - {room.topic}" if room.topic else ""
+        lock = ", with a password" if room.locked else ""
+        lines.append(f"* {room.number:>3} {room.room} ({room.users} here{lock}){about}")
+    return lines
+
+
+def _members(it: answers.Members) -> list[str]:
+    lines = [f"* {len(it.users)} in {it.room}: {', '.join(m.name for m in it.users)}"]
+    lines += [f"* {m.name} is away: {m.away}" for m in it.users if m.away]
+    return lines
+
+
+def _topic(it: answers.Topic) -> list[str]:
+    return [f"* Topic of {it.room}: {it.text}" if it.text else f"* {it.room} has no topic"]
+
+
+def _history(it: answers.History) -> list[str]:
+    if not it.entries:
+        return [f"* Nothing there in {it.room}"]
+    return [
+        stamp(one.time, position) + line
+        for position, one in it.entries
+        for line in _entry_lines(one, it.room)
+    ]
+
+
+def _files(it: answers.FileList) -> list[str]:
+    place = "your own shelf" if it.room == "@" else f"the shelf of {it.room}"
+    files = "1 file" if it.count == 1 else f"{it.count} files"
+    lines = [f"* {files} on {place}, {size(it.bytes)}"]
+    prefix = "@/" if it.room == "@" else ""
+    for file in it.files:
+        giver = f", from {file.who}" if file.who else ""
+        lines.append(f"* {prefix}{file.name} ({size(file.size)}{giver})")
+    return lines
+
+
+def _help(it: answers.Help) -> list[str]:
+    return [f"* {line}" for line in it.lines]
+
+
+_ANSWERS: dict[type, Callable[..., list[str]]] = {
+    answers.Done: _done,
+    answers.Welcome: _welcome,
+    answers.Stored: _nothing,
+    answers.Private: _private,
+    answers.Joined: _joined,
+    answers.RoomList: _rooms,
+    answers.Members: _members,
+    answers.Topic: _topic,
+    answers.History: _history,
+    answers.FileList: _files,
+    answers.GetTicket: _nothing,
+    answers.PutTicket: _nothing,
+    answers.Help: _help,
+}

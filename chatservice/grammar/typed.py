@@ -1,0 +1,184 @@
+"""A line that a person typed, to a `Request`."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import (
+    COMMANDS,
+    SAY,
+    Also,
+    Arg,
+    Command,
+    Dialect,
+    Form,
+    Request,
+    nearest,
+)
+
+_TEXT = Dialect.TEXT
+
+
+def decode(line: bytes) -> str:
+    """Return the text of a line. Raises `Refusal` (bad-line) for what is not text."""
+    if b"\0" in line:
+        raise Refusal(Code.BAD_LINE, "That line has a NUL in it, so it is not text; not taken.")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise Refusal(
+            Code.BAD_LINE, "That line is not UTF-8; set your terminal to UTF-8 and send it again."
+        ) from None
+
+
+def parse(line: str, bare_words: bool = True) -> Request | None:
+    """Return what a line asks for; None for an empty one. What is no command is `say`.
+
+    With `bare_words` the words of other programs (`join lab`, `bye`) count as commands too.
+    Raises `Refusal` (unknown-command, bad-argument).
+    """
+    if not line or line.isspace():
+        return None
+    if line[0] == "/":
+        if line[1:2] == "/":
+            return Request(SAY, {"text": line[1:]})
+        word, _, rest = line[1:].partition(" ")
+        return _request(_command(word), rest)
+    if bare_words:
+        found = _bare(line)
+        if found is not None:
+            return found
+    return Request(SAY, {"text": line})
+
+
+def _command(word: str) -> Command:
+    command = COMMANDS.get(word.casefold())
+    if command is not None and command.dialect & _TEXT:
+        return command
+    near = nearest(word, _TEXT)
+    hint = f"did you mean /{near}?" if near else "/help lists those there are."
+    shown = word if len(word) <= 32 else word[:32] + "..."
+    raise Refusal(Code.UNKNOWN_COMMAND, f"There is no command /{shown}; {hint}")
+
+
+def _request(command: Command, rest: str) -> Request:
+    args = [arg for arg in command.arguments(_TEXT) if arg.form is not Form.FLAG]
+    values = dict(_values(command, args, rest))
+    if "name" in values and any(a.name == "name" and a.form is Form.FILE for a in args):
+        _split_shelf(command, values)
+    return Request(command, values)
+
+
+def _values(command: Command, args: list[Arg], rest: str) -> Iterator[tuple[str, Any]]:
+    """Give the words of `rest` to the arguments: from the left up to a greedy one, then from the
+    right down to it, and to the greedy one what is left over."""
+    greedy = next((i for i, arg in enumerate(args) if arg.form.greedy), len(args))
+    for arg in args[:greedy]:
+        rest = rest.lstrip(" ")
+        word, _, after = rest.partition(" ")
+        if arg.form.pattern.fullmatch(word):
+            yield arg.name, _value(arg, word)
+            rest = after
+        elif not arg.optional:
+            raise _misfit(command, arg, word)
+    if greedy == len(args):
+        if rest.strip():
+            raise Refusal(Code.BAD_ARGUMENT, f"That is one word too many: {command.usage}")
+        return
+    quoted = _quoted(rest) if args[greedy].form is Form.FILE else None
+    if quoted is not None:
+        name, rest = quoted
+        rest = " " + rest
+    for arg in reversed(args[greedy + 1 :]):
+        rest = rest.rstrip(" ")
+        before, space, word = rest.rpartition(" ")
+        if space and arg.form.pattern.fullmatch(word):
+            yield arg.name, _value(arg, word)
+            rest = before
+        elif not arg.optional:
+            raise _misfit(command, arg, word if space else "")
+    if quoted is not None:
+        if rest.strip():
+            raise Refusal(Code.BAD_ARGUMENT, f"That is one word too many: {command.usage}")
+        yield args[greedy].name, name
+        return
+    if len(args) > 1 or args[greedy].form is Form.FILE:
+        rest = rest.strip(" ")
+    if rest:
+        yield args[greedy].name, rest
+    elif not args[greedy].optional:
+        raise _misfit(command, args[greedy], "")
+
+
+def _value(arg: Arg, word: str) -> Any:
+    if arg.form is Form.USER:
+        return word[1:]
+    if arg.form is Form.POSITION:
+        return int(word[1:])
+    return int(word) if arg.form is Form.NUMBER else word
+
+
+def _misfit(command: Command, arg: Arg, word: str) -> Refusal:
+    if not word:
+        return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} is missing: {command.usage}")
+    wanted = arg.form.description
+    return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} must be {wanted}: {command.usage}")
+
+
+def _quoted(rest: str) -> tuple[str, str] | None:
+    match = re.fullmatch(r' *"(.+)"(?: ([^"]*))?', rest, re.DOTALL)
+    return (match[1], match[2] or "") if match else None
+
+
+def _split_shelf(command: Command, values: dict[str, Any]) -> None:
+    """Take `ROOM/NAME` apart, where the command can look at another room's shelf."""
+    if any(arg.name == "room" and not arg.optional for arg in command.args):
+        shelf, slash, name = values["name"].partition("/")
+        if slash and shelf and name:
+            values["room"], values["name"] = shelf, name
+
+
+def _bare(line: str) -> Request | None:
+    for pattern, command, also in _BARE.get(line[0], ()):
+        match = pattern.fullmatch(line)
+        if match:
+            rest = match["rest"] or ""
+            if also.shape.endswith(" NAME"):
+                rest = f'"{rest}"'  # all of it is the name, also where it ends in a number
+            request = _request(command, rest)
+            return Request(command, {**request.args, **also.sets})
+    return None
+
+
+def _shape(also: Also) -> re.Pattern[str]:
+    """Compile a shape: `join [ROOM]` matches `join` and `join lab`, and nothing else."""
+    words = also.shape.split(" ")
+    pattern, parts = "", []
+    for word in words:
+        if word.startswith("@"):
+            pattern = "@"
+            parts.append(r"(?=[^\s@])\S+")
+        elif word.strip("[]").isupper() and word != "NEW":
+            part = r"\S.*" if word in ("TEXT", "NAME") else r"\S+"
+            parts.append(f"(?: {part})?" if word.startswith("[") else part)
+        else:
+            pattern += ("" if not pattern else " ") + re.escape(word)
+    if not parts:
+        return re.compile(f"{pattern}(?P<rest>)")
+    if parts[0].startswith("(?: "):
+        return re.compile(f"{pattern}(?P<rest>{''.join(parts)})", re.DOTALL)
+    gap = "" if pattern == "@" else " "
+    return re.compile(f"{pattern}{gap}(?P<rest>{' '.join(parts)})", re.DOTALL)
+
+
+def _bare_table() -> dict[str, list[tuple[re.Pattern[str], Command, Also]]]:
+    """The shapes by their first character, so that ordinary talk is looked at once."""
+    table: dict[str, list[tuple[re.Pattern[str], Command, Also]]] = {}
+    for command in COMMANDS.values():
+        for also in command.also:
+            table.setdefault(also.shape[0], []).append((_shape(also), command, also))
+    return table
+
+
+_BARE = _bare_table()

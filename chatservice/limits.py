@@ -1,0 +1,44 @@
+"""Every bound on what comes in, each with its reason. Beyond one there is a `Refusal`."""
+
+LINE_BYTES = 8192
+"""A line without its end: the design's 8 KiB, sixteen times an IRC line (RFC 2812, 2.3)."""
+
+NAME_CHARACTERS = 32
+"""User and room names: fit in front of a line of talk on a terminal of 80 columns."""
+
+FILE_NAME_BYTES = 255
+"""NAME_MAX of Linux's usual file systems (limits.h)."""
+
+PASSWORD_CHARACTERS = 256
+"""Far beyond a passphrase, and little enough to hash at once."""
+
+FILE_BYTES = 1 << 50
+"""A size that can only be a mistake: one pebibyte."""
+
+DISCARD_BYTES = 64 << 20
+"""A refused upload of up to this many bytes is read and thrown away, so that the connection can
+go on; beyond it, closing is kinder to both sides than a minute of bytes for nothing."""
+
+HISTORY_ENTRIES = 1000
+"""Entries in one answer: about 100 KiB of talk."""
+
+TAIL_ENTRIES = 1024
+"""Entries of a log held in memory, for readers who are nearly up to date."""
+
+REPLAY_ENTRIES = 512
+"""Entries read from storage at a time, for readers who are not."""
+
+TICKET_SECONDS = 600.0
+"""Time to use a ticket: enough to paste it into another terminal."""
+
+KEY_SECONDS = 86400.0
+"""How long a `key` given with `say` is remembered: a day outlives any reconnecting client."""
+
+GREETING_SECONDS = 0.25
+"""Who says nothing for so long is a person, and is greeted (docs/protocol.md)."""
+
+ROOMS_JOINED = 100
+"""Rooms one session may be in: each is a cursor that is looked at whenever that room speaks."""
+
+ROOMS = 10_000
+"""Rooms on a server: each takes memory from the start."""

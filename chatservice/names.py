@@ -1,0 +1,117 @@
+"""The one gate through which every name and every text comes in.
+
+Whatever has passed here can be shown on any terminal, used as the name of a file or a folder, and
+never be mistaken for a line of the server's own.
+"""
+
+import re
+import unicodedata
+
+from chatservice import limits
+from chatservice.errors import Code, Refusal
+
+_NAME = re.compile(r"[^\W_][\w.-]*")
+"""Letters and digits of any script, `.`, `_` and `-`; a letter or digit comes first."""
+
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""C0 (but tab and newline), DEL, C1, line and paragraph separators, bidirectional embeddings,
+overrides and isolates (Unicode UAX #9), and lone surrogates."""
+
+
+def user(text: str) -> str:
+    """Return `text` as a user's name, in NFKC. Raises `Refusal` (bad-name)."""
+    return _name(text, "name")
+
+
+def room(text: str) -> str:
+    """Return `text` as a room's name, in NFKC. Raises `Refusal` (bad-name).
+
+    A room's name is not a number, because rooms are also called by their numbers.
+    """
+    name = _name(text, "room's name")
+    if name.isdecimal():
+        raise Refusal(Code.BAD_NAME, f"{name} would be taken for a room's number; add a letter.")
+    return name
+
+
+def _name(text: str, what: str) -> str:
+    name = unicodedata.normalize("NFKC", text.strip(" \t"))
+    if not name:
+        raise Refusal(Code.BAD_NAME, f"A {what} cannot be empty; type one.")
+    if len(name) > limits.NAME_CHARACTERS:
+        raise Refusal(
+            Code.BAD_NAME,
+            f"That {what} is too long; use at most {limits.NAME_CHARACTERS} characters.",
+        )
+    marks_apart = "".join(c for c in name if not unicodedata.category(c).startswith("M"))
+    if not _NAME.fullmatch(marks_apart) or unicodedata.category(name[0]).startswith("M"):
+        raise Refusal(
+            Code.BAD_NAME,
+            f"A {what} is made of letters, digits, '.', '_' and '-', and begins with a letter or "
+            "digit; type another one.",
+        )
+    return name
+
+
+def key(name: str) -> str:
+    """Return what two names must share to be the same one: case does not matter."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def file(text: str) -> str:
+    """Return `text` as the name of a shared file. Raises `Refusal` (bad-file-name).
+
+    It is the name of one file in one folder: it cannot lead elsewhere on any system, and a name
+    that begins with a dot is kept for the server's own use.
+    """
+    if not text or text.isspace():
+        raise Refusal(Code.BAD_FILE_NAME, "A file's name cannot be empty; give one.")
+    if any(c in "/\\\n\t" for c in text) or _FORBIDDEN.search(text):
+        raise Refusal(
+            Code.BAD_FILE_NAME,
+            "A file's name has no slashes, backslashes or control characters; give its last part "
+            "only.",
+        )
+    if text.startswith("."):
+        raise Refusal(
+            Code.BAD_FILE_NAME, "A shared file's name does not begin with a dot; rename it."
+        )
+    if len(text.encode()) > limits.FILE_NAME_BYTES:
+        raise Refusal(
+            Code.BAD_FILE_NAME,
+            f"A file's name has at most {limits.FILE_NAME_BYTES} bytes; shorten it.",
+        )
+    return text
+
+
+def is_file(text: str) -> bool:
+    """Return whether `file` would let `text` pass."""
+    try:
+        file(text)
+    except Refusal:
+        return False
+    return True
+
+
+def password(text: str) -> str:
+    """Return `text` as a password. Raises `Refusal` (bad-argument)."""
+    if not text:
+        raise Refusal(Code.BAD_ARGUMENT, "A password cannot be empty; give one.")
+    if len(text) > limits.PASSWORD_CHARACTERS:
+        raise Refusal(
+            Code.BAD_ARGUMENT,
+            f"A password has at most {limits.PASSWORD_CHARACTERS} characters; give a shorter one.",
+        )
+    return text
+
+
+def clean(text: str) -> str:
+    """Return `text` with whatever could steer a terminal replaced by U+FFFD.
+
+    Tabs and newlines stay. NUL does not get this far: a line with one in it is refused.
+    """
+    if text.isprintable():  # the common case, and one pass in C
+        return text
+    return _FORBIDDEN.sub("\ufffd", text.replace("\r\n", "\n"))

@@ -1,0 +1,29 @@
+"""What twistd finds: the command `chat`."""
+
+from typing import Any
+
+from twisted.application.service import IService, IServiceMaker
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from chatservice.options import Options
+
+
+@implementer(IServiceMaker, IPlugin)
+class ChatServiceMaker:
+    """`twistd chat`. The reactor is imported only when it is known which one it is to be."""
+
+    tapname = "chat"
+    description = "A chat and file-sharing server for anything that opens a TCP connection."
+    options = Options
+
+    def makeService(self, options: Any) -> IService:
+        """Return the service that the options ask for."""
+        from twisted.internet import reactor
+
+        from chatservice.service import ChatService
+
+        return ChatService(options, reactor)
+
+
+chat = ChatServiceMaker()

@@ -1,0 +1,80 @@
+"""Connections that carry one file for a ticket: `GET TICKET [OFFSET]`, `PUT TICKET [OFFSET]`.
+
+They bring transfers beside the talk, so that neither waits for the other.
+"""
+
+import re
+
+from chatservice.domain.chat import Chat
+from chatservice.domain.ports import Outgoing
+from chatservice.domain.tickets import Download, Upload
+from chatservice.entries import FileMark
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import shown
+from chatservice.protocols.connection import ChatProtocol
+
+FIRST_LINE = re.compile(rb"(GET|PUT) (\S+)(?: ([0-9]{1,18}))?")
+
+
+class Carrier:
+    """A `chatservice.protocols.connection.Speaker` that says one line, and then bytes."""
+
+    def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
+        self._connection = connection
+        self._chat = chat
+        self._begun = False
+
+    def line(self, line: bytes) -> None:
+        """Take the first line, which is the only one."""
+        match = FIRST_LINE.fullmatch(line)
+        if match is None or self._begun:
+            self._connection.dismiss()
+            return
+        self._begun = True
+        verb, ticket, offset = match[1], match[2].decode("ascii", "replace"), int(match[3] or 0)
+        if verb == b"GET":
+            self._get(self._chat.redeem(ticket, Download), offset)
+        else:
+            self._put(self._chat.redeem(ticket, Upload), offset)
+
+    def _get(self, right: Download, offset: int) -> None:
+        opening = self._chat.shared_files.open(right.shelf, right.name)
+
+        def send(outgoing: Outgoing) -> None:
+            if outgoing.mark.sha256 != right.sha256:
+                outgoing.close()
+                raise Refusal(Code.NO_SUCH_FILE, "The file has changed; ask for another ticket.")
+            outgoing.seek(offset)
+            self._connection.send_file(outgoing, lambda: self._sent(right.who, outgoing.mark))
+
+        self._connection.serve(opening, send, self.refuse)
+
+    def _sent(self, who: str, mark: FileMark) -> None:
+        self._chat.fetched(who, mark)
+        self._connection.dismiss()
+
+    def _put(self, upload: Upload, offset: int) -> None:
+        if offset:
+            raise Refusal(
+                Code.BAD_OFFSET, "OFFSET must be what the ticket came with; send it again."
+            )
+        self._connection.receive_file(self._chat, upload, self._kept, self.refuse)
+
+    def _kept(self, mark: FileMark) -> None:
+        self._connection.transport.write(shown.file_line(mark, mark.size))
+        self._connection.dismiss()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Say why the file does not move, and end."""
+        self._connection.transport.write(shown.refusal(refusal))
+        self._connection.dismiss()
+
+    async def ended(self) -> None:
+        """Nothing is left to do."""
+
+    def end(self, sentence: str) -> None:
+        """End the connection: a file cannot be told anything."""
+        self._connection.transport.abortConnection()
+
+    def lost(self) -> None:
+        """The connection is gone."""

@@ -1,0 +1,364 @@
+"""One connection on the port: who speaks on it, what waits for what, and files' bytes.
+
+A connection does one thing after another. What has to wait (for the disk, a password's hash, a file
+on its way) holds the reading of further input, so that answers come in the order of the questions
+and a client that asks without reading stops itself and nobody else. Talk alone does not wait.
+"""
+
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.basic import FileSender
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatservice import limits
+from chatservice.domain.chat import Chat
+from chatservice.domain.ports import Incoming, Outgoing
+from chatservice.domain.tickets import Upload
+from chatservice.entries import FileMark
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.telnet import IAC
+from chatservice.protocols.lines import LineStream
+
+T = TypeVar("T")
+Refuse = Callable[[Refusal], None]
+
+OURS = "Something went wrong in the server; its operator finds it in the log. Try again."
+LINGER_SECONDS = 5.0
+"""How long a connection that is being dismissed may still send: time to read why it ends."""
+
+
+class Speaker(Protocol):
+    """Who is at the other end of a connection, once that is known."""
+
+    def line(self, line: bytes) -> None:
+        """Take a line."""
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Say why something is not done."""
+
+    async def ended(self) -> None:
+        """No more will come: do what is left to do."""
+
+    def end(self, sentence: str) -> None:
+        """Tell `sentence`, then end the connection."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+
+
+class _Sender(FileSender):
+    CHUNK_SIZE = 1 << 18  # 1.4-2.6 GB/s over loopback, where the default of 16 KiB makes 0.7-1.0
+
+
+@implementer(IHalfCloseableProtocol)
+class ChatProtocol(LineStream):
+    """A connection. `factory` is a `chatservice.protocols.factory.ChatFactory`."""
+
+    log = Logger()
+    factory: Any
+
+    def __init__(self) -> None:
+        self.greeted = False
+        self.peer = ""
+        self._speaker: Speaker | None = None
+        self._greeting: Any = None
+        self._holds: set[str] = set()
+        self._input_ended = False
+        self._finishing = False
+        self._receiving: _Receiving | None = None
+        self._lingering: Any = None
+
+    # -- the life of a connection ----------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """Wait a moment for a program to speak first; greet a person who does not."""
+        self.peer = _shown(self.transport.getPeer())
+        for option in ("setTcpNoDelay", "setTcpKeepAlive"):
+            if hasattr(self.transport, option):
+                getattr(self.transport, option)(True)
+        self.factory.connections.add(self)
+        self._greeting = self.factory.reactor.callLater(limits.GREETING_SECONDS, self._greet)
+
+    def _greet(self) -> None:
+        self._greeting = None
+        self.greeted = True
+        self.transport.write(self.factory.greeting)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take in bytes. Who speaks first is not greeted; telnet's negotiation is not speech."""
+        if self._greeting is not None and data[:1] != bytes((IAC,)):
+            self._greeting.cancel()
+            self._greeting = None
+        super().dataReceived(data)
+
+    def lineReceived(self, line: bytes) -> None:
+        """Give a line to who speaks here; the first one tells who that is."""
+        if self._speaker is None:
+            if not line.strip():
+                return
+            self._speaker = self.factory.speaker(self, line)
+        try:
+            self._speaker.line(line)
+        except Refusal as refusal:
+            self._speaker.refuse(refusal)
+        except Exception:
+            self.log.failure("a line from {peer} failed", peer=self.peer)
+            self._speaker.refuse(Refusal(Code.SERVER_ERROR, OURS))
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse a line that is too long; the connection goes on behind it."""
+        if self._speaker is None:
+            self._speaker = self.factory.speaker(self, line[: self.MAX_LENGTH])
+        self._speaker.refuse(
+            Refusal(
+                Code.TOO_LONG, f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
+            )
+        )
+
+    def readConnectionLost(self) -> None:
+        """The other side has sent all that it will; what it asked for is still to be done."""
+        self._input_ended = True
+        if self._lingering is not None:
+            self.transport.loseConnection()
+        self._finish_if_idle()
+
+    def writeConnectionLost(self) -> None:
+        """Our own half is closed, by `dismiss`."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone, whoever ended it."""
+        if self._greeting is not None:
+            self._greeting.cancel()
+        if self._lingering is not None and self._lingering.active():
+            self._lingering.cancel()
+        if self._receiving is not None:
+            self._receiving.abandon()
+        if self._speaker is not None:
+            self._speaker.lost()
+        self.factory.gone(self)
+        if not reason.check(ConnectionDone):
+            self.log.debug(
+                "connection of {peer}: {why}", peer=self.peer, why=reason.getErrorMessage()
+            )
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def hold(self, why: str) -> None:
+        """Read nothing more, until `release` with the same reason."""
+        self._holds.add(why)
+        self.pauseProducing()
+
+    def release(self, why: str) -> None:
+        """Read on, unless there is another reason not to."""
+        self._holds.discard(why)
+        if self._holds or not self.connected:
+            return
+        self.paused = False
+        if not self._input_ended:
+            self.transport.resumeProducing()
+        self.dataReceived(b"")
+        self._finish_if_idle()
+
+    def serve(self, result: Any, answer: Callable[[Any], None], refuse: Refuse) -> None:
+        """Call `answer` with a result, now or when it is there, or `refuse` if there is none."""
+        if not isawaitable(result):
+            answer(result)
+            return
+        waiting = Deferred.fromCoroutine(_awaited(result))
+        waiting.addCallback(answer)
+        waiting.addErrback(self._refused, refuse)
+        if not waiting.called:
+            self.hold("answer")
+            waiting.addBoth(lambda _: self.release("answer"))
+
+    def _refused(self, failure: Failure, refuse: Refuse) -> None:
+        if isinstance(failure.value, Refusal):
+            refuse(failure.value)
+            return
+        self.log.failure("a request from {peer} failed", failure, peer=self.peer)
+        refuse(Refusal(Code.SERVER_ERROR, OURS))
+
+    def written(self, full: bool) -> None:
+        """An answer was written. While the other side does not read, it is asked for no more."""
+        if full:
+            self.hold("full")
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _finish_if_idle(self) -> None:
+        if not self._input_ended or self.paused or self._finishing or not self.connected:
+            return
+        if self._receiving is not None:
+            self._receiving.stopped_short()
+        rest = self.take_rest() if self.line_mode else b""
+        if rest:
+            self.lineReceived(rest)
+            if self.paused or not self.line_mode:
+                self._finish_if_idle()
+                return
+        self.finish()
+
+    def finish(self) -> None:
+        """Do what was asked for, then end the connection."""
+        if self._finishing:
+            return
+        self._finishing = True
+        if self._speaker is None:
+            self.transport.loseConnection()
+        else:
+            ending = Deferred.fromCoroutine(self._speaker.ended())
+            ending.addErrback(self._refused, self._speaker.refuse)
+            ending.addBoth(lambda _: self.transport.loseConnection())
+
+    def end(self, sentence: str) -> None:
+        """Tell whoever is there `sentence`, and end the connection."""
+        if self._speaker is not None:
+            self._speaker.end(sentence)
+        else:
+            self.transport.loseConnection()
+
+    def dismiss(self) -> None:
+        """End a connection that may go on sending what has no meaning any more.
+
+        Only our own half is closed at first: closing all of it, with bytes unread, would take the
+        refusal away from who is to read it.
+        """
+        if self._lingering is not None or not self.connected:
+            return
+        self._receiving = _Receiving(None, limits.FILE_BYTES, lambda: None, lambda: None)
+        self.setRawMode()
+        self._holds.clear()
+        self._lingering = self.factory.reactor.callLater(
+            LINGER_SECONDS, self.transport.abortConnection
+        )
+        self._finishing = True
+        if not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
+
+    # -- files -----------------------------------------------------------------------------------
+
+    @property
+    def more_came(self) -> bool:
+        """Whether there are bytes behind the line that is being looked at."""
+        return bool(self._buffer)
+
+    def receive_file(
+        self, chat: Chat, upload: Upload, kept: Callable[[FileMark], None], refuse: Refuse
+    ) -> None:
+        """Take the bytes of an upload, then answer, then take lines again."""
+        incoming, size = chat.receive(upload), upload.size
+
+        async def share() -> FileMark:
+            mark = await incoming.finish()
+            await chat.share(upload, mark)
+            return mark
+
+        def complete() -> None:
+            self.serve(share(), kept, refuse)
+
+        def short() -> None:
+            incoming.abandon()
+            refuse(Refusal(Code.INCOMPLETE, "The bytes stopped half-way; nothing was kept."))
+
+        self._begin_raw(_Receiving(incoming, size, complete, short))
+
+    def discard(self, size: int) -> None:
+        """Throw the next `size` bytes away, then take lines again."""
+        self._begin_raw(_Receiving(None, size, lambda: None, lambda: None))
+
+    def _begin_raw(self, receiving: "_Receiving") -> None:
+        self._receiving = receiving
+        self.setRawMode()
+        if receiving.left == 0:
+            self.rawDataReceived(b"")
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take a file's bytes."""
+        receiving = self._receiving
+        if receiving is None:
+            return
+        rest = receiving.take(data)
+        if receiving.left > 0:
+            ready = receiving.when_ready()
+            if ready is not None:
+                self.hold("disk")
+                waiting = Deferred.fromCoroutine(_awaited(ready))
+                waiting.addBoth(lambda _: self.release("disk"))
+            return
+        self._receiving = None
+        receiving.complete()
+        if self._receiving is None:  # not dismissed by it
+            self.setLineMode(rest)
+
+    def send_file(self, outgoing: Outgoing, sent: Callable[[], None]) -> None:
+        """Write what is left of a file, then call `sent`, then take lines again.
+
+        The transport must have no producer: the file is it for now.
+        """
+        self.hold("file")
+
+        def done(result: Any) -> None:
+            outgoing.close()
+            if isinstance(result, Failure) or not self.connected:
+                return  # the connection is gone
+            if outgoing.left:  # what was promised cannot be kept, and what follows is not lines
+                self.log.warn("{file} shrank while it was sent", file=outgoing.mark.name)
+                self.transport.abortConnection()
+                return
+            sent()
+            self.release("file")
+
+        if outgoing.left:
+            _Sender().beginFileTransfer(outgoing, self.transport).addBoth(done)
+        else:
+            done(None)
+
+
+class _Receiving:
+    """Bytes that are a file's, or nothing's: `left` of them are to come."""
+
+    def __init__(
+        self,
+        incoming: Incoming | None,
+        size: int,
+        complete: Callable[[], None],
+        stopped_short: Callable[[], None],
+    ) -> None:
+        self.left = size
+        self.complete = complete
+        self.stopped_short = stopped_short
+        self._incoming = incoming
+
+    def take(self, data: bytes) -> bytes:
+        """Take what is for the file, and return the rest."""
+        mine = data[: self.left]
+        self.left -= len(mine)
+        if self._incoming is not None:
+            self._incoming.write(mine)
+        return data[len(mine) :]
+
+    def when_ready(self) -> Awaitable[None] | None:
+        return self._incoming.when_ready() if self._incoming is not None else None
+
+    def abandon(self) -> None:
+        if self._incoming is not None:
+            self._incoming.abandon()
+
+
+async def _awaited(result: Awaitable[T]) -> T:
+    return await result
+
+
+def _shown(address: Any) -> str:
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    return f"{host}:{port}" if host is not None else str(address)

@@ -1,0 +1,94 @@
+"""What all connections share."""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+
+from chatservice.domain.chat import Chat
+from chatservice.domain.places import Room, User
+from chatservice.domain.ports import Shelves
+from chatservice.events import Notice
+from chatservice.grammar import shown
+from chatservice.protocols.carriers import FIRST_LINE, Carrier
+from chatservice.protocols.connection import ChatProtocol, Speaker
+from chatservice.protocols.people import Person
+from chatservice.protocols.programs import Program
+
+GREETING = "Welcome. Type your name; /help lists the commands."
+
+
+class ChatFactory(Factory):
+    """Makes a `ChatProtocol` for each connection.
+
+    `chat` is set before the first connection is made. `bare_words` says whether commands work
+    without their slash (`join lab`, `bye`).
+    """
+
+    noisy = False
+    protocol = ChatProtocol
+
+    chat: Chat
+
+    def __init__(self, reactor: Any, bare_words: bool = True) -> None:
+        self.reactor = reactor
+        self.greeting = shown.event(Notice(GREETING))
+        self.connections: set[ChatProtocol] = set()
+        self._bare_words = bare_words
+        self._emptied: Deferred[None] | None = None
+
+    @property
+    def rooms(self) -> dict[str, Room]:
+        """Every room, by its key (`names.key`)."""
+        return self.chat.rooms
+
+    @property
+    def users(self) -> dict[str, User]:
+        """Who is here, by key."""
+        return self.chat.users
+
+    @property
+    def shared_files(self) -> Shelves:
+        """The shelves."""
+        return self.chat.shared_files
+
+    def buildProtocol(self, addr: IAddress | None) -> ChatProtocol:
+        """Make a connection's protocol."""
+        connection = ChatProtocol()
+        connection.factory = self
+        return connection
+
+    def speaker(self, connection: ChatProtocol, line: bytes) -> Speaker:
+        """Tell by the first line who speaks: a program, a carrier of a file, or a person."""
+        if line.lstrip().startswith(b"{"):
+            return Program(connection, self.chat)
+        if FIRST_LINE.fullmatch(line):
+            return Carrier(connection, self.chat)
+        return Person(connection, self.chat, self._bare_words)
+
+    def emptied(self, seconds: float) -> "Deferred[None]":
+        """Answer when every connection is gone; after `seconds`, the last ones are cut."""
+        if not self.connections:
+            return succeed(None)
+        emptied: Deferred[None] = Deferred()
+        cutting = self.reactor.callLater(seconds, self._cut)
+        emptied.addBoth(lambda _: cutting.cancel() if cutting.active() else None)
+        self._emptied = emptied
+        return emptied
+
+    def _cut(self) -> None:
+        for connection in tuple(self.connections):
+            connection.transport.abortConnection()
+
+    def gone(self, connection: ChatProtocol) -> None:
+        """A connection is no more."""
+        self.connections.discard(connection)
+        if not self.connections and self._emptied is not None:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def farewell(self, sentence: str) -> None:
+        """Tell everybody that the server ends, and end their connections."""
+        for connection in tuple(self.connections):
+            connection.end(sentence)

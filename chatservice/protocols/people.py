@@ -1,0 +1,231 @@
+"""The text dialect: a person on a bare connection."""
+
+from collections.abc import Callable
+from typing import Any
+
+from chatservice import answers, limits
+from chatservice.domain import actions
+from chatservice.domain.chat import Chat
+from chatservice.domain.places import LOBBY, Session
+from chatservice.domain.ports import Outgoing
+from chatservice.domain.tickets import Upload
+from chatservice.entries import FileMark
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import shown, typed
+from chatservice.grammar.commands import Need, Request
+from chatservice.protocols.connection import ChatProtocol
+from chatservice.protocols.feed import Dialect, Feed
+
+
+def _replayed(position: int, it: Any, log: str) -> bytes:
+    lines = shown.entry(position, it, log).splitlines(keepends=True)
+    stamp = shown.stamp(it.time, position).encode()
+    return b"".join(stamp + line for line in lines)
+
+
+TEXT = Dialect(live=shown.entry, replayed=_replayed, event=shown.event)
+
+
+class Person:
+    """A `chatservice.protocols.connection.Speaker` in the text dialect."""
+
+    def __init__(self, connection: ChatProtocol, chat: Chat, bare_words: bool) -> None:
+        self._connection = connection
+        self._chat = chat
+        self._bare_words = bare_words
+        self._feed = Feed(connection.transport, TEXT, chat.replay, chat.shown, self._drained)
+        self._session = Session(self._feed, echo=False, origin=connection.peer)
+        self._feed.ignored = self._session.ignored
+        self._feed.start()
+        self._astray = False
+
+    def line(self, line: bytes) -> None:
+        """Take a line: a name at first, then talk and commands."""
+        try:
+            request = typed.parse(typed.decode(line), self._bare_words)
+        except Refusal as refusal:
+            self.refuse(refusal)
+            if line.startswith(b"/put") and (
+                self._connection.more_came or not self._connection.greeted
+            ):
+                self._dismiss()  # bytes may follow, and nobody can tell how many
+            return
+        if request is not None:
+            self._obey(request)
+
+    def _obey(self, request: Request) -> None:
+        name = request.command.name
+        if self._session.user is None and request.command.needs is Need.NAME:
+            self._before_name(request)
+        elif name in ("say", "me"):
+            self._talk(request)
+        elif name in _OWN:
+            _OWN[name](self, request)
+        else:
+            result = actions.ACTIONS[name](self._chat, self._session, request.args)
+            self._connection.serve(result, self._answer, self._refusing(request))
+
+    def _before_name(self, request: Request) -> None:
+        if request.command.name != "say":
+            if request.command.name == "put":
+                self._refuse_upload(Refusal(Code.NAME_NEEDED, "Type your name first."), request)
+                return
+            raise Refusal(Code.NAME_NEEDED, "Type your name first.")
+        self._connection.serve(self._introduce(request.args["text"]), self._introduced, self.refuse)
+
+    async def _introduce(self, name: str) -> answers.Welcome:
+        return await self._chat.enter(self._session, name)
+
+    def _introduced(self, welcome: answers.Welcome) -> None:
+        """Begin in the lobby. A program that spoke first is not told what it did not ask."""
+        self._chat.place(self._session, self._chat.rooms[LOBBY])
+        if self._connection.greeted:
+            self._answer(welcome)
+            self._answer(actions.joined(self._chat.rooms[LOBBY], self._session))
+            self._write(b"* What you type is said to everybody here; /help lists the commands.\n")
+        self._session.wake()
+
+    def _talk(self, request: Request) -> None:
+        if self._astray:
+            raise Refusal(
+                Code.NOT_IN_ROOM, "Not said: you are not in the room that you asked for; join one."
+            )
+        actions.talk(self._chat, self._session, request, self._stored)
+
+    def _stored(self, result: int | Exception) -> None:
+        if isinstance(result, Refusal) and self._session.user is not None:
+            self.refuse(result)
+
+    def _refusing(self, request: Request) -> Callable[[Refusal], None]:
+        """What a program says after a room that it did not get into is not for another room."""
+        moving = request.command.name in ("join", "create")
+
+        def refuse(refusal: Refusal) -> None:
+            self._astray = self._astray or (moving and not self._connection.greeted)
+            self.refuse(refusal)
+
+        return refuse
+
+    # -- what comes back -------------------------------------------------------------------------
+
+    def _answer(self, it: answers.Answer) -> None:
+        if isinstance(it, answers.Joined):
+            self._astray = False
+        if isinstance(it, answers.Welcome) and self._session.here is None:
+            self._introduced(it)  # a login in place of a name
+            return
+        self._write(shown.answer(it))
+        if isinstance(it, (answers.Joined, answers.Welcome)):
+            self._session.wake()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Say why something is not done."""
+        self._write(shown.refusal(refusal))
+
+    def _write(self, data: bytes) -> None:
+        self._connection.transport.write(data)
+        self._connection.written(self._feed.full)
+
+    def _drained(self) -> None:
+        self._connection.release("full")
+
+    # -- commands of this dialect ----------------------------------------------------------------
+
+    def _exit(self, request: Request) -> None:
+        here = self._session.here
+        if here is None or here.name == LOBBY:
+            self._quit(request)
+        else:
+            self._answer(actions.leave(self._chat, self._session, {}))
+
+    def _quit(self, request: Request) -> None:
+        self._connection.serve(self._leave(request.args.get("text", "")), self._left, self.refuse)
+
+    async def _leave(self, farewell: str) -> None:
+        await self._chat.recorder.settled()
+        self._chat.depart(self._session, farewell)
+
+    def _left(self, _: None) -> None:
+        self._write(b"* Goodbye.\n")
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        self._feed.stop()
+        self._connection.dismiss()
+
+    def _put(self, request: Request) -> None:
+        args = request.args
+        asked = self._chat.upload(
+            self._session, None, args.get("to"), args["name"], args["size"], args.get("sha256")
+        )
+
+        def refuse(refusal: Refusal) -> None:
+            self._refuse_upload(refusal, request)
+
+        self._connection.serve(asked, self._begin_upload, refuse)
+
+    def _begin_upload(self, upload: Upload) -> None:
+        if self._connection.greeted and not self._connection.more_came:
+            self._write(f"* Send its {upload.size} bytes now.\n".encode())
+        self._connection.receive_file(self._chat, upload, self._kept, self.refuse)
+
+    def _kept(self, mark: FileMark) -> None:
+        self._write(shown.file_line(mark, mark.size))
+
+    def _refuse_upload(self, refusal: Refusal, request: Request) -> None:
+        """Refuse an upload. Its bytes may be on their way, and are not lines."""
+        self.refuse(refusal)
+        if request.args["size"] <= limits.DISCARD_BYTES:
+            self._connection.discard(request.args["size"])
+        else:
+            self._dismiss()
+
+    def _get(self, request: Request) -> None:
+        args = request.args
+        opening = self._chat.open_file(self._session, args.get("room"), args["name"])
+        offset = args.get("offset", 0)
+        self._connection.serve(opening, lambda outgoing: self._send(outgoing, offset), self.refuse)
+
+    def _send(self, outgoing: Outgoing, offset: int) -> None:
+        outgoing.seek(offset)
+        self._feed.hold()
+        self._connection.transport.write(shown.file_line(outgoing.mark, outgoing.left))
+        self._connection.send_file(outgoing, lambda: self._sent(outgoing.mark))
+
+    def _sent(self, mark: FileMark) -> None:
+        self._feed.release()
+        self._chat.fetched(self._chat.needs_user(self._session).name, mark)
+
+    def _link(self, request: Request) -> None:
+        result = actions.link(self._chat, self._session, request.args)
+        self._connection.serve(result, self._show_link, self.refuse)
+
+    def _show_link(self, it: answers.GetTicket) -> None:
+        host = self._connection.transport.getHost()
+        self._write(shown.link(it, getattr(host, "host", "HOST"), getattr(host, "port", "PORT")))
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    async def ended(self) -> None:
+        """No more will come: what was said is stored, and then one leaves."""
+        await self._leave("")
+        self._feed.stop()
+
+    def end(self, sentence: str) -> None:
+        """Tell `sentence`, then end the connection."""
+        self._feed.end(sentence)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._feed.stopProducing()
+        self._chat.depart(self._session)
+
+
+_OWN: dict[str, Callable[[Person, Request], None]] = {
+    "exit": Person._exit,
+    "quit": Person._quit,
+    "put": Person._put,
+    "get": Person._get,
+    "link": Person._link,
+}
+"""The commands that this dialect does in its own way."""

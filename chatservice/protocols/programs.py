@@ -1,0 +1,119 @@
+"""The JSON dialect: a program."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+from chatservice import answers
+from chatservice.domain import actions
+from chatservice.domain.chat import Chat
+from chatservice.domain.places import Session
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import jsonlines
+from chatservice.grammar.commands import Need, Request
+from chatservice.protocols.connection import ChatProtocol
+from chatservice.protocols.feed import Dialect, Feed
+
+JSON = Dialect(live=jsonlines.entry, replayed=jsonlines.entry, event=jsonlines.event)
+
+
+class Program:
+    """A `chatservice.protocols.connection.Speaker` in the JSON dialect."""
+
+    def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
+        self._connection = connection
+        self._chat = chat
+        self._feed = Feed(connection.transport, JSON, chat.replay, chat.shown, self._drained)
+        self._session = Session(self._feed, echo=True, origin=connection.peer)
+        self._feed.ignored = self._session.ignored
+        self._feed.start()
+
+    def line(self, line: bytes) -> None:
+        """Take a line: one request."""
+        if not line.strip():
+            return
+        asked: answers.Fields = {}
+        try:
+            asked = jsonlines.load(line)
+            self._obey(jsonlines.request(asked))
+        except Refusal as refusal:
+            self._refuse(asked.get("id"), refusal)
+
+    def _obey(self, request: Request) -> None:
+        name = request.command.name
+        if self._session.user is None and request.command.needs is Need.NAME:
+            raise Refusal(Code.NAME_NEEDED, 'Say who you are first: {"do":"hello","name":"..."}.')
+        if name in ("say", "me"):
+            actions.talk(self._chat, self._session, request, partial(self._stored, request.id))
+            return
+        action = _OWN.get(name) or actions.ACTIONS[name]
+        result = action(self._chat, self._session, request.args)
+        self._connection.serve(
+            result, partial(self._answer, request), partial(self._refuse, request.id)
+        )
+
+    def _stored(self, id_: Any, result: int | Exception) -> None:
+        if isinstance(result, Refusal):
+            self._refuse(id_, result)
+        elif isinstance(result, int):
+            self._write(jsonlines.answer(answers.Stored(result), id_))
+
+    def _answer(self, request: Request, it: answers.Answer) -> None:
+        self._write(jsonlines.answer(it, request.id))
+        if isinstance(it, (answers.Joined, answers.Welcome)):
+            self._session.wake()
+        if request.command.name == "quit":
+            self._feed.stop()
+            self._connection.dismiss()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Say why something is not done that no request can be named for."""
+        self._refuse(None, refusal)
+
+    def _refuse(self, id_: Any, refusal: Refusal) -> None:
+        self._write(jsonlines.refusal(refusal, id_))
+
+    def _write(self, data: bytes) -> None:
+        if self._connection.connected:
+            self._connection.transport.write(data)
+            self._connection.written(self._feed.full)
+
+    def _drained(self) -> None:
+        self._connection.release("full")
+
+    async def ended(self) -> None:
+        """No more will come: what was said is stored, and then one leaves."""
+        await _quit(self._chat, self._session, {})
+        self._feed.stop()
+
+    def end(self, sentence: str) -> None:
+        """Tell `sentence`, then end the connection."""
+        self._feed.end(sentence)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._feed.stopProducing()
+        self._chat.depart(self._session)
+
+
+async def _hello(chat: Chat, session: Session, args: Mapping[str, Any]) -> answers.Welcome:
+    if session.user is not None:
+        raise Refusal(Code.BAD_ARGUMENT, f'You are {session.user.name}; "nick" changes that.')
+    return await chat.enter(
+        session, args["name"], args.get("password"), args.get("token"), args.get("after")
+    )
+
+
+async def _quit(chat: Chat, session: Session, args: Mapping[str, Any]) -> answers.Done:
+    await chat.recorder.settled()
+    chat.depart(session, args.get("text", ""))
+    return answers.Done()
+
+
+_OWN: dict[str, Callable[[Chat, Session, Mapping[str, Any]], Awaitable[answers.Answer]]] = {
+    "hello": _hello,
+    "quit": _quit,
+    "get": actions.link,
+    "put": actions.put_ticket,
+}
+"""The commands that this dialect does in its own way."""

@@ -1,0 +1,120 @@
+"""The wiring of it all: what `twistd chat` and tac/chat.tac start."""
+
+import gc
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.domain.chat import Chat
+from chatservice.errors import Refusal
+from chatservice.protocols.factory import ChatFactory
+from chatservice.storage.embedded import Embedded
+
+FAREWELL_SECONDS = 3.0
+"""How long connections may take to hear that the server ends."""
+
+
+class ChatService(Service):
+    """The server: its ports, its storage, and its chat.
+
+    `options` is what `chatservice.options.Options` holds after parsing. Where a port or the storage
+    cannot be had, starting ends the program with one sentence and a status other than 0.
+    """
+
+    log = Logger()
+
+    def __init__(self, options: Mapping[str, Any], reactor: Any) -> None:
+        self.setName("chat")
+        self.factory = ChatFactory(reactor, bare_words=not options["slash-only"])
+        self._options = options
+        self._reactor = reactor
+        self._embedded: Embedded | None = None
+        self._listening: list[IListeningPort] = []
+
+    def privilegedStartService(self) -> None:
+        """Take the ports, while there still are rights to do so. The reactor does not run yet."""
+        super().privilegedStartService()
+        for endpoint in endpoints(self._options):
+            try:
+                found: list[Any] = []
+                serverFromString(self._reactor, endpoint).listen(self.factory).addBoth(found.append)
+                self._listening.append(_had(found))
+            except (CannotListenError, OSError, ValueError, LookupError) as error:
+                self._give_up(f"cannot listen on {endpoint} ({_reason(error)}); name another one.")
+
+    def startService(self) -> None:
+        """Open the storage and take up what is in it."""
+        super().startService()
+        data = Path(self._options["data"])
+        files = Path(self._options["files"] or data / "SharedFiles")
+        try:
+            self._embedded = Embedded(self._reactor, data, files)
+            self.factory.chat = Chat(self._embedded.engine, time.time, self.log.info)
+            found: list[Any] = []
+            opening = self.factory.chat.open(self._options["rooms"])
+            Deferred.fromCoroutine(opening).addBoth(found.append)
+            _had(found)
+        except Refusal as refusal:
+            self._give_up(refusal.sentence)
+        else:
+            self._embedded.start()
+            gc.freeze()  # what is here now stays: do not look at it at each collection
+            for port in self._listening:
+                self.log.info("listening on {address}", address=address(port.getHost()))
+
+    def _give_up(self, sentence: str) -> NoReturn:
+        self.log.critical("{sentence}", sentence=sentence)
+        raise SystemExit(f"chat: {sentence}")
+
+    async def _stop(self) -> None:
+        for port in self._listening:
+            port.stopListening()
+        if self._embedded is not None:
+            await self.factory.chat.recorder.settled()
+            self.factory.farewell("The server is stopping; come back later.")
+            await self.factory.emptied(FAREWELL_SECONDS)
+            await self._embedded.close()
+
+    def stopService(self) -> "Deferred[None]":
+        """Store what was accepted, tell everybody, and end."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+
+def endpoints(options: Mapping[str, Any]) -> list[str]:
+    """Return the endpoint strings of `--port` (on `--interface`) and `--listen`."""
+    interface = options["interface"]
+    kind = "tcp6" if ":" in interface else "tcp"
+    where = f":interface={quoteStringArgument(interface)}" if interface else ""
+    ports = [f"{kind}:{port}{where}" for port in options["ports"]]
+    return [*ports, *options["listen"]]
+
+
+def address(host: Any) -> str:
+    """Return an address as the log shows it: `0.0.0.0:5555`."""
+    if hasattr(host, "port"):
+        return f"{host.host}:{host.port}"
+    return str(getattr(host, "name", host))
+
+
+def _had(found: list[Any]) -> Any:
+    """Return what an operation that does not wait has come to, or raise why it failed."""
+    if not found:
+        raise OSError("it does not answer at once")
+    if isinstance(found[0], Failure):
+        found[0].raiseException()
+    return found[0]
+
+
+def _reason(error: Exception) -> str:
+    inner = getattr(error, "socketError", error)
+    return getattr(inner, "strerror", None) or str(inner)

@@ -1,0 +1,10 @@
+"""How it lasts: SQLite for the logs, plain folders for the files.
+
+* `thread`: one thread that does one job after another, and answers in the reactor's.
+* `schema`: the tables, and which version of them a file holds.
+* `sqlite`: rooms, accounts and logs (`chatservice.domain.ports.Store`).
+* `journal`: group commit (`Recorder`).
+* `folders`: shared files as plain files in plain folders (`Shelves`).
+* `passwords`: argon2id, off the reactor's thread (`Passwords`).
+* `embedded`: all of it together, as one `Engine` in one directory.
+"""

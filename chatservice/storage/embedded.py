@@ -1,0 +1,82 @@
+"""The default engine: SQLite and plain folders, in one directory, for one process."""
+
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from twisted.internet.defer import Deferred, succeed
+
+from chatservice.domain.ports import Engine
+from chatservice.errors import Code, Refusal
+from chatservice.storage.folders import Folders
+from chatservice.storage.journal import Journal
+from chatservice.storage.passwords import Argon2Passwords
+from chatservice.storage.sqlite import SqliteStore
+
+
+class LocalNames:
+    """`chatservice.domain.ports.Names` for one process."""
+
+    def __init__(self) -> None:
+        self._held: set[str] = set()
+
+    def claim(self, key: str) -> "Deferred[bool]":
+        """Take a name; False if somebody has it."""
+        free = key not in self._held
+        self._held.add(key)
+        return succeed(free)
+
+    def release(self, key: str) -> None:
+        """Give it back."""
+        self._held.discard(key)
+
+
+class Embedded:
+    """Everything that lasts, below `data`; shared files below `files`.
+
+    Raises `Refusal`, with one sentence for the operator, if that cannot be used.
+    """
+
+    def __init__(self, reactor: Any, data: Path, files: Path) -> None:
+        for folder in (data, files):
+            _make_usable(folder)
+        self._lock = FileLock(data / "lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise Refusal(
+                Code.NOT_STORED,
+                f"Another server is using {data}; stop it, or name another directory with --data.",
+            ) from None
+        self._store = SqliteStore(reactor, data / "chat.sqlite")
+        self._folders = Folders(reactor, files, self._store)
+        self._journal = Journal(self._store, reactor)
+        self.engine = Engine(
+            self._journal, self._store, LocalNames(), Argon2Passwords(reactor), self._folders
+        )
+
+    def start(self) -> None:
+        """From now on, wait for no disk: the reactor is about to run."""
+        self._store.start()
+
+    async def close(self) -> None:
+        """Store what was accepted, and let go."""
+        await self._journal.settled()
+        self._folders.close()
+        self._store.close()
+        self._lock.release()
+
+
+def _make_usable(folder: Path) -> None:
+    """Make a folder, and see that something can be written there."""
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise Refusal(
+            Code.NOT_STORED,
+            f"The directory {folder} cannot be written ({error.strerror}); make it writable, or "
+            "name another one.",
+        ) from error

@@ -1,0 +1,121 @@
+"""Group commit: `chatservice.domain.ports.Recorder`.
+
+All that arrives while one commit is under way goes into the next. So the cost of a commit is shared
+under load, and nobody waits for more than about two of them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.domain.log import Block, Log
+from chatservice.domain.ports import Draft
+from chatservice.entries import Entry
+from chatservice.errors import Code, Refusal
+from chatservice.storage.sqlite import Appended, SqliteStore
+
+NOT_STORED = "The server could not store that, so nobody was shown it; try again later."
+
+
+class Journal:
+    """Takes drafts to the store, a batch a commit, then shows them and tells their writers."""
+
+    log = Logger()
+
+    def __init__(self, store: SqliteStore, reactor: Any) -> None:
+        self._store = store
+        self._reactor = reactor
+        self._waiting: list[Draft] = []
+        self._shown: dict[int, int] = {}
+        self._settling: list[Deferred[None]] = []
+        self._busy = False
+
+    def record(self, draft: Draft) -> None:
+        """Store an entry; then it is shown, and its `done` called."""
+        self._waiting.append(draft)
+        self._begin()
+
+    def stored(self, draft: Draft) -> "Deferred[int]":
+        """Store an entry and answer with its position. Raises `Refusal` (not-stored)."""
+        answer: Deferred[int] = Deferred()
+
+        def done(result: int | Exception) -> None:
+            if isinstance(result, Exception):
+                answer.errback(Failure(result))
+            else:
+                answer.callback(result)
+
+        draft.done = done
+        self.record(draft)
+        return answer
+
+    def shown(self, log: Log, position: int) -> None:
+        """Remember how far an inbox was shown; it goes along with the next commit."""
+        self._shown[log.id] = position
+        self._begin()
+
+    def settled(self) -> "Deferred[None]":
+        """Answer when all that was given so far is stored, or has failed."""
+        if not self._busy:
+            return succeed(None)
+        answer: Deferred[None] = Deferred()
+        self._settling.append(answer)
+        return answer
+
+    def _begin(self) -> None:
+        if not self._busy:
+            self._busy = True
+            self._soon(self._submit)
+
+    def _soon(self, what: Callable[[], None]) -> None:
+        """Let the reactor read its sockets first: what is there already goes into this batch, and
+        does not wait out the whole fan-out of the last one (p50 4.2 ms instead of 8-10 at 500
+        messages/s to 1000 readers)."""
+        self._reactor.callLater(0, self._reactor.callLater, 0, what)
+
+    def _submit(self) -> None:
+        batch, self._waiting = self._waiting, []
+        shown, self._shown = self._shown, {}
+        settling, self._settling = self._settling, []
+        if not (batch or shown):
+            self._busy = False
+        else:
+            storing = self._store.append(batch, shown)
+            storing.addCallbacks(self._tell, self._failed, (batch,), errbackArgs=(batch,))
+            storing.addErrback(lambda f: self.log.failure("telling what was stored failed", f))
+            storing.addBoth(lambda _: self._next(settling))
+            return
+        self._next(settling, more=False)
+
+    def _next(self, settling: "list[Deferred[None]]", more: bool = True) -> None:
+        for answer in settling:
+            answer.callback(None)
+        if more:
+            self._soon(self._submit)
+
+    def _tell(self, appended: Appended, batch: list[Draft]) -> None:
+        """Show what is stored, then tell those who wrote it."""
+        news: dict[Log, tuple[list[int], list[Entry]]] = {}
+        for at, (position, draft) in enumerate(zip(appended.positions, batch, strict=True)):
+            if at in appended.repeated:
+                continue
+            positions, entries = news.setdefault(draft.log, ([], []))
+            positions.append(position)
+            entries.append(draft.entry)
+            if draft.author is not None:
+                draft.author.own.append(position)
+        for log, (positions, entries) in news.items():
+            log.extend(Block(positions, entries))
+        for position, draft in zip(appended.positions, batch, strict=True):
+            if draft.done is not None:
+                draft.done(position)
+
+    def _failed(self, failure: Failure, batch: list[Draft]) -> None:
+        self.log.failure("storing {count} entries failed", failure, count=len(batch))
+        refusal = Refusal(Code.NOT_STORED, NOT_STORED)
+        for draft in batch:
+            if draft.done is not None:
+                draft.done(refusal)

@@ -1,0 +1,263 @@
+"""Rooms, accounts and logs in SQLite: `chatservice.domain.ports.Store`.
+
+One thread has the database. What it keeps is in memory too where it is small and often asked for:
+rooms and accounts.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred, succeed
+
+from chatservice import limits, names
+from chatservice.domain.log import Block
+from chatservice.domain.ports import Account, Draft, RoomRow
+from chatservice.entries import Entry
+from chatservice.errors import Code, Refusal
+from chatservice.storage import blocks
+from chatservice.storage.schema import open_database
+from chatservice.storage.thread import WorkThread
+
+
+class FileRow(NamedTuple):
+    """What is known of a file beyond itself. `mtime` in nanoseconds, `time` in milliseconds."""
+
+    name: str
+    size: int
+    mtime: int
+    sha256: str
+    who: str
+    time: int
+
+
+class Appended(NamedTuple):
+    """Where each draft of a batch stands now, and which of them stood there already."""
+
+    positions: list[int]
+    repeated: set[int]
+
+
+class SqliteStore:
+    """The database at `path`. Raises `Refusal`, with a sentence for the operator."""
+
+    def __init__(self, reactor: Any, path: Path) -> None:
+        self._db = open_database(path)
+        rows = self._db.execute("SELECT key, name, password, inbox, shown FROM account")
+        self._accounts = {key: Account(*rest) for key, *rest in rows}
+        self._last: dict[int, int] = {}
+        self._thread = WorkThread(reactor, "chat-database")
+
+    def start(self) -> None:
+        """From now on, leave the database to its thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Do what is still to be done, and close the database."""
+        self._thread.stop()
+        self._db.close()
+
+    # -- in the reactor's thread -----------------------------------------------------------------
+
+    def append(self, batch: Sequence[Draft], shown: dict[int, int]) -> "Deferred[Appended]":
+        """Store a batch in one commit, and how far inboxes were shown."""
+        for key, account in self._accounts.items():
+            if account.inbox in shown:
+                self._accounts[key] = Account(
+                    account.name, account.password, account.inbox, shown[account.inbox]
+                )
+        return self._thread.do(self._append, batch, shown)
+
+    def rooms(self) -> Awaitable[Sequence[RoomRow]]:
+        """Every room, by its number."""
+        return self._thread.do(self._rooms)
+
+    def create_room(self, name: str, password: str | None, time: int) -> Awaitable[RoomRow]:
+        """Make a room. Raises `Refusal` (room-exists)."""
+        return self._thread.do(self._create_room, name, password, time)
+
+    def set_topic(self, number: int, topic: str) -> Awaitable[None]:
+        """Keep a room's topic."""
+        sql = "UPDATE room SET topic = ? WHERE log = ?"
+        return self._thread.do(self._execute, sql, topic, number)
+
+    def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
+        """The entries behind a position."""
+        return self._thread.do(self._read, log, after, limit)
+
+    def last(self, log: int) -> Awaitable[int]:
+        """A log's last position."""
+        return self._thread.do(self._last_of, log)
+
+    def forget(self, log: int) -> Awaitable[None]:
+        """Drop the inbox of a guest who left."""
+        return self._thread.do(self._forget, log)
+
+    def account(self, name: str) -> Awaitable[Account | None]:
+        """The account of a name's key, or None."""
+        return succeed(self._accounts.get(name))
+
+    async def register(self, name: str, password: str, inbox: int, time: int) -> Account:
+        """Make an account; the guest's inbox becomes its own."""
+        key = names.key(name)
+        if key in self._accounts:
+            raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
+        account = await self._thread.do(self._register, key, name, password, inbox, time)
+        self._accounts[key] = account
+        return account
+
+    def file_rows(self, shelf: str) -> "Deferred[list[FileRow]]":
+        """What is known of the files of a shelf."""
+        return self._thread.do(self._file_rows, shelf)
+
+    def keep_file_row(self, shelf: str, row: FileRow) -> "Deferred[None]":
+        """Keep what is known of a file."""
+        return self._thread.do(
+            self._execute, "REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", shelf, *row
+        )
+
+    def drop_file_rows(self, shelf: str, name: str | None = None) -> "Deferred[None]":
+        """Forget a file, or all of a shelf's."""
+        if name is None:
+            return self._thread.do(self._execute, "DELETE FROM file WHERE shelf = ?", shelf)
+        return self._thread.do(
+            self._execute, "DELETE FROM file WHERE shelf = ? AND name = ?", shelf, name
+        )
+
+    def move_file_rows(self, shelf: str, to: str) -> "Deferred[None]":
+        """A shelf is called otherwise now."""
+        sql = "UPDATE file SET shelf = ? WHERE shelf = ?"
+        return self._thread.do(self._execute, sql, to, shelf)
+
+    # -- in the database's thread ----------------------------------------------------------------
+
+    @contextmanager
+    def _commit(self) -> Iterator[None]:
+        """All of it is stored, or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._last.clear()  # read again what is there now
+            raise
+
+    def _execute(self, sql: str, *values: Any) -> None:
+        self._db.execute(sql, values)
+
+    def _append(self, batch: Sequence[Draft], shown: dict[int, int]) -> Appended:
+        positions, repeated = [], set()
+        places: dict[int, list[tuple[int, Entry]]] = {}
+        with self._commit():
+            for at, draft in enumerate(batch):
+                log = draft.log.id
+                known = self._said(draft) if draft.key is not None else None
+                if known is not None:
+                    positions.append(known)
+                    repeated.add(at)
+                    continue
+                position = self._last[log] = self._last_of(log) + 1
+                positions.append(position)
+                places.setdefault(log, []).append((position, draft.entry))
+                if draft.key is not None:
+                    self._keep_key(draft, position)
+            self._db.executemany(
+                "INSERT INTO block (log, first, last, entries) VALUES (?, ?, ?, ?)",
+                (
+                    (log, rows[0][0], rows[-1][0], blocks.pack([entry for _, entry in rows]))
+                    for log, rows in places.items()
+                ),
+            )
+            self._db.executemany(
+                "UPDATE account SET shown = ? WHERE inbox = ?",
+                ((position, log) for log, position in shown.items()),
+            )
+        return Appended(positions, repeated)
+
+    def _said(self, draft: Draft) -> int | None:
+        row = self._db.execute(
+            "SELECT position FROM said WHERE log = ? AND who = ? AND key = ?",
+            (draft.log.id, names.key(draft.entry.who), draft.key),
+        ).fetchone()
+        return row[0] if row is not None else None
+
+    def _keep_key(self, draft: Draft, position: int) -> None:
+        now = draft.entry.time
+        self._db.execute(
+            "INSERT INTO said VALUES (?, ?, ?, ?, ?)",
+            (draft.log.id, names.key(draft.entry.who), draft.key, position, now),
+        )
+        if position % 256 == 0:
+            old = now - round(limits.KEY_SECONDS * 1000)
+            self._db.execute("DELETE FROM said WHERE time < ?", (old,))
+
+    def _last_of(self, log: int) -> int:
+        last = self._last.get(log)
+        if last is None:
+            (last,) = self._db.execute(
+                "SELECT coalesce(max(last), 0) FROM block WHERE log = ?", (log,)
+            ).fetchone()
+            self._last[log] = last
+        return int(last)
+
+    def _rooms(self) -> list[RoomRow]:
+        sql = "SELECT log, name, topic, password FROM room ORDER BY log"
+        rows = self._db.execute(sql).fetchall()
+        return [
+            RoomRow(number, name, topic, password, self._last_of(number))
+            for number, name, topic, password in rows
+        ]
+
+    def _new_log(self, time: int) -> int:
+        return int(self._db.execute("INSERT INTO log (created) VALUES (?)", (time,)).lastrowid or 0)
+
+    def _create_room(self, name: str, password: str | None, time: int) -> RoomRow:
+        try:
+            with self._commit():
+                number = self._new_log(time)
+                self._db.execute(
+                    "INSERT INTO room (log, key, name, password) VALUES (?, ?, ?, ?)",
+                    (number, names.key(name), name, password),
+                )
+        except sqlite3.IntegrityError:
+            raise Refusal(
+                Code.ROOM_EXISTS, f"There is a room {name} already; /join {name} takes you there."
+            ) from None
+        return RoomRow(number, name, "", password, 0)
+
+    def _register(self, key: str, name: str, password: str, inbox: int, time: int) -> Account:
+        with self._commit():
+            log = self._new_log(time)
+            self._db.execute("UPDATE block SET log = ? WHERE log = ?", (log, inbox))
+            shown = self._last.pop(inbox, 0)
+            self._db.execute(
+                "INSERT INTO account VALUES (?, ?, ?, ?, ?)", (key, name, password, log, shown)
+            )
+        return Account(name, password, log, shown)
+
+    def _forget(self, log: int) -> None:
+        if self._last.pop(log, None):
+            self._db.execute("DELETE FROM block WHERE log = ?", (log,))
+
+    def _read(self, log: int, after: int, limit: int) -> list[Block]:
+        found: list[Block] = []
+        rows = self._db.execute(
+            "SELECT first, last, entries FROM block WHERE log = ? AND last > ? ORDER BY last",
+            (log, after),
+        )
+        for first, last, data in rows:
+            found.append(Block(range(first, last + 1), blocks.unpack(data)))
+            limit -= last + 1 - max(first, after + 1)
+            if limit <= 0:
+                break
+        return found
+
+    def _file_rows(self, shelf: str) -> list[FileRow]:
+        rows = self._db.execute(
+            "SELECT name, size, mtime, sha256, who, time FROM file WHERE shelf = ?", (shelf,)
+        )
+        return [FileRow(*row) for row in rows]

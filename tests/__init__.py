@@ -1,0 +1,1 @@
+"""Mirrors the house: a folder a floor; `acceptance` is what users do."""

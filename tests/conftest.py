@@ -1,0 +1,63 @@
+"""What tests share: a real server in a process of its own, and bare connections to it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import Bare, Server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--long`, for what takes minutes or gigabytes."""
+    parser.addoption("--long", action="store_true", help="run the tests marked long, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the long ones, unless they are asked for."""
+    if config.getoption("--long"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Return a function that starts a server with further options; each has a folder of its own."""
+    started: list[Server] = []
+
+    def start(*options: str, folder: Path | None = None) -> Server:
+        place = folder or tmp_path / f"server{len(started)}"
+        server = Server(place, *options)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture
+def server(start_server: Callable[..., Server]) -> Server:
+    """Return a running server with the rooms lobby and lab."""
+    return start_server("--room", "lab")
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Bare]]:
+    """Return a function that opens a bare connection to a server; with a name, it is given."""
+    opened: list[Bare] = []
+
+    def open_(server: Server, name: str | None = None) -> Bare:
+        bare = Bare(server.port)
+        opened.append(bare)
+        if name is not None:
+            bare.expect("* Welcome")
+            bare.send(name)
+            bare.expect("* What you type")
+        return bare
+
+    yield open_
+    for bare in opened:
+        bare.close()

@@ -1,0 +1,169 @@
+"""Real servers and real connections, for tests. Everything waits for events, with a bound that is
+only there so that a broken test ends."""
+
+import json
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 60.0
+"""Seconds after which what did not come is taken not to come at all."""
+
+TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+CLIENT = [sys.executable, "-m", "chatservice.client.main"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment in which this checkout is found, whatever the current directory."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
+
+
+class Output:
+    """The lines that a process writes, as they come."""
+
+    def __init__(self, stream: Any) -> None:
+        self.lines: list[str] = []
+        self._new: queue.Queue[str | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: Any) -> None:
+        for line in stream:
+            self._new.put(line.decode(errors="replace").rstrip("\n"))
+        self._new.put(None)
+
+    def expect(self, pattern: str) -> re.Match[str]:
+        """Wait for a further line in which `pattern` (a regular expression) is found."""
+        while True:
+            try:
+                line = self._new.get(timeout=PATIENCE)
+            except queue.Empty:
+                line = None
+            if line is None:
+                raise AssertionError(f"{pattern!r} did not come; what came: {self.lines}")
+            self.lines.append(line)
+            found = re.search(pattern, line)
+            if found:
+                return found
+
+
+class Server:
+    """`twistd chat` in a process of its own, on a port of its own, with its data below `folder`."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.data = folder / "chat-data"
+        self.files = self.data / "SharedFiles"
+        self._options = options
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start it; after a stop, on the same port with the same data."""
+        self.process = subprocess.Popen(
+            [*TWISTD, "-n", "--pidfile=", "chat", "--interface", "127.0.0.1"]
+            + ["--port", str(self.port), "--data", str(self.data), *self._options],
+            cwd=self.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.log = Output(self.process.stdout)
+        self.port = int(self.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        """Ask it to end, and return its status once it has."""
+        self.process.send_signal(how)
+        return self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        """End it at once, if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(PATIENCE)
+
+    def memory(self) -> int:
+        """Return its resident memory, in bytes."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Bare:
+    """A bare TCP connection: what `nc` is."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.seen = ""
+        self._buffer = b""
+
+    def send(self, *lines: str | bytes) -> None:
+        """Send lines, each with an LF."""
+        data = b"".join((x.encode() if isinstance(x, str) else x) + b"\n" for x in lines)
+        self.socket.sendall(data)
+
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.socket.sendall(data)
+
+    def ask(self, **fields: Any) -> None:
+        """Send a JSON object."""
+        self.send(json.dumps(fields))
+
+    def line(self) -> str:
+        """Wait for a line and return it, without its end."""
+        while b"\n" not in self._buffer:
+            self._buffer += self._receive()
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        self.seen += line.decode() + "\n"
+        return line.decode()
+
+    def _receive(self) -> bytes:
+        data = self.socket.recv(65536)
+        if not data:
+            raise AssertionError(f"the connection ended; what came: {self.seen!r}")
+        return data
+
+    def expect(self, text: str) -> str:
+        """Wait for a line that contains `text`, and return it."""
+        while text not in (line := self.line()):
+            pass
+        return line
+
+    def event(self, name: str | None = None) -> dict[str, Any]:
+        """Wait for a JSON object, of that `event` if one is named."""
+        while True:
+            found: dict[str, Any] = json.loads(self.line())
+            if name is None or found["event"] == name:
+                return found
+
+    def read(self, count: int) -> bytes:
+        """Wait for `count` bytes and return them."""
+        while len(self._buffer) < count:
+            self._buffer += self._receive()
+        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        return data
+
+    def rest(self) -> bytes:
+        """Return all that comes until the other side ends the connection."""
+        while data := self.socket.recv(65536):
+            self._buffer += data
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+    def end(self) -> None:
+        """Send no more."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Be gone."""
+        self.socket.close()

@@ -1,0 +1,3 @@
+from chatservice.plugin import chat
+
+__all__ = ["chat"]
