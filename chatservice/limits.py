@@ -25,6 +25,9 @@ HISTORY_ENTRIES = 1000
 TAIL_ENTRIES = 1024
 """Entries of a log held in memory, for readers who are nearly up to date."""
 
+UNSTORED_ENTRIES = 1024
+"""What one connection has said and the disk has not taken yet: a commit's worth at full speed."""
+
 REPLAY_ENTRIES = 512
 """Entries read from storage at a time, for readers who are not."""
 

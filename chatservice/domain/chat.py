@@ -94,6 +94,9 @@ class Chat:
             for old in tuple(user.sessions):
                 old.reader.end("You came in again on another connection; this one ends.")
                 self._part(old)
+        if session.gone:  # while it was waited for
+            self._let_go(user)
+            raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         position = self._become(session, user, account, after)
         return answers.Welcome(user.name, user.registered, user.token, position)
 
@@ -158,15 +161,20 @@ class Chat:
             session.inbox.close()
             session.inbox = None
         user.sessions.discard(session)
-        if not user.sessions:
-            del self.users[user.key]
-            self._names.release(user.key)
-            if not user.registered:
-                self._store.forget(user.inbox.id)
-                self.shared_files.forget(user.shelf)
+        self._let_go(user)
+
+    def _let_go(self, user: User) -> None:
+        if user.sessions:
+            return
+        del self.users[user.key]
+        self._names.release(user.key)
+        if not user.registered:
+            self._store.forget(user.inbox.id)
+            self.shared_files.forget(user.shelf)
 
     def depart(self, session: Session, farewell: str = "") -> None:
         """End a session: it leaves its rooms and gives its user back."""
+        session.gone = True
         if session.user is None:
             return
         self._report("{user} left, from {origin}", user=session.user.name, origin=session.origin)

@@ -66,6 +66,7 @@ class Session:
         self.origin = origin
         self.echo = echo
         self.user: User | None = None
+        self.gone = False
         self.here: Room | None = None
         self.inbox: Cursor | None = None
         self.rooms: dict[Room, Cursor] = {}

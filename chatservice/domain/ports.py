@@ -33,7 +33,7 @@ class Draft:
 
 
 class Recorder(Protocol):
-    """Takes entries in: durable first, then shown (`Log.extend`), then acknowledged (`done`)."""
+    """Takes entries in: durable first, then acknowledged (`done`) and shown (`Log.extend`)."""
 
     def record(self, draft: Draft) -> None:
         """Store an entry. Those of one log are stored in the order in which they were given."""

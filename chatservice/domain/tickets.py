@@ -52,6 +52,9 @@ class Tickets:
     def __init__(self) -> None:
         self._out: dict[str, tuple[float, Download | Upload]] = {}
 
+    def __len__(self) -> int:
+        return len(self._out)
+
     def issue(self, right: Download | Upload, now: float) -> str:
         """Hand out a ticket: 144 random bits, good for `limits.TICKET_SECONDS`, once."""
         for ticket in [t for t, (until, _) in self._out.items() if until < now]:

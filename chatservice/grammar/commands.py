@@ -120,7 +120,7 @@ class Request:
 
     command: Command
     args: Mapping[str, Any]
-    id: Any = None
+    id: str | int | None = None
 
 
 _T, _J = Dialect.TEXT, Dialect.JSON

@@ -42,7 +42,27 @@ def load(data: bytes) -> answers.Fields:
         raise Refusal(Code.BAD_LINE, "That line is not JSON; send one object a line.") from None
     if not isinstance(it, dict):
         raise Refusal(Code.BAD_LINE, "That line is not a JSON object; send one object a line.")
+    if b"\\u" in data and _half_a_character(it):
+        raise Refusal(
+            Code.BAD_LINE, "That line has half of a surrogate pair in it; send both halves."
+        )
     return it
+
+
+def _half_a_character(it: answers.Fields) -> bool:
+    try:
+        _dumps(it).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def id_of(it: answers.Fields) -> str | int | None:
+    """Return the `id` of a request. Raises `Refusal` (bad-argument)."""
+    id_ = it.get("id")
+    if id_ is None or isinstance(id_, (str, int)):
+        return id_
+    raise Refusal(Code.BAD_ARGUMENT, '"id" must be a string or a whole number.')
 
 
 def _no_constant(name: str) -> None:
@@ -63,7 +83,7 @@ def request(it: answers.Fields) -> Request:
         near = nearest(name, Dialect.JSON)
         hint = f'did you mean "{near}"?' if near else '{"do":"help"} lists those there are.'
         raise Refusal(Code.UNKNOWN_COMMAND, f'There is no command "{name[:32]}"; {hint}')
-    return Request(command, _arguments(command, it), it.get("id"))
+    return Request(command, _arguments(command, it), id_of(it))
 
 
 def _arguments(command: Command, it: answers.Fields) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class ChatProtocol(LineStream):
         self._finishing = False
         self._receiving: _Receiving | None = None
         self._lingering: Any = None
+        self._dismissed = False
+        self._unstored = 0
 
     # -- the life of a connection ----------------------------------------------------------------
 
@@ -126,12 +128,15 @@ class ChatProtocol(LineStream):
     def readConnectionLost(self) -> None:
         """The other side has sent all that it will; what it asked for is still to be done."""
         self._input_ended = True
-        if self._lingering is not None:
+        if self._dismissed:
             self.transport.loseConnection()
         self._finish_if_idle()
 
     def writeConnectionLost(self) -> None:
-        """Our own half is closed, by `dismiss`."""
+        """All that we had to say has gone, and `dismiss` has closed our half."""
+        self._lingering = self.factory.reactor.callLater(
+            LINGER_SECONDS, self.transport.abortConnection
+        )
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, whoever ended it."""
@@ -191,11 +196,26 @@ class ChatProtocol(LineStream):
         if full:
             self.hold("full")
 
+    def storing(self) -> None:
+        """Something said here is on its way to the disk. Beyond a bound, no more is read until
+        some of it is there."""
+        self._unstored += 1
+        if self._unstored == limits.UNSTORED_ENTRIES:
+            self.hold("unstored")
+
+    def stored(self) -> None:
+        """It has arrived, or failed."""
+        self._unstored -= 1
+        if self._unstored == limits.UNSTORED_ENTRIES // 2:
+            self.release("unstored")
+
     # -- the end ---------------------------------------------------------------------------------
 
     def _finish_if_idle(self) -> None:
         if not self._input_ended or self.paused or self._finishing or not self.connected:
             return
+        if self._busyReceiving:
+            return  # there are lines that were taken and not looked at yet
         if self._receiving is not None:
             self._receiving.stopped_short()
         rest = self.take_rest() if self.line_mode else b""
@@ -231,14 +251,12 @@ class ChatProtocol(LineStream):
         Only our own half is closed at first: closing all of it, with bytes unread, would take the
         refusal away from who is to read it.
         """
-        if self._lingering is not None or not self.connected:
+        if self._dismissed or not self.connected:
             return
+        self._dismissed = True
         self._receiving = _Receiving(None, limits.FILE_BYTES, lambda: None, lambda: None)
         self.setRawMode()
         self._holds.clear()
-        self._lingering = self.factory.reactor.callLater(
-            LINGER_SECONDS, self.transport.abortConnection
-        )
         self._finishing = True
         if not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
             self.transport.loseWriteConnection()

@@ -93,6 +93,7 @@ class Feed:
         self._held = self.full = False
         self.start()
         self._catch_up()
+        self._drained()
 
     def stop(self) -> None:
         """Show nothing more: the connection is to end once what was written has gone."""
@@ -118,7 +119,17 @@ class Feed:
             self._transport.loseConnection()
 
     def wake(self, cursor: Cursor) -> None:
-        """Write what is behind a cursor, as far as the transport takes it."""
+        """Write what is behind a cursor, as far as the transport takes it.
+
+        An error in one reader's feed ends that reader's connection, and is nobody else's.
+        """
+        try:
+            self._read_on(cursor)
+        except Exception:
+            self.log.failure("feeding a reader of {name} failed", name=cursor.log.name)
+            self.end("Something went wrong in the server; connect again to go on.")
+
+    def _read_on(self, cursor: Cursor) -> None:
         if self._ended or cursor in self._replaying:
             return
         while not (self.full or self._held):

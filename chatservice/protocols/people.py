@@ -91,8 +91,10 @@ class Person:
                 Code.NOT_IN_ROOM, "Not said: you are not in the room that you asked for; join one."
             )
         actions.talk(self._chat, self._session, request, self._stored)
+        self._connection.storing()
 
     def _stored(self, result: int | Exception) -> None:
+        self._connection.stored()
         if isinstance(result, Refusal) and self._session.user is not None:
             self.refuse(result)
 

@@ -32,12 +32,13 @@ class Program:
         """Take a line: one request."""
         if not line.strip():
             return
-        asked: answers.Fields = {}
+        id_ = None
         try:
             asked = jsonlines.load(line)
+            id_ = jsonlines.id_of(asked)
             self._obey(jsonlines.request(asked))
         except Refusal as refusal:
-            self._refuse(asked.get("id"), refusal)
+            self._refuse(id_, refusal)
 
     def _obey(self, request: Request) -> None:
         name = request.command.name
@@ -45,6 +46,7 @@ class Program:
             raise Refusal(Code.NAME_NEEDED, 'Say who you are first: {"do":"hello","name":"..."}.')
         if name in ("say", "me"):
             actions.talk(self._chat, self._session, request, partial(self._stored, request.id))
+            self._connection.storing()
             return
         action = _OWN.get(name) or actions.ACTIONS[name]
         result = action(self._chat, self._session, request.args)
@@ -53,6 +55,7 @@ class Program:
         )
 
     def _stored(self, id_: Any, result: int | Exception) -> None:
+        self._connection.stored()
         if isinstance(result, Refusal):
             self._refuse(id_, result)
         elif isinstance(result, int):

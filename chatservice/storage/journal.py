@@ -21,7 +21,7 @@ NOT_STORED = "The server could not store that, so nobody was shown it; try again
 
 
 class Journal:
-    """Takes drafts to the store, a batch a commit, then shows them and tells their writers."""
+    """Takes drafts to the store, a batch a commit, then tells their writers and shows them."""
 
     log = Logger()
 
@@ -97,7 +97,7 @@ class Journal:
             self._soon(self._submit)
 
     def _tell(self, appended: Appended, batch: list[Draft]) -> None:
-        """Show what is stored, then tell those who wrote it."""
+        """Tell who wrote it that it is stored, then show it."""
         news: dict[Log, tuple[list[int], list[Entry]]] = {}
         for at, (position, draft) in enumerate(zip(appended.positions, batch, strict=True)):
             if at in appended.repeated:
@@ -107,15 +107,21 @@ class Journal:
             entries.append(draft.entry)
             if draft.author is not None:
                 draft.author.own.append(position)
+        for position, draft in zip(appended.positions, batch, strict=True):
+            self._answer(draft, position)  # first, so that writers know their own when they come
         for log, (positions, entries) in news.items():
             log.extend(Block(positions, entries))
-        for position, draft in zip(appended.positions, batch, strict=True):
-            if draft.done is not None:
-                draft.done(position)
 
     def _failed(self, failure: Failure, batch: list[Draft]) -> None:
         self.log.failure("storing {count} entries failed", failure, count=len(batch))
         refusal = Refusal(Code.NOT_STORED, NOT_STORED)
         for draft in batch:
-            if draft.done is not None:
-                draft.done(refusal)
+            self._answer(draft, refusal)
+
+    def _answer(self, draft: Draft, result: int | Exception) -> None:
+        if draft.done is None:
+            return
+        try:
+            draft.done(result)
+        except Exception:  # one writer's, and nobody else's
+            self.log.failure("answering {who} failed", who=draft.entry.who)

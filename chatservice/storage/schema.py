@@ -74,7 +74,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-        db.execute("DELETE FROM block WHERE log < 0")
+        if version <= VERSION:
+            db.execute("DELETE FROM block WHERE log < 0")
     except sqlite3.DatabaseError as error:
         raise Refusal(
             Code.NOT_STORED,

@@ -45,10 +45,16 @@ class SqliteStore:
 
     def __init__(self, reactor: Any, path: Path) -> None:
         self._db = open_database(path)
-        rows = self._db.execute("SELECT key, name, password, inbox, shown FROM account")
-        self._accounts = {key: Account(*rest) for key, *rest in rows}
+        rows = self._db.execute("SELECT name, password, inbox, shown FROM account")
+        self._accounts: dict[str, Account] = {}
+        self._by_inbox: dict[int, Account] = {}
+        for row in rows:
+            self._keep(Account(*row))
         self._last: dict[int, int] = {}
         self._thread = WorkThread(reactor, "chat-database")
+
+    def _keep(self, account: Account) -> None:
+        self._accounts[names.key(account.name)] = self._by_inbox[account.inbox] = account
 
     def start(self) -> None:
         """From now on, leave the database to its thread."""
@@ -63,11 +69,9 @@ class SqliteStore:
 
     def append(self, batch: Sequence[Draft], shown: dict[int, int]) -> "Deferred[Appended]":
         """Store a batch in one commit, and how far inboxes were shown."""
-        for key, account in self._accounts.items():
-            if account.inbox in shown:
-                self._accounts[key] = Account(
-                    account.name, account.password, account.inbox, shown[account.inbox]
-                )
+        for inbox, position in shown.items():
+            account = self._by_inbox[inbox]
+            self._keep(Account(account.name, account.password, inbox, position))
         return self._thread.do(self._append, batch, shown)
 
     def rooms(self) -> Awaitable[Sequence[RoomRow]]:
@@ -105,7 +109,7 @@ class SqliteStore:
         if key in self._accounts:
             raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
         account = await self._thread.do(self._register, key, name, password, inbox, time)
-        self._accounts[key] = account
+        self._keep(account)
         return account
 
     def file_rows(self, shelf: str) -> "Deferred[list[FileRow]]":

@@ -1,0 +1,46 @@
+"""A ticket is good for one transfer, for a while."""
+
+import pytest
+
+from chatservice import limits
+from chatservice.domain.tickets import Download, Tickets, Upload
+from chatservice.errors import Code, Refusal
+
+RIGHT = Download("lab", "a.csv", "ab" * 32, "alice")
+
+
+def test_a_ticket_is_good_once():
+    """It gives what it was issued for, and then nothing."""
+    tickets = Tickets()
+    ticket = tickets.issue(RIGHT, 0)
+    assert tickets.redeem(ticket, Download, 1) is RIGHT
+    with pytest.raises(Refusal) as caught:
+        tickets.redeem(ticket, Download, 1)
+    assert caught.value.code is Code.BAD_TICKET
+
+
+@pytest.mark.parametrize("when", [limits.TICKET_SECONDS + 1, 10.0**9])
+def test_a_ticket_grows_old(when):
+    """After its time it is worth nothing, and it does not stay in memory."""
+    tickets = Tickets()
+    ticket = tickets.issue(RIGHT, 0)
+    tickets.issue(RIGHT, when)
+    with pytest.raises(Refusal):
+        tickets.redeem(ticket, Download, when)
+    assert len(tickets) == 1
+
+
+def test_a_ticket_is_good_for_what_it_was_issued_for():
+    """One for a download uploads nothing, and one that was made up does nothing."""
+    tickets = Tickets()
+    for ticket in (tickets.issue(RIGHT, 0), "made-up", ""):
+        with pytest.raises(Refusal):
+            tickets.redeem(ticket, Upload, 0)
+
+
+def test_tickets_cannot_be_guessed():
+    """No two are alike, and each has at least 128 bits."""
+    tickets = Tickets()
+    made = {tickets.issue(RIGHT, 0) for _ in range(1000)}
+    assert len(made) == 1000
+    assert min(map(len, made)) >= 22

@@ -1,0 +1,135 @@
+"""The JSON dialect, both ways."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatservice import answers, events
+from chatservice.entries import Entry, FileMark, Kind
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import jsonlines
+from chatservice.grammar.commands import COMMANDS, Dialect, Request
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+TIMES = st.integers(0, 4_000_000_000_000)
+MARKS = st.builds(FileMark, TEXT, st.integers(0, 1 << 50), st.just("ab" * 32))
+ENTRIES = st.one_of(
+    st.builds(
+        Entry,
+        st.sampled_from([Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.TOPIC, Kind.REMOVED]),
+        TIMES,
+        TEXT,
+        TEXT,
+        st.none(),
+    ),
+    st.builds(Entry, st.just(Kind.FILE), TIMES, TEXT, st.just(""), MARKS),
+)
+ANSWERS = [
+    answers.Done(),
+    answers.Welcome("alice", True, "t0ken", 7),
+    answers.Stored(42),
+    answers.Private(42, "bob", "lunch"),
+    answers.Joined("lab", 2, "", ("bob", "carol"), 42),
+    answers.RoomList((answers.RoomInfo("lab", 2, "x", 3, False),)),
+    answers.Members("lab", (answers.Member("bob", ""),)),
+    answers.Topic("lab", "x"),
+    answers.History("lab", ((41, Entry(Kind.MESSAGE, 1_700_000_000_123, "bob", "hi")),)),
+    answers.FileList("lab", 1, 5, (answers.FileInfo("a", 5, None, "", 1_700_000_000_123),), False),
+    answers.GetTicket("t", "a", 5, "ab" * 32),
+    answers.PutTicket("t", 0),
+    answers.Help(("one", "two")),
+]
+
+
+@given(st.integers(0, 1 << 60), ENTRIES, st.sampled_from(["lab", "@"]))
+def test_an_entry_comes_back_as_it_went(position, entry, log):
+    """A client reads the very entry that the server wrote, on one line."""
+    line = jsonlines.entry(position, entry, log)
+    assert line.count(b"\n") == 1
+    assert jsonlines.entry_of(json.loads(line)) == (position, entry, log)
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda it: type(it).__name__)
+def test_an_answer_comes_back_as_it_went(answer):
+    """So it is with every kind of answer."""
+    found = json.loads(jsonlines.answer(answer, 7))
+    assert (found["event"], found["id"]) == ("ok", 7)
+    assert jsonlines.answer_of(type(answer), found) == answer
+
+
+def test_every_kind_of_answer_is_tried():
+    """The list above leaves none out, and every command's answer is one of them."""
+    assert {type(answer) for answer in ANSWERS} == set(answers.Answer.__args__)
+    assert {command.answer for command in COMMANDS.values()} <= set(answers.Answer.__args__)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [events.Came("lab", "bob"), events.Left("lab", "bob", "bye"), events.Notice("soon")]
+    + [events.Renamed("lab", "bob", "rob")],
+)
+def test_an_event_comes_back_as_it_went(event):
+    """So it is with what is shown and not kept; an event of a later version is passed over."""
+    assert jsonlines.event_of(json.loads(jsonlines.event(event))) == event
+    assert jsonlines.event_of({"event": "sung"}) is None
+
+
+def test_a_request_comes_back_as_it_went():
+    """What the client asks is what the server understands."""
+    asked = Request(COMMANDS["say"], {"room": "lab", "text": "hi", "key": "k"}, 7)
+    assert jsonlines.request(jsonlines.load(jsonlines.asking(asked))) == asked
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"{", Code.BAD_LINE),
+        (b"[]", Code.BAD_LINE),
+        (b"7", Code.BAD_LINE),
+        (b'{"do":"say",}', Code.BAD_LINE),
+        (b'{"do":"say","x":NaN}', Code.BAD_LINE),
+        (b'{"a":"\xff"}', Code.BAD_LINE),
+        (b'{"a":"\0"}', Code.BAD_LINE),
+        (b'{"id":"\\ud800"}', Code.BAD_LINE),
+        (b"[" * 100_000, Code.BAD_LINE),
+        (b'{"a":' * 4000 + b"1" + b"}" * 4000, Code.BAD_LINE),
+        (b'{"do":"join","room":' + b"9" * 5000 + b"}", Code.BAD_LINE),
+        (b"{}", Code.BAD_ARGUMENT),
+        (b'{"do":7}', Code.BAD_ARGUMENT),
+        (b'{"do":"jion"}', Code.UNKNOWN_COMMAND),
+        (b'{"do":"exit"}', Code.UNKNOWN_COMMAND),
+        (b'{"do":"join"}', Code.BAD_ARGUMENT),
+        (b'{"do":"join","room":7}', Code.BAD_ARGUMENT),
+        (b'{"do":"join","room":"lab","after":"7"}', Code.BAD_ARGUMENT),
+        (b'{"do":"join","room":"lab","after":-7}', Code.BAD_ARGUMENT),
+        (b'{"do":"join","room":"lab","after":true}', Code.BAD_ARGUMENT),
+        (b'{"do":"join","room":"lab","after":1.5}', Code.BAD_ARGUMENT),
+        (b'{"do":"put","name":"x","size":1,"sha256":"ab"}', Code.BAD_ARGUMENT),
+        (b'{"do":"say","room":"lab","text":"a\\u0000b"}', Code.BAD_LINE),
+        (b'{"do":"rooms","id":[1]}', Code.BAD_ARGUMENT),
+    ],
+)
+def test_what_is_no_request_is_refused(line, code):
+    """Broken JSON, no object, a wrong type: each with its code."""
+    with pytest.raises(Refusal) as caught:
+        jsonlines.request(jsonlines.load(line))
+    assert caught.value.code is code
+    assert caught.value.sentence.endswith((".", "?"))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_any_json_is_a_request_or_refused(value):
+    """Any value at all: a request or a refusal, and nothing else."""
+    data = json.dumps({"do": "say", "room": value, "text": value, "id": value}).encode()
+    for line in (json.dumps(value).encode(), data):
+        try:
+            assert jsonlines.request(jsonlines.load(line)).command.dialect & Dialect.JSON
+        except Refusal as refusal:
+            assert refusal.sentence

@@ -1,0 +1,63 @@
+"""What people read."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatservice import answers, events
+from chatservice.entries import Entry, FileMark, Kind
+from chatservice.grammar import shown
+
+MARK = FileMark("a b.pdf", 1_500_000, "ab" * 32)
+
+
+@pytest.mark.parametrize(
+    ("entry", "log", "line"),
+    [
+        (Entry(Kind.MESSAGE, 0, "alice", "hello"), "lab", "alice: hello\n"),
+        (Entry(Kind.ACTION, 0, "alice", "waves"), "lab", "~ alice waves\n"),
+        (Entry(Kind.PRIVATE, 0, "alice", "psst"), "@", "alice -> you: psst\n"),
+        (Entry(Kind.MESSAGE, 0, "alice", "a\nbob: b"), "lab", "alice: a\nalice: bob: b\n"),
+        (Entry(Kind.TOPIC, 0, "alice", "x"), "lab", "* alice set the topic: x\n"),
+        (Entry(Kind.TOPIC, 0, "alice", ""), "lab", "* alice took the topic away\n"),
+        (Entry(Kind.REMOVED, 0, "alice", "a.pdf"), "lab", "* alice removed a.pdf from the shelf\n"),
+        (
+            Entry(Kind.FILE, 0, "alice", file=MARK),
+            "lab",
+            "* alice shared a b.pdf (1.5 MB): /get a b.pdf\n",
+        ),
+        (
+            Entry(Kind.FILE, 0, "alice", file=MARK),
+            "@",
+            "* alice sent you a b.pdf (1.5 MB): /get @/a b.pdf\n",
+        ),
+    ],
+)
+def test_an_entry_as_lines(entry, log, line):
+    """Each kind of entry has its form; every line of a text says whose it is."""
+    assert shown.entry(7, entry, log).decode() == line
+
+
+def test_history_has_time_and_position():
+    """What is replayed is stamped, so nobody takes it for being said now."""
+    pairs = ((1812, Entry(Kind.MESSAGE, 1_700_000_000_123, "alice", "hello")),)
+    line = shown.answer(answers.History("lab", pairs)).decode()
+    assert line == "[2023-11-14 22:13:20Z #1812] alice: hello\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (999_999, "1.0 MB")]
+    + [(25_000_000, "25.0 MB"), (2 << 30, "2.1 GB"), (1 << 50, "1.1 PB")],
+)
+def test_sizes_that_people_can_read(count, text):
+    """Powers of 1000, a digit behind the point."""
+    assert shown.size(count) == text
+
+
+@given(st.text().filter(lambda text: "\n" not in text))
+def test_an_events_line_is_one_line(text):
+    """Whatever a farewell says, it is told in one line that begins with a star."""
+    line = shown.event(events.Left("lab", "alice", text.encode(errors="ignore").decode()))
+    assert line.startswith(b"* alice left")
+    assert line.count(b"\n") == 1

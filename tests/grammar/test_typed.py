@@ -1,0 +1,145 @@
+"""What people type, and what it means."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import typed
+from chatservice.grammar.commands import COMMANDS, Dialect, Request, help_lines, nearest
+
+SHA = "0f" * 32
+
+MEANINGS = {
+    "hello": ("say", {"text": "hello"}),
+    "//join lab": ("say", {"text": "/join lab"}),
+    "/say /join lab": ("say", {"text": "/join lab"}),
+    "/ME waves": ("me", {"text": "waves"}),
+    "/join lab": ("join", {"room": "lab"}),
+    "/join 3 s3cret": ("join", {"room": "3", "password": "s3cret"}),
+    "/history": ("history", {}),
+    "/history 5": ("history", {"limit": 5}),
+    "/history #1812": ("history", {"after": 1812}),
+    "/history #1812 5": ("history", {"after": 1812, "limit": 5}),
+    "/topic": ("topic", {}),
+    "/topic all about it": ("topic", {"text": "all about it"}),
+    "/put report.pdf 12": ("put", {"name": "report.pdf", "size": 12}),
+    f"/put my report.pdf 12 {SHA} @bob": (
+        "put",
+        {"name": "my report.pdf", "size": 12, "sha256": SHA, "to": "bob"},
+    ),
+    '/put "odd 7" 0 @bob': ("put", {"name": "odd 7", "size": 0, "to": "bob"}),
+    "/get my report.pdf": ("get", {"name": "my report.pdf"}),
+    "/get my report.pdf 100": ("get", {"name": "my report.pdf", "offset": 100}),
+    '/get "report 7"': ("get", {"name": "report 7"}),
+    "/get lab/a.csv": ("get", {"room": "lab", "name": "a.csv"}),
+    "/get @/a.csv 5": ("get", {"room": "@", "name": "a.csv", "offset": 5}),
+    # the words of other programs
+    "join lab": ("join", {"room": "lab"}),
+    "join 2": ("join", {"room": "2"}),
+    "-goto room2": ("join", {"room": "room2"}),
+    "create": ("create", {}),
+    "NEW": ("create", {}),
+    "NEW lab": ("create", {"room": "lab"}),
+    "exit": ("exit", {}),
+    "@John hello, you": ("msg", {"to": "John", "text": "hello, you"}),
+    "-pr Bob hey": ("msg", {"to": "Bob", "text": "hey"}),
+    "access server files": ("files", {"brief": True}),
+    "list server files": ("files", {}),
+    "download image1.png": ("get", {"name": "image1.png"}),
+    "download report 7": ("get", {"name": "report 7"}),
+    "help": ("help", {}),
+    "bye": ("quit", {}),
+    # what only looks like them
+    "join us in the lab": ("say", {"text": "join us in the lab"}),
+    " join lab": ("say", {"text": " join lab"}),
+    "NEW ideas are welcome": ("say", {"text": "NEW ideas are welcome"}),
+    "new": ("say", {"text": "new"}),
+    "exit now": ("say", {"text": "exit now"}),
+    "help me": ("say", {"text": "help me"}),
+    "@John": ("say", {"text": "@John"}),
+    "bye all": ("say", {"text": "bye all"}),
+    "access server files now": ("say", {"text": "access server files now"}),
+}
+
+
+@pytest.mark.parametrize(("line", "meaning"), MEANINGS.items(), ids=list(MEANINGS))
+def test_what_a_line_means(line, meaning):
+    """Commands, other programs' words where the whole line has their shape, and else talk."""
+    request = typed.parse(line)
+    assert (request.command.name, dict(request.args)) == meaning
+
+
+@pytest.mark.parametrize("line", ["bye", "join lab", "NEW", "@bob hi", "download x"])
+def test_other_programs_words_can_be_turned_off(line):
+    """An operator who does not want bare words has them taken for talk."""
+    assert typed.parse(line, bare_words=False) == Request(COMMANDS["say"], {"text": line})
+
+
+@pytest.mark.parametrize("line", ["", " ", "\t"])
+def test_an_empty_line_means_nothing(line):
+    """Pressing Enter says nothing."""
+    assert typed.parse(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("/jion lab", "There is no command /jion; did you mean /join?"),
+        ("/", "There is no command /; /help lists those there are."),
+        ("/xyzzy", "There is no command /xyzzy; /help lists those there are."),
+        ("/hello bob", "There is no command /hello; did you mean /help?"),
+        ("/join", "ROOM is missing: /join ROOM [PASSWORD]"),
+        ("join", "ROOM is missing: /join ROOM [PASSWORD]"),
+        ("/join a b c", "That is one word too many: /join ROOM [PASSWORD]"),
+        ("/msg bob", "TEXT is missing: /msg TO TEXT"),
+        ("/put x", "SIZE is missing: /put NAME SIZE [SHA256] [@USER]"),
+        (
+            "/put x -5",
+            "SIZE must be a whole number that is not negative: /put NAME SIZE [SHA256] [@USER]",
+        ),
+        (
+            "/put x " + "9" * 30,
+            "SIZE must be a whole number that is not negative: /put NAME SIZE [SHA256] [@USER]",
+        ),
+        ("/put 12", "SIZE is missing: /put NAME SIZE [SHA256] [@USER]"),
+        ('/get "a" b', "That is one word too many: /get NAME [OFFSET]"),
+    ],
+)
+def test_a_refusal_says_what_to_do(line, sentence):
+    """A line that is nearly a command is refused with its right form, or the nearest one."""
+    with pytest.raises(Refusal) as caught:
+        typed.parse(line)
+    assert caught.value.sentence == sentence
+    assert caught.value.code in (Code.UNKNOWN_COMMAND, Code.BAD_ARGUMENT)
+
+
+@given(st.one_of(st.binary(), st.text().map(str.encode)))
+def test_any_bytes_mean_something_or_are_refused(line):
+    """Whatever comes, it is a request, nothing, or a refusal."""
+    try:
+        request = typed.parse(typed.decode(line))
+    except Refusal as refusal:
+        assert refusal.sentence
+    else:
+        assert request is None or COMMANDS[request.command.name] is request.command
+
+
+@given(st.sampled_from(["/put ", "/get ", "/history ", "/msg ", "@", "-pr ", "NEW "]), st.text())
+def test_arguments_are_taken_or_refused(start, rest):
+    """Behind a command, too, anything is understood or refused."""
+    try:
+        typed.parse(start + rest)
+    except Refusal as refusal:
+        assert refusal.sentence
+
+
+def test_every_command_is_in_the_help():
+    """`/help` has a line for each command, and `/help COMMAND` explains each."""
+    lines = "\n".join(help_lines())
+    for command in COMMANDS.values():
+        if command.dialect & Dialect.TEXT:
+            assert command.usage in lines
+            assert command.usage in help_lines(command.name)[0]
+    assert help_lines("nonsense") == ()
+    assert nearest("qut", Dialect.TEXT) == "quit"

@@ -1,0 +1,143 @@
+"""The database: what was stored is there, in its order, once."""
+
+import sqlite3
+
+import pytest
+import pytest_twisted
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet import reactor
+
+from chatservice.domain.log import Log
+from chatservice.domain.ports import Draft
+from chatservice.entries import Entry, FileMark, Kind
+from chatservice.errors import Code, Refusal
+from chatservice.storage import blocks
+from chatservice.storage.sqlite import SqliteStore
+from tests.grammar.test_jsonlines import ENTRIES
+
+
+def say(log: Log, text: str, key: str | None = None) -> Draft:
+    """Return a message on its way into a log."""
+    return Draft(log, Entry(Kind.MESSAGE, 1_700_000_000_000, "alice", text), key=key)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Return an open store; its thread is running."""
+    store = SqliteStore(reactor, tmp_path / "chat.sqlite")
+    store.start()
+    yield store
+    store.close()
+
+
+@given(st.lists(ENTRIES))
+def test_entries_come_back_as_they_were_packed(entries):
+    """What is stored says all that an entry says, in no dialect."""
+    assert blocks.unpack(blocks.pack(entries)) == entries
+
+
+@pytest_twisted.ensureDeferred
+async def test_positions_are_a_logs_own_and_only_increase(store):
+    """Two logs in one batch each count for themselves, and go on in the next."""
+    lab, lobby = Log(2, "lab", 0), Log(1, "lobby", 0)
+    first = await store.append([say(lab, "a"), say(lobby, "b"), say(lab, "c")], {})
+    second = await store.append([say(lab, "d")], {})
+    assert (first.positions, second.positions) == ([1, 1, 2], [3])
+    found = await store.read(2, 0, 100)
+    assert [e.text for one in found for _, e in one.after(0)] == ["a", "c", "d"]
+    found = await store.read(2, 1, 100)
+    assert [(p, e.text) for one in found for p, e in one.after(1)] == [(2, "c"), (3, "d")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_stored_is_there_after_a_restart(tmp_path):
+    """Rooms, topics, accounts, entries and positions outlive the process."""
+    store = SqliteStore(reactor, tmp_path / "chat.sqlite")
+    row = await store.create_room("Lab", None, 0)
+    await store.set_topic(row.number, "all about it")
+    log, mark = Log(row.number, "Lab", 0), FileMark("a", 1, "ab" * 32)
+    file = Draft(log, Entry(Kind.FILE, 0, "bob", file=mark))
+    await store.append([say(log, "a"), file], {})
+    account = await store.register("Alice", "hash", -1, 0)
+    await store.append([say(Log(account.inbox, "@", 0), "psst")], {account.inbox: 1})
+    store.close()
+
+    store = SqliteStore(reactor, tmp_path / "chat.sqlite")
+    (room,) = await store.rooms()
+    assert (room.name, room.topic, room.last) == ("Lab", "all about it", 2)
+    assert (await store.account("alice")).shown == 1
+    assert (await store.append([say(log, "b")], {})).positions == [3]
+    (old, _) = await store.read(row.number, 0, 9)
+    assert old.entries == [say(log, "a").entry, file.entry]
+    store.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_key_makes_a_repetition_harmless(store):
+    """The same key of the same user in the same log is stored once, also within one batch."""
+    lab, lobby = Log(2, "lab", 0), Log(1, "lobby", 0)
+    one = await store.append([say(lab, "a", "k"), say(lab, "a", "k"), say(lobby, "a", "k")], {})
+    two = await store.append([say(lab, "a", "k"), say(lab, "b")], {})
+    assert (one.positions, one.repeated) == ([1, 1, 1], {1})
+    assert (two.positions, two.repeated) == ([1, 2], {0})
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_batch_that_fails_leaves_nothing(store):
+    """A commit that raises stores none of its batch, and the next one goes on where it stood."""
+    lab = Log(2, "lab", 0)
+    await store.append([say(lab, "a")], {})
+    bad = Draft(lab, Entry(Kind.MESSAGE, 0, "alice", "\ud800"))
+    with pytest.raises(UnicodeEncodeError):
+        await store.append([say(lab, "b"), bad], {})
+    assert (await store.append([say(lab, "c")], {})).positions == [2]
+    assert [e.text for one in await store.read(2, 0, 9) for e in one.entries] == ["a", "c"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_name_is_registered_once_and_a_room_made_once(store):
+    """In any case of letters."""
+    await store.create_room("lab", None, 0)
+    await store.register("alice", "hash", -1, 0)
+    for again, code in (
+        (store.create_room("LAB", None, 0), Code.ROOM_EXISTS),
+        (store.register("Alice", "other", -2, 0), Code.ALREADY_REGISTERED),
+    ):
+        with pytest.raises(Refusal) as caught:
+            await again
+        assert caught.value.code is code
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_guests_inbox_goes_with_the_guest(tmp_path, store):
+    """It is dropped when they leave, or becomes their own when they register."""
+    gone, kept = Log(-1, "@", 0), Log(-2, "@", 0)
+    await store.append([say(gone, "a"), say(kept, "b")], {})
+    await store.forget(-1)
+    account = await store.register("bob", "hash", -2, 0)
+    assert await store.read(-1, 0, 9) == []
+    assert [e.text for one in await store.read(account.inbox, 0, 9) for e in one.entries] == ["b"]
+    assert await store.last(account.inbox) == 1
+
+
+@pytest.mark.parametrize(
+    "damage", [b"this is no database, but a text of some length" * 100, b"\0" * 9000]
+)
+def test_a_damaged_database_is_recognised(tmp_path, damage):
+    """It is said in one sentence, and what is there is left as it is."""
+    path = tmp_path / "chat.sqlite"
+    path.write_bytes(damage)
+    with pytest.raises(Refusal) as caught:
+        SqliteStore(reactor, path)
+    assert "cannot be used" in caught.value.sentence
+    assert path.read_bytes() == damage
+
+
+def test_a_newer_database_is_left_alone(tmp_path):
+    """An older program does not touch what it may misunderstand."""
+    db = sqlite3.connect(tmp_path / "chat.sqlite")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(Refusal, match="newer version"):
+        SqliteStore(reactor, tmp_path / "chat.sqlite")

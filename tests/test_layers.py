@@ -1,0 +1,59 @@
+"""Each folder is a floor: imports go downwards only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import chatservice
+
+HOUSE = Path(chatservice.__file__).parent
+FLOORS = [
+    {"errors", "limits", "entries", "events"},
+    {"names", "answers"},
+    {"grammar"},
+    {"domain", "client"},
+    {"storage", "protocols"},
+    {"options", "service", "plugin"},
+]
+
+
+def imported(path: Path) -> set[str]:
+    """Return the parts of the house that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        modules = []
+        if isinstance(node, ast.ImportFrom) and node.module == "chatservice":
+            modules = [f"chatservice.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        found |= {m.split(".")[1] for m in modules if m.startswith("chatservice.")}
+    return found - {"__version__"}
+
+
+def floor(part: str) -> int:
+    """Return on which floor a part of the house stands."""
+    return next(at for at, parts in enumerate(FLOORS) if part in parts)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(HOUSE.rglob("*.py")), ids=lambda path: str(path.relative_to(HOUSE))
+)
+def test_imports_go_downwards_only(path):
+    """A module imports from floors below its own, or from its own folder."""
+    part = path.relative_to(HOUSE).parts[0].removesuffix(".py")
+    if part == "__init__":
+        assert not imported(path)
+        return
+    for other in imported(path) - {part}:
+        below = floor(other) < floor(part) or {part, other} <= FLOORS[-1] | FLOORS[0]
+        assert below, f"{part} imports {other}"
+
+
+@pytest.mark.parametrize("folder", ["grammar", "domain"])
+def test_what_is_pure_knows_no_twisted(folder):
+    """The grammar and the domain can be used and tested without a reactor."""
+    for path in (HOUSE / folder).rglob("*.py"):
+        assert "twisted" not in path.read_text().replace("Twisted", ""), path

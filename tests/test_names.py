@@ -1,0 +1,109 @@
+"""The gate through which every name and every text comes in."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatservice import limits, names
+from chatservice.errors import Code, Refusal
+
+
+@pytest.mark.parametrize(
+    "name", ["alice", "R2-D2", "Ünal", "李雷", "मीरा", "a.b_c", "7of9", "x" * 32]
+)
+def test_names_of_any_script_pass(name):
+    """Letters, digits, dots, dashes and underscores of any script make a name."""
+    assert names.user(name) == unicodedata.normalize("NFKC", name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "   ",
+        "al ice",
+        "a/b",
+        "a\\b",
+        "-goto",
+        "*",
+        ".x",
+        "a\x1b[2J",
+        "a\nb",
+        "a\u202eb",
+        "a" * 33,
+    ]
+    + ["a\u200bb", "~me", "[x]", "\u0301a", "a:b", "@bob", "\ud800"],
+)
+def test_what_could_forge_a_line_or_leave_a_folder_is_no_name(name):
+    """Whatever could be taken for the server's own lines, or for a path, is refused."""
+    with pytest.raises(Refusal) as caught:
+        names.user(name)
+    assert caught.value.code is Code.BAD_NAME
+    assert caught.value.sentence.endswith(".")
+
+
+def test_a_rooms_name_is_no_number():
+    """Rooms are also called by their numbers, so a number is no name."""
+    with pytest.raises(Refusal):
+        names.room("12")
+    assert names.user("12") == "12"
+
+
+def test_case_does_not_tell_names_apart():
+    """Alice and ALICE are the same, and so are two ways of writing é."""
+    assert names.key("ALICE") == names.key("alice")
+    assert names.key("e\u0301va") == names.key("\u00c9VA")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["report.pdf", "Übersicht 2026 (final).odt", "a b  c", "-rf", 'quo"te', "x" * 255, "😀.png"],
+)
+def test_file_names_may_be_nearly_anything(name):
+    """Spaces, quotes and any script are fine in a file's name."""
+    assert names.file(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", ".", "..", "../etc/passwd", "/etc/passwd", "a/b", "a\\b", "C:\\x", ".hidden", "a\0b"]
+    + ["a\nb", "a\x1bb", "a\u202eb", "x" * 256, "é" * 128],
+)
+def test_file_names_cannot_leave_their_folder(name):
+    """A file's name is one part of a path, visible, and safe to show."""
+    with pytest.raises(Refusal) as caught:
+        names.file(name)
+    assert caught.value.code is Code.BAD_FILE_NAME
+
+
+@given(st.text())
+def test_cleaned_text_cannot_steer_a_terminal(text):
+    """After cleaning, no control character is left but tab and newline, and no override."""
+    for character in names.clean(text):
+        assert character in "\t\n" or unicodedata.category(character) not in (
+            "Cc",
+            "Cs",
+            "Zl",
+            "Zp",
+        )
+        assert character not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cf", "Zl", "Zp"))))
+def test_ordinary_text_is_left_alone(text):
+    """Cleaning changes nothing in text that could do no harm."""
+    assert names.clean(text) == text
+
+
+@given(st.text())
+def test_a_name_is_accepted_as_it_was_returned(text):
+    """What the gate lets through, it lets through again unchanged, within its bounds."""
+    try:
+        name = names.user(text)
+    except Refusal:
+        return
+    assert names.user(name) == name
+    assert 0 < len(name) <= limits.NAME_CHARACTERS
+    assert not set(name) & set(" /\\:*!~=[@\n")
