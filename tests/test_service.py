@@ -115,7 +115,7 @@ def test_it_ends_cleanly_and_keeps_what_it_accepted(server, connect, how):
 def test_it_ends_although_somebody_does_not_read(server, connect):
     """A reader whose window is full holds nothing up."""
     alice, idle = connect(server, "alice"), connect(server, "idle")
-    idle.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    idle.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
     alice.send(*(["x" * 8000] * 2000))
     alice.send("/history 1")
     alice.expect("alice: x")

@@ -5,6 +5,7 @@ on its way) holds the reading of further input, so that answers come in the orde
 and a client that asks without reading stops itself and nobody else. Talk alone does not wait.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, Protocol, TypeVar
@@ -70,7 +71,7 @@ class ChatProtocol(LineStream):
         self.peer = ""
         self._speaker: Speaker | None = None
         self._greeting: Any = None
-        self._holds: set[str] = set()
+        self._holds: Counter[str] = Counter()
         self._input_ended = False
         self._finishing = False
         self._receiving: _Receiving | None = None
@@ -157,15 +158,19 @@ class ChatProtocol(LineStream):
     # -- waiting ---------------------------------------------------------------------------------
 
     def hold(self, why: str) -> None:
-        """Read nothing more, until `release` with the same reason."""
-        self._holds.add(why)
+        """Read nothing more, until `release` was called as often with the same reason."""
+        self._holds[why] += 1
         self.pauseProducing()
 
     def release(self, why: str) -> None:
         """Read on, unless there is another reason not to."""
-        self._holds.discard(why)
-        if self._holds or not self.connected:
+        if not self._holds[why]:
             return
+        self._holds[why] -= 1
+        if not self._holds.total() and self.connected:
+            self._read_on()
+
+    def _read_on(self) -> None:
         self.paused = False
         if not self._input_ended:
             self.transport.resumeProducing()
@@ -193,7 +198,7 @@ class ChatProtocol(LineStream):
 
     def written(self, full: bool) -> None:
         """An answer was written. While the other side does not read, it is asked for no more."""
-        if full:
+        if full and not self._holds["full"]:
             self.hold("full")
 
     def storing(self) -> None:
@@ -208,6 +213,15 @@ class ChatProtocol(LineStream):
         self._unstored -= 1
         if self._unstored == limits.UNSTORED_ENTRIES // 2:
             self.release("unstored")
+
+    def in_order(
+        self, settled: Callable[[], Awaitable[None]], ask: Callable[[], None], refuse: Refuse
+    ) -> None:
+        """Call `ask` once all that was said here before is stored: who asks sees their own."""
+        if self._unstored:
+            self.serve(settled(), lambda _: ask(), refuse)
+        else:
+            ask()
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -256,10 +270,11 @@ class ChatProtocol(LineStream):
         self._dismissed = True
         self._receiving = _Receiving(None, limits.FILE_BYTES, lambda: None, lambda: None)
         self.setRawMode()
-        self._holds.clear()
         self._finishing = True
         if not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
             self.transport.loseWriteConnection()
+            self._holds.clear()
+            self._read_on()
         else:
             self.transport.loseConnection()
 

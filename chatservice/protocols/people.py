@@ -1,6 +1,7 @@
 """The text dialect: a person on a bare connection."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chatservice import answers, limits
@@ -59,10 +60,16 @@ class Person:
             self._before_name(request)
         elif name in ("say", "me"):
             self._talk(request)
-        elif name in _OWN:
-            _OWN[name](self, request)
         else:
-            result = actions.ACTIONS[name](self._chat, self._session, request.args)
+            settled = self._chat.recorder.settled
+            self._connection.in_order(settled, partial(self._ask, request), self.refuse)
+
+    def _ask(self, request: Request) -> None:
+        own = _OWN.get(request.command.name)
+        if own is not None:
+            own(self, request)
+        else:
+            result = actions.ACTIONS[request.command.name](self._chat, self._session, request.args)
             self._connection.serve(result, self._answer, self._refusing(request))
 
     def _before_name(self, request: Request) -> None:

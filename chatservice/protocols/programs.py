@@ -48,7 +48,11 @@ class Program:
             actions.talk(self._chat, self._session, request, partial(self._stored, request.id))
             self._connection.storing()
             return
-        action = _OWN.get(name) or actions.ACTIONS[name]
+        settled, refuse = self._chat.recorder.settled, partial(self._refuse, request.id)
+        self._connection.in_order(settled, partial(self._ask, request), refuse)
+
+    def _ask(self, request: Request) -> None:
+        action = _OWN.get(request.command.name) or actions.ACTIONS[request.command.name]
         result = action(self._chat, self._session, request.args)
         self._connection.serve(
             result, partial(self._answer, request), partial(self._refuse, request.id)
