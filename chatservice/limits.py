@@ -22,8 +22,12 @@ go on; beyond it, closing is kinder to both sides than a minute of bytes for not
 HISTORY_ENTRIES = 1000
 """Entries in one answer: about 100 KiB of talk."""
 
-TAIL_ENTRIES = 1024
-"""Entries of a log held in memory, for readers who are nearly up to date."""
+TAIL_BYTES = 1 << 18
+"""What a log holds in memory, for readers who are nearly up to date: some seconds of a busy room."""
+
+WRITE_BYTES = 1 << 17
+"""What a reader is given at a time. A transport that is full has taken one such piece too much, so
+this is what a stalled reader costs beside the kernel's own buffers."""
 
 UNSTORED_ENTRIES = 1024
 """What one connection has said and the disk has not taken yet: a commit's worth at full speed."""

@@ -27,6 +27,10 @@ Render = Callable[[int, Entry, str], bytes]
 """Makes an entry's bytes in one dialect, of its position, itself, and its log's name."""
 
 
+_ENTRY_BYTES = 128
+"""About what an entry takes beside its text."""
+
+
 class Reader(Protocol):
     """What a cursor belongs to: a connection, as the domain sees it."""
 
@@ -59,6 +63,11 @@ class Block:
     def last(self) -> int:
         """The position of the last entry."""
         return self.positions[-1]
+
+    @property
+    def weight(self) -> int:
+        """About how much memory it takes, in bytes."""
+        return sum(len(entry.text) for entry in self.entries) + _ENTRY_BYTES * len(self.entries)
 
     def lines(self, render: Render, log: str) -> list[bytes]:
         """Return the bytes of each entry."""
@@ -100,11 +109,11 @@ class Log:
     def extend(self, block: Block) -> None:
         """Take in entries that are stored now, and wake everybody who reads here."""
         self._tail.append(block)
-        self._held += len(block.entries)
+        self._held += block.weight
         self.last = block.last
-        while self._held > limits.TAIL_ENTRIES and len(self._tail) > 1:
+        while self._held > limits.TAIL_BYTES and len(self._tail) > 1:
             oldest = self._tail.popleft()
-            self._held -= len(oldest.entries)
+            self._held -= oldest.weight
             self.memory_from = oldest.last
         for cursor in tuple(self.cursors):
             cursor.reader.wake(cursor)

@@ -5,6 +5,7 @@ While it is full the cursors stand still, and nothing is queued: what a slow rea
 given is in the log, in memory or in storage. That is why it costs nobody anything.
 """
 
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from chatservice import names
+from chatservice import limits, names
 from chatservice.domain.log import Block, Cursor, Log, Render
 from chatservice.events import Event, Notice
 
@@ -173,26 +174,41 @@ class Feed:
         self.end("What was said before could not be read; connect again to go on.")
 
     def _write(self, cursor: Cursor, blocks: Iterable[Block]) -> None:
-        data = b"".join([self._rendered(cursor, block) for block in blocks])
+        parts, room = [], limits.WRITE_BYTES
+        for block in blocks:
+            parts.append(self._rendered(cursor, block, room))
+            room -= len(parts[-1])
+            if room <= 0 or cursor.position < block.last:
+                break
+        data = b"".join(parts)
         if data:
             self._transport.write(data)
         self._shown(cursor)
 
-    def _rendered(self, cursor: Cursor, block: Block) -> bytes:
-        """Return what of a block is for this cursor, and move it on."""
-        start, name = cursor.position, cursor.log.name
-        plain = not cursor.own and block.positions[0] > max(start, cursor.live_from)
-        if plain and not self.ignored:
-            cursor.pass_over(block.last)
-            return block.joined(self._dialect.live, name)
-        own, lines = set(cursor.own), []
+    def _rendered(self, cursor: Cursor, block: Block, room: int) -> bytes:
+        """Return what of a block is for this cursor, about `room` bytes of it, and move it on."""
+        fresh = block.positions[0] > max(cursor.position, cursor.live_from)
+        if fresh and not cursor.own and not self.ignored:
+            data = block.joined(self._dialect.live, cursor.log.name)
+            if len(data) <= room:
+                cursor.pass_over(block.last)
+                return data
+        return self._picked(cursor, block, room)
+
+    def _picked(self, cursor: Cursor, block: Block, room: int) -> bytes:
+        """The same, an entry at a time: for who has read some of it, wrote some of it, or does not
+        want all of it."""
+        name, own, picked = cursor.log.name, set(cursor.own), []
         live = block.lines(self._dialect.live, name)
-        for at, (position, entry) in enumerate(zip(block.positions, block.entries, strict=True)):
-            if position <= start or position in own or names.key(entry.who) in self.ignored:
-                continue
-            if position > cursor.live_from:
-                lines.append(live[at])
-            else:
-                lines.append(self._dialect.replayed(position, entry, name))
-        cursor.pass_over(block.last)
-        return b"".join(lines)
+        start = bisect_right(block.positions, cursor.position)
+        for position, entry, line in zip(
+            block.positions[start:], block.entries[start:], live[start:], strict=True
+        ):
+            if room <= 0:
+                break
+            if position not in own and names.key(entry.who) not in self.ignored:
+                replayed = position <= cursor.live_from
+                picked.append(self._dialect.replayed(position, entry, name) if replayed else line)
+                room -= len(picked[-1])
+            cursor.pass_over(position)
+        return b"".join(picked)
