@@ -87,6 +87,10 @@ class Chat:
         )
         if account is not None and not known:
             await self._check_account(account, password)
+        if account is None and password is not None:
+            raise Refusal(
+                Code.NO_SUCH_USER, f"{name} is not registered; give the name alone to be its guest."
+            )
         if session.user is not None and session.user.key == key:
             raise Refusal(Code.NAME_TAKEN, f"You are {session.user.name} already.")
         user = await self._user(key, name, account, known)
@@ -189,13 +193,11 @@ class Chat:
         """Keep the name of a guest for them, and what is in their inbox."""
         user = self.needs_user(session)
         hashed = await self._passwords.hash(names.password(password))
-        await self.recorder.settled()
         if user.registered:
             raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
-        account = await self._store.register(user.name, hashed, user.inbox.id, self.now())
         guest_shelf = user.shelf
+        account = await self._store.register(user.name, hashed, user.inbox, self.now())
         user.registered = True
-        user.inbox.id = account.inbox
         self._inboxes[account.inbox] = user.inbox
         await self.shared_files.move(guest_shelf, user.shelf)
         self._report("{user} registered", user=user.name)
@@ -404,7 +406,7 @@ class Chat:
         """Return entries with their positions, oldest first: the first `limit` behind `after`, or
         else the last `limit`, of those before `before` if that is given."""
         limit = min(limit, limits.HISTORY_ENTRIES)
-        end = room.log.last + 1 if before is None else before
+        end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
         start = max(0, end - 1 - limit) if after is None else after
         found: list[tuple[int, Entry]] = []
         while len(found) < limit and start + 1 < end:

@@ -20,7 +20,8 @@ Done = Callable[[int | Exception], None]
 class Draft:
     """An entry on its way into a log.
 
-    `author` does not get it back. `key`, chosen by the writer, makes a repetition harmless: what
+    `author` does not get it back. `done` is called before it is shown to others, `shown` after.
+    `key`, chosen by the writer, makes a repetition harmless: what
     the same user sent to the same log with the same key is stored once, and answered with the
     position that it has.
     """
@@ -30,6 +31,7 @@ class Draft:
     author: Cursor | None = None
     key: str | None = None
     done: Done | None = None
+    shown: Done | None = None
 
 
 class Recorder(Protocol):
@@ -39,7 +41,7 @@ class Recorder(Protocol):
         """Store an entry. Those of one log are stored in the order in which they were given."""
 
     def stored(self, draft: Draft) -> Awaitable[int]:
-        """The same, answering with the position. Raises `Refusal` (not-stored)."""
+        """The same, answering with the position once it is shown. Raises `Refusal` (not-stored)."""
 
     def shown(self, log: Log, position: int) -> None:
         """Remember that a registered user was shown their inbox up to there."""
@@ -87,8 +89,8 @@ class Store(Protocol):
     def account(self, name: str) -> Awaitable[Account | None]:
         """The account of a name, or None."""
 
-    def register(self, name: str, password: str, inbox: int, time: int) -> Awaitable[Account]:
-        """Make an account; what a guest's `inbox` holds becomes its own.
+    def register(self, name: str, password: str, inbox: Log, time: int) -> Awaitable[Account]:
+        """Make an account. A guest's `inbox` becomes its own, and has the account's `id` then.
 
         Raises `Refusal` (already-registered).
         """

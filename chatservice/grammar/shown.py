@@ -4,6 +4,7 @@ The server's own lines begin with `* `, refusals with `! `, files' bytes with `=
 with `[`. No name begins so (`chatservice.names`), so nobody can forge one.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from chatservice import answers, events, limits
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Refusal
 from chatservice.names import clean
+
+_NEEDS_QUOTES = re.compile(r'^[ "]| $| [0-9]+$')
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -41,9 +44,8 @@ def _entry_lines(it: Entry, log: str) -> list[str]:
         return _each(f"~ {it.who} ", it.text)
     if it.kind == Kind.FILE and it.file is not None:
         did, shelf = ("sent you", "@/") if log == "@" else ("shared", "")
-        return [
-            f"* {it.who} {did} {it.file.name} ({size(it.file.size)}): /get {shelf}{it.file.name}"
-        ]
+        name, path = it.file.name, _to_type(shelf + it.file.name)
+        return [f"* {it.who} {did} {name} ({size(it.file.size)}): /get {path}"]
     if it.kind == Kind.TOPIC:
         return [
             f"* {it.who} set the topic: {it.text}" if it.text else f"* {it.who} took the topic away"
@@ -51,6 +53,12 @@ def _entry_lines(it: Entry, log: str) -> list[str]:
     if it.kind == Kind.REMOVED:
         return [f"* {it.who} removed {it.text} from the shelf"]
     return _each(f"* {it.who}: ", it.text)
+
+
+def _to_type(name: str) -> str:
+    """Return a file's name as it is typed behind `/get`: in quotes, where it would else be taken
+    for something else."""
+    return f'"{name}"' if _NEEDS_QUOTES.search(name) else name
 
 
 def _each(prefix: str, text: str) -> list[str]:

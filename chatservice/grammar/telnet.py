@@ -52,7 +52,15 @@ def _command_end(data: bytes, at: int) -> int | None:
     if at + 1 >= len(data):
         return None
     if data[at + 1] == SB:
-        end = data.find(bytes((IAC, SE)), at + 2)
-        return None if end < 0 else end + 2
+        return _subnegotiation_end(data, at + 2)
     end = at + (3 if WILL <= data[at + 1] <= DONT else 2)
     return end if end <= len(data) else None
+
+
+def _subnegotiation_end(data: bytes, at: int) -> int | None:
+    """Return where `IAC SE` ends; a doubled IAC before an SE is data (RFC 855)."""
+    while 0 <= (at := data.find(IAC, at)) < len(data) - 1:
+        if data[at + 1] == SE:
+            return at + 2
+        at += 2
+    return None

@@ -69,6 +69,10 @@ class Carrier:
         self._connection.transport.write(shown.refusal(refusal))
         self._connection.dismiss()
 
+    def refuse_line(self, line: bytes, refusal: Refusal) -> None:
+        """Say why a line is not taken at all."""
+        self.refuse(refusal)
+
     async def ended(self) -> None:
         """Nothing is left to do."""
 

@@ -32,6 +32,10 @@ T = TypeVar("T")
 Refuse = Callable[[Refusal], None]
 
 OURS = "Something went wrong in the server; its operator finds it in the log. Try again."
+QUIET_SECONDS = 0.1
+"""A program's first words are over when nothing has come for so long: longer than a pipe takes to
+hand over its next piece."""
+
 LINGER_SECONDS = 5.0
 """How long a connection that is being dismissed may still send: time to read why it ends."""
 
@@ -44,6 +48,9 @@ class Speaker(Protocol):
 
     def refuse(self, refusal: Refusal) -> None:
         """Say why something is not done."""
+
+    def refuse_line(self, line: bytes, refusal: Refusal) -> None:
+        """Say why a line that begins so is not taken at all."""
 
     async def ended(self) -> None:
         """No more will come: do what is left to do."""
@@ -78,6 +85,7 @@ class ChatProtocol(LineStream):
         self._lingering: Any = None
         self._dismissed = False
         self._unstored = 0
+        self._quiet: Any = None
 
     # -- the life of a connection ----------------------------------------------------------------
 
@@ -100,6 +108,8 @@ class ChatProtocol(LineStream):
         if self._greeting is not None and data[:1] != bytes((IAC,)):
             self._greeting.cancel()
             self._greeting = None
+        if self._quiet is not None:
+            self._quiet.reset(QUIET_SECONDS)
         super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:
@@ -120,11 +130,8 @@ class ChatProtocol(LineStream):
         """Refuse a line that is too long; the connection goes on behind it."""
         if self._speaker is None:
             self._speaker = self.factory.speaker(self, line[: self.MAX_LENGTH])
-        self._speaker.refuse(
-            Refusal(
-                Code.TOO_LONG, f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
-            )
-        )
+        sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
+        self._speaker.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
 
     def readConnectionLost(self) -> None:
         """The other side has sent all that it will; what it asked for is still to be done."""
@@ -141,10 +148,9 @@ class ChatProtocol(LineStream):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, whoever ended it."""
-        if self._greeting is not None:
-            self._greeting.cancel()
-        if self._lingering is not None and self._lingering.active():
-            self._lingering.cancel()
+        for timer in (self._greeting, self._quiet, self._lingering):
+            if timer is not None and timer.active():
+                timer.cancel()
         if self._receiving is not None:
             self._receiving.abandon()
         if self._speaker is not None:
@@ -154,6 +160,18 @@ class ChatProtocol(LineStream):
             self.log.debug(
                 "connection of {peer}: {why}", peer=self.peer, why=reason.getErrorMessage()
             )
+
+    def when_quiet(self, call: Callable[[], None]) -> None:
+        """Call once nothing more has come for `QUIET_SECONDS`."""
+
+        def quiet() -> None:
+            if self._holds.total():  # it is we who do not read
+                self._quiet = self.factory.reactor.callLater(QUIET_SECONDS, quiet)
+            else:
+                self._quiet = None
+                call()
+
+        self._quiet = self.factory.reactor.callLater(QUIET_SECONDS, quiet)
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -279,11 +297,6 @@ class ChatProtocol(LineStream):
             self.transport.loseConnection()
 
     # -- files -----------------------------------------------------------------------------------
-
-    @property
-    def more_came(self) -> bool:
-        """Whether there are bytes behind the line that is being looked at."""
-        return bool(self._buffer)
 
     def receive_file(
         self, chat: Chat, upload: Upload, kept: Callable[[FileMark], None], refuse: Refuse

@@ -84,6 +84,15 @@ class Feed:
         self._ended = True
         self._behind.clear()
 
+    def cork(self) -> None:
+        """Write nothing yet."""
+        self._held = True
+
+    def uncork(self) -> None:
+        """Write from now on."""
+        self._held = False
+        self._catch_up()
+
     def hold(self) -> None:
         """Let a file's bytes have the transport: cursors stand still."""
         self._held = True
@@ -91,9 +100,9 @@ class Feed:
 
     def release(self) -> None:
         """Go on after a file."""
-        self._held = self.full = False
+        self.full = False
         self.start()
-        self._catch_up()
+        self.uncork()
         self._drained()
 
     def stop(self) -> None:

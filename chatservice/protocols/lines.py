@@ -17,13 +17,15 @@ class LineStream(LineReceiver):
     """Calls `lineReceived` for each line, without its LF or CR LF.
 
     A line of more than `MAX_LENGTH` bytes is skipped to its end, and `lineLengthExceeded` is called
-    once for it.
+    once for it, with its beginning. `more_came` says whether bytes came behind the line that is
+    being looked at.
     """
 
     delimiter = b"\n"
     MAX_LENGTH = limits.LINE_BYTES
 
     transport: Any  # TCP, TLS or a pipe: what each can do is asked where it is used
+    more_came = False
     _busyReceiving = False
     _buffer = b""
     _skipping = False
@@ -52,11 +54,12 @@ class LineStream(LineReceiver):
         lines = self._buffer.split(b"\n")
         self._buffer = lines.pop()
         for at, line in enumerate(lines, 1):
+            self.more_came = at < len(lines) or bool(self._buffer)
             self._line(line)
             if self.paused or not self.line_mode:
                 self._buffer = b"\n".join([*lines[at:], self._buffer])
                 return True
-        if len(self._buffer) > self.MAX_LENGTH:
+        if len(self._buffer) > self.MAX_LENGTH + 1:  # what is too much may be a CR
             self._skip()
         return False
 
@@ -67,6 +70,7 @@ class LineStream(LineReceiver):
                 self._skip()
             return False
         self._buffer = self._buffer[found.taken :]
+        self.more_came = bool(self._buffer)
         if found.answer:
             self.transport.write(found.answer)
         self._line(found.line)
@@ -80,12 +84,13 @@ class LineStream(LineReceiver):
             self.lineLengthExceeded(start)
 
     def _line(self, line: bytes) -> None:
+        line = line.removesuffix(b"\r")
         if self._skipping:
             self._skipping = False
         elif len(line) > self.MAX_LENGTH:
             self.lineLengthExceeded(line)
         else:
-            self.lineReceived(line.removesuffix(b"\r"))
+            self.lineReceived(line)
 
     def take_rest(self) -> bytes:
         """Return what came behind the last line end, when nothing more will come."""

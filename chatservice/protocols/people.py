@@ -39,17 +39,18 @@ class Person:
         self._feed.ignored = self._session.ignored
         self._feed.start()
         self._astray = False
+        self._corked: list[bytes] | None = None
+        if not connection.greeted:
+            self._corked = []
+            self._feed.cork()
+            connection.when_quiet(self._uncork)
 
     def line(self, line: bytes) -> None:
         """Take a line: a name at first, then talk and commands."""
         try:
             request = typed.parse(typed.decode(line), self._bare_words)
         except Refusal as refusal:
-            self.refuse(refusal)
-            if line.startswith(b"/put") and (
-                self._connection.more_came or not self._connection.greeted
-            ):
-                self._dismiss()  # bytes may follow, and nobody can tell how many
+            self.refuse_line(line, refusal)
             return
         if request is not None:
             self._obey(request)
@@ -58,8 +59,11 @@ class Person:
         name = request.command.name
         if self._session.user is None and request.command.needs is Need.NAME:
             self._before_name(request)
+        elif self._astray and name in _INTO_THE_ROOM and "to" not in request.args:
+            self._refuse_request(request, _ASTRAY)
         elif name in ("say", "me"):
-            self._talk(request)
+            actions.talk(self._chat, self._session, request, self._stored)
+            self._connection.storing()
         else:
             settled = self._chat.recorder.settled
             self._connection.in_order(settled, partial(self._ask, request), self.refuse)
@@ -73,15 +77,11 @@ class Person:
             self._connection.serve(result, self._answer, self._refusing(request))
 
     def _before_name(self, request: Request) -> None:
-        if request.command.name != "say":
-            if request.command.name == "put":
-                self._refuse_upload(Refusal(Code.NAME_NEEDED, "Type your name first."), request)
-                return
-            raise Refusal(Code.NAME_NEEDED, "Type your name first.")
-        self._connection.serve(self._introduce(request.args["text"]), self._introduced, self.refuse)
-
-    async def _introduce(self, name: str) -> answers.Welcome:
-        return await self._chat.enter(self._session, name)
+        if request.command.name == "say":
+            entering = self._chat.enter(self._session, request.args["text"])
+            self._connection.serve(entering, self._introduced, self.refuse)
+        else:
+            self._refuse_request(request, _NAMELESS)
 
     def _introduced(self, welcome: answers.Welcome) -> None:
         """Begin in the lobby. A program that spoke first is not told what it did not ask."""
@@ -91,14 +91,6 @@ class Person:
             self._answer(actions.joined(self._chat.rooms[LOBBY], self._session))
             self._write(b"* What you type is said to everybody here; /help lists the commands.\n")
         self._session.wake()
-
-    def _talk(self, request: Request) -> None:
-        if self._astray:
-            raise Refusal(
-                Code.NOT_IN_ROOM, "Not said: you are not in the room that you asked for; join one."
-            )
-        actions.talk(self._chat, self._session, request, self._stored)
-        self._connection.storing()
 
     def _stored(self, result: int | Exception) -> None:
         self._connection.stored()
@@ -131,9 +123,29 @@ class Person:
         """Say why something is not done."""
         self._write(shown.refusal(refusal))
 
+    def refuse_line(self, line: bytes, refusal: Refusal) -> None:
+        """Say why a line is not taken at all. Behind one that begins an upload there may be bytes
+        that are no lines, and nobody can tell how many: then the connection ends."""
+        self.refuse(refusal)
+        program = self._connection.more_came or not self._connection.greeted
+        if program and line[:4].lower() == b"/put":
+            self._dismiss()
+
     def _write(self, data: bytes) -> None:
-        self._connection.transport.write(data)
-        self._connection.written(self._feed.full)
+        if self._corked is not None:
+            self._corked.append(data)
+        else:
+            self._connection.transport.write(data)
+            self._connection.written(self._feed.full)
+
+    def _uncork(self) -> None:
+        """Begin to answer a program. While its first words are still on their way nothing is sent:
+        one that has closed its connection behind them, as `printf ... >/dev/tcp/HOST/PORT` does,
+        would be told so by its system with a reset, and what is on its way would be lost."""
+        corked, self._corked = self._corked, None
+        if corked is not None:
+            self._write(b"".join(corked))
+            self._feed.uncork()
 
     def _drained(self) -> None:
         self._connection.release("full")
@@ -159,6 +171,7 @@ class Person:
         self._dismiss()
 
     def _dismiss(self) -> None:
+        self._uncork()
         self._feed.stop()
         self._connection.dismiss()
 
@@ -168,10 +181,7 @@ class Person:
             self._session, None, args.get("to"), args["name"], args["size"], args.get("sha256")
         )
 
-        def refuse(refusal: Refusal) -> None:
-            self._refuse_upload(refusal, request)
-
-        self._connection.serve(asked, self._begin_upload, refuse)
+        self._connection.serve(asked, self._begin_upload, partial(self._refuse_request, request))
 
     def _begin_upload(self, upload: Upload) -> None:
         if self._connection.greeted and not self._connection.more_came:
@@ -181,9 +191,11 @@ class Person:
     def _kept(self, mark: FileMark) -> None:
         self._write(shown.file_line(mark, mark.size))
 
-    def _refuse_upload(self, refusal: Refusal, request: Request) -> None:
-        """Refuse an upload. Its bytes may be on their way, and are not lines."""
+    def _refuse_request(self, request: Request, refusal: Refusal) -> None:
+        """Refuse what was asked for. An upload's bytes may be on their way, and are no lines."""
         self.refuse(refusal)
+        if request.command.name != "put":
+            return
         if request.args["size"] <= limits.DISCARD_BYTES:
             self._connection.discard(request.args["size"])
         else:
@@ -197,6 +209,7 @@ class Person:
 
     def _send(self, outgoing: Outgoing, offset: int) -> None:
         outgoing.seek(offset)
+        self._uncork()
         self._feed.hold()
         self._connection.transport.write(shown.file_line(outgoing.mark, outgoing.left))
         self._connection.send_file(outgoing, lambda: self._sent(outgoing.mark))
@@ -218,17 +231,28 @@ class Person:
     async def ended(self) -> None:
         """No more will come: what was said is stored, and then one leaves."""
         await self._leave("")
+        self._uncork()
         self._feed.stop()
 
     def end(self, sentence: str) -> None:
         """Tell `sentence`, then end the connection."""
+        self._uncork()
         self._feed.end(sentence)
 
     def lost(self) -> None:
         """The connection is gone."""
         self._feed.stopProducing()
-        self._chat.depart(self._session)
+        self._connection.in_order(
+            self._chat.recorder.settled, partial(self._chat.depart, self._session), lambda _: None
+        )
 
+
+_NAMELESS = Refusal(Code.NAME_NEEDED, "Type your name first.")
+_ASTRAY = Refusal(
+    Code.NOT_IN_ROOM, "Not done: you are not in the room that you asked for; join one."
+)
+_INTO_THE_ROOM = ("say", "me", "topic", "put")
+"""The commands that others in the room see something of."""
 
 _OWN: dict[str, Callable[[Person, Request], None]] = {
     "exit": Person._exit,

@@ -77,6 +77,10 @@ class Program:
         """Say why something is not done that no request can be named for."""
         self._refuse(None, refusal)
 
+    def refuse_line(self, line: bytes, refusal: Refusal) -> None:
+        """Say why a line is not taken at all."""
+        self.refuse(refusal)
+
     def _refuse(self, id_: Any, refusal: Refusal) -> None:
         self._write(jsonlines.refusal(refusal, id_))
 
@@ -100,7 +104,9 @@ class Program:
     def lost(self) -> None:
         """The connection is gone."""
         self._feed.stopProducing()
-        self._chat.depart(self._session)
+        self._connection.in_order(
+            self._chat.recorder.settled, partial(self._chat.depart, self._session), lambda _: None
+        )
 
 
 async def _hello(chat: Chat, session: Session, args: Mapping[str, Any]) -> answers.Welcome:

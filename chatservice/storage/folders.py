@@ -92,13 +92,23 @@ class Folders:
         """Finish what is being hashed."""
         self._hashing.stop()
 
+    def folder(self, shelf: str) -> Path:
+        """Return the folder of a shelf.
+
+        A room may be called like a file of the lobby's; no room's name has a bracket in it, so the
+        other place is nobody else's.
+        """
+        folder = self.root / shelf
+        beside = folder.with_name(f"{folder.name} (room)")
+        return beside if shelf and (beside.is_dir() or folder.is_file()) else folder
+
     def aside(self, what: Any, *args: Any) -> "Deferred[Any]":
         """Do `what(*args)` in a thread of the reactor's pool."""
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), what, *args)
 
     async def files(self, shelf: str) -> Sequence[FileInfo]:
         """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
-        there = await self.aside(_scan, self.root / shelf)
+        there = await self.aside(_scan, self.folder(shelf))
         known = {row.name: row for row in await self._store.file_rows(shelf)}
         found = []
         for name, size, mtime in there:
@@ -113,7 +123,7 @@ class Folders:
     async def open(self, shelf: str, name: str) -> OpenFile:
         """Open a file; one that was not read yet is hashed first."""
         try:
-            file, size, mtime = await self.aside(_open, self.root / shelf / name)
+            file, size, mtime = await self.aside(_open, self.folder(shelf) / name)
         except OSError:
             raise Refusal(
                 Code.NO_SUCH_FILE, f"There is no file {name} here; /files lists those there are."
@@ -149,7 +159,7 @@ class Folders:
 
     async def _read_new(self, shelf: str, name: str) -> FileRow:
         try:
-            row = await self._hashing.do(_digest, self.root / shelf / name)
+            row = await self._hashing.do(_digest, self.folder(shelf) / name)
         except OSError:
             sentence = f"{name} cannot be read now; try again later."
             raise Refusal(Code.NO_SUCH_FILE, sentence) from None
@@ -174,12 +184,12 @@ class Folders:
         same = await self._row(shelf, row.name)
         if same is not None and same[:2] == row[:2] and same.sha256 == row.sha256:
             try:
-                await self.aside(_check_unchanged, self.root / shelf / row.name, same)
+                await self.aside(_check_unchanged, self.folder(shelf) / row.name, same)
             except OSError:
                 pass
             else:
                 return FileMark(*same[:2], same.sha256)
-        name, mtime = await self.aside(_place, part, self.root / shelf, row.name)
+        name, mtime = await self.aside(_place, part, self.folder(shelf), row.name)
         row = row._replace(name=name, mtime=mtime)
         await self._store.keep_file_row(shelf, row)
         return FileMark(name, row.size, row.sha256)
@@ -187,7 +197,7 @@ class Folders:
     async def remove(self, shelf: str, name: str, who: str) -> None:
         """Take a file away: `who` must have shared it, or be empty."""
         row = await self._row(shelf, name)
-        path = self.root / shelf / name
+        path = self.folder(shelf) / name
         if not await self.aside(path.is_file):
             raise Refusal(Code.NO_SUCH_FILE, f"There is no file {name} here; /files lists them.")
         if who and (row is None or names.key(row.who) != names.key(who)):
@@ -197,12 +207,12 @@ class Folders:
 
     async def move(self, shelf: str, to: str) -> None:
         """Call a shelf otherwise."""
-        if await self.aside(_rename_folder, self.root / shelf, self.root / to):
+        if await self.aside(_rename_folder, self.folder(shelf), self.folder(to)):
             await self._store.move_file_rows(shelf, to)
 
     def forget(self, shelf: str) -> Awaitable[None]:
         """Drop the whole shelf of a guest who left."""
-        folder = self.root / shelf
+        folder = self.folder(shelf)
         if not folder.exists():  # as for nearly every guest
             return succeed(None)
         return Deferred.fromCoroutine(self._forget(shelf, folder))

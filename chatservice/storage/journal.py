@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.domain.log import Block, Log
-from chatservice.domain.ports import Draft
+from chatservice.domain.ports import Done, Draft
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.storage.sqlite import Appended, SqliteStore
@@ -48,7 +48,7 @@ class Journal:
             else:
                 answer.callback(result)
 
-        draft.done = done
+        draft.shown = done
         self.record(draft)
         return answer
 
@@ -108,20 +108,23 @@ class Journal:
             if draft.author is not None:
                 draft.author.own.append(position)
         for position, draft in zip(appended.positions, batch, strict=True):
-            self._answer(draft, position)  # first, so that writers know their own when they come
+            self._answer(draft.done, position)  # first: writers know their own when they come
         for log, (positions, entries) in news.items():
             log.extend(Block(positions, entries))
+        for position, draft in zip(appended.positions, batch, strict=True):
+            self._answer(draft.shown, position)
 
     def _failed(self, failure: Failure, batch: list[Draft]) -> None:
         self.log.failure("storing {count} entries failed", failure, count=len(batch))
         refusal = Refusal(Code.NOT_STORED, NOT_STORED)
         for draft in batch:
-            self._answer(draft, refusal)
+            self._answer(draft.done, refusal)
+            self._answer(draft.shown, refusal)
 
-    def _answer(self, draft: Draft, result: int | Exception) -> None:
-        if draft.done is None:
+    def _answer(self, done: Done | None, result: int | Exception) -> None:
+        if done is None:
             return
         try:
-            draft.done(result)
+            done(result)
         except Exception:  # one writer's, and nobody else's
-            self.log.failure("answering {who} failed", who=draft.entry.who)
+            self.log.failure("telling a writer failed")

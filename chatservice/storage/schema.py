@@ -75,7 +75,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         if version == 0:
             db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
         if version <= VERSION:
-            db.execute("DELETE FROM block WHERE log < 0")
+            for table in ("block", "said"):
+                db.execute(f"DELETE FROM {table} WHERE log < 0")
     except sqlite3.DatabaseError as error:
         raise Refusal(
             Code.NOT_STORED,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice import limits, names
-from chatservice.domain.log import Block
+from chatservice.domain.log import Block, Log
 from chatservice.domain.ports import Account, Draft, RoomRow
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
@@ -103,7 +103,7 @@ class SqliteStore:
         """The account of a name's key, or None."""
         return succeed(self._accounts.get(name))
 
-    async def register(self, name: str, password: str, inbox: int, time: int) -> Account:
+    async def register(self, name: str, password: str, inbox: Log, time: int) -> Account:
         """Make an account; the guest's inbox becomes its own."""
         key = names.key(name)
         if key in self._accounts:
@@ -233,19 +233,22 @@ class SqliteStore:
             ) from None
         return RoomRow(number, name, "", password, 0)
 
-    def _register(self, key: str, name: str, password: str, inbox: int, time: int) -> Account:
+    def _register(self, key: str, name: str, password: str, inbox: Log, time: int) -> Account:
         with self._commit():
             log = self._new_log(time)
-            self._db.execute("UPDATE block SET log = ? WHERE log = ?", (log, inbox))
-            shown = self._last.pop(inbox, 0)
+            shown = self._last_of(inbox.id)
+            for table in ("block", "said"):
+                self._db.execute(f"UPDATE {table} SET log = ? WHERE log = ?", (log, inbox.id))
             self._db.execute(
                 "INSERT INTO account VALUES (?, ?, ?, ?, ?)", (key, name, password, log, shown)
             )
+        inbox.id = log  # here, so that no batch in between goes where nobody looks
         return Account(name, password, log, shown)
 
     def _forget(self, log: int) -> None:
         if self._last.pop(log, None):
-            self._db.execute("DELETE FROM block WHERE log = ?", (log,))
+            for table in ("block", "said"):
+                self._db.execute(f"DELETE FROM {table} WHERE log = ?", (log,))
 
     def _read(self, log: int, after: int, limit: int) -> list[Block]:
         found: list[Block] = []

@@ -59,7 +59,7 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path):
     log, mark = Log(row.number, "Lab", 0), FileMark("a", 1, "ab" * 32)
     file = Draft(log, Entry(Kind.FILE, 0, "bob", file=mark))
     await store.append([say(log, "a"), file], {})
-    account = await store.register("Alice", "hash", -1, 0)
+    account = await store.register("Alice", "hash", Log(-1, "@", 0), 0)
     await store.append([say(Log(account.inbox, "@", 0), "psst")], {account.inbox: 1})
     store.close()
 
@@ -99,10 +99,10 @@ async def test_a_batch_that_fails_leaves_nothing(store):
 async def test_a_name_is_registered_once_and_a_room_made_once(store):
     """In any case of letters."""
     await store.create_room("lab", None, 0)
-    await store.register("alice", "hash", -1, 0)
+    await store.register("alice", "hash", Log(-1, "@", 0), 0)
     for again, code in (
         (store.create_room("LAB", None, 0), Code.ROOM_EXISTS),
-        (store.register("Alice", "other", -2, 0), Code.ALREADY_REGISTERED),
+        (store.register("Alice", "other", Log(-2, "@", 0), 0), Code.ALREADY_REGISTERED),
     ):
         with pytest.raises(Refusal) as caught:
             await again
@@ -115,7 +115,7 @@ async def test_a_guests_inbox_goes_with_the_guest(tmp_path, store):
     gone, kept = Log(-1, "@", 0), Log(-2, "@", 0)
     await store.append([say(gone, "a"), say(kept, "b")], {})
     await store.forget(-1)
-    account = await store.register("bob", "hash", -2, 0)
+    account = await store.register("bob", "hash", kept, 0)
     assert await store.read(-1, 0, 9) == []
     assert [e.text for one in await store.read(account.inbox, 0, 9) for e in one.entries] == ["b"]
     assert await store.last(account.inbox) == 1
