@@ -6,6 +6,9 @@ LINE_BYTES = 8192
 NAME_CHARACTERS = 32
 """User and room names: fit in front of a line of talk on a terminal of 80 columns."""
 
+PHRASE_CHARACTERS = 300
+"""Topics, last words, reasons for being away: shown to many, unasked; four lines of a terminal."""
+
 FILE_NAME_BYTES = 255
 """NAME_MAX of Linux's usual file systems (limits.h)."""
 
@@ -23,7 +26,7 @@ HISTORY_ENTRIES = 1000
 """Entries in one answer: about 100 KiB of talk."""
 
 TAIL_BYTES = 1 << 18
-"""What a log holds in memory, for readers who are nearly up to date: some seconds of a busy room."""
+"""What a log holds in memory, for readers nearly up to date: some seconds of a busy room."""
 
 WRITE_BYTES = 1 << 17
 """What a reader is given at a time. A transport that is full has taken one such piece too much, so

@@ -107,6 +107,16 @@ def password(text: str) -> str:
     return text
 
 
+def phrase(text: str) -> str:
+    """Return `text`, cleaned, as a topic or the like: one line. Raises `Refusal` (too-long)."""
+    if len(text) > limits.PHRASE_CHARACTERS:
+        raise Refusal(
+            Code.TOO_LONG,
+            f"That is too long; at most {limits.PHRASE_CHARACTERS} characters are shown there.",
+        )
+    return clean(text).replace("\n", " ")
+
+
 def clean(text: str) -> str:
     """Return `text` with whatever could steer a terminal replaced by U+FFFD.
 

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -48,7 +47,7 @@ class ChatService(Service):
                 found: list[Any] = []
                 serverFromString(self._reactor, endpoint).listen(self.factory).addBoth(found.append)
                 self._listening.append(_had(found))
-            except (CannotListenError, OSError, ValueError, LookupError) as error:
+            except Exception as error:  # whatever a kind of endpoint may raise
                 self._give_up(f"cannot listen on {endpoint} ({_reason(error)}); name another one.")
 
     def startService(self) -> None:
@@ -103,7 +102,8 @@ def address(host: Any) -> str:
     """Return an address as the log shows it: `0.0.0.0:5555`."""
     if hasattr(host, "port"):
         return f"{host.host}:{host.port}"
-    return str(getattr(host, "name", host))
+    name = getattr(host, "name", host)
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def _had(found: list[Any]) -> Any:

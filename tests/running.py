@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("PATIENCE", "60"))
 """Seconds after which what did not come is taken not to come at all."""
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]

@@ -84,7 +84,7 @@ async def _msg(chat: Chat, session: Session, args: Args) -> answers.Private:
 
 def _away(chat: Chat, session: Session, args: Args) -> answers.Done:
     user = chat.needs_user(session)
-    user.away = names.clean(args.get("text", "")).replace("\n", " ")
+    user.away = names.phrase(args.get("text", ""))
     return answers.Done("You are away." if user.away else "You are back.")
 
 

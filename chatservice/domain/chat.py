@@ -182,7 +182,7 @@ class Chat:
         if session.user is None:
             return
         self._report("{user} left, from {origin}", user=session.user.name, origin=session.origin)
-        self._part(session, names.clean(farewell).replace("\n", " "))
+        self._part(session, names.phrase(farewell[: limits.PHRASE_CHARACTERS]))
         self._release(session)
 
     def _part(self, session: Session, farewell: str = "") -> None:
@@ -393,12 +393,12 @@ class Chat:
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
         """Set what a room is about. An empty text takes the topic away."""
         user = self.needs_user(session)
-        self._needs_membership(session, room)
-        topic = names.clean(text).replace("\n", " ")
+        cursor = self._needs_membership(session, room)
+        topic = names.phrase(text)
         await self._store.set_topic(room.number, topic)
         room.topic = topic
         entry = Entry(Kind.TOPIC, self.now(), user.name, topic)
-        await self.recorder.stored(Draft(room.log, entry))
+        await self.recorder.stored(Draft(room.log, entry, None if session.echo else cursor))
 
     async def history(
         self, room: Room, after: int | None, before: int | None, limit: int

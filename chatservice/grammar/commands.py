@@ -165,7 +165,7 @@ _ROWS = (
         (Also("create [ROOM]"), Also("NEW [ROOM]")),
         answer=answers.Joined,
     ),
-    Command("leave", "back to the lobby; JSON: leaves the room", (_HERE,)),
+    Command("leave", "leaves the room; a person is in the lobby then", (_HERE,)),
     Command(
         "exit",
         "back to the lobby; from the lobby, ends the connection",
@@ -176,7 +176,15 @@ _ROWS = (
     Command(
         "who",
         "lists who is in a room",
-        (Arg("room", Form.WORD, "this one, if none is named", True, json_optional=False),),
+        (
+            Arg(
+                "room",
+                Form.WORD,
+                "the room; typed, this one if none is named",
+                True,
+                json_optional=False,
+            ),
+        ),
         answer=answers.Members,
     ),
     Command(
@@ -216,7 +224,7 @@ _ROWS = (
     ),
     Command(
         "history",
-        "shows the last N entries, or those after position #AFTER",
+        "shows the last LIMIT entries, or those after position #AFTER",
         (
             Arg("room", Form.WORD, "the room", dialect=_J),
             Arg("after", Form.POSITION, "those after this position, the first ones", True),
@@ -229,7 +237,13 @@ _ROWS = (
         "files",
         "lists the shelf of a room; @ is your own",
         (
-            Arg("room", Form.WORD, "this one, if none is named", True, json_optional=False),
+            Arg(
+                "room",
+                Form.WORD,
+                "the room; typed, this one if none is named",
+                True,
+                json_optional=False,
+            ),
             Arg("brief", Form.FLAG, "only how many", True),
         ),
         (Also("access server files", {"brief": True}), Also("list server files")),
@@ -322,7 +336,7 @@ SAY = COMMANDS["say"]
 def nearest(name: str, dialect: Dialect) -> str | None:
     """Return the command whose name is most like `name`, or None where none is like it."""
     known = [row.name for row in _ROWS if row.dialect & dialect]
-    near = difflib.get_close_matches(name.casefold()[:32], known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.casefold()[:32], known, n=1, cutoff=0.6)
     return near[0] if near else None
 
 

@@ -60,8 +60,9 @@ def _half_a_character(it: answers.Fields) -> bool:
 def id_of(it: answers.Fields) -> str | int | None:
     """Return the `id` of a request. Raises `Refusal` (bad-argument)."""
     id_ = it.get("id")
-    if id_ is None or isinstance(id_, (str, int)):
-        return id_
+    if id_ is None or type(id_) in (str, int):  # true is an int, too
+        checked: str | int | None = id_
+        return checked
     raise Refusal(Code.BAD_ARGUMENT, '"id" must be a string or a whole number.')
 
 

@@ -32,6 +32,18 @@ def decode(line: bytes) -> str:
         ) from None
 
 
+_OWN_MACHINE = re.compile(
+    r"-file \S.*|(transfer \S*[./\\]\S*|(/[^\s/]+|~[^\s/]*|\.{1,2})/\S*|[A-Za-z]:\\\S*)( @\S+)?",
+    re.DOTALL,
+)
+
+
+def names_own_file(line: str) -> bool:
+    """Return whether a line means a file on the machine of who typed it: `-file PATH`, `transfer
+    PATH`, or what looks like nothing but a path. Only a client that runs there can send it."""
+    return _OWN_MACHINE.fullmatch(line) is not None
+
+
 def parse(line: str, bare_words: bool = True) -> Request | None:
     """Return what a line asks for; None for an empty one. What is no command is `say`.
 

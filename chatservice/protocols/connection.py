@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import FileSender
@@ -117,6 +117,7 @@ class ChatProtocol(LineStream):
         if self._speaker is None:
             if not line.strip():
                 return
+            self.peer = _shown(self.transport.getPeer())  # behind a proxy, it is known only now
             self._speaker = self.factory.speaker(self, line)
         try:
             self._speaker.line(line)
@@ -289,7 +290,8 @@ class ChatProtocol(LineStream):
         self._receiving = _Receiving(None, limits.FILE_BYTES, lambda: None, lambda: None)
         self.setRawMode()
         self._finishing = True
-        if not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
+        half = not ISSLTransport.providedBy(self.transport)  # TLS ends as a whole (RFC 8446, 6.1)
+        if half and not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
             self.transport.loseWriteConnection()
             self._holds.clear()
             self._read_on()
@@ -407,4 +409,4 @@ async def _awaited(result: Awaitable[T]) -> T:
 
 def _shown(address: Any) -> str:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
-    return f"{host}:{port}" if host is not None else str(address)
+    return f"{host}:{port}" if host is not None else "this machine"

@@ -48,7 +48,10 @@ class Person:
     def line(self, line: bytes) -> None:
         """Take a line: a name at first, then talk and commands."""
         try:
-            request = typed.parse(typed.decode(line), self._bare_words)
+            text = typed.decode(line)
+            if self._bare_words and typed.names_own_file(text):
+                raise Refusal(Code.BAD_ARGUMENT, _OWN_FILE)
+            request = typed.parse(text, self._bare_words)
         except Refusal as refusal:
             self.refuse_line(line, refusal)
             return
@@ -250,6 +253,10 @@ class Person:
 _NAMELESS = Refusal(Code.NAME_NEEDED, "Type your name first.")
 _ASTRAY = Refusal(
     Code.NOT_IN_ROOM, "Not done: you are not in the room that you asked for; join one."
+)
+_OWN_FILE = (
+    "Nobody can reach a file of your machine from here; /put NAME SIZE, then its bytes, sends it, "
+    "and chat-client takes its path."
 )
 _INTO_THE_ROOM = ("say", "me", "topic", "put")
 """The commands that others in the room see something of."""

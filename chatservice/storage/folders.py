@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -81,6 +81,7 @@ class Folders:
         self.root = root
         self._reactor = reactor
         self._store = store
+        self._putting = DeferredLock()
         self._hashing = WorkThread(reactor, "chat-hashing")
         self._being_hashed: dict[tuple[str, str], list[Deferred[Any]]] = {}
         self._hashing.start()
@@ -180,7 +181,14 @@ class Folders:
         return Upload(self, shelf, row)
 
     async def put(self, shelf: str, part: Path, row: FileRow) -> FileMark:
-        """Put a whole and durable file on a shelf, under its name or one made of it."""
+        """Put a whole and durable file on a shelf, under its name or one made of it.
+
+        One after another, so that the same file coming twice at once is seen to be the same.
+        """
+        async with self._putting:
+            return await self._put(shelf, part, row)
+
+    async def _put(self, shelf: str, part: Path, row: FileRow) -> FileMark:
         same = await self._row(shelf, row.name)
         if same is not None and same[:2] == row[:2] and same.sha256 == row.sha256:
             try:

@@ -54,7 +54,7 @@ class Journal:
 
     def shown(self, log: Log, position: int) -> None:
         """Remember how far an inbox was shown; it goes along with the next commit."""
-        self._shown[log.id] = position
+        self._shown[log.id] = max(position, self._shown.get(log.id, 0))
         self._begin()
 
     def settled(self) -> "Deferred[None]":

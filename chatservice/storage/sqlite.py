@@ -71,7 +71,8 @@ class SqliteStore:
         """Store a batch in one commit, and how far inboxes were shown."""
         for inbox, position in shown.items():
             account = self._by_inbox[inbox]
-            self._keep(Account(account.name, account.password, inbox, position))
+            shown_to = max(position, account.shown)
+            self._keep(Account(account.name, account.password, inbox, shown_to))
         return self._thread.do(self._append, batch, shown)
 
     def rooms(self) -> Awaitable[Sequence[RoomRow]]:
@@ -177,7 +178,7 @@ class SqliteStore:
                 ),
             )
             self._db.executemany(
-                "UPDATE account SET shown = ? WHERE inbox = ?",
+                "UPDATE account SET shown = max(shown, ?) WHERE inbox = ?",
                 ((position, log) for log, position in shown.items()),
             )
         return Appended(positions, repeated)

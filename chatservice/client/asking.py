@@ -1,0 +1,109 @@
+"""What is asked because the command line does not say it: who one is, where, and which room."""
+
+from chatservice import names
+from chatservice.client import sending
+from chatservice.client.connection import Lost, NotAChat
+from chatservice.client.options import Options, port
+from chatservice.client.person import Person
+from chatservice.client.screen import Screen
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import shown, typed
+
+NAME = "Your name: "
+PASSWORD = "Password: "
+HOST, DEFAULT_HOST = "Host [localhost]: ", "localhost"
+PORT, DEFAULT_PORT = "Port [5555]: ", "5555"
+ROOM = "Room (its name or number, NEW for a new one, Enter for the lobby): "
+
+_LOOKING = frozenset({None, "help", "rooms", "who", "topic", "history", "files", "link"})
+"""Commands that do not tell where one wants to be; nor does what was refused."""
+
+
+async def name(screen: Screen, given: str | None, scripted: bool) -> str:
+    """Return a name that a user can have. Raises `Refusal` for one that a script gave."""
+    while True:
+        text = given if given is not None else await screen.line(NAME)
+        try:
+            return names.user(text)
+        except Refusal as refusal:
+            if scripted:
+                raise
+            screen.show(shown.refusal(refusal))
+            given = None
+
+
+async def place(screen: Screen, options: Options, scripted: bool) -> tuple[str, int]:
+    """Return the server's host and port."""
+    host, number = options.host, options.port
+    if host is None:
+        host = DEFAULT_HOST if scripted else await screen.line(HOST)
+    while number is None:
+        text = DEFAULT_PORT if scripted else await screen.line(PORT)
+        try:
+            number = port(text.strip() or DEFAULT_PORT)
+        except ValueError as error:
+            screen.show(shown.refusal(Refusal(Code.BAD_ARGUMENT, str(error))))
+    return host.strip() or DEFAULT_HOST, number
+
+
+async def enter(person: Person, screen: Screen, wanted: str, scripted: bool) -> None:
+    """Say who one is until the server agrees. Raises `Refusal` for the name that a script gave, and
+    `Lost` where the server cannot be reached."""
+    password: str | None = None
+    while True:
+        try:
+            person.answered(await person.session.enter(wanted, password))
+            return
+        except NotAChat:
+            raise
+        except Lost:
+            await person.session.open()
+        except Refusal as refusal:
+            asked = password
+            password = await _password(person, screen, wanted, refusal)
+            if password is None:
+                if scripted:
+                    raise
+                if asked is None or refusal.code is not Code.PASSWORD_NEEDED:
+                    person.refused(refusal)
+                wanted = await name(screen, None, scripted)
+
+
+async def _password(person: Person, screen: Screen, wanted: str, refusal: Refusal) -> str | None:
+    """Return a password to try, if that is what is missing, and somebody knows it."""
+    if refusal.code is Code.PASSWORD_NEEDED:
+        person.tell(f"{wanted} is a registered name; Enter alone takes another one.")
+    elif refusal.code is Code.WRONG_PASSWORD:
+        person.refused(refusal)
+    else:
+        return None
+    return await screen.line(PASSWORD, hidden=True) or None
+
+
+async def room(person: Person, screen: Screen) -> None:
+    """Ask which room to go to, from the lobby, and go there.
+
+    What cannot be a room is talk, or a command: somebody who does not care about rooms and begins
+    to talk is heard in the lobby, and is asked no more.
+    """
+    await person.obey("/rooms")
+    while not person.leaving:
+        line = await screen.line(ROOM)
+        if not line.strip():
+            return
+        if could_be_room(line):
+            if await person.go(line.strip()):
+                return
+        elif await person.obey(line) not in _LOOKING:
+            return
+
+
+def could_be_room(line: str) -> bool:
+    """Return whether a line can be meant as the name or the number of a room."""
+    if len(line.split()) > 1 or sending.asked_for(line) is not None:
+        return False
+    try:
+        request = typed.parse(line.strip())
+    except Refusal:
+        return False
+    return request is not None and request.args.get("text") == line.strip()

@@ -1,0 +1,238 @@
+"""What each line that is typed does."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from time import time
+from typing import Any
+
+from chatservice import answers, names
+from chatservice.client import sending
+from chatservice.client.connection import Lost
+from chatservice.client.conversation import INBOX, LOBBY, News
+from chatservice.client.options import Options
+from chatservice.client.screen import Screen
+from chatservice.client.sending import Sending
+from chatservice.client.session import Session
+from chatservice.client.transfers import Transfers
+from chatservice.entries import Entry
+from chatservice.errors import Code, Refusal
+from chatservice.events import Notice
+from chatservice.grammar import shown, typed
+from chatservice.grammar.commands import Request
+
+OWN_HELP = {
+    "/put": "/put PATH [@USER] - sends a file, to the room or to one user; also: -file PATH, "
+    "transfer PATH, or just the path",
+    "/get": "/get NAME - saves a file, and checks it; of another shelf: ROOM/NAME, @/NAME",
+}
+"""What is done otherwise here than on a bare connection, in the words of `/help`."""
+
+_TO_THE_ROOM = frozenset({"say", "me", "topic", "remove"})
+
+
+class Person:
+    """Somebody at a `screen`, and all that they do. It is the listener of its own session.
+
+    With `scripted`, what is meant for a room that was not reached is said nowhere else.
+    `ended_because` is called if one cannot come back to the server.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        screen: Screen,
+        options: Options,
+        host: str,
+        port: int,
+        ended_because: Callable[[str], None],
+        scripted: bool = False,
+    ) -> None:
+        self.session = Session(reactor, host, port, self, time)
+        self.transfers = Transfers(reactor, self.session, screen, self._folder, options.accept)
+        self.leaving = False
+        self.farewell: str | None = None
+        self.ended = ended_because
+        self._here = self.session.conversation
+        self._screen = screen
+        self._downloads = options.downloads
+        self._address = (host, port)
+        self._scripted = scripted
+        self._astray = False
+
+    def _folder(self) -> Path:
+        """Where files are saved: a folder named after the user, unless another one is given."""
+        return Path(self._downloads if self._downloads is not None else self._here.name)
+
+    # -- what comes ------------------------------------------------------------------------------
+
+    def news(self, news: News) -> None:
+        """Show what happened, and receive the file if it is one."""
+        if not isinstance(news.it, Entry):
+            self._screen.show(shown.event(news.it))
+            return
+        mine = names.key(news.it.who) == names.key(self._here.name)
+        if not self.transfers.consider(news, mine):
+            self._screen.show(_lines(news, news.it))
+
+    def answered(self, it: answers.Answer) -> None:
+        """Show an answer."""
+        self._screen.show(shown.answer(it))
+
+    def refused(self, refusal: Refusal) -> None:
+        """Show a refusal."""
+        self._screen.show(shown.refusal(refusal))
+
+    def tell(self, text: str) -> None:
+        """Show a sentence of the client's own."""
+        self._screen.show(shown.event(Notice(text)))
+
+    # -- what is typed ---------------------------------------------------------------------------
+
+    async def obey(self, line: str) -> str | None:
+        """Do what a line asks for. Return the name of the command that it was; None for an empty
+        line, and for one that was refused."""
+        try:
+            file = sending.asked_for(line)
+            if file is not None:
+                self._send(file)
+                return "put"
+            request = typed.parse(line)
+            if request is not None:
+                await self._do(request)
+                return request.command.name
+        except Refusal as refusal:
+            self.refused(refusal)
+        except Lost:
+            pass  # one is leaving, and nothing is answered any more
+        return None
+
+    async def _do(self, request: Request) -> None:
+        name = request.command.name
+        if name in _TO_THE_ROOM:
+            self._must_be_here()
+        if name in ("say", "me"):
+            await self.session.say(Request(request.command, self._in_room(request)))
+        elif name == "msg":
+            await self.session.say(request)
+        else:
+            await self.session.acknowledged()
+            await _OWN.get(name, Person._ask)(self, request)
+
+    def _must_be_here(self) -> None:
+        if self._astray:
+            raise Refusal(
+                Code.NOT_IN_ROOM, "Not done: you are not in the room that you asked for; join one."
+            )
+
+    def _in_room(self, request: Request) -> dict[str, Any]:
+        """The arguments of a request, in the room where one is if none is named."""
+        has_room = any(arg.name == "room" for arg in request.command.args)
+        return ({"room": self._here.room} if has_room else {}) | dict(request.args)
+
+    async def _ask(self, request: Request) -> None:
+        self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
+
+    # -- rooms -----------------------------------------------------------------------------------
+
+    async def go(self, room: str) -> bool:
+        """Go to a room; return whether one is there. A refusal is shown."""
+        return await self.obey(f"/join {room}") is not None
+
+    async def _move(self, request: Request) -> None:
+        room, password = request.args.get("room"), request.args.get("password")
+        try:
+            joined = await self.session.move(request.command.name, room, password)
+        except Refusal:
+            self._astray = self._scripted
+            raise
+        self._astray = False
+        self.answered(joined)
+
+    async def _leave(self, request: Request) -> None:
+        if self._here.room == LOBBY:
+            raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
+        await self.go(LOBBY)
+
+    async def _exit(self, request: Request) -> None:
+        if self._here.room == LOBBY:
+            self.leaving = True
+        else:
+            await self.go(LOBBY)
+
+    async def _quit(self, request: Request) -> None:
+        self.leaving = True
+        self.farewell = request.args.get("text")
+
+    # -- files -----------------------------------------------------------------------------------
+
+    def _send(self, file: Sending) -> None:
+        if file.to is None:
+            self._must_be_here()
+        self.transfers.send(file.path, self._here.room, file.to)
+
+    async def _get(self, request: Request) -> None:
+        room = request.args.get("room")
+        self.transfers.fetch(room or self._here.room, request.args["name"], or_inbox=room is None)
+
+    async def _link(self, request: Request) -> None:
+        room, name = request.args.get("room"), request.args["name"]
+        try:
+            it = await self.session.ask("link", room=room or self._here.room, name=name)
+        except Refusal as refusal:
+            if room is not None or refusal.code is not Code.NO_SUCH_FILE:
+                raise
+            it = await self.session.ask("link", room=INBOX, name=name)
+        self._screen.show(shown.link(it, *self._address))
+
+    # -- who one is ------------------------------------------------------------------------------
+
+    async def _become(self, request: Request) -> None:
+        self.answered(await self.session.become(**request.args))
+
+    async def _register(self, request: Request) -> None:
+        self.answered(await self.session.register(request.args["password"]))
+
+    async def _away(self, request: Request) -> None:
+        self.answered(await self.session.away(request.args.get("text")))
+
+    async def _ignore(self, request: Request) -> None:
+        self.answered(await self.session.ignore(request.args["user"]))
+
+    async def _help(self, request: Request) -> None:
+        it = await self.session.ask("help", **request.args)
+        self.answered(answers.Help(tuple(own_help(it.lines))))
+
+
+def own_help(lines: tuple[str, ...]) -> list[str]:
+    """Return the lines of the server's `/help`, with what is done otherwise here put right."""
+    own = OWN_HELP.get(lines[0].split(" ")[0]) if lines else None
+    if own is not None:
+        return [own]
+    return [OWN_HELP.get(line.split(" ")[0], line) for line in lines]
+
+
+def _lines(news: News, entry: Entry) -> bytes:
+    """Return an entry as it is shown, each line with its time if it happened before one came."""
+    lines = shown.entry(news.position, entry, news.log)
+    if not news.late:
+        return lines
+    stamp = shown.stamp(entry.time, news.position).encode()
+    return b"".join(stamp + line for line in lines.splitlines(keepends=True))
+
+
+_OWN: dict[str, Callable[[Person, Request], Awaitable[None]]] = {
+    "join": Person._move,
+    "create": Person._move,
+    "leave": Person._leave,
+    "exit": Person._exit,
+    "quit": Person._quit,
+    "get": Person._get,
+    "link": Person._link,
+    "nick": Person._become,
+    "login": Person._become,
+    "register": Person._register,
+    "away": Person._away,
+    "ignore": Person._ignore,
+    "help": Person._help,
+}
+"""The commands that take more here than asking the server."""

@@ -1,0 +1,162 @@
+"""A front end of plain lines, for pipes: no prompt stays on a line, no escape codes, no waiting."""
+
+import os
+import select
+import termios
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import DeferredQueue
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from chatservice import names
+from chatservice.client.screen import InputEnded
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import shown, typed
+
+LINE_BYTES = 1 << 20
+"""Far more than can be said: a line beyond it is not taken, and not held in memory either."""
+
+LINES_AHEAD = 100
+"""Lines that are read before they are obeyed."""
+
+
+class Plain:
+    """A `chatservice.client.screen.Screen` on two file descriptors."""
+
+    interactive = False
+
+    def __init__(self, reactor: Any, stdin: int, stdout: int) -> None:
+        self._input = _Input(reactor, stdin, self._received, self._ended)
+        self._stdin = stdin
+        self._stdout = stdout
+        self._lines: DeferredQueue[bytes | None] = DeferredQueue()
+        self._buffer = b""
+        self._skipping = False
+        self._over = False
+        self._interrupted: Callable[[], None] = lambda: None
+
+    def start(self, interrupted: Callable[[], None]) -> None:
+        """Begin to read."""
+        self._interrupted = interrupted
+        self._input.startReading()
+
+    # -- output ----------------------------------------------------------------------------------
+
+    def show(self, lines: bytes) -> None:
+        """Write lines, at once."""
+        self._write(names.clean(lines.decode(errors="replace")).encode())
+
+    def status(self, text: str) -> None:
+        """Transfers tell when they are done, and that is enough here."""
+
+    def _write(self, data: bytes) -> None:
+        """Write all of it, waiting for a reader who is slow. One who has gone ends the program."""
+        try:
+            while data:
+                try:
+                    data = data[os.write(self._stdout, data) :]
+                except BlockingIOError:
+                    select.select([], [self._stdout], [])
+        except OSError:
+            self._interrupted()
+
+    # -- input -----------------------------------------------------------------------------------
+
+    def _received(self, data: bytes) -> None:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+        if len(self._buffer) > LINE_BYTES:
+            self._skipping, self._buffer = True, b""
+        if len(self._lines.pending) > LINES_AHEAD:
+            self._input.stopReading()
+
+    def _take(self, line: bytes) -> None:
+        if self._skipping or len(line) > LINE_BYTES:
+            self._skipping = False
+            sentence = f"A line has at most {LINE_BYTES} bytes; send a shorter one."
+            self.show(shown.refusal(Refusal(Code.TOO_LONG, sentence)))
+        else:
+            self._lines.put(line.removesuffix(b"\r"))
+
+    def _ended(self) -> None:
+        if self._buffer:
+            self._take(self._buffer)
+        self._over = True
+        self._lines.put(None)
+
+    async def line(self, prompt: str = "", hidden: bool = False) -> str:
+        """Return the next line. The prompt gets a line of its own."""
+        while True:
+            if prompt:
+                self._write(f"{prompt}\n".encode())
+            with_echo = _hide(self._stdin) if hidden else None
+            try:
+                line = await self._lines.get()
+            finally:
+                _unhide(self._stdin, with_echo)
+            if not (self._over or self._lines.pending):
+                self._input.startReading()
+            if line is None:
+                self._lines.put(None)
+                raise InputEnded
+            try:
+                return typed.decode(line)
+            except Refusal as refusal:
+                self.show(shown.refusal(refusal))
+
+    async def close(self) -> None:
+        """Read no more."""
+        self._input.stopReading()
+
+
+class _Input(FileDescriptor):
+    """Reads a descriptor that stays in blocking mode: it is shared with whoever started us."""
+
+    def __init__(
+        self, reactor: Any, fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
+    ) -> None:
+        super().__init__(reactor)
+        self._fd = fd
+        self._on_data = on_data
+        self._on_end = on_end
+
+    def fileno(self) -> int:
+        """What the reactor watches."""
+        return self._fd
+
+    def doRead(self) -> Exception | None:
+        """Read what is there."""
+        try:
+            data = os.read(self._fd, 1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            return CONNECTION_DONE
+        self._on_data(data)
+        return None
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Nothing more will come."""
+        super().connectionLost(reason)
+        self._on_end()
+
+
+def _hide(fd: int) -> list[Any] | None:
+    """Stop a terminal from showing what is typed. Return how it was; None if it is no terminal."""
+    if not os.isatty(fd):
+        return None
+    before = termios.tcgetattr(fd)
+    quiet = termios.tcgetattr(fd)
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(fd, termios.TCSANOW, quiet)
+    return before
+
+
+def _unhide(fd: int, before: list[Any] | None) -> None:
+    if before is not None:
+        termios.tcsetattr(fd, termios.TCSANOW, before)

@@ -1,0 +1,382 @@
+"""One stay at a server, over as many connections as that takes.
+
+When a connection breaks, another one is made, after pauses that grow. It says who one is, goes
+back to the room, behind the last position that was shown, and repeats what was said but not
+acknowledged, with the keys it was said with. So nothing is shown twice or left out, and nothing is
+said twice or lost. Whatever else is asked meanwhile waits until one is back.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from chatservice import answers, names
+from chatservice.client.connection import ChatConnection, Lost
+from chatservice.client.conversation import INBOX, LOBBY, Conversation, News
+from chatservice.entries import Kind
+from chatservice.errors import Code, Refusal
+from chatservice.events import Notice
+from chatservice.grammar import jsonlines
+from chatservice.grammar.commands import Request
+
+P = TypeVar("P")
+
+FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.5, 30.0, 1.6
+
+TAKEN_SECONDS = 300.0
+"""How long to try for one's name while the server says that it is taken: it may not have noticed
+yet that the old connection is gone."""
+
+OLD_SECONDS = 60.0
+"""A private message that is older when it comes is shown with its time."""
+
+UNACKNOWLEDGED = 256
+"""How much may be said ahead of its acknowledgement."""
+
+_KINDS = frozenset(Kind)
+
+
+class Listener(Protocol):
+    """Who is told what comes of itself. What one asks for is answered to who asks."""
+
+    def news(self, news: News) -> None:
+        """Something is to be shown."""
+
+    def answered(self, it: answers.Answer) -> None:
+        """Something that was said has an answer worth showing."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """Something that nobody waits for was refused."""
+
+    def ended(self, sentence: str) -> None:
+        """One cannot come back, for the reason that `sentence` tells."""
+
+
+class Session:
+    """A user's stay at the server on `host` and `port`. `wall` tells seconds since 1970."""
+
+    def __init__(
+        self, reactor: Any, host: str, port: int, listener: Listener, wall: Callable[[], float]
+    ) -> None:
+        self.conversation = Conversation()
+        self.connected = False
+        self._reactor = reactor
+        self._endpoint = HostnameEndpoint(reactor, host, port)
+        self._listener = listener
+        self._wall = wall
+        self._connection: ChatConnection | None = None
+        self._returning: Deferred[None] | None = None
+        self._leaving = False
+        self._password: str | None = None
+        self._room_passwords: dict[str, str | None] = {}
+        self._ignored: set[str] = set()
+        self._away = ""
+        self._offline: list[Deferred[None]] = []
+        self._fewer: list[tuple[int, Deferred[None]]] = []
+
+    # -- connections -----------------------------------------------------------------------------
+
+    async def connect(self, make: Callable[[], P]) -> P:
+        """Connect a protocol that `make` makes, and return it. Raises `Lost`."""
+        try:
+            return await self._endpoint.connect(_Making(make))  # type: ignore[return-value]
+        except (ConnectError, OSError, ValueError) as error:
+            raise Lost(_reason(error)) from None
+
+    async def open(self) -> None:
+        """Connect. Raises `Lost`."""
+        make = lambda: ChatConnection(self._reactor, self._happened)  # noqa: E731
+        connection = await self.connect(make)
+        self._connection = connection
+        connection.gone.addCallback(lambda _: self._gone(connection))
+
+    def _gone(self, connection: ChatConnection) -> None:
+        if self._connection is not connection:
+            return
+        self._connection = None
+        self.conversation.broke()
+        if self.connected and not self._leaving:
+            self.connected = False
+            self._tell("Connection lost; trying again.")
+            self._returning = Deferred.fromCoroutine(self._come_back())
+            self._returning.addErrback(self._cannot_come_back)
+
+    async def _come_back(self) -> None:
+        began = self._reactor.seconds()
+        for pause in pauses():
+            await deferLater(self._reactor, pause)
+            try:
+                await self._resume()
+                return
+            except Lost:
+                self._hang_up()
+            except Refusal as refusal:
+                self._hang_up()
+                late = self._reactor.seconds() - began > TAKEN_SECONDS
+                if refusal.code is not Code.NAME_TAKEN or late:
+                    raise
+
+    def _cannot_come_back(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._listener.ended(_refusal(failure).sentence)
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.transport is not None:
+            connection.transport.abortConnection()
+
+    async def _resume(self) -> None:
+        """Be again who one was, where one was."""
+        here = self.conversation
+        await self.open()
+        await self._hello(here.name, self._password, here.inbox_position)
+        self._tell("Connected again.")
+        if self._away:
+            await self._ask("away", text=self._away)
+        for user in tuple(self._ignored):
+            await self._ask("ignore", user=user)
+        if here.room:
+            await self._rejoin(here.room)
+        self.connected = True
+        for key, request in tuple(here.unacknowledged.items()):
+            self._send(key, request)
+        self._let_go()
+
+    async def _rejoin(self, room: str) -> None:
+        here, password = self.conversation, self._room_passwords.get(room)
+        after: int | None = here.room_position
+        try:
+            joined = await self._ask("join", room=room, password=password, after=after)
+        except Refusal as refusal:
+            self._listener.refused(refusal)
+            joined, after = await self._ask("join", room=LOBBY), None
+        here.joined(joined, after)
+
+    def _let_go(self) -> None:
+        """Let those go on who waited for the connection, or for the end."""
+        waiting, self._offline = self._offline, []
+        for each in waiting:
+            each.callback(None)
+
+    async def close(self, farewell: str | None = None) -> None:
+        """Leave. If there is a connection, that is once the server has stored what was said."""
+        self._leaving = True
+        if self._returning is not None:
+            self._returning.cancel()
+        if self.connected:
+            with suppress(Lost, Refusal):  # one is gone, one way or another
+                await self._ask("quit", text=farewell)
+        self._hang_up()
+        self._let_go()
+
+    # -- who one is ------------------------------------------------------------------------------
+
+    async def enter(self, name: str, password: str | None = None) -> answers.Welcome:
+        """Say who one is, for the first time. From then on one comes back when it is needed.
+
+        Raises `Refusal`, and `Lost` where the server cannot be reached.
+        """
+        if self._connection is None:
+            await self.open()
+        welcome = await self._hello(name, password, None)
+        self.connected = True
+        return welcome
+
+    async def _hello(self, name: str, password: str | None, after: int | None) -> answers.Welcome:
+        """Say who one is. A token takes the name over from all its other connections, which is
+        right for a guest, who has but one; a registered name may be in several places."""
+        here = self.conversation
+        token = None if here.registered else here.token or None
+        welcome: answers.Welcome = await self._ask(
+            "hello", name=name, password=password, token=token, after=after
+        )
+        self._became(welcome, password)
+        return welcome
+
+    def _became(self, welcome: answers.Welcome, password: str | None) -> None:
+        self.conversation.entered(welcome)
+        self._password = password if welcome.registered else None
+
+    async def become(self, name: str, password: str | None = None) -> answers.Welcome:
+        """Take another name, with a password if it is a registered one."""
+        await self.acknowledged()
+        if password is None:
+            welcome = await self.ask("nick", name=name)
+        else:
+            welcome = await self.ask("login", name=name, password=password)
+        self._became(welcome, password)
+        return welcome  # type: ignore[no-any-return]
+
+    async def register(self, password: str) -> answers.Answer:
+        """Keep one's name, with a password."""
+        done: answers.Answer = await self.ask("register", password=password)
+        self._password = password
+        self.conversation.registered = True
+        return done
+
+    async def away(self, text: str | None) -> answers.Answer:
+        """Say why one is away, or that one is back."""
+        done: answers.Answer = await self.ask("away", text=text)
+        self._away = text or ""
+        return done
+
+    async def ignore(self, user: str) -> answers.Answer:
+        """Hide what a user says, or show it again."""
+        done: answers.Answer = await self.ask("ignore", user=user)
+        self._ignored ^= {names.key(user)}
+        return done
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    async def ask(self, name: str, /, **args: Any) -> Any:
+        """Ask for something and return the answer. Raises `Refusal`.
+
+        While there is no connection it waits for one; and it asks again, where the connection broke
+        before the answer came. Raises `Lost` only when one is leaving.
+        """
+        while not self._leaving:
+            if not self.connected:
+                waiting: Deferred[None] = Deferred()
+                self._offline.append(waiting)
+                await waiting
+                continue
+            try:
+                return await self._ask(name, **args)
+            except Lost:
+                continue
+        raise Lost("You are leaving.")
+
+    async def _ask(self, name: str, /, **args: Any) -> Any:
+        if self._connection is None:
+            raise Lost("There is no connection.")
+        return await self._connection.ask(name, **args)
+
+    async def move(
+        self, command: str, room: str | None, password: str | None = None
+    ) -> answers.Joined:
+        """Go to another room, by `join` or `create`, and leave the one where one was."""
+        await self.acknowledged()
+        joined: answers.Joined = await self.ask(command, room=room, password=password)
+        left = self.conversation.room
+        self.conversation.joined(joined)
+        self._room_passwords[joined.room] = password
+        if left and left != joined.room:
+            with suppress(Refusal):  # a connection made since then never was there
+                await self.ask("leave", room=left)
+        return joined
+
+    # -- talk ------------------------------------------------------------------------------------
+
+    async def say(self, request: Request) -> None:
+        """Say something: `say`, `me` or `msg`. It will be stored, whatever becomes of connections.
+
+        It returns at once, unless very much is unacknowledged.
+        """
+        key, keyed = self.conversation.say(request)
+        if self.connected:
+            self._send(key, keyed)
+        await self._until_fewer_than(UNACKNOWLEDGED)
+
+    def acknowledged(self) -> "Deferred[None]":
+        """Return a Deferred that is called back once all that was said is stored, or refused."""
+        return self._until_fewer_than(1)
+
+    def _until_fewer_than(self, count: int) -> "Deferred[None]":
+        done: Deferred[None] = Deferred()
+        self._fewer.append((count, done))
+        self._count()
+        return done
+
+    def _count(self) -> None:
+        left = len(self.conversation.unacknowledged)
+        for count, done in [pair for pair in self._fewer if left < pair[0]]:
+            self._fewer.remove((count, done))
+            done.callback(None)
+
+    def _send(self, key: str, request: Request) -> None:
+        asking = Deferred.fromCoroutine(self._ask(request.command.name, **request.args))
+        asking.addCallbacks(self._stored, self._not_stored, (key,), errbackArgs=(key,))
+
+    def _stored(self, it: answers.Stored | answers.Private, key: str) -> None:
+        self._show(self.conversation.stored(key, it.seq))
+        self._listener.answered(it)
+        self._count()
+
+    def _not_stored(self, failure: Failure, key: str) -> None:
+        if failure.check(Lost):
+            return  # it will be said again
+        self._show(self.conversation.refused(key))
+        self._listener.refused(_refusal(failure))
+        self._count()
+
+    # -- what happens ----------------------------------------------------------------------------
+
+    def _happened(self, it: answers.Fields) -> None:
+        """Take in an object that answers nothing. One that is not understood is passed over: a
+        newer server may tell of things that this version does not know."""
+        try:
+            news = self._news_of(it)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return
+        self._show(news)
+
+    def _news_of(self, it: answers.Fields) -> list[News]:
+        if it["event"] in _KINDS:
+            position, entry, log = jsonlines.entry_of(it)
+            late = log == INBOX and self._wall() - entry.time / 1000 > OLD_SECONDS
+            return self.conversation.came(position, entry, log, late)
+        if it["event"] == "error":
+            self._listener.refused(Refusal(Code.SERVER_ERROR, str(it["message"])))
+            return []
+        event = jsonlines.event_of(it)
+        return self.conversation.happened(event) if event is not None else []
+
+    def _show(self, news: list[News]) -> None:
+        for each in news:
+            self._listener.news(each)
+
+    def _tell(self, text: str) -> None:
+        self._listener.news(News(Notice(text)))
+
+
+def pauses(chance: Callable[[], float] = random.random) -> Iterator[float]:
+    """Return how long to wait before each attempt, for ever: longer and longer, and not quite
+    regular, so that not everybody comes back at once. `chance` gives numbers from 0 to 1."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause * (0.75 + chance() / 2)
+        pause = min(pause * GROWTH, LONGEST_PAUSE)
+
+
+class _Making(Factory):
+    noisy = False
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return self._make()
+
+
+def _refusal(failure: Failure) -> Refusal:
+    """Return the refusal in a failure. Raises what is none."""
+    failure.trap(Refusal)
+    assert isinstance(failure.value, Refusal)
+    return failure.value
+
+
+def _reason(error: Exception) -> str:
+    """Return why an address cannot be reached, in a few words."""
+    if isinstance(error, (DNSLookupError, ValueError)):
+        return "no such host"
+    inner = getattr(error, "osError", None)
+    words = getattr(inner, "strerror", None) or type(error).__doc__ or "it does not answer"
+    return str(words).strip().rstrip(".")

@@ -1,0 +1,135 @@
+"""Rewrites the tables in docs/ that come from the code: `python docs/generate.py`.
+
+Each stands between `<!-- NAME -->` and `<!-- /NAME -->`. tests/test_docs.py checks that they are up
+to date.
+"""
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installed
+
+from chatservice import answers, limits  # noqa: E402
+from chatservice.errors import MEANINGS, Code  # noqa: E402
+from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form  # noqa: E402
+from chatservice.options import Options  # noqa: E402
+
+JSON_TYPES = {str: "string", int: "number", bool: "true or false"}
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in lines)
+
+
+def typed() -> str:
+    """Return the commands as a person types them."""
+    rows = []
+    for row in COMMANDS.values():
+        if row.dialect & Dialect.TEXT:
+            also = ", ".join(f"`{each.shape}`" for each in row.also)
+            rows.append((f"`{row.usage}`", also, row.help))
+    return table(("command", "also", "does"), rows)
+
+
+def requests() -> str:
+    """Return the commands as programs send them, with the fields of each answer."""
+    rows = [
+        (f"`{row.name}`", ", ".join(map(field, row.arguments(Dialect.JSON))) or "-", answered(row))
+        for row in COMMANDS.values()
+        if row.dialect & Dialect.JSON
+    ]
+    return table(("`do`", "fields; those with ? may be left out", "answered with"), rows)
+
+
+def field(arg: Arg) -> str:
+    """Return an argument as JSON has it, with what goes in."""
+    mark = "?" if arg.is_optional(Dialect.JSON) else ""
+    kind = Form.SHA256.description if arg.form is Form.SHA256 else JSON_TYPES[arg.form.type]
+    return f"`{arg.name}`{mark} ({kind}: {arg.help})"
+
+
+def answered(row: Command) -> str:
+    """Return the fields that a command's answer has."""
+    if row.answer is answers.History:
+        return "`room`, `entries`: each an event, as below"
+    return ", ".join(fields(row.answer))
+
+
+def fields(answer: type) -> Iterator[str]:
+    """Yield an answer's fields; those of the rows of a list stand behind its name."""
+    for each in dataclasses.fields(answer):
+        of = each.metadata.get("of")
+        name = f"`{'from' if each.name == 'who' else each.name}`"
+        yield f"{name}: each {' '.join(fields(of))}" if of is not None else name
+
+
+def codes() -> str:
+    """Return what a request can be refused with."""
+    return table(("code", "means"), [(f"`{code}`", MEANINGS[code]) for code in Code])
+
+
+def bounds() -> str:
+    """Return the limits, each with the reason that stands below it in the code."""
+    rows = []
+    body = ast.parse(inspect.getsource(limits)).body
+    for place, reason in itertools.pairwise(body):
+        if isinstance(place, ast.Assign) and isinstance(reason, ast.Expr):
+            name = ast.unparse(place.targets[0])
+            why = " ".join(str(ast.literal_eval(reason.value)).split())
+            rows.append((f"`{name}`", number(getattr(limits, name)), why))
+    return table(("limit", "value", "reason"), rows)
+
+
+def number(value: float) -> str:
+    """Return a number as people read it: `67 108 864`."""
+    return f"{value:,}".removesuffix(".0").replace(",", " ")
+
+
+def options() -> str:
+    """Return the options of `twistd chat`, as it prints them."""
+    usage = Options().getUsage(width=80)
+    listed = usage[usage.index("Options:") :].partition("\n\n")[0].rstrip()
+    return f"```\n{listed}\n```"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "commands": typed,
+    "requests": requests,
+    "errors": codes,
+    "limits": bounds,
+    "options": options,
+}
+
+
+def generated(text: str) -> str:
+    """Return a document with every part of it that comes from the code as it is to be now."""
+
+    def part(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"<!-- {name} -->\n\n{PARTS[name]()}\n\n<!-- /{name} -->"
+
+    names = "|".join(PARTS)
+    return re.sub(rf"<!-- ({names}) -->.*?<!-- /\1 -->", part, text, flags=re.DOTALL)
+
+
+def main(argv: Any = None) -> None:
+    """Rewrite every document whose parts are out of date, and name it."""
+    for path in sorted(DOCS.glob("*.md")):
+        text = path.read_text()
+        if (now := generated(text)) != text:
+            path.write_text(now)
+            print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The five programs that this one replaces, by the habits of their users."""

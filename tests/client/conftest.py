@@ -1,0 +1,54 @@
+"""What tests of the client share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client.driving import OnTerminal, Piped, Wire
+from tests.running import Server
+
+
+@pytest.fixture
+def piped(tmp_path: Path) -> Iterator[Callable[..., Piped]]:
+    """Return a function that starts a client in pipes, for a name on a server's port."""
+    started: list[Piped] = []
+
+    def start(server: Server | Wire, name: str, *options: str) -> Piped:
+        where = tmp_path / f"at-{name}{len(started)}"
+        client = Piped(where, name, "127.0.0.1", str(server.port), *options)
+        started.append(client)
+        return client
+
+    yield start
+    for client in started:
+        client.kill()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., OnTerminal]]:
+    """Return a function that starts a client on a terminal, with the arguments given."""
+    started: list[OnTerminal] = []
+
+    def start(*arguments: str) -> OnTerminal:
+        client = OnTerminal(tmp_path / f"terminal{len(started)}", *arguments)
+        started.append(client)
+        return client
+
+    yield start
+    for client in started:
+        client.kill()
+
+
+@pytest.fixture
+def wire() -> Iterator[Callable[[Server], Wire]]:
+    """Return a function that puts a network in front of a server."""
+    made: list[Wire] = []
+
+    def make(server: Server) -> Wire:
+        made.append(Wire(server.port))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

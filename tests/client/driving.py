@@ -1,0 +1,261 @@
+"""The real client driven as people and scripts drive it: through pipes, and on a terminal; and a
+network between it and the server that can be cut."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pyte
+
+from tests.running import CLIENT, PATIENCE, Output, environment
+
+
+class Piped:
+    """`chat-client` with pipes on both sides."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [*CLIENT, *arguments],
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.output = Output(self.process.stdout)
+
+    def type(self, *lines: str | bytes) -> None:
+        """Type lines."""
+        for line in lines:
+            data = line.encode() if isinstance(line, str) else line
+            self.process.stdin.write(data + b"\n")
+        self.process.stdin.flush()
+
+    def expect(self, pattern: str) -> re.Match[str]:
+        """Wait for a further line in which the regular expression `pattern` is found."""
+        return self.output.expect(pattern)
+
+    def finish(self, *lines: str | bytes) -> list[str]:
+        """Type lines, end the input, and return all lines that were shown once it has ended."""
+        self.type(*lines)
+        self.process.stdin.close()
+        self.wait()
+        return self.shown
+
+    @property
+    def shown(self) -> list[str]:
+        """All lines that were shown. It must have ended."""
+        self.output._thread.join(PATIENCE)
+        with contextlib.suppress(AssertionError):
+            self.output.expect(r"(?!)")
+        return self.output.lines
+
+    def wait(self) -> int:
+        """Return its status, once it has ended."""
+        return self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        """End it."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class _Screen(pyte.HistoryScreen):
+    """A terminal that also answers what it is asked, such as where its cursor is."""
+
+    answer: Callable[[str], object]
+
+    def write_process_input(self, data: str) -> None:
+        """Answer the program."""
+        self.answer(data)
+
+
+class OnTerminal:
+    """`chat-client` on a terminal, and what one sees there."""
+
+    def __init__(self, folder: Path, *arguments: str, size: tuple[int, int] = (24, 80)) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._rows, columns = size
+        self._screen = _Screen(columns, self._rows, history=10_000)
+        self._stream = pyte.ByteStream(self._screen)
+        self.process = pexpect.spawn(
+            CLIENT[0],
+            [*CLIENT[1:], *arguments],
+            cwd=str(folder),
+            env=environment(TERM="xterm"),
+            dimensions=size,
+            timeout=PATIENCE,
+        )
+        self._screen.answer = self.process.send
+
+    def press(self, keys: str) -> None:
+        """Press keys."""
+        self.process.send(keys)
+
+    def type(self, line: str) -> None:
+        """Type a line, and Enter."""
+        self.press(line + "\r")
+
+    @property
+    def rows(self) -> list[str]:
+        """The rows that can be seen, without the spaces behind them."""
+        return [row.rstrip() for row in self._screen.display]
+
+    @property
+    def all_rows(self) -> list[str]:
+        """The rows that can be seen, and before them those that went off the top."""
+        gone = [
+            "".join(row[x].data for x in range(self._screen.columns)).rstrip()
+            for row in self._screen.history.top
+        ]
+        return gone + self.rows
+
+    @property
+    def bottom(self) -> str:
+        """The last row with anything on it."""
+        return next((row for row in reversed(self.rows) if row), "")
+
+    def until(self, seen: Callable[["OnTerminal"], bool], what: str) -> None:
+        """Wait until `seen` is true of the screen."""
+        deadline = time.monotonic() + PATIENCE
+        while not seen(self):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what} was not seen; what was: {self.all_rows}")
+            with contextlib.suppress(pexpect.TIMEOUT):
+                try:
+                    self._stream.feed(self.process.read_nonblocking(65536, timeout=1))
+                except pexpect.EOF:
+                    if not seen(self):
+                        raise AssertionError(f"it ended: {self.all_rows}") from None
+
+    def see(self, row: str) -> None:
+        """Wait until a row is just that."""
+        self.until(lambda it: row in it.all_rows, repr(row))
+
+    def see_in(self, text: str) -> None:
+        """Wait until a row has that in it."""
+        self.until(lambda it: any(text in row for row in it.all_rows), repr(text))
+
+    def wait(self) -> int | None:
+        """Return its status, once it has ended; None if a signal ended it."""
+        while True:
+            try:
+                self._stream.feed(self.process.read_nonblocking(65536, timeout=PATIENCE))
+            except pexpect.EOF:
+                break
+        self.process.wait()
+        return self.process.exitstatus
+
+    def kill(self) -> None:
+        """End it."""
+        if self.process.isalive():
+            os.kill(self.process.pid, signal.SIGKILL)
+        self.process.close(force=True)
+
+
+class Wire:
+    """A network between a client and a server: it can be cut, be down, be slow, and lose what comes
+    back. `bytes_a_second` is how much it lets through each way, on each connection."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self.down = False
+        self.deaf = False
+        self.bytes_a_second: int | None = None
+        self.sent_up: list[bytes] = []
+        self.count_down = 0
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._hanging: list[socket.socket] = []
+        self._changed = threading.Condition()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = self._listening.accept()[0]
+                if not self.down:
+                    with contextlib.suppress(OSError):
+                        self._carry(client, socket.create_connection(("127.0.0.1", self._to)))
+                        continue
+                client.close()
+
+    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+        for end in (client, server):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        self._pairs.append((client, server))
+        for arguments in ((client, server, True), (server, client, False)):
+            threading.Thread(target=self._pump, args=arguments, daemon=True).start()
+
+    def _pump(self, here: socket.socket, there: socket.socket, up: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := here.recv(1 << 16):
+                if up or not self.deaf:
+                    there.sendall(data)
+                self._note(data, up)
+                if self.bytes_a_second is not None:
+                    time.sleep(len(data) / self.bytes_a_second)
+        with contextlib.suppress(OSError):
+            there.shutdown(socket.SHUT_WR)
+
+    def _note(self, data: bytes, up: bool) -> None:
+        with self._changed:
+            if up:
+                self.sent_up.append(data)
+            else:
+                self.count_down += len(data)
+            self._changed.notify_all()
+
+    def wait_for(self, text: str) -> None:
+        """Wait until `text` went from a client to the server."""
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: text.encode() in b"".join(self.sent_up), PATIENCE
+            )
+        assert found, f"{text!r} was not sent"
+
+    def wait_down(self, count: int) -> None:
+        """Wait until so many bytes went from the server to clients."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.count_down >= count, PATIENCE)
+
+    def cut(self) -> None:
+        """Break all connections there are, on both sides."""
+        self._break(both=True)
+
+    def leave_hanging(self) -> None:
+        """Break all connections there are, so that only the clients notice."""
+        self._break(both=False)
+
+    def _break(self, both: bool) -> None:
+        pairs, self._pairs = self._pairs, []
+        for client, server in pairs:
+            for end in (client, server) if both else (client,):
+                reset = struct.pack("ii", 1, 0)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RD)
+                end.close()
+            self._hanging += [] if both else [server]
+
+    def close(self) -> None:
+        """Be gone."""
+        self._listening.close()
+        self.cut()
+        for end in self._hanging:
+            end.close()

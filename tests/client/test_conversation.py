@@ -1,0 +1,153 @@
+"""Where one is and what was shown: the pure part, against every order in which things can come."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatservice.answers import Joined, Welcome
+from chatservice.client.conversation import Conversation, News
+from chatservice.entries import Entry, Kind
+from chatservice.events import Came, Notice
+from chatservice.grammar.commands import COMMANDS, Request
+
+
+def message(who: str, text: str) -> Entry:
+    """Return something said."""
+    return Entry(Kind.MESSAGE, 0, who, text)
+
+
+def in_room(room: str = "lab", seq: int = 0) -> Conversation:
+    """Return anna's conversation, in a room with `seq` entries so far."""
+    here = Conversation()
+    here.entered(Welcome("anna", False, "token", 0))
+    here.joined(Joined(room, 1, "", (), seq))
+    return here
+
+
+def say(here: Conversation, text: str) -> str:
+    """Say something and return its key."""
+    return here.say(Request(COMMANDS["say"], {"room": here.room, "text": text}))[0]
+
+
+def texts(news: list[News]) -> list[str]:
+    """Return what was said in some news."""
+    return [each.it.text for each in news if isinstance(each.it, Entry)]
+
+
+def test_ones_own_talk_is_not_shown_whichever_comes_first():
+    """The entry may come before its acknowledgement or after it."""
+    here = in_room()
+    key = say(here, "one")
+    assert here.came(1, message("anna", "one"), "lab") == []
+    assert here.stored(key, 1) == []
+    key = say(here, "two")
+    assert here.stored(key, 2) == []
+    assert here.came(2, message("anna", "two"), "lab") == []
+    assert here.room_position == 2
+
+
+def test_the_same_user_elsewhere_is_shown():
+    """What the same user says from another place is shown, also where the words are the same."""
+    here = in_room()
+    assert texts(here.came(1, message("anna", "from the other place"), "lab")) == [
+        "from the other place"
+    ]
+    key = say(here, "same")
+    assert here.came(2, message("anna", "same"), "lab") == []
+    assert texts(here.came(3, message("bob", "behind it"), "lab")) == []
+    assert here.came(4, message("anna", "same"), "lab") == []
+    assert texts(here.stored(key, 4)) == ["same", "behind it"]
+
+
+def test_what_was_refused_does_not_hold_back_anything():
+    """A refusal decides, too, that an entry is not one's own."""
+    here = in_room()
+    key = say(here, "same")
+    here.came(1, message("anna", "same"), "lab")
+    assert texts(here.refused(key)) == ["same"]
+
+
+def test_what_was_held_back_comes_again_after_a_broken_connection():
+    """It was not shown, so the position does not lie behind it."""
+    here = in_room(seq=7)
+    say(here, "one")
+    here.came(8, message("anna", "one"), "lab")
+    here.broke()
+    assert here.room_position == 7
+    assert len(here.unacknowledged) == 1
+
+
+def test_nothing_is_shown_twice():
+    """An entry at or before the position was shown."""
+    here = in_room()
+    assert texts(here.came(3, message("bob", "hi"), "lab")) == ["hi"]
+    assert here.came(3, message("bob", "hi"), "lab") == []
+    assert here.came(2, message("bob", "older"), "lab") == []
+
+
+def test_what_lies_before_the_answer_to_join_is_late():
+    """What was missed carries its time, and what is live does not."""
+    here = in_room(seq=3)
+    here.joined(Joined("lab", 1, "", (), 5), after=3)
+    assert [n.late for n in here.came(4, message("bob", "missed"), "lab")] == [True]
+    assert [n.late for n in here.came(6, message("bob", "live"), "lab")] == [False]
+
+
+def test_a_log_that_became_shorter_is_read_on():
+    """A server whose data was put back to an earlier state is not ignored for ever."""
+    here = in_room(seq=100)
+    here.joined(Joined("lab", 1, "", (), 10), after=100)
+    assert texts(here.came(11, message("bob", "hi"), "lab")) == ["hi"]
+
+
+def test_other_rooms_are_not_heard():
+    """What still comes from the room that one has left is not shown."""
+    here = in_room("lab")
+    here.joined(Joined("den", 2, "", (), 50))
+    assert here.came(1, message("bob", "late"), "lab") == []
+    assert here.happened(Came("lab", "carl")) == []
+    assert len(here.happened(Came("den", "carl"))) == 1
+    assert len(here.happened(Notice("the end"))) == 1
+
+
+def test_to_join_again_where_one_is_skips_nothing():
+    """Entries that are on their way then are shown still."""
+    here = in_room(seq=3)
+    here.joined(Joined("lab", 1, "", (), 9))
+    assert texts(here.came(4, message("bob", "on its way"), "lab")) == ["on its way"]
+
+
+def test_the_inbox_has_its_own_position():
+    """Private messages are shown wherever one is, each once."""
+    here = in_room(seq=1000)
+    private = Entry(Kind.PRIVATE, 0, "bob", "psst")
+    assert texts(here.came(1, private, "@")) == ["psst"]
+    assert here.came(1, private, "@") == []
+    assert here.inbox_position == 1
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("hab"), st.sampled_from("xy")), max_size=12),
+    st.lists(st.sampled_from(("entry", "acknowledgement", "break")), max_size=40),
+)
+def test_everything_is_shown_once_in_order_whatever_happens(said, steps):
+    """A log of talk by anna here, anna elsewhere and bob; acknowledgements at any time, or lost
+    with the connection; connections that break anywhere. What was said elsewhere is shown once and
+    in order, and what was said here never."""
+    here, shown = in_room(), []
+    keys = {n: say(here, text) for n, (who, text) in enumerate(said, 1) if who == "h"}
+    seen, unacknowledged = 0, list(keys)
+    for what in steps + ["entry"] * len(said) + ["acknowledgement"] * len(said):
+        if what == "entry" and seen < len(said):
+            seen += 1
+            who, text = said[seen - 1]
+            entry = message("bob" if who == "b" else "anna", text)
+            shown += here.came(seen, entry, "lab")
+        elif what == "acknowledgement" and unacknowledged:
+            n = unacknowledged.pop(0)
+            shown += here.stored(keys[n], n)
+        elif what == "break":
+            here.broke()
+            seen = here.room_position
+            here.joined(Joined("lab", 1, "", (), len(said)), after=seen)
+    assert [n.position for n in shown] == [n for n, (who, _) in enumerate(said, 1) if who != "h"]
+    assert here.room_position == len(said)

@@ -1,0 +1,59 @@
+"""The command line."""
+
+import pytest
+
+from chatservice.client import options
+from chatservice.client.options import Options, parse
+
+
+def test_everything_may_be_left_out():
+    """Then it is asked for."""
+    assert parse([]) == Options(None, None, None, None, None, 25_000_000)
+
+
+def test_everything_may_be_given():
+    """Name, host and port in this order, and the options."""
+    line = "anna example.org 5556 --room lab --downloads rec --accept 1G"
+    assert parse(line.split()) == Options("anna", "example.org", 5556, "lab", "rec", 10**9)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("12", 12),
+        ("25M", 25 * 10**6),
+        ("1G", 10**9),
+        ("500k", 500_000),
+        ("1.5MB", 1500000),
+    ],
+)
+def test_sizes(text, size):
+    """Bytes, or with a unit, in powers of 1000 as sizes are shown."""
+    assert options.size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "M", "-1", "1x", "1 000", "all", "1e9", "9" * 20])
+def test_what_is_no_size(text):
+    """A sentence says how one is written."""
+    with pytest.raises(ValueError, match=r"^A size is a number"):
+        options.size(text)
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "", "٣", "5555.0"])
+def test_what_is_no_port(text, capsys):
+    """The program ends with status 2 and a sentence."""
+    with pytest.raises(SystemExit) as ended:
+        parse(["anna", "localhost", "--", text])
+    assert ended.value.code == 2
+    assert "A port is a number" in capsys.readouterr().err
+
+
+def test_help(capsys):
+    """--help tells of everything there is."""
+    with pytest.raises(SystemExit) as ended:
+        parse(["--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    for word in ("NAME", "HOST", "PORT", "--room", "--downloads", "--accept", "25M", "@USER"):
+        assert word in told

@@ -1,0 +1,34 @@
+"""What is decided about a line before anything is done."""
+
+import pytest
+
+from chatservice.client.asking import could_be_room
+from chatservice.client.person import own_help
+
+
+@pytest.mark.parametrize("line", ["lab", " lab ", "2", "nowhere", "Überraum", "hello"])
+def test_what_can_be_a_room(line):
+    """One word that is nothing else."""
+    assert could_be_room(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["hello everybody", "/join lab", "@bob hi", "help", "quit", "bye", "NEW", "NEW den", "create"]
+    + ["-goto lab", "//x", "/nope", __file__, "exit"],
+)
+def test_what_cannot_be_a_room(line):
+    """Talk of several words, every command, and the path of a file."""
+    assert not could_be_room(line)
+
+
+def test_help_of_another_command_is_the_servers():
+    """Only the two that are done otherwise here are put right."""
+    lines = ("/join ROOM - moves", "/put NAME SIZE - uploads", "/get NAME - downloads")
+    shown = own_help(lines)
+    assert shown[0] == lines[0]
+    assert shown[1].startswith("/put PATH")
+    assert own_help(("/join ROOM - moves", "  ROOM - its name")) == [
+        "/join ROOM - moves",
+        "  ROOM - its name",
+    ]

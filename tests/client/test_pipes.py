@@ -1,0 +1,331 @@
+"""Clients in pipes: scripts, and dialogues of plain lines."""
+
+import signal
+
+import pytest
+
+from tests.client.driving import Piped
+
+
+def test_a_script_says_its_lines_and_ends(server, connect, piped):
+    """What a pipe brings is said in the lobby, all of it, and the status is 0."""
+    anna = connect(server, "anna")
+    client = piped(server, "bot")
+    client.finish("build failed", "see the log")
+    assert client.wait() == 0
+    assert anna.expect("bot: build") == "bot: build failed"
+    assert anna.line() == "bot: see the log"
+
+
+def test_a_script_goes_to_its_room(server, connect, piped):
+    """--room is where what it says is said, and nowhere else."""
+    anna = connect(server, "anna")
+    anna.send("/join lab")
+    anna.expect("* You are in lab")
+    piped(server, "bot", "--room", "lab").finish("done")
+    assert anna.expect("bot: ") == "bot: done"
+
+
+def test_a_script_whose_room_is_not_there_says_nothing(server, connect, piped):
+    """It is told so, its status is 1, and its lines are not said elsewhere."""
+    anna = connect(server, "anna")
+    client = piped(server, "bot", "--room", "nowhere")
+    shown = client.finish("secret")
+    assert client.wait() == 1
+    assert any(line.startswith("! There is no room nowhere") for line in shown)
+    anna.send("/history")
+    assert anna.expect("* Nothing there")
+
+
+def test_what_follows_a_room_that_was_not_reached_is_not_said(server, connect, piped):
+    """A script that moves to a room in vain is refused until it is in a room that it asked for."""
+    anna = connect(server, "anna")
+    shown = piped(server, "bot").finish("/join nowhere", "secret", "/join lobby", "open")
+    assert any(line.startswith("! Not done") for line in shown)
+    assert anna.expect("bot: ") == "bot: open"
+
+
+def test_one_hears_the_others_and_not_oneself(server, connect, piped):
+    """What others say is shown as on a bare connection; one's own talk is not shown again."""
+    anna = connect(server, "anna")
+    client = piped(server, "bot")
+    anna.expect("* bot came in")
+    client.type("one", "/me waves", "two")
+    anna.expect("bot: two")
+    anna.send("hello", "/me nods", "@bot psst")
+    client.expect(r"^anna: hello$")
+    client.expect(r"^~ anna nods$")
+    client.expect(r"^anna -> you: psst$")
+    shown = client.finish()
+    assert not [line for line in shown if "bot:" in line or "~ bot" in line]
+
+
+def test_the_words_of_other_programs_work(server, connect, piped):
+    """`-pr`, `@NAME`, `-goto`, `create`, `join NUMBER`, `access server files`, `exit` and `bye`."""
+    anna = connect(server, "anna")
+    client = piped(server, "bot")
+    client.type("-pr anna hey", "@anna Hello, how are you?")
+    assert anna.expect("bot ->") == "bot -> you: hey"
+    assert anna.line() == "bot -> you: Hello, how are you?"
+    client.type("-goto lab", "join 1", "create", "exit", "access server files", "help", "bye")
+    for line in (
+        r"^\* You are in lab, alone",
+        r"^\* You are in lobby with anna",
+        r"^\* You are in room\d+, alone",
+        r"^\* You are in lobby with anna",
+        r"^\* 0 files on the shelf of lobby",
+        r"^\* /join ROOM",
+    ):
+        client.expect(line)
+    assert client.wait() == 0
+    anna.expect("* bot left")
+
+
+def test_one_is_in_one_room_at_a_time(server, connect, piped):
+    """To join a room leaves the one before, and what is said there is not heard any more."""
+    anna = connect(server, "anna")
+    client = piped(server, "bot", "--room", "lobby")
+    anna.expect("* bot came in")
+    client.type("/join lab")
+    anna.expect("* bot left")
+    anna.send("unheard", "/join lab")
+    client.expect("anna came in")
+    client.type("/leave")
+    anna.expect("* bot left")
+    shown = client.finish("/leave")
+    assert "anna: unheard" not in shown
+    assert any(line.startswith("! You are in the lobby") for line in shown)
+
+
+def test_commands_mean_the_room_where_one_is(server, piped):
+    """/who, /topic, /history and /files need no room."""
+    shown = piped(server, "bot", "--room", "lab").finish(
+        "said here", "/topic tests", "/topic", "/who", "/history", "/files", "/files lobby"
+    )
+    assert "* Topic of lab: tests" in shown
+    assert "* 1 in lab: bot" in shown
+    assert any(line.endswith("#1] bot: said here") for line in shown)
+    assert "* 0 files on the shelf of lab, 0 bytes" in shown
+    assert "* 0 files on the shelf of lobby, 0 bytes" in shown
+
+
+def test_everything_missing_is_asked_for(server, tmp_path):
+    """Name, host, port and room are asked for in that order, and wrong answers are asked again."""
+    client = Piped(tmp_path / "asked")
+    client.expect(r"^Your name: $")
+    client.type("bad name!")
+    client.expect(r"^! A name is made of letters")
+    client.expect(r"^Your name: $")
+    client.type("anna")
+    client.expect(r"^Host \[localhost\]: $")
+    client.type("127.0.0.1")
+    client.expect(r"^Port \[5555\]: $")
+    client.type("http")
+    client.expect(r"^! A port is a number")
+    client.expect(r"^Port \[5555\]: $")
+    client.type(str(server.port))
+    client.expect(r"^\* You are anna")
+    client.expect(r"^\* +2 lab \(0 here\)")
+    client.expect(r"^Room .*: $")
+    client.type("nowhere")
+    client.expect(r"^! There is no room nowhere")
+    client.expect(r"^Room .*: $")
+    client.type("2")
+    client.expect(r"^\* You are in lab")
+    client.finish("bye")
+    assert client.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "room"),
+    [("", None), ("lab", "lab"), ("2", "lab"), ("NEW den", "den"), ("NEW", r"room\d+")],
+)
+def test_answers_to_which_room(server, tmp_path, answer, room):
+    """A name, a number, NEW, NEW with a name, and Enter for the lobby."""
+    client = Piped(tmp_path / "asked")
+    client.type("anna", "127.0.0.1", str(server.port), answer)
+    if room is not None:
+        client.expect(rf"^\* You are in {room}, alone")
+    client.expect(r"^\* What you type is said to everybody here")
+    client.type("/who")
+    client.expect(rf"^\* 1 in {room or 'lobby'}: anna")
+    client.kill()
+
+
+def test_who_just_begins_to_talk_is_heard_in_the_lobby(server, connect, tmp_path):
+    """At the question for a room, talk and commands are taken for what they are; and one hears
+    what is said in the lobby meanwhile."""
+    bob = connect(server, "bob")
+    client = Piped(tmp_path / "asked")
+    client.type("anna", "127.0.0.1", str(server.port))
+    client.expect(r"^Room")
+    bob.send("anybody new?")
+    client.expect(r"^bob: anybody new\?$")
+    client.type("/help")
+    client.expect(r"^\* /join")
+    client.expect(r"^Room")
+    client.type("hello everybody")
+    assert bob.expect("anna: ") == "anna: hello everybody"
+    client.type("hello")
+    assert bob.expect("anna: ") == "anna: hello"
+    client.kill()
+
+
+def test_a_name_that_is_taken_is_asked_again(server, connect, tmp_path):
+    """The server's sentence is shown, and another name does."""
+    connect(server, "anna")
+    client = Piped(tmp_path / "asked")
+    client.type("anna", "127.0.0.1", str(server.port))
+    client.expect(r"^! anna is taken")
+    client.expect(r"^Your name: $")
+    client.type("otto")
+    client.expect(r"^\* You are otto")
+    client.kill()
+
+
+def test_a_script_whose_name_is_taken_ends(server, connect, piped):
+    """Its lines are not taken for names: it ends with status 1."""
+    connect(server, "anna")
+    client = piped(server, "anna")
+    assert any("taken" in line for line in client.finish("hello"))
+    assert client.wait() == 1
+
+
+def test_a_registered_name_wants_its_password(server, piped, tmp_path):
+    """It is asked for, and asked again where it is wrong."""
+    piped(server, "anna").finish("/register sesame")
+    client = Piped(tmp_path / "asked")
+    client.type("anna", "127.0.0.1", str(server.port))
+    client.expect(r"^Password: $")
+    client.type("wrong")
+    client.expect(r"^! That is not anna's password")
+    client.expect(r"^Password: $")
+    client.type("sesame")
+    client.expect(r"^\* You are anna")
+    client.kill()
+
+
+def test_who_does_not_know_the_password_takes_another_name(server, piped, tmp_path):
+    """Enter in place of a password asks for another name."""
+    piped(server, "anna").finish("/register sesame")
+    client = Piped(tmp_path / "asked")
+    client.type("anna", "127.0.0.1", str(server.port), "", "otto")
+    client.expect(r"^\* You are otto")
+    client.kill()
+
+
+def test_login_and_nick_change_who_one_is(server, piped):
+    """`/nick` and `/login` work at any time."""
+    piped(server, "anna").finish("/register sesame")
+    shown = piped(server, "bot").finish("/nick otto", "/who", "/login anna sesame", "/who")
+    assert "* 1 in lobby: otto" in shown
+    assert "* 1 in lobby: anna" in shown
+
+
+def test_a_private_message_waits_and_carries_its_time(server, connect, piped):
+    """What came while a registered user was away is shown when they come."""
+    anna = piped(server, "anna")
+    anna.finish("/register sesame")
+    connect(server, "bob").send("@anna call me")
+    client = piped(server, "anna")
+    client.type("sesame")
+    client.expect(r"bob -> you: call me$")
+    assert client.finish()
+
+
+def test_a_server_that_is_not_there(tmp_path, server, piped):
+    """One sentence, and status 1."""
+    server.stop()
+    client = piped(server, "anna")
+    shown = client.finish()
+    assert client.wait() == 1
+    assert len(shown) == 1
+    assert "cannot be reached" in shown[0]
+
+
+def test_something_else_than_a_chat_server(tmp_path, server, piped):
+    """What answers otherwise than a chat server is told so, in a sentence."""
+    import socket
+    import threading
+
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection = listening.accept()[0]
+        connection.recv(100)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+    server.port = listening.getsockname()[1]
+    client = piped(server, "anna")
+    assert any("not a chat server" in line for line in client.finish())
+    assert client.wait() == 1
+    listening.close()
+
+
+@pytest.mark.parametrize("line", [b"caf\xe9", b"a\0b", b"x" * 9000, b"y" * (2 << 20), b"/nope"])
+def test_a_line_that_cannot_be_said_is_refused(server, connect, piped, line):
+    """It is refused with a sentence, nothing of it is said, and what follows is."""
+    anna = connect(server, "anna")
+    shown = piped(server, "bot").finish(line, "after")
+    assert len([each for each in shown if each.startswith("! ")]) == 1
+    assert anna.expect("bot: ") == "bot: after"
+
+
+def test_a_last_line_without_an_end_is_said(server, connect, piped):
+    """`printf hello | chat-client` says hello."""
+    anna = connect(server, "anna")
+    client = piped(server, "bot")
+    client.process.stdin.write(b"hello")
+    client.finish()  # which types nothing further
+    assert anna.expect("bot: ") == "bot: hello"
+
+
+def test_many_lines_are_all_said_in_their_order(server, connect, piped):
+    """A script may say thousands of lines at once."""
+    anna = connect(server, "anna")
+    piped(server, "bot").finish(*(f"line {n}" for n in range(3000)))
+    for n in range(3000):
+        assert anna.expect("bot: ") == f"bot: line {n}"
+
+
+def test_interrupted_it_ends_cleanly(server, connect, piped):
+    """SIGINT and SIGTERM end it with status 0 and without a traceback."""
+    for how in (signal.SIGINT, signal.SIGTERM):
+        client = piped(server, f"bot{how}")
+        client.expect(r"You are in lobby")
+        client.process.send_signal(how)
+        assert client.wait() == 0
+        assert not any("Traceback" in line for line in client.shown)
+
+
+def test_who_is_ignored_is_not_shown(server, connect, piped):
+    """/ignore hides what a user says, until it is said again."""
+    anna, bob = connect(server, "anna"), connect(server, "bob")
+    client = piped(server, "bot")
+    anna.expect("* bot came in")
+    client.type("/ignore anna")
+    client.expect("You do not hear anna")
+    anna.send("unheard")
+    bob.expect("anna: unheard")
+    bob.send("heard")
+    client.expect("bob: heard")
+    assert "anna: unheard" not in client.finish()
+
+
+def test_nothing_reaches_the_terminal_as_a_control_sequence(server, connect, piped):
+    """What others say cannot steer a terminal."""
+    anna = connect(server, "anna")
+    client = piped(server, "bot")
+    anna.expect("* bot came in")
+    anna.send("\x1b[2Jhello\x07")
+    line = client.expect("hello").string
+    assert line.isprintable()
+
+
+def test_help_tells_of_files_as_they_are_here(server, piped):
+    """`/put` takes a path here, and `/help` says so."""
+    shown = piped(server, "bot").finish("help", "/help put", "/put")
+    assert len([line for line in shown if line.startswith("* /put PATH [@USER]")]) == 2
+    assert not any("NAME SIZE" in line for line in shown)
+    assert "! PATH is missing: /put PATH [@USER]" in shown

@@ -1,0 +1,131 @@
+"""The client on a terminal: a pseudo-terminal of 80x24, and its screen as one sees it."""
+
+
+def arrive(terminal, server, name="anna"):
+    """Return a client on a terminal that has come to the lobby."""
+    client = terminal(name, "127.0.0.1", str(server.port))
+    client.see_in("Room (its name")
+    client.type("")
+    client.see("* What you type is said to everybody here; /help lists the commands.")
+    return client
+
+
+def test_a_half_typed_line_is_not_broken(server, connect, terminal):
+    """What arrives is shown above the line of input, which stays as it is and can be finished."""
+    bob = connect(server, "bob")
+    client = arrive(terminal, server)
+    bob.expect("* anna came in")
+    client.press("half a lin")
+    client.until(lambda it: it.bottom == "> half a lin", "the half-typed line")
+    for n in range(40):
+        bob.send(f"message {n}")
+    client.see("bob: message 39")
+    client.until(lambda it: it.bottom == "> half a lin", "the half-typed line")
+    rows = client.all_rows
+    start = rows.index("bob: message 0")
+    assert rows[start : start + 40] == [f"bob: message {n}" for n in range(40)]
+    client.type("e")
+    assert bob.expect("anna: ") == "anna: half a line"
+
+
+def test_it_asks_for_everything_and_ends_with_ctrl_d(server, terminal):
+    """Name, host, port and room are asked for on the line of input; Ctrl+D ends with status 0."""
+    client = terminal()
+    client.see("Your name:")
+    client.type("anna")
+    client.until(lambda it: it.bottom == "Host [localhost]:", "the question for the host")
+    client.type("127.0.0.1")
+    client.until(lambda it: it.bottom == "Port [5555]:", "the question for the port")
+    client.type(str(server.port))
+    client.see("*   2 lab (0 here)")
+    client.until(lambda it: it.bottom.startswith("Room"), "the question for the room")
+    client.type("lab")
+    client.see("* You are in lab, alone for now.")
+    client.press("\x04")
+    assert client.wait() == 0
+
+
+def test_ctrl_c_ends_it(server, connect, terminal):
+    """Ctrl+C ends with status 0, and the others are told."""
+    bob = connect(server, "bob")
+    client = arrive(terminal, server)
+    client.press("\x03")
+    assert client.wait() == 0
+    bob.expect("* anna left")
+
+
+def test_ctrl_c_at_the_first_question_ends_it(terminal):
+    """Even before there is a connection."""
+    client = terminal()
+    client.see("Your name:")
+    client.press("\x03")
+    assert client.wait() == 0
+
+
+def test_ctrl_c_without_the_server_ends_it(start_server, terminal):
+    """Also while it tries to come back, and a command waits for that."""
+    server = start_server("--room", "lab")
+    client = arrive(terminal, server)
+    server.kill()
+    client.see("* Connection lost; trying again.")
+    client.type("/who")
+    client.see("> /who")
+    client.press("\x03")
+    assert client.wait() == 0
+
+
+def test_a_password_is_not_shown(server, piped, terminal):
+    """Where a password is asked for, what is typed is not seen."""
+    piped(server, "anna").finish("/register sesame")
+    client = terminal("anna", "127.0.0.1", str(server.port))
+    client.until(lambda it: it.bottom == "Password:", "the question for the password")
+    client.type("sesame")
+    client.see("* You are anna.")
+    assert not any("sesame" in row for row in client.all_rows)
+    client.press("\x1b[A")  # nor is it remembered
+    client.press("!")
+    client.until(lambda it: it.bottom.endswith("!"), "what was typed")
+    assert "sesame" not in client.bottom
+
+
+def test_letters_of_every_script(server, connect, terminal):
+    """What is typed and shown may be in any script."""
+    bob = connect(server, "bob")
+    client = arrive(terminal, server)
+    bob.expect("* anna came in")
+    client.type("Grüße, 你好, привет")
+    assert bob.expect("anna: ") == "anna: Grüße, 你好, привет"
+    bob.send("здравствуй")
+    client.see("bob: здравствуй")
+
+
+def test_a_transfer_shows_how_far_it_is(server, wire, terminal):
+    """While a file moves, its name, percent and rate stand below the line of input."""
+    slow = wire(server)
+    client = arrive(terminal, slow)
+    (client.folder / "big.bin").write_bytes(bytes(30_000_000))
+    slow.bytes_a_second = 20_000_000
+    client.type("big.bin")
+    client.until(
+        lambda it: any("big.bin" in row and "%" in row and "MB/s" in row for row in it.rows),
+        "the progress",
+    )
+    client.press("typing on")
+    slow.bytes_a_second = None
+    client.see("* big.bin (30.0 MB) is sent.")
+    client.until(lambda it: it.bottom == "> typing on", "the line of input alone")
+
+
+def test_to_leave_waits_for_what_is_on_its_way(server, connect, wire, terminal):
+    """`quit` waits for a file that is being sent, and says so."""
+    bob = connect(server, "bob")
+    slow = wire(server)
+    client = arrive(terminal, slow)
+    (client.folder / "big.bin").write_bytes(bytes(10_000_000))
+    slow.bytes_a_second = 10_000_000
+    client.type("big.bin")
+    client.type("quit")
+    client.see("* Waiting for 1 file; Ctrl+C leaves now.")
+    slow.bytes_a_second = None
+    assert client.wait() == 0
+    bob.expect("* anna shared big.bin")

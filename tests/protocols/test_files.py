@@ -1,0 +1,261 @@
+"""Files, up and down: on the connection one talks on, and on one of their own."""
+
+import hashlib
+import os
+
+import pytest
+
+PAYLOADS = {
+    "empty": b"",
+    "one byte": b"\n",
+    "telnet": b"\xff\xfd\x01\xff\xfa\n\xff\xff" * 1000,
+    "line ends": b"\r\n\n\r/quit\r\n" * 1000,
+    "every byte": bytes(range(256)) * 8000,
+}
+
+
+def mark(name, data, length=None):
+    """Return the line that stands before a file's bytes, or says that they are kept."""
+    count = len(data) if length is None else length
+    return f"= {count} {hashlib.sha256(data).hexdigest()} {name}"
+
+
+def put(bare, name, data, *more):
+    """Upload a file in raw mode; return the line that says it is kept."""
+    bare.send_raw(" ".join(["/put", name, str(len(data)), *more]).encode() + b"\n" + data)
+    return bare.expect("= ")
+
+
+def get(bare, name):
+    """Download a file in raw mode; return its line and its bytes."""
+    bare.send(f"/get {name}")
+    line = bare.expect("= ")
+    return line, bare.read(int(line.split()[1]))
+
+
+@pytest.fixture
+def enter(server, connect):
+    """Return a function that opens a connection to lab, as a script does."""
+
+    def enter_(name):
+        bare = connect(server)
+        bare.send(name, "/join lab")
+        bare.expect("* You are in lab")
+        return bare
+
+    return enter_
+
+
+@pytest.fixture
+def program(server, connect):
+    """Return a program in lab."""
+    bare = connect(server)
+    bare.ask(do="hello", name="bot")
+    bare.ask(do="join", room="lab")
+    bare.event("ok"), bare.event("ok")
+    return bare
+
+
+def carried(server, connect, *words, data=b""):
+    """Return what a connection that carries a file for a ticket is sent."""
+    carrier = connect(server)
+    carrier.send_raw(" ".join(str(word) for word in words).encode() + b"\n" + data)
+    carrier.end()
+    return carrier.rest()
+
+
+@pytest.mark.parametrize("data", PAYLOADS.values(), ids=PAYLOADS)
+def test_a_file_goes_up_and_comes_back(server, connect, enter, program, data):
+    """The bytes are the same by every way: in raw mode, by ticket, from an OFFSET, on the disk."""
+    alice = enter("alice")
+    assert put(alice, "my file.bin", data) == mark("my file.bin", data)
+    assert get(alice, "my file.bin") == (mark("my file.bin", data), data)
+    assert (server.files / "lab" / "my file.bin").read_bytes() == data
+    program.ask(do="put", room="lab", name="b.bin", size=len(data))
+    ticket = program.event("ok")["ticket"]
+    said = carried(server, connect, "PUT", ticket, data=data)
+    assert said.decode() == mark("b.bin", data) + "\n"
+    assert alice.expect("b.bin").startswith("* bot shared b.bin (")
+    for offset in (0, len(data) // 2, len(data)):
+        program.ask(do="get", room="lab", name="b.bin")
+        ticket = program.event("ok")["ticket"]
+        assert carried(server, connect, "GET", ticket, offset) == data[offset:]
+        alice.send(f"/get b.bin {offset}")
+        assert alice.line() == mark("b.bin", data, len(data) - offset)
+        assert alice.read(len(data) - offset) == data[offset:]
+
+
+def test_tickets(server, connect, enter, program):
+    """A ticket is good once, for what it was given for; a made up one never."""
+    put(enter("alice"), "x", b"hello")
+
+    def ticket(do):
+        more = {"name": "x"} if do == "get" else {"name": "y", "size": 5}
+        program.ask(do=do, room="lab", **more)
+        return program.event("ok")["ticket"]
+
+    used = ticket("get")
+    assert carried(server, connect, "GET", used) == b"hello"
+    for words in (
+        ("GET", used),
+        ("GET", "x" * 24),
+        ("GET", "\xff"),
+        ("PUT", "x" * 24),
+        ("PUT", ticket("get")),
+        ("GET", ticket("put")),
+        ("GET", ticket("get"), 6),
+        ("PUT", ticket("put"), 3),
+    ):
+        said = carried(server, connect, *words, data=b"hello")
+        assert said.startswith(b"! "), words
+        assert said.count(b"\n") == 1
+    assert carried(server, connect, "PUT", ticket("put"), data=b"hell").startswith(b"! The bytes")
+    used = ticket("put")
+    assert carried(server, connect, "PUT", used, data=b"hello\nmore").startswith(b"= 5 ")
+    program.ask(do="files", room="lab")
+    assert [file["name"] for file in program.event("ok")["files"]] == ["x", "y"]
+
+
+def test_a_name_that_is_there(server, enter):
+    """Another content gets a name of its own, the same content again does not; nothing is lost."""
+    alice, bob = enter("alice"), enter("bob")
+    for who, name, data, kept in (
+        (alice, "a.tar.gz", b"one", "a.tar.gz"),
+        (bob, "a.tar.gz", b"two", "a.tar (2).gz"),
+        (bob, "a.tar.gz", b"one", "a.tar.gz"),
+        (alice, "a.tar.gz", b"three", "a.tar (3).gz"),
+        (alice, "none", b"one", "none"),
+        (alice, "none", b"two", "none (2)"),
+        (alice, "n" * 251 + ".txt", b"one", "n" * 251 + ".txt"),
+        (alice, "n" * 251 + ".txt", b"two", "n" * 247 + " (2).txt"),
+    ):
+        assert put(who, name, data) == mark(kept, data)
+        assert get(bob, kept) == (mark(kept, data), data)
+    assert len(list((server.files / "lab").iterdir())) == 7
+
+
+def test_a_file_for_one(enter):
+    """Only they are told of it, see it, and can fetch it; and they can take it away."""
+    alice, bob, eve = enter("alice"), enter("bob"), enter("eve")
+    assert put(alice, "x.txt", b"secret", "@BOB") == mark("x.txt", b"secret")
+    assert bob.expect("sent you") == "* alice sent you x.txt (6 bytes): /get @/x.txt"
+    assert get(bob, "@/x.txt") == get(bob, "x.txt") == (mark("x.txt", b"secret"), b"secret")
+    for nosy in (eve, alice):
+        nosy.send("/get @/x.txt", "/get x.txt", "/get bob/x.txt", "/remove @/x.txt", "/files @")
+        for _ in range(4):
+            nosy.expect("! There is no ")
+        nosy.expect("* 0 files on your own shelf")
+    bob.send("/files @", "/files", "/remove @/x.txt", "/get @/x.txt")
+    assert bob.expect("own shelf") == "* 1 file on your own shelf, 6 bytes"
+    assert bob.line() == "* @/x.txt (6 bytes, from alice)"
+    bob.expect("* 0 files on the shelf of lab")
+    bob.expect("off the shelf")
+    bob.expect("! There is no file x.txt")
+    assert "alice s" not in eve.seen
+
+
+def test_what_the_operator_drops_in(server, enter):
+    """A plain file is on the shelf at once; links, devices, folders, hidden ones never are."""
+    bob, lab = enter("bob"), server.files / "lab"
+    lab.mkdir(exist_ok=True)
+    (lab / "plain").write_bytes(b"dropped")
+    (lab / "link").symlink_to("/etc/passwd")
+    (lab / "inside").symlink_to("plain")
+    (lab / ".hidden").write_bytes(b"x")
+    (lab / "folder").mkdir()
+    (lab / "\x1b[2J").write_bytes(b"x")
+    os.mkfifo(lab / "pipe")
+    assert get(bob, "plain") == (mark("plain", b"dropped"), b"dropped")
+    (lab / "plain").write_bytes(b"changed it")
+    assert get(bob, "plain") == (mark("plain", b"changed it"), b"changed it")
+    bob.send("/files")
+    assert bob.line() == "* 1 file on the shelf of lab, 10 bytes"
+    assert bob.line() == "* plain (10 bytes)"
+    for name in ("link", "inside", ".hidden", "folder", "pipe", ".partial/x"):
+        bob.send(f"/get {name}", f"/link {name}", f"/remove {name}")
+        for _ in range(3):
+            assert bob.line().startswith("! ")
+    bob.send("/remove plain")
+    assert bob.line() == "! plain was not shared by you; ask who did."
+
+
+def test_other_shelves(enter):
+    """From the lobby one reaches a room's file by its name, but not one of a room with a lock."""
+    alice, bob = enter("alice"), enter("bob")
+    put(alice, "x", b"hello")
+    bob.send("/leave", "/get x")
+    bob.expect("! There is no file x")
+    assert get(bob, "lab/x") == (mark("x", b"hello"), b"hello")
+    alice.send("/create vault s3cret")
+    put(alice, "y", b"gold")
+    bob.send("/get vault/y", "/files vault", "/link vault/y", "/remove lab/x", "/files lab")
+    for _ in range(3):
+        assert "not in vault" in bob.expect("! ")
+    assert bob.line() == "! x was not shared by you; ask who did."
+    bob.expect("* 1 file on the shelf of lab")
+    alice.send("/remove lab/x")
+    alice.expect("* x is off the shelf.")
+    bob.send("/files lab")
+    bob.expect("* 0 files on the shelf of lab")
+
+
+def test_many_in_one_chunk(enter):
+    """Uploads, talk and downloads in one write are done in their order."""
+    alice, bob = enter("alice"), enter("bob")
+    alice.expect("bob came in")
+    files = {f"f{n}": os.urandom(n * 37) + b"\n" for n in range(40)}
+    chunk = b""
+    for name, data in files.items():
+        chunk += (
+            f"/put {name} {len(data)}\n".encode() + data + f"sent {name}\n/get {name}\n".encode()
+        )
+    alice.send_raw(chunk + b"/remove f7\ndone\n")
+    for name, data in files.items():
+        assert alice.line() == mark(name, data)
+        assert alice.line() == mark(name, data)
+        assert alice.read(len(data)) == data
+        assert bob.line().startswith(f"* alice shared {name} (")
+        assert bob.line() == f"alice: sent {name}"
+    assert bob.line() == "* alice removed f7 from the shelf"
+    assert bob.line() == "alice: done"
+
+
+def test_talk_during_a_long_download(server, enter, program):
+    """It comes behind the bytes, all of it, once; the bytes are intact."""
+    (server.files / "lab").mkdir(exist_ok=True)
+    data = os.urandom(1 << 20) * 16
+    (server.files / "lab" / "long").write_bytes(data)
+    bob = enter("bob")
+    bob.send("/get long", "got it")
+    assert bob.line() == mark("long", data)
+    for n in range(200):
+        program.ask(do="say", room="lab", text=f"line {n}", id=n)
+    while program.event("ok")["id"] != 199:
+        pass
+    assert bob.read(len(data)) == data
+    assert [bob.line() for _ in range(200)] == [f"bot: line {n}" for n in range(200)]
+    while program.event("message")["text"] != "got it":
+        pass
+
+
+def test_the_announcement_says_how_to_fetch_it(enter):
+    """What stands behind the colon can be typed as it stands, whatever the file is called."""
+    alice, bob = enter("alice"), enter("bob")
+    for name in ("plain", "two words", "report 5", "6", '"quoted"', "@7"):
+        put(alice, f'"{name}"', name.encode())
+        command = bob.expect("* alice shared").split("): ")[1]
+        bob.send(command)
+        assert bob.line() == mark(name, name.encode())
+        assert bob.read(len(name)) == name.encode()
+
+
+def test_a_room_that_is_called_like_a_file_of_the_lobby(server, connect):
+    """It has a shelf like any other."""
+    alice = connect(server)
+    alice.send("alice")
+    put(alice, "notes", b"in the lobby")
+    alice.send("/create notes", "/files")
+    alice.expect("* You are in notes")
+    assert alice.line() == "* 0 files on the shelf of notes, 0 bytes"
+    alice.send_raw(b"/put x 2\nhi")
+    assert alice.line() == mark("x", b"hi")

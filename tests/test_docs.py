@@ -1,0 +1,274 @@
+"""The documents: their examples are run, and what they take from the code is up to date.
+
+A block behind `<!-- tested: NAME -->` is run here, against a real server.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from chatservice.errors import MEANINGS, Code
+from docs import generate
+from tests.running import PATIENCE, ROOT, Bare, Output, environment
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "NEWS.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLE = re.compile(r"<!-- tested: (\S+) -->\n```\w*\n(.*?)```", re.DOTALL)
+EXAMPLES = {name: code for page in DOCUMENTS for name, code in EXAMPLE.findall(page.read_text())}
+NCS = ["nc.openbsd", "nc.traditional", "ncat", "busybox"]
+
+by_name = pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
+
+
+# -- what comes from the code ----------------------------------------------------------------------
+
+
+@by_name
+def test_the_tables_are_up_to_date(page):
+    """What docs/generate.py would write is what stands there."""
+    assert generate.generated(page.read_text()) == page.read_text()
+
+
+def test_every_part_has_its_place():
+    """No table is made for nothing."""
+    text = "".join(page.read_text() for page in DOCUMENTS)
+    assert [name for name in generate.PARTS if f"<!-- {name} -->" not in text] == []
+
+
+def test_every_code_is_explained():
+    """Each code of an error has a meaning, and a row in the protocol's table."""
+    assert set(MEANINGS) == set(Code)
+    rows = (ROOT / "docs" / "protocol.md").read_text().splitlines()
+    for code in Code:
+        assert sum(row.startswith(f"| `{code}` |") for row in rows) == 1
+
+
+@by_name
+def test_links_lead_somewhere(page):
+    """Every link to another page, or to a heading, has its target."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target, anchor in re.findall(r"\]\(([^):#]*)(?:#([^)]*))?\)", text):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE)
+            assert anchor in {anchor_of(heading) for heading in headings}, anchor
+
+
+def anchor_of(heading):
+    """Return what a heading is called in a link."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_marked_example_is_run():
+    """An example that says it is tested is."""
+    here = Path(__file__).read_text()
+    assert {name for name in EXAMPLES if f'EXAMPLES["{name}"]' not in here} == set()
+
+
+# -- sessions --------------------------------------------------------------------------------------
+
+
+def replay(bare, lines):
+    """Send what stands behind `> `, and wait for every other line as it stands, but for what is
+    another one each time: times, tokens and tickets."""
+    for line in lines:
+        if line.startswith("> "):
+            bare.send(line[2:])
+        else:
+            assert constant(bare.line()) == constant(line)
+
+
+def constant(line):
+    """Return a line without what is another one each time."""
+    if line.startswith("{"):
+        return {k: v for k, v in json.loads(line).items() if k not in ("time", "token", "ticket")}
+    return re.sub(r"^\[[-0-9]{10} [:0-9]{8}Z ", "[TIME ", line)
+
+
+def test_the_session_of_alice_and_bob(start_server, connect):
+    """Both read what the README shows, line by line."""
+    server = start_server()
+    alice = connect(server)
+    first, then, rest = EXAMPLES["alice"].partition("* bob came in\n")
+    replay(alice, first.splitlines())
+    going_on = threading.Thread(target=replay, args=(alice, (then + rest).splitlines()))
+    failed = []
+    threading.excepthook, hook = failed.append, threading.excepthook
+    try:
+        going_on.start()
+        replay(connect(server), EXAMPLES["bob"].splitlines())
+        going_on.join()
+    finally:
+        threading.excepthook = hook
+    assert not failed
+
+
+def test_the_text_session(server, connect):
+    """A person reads what the protocol's page shows."""
+    replay(connect(server), EXAMPLES["text-session"].splitlines())
+
+
+def test_the_json_session(server, connect):
+    """A program is answered with exactly the fields that the protocol's page shows."""
+    replay(connect(server), EXAMPLES["json-session"].splitlines())
+
+
+# -- scripts ---------------------------------------------------------------------------------------
+
+
+def shell(code, server, folder, nc):
+    """Run lines of shell, with `nc` the program named; return what they wrote."""
+    if shutil.which(nc) is None:
+        pytest.skip(f"{nc} is not installed")
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "nc").unlink(missing_ok=True)
+    (programs / "nc").symlink_to(shutil.which(nc))
+    code = re.sub(r"\b(HOST|localhost) 5555\b", f"127.0.0.1 {server.port}", code)
+    return subprocess.run(
+        ["bash", "-c", code],
+        cwd=folder,
+        env=environment(PATH=f"{programs}:{os.environ['PATH']}"),
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+    ).stdout
+
+
+@pytest.fixture
+def reader(server, connect):
+    """Return somebody who reads in lab."""
+    bare = connect(server, "reader")
+    bare.send("/join lab")
+    bare.expect("* You are in lab")
+    return bare
+
+
+def test_a_script_that_ends_with_its_input(server, reader, tmp_path):
+    """With nc.openbsd, whose flag it has."""
+    shell(EXAMPLES["script"], server, tmp_path, "nc.openbsd")
+    assert reader.expect("build") == "bot: build failed"
+    reader.expect("* bot left")
+
+
+@pytest.mark.parametrize("nc", NCS)
+def test_a_script_that_quits(server, reader, tmp_path, nc):
+    """With every nc, and without any flag."""
+    assert EXAMPLES["one-liner"].replace("localhost", "HOST") == EXAMPLES["script-quit"]
+    said = shell(EXAMPLES["script-quit"], server, tmp_path, nc)
+    assert said.endswith(b"* Goodbye.\n")
+    assert reader.expect("build") == "bot: build failed"
+
+
+@pytest.mark.parametrize("nc", NCS)
+def test_a_file_goes_up_and_comes_down(server, reader, tmp_path, nc):
+    """As the README sends it, as `/link` fetches it, and as a script does with a ticket."""
+    (tmp_path / "there").mkdir()
+    payload = bytes(range(256)) * 500
+    (tmp_path / "report.pdf").write_bytes(payload)
+    shell(EXAMPLES["upload"], server, tmp_path, nc)
+    reader.expect("* bot shared report.pdf (128.0 kB)")
+    assert (server.files / "lab" / "report.pdf").read_bytes() == payload
+    reader.send("/link report.pdf")
+    ticket = reader.expect("echo GET ").split()[2]
+    for code in (
+        EXAMPLES["link"].replace(EXAMPLES["link"].split()[2], ticket),
+        EXAMPLES["fetch-with-ticket"],
+    ):
+        shell(f"cd there\n{code}", server, tmp_path, nc)
+        assert (tmp_path / "there" / "report.pdf").read_bytes() == payload
+        (tmp_path / "there" / "report.pdf").unlink()
+
+
+# -- bots ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that runs a program of the documents and returns what it writes."""
+    started = []
+
+    def begin(command, code, server, *arguments):
+        (tmp_path / "bot").write_text(code)
+        process = subprocess.Popen(
+            [command, "bot", "127.0.0.1", str(server.port), *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+        )
+        started.append(process)
+        return process, Output(process.stdout)
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+def test_the_bot_in_shell(server, reader, run):
+    """It answers who asks for the time, and nobody else."""
+    run("bash", EXAMPLES["shell-bot"], server)
+    reader.expect("* clock came in")
+    reader.send("what about !time then", "!time")
+    assert re.fullmatch(r"clock: it is \d\d:\d\d UTC", reader.line())
+
+
+def test_the_bot_in_python(server, reader, run):
+    """It says again what it is asked to, once."""
+    run(sys.executable, EXAMPLES["python-bot"], server)
+    reader.expect("* echo came in")
+    reader.send("hello", "!echo größer !echo", "!echo /quit")
+    assert reader.line() == "echo: größer !echo"
+    assert reader.line() == "echo: /quit"
+
+
+def test_following_a_room(server, reader, run, connect):
+    """Each line once, over a restart of the server and one of the follower. One that is killed
+    may show the last line again, as the page says."""
+    reader.send("one")
+    process, out = run(sys.executable, EXAMPLES["follower"], server, "lab")
+    out.expect("^1 reader one$")
+    reader.send("two")
+    out.expect("^2 reader two$")
+    server.stop()
+    server.start()
+    again = connect(server, "again")
+    again.send("/join lab", "three")
+    out.expect("^3 again three$")
+    process.kill()
+    again.send("four", "/history 1")
+    again.expect("four")
+    _, out = run(sys.executable, EXAMPLES["follower"], server, "lab")
+    out.expect("^4 again four$")
+    assert out.lines in (["4 again four"], ["3 again three", "4 again four"])
+
+
+# -- operating -------------------------------------------------------------------------------------
+
+
+def test_a_backup_while_the_server_runs(server, reader, start_server, tmp_path):
+    """What the backup holds is all that was said until then."""
+    reader.send("keep this", "/history 1")
+    reader.expect("keep this")
+    restored = tmp_path / "restored"
+    (restored / "chat-data").mkdir(parents=True)
+    command, path, sql = shlex.split(EXAMPLES["backup"])
+    assert (command, path) == ("sqlite3", "chat-data/chat.sqlite")
+    target = restored / "chat-data" / "chat.sqlite"
+    with sqlite3.connect(server.data / "chat.sqlite") as database:
+        database.execute(sql.replace("backup.sqlite", str(target)))
+    database.close()
+    bare = Bare(start_server(folder=restored).port)
+    bare.send("alice", "/join lab", "/history")
+    bare.expect("#1] reader: keep this")
+    bare.close()
