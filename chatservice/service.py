@@ -59,7 +59,7 @@ class ChatService(Service):
             self._embedded = Embedded(self._reactor, data, files)
             self.factory.chat = Chat(self._embedded.engine, time.time, self.log.info)
             found: list[Any] = []
-            opening = self.factory.chat.open(self._options["rooms"])
+            opening = self.factory.chat.rooms.open(self._options["rooms"])
             Deferred.fromCoroutine(opening).addBoth(found.append)
             _had(found)
         except Refusal as refusal:

@@ -4,8 +4,9 @@ Knows no protocol and no storage, and no Twisted: what lasts is reached through 
 passed in.
 
 * `log`: the log and its cursors, on which all else stands.
-* `places`: rooms, users and sessions.
-* `tickets`: the right to one transfer, handed to another connection.
-* `chat`: what one can do here. `actions` names each deed as the table of commands does.
+* `places`: a room, a user, a session: where one is, and who.
+* `rooms`, `people`, `files`: what can be done with each; `tickets`: the right to one transfer.
+* `chat`: all of them together, and talk.
+* `actions`: what each row of the table of commands does.
 * `ports`: what a storage engine must promise.
 """

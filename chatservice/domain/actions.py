@@ -23,7 +23,7 @@ Action = Callable[[Chat, Session, Args], answers.Answer | Awaitable[answers.Answ
 
 def talk(chat: Chat, session: Session, request: Request, done: Done | None = None) -> None:
     """`say` and `me`. `done` gets the position, once the entry is stored."""
-    room = chat.room_of(session, request.args.get("room"))
+    room = chat.rooms.of(session, request.args.get("room"))
     kind = Kind.ACTION if request.command.name == "me" else Kind.MESSAGE
     chat.say(session, room, kind, request.args["text"], request.args.get("key"), done)
 
@@ -35,21 +35,21 @@ def joined(room: Room, session: Session) -> answers.Joined:
 
 
 async def _join(chat: Chat, session: Session, args: Args) -> answers.Joined:
-    room = await chat.join(session, args["room"], args.get("password"), args.get("after"))
+    room = await chat.rooms.join(session, args["room"], args.get("password"), args.get("after"))
     return joined(room, session)
 
 
 async def _create(chat: Chat, session: Session, args: Args) -> answers.Joined:
-    user = chat.needs_user(session)
-    room = await chat.make_room(args.get("room"), args.get("password"), user)
-    chat.place(session, room)
+    user = session.needs_user()
+    room = await chat.rooms.make(args.get("room"), args.get("password"), user)
+    chat.rooms.place(session, room)
     return joined(room, session)
 
 
 def leave(chat: Chat, session: Session, args: Args) -> answers.Answer:
     """`leave`: a person is in the lobby then."""
-    room = chat.room_of(session, args.get("room"))
-    chat.leave(session, room)
+    room = chat.rooms.of(session, args.get("room"))
+    chat.rooms.leave(session, room)
     return joined(session.here, session) if session.here is not None else answers.Done()
 
 
@@ -59,19 +59,19 @@ def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
             answers.RoomInfo(
                 room.name, room.number, room.topic, len(list(room.users())), bool(room.password)
             )
-            for room in sorted(chat.rooms.values(), key=lambda room: room.number)
+            for room in sorted(chat.rooms.by_key.values(), key=lambda room: room.number)
         )
     )
 
 
 def _who(chat: Chat, session: Session, args: Args) -> answers.Members:
-    room = chat.room_of(session, args.get("room"))
+    room = chat.rooms.of(session, args.get("room"))
     users = sorted(room.users(), key=lambda user: user.key)
     return answers.Members(room.name, tuple(answers.Member(u.name, u.away) for u in users))
 
 
 async def _topic(chat: Chat, session: Session, args: Args) -> answers.Topic:
-    room = chat.room_of(session, args.get("room"))
+    room = chat.rooms.of(session, args.get("room"))
     if "text" in args:
         await chat.set_topic(session, room, args["text"])
     return answers.Topic(room.name, room.topic)
@@ -79,11 +79,11 @@ async def _topic(chat: Chat, session: Session, args: Args) -> answers.Topic:
 
 async def _msg(chat: Chat, session: Session, args: Args) -> answers.Private:
     seq = await chat.write_to(session, args["to"], args["text"], args.get("key"))
-    return answers.Private(seq, args["to"], chat.away(args["to"]))
+    return answers.Private(seq, args["to"], chat.people.away(args["to"]))
 
 
 def _away(chat: Chat, session: Session, args: Args) -> answers.Done:
-    user = chat.needs_user(session)
+    user = session.needs_user()
     user.away = names.phrase(args.get("text", ""))
     return answers.Done("You are away." if user.away else "You are back.")
 
@@ -99,16 +99,16 @@ def _ignore(chat: Chat, session: Session, args: Args) -> answers.Done:
 
 
 async def _history(chat: Chat, session: Session, args: Args) -> answers.History:
-    room = chat.room_of(session, args.get("room"))
+    room = chat.rooms.of(session, args.get("room"))
     after, before = args.get("after"), args.get("before")
     limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
     return answers.History(room.name, tuple(await chat.history(room, after, before, limit)))
 
 
 async def _files(chat: Chat, session: Session, args: Args) -> answers.FileList:
-    shelf = chat.shelf(session, args.get("room"))
-    name = "@" if args.get("room") == "@" else chat.room_of(session, args.get("room")).name
-    files = tuple(await chat.shared_files.files(shelf))
+    shelf = chat.files.shelf(session, args.get("room"))
+    name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
+    files = tuple(await chat.files.shelves.files(shelf))
     brief = args.get("brief", False)
     total = sum(file.size for file in files)
     return answers.FileList(name, len(files), total, () if brief else files, brief)
@@ -116,39 +116,39 @@ async def _files(chat: Chat, session: Session, args: Args) -> answers.FileList:
 
 async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:
     """`link`, and `get` in JSON: a ticket for a file."""
-    user = chat.needs_user(session)
-    outgoing = await chat.open_file(session, args.get("room"), args["name"])
+    user = session.needs_user()
+    outgoing = await chat.files.open(session, args.get("room"), args["name"])
     outgoing.close()
     mark = outgoing.mark
-    ticket = chat.issue(Download(outgoing.shelf, mark.name, mark.sha256, user.name))
+    ticket = chat.files.issue(Download(outgoing.shelf, mark.name, mark.sha256, user.name))
     return answers.GetTicket(ticket, mark.name, mark.size, mark.sha256)
 
 
 async def put_ticket(chat: Chat, session: Session, args: Args) -> answers.PutTicket:
     """`put` in JSON: a ticket for an upload."""
-    upload = await chat.upload(
+    upload = await chat.files.upload(
         session, args.get("room"), args.get("to"), args["name"], args["size"], args.get("sha256")
     )
-    return answers.PutTicket(chat.issue(upload), 0)
+    return answers.PutTicket(chat.files.issue(upload), 0)
 
 
 async def _remove(chat: Chat, session: Session, args: Args) -> answers.Done:
-    await chat.remove_file(session, args.get("room"), args["name"])
+    await chat.files.remove(session, args.get("room"), args["name"])
     return answers.Done(f"{args['name']} is off the shelf.")
 
 
 async def _register(chat: Chat, session: Session, args: Args) -> answers.Done:
-    await chat.register(session, args["password"])
-    name = chat.needs_user(session).name
+    await chat.people.register(session, args["password"])
+    name = session.needs_user().name
     return answers.Done(f"{name} is your name from now on; /login {name} PASSWORD brings you back.")
 
 
 async def _login(chat: Chat, session: Session, args: Args) -> answers.Welcome:
-    return await chat.enter(session, args["name"], args["password"])
+    return await chat.people.enter(session, args["name"], args["password"])
 
 
 async def _nick(chat: Chat, session: Session, args: Args) -> answers.Welcome:
-    return await chat.enter(session, args["name"])
+    return await chat.people.enter(session, args["name"])
 
 
 def _help(chat: Chat, session: Session, args: Args) -> answers.Help:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from chatservice import names
 from chatservice.domain.log import Cursor, Log, Reader
+from chatservice.errors import Code, Refusal
 
 LOBBY = "lobby"
 """The room in which everybody begins. Its shelf is the top of SharedFiles."""
@@ -71,6 +72,19 @@ class Session:
         self.inbox: Cursor | None = None
         self.rooms: dict[Room, Cursor] = {}
         self.ignored: set[str] = set()
+
+    def needs_user(self) -> User:
+        """Return the user. Raises `Refusal` (name-needed) if there is none yet."""
+        if self.user is None:
+            raise Refusal(Code.NAME_NEEDED, "Say who you are first; type a name.")
+        return self.user
+
+    def needs_room(self, room: Room) -> Cursor:
+        """Return the cursor in a room. Raises `Refusal` (not-in-room) if it is not in it."""
+        cursor = self.rooms.get(room)
+        if cursor is None:
+            raise Refusal(Code.NOT_IN_ROOM, f"You are not in {room.name}; join it first.")
+        return cursor
 
     def wake(self) -> None:
         """Let the reader look at all that it reads."""

@@ -33,12 +33,12 @@ class Carrier:
         self._begun = True
         verb, ticket, offset = match[1], match[2].decode("ascii", "replace"), int(match[3] or 0)
         if verb == b"GET":
-            self._get(self._chat.redeem(ticket, Download), offset)
+            self._get(self._chat.files.redeem(ticket, Download), offset)
         else:
-            self._put(self._chat.redeem(ticket, Upload), offset)
+            self._put(self._chat.files.redeem(ticket, Upload), offset)
 
     def _get(self, right: Download, offset: int) -> None:
-        opening = self._chat.shared_files.open(right.shelf, right.name)
+        opening = self._chat.files.shelves.open(right.shelf, right.name)
 
         def send(outgoing: Outgoing) -> None:
             if outgoing.mark.sha256 != right.sha256:
@@ -50,7 +50,7 @@ class Carrier:
         self._connection.serve(opening, send, self.refuse)
 
     def _sent(self, who: str, mark: FileMark) -> None:
-        self._chat.fetched(who, mark)
+        self._chat.files.fetched(who, mark)
         self._connection.dismiss()
 
     def _put(self, upload: Upload, offset: int) -> None:

@@ -304,11 +304,11 @@ class ChatProtocol(LineStream):
         self, chat: Chat, upload: Upload, kept: Callable[[FileMark], None], refuse: Refuse
     ) -> None:
         """Take the bytes of an upload, then answer, then take lines again."""
-        incoming, size = chat.receive(upload), upload.size
+        incoming, size = chat.files.receive(upload), upload.size
 
         async def share() -> FileMark:
             mark = await incoming.finish()
-            await chat.share(upload, mark)
+            await chat.files.share(upload, mark)
             return mark
 
         def complete() -> None:

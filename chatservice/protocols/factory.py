@@ -41,17 +41,17 @@ class ChatFactory(Factory):
     @property
     def rooms(self) -> dict[str, Room]:
         """Every room, by its key (`names.key`)."""
-        return self.chat.rooms
+        return self.chat.rooms.by_key
 
     @property
     def users(self) -> dict[str, User]:
         """Who is here, by key."""
-        return self.chat.users
+        return self.chat.people.by_key
 
     @property
     def shared_files(self) -> Shelves:
         """The shelves."""
-        return self.chat.shared_files
+        return self.chat.files.shelves
 
     def buildProtocol(self, addr: IAddress | None) -> ChatProtocol:
         """Make a connection's protocol."""

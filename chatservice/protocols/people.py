@@ -34,7 +34,7 @@ class Person:
         self._connection = connection
         self._chat = chat
         self._bare_words = bare_words
-        self._feed = Feed(connection.transport, TEXT, chat.replay, chat.shown, self._drained)
+        self._feed = Feed(connection.transport, TEXT, chat.replay, chat.people.shown, self._drained)
         self._session = Session(self._feed, echo=False, origin=connection.peer)
         self._feed.ignored = self._session.ignored
         self._feed.start()
@@ -81,17 +81,17 @@ class Person:
 
     def _before_name(self, request: Request) -> None:
         if request.command.name == "say":
-            entering = self._chat.enter(self._session, request.args["text"])
+            entering = self._chat.people.enter(self._session, request.args["text"])
             self._connection.serve(entering, self._introduced, self.refuse)
         else:
             self._refuse_request(request, _NAMELESS)
 
     def _introduced(self, welcome: answers.Welcome) -> None:
         """Begin in the lobby. A program that spoke first is not told what it did not ask."""
-        self._chat.place(self._session, self._chat.rooms[LOBBY])
+        self._chat.rooms.place(self._session, self._chat.rooms.lobby)
         if self._connection.greeted:
             self._answer(welcome)
-            self._answer(actions.joined(self._chat.rooms[LOBBY], self._session))
+            self._answer(actions.joined(self._chat.rooms.lobby, self._session))
             self._write(b"* What you type is said to everybody here; /help lists the commands.\n")
         self._session.wake()
 
@@ -167,7 +167,7 @@ class Person:
 
     async def _leave(self, farewell: str) -> None:
         await self._chat.recorder.settled()
-        self._chat.depart(self._session, farewell)
+        self._chat.people.depart(self._session, farewell)
 
     def _left(self, _: None) -> None:
         self._write(b"* Goodbye.\n")
@@ -180,7 +180,7 @@ class Person:
 
     def _put(self, request: Request) -> None:
         args = request.args
-        asked = self._chat.upload(
+        asked = self._chat.files.upload(
             self._session, None, args.get("to"), args["name"], args["size"], args.get("sha256")
         )
 
@@ -206,7 +206,7 @@ class Person:
 
     def _get(self, request: Request) -> None:
         args = request.args
-        opening = self._chat.open_file(self._session, args.get("room"), args["name"])
+        opening = self._chat.files.open(self._session, args.get("room"), args["name"])
         offset = args.get("offset", 0)
         self._connection.serve(opening, lambda outgoing: self._send(outgoing, offset), self.refuse)
 
@@ -219,7 +219,7 @@ class Person:
 
     def _sent(self, mark: FileMark) -> None:
         self._feed.release()
-        self._chat.fetched(self._chat.needs_user(self._session).name, mark)
+        self._chat.files.fetched(self._session.needs_user().name, mark)
 
     def _link(self, request: Request) -> None:
         result = actions.link(self._chat, self._session, request.args)
@@ -246,7 +246,9 @@ class Person:
         """The connection is gone."""
         self._feed.stopProducing()
         self._connection.in_order(
-            self._chat.recorder.settled, partial(self._chat.depart, self._session), lambda _: None
+            self._chat.recorder.settled,
+            partial(self._chat.people.depart, self._session),
+            lambda _: None,
         )
 
 

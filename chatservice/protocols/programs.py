@@ -23,7 +23,7 @@ class Program:
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
         self._connection = connection
         self._chat = chat
-        self._feed = Feed(connection.transport, JSON, chat.replay, chat.shown, self._drained)
+        self._feed = Feed(connection.transport, JSON, chat.replay, chat.people.shown, self._drained)
         self._session = Session(self._feed, echo=True, origin=connection.peer)
         self._feed.ignored = self._session.ignored
         self._feed.start()
@@ -105,21 +105,23 @@ class Program:
         """The connection is gone."""
         self._feed.stopProducing()
         self._connection.in_order(
-            self._chat.recorder.settled, partial(self._chat.depart, self._session), lambda _: None
+            self._chat.recorder.settled,
+            partial(self._chat.people.depart, self._session),
+            lambda _: None,
         )
 
 
 async def _hello(chat: Chat, session: Session, args: Mapping[str, Any]) -> answers.Welcome:
     if session.user is not None:
         raise Refusal(Code.BAD_ARGUMENT, f'You are {session.user.name}; "nick" changes that.')
-    return await chat.enter(
+    return await chat.people.enter(
         session, args["name"], args.get("password"), args.get("token"), args.get("after")
     )
 
 
 async def _quit(chat: Chat, session: Session, args: Mapping[str, Any]) -> answers.Done:
     await chat.recorder.settled()
-    chat.depart(session, args.get("text", ""))
+    chat.people.depart(session, args.get("text", ""))
     return answers.Done()
 
 

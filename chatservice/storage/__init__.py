@@ -4,7 +4,8 @@
 * `schema`: the tables, and which version of them a file holds.
 * `sqlite`: rooms, accounts and logs (`chatservice.domain.ports.Store`).
 * `journal`: group commit (`Recorder`).
-* `folders`: shared files as plain files in plain folders (`Shelves`).
+* `folders`: shared files as plain files in plain folders (`Shelves`); `incoming`: one on its way
+  in; `plain`: what is done to a file where it may wait for a disk.
 * `passwords`: argon2id, off the reactor's thread (`Passwords`).
 * `embedded`: all of it together, as one `Engine` in one directory.
 """

@@ -11,14 +11,11 @@ is there and safely on the disk. What is known beyond the file (its SHA-256, who
 the database, and believed only while the file's size and modification time are what they were.
 """
 
-import hashlib
-import os
 import shutil
-import stat
-import tempfile
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.threads import deferToThreadPool
@@ -30,46 +27,10 @@ from chatservice.answers import FileInfo
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.shown import size as shown_size
+from chatservice.storage import plain
+from chatservice.storage.incoming import Upload
 from chatservice.storage.sqlite import FileRow, SqliteStore
 from chatservice.storage.thread import WorkThread
-
-WRITE_BYTES = 1 << 18
-"""Bytes gathered before a thread is asked to write and hash them."""
-
-BEHIND_BYTES = 1 << 22
-"""Bytes waiting for the disk beyond which an upload is asked to stop for a moment."""
-
-_HASH_BYTES = 1 << 20
-
-
-class OpenFile:
-    """A file of a shelf, opened: `chatservice.domain.ports.Outgoing`."""
-
-    def __init__(self, file: IO[bytes], shelf: str, mark: FileMark) -> None:
-        self.shelf = shelf
-        self.mark = mark
-        self.left = mark.size
-        self._file = file
-
-    def read(self, count: int) -> bytes:
-        """Return the next bytes; fewer than `left` are to come only if the file has shrunk."""
-        data = self._file.read(min(count, self.left))
-        self.left -= len(data)
-        return data
-
-    def seek(self, offset: int) -> None:
-        """Go on from `offset`. Raises `Refusal` (bad-offset)."""
-        if offset > self.mark.size:
-            raise Refusal(
-                Code.BAD_OFFSET,
-                f"{self.mark.name} has only {self.mark.size} bytes; give a smaller OFFSET.",
-            )
-        self._file.seek(offset)
-        self.left = self.mark.size - offset
-
-    def close(self) -> None:
-        """Be done with it."""
-        self._file.close()
 
 
 class Folders:
@@ -109,7 +70,7 @@ class Folders:
 
     async def files(self, shelf: str) -> Sequence[FileInfo]:
         """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
-        there = await self.aside(_scan, self.folder(shelf))
+        there = await self.aside(plain.scan, self.folder(shelf))
         known = {row.name: row for row in await self._store.file_rows(shelf)}
         found = []
         for name, size, mtime in there:
@@ -121,10 +82,10 @@ class Folders:
                 self._hash(shelf, name).addErrback(lambda _: None)  # gone again, or unreadable
         return found
 
-    async def open(self, shelf: str, name: str) -> OpenFile:
+    async def open(self, shelf: str, name: str) -> plain.OpenFile:
         """Open a file; one that was not read yet is hashed first."""
         try:
-            file, size, mtime = await self.aside(_open, self.folder(shelf) / name)
+            file, size, mtime = await self.aside(plain.open_plain, self.folder(shelf) / name)
         except OSError:
             raise Refusal(
                 Code.NO_SUCH_FILE, f"There is no file {name} here; /files lists those there are."
@@ -138,7 +99,7 @@ class Folders:
         except BaseException:
             file.close()
             raise
-        return OpenFile(file, shelf, FileMark(name, size, row.sha256))
+        return plain.OpenFile(file, shelf, FileMark(name, size, row.sha256))
 
     async def _row(self, shelf: str, name: str) -> FileRow | None:
         rows = await self._store.file_rows(shelf)
@@ -160,7 +121,7 @@ class Folders:
 
     async def _read_new(self, shelf: str, name: str) -> FileRow:
         try:
-            row = await self._hashing.do(_digest, self.folder(shelf) / name)
+            row = await self._hashing.do(plain.digest, self.folder(shelf) / name)
         except OSError:
             sentence = f"{name} cannot be read now; try again later."
             raise Refusal(Code.NO_SUCH_FILE, sentence) from None
@@ -169,7 +130,7 @@ class Folders:
 
     def receive(
         self, shelf: str, name: str, size: int, sha256: str | None, who: str, time: int
-    ) -> "Upload":
+    ) -> Upload:
         """Begin an upload. Raises `Refusal` (too-large, not-stored)."""
         free = shutil.disk_usage(self.root).free
         if size > free:
@@ -178,9 +139,9 @@ class Folders:
                 f"The server has room for {shown_size(free)} only; send a smaller file.",
             )
         row = FileRow(name, size, 0, sha256 or "", who, time)
-        return Upload(self, shelf, row)
+        return Upload(self.root / ".partial", row, self.aside, partial(self._put_one, shelf))
 
-    async def put(self, shelf: str, part: Path, row: FileRow) -> FileMark:
+    async def _put_one(self, shelf: str, part: Path, row: FileRow) -> FileMark:
         """Put a whole and durable file on a shelf, under its name or one made of it.
 
         One after another, so that the same file coming twice at once is seen to be the same.
@@ -192,12 +153,12 @@ class Folders:
         same = await self._row(shelf, row.name)
         if same is not None and same[:2] == row[:2] and same.sha256 == row.sha256:
             try:
-                await self.aside(_check_unchanged, self.folder(shelf) / row.name, same)
+                await self.aside(plain.check_unchanged, self.folder(shelf) / row.name, same)
             except OSError:
                 pass
             else:
                 return FileMark(*same[:2], same.sha256)
-        name, mtime = await self.aside(_place, part, self.folder(shelf), row.name)
+        name, mtime = await self.aside(plain.place, part, self.folder(shelf), row.name)
         row = row._replace(name=name, mtime=mtime)
         await self._store.keep_file_row(shelf, row)
         return FileMark(name, row.size, row.sha256)
@@ -215,7 +176,7 @@ class Folders:
 
     async def move(self, shelf: str, to: str) -> None:
         """Call a shelf otherwise."""
-        if await self.aside(_rename_folder, self.folder(shelf), self.folder(to)):
+        if await self.aside(plain.rename_folder, self.folder(shelf), self.folder(to)):
             await self._store.move_file_rows(shelf, to)
 
     def forget(self, shelf: str) -> Awaitable[None]:
@@ -228,203 +189,3 @@ class Folders:
     async def _forget(self, shelf: str, folder: Path) -> None:
         await self.aside(shutil.rmtree, folder, True)
         await self._store.drop_file_rows(shelf)
-
-
-class Upload:
-    """A file on its way in: `chatservice.domain.ports.Incoming`.
-
-    Bytes are gathered, and written and hashed in a thread, one lot after another.
-    """
-
-    def __init__(self, folders: Folders, shelf: str, row: FileRow) -> None:
-        self._folders = folders
-        self._shelf = shelf
-        self._row = row
-        self._sha256 = hashlib.sha256()
-        self._gathered: list[bytes] = []
-        self._bytes = 0
-        self._written = 0
-        self._writing: Deferred[None] | None = None
-        self._waiting: list[Deferred[None]] = []
-        self._error: OSError | None = None
-        self._over = False
-        try:
-            handle, path = tempfile.mkstemp(dir=folders.root / ".partial")
-        except OSError as error:
-            raise self._not_stored(error) from error
-        self._file = os.fdopen(handle, "wb", buffering=0)
-        self._path = Path(path)
-
-    def write(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._gathered.append(data)
-        self._bytes += len(data)
-        if self._bytes >= WRITE_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._writing is not None or not self._gathered:
-            return
-        gathered, self._gathered = self._gathered, []
-        self._bytes = 0
-        if self._error is not None:
-            return
-        self._writing = self._folders.aside(self._store, gathered)
-        self._writing.addErrback(self._failed).addBoth(self._flushed)
-
-    def _store(self, gathered: list[bytes]) -> None:
-        data = b"".join(gathered)
-        self._sha256.update(data)
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-        self._written += len(data)
-
-    def _failed(self, failure: Any) -> None:
-        self._folders.log.failure("writing {file} failed", failure, file=self._row.name)
-        self._error = failure.value
-
-    def _flushed(self, _: Any) -> None:
-        self._writing = None
-        if self._bytes >= WRITE_BYTES:
-            self._flush()
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.callback(None)
-        if self._over:
-            self._discard()
-
-    def _written_once(self) -> "Deferred[None]":
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
-        return waiting
-
-    def when_ready(self) -> "Deferred[None] | None":
-        """None if more may come at once, else what to wait for."""
-        return self._written_once() if self._bytes > BEHIND_BYTES else None
-
-    async def finish(self) -> FileMark:
-        """Check what came, make it durable, and put it on the shelf."""
-        self._flush()
-        while self._writing is not None:
-            await self._written_once()
-            self._flush()
-        try:
-            if self._error is not None:
-                raise self._error
-            self._check()
-            await self._folders.aside(os.fsync, self._file.fileno())
-            row = self._row._replace(sha256=self._sha256.hexdigest())
-            return await self._folders.put(self._shelf, self._path, row)
-        except OSError as error:
-            raise self._not_stored(error) from error
-        finally:
-            self.abandon()
-
-    def _check(self) -> None:
-        if self._written != self._row.size:
-            raise Refusal(Code.INCOMPLETE, "Not all of its bytes came; nothing was kept.")
-        if self._row.sha256 not in ("", self._sha256.hexdigest()):
-            raise Refusal(
-                Code.WRONG_SHA256,
-                f"What came has the SHA-256 {self._sha256.hexdigest()}, not the one declared; "
-                "nothing was kept. Send it again.",
-            )
-
-    def _not_stored(self, error: OSError) -> Refusal:
-        name = self._row.name
-        self._folders.log.error("{file} cannot be stored: {why}", file=name, why=str(error))
-        return Refusal(Code.NOT_STORED, f"The server could not store {name}; try again later.")
-
-    def abandon(self) -> None:
-        """Keep nothing of what is not on the shelf."""
-        if not self._over:
-            self._over = True
-            if self._writing is None:
-                self._discard()
-
-    def _discard(self) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
-
-
-def _scan(folder: Path) -> list[tuple[str, int, int]]:
-    """Return name, size and mtime of what may be served of a folder: plain files, no links."""
-    found = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if names.is_file(entry.name) and entry.is_file(follow_symlinks=False):
-                    status = entry.stat(follow_symlinks=False)
-                    found.append((entry.name, status.st_size, status.st_mtime_ns))
-    except FileNotFoundError:
-        return []
-    return sorted(found)
-
-
-def _open(path: Path) -> tuple[IO[bytes], int, int]:
-    """Open a plain file; return it with its size and mtime. Raises OSError for anything else."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(handle)
-        raise FileNotFoundError(path)
-    return os.fdopen(handle, "rb"), status.st_size, status.st_mtime_ns
-
-
-def _digest(path: Path) -> FileRow:
-    """Read a file and return what is to be known of it."""
-    file, size, mtime = _open(path)
-    with file:
-        digest, left = hashlib.sha256(), size
-        while left and (data := file.read(min(_HASH_BYTES, left))):
-            digest.update(data)
-            left -= len(data)
-    return FileRow(path.name, size, mtime, digest.hexdigest(), "", mtime // 1_000_000)
-
-
-def _check_unchanged(path: Path, row: FileRow) -> None:
-    status = os.lstat(path)
-    if (status.st_size, status.st_mtime_ns) != (row.size, row.mtime):
-        raise FileNotFoundError(path)
-
-
-def _place(part: Path, folder: Path, name: str) -> tuple[str, int]:
-    """Give a file its name in a folder, or `name (2)` and so on where that is taken.
-
-    Returns the name and the mtime, once the folder is on the disk too.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chmod(part, 0o644)
-    number = 1
-    while True:
-        wanted = name if number == 1 else numbered(name, number)
-        try:
-            os.link(part, folder / wanted)  # fails if it is there, where a rename would replace it
-            break
-        except FileExistsError:
-            number += 1
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    return wanted, os.lstat(folder / wanted).st_mtime_ns
-
-
-def numbered(name: str, number: int) -> str:
-    """Return `report (2).pdf` of `report.pdf`, within the bounds of a file's name."""
-    stem, dot, ending = name.rpartition(".")
-    if not stem or len(ending.encode()) > 16:
-        stem, dot, ending = name, "", ""
-    tail = f" ({number}){dot}{ending}"
-    room = 255 - len(tail.encode())
-    return stem.encode()[:room].decode(errors="ignore") + tail
-
-
-def _rename_folder(folder: Path, to: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    to.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(to)
-    return True

@@ -77,6 +77,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         if version <= VERSION:
             for table in ("block", "said"):
                 db.execute(f"DELETE FROM {table} WHERE log < 0")
+            db.execute("DELETE FROM file WHERE shelf GLOB '.guests/*'")
     except sqlite3.DatabaseError as error:
         raise Refusal(
             Code.NOT_STORED,

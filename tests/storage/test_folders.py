@@ -11,7 +11,8 @@ from twisted.internet import reactor
 
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
-from chatservice.storage.folders import Folders, numbered
+from chatservice.storage.folders import Folders
+from chatservice.storage.plain import numbered
 from chatservice.storage.sqlite import SqliteStore
 
 

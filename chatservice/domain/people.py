@@ -1,0 +1,188 @@
+"""Who one is: a guest while connected, or registered for good."""
+
+import hmac
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from chatservice import answers, events, limits, names
+from chatservice.domain.log import Cursor, Log
+from chatservice.domain.places import Session, User
+from chatservice.domain.ports import Account, Engine
+from chatservice.domain.rooms import Report, Rooms
+from chatservice.errors import Code, Refusal
+
+
+class People:
+    """Every user who is here, in `by_key` (`names.key`)."""
+
+    def __init__(
+        self, engine: Engine, rooms: Rooms, now: Callable[[], int], report: Report
+    ) -> None:
+        self.by_key: dict[str, User] = {}
+        self._engine = engine
+        self._rooms = rooms
+        self._now = now
+        self._report = report
+        self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
+        self._guests = 0
+
+    async def enter(
+        self,
+        session: Session,
+        name: str,
+        password: str | None = None,
+        token: str | None = None,
+        after: int | None = None,
+    ) -> answers.Welcome:
+        """Give a session its user: a guest of a free name, or a registered one.
+
+        A `token` that an earlier `enter` of that user gave takes the user over from connections
+        that broke unnoticed. With `after`, the inbox is read from there. A session that has a user
+        already becomes the other one and stays in its rooms.
+        """
+        name = names.user(name)
+        key = names.key(name)
+        account = await self._engine.store.account(key)
+        held = self.by_key.get(key)
+        known = (
+            token is not None
+            and held is not None
+            and hmac.compare_digest(token.encode(), held.token.encode())
+        )
+        if account is not None and not known:
+            await self._check_account(account, password)
+        if account is None and password is not None:
+            raise Refusal(
+                Code.NO_SUCH_USER, f"{name} is not registered; give the name alone to be its guest."
+            )
+        if session.user is not None and session.user.key == key:
+            raise Refusal(Code.NAME_TAKEN, f"You are {session.user.name} already.")
+        user = await self._user(key, name, account, known)
+        if known:
+            for old in tuple(user.sessions):
+                old.reader.end("You came in again on another connection; this one ends.")
+                self._rooms.leave_all(old)
+        if session.gone:  # while it was waited for
+            self._let_go(user)
+            raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
+        position = self._become(session, user, account, after)
+        return answers.Welcome(user.name, user.registered, user.token, position)
+
+    async def _check_account(self, account: Account, password: str | None) -> None:
+        if password is None:
+            raise Refusal(
+                Code.PASSWORD_NEEDED,
+                f"{account.name} is a registered name; /login {account.name} PASSWORD if it is "
+                "yours, or take another one.",
+            )
+        if not await self._engine.passwords.fits(account.password, password):
+            raise Refusal(Code.WRONG_PASSWORD, f"That is not {account.name}'s password; try again.")
+
+    async def _user(self, key: str, name: str, account: Account | None, known: bool) -> User:
+        """Return the user of a name that the asker may have, making one if nobody has it."""
+        inbox = await self._inbox(account) if account is not None else None
+        held = self.by_key.get(key)
+        if held is None and await self._engine.names.claim(key):
+            if inbox is None:
+                self._guests += 1
+                inbox = Log(-self._guests, "@", 0)
+            shown = account.name if account is not None else name
+            held = self.by_key[key] = User(shown, inbox, account is not None)
+            return held
+        if held is None or not (held.registered or known):
+            raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
+        return held
+
+    async def _inbox(self, account: Account) -> Log:
+        """Return the one `Log` of an account's inbox, so that everybody extends and reads it."""
+        log = self._inboxes.get(account.inbox)
+        if log is None:
+            last = await self._engine.store.last(account.inbox)
+            log = self._inboxes.setdefault(account.inbox, Log(account.inbox, "@", last))
+        return log
+
+    def _become(
+        self, session: Session, user: User, account: Account | None, after: int | None
+    ) -> int:
+        """Make a session that user's. Return where it begins to read the inbox."""
+        former = session.user
+        if former is not None:
+            for room in session.rooms:
+                room.log.tell(events.Renamed(room.name, former.name, user.name), session.reader)
+            self._report("{old} is now called {new}", old=former.name, new=user.name)
+            self._release(session)
+        else:
+            self._report("{user} connected from {origin}", user=user.name, origin=session.origin)
+        session.user = user
+        user.sessions.add(session)
+        if after is None:
+            after = account.shown if account is not None else user.inbox.last
+        session.inbox = Cursor(user.inbox, session.reader, after)
+        return session.inbox.position
+
+    def depart(self, session: Session, farewell: str = "") -> None:
+        """End a session: it leaves its rooms and gives its user back."""
+        session.gone = True
+        if session.user is None:
+            return
+        self._report("{user} left, from {origin}", user=session.user.name, origin=session.origin)
+        self._rooms.leave_all(session, names.phrase(farewell[: limits.PHRASE_CHARACTERS]))
+        self._release(session)
+
+    def _release(self, session: Session) -> None:
+        """Take the session's user from it; a guest without a session is gone."""
+        user, session.user = session.user, None
+        if user is None:
+            return
+        if session.inbox is not None:
+            session.inbox.close()
+            session.inbox = None
+        user.sessions.discard(session)
+        self._let_go(user)
+
+    def _let_go(self, user: User) -> None:
+        if user.sessions:
+            return
+        del self.by_key[user.key]
+        self._engine.names.release(user.key)
+        if not user.registered:
+            self._engine.store.forget(user.inbox.id)
+            self._engine.shelves.forget(user.shelf)
+
+    async def register(self, session: Session, password: str) -> None:
+        """Keep the name of a guest for them, and what is in their inbox."""
+        user = session.needs_user()
+        hashed = await self._engine.passwords.hash(names.password(password))
+        if user.registered:
+            raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
+        guest_shelf = user.shelf
+        account = await self._engine.store.register(user.name, hashed, user.inbox, self._now())
+        user.registered = True
+        self._inboxes[account.inbox] = user.inbox
+        await self._engine.shelves.move(guest_shelf, user.shelf)
+        self._report("{user} registered", user=user.name)
+
+    def shown(self, cursor: Cursor) -> None:
+        """A reader was shown its log up to where its cursor stands."""
+        if cursor.log.name == "@" and cursor.log.id > 0:
+            self._engine.recorder.shown(cursor.log, cursor.position)
+
+    async def addressee(self, name: str) -> tuple[User | Account, Log]:
+        """Return whom that name means, and their inbox."""
+        key = names.key(name[: limits.LINE_BYTES])
+        user = self.by_key.get(key)
+        if user is not None:
+            return user, user.inbox
+        account = await self._engine.store.account(key)
+        if account is None:
+            shown = name if len(name) <= limits.NAME_CHARACTERS else "that"
+            raise Refusal(
+                Code.NO_SUCH_USER,
+                f"Nobody called {shown} is here, nor registered; /who lists who is here.",
+            )
+        return account, await self._inbox(account)
+
+    def away(self, name: str) -> str:
+        """Return why a user is away; empty if they are here."""
+        user = self.by_key.get(names.key(name))
+        return "not here now" if user is None else user.away

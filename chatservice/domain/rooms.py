@@ -1,0 +1,167 @@
+"""Rooms: making them, finding them, and being in them."""
+
+from collections.abc import Callable, Iterable
+
+from chatservice import events, limits, names
+from chatservice.domain.log import Cursor
+from chatservice.domain.places import LOBBY, Room, Session, User
+from chatservice.domain.ports import Engine
+from chatservice.errors import Code, Refusal
+
+Report = Callable[..., None]
+"""Called with a format and its fields: a line for the operator."""
+
+
+class Rooms:
+    """Every room there is, in `by_key` (`names.key`).
+
+    `now` tells the time in milliseconds since 1970, `report` takes a line for the operator.
+    """
+
+    def __init__(self, engine: Engine, now: Callable[[], int], report: Report) -> None:
+        self.by_key: dict[str, Room] = {}
+        self._by_number: dict[int, Room] = {}
+        self._store = engine.store
+        self._passwords = engine.passwords
+        self._now = now
+        self._report = report
+
+    async def open(self, rooms: Iterable[str] = ()) -> None:
+        """Take up what is stored, and make sure of the lobby and of the rooms named."""
+        for row in await self._store.rooms():
+            self._add(Room(row.number, row.name, row.topic, row.password, row.last))
+        for name in (LOBBY, *rooms):
+            if names.key(names.room(name)) not in self.by_key:
+                await self.make(name)
+
+    @property
+    def lobby(self) -> Room:
+        """The room in which everybody begins."""
+        return self.by_key[LOBBY]
+
+    def find(self, name: str) -> Room:
+        """Return the room of that name or number."""
+        if name.isdecimal() and len(name) < 10:
+            found = self._by_number.get(int(name))
+        else:
+            found = self.by_key.get(names.key(name[: limits.LINE_BYTES]))
+        if found is None:
+            shown = name if len(name) <= limits.NAME_CHARACTERS else "of that name"
+            raise Refusal(
+                Code.NO_SUCH_ROOM,
+                f"There is no room {shown}; /rooms lists those there are, /create makes one.",
+            )
+        return found
+
+    def of(self, session: Session, name: str | None) -> Room:
+        """Return the room of that name, or the one the session is in; it must be in it if the
+        room has a password."""
+        if name is None:
+            if session.here is None:
+                raise Refusal(Code.BAD_ARGUMENT, 'Name the "room".')
+            return session.here
+        room = self.find(name)
+        if room.password is not None:
+            session.needs_room(room)
+        return room
+
+    async def make(
+        self, name: str | None, password: str | None = None, by: User | None = None
+    ) -> Room:
+        """Make a room; without a name, `room1` or the next that is free."""
+        if name is not None:
+            name = names.room(name)
+        if len(self.by_key) >= limits.ROOMS:
+            raise Refusal(Code.BAD_ARGUMENT, f"There are {limits.ROOMS} rooms already; use one.")
+        hashed = None
+        if password is not None:
+            hashed = await self._passwords.hash(names.password(password))
+        number = len(self.by_key)
+        while name is None:
+            if f"room{number}" not in self.by_key:
+                name = f"room{number}"
+            number += 1
+        row = await self._store.create_room(name, hashed, self._now())
+        room = Room(row.number, row.name, row.topic, row.password, row.last)
+        self._add(room)
+        maker = by.name if by is not None else "the operator"
+        self._report("{user} made room {room}", user=maker, room=room.name)
+        return room
+
+    def _add(self, room: Room) -> None:
+        self.by_key[names.key(room.name)] = room
+        self._by_number[room.number] = room
+
+    async def join(
+        self, session: Session, name: str, password: str | None = None, after: int | None = None
+    ) -> Room:
+        """Enter a room and read it from now on, or from behind `after`.
+
+        A person moves: they leave the room they were in. To join again, with `after`, a room that
+        one is in starts reading there.
+        """
+        session.needs_user()
+        room = self.find(name)
+        if room.password is not None and room not in session.rooms:
+            if password is None:
+                raise Refusal(
+                    Code.PASSWORD_NEEDED,
+                    f"{room.name} has a password; /join {room.name} PASSWORD.",
+                )
+            if not await self._passwords.fits(room.password, password):
+                raise Refusal(
+                    Code.WRONG_PASSWORD, f"That is not {room.name}'s password; try again."
+                )
+        self.place(session, room, after)
+        return room
+
+    def place(self, session: Session, room: Room, after: int | None = None) -> None:
+        """Put a session into a room, which it may enter."""
+        user = session.needs_user()
+        cursor = session.rooms.get(room)
+        if cursor is not None:
+            if after is not None:
+                cursor.close()
+                self._read(session, room, after)
+            return
+        if len(session.rooms) >= limits.ROOMS_JOINED:
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"You are in {limits.ROOMS_JOINED} rooms already; leave one first.",
+            )
+        if session.here is not None:
+            self._leave(session, session.here)
+        if user not in room.users():
+            room.log.tell(events.Came(room.name, user.name), session.reader)
+        self._read(session, room, after)
+        if not session.echo:
+            session.here = room
+        self._report("{user} is in {room}", user=user.name, room=room.name)
+
+    @staticmethod
+    def _read(session: Session, room: Room, after: int | None) -> None:
+        session.rooms[room] = room.sessions[session] = Cursor(room.log, session.reader, after)
+
+    def leave(self, session: Session, room: Room) -> None:
+        """Leave a room; a person goes back to the lobby."""
+        session.needs_room(room)
+        if session.here is None:
+            self._leave(session, room)
+        elif room.name == LOBBY:
+            raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
+        else:
+            self.place(session, self.lobby)
+
+    def _leave(self, session: Session, room: Room, farewell: str = "") -> None:
+        session.rooms.pop(room).close()
+        del room.sessions[session]
+        if session.here is room:
+            session.here = None
+        user = session.user
+        if user is not None and user not in room.users():
+            room.log.tell(events.Left(room.name, user.name, farewell))
+
+    def leave_all(self, session: Session, farewell: str = "") -> None:
+        """Leave every room; `farewell` is a last word to those who stay."""
+        for room in tuple(session.rooms):
+            self._leave(session, room, farewell)
