@@ -11,7 +11,6 @@ from inspect import isawaitable
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -112,6 +111,8 @@ class ChatProtocol(LineStream):
         """Give a line to who speaks here; the first one tells who that is."""
         if self._speaker is None:
             if not line.strip():
+                if self.greeted:
+                    self.transport.write(self.factory.nameless)
                 return
             self.peer = _shown(self.transport.getPeer())  # behind a proxy, it is known only now
             self._speaker = self.factory.speaker(self, line)
@@ -153,10 +154,6 @@ class ChatProtocol(LineStream):
         if self._speaker is not None:
             self._speaker.lost()
         self.factory.gone(self)
-        if not reason.check(ConnectionDone):
-            self.log.debug(
-                "connection of {peer}: {why}", peer=self.peer, why=reason.getErrorMessage()
-            )
 
     def when_quiet(self, call: Callable[[], None]) -> None:
         """Call once nothing more has come for `QUIET_SECONDS`."""

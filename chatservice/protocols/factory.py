@@ -9,6 +9,7 @@ from twisted.internet.protocol import Factory
 from chatservice.domain.chat import Chat
 from chatservice.domain.places import Room, User
 from chatservice.domain.ports import Shelves
+from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import shown
 from chatservice.protocols.carriers import FIRST_LINE, Carrier
@@ -34,6 +35,7 @@ class ChatFactory(Factory):
     def __init__(self, reactor: Any, bare_words: bool = True) -> None:
         self.reactor = reactor
         self.greeting = shown.event(Notice(GREETING))
+        self.nameless = shown.refusal(Refusal(Code.BAD_NAME, "A name cannot be empty; type one."))
         self.connections: set[ChatProtocol] = set()
         self._bare_words = bare_words
         self._emptied: Deferred[None] | None = None

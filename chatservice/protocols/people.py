@@ -57,6 +57,8 @@ class Person:
             return
         if request is not None:
             self._obey(request)
+        elif self._session.user is None:
+            self._write(self._connection.factory.nameless)
 
     def _obey(self, request: Request) -> None:
         name = request.command.name

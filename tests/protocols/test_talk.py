@@ -10,3 +10,17 @@ def test_two_people_in_the_lobby(server, connect):
     assert bob.line() == "~ alice waves"
     assert alice.expect("hello") == "bob: hello alice"
     assert "alice: " not in alice.seen
+
+
+def test_pressing_enter_is_no_name(server, connect):
+    """A person is told so, before and after a name that was refused, and tried again."""
+    alice = connect(server)
+    alice.expect("* Welcome")
+    alice.send("")
+    assert alice.line() == "! A name cannot be empty; type one."
+    alice.send("no name")
+    assert alice.line().startswith("! A name is made of letters")
+    alice.send("  ")
+    assert alice.line() == "! A name cannot be empty; type one."
+    alice.send("alice")
+    assert alice.line() == "* You are alice."
