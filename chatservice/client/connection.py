@@ -70,7 +70,10 @@ class ChatConnection(LineReceiver, TimeoutMixin):
         self._ids += 1
         command = COMMANDS[name]
         given = {key: value for key, value in args.items() if value is not None}
-        line = jsonlines.asking(Request(command, given, self._ids))
+        try:
+            line = jsonlines.asking(Request(command, given, self._ids))
+        except UnicodeEncodeError:
+            return fail(Refusal(Code.BAD_LINE, "That is not UTF-8; set your terminal to UTF-8."))
         if len(line) > limits.LINE_BYTES:
             sentence = f"A line has at most {limits.LINE_BYTES} bytes; make two of it."
             return fail(Refusal(Code.TOO_LONG, sentence))

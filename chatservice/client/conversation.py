@@ -68,10 +68,10 @@ class Conversation:
         """One is in that room now; with `after`, what lies behind that position will come first."""
         if after is None and joined.room == self.room:
             return  # one was there already, and goes on reading where one was
-        self.room = joined.room
+        same, self.room = joined.room == self.room, joined.room
         self.room_position = joined.seq if after is None else min(after, joined.seq)
         self._late_until = joined.seq
-        self._mine.clear()
+        self._mine = {at for at in self._mine if same and at <= joined.seq}
         self._held = deque(news for news in self._held if self._concerns(news))
 
     def broke(self) -> None:

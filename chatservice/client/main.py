@@ -59,8 +59,12 @@ class Client:
             await self._working
 
     def interrupt(self) -> None:
-        """Leave at once."""
-        self._at_once = True
+        """Leave at once. What calls this may be the very work that is to end: it returns first."""
+        if not self._at_once:
+            self._at_once = True
+            self._reactor.callLater(0, self._stop_working)
+
+    def _stop_working(self) -> None:
         if self._working is not None:
             self._working.cancel()
 
@@ -172,6 +176,7 @@ def _screen(reactor: Any, at_terminal: bool) -> Screen:
 def run(arguments: list[str] | None = None) -> NoReturn:
     """Run the program: the entry point of `chat-client`. Ends with its exit status."""
     options = parse(arguments)
+    _open_closed()
     types = os.isatty(0)
     at_terminal = types and os.isatty(1)
     if at_terminal:  # the one reactor on which the line of input can be edited
@@ -184,6 +189,16 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     scripted = not types and options.name is not None
     client = Client(reactor, options, _screen(reactor, at_terminal), scripted)
     sys.exit(_run_reactor(reactor, client))
+
+
+def _open_closed() -> None:
+    """Where somebody has closed input or output, put something there: else the next thing that is
+    opened would be taken for it."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
 
 
 def _run_reactor(reactor: Any, client: Client) -> int:

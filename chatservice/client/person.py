@@ -18,7 +18,7 @@ from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import shown, typed
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commands import COMMANDS, Request
 
 OWN_HELP = {
     "/put": "/put PATH [@USER] - sends a file, to the room or to one user; also: -file PATH, "
@@ -84,7 +84,7 @@ class Person:
 
     def tell(self, text: str) -> None:
         """Show a sentence of the client's own."""
-        self._screen.show(shown.event(Notice(text)))
+        self._screen.show(shown.event(Notice(names.clean(text))))
 
     # -- what is typed ---------------------------------------------------------------------------
 
@@ -97,14 +97,23 @@ class Person:
                 self._send(file)
                 return "put"
             request = typed.parse(line)
-            if request is not None:
-                await self._do(request)
-                return request.command.name
         except Refusal as refusal:
             self.refused(refusal)
-        except Lost:
-            pass  # one is leaving, and nothing is answered any more
-        return None
+            return None
+        if request is None or not await self.do(request):
+            return None
+        return request.command.name
+
+    async def do(self, request: Request) -> bool:
+        """Do what a request asks for. Return whether it was done; a refusal is shown."""
+        try:
+            await self._do(request)
+        except Refusal as refusal:
+            self.refused(refusal)
+            return False
+        except Lost:  # one is leaving, and nothing is answered any more
+            return False
+        return True
 
     async def _do(self, request: Request) -> None:
         name = request.command.name
@@ -136,7 +145,7 @@ class Person:
 
     async def go(self, room: str) -> bool:
         """Go to a room; return whether one is there. A refusal is shown."""
-        return await self.obey(f"/join {room}") is not None
+        return await self.do(Request(COMMANDS["join"], {"room": room}))
 
     async def _move(self, request: Request) -> None:
         room, password = request.args.get("room"), request.args.get("password")

@@ -251,7 +251,7 @@ class Transfers:
     # -- what is shown ---------------------------------------------------------------------------
 
     def _tell(self, text: str) -> None:
-        self._screen.show(shown.event(Notice(text)))
+        self._screen.show(shown.event(Notice(names.clean(text))))
 
     def _refuse(self, sentence: str) -> None:
         self._screen.show(shown.refusal(Refusal(Code.INCOMPLETE, sentence)))

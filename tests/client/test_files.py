@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,29 @@ def test_a_folder_that_cannot_be_written(server, piped):
     refused = [each for each in client.finish("download image1.png") if each.startswith("! ")]
     assert len(refused) == 1
     assert "cannot be written" in refused[0]
+
+
+def test_a_folder_whose_name_is_no_text(server, piped):
+    """Is good enough to save files in."""
+    (server.files / "image1.png").write_bytes(b"an image")
+    client = piped(server, "alice", "--downloads", "rec\udcff")
+    assert any("is saved as" in line for line in client.finish("download image1.png"))
+    assert (client.folder / "rec\udcff" / "image1.png").exists()
+
+
+def test_who_leaves_at_once_leaves_nothing_half_done(server, piped, wire):
+    """What is not whole is not on the disk, and that is said."""
+    (server.files / "big").write_bytes(bytes(50_000_000))
+    slow = wire(server)
+    client = piped(slow, "bot")
+    slow.bytes_a_second = 5_000_000
+    client.type("/get big")
+    slow.wait_for("GET ")
+    slow.wait_down(1_000_000)
+    client.process.send_signal(signal.SIGINT)
+    client.expect("! big is not saved: you left before it was done")
+    assert client.wait() == 0
+    assert os.listdir(client.folder / "bot") == []
 
 
 def test_talk_goes_on_during_transfers(server, connect, piped, wire):

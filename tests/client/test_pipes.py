@@ -1,10 +1,15 @@
 """Clients in pipes: scripts, and dialogues of plain lines."""
 
+import shlex
 import signal
+import socket
+import subprocess
+import threading
 
 import pytest
 
 from tests.client.driving import Piped
+from tests.running import CLIENT, PATIENCE, environment
 
 
 def test_a_script_says_its_lines_and_ends(server, connect, piped):
@@ -245,9 +250,6 @@ def test_a_server_that_is_not_there(tmp_path, server, piped):
 
 def test_something_else_than_a_chat_server(tmp_path, server, piped):
     """What answers otherwise than a chat server is told so, in a sentence."""
-    import socket
-    import threading
-
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -329,3 +331,69 @@ def test_help_tells_of_files_as_they_are_here(server, piped):
     assert len([line for line in shown if line.startswith("* /put PATH [@USER]")]) == 2
     assert not any("NAME SIZE" in line for line in shown)
     assert "! PATH is missing: /put PATH [@USER]" in shown
+
+
+@pytest.mark.parametrize("room", ["a b", "", "l\udcffb", "9" * 200])
+def test_a_room_that_cannot_be(server, piped, room):
+    """Whatever --room is given: a sentence, and status 1."""
+    client = piped(server, "bot", "--room", room)
+    shown = client.finish("secret")
+    assert client.wait() == 1
+    assert [line[:2] for line in shown] == ["* ", "! "]
+
+
+@pytest.mark.parametrize("closing", ["<&-", ">&-", "<&- >&-", "</dev/null", ">/dev/null"])
+def test_without_input_or_output(server, connect, tmp_path, closing):
+    """Where there is nothing to read it ends; where nobody reads, it says its lines still."""
+    anna = connect(server, "anna")
+    command = f"{shlex.join(CLIENT)} bot 127.0.0.1 {server.port} {closing}"
+    ended = subprocess.run(
+        ["bash", "-c", command],
+        input=b"hello\n",
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment(),
+        timeout=PATIENCE,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    anna.expect("* bot came in")
+    if "<" not in closing:
+        anna.expect("bot: hello")
+
+
+def test_lines_from_a_file(server, connect, tmp_path):
+    """A file can be what is typed, and another one what is shown."""
+    anna = connect(server, "anna")
+    (tmp_path / "in").write_text("hello\n/who\n")
+    with (tmp_path / "in").open() as lines, (tmp_path / "out").open("w") as shown:
+        subprocess.run(
+            [*CLIENT, "bot", "127.0.0.1", str(server.port)],
+            stdin=lines,
+            stdout=shown,
+            cwd=tmp_path,
+            env=environment(),
+            timeout=PATIENCE,
+            check=True,
+        )
+    anna.expect("bot: hello")
+    assert "* 2 in lobby: anna, bot\n" in (tmp_path / "out").read_text()
+
+
+def test_a_reader_who_has_gone(server, tmp_path):
+    """`chat-client ... | head -1` ends as soon as there is something that nobody reads."""
+    client = subprocess.Popen(
+        [*CLIENT, "bot", "127.0.0.1", str(server.port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment(),
+    )
+    assert client.stdout.readline() == b"* You are bot.\n"
+    client.stdout.close()
+    client.stdin.write(b"/who\n")
+    client.stdin.flush()  # and not closed: it is not the end of input that ends it
+    assert client.wait(PATIENCE) == 0
+    assert client.stderr.read() == b""
+    client.stdin.close()
+    client.stderr.close()
