@@ -10,6 +10,9 @@ import unicodedata
 from chatservice import limits
 from chatservice.errors import Code, Refusal
 
+LOBBY = "lobby"
+"""The room in which everybody begins. Its shelf is the top of SharedFiles."""
+
 _NAME = re.compile(r"[^\W_][\w.-]*")
 """Letters and digits of any script, `.`, `_` and `-`; a letter or digit comes first."""
 

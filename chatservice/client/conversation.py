@@ -19,9 +19,6 @@ from chatservice.entries import Entry, Kind
 from chatservice.events import Event, Notice
 from chatservice.grammar.commands import Request
 
-LOBBY = "lobby"
-"""The room in which everybody begins."""
-
 INBOX = "@"
 """What the log of one's inbox is called."""
 

@@ -10,9 +10,9 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
+from chatservice import names
 from chatservice.client import asking
 from chatservice.client.connection import Lost
-from chatservice.client.conversation import LOBBY
 from chatservice.client.options import Options, parse
 from chatservice.client.person import Person
 from chatservice.client.screen import InputEnded, Screen
@@ -108,7 +108,7 @@ class Client:
             self._status = 1
             person.leaving = True
             return
-        await person.go(LOBBY)
+        await person.go(names.LOBBY)
         if not self._scripted:
             await asking.room(person, self._screen)
             if not person.leaving:

@@ -8,7 +8,7 @@ from typing import Any
 from chatservice import answers, names
 from chatservice.client import sending
 from chatservice.client.connection import Lost
-from chatservice.client.conversation import INBOX, LOBBY, News
+from chatservice.client.conversation import INBOX, News
 from chatservice.client.options import Options
 from chatservice.client.screen import Screen
 from chatservice.client.sending import Sending
@@ -72,7 +72,8 @@ class Person:
             return
         mine = names.key(news.it.who) == names.key(self._here.name)
         if not self.transfers.consider(news, mine):
-            self._screen.show(_lines(news, news.it))
+            render = shown.replayed if news.late else shown.entry
+            self._screen.show(render(news.position, news.it, news.log))
 
     def answered(self, it: answers.Answer) -> None:
         """Show an answer."""
@@ -158,15 +159,15 @@ class Person:
         self.answered(joined)
 
     async def _leave(self, request: Request) -> None:
-        if self._here.room == LOBBY:
+        if self._here.room == names.LOBBY:
             raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
-        await self.go(LOBBY)
+        await self.go(names.LOBBY)
 
     async def _exit(self, request: Request) -> None:
-        if self._here.room == LOBBY:
+        if self._here.room == names.LOBBY:
             self.leaving = True
         else:
-            await self.go(LOBBY)
+            await self.go(names.LOBBY)
 
     async def _quit(self, request: Request) -> None:
         self.leaving = True
@@ -218,15 +219,6 @@ def own_help(lines: tuple[str, ...]) -> list[str]:
     if own is not None:
         return [own]
     return [OWN_HELP.get(line.split(" ")[0], line) for line in lines]
-
-
-def _lines(news: News, entry: Entry) -> bytes:
-    """Return an entry as it is shown, each line with its time if it happened before one came."""
-    lines = shown.entry(news.position, entry, news.log)
-    if not news.late:
-        return lines
-    stamp = shown.stamp(entry.time, news.position).encode()
-    return b"".join(stamp + line for line in lines.splitlines(keepends=True))
 
 
 _OWN: dict[str, Callable[[Person, Request], Awaitable[None]]] = {

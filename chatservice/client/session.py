@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from chatservice import answers, names
 from chatservice.client.connection import ChatConnection, Lost
-from chatservice.client.conversation import INBOX, LOBBY, Conversation, News
+from chatservice.client.conversation import INBOX, Conversation, News
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -157,7 +157,7 @@ class Session:
             joined = await self._ask("join", room=room, password=password, after=after)
         except Refusal as refusal:
             self._listener.refused(refusal)
-            joined, after = await self._ask("join", room=LOBBY), None
+            joined, after = await self._ask("join", room=names.LOBBY), None
         here.joined(joined, after)
 
     def _let_go(self) -> None:

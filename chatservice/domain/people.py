@@ -36,20 +36,15 @@ class People:
     ) -> answers.Welcome:
         """Give a session its user: a guest of a free name, or a registered one.
 
-        A `token` that an earlier `enter` of that user gave takes the user over from connections
-        that broke unnoticed. With `after`, the inbox is read from there. A session that has a user
-        already becomes the other one and stays in its rooms.
+        A `token` that `enter` gave to another session of that user takes its place: its connection
+        broke and nobody noticed yet. With `after`, the inbox is read from there. A session that has
+        a user already becomes the other one and stays in its rooms.
         """
         name = names.user(name)
         key = names.key(name)
         account = await self._engine.store.account(key)
-        held = self.by_key.get(key)
-        known = (
-            token is not None
-            and held is not None
-            and hmac.compare_digest(token.encode(), held.token.encode())
-        )
-        if account is not None and not known:
+        former = self._session_of(key, token)
+        if account is not None and former is None:
             await self._check_account(account, password)
         if account is None and password is not None:
             raise Refusal(
@@ -57,16 +52,25 @@ class People:
             )
         if session.user is not None and session.user.key == key:
             raise Refusal(Code.NAME_TAKEN, f"You are {session.user.name} already.")
-        user = await self._user(key, name, account, known)
-        if known:
-            for old in tuple(user.sessions):
-                old.reader.end("You came in again on another connection; this one ends.")
-                self._rooms.leave_all(old)
+        user = await self._user(key, name, account, former)
+        if former is not None:
+            former.reader.end("You came in again on another connection; this one ends.")
+            self._rooms.leave_all(former)
         if session.gone:  # while it was waited for
             self._let_go(user)
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         position = self._become(session, user, account, after)
-        return answers.Welcome(user.name, user.registered, user.token, position)
+        return answers.Welcome(user.name, user.registered, session.token, position)
+
+    def _session_of(self, key: str, token: str | None) -> Session | None:
+        """Return the session of the user with that key to which that token was given."""
+        held = self.by_key.get(key)
+        if held is None or token is None:
+            return None
+        for session in held.sessions:
+            if hmac.compare_digest(token.encode(), session.token.encode()):
+                return session
+        return None
 
     async def _check_account(self, account: Account, password: str | None) -> None:
         if password is None:
@@ -78,7 +82,9 @@ class People:
         if not await self._engine.passwords.fits(account.password, password):
             raise Refusal(Code.WRONG_PASSWORD, f"That is not {account.name}'s password; try again.")
 
-    async def _user(self, key: str, name: str, account: Account | None, known: bool) -> User:
+    async def _user(
+        self, key: str, name: str, account: Account | None, former: Session | None
+    ) -> User:
         """Return the user of a name that the asker may have, making one if nobody has it."""
         inbox = await self._inbox(account) if account is not None else None
         held = self.by_key.get(key)
@@ -89,7 +95,7 @@ class People:
             shown = account.name if account is not None else name
             held = self.by_key[key] = User(shown, inbox, account is not None)
             return held
-        if held is None or not (held.registered or known):
+        if held is None or not (held.registered or former is not None):
             raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
         return held
 

@@ -7,9 +7,6 @@ from chatservice import names
 from chatservice.domain.log import Cursor, Log, Reader
 from chatservice.errors import Code, Refusal
 
-LOBBY = "lobby"
-"""The room in which everybody begins. Its shelf is the top of SharedFiles."""
-
 
 class Room:
     """A log to talk in, and a shelf."""
@@ -25,7 +22,7 @@ class Room:
     @property
     def shelf(self) -> str:
         """Where its files are kept."""
-        return "" if self.name == LOBBY else self.name
+        return "" if self.name == names.LOBBY else self.name
 
     def users(self) -> Iterable["User"]:
         """Who is here, each once, in the order in which they came."""
@@ -41,7 +38,6 @@ class User:
         self.inbox = inbox
         self.registered = registered
         self.away = ""
-        self.token = secrets.token_urlsafe(18)
         self.sessions: set[Session] = set()
 
     @property
@@ -58,14 +54,16 @@ def inbox_shelf(key: str, inbox: int) -> str:
 class Session:
     """One connection of one user, from the address `origin`.
 
-    `echo` says whether it sees its own entries too. `here` is the room that a person is in; a
-    program is in as many as it likes, and `here` in none.
+    `token` is what it proves itself with when it comes back on another connection. `echo` says
+    whether it sees its own entries too. `here` is the room that a person is in; a program is in as
+    many as it likes, and `here` in none.
     """
 
     def __init__(self, reader: Reader, echo: bool, origin: str) -> None:
         self.reader = reader
         self.origin = origin
         self.echo = echo
+        self.token = secrets.token_urlsafe(18)
         self.user: User | None = None
         self.gone = False
         self.here: Room | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from chatservice import events, limits, names
 from chatservice.domain.log import Cursor
-from chatservice.domain.places import LOBBY, Room, Session, User
+from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Engine
 from chatservice.errors import Code, Refusal
 
@@ -30,14 +30,14 @@ class Rooms:
         """Take up what is stored, and make sure of the lobby and of the rooms named."""
         for row in await self._store.rooms():
             self._add(Room(row.number, row.name, row.topic, row.password, row.last))
-        for name in (LOBBY, *rooms):
+        for name in (names.LOBBY, *rooms):
             if names.key(names.room(name)) not in self.by_key:
                 await self.make(name)
 
     @property
     def lobby(self) -> Room:
         """The room in which everybody begins."""
-        return self.by_key[LOBBY]
+        return self.by_key[names.LOBBY]
 
     def find(self, name: str) -> Room:
         """Return the room of that name or number."""
@@ -147,7 +147,7 @@ class Rooms:
         session.needs_room(room)
         if session.here is None:
             self._leave(session, room)
-        elif room.name == LOBBY:
+        elif room.name == names.LOBBY:
             raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
         else:
             self.place(session, self.lobby)

@@ -88,6 +88,16 @@ def refusal(it: Refusal) -> bytes:
     return f"! {clean(it.sentence)}\n".encode()
 
 
+def replayed(position: int, it: Entry, log: str) -> bytes:
+    """Return an entry from before as lines, each with its time and position."""
+    return "".join(f"{line}\n" for line in _replayed(position, it, log)).encode()
+
+
+def _replayed(position: int, it: Entry, log: str) -> list[str]:
+    before = stamp(it.time, position)
+    return [before + line for line in _entry_lines(it, log)]
+
+
 def file_line(mark: FileMark, length: int) -> bytes:
     """Return the line that says `length` bytes of a file follow, or that all of it is stored."""
     return f"= {length} {mark.sha256} {mark.name}\n".encode()
@@ -176,11 +186,7 @@ def _topic(it: answers.Topic) -> list[str]:
 def _history(it: answers.History) -> list[str]:
     if not it.entries:
         return [f"* Nothing there in {it.room}"]
-    return [
-        stamp(one.time, position) + line
-        for position, one in it.entries
-        for line in _entry_lines(one, it.room)
-    ]
+    return [line for position, one in it.entries for line in _replayed(position, one, it.room)]
 
 
 def _files(it: answers.FileList) -> list[str]:

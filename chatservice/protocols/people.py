@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from chatservice import answers, limits
+from chatservice import answers, limits, names
 from chatservice.domain import actions
 from chatservice.domain.chat import Chat
-from chatservice.domain.places import LOBBY, Session
+from chatservice.domain.places import Session
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Upload
 from chatservice.entries import FileMark
@@ -17,14 +16,7 @@ from chatservice.grammar.commands import Need, Request
 from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.feed import Dialect, Feed
 
-
-def _replayed(position: int, it: Any, log: str) -> bytes:
-    lines = shown.entry(position, it, log).splitlines(keepends=True)
-    stamp = shown.stamp(it.time, position).encode()
-    return b"".join(stamp + line for line in lines)
-
-
-TEXT = Dialect(live=shown.entry, replayed=_replayed, event=shown.event)
+TEXT = Dialect(live=shown.entry, replayed=shown.replayed, event=shown.event)
 
 
 class Person:
@@ -159,7 +151,7 @@ class Person:
 
     def _exit(self, request: Request) -> None:
         here = self._session.here
-        if here is None or here.name == LOBBY:
+        if here is None or here.name == names.LOBBY:
             self._quit(request)
         else:
             self._answer(actions.leave(self._chat, self._session, {}))

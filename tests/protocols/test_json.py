@@ -237,6 +237,21 @@ def test_a_token_takes_the_name_over(server, connect, program):
     alice.expect("* 1 in lobby: alice")
 
 
+def test_a_token_is_one_connections_own(connect, server):
+    """A registered user's other connections stay: the token takes the place of its own alone."""
+    first, second, again, amy = (connect(server) for _ in range(4))
+    asks(first, "hello", name="bob")
+    asks(first, "register", password="s3cret")
+    token = asks(second, "hello", name="bob", password="s3cret")["token"]
+    asks(again, "hello", name="bob", token=token)
+    assert second.event("notice")["text"].startswith("You came in again")
+    assert second.rest() == b""
+    asks(amy, "hello", name="amy")
+    asks(amy, "msg", to="bob", text="to both of you")
+    for bare in (first, again):
+        assert bare.event("private")["text"] == "to both of you"
+
+
 def test_files(server, connect, program):
     """`put` and `get` hand out tickets; `files` lists, `remove` takes away, and all are told."""
     bot, eve = program("bot"), program("eve")
