@@ -142,7 +142,10 @@ class Bare:
     def event(self, name: str | None = None) -> dict[str, Any]:
         """Wait for a JSON object, of that `event` if one is named."""
         while True:
-            found: dict[str, Any] = json.loads(self.line())
+            line = self.line()
+            if line.startswith("* Welcome"):  # on a busy machine, one may be slow to speak first
+                continue
+            found: dict[str, Any] = json.loads(line)
             if name is None or found["event"] == name:
                 return found
 
