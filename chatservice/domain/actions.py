@@ -102,7 +102,9 @@ async def _history(chat: Chat, session: Session, args: Args) -> answers.History:
     room = chat.rooms.of(session, args.get("room"))
     after, before = args.get("after"), args.get("before")
     limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
-    return answers.History(room.name, tuple(await chat.history(room, after, before, limit)))
+    entries = await chat.history(room, after, before, limit)
+    heard = (one for one in entries if names.key(one[1].who) not in session.ignored)
+    return answers.History(room.name, tuple(heard))
 
 
 async def _files(chat: Chat, session: Session, args: Args) -> answers.FileList:

@@ -150,14 +150,17 @@ class Folders:
             return await self._put(shelf, part, row)
 
     async def _put(self, shelf: str, part: Path, row: FileRow) -> FileMark:
-        same = await self._row(shelf, row.name)
-        if same is not None and same[:2] == row[:2] and same.sha256 == row.sha256:
-            try:
-                await self.aside(plain.check_unchanged, self.folder(shelf) / row.name, same)
-            except OSError:
-                pass
-            else:
-                return FileMark(*same[:2], same.sha256)
+        known = {one.name: one for one in await self._store.file_rows(shelf)}
+        for name in plain.names_like(row.name):
+            same = known.get(name)
+            if same is None:
+                break
+            if (same.size, same.sha256) == (row.size, row.sha256):
+                try:
+                    await self.aside(plain.check_unchanged, self.folder(shelf) / name, same)
+                except OSError:
+                    continue
+                return FileMark(name, same.size, same.sha256)
         name, mtime = await self.aside(plain.place, part, self.folder(shelf), row.name)
         row = row._replace(name=name, mtime=mtime)
         await self._store.keep_file_row(shelf, row)

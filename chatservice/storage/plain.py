@@ -1,8 +1,10 @@
 """Plain files, as shelves need them. All here may wait for a disk, and is done in a thread."""
 
 import hashlib
+import itertools
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -93,20 +95,25 @@ def place(part: Path, folder: Path, name: str) -> tuple[str, int]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     os.chmod(part, 0o644)
-    number = 1
-    while True:
-        wanted = name if number == 1 else numbered(name, number)
+    for wanted in names_like(name):
         try:
             os.link(part, folder / wanted)  # fails if it is there, where a rename would replace it
             break
         except FileExistsError:
-            number += 1
+            continue
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
     return wanted, os.lstat(folder / wanted).st_mtime_ns
+
+
+def names_like(name: str) -> Iterator[str]:
+    """Return `name`, and then `name (2)` and so on, for ever."""
+    yield name
+    for number in itertools.count(2):
+        yield numbered(name, number)
 
 
 def numbered(name: str, number: int) -> str:

@@ -123,18 +123,16 @@ def test_what_a_guest_has_stays_theirs_when_they_register(server, enter):
 def test_what_comes_while_one_registers(server, connect, enter):
     """Nothing that was acknowledged is lost, and each comes once, here and by catching up."""
     bob, registered, sent = enter("bob"), threading.Event(), []
-    bots = [connect(server) for _ in range(8)]
 
-    def flood(bot, name):
+    def flood(name):
+        bot = connect(server)
         bot.ask(do="hello", name=name)
         while not registered.is_set():
             sent.append(f"{name}-{len(sent)}")
             bot.ask(do="msg", to="bob", text=sent[-1])
             bot.event("ok")
 
-    threads = [
-        threading.Thread(target=flood, args=(bot, f"bot{at}")) for at, bot in enumerate(bots)
-    ]
+    threads = [threading.Thread(target=flood, args=(f"bot{at}",)) for at in range(8)]
     for thread in threads:
         thread.start()
     bob.expect("-> you")

@@ -43,10 +43,13 @@ def until(bare, text):
 
 def test_who_is_greeted(server, connect):
     """A person who waits is; who speaks first is not, nor who only negotiates telnet at first."""
-    script, program, person, telnet = (connect(server) for _ in range(4))
-    telnet.send_raw(b"\xff\xfb\x1f")
+    script = connect(server)
     script.send("script")
+    program = connect(server)
     program.ask(do="hello", name="program", id=1)
+    telnet = connect(server)
+    telnet.send_raw(b"\xff\xfb\x1f")
+    person = connect(server)
     assert person.line() == "* Welcome. Type your name; /help lists the commands."
     assert b"* Welcome." in telnet.read(30)
     script.send("/who")
@@ -237,17 +240,16 @@ def test_a_token_takes_the_name_over(server, connect, program):
     alice.expect("* 1 in lobby: alice")
 
 
-def test_a_token_is_one_connections_own(connect, server):
+def test_a_token_is_one_connections_own(connect, server, program):
     """A registered user's other connections stay: the token takes the place of its own alone."""
-    first, second, again, amy = (connect(server) for _ in range(4))
-    asks(first, "hello", name="bob")
+    first = program("bob")
     asks(first, "register", password="s3cret")
+    second = connect(server)
     token = asks(second, "hello", name="bob", password="s3cret")["token"]
-    asks(again, "hello", name="bob", token=token)
+    again = program("bob", token=token)
     assert second.event("notice")["text"].startswith("You came in again")
     assert second.rest() == b""
-    asks(amy, "hello", name="amy")
-    asks(amy, "msg", to="bob", text="to both of you")
+    asks(program("amy"), "msg", to="bob", text="to both of you")
     for bare in (first, again):
         assert bare.event("private")["text"] == "to both of you"
 

@@ -58,8 +58,11 @@ async def test_a_file_goes_up_and_comes_down(folders):
 @pytest_twisted.ensureDeferred
 async def test_the_same_name_again_replaces_nothing(folders):
     """Other content gets a name of its own; the same content is there already."""
-    names = [(await put(folders, "a.txt", data)).name for data in (b"one", b"two", b"one", b"six")]
-    assert names == ["a.txt", "a (2).txt", "a.txt", "a (3).txt"]
+    names = [
+        (await put(folders, "a.txt", data)).name
+        for data in (b"one", b"two", b"one", b"two", b"six")
+    ]
+    assert names == ["a.txt", "a (2).txt", "a.txt", "a (2).txt", "a (3).txt"]
     assert (folders.root / "lab" / "a.txt").read_bytes() == b"one"
 
 
