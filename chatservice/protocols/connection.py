@@ -146,6 +146,7 @@ class ChatProtocol(LineStream):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, whoever ended it."""
+        self.connected = 0  # Twisted leaves it at 1
         for timer in (self._greeting, self._quiet, self._lingering):
             if timer is not None and timer.active():
                 timer.cancel()

@@ -171,6 +171,9 @@ class Feed:
         self._replaying.discard(cursor)
         if self._ended or cursor not in cursor.log.cursors:
             return
+        if self.full or self._held:  # it has come too late: read it again when there is room
+            self._behind[cursor] = None
+            return
         if blocks:
             self._write(cursor, blocks)
         else:  # what it has not read is no longer kept

@@ -1,0 +1,60 @@
+"""A cursor feeding a transport: what the real sockets of other tests seldom meet."""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import StringTransport
+
+from chatservice.domain.log import Block, Cursor, Log
+from chatservice.entries import Entry, Kind
+from chatservice.grammar import shown
+from chatservice.protocols.feed import Dialect, Feed
+
+
+class Behind:
+    """A feed whose cursor stands before what is in memory, and the answers of its storage."""
+
+    def __init__(self) -> None:
+        self.transport = StringTransport()
+        self.reads: list[Deferred] = []
+        dialect = Dialect(shown.entry, shown.entry, shown.event)
+        self.feed = Feed(self.transport, dialect, self.replay, lambda _: None, lambda: None)
+        self.feed.start()
+        self.feed.wake(Cursor(Log(1, "lab", 2), self.feed, after=0))
+
+    def replay(self, log, after):
+        """Answer later."""
+        self.reads.append(Deferred())
+        return self.reads[-1]
+
+    def answer(self):
+        """Let the storage answer the last question."""
+        entries = [Entry(Kind.MESSAGE, 0, "alice", text) for text in ("one", "two")]
+        self.reads[-1].callback([Block([1, 2], entries)])
+
+
+def test_what_is_behind_is_read_from_storage():
+    """It is written when it comes."""
+    behind = Behind()
+    behind.answer()
+    assert behind.transport.value() == b"alice: one\nalice: two\n"
+
+
+def test_nothing_gets_between_the_bytes_of_a_file():
+    """What storage answers while a file has the transport is not written, and read again after."""
+    behind = Behind()
+    behind.feed.hold()
+    behind.answer()
+    assert behind.transport.value() == b""
+    behind.feed.release()
+    behind.answer()
+    assert behind.transport.value() == b"alice: one\nalice: two\n"
+
+
+def test_a_transport_that_has_filled_up_gets_no_more():
+    """Nor is anything written to one that cannot take it; it comes when there is room, once."""
+    behind = Behind()
+    behind.feed.pauseProducing()
+    behind.answer()
+    assert behind.transport.value() == b""
+    behind.feed.resumeProducing()
+    behind.answer()
+    assert behind.transport.value() == b"alice: one\nalice: two\n"
