@@ -1,6 +1,7 @@
 """Real servers and real connections, for tests. Everything waits for events, with a bound that is
 only there so that a broken test ends."""
 
+import contextlib
 import json
 import os
 import queue
@@ -36,8 +37,9 @@ class Output:
         self._thread.start()
 
     def _read(self, stream: Any) -> None:
-        for line in stream:
-            self._new.put(line.decode(errors="replace").rstrip("\n"))
+        with contextlib.suppress(OSError, ValueError):  # the stream is closed when a test ends
+            for line in stream:
+                self._new.put(line.decode(errors="replace").rstrip("\n"))
         self._new.put(None)
 
     def expect(self, pattern: str) -> re.Match[str]:
