@@ -1,5 +1,6 @@
 """What a log is made of."""
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -36,3 +37,27 @@ class Entry(NamedTuple):
     who: str
     text: str = ""
     file: FileMark | None = None
+
+    def alone(self) -> "Run":
+        """Return it as a run of one."""
+        return Run(self.kind, self.time, self.who, (self.text,), self.file)
+
+
+class Run(NamedTuple):
+    """Entries that one user made at once, one behind the other: alike but for their texts.
+
+    What comes in is taken by the chunk, and a chunk of talk is a run. It is checked, stored,
+    rendered and handed on as one, so all that costs something costs it once a run, not once a line.
+    The positions of its entries are consecutive.
+    """
+
+    kind: str
+    time: int
+    who: str
+    texts: Sequence[str] = ("",)
+    file: FileMark | None = None
+
+    def entries(self, first: int) -> Iterator[tuple[int, Entry]]:
+        """Iterate over its entries, with their positions; the first one is at `first`."""
+        for position, text in enumerate(self.texts, first):
+            yield position, Entry(self.kind, self.time, self.who, text, self.file)

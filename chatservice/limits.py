@@ -25,15 +25,25 @@ go on; beyond it, closing is kinder to both sides than a minute of bytes for not
 HISTORY_ENTRIES = 1000
 """Entries in one answer: about 100 KiB of talk."""
 
-TAIL_BYTES = 1 << 18
-"""What a log holds in memory, for readers nearly up to date: some seconds of a busy room."""
+TAIL_BYTES = 32 << 20
+"""What all logs together hold in memory, for readers nearly up to date: two seconds of all the talk
+that one core can take in (docs/performance.md)."""
+
+RUN_ENTRIES = 1024
+"""Lines taken together as one: beyond that, a run is no unit of which a slow reader takes one too
+many."""
+
+OWN_RUNS = 4096
+"""Runs that somebody wrote, does not want back, and has not passed yet, because they do not read.
+Of one who goes on like that, the oldest are forgotten, and shown to them some day."""
 
 WRITE_BYTES = 1 << 17
 """What a reader is given at a time. A transport that is full has taken one such piece too much, so
 this is what a stalled reader costs beside the kernel's own buffers."""
 
 UNSTORED_ENTRIES = 1024
-"""What one connection has said and the disk has not taken yet: a commit's worth at full speed."""
+"""What one connection may have said that the disk has not taken yet, before it is read no further:
+a commit's worth at full speed."""
 
 REPLAY_ENTRIES = 512
 """Entries read from storage at a time, for readers who are not."""

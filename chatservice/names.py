@@ -6,6 +6,7 @@ never be mistaken for a line of the server's own.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from chatservice import limits
 from chatservice.errors import Code, Refusal
@@ -21,6 +22,10 @@ _FORBIDDEN = re.compile(
 )
 """C0 (but tab and newline), DEL, C1, line and paragraph separators, bidirectional embeddings,
 overrides and isolates (Unicode UAX #9), and lone surrogates."""
+
+_PLAIN = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
+"""ASCII that may stand in any text. To delete it and see whether something is left takes 1 us for
+64 lines; a regular expression takes 7 (docs/performance.md)."""
 
 
 def user(text: str) -> str:
@@ -118,6 +123,13 @@ def phrase(text: str) -> str:
             f"That is too long; at most {limits.PHRASE_CHARACTERS} characters are shown there.",
         )
     return clean(text).replace("\n", " ")
+
+
+def clean_all(texts: Sequence[str]) -> Sequence[str]:
+    """Return `texts`, each as `clean` would; at once, where there is nothing to do in any."""
+    if "\n".join(texts).encode(errors="surrogatepass").translate(None, _PLAIN):
+        return [clean(text) for text in texts]
+    return texts
 
 
 def clean(text: str) -> str:

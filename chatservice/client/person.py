@@ -72,8 +72,8 @@ class Person:
             return
         mine = names.key(news.it.who) == names.key(self._here.name)
         if not self.transfers.consider(news, mine):
-            render = shown.replayed if news.late else shown.entry
-            self._screen.show(render(news.position, news.it, news.log))
+            render = shown.replayed if news.late else shown.run
+            self._screen.show(render(news.position, news.it.alone(), news.log))
 
     def answered(self, it: answers.Answer) -> None:
         """Show an answer."""

@@ -25,7 +25,7 @@ def talk(chat: Chat, session: Session, request: Request, done: Done | None = Non
     """`say` and `me`. `done` gets the position, once the entry is stored."""
     room = chat.rooms.of(session, request.args.get("room"))
     kind = Kind.ACTION if request.command.name == "me" else Kind.MESSAGE
-    chat.say(session, room, kind, request.args["text"], request.args.get("key"), done)
+    chat.say(session, room, kind, (request.args["text"],), request.args.get("key"), done)
 
 
 def joined(room: Room, session: Session) -> answers.Joined:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from chatservice import limits, names
 from chatservice.domain.files import Files
-from chatservice.domain.log import Block, Log
+from chatservice.domain.log import Block, Log, Tails
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session
 from chatservice.domain.ports import Done, Draft, Engine
 from chatservice.domain.rooms import Report, Rooms
-from chatservice.entries import Entry, Kind
+from chatservice.entries import Entry, Kind, Run
 
 
 class Chat:
@@ -23,8 +23,9 @@ class Chat:
 
     def __init__(self, engine: Engine, clock: Callable[[], float], report: Report) -> None:
         self.recorder = engine.recorder
-        self.rooms = Rooms(engine, self.now, report)
-        self.people = People(engine, self.rooms, self.now, report)
+        tails = Tails()
+        self.rooms = Rooms(engine, tails, self.now, report)
+        self.people = People(engine, self.rooms, tails, self.now, report)
         self.files = Files(engine, self.rooms, self.people, self.now, report)
         self._store = engine.store
         self._clock = clock
@@ -38,23 +39,24 @@ class Chat:
         session: Session,
         room: Room,
         kind: Kind,
-        text: str,
+        texts: Sequence[str],
         key: str | None = None,
         done: Done | None = None,
     ) -> None:
-        """Say something in a room that one is in; `done` gets its position once it is stored."""
+        """Say something in a room that one is in, or several things at once; `done` gets the
+        position of the first, once all are stored."""
         user = session.needs_user()
         cursor = session.needs_room(room)
-        entry = Entry(kind, self.now(), user.name, names.clean(text))
+        run = Run(kind, self.now(), user.name, names.clean_all(texts))
         author = None if session.echo else cursor
-        self.recorder.record(Draft(room.log, entry, author, key, done))
+        self.recorder.record(Draft(room.log, run, author, key, done))
 
     async def write_to(self, session: Session, name: str, text: str, key: str | None) -> int:
         """Write privately to a user who is here, or registered. Return the position."""
         sender = session.needs_user()
         _, log = await self.people.addressee(name)
-        entry = Entry(Kind.PRIVATE, self.now(), sender.name, names.clean(text))
-        return await self.recorder.stored(Draft(log, entry, key=key))
+        run = Run(Kind.PRIVATE, self.now(), sender.name, (names.clean(text),))
+        return await self.recorder.stored(Draft(log, run, key=key))
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
         """Set what a room is about. An empty text takes the topic away."""
@@ -63,8 +65,8 @@ class Chat:
         topic = names.phrase(text)
         await self._store.set_topic(room.number, topic)
         room.topic = topic
-        entry = Entry(Kind.TOPIC, self.now(), user.name, topic)
-        await self.recorder.stored(Draft(room.log, entry, None if session.echo else cursor))
+        run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
+        await self.recorder.stored(Draft(room.log, run, None if session.echo else cursor))
 
     async def history(
         self, room: Room, after: int | None, before: int | None, limit: int
@@ -80,7 +82,7 @@ class Chat:
             if not blocks:
                 break
             for block in blocks:
-                found += [pair for pair in block.after(start) if pair[0] < end]
+                found += [pair for pair in block.entries(start) if pair[0] < end]
                 start = block.last
         return found[:limit]
 

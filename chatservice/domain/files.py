@@ -8,7 +8,7 @@ from chatservice.domain.places import Session, User, inbox_shelf
 from chatservice.domain.ports import Draft, Engine, Incoming, Outgoing
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.tickets import Download, Right, Target, Tickets, Upload
-from chatservice.entries import Entry, FileMark, Kind
+from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 
 
@@ -81,8 +81,8 @@ class Files:
 
     async def share(self, upload: Upload, mark: FileMark) -> None:
         """Tell of a file that is on its shelf now."""
-        entry = Entry(Kind.FILE, self._now(), upload.who, file=mark)
-        await self._recorder.stored(Draft(upload.target.log, entry, upload.author))
+        run = Run(Kind.FILE, self._now(), upload.who, file=mark)
+        await self._recorder.stored(Draft(upload.target.log, run, upload.author))
         self._report(
             "{user} shared {file} ({size} bytes) with {place}",
             user=upload.who,
@@ -127,5 +127,5 @@ class Files:
         self._report("{user} removed {file}", user=user.name, file=name)
         if room != "@":
             log = self._rooms.of(session, room).log
-            entry = Entry(Kind.REMOVED, self._now(), user.name, name)
-            await self._recorder.stored(Draft(log, entry))
+            run = Run(Kind.REMOVED, self._now(), user.name, (name,))
+            await self._recorder.stored(Draft(log, run))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from chatservice import answers, events, limits, names
-from chatservice.domain.log import Cursor, Log
+from chatservice.domain.log import Cursor, Log, Tails
 from chatservice.domain.places import Session, User
 from chatservice.domain.ports import Account, Engine
 from chatservice.domain.rooms import Report, Rooms
@@ -16,11 +16,17 @@ class People:
     """Every user who is here, in `by_key` (`names.key`)."""
 
     def __init__(
-        self, engine: Engine, rooms: Rooms, now: Callable[[], int], report: Report
+        self,
+        engine: Engine,
+        rooms: Rooms,
+        tails: Tails,
+        now: Callable[[], int],
+        report: Report,
     ) -> None:
         self.by_key: dict[str, User] = {}
         self._engine = engine
         self._rooms = rooms
+        self._tails = tails
         self._now = now
         self._report = report
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
@@ -91,7 +97,7 @@ class People:
         if held is None and await self._engine.names.claim(key):
             if inbox is None:
                 self._guests += 1
-                inbox = Log(-self._guests, "@", 0)
+                inbox = Log(-self._guests, "@", 0, self._tails)
             shown = account.name if account is not None else name
             held = self.by_key[key] = User(shown, inbox, account is not None)
             return held
@@ -104,7 +110,8 @@ class People:
         log = self._inboxes.get(account.inbox)
         if log is None:
             last = await self._engine.store.last(account.inbox)
-            log = self._inboxes.setdefault(account.inbox, Log(account.inbox, "@", last))
+            log = Log(account.inbox, "@", last, self._tails)
+            log = self._inboxes.setdefault(account.inbox, log)
         return log
 
     def _become(

@@ -11,12 +11,12 @@ from chatservice.errors import Code, Refusal
 class Room:
     """A log to talk in, and a shelf."""
 
-    def __init__(self, number: int, name: str, topic: str, password: str | None, last: int) -> None:
-        self.number = number
-        self.name = name
+    def __init__(self, log: Log, topic: str, password: str | None) -> None:
+        self.number = log.id
+        self.name = log.name
         self.topic = topic
         self.password = password
-        self.log = Log(number, name, last)
+        self.log = log
         self.sessions: dict[Session, Cursor] = {}
 
     @property
@@ -86,6 +86,5 @@ class Session:
 
     def wake(self) -> None:
         """Let the reader look at all that it reads."""
-        for cursor in (self.inbox, *self.rooms.values()):
-            if cursor is not None:
-                self.reader.wake(cursor)
+        inbox = () if self.inbox is None else (self.inbox,)
+        self.reader.wake((*inbox, *self.rooms.values()))

@@ -10,24 +10,24 @@ from typing import Protocol
 
 from chatservice.answers import FileInfo
 from chatservice.domain.log import Block, Cursor, Log
-from chatservice.entries import Entry, FileMark
+from chatservice.entries import FileMark, Run
 
 Done = Callable[[int | Exception], None]
-"""Called once, with the position of what was stored, or with what went wrong."""
+"""Called once, with the position of the first entry that was stored, or with what went wrong."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """An entry on its way into a log.
+    """A run of entries on its way into a log.
 
     `author` does not get it back. `done` is called before it is shown to others, `shown` after.
-    `key`, chosen by the writer, makes a repetition harmless: what
+    `key`, chosen by the writer, makes the repetition of a single entry harmless: what
     the same user sent to the same log with the same key is stored once, and answered with the
     position that it has.
     """
 
     log: Log
-    entry: Entry
+    run: Run
     author: Cursor | None = None
     key: str | None = None
     done: Done | None = None
@@ -35,10 +35,11 @@ class Draft:
 
 
 class Recorder(Protocol):
-    """Takes entries in: durable first, then acknowledged (`done`) and shown (`Log.extend`)."""
+    """Takes entries in: durable first, then acknowledged (`done`) and shown (`Log.extend`,
+    `chatservice.domain.log.wake`)."""
 
     def record(self, draft: Draft) -> None:
-        """Store an entry. Those of one log are stored in the order in which they were given."""
+        """Store a run. Those of one log are stored in the order in which they were given."""
 
     def stored(self, draft: Draft) -> Awaitable[int]:
         """The same, answering with the position once it is shown. Raises `Refusal` (not-stored)."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from chatservice import events, limits, names
-from chatservice.domain.log import Cursor
+from chatservice.domain.log import Cursor, Log, Tails
 from chatservice.domain.places import Room, Session, User
-from chatservice.domain.ports import Engine
+from chatservice.domain.ports import Engine, RoomRow
 from chatservice.errors import Code, Refusal
 
 Report = Callable[..., None]
@@ -18,9 +18,12 @@ class Rooms:
     `now` tells the time in milliseconds since 1970, `report` takes a line for the operator.
     """
 
-    def __init__(self, engine: Engine, now: Callable[[], int], report: Report) -> None:
+    def __init__(
+        self, engine: Engine, tails: Tails, now: Callable[[], int], report: Report
+    ) -> None:
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
+        self._tails = tails
         self._store = engine.store
         self._passwords = engine.passwords
         self._now = now
@@ -29,7 +32,7 @@ class Rooms:
     async def open(self, rooms: Iterable[str] = ()) -> None:
         """Take up what is stored, and make sure of the lobby and of the rooms named."""
         for row in await self._store.rooms():
-            self._add(Room(row.number, row.name, row.topic, row.password, row.last))
+            self._add(row)
         for name in (names.LOBBY, *rooms):
             if names.key(names.room(name)) not in self.by_key:
                 await self.make(name)
@@ -82,15 +85,16 @@ class Rooms:
                 name = f"room{number}"
             number += 1
         row = await self._store.create_room(name, hashed, self._now())
-        room = Room(row.number, row.name, row.topic, row.password, row.last)
-        self._add(room)
+        room = self._add(row)
         maker = by.name if by is not None else "the operator"
         self._report("{user} made room {room}", user=maker, room=room.name)
         return room
 
-    def _add(self, room: Room) -> None:
+    def _add(self, row: RoomRow) -> Room:
+        room = Room(Log(row.number, row.name, row.last, self._tails), row.topic, row.password)
         self.by_key[names.key(room.name)] = room
         self._by_number[room.number] = room
+        return room
 
     async def join(
         self, session: Session, name: str, password: str | None = None, after: int | None = None

@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from chatservice import answers, events
-from chatservice.entries import Entry, FileMark, Kind
+from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form, Request, nearest
 
 A = TypeVar("A")
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring
 
 _EVENTS: dict[type, str] = {
     events.Came: "joined",
@@ -154,9 +155,21 @@ def entry_fields(position: int, it: Entry, log: str) -> answers.Fields:
     return fields_
 
 
-def entry(position: int, it: Entry, log: str) -> bytes:
-    """Return an entry as a line. `log` is the room's name, or `@` in an inbox."""
-    return line(entry_fields(position, it, log))
+def run(first: int, it: Run, log: str) -> bytes:
+    """Return a run of entries as lines. `log` is the room's name, or `@` in an inbox.
+
+    What its entries share is written once, and the rest put between: 180 ns a line, where to make
+    an object of each takes 1900 (docs/performance.md).
+    """
+    if it.file is not None or it.kind == Kind.REMOVED:
+        return b"".join(line(entry_fields(*pair, log)) for pair in it.entries(first))
+    shared = _dumps(entry_fields(0, Entry(it.kind, it.time, it.who), log))
+    before, _, rest = shared.partition('"seq":0,')
+    between = "," + rest.removesuffix('""}')
+    return "".join(
+        f'{before}"seq":{position}{between}{_quoted(text)}}}\n'
+        for position, text in enumerate(it.texts, first)
+    ).encode()
 
 
 def entry_of(it: answers.Fields) -> tuple[int, Entry, str]:

@@ -6,12 +6,12 @@ with `[`. No name begins so (`chatservice.names`), so nobody can forge one.
 
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from chatservice import answers, events, limits
-from chatservice.entries import Entry, FileMark, Kind
+from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Refusal
 from chatservice.names import clean
 
@@ -30,42 +30,64 @@ def size(count: int) -> str:
     return f"{count} bytes" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
 
 
-def entry(position: int, it: Entry, log: str) -> bytes:
-    """Return an entry as lines. `log` is the room's name, or `@` in an inbox."""
-    return "".join(f"{line}\n" for line in _entry_lines(it, log)).encode()
+def run(first: int, it: Run, log: str) -> bytes:
+    """Return a run of entries as lines. `log` is the room's name, or `@` in an inbox."""
+    return _prefixed(_prefix(it), it.texts) if it.kind in _SAID else _lines(_told(it, log))
 
 
-def _entry_lines(it: Entry, log: str) -> list[str]:
-    if it.kind == Kind.MESSAGE:
-        return _each(f"{it.who}: ", it.text)
-    if it.kind == Kind.PRIVATE:
-        return _each(f"{it.who} -> you: ", it.text)
-    if it.kind == Kind.ACTION:
-        return _each(f"~ {it.who} ", it.text)
+def replayed(first: int, it: Run, log: str) -> bytes:
+    """Return a run from before as lines, each with its time and position."""
+    return _lines(line for pair in it.entries(first) for line in _replayed(*pair, log))
+
+
+def _replayed(position: int, it: Entry, log: str) -> list[str]:
+    stamped = stamp(it.time, position)
+    alone = it.alone()
+    if it.kind in _SAID:
+        prefix = stamped + _prefix(alone)
+        return [prefix + line for line in it.text.split("\n")]
+    return [stamped + line for line in _told(alone, log)]
+
+
+_SAID = {Kind.MESSAGE: "{}: ", Kind.PRIVATE: "{} -> you: ", Kind.ACTION: "~ {} "}
+"""What stands before every line of a text that somebody said."""
+
+
+def _prefix(it: Run) -> str:
+    return _SAID[it.kind].format(it.who)  # type: ignore[index]
+
+
+def _prefixed(prefix: str, texts: Sequence[str]) -> bytes:
+    """Put `prefix` before every line of every text, so that none looks like another's."""
+    lines = "\n".join(texts).replace("\n", "\n" + prefix)
+    return f"{prefix}{lines}\n".encode()
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _told(it: Run, log: str) -> list[str]:
+    """What the server tells of something that somebody did."""
     if it.kind == Kind.FILE and it.file is not None:
         did, shelf = ("sent you", "@/") if log == "@" else ("shared", "")
         name, path = it.file.name, _to_type(shelf + it.file.name)
         return [f"* {it.who} {did} {name} ({size(it.file.size)}): /get {path}"]
-    if it.kind == Kind.TOPIC:
-        return [
-            f"* {it.who} set the topic: {it.text}" if it.text else f"* {it.who} took the topic away"
-        ]
-    if it.kind == Kind.REMOVED:
-        return [f"* {it.who} removed {it.text} from the shelf"]
-    return _each(f"* {it.who}: ", it.text)
+    return [line for text in it.texts for line in _done_with(it.kind, it.who, text).split("\n")]
+
+
+def _done_with(kind: str, who: str, text: str) -> str:
+    if kind == Kind.TOPIC:
+        return f"* {who} set the topic: {text}" if text else f"* {who} took the topic away"
+    if kind == Kind.REMOVED:
+        return f"* {who} removed {text} from the shelf"
+    return "* " + f"{who}: {text}".replace("\n", "\n* ")
 
 
 def _to_type(name: str) -> str:
     """Return a file's name as it is typed behind `/get`: in quotes, where it would else be taken
     for something else."""
     return f'"{name}"' if _NEEDS_QUOTES.search(name) else name
-
-
-def _each(prefix: str, text: str) -> list[str]:
-    """Put `prefix` before every line of a text, so that no later one looks like another's."""
-    if "\n" not in text:
-        return [prefix + text]
-    return [prefix + line for line in text.split("\n")]
 
 
 @lru_cache(maxsize=256)  # everybody in the room is told the same
@@ -86,16 +108,6 @@ def event(it: events.Event) -> bytes:
 def refusal(it: Refusal) -> bytes:
     """Return a refusal as a line. What it quotes of the asker's is made safe here."""
     return f"! {clean(it.sentence)}\n".encode()
-
-
-def replayed(position: int, it: Entry, log: str) -> bytes:
-    """Return an entry from before as lines, each with its time and position."""
-    return "".join(f"{line}\n" for line in _replayed(position, it, log)).encode()
-
-
-def _replayed(position: int, it: Entry, log: str) -> list[str]:
-    before = stamp(it.time, position)
-    return [before + line for line in _entry_lines(it, log)]
 
 
 def file_line(mark: FileMark, length: int) -> bytes:

@@ -64,6 +64,25 @@ def parse(line: str, bare_words: bool = True) -> Request | None:
     return Request(SAY, {"text": line})
 
 
+def talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
+    """Return the lines of a chunk, if each of them is talk and nothing else, or None.
+
+    `chunk` ends with a line end. It is looked at as a whole, so that what costs something a line
+    (decoding, looking for commands) costs it once. Whatever is not plainly talk gives None: line by
+    line, `decode` and `parse` tell what it is. A chunk that is given back is, line by line, what
+    `parse` would make `say` of (tests/grammar/test_typed.py).
+    """
+    if b"\0" in chunk:
+        return None
+    try:
+        text = "\n" + chunk.replace(b"\r\n", b"\n")[:-1].decode()
+    except UnicodeDecodeError:
+        return None
+    if (_NOT_TALK_BARE if bare_words else _NOT_TALK).search(text):
+        return None
+    return text[1:].split("\n")
+
+
 def _command(word: str) -> Command:
     command = COMMANDS.get(word.casefold())
     if command is not None and command.dialect & _TEXT:
@@ -194,3 +213,16 @@ def _bare_table() -> dict[str, list[tuple[re.Pattern[str], Command, Also]]]:
 
 
 _BARE = _bare_table()
+
+
+def _not_talk(*more: str) -> re.Pattern[str]:
+    """Compile what stands at the beginning of a line that may be no talk."""
+    return re.compile("\n(?:" + "|".join((r"/|\s*(?:\n|$)", *more)) + ")")
+
+
+_NOT_TALK = _not_talk()
+_FIRST_WORDS = {also.shape.split(" ")[0] for row in COMMANDS.values() for also in row.also}
+_NOT_TALK_BARE = _not_talk(
+    r"[~.@]|[A-Za-z]:\\|-file |transfer ",
+    *(re.escape(word) + r"(?![^\s])" for word in sorted(_FIRST_WORDS) if word[0] != "@"),
+)

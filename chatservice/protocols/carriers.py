@@ -24,6 +24,10 @@ class Carrier:
         self._chat = chat
         self._begun = False
 
+    def lines(self, lines: bytes) -> bool:
+        """Take requests one at a time."""
+        return False
+
     def line(self, line: bytes) -> None:
         """Take the first line, which is the only one."""
         match = FIRST_LINE.fullmatch(line)

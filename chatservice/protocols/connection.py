@@ -45,6 +45,9 @@ class Speaker(Protocol):
     def line(self, line: bytes) -> None:
         """Take a line."""
 
+    def lines(self, lines: bytes) -> bool:
+        """Take several lines at once, each with its end; False if one at a time is needed."""
+
     def refuse(self, refusal: Refusal) -> None:
         """Say why something is not done."""
 
@@ -106,6 +109,10 @@ class ChatProtocol(LineStream):
         if self._quiet is not None:
             self._quiet.reset(QUIET_SECONDS)
         super().dataReceived(data)
+
+    def linesReceived(self, lines: bytes) -> bool:
+        """Give lines to who speaks here, if they can be taken all at once."""
+        return self._speaker is not None and self._speaker.lines(lines)
 
     def lineReceived(self, line: bytes) -> None:
         """Give a line to who speaks here; the first one tells who that is."""
@@ -214,17 +221,17 @@ class ChatProtocol(LineStream):
         if full and not self._holds["full"]:
             self.hold("full")
 
-    def storing(self) -> None:
-        """Something said here is on its way to the disk. Beyond a bound, no more is read until
-        some of it is there."""
-        self._unstored += 1
-        if self._unstored == limits.UNSTORED_ENTRIES:
+    def storing(self, count: int = 1) -> None:
+        """So many entries said here are on their way to the disk. Beyond a bound, no more is read
+        until some of them are there."""
+        self._unstored += count
+        if self._unstored >= limits.UNSTORED_ENTRIES and not self._holds["unstored"]:
             self.hold("unstored")
 
-    def stored(self) -> None:
-        """It has arrived, or failed."""
-        self._unstored -= 1
-        if self._unstored == limits.UNSTORED_ENTRIES // 2:
+    def stored(self, count: int = 1) -> None:
+        """They have arrived, or failed."""
+        self._unstored -= count
+        if self._unstored <= limits.UNSTORED_ENTRIES // 2:
             self.release("unstored")
 
     def in_order(

@@ -5,7 +5,6 @@ While it is full the cursors stand still, and nothing is queued: what a slow rea
 given is in the log, in memory or in storage. That is why it costs nobody anything.
 """
 
-from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from zope.interface import implementer
 from chatservice import limits, names
 from chatservice.domain.log import Block, Cursor, Log, Render
 from chatservice.events import Event, Notice
+from chatservice.protocols.direct import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Feed:
     def resumeProducing(self) -> None:
         """The transport can take more."""
         self.full = False
-        self._catch_up()
+        self._read_on()
         self._drained()
 
     def stopProducing(self) -> None:
@@ -91,7 +91,7 @@ class Feed:
     def uncork(self) -> None:
         """Write from now on."""
         self._held = False
-        self._catch_up()
+        self._read_on()
 
     def hold(self) -> None:
         """Let a file's bytes have the transport: cursors stand still."""
@@ -128,41 +128,53 @@ class Feed:
         else:
             self._transport.loseConnection()
 
-    def wake(self, cursor: Cursor) -> None:
-        """Write what is behind a cursor, as far as the transport takes it.
+    def wake(self, cursors: Iterable[Cursor]) -> None:
+        """Write what is behind these cursors, as far as the transport takes it."""
+        if not self._ended:
+            for cursor in cursors:
+                self._behind[cursor] = None
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Read what is behind all cursors, in pieces of about `WRITE_BYTES`, each one write.
 
         An error in one reader's feed ends that reader's connection, and is nobody else's.
         """
         try:
-            self._read_on(cursor)
+            while self._behind and not (self.full or self._held):
+                piece = self._next_piece()
+                if piece:
+                    write(self._transport, piece)
         except Exception:
-            self.log.failure("feeding a reader of {name} failed", name=cursor.log.name)
+            self.log.failure("feeding a reader failed")
             self.end("Something went wrong in the server; connect again to go on.")
 
-    def _read_on(self, cursor: Cursor) -> None:
-        if self._ended or cursor in self._replaying:
-            return
-        while not (self.full or self._held):
-            blocks = cursor.log.since(cursor.position)
-            if blocks is None:
-                self._read_stored(cursor)
-                return
-            if not blocks:
-                return
-            self._write(cursor, blocks)
-        self._behind[cursor] = None
-
-    def _catch_up(self) -> None:
-        behind, self._behind = self._behind, {}
-        for cursor in behind:
-            if cursor in cursor.log.cursors:
-                self.wake(cursor)
+    def _next_piece(self) -> bytes:
+        parts: list[bytes] = []
+        room = limits.WRITE_BYTES
+        for cursor in tuple(self._behind):
+            log = cursor.log
+            if cursor in log.cursors:
+                while cursor.position < log.last:
+                    block = log.since(cursor.position)
+                    if block is None:
+                        self._read_stored(cursor)
+                        break
+                    parts.append(self._rendered(cursor, block, room))
+                    room -= len(parts[-1])
+                    if room <= 0:
+                        self._shown(cursor)
+                        return b"".join(parts)
+                self._shown(cursor)
+            del self._behind[cursor]
+        return b"".join(parts)
 
     def _read_stored(self, cursor: Cursor) -> None:
         """Read on from storage, for a cursor that fell off what is in memory."""
-        self._replaying.add(cursor)
-        reading = Deferred.fromCoroutine(self._replayed(cursor.log, cursor.position))
-        reading.addCallbacks(self._stored, self._unreadable, (cursor,), errbackArgs=(cursor,))
+        if cursor not in self._replaying:
+            self._replaying.add(cursor)
+            reading = Deferred.fromCoroutine(self._replayed(cursor.log, cursor.position))
+            reading.addCallback(self._stored, cursor).addErrback(self._unreadable, cursor)
 
     async def _replayed(self, log: Log, position: int) -> Sequence[Block]:
         return await self._replay(log, position)
@@ -171,56 +183,59 @@ class Feed:
         self._replaying.discard(cursor)
         if self._ended or cursor not in cursor.log.cursors:
             return
-        if self.full or self._held:  # it has come too late: read it again when there is room
-            self._behind[cursor] = None
-            return
-        if blocks:
-            self._write(cursor, blocks)
-        else:  # what it has not read is no longer kept
-            cursor.pass_over(cursor.log.memory_from)
-        self.wake(cursor)
+        if not (self.full or self._held):  # else it came too late: it is read again
+            if not blocks:  # what it has not read is no longer kept
+                cursor.pass_over(cursor.log.memory_from)
+            self._write_stored(cursor, blocks)
+        self.wake((cursor,))
+
+    def _write_stored(self, cursor: Cursor, blocks: Sequence[Block]) -> None:
+        parts: list[bytes] = []
+        room = limits.WRITE_BYTES
+        for block in blocks:
+            parts.append(self._rendered(cursor, block, room))
+            room -= len(parts[-1])
+            if room <= 0:
+                break
+        piece = b"".join(parts)
+        if piece:
+            write(self._transport, piece)
+        self._shown(cursor)
 
     def _unreadable(self, failure: Any, cursor: Cursor) -> None:
         self._replaying.discard(cursor)
         self.log.failure("reading log {name} failed", failure, name=cursor.log.name)
         self.end("What was said before could not be read; connect again to go on.")
 
-    def _write(self, cursor: Cursor, blocks: Iterable[Block]) -> None:
-        parts, room = [], limits.WRITE_BYTES
-        for block in blocks:
-            parts.append(self._rendered(cursor, block, room))
-            room -= len(parts[-1])
-            if room <= 0 or cursor.position < block.last:
-                break
-        data = b"".join(parts)
-        if data:
-            self._transport.write(data)
-        self._shown(cursor)
-
     def _rendered(self, cursor: Cursor, block: Block, room: int) -> bytes:
         """Return what of a block is for this cursor, about `room` bytes of it, and move it on."""
-        fresh = block.positions[0] > max(cursor.position, cursor.live_from)
-        if fresh and not cursor.own and not self.ignored:
+        fresh = block.first > cursor.position and block.first > cursor.live_from
+        if fresh and cursor.own is None and not self.ignored:
             data = block.joined(self._dialect.live, cursor.log.name)
             if len(data) <= room:
-                cursor.pass_over(block.last)
+                cursor.position = block.last
                 return data
         return self._picked(cursor, block, room)
 
     def _picked(self, cursor: Cursor, block: Block, room: int) -> bytes:
-        """The same, an entry at a time: for who has read some of it, wrote some of it, or does not
+        """The same, a run at a time: for who has read some of it, wrote some of it, or does not
         want all of it."""
-        name, own, picked = cursor.log.name, set(cursor.own), []
-        live = block.lines(self._dialect.live, name)
-        start = bisect_right(block.positions, cursor.position)
-        for position, entry, line in zip(
-            block.positions[start:], block.entries[start:], live[start:], strict=True
-        ):
+        name, own, picked = cursor.log.name, cursor.own or (), []
+        live = block.pieces(self._dialect.live, name)
+        for (first, run), piece in zip(block.runs, live, strict=True):
+            last = first + len(run.texts) - 1
+            if last <= cursor.position:
+                continue
             if room <= 0:
                 break
-            if position not in own and names.key(entry.who) not in self.ignored:
-                replayed = position <= cursor.live_from
-                picked.append(self._dialect.replayed(position, entry, name) if replayed else line)
-                room -= len(picked[-1])
-            cursor.pass_over(position)
+            if not (first in own or (self.ignored and names.key(run.who) in self.ignored)):
+                if first <= cursor.position:
+                    run = run._replace(texts=run.texts[cursor.position + 1 - first :])
+                    first = cursor.position + 1
+                    piece = self._dialect.live(first, run, name)
+                if first <= cursor.live_from:
+                    piece = self._dialect.replayed(first, run, name)
+                picked.append(piece)
+                room -= len(piece)
+            cursor.pass_over(last)
         return b"".join(picked)

@@ -51,6 +51,10 @@ class LineStream(LineReceiver):
         may be more to do."""
         if telnet.IAC in self._buffer:
             return self._take_telnet_line()
+        end = self._buffer.rfind(b"\n") + 1
+        if end and not self._skipping and self.linesReceived(self._buffer[:end]):
+            self._buffer = self._buffer[end:]
+            return bool(self._buffer)
         lines = self._buffer.split(b"\n")
         self._buffer = lines.pop()
         for at, line in enumerate(lines, 1):
@@ -62,6 +66,17 @@ class LineStream(LineReceiver):
         if len(self._buffer) > self.MAX_LENGTH + 1:  # what is too much may be a CR
             self._skip()
         return False
+
+    def linesReceived(self, lines: bytes) -> bool:
+        """Take several lines at once, each with its end, or return False to get them one at a time.
+
+        For who can do with many of them what is done with one.
+        """
+        return False
+
+    def fit(self, lines: bytes) -> bool:
+        """Return whether none of these lines is too long."""
+        return len(lines) <= self.MAX_LENGTH or max(map(len, lines.split(b"\n"))) <= self.MAX_LENGTH
 
     def _take_telnet_line(self) -> bool:
         found = telnet.take_line(self._buffer)

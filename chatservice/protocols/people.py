@@ -9,14 +9,14 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.places import Session
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Upload
-from chatservice.entries import FileMark
+from chatservice.entries import FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import Need, Request
 from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.feed import Dialect, Feed
 
-TEXT = Dialect(live=shown.entry, replayed=shown.replayed, event=shown.event)
+TEXT = Dialect(live=shown.run, replayed=shown.replayed, event=shown.event)
 
 
 class Person:
@@ -51,6 +51,21 @@ class Person:
             self._obey(request)
         elif self._session.user is None:
             self._write(self._connection.factory.nameless)
+
+    def lines(self, lines: bytes) -> bool:
+        """Take several lines, if all of them are talk."""
+        room = self._session.here
+        if room is None or self._astray or not self._connection.fit(lines):
+            return False
+        said = typed.talk(lines, self._bare_words)
+        if said is None:
+            return False
+        for at in range(0, len(said), limits.RUN_ENTRIES):
+            texts = said[at : at + limits.RUN_ENTRIES]
+            stored = partial(self._stored, count=len(texts))
+            self._chat.say(self._session, room, Kind.MESSAGE, texts, done=stored)
+        self._connection.storing(len(said))
+        return True
 
     def _obey(self, request: Request) -> None:
         name = request.command.name
@@ -89,8 +104,8 @@ class Person:
             self._write(b"* What you type is said to everybody here; /help lists the commands.\n")
         self._session.wake()
 
-    def _stored(self, result: int | Exception) -> None:
-        self._connection.stored()
+    def _stored(self, result: int | Exception, count: int = 1) -> None:
+        self._connection.stored(count)
         if isinstance(result, Refusal) and self._session.user is not None:
             self.refuse(result)
 

@@ -14,7 +14,7 @@ from chatservice.grammar.commands import Need, Request
 from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.feed import Dialect, Feed
 
-JSON = Dialect(live=jsonlines.entry, replayed=jsonlines.entry, event=jsonlines.event)
+JSON = Dialect(live=jsonlines.run, replayed=jsonlines.run, event=jsonlines.event)
 
 
 class Program:
@@ -27,6 +27,10 @@ class Program:
         self._session = Session(self._feed, echo=True, origin=connection.peer)
         self._feed.ignored = self._session.ignored
         self._feed.start()
+
+    def lines(self, lines: bytes) -> bool:
+        """Take requests one at a time."""
+        return False
 
     def line(self, line: bytes) -> None:
         """Take a line: one request."""

@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.domain.log import Block, Log
+from chatservice.domain.log import Block, Log, wake
 from chatservice.domain.ports import Done, Draft
-from chatservice.entries import Entry
+from chatservice.entries import Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage.sqlite import Appended, SqliteStore
 
@@ -34,7 +34,7 @@ class Journal:
         self._busy = False
 
     def record(self, draft: Draft) -> None:
-        """Store an entry; then it is shown, and its `done` called."""
+        """Store a run; then it is shown, and its `done` called."""
         self._waiting.append(draft)
         self._begin()
 
@@ -98,24 +98,24 @@ class Journal:
 
     def _tell(self, appended: Appended, batch: list[Draft]) -> None:
         """Tell who wrote it that it is stored, then show it."""
-        news: dict[Log, tuple[list[int], list[Entry]]] = {}
+        news: dict[Log, list[tuple[int, Run]]] = {}
         for at, (position, draft) in enumerate(zip(appended.positions, batch, strict=True)):
             if at in appended.repeated:
                 continue
-            positions, entries = news.setdefault(draft.log, ([], []))
-            positions.append(position)
-            entries.append(draft.entry)
+            news.setdefault(draft.log, []).append((position, draft.run))
             if draft.author is not None:
-                draft.author.own.append(position)
+                draft.author.wrote(position)
         for position, draft in zip(appended.positions, batch, strict=True):
             self._answer(draft.done, position)  # first: writers know their own when they come
-        for log, (positions, entries) in news.items():
-            log.extend(Block(positions, entries))
+        for log, runs in news.items():
+            log.extend(Block(runs))
+        wake(news)
         for position, draft in zip(appended.positions, batch, strict=True):
             self._answer(draft.shown, position)
 
     def _failed(self, failure: Failure, batch: list[Draft]) -> None:
-        self.log.failure("storing {count} entries failed", failure, count=len(batch))
+        count = sum(len(draft.run.texts) for draft in batch)
+        self.log.failure("storing {count} entries failed", failure, count=count)
         refusal = Refusal(Code.NOT_STORED, NOT_STORED)
         for draft in batch:
             self._answer(draft.done, refusal)

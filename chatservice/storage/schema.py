@@ -5,13 +5,14 @@ from pathlib import Path
 
 from chatservice.errors import Code, Refusal
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 -- A log: of a room, or a registered user's inbox. A room's number is its log's.
 CREATE TABLE log (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
-    created  INTEGER NOT NULL               -- milliseconds since 1970
+    created  INTEGER NOT NULL,              -- milliseconds since 1970
+    ended    INTEGER NOT NULL DEFAULT 0     -- entries up to this position are no longer kept
 );
 CREATE TABLE room (
     log      INTEGER PRIMARY KEY REFERENCES log(id),
@@ -35,6 +36,7 @@ CREATE TABLE block (
     log      INTEGER NOT NULL,
     first    INTEGER NOT NULL,
     last     INTEGER NOT NULL,
+    time     INTEGER NOT NULL,              -- of its newest entry, milliseconds since 1970
     entries  BLOB NOT NULL
 );
 CREATE INDEX block_place ON block (log, last);

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from chatservice import limits, names
 from chatservice.domain.log import Block, Log
 from chatservice.domain.ports import Account, Draft, RoomRow
-from chatservice.entries import Entry
+from chatservice.entries import Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
 from chatservice.storage.schema import open_database
@@ -156,7 +156,7 @@ class SqliteStore:
 
     def _append(self, batch: Sequence[Draft], shown: dict[int, int]) -> Appended:
         positions, repeated = [], set()
-        places: dict[int, list[tuple[int, Entry]]] = {}
+        places: dict[int, list[tuple[int, Run]]] = {}
         with self._commit():
             for at, draft in enumerate(batch):
                 log = draft.log.id
@@ -165,16 +165,17 @@ class SqliteStore:
                     positions.append(known)
                     repeated.add(at)
                     continue
-                position = self._last[log] = self._last_of(log) + 1
+                position = self._last_of(log) + 1
+                self._last[log] = position + len(draft.run.texts) - 1
                 positions.append(position)
-                places.setdefault(log, []).append((position, draft.entry))
+                places.setdefault(log, []).append((position, draft.run))
                 if draft.key is not None:
                     self._keep_key(draft, position)
             self._db.executemany(
-                "INSERT INTO block (log, first, last, entries) VALUES (?, ?, ?, ?)",
+                "INSERT INTO block (log, first, last, time, entries) VALUES (?, ?, ?, ?, ?)",
                 (
-                    (log, rows[0][0], rows[-1][0], blocks.pack([entry for _, entry in rows]))
-                    for log, rows in places.items()
+                    (log, runs[0][0], self._last[log], runs[-1][1].time, blocks.pack(runs))
+                    for log, runs in places.items()
                 ),
             )
             self._db.executemany(
@@ -186,15 +187,15 @@ class SqliteStore:
     def _said(self, draft: Draft) -> int | None:
         row = self._db.execute(
             "SELECT position FROM said WHERE log = ? AND who = ? AND key = ?",
-            (draft.log.id, names.key(draft.entry.who), draft.key),
+            (draft.log.id, names.key(draft.run.who), draft.key),
         ).fetchone()
         return row[0] if row is not None else None
 
     def _keep_key(self, draft: Draft, position: int) -> None:
-        now = draft.entry.time
+        now = draft.run.time
         self._db.execute(
             "INSERT INTO said VALUES (?, ?, ?, ?, ?)",
-            (draft.log.id, names.key(draft.entry.who), draft.key, position, now),
+            (draft.log.id, names.key(draft.run.who), draft.key, position, now),
         )
         if position % 256 == 0:
             old = now - round(limits.KEY_SECONDS * 1000)
@@ -204,7 +205,9 @@ class SqliteStore:
         last = self._last.get(log)
         if last is None:
             (last,) = self._db.execute(
-                "SELECT coalesce(max(last), 0) FROM block WHERE log = ?", (log,)
+                "SELECT max(coalesce((SELECT max(last) FROM block WHERE log = ?1), 0),"
+                " coalesce((SELECT ended FROM log WHERE id = ?1), 0))",
+                (log,),
             ).fetchone()
             self._last[log] = last
         return int(last)
@@ -258,7 +261,7 @@ class SqliteStore:
             (log, after),
         )
         for first, last, data in rows:
-            found.append(Block(range(first, last + 1), blocks.unpack(data)))
+            found.append(Block(blocks.unpack(first, data)))
             limit -= last + 1 - max(first, after + 1)
             if limit <= 0:
                 break

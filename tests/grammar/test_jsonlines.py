@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice import answers, events
-from chatservice.entries import Entry, FileMark, Kind
+from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import COMMANDS, Dialect, Request
@@ -15,16 +15,10 @@ from chatservice.grammar.commands import COMMANDS, Dialect, Request
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 TIMES = st.integers(0, 4_000_000_000_000)
 MARKS = st.builds(FileMark, TEXT, st.integers(0, 1 << 50), st.just("ab" * 32))
-ENTRIES = st.one_of(
-    st.builds(
-        Entry,
-        st.sampled_from([Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.TOPIC, Kind.REMOVED]),
-        TIMES,
-        TEXT,
-        TEXT,
-        st.none(),
-    ),
-    st.builds(Entry, st.just(Kind.FILE), TIMES, TEXT, st.just(""), MARKS),
+KINDS = st.sampled_from([Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.TOPIC, Kind.REMOVED])
+RUNS = st.one_of(
+    st.builds(Run, KINDS, TIMES, TEXT, st.lists(TEXT, min_size=1, max_size=5), st.none()),
+    st.builds(Run, st.just(Kind.FILE), TIMES, TEXT, st.just([""]), MARKS),
 )
 ANSWERS = [
     answers.Done(),
@@ -43,12 +37,13 @@ ANSWERS = [
 ]
 
 
-@given(st.integers(0, 1 << 60), ENTRIES, st.sampled_from(["lab", "@"]))
-def test_an_entry_comes_back_as_it_went(position, entry, log):
-    """A client reads the very entry that the server wrote, on one line."""
-    line = jsonlines.entry(position, entry, log)
-    assert line.count(b"\n") == 1
-    assert jsonlines.entry_of(json.loads(line)) == (position, entry, log)
+@given(st.integers(0, 1 << 60), RUNS, st.sampled_from(["lab", "@"]))
+def test_entries_come_back_as_they_went(first, run, log):
+    """A client reads the very entries that the server wrote, each on one line."""
+    lines = jsonlines.run(first, run, log).split(b"\n")
+    assert lines.pop() == b""
+    found = [jsonlines.entry_of(json.loads(line)) for line in lines]
+    assert found == [(position, entry, log) for position, entry in run.entries(first)]
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda it: type(it).__name__)

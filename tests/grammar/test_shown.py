@@ -5,37 +5,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice import answers, events
-from chatservice.entries import Entry, FileMark, Kind
+from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.grammar import shown
+from tests.grammar.test_jsonlines import RUNS
 
 MARK = FileMark("a b.pdf", 1_500_000, "ab" * 32)
 
 
 @pytest.mark.parametrize(
-    ("entry", "log", "line"),
+    ("run", "log", "line"),
     [
-        (Entry(Kind.MESSAGE, 0, "alice", "hello"), "lab", "alice: hello\n"),
-        (Entry(Kind.ACTION, 0, "alice", "waves"), "lab", "~ alice waves\n"),
-        (Entry(Kind.PRIVATE, 0, "alice", "psst"), "@", "alice -> you: psst\n"),
-        (Entry(Kind.MESSAGE, 0, "alice", "a\nbob: b"), "lab", "alice: a\nalice: bob: b\n"),
-        (Entry(Kind.TOPIC, 0, "alice", "x"), "lab", "* alice set the topic: x\n"),
-        (Entry(Kind.TOPIC, 0, "alice", ""), "lab", "* alice took the topic away\n"),
-        (Entry(Kind.REMOVED, 0, "alice", "a.pdf"), "lab", "* alice removed a.pdf from the shelf\n"),
+        (Run(Kind.MESSAGE, 0, "alice", ["hello"]), "lab", "alice: hello\n"),
+        (Run(Kind.ACTION, 0, "alice", ["waves"]), "lab", "~ alice waves\n"),
+        (Run(Kind.PRIVATE, 0, "alice", ["psst"]), "@", "alice -> you: psst\n"),
+        (Run(Kind.MESSAGE, 0, "alice", ["one", "two"]), "lab", "alice: one\nalice: two\n"),
+        (Run(Kind.MESSAGE, 0, "alice", ["a\nbob: b"]), "lab", "alice: a\nalice: bob: b\n"),
+        (Run(Kind.TOPIC, 0, "alice", ["x"]), "lab", "* alice set the topic: x\n"),
+        (Run(Kind.TOPIC, 0, "alice", [""]), "lab", "* alice took the topic away\n"),
+        (Run(Kind.REMOVED, 0, "alice", ["a.pdf"]), "lab", "* alice removed a.pdf from the shelf\n"),
         (
-            Entry(Kind.FILE, 0, "alice", file=MARK),
+            Run(Kind.FILE, 0, "alice", file=MARK),
             "lab",
             "* alice shared a b.pdf (1.5 MB): /get a b.pdf\n",
         ),
         (
-            Entry(Kind.FILE, 0, "alice", file=MARK),
+            Run(Kind.FILE, 0, "alice", file=MARK),
             "@",
             "* alice sent you a b.pdf (1.5 MB): /get @/a b.pdf\n",
         ),
     ],
 )
-def test_an_entry_as_lines(entry, log, line):
+def test_entries_as_lines(run, log, line):
     """Each kind of entry has its form; every line of a text says whose it is."""
-    assert shown.entry(7, entry, log).decode() == line
+    assert shown.run(7, run, log).decode() == line
 
 
 def test_history_has_time_and_position():
@@ -43,6 +45,15 @@ def test_history_has_time_and_position():
     pairs = ((1812, Entry(Kind.MESSAGE, 1_700_000_000_123, "alice", "hello")),)
     line = shown.answer(answers.History("lab", pairs)).decode()
     assert line == "[2023-11-14 22:13:20Z #1812] alice: hello\n"
+
+
+@given(RUNS, st.sampled_from(["lab", "@"]))
+def test_a_run_is_shown_as_its_entries_are(run, log):
+    """That many lines are made at once shows in nothing but the time it takes."""
+    alone = [shown.run(at, entry.alone(), log) for at, entry in run.entries(7)]
+    assert shown.run(7, run, log) == b"".join(alone)
+    alone = [shown.replayed(at, entry.alone(), log) for at, entry in run.entries(7)]
+    assert shown.replayed(7, run, log) == b"".join(alone)
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,30 @@ def test_every_command_is_in_the_help():
             assert command.usage in help_lines(command.name)[0]
     assert help_lines("nonsense") == ()
     assert nearest("qut", Dialect.TEXT) == "quit"
+
+
+LINES = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(list(MEANINGS)),
+    st.sampled_from(["join", "joined", " join lab", "-file x", "C:\\x", "a:\\x", "~/x", "./x", ""]),
+    st.sampled_from(["transfer x", "transfer a/b", "\u3000", "\t", "bye", "byes", "bye\t", "\x85"]),
+).filter(lambda line: "\n" not in line)
+
+
+@given(st.lists(LINES, min_size=1, max_size=4), st.booleans(), st.sampled_from([b"\n", b"\r\n"]))
+def test_a_chunk_of_talk_is_what_its_lines_are(lines, bare_words, end):
+    """Taken at once or line by line, a chunk says the same; what may be a command is never said."""
+    chunk = b"".join(line.encode(errors="surrogatepass") + end for line in lines)
+    found = typed.talk(chunk, bare_words)
+    if found is not None:
+        one_by_one = [line.removesuffix(b"\r") for line in chunk.split(b"\n")[:-1]]
+        texts = [typed.decode(line) for line in one_by_one]
+        assert not bare_words or not any(map(typed.names_own_file, texts))
+        requests = [typed.parse(text, bare_words) for text in texts]
+        assert requests == [Request(COMMANDS["say"], {"text": text}) for text in found]
+
+
+@pytest.mark.parametrize("line", ["hello", "joined lab yesterday", "  indented", "a/b", "wörld"])
+def test_ordinary_talk_is_taken_by_the_chunk(line):
+    """What people mostly write does not take the slow way."""
+    assert typed.talk(f"{line}\n{line}\r\n".encode()) == [line, line]

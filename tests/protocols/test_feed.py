@@ -3,8 +3,8 @@
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 
-from chatservice.domain.log import Block, Cursor, Log
-from chatservice.entries import Entry, Kind
+from chatservice.domain.log import Block, Cursor, Log, Tails
+from chatservice.entries import Kind, Run
 from chatservice.grammar import shown
 from chatservice.protocols.feed import Dialect, Feed
 
@@ -15,10 +15,10 @@ class Behind:
     def __init__(self) -> None:
         self.transport = StringTransport()
         self.reads: list[Deferred] = []
-        dialect = Dialect(shown.entry, shown.entry, shown.event)
+        dialect = Dialect(shown.run, shown.run, shown.event)
         self.feed = Feed(self.transport, dialect, self.replay, lambda _: None, lambda: None)
         self.feed.start()
-        self.feed.wake(Cursor(Log(1, "lab", 2), self.feed, after=0))
+        self.feed.wake((Cursor(Log(1, "lab", 2, Tails()), self.feed, after=0),))
 
     def replay(self, log, after):
         """Answer later."""
@@ -27,8 +27,8 @@ class Behind:
 
     def answer(self):
         """Let the storage answer the last question."""
-        entries = [Entry(Kind.MESSAGE, 0, "alice", text) for text in ("one", "two")]
-        self.reads[-1].callback([Block([1, 2], entries)])
+        run = Run(Kind.MESSAGE, 0, "alice", ["one", "two"])
+        self.reads[-1].callback([Block([(1, run)])])
 
 
 def test_what_is_behind_is_read_from_storage():

@@ -1,10 +1,12 @@
 """Group commit: durable first, then told; what arrives meanwhile goes together."""
 
+from collections.abc import Iterable
+
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from chatservice.domain.log import Cursor, Log
+from chatservice.domain.log import Cursor, Log, Tails
 from chatservice.errors import Code, Refusal
 from chatservice.storage.journal import Journal
 from chatservice.storage.sqlite import SqliteStore
@@ -17,11 +19,13 @@ class Watcher:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def wake(self, cursor: Cursor) -> None:
+    def wake(self, cursors: Iterable[Cursor]) -> None:
         """Read everything."""
-        for block in cursor.log.since(cursor.position) or ():
-            self.seen += [entry.text for _, entry in block.after(cursor.position)]
-            cursor.pass_over(block.last)
+        for cursor in cursors:
+            while cursor.position < cursor.log.last:
+                block = cursor.log.since(cursor.position)
+                self.seen += [entry.text for _, entry in block.entries(cursor.position)]
+                cursor.pass_over(block.last)
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def store(tmp_path):
 @pytest_twisted.ensureDeferred
 async def test_what_arrives_together_is_committed_together(store):
     """A thousand messages take a handful of commits, and all are shown in their order."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0), Watcher()
+    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, Tails()), Watcher()
     Cursor(log, watcher)
     for at in range(1000):
         journal.record(say(log, str(at)))
@@ -52,7 +56,7 @@ async def test_what_arrives_together_is_committed_together(store):
 @pytest_twisted.ensureDeferred
 async def test_a_commit_that_fails_is_shown_to_nobody(store):
     """Who wrote is told so, nobody sees it, and the next message is stored as if nothing was."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0), Watcher()
+    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, Tails()), Watcher()
     Cursor(log, watcher)
     with pytest.raises(Refusal) as caught:
         await journal.stored(say(log, "\ud800"))
@@ -65,7 +69,7 @@ async def test_a_commit_that_fails_is_shown_to_nobody(store):
 @pytest_twisted.ensureDeferred
 async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
     """An error in answering one writer reaches neither the others nor the readers."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0), Watcher()
+    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, Tails()), Watcher()
     Cursor(log, watcher)
     bad = say(log, "a")
 
@@ -82,7 +86,7 @@ async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
 @pytest_twisted.ensureDeferred
 async def test_a_repetition_is_answered_and_not_shown_again(store):
     """The second time a key comes it gets the first one's position."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0), Watcher()
+    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, Tails()), Watcher()
     Cursor(log, watcher)
     assert await journal.stored(say(log, "a", "k")) == 1
     assert await journal.stored(say(log, "a", "k")) == 1

@@ -8,18 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 
-from chatservice.domain.log import Log
+from chatservice.domain.log import Log, Tails
 from chatservice.domain.ports import Draft
-from chatservice.entries import Entry, FileMark, Kind
+from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
 from chatservice.storage.sqlite import SqliteStore
-from tests.grammar.test_jsonlines import ENTRIES
+from tests.grammar.test_jsonlines import RUNS
+
+TAILS = Tails()
 
 
 def say(log: Log, text: str, key: str | None = None) -> Draft:
     """Return a message on its way into a log."""
-    return Draft(log, Entry(Kind.MESSAGE, 1_700_000_000_000, "alice", text), key=key)
+    return Draft(log, Run(Kind.MESSAGE, 1_700_000_000_000, "alice", (text,)), key=key)
 
 
 @pytest.fixture
@@ -31,23 +33,27 @@ def store(tmp_path):
     store.close()
 
 
-@given(st.lists(ENTRIES))
-def test_entries_come_back_as_they_were_packed(entries):
-    """What is stored says all that an entry says, in no dialect."""
-    assert blocks.unpack(blocks.pack(entries)) == entries
+@given(st.integers(1, 1 << 60), st.lists(st.tuples(RUNS, st.integers(0, 3)), min_size=1))
+def test_runs_come_back_as_they_were_packed(start, runs):
+    """What is stored says all that entries say, in no dialect, and where they stand."""
+    block, first = [], start
+    for run, gap in runs:
+        block.append((first, run))
+        first += len(run.texts) + gap
+    assert blocks.unpack(start, blocks.pack(block)) == block
 
 
 @pytest_twisted.ensureDeferred
 async def test_positions_are_a_logs_own_and_only_increase(store):
     """Two logs in one batch each count for themselves, and go on in the next."""
-    lab, lobby = Log(2, "lab", 0), Log(1, "lobby", 0)
+    lab, lobby = Log(2, "lab", 0, TAILS), Log(1, "lobby", 0, TAILS)
     first = await store.append([say(lab, "a"), say(lobby, "b"), say(lab, "c")], {})
     second = await store.append([say(lab, "d")], {})
     assert (first.positions, second.positions) == ([1, 1, 2], [3])
     found = await store.read(2, 0, 100)
-    assert [e.text for one in found for _, e in one.after(0)] == ["a", "c", "d"]
+    assert [e.text for one in found for _, e in one.entries(0)] == ["a", "c", "d"]
     found = await store.read(2, 1, 100)
-    assert [(p, e.text) for one in found for p, e in one.after(1)] == [(2, "c"), (3, "d")]
+    assert [(p, e.text) for one in found for p, e in one.entries(1)] == [(2, "c"), (3, "d")]
 
 
 @pytest_twisted.ensureDeferred
@@ -56,11 +62,11 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path):
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
     row = await store.create_room("Lab", None, 0)
     await store.set_topic(row.number, "all about it")
-    log, mark = Log(row.number, "Lab", 0), FileMark("a", 1, "ab" * 32)
-    file = Draft(log, Entry(Kind.FILE, 0, "bob", file=mark))
+    log, mark = Log(row.number, "Lab", 0, TAILS), FileMark("a", 1, "ab" * 32)
+    file = Draft(log, Run(Kind.FILE, 0, "bob", file=mark))
     await store.append([say(log, "a"), file], {})
-    account = await store.register("Alice", "hash", Log(-1, "@", 0), 0)
-    await store.append([say(Log(account.inbox, "@", 0), "psst")], {account.inbox: 1})
+    account = await store.register("Alice", "hash", Log(-1, "@", 0, TAILS), 0)
+    await store.append([say(Log(account.inbox, "@", 0, TAILS), "psst")], {account.inbox: 1})
     store.close()
 
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
@@ -69,14 +75,14 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path):
     assert (await store.account("alice")).shown == 1
     assert (await store.append([say(log, "b")], {})).positions == [3]
     (old, _) = await store.read(row.number, 0, 9)
-    assert old.entries == [say(log, "a").entry, file.entry]
+    assert [entry.alone() for _, entry in old.entries()] == [say(log, "a").run, file.run]
     store.close()
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_key_makes_a_repetition_harmless(store):
     """The same key of the same user in the same log is stored once, also within one batch."""
-    lab, lobby = Log(2, "lab", 0), Log(1, "lobby", 0)
+    lab, lobby = Log(2, "lab", 0, TAILS), Log(1, "lobby", 0, TAILS)
     one = await store.append([say(lab, "a", "k"), say(lab, "a", "k"), say(lobby, "a", "k")], {})
     two = await store.append([say(lab, "a", "k"), say(lab, "b")], {})
     assert (one.positions, one.repeated) == ([1, 1, 1], {1})
@@ -86,23 +92,23 @@ async def test_a_key_makes_a_repetition_harmless(store):
 @pytest_twisted.ensureDeferred
 async def test_a_batch_that_fails_leaves_nothing(store):
     """A commit that raises stores none of its batch, and the next one goes on where it stood."""
-    lab = Log(2, "lab", 0)
+    lab = Log(2, "lab", 0, TAILS)
     await store.append([say(lab, "a")], {})
-    bad = Draft(lab, Entry(Kind.MESSAGE, 0, "alice", "\ud800"))
+    bad = Draft(lab, Run(Kind.MESSAGE, 0, "alice", ("\ud800",)))
     with pytest.raises(UnicodeEncodeError):
         await store.append([say(lab, "b"), bad], {})
     assert (await store.append([say(lab, "c")], {})).positions == [2]
-    assert [e.text for one in await store.read(2, 0, 9) for e in one.entries] == ["a", "c"]
+    assert [e.text for one in await store.read(2, 0, 9) for _, e in one.entries()] == ["a", "c"]
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_name_is_registered_once_and_a_room_made_once(store):
     """In any case of letters."""
     await store.create_room("lab", None, 0)
-    await store.register("alice", "hash", Log(-1, "@", 0), 0)
+    await store.register("alice", "hash", Log(-1, "@", 0, TAILS), 0)
     for again, code in (
         (store.create_room("LAB", None, 0), Code.ROOM_EXISTS),
-        (store.register("Alice", "other", Log(-2, "@", 0), 0), Code.ALREADY_REGISTERED),
+        (store.register("Alice", "other", Log(-2, "@", 0, TAILS), 0), Code.ALREADY_REGISTERED),
     ):
         with pytest.raises(Refusal) as caught:
             await again
@@ -112,12 +118,13 @@ async def test_a_name_is_registered_once_and_a_room_made_once(store):
 @pytest_twisted.ensureDeferred
 async def test_a_guests_inbox_goes_with_the_guest(tmp_path, store):
     """It is dropped when they leave, or becomes their own when they register."""
-    gone, kept = Log(-1, "@", 0), Log(-2, "@", 0)
+    gone, kept = Log(-1, "@", 0, TAILS), Log(-2, "@", 0, TAILS)
     await store.append([say(gone, "a"), say(kept, "b")], {})
     await store.forget(-1)
     account = await store.register("bob", "hash", kept, 0)
     assert await store.read(-1, 0, 9) == []
-    assert [e.text for one in await store.read(account.inbox, 0, 9) for e in one.entries] == ["b"]
+    (block,) = await store.read(account.inbox, 0, 9)
+    assert [entry.text for _, entry in block.entries()] == ["b"]
     assert await store.last(account.inbox) == 1
 
 
