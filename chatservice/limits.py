@@ -57,6 +57,10 @@ KEY_SECONDS = 86400.0
 GREETING_SECONDS = 0.25
 """Who says nothing for so long is a person, and is greeted (docs/protocol.md)."""
 
+NEWS_SECONDS = 0.05
+"""Who came and who left in so long is told together: nobody notices, and a thousand people whose
+network comes back do not each cost a write to each of the others."""
+
 ROOMS_JOINED = 100
 """Rooms one session may be in: each is a cursor that is looked at whenever that room speaks."""
 

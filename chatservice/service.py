@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +14,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatservice import limits
 from chatservice.domain.chat import Chat
 from chatservice.errors import Refusal
 from chatservice.protocols.factory import ChatFactory
@@ -20,6 +22,11 @@ from chatservice.storage.embedded import Embedded
 
 FAREWELL_SECONDS = 3.0
 """How long connections may take to hear that the server ends."""
+
+GARBAGE = 50_000, 20, 100
+"""How many objects more than before make a collection due (`gc.set_threshold`). Talk makes many,
+hardly any in circles, and each batch of it would else be looked through several times: 4 % of the
+CPU time (docs/performance.md)."""
 
 
 class ChatService(Service):
@@ -57,7 +64,8 @@ class ChatService(Service):
         files = Path(self._options["files"] or data / "SharedFiles")
         try:
             self._embedded = Embedded(self._reactor, data, files)
-            self.factory.chat = Chat(self._embedded.engine, time.time, self.log.info)
+            soon = partial(self._reactor.callLater, limits.NEWS_SECONDS)
+            self.factory.chat = Chat(self._embedded.engine, time.time, soon, self.log.info)
             found: list[Any] = []
             opening = self.factory.chat.rooms.open(self._options["rooms"])
             Deferred.fromCoroutine(opening).addBoth(found.append)
@@ -67,6 +75,7 @@ class ChatService(Service):
         else:
             self._embedded.start()
             gc.freeze()  # what is here now stays: do not look at it at each collection
+            gc.set_threshold(*GARBAGE)
             for port in self._listening:
                 self.log.info("listening on {address}", address=address(port.getHost()))
 

@@ -57,7 +57,7 @@ def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
     return answers.RoomList(
         tuple(
             answers.RoomInfo(
-                room.name, room.number, room.topic, len(list(room.users())), bool(room.password)
+                room.name, room.number, room.topic, len(room.users()), bool(room.password)
             )
             for room in sorted(chat.rooms.by_key.values(), key=lambda room: room.number)
         )
@@ -66,6 +66,7 @@ def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
 
 def _who(chat: Chat, session: Session, args: Args) -> answers.Members:
     room = chat.rooms.of(session, args.get("room"))
+    room.log.tell_news()  # who left is seen to leave before they are missing here
     users = sorted(room.users(), key=lambda user: user.key)
     return answers.Members(room.name, tuple(answers.Member(u.name, u.away) for u in users))
 
@@ -91,10 +92,9 @@ def _away(chat: Chat, session: Session, args: Args) -> answers.Done:
 def _ignore(chat: Chat, session: Session, args: Args) -> answers.Done:
     name = names.user(args["user"])
     key = names.key(name)
-    if key in session.ignored:
-        session.ignored.remove(key)
+    session.ignored ^= {key}
+    if key not in session.ignored:
         return answers.Done(f"You hear {name} again.")
-    session.ignored.add(key)
     return answers.Done(f"You do not hear {name} any more; /ignore {name} again to hear them.")
 
 

@@ -7,24 +7,27 @@ from collections.abc import Callable, Sequence
 
 from chatservice import limits, names
 from chatservice.domain.files import Files
-from chatservice.domain.log import Block, Log, Tails
+from chatservice.domain.log import Block, Cursor, Log, Tails
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session
 from chatservice.domain.ports import Done, Draft, Engine
-from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.rooms import Report, Rooms, Soon
 from chatservice.entries import Entry, Kind, Run
 
 
 class Chat:
     """One server's `rooms`, `people` and `files`, and the talk that goes on there.
 
-    `clock` tells the time in seconds since 1970, `report` takes a line for the operator.
+    `clock` tells the time in seconds since 1970, `soon` does something in a moment, `report` takes
+    a line for the operator.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], float], report: Report) -> None:
+    def __init__(
+        self, engine: Engine, clock: Callable[[], float], soon: Soon, report: Report
+    ) -> None:
         self.recorder = engine.recorder
         tails = Tails()
-        self.rooms = Rooms(engine, tails, self.now, report)
+        self.rooms = Rooms(engine, tails, self.now, soon, report)
         self.people = People(engine, self.rooms, tails, self.now, report)
         self.files = Files(engine, self.rooms, self.people, self.now, report)
         self._store = engine.store
@@ -89,3 +92,7 @@ class Chat:
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
         """Return blocks behind a position, for a reader who fell off what is in memory."""
         return await self._store.read(log.id, after, limits.REPLAY_ENTRIES)
+
+    def shown(self, cursor: Cursor) -> None:
+        """Remember how far a log was shown that is `kept`."""
+        self.recorder.shown(cursor.log, cursor.position)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from chatservice import limits, names
 from chatservice.domain.people import People
-from chatservice.domain.places import Session, User, inbox_shelf
+from chatservice.domain.places import Session, User, account_shelf
 from chatservice.domain.ports import Draft, Engine, Incoming, Outgoing
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.tickets import Download, Right, Target, Tickets, Upload
@@ -50,7 +50,7 @@ class Files:
             session.needs_room(where)
             return Target(where.shelf, where.log, where.name)
         whom, log = await self._people.addressee(to)
-        shelf = whom.shelf if isinstance(whom, User) else inbox_shelf(names.key(to), whom.inbox)
+        shelf = whom.shelf if isinstance(whom, User) else account_shelf(names.key(to))
         return Target(shelf, log, whom.name)
 
     async def upload(
@@ -70,7 +70,7 @@ class Files:
         user = session.needs_user()
         author = None
         if not session.echo and session.here is not None and session.here.log is target.log:
-            author = session.rooms[session.here]
+            author = session.here.sessions[session]
         return Upload(target, name, size, sha256.lower() if sha256 else None, user.name, author)
 
     def receive(self, upload: Upload) -> Incoming:

@@ -16,8 +16,8 @@ Invariants:
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Protocol
 
 from chatservice import limits
 from chatservice.entries import Entry, Run
@@ -32,16 +32,44 @@ _ENTRY_BYTES = 64
 
 
 class Reader(Protocol):
-    """What a cursor belongs to: a connection, as the domain sees it."""
+    """Where what is read goes to: a connection, as the domain sees it."""
 
-    def wake(self, cursors: "Iterable[Cursor]") -> None:
+    @property
+    def origin(self) -> str:
+        """Where the connection comes from, for the operator."""
+
+    def wake(self, cursors: "tuple[Cursor, ...]") -> None:
         """There is more behind these cursors."""
 
-    def tell(self, event: Event) -> None:
-        """Show an event, if there is room for it now: events are not kept for the slow."""
+    def tell(self, news: "News") -> None:
+        """Show news, if there is room for them now: they are not kept for the slow."""
 
     def end(self, sentence: str) -> None:
         """Tell `sentence`, then end the connection."""
+
+
+class Owner(Protocol):
+    """Whom a cursor belongs to: a session. It does not hear those in `ignored` (`names.key`)."""
+
+    reader: Reader
+    ignored: frozenset[str]
+
+
+class News:
+    """Events that are shown together, each dialect's bytes made once."""
+
+    __slots__ = ("_bytes", "events")
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.events = events
+        self._bytes: dict[Callable[[Event], bytes], bytes] = {}
+
+    def rendered(self, render: Callable[[Event], bytes]) -> bytes:
+        """Return the bytes of all of them."""
+        found = self._bytes.get(render)
+        if found is None:
+            found = self._bytes[render] = b"".join(map(render, self.events))
+        return found
 
 
 class Block:
@@ -64,7 +92,9 @@ class Block:
     @property
     def weight(self) -> int:
         """About how much memory it takes, in bytes."""
-        return sum(sum(map(len, run.texts)) + _ENTRY_BYTES * len(run.texts) for _, run in self.runs)
+        return sum(
+            [len("".join(run.texts)) + _ENTRY_BYTES * len(run.texts) for _, run in self.runs]
+        )
 
     def pieces(self, render: Render, log: str) -> list[bytes]:
         """Return the bytes of each run."""
@@ -115,22 +145,35 @@ class Log:
     """What happened in one place, in its order.
 
     `id` is its number in storage (an inbox of a guest who registers gets another one), `name` what
-    readers are told it is called: a room's name, or `@` for an inbox.
+    readers are told it is called: a room's name, or `@` for an inbox. `kept` says whether it is to
+    be remembered how far it was shown. `newest` is the newest block, if it is in memory, and
+    `up_to_date` where a reader stands who lacks that one and no other.
     """
+
+    __slots__ = (
+        *("__weakref__", "_news", "_shed", "_tail", "_tails", "cursors", "id", "kept", "last"),
+        *("memory_from", "name", "newest", "up_to_date"),
+    )
 
     def __init__(self, id_: int, name: str, last: int, tails: Tails) -> None:
         self.id = id_
         self.name = name
         self.last = last
         self.memory_from = last
-        self.cursors: set[Cursor] = set()
+        self.kept = False
+        self.newest: Block | None = None
+        self.up_to_date = last
+        self.cursors: dict[Any, Cursor] = {}
         self._tails = tails
         self._tail: list[Block | None] = []
         self._shed = 0  # so many at the beginning of `_tail` are gone
+        self._news: list[Event] = []
 
     def extend(self, block: Block) -> None:
         """Take in entries that are stored now. Whoever calls wakes the readers (`wake`)."""
         self._tail.append(block)
+        self.newest = block
+        self.up_to_date = self.last
         self.last = block.last
         self._tails.hold(self, block.weight)
 
@@ -139,6 +182,8 @@ class Log:
         oldest = self._tail[self._shed]
         assert oldest is not None
         self.memory_from = oldest.last
+        if oldest is self.newest:
+            self.newest = None
         self._tail[self._shed] = None
         self._shed += 1
         if self._shed > len(self._tail) // 2:
@@ -150,53 +195,84 @@ class Log:
         it is no longer in memory."""
         if position < self.memory_from:
             return None
-        newest = self._tail[-1]
-        if len(self._tail) - self._shed == 1 or position >= self._tail[-2].last:  # type: ignore[union-attr]
-            return newest  # a reader who is up to date, as nearly all are
-        at = bisect_right(self._tail, position, lo=self._shed, key=_last)
-        return self._tail[at]
+        if position >= self.up_to_date:
+            return self.newest
+        return self._tail[bisect_right(self._tail, position, lo=self._shed, key=_last)]
 
-    def tell(self, event: Event, but: Reader | None = None) -> None:
-        """Show an event to everybody who reads here, but for one."""
-        for cursor in tuple(self.cursors):
-            if cursor.reader is not but:
-                cursor.reader.tell(event)
+    def tell(self, event: Event, but: "Cursor | None" = None) -> None:
+        """Show an event to everybody who reads here now, but for one, with the next `tell_news`."""
+        if but is not None:
+            self.tell_news()
+            but.told = 1
+        self._news.append(event)
+
+    def tell_news(self) -> None:
+        """Show the events since the last time, each to those who were here when it happened.
+
+        Many come in or leave at once where a network comes back, and then there is one write for
+        each reader, and not one for each event and reader.
+        """
+        if not self._news:
+            return
+        all_, self._news = self._news, []
+        parts = {0: News(all_)}
+        for cursor in tuple(self.cursors.values()):
+            told, cursor.told = cursor.told, 0
+            if told < len(all_):
+                if told not in parts:
+                    parts[told] = News(all_[told:])
+                cursor.owner.reader.tell(parts[told])
+
+    @property
+    def untold(self) -> int:
+        """How many events wait to be told."""
+        return len(self._news)
 
 
 def _last(block: Block | None) -> int:
     return block.last if block is not None else 0
 
 
-def wake(logs: Iterable[Log]) -> None:
+def wake(logs: Collection[Log]) -> None:
     """Wake everybody who reads in these logs, each reader once."""
-    woken: dict[Reader, list[Cursor]] = {}
+    woken: dict[Reader, tuple[Cursor, ...]] = {}
     for log in logs:
-        for cursor in log.cursors:
-            woken.setdefault(cursor.reader, []).append(cursor)
+        log.tell_news()  # who came in is seen to come before they speak
+        for cursor in log.cursors.values():
+            reader = cursor.owner.reader
+            others = woken.get(reader)
+            woken[reader] = (cursor,) if others is None else (*others, cursor)
     for reader, cursors in woken.items():
         reader.wake(cursors)
 
 
 class Cursor:
-    """Where one reader stands in one log.
+    """Where one session stands in one log.
 
     `live_from` is where the log ended when the reader came: what lies before is replayed. `own`
-    holds where the runs ahead begin that the reader wrote and does not want back.
+    holds where the runs ahead begin that the reader wrote and does not want back. `told` says how
+    many of the events that wait to be told are older than the cursor. `replaying` is for the
+    reader, to note that it waits for storage. `open` says whether it still reads.
     """
 
-    __slots__ = ("live_from", "log", "own", "position", "reader")
+    __slots__ = ("live_from", "log", "open", "own", "owner", "position", "replaying", "told")
 
-    def __init__(self, log: Log, reader: Reader, after: int | None = None) -> None:
+    def __init__(self, log: Log, owner: Owner, after: int | None = None) -> None:
         self.log = log
-        self.reader = reader
+        self.owner = owner
         self.live_from = log.last
         self.position = log.last if after is None else min(after, log.last)
         self.own: deque[int] | None = None
-        log.cursors.add(self)
+        self.told = log.untold
+        self.replaying = False
+        self.open = True
+        log.cursors[owner] = self
 
     def close(self) -> None:
         """Read no more."""
-        self.log.cursors.discard(self)
+        if self.open:
+            self.open = False
+            del self.log.cursors[self.owner]
 
     def wrote(self, position: int) -> None:
         """Note that the reader wrote the run that begins there."""

@@ -92,26 +92,36 @@ class People:
         self, key: str, name: str, account: Account | None, former: Session | None
     ) -> User:
         """Return the user of a name that the asker may have, making one if nobody has it."""
-        inbox = await self._inbox(account) if account is not None else None
+        inbox = await self._kept(account) if account is not None else None
         held = self.by_key.get(key)
         if held is None and await self._engine.names.claim(key):
-            if inbox is None:
+            if account is None:
                 self._guests += 1
-                inbox = Log(-self._guests, "@", 0, self._tails)
-            shown = account.name if account is not None else name
-            held = self.by_key[key] = User(shown, inbox, account is not None)
+                held = User(name, None, self._guests)
+            else:
+                held = User(account.name, inbox, 0)
+            self.by_key[held.key] = held
             return held
         if held is None or not (held.registered or former is not None):
             raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
         return held
 
-    async def _inbox(self, account: Account) -> Log:
+    def _inbox(self, user: User) -> Log:
+        """Return a user's inbox. A guest has none until somebody writes to them."""
+        if user.inbox is None:
+            user.inbox = Log(-user.guest, "@", 0, self._tails)
+            for session in user.sessions:
+                session.inbox = Cursor(user.inbox, session)
+        return user.inbox
+
+    async def _kept(self, account: Account) -> Log:
         """Return the one `Log` of an account's inbox, so that everybody extends and reads it."""
         log = self._inboxes.get(account.inbox)
         if log is None:
             last = await self._engine.store.last(account.inbox)
             log = Log(account.inbox, "@", last, self._tails)
             log = self._inboxes.setdefault(account.inbox, log)
+            log.kept = True
         return log
 
     def _become(
@@ -121,16 +131,21 @@ class People:
         former = session.user
         if former is not None:
             for room in session.rooms:
-                room.log.tell(events.Renamed(room.name, former.name, user.name), session.reader)
+                event = events.Renamed(room.name, former.name, user.name)
+                self._rooms.tell(room, event, but=session)
             self._report("{old} is now called {new}", old=former.name, new=user.name)
             self._release(session)
         else:
-            self._report("{user} connected from {origin}", user=user.name, origin=session.origin)
+            self._report(
+                "{user} connected from {origin}", user=user.name, origin=session.reader.origin
+            )
         session.user = user
-        user.sessions.add(session)
-        if after is None:
-            after = account.shown if account is not None else user.inbox.last
-        session.inbox = Cursor(user.inbox, session.reader, after)
+        user.sessions = (*user.sessions, session)
+        if user.inbox is None:
+            return 0
+        if after is None and account is not None:
+            after = account.shown
+        session.inbox = Cursor(user.inbox, session, after)
         return session.inbox.position
 
     def depart(self, session: Session, farewell: str = "") -> None:
@@ -138,7 +153,9 @@ class People:
         session.gone = True
         if session.user is None:
             return
-        self._report("{user} left, from {origin}", user=session.user.name, origin=session.origin)
+        self._report(
+            "{user} left, from {origin}", user=session.user.name, origin=session.reader.origin
+        )
         self._rooms.leave_all(session, names.phrase(farewell[: limits.PHRASE_CHARACTERS]))
         self._release(session)
 
@@ -150,7 +167,7 @@ class People:
         if session.inbox is not None:
             session.inbox.close()
             session.inbox = None
-        user.sessions.discard(session)
+        user.sessions = tuple(each for each in user.sessions if each is not session)
         self._let_go(user)
 
     def _let_go(self, user: User) -> None:
@@ -158,7 +175,7 @@ class People:
             return
         del self.by_key[user.key]
         self._engine.names.release(user.key)
-        if not user.registered:
+        if not user.registered and user.inbox is not None:  # else nothing was ever sent to them
             self._engine.store.forget(user.inbox.id)
             self._engine.shelves.forget(user.shelf)
 
@@ -169,23 +186,20 @@ class People:
         if user.registered:
             raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
         guest_shelf = user.shelf
-        account = await self._engine.store.register(user.name, hashed, user.inbox, self._now())
-        user.registered = True
-        self._inboxes[account.inbox] = user.inbox
+        inbox = self._inbox(user)
+        account = await self._engine.store.register(user.name, hashed, inbox, self._now())
+        user.guest = 0
+        inbox.kept = True
+        self._inboxes[account.inbox] = inbox
         await self._engine.shelves.move(guest_shelf, user.shelf)
         self._report("{user} registered", user=user.name)
-
-    def shown(self, cursor: Cursor) -> None:
-        """A reader was shown its log up to where its cursor stands."""
-        if cursor.log.name == "@" and cursor.log.id > 0:
-            self._engine.recorder.shown(cursor.log, cursor.position)
 
     async def addressee(self, name: str) -> tuple[User | Account, Log]:
         """Return whom that name means, and their inbox."""
         key = names.key(name[: limits.LINE_BYTES])
         user = self.by_key.get(key)
         if user is not None:
-            return user, user.inbox
+            return user, self._inbox(user)
         account = await self._engine.store.account(key)
         if account is None:
             shown = name if len(name) <= limits.NAME_CHARACTERS else "that"
@@ -193,7 +207,7 @@ class People:
                 Code.NO_SUCH_USER,
                 f"Nobody called {shown} is here, nor registered; /who lists who is here.",
             )
-        return account, await self._inbox(account)
+        return account, await self._kept(account)
 
     def away(self, name: str) -> str:
         """Return why a user is away; empty if they are here."""

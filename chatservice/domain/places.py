@@ -1,7 +1,7 @@
 """Where one can be, and who one is: rooms, users, sessions."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from chatservice import names
 from chatservice.domain.log import Cursor, Log, Reader
@@ -17,59 +17,87 @@ class Room:
         self.topic = topic
         self.password = password
         self.log = log
-        self.sessions: dict[Session, Cursor] = {}
 
     @property
     def shelf(self) -> str:
         """Where its files are kept."""
         return "" if self.name == names.LOBBY else self.name
 
-    def users(self) -> Iterable["User"]:
+    @property
+    def sessions(self) -> "dict[Session, Cursor]":
+        """Who is in it, in the order in which they came."""
+        return self.log.cursors
+
+    def users(self) -> "Collection[User]":
         """Who is here, each once, in the order in which they came."""
         return dict.fromkeys(s.user for s in self.sessions if s.user is not None)
 
 
 class User:
-    """A name: a guest's for as long as they are connected, or a registered one's for good."""
+    """A name: a guest's for as long as they are connected, or a registered one's for good.
 
-    def __init__(self, name: str, inbox: Log, registered: bool) -> None:
+    `inbox` is None for a guest to whom nobody wrote yet. `guest` is a number of a guest's own, from
+    1 on, and 0 for who is registered.
+    """
+
+    __slots__ = ("away", "guest", "inbox", "key", "name", "sessions")
+
+    def __init__(self, name: str, inbox: Log | None, guest: int) -> None:
         self.name = name
-        self.key = names.key(name)
+        key = names.key(name)
+        self.key = key if key != name else name  # one string where one will do: users are many
         self.inbox = inbox
-        self.registered = registered
+        self.guest = guest
         self.away = ""
-        self.sessions: set[Session] = set()
+        self.sessions: tuple[Session, ...] = ()
+
+    @property
+    def registered(self) -> bool:
+        """Whether the name is theirs for good."""
+        return not self.guest
 
     @property
     def shelf(self) -> str:
         """Where files meant for them are kept."""
-        return inbox_shelf(self.key, self.inbox.id)
+        return f".guests/{self.guest}" if self.guest else account_shelf(self.key)
 
 
-def inbox_shelf(key: str, inbox: int) -> str:
-    """The shelf of an inbox: a registered user's by name, a guest's by their inbox's number."""
-    return f".inboxes/{key}" if inbox > 0 else f".guests/{-inbox}"
+def account_shelf(key: str) -> str:
+    """The shelf of the inbox of a registered user, by the key of their name."""
+    return f".inboxes/{key}"
+
+
+NOBODY: frozenset[str] = frozenset()
 
 
 class Session:
-    """One connection of one user, from the address `origin`.
+    """One connection of one user.
 
-    `token` is what it proves itself with when it comes back on another connection. `echo` says
-    whether it sees its own entries too. `here` is the room that a person is in; a program is in as
-    many as it likes, and `here` in none.
+    `echo` says whether it sees its own entries too. `here` is the room that a person is in; a
+    program is in as many as it likes, and `here` in none. `ignored` holds the keys (`names.key`) of
+    users whom it does not hear. There is one for each connection, and most are idle: what it holds
+    is kept small.
     """
 
-    def __init__(self, reader: Reader, echo: bool, origin: str) -> None:
+    __slots__ = ("_token", "echo", "gone", "here", "ignored", "inbox", "reader", "rooms", "user")
+
+    def __init__(self, reader: Reader, echo: bool) -> None:
         self.reader = reader
-        self.origin = origin
         self.echo = echo
-        self.token = secrets.token_urlsafe(18)
         self.user: User | None = None
         self.gone = False
         self.here: Room | None = None
         self.inbox: Cursor | None = None
-        self.rooms: dict[Room, Cursor] = {}
-        self.ignored: set[str] = set()
+        self.rooms: tuple[Room, ...] = ()
+        self.ignored = NOBODY
+        self._token: str | None = None
+
+    @property
+    def token(self) -> str:
+        """What it proves itself with when it comes back on another connection."""
+        if self._token is None:
+            self._token = secrets.token_urlsafe(18)
+        return self._token
 
     def needs_user(self) -> User:
         """Return the user. Raises `Refusal` (name-needed) if there is none yet."""
@@ -79,7 +107,7 @@ class Session:
 
     def needs_room(self, room: Room) -> Cursor:
         """Return the cursor in a room. Raises `Refusal` (not-in-room) if it is not in it."""
-        cursor = self.rooms.get(room)
+        cursor = room.sessions.get(self)
         if cursor is None:
             raise Refusal(Code.NOT_IN_ROOM, f"You are not in {room.name}; join it first.")
         return cursor
@@ -87,4 +115,4 @@ class Session:
     def wake(self) -> None:
         """Let the reader look at all that it reads."""
         inbox = () if self.inbox is None else (self.inbox,)
-        self.reader.wake((*inbox, *self.rooms.values()))
+        self.reader.wake((*inbox, *(room.sessions[self] for room in self.rooms)))

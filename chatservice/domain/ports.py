@@ -104,10 +104,11 @@ class Store(Protocol):
 
 
 class Names(Protocol):
-    """Who is here. A name is one user's at a time, on all nodes together."""
+    """Who is here. A name is one user's at a time, on all nodes together; on one of them, the
+    domain sees to that itself."""
 
     def claim(self, key: str) -> Awaitable[bool]:
-        """Take a name; False if somebody has it."""
+        """Take a name that nobody on this node has; False if somebody elsewhere has it."""
 
     def release(self, key: str) -> None:
         """Give it back."""

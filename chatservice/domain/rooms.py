@@ -7,19 +7,29 @@ from chatservice.domain.log import Cursor, Log, Tails
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
 from chatservice.errors import Code, Refusal
+from chatservice.events import Event
 
 Report = Callable[..., None]
 """Called with a format and its fields: a line for the operator."""
+
+Soon = Callable[[Callable[[], None]], object]
+"""Called with what is to be done in a moment, when more of the kind may have come together."""
 
 
 class Rooms:
     """Every room there is, in `by_key` (`names.key`).
 
-    `now` tells the time in milliseconds since 1970, `report` takes a line for the operator.
+    `now` tells the time in milliseconds since 1970, `soon` does something in a moment, `report`
+    takes a line for the operator.
     """
 
     def __init__(
-        self, engine: Engine, tails: Tails, now: Callable[[], int], report: Report
+        self,
+        engine: Engine,
+        tails: Tails,
+        now: Callable[[], int],
+        soon: Soon,
+        report: Report,
     ) -> None:
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
@@ -27,6 +37,8 @@ class Rooms:
         self._store = engine.store
         self._passwords = engine.passwords
         self._now = now
+        self._soon = soon
+        self._untold: set[Room] = set()
         self._report = report
 
     async def open(self, rooms: Iterable[str] = ()) -> None:
@@ -106,7 +118,7 @@ class Rooms:
         """
         session.needs_user()
         room = self.find(name)
-        if room.password is not None and room not in session.rooms:
+        if room.password is not None and session not in room.sessions:
             if password is None:
                 raise Refusal(
                     Code.PASSWORD_NEEDED,
@@ -122,11 +134,11 @@ class Rooms:
     def place(self, session: Session, room: Room, after: int | None = None) -> None:
         """Put a session into a room, which it may enter."""
         user = session.needs_user()
-        cursor = session.rooms.get(room)
+        cursor = room.sessions.get(session)
         if cursor is not None:
             if after is not None:
                 cursor.close()
-                self._read(session, room, after)
+                Cursor(room.log, session, after)
             return
         if len(session.rooms) >= limits.ROOMS_JOINED:
             raise Refusal(
@@ -135,16 +147,26 @@ class Rooms:
             )
         if session.here is not None:
             self._leave(session, session.here)
-        if user not in room.users():
-            room.log.tell(events.Came(room.name, user.name), session.reader)
-        self._read(session, room, after)
+        if not _is_in(user, room):
+            self.tell(room, events.Came(room.name, user.name))
+        Cursor(room.log, session, after)
+        session.rooms = (*session.rooms, room)
         if not session.echo:
             session.here = room
         self._report("{user} is in {room}", user=user.name, room=room.name)
 
-    @staticmethod
-    def _read(session: Session, room: Room, after: int | None) -> None:
-        session.rooms[room] = room.sessions[session] = Cursor(room.log, session.reader, after)
+    def tell(self, room: Room, event: Event, but: Session | None = None) -> None:
+        """Show an event to those in a room, but for one, together with what else happens there in
+        the next moment."""
+        room.log.tell(event, room.sessions[but] if but is not None else None)
+        if not self._untold:
+            self._soon(self._tell_news)
+        self._untold.add(room)
+
+    def _tell_news(self) -> None:
+        untold, self._untold = self._untold, set()
+        for room in untold:
+            room.log.tell_news()
 
     def leave(self, session: Session, room: Room) -> None:
         """Leave a room; a person goes back to the lobby."""
@@ -157,15 +179,19 @@ class Rooms:
             self.place(session, self.lobby)
 
     def _leave(self, session: Session, room: Room, farewell: str = "") -> None:
-        session.rooms.pop(room).close()
-        del room.sessions[session]
+        session.needs_room(room).close()
+        session.rooms = tuple(each for each in session.rooms if each is not room)
         if session.here is room:
             session.here = None
         user = session.user
-        if user is not None and user not in room.users():
-            room.log.tell(events.Left(room.name, user.name, farewell))
+        if user is not None and not _is_in(user, room):
+            self.tell(room, events.Left(room.name, user.name, farewell))
 
     def leave_all(self, session: Session, farewell: str = "") -> None:
         """Leave every room; `farewell` is a last word to those who stay."""
-        for room in tuple(session.rooms):
+        for room in session.rooms:
             self._leave(session, room, farewell)
+
+
+def _is_in(user: User, room: Room) -> bool:
+    return any(session in room.sessions for session in user.sessions)

@@ -204,6 +204,13 @@ def answer(it: answers.Answer, id_: Any) -> bytes:
     return line({**head, **_fields(it)})
 
 
+def stored(position: int, id_: str | int | None) -> bytes:
+    """Return `answer(Stored(position), id_)`, of which there are as many as entries."""
+    if type(id_) is int:
+        return b'{"event":"ok","id":%d,"seq":%d}\n' % (id_, position)
+    return answer(answers.Stored(position), id_)
+
+
 def answer_of(class_: type[A], it: answers.Fields) -> A:
     """Return the answer of an `ok` object, as `class_`, which the table of commands tells."""
     if class_ is answers.History:

@@ -59,7 +59,10 @@ def _prefix(it: Run) -> str:
 
 def _prefixed(prefix: str, texts: Sequence[str]) -> bytes:
     """Put `prefix` before every line of every text, so that none looks like another's."""
-    lines = "\n".join(texts).replace("\n", "\n" + prefix)
+    start = "\n" + prefix
+    lines = start.join(texts)
+    if lines.count("\n") >= len(texts):  # a text of several lines: programs can say such
+        lines = "\n".join(texts).replace("\n", start)
     return f"{prefix}{lines}\n".encode()
 
 

@@ -75,7 +75,9 @@ def talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
     if b"\0" in chunk:
         return None
     try:
-        text = "\n" + chunk.replace(b"\r\n", b"\n")[:-1].decode()
+        if b"\r" in chunk:
+            chunk = chunk.replace(b"\r\n", b"\n")
+        text = "\n" + chunk[:-1].decode()
     except UnicodeDecodeError:
         return None
     if (_NOT_TALK_BARE if bare_words else _NOT_TALK).search(text):

@@ -5,7 +5,6 @@ on its way) holds the reading of further input, so that answers come in the orde
 and a client that asks without reading stops itself and nobody else. Talk alone does not wait.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, Protocol, TypeVar
@@ -24,6 +23,7 @@ from chatservice.domain.tickets import Upload
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.telnet import IAC
+from chatservice.protocols import direct
 from chatservice.protocols.lines import LineStream
 from chatservice.protocols.raw import Receiving, Sender
 
@@ -71,25 +71,32 @@ class ChatProtocol(LineStream):
     log = Logger()
     factory: Any
 
+    # Most connections are idle, and what few of them ever need is no memory of theirs.
+    greeted = False
+    _input_ended = False
+    _finishing = False
+    _receiving: Receiving | None = None
+    _lingering: Any = None
+    _dismissed = False
+
     def __init__(self) -> None:
-        self.greeted = False
-        self.peer = ""
+        super().__init__()
         self._speaker: Speaker | None = None
         self._greeting: Any = None
-        self._holds: Counter[str] = Counter()
-        self._input_ended = False
-        self._finishing = False
-        self._receiving: Receiving | None = None
-        self._lingering: Any = None
-        self._dismissed = False
-        self._unstored = 0
         self._quiet: Any = None
+        self._holds: tuple[str, ...] = ()
+        self._unstored = 0
 
     # -- the life of a connection ----------------------------------------------------------------
 
+    @property
+    def peer(self) -> str:
+        """Where it comes from. Behind a proxy, that is known from the first bytes on."""
+        return _shown(self.transport.getPeer())
+
     def connectionMade(self) -> None:
         """Wait a moment for a program to speak first; greet a person who does not."""
-        self.peer = _shown(self.transport.getPeer())
+        direct.settle(self.transport)
         for option in ("setTcpNoDelay", "setTcpKeepAlive"):
             if hasattr(self.transport, option):
                 getattr(self.transport, option)(True)
@@ -121,7 +128,6 @@ class ChatProtocol(LineStream):
                 if self.greeted:
                     self.transport.write(self.factory.nameless)
                 return
-            self.peer = _shown(self.transport.getPeer())  # behind a proxy, it is known only now
             self._speaker = self.factory.speaker(self, line)
         try:
             self._speaker.line(line)
@@ -167,7 +173,7 @@ class ChatProtocol(LineStream):
         """Call once nothing more has come for `QUIET_SECONDS`."""
 
         def quiet() -> None:
-            if self._holds.total():  # it is we who do not read
+            if self._holds:  # it is we who do not read
                 self._quiet = self.factory.reactor.callLater(QUIET_SECONDS, quiet)
             else:
                 self._quiet = None
@@ -179,16 +185,21 @@ class ChatProtocol(LineStream):
 
     def hold(self, why: str) -> None:
         """Read nothing more, until `release` was called as often with the same reason."""
-        self._holds[why] += 1
+        self._holds = (*self._holds, why)
         self.pauseProducing()
 
     def release(self, why: str) -> None:
         """Read on, unless there is another reason not to."""
-        if not self._holds[why]:
+        if why not in self._holds:
             return
-        self._holds[why] -= 1
-        if not self._holds.total() and self.connected:
+        at = self._holds.index(why)
+        self._holds = (*self._holds[:at], *self._holds[at + 1 :])
+        if not self._holds and self.connected:
             self._read_on()
+
+    def drained(self) -> None:
+        """The other side reads again: what it asks for may be answered."""
+        self.release("full")
 
     def _read_on(self) -> None:
         self.paused = False
@@ -218,14 +229,14 @@ class ChatProtocol(LineStream):
 
     def written(self, full: bool) -> None:
         """An answer was written. While the other side does not read, it is asked for no more."""
-        if full and not self._holds["full"]:
+        if full and "full" not in self._holds:
             self.hold("full")
 
     def storing(self, count: int = 1) -> None:
         """So many entries said here are on their way to the disk. Beyond a bound, no more is read
         until some of them are there."""
         self._unstored += count
-        if self._unstored >= limits.UNSTORED_ENTRIES and not self._holds["unstored"]:
+        if self._unstored >= limits.UNSTORED_ENTRIES and "unstored" not in self._holds:
             self.hold("unstored")
 
     def stored(self, count: int = 1) -> None:
@@ -294,7 +305,7 @@ class ChatProtocol(LineStream):
         half = not ISSLTransport.providedBy(self.transport)  # TLS ends as a whole (RFC 8446, 6.1)
         if half and not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
             self.transport.loseWriteConnection()
-            self._holds.clear()
+            self._holds = ()
             self._read_on()
         else:
             self.transport.loseConnection()

@@ -1,8 +1,9 @@
-"""A write that goes straight to the socket where nothing waits before it.
+"""What is done with a plain socket's transport that transports in general do not offer.
 
-`transport.write` puts the bytes aside, asks the poll to say when the socket can take them, sends
-them then, and asks it to stop saying so: beside the send itself that costs as much as the send. A
-socket that is not full takes them now (docs/performance.md).
+A write can go straight to the socket where nothing waits before it. `transport.write` puts the
+bytes aside, asks the poll to say when the socket can take them, sends them then, and asks it to
+stop saying so: beside the send itself that costs as much as the send. A socket that is not full
+takes them now (docs/performance.md).
 """
 
 from typing import Any
@@ -16,7 +17,12 @@ def write(transport: Any, data: bytes) -> None:
     What the socket does not take at once goes the usual way, and so does everything on a transport
     that is no plain socket. Whether a connection is lost is for the transport to find out.
     """
-    if isinstance(transport, Connection) and _nothing_waits(transport):
+    if (
+        isinstance(transport, Connection)
+        and not (transport._tempDataLen or transport.dataBuffer)
+        and not (transport.TLS or transport.disconnecting or transport._writeDisconnecting)
+        and transport.connected
+    ):
         try:
             sent = transport.socket.send(data)
         except OSError:  # full, or lost
@@ -27,12 +33,13 @@ def write(transport: Any, data: bytes) -> None:
     transport.write(data)
 
 
-def _nothing_waits(transport: Connection) -> bool:
-    return (
-        not transport._tempDataLen
-        and not transport.dataBuffer
-        and not transport.TLS
-        and bool(transport.connected)
-        and not transport.disconnecting
-        and not transport._writeDisconnecting
-    )
+def settle(transport: Any) -> None:
+    """Give a new transport the attributes that it would get later.
+
+    CPython stores the attributes of instances in a third of the space as long as all instances get
+    the same ones in the same order (PEP 412); a transport gets some when it is first written to, by
+    which time it is too late for that: 830 bytes for each connection.
+    """
+    if isinstance(transport, Connection):
+        for name in ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset"):
+            setattr(transport, name, getattr(transport, name))

@@ -5,9 +5,9 @@ While it is full the cursors stand still, and nothing is queued: what a slow rea
 given is in the log, in memory or in storage. That is why it costs nobody anything.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from chatservice import limits, names
-from chatservice.domain.log import Block, Cursor, Log, Render
+from chatservice.domain.log import Block, Cursor, Log, News, Render
 from chatservice.events import Event, Notice
 from chatservice.protocols.direct import write
 
@@ -30,44 +30,51 @@ class Dialect:
     event: Callable[[Event], bytes]
 
 
-Replay = Callable[[Log, int], Awaitable[Sequence[Block]]]
+class Connection(Protocol):
+    """What a feed is on."""
+
+    transport: Any
+
+    @property
+    def peer(self) -> str:
+        """Where it comes from."""
+
+    def drained(self) -> None:
+        """The transport was full, and can take more."""
+
+
+class Past(Protocol):
+    """Where a feed reads on, of what is no longer in memory: `chatservice.domain.chat.Chat`."""
+
+    def replay(self, log: Log, after: int) -> Awaitable[Sequence[Block]]:
+        """Return blocks behind a position."""
+
+    def shown(self, cursor: Cursor) -> None:
+        """A reader was shown a log that is `kept` up to where its cursor stands."""
 
 
 @implementer(IPushProducer)
 class Feed:
-    """A `chatservice.domain.log.Reader` on a transport, of which it is the streaming producer.
-
-    `drained` is called when a full transport can take more, `shown` with a cursor that moved.
-    `ignored` holds the keys (`names.key`) of users whose entries are left out.
-    """
+    """A `chatservice.domain.log.Reader` on a connection, of whose transport it is the streaming
+    producer."""
 
     log = Logger()
+    __slots__ = ("_behind", "_connection", "_dialect", "_ended", "_held", "_past", "full")
 
-    def __init__(
-        self,
-        transport: Any,
-        dialect: Dialect,
-        replay: Replay,
-        shown: Callable[[Cursor], None],
-        drained: Callable[[], None],
-    ) -> None:
+    def __init__(self, connection: Connection, dialect: Dialect, past: Past) -> None:
         self.full = False
-        self.ignored: set[str] = set()
-        self._transport = transport
+        self._connection = connection
         self._dialect = dialect
-        self._replay = replay
-        self._shown = shown
-        self._drained = drained
+        self._past = past
         self._held = False
-        self._behind: dict[Cursor, None] = {}
-        self._replaying: set[Cursor] = set()
+        self._behind: tuple[Cursor, ...] = ()
         self._ended = False
 
     # -- the transport's side --------------------------------------------------------------------
 
     def start(self) -> None:
         """Become the transport's producer."""
-        self._transport.registerProducer(self, True)
+        self._connection.transport.registerProducer(self, True)
 
     def pauseProducing(self) -> None:
         """The transport is full."""
@@ -76,13 +83,13 @@ class Feed:
     def resumeProducing(self) -> None:
         """The transport can take more."""
         self.full = False
-        self._read_on()
-        self._drained()
+        self.wake(())
+        self._connection.drained()
 
     def stopProducing(self) -> None:
         """The connection is gone."""
         self._ended = True
-        self._behind.clear()
+        self._behind = ()
 
     def cork(self) -> None:
         """Write nothing yet."""
@@ -91,103 +98,148 @@ class Feed:
     def uncork(self) -> None:
         """Write from now on."""
         self._held = False
-        self._read_on()
+        self.wake(())
 
     def hold(self) -> None:
         """Let a file's bytes have the transport: cursors stand still."""
         self._held = True
-        self._transport.unregisterProducer()
+        self._connection.transport.unregisterProducer()
 
     def release(self) -> None:
         """Go on after a file."""
         self.full = False
         self.start()
         self.uncork()
-        self._drained()
+        self._connection.drained()
 
     def stop(self) -> None:
         """Show nothing more: the connection is to end once what was written has gone."""
         if not self._ended:
             self.stopProducing()
-            self._transport.unregisterProducer()
+            self._connection.transport.unregisterProducer()
 
     # -- the domain's side -----------------------------------------------------------------------
 
-    def tell(self, event: Event) -> None:
-        """Show an event, unless the reader cannot take it now."""
+    @property
+    def origin(self) -> str:
+        """Where its connection comes from."""
+        return self._connection.peer
+
+    def tell(self, news: News) -> None:
+        """Show news, unless the reader cannot take them now."""
         if not (self.full or self._held or self._ended):
-            self._transport.write(self._dialect.event(event))
+            write(self._connection.transport, news.rendered(self._dialect.event))
 
     def end(self, sentence: str) -> None:
         """Tell `sentence`, then end the connection."""
-        self.tell(Notice(sentence))
+        self.tell(News((Notice(sentence),)))
         full = self.full
         self.stop()
         if full:
-            self._transport.abortConnection()
+            self._connection.transport.abortConnection()
         else:
-            self._transport.loseConnection()
+            self._connection.transport.loseConnection()
 
-    def wake(self, cursors: Iterable[Cursor]) -> None:
-        """Write what is behind these cursors, as far as the transport takes it."""
-        if not self._ended:
-            for cursor in cursors:
-                self._behind[cursor] = None
-            self._read_on()
-
-    def _read_on(self) -> None:
-        """Read what is behind all cursors, in pieces of about `WRITE_BYTES`, each one write.
+    def wake(self, cursors: tuple[Cursor, ...]) -> None:
+        """Write what is behind these cursors, as far as the transport takes it.
 
         An error in one reader's feed ends that reader's connection, and is nobody else's.
         """
+        if self._ended:
+            return
         try:
-            while self._behind and not (self.full or self._held):
-                piece = self._next_piece()
-                if piece:
-                    write(self._transport, piece)
+            if self._behind:
+                new = (cursor for cursor in cursors if cursor not in self._behind)
+                self._behind = (*self._behind, *new)
+            elif len(cursors) == 1 and self._wake_live(cursors[0]):
+                return
+            else:
+                self._behind = cursors
+            self._read_on()
         except Exception:
-            self.log.failure("feeding a reader failed")
-            self.end("Something went wrong in the server; connect again to go on.")
+            self._failed()
+
+    def _failed(self) -> None:
+        self.log.failure("feeding a reader failed")
+        self.end("Something went wrong in the server; connect again to go on.")
+
+    def _wake_live(self, cursor: Cursor) -> bool:
+        """Write the newest block of a log, if that is all that its reader lacks, and they want all
+        of it: the short way, which nearly all that is ever read goes. Else return False."""
+        log = cursor.log
+        block = log.newest
+        if (
+            self.full
+            or self._held
+            or block is None
+            or not cursor.live_from <= cursor.position == log.up_to_date
+            or cursor.own is not None
+            or cursor.owner.ignored
+            or log.kept
+        ):
+            return False
+        data = block.joined(self._dialect.live, log.name)
+        if len(data) > limits.WRITE_BYTES:
+            return False
+        cursor.position = block.last
+        write(self._connection.transport, data)
+        return True
+
+    def _read_on(self) -> None:
+        """Read what is behind all cursors, in pieces of about `WRITE_BYTES`, each one write."""
+        while self._behind and not (self.full or self._held):
+            piece = self._next_piece()
+            if piece:
+                write(self._connection.transport, piece)
 
     def _next_piece(self) -> bytes:
-        parts: list[bytes] = []
-        room = limits.WRITE_BYTES
-        for cursor in tuple(self._behind):
+        piece, room = b"", limits.WRITE_BYTES
+        for at, cursor in enumerate(self._behind):
             log = cursor.log
-            if cursor in log.cursors:
-                while cursor.position < log.last:
-                    block = log.since(cursor.position)
-                    if block is None:
-                        self._read_stored(cursor)
-                        break
-                    parts.append(self._rendered(cursor, block, room))
-                    room -= len(parts[-1])
-                    if room <= 0:
-                        self._shown(cursor)
-                        return b"".join(parts)
-                self._shown(cursor)
-            del self._behind[cursor]
-        return b"".join(parts)
+            while cursor.position < log.last and cursor.open:
+                block = log.since(cursor.position)
+                if block is None:
+                    self._read_stored(cursor)
+                    break
+                more = self._rendered(cursor, block, room)
+                piece = piece + more if piece else more
+                room -= len(more)
+                if room <= 0:
+                    self._behind = (*self._behind[at + 1 :], cursor)  # who waited comes first
+                    self._note(cursor)
+                    return piece
+            self._note(cursor)
+        self._behind = ()
+        return piece
+
+    def _note(self, cursor: Cursor) -> None:
+        if cursor.log.kept:
+            self._past.shown(cursor)
 
     def _read_stored(self, cursor: Cursor) -> None:
         """Read on from storage, for a cursor that fell off what is in memory."""
-        if cursor not in self._replaying:
-            self._replaying.add(cursor)
+        if not cursor.replaying:
+            cursor.replaying = True
             reading = Deferred.fromCoroutine(self._replayed(cursor.log, cursor.position))
             reading.addCallback(self._stored, cursor).addErrback(self._unreadable, cursor)
 
     async def _replayed(self, log: Log, position: int) -> Sequence[Block]:
-        return await self._replay(log, position)
+        return await self._past.replay(log, position)
 
     def _stored(self, blocks: Sequence[Block], cursor: Cursor) -> None:
-        self._replaying.discard(cursor)
-        if self._ended or cursor not in cursor.log.cursors:
+        cursor.replaying = False
+        if self._ended or not cursor.open:
             return
         if not (self.full or self._held):  # else it came too late: it is read again
             if not blocks:  # what it has not read is no longer kept
                 cursor.pass_over(cursor.log.memory_from)
             self._write_stored(cursor, blocks)
         self.wake((cursor,))
+
+    def _unreadable(self, failure: Any, cursor: Cursor) -> None:
+        cursor.replaying = False
+        self.log.failure("reading log {name} failed", failure, name=cursor.log.name)
+        self.end("What was said before could not be read; connect again to go on.")
 
     def _write_stored(self, cursor: Cursor, blocks: Sequence[Block]) -> None:
         parts: list[bytes] = []
@@ -199,18 +251,13 @@ class Feed:
                 break
         piece = b"".join(parts)
         if piece:
-            write(self._transport, piece)
-        self._shown(cursor)
-
-    def _unreadable(self, failure: Any, cursor: Cursor) -> None:
-        self._replaying.discard(cursor)
-        self.log.failure("reading log {name} failed", failure, name=cursor.log.name)
-        self.end("What was said before could not be read; connect again to go on.")
+            write(self._connection.transport, piece)
+        self._note(cursor)
 
     def _rendered(self, cursor: Cursor, block: Block, room: int) -> bytes:
         """Return what of a block is for this cursor, about `room` bytes of it, and move it on."""
         fresh = block.first > cursor.position and block.first > cursor.live_from
-        if fresh and cursor.own is None and not self.ignored:
+        if fresh and cursor.own is None and not cursor.owner.ignored:
             data = block.joined(self._dialect.live, cursor.log.name)
             if len(data) <= room:
                 cursor.position = block.last
@@ -221,6 +268,7 @@ class Feed:
         """The same, a run at a time: for who has read some of it, wrote some of it, or does not
         want all of it."""
         name, own, picked = cursor.log.name, cursor.own or (), []
+        ignored = cursor.owner.ignored
         live = block.pieces(self._dialect.live, name)
         for (first, run), piece in zip(block.runs, live, strict=True):
             last = first + len(run.texts) - 1
@@ -228,7 +276,7 @@ class Feed:
                 continue
             if room <= 0:
                 break
-            if not (first in own or (self.ignored and names.key(run.who) in self.ignored)):
+            if not (first in own or (ignored and names.key(run.who) in ignored)):
                 if first <= cursor.position:
                     run = run._replace(texts=run.texts[cursor.position + 1 - first :])
                     first = cursor.position + 1

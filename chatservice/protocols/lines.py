@@ -25,10 +25,14 @@ class LineStream(LineReceiver):
     MAX_LENGTH = limits.LINE_BYTES
 
     transport: Any  # TCP, TLS or a pipe: what each can do is asked where it is used
-    more_came = False
-    _busyReceiving = False
-    _buffer = b""
     _skipping = False
+
+    def __init__(self) -> None:
+        # CPython keeps instances small that have the same attributes, set in the same order.
+        self.paused = False
+        self.more_came = False
+        self._busyReceiving = False
+        self._buffer = b""
 
     def dataReceived(self, data: bytes) -> None:
         """Take in a chunk. While paused, or called by one of our own callbacks, it waits."""

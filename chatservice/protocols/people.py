@@ -14,6 +14,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import Need, Request
 from chatservice.protocols.connection import ChatProtocol
+from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
 
 TEXT = Dialect(live=shown.run, replayed=shown.replayed, event=shown.event)
@@ -22,13 +23,14 @@ TEXT = Dialect(live=shown.run, replayed=shown.replayed, event=shown.event)
 class Person:
     """A `chatservice.protocols.connection.Speaker` in the text dialect."""
 
+    __slots__ = ("_astray", "_bare_words", "_chat", "_connection", "_corked", "_feed", "_session")
+
     def __init__(self, connection: ChatProtocol, chat: Chat, bare_words: bool) -> None:
         self._connection = connection
         self._chat = chat
         self._bare_words = bare_words
-        self._feed = Feed(connection.transport, TEXT, chat.replay, chat.people.shown, self._drained)
-        self._session = Session(self._feed, echo=False, origin=connection.peer)
-        self._feed.ignored = self._session.ignored
+        self._feed = Feed(connection, TEXT, chat)
+        self._session = Session(self._feed, echo=False)
         self._feed.start()
         self._astray = False
         self._corked: list[bytes] | None = None
@@ -147,7 +149,7 @@ class Person:
         if self._corked is not None:
             self._corked.append(data)
         else:
-            self._connection.transport.write(data)
+            write(self._connection.transport, data)
             self._connection.written(self._feed.full)
 
     def _uncork(self) -> None:
@@ -158,9 +160,6 @@ class Person:
         if corked is not None:
             self._write(b"".join(corked))
             self._feed.uncork()
-
-    def _drained(self) -> None:
-        self._connection.release("full")
 
     # -- commands of this dialect ----------------------------------------------------------------
 

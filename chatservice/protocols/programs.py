@@ -12,6 +12,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Need, Request
 from chatservice.protocols.connection import ChatProtocol
+from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
 
 JSON = Dialect(live=jsonlines.run, replayed=jsonlines.run, event=jsonlines.event)
@@ -20,12 +21,13 @@ JSON = Dialect(live=jsonlines.run, replayed=jsonlines.run, event=jsonlines.event
 class Program:
     """A `chatservice.protocols.connection.Speaker` in the JSON dialect."""
 
+    __slots__ = ("_chat", "_connection", "_feed", "_session")
+
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
         self._connection = connection
         self._chat = chat
-        self._feed = Feed(connection.transport, JSON, chat.replay, chat.people.shown, self._drained)
-        self._session = Session(self._feed, echo=True, origin=connection.peer)
-        self._feed.ignored = self._session.ignored
+        self._feed = Feed(connection, JSON, chat)
+        self._session = Session(self._feed, echo=True)
         self._feed.start()
 
     def lines(self, lines: bytes) -> bool:
@@ -66,8 +68,10 @@ class Program:
         self._connection.stored()
         if isinstance(result, Refusal):
             self._refuse(id_, result)
-        elif isinstance(result, int):
-            self._write(jsonlines.answer(answers.Stored(result), id_))
+        elif isinstance(result, int) and self._connection.connected:
+            # Many come together: let the transport collect them.
+            self._connection.transport.write(jsonlines.stored(result, id_))
+            self._connection.written(self._feed.full)
 
     def _answer(self, request: Request, it: answers.Answer) -> None:
         self._write(jsonlines.answer(it, request.id))
@@ -90,11 +94,8 @@ class Program:
 
     def _write(self, data: bytes) -> None:
         if self._connection.connected:
-            self._connection.transport.write(data)
+            write(self._connection.transport, data)
             self._connection.written(self._feed.full)
-
-    def _drained(self) -> None:
-        self._connection.release("full")
 
     async def ended(self) -> None:
         """No more will come: what was said is stored, and then one leaves."""

@@ -1,13 +1,12 @@
 """Whatever happens, each reader of a log reads everything, once, in order."""
 
-from collections.abc import Iterable
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
 
-from chatservice.domain.log import Block, Cursor, Log, Tails, wake
+from chatservice.domain.log import Block, Cursor, Log, News, Tails, wake
 from chatservice.entries import Kind, Run
+from chatservice.events import Came
 
 
 def block(first: int, count: int) -> Block:
@@ -24,19 +23,19 @@ class Reading:
 
     def __init__(self, log: Log, stored: list[Block], after: int | None) -> None:
         self.got: list[int] = []
+        self.told: list[str] = []
         self.woken = 0
+        self.reader = self
         self.cursor = Cursor(log, self, after)
         self._stored = stored
 
-    def wake(self, cursors: Iterable[Cursor]) -> None:
+    def wake(self, cursors: tuple[Cursor, ...]) -> None:
         """Count."""
         self.woken += len(list(cursors))
 
-    def tell(self, event: object) -> None:
-        """Events are not what this is about."""
-
-    def end(self, sentence: str) -> None:
-        """Nor is this."""
+    def tell(self, news: News) -> None:
+        """Note what happened."""
+        self.told += news.rendered(lambda event: event.who.encode()).decode()
 
     def read(self) -> None:
         """Take everything behind the cursor, as a feed does."""
@@ -125,6 +124,24 @@ def test_a_reader_of_many_logs_is_woken_once():
         log.extend(block(1, 2))
     wake(logs)
     assert woken == [{logs[0], logs[1]}]
+
+
+def test_news_are_told_to_those_who_were_there():
+    """Each event to who was there when it happened, together, and before what was said after it."""
+    log = Log(1, "lab", 0, Tails())
+    early = Reading(log, [], None)
+    log.tell(Came("lab", "a"))
+    late = Reading(log, [], None)
+    log.tell(Came("lab", "b"))
+    assert early.told == []
+    log.extend(block(1, 1))
+    wake([log])
+    assert (early.told, late.told) == (["a", "b"], ["b"])
+    log.tell(Came("lab", "c"))
+    log.tell(Came("lab", "d"), but=late.cursor)
+    log.tell(Came("lab", "e"))
+    log.tell_news()
+    assert (early.told, late.told) == (["a", "b", "c", "d", "e"], ["b", "c", "e"])
 
 
 def test_everybody_at_one_cursor_is_handed_the_same_bytes():

@@ -128,3 +128,10 @@ def test_any_json_is_a_request_or_refused(value):
             assert jsonlines.request(jsonlines.load(line)).command.dialect & Dialect.JSON
         except Refusal as refusal:
             assert refusal.sentence
+
+
+@given(st.integers(0, 1 << 60), st.none() | st.text() | st.integers())
+def test_an_acknowledgement_is_an_answer_like_any(position, id_):
+    """It is only written faster."""
+    line = jsonlines.stored(position, id_)
+    assert line == jsonlines.answer(answers.Stored(position), id_)

@@ -10,15 +10,24 @@ from chatservice.protocols.feed import Dialect, Feed
 
 
 class Behind:
-    """A feed whose cursor stands before what is in memory, and the answers of its storage."""
+    """A feed whose cursor stands before what is in memory: its connection, and its storage, which
+    answers when it is told to."""
+
+    peer = "here"
+    ignored: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.transport = StringTransport()
         self.reads: list[Deferred] = []
-        dialect = Dialect(shown.run, shown.run, shown.event)
-        self.feed = Feed(self.transport, dialect, self.replay, lambda _: None, lambda: None)
+        self.feed = self.reader = Feed(self, Dialect(shown.run, shown.run, shown.event), self)
         self.feed.start()
-        self.feed.wake((Cursor(Log(1, "lab", 2, Tails()), self.feed, after=0),))
+        self.feed.wake((Cursor(Log(1, "lab", 2, Tails()), self, after=0),))
+
+    def drained(self) -> None:
+        """There is nothing to do."""
+
+    def shown(self, cursor: Cursor) -> None:
+        """There is nothing to note."""
 
     def replay(self, log, after):
         """Answer later."""

@@ -1,6 +1,5 @@
 """Group commit: durable first, then told; what arrives meanwhile goes together."""
 
-from collections.abc import Iterable
 
 import pytest
 import pytest_twisted
@@ -18,8 +17,9 @@ class Watcher:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.reader = self
 
-    def wake(self, cursors: Iterable[Cursor]) -> None:
+    def wake(self, cursors: tuple[Cursor, ...]) -> None:
         """Read everything."""
         for cursor in cursors:
             while cursor.position < cursor.log.last:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 
+from chatservice import names
 from chatservice.domain.log import Log, Tails
 from chatservice.domain.ports import Draft
 from chatservice.entries import FileMark, Kind, Run
@@ -33,7 +34,10 @@ def store(tmp_path):
     store.close()
 
 
-@given(st.integers(1, 1 << 60), st.lists(st.tuples(RUNS, st.integers(0, 3)), min_size=1))
+CLEAN = RUNS.map(lambda run: run._replace(texts=names.clean_all(run.texts)))
+
+
+@given(st.integers(1, 1 << 60), st.lists(st.tuples(CLEAN, st.integers(0, 3)), min_size=1))
 def test_runs_come_back_as_they_were_packed(start, runs):
     """What is stored says all that entries say, in no dialect, and where they stand."""
     block, first = [], start
@@ -41,6 +45,12 @@ def test_runs_come_back_as_they_were_packed(start, runs):
         block.append((first, run))
         first += len(run.texts) + gap
     assert blocks.unpack(start, blocks.pack(block)) == block
+
+
+def test_what_cannot_be_stored_is_not_stored_as_something_else():
+    """A text that no gate can have let through is refused."""
+    with pytest.raises(ValueError, match="001E"):
+        blocks.pack([(1, Run(Kind.MESSAGE, 0, "alice", ["one\x1etwo"]))])
 
 
 @pytest_twisted.ensureDeferred
