@@ -57,6 +57,10 @@ KEY_SECONDS = 86400.0
 GREETING_SECONDS = 0.25
 """Who says nothing for so long is a person, and is greeted (docs/protocol.md)."""
 
+ACCEPTING = 1024
+"""Connections that may wait to be accepted, on a `--port`. Of those beyond, each waits a second
+(RFC 6298, 2.1); a whole school whose network comes back is below it."""
+
 NEWS_SECONDS = 0.05
 """Who came and who left in so long is told together: nobody notices, and a thousand people whose
 network comes back do not each cost a write to each of the others."""

@@ -103,7 +103,7 @@ def endpoints(options: Mapping[str, Any]) -> list[str]:
     interface = options["interface"]
     kind = "tcp6" if ":" in interface else "tcp"
     where = f":interface={quoteStringArgument(interface)}" if interface else ""
-    ports = [f"{kind}:{port}{where}" for port in options["ports"]]
+    ports = [f"{kind}:{port}{where}:backlog={limits.ACCEPTING}" for port in options["ports"]]
     return [*ports, *options["listen"]]
 
 

@@ -66,7 +66,8 @@ class People:
             self._let_go(user)
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         position = self._become(session, user, account, after)
-        return answers.Welcome(user.name, user.registered, session.token, position)
+        token = session.token if session.echo else ""  # a person has no use for one
+        return answers.Welcome(user.name, user.registered, token, position)
 
     def _session_of(self, key: str, token: str | None) -> Session | None:
         """Return the session of the user with that key to which that token was given."""

@@ -1,7 +1,7 @@
 """The JSON dialect: one object a line, each way."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -228,19 +228,18 @@ def refusal(it: Refusal, id_: Any) -> bytes:
 
 def _fields(it: Any) -> answers.Fields:
     """An answer's or event's fields as JSON has them: `who` is `from`, times are RFC 3339."""
-    fields_: answers.Fields = _renamed(asdict(it))
-    return fields_
-
-
-def _renamed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            "from" if k == "who" else k: time(v) if k == "time" else _renamed(v)
-            for k, v in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_renamed(each) for each in value]
-    return value
+    values: answers.Fields = {}
+    for each in fields(it):
+        value = getattr(it, each.name)
+        if each.name == "who":
+            values["from"] = value
+        elif each.name == "time":
+            values["time"] = time(value)
+        elif "of" in each.metadata:
+            values[each.name] = [_fields(row) for row in value]
+        else:
+            values[each.name] = value
+    return values
 
 
 def _make(class_: type[Any], it: answers.Fields) -> Any:
