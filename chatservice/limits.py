@@ -45,6 +45,10 @@ UNSTORED_ENTRIES = 1024
 """What one connection may have said that the disk has not taken yet, before it is read no further:
 a commit's worth at full speed."""
 
+FAR_BEHIND = 5000
+"""Entries behind the present from which on a person is offered to skip them: more than one would
+read."""
+
 REPLAY_ENTRIES = 512
 """Entries read from storage at a time, for readers who are not."""
 

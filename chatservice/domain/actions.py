@@ -107,6 +107,16 @@ async def _history(chat: Chat, session: Session, args: Args) -> answers.History:
     return answers.History(room.name, tuple(heard))
 
 
+def _skip(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room = chat.rooms.of(session, args.get("room"))
+    cursor = session.needs_room(room)
+    position, last = cursor.position, room.log.last
+    cursor.pass_over(last)
+    if position == last:
+        return answers.Done("You are up to date.")
+    return answers.Done(f"You are up to date now; /history #{position} shows what you skipped.")
+
+
 async def _files(chat: Chat, session: Session, args: Args) -> answers.FileList:
     shelf = chat.files.shelf(session, args.get("room"))
     name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
@@ -173,6 +183,7 @@ ACTIONS: Mapping[str, Action] = {
     "away": _away,
     "ignore": _ignore,
     "history": _history,
+    "skip": _skip,
     "files": _files,
     "link": link,
     "remove": _remove,

@@ -234,6 +234,11 @@ _ROWS = (
         answer=answers.History,
     ),
     Command(
+        "skip",
+        "jumps to the present, for who is far behind",
+        (_HERE,),
+    ),
+    Command(
         "files",
         "lists the shelf of a room; @ is your own",
         (

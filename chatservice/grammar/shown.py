@@ -108,6 +108,11 @@ def event(it: events.Event) -> bytes:
     return f"* {text}\n".encode()
 
 
+def skip(log: str, behind: int) -> bytes:
+    """Return the offer to leave out what one is behind in a log, in entries."""
+    return f"* You are {behind} entries behind in {log}; /skip jumps to the present.\n".encode()
+
+
 def refusal(it: Refusal) -> bytes:
     """Return a refusal as a line. What it quotes of the asker's is made safe here."""
     return f"! {clean(it.sentence)}\n".encode()

@@ -23,11 +23,12 @@ from chatservice.protocols.direct import write
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How entries and events are rendered: `live` ones, and `replayed` ones, which happened before
-    the reader came."""
+    the reader came. Readers of some dialects are offered to `skip` what they are far behind."""
 
     live: Render
     replayed: Render
     event: Callable[[Event], bytes]
+    skip: Callable[[str, int], bytes] | None = None
 
 
 class Connection(Protocol):
@@ -59,7 +60,16 @@ class Feed:
     producer."""
 
     log = Logger()
-    __slots__ = ("_behind", "_connection", "_dialect", "_ended", "_held", "_past", "full")
+    __slots__ = (
+        "_behind",
+        "_connection",
+        "_dialect",
+        "_ended",
+        "_held",
+        "_offered",
+        "_past",
+        "full",
+    )
 
     def __init__(self, connection: Connection, dialect: Dialect, past: Past) -> None:
         self.full = False
@@ -69,6 +79,7 @@ class Feed:
         self._held = False
         self._behind: tuple[Cursor, ...] = ()
         self._ended = False
+        self._offered = False
 
     # -- the transport's side --------------------------------------------------------------------
 
@@ -83,8 +94,18 @@ class Feed:
     def resumeProducing(self) -> None:
         """The transport can take more."""
         self.full = False
+        if self._dialect.skip is not None:
+            self._offer(self._dialect.skip)
         self.wake(())
         self._connection.drained()
+
+    def _offer(self, skip: Callable[[str, int], bytes]) -> None:
+        """Offer to skip what is behind a room's cursor, each time that it has fallen far behind."""
+        behind = [c for c in self._behind if c.log.last - c.position >= limits.FAR_BEHIND]
+        if behind and not self._offered:
+            log = behind[0].log
+            write(self._connection.transport, skip(log.name, log.last - behind[0].position))
+        self._offered = bool(behind)
 
     def stopProducing(self) -> None:
         """The connection is gone."""

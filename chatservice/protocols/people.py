@@ -17,7 +17,7 @@ from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
 
-TEXT = Dialect(live=shown.run, replayed=shown.replayed, event=shown.event)
+TEXT = Dialect(shown.run, shown.replayed, shown.event, shown.skip)
 
 
 class Person:
