@@ -109,6 +109,14 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Matches(History):
+    """`search`: the same, and whether the newest entries are still being read in, so that there may
+    be more."""
+
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FileInfo:
     """A row of `files`.
 
@@ -169,6 +177,7 @@ Answer = (
     | Members
     | Topic
     | History
+    | Matches
     | FileList
     | GetTicket
     | PutTicket

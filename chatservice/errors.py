@@ -28,6 +28,7 @@ class Code(StrEnum):
     WRONG_SHA256 = "wrong-sha256"
     BAD_OFFSET = "bad-offset"
     BAD_TICKET = "bad-ticket"
+    TOO_SLOW = "too-slow"
     NOT_STORED = "not-stored"
     SERVER_ERROR = "server-error"
 
@@ -55,6 +56,7 @@ MEANINGS: dict[Code, str] = {
     Code.WRONG_SHA256: "the bytes do not have the declared SHA-256; nothing was kept",
     Code.BAD_OFFSET: "OFFSET lies outside of the file",
     Code.BAD_TICKET: "no such ticket: made up, used already, or too old",
+    Code.TOO_SLOW: "a search that would take too long",
     Code.NOT_STORED: "the disk refused it: not kept, and shown to nobody",
     Code.SERVER_ERROR: "an error of the server's; its operator finds it in the log",
 }

@@ -50,7 +50,19 @@ FAR_BEHIND = 5000
 read."""
 
 REPLAY_ENTRIES = 512
-"""Entries read from storage at a time, for readers who are not."""
+REPLAY_BYTES = 1 << 18
+"""What is read from storage at a time, for readers who are not nearly up to date."""
+
+SCAN_ENTRIES = 20_000
+"""Entries that are not in the index yet which a search looks through: a tenth of a second."""
+
+END_BLOCKS = 64
+"""Blocks that are let go of at a time, where entries are not kept for ever: a few milliseconds
+during which nothing else is stored."""
+
+END_REST_SECONDS = 0.05
+KEEP_SECONDS = 60.0
+"""How long to rest between two such steps, and between two looks at what is too old."""
 
 TICKET_SECONDS = 600.0
 """Time to use a ticket: enough to paste it into another terminal."""

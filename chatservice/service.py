@@ -63,7 +63,8 @@ class ChatService(Service):
         data = Path(self._options["data"])
         files = Path(self._options["files"] or data / "SharedFiles")
         try:
-            self._embedded = Embedded(self._reactor, data, files)
+            keep = self._options["keep-seconds"], self._options["keep-bytes"]
+            self._embedded = Embedded(self._reactor, data, files, *keep)
             soon = partial(self._reactor.callLater, limits.NEWS_SECONDS)
             self.factory.chat = Chat(self._embedded.engine, time.time, soon, self.log.info)
             found: list[Any] = []

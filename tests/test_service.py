@@ -66,6 +66,7 @@ def test_two_servers_do_not_share_their_data(tmp_path, server):
         (["--port", "70000"], "--port takes a number from 0 to 65535, not 70000."),
         (["--port", "http"], "--port takes a number from 0 to 65535, not http."),
         (["--room", "a b"], "--room a b: A room's name is made of letters"),
+        (["--keep", "90"], "--keep takes a time, such as 90d, or a size, such as 20GB, not 90."),
         (["--listen", "nonsense:1"], "cannot listen on nonsense:1"),
         (["--interface", "192.0.2.1", "--port", "0"], "Cannot assign requested address"),
     ],

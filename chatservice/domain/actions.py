@@ -5,7 +5,7 @@ An action answers at once or later. What a dialect does in its own way stands in
 answers are not waited for.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from chatservice import answers, limits, names
@@ -13,7 +13,7 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.places import Room, Session
 from chatservice.domain.ports import Done
 from chatservice.domain.tickets import Download
-from chatservice.entries import Kind
+from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Request, help_lines
 
@@ -103,8 +103,17 @@ async def _history(chat: Chat, session: Session, args: Args) -> answers.History:
     after, before = args.get("after"), args.get("before")
     limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
     entries = await chat.history(room, after, before, limit)
-    heard = (one for one in entries if names.key(one[1].who) not in session.ignored)
-    return answers.History(room.name, tuple(heard))
+    return answers.History(room.name, _heard(session, entries))
+
+
+def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple[int, Entry], ...]:
+    return tuple(one for one in entries if names.key(one[1].who) not in session.ignored)
+
+
+async def _search(chat: Chat, session: Session, args: Args) -> answers.Matches:
+    room = chat.rooms.of(session, args.get("room"))
+    found = await chat.search(room, args["text"], args.get("before"), args.get("limit", 20))
+    return answers.Matches(room.name, _heard(session, found.entries), found.pending)
 
 
 def _skip(chat: Chat, session: Session, args: Args) -> answers.Done:
@@ -183,6 +192,7 @@ ACTIONS: Mapping[str, Action] = {
     "away": _away,
     "ignore": _ignore,
     "history": _history,
+    "search": _search,
     "skip": _skip,
     "files": _files,
     "link": link,

@@ -10,7 +10,7 @@ from chatservice.domain.files import Files
 from chatservice.domain.log import Block, Cursor, Log, Tails
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session
-from chatservice.domain.ports import Done, Draft, Engine
+from chatservice.domain.ports import Done, Draft, Engine, Found
 from chatservice.domain.rooms import Report, Rooms, Soon
 from chatservice.entries import Entry, Kind, Run
 
@@ -78,16 +78,30 @@ class Chat:
         else the last `limit`, of those before `before` if that is given."""
         limit = min(limit, limits.HISTORY_ENTRIES)
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
-        start = max(0, end - 1 - limit) if after is None else after
         found: list[tuple[int, Entry]] = []
-        while len(found) < limit and start + 1 < end:
-            blocks = await self._store.read(room.log.id, start, limit - len(found))
+        if after is None:
+            while len(found) < limit:
+                older = await self._store.read_back(room.log.id, end, limit - len(found))
+                if not older:
+                    break
+                pairs = [pair for block in older for pair in block.entries() if pair[0] < end]
+                found, end = pairs + found, older[0].first
+            return found[-limit:] if limit else []
+        while len(found) < limit and after + 1 < end:
+            blocks = await self._store.read(room.log.id, after, limit - len(found))
             if not blocks:
                 break
             for block in blocks:
-                found += [pair for pair in block.entries(start) if pair[0] < end]
-                start = block.last
+                found += [pair for pair in block.entries(after) if pair[0] < end]
+                after = block.last
         return found[:limit]
+
+    async def search(self, room: Room, words: str, before: int | None, limit: int) -> Found:
+        """Return the last entries of a room, of those before `before` if that is given, that have
+        all these words (`Store.search`)."""
+        end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
+        limit = min(limit, limits.HISTORY_ENTRIES)
+        return await self._store.search(room.log.id, words, end, limit)
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
         """Return blocks behind a position, for a reader who fell off what is in memory."""

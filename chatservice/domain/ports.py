@@ -6,11 +6,11 @@ process for the only one that writes: positions, rooms' numbers and names are th
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chatservice.answers import FileInfo
 from chatservice.domain.log import Block, Cursor, Log
-from chatservice.entries import FileMark, Run
+from chatservice.entries import Entry, FileMark, Run
 
 Done = Callable[[int | Exception], None]
 """Called once, with the position of the first entry that was stored, or with what went wrong."""
@@ -72,6 +72,14 @@ class Account:
     shown: int
 
 
+class Found(NamedTuple):
+    """What a search has found: entries with their positions, oldest first, and whether the newest
+    ones are still being read in, so that there may be more."""
+
+    entries: Sequence[tuple[int, Entry]]
+    pending: bool
+
+
 class Store(Protocol):
     """Rooms, accounts, and the logs' past."""
 
@@ -86,6 +94,17 @@ class Store(Protocol):
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position: a block or more, of about `limit` entries altogether."""
+
+    def read_back(self, log: int, before: int, limit: int) -> Awaitable[Sequence[Block]]:
+        """The entries before a position: the newest blocks, in their order, with about `limit` of
+        them altogether."""
+
+    def search(self, log: int, words: str, before: int, limit: int) -> "Awaitable[Found]":
+        """The last `limit` entries of a room before a position in which all of `words` occur: words
+        in any case, `"one behind the other"`, or the beginning of one, `begin*`.
+
+        Raises `Refusal` (bad-argument, too-slow).
+        """
 
     def account(self, name: str) -> Awaitable[Account | None]:
         """The account of a name, or None."""

@@ -234,6 +234,17 @@ _ROWS = (
         answer=answers.History,
     ),
     Command(
+        "search",
+        'finds what was said here: all words, "in a row", or begin*',
+        (
+            Arg("room", Form.WORD, "the room", dialect=_J),
+            Arg("text", Form.REST, "words that an entry has; any case, with or without accents"),
+            Arg("before", Form.NUMBER, "those before this position", True, _J),
+            Arg("limit", Form.NUMBER, "how many at most (20; never more than 1000)", True, _J),
+        ),
+        answer=answers.Matches,
+    ),
+    Command(
         "skip",
         "jumps to the present, for who is far behind",
         (_HERE,),

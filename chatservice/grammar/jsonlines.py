@@ -200,7 +200,8 @@ def answer(it: answers.Answer, id_: Any) -> bytes:
     head: answers.Fields = {"event": "ok"} if id_ is None else {"event": "ok", "id": id_}
     if isinstance(it, answers.History):
         rows = [entry_fields(position, one, it.room) for position, one in it.entries]
-        return line({**head, "room": it.room, "entries": rows})
+        more = {"pending": it.pending} if isinstance(it, answers.Matches) else {}
+        return line({**head, "room": it.room, "entries": rows, **more})
     return line({**head, **_fields(it)})
 
 
@@ -213,9 +214,10 @@ def stored(position: int, id_: str | int | None) -> bytes:
 
 def answer_of(class_: type[A], it: answers.Fields) -> A:
     """Return the answer of an `ok` object, as `class_`, which the table of commands tells."""
-    if class_ is answers.History:
+    if issubclass(class_, answers.History):
         rows = tuple(entry_of(row)[:2] for row in it["entries"])
-        return class_(it["room"], rows)  # type: ignore[call-arg]
+        more = {"pending": it["pending"]} if "pending" in it else {}
+        return class_(it["room"], rows, **more)
     made: A = _make(class_, it)
     return made
 

@@ -209,6 +209,15 @@ def _history(it: answers.History) -> list[str]:
     return [line for position, one in it.entries for line in _replayed(position, one, it.room)]
 
 
+def _matches(it: answers.Matches) -> list[str]:
+    lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
+    if not lines:
+        lines = [f"* Nothing in {it.room} has all of that"]
+    if it.pending:
+        lines.append("* The newest of what was said is still being read in; search again soon.")
+    return lines
+
+
 def _files(it: answers.FileList) -> list[str]:
     place = "your own shelf" if it.room == "@" else f"the shelf of {it.room}"
     files = "1 file" if it.count == 1 else f"{it.count} files"
@@ -234,6 +243,7 @@ _ANSWERS: dict[type, Callable[..., list[str]]] = {
     answers.Members: _members,
     answers.Topic: _topic,
     answers.History: _history,
+    answers.Matches: _matches,
     answers.FileList: _files,
     answers.GetTicket: _nothing,
     answers.PutTicket: _nothing,

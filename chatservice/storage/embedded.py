@@ -1,5 +1,6 @@
 """The default engine: SQLite and plain folders, in one directory, for one process."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from chatservice.domain.ports import Engine
 from chatservice.errors import Code, Refusal
 from chatservice.storage.folders import Folders
 from chatservice.storage.journal import Journal
+from chatservice.storage.keeping import Keeping
 from chatservice.storage.passwords import Argon2Passwords
 from chatservice.storage.sqlite import SqliteStore
 
@@ -28,10 +30,19 @@ class LocalNames:
 class Embedded:
     """Everything that lasts, below `data`; shared files below `files`.
 
-    Raises `Refusal`, with one sentence for the operator, if that cannot be used.
+    Entries are kept for `keep_seconds`, and while the database has no more than `keep_bytes`; None
+    for either is no bound. Raises `Refusal`, with one sentence for the operator, if that cannot be
+    used.
     """
 
-    def __init__(self, reactor: Any, data: Path, files: Path) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        data: Path,
+        files: Path,
+        keep_seconds: float | None = None,
+        keep_bytes: int | None = None,
+    ) -> None:
         for folder in (data, files):
             _make_usable(folder)
         self._lock = FileLock(data / "lock")
@@ -45,6 +56,7 @@ class Embedded:
         self._store = SqliteStore(reactor, data / "chat.sqlite")
         self._folders = Folders(reactor, files, self._store)
         self._journal = Journal(self._store, reactor)
+        self._keeping = Keeping(reactor, time.time, self._store, keep_seconds, keep_bytes)
         self.engine = Engine(
             self._journal, self._store, LocalNames(), Argon2Passwords(reactor), self._folders
         )
@@ -52,9 +64,11 @@ class Embedded:
     def start(self) -> None:
         """From now on, wait for no disk: the reactor is about to run."""
         self._store.start()
+        self._keeping.start()
 
     async def close(self) -> None:
         """Store what was accepted, and let go."""
+        self._keeping.stop()
         await self._journal.settled()
         self._folders.close()
         self._store.close()

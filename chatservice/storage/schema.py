@@ -92,3 +92,9 @@ def open_database(path: Path) -> sqlite3.Connection:
             f"The database {path} was written by a newer version of this program; use that one.",
         )
     return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the database at `path` to read from, while others write."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)

@@ -6,7 +6,7 @@ rooms and accounts.
 
 import sqlite3
 from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +14,12 @@ from twisted.internet.defer import Deferred, succeed
 
 from chatservice import limits, names
 from chatservice.domain.log import Block, Log
-from chatservice.domain.ports import Account, Draft, RoomRow
+from chatservice.domain.ports import Account, Draft, Found, RoomRow
 from chatservice.entries import Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
-from chatservice.storage.schema import open_database
+from chatservice.storage.schema import open_database, open_reader
+from chatservice.storage.search import Indexer, Searcher, index_path
 from chatservice.storage.thread import WorkThread
 
 
@@ -52,17 +53,28 @@ class SqliteStore:
             self._keep(Account(*row))
         self._last: dict[int, int] = {}
         self._thread = WorkThread(reactor, "chat-database")
+        self._reader = open_reader(path)
+        self._reading = WorkThread(reactor, "chat-history")
+        self._indexer = Indexer(path, index_path(path))
+        self._searcher = Searcher(path, index_path(path))
+        self._searching = WorkThread(reactor, "chat-search")
 
     def _keep(self, account: Account) -> None:
         self._accounts[names.key(account.name)] = self._by_inbox[account.inbox] = account
 
     def start(self) -> None:
-        """From now on, leave the database to its thread."""
-        self._thread.start()
+        """From now on, leave the database to its threads."""
+        for thread in (self._thread, self._reading, self._searching):
+            thread.start()
+        self._indexer.start()
 
     def close(self) -> None:
         """Do what is still to be done, and close the database."""
-        self._thread.stop()
+        self._indexer.stop()
+        for thread in (self._searching, self._reading, self._thread):
+            thread.stop()
+        self._searcher.close()
+        self._reader.close()
         self._db.close()
 
     # -- in the reactor's thread -----------------------------------------------------------------
@@ -90,7 +102,20 @@ class SqliteStore:
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position."""
-        return self._thread.do(self._read, log, after, limit)
+        return self._reading.do(self._read, log, after, limit)
+
+    def read_back(self, log: int, before: int, limit: int) -> Awaitable[Sequence[Block]]:
+        """The entries before a position."""
+        return self._reading.do(self._read_back, log, before, limit)
+
+    def search(self, log: int, words: str, before: int, limit: int) -> Awaitable[Found]:
+        """The last entries before a position that have all these words."""
+        return self._searching.do(self._searcher.search, log, words, before, limit)
+
+    def end_some(self, before: int, size: int | None) -> "Deferred[bool]":
+        """Let some of the oldest entries go, if they are older than `before` (milliseconds since
+        1970) or the database has more than `size` bytes. Answer whether any went."""
+        return self._thread.do(self._end_some, before, size)
 
     def last(self, log: int) -> Awaitable[int]:
         """A log's last position."""
@@ -182,6 +207,7 @@ class SqliteStore:
                 "UPDATE account SET shown = max(shown, ?) WHERE inbox = ?",
                 ((position, log) for log, position in shown.items()),
             )
+        self._indexer.nudge()
         return Appended(positions, repeated)
 
     def _said(self, draft: Draft) -> int | None:
@@ -254,18 +280,62 @@ class SqliteStore:
             for table in ("block", "said"):
                 self._db.execute(f"DELETE FROM {table} WHERE log = ?", (log,))
 
-    def _read(self, log: int, after: int, limit: int) -> list[Block]:
-        found: list[Block] = []
-        rows = self._db.execute(
-            "SELECT first, last, entries FROM block WHERE log = ? AND last > ? ORDER BY last",
-            (log, after),
-        )
-        for first, last, data in rows:
-            found.append(Block(blocks.unpack(first, data)))
-            limit -= last + 1 - max(first, after + 1)
-            if limit <= 0:
+    def _end_some(self, before: int, size: int | None) -> bool:
+        over = self._used() - size if size is not None else 0
+        sql = "SELECT id, log, last, time, length(entries) FROM block ORDER BY id LIMIT ?"
+        newest, ended = 0, {}
+        for id_, log, last, time, length in self._db.execute(sql, (limits.END_BLOCKS,)).fetchall():
+            if time >= before and over <= 0:
                 break
+            newest, ended[log] = id_, last
+            over -= length
+        if newest:
+            with self._commit():
+                self._db.executemany(
+                    "UPDATE log SET ended = max(ended, ?) WHERE id = ?",
+                    ((last, log) for log, last in ended.items()),
+                )
+                self._db.execute("DELETE FROM block WHERE id <= ?", (newest,))
+            self._indexer.nudge()
+        return bool(newest)
+
+    def _used(self) -> int:
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    # -- in the reading thread -------------------------------------------------------------------
+
+    def _read(self, log: int, after: int, limit: int) -> list[Block]:
+        sql = "SELECT first, last, entries FROM block WHERE log = ? AND last > ? ORDER BY last"
+        return self._blocks(sql, log, after, limit)
+
+    def _read_back(self, log: int, before: int, limit: int) -> list[Block]:
+        sql = "SELECT first, last, entries FROM block WHERE log = ? AND last < ? ORDER BY last DESC"
+        # The block with `before` in it, if there is one, begins before it and ends behind it.
+        among = "SELECT first, last, entries FROM block WHERE log = ? AND last >= ? ORDER BY last"
+        found = [it for it in self._blocks(among, log, before, 1) if it.first < before]
+        limit -= sum(1 for it in found for at, _ in it.entries() if at < before)
+        if limit > 0:
+            found += self._blocks(sql, log, before, limit)
+        return sorted(found, key=lambda block: block.first)
+
+    def _blocks(self, sql: str, log: int, position: int, limit: int) -> list[Block]:
+        """Return blocks of about `limit` entries, or of about `REPLAY_BYTES`, but one at least."""
+        found: list[Block] = []
+        room = limits.REPLAY_BYTES
+        with closing(self._reader.execute(sql, (log, position))) as rows:
+            for first, last, data in rows:
+                found.append(Block(blocks.unpack(first, data)))
+                limit -= last + 1 - first
+                room -= len(data)
+                if limit <= 0 or room <= 0:
+                    break
         return found
+
+    # -- in the database's thread again ----------------------------------------------------------
 
     def _file_rows(self, shelf: str) -> list[FileRow]:
         rows = self._db.execute(

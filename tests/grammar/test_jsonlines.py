@@ -30,6 +30,7 @@ ANSWERS = [
     answers.Members("lab", (answers.Member("bob", ""),)),
     answers.Topic("lab", "x"),
     answers.History("lab", ((41, Entry(Kind.MESSAGE, 1_700_000_000_123, "bob", "hi")),)),
+    answers.Matches("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi")),), True),
     answers.FileList("lab", 1, 5, (answers.FileInfo("a", 5, None, "", 1_700_000_000_123),), False),
     answers.GetTicket("t", "a", 5, "ab" * 32),
     answers.PutTicket("t", 0),

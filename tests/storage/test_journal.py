@@ -1,6 +1,5 @@
 """Group commit: durable first, then told; what arrives meanwhile goes together."""
 
-
 import pytest
 import pytest_twisted
 from twisted.internet import reactor

@@ -1,0 +1,67 @@
+"""Letting old entries go, where an operator does not keep them for ever (`--keep`).
+
+In the background and in small steps, oldest first, whichever room they are of, so that nobody waits
+for more than a few milliseconds. Positions go on increasing: a log remembers up to where its
+entries ended.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+
+from chatservice import limits
+from chatservice.storage.sqlite import SqliteStore
+
+
+class Keeping:
+    """Lets entries go that are older than `seconds`, and the oldest ones while the database has
+    more than `size` bytes; None for either is no bound. `clock` tells the time, in seconds since
+    1970."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        clock: Callable[[], float],
+        store: SqliteStore,
+        seconds: float | None,
+        size: int | None,
+    ) -> None:
+        self._reactor = reactor
+        self._clock = clock
+        self._store = store
+        self._seconds = seconds
+        self._size = size
+        self._loop = LoopingCall(self._look)
+        self._loop.clock = reactor
+
+    def start(self) -> None:
+        """Look now and then, if there is a bound at all."""
+        if self._seconds is not None or self._size is not None:
+            self._loop.start(limits.KEEP_SECONDS).addErrback(
+                lambda failure: self.log.failure("old entries are not let go any more", failure)
+            )
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def _look(self) -> "Deferred[None]":
+        looking = Deferred.fromCoroutine(self._end_old())
+        return looking.addErrback(
+            lambda failure: self.log.failure("letting old entries go failed", failure)
+        )
+
+    async def _end_old(self) -> None:
+        while self._loop.running:
+            before = 0
+            if self._seconds is not None:
+                before = round((self._clock() - self._seconds) * 1000)
+            if not await self._store.end_some(before, self._size):
+                return
+            await deferLater(self._reactor, limits.END_REST_SECONDS)

@@ -1,0 +1,206 @@
+"""Finding what was said: by the index, and in what is not in it yet."""
+
+import pytest
+import pytest_twisted
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.internet import reactor
+
+from chatservice.domain.log import Log, Tails
+from chatservice.domain.ports import Draft
+from chatservice.entries import FileMark, Kind, Run
+from chatservice.errors import Code, Refusal
+from chatservice.storage.search import Indexer, Searcher, index_path, terms
+from chatservice.storage.sqlite import SqliteStore
+
+TAILS = Tails()
+SAID = [
+    "The build is GREEN again",
+    "la crème brûlée",
+    "deploying build-42, to production",
+    "привет, мир",
+    "AND OR NOT NEAR(*) col:on",
+]
+QUESTIONS = {
+    "build": [0, 2],
+    "BUILD green": [0],
+    "green build": [0],
+    '"green build"': [],
+    '"build is green"': [0],
+    "creme": [1],
+    "Brûlée crème": [1],
+    "deploy": [],
+    "deploy*": [2],
+    "42": [2],
+    "МИР": [3],
+    "and or": [4],
+    "near(": [4],
+    "col:on": [4],
+    "nothing": [],
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Return an open store; its threads and its indexer do not run."""
+    store = SqliteStore(reactor, tmp_path / "chat.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def index(tmp_path, store):
+    """Return an indexer that does nothing by itself."""
+    indexer = Indexer(tmp_path / "chat.sqlite", index_path(tmp_path / "chat.sqlite"))
+    yield indexer
+    indexer.stop()
+
+
+async def room(store, name="lab"):
+    """Make a room and return its log."""
+    row = await store.create_room(name, None, 0)
+    return Log(row.number, row.name, 0, TAILS)
+
+
+def catch_up(index):
+    """Bring the index up to date."""
+    while index.step():
+        pass
+
+
+async def positions(store, log, words, before=1 << 40, limit=20):
+    """Return where a search finds something."""
+    found = await store.search(log.id, words, before, limit)
+    assert not found.pending
+    return [position for position, _ in found.entries]
+
+
+@pytest.mark.parametrize("up_to", range(len(SAID) + 1))
+@pytest_twisted.ensureDeferred
+async def test_the_index_and_what_is_not_in_it_are_asked_alike(store, index, up_to):
+    """However far the index has come, the same is found."""
+    log = await room(store)
+    for at, text in enumerate(SAID):
+        if at == up_to:
+            catch_up(index)
+        await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", [text]))], {})
+    for words, found in QUESTIONS.items():
+        assert await positions(store, log, words) == [at + 1 for at in found], words
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_the_room_that_is_asked_for_is_searched(store, index):
+    """Not another one, and no inbox."""
+    lab, den = await room(store), await room(store, "den")
+    account = await store.register("bob", "hash", Log(-1, "@", 0, TAILS), 0)
+    inbox = Log(account.inbox, "@", 0, TAILS)
+    for log in (lab, den, inbox):
+        await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["secret", "x"]))], {})
+    for _ in range(2):
+        assert await positions(store, lab, "secret") == [1]
+        assert len((await store.search(den.id, "secret", 99, 9)).entries) == 1
+        catch_up(index)
+    rows = index._db.execute("SELECT count(*) FROM entry WHERE entry MATCH 'secret'").fetchone()
+    assert rows == (2,)
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_newest_come_and_one_can_page_back(store, index):
+    """The last ones that fit, oldest first; `before` goes on from there."""
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"] * 9))], {})
+    catch_up(index)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"] * 3))], {})
+    assert await positions(store, log, "word", limit=5) == [8, 9, 10, 11, 12]
+    assert await positions(store, log, "word", before=8, limit=5) == [3, 4, 5, 6, 7]
+    assert await positions(store, log, "word", before=3, limit=5) == [1, 2]
+
+
+@pytest_twisted.ensureDeferred
+async def test_files_and_topics_are_found_by_their_names(store, index):
+    """Whatever a room's log has is found by what is shown of it."""
+    log = await room(store)
+    runs = [
+        Run(Kind.TOPIC, 0, "alice", ["quarterly figures"]),
+        Run(Kind.FILE, 0, "alice", file=FileMark("figures 2026.csv", 1, "ab" * 32)),
+        Run(Kind.REMOVED, 0, "alice", ["figures 2026.csv"]),
+    ]
+    await store.append([Draft(log, run) for run in runs], {})
+    for _ in range(2):
+        assert await positions(store, log, "figures") == [1, 2, 3]
+        assert await positions(store, log, "csv") == [2, 3]
+        catch_up(index)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_let_go_is_found_no_more(store, index):
+    """Neither before the index has noticed nor after."""
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 1000, "alice", ["old word"]))], {})
+    await store.append([Draft(log, Run(Kind.MESSAGE, 3000, "alice", ["new word"]))], {})
+    catch_up(index)
+    assert await store.end_some(2000, None)
+    assert not await store.end_some(2000, None)
+    for _ in range(2):
+        assert await positions(store, log, "word") == [2]
+        catch_up(index)
+    assert index._db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("trouble", ["gone", "damaged", "of another log"])
+@pytest_twisted.ensureDeferred
+async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
+    """It is gone, damaged, or of a log that was put back to an older copy: it is made anew."""
+    path = tmp_path / "chat.sqlite"
+    store = SqliteStore(reactor, path)
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 5, "alice", ["first words"]))], {})
+    indexer = Indexer(path, index_path(path))
+    catch_up(indexer)
+    indexer.stop()
+    store.close()
+    if trouble == "gone":
+        index_path(path).unlink()
+    elif trouble == "damaged":
+        index_path(path).write_bytes(b"not a database, but a text" * 1000)
+    else:
+        for file in tmp_path.glob("chat.sqlite*"):
+            file.unlink()
+        store = SqliteStore(reactor, path)
+        log = await room(store)
+        await store.append([Draft(log, Run(Kind.MESSAGE, 6, "alice", ["other words"]))], {})
+        store.close()
+    store, indexer = SqliteStore(reactor, path), Indexer(path, index_path(path))
+    catch_up(indexer)
+    assert await positions(store, log, "words") == [1]
+    assert await positions(store, log, "first") == ([] if trouble == "of another log" else [1])
+    indexer.stop()
+    store.close()
+
+
+@given(st.text(max_size=30))
+@example('"')
+@example('""')
+@example('a"b*')
+@example("* - ^")
+@example("\x00")
+@example("a AND (")
+def test_whatever_is_typed_is_a_question_or_refused(tmp_path_factory, words):
+    """Nothing that is typed is taken for the index's own syntax."""
+    try:
+        question = terms(words)
+    except Refusal as refusal:
+        assert refusal.code is Code.BAD_ARGUMENT
+    else:
+        asking(tmp_path_factory).execute("SELECT * FROM entry WHERE entry MATCH ?", (question,))
+
+
+def asking(factory, made=[]):  # noqa: B006 - one for all examples
+    """Return a connection to an empty index."""
+    if not made:
+        folder = factory.mktemp("index")
+        store = SqliteStore(reactor, folder / "chat.sqlite")
+        made.append(Searcher(folder / "chat.sqlite", index_path(folder / "chat.sqlite"))._index)
+        made[0].set_progress_handler(None, 0)
+        store.close()
+    return made[0]
