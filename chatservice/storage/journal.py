@@ -15,9 +15,7 @@ from chatservice.domain.log import Block, Log, wake
 from chatservice.domain.ports import Done, Draft
 from chatservice.entries import Run
 from chatservice.errors import Code, Refusal
-from chatservice.storage.sqlite import Appended, SqliteStore
-
-NOT_STORED = "The server could not store that, so nobody was shown it; try again later."
+from chatservice.storage.sqlite import NOT_STORED, Appended, SqliteStore
 
 
 class Journal:

@@ -5,12 +5,14 @@ rooms and accounts.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatservice import limits, names
 from chatservice.domain.log import Block, Log
@@ -18,9 +20,13 @@ from chatservice.domain.ports import Account, Draft, Found, RoomRow
 from chatservice.entries import Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
-from chatservice.storage.schema import open_database, open_reader
+from chatservice.storage.schema import VERSION, open_database, open_reader
 from chatservice.storage.search import Indexer, Searcher, index_path
 from chatservice.storage.thread import WorkThread
+
+T = TypeVar("T")
+
+NOT_STORED = "The server could not store that, so nobody was shown it; try again later."
 
 
 class FileRow(NamedTuple):
@@ -42,7 +48,12 @@ class Appended(NamedTuple):
 
 
 class SqliteStore:
-    """The database at `path`. Raises `Refusal`, with a sentence for the operator."""
+    """The database at `path`. Raises `Refusal`, with a sentence for the operator.
+
+    What would change it, and is refused by the disk, is refused to who asked (not-stored).
+    """
+
+    log = Logger()
 
     def __init__(self, reactor: Any, path: Path) -> None:
         self._db = open_database(path)
@@ -93,12 +104,12 @@ class SqliteStore:
 
     def create_room(self, name: str, password: str | None, time: int) -> Awaitable[RoomRow]:
         """Make a room. Raises `Refusal` (room-exists)."""
-        return self._thread.do(self._create_room, name, password, time)
+        return self._change(self._create_room, name, password, time)
 
     def set_topic(self, number: int, topic: str) -> Awaitable[None]:
         """Keep a room's topic."""
         sql = "UPDATE room SET topic = ? WHERE log = ?"
-        return self._thread.do(self._execute, sql, topic, number)
+        return self._change(self._execute, sql, topic, number)
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position."""
@@ -122,8 +133,8 @@ class SqliteStore:
         return self._thread.do(self._last_of, log)
 
     def forget(self, log: int) -> Awaitable[None]:
-        """Drop the inbox of a guest who left."""
-        return self._thread.do(self._forget, log)
+        """Drop the inbox of a guest who left; what cannot be dropped now is at the next start."""
+        return self._change(self._forget, log).addErrback(lambda failure: None)
 
     def account(self, name: str) -> Awaitable[Account | None]:
         """The account of a name's key, or None."""
@@ -134,7 +145,7 @@ class SqliteStore:
         key = names.key(name)
         if key in self._accounts:
             raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
-        account = await self._thread.do(self._register, key, name, password, inbox, time)
+        account = await self._change(self._register, key, name, password, inbox, time)
         self._keep(account)
         return account
 
@@ -144,22 +155,30 @@ class SqliteStore:
 
     def keep_file_row(self, shelf: str, row: FileRow) -> "Deferred[None]":
         """Keep what is known of a file."""
-        return self._thread.do(
+        return self._change(
             self._execute, "REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", shelf, *row
         )
 
     def drop_file_rows(self, shelf: str, name: str | None = None) -> "Deferred[None]":
         """Forget a file, or all of a shelf's."""
         if name is None:
-            return self._thread.do(self._execute, "DELETE FROM file WHERE shelf = ?", shelf)
-        return self._thread.do(
+            return self._change(self._execute, "DELETE FROM file WHERE shelf = ?", shelf)
+        return self._change(
             self._execute, "DELETE FROM file WHERE shelf = ? AND name = ?", shelf, name
         )
 
     def move_file_rows(self, shelf: str, to: str) -> "Deferred[None]":
         """A shelf is called otherwise now."""
         sql = "UPDATE file SET shelf = ? WHERE shelf = ?"
-        return self._thread.do(self._execute, sql, to, shelf)
+        return self._change(self._execute, sql, to, shelf)
+
+    def _change(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
+        return self._thread.do(job, *args).addErrback(self._refused)
+
+    def _refused(self, failure: Failure) -> NoReturn:
+        failure.trap(sqlite3.Error)
+        self.log.error("the database refused a change: {why}", why=failure.getErrorMessage())
+        raise Refusal(Code.NOT_STORED, NOT_STORED)
 
     # -- in the database's thread ----------------------------------------------------------------
 
@@ -170,14 +189,23 @@ class SqliteStore:
         try:
             yield
             self._db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             self._last.clear()  # read again what is there now
+            if isinstance(error, sqlite3.OperationalError):
+                self._write_over()
             raise
 
+    def _write_over(self) -> None:
+        """Write over what a commit that failed has left in the write-ahead log. If all of it got
+        there, and only the disk's word is missing, it would be there again after a crash."""
+        with suppress(sqlite3.Error):
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+
     def _execute(self, sql: str, *values: Any) -> None:
-        self._db.execute(sql, values)
+        with self._commit():
+            self._db.execute(sql, values)
 
     def _append(self, batch: Sequence[Draft], shown: dict[int, int]) -> Appended:
         positions, repeated = [], set()
@@ -276,7 +304,8 @@ class SqliteStore:
         return Account(name, password, log, shown)
 
     def _forget(self, log: int) -> None:
-        if self._last.pop(log, None):
+        self._last.pop(log, None)
+        with self._commit():
             for table in ("block", "said"):
                 self._db.execute(f"DELETE FROM {table} WHERE log = ?", (log,))
 

@@ -147,6 +147,19 @@ async def test_what_was_let_go_is_found_no_more(store, index):
     assert index._db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
 
 
+@pytest_twisted.ensureDeferred
+async def test_what_is_said_after_a_guest_has_gone_is_found(store, index):
+    """Though what went with the guest was the newest that there was."""
+    log, guest = await room(store), Log(-1, "@", 0, TAILS)
+    await store.append([Draft(guest, Run(Kind.PRIVATE, 0, "alice", ["psst"]))], {})
+    catch_up(index)
+    await store.forget(-1)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"]))], {})
+    for _ in range(2):
+        assert await positions(store, log, "word") == [1]
+        catch_up(index)
+
+
 @pytest.mark.parametrize("trouble", ["gone", "damaged", "of another log"])
 @pytest_twisted.ensureDeferred
 async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
