@@ -231,10 +231,11 @@ class SqliteStore:
                     for log, runs in places.items()
                 ),
             )
-            self._db.executemany(
-                "UPDATE account SET shown = max(shown, ?) WHERE inbox = ?",
-                ((position, log) for log, position in shown.items()),
-            )
+            if shown:
+                self._db.executemany(
+                    "UPDATE account SET shown = max(shown, ?) WHERE inbox = ?",
+                    ((position, log) for log, position in shown.items()),
+                )
         self._indexer.nudge()
         return Appended(positions, repeated)
 
