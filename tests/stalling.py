@@ -1,0 +1,199 @@
+"""A server in one process whose disk, clock and network do what a test says, and nothing else."""
+
+import json
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from chatservice.domain.chat import Chat
+from chatservice.domain.ports import Engine
+from chatservice.protocols.factory import ChatFactory
+from chatservice.storage.embedded import LocalNames
+from chatservice.storage.journal import Journal
+from chatservice.storage.sqlite import SqliteStore
+
+FULL = 300
+"""Bytes beyond which a transport says that it is full."""
+
+
+class Disk:
+    """In the place of a thread of the store: does its jobs when it is told to."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Any, tuple[Any, ...], Deferred[Any]]] = []
+        self.fails = False
+
+    def do(self, job: Any, *args: Any) -> "Deferred[Any]":
+        """Take a job."""
+        answer: Deferred[Any] = Deferred()
+        self.jobs.append((job, args, answer))
+        return answer
+
+    def work(self) -> bool:
+        """Do a job, or fail to. Return whether there was one."""
+        if not self.jobs:
+            return False
+        job, args, answer = self.jobs.pop(0)
+        try:
+            if self.fails:
+                raise sqlite3.OperationalError("database or disk is full")
+            result = job(*args)
+        except Exception:
+            answer.errback(Failure())
+        else:
+            answer.callback(result)
+        return True
+
+
+class Network:
+    """A connection's transport, and the client at its other end, who reads or does not."""
+
+    TLS = False
+
+    def __init__(self, protocol: Any, clock: Clock) -> None:
+        self._clock = clock
+        self.received = b""
+        self.reads = True
+        self.open = True
+        self._protocol = protocol
+        self._buffer = b""
+        self._producer: Any = None
+        self._paused = False
+        self._waiting: list[bytes] | None = None  # what is sent while the server does not read
+
+    # -- what the server sees --------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Take bytes, and say when it is enough."""
+        if self.open:
+            self._buffer += data
+            self._move()
+            if len(self._buffer) > FULL and self._producer is not None and not self._paused:
+                self._paused = True
+                self._producer.pauseProducing()
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Tell this one."""
+        self._producer, self._paused = producer, False
+
+    def unregisterProducer(self) -> None:
+        """Tell nobody."""
+        self._producer = None
+
+    def pauseProducing(self) -> None:
+        """Hand over no more."""
+        self._waiting = self._waiting or []
+
+    def resumeProducing(self) -> None:
+        """Hand over what was sent meanwhile."""
+        waiting, self._waiting = self._waiting, None
+        for data in waiting or ():
+            self.send(data)
+
+    def loseConnection(self) -> None:
+        """End, in the next turn, as a real one does."""
+        self._clock.callLater(0, self.cut)
+
+    abortConnection = loseConnection
+
+    def getPeer(self) -> object:
+        """From nowhere."""
+        return None
+
+    getHost = getPeer
+
+    # -- what the client does --------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        if self._waiting is not None:
+            self._waiting.append(data)
+        elif self.open:
+            self._protocol.dataReceived(data)
+
+    def stall(self) -> None:
+        """Read no more."""
+        self.reads = False
+
+    def read_on(self) -> None:
+        """Read what there is, and all that comes."""
+        self.reads = True
+        self._move()
+
+    def _move(self) -> None:
+        while self.reads and self._buffer:
+            self.received += self._buffer
+            self._buffer = b""
+            if self._paused and self._producer is not None:
+                self._paused = False
+                self._producer.resumeProducing()
+
+    def cut(self) -> None:
+        """The connection breaks, and both sides notice."""
+        if self.open:
+            self.open = False
+            if self._producer is not None:
+                self._producer.stopProducing()
+            self._protocol.connectionLost(Failure(ConnectionLost()))
+
+    def lines(self) -> list[str]:
+        """Return the whole lines that were read."""
+        return self.received.decode().split("\n")[:-1]
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return them as JSON objects."""
+        return [json.loads(line) for line in self.lines()]
+
+
+class House:
+    """The server on a database at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = Clock()
+        self.store = SqliteStore(self.clock, path)
+        self.factory = ChatFactory(self.clock)
+        engine = Engine(Journal(self.store, self.clock), self.store, LocalNames(), None, None)
+        soon = partial(self.clock.callLater, 0.05)
+        self.chat = Chat(engine, self.clock.seconds, soon, lambda *_, **__: None)
+        self.factory.chat = self.chat
+        opening = Deferred.fromCoroutine(self.chat.rooms.open(["lab"]))
+        assert opening.called
+        self.disk = self.store._thread = Disk()
+        self.past = self.store._reading = Disk()
+        self.networks: list[Network] = []
+
+    def connect(self) -> Network:
+        """Connect a client."""
+        protocol = self.factory.buildProtocol(None)
+        network = Network(protocol, self.clock)
+        protocol.makeConnection(network)
+        self.networks.append(network)
+        return network
+
+    def turn(self, seconds: float = 0.0) -> None:
+        """Let the reactor go round."""
+        self.clock.advance(seconds)
+
+    def settle(self) -> None:
+        """Let everything be done that is to be done."""
+        for _ in range(10_000):
+            self.turn(0.2)
+            if not (self.disk.work() or self.past.work()):
+                break
+        else:
+            raise AssertionError("it does not come to rest")
+
+    def kill(self) -> None:
+        """The process is gone; what was committed stays."""
+        for network in self.networks:
+            network.open = False
+        self.store._indexer.stop()
+        self.store._searcher.close()
+        self.store._reader.close()
+        self.store._db.close()
