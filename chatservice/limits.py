@@ -54,11 +54,20 @@ REPLAY_BYTES = 1 << 18
 """What is read from storage at a time, for readers who are not nearly up to date."""
 
 SCAN_ENTRIES = 20_000
+SCAN_BYTES = 4 << 20
 """Entries that are not in the index yet which a search looks through: a tenth of a second."""
 
+SEARCH_ENTRIES = 100
+"""Entries in the answer to one search: each may have to be taken out of a block of its own."""
+
+SEARCH_SECONDS = 2.0
+"""A search that takes longer, counted from when it was asked for, is given up: the next one waits
+for it."""
+
 END_BLOCKS = 64
-"""Blocks that are let go of at a time, where entries are not kept for ever: a few milliseconds
-during which nothing else is stored."""
+END_BYTES = 1 << 20
+"""Blocks, and about how many bytes of them, that are let go of at a time, where entries are not
+kept for ever: a few milliseconds during which nothing else is stored."""
 
 END_REST_SECONDS = 0.05
 KEEP_SECONDS = 60.0

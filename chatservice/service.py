@@ -74,7 +74,7 @@ class ChatService(Service):
         except Refusal as refusal:
             self._give_up(refusal.sentence)
         else:
-            self._embedded.start()
+            self._embedded.start(self.factory.chat.ended)
             gc.freeze()  # what is here now stays: do not look at it at each collection
             gc.set_threshold(*GARBAGE)
             for port in self._listening:

@@ -3,7 +3,7 @@
 Every wish that is not granted raises a `Refusal`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from chatservice import limits, names
 from chatservice.domain.files import Files
@@ -26,7 +26,7 @@ class Chat:
         self, engine: Engine, clock: Callable[[], float], soon: Soon, report: Report
     ) -> None:
         self.recorder = engine.recorder
-        tails = Tails()
+        self._tails = tails = Tails()
         self.rooms = Rooms(engine, tails, self.now, soon, report)
         self.people = People(engine, self.rooms, tails, self.now, report)
         self.files = Files(engine, self.rooms, self.people, self.now, report)
@@ -100,12 +100,24 @@ class Chat:
         """Return the last entries of a room, of those before `before` if that is given, that have
         all these words (`Store.search`)."""
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
-        limit = min(limit, limits.HISTORY_ENTRIES)
+        limit = min(limit, limits.SEARCH_ENTRIES)
         return await self._store.search(room.log.id, words, end, limit)
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
-        """Return blocks behind a position, for a reader who fell off what is in memory."""
-        return await self._store.read(log.id, after, limits.REPLAY_ENTRIES)
+        """Return blocks behind a position, for a reader who fell off what is in memory.
+
+        Storage may have what is not in `log` yet, since its writers were not told: that comes when
+        it is there. A guest's inbox may get another number while it is read.
+        """
+        number = 0
+        while number != log.id:
+            number = log.id
+            blocks = await self._store.read(number, after, limits.REPLAY_ENTRIES)
+        return [block for block in blocks if block.last <= log.last]
+
+    def ended(self, positions: Mapping[int, int]) -> None:
+        """Forget what is no longer kept: up to a position each, by the numbers of the logs."""
+        self._tails.end(positions)
 
     def shown(self, cursor: Cursor) -> None:
         """Remember how far a log was shown that is `kept`."""

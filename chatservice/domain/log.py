@@ -16,7 +16,7 @@ Invariants:
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from chatservice import limits
@@ -136,9 +136,30 @@ class Tails:
         self._order.append((log, weight))
         self._held += weight
         while self._held > self._limit and len(self._order) > 1:
-            oldest, weight = self._order.popleft()
-            self._held -= weight
-            oldest.shed()
+            self._let_go()
+
+    def end(self, positions: Mapping[int, int]) -> None:
+        """Let the oldest blocks go whose entries are no longer kept: up to a position each, by the
+        numbers of their logs.
+
+        What ends is what came first, so these are the first ones here, but for those of guests'
+        inboxes (with negative numbers), which are kept as long as the guest is here.
+        """
+        guests: list[tuple[Log, int]] = []
+        while self._order:
+            log = self._order[0][0]
+            if log.id < 0:
+                guests.append(self._order.popleft())
+            elif log.oldest <= positions.get(log.id, 0):
+                self._let_go()
+            else:
+                break
+        self._order.extendleft(reversed(guests))
+
+    def _let_go(self) -> None:
+        oldest, weight = self._order.popleft()
+        self._held -= weight
+        oldest.shed()
 
 
 class Log:
@@ -189,6 +210,11 @@ class Log:
         if self._shed > len(self._tail) // 2:
             del self._tail[: self._shed]
             self._shed = 0
+
+    @property
+    def oldest(self) -> int:
+        """The last position of the oldest block that is in memory (there must be one)."""
+        return _last(self._tail[self._shed])
 
     def since(self, position: int) -> Block | None:
         """Return the block with the first entry behind a position (there must be one), or None if

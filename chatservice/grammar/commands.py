@@ -240,7 +240,7 @@ _ROWS = (
             Arg("room", Form.WORD, "the room", dialect=_J),
             Arg("text", Form.REST, "words that an entry has; any case, with or without accents"),
             Arg("before", Form.NUMBER, "those before this position", True, _J),
-            Arg("limit", Form.NUMBER, "how many at most (20; never more than 1000)", True, _J),
+            Arg("limit", Form.NUMBER, "how many at most (20; never more than 100)", True, _J),
         ),
         answer=answers.Matches,
     ),

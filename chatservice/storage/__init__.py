@@ -1,7 +1,9 @@
 """How it lasts: SQLite for the logs, plain folders for the files.
 
 * `thread`: one thread that does one job after another, and answers in the reactor's.
-* `schema`: the tables, and which version of them a file holds.
+* `schema`: the tables, numbered, and opening the database; `checks`: whether it is ours, and whole;
+  `latecheck`: the same, of a large one, while it is used; `upgrades`: from older versions to this
+  one; `rescue`: a command that saves what can be read of a damaged one.
 * `sqlite`: rooms, accounts and logs (`chatservice.domain.ports.Store`).
 * `journal`: group commit (`Recorder`).
 * `folders`: shared files as plain files in plain folders (`Shelves`); `incoming`: one on its way

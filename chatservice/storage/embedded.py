@@ -9,9 +9,11 @@ from twisted.internet.defer import Deferred, succeed
 
 from chatservice.domain.ports import Engine
 from chatservice.errors import Code, Refusal
+from chatservice.storage.checks import sync
 from chatservice.storage.folders import Folders
 from chatservice.storage.journal import Journal
-from chatservice.storage.keeping import Keeping
+from chatservice.storage.keeping import Ended, Keeping
+from chatservice.storage.latecheck import LateCheck
 from chatservice.storage.passwords import Argon2Passwords
 from chatservice.storage.sqlite import SqliteStore
 
@@ -54,6 +56,7 @@ class Embedded:
                 f"Another server is using {data}; stop it, or name another directory with --data.",
             ) from None
         self._store = SqliteStore(reactor, data / "chat.sqlite")
+        self._check = LateCheck(reactor, data / "chat.sqlite")
         self._folders = Folders(reactor, files, self._store)
         self._journal = Journal(self._store, reactor)
         self._keeping = Keeping(reactor, time.time, self._store, keep_seconds, keep_bytes)
@@ -61,13 +64,16 @@ class Embedded:
             self._journal, self._store, LocalNames(), Argon2Passwords(reactor), self._folders
         )
 
-    def start(self) -> None:
-        """From now on, wait for no disk: the reactor is about to run."""
+    def start(self, ended: Ended) -> None:
+        """From now on, wait for no disk: the reactor is about to run. `ended` is told what is no
+        longer kept."""
         self._store.start()
-        self._keeping.start()
+        self._keeping.start(ended)
+        self._check.start()
 
     async def close(self) -> None:
         """Store what was accepted, and let go."""
+        self._check.stop()
         self._keeping.stop()
         await self._journal.settled()
         self._folders.close()
@@ -76,12 +82,15 @@ class Embedded:
 
 
 def _make_usable(folder: Path) -> None:
-    """Make a folder, and see that something can be written there."""
+    """Make a folder that outlasts a power cut, and see that something can be written there."""
     probe = folder / ".writable"
+    new = [it for it in (folder, *folder.parents) if not it.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
         probe.unlink()
+        for made in new:
+            sync(made.parent)
     except OSError as error:
         raise Refusal(
             Code.NOT_STORED,

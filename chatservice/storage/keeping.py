@@ -5,7 +5,7 @@ for more than a few milliseconds. Positions go on increasing: a log remembers up
 entries ended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,11 +15,14 @@ from twisted.logger import Logger
 from chatservice import limits
 from chatservice.storage.sqlite import SqliteStore
 
+Ended = Callable[[Mapping[int, int]], None]
+"""Called with logs' numbers, and the position up to which each is no longer kept."""
+
 
 class Keeping:
     """Lets entries go that are older than `seconds`, and the oldest ones while the database has
     more than `size` bytes; None for either is no bound. `clock` tells the time, in seconds since
-    1970."""
+    1970; `ended` is told what went (`SqliteStore.end_some`)."""
 
     log = Logger()
 
@@ -39,8 +42,9 @@ class Keeping:
         self._loop = LoopingCall(self._look)
         self._loop.clock = reactor
 
-    def start(self) -> None:
+    def start(self, ended: Ended) -> None:
         """Look now and then, if there is a bound at all."""
+        self._ended = ended
         if self._seconds is not None or self._size is not None:
             self._loop.start(limits.KEEP_SECONDS).addErrback(
                 lambda failure: self.log.failure("old entries are not let go any more", failure)
@@ -62,6 +66,8 @@ class Keeping:
             before = 0
             if self._seconds is not None:
                 before = round((self._clock() - self._seconds) * 1000)
-            if not await self._store.end_some(before, self._size):
+            went = await self._store.end_some(before, self._size)
+            if not went:
                 return
+            self._ended(went)
             await deferLater(self._reactor, limits.END_REST_SECONDS)

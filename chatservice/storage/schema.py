@@ -1,11 +1,18 @@
-"""The tables, numbered, and what is checked when a database is opened."""
+"""The tables, numbered, and how the database is opened."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from chatservice.errors import Code, Refusal
+from chatservice.storage import checks, upgrades
+from chatservice.storage.checks import open_reader
+
+__all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
 
 VERSION = 2
+"""What `PRAGMA user_version` says. A change of `TABLES`, or of what `storage/blocks.py` makes, is a
+new version, with a step in `storage/upgrades.py`."""
 
 TABLES = """
 -- A log: of a room, or a registered user's inbox. A room's number is its log's.
@@ -65,36 +72,42 @@ CREATE TABLE file (
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open the database at `path`, making it if there is none.
+    """Open the database at `path`, for one thread at a time to write to.
 
-    Raises `Refusal` with one sentence for the operator, if it cannot be used.
+    If there is none, it is made; an older one is upgraded, after a copy of it was made beside it.
+    Raises `Refusal` with one sentence for the operator, if it cannot be used: it is as it was then.
     """
-    try:
+    with checks.refusing(path):
+        if not path.exists():
+            _make(path)
+        version = checks.examine(path, VERSION)
+        if version < VERSION:
+            upgrades.upgrade(path, version, VERSION)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-        if version <= VERSION:
-            for table in ("block", "said"):
-                db.execute(f"DELETE FROM {table} WHERE log < 0")
-            db.execute("DELETE FROM file WHERE shelf GLOB '.guests/*'")
-    except sqlite3.DatabaseError as error:
+        for table in ("block", "said"):
+            db.execute(f"DELETE FROM {table} WHERE log < 0")
+        db.execute("DELETE FROM file WHERE shelf GLOB '.guests/*'")
+        return db
+
+
+def _make(path: Path) -> None:
+    """Make the database under another name and then give it its own: one that is there is whole."""
+    left = checks.wal(path)
+    if left.exists() and left.stat().st_size:
         raise Refusal(
             Code.NOT_STORED,
-            f"The database {path} cannot be used ({error}); put a copy of it in its place, or name "
-            "another directory with --data.",
-        ) from error
-    if version > VERSION:
-        raise Refusal(
-            Code.NOT_STORED,
-            f"The database {path} was written by a newer version of this program; use that one.",
+            f"The database {path} is missing, but {left.name} is there, with what was said last; "
+            f"put {path.name} back beside it, or move that away as well to begin anew.",
         )
-    return db
-
-
-def open_reader(path: Path) -> sqlite3.Connection:
-    """Open the database at `path` to read from, while others write."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with closing(sqlite3.connect(new, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = OFF")  # of one that is half made nothing is kept
+        db.executescript(
+            f"BEGIN; {TABLES} PRAGMA application_id = {checks.APPLICATION_ID};"
+            f"PRAGMA user_version = {VERSION}; COMMIT;"
+        )
+    new.rename(path)
+    checks.sync(path.parent)

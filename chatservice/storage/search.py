@@ -15,7 +15,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -48,6 +48,9 @@ _ASK = (
 _ADD = "INSERT INTO entry (rowid, text) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
 """All rows of a step in one call: a call for each would ask for Python's lock each time."""
 
+_FILES = ("", "-wal", "-shm")
+"""What the names of a database's files end in."""
+
 _POSITIONS = 40
 """Bits of a row's number that are the position: a trillion entries a room."""
 
@@ -63,9 +66,6 @@ GATHERING_SECONDS = 0.2
 
 SHARE = 9
 """While there is talk, the indexer rests so many times as long as it works."""
-
-DEADLINE_SECONDS = 2.0
-"""A search that takes longer is given up."""
 
 _HANDLER_STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock: a millisecond or less."""
@@ -85,6 +85,14 @@ def terms(words: str) -> str:
     if not found:
         raise Refusal(Code.BAD_ARGUMENT, "There is no word in that; say what to search for.")
     return " ".join(found)
+
+
+def _add(db: sqlite3.Connection, rows: list[tuple[int, str]]) -> None:
+    """Put rows into a table of entries, in the order of their numbers: that is the fastest."""
+    rows.sort()
+    for at in range(0, len(rows), STEP_ENTRIES):  # what makes JSON has Python's lock all the while
+        part = rows[at : at + STEP_ENTRIES]
+        db.execute(_ADD, (json.dumps(part, ensure_ascii=False),))
 
 
 def _row(log: int, position: int) -> int:
@@ -107,11 +115,22 @@ def _open_index(path: Path, log: sqlite3.Connection) -> sqlite3.Connection:
         if _fits(db, log):
             return db
         db.close()
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in _FILES:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     db = _connect(path)
     db.executescript(f"BEGIN; {_TABLES} COMMIT;")
     return db
+
+
+def _is(error: sqlite3.Error, *codes: int) -> bool:
+    """Whether it is one of SQLite's errors (https://sqlite.org/rescode.html): the lowest byte says
+    which, the others where. What Python raises by itself has no code."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in codes
+
+
+def _damaged(error: sqlite3.Error) -> bool:
+    """Whether that is what SQLite says of a file that is no database, or no longer one."""
+    return _is(error, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -128,8 +147,8 @@ def _fits(db: sqlite3.Connection, log: sqlite3.Connection) -> bool:
     there = log.execute("SELECT log, first, time FROM block WHERE id = ?", (block,)).fetchone()
     if there is not None:
         return bool(list(there) == rest)
-    newest, oldest = log.execute("SELECT max(id), min(id) FROM block").fetchone()
-    return bool(block == 0 or (oldest is not None and block < oldest <= newest))
+    (oldest,) = log.execute("SELECT min(id) FROM block").fetchone()
+    return bool(block == 0 or (oldest is not None and block < oldest))  # it is no longer kept
 
 
 class Indexer:
@@ -140,7 +159,10 @@ class Indexer:
 
     def __init__(self, path: Path, index: Path) -> None:
         self._log = open_reader(path)
+        self._path = index
         self._db = _open_index(index, self._log)
+        self._some_ended = True  # there may have been some before this started
+        self._again = False
         self._new = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="chat-indexer", daemon=True)
@@ -150,10 +172,17 @@ class Indexer:
         self._new.set()
         self._thread.start()
 
-    def nudge(self) -> None:
-        """There is something new in the log."""
+    def nudge(self, ended: bool = False) -> None:
+        """There is something new in the log, or some of it is no longer kept."""
+        if ended:
+            self._some_ended = True
         if not self._new.is_set():
             self._new.set()
+
+    def make_again(self) -> None:
+        """The index is damaged: make it again."""
+        self._again = True
+        self._new.set()
 
     def stop(self) -> None:
         """Stop where it is, and close the index."""
@@ -170,11 +199,24 @@ class Indexer:
             self._stopped.wait(GATHERING_SECONDS)
             self._new.clear()
             try:
+                if self._again:
+                    self._begin_again()
                 self._catch_up()
-            except sqlite3.Error:
-                self.log.failure("the index for /search could not be brought up to date")
-                self._stopped.wait(TROUBLE_SECONDS)
+            except (sqlite3.Error, OSError) as error:
+                if isinstance(error, sqlite3.Error) and _damaged(error) and not self._again:
+                    self._again = True
+                else:
+                    self.log.failure("the index for /search could not be brought up to date")
+                    self._stopped.wait(TROUBLE_SECONDS)
                 self._new.set()
+
+    def _begin_again(self) -> None:
+        self.log.info("the index for /search is damaged, and is made again")
+        self._db.close()
+        for suffix in _FILES:
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._db = _open_index(self._path, self._log)
+        self._again = False
 
     def _catch_up(self) -> None:
         more = True
@@ -201,13 +243,12 @@ class Indexer:
                     rows += _rows(last[1], blocks.unpack(last[2], data))
                 if len(rows) >= STEP_ENTRIES:
                     break
-        ended = self._ended()
+        ended = self._ended() if self._some_ended else []
         if not (last or ended):
             return False
         with self._db:
             self._db.execute("BEGIN")
-            if rows:
-                self._db.execute(_ADD, (json.dumps(sorted(rows), ensure_ascii=False),))
+            _add(self._db, rows)
             if last:
                 sql = "UPDATE reached SET (block, log, first, time) = (?, ?, ?, ?)"
                 self._db.execute(sql, last)
@@ -216,10 +257,14 @@ class Indexer:
         return True
 
     def _ended(self) -> list[tuple[int, int]]:
-        """Return logs of which entries are to be taken out, with the last position of these."""
+        """Return a log of which entries are to be taken out, with the last position of these."""
+        self._some_ended = False
         known = dict(self._db.execute("SELECT log, position FROM ended"))
         found = self._log.execute("SELECT id, ended FROM log WHERE ended > 0").fetchall()
-        return [(log, ended) for log, ended in found if known.get(log, 0) < ended][:1]
+        logs = [(log, ended) for log, ended in found if known.get(log, 0) < ended]
+        if logs:
+            self._some_ended = True
+        return logs[:1]
 
     def _take_out(self, log: int, position: int) -> None:
         """Take some of the entries up to `position` out, and note it when all are."""
@@ -234,49 +279,69 @@ class Indexer:
 
 
 class Searcher:
-    """Asks the index in `index`, and the log at `path`, for one thread at a time."""
+    """Asks the index in `index`, and the log at `path`, for one thread at a time.
 
-    def __init__(self, path: Path, index: Path) -> None:
+    Calls `damaged` where the index is. It is opened for each search, since it may be made again.
+    """
+
+    def __init__(self, path: Path, index: Path, damaged: Callable[[], None]) -> None:
         self._log = open_reader(path)
-        self._index = open_reader(index)
+        self._index = index
+        self._damaged = damaged
         self._until = 0.0
-        for db in (self._log, self._index):
-            db.set_progress_handler(self._late, _HANDLER_STEPS)
+        self._log.set_progress_handler(self._late, _HANDLER_STEPS)
 
     def close(self) -> None:
         """Be done with it."""
         self._log.close()
-        self._index.close()
 
     def _late(self) -> bool:
         return time.monotonic() > self._until
 
-    def search(self, log: int, words: str, before: int, limit: int) -> Found:
+    def search(self, log: int, words: str, before: int, limit: int, until: float) -> Found:
         """Return the last `limit` entries of a log before a position that have all these words.
 
-        Raises `Refusal` (bad-argument, too-slow).
+        `until` is when to give it up, by the clock of `time.monotonic`. Raises `Refusal`
+        (bad-argument, too-slow).
         """
         question = terms(words)
-        self._until = time.monotonic() + DEADLINE_SECONDS
+        self._until = until
         try:
             return self._found(log, question, before, limit)
         except sqlite3.OperationalError as error:
-            if "interrupted" not in str(error):
+            if not _is(error, sqlite3.SQLITE_INTERRUPT):
                 raise
-            raise Refusal(
-                Code.TOO_SLOW, "That would take too long; search for a rarer word as well."
-            ) from None
+        except TimeoutError:
+            pass
+        raise Refusal(
+            Code.TOO_SLOW, "That takes too long now; search for a rarer word as well, or later."
+        )
 
     def _found(self, log: int, question: str, before: int, limit: int) -> Found:
-        (reached,) = self._index.execute("SELECT block FROM reached").fetchone()
+        if limit <= 0 or before <= 0:
+            return Found([], False)
+        among = (question, _row(log, 0), _row(log, before - 1), limit)
+        reached, asked = self._ask_index(among)
         fresh, pending = self._not_indexed(log, reached, before)
-        rows = self._ask_fresh(log, fresh, question, before, limit)
-        if len(rows) < limit:
-            among = (_row(log, 0), _row(log, before - 1), limit - len(rows))
-            asked = self._index.execute(_ASK, (question, *among))
-            rows += [row for (row,) in asked.fetchall() if row not in rows]
-        positions = sorted(row & ((1 << _POSITIONS) - 1) for row in rows)
+        rows = sorted({*self._ask_fresh(fresh, among), *asked})[-limit:]
+        positions = [row & ((1 << _POSITIONS) - 1) for row in rows]
         return Found(list(self._entries(log, positions)), pending)
+
+    def _ask_index(self, among: tuple[str, int, int, int]) -> tuple[int, list[int]]:
+        """Return the last block that is in the index, and rows that fit; as of an empty one, where
+        it cannot be used."""
+        try:
+            with closing(open_reader(self._index)) as db:
+                db.set_progress_handler(self._late, _HANDLER_STEPS)
+                db.execute("BEGIN")  # both as of the same moment
+                (reached,) = db.execute("SELECT block FROM reached").fetchone()
+                return reached, [row for (row,) in db.execute(_ASK, among)]
+        except sqlite3.DatabaseError as error:
+            if _is(error, sqlite3.SQLITE_INTERRUPT):
+                raise
+            if _damaged(error):
+                self._damaged()
+            return 0, []
 
     def _not_indexed(
         self, log: int, reached: int, before: int
@@ -284,39 +349,55 @@ class Searcher:
         """Return the rows of the newest entries that are not in the index, and whether there are
         more than are looked through."""
         rows: list[tuple[int, str]] = []
-        sql = "SELECT id, first, entries FROM block WHERE log = ? AND first < ? ORDER BY last DESC"
-        with closing(self._log.execute(sql, (log, before))) as newest:
+        room = limits.SCAN_BYTES
+        # From the block on in which the entry before `before` is, which is looked up: to walk there
+        # from the end would take the longer the longer the log is.
+        sql = (
+            "SELECT id, first, entries FROM block WHERE log = ?1 AND last <= coalesce("
+            "(SELECT last FROM block WHERE log = ?1 AND last >= ?2 ORDER BY last LIMIT 1), ?2)"
+            " ORDER BY last DESC"
+        )
+        with closing(self._log.execute(sql, (log, before - 1))) as newest:
             for id_, first, data in newest:
                 if id_ <= reached:
                     break
-                if len(rows) >= limits.SCAN_ENTRIES:
+                if len(rows) >= limits.SCAN_ENTRIES or room <= 0:
                     return rows, True
                 rows += _rows(log, blocks.unpack(first, data))
+                room -= len(data)
         return rows, False
 
     def _ask_fresh(
-        self, log: int, rows: list[tuple[int, str]], question: str, before: int, limit: int
+        self, rows: list[tuple[int, str]], among: tuple[str, int, int, int]
     ) -> list[int]:
         if not rows:
             return []
         with closing(sqlite3.connect(":memory:")) as db:
             db.set_progress_handler(self._late, _HANDLER_STEPS)
             db.execute(_ENTRIES)
-            db.execute(_ADD, (json.dumps(sorted(rows), ensure_ascii=False),))
-            among = (_row(log, 0), _row(log, before - 1), limit)
-            return [row for (row,) in db.execute(_ASK, (question, *among))]
+            _add(db, rows)
+            return [row for (row,) in db.execute(_ASK, among)]
 
     def _entries(self, log: int, positions: list[int]) -> Iterator[tuple[int, Entry]]:
         """Read entries from the log. What is not there any more is left out."""
-        block: dict[int, Entry] = {}
-        sql = "SELECT first, entries FROM block WHERE log = ? AND last >= ? ORDER BY last LIMIT 1"
+        runs: list[tuple[int, Run]] = []
+        last = 0
+        sql = (
+            "SELECT last, first, entries FROM block WHERE log = ? AND last >= ?"
+            " ORDER BY last LIMIT 1"
+        )
         for position in positions:
-            if position not in block:
+            if position > last:
                 row = self._log.execute(sql, (log, position)).fetchone()
-                runs = blocks.unpack(*row) if row is not None else []
-                block = {at: entry for first, run in runs for at, entry in run.entries(first)}
-            if position in block:
-                yield position, block[position]
+                if row is None:
+                    return
+                last, runs = row[0], blocks.unpack(*row[1:])
+                if self._late():
+                    raise TimeoutError
+            for first, run in runs:
+                at = position - first
+                if 0 <= at < len(run.texts):
+                    yield position, Entry(run.kind, run.time, run.who, run.texts[at], run.file)
 
 
 def index_path(path: Path) -> Path:

@@ -5,9 +5,10 @@ rooms and accounts.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
@@ -67,7 +68,7 @@ class SqliteStore:
         self._reader = open_reader(path)
         self._reading = WorkThread(reactor, "chat-history")
         self._indexer = Indexer(path, index_path(path))
-        self._searcher = Searcher(path, index_path(path))
+        self._searcher = Searcher(path, index_path(path), self._indexer.make_again)
         self._searching = WorkThread(reactor, "chat-search")
 
     def _keep(self, account: Account) -> None:
@@ -112,8 +113,13 @@ class SqliteStore:
         return self._change(self._execute, sql, topic, number)
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
-        """The entries behind a position."""
-        return self._reading.do(self._read, log, after, limit)
+        """The entries behind a position.
+
+        A guest's inbox is read where it is written, since it is moved when the guest registers.
+        """
+        if log < 0:
+            return self._thread.do(self._read, self._db, log, after, limit)
+        return self._reading.do(self._read, self._reader, log, after, limit)
 
     def read_back(self, log: int, before: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries before a position."""
@@ -121,11 +127,13 @@ class SqliteStore:
 
     def search(self, log: int, words: str, before: int, limit: int) -> Awaitable[Found]:
         """The last entries before a position that have all these words."""
-        return self._searching.do(self._searcher.search, log, words, before, limit)
+        until = monotonic() + limits.SEARCH_SECONDS
+        return self._searching.do(self._searcher.search, log, words, before, limit, until)
 
-    def end_some(self, before: int, size: int | None) -> "Deferred[bool]":
+    def end_some(self, before: int, size: int | None) -> "Deferred[Mapping[int, int]]":
         """Let some of the oldest entries go, if they are older than `before` (milliseconds since
-        1970) or the database has more than `size` bytes. Answer whether any went."""
+        1970) or the database has more than `size` bytes. Answer up to which position they went, by
+        the numbers of their logs."""
         return self._thread.do(self._end_some, before, size)
 
     def last(self, log: int) -> Awaitable[int]:
@@ -310,24 +318,29 @@ class SqliteStore:
             for table in ("block", "said"):
                 self._db.execute(f"DELETE FROM {table} WHERE log = ?", (log,))
 
-    def _end_some(self, before: int, size: int | None) -> bool:
+    def _end_some(self, before: int, size: int | None) -> dict[int, int]:
         over = self._used() - size if size is not None else 0
-        sql = "SELECT id, log, last, time, length(entries) FROM block ORDER BY id LIMIT ?"
-        newest, ended = 0, {}
+        # Guests' inboxes go with them: their positions are nowhere else.
+        sql = (
+            "SELECT id, log, last, time, length(entries) FROM block WHERE +log > 0"
+            " ORDER BY id LIMIT ?"
+        )
+        newest, ended, room = 0, dict[int, int](), limits.END_BYTES
         for id_, log, last, time, length in self._db.execute(sql, (limits.END_BLOCKS,)).fetchall():
-            if time >= before and over <= 0:
+            if room <= 0 or (time >= before and over <= 0):
                 break
             newest, ended[log] = id_, last
             over -= length
+            room -= length
         if newest:
             with self._commit():
                 self._db.executemany(
                     "UPDATE log SET ended = max(ended, ?) WHERE id = ?",
                     ((last, log) for log, last in ended.items()),
                 )
-                self._db.execute("DELETE FROM block WHERE id <= ?", (newest,))
-            self._indexer.nudge()
-        return bool(newest)
+                self._db.execute("DELETE FROM block WHERE id <= ? AND +log > 0", (newest,))
+            self._indexer.nudge(ended=True)
+        return ended
 
     def _used(self) -> int:
         pages, free, size = (
@@ -338,32 +351,19 @@ class SqliteStore:
 
     # -- in the reading thread -------------------------------------------------------------------
 
-    def _read(self, log: int, after: int, limit: int) -> list[Block]:
+    def _read(self, db: sqlite3.Connection, log: int, after: int, limit: int) -> list[Block]:
         sql = "SELECT first, last, entries FROM block WHERE log = ? AND last > ? ORDER BY last"
-        return self._blocks(sql, log, after, limit)
+        return _blocks(db, sql, log, after, limit)
 
     def _read_back(self, log: int, before: int, limit: int) -> list[Block]:
         sql = "SELECT first, last, entries FROM block WHERE log = ? AND last < ? ORDER BY last DESC"
         # The block with `before` in it, if there is one, begins before it and ends behind it.
         among = "SELECT first, last, entries FROM block WHERE log = ? AND last >= ? ORDER BY last"
-        found = [it for it in self._blocks(among, log, before, 1) if it.first < before]
+        found = [it for it in _blocks(self._reader, among, log, before, 1) if it.first < before]
         limit -= sum(1 for it in found for at, _ in it.entries() if at < before)
         if limit > 0:
-            found += self._blocks(sql, log, before, limit)
+            found += _blocks(self._reader, sql, log, before, limit)
         return sorted(found, key=lambda block: block.first)
-
-    def _blocks(self, sql: str, log: int, position: int, limit: int) -> list[Block]:
-        """Return blocks of about `limit` entries, or of about `REPLAY_BYTES`, but one at least."""
-        found: list[Block] = []
-        room = limits.REPLAY_BYTES
-        with closing(self._reader.execute(sql, (log, position))) as rows:
-            for first, last, data in rows:
-                found.append(Block(blocks.unpack(first, data)))
-                limit -= last + 1 - first
-                room -= len(data)
-                if limit <= 0 or room <= 0:
-                    break
-        return found
 
     # -- in the database's thread again ----------------------------------------------------------
 
@@ -372,3 +372,20 @@ class SqliteStore:
             "SELECT name, size, mtime, sha256, who, time FROM file WHERE shelf = ?", (shelf,)
         )
         return [FileRow(*row) for row in rows]
+
+
+def _blocks(db: sqlite3.Connection, sql: str, log: int, position: int, limit: int) -> list[Block]:
+    """Return blocks of about `limit` entries, or of about `REPLAY_BYTES`, but one at least.
+
+    No more rows are looked at than that, however long the log is.
+    """
+    found: list[Block] = []
+    room = limits.REPLAY_BYTES
+    with closing(db.execute(sql, (log, position))) as rows:
+        for first, last, data in rows:
+            found.append(Block(blocks.unpack(first, data)))
+            limit -= last + 1 - first
+            room -= len(data)
+            if limit <= 0 or room <= 0:
+                break
+    return found

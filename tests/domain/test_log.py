@@ -162,3 +162,24 @@ def test_a_reader_may_not_start_in_the_future():
     positions that are still to come."""
     log = Log(1, "lab", 5, Tails())
     assert Reading(log, [], 99).cursor.position == 5
+
+
+def test_what_is_no_longer_kept_is_let_go():
+    """Of all logs, in the order in which it came; a guest's inbox stays, and stops nobody."""
+    tails = Tails()
+    lab, den, guest = Log(1, "lab", 0, tails), Log(2, "den", 0, tails), Log(-1, "@", 0, tails)
+    for log, it in (
+        (guest, block(1, 2)),
+        (lab, block(1, 2)),
+        (den, block(1, 3)),
+        (lab, block(3, 2)),
+    ):
+        log.extend(it)
+    tails.end({1: 2})
+    assert (lab.memory_from, den.memory_from, guest.memory_from) == (2, 0, 0)
+    tails.end({1: 4, 2: 3})
+    assert (lab.memory_from, den.memory_from, guest.memory_from) == (4, 3, 0)
+    assert lab.newest is None
+    assert guest.since(0) is guest.newest
+    lab.extend(block(5, 1))
+    assert lab.since(4) is lab.newest

@@ -1,15 +1,21 @@
 """Finding what was said: by the index, and in what is not in it yet."""
 
+import sqlite3
+from contextlib import closing, suppress
+from math import inf
+
 import pytest
 import pytest_twisted
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 
+from chatservice import limits
 from chatservice.domain.log import Log, Tails
 from chatservice.domain.ports import Draft
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.storage.schema import open_reader
 from chatservice.storage.search import Indexer, Searcher, index_path, terms
 from chatservice.storage.sqlite import SqliteStore
 
@@ -141,6 +147,7 @@ async def test_what_was_let_go_is_found_no_more(store, index):
     catch_up(index)
     assert await store.end_some(2000, None)
     assert not await store.end_some(2000, None)
+    index.nudge(ended=True)
     for _ in range(2):
         assert await positions(store, log, "word") == [2]
         catch_up(index)
@@ -212,8 +219,107 @@ def asking(factory, made=[]):  # noqa: B006 - one for all examples
     """Return a connection to an empty index."""
     if not made:
         folder = factory.mktemp("index")
-        store = SqliteStore(reactor, folder / "chat.sqlite")
-        made.append(Searcher(folder / "chat.sqlite", index_path(folder / "chat.sqlite"))._index)
-        made[0].set_progress_handler(None, 0)
-        store.close()
+        SqliteStore(reactor, folder / "chat.sqlite").close()
+        made.append(open_reader(index_path(folder / "chat.sqlite")))
     return made[0]
+
+
+def matches(path, question):
+    """Return how many rows of the index at `path` answer a question; none where it is damaged, or
+    is being made again."""
+    sql = "SELECT count(*) FROM entry WHERE entry MATCH ?"
+    with suppress(sqlite3.DatabaseError), closing(open_reader(path)) as db:
+        return db.execute(sql, (question,)).fetchone()[0]
+    return 0
+
+
+def damage(path):
+    """Write nonsense over the words of an index, and leave what it says of itself as it is."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        sql = (
+            "SELECT rootpage FROM sqlite_master WHERE name IN ('reached', 'ended', 'entry_config')"
+        )
+        spared = {0, *(page - 1 for (page,) in db.execute(sql))}
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        for page in set(range(path.stat().st_size // size)) - spared:
+            file.seek(page * size)
+            file.write(b"?" * size)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
+    """Who asks is answered all the same, and the server goes on."""
+    path = tmp_path / "chat.sqlite"
+    store = SqliteStore(reactor, path)
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 5, "alice", ["first words"]))], {})
+    store.start()
+    while not matches(index_path(path), "words"):
+        await store.search(log.id, "words", 9, 9)
+    store.close()
+    damage(index_path(path))
+    assert not matches(index_path(path), "words")
+
+    store = SqliteStore(reactor, path)
+    store.start()
+    while not matches(index_path(path), "words"):
+        assert await positions(store, log, "words") == [1]
+    assert await positions(store, log, "words") == [1]
+    store.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_search_that_is_too_late_is_given_up(tmp_path, store, index):
+    """Whether the index takes so long, or what is not in it."""
+    log = await room(store)
+    searcher = Searcher(tmp_path / "chat.sqlite", index_path(tmp_path / "chat.sqlite"), pytest.fail)
+    texts = [f"a{at}" for at in range(2000)]
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
+    for _ in range(2):
+        with pytest.raises(Refusal) as caught:
+            searcher.search(log.id, "a*", 1 << 40, 9, until=0.0)
+        assert caught.value.code is Code.TOO_SLOW
+        assert len(searcher.search(log.id, "a*", 1 << 40, 9, until=inf).entries) == 9
+        catch_up(index)
+    searcher.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
+    """The newest is looked through all the same."""
+    log = await room(store)
+    texts = [f"word {at}" for at in range(limits.SCAN_ENTRIES)]
+    for _ in range(2):
+        await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
+    found = await store.search(log.id, "word 19999", 1 << 40, 9)
+    assert [position for position, _ in found.entries] == [2 * limits.SCAN_ENTRIES]
+    assert found.pending
+    catch_up(index)
+    assert await positions(store, log, "word 19999") == [20_000, 40_000]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_ends_at_a_time_is_little(store):
+    """However much is too old: so that nobody waits."""
+    log = await room(store)
+    half = Run(Kind.MESSAGE, 1, "alice", ["x" * (limits.END_BYTES // 2)])
+    for _ in range(5):
+        await store.append([Draft(log, half)], {})
+    steps = []
+    while went := await store.end_some(2, None):
+        steps.append(went[log.id])
+    assert steps == [2, 4, 5]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_guests_inbox_ends_with_the_guest(store):
+    """And not before, since nothing but its entries says where it stands."""
+    log, guest = await room(store), Log(-1, "@", 0, TAILS)
+    psst = Draft(guest, Run(Kind.PRIVATE, 1, "alice", ["psst"]))
+    await store.append([psst, Draft(log, Run(Kind.MESSAGE, 1, "alice", ["old"]))], {})
+    assert await store.end_some(2, None) == {log.id: 1}
+    assert await store.end_some(2, None) == {}
+    assert len(await store.read(-1, 0, 9)) == 1
+    assert (await store.append([psst], {})).positions == [2]

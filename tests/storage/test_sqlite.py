@@ -1,7 +1,5 @@
 """The database: what was stored is there, in its order, once."""
 
-import sqlite3
-
 import pytest
 import pytest_twisted
 from hypothesis import given
@@ -136,25 +134,3 @@ async def test_a_guests_inbox_goes_with_the_guest(tmp_path, store):
     (block,) = await store.read(account.inbox, 0, 9)
     assert [entry.text for _, entry in block.entries()] == ["b"]
     assert await store.last(account.inbox) == 1
-
-
-@pytest.mark.parametrize(
-    "damage", [b"this is no database, but a text of some length" * 100, b"\0" * 9000]
-)
-def test_a_damaged_database_is_recognised(tmp_path, damage):
-    """It is said in one sentence, and what is there is left as it is."""
-    path = tmp_path / "chat.sqlite"
-    path.write_bytes(damage)
-    with pytest.raises(Refusal) as caught:
-        SqliteStore(reactor, path)
-    assert "cannot be used" in caught.value.sentence
-    assert path.read_bytes() == damage
-
-
-def test_a_newer_database_is_left_alone(tmp_path):
-    """An older program does not touch what it may misunderstand."""
-    db = sqlite3.connect(tmp_path / "chat.sqlite")
-    db.execute("PRAGMA user_version = 99")
-    db.close()
-    with pytest.raises(Refusal, match="newer version"):
-        SqliteStore(reactor, tmp_path / "chat.sqlite")

@@ -1,0 +1,56 @@
+"""The check of a database that is too large to be checked as a whole before it is used."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.storage import checks
+from chatservice.storage.thread import WorkThread
+
+
+class LateCheck:
+    """Reads all of the database at `path` in a thread of its own, while it is used, and tells the
+    operator if it is damaged. It mends nothing, and stops nobody: what can be read can be saved."""
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, path: Path) -> None:
+        self._path = path
+        self._thread = WorkThread(reactor, "chat-check")
+        self._db: sqlite3.Connection | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin, if the database was not checked before its use."""
+        if self._path.stat().st_size > checks.AT_ONCE_BYTES:
+            self._db = checks.open_reader(self._path)
+            self._thread.start()
+            self._thread.do(checks.fault, self._db).addCallbacks(self._told, self._failed)
+
+    def stop(self) -> None:
+        """End, whether all was read or not."""
+        self._stopped = True
+        if self._db is not None:
+            self._db.interrupt()
+            self._thread.stop()
+            self._db.close()
+
+    def _told(self, wrong: str | None) -> None:
+        if wrong is not None:
+            self.log.critical(
+                "The database {path} is damaged ({wrong}) and used as far as it can be; {remedy}.",
+                path=str(self._path),
+                wrong=wrong,
+                remedy=f"stop the server, and {checks.remedy(self._path)}",
+            )
+
+    def _failed(self, failure: Failure) -> None:
+        if not self._stopped:
+            self.log.critical(
+                "The database {path} cannot be read to its end ({why}); see that the disk works.",
+                path=str(self._path),
+                why=failure.getErrorMessage(),
+            )
