@@ -25,9 +25,9 @@ go on; beyond it, closing is kinder to both sides than a minute of bytes for not
 HISTORY_ENTRIES = 1000
 """Entries in one answer: about 100 KiB of talk."""
 
-TAIL_BYTES = 32 << 20
-"""What all logs together hold in memory, for readers nearly up to date: two seconds of all the talk
-that one core can take in (docs/performance.md)."""
+TAIL_BYTES = 16 << 20
+"""What all logs together hold in memory, for readers nearly up to date: half a second of all the
+talk that one core can take in (docs/performance.md)."""
 
 RUN_ENTRIES = 1024
 """Lines taken together as one: beyond that, a run is no unit of which a slow reader takes one too

@@ -241,19 +241,21 @@ class Feed:
         """Read on from storage, for a cursor that fell off what is in memory."""
         if not cursor.replaying:
             cursor.replaying = True
-            reading = Deferred.fromCoroutine(self._replayed(cursor.log, cursor.position))
-            reading.addCallback(self._stored, cursor).addErrback(self._unreadable, cursor)
+            log = cursor.log
+            reading = Deferred.fromCoroutine(self._replayed(log, cursor.position))
+            reading.addCallback(self._stored, cursor, log.memory_from)
+            reading.addErrback(self._unreadable, cursor)
 
     async def _replayed(self, log: Log, position: int) -> Sequence[Block]:
         return await self._past.replay(log, position)
 
-    def _stored(self, blocks: Sequence[Block], cursor: Cursor) -> None:
+    def _stored(self, blocks: Sequence[Block], cursor: Cursor, memory_from: int) -> None:
         cursor.replaying = False
         if self._ended or not cursor.open:
             return
         if not (self.full or self._held):  # else it came too late: it is read again
             if not blocks:  # what it has not read is no longer kept
-                cursor.pass_over(cursor.log.memory_from)
+                cursor.pass_over(max(cursor.position, memory_from))
             self._write_stored(cursor, blocks)
         self.wake((cursor,))
 

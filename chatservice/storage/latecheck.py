@@ -39,7 +39,9 @@ class LateCheck:
             self._db.close()
 
     def _told(self, wrong: str | None) -> None:
-        if wrong is not None:
+        if wrong is None:
+            self.log.info("all of {path} was read, and it is whole", path=str(self._path))
+        else:
             self.log.critical(
                 "The database {path} is damaged ({wrong}) and used as far as it can be; {remedy}.",
                 path=str(self._path),

@@ -3,7 +3,7 @@
     python -m chatservice.storage.rescue chat.sqlite saved.sqlite
 
 `sqlite3 chat.sqlite .recover` is meant for the same, but not every sqlite3 can do it (Debian 12's
-cannot), and it does not know which blocks have lost bytes.
+cannot), and it does not know what a block is made of.
 """
 
 import sqlite3
@@ -43,6 +43,7 @@ def rescue(path: Path, saved: Path) -> Counter[str]:
                 marks = ", ".join("?" * len(row))
                 added = new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)
                 found[table] += added.rowcount
+        found["block"] -= new.execute(f"DELETE FROM block WHERE {checks.UNREADABLE}").rowcount
         for _, sql in _made_by(db, "index"):
             new.execute(sql)
         # So that no new room gets the number, and with it the log, of one whose row is lost.
@@ -64,8 +65,7 @@ def _made_by(db: sqlite3.Connection, kind: str) -> list[tuple[str, str]]:
 
 def _rows(db: sqlite3.Connection, table: str, numbered: bool) -> Iterator[tuple[Any, ...]]:
     """Iterate over the rows of a table that can be read."""
-    rows = _numbered(db, table) if numbered else _keyed(db, table)
-    return (row for row in rows if not any(type(x) is bytes and b"\0" in x for x in row))
+    return _numbered(db, table) if numbered else _keyed(db, table)
 
 
 def _numbered(db: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:

@@ -136,7 +136,7 @@ def _damaged(error: sqlite3.Error) -> bool:
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = OFF")  # what a power cut takes away is made again
+    db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read again
     return db
 
 

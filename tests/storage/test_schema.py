@@ -178,7 +178,9 @@ def crash(path):
     path.rename(alive)
     with closing(open_database(alive)) as db:
         db.execute("UPDATE log SET created = 7")
-        db.execute("INSERT INTO block VALUES (NULL, 1, 999999, 999999, 0, ?)", (b"x" * 50_000,))
+        db.execute(
+            "INSERT INTO block VALUES (NULL, 1, 999999, 999999, 0, ?)", (b"[]\n" + b"x" * 50_000,)
+        )
         for end in ("", "-wal"):
             shutil.copy(f"{alive}{end}", f"{path}{end}")
     alive.unlink()
@@ -228,13 +230,15 @@ def glance(monkeypatch):
 
 
 def test_the_newest_of_a_large_database_is_looked_at(path, glance):
-    """A block that has lost bytes, and one that is not in the index: positions would come twice."""
+    """A block that is not what was stored, and one that is not in the index: positions would come
+    twice."""
     fill(path)
     whole = path.read_bytes()
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute(f"UPDATE block SET entries = CAST(entries || x'00' AS BLOB) WHERE id = {BLOCKS}")
-    assert f"(block {BLOCKS} has lost bytes)" in refused(path)
-    path.write_bytes(whole)
+    for damage in ("entries || x'00'", "x'00' || entries", "'garbage'"):
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute(f"UPDATE block SET entries = CAST({damage} AS BLOB) WHERE id = {BLOCKS}")
+        assert f"(block {BLOCKS} cannot be read)" in refused(path)
+        path.write_bytes(whole)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         ((sql,),) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'block_place'")
         db.execute("DROP INDEX block_place")

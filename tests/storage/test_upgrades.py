@@ -118,7 +118,7 @@ def test_the_copy_is_the_database_as_it_was(path):
 @pytest.mark.parametrize(
     ("sql", "sentence"),
     [
-        ("UPDATE block SET entries = x'5b00' WHERE id = 9", r"damaged \(block 9 has lost bytes\)"),
+        ("UPDATE block SET entries = x'5b00' WHERE id = 9", r"damaged \(block 9 cannot be read\)"),
         ("UPDATE block SET entries = x'5b5d' WHERE id = 9", r"damaged \(block 9 has 0 entries\)"),
         (
             "UPDATE block SET entries = x'5b5b5d' WHERE id = 9",

@@ -1,0 +1,1 @@
+"""What is claimed about speed, for anyone to run: `python -m benchmarks`."""

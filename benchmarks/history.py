@@ -1,0 +1,45 @@
+"""Makes a database with a long past, by the server's own storage code:
+`python -m benchmarks.history DATABASE ENTRIES`.
+
+It is the worst case: a commit has an entry in each of many rooms, so each is a row of its own.
+"""
+
+import sys
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from chatservice.domain.log import Log, Tails
+from chatservice.domain.ports import Draft
+from chatservice.entries import Kind, Run
+from chatservice.storage.sqlite import SqliteStore
+
+ROOMS = 1000
+"""Rooms, which are also the entries in each commit."""
+
+START = 1_750_000_000_000
+"""When the first entry was made, in milliseconds since 1970."""
+
+
+async def fill(store: SqliteStore, entries: int) -> None:
+    """Store so many entries."""
+    rows = [await store.create_room(f"r{number:03}", None, START) for number in range(ROOMS)]
+    logs = [Log(row.number, row.name, row.last, Tails()) for row in rows]
+    for round_ in range(entries // ROOMS):
+        run = Run(Kind.MESSAGE, START + 1000 * round_, "u00000", ("what is said is said again",))
+        await store.append([Draft(log, run) for log in logs], {})
+
+
+def main() -> None:
+    """Fill the database that is named with the number of entries that is named."""
+    store = SqliteStore(None, Path(sys.argv[1]))  # never started: every job is done at once
+    failures: list[Failure] = []
+    Deferred.fromCoroutine(fill(store, int(sys.argv[2]))).addErrback(failures.append)
+    store.close()
+    if failures:
+        failures[0].raiseException()
+
+
+if __name__ == "__main__":
+    main()

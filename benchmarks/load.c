@@ -1,0 +1,793 @@
+/* The load: many connections to a chat server, driven by one thread, as cheaply as can be.
+ *
+ * It must never be what is measured, so it counts bytes and looks into none while it measures
+ * throughput: recv() with MSG_TRUNC lets the kernel throw them away uncopied (tcp(7)). That works
+ * because every line has the same length: names are of one width and the text is fixed. How long a
+ * delivered line is, one message at the beginning shows.
+ *
+ * It prints JSON, a line for each stage; the last one is the result. Times are seconds or, where
+ * the name ends in _us, microseconds; memory is in bytes. What went wrong is said on stderr, with
+ * status 1.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS = 1024, CHUNK = 1 << 20, LINE = 1024 };
+
+/* Seconds without a byte: what went before is over. */
+static const double QUIET = 0.4;
+
+/* Seconds after which what has not come is taken to never come. */
+static const double PATIENCE = 120;
+
+/* Seconds that the last messages of a measurement may take. */
+static const double DRAIN = 20;
+
+/* -- dialects ---------------------------------------------------------------------------------- */
+
+/* `$n` stands for the name, `$r` for the room, `$t` for the text. A connection says `hello`, reads
+ * `welcome`, says `join`, and reads `joined`. Where `join` is empty, `hello` has done it all. */
+struct dialect {
+    const char *name, *hello, *welcome, *join, *joined, *say;
+};
+
+static const struct dialect DIALECTS[] = {
+    /* Who is named is in the lobby at once, and would be told of all others who come there: so one
+     * goes on to the room in the same breath. */
+    {"text", "$n\n/join $r\n", "* You are in ", "", "", "$t\n"},
+    {"json", "{\"do\":\"hello\",\"name\":\"$n\"}\n", "\"event\":\"ok\"",
+     "{\"do\":\"join\",\"room\":\"$r\"}\n", "\"event\":\"ok\"",
+     "{\"do\":\"say\",\"room\":\"$r\",\"text\":\"$t\"}\n"},
+    {"irc", "NICK $n\r\nUSER $n 0 * :$n\r\n", " 001 ", "JOIN #$r\r\n", " 366 ",
+     "PRIVMSG #$r :$t\r\n"},
+};
+
+/* -- what is asked for ------------------------------------------------------------------------- */
+
+static struct {
+    const struct dialect *dialect;
+    int port;
+    int pid;     /* of the server, for its CPU time and memory */
+    int opening; /* connections that may wait for a welcome: fewer than the server's backlog */
+    int rooms;
+    int readers;    /* connections in each room */
+    int senders;    /* of them, in each room */
+    int window;     /* messages that each sender has in flight */
+    int stalled;    /* readers that stop reading */
+    int text;       /* characters of a message's text */
+    double rate;    /* messages a second, where they are sent by the clock */
+    double warm;    /* seconds before the measurement */
+    double seconds; /* of the measurement */
+} want = {
+    .opening = 40,
+    .rooms = 1,
+    .readers = 100,
+    .senders = 1,
+    .window = 1,
+    .text = 50,
+    .rate = 100,
+    .warm = 1,
+    .seconds = 5,
+};
+
+/* -- small things ------------------------------------------------------------------------------ */
+
+static void fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "load: ");
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\n");
+    exit(1);
+}
+
+static void say(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    printf("\n");
+    fflush(stdout);
+}
+
+static double seconds_of(clockid_t clock)
+{
+    struct timespec t;
+    if (clock_gettime(clock, &t) < 0) fail("clock: %s", strerror(errno));
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double now(void) { return seconds_of(CLOCK_MONOTONIC); }
+
+static double own_cpu(void) { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
+
+/* The CPU time of all the server's threads; to the nanosecond, which /proc/PID/stat is not. */
+static double server_cpu(void)
+{
+    clockid_t clock;
+    if (clock_getcpuclockid(want.pid, &clock) != 0) fail("there is no process %d", want.pid);
+    return seconds_of(clock);
+}
+
+static uint64_t server_memory(void)
+{
+    char path[64];
+    unsigned long size, resident;
+    snprintf(path, sizeof path, "/proc/%d/statm", want.pid);
+    FILE *file = fopen(path, "r");
+    if (!file || fscanf(file, "%lu %lu", &size, &resident) != 2) fail("cannot read %s", path);
+    fclose(file);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* -- connections ------------------------------------------------------------------------------- */
+
+struct link {
+    int fd;
+    int room;
+    int matched;     /* how much of what we wait for was there at the end of the last chunk */
+    bool answered;   /* what we wait for was there */
+    bool closed;     /* by the server */
+    uint32_t credit; /* messages that it may send now */
+    size_t owed;     /* bytes of messages that are to be sent */
+    size_t offset;   /* where in `lines` they begin */
+    uint64_t bytes;  /* received since the measurement was prepared */
+    uint64_t said;   /* messages sent since then */
+    uint64_t lines;  /* lines received, where they are counted */
+    size_t begun;    /* bytes of a line that is not complete yet */
+};
+
+struct room {
+    uint64_t said;    /* messages sent by all its senders */
+    uint64_t arrived; /* of them, what all its readers have */
+    uint32_t *order;  /* who sent them: a ring of those that have not arrived */
+    int slowest;      /* the reader who holds `arrived` back */
+    bool moved;       /* ... and that has got something since */
+};
+
+static struct link *links;
+static int opened;         /* connections so far */
+static uint64_t *progress; /* by reader: messages got, and its own, which it does not get */
+static struct room *rooms;
+static uint32_t ring; /* size of `order`, less one: a power of two, less one */
+static int poller;
+static uint64_t total;      /* bytes received by all */
+static double last_byte;    /* when something was last received */
+static size_t delivered;    /* the length of a line as it is delivered */
+static char *lines;         /* what one sender sends, often enough to fill a window */
+static size_t line, window; /* the length of one of them, and of all */
+static bool owing;          /* whether a connection was full when it should have sent */
+static char buffer[CHUNK];
+
+static void watch(struct link *it)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = it};
+    if (epoll_ctl(poller, EPOLL_CTL_ADD, it->fd, &event) < 0) fail("epoll: %s", strerror(errno));
+}
+
+static void write_all(struct link *it, const char *data, size_t size)
+{
+    if (send(it->fd, data, size, MSG_NOSIGNAL) != (ssize_t)size) it->closed = true;
+}
+
+/* Write what a dialect says into `into`, which has LINE bytes. */
+static void fill(char *into, const char *format, int number, int room, const char *text)
+{
+    char name[16], place[16], *end = into + LINE;
+    snprintf(name, sizeof name, "u%05d", number);
+    snprintf(place, sizeof place, "r%03d", room);
+    for (; *format && into < end - 1; format++) {
+        if (*format != '$') {
+            *into++ = *format;
+            continue;
+        }
+        format++;
+        const char *what = *format == 'n' ? name : *format == 'r' ? place : text;
+        into += snprintf(into, (size_t)(end - into), "%s", what);
+    }
+    if (into >= end) fail("a line is too long");
+    *into = 0;
+}
+
+static void speak(struct link *it, const char *format)
+{
+    char text[LINE];
+    fill(text, format, (int)(it - links), it->room, "");
+    it->answered = false;
+    it->matched = 0;
+    write_all(it, text, strlen(text));
+}
+
+/* Connect the next one, for `room`. */
+static void connect_one(int room)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(want.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct linger abort = {1, 0}; /* leave no port in TIME_WAIT behind */
+    int on = 1;
+    struct link *it = &links[opened++];
+    it->room = room;
+    it->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (it->fd < 0) fail("socket: %s (see ulimit -n)", strerror(errno));
+    setsockopt(it->fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    setsockopt(it->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(it->fd, (struct sockaddr *)&address, sizeof address) < 0)
+        fail("connecting number %d: %s", opened, strerror(errno));
+    watch(it);
+}
+
+/* Receive what is there, and return how much; without `into` the kernel throws it away. */
+static size_t receive(struct link *it, char *into)
+{
+    size_t size = into ? CHUNK : 1 << 30;
+    ssize_t got = recv(it->fd, into, size, MSG_DONTWAIT | (into ? 0 : MSG_TRUNC));
+    if (got > 0) {
+        it->bytes += (uint64_t)got;
+        total += (uint64_t)got;
+        return (size_t)got;
+    }
+    if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+        it->closed = true;
+        epoll_ctl(poller, EPOLL_CTL_DEL, it->fd, NULL);
+    }
+    return 0;
+}
+
+/* -- getting into the rooms -------------------------------------------------------------------- */
+
+static void look_for(struct link *it, const char *pattern, size_t got)
+{
+    int length = (int)strlen(pattern);
+    for (size_t i = 0; i < got && !it->answered; i++) {
+        it->matched = buffer[i] == pattern[it->matched] ? it->matched + 1 : buffer[i] == pattern[0];
+        it->answered = it->matched == length;
+    }
+}
+
+/* Read what comes for at most `milliseconds`, and return how many were answered with `pattern`. */
+static int read_answers(const char *pattern, int milliseconds)
+{
+    struct epoll_event events[EVENTS];
+    int answers = 0;
+    int count = epoll_wait(poller, events, EVENTS, milliseconds);
+    for (int i = 0; i < count; i++) {
+        struct link *it = events[i].data.ptr;
+        bool before = it->answered;
+        size_t got = receive(it, buffer);
+        if (it->closed)
+            fail("the server closed connection %d; the last it said: %.*s", (int)(it - links), 200,
+                 buffer);
+        if (pattern) look_for(it, pattern, got);
+        answers += it->answered && !before;
+        last_byte = now();
+    }
+    return answers;
+}
+
+static void wait_until_quiet(void)
+{
+    double limit = now() + PATIENCE;
+    last_byte = now();
+    while (now() - last_byte < QUIET) {
+        read_answers(NULL, 100);
+        if (now() > limit) fail("it does not become quiet");
+    }
+}
+
+/* Connect `count` more and say hello, the k-th for room k / `each`. Return how long it took. */
+static double introduce(int count, int each)
+{
+    int first = opened, welcomed = 0;
+    double start = now(), limit = start + PATIENCE;
+    while (welcomed < count) {
+        int waiting = opened - first - welcomed;
+        while (opened - first < count && waiting++ < want.opening) {
+            connect_one((opened - first) / each);
+            speak(&links[opened - 1], want.dialect->hello);
+        }
+        welcomed += read_answers(want.dialect->welcome, 1000);
+        if (now() > limit) fail("only %d of %d were welcomed", welcomed, count);
+    }
+    return now() - start;
+}
+
+/* Let those from number `first` on join, all at once. Return how long it took. */
+static double join(int first)
+{
+    int joined = 0;
+    double start = now(), limit = start + PATIENCE;
+    if (!want.dialect->join[0]) return 0;
+    for (int i = first; i < opened; i++) speak(&links[i], want.dialect->join);
+    while (joined < opened - first) {
+        joined += read_answers(want.dialect->joined, 1000);
+        if (now() > limit) fail("only %d of %d joined", joined, opened - first);
+    }
+    return now() - start;
+}
+
+static void enter(int count, int each)
+{
+    int first = opened;
+    introduce(count, each);
+    join(first);
+    wait_until_quiet();
+}
+
+/* -- talking ----------------------------------------------------------------------------------- */
+
+static void reset(void)
+{
+    total = 0;
+    for (int i = 0; i < opened; i++) {
+        struct link *it = &links[i];
+        it->bytes = it->said = it->lines = it->begun = it->owed = it->offset = 0;
+    }
+}
+
+/* Make what is said in a room; it is the same whoever says it. */
+static void compose(int room, char *into)
+{
+    static const char PHRASE[] = "the quick brown fox jumps over the lazy dog again ";
+    char text[LINE] = "";
+    for (int i = 0; i < want.text; i++) text[i] = PHRASE[i % (sizeof PHRASE - 1)];
+    text[want.text - 1] = '.'; /* a space at the end might be taken away */
+    fill(into, want.dialect->say, 0, room, text);
+}
+
+/* Let `speaker` say one message, and see how many bytes `reader` receives. */
+static void calibrate(struct link *speaker, struct link *reader)
+{
+    char text[LINE];
+    compose(speaker->room, text);
+    line = strlen(text);
+    reset();
+    write_all(speaker, text, line);
+    wait_until_quiet();
+    delivered = reader->bytes;
+    if (delivered < (size_t)want.text) fail("a message was not delivered");
+}
+
+/* Send what is owed, as far as the connection takes it. */
+static void push(struct link *it)
+{
+    while (it->owed) {
+        size_t size = window - it->offset < it->owed ? window - it->offset : it->owed;
+        ssize_t sent = send(it->fd, lines + (size_t)it->room * window + it->offset, size,
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno == EAGAIN) {
+            owing = true;
+            return;
+        }
+        if (sent < 0) fail("a sender was cut off: %s", strerror(errno));
+        it->owed -= (size_t)sent;
+        it->offset = (it->offset + (size_t)sent) % window;
+    }
+}
+
+static void push_owed(void)
+{
+    owing = false;
+    for (int i = 0; i < opened; i++)
+        if (links[i].owed) push(&links[i]);
+}
+
+static void prepare_lines(int many)
+{
+    char text[LINE];
+    window = line * (size_t)many;
+    lines = malloc((size_t)want.rooms * window);
+    for (int r = 0; r < want.rooms; r++) {
+        compose(r, text);
+        for (int i = 0; i < many; i++)
+            memcpy(lines + (size_t)r * window + (size_t)i * line, text, line);
+    }
+}
+
+/* -- throughput: each keeps `window` messages in flight ---------------------------------------- */
+
+/* Send all that a sender has credit for, in one write. */
+static void spend(struct link *it, int number)
+{
+    struct room *room = &rooms[it->room];
+    for (uint32_t i = 0; i < it->credit; i++) room->order[room->said++ & ring] = (uint32_t)number;
+    it->said += it->credit;
+    progress[number] += it->credit;
+    it->owed += it->credit * line;
+    it->credit = 0;
+    push(it);
+}
+
+/* See which messages have arrived everywhere, and let their senders send as many new ones. That the
+ * server keeps the order between senders is only assumed to share out the credit. */
+static void settle(int r, bool sending)
+{
+    struct room *room = &rooms[r];
+    int first = r * want.readers;
+    uint64_t least = UINT64_MAX;
+    for (int i = first + want.readers - 1; i >= first; i--) /* at a tie, one that does not send */
+        if (progress[i] < least) {
+            least = progress[i];
+            room->slowest = i;
+        }
+    for (; room->arrived < least && room->arrived < room->said; room->arrived++)
+        links[room->order[room->arrived & ring]].credit++;
+    if (!sending) return;
+    for (int i = first; i < first + want.senders; i++)
+        if (links[i].credit) spend(&links[i], i);
+}
+
+static void take_turn(bool sending)
+{
+    static int moved[EVENTS];
+    struct epoll_event events[EVENTS];
+    int rooms_moved = 0;
+    int count = epoll_wait(poller, events, EVENTS, 100);
+    for (int i = 0; i < count; i++) {
+        struct link *it = events[i].data.ptr;
+        int number = (int)(it - links);
+        if (!receive(it, NULL)) {
+            if (it->closed) fail("the server closed connection %d", number);
+            continue;
+        }
+        progress[number] = it->bytes / delivered + it->said;
+        struct room *room = &rooms[it->room];
+        if (number == room->slowest && !room->moved) {
+            room->moved = true;
+            moved[rooms_moved++] = it->room;
+        }
+    }
+    for (int i = 0; i < rooms_moved; i++) {
+        rooms[moved[i]].moved = false;
+        settle(moved[i], sending);
+    }
+    if (owing) push_owed();
+}
+
+static uint64_t all_said(void)
+{
+    uint64_t sum = 0;
+    for (int r = 0; r < want.rooms; r++) sum += rooms[r].said;
+    return sum;
+}
+
+/* How many bytes have not come that should have, or came and should not. */
+static uint64_t astray(void)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < opened; i++) {
+        uint64_t due = (rooms[links[i].room].said - links[i].said) * delivered;
+        sum += due > links[i].bytes ? due - links[i].bytes : links[i].bytes - due;
+    }
+    return sum;
+}
+
+static void measure_throughput(void)
+{
+    int count = want.rooms * want.readers;
+    enter(count, want.readers);
+    calibrate(&links[0], &links[want.readers - 1]);
+    prepare_lines(want.window);
+    reset();
+
+    for (ring = 1; ring < (uint32_t)(want.senders * want.window); ring *= 2) {}
+    for (int r = 0; r < want.rooms; r++) rooms[r].order = calloc(ring, sizeof(uint32_t));
+    ring--;
+    for (int r = 0; r < want.rooms; r++)
+        for (int i = r * want.readers; i < r * want.readers + want.senders; i++) {
+            links[i].credit = (uint32_t)want.window;
+            spend(&links[i], i);
+        }
+    for (int r = 0; r < want.rooms; r++) rooms[r].slowest = (r + 1) * want.readers - 1;
+
+    double warm_until = now() + want.warm;
+    while (now() < warm_until) take_turn(true);
+    say("{\"stage\": \"start\"}");
+    double start = now(), mine = own_cpu(), theirs = server_cpu();
+    uint64_t bytes = total, messages = all_said();
+    while (now() < start + want.seconds) take_turn(true);
+    double wall = now() - start;
+    mine = own_cpu() - mine;
+    theirs = server_cpu() - theirs;
+    double deliveries = (double)(total - bytes) / (double)delivered;
+    double said = (double)(all_said() - messages);
+    say("{\"stage\": \"stop\"}");
+
+    double limit = now() + DRAIN;
+    while (astray() && now() < limit) take_turn(false);
+    say("{\"stage\": \"result\", \"seconds\": %.6f, \"line_bytes\": %zu, \"deliveries\": %.0f, "
+        "\"deliveries_per_s\": %.1f, \"messages_per_s\": %.1f, \"server_cpu_s\": %.6f, "
+        "\"cpu_ns_per_delivery\": %.2f, \"load_busy\": %.4f, \"bytes_astray\": %lu}",
+        wall, delivered, deliveries, deliveries / wall, said / wall, theirs,
+        theirs / deliveries * 1e9, mine / wall, astray());
+}
+
+/* -- latency: messages sent by the clock ------------------------------------------------------- */
+
+struct talk {
+    double start;   /* when message 0 is due; the k-th is due k / rate later */
+    uint64_t first; /* the first message that is measured */
+    uint64_t end;   /* one past the last one */
+    uint64_t sent;
+    uint64_t received; /* by all readers together, of those that are measured */
+    uint32_t *late_us; /* how late each of them was */
+};
+
+static int by_size(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Count the lines of a chunk that have the length of a message. Here there is time to look for
+ * their ends, and it must be done: the server may tell the room of other things as well. */
+static void hear(struct talk *talk, struct link *it, size_t got)
+{
+    double when = now();
+    const char *at = buffer, *end = buffer + got, *newline;
+    for (; (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1) {
+        size_t length = it->begun + (size_t)(newline + 1 - at);
+        it->begun = 0;
+        if (length != delivered) continue;
+        uint64_t k = it->lines++;
+        if (k < talk->first || k >= talk->end) continue;
+        double late = (when - talk->start - (double)k / want.rate) * 1e6;
+        talk->late_us[talk->received++] = late > 0 ? (uint32_t)late : 0;
+    }
+    it->begun += (size_t)(end - at);
+}
+
+/* Let `speaker` talk by the clock, and say how late the others had it. What `readers` connections
+ * from the first one on hear is measured. Whoever is not watched reads nothing meanwhile. */
+static void talk_by_the_clock(const char *stage, struct link *speaker, int readers)
+{
+    struct talk talk = {.first = (uint64_t)(want.warm * want.rate)};
+    talk.end = talk.first + (uint64_t)(want.seconds * want.rate);
+    uint64_t due = (talk.end - talk.first) * (uint64_t)readers;
+    talk.late_us = malloc((due + 1) * sizeof *talk.late_us);
+    reset();
+
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    long step_ns = (long)(1e9 / want.rate);
+    struct timespec step = {step_ns / 1000000000, step_ns % 1000000000};
+    timerfd_settime(timer, 0, &(struct itimerspec){step, {0, 1}}, NULL);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}, events[EVENTS];
+    epoll_ctl(poller, EPOLL_CTL_ADD, timer, &event);
+
+    double mine = 0, theirs = 0, begun = 0, wall = 0, limit = want.warm + want.seconds + DRAIN;
+    talk.start = now();
+    while ((talk.received < due || !wall) && now() < talk.start + limit) {
+        int count = epoll_wait(poller, events, EVENTS, 100);
+        for (int i = 0; i < count; i++) {
+            struct link *it = events[i].data.ptr;
+            uint64_t ticks;
+            if (it)
+                hear(&talk, it, receive(it, buffer));
+            else if (read(timer, &ticks, sizeof ticks) < 0)
+                continue;
+        }
+        double passed = now() - talk.start;
+        uint64_t target = (uint64_t)(passed * want.rate) + 1;
+        if (target > talk.end) target = talk.end;
+        if (talk.sent < target) {
+            speaker->owed += (target - talk.sent) * line;
+            talk.sent = target;
+            push(speaker);
+        } else if (owing) {
+            push_owed();
+        }
+        if (!begun && passed >= want.warm) {
+            say("{\"stage\": \"start\"}");
+            mine = own_cpu(), theirs = server_cpu(), begun = now();
+        } else if (begun && !wall && passed >= want.warm + want.seconds) {
+            mine = own_cpu() - mine, theirs = server_cpu() - theirs, wall = now() - begun;
+            say("{\"stage\": \"stop\"}");
+        }
+    }
+    close(timer);
+
+    uint64_t got = talk.received;
+    uint32_t *late = talk.late_us;
+    qsort(late, got, sizeof *late, by_size);
+    if (!got) fail("nobody heard anything");
+    say("{\"stage\": \"%s\", \"line_bytes\": %zu, \"expected\": %lu, \"received\": %lu, "
+        "\"p50_us\": %u, \"p99_us\": %u, \"max_us\": %u, \"server_cpu_s\": %.6f, "
+        "\"server_busy\": %.5f, \"load_busy\": %.4f, \"memory\": %lu}",
+        stage, delivered, due, got, late[got / 2], late[got * 99 / 100], late[got - 1], theirs,
+        theirs / wall, mine / wall, server_memory());
+    free(late);
+}
+
+/* One speaker and `readers` others. */
+static void gather(void)
+{
+    enter(want.readers + 1, want.readers + 1);
+    calibrate(&links[want.readers], &links[0]);
+    prepare_lines(64);
+}
+
+static void measure_latency(void)
+{
+    gather();
+    talk_by_the_clock("result", &links[want.readers], want.readers);
+}
+
+/* -- readers that stop ------------------------------------------------------------------------- */
+
+/* Bytes that a reader is behind when it counts as stopped: more than the kernel keeps for it (4 MiB
+ * for the server to send, by tcp_wmem, and what the reader's own side takes), and more than a
+ * server will keep of what was said last, so that from there on memory ought not to grow. */
+static const uint64_t FLOOD = 48 << 20;
+
+/* Read what comes until each of `count` readers from `first` on has `messages` lines or was cut
+ * off, or until `limit` has passed; meanwhile send what `speaker` owes. Return how many have them
+ * all. */
+static int hear_all(struct link *first, int count, uint64_t messages, struct link *speaker,
+                    double limit)
+{
+    struct epoll_event events[EVENTS];
+    struct talk ignored = {0};
+    int complete = 0, cut = 0;
+    for (limit += now(); complete + cut < count && now() < limit;) {
+        push(speaker);
+        int ready = epoll_wait(poller, events, EVENTS, speaker->owed ? 1 : 100);
+        for (int i = 0; i < ready; i++) {
+            struct link *it = events[i].data.ptr;
+            bool had = it->lines >= messages;
+            hear(&ignored, it, receive(it, buffer));
+            if (it < first || it >= first + count || had) continue;
+            complete += it->lines >= messages;
+            cut += it->lines < messages && it->closed;
+        }
+    }
+    return complete;
+}
+
+static void measure_stalled(void)
+{
+    gather();
+    struct link *speaker = &links[want.readers], *stopped = speaker + 1;
+    talk_by_the_clock("without", speaker, want.readers);
+
+    enter(want.stalled, want.stalled);
+    uint64_t before = server_memory();
+    for (struct link *it = stopped; it < links + opened; it++)
+        epoll_ctl(poller, EPOLL_CTL_DEL, it->fd, NULL);
+    uint64_t flood = 0;
+    int reached = want.readers;
+    reset();
+    while (reached == want.readers && flood * delivered < FLOOD) {
+        speaker->owed = window; /* and no more before everybody has it, who reads */
+        flood += window / line;
+        reached = hear_all(links, want.readers, flood, speaker, DRAIN);
+    }
+    say("{\"stage\": \"flood\", \"reached\": %d, \"memory_before\": %lu, \"memory\": %lu}", reached,
+        before, server_memory());
+    if (reached < want.readers) return; /* it stands still with those who have stopped */
+    talk_by_the_clock("with", speaker, want.readers);
+
+    uint64_t messages =
+        flood + (uint64_t)(want.warm * want.rate) + (uint64_t)(want.seconds * want.rate);
+    double start = now();
+    for (struct link *it = stopped; it < links + opened; it++) watch(it);
+    int complete = hear_all(stopped, want.stalled, messages, speaker, PATIENCE), cut = 0;
+    uint64_t least = UINT64_MAX;
+    for (struct link *it = stopped; it < links + opened; it++) {
+        if (it->lines < least) least = it->lines;
+        cut += it->closed;
+    }
+    say("{\"stage\": \"after\", \"stalled\": %d, \"complete\": %d, \"cut\": %d, \"messages\": %lu, "
+        "\"least\": %lu, \"seconds\": %.3f, \"memory\": %lu}",
+        want.stalled, complete, cut, messages, least, now() - start, server_memory());
+}
+
+/* -- many connections that do nothing ---------------------------------------------------------- */
+
+static void measure_idle(void)
+{
+    int count = want.rooms * want.readers;
+    uint64_t before = server_memory();
+    say("{\"stage\": \"start\"}");
+    double cpu = server_cpu();
+    double introducing = introduce(count, want.readers);
+    double introducing_cpu = server_cpu() - cpu;
+    wait_until_quiet();
+    uint64_t named = server_memory();
+    cpu = server_cpu();
+    double mine = own_cpu(), joining = join(0);
+    mine = own_cpu() - mine;
+    double joining_cpu = server_cpu() - cpu;
+    say("{\"stage\": \"stop\"}");
+    wait_until_quiet();
+    uint64_t joined = server_memory();
+    say("{\"stage\": \"result\", \"connections\": %d, \"introducing_s\": %.4f, "
+        "\"introducing_cpu_s\": %.4f, \"joining_s\": %.4f, \"joining_cpu_s\": %.4f, "
+        "\"load_busy\": %.4f, \"memory_before\": %lu, \"memory_named\": %lu, "
+        "\"memory_joined\": %lu}",
+        count, introducing, introducing_cpu, joining, joining_cpu, joining > 0 ? mine / joining : 0,
+        before, named, joined);
+}
+
+/* -- what to do -------------------------------------------------------------------------------- */
+
+static const struct dialect *dialect_called(const char *name)
+{
+    for (size_t i = 0; i < sizeof DIALECTS / sizeof *DIALECTS; i++)
+        if (!strcmp(DIALECTS[i].name, name)) return &DIALECTS[i];
+    fail("no dialect is called %s", name);
+    return NULL;
+}
+
+static void read_options(int count, char **arguments)
+{
+    static const struct option OPTIONS[] = {
+        {"dialect", 1, 0, 'd'}, {"port", 1, 0, 'p'},    {"pid", 1, 0, 'i'},
+        {"rooms", 1, 0, 'r'},   {"readers", 1, 0, 'n'}, {"senders", 1, 0, 's'},
+        {"window", 1, 0, 'w'},  {"rate", 1, 0, 'h'},    {"warm", 1, 0, 'a'},
+        {"seconds", 1, 0, 't'}, {"text", 1, 0, 'x'},    {"opening", 1, 0, 'o'},
+        {"stalled", 1, 0, 'k'}, {0, 0, 0, 0},
+    };
+    for (int c; (c = getopt_long(count, arguments, "", OPTIONS, NULL)) != -1;) {
+        switch (c) {
+        case 'd': want.dialect = dialect_called(optarg); break;
+        case 'p': want.port = atoi(optarg); break;
+        case 'i': want.pid = atoi(optarg); break;
+        case 'r': want.rooms = atoi(optarg); break;
+        case 'n': want.readers = atoi(optarg); break;
+        case 's': want.senders = atoi(optarg); break;
+        case 'w': want.window = atoi(optarg); break;
+        case 'h': want.rate = atof(optarg); break;
+        case 'a': want.warm = atof(optarg); break;
+        case 't': want.seconds = atof(optarg); break;
+        case 'x': want.text = atoi(optarg); break;
+        case 'o': want.opening = atoi(optarg); break;
+        case 'k': want.stalled = atoi(optarg); break;
+        default: exit(2);
+        }
+    }
+    if (!want.dialect || !want.port || !want.pid) fail("--dialect, --port and --pid are needed");
+    if (want.senders >= want.readers) fail("there must be more readers than senders");
+    if (want.text < 1 || want.text > LINE / 2) fail("--text is at most %d", LINE / 2);
+}
+
+static const struct {
+    const char *name;
+    void (*measure)(void);
+} SCENES[] = {
+    {"throughput", measure_throughput},
+    {"latency", measure_latency},
+    {"stalled", measure_stalled},
+    {"idle", measure_idle},
+};
+
+int main(int count, char **arguments)
+{
+    read_options(count, arguments);
+    if (optind + 1 != count) fail("name one scene");
+    int most = want.rooms * want.readers + want.stalled + 1;
+    links = calloc((size_t)most, sizeof *links);
+    progress = calloc((size_t)most, sizeof *progress);
+    rooms = calloc((size_t)want.rooms, sizeof *rooms);
+    poller = epoll_create1(0);
+    for (size_t i = 0; i < sizeof SCENES / sizeof *SCENES; i++)
+        if (!strcmp(SCENES[i].name, arguments[optind])) {
+            SCENES[i].measure();
+            return 0;
+        }
+    fail("no scene is called %s", arguments[optind]);
+}

@@ -1,0 +1,125 @@
+"""The machine: its cores and limits, and what of it is worth writing down beside a number."""
+
+import contextlib
+import datetime
+import fcntl
+import os
+import platform
+import resource
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def cores() -> tuple[int, int]:
+    """Return the core for the server and the one for the load: the first and the last there is."""
+    there = sorted(os.sched_getaffinity(0))
+    if len(there) < 2:
+        raise SystemExit("benchmarks: two cores are needed, one for the server, one for the load.")
+    return there[0], there[-1]
+
+
+def raise_limits() -> int:
+    """Allow as many open files as may be, here and in what is started from here. Return it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Wait until nobody else measures anything on this machine, and let nobody begin meanwhile."""
+    path = Path(tempfile.gettempdir()) / "chatservice-benchmarks.lock"
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("  waiting for another benchmark's measurement", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that all threads of a process have used, to the nanosecond."""
+    return time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) makes it
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much of a process is in memory."""
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def busy_seconds(core: int) -> float:
+    """Return how long a core has been busy since the machine started, with whatever it was."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        if line.startswith(f"cpu{core} "):
+            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, line.split()[1:9])
+            return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    raise LookupError(f"there is no core {core}")
+
+
+class Watch:
+    """Watches the core that a process is pinned to, from now on."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        [self._core] = os.sched_getaffinity(pid)
+        self._start, self._before = time.monotonic(), self._used_by_others()
+
+    def _used_by_others(self) -> float:
+        return busy_seconds(self._core) - cpu_seconds(self._pid)
+
+    def others(self) -> float:
+        """Return which part of the core's time others have used."""
+        used = self._used_by_others() - self._before
+        return max(0.0, used / (time.monotonic() - self._start))
+
+
+def commit_seconds(folder: Path, times: int = 100) -> float:
+    """Return the median time of a commit of one row on the disk that holds `folder`, in seconds.
+
+    With WAL and synchronous=FULL: each is on the disk when it returns.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        database = sqlite3.connect(Path(place) / "commits.sqlite", isolation_level=None)
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute("CREATE TABLE lines (line BLOB)")
+        taken = []
+        for _ in range(times):
+            start = time.perf_counter()
+            database.execute("INSERT INTO lines VALUES (?)", (bytes(100),))
+            taken.append(time.perf_counter() - start)
+        database.close()
+    return statistics.median(taken)
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """Return what a reader of the numbers should know. `folder` is where the servers store."""
+    import twisted
+
+    return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "twisted": twisted.__version__,
+        "sqlite": sqlite3.sqlite_version,
+        "commit_ms": round(commit_seconds(folder) * 1e3, 3),
+    }
+
+
+def _cpu_model() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()

@@ -1,0 +1,334 @@
+"""How each kind of work is measured: once, against one server, started for it."""
+
+import contextlib
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks import files, load, machine, peers
+from benchmarks.peers import Peer, Running
+
+Measured = dict[str, float]
+"""What one run came to: figures by name. A name ends in its unit, where it has one."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How to measure.
+
+    `seconds` is how long each measurement takes, after a warm-up. What servers store is below
+    `folder`. `quick` means smaller numbers, where a row has some that take long. Where `profile`
+    names a file, py-spy records the server into it.
+    """
+
+    seconds: float
+    folder: Path
+    server_core: int
+    load_core: int
+    quick: bool = False
+    profile: str | None = None
+
+
+Measure = Callable[[Peer, Setting], Measured]
+
+# -- talk ------------------------------------------------------------------------------------------
+
+
+def throughput(rooms: int, readers: int, senders: int, window: int) -> Measure:
+    """How much is delivered, if each sender keeps `window` messages in flight: said, and not with
+    every reader of their room yet."""
+
+    def measure(peer: Peer, setting: Setting) -> Measured:
+        with _server(peer, setting, rooms) as server:
+            report = _play(
+                "throughput",
+                server,
+                setting,
+                rooms=rooms,
+                readers=readers,
+                senders=senders,
+                window=window,
+            )
+        if report["result"]["bytes_astray"]:
+            raise RuntimeError(f"{report['result']['bytes_astray']} bytes too many or too few came")
+        return {**_numbers(report["result"]), "others_busy": report["stop"]["others_busy"]}
+
+    return measure
+
+
+def latency(readers: int, rate: float) -> Measure:
+    """How late `readers` get what one speaker says, `rate` times a second, and what that costs."""
+
+    def measure(peer: Peer, setting: Setting) -> Measured:
+        with _server(peer, setting) as server:
+            report = _play("latency", server, setting, readers=readers, rate=rate)
+        figures = _late(report["result"])
+        figures["others_busy"] = report["stop"]["others_busy"]
+        figures["commit_us"] = machine.commit_seconds(setting.folder) * 1e6
+        return figures
+
+    return measure
+
+
+def _late(report: load.Report) -> Measured:
+    cost = report["server_cpu_s"] / max(1, report["received"]) * 1e9
+    return {**_numbers(report), "cpu_ns_per_delivery": cost}
+
+
+def _numbers(report: load.Report) -> Measured:
+    return {name: value for name, value in report.items() if name != "stage"}
+
+
+def stalled(readers: int, stopped: int, rate: float, text: int) -> Measure:
+    """What `stopped` readers of a busy room who read nothing cost the `readers` others and the
+    server, and whether they get everything when they read on."""
+
+    def measure(peer: Peer, setting: Setting) -> Measured:
+        with _server(peer, setting) as server:
+            report = _play(
+                "stalled", server, setting, readers=readers, stalled=stopped, rate=rate, text=text
+            )
+        figures = {
+            "without_p50_us": report["without"]["p50_us"],
+            "without_p99_us": report["without"]["p99_us"],
+            "memory_before": report["flood"]["memory_before"],
+            "memory_full": report["flood"]["memory"],
+            "reached": report["flood"]["reached"] / readers,
+        }
+        if "with" not in report:  # nobody hears anything any more
+            return figures
+        with_them, after = report["with"], report["after"]
+        return {
+            **figures,
+            "p50_us": with_them["p50_us"],
+            "p99_us": with_them["p99_us"],
+            "load_busy": with_them["load_busy"],
+            "memory_during": with_them["memory"],
+            "memory_after": after["memory"],
+            "complete": after["complete"] / stopped,
+            "cut": after["cut"] / stopped,
+            "others_busy": report["stop"]["others_busy"],
+        }
+
+    return measure
+
+
+# -- many connections ------------------------------------------------------------------------------
+
+THREADS = 2000
+"""Connections for a server that gives each a thread."""
+
+
+def idle(connections: int, each: int) -> Measure:
+    """What connections cost that do nothing, in rooms of `each`, and how fast they come.
+
+    Here it is programs who come to this server: of those, unlike people, nobody is in a room
+    before they ask for one, so that what is measured is what it is elsewhere. People are measured
+    for their memory.
+    """
+
+    def measure(peer: Peer, setting: Setting) -> Measured:
+        most = THREADS if peer.name == "threaded" else connections
+        most = min(most, machine.raise_limits() - 200)  # some files are open beside them
+        rooms = (most // 10 if setting.quick else most) // each
+        figures: Measured = {}
+        for dialect in ("json", "text") if peer.name == "chatservice" else (peer.dialect,):
+            with _server(peer, setting, rooms) as server:
+                spoken = replace(server, dialect=dialect)
+                stages = _play("idle", spoken, setting, rooms=rooms, readers=each)
+            report = stages["result"]
+            count = report["connections"]
+            grown = (report["memory_joined"] - report["memory_before"]) / count
+            figures["connections"] = count
+            busy = stages["stop"]["others_busy"]
+            figures["others_busy"] = max(figures.get("others_busy", 0), busy)
+            figures[f"{dialect}_bytes_per_connection"] = grown
+            figures["bytes_per_connection"] = max(figures.get("bytes_per_connection", 0), grown)
+            if report["joining_s"]:
+                figures["introduced_per_s"] = count / report["introducing_s"]
+                figures["joined_per_s"] = count / report["joining_s"]
+                figures["load_busy"] = report["load_busy"]
+        return figures
+
+    return measure
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+GIB = 1 << 30
+SMALL = 64 << 20
+"""Bytes of a file that is moved over and over."""
+
+
+def file_up(peer: Peer, setting: Setting) -> Measured:
+    """How fast a file comes to the server: hashed, written and synced."""
+    path, size = _payload(setting, _whole(setting))
+    with _server(peer, setting) as server, _first_line(peer, server) as line:
+        return _timed(server, size, lambda: files.send(server.port, line("put", size), path))
+
+
+def file_down(peer: Peer, setting: Setting) -> Measured:
+    """How fast a file that the server has comes back from it."""
+    path, size = _payload(setting, _whole(setting))
+    with _server(peer, setting) as server, _first_line(peer, server) as line:
+        files.send(server.port, line("put", size), path)
+        return _timed(server, size, lambda: files.fetch(server.port, line("get", size)))
+
+
+def _timed(server: Running, size: int, move: Callable[[], object]) -> Measured:
+    os.sync()  # what was written before is not to be waited for now
+    watches = [machine.Watch(server.pid), machine.Watch(os.getpid())]
+    start, cpu, own = time.monotonic(), machine.cpu_seconds(server.pid), time.process_time()
+    moved = move()
+    seconds = time.monotonic() - start
+    if isinstance(moved, int) and moved != size:
+        raise RuntimeError(f"{moved} bytes came of {size}")
+    if isinstance(moved, bytes) and moved.startswith(b"!"):
+        raise RuntimeError(f"the server said {moved!r}")
+    return {
+        "bytes_per_s": size / seconds,
+        "cpu_ms_per_gib": (machine.cpu_seconds(server.pid) - cpu) * 1e3 * GIB / size,
+        "load_busy": (time.process_time() - own) / seconds,
+        "others_busy": max(watch.others() for watch in watches),
+    }
+
+
+def talk_beside_files(readers: int, rate: float, moving: int) -> Measure:
+    """How late readers get what is said while files move at full speed over `moving` further
+    connections, and while none do."""
+
+    def measure(peer: Peer, setting: Setting) -> Measured:
+        path, _ = _payload(setting, SMALL)
+        with _server(peer, setting, 2) as server:
+            alone = _play("latency", server, setting, readers=readers, rate=rate)
+        with (
+            _server(peer, setting, 2) as server,
+            files.transfers(moving, server.port, "r001", path) as moved,
+        ):
+            before, start = moved.bytes, time.monotonic()
+            beside = _play("latency", server, setting, readers=readers, rate=rate)["result"]
+            speed = (moved.bytes - before) / (time.monotonic() - start)
+        return {
+            **_numbers(beside),
+            "without_p50_us": alone["result"]["p50_us"],
+            "without_p99_us": alone["result"]["p99_us"],
+            "bytes_per_s": speed,
+            "others_busy": alone["stop"]["others_busy"],
+        }
+
+    return measure
+
+
+@contextlib.contextmanager
+def _first_line(peer: Peer, server: Running) -> Iterator[Callable[[str, int], str]]:
+    """Give what makes the first line of a connection that moves a file."""
+    if peer.name == "plain":
+        yield lambda way, size: f"PUT {size}" if way == "put" else "GET"
+        return
+    program = files.Program(server.port, "mover", "r000")
+    try:
+        yield (
+            lambda way, size: (
+                f"PUT {program.put('file', size)}" if way == "put" else f"GET {program.get('file')}"
+            )
+        )
+    finally:
+        program.close()
+
+
+def _whole(setting: Setting) -> int:
+    return GIB // 8 if setting.quick else GIB
+
+
+def _payload(setting: Setting, size: int) -> tuple[Path, int]:
+    """Return a file of random bytes, and its size. It is made once, and stays in memory."""
+    path = setting.folder / f"payload-{size}"
+    if not path.exists():
+        piece = random.randbytes(1 << 20)
+        with path.open("wb") as file:
+            for number in range(size >> 20):
+                file.write(number.to_bytes(8, "big") + piece[8:])
+    return path, size
+
+
+# -- a long past -----------------------------------------------------------------------------------
+
+
+def start(entries: int) -> Measure:
+    """How soon a server greets the first who comes, if so many entries are stored, none of them in
+    the system's cache; and how much more memory it takes than with none."""
+
+    def measure(peer: Peer, setting: Setting) -> Measured:
+        figures: Measured = {"entries": entries // 100 if setting.quick else entries}
+        for prefix, stored in (("empty_", 0), ("", figures["entries"])):
+            folder = _past(setting, int(stored))
+            begun = time.monotonic()
+            with peers.running(peer, folder, setting.server_core, ()) as server:
+                with files.connect(server.port) as connection:
+                    connection.recv(1)
+                figures[f"{prefix}start_s"] = time.monotonic() - begun
+                figures[f"{prefix}memory"] = machine.resident_bytes(server.pid)
+        return figures
+
+    return measure
+
+
+def _past(setting: Setting, entries: int) -> Path:
+    """Return a folder for a server whose database has so many entries. It is made once."""
+    folder = setting.folder / f"past-{entries}"
+    database = folder / "data" / "chat.sqlite"
+    if not database.exists():
+        database.parent.mkdir(parents=True)
+        making = [sys.executable, "-m", "benchmarks.history", str(database), str(entries)]
+        subprocess.run(making, check=True)
+    os.sync()  # only what is on the disk can be dropped
+    with database.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return folder
+
+
+# -- what they have in common ----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _server(peer: Peer, setting: Setting, rooms: int = 1) -> Iterator[Running]:
+    """Run a server that has so many rooms, and has stored nothing yet."""
+    names = [f"r{number:03}" for number in range(rooms)]
+    with (
+        tempfile.TemporaryDirectory(dir=setting.folder) as folder,
+        peers.running(peer, Path(folder), setting.server_core, names) as server,
+    ):
+        yield server
+
+
+def _play(
+    scene: str, server: Running, setting: Setting, **options: float | str
+) -> dict[str, load.Report]:
+    """Play a scene of the load generator against a server."""
+
+    def started() -> None:
+        if setting.profile and server.name == "chatservice":
+            record(server.pid, setting.profile, setting.seconds)
+
+    options = {"seconds": setting.seconds, **options}
+    return load.run(scene, server, setting.load_core, started, **options)
+
+
+def record(pid: int, file: str, seconds: float) -> None:
+    """Let py-spy record a process for so long, beside what goes on.
+
+    The file's name tells what it becomes: raw stacks (.txt), speedscope (.json), a picture (.svg).
+    """
+    form = {".txt": "raw", ".json": "speedscope"}.get(Path(file).suffix, "flamegraph")
+    py_spy = str(Path(sys.executable).with_name("py-spy"))
+    subprocess.Popen(
+        [py_spy, "record", "--pid", str(pid), "--duration", str(max(1, round(seconds)))]
+        + ["--output", file, "--format", form, "--rate", "200"],
+        stdout=subprocess.DEVNULL,
+    )

@@ -1,0 +1,62 @@
+"""A copy of a file through a socket, as simple as it can be: what moving a file costs by itself.
+
+`PUT SIZE` and SIZE bytes: they are hashed, written and synced, and the SHA-256 comes back. `GET`:
+what was put last is read, hashed and sent.
+"""
+
+import hashlib
+import os
+import socket
+import sys
+from pathlib import Path
+
+PIECE = 1 << 18
+
+
+def put(connection: socket.socket, size: int, path: Path) -> None:
+    """Receive a file."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(PIECE))
+    with path.open("wb", buffering=0) as file:
+        while size and (got := connection.recv_into(buffer, min(size, PIECE))):
+            digest.update(buffer[:got])
+            file.write(buffer[:got])
+            size -= got
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+    connection.sendall(digest.hexdigest().encode() + b"\n")
+
+
+def get(connection: socket.socket, path: Path) -> None:
+    """Send a file."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(PIECE))
+    with path.open("rb", buffering=0) as file:
+        while got := file.readinto(buffer):
+            digest.update(buffer[:got])
+            connection.sendall(buffer[:got])
+
+
+def main() -> None:
+    """Listen on the port that is named, and serve one connection after another."""
+    port, folder = int(sys.argv[1]), Path(sys.argv[2])
+    listening = socket.create_server(("127.0.0.1", port))
+    while True:
+        connection, _ = listening.accept()
+        with connection:
+            words = _first_line(connection).split()
+            if words[:1] == [b"PUT"]:
+                put(connection, int(words[1]), folder / "file")
+            elif words[:1] == [b"GET"]:
+                get(connection, folder / "file")
+
+
+def _first_line(connection: socket.socket) -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and (byte := connection.recv(1)):
+        line += byte
+    return line
+
+
+if __name__ == "__main__":
+    main()

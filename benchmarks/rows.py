@@ -1,0 +1,271 @@
+"""The rows of the table: what each of them measures, and what it is to reach."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks import measure
+from benchmarks.measure import Measure
+from benchmarks.peers import CHATS
+
+Figures = Mapping[str, float]
+Medians = Mapping[str, Figures]
+"""The medians of a row's figures over all runs, by server."""
+
+Value = Callable[[Medians], float]
+"""What makes a number of them. It may raise `KeyError`, where a server was left out."""
+
+OURS = "chatservice"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a row is to reach: a value of at least, or at most, `bound`.
+
+    Where the load was the bound, `by_cpu` takes the place of `value`, if there is one: in place of
+    throughput, what each delivery costs the server counts.
+    """
+
+    text: str
+    bound: float
+    at_least: bool
+    value: Value
+    by_cpu: Value | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kind of work.
+
+    `shown` makes of the figures what the table says. Ratios in it are of `main` (and of what the
+    CPU did) to those of the server `base`. `against` names the servers that can do it.
+    """
+
+    name: str
+    title: str
+    measure: Measure
+    shown: Callable[[Figures], str]
+    main: str
+    targets: Sequence[Target] = ()
+    against: Sequence[str] = CHATS
+    base: str = "inspircd"
+
+
+def ratio(figure: str, base: str = "inspircd") -> Value:
+    """Return what divides a figure of ours by that of `base`."""
+    return lambda medians: medians[OURS][figure] / medians[base][figure]
+
+
+def within(figure: str, other: str) -> Value:
+    """Return what divides a figure of ours by another one of ours."""
+    return lambda medians: medians[OURS][figure] / medians[OURS][other]
+
+
+def ours(figure: str) -> Value:
+    """Return what takes a figure of ours."""
+    return lambda medians: medians[OURS][figure]
+
+
+# -- what is to be reached -------------------------------------------------------------------------
+
+
+def _faster(factor: float) -> Target:
+    return Target(
+        f"at least {factor} x InspIRCd's deliveries/s",
+        factor,
+        True,
+        ratio("deliveries_per_s"),
+        lambda medians: 1 / ratio("cpu_ns_per_delivery")(medians),
+    )
+
+
+def _cheaper(part: int) -> Target:
+    cost = ratio("cpu_ns_per_delivery")
+    return Target(f"at most 1/{part} of its CPU a delivery", 1 / part, False, cost)
+
+
+def _soon_enough(medians: Medians) -> float:
+    mine, theirs = medians[OURS], medians["inspircd"]
+    return mine["p99_us"] / (theirs["p99_us"] + 2 * mine["commit_us"])
+
+
+# -- how it is shown -------------------------------------------------------------------------------
+
+
+def _deliveries(it: Figures) -> str:
+    return f"{it['deliveries_per_s'] / 1e6:.2f} M deliveries/s"
+
+
+def _late(it: Figures) -> str:
+    return f"p50 {it['p50_us'] / 1e3:.1f}, p99 {it['p99_us'] / 1e3:.1f} ms"
+
+
+def _connections(it: Figures) -> str:
+    each = f"{it['connections']:.0f}, {it['bytes_per_connection'] / 1024:.1f} KiB each"
+    if "joined_per_s" not in it:
+        return each
+    return f"{each}; {it['introduced_per_s']:.0f} named/s, {it['joined_per_s']:.0f} joined/s"
+
+
+def _stalled(it: Figures) -> str:
+    without = f"p99 {it['without_p99_us'] / 1e3:.1f} ms"
+    if "p99_us" not in it:
+        return f"{without}; with them, nobody hears anything"
+    memory = "/".join(
+        f"{it[f'memory_{when}'] / 1e6:.0f}" for when in ("before", "full", "during", "after")
+    )
+    return (
+        f"{without}, with them {it['p99_us'] / 1e3:.1f}; {it['cut']:.0%} cut, "
+        f"{it['complete']:.0%} got all; {memory} MB"
+    )
+
+
+def _copied(it: Figures) -> str:
+    return f"{it['bytes_per_s'] / 1e9:.2f} GB/s"
+
+
+def _beside(it: Figures) -> str:
+    alone = f"p99 {it['without_p99_us'] / 1e3:.1f} ms alone"
+    return f"{alone}, {it['p99_us'] / 1e3:.1f} beside {it['bytes_per_s'] / 1e9:.2f} GB/s"
+
+
+def _started(it: Figures) -> str:
+    return (
+        f"{it['start_s']:.2f} s with {it['entries'] / 1e6:g} M entries, {it['empty_start_s']:.2f} "
+        f"with none; {it['memory'] / 1e6:.0f} MB, {it['empty_memory'] / 1e6:.0f} with none"
+    )
+
+
+ROWS: dict[str, Row] = {
+    row.name: row
+    for row in (
+        Row(
+            "1x100",
+            "1 room x 100 readers, 10 senders, 64 messages in flight each",
+            measure.throughput(1, 100, 10, 64),
+            _deliveries,
+            "deliveries_per_s",
+            (_faster(3.3), _cheaper(4)),
+        ),
+        Row(
+            "1x1000",
+            "1 room x 1000 readers, 10 senders, 64 messages in flight each",
+            measure.throughput(1, 1000, 10, 64),
+            _deliveries,
+            "deliveries_per_s",
+            (_faster(8), _cheaper(10)),
+        ),
+        Row(
+            "100x10",
+            "100 rooms x 10 readers, 1 sender each, 64 messages in flight",
+            measure.throughput(100, 10, 1, 64),
+            _deliveries,
+            "deliveries_per_s",
+            (_faster(1.3),),
+        ),
+        Row(
+            "1-in-flight",
+            "1 room x 100 readers, 1 message in flight",
+            measure.throughput(1, 100, 1, 1),
+            _deliveries,
+            "deliveries_per_s",
+            (_faster(0.6),),
+        ),
+        Row(
+            "20-a-second",
+            "20 messages/s to 1000 readers",
+            measure.latency(1000, 20),
+            _late,
+            "p99_us",
+            (
+                Target("at most 1.15 x InspIRCd's CPU", 1.15, False, ratio("cpu_ns_per_delivery")),
+                Target("p99 at most InspIRCd's and two commits", 1, False, _soon_enough),
+            ),
+        ),
+        Row(
+            "idle",
+            "10,000 connections that do nothing, in rooms of 100",
+            measure.idle(10_000, 100),
+            _connections,
+            "bytes_per_connection",
+            (
+                Target("at most 2048 bytes each", 2048, False, ours("bytes_per_connection")),
+                Target("at least 10,000 joined/s", 10_000, True, ours("joined_per_s")),
+            ),
+        ),
+        Row(
+            "stalled",
+            "1000 messages/s to 100 readers; 100 more read nothing, and then read on",
+            measure.stalled(100, 100, 1000, 400),
+            _stalled,
+            "p99_us",
+            (
+                Target(
+                    "memory at most 1.1 x what it is once their buffers are full",
+                    1.1,
+                    False,
+                    within("memory_during", "memory_full"),
+                ),
+                Target(
+                    "p99 of the others at most 1.25 x what it is without them",
+                    1.25,
+                    False,
+                    within("p99_us", "without_p99_us"),
+                ),
+                Target("every one of them gets everything", 1, True, ours("complete")),
+            ),
+        ),
+        Row(
+            "file-up",
+            "a file of 1 GiB to the server",
+            measure.file_up,
+            _copied,
+            "bytes_per_s",
+            (Target("at least 0.8 x a plain copy", 0.8, True, ratio("bytes_per_s", "plain")),),
+            (OURS, "plain"),
+            "plain",
+        ),
+        Row(
+            "file-down",
+            "a file of 1 GiB from the server",
+            measure.file_down,
+            _copied,
+            "bytes_per_s",
+            (Target("at least 0.8 x a plain copy", 0.8, True, ratio("bytes_per_s", "plain")),),
+            (OURS, "plain"),
+            "plain",
+        ),
+        Row(
+            "talk-beside-files",
+            "200 messages/s to 100 readers, alone and beside 4 files at full speed",
+            measure.talk_beside_files(100, 200, 4),
+            _beside,
+            "p99_us",
+            (
+                Target(
+                    "p99 at most 2 x what it is without",
+                    2,
+                    False,
+                    within("p99_us", "without_p99_us"),
+                ),
+            ),
+            (OURS,),
+        ),
+        Row(
+            "start-10M",
+            "the first greeting after a start with 10 million entries stored",
+            measure.start(10_000_000),
+            _started,
+            "start_s",
+            (
+                Target("less than a second", 1, False, ours("start_s")),
+                Target(
+                    "memory at most 1.1 x what it is with none",
+                    1.1,
+                    False,
+                    within("memory", "empty_memory"),
+                ),
+            ),
+            (OURS,),
+        ),
+    )
+}
