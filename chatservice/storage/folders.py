@@ -163,7 +163,11 @@ class Folders:
                 return FileMark(name, same.size, same.sha256)
         name, mtime = await self.aside(plain.place, part, self.folder(shelf), row.name)
         row = row._replace(name=name, mtime=mtime)
-        await self._store.keep_file_row(shelf, row)
+        try:
+            await self._store.keep_file_row(shelf, row)
+        except Refusal:  # who sent it is told that it is not kept
+            await self.aside((self.folder(shelf) / name).unlink, True)
+            raise
         return FileMark(name, row.size, row.sha256)
 
     async def remove(self, shelf: str, name: str, who: str) -> None:

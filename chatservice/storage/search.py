@@ -240,7 +240,7 @@ class Indexer:
         with closing(self._log.execute(sql, (reached, STEP_BLOCKS))) as new:
             for *last, data, of_a_room in new:
                 if of_a_room:  # inboxes are private
-                    rows += _rows(last[1], blocks.unpack(last[2], data))
+                    rows += self._readable(last[1], last[2], data)
                 if len(rows) >= STEP_ENTRIES:
                     break
         ended = self._ended() if self._some_ended else []
@@ -255,6 +255,14 @@ class Indexer:
             for log, position in ended:
                 self._take_out(log, position)
         return True
+
+    def _readable(self, log: int, first: int, data: bytes) -> list[tuple[int, str]]:
+        """Return the rows of a block; none of one that is damaged, which is for others to say."""
+        try:
+            return list(_rows(log, blocks.unpack(first, data)))
+        except ValueError:
+            self.log.warn("a block of log {log} at {first} is damaged", log=log, first=first)
+            return []
 
     def _ended(self) -> list[tuple[int, int]]:
         """Return a log of which entries are to be taken out, with the last position of these."""

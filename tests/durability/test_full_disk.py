@@ -56,7 +56,8 @@ def test_talk_on_a_full_disk(server, connect):
     assert history(joined(connect(server), "eve")) == {1: "before", 2: "after", 3: "lost"}
 
 
-def test_whatever_is_to_be_kept_is_refused(server, connect):
+@pytest.mark.parametrize("largest", [0, 1000], ids=["for nothing", "for a small file"])
+def test_whatever_is_to_be_kept_is_refused(server, connect, largest):
     """A topic, a room, an account, a private message, a file: each is `not-stored`, and is as it
     was; the same wish is granted when there is room."""
     alice, bob = joined(connect(server), "alice"), joined(connect(server), "bob")
@@ -66,12 +67,14 @@ def test_whatever_is_to_be_kept_is_refused(server, connect):
         {"do": "msg", "to": "bob", "text": "psst"},
         {"do": "register", "password": "open sesame"},
     ]
-    with full_disk(server):
+    with full_disk(server, largest):
         for wish in wishes:
             alice.ask(**wish, id="wish")
             refusal = answer(alice, "wish")
             assert (refusal["event"], refusal["code"]) == ("error", "not-stored"), wish
         assert upload(server, alice) == b"! "
+        alice.ask(do="files", room="lab", id="files")
+        assert answer(alice, "files")["files"] == []
         alice.ask(do="rooms", id="rooms")
         rooms = answer(alice, "rooms")["rooms"]
         assert [(room["room"], room["topic"]) for room in rooms] == [("lobby", ""), ("lab", "")]
