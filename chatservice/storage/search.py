@@ -143,10 +143,13 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _fits(db: sqlite3.Connection, log: sqlite3.Connection) -> bool:
     if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
         return False
-    block, *rest = db.execute("SELECT block, log, first, time FROM reached").fetchone()
-    there = log.execute("SELECT log, first, time FROM block WHERE id = ?", (block,)).fetchone()
+    block, of, *rest = db.execute("SELECT block, log, first, time FROM reached").fetchone()
+    there = log.execute("SELECT first, time, log FROM block WHERE id = ?", (block,)).fetchone()
+    was_a_guests = of < 0  # it went with the guest, or got another number when they registered
     if there is not None:
-        return bool(list(there) == rest)
+        return bool([*there[:2]] == rest and (there[2] == of or was_a_guests))
+    if was_a_guests:
+        return True
     (oldest,) = log.execute("SELECT min(id) FROM block").fetchone()
     return bool(block == 0 or (oldest is not None and block < oldest))  # it is no longer kept
 

@@ -167,6 +167,25 @@ async def test_what_is_said_after_a_guest_has_gone_is_found(store, index):
         catch_up(index)
 
 
+@pytest_twisted.ensureDeferred
+async def test_an_index_outlives_a_guest(tmp_path):
+    """That the last thing it took in has gone with a guest is no reason to begin again."""
+    path = tmp_path / "chat.sqlite"
+    store = SqliteStore(reactor, path)
+    log, guest = await room(store), Log(-1, "@", 0, TAILS)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"]))], {})
+    await store.append([Draft(guest, Run(Kind.PRIVATE, 0, "alice", ["psst"]))], {})
+    indexer = Indexer(path, index_path(path))
+    catch_up(indexer)
+    indexer.stop()
+    store.close()
+    store = SqliteStore(reactor, path)
+    indexer = Indexer(path, index_path(path))
+    assert indexer._db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
+    indexer.stop()
+    store.close()
+
+
 @pytest.mark.parametrize("trouble", ["gone", "damaged", "of another log"])
 @pytest_twisted.ensureDeferred
 async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
