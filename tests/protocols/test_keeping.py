@@ -27,10 +27,8 @@ def program(server, connect):
     return bare
 
 
-def test_what_is_old_goes_and_positions_go_on(tmp_path, start_server, connect):
-    """All that is older than an hour goes; what is said then has a position of its own, also after
-    another restart, and who comes back from before gets what is left."""
-    server = start_server(folder=tmp_path)
+def old_talk(server, connect):
+    """Let two things be said more than an hour ago, and stop the server."""
     alice = connect(server, "alice")
     alice.send("one", "two", "/who")
     alice.expect("* 1 in lobby")
@@ -39,6 +37,12 @@ def test_what_is_old_goes_and_positions_go_on(tmp_path, start_server, connect):
     db.execute("UPDATE block SET time = time - 4000000")
     db.commit()
     db.close()
+
+
+def test_what_is_old_goes_and_positions_go_on(tmp_path, start_server, connect):
+    """All that is older than an hour goes; what is said then has a position of its own, also after
+    another restart, and who comes back from before gets what is left."""
+    old_talk(start_server(folder=tmp_path), connect)
 
     server = start_server("--keep", "1h", folder=tmp_path)
     bot = program(server, connect)
@@ -60,15 +64,7 @@ def test_what_is_old_goes_and_positions_go_on(tmp_path, start_server, connect):
 
 def test_an_emptied_room_goes_on_where_it_stood(tmp_path, start_server, connect):
     """Nothing is left of it but its last position."""
-    server = start_server(folder=tmp_path)
-    alice = connect(server, "alice")
-    alice.send("one", "two", "/who")
-    alice.expect("* 1 in lobby")
-    server.stop()
-    db = sqlite3.connect(server.data / "chat.sqlite")
-    db.execute("UPDATE block SET time = time - 4000000")
-    db.commit()
-    db.close()
+    old_talk(start_server(folder=tmp_path), connect)
     server = start_server("--keep", "1h", folder=tmp_path)
     bot = program(server, connect)
     history(bot, enough=0)
