@@ -76,6 +76,10 @@ KEEP_SECONDS = 60.0
 TICKET_SECONDS = 600.0
 """Time to use a ticket: enough to paste it into another terminal."""
 
+NOTE_BLOCKS = 1000
+"""Blocks after which the logs' last positions are noted: so many, and those of a batch, are looked
+through at the next start, if this one ends without warning."""
+
 KEY_SECONDS = 86400.0
 """How long a `key` given with `say` is remembered: a day outlives any reconnecting client."""
 

@@ -261,9 +261,14 @@ def _last(block: Block | None) -> int:
 
 def wake(logs: Collection[Log]) -> None:
     """Wake everybody who reads in these logs, each reader once."""
-    woken: dict[Reader, tuple[Cursor, ...]] = {}
     for log in logs:
         log.tell_news()  # who came in is seen to come before they speak
+    if len(logs) == 1:  # then each reader is there once
+        for cursor in tuple(log.cursors.values()):
+            cursor.owner.reader.wake((cursor,))
+        return
+    woken: dict[Reader, tuple[Cursor, ...]] = {}
+    for log in logs:
         for cursor in log.cursors.values():
             reader = cursor.owner.reader
             others = woken.get(reader)
@@ -305,6 +310,13 @@ class Cursor:
         if self.own is None:
             self.own = deque(maxlen=limits.OWN_RUNS)
         self.own.append(position)
+
+    def pass_over_own(self, block: Block) -> bool:
+        """Move on behind a block of one run, if the reader wrote that. Return whether they did."""
+        if self.own is None or len(block.runs) > 1 or self.own[0] != block.first:
+            return False
+        self.pass_over(block.last)
+        return True
 
     def pass_over(self, position: int) -> None:
         """Move on, having read or left out everything up to `position`."""

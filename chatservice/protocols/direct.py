@@ -19,8 +19,7 @@ def write(transport: Any, data: bytes) -> None:
     """
     if (
         isinstance(transport, Connection)
-        and not (transport._tempDataLen or transport.dataBuffer)
-        and not (transport.TLS or transport.disconnecting or transport._writeDisconnecting)
+        and not (transport._tempDataLen or transport.dataBuffer or transport.TLS)
         and transport.connected
     ):
         try:

@@ -194,11 +194,12 @@ class Feed:
             or self._held
             or block is None
             or not cursor.live_from <= cursor.position == log.up_to_date
-            or cursor.own is not None
             or cursor.owner.ignored
             or log.kept
         ):
             return False
+        if cursor.own is not None:
+            return cursor.pass_over_own(block)
         data = block.joined(self._dialect.live, log.name)
         if len(data) > limits.WRITE_BYTES:
             return False

@@ -51,6 +51,8 @@ def rescue(path: Path, saved: Path) -> Counter[str]:
             "INSERT OR IGNORE INTO log (id, created) SELECT log, 0 FROM room UNION"
             " SELECT inbox, 0 FROM account UNION SELECT log, 0 FROM block WHERE log > 0"
         )
+        with suppress(sqlite3.OperationalError):  # versions 1 and 2 have no such column
+            new.execute("UPDATE log SET noted = 0")  # count again: rows of logs may be lost
         new.execute("COMMIT")
     return found
 

@@ -10,7 +10,7 @@ from chatservice.storage.checks import open_reader
 
 __all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
 
-VERSION = 2
+VERSION = 3
 """What `PRAGMA user_version` says. A change of `TABLES`, or of what `storage/blocks.py` makes, is a
 new version, with a step in `storage/upgrades.py`."""
 
@@ -19,7 +19,9 @@ TABLES = """
 CREATE TABLE log (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     created  INTEGER NOT NULL,              -- milliseconds since 1970
-    ended    INTEGER NOT NULL DEFAULT 0     -- entries up to this position are no longer kept
+    ended    INTEGER NOT NULL DEFAULT 0,    -- entries up to this position are no longer kept
+    last     INTEGER NOT NULL DEFAULT 0,    -- its last position, now and then noted here, for ...
+    noted    INTEGER NOT NULL DEFAULT 0     -- ... all blocks up to the highest of these numbers
 );
 CREATE TABLE room (
     log      INTEGER PRIMARY KEY REFERENCES log(id),

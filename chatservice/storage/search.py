@@ -61,10 +61,10 @@ STEP_ENTRIES = 1000
 TROUBLE_SECONDS = 30.0
 """How long the indexer waits where its disk fails."""
 
-GATHERING_SECONDS = 0.2
+GATHERING_SECONDS = 2.0
 """How long what is new is gathered first: a commit for each entry would be one too many."""
 
-SHARE = 9
+SHARE = 24
 """While there is talk, the indexer rests so many times as long as it works."""
 
 _HANDLER_STEPS = 10_000

@@ -63,7 +63,9 @@ class SqliteStore:
         self._by_inbox: dict[int, Account] = {}
         for row in rows:
             self._keep(Account(*row))
-        self._last: dict[int, int] = {}
+        self._last = _last_positions(self._db)
+        self._unnoted: set[int] = set()
+        self._blocks_unnoted = 0
         self._thread = WorkThread(reactor, "chat-database")
         self._reader = open_reader(path)
         self._reading = WorkThread(reactor, "chat-history")
@@ -85,6 +87,7 @@ class SqliteStore:
         self._indexer.stop()
         for thread in (self._searching, self._reading, self._thread):
             thread.stop()
+        self._note()
         self._searcher.close()
         self._reader.close()
         self._db.close()
@@ -245,7 +248,23 @@ class SqliteStore:
                     ((position, log) for log, position in shown.items()),
                 )
         self._indexer.nudge()
+        self._unnoted.update(places)
+        self._blocks_unnoted += len(places)
+        if self._blocks_unnoted >= limits.NOTE_BLOCKS:
+            self._note()
         return Appended(positions, repeated)
+
+    def _note(self) -> None:
+        """Note the last position of each log that got entries since the last time."""
+        self._blocks_unnoted = 0  # if it fails: not at once again
+        sql = (
+            "UPDATE log SET last = ?, noted = (SELECT coalesce(max(id), 0) FROM block) WHERE id = ?"
+        )
+        notes = [(self._last_of(log), log) for log in self._unnoted if log > 0]
+        with suppress(sqlite3.Error):
+            with self._commit():
+                self._db.executemany(sql, notes)
+            self._unnoted.clear()
 
     def _said(self, draft: Draft) -> int | None:
         row = self._db.execute(
@@ -269,7 +288,7 @@ class SqliteStore:
         if last is None:
             (last,) = self._db.execute(
                 "SELECT max(coalesce((SELECT max(last) FROM block WHERE log = ?1), 0),"
-                " coalesce((SELECT ended FROM log WHERE id = ?1), 0))",
+                " coalesce((SELECT max(ended, last) FROM log WHERE id = ?1), 0))",
                 (log,),
             ).fetchone()
             self._last[log] = last
@@ -283,8 +302,9 @@ class SqliteStore:
             for number, name, topic, password in rows
         ]
 
-    def _new_log(self, time: int) -> int:
-        return int(self._db.execute("INSERT INTO log (created) VALUES (?)", (time,)).lastrowid or 0)
+    def _new_log(self, time: int, last: int = 0) -> int:
+        sql = "INSERT INTO log (created, last) VALUES (?, ?)"
+        return int(self._db.execute(sql, (time, last)).lastrowid or 0)
 
     def _create_room(self, name: str, password: str | None, time: int) -> RoomRow:
         try:
@@ -302,8 +322,8 @@ class SqliteStore:
 
     def _register(self, key: str, name: str, password: str, inbox: Log, time: int) -> Account:
         with self._commit():
-            log = self._new_log(time)
             shown = self._last_of(inbox.id)
+            log = self._new_log(time, shown)  # its blocks may be older than the last notes
             for table in ("block", "said"):
                 self._db.execute(f"UPDATE {table} SET log = ? WHERE log = ?", (log, inbox.id))
             self._db.execute(
@@ -372,6 +392,19 @@ class SqliteStore:
             "SELECT name, size, mtime, sha256, who, time FROM file WHERE shelf = ?", (shelf,)
         )
         return [FileRow(*row) for row in rows]
+
+
+def _last_positions(db: sqlite3.Connection) -> dict[int, int]:
+    """Return the last position of each log, as it was noted, or as the blocks since then say.
+
+    A start with ten million entries would else read a page of the index for each room, here and
+    there on the disk: 2.5 to 4.3 s for 1000 rooms (docs/performance.md).
+    """
+    (noted,) = db.execute("SELECT coalesce(max(noted), 0) FROM log").fetchone()
+    found = dict(db.execute("SELECT id, max(last, ended) FROM log").fetchall())
+    sql = "SELECT log, max(last) FROM block NOT INDEXED WHERE id > ? GROUP BY log"
+    found.update(db.execute(sql, (noted,)).fetchall())
+    return found
 
 
 def _blocks(db: sqlite3.Connection, sql: str, log: int, position: int, limit: int) -> list[Block]:

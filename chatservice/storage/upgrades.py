@@ -140,5 +140,19 @@ def _heads_2(entries: list[list[Any]]) -> list[list[Any]]:
     return heads
 
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1_to_2}
+# -- from version 2 to version 3 -------------------------------------------------------------------
+#
+# Version 3 notes the last position of each log, so that a start need not look all of them up.
+
+
+def _from_2_to_3(db: sqlite3.Connection) -> None:
+    for column in ("last", "noted"):
+        db.execute(f"ALTER TABLE log ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        "UPDATE log SET noted = (SELECT coalesce(max(id), 0) FROM block), last = max(ended,"
+        " (SELECT coalesce(max(last), 0) FROM block WHERE block.log = log.id))"
+    )
+
+
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1_to_2, 2: _from_2_to_3}
 """What makes the next version of each."""

@@ -1,12 +1,14 @@
 """The database: what was stored is there, in its order, once."""
 
+import shutil
+
 import pytest
 import pytest_twisted
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 
-from chatservice import names
+from chatservice import limits, names
 from chatservice.domain.log import Log, Tails
 from chatservice.domain.ports import Draft
 from chatservice.entries import FileMark, Kind, Run
@@ -62,6 +64,39 @@ async def test_positions_are_a_logs_own_and_only_increase(store):
     assert [e.text for one in found for _, e in one.entries(0)] == ["a", "c", "d"]
     found = await store.read(2, 1, 100)
     assert [(p, e.text) for one in found for p, e in one.entries(1)] == [(2, "c"), (3, "d")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
+    """Whatever was noted of them last: what came before that, since then, and what was moved from
+    a guest's inbox, or ended, is counted."""
+    monkeypatch.setattr(limits, "NOTE_BLOCKS", 4)
+    monkeypatch.setattr(limits, "END_BLOCKS", 3)
+    store = SqliteStore(reactor, tmp_path / "chat.sqlite")
+    logs = [Log((await store.create_room(name, None, 0)).number, name, 0, TAILS) for name in "abc"]
+    inbox, texts = Log(-1, "@", 0, TAILS), dict.fromkeys([log.id for log in logs], 0)
+    await store.append([say(inbox, "psst")], {})
+    for at in range(9):
+        for log in logs[: 1 + at % 3]:
+            await store.append([say(log, "text")], {})
+            texts[log.id] += 1
+            if at == 5 and log is logs[2]:
+                await store.end_some(0, 0)
+        if at == 7:
+            account = await store.register("Alice", "hash", inbox, 0)
+        killed = tmp_path / f"killed-{at}"
+        killed.mkdir()
+        for file in tmp_path.glob("chat.sqlite*"):
+            shutil.copy(file, killed)
+        left = SqliteStore(reactor, killed / "chat.sqlite")
+        assert {row.number: row.last for row in await left.rooms()} == texts
+        left.close()
+        left = SqliteStore(reactor, killed / "chat.sqlite")  # this one was closed
+        assert {row.number: row.last for row in await left.rooms()} == texts
+        if at >= 7:
+            assert await left.last(account.inbox) == 1
+        left.close()
+    store.close()
 
 
 @pytest_twisted.ensureDeferred
