@@ -66,10 +66,9 @@ class Chat:
         user = session.needs_user()
         cursor = session.needs_room(room)
         topic = names.phrase(text)
-        await self._store.set_topic(room.number, topic)
-        room.topic = topic
         run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
         await self.recorder.stored(Draft(room.log, run, None if session.echo else cursor))
+        room.topic = topic
 
     async def history(
         self, room: Room, after: int | None, before: int | None, limit: int

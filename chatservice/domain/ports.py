@@ -36,7 +36,7 @@ class Draft:
 
 class Recorder(Protocol):
     """Takes entries in: durable first, then acknowledged (`done`) and shown (`Log.extend`,
-    `chatservice.domain.log.wake`)."""
+    `chatservice.domain.log.wake`). A topic is its room's with the same commit."""
 
     def record(self, draft: Draft) -> None:
         """Store a run. Those of one log are stored in the order in which they were given."""
@@ -88,9 +88,6 @@ class Store(Protocol):
 
     def create_room(self, name: str, password: str | None, time: int) -> Awaitable[RoomRow]:
         """Make a room. Raises `Refusal` (room-exists), whoever made it."""
-
-    def set_topic(self, number: int, topic: str) -> Awaitable[None]:
-        """Keep a room's topic."""
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position: a block or more, of about `limit` entries altogether."""

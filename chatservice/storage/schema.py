@@ -41,7 +41,7 @@ CREATE TABLE account (
 -- Rows are only ever appended: a table clustered by room scattered the pages of many rooms over
 -- the file and was slower. A guest's inbox has a negative log and is dropped with the guest.
 CREATE TABLE block (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice (search.py)
+    id       INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice (indexing.py)
     log      INTEGER NOT NULL,
     first    INTEGER NOT NULL,
     last     INTEGER NOT NULL,

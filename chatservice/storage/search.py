@@ -1,71 +1,31 @@
-"""What was said where: the index of the rooms' logs, and asking it.
+"""Asking what was said where: the index first, and what is not in it yet as it is.
 
-The index is a database of its own beside the first, and can be made again from it at any time. It
-follows the log in small steps, in a thread of its own, and takes a tenth of one core at most while
-there is talk: behind a flood it lags, and catches up at leisure. So what it does not have yet is
-looked through as it is, as far back as is quick, and both are asked the same question.
-
-An entry's row is its log's number and its position: a room is a range of rows, and the newest come
-first without sorting. FTS5 finds 20 of a million in less than a millisecond, a prefix in a fifth of
-a second (docs/performance.md).
+Both are asked the same question, so the answer is the same, however far the index is behind.
 """
 
-import json
 import re
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-
-from twisted.logger import Logger
 
 from chatservice import limits
 from chatservice.domain.ports import Found
-from chatservice.entries import Entry, Kind, Run
+from chatservice.entries import Entry, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
-from chatservice.storage.schema import open_reader
-
-VERSION = 1
-_TOKENS = '"unicode61 remove_diacritics 2"'
-_ENTRIES = f"CREATE VIRTUAL TABLE entry USING fts5(text, tokenize = {_TOKENS});"
-_TABLES = f"""
-{_ENTRIES}
--- The block up to which entries are in the index, as it is in the log, so that an index of another
--- log is known as one. One row.
-CREATE TABLE reached (block INTEGER, log INTEGER, first INTEGER, time INTEGER);
-INSERT INTO reached VALUES (0, 0, 0, 0);
--- Up to where entries of a log were taken out again.
-CREATE TABLE ended (log INTEGER PRIMARY KEY, position INTEGER NOT NULL);
-PRAGMA user_version = {VERSION};
-"""
-_ASK = (
-    "SELECT rowid FROM entry WHERE entry MATCH ? AND rowid BETWEEN ? AND ?"
-    " ORDER BY rowid DESC LIMIT ?"
+from chatservice.storage.checks import open_reader
+from chatservice.storage.searchindex import (
+    ASK,
+    ENTRIES,
+    POSITIONS,
+    add,
+    is_damage,
+    is_error,
+    number,
+    rows_of,
 )
-_ADD = "INSERT INTO entry (rowid, text) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
-"""All rows of a step in one call: a call for each would ask for Python's lock each time."""
-
-_FILES = ("", "-wal", "-shm")
-"""What the names of a database's files end in."""
-
-_POSITIONS = 40
-"""Bits of a row's number that are the position: a trillion entries a room."""
-
-STEP_BLOCKS = 64
-STEP_ENTRIES = 1000
-"""What is taken in at a time, about: a few milliseconds, and one of them of the reactor's."""
-
-TROUBLE_SECONDS = 30.0
-"""How long the indexer waits where its disk fails."""
-
-GATHERING_SECONDS = 2.0
-"""How long what is new is gathered first: a commit for each entry would be one too many."""
-
-SHARE = 24
-"""While there is talk, the indexer rests so many times as long as it works."""
 
 _HANDLER_STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock: a millisecond or less."""
@@ -85,208 +45,6 @@ def terms(words: str) -> str:
     if not found:
         raise Refusal(Code.BAD_ARGUMENT, "There is no word in that; say what to search for.")
     return " ".join(found)
-
-
-def _add(db: sqlite3.Connection, rows: list[tuple[int, str]]) -> None:
-    """Put rows into a table of entries, in the order of their numbers: that is the fastest."""
-    rows.sort()
-    for at in range(0, len(rows), STEP_ENTRIES):  # what makes JSON has Python's lock all the while
-        part = rows[at : at + STEP_ENTRIES]
-        db.execute(_ADD, (json.dumps(part, ensure_ascii=False),))
-
-
-def _row(log: int, position: int) -> int:
-    return log << _POSITIONS | position
-
-
-def _rows(log: int, runs: Iterable[tuple[int, Run]]) -> Iterator[tuple[int, str]]:
-    for first, run in runs:
-        if run.kind in (Kind.MESSAGE, Kind.ACTION, Kind.TOPIC, Kind.REMOVED):
-            for position, text in enumerate(run.texts, first):
-                yield _row(log, position), text
-        elif run.file is not None:
-            yield _row(log, first), run.file.name
-
-
-def _open_index(path: Path, log: sqlite3.Connection) -> sqlite3.Connection:
-    """Open the index, or make it again if it is damaged, of another version, or of another log."""
-    with suppress(sqlite3.DatabaseError):
-        db = _connect(path)
-        if _fits(db, log):
-            return db
-        db.close()
-    for suffix in _FILES:
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    db = _connect(path)
-    db.executescript(f"BEGIN; {_TABLES} COMMIT;")
-    return db
-
-
-def _is(error: sqlite3.Error, *codes: int) -> bool:
-    """Whether it is one of SQLite's errors (https://sqlite.org/rescode.html): the lowest byte says
-    which, the others where. What Python raises by itself has no code."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in codes
-
-
-def _damaged(error: sqlite3.Error) -> bool:
-    """Whether that is what SQLite says of a file that is no database, or no longer one."""
-    return _is(error, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read again
-    return db
-
-
-def _fits(db: sqlite3.Connection, log: sqlite3.Connection) -> bool:
-    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-        return False
-    block, of, *rest = db.execute("SELECT block, log, first, time FROM reached").fetchone()
-    there = log.execute("SELECT first, time, log FROM block WHERE id = ?", (block,)).fetchone()
-    was_a_guests = of < 0  # it went with the guest, or got another number when they registered
-    if there is not None:
-        return bool([*there[:2]] == rest and (there[2] == of or was_a_guests))
-    if was_a_guests:
-        return True
-    (oldest,) = log.execute("SELECT min(id) FROM block").fetchone()
-    return bool(block == 0 or (oldest is not None and block < oldest))  # it is no longer kept
-
-
-class Indexer:
-    """Keeps the index of the log at `path`, in `index`, up to date. `nudge` tells it that there is
-    something new."""
-
-    log = Logger()
-
-    def __init__(self, path: Path, index: Path) -> None:
-        self._log = open_reader(path)
-        self._path = index
-        self._db = _open_index(index, self._log)
-        self._some_ended = True  # there may have been some before this started
-        self._again = False
-        self._new = threading.Event()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="chat-indexer", daemon=True)
-
-    def start(self) -> None:
-        """Begin to follow the log."""
-        self._new.set()
-        self._thread.start()
-
-    def nudge(self, ended: bool = False) -> None:
-        """There is something new in the log, or some of it is no longer kept."""
-        if ended:
-            self._some_ended = True
-        if not self._new.is_set():
-            self._new.set()
-
-    def make_again(self) -> None:
-        """The index is damaged: make it again."""
-        self._again = True
-        self._new.set()
-
-    def stop(self) -> None:
-        """Stop where it is, and close the index."""
-        self._stopped.set()
-        self._new.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._db.close()
-        self._log.close()
-
-    def _work(self) -> None:
-        while not self._stopped.is_set():
-            self._new.wait()
-            self._stopped.wait(GATHERING_SECONDS)
-            self._new.clear()
-            try:
-                if self._again:
-                    self._begin_again()
-                self._catch_up()
-            except (sqlite3.Error, OSError) as error:
-                if isinstance(error, sqlite3.Error) and _damaged(error) and not self._again:
-                    self._again = True
-                else:
-                    self.log.failure("the index for /search could not be brought up to date")
-                    self._stopped.wait(TROUBLE_SECONDS)
-                self._new.set()
-
-    def _begin_again(self) -> None:
-        self.log.info("the index for /search is damaged, and is made again")
-        self._db.close()
-        for suffix in _FILES:
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        self._db = _open_index(self._path, self._log)
-        self._again = False
-
-    def _catch_up(self) -> None:
-        more = True
-        while more and not self._stopped.is_set():
-            began = time.monotonic()
-            more = self.step()
-            if self._new.is_set():
-                self._stopped.wait(SHARE * (time.monotonic() - began))
-
-    def step(self) -> bool:
-        """Take in some blocks, and take out some entries that are no longer kept. Return whether
-        there may be more to do."""
-        (reached,) = self._db.execute("SELECT block FROM reached").fetchone()
-        sql = (
-            "SELECT id, log, first, time, entries,"
-            " EXISTS (SELECT 1 FROM room WHERE room.log = block.log)"
-            " FROM block WHERE id > ? ORDER BY id LIMIT ?"
-        )
-        rows: list[tuple[int, str]] = []
-        last = None
-        with closing(self._log.execute(sql, (reached, STEP_BLOCKS))) as new:
-            for *last, data, of_a_room in new:
-                if of_a_room:  # inboxes are private
-                    rows += self._readable(last[1], last[2], data)
-                if len(rows) >= STEP_ENTRIES:
-                    break
-        ended = self._ended() if self._some_ended else []
-        if not (last or ended):
-            return False
-        with self._db:
-            self._db.execute("BEGIN")
-            _add(self._db, rows)
-            if last:
-                sql = "UPDATE reached SET (block, log, first, time) = (?, ?, ?, ?)"
-                self._db.execute(sql, last)
-            for log, position in ended:
-                self._take_out(log, position)
-        return True
-
-    def _readable(self, log: int, first: int, data: bytes) -> list[tuple[int, str]]:
-        """Return the rows of a block; none of one that is damaged, which is for others to say."""
-        try:
-            return list(_rows(log, blocks.unpack(first, data)))
-        except ValueError:
-            self.log.warn("a block of log {log} at {first} is damaged", log=log, first=first)
-            return []
-
-    def _ended(self) -> list[tuple[int, int]]:
-        """Return a log of which entries are to be taken out, with the last position of these."""
-        self._some_ended = False
-        known = dict(self._db.execute("SELECT log, position FROM ended"))
-        found = self._log.execute("SELECT id, ended FROM log WHERE ended > 0").fetchall()
-        logs = [(log, ended) for log, ended in found if known.get(log, 0) < ended]
-        if logs:
-            self._some_ended = True
-        return logs[:1]
-
-    def _take_out(self, log: int, position: int) -> None:
-        """Take some of the entries up to `position` out, and note it when all are."""
-        among = (_row(log, 0), _row(log, position), limits.SCAN_ENTRIES // 10)
-        gone = self._db.execute(
-            "DELETE FROM entry WHERE rowid IN"
-            " (SELECT rowid FROM entry WHERE rowid BETWEEN ? AND ? ORDER BY rowid LIMIT ?)",
-            among,
-        ).rowcount
-        if gone < among[2]:
-            self._db.execute("REPLACE INTO ended VALUES (?, ?)", (log, position))
 
 
 class Searcher:
@@ -320,7 +78,7 @@ class Searcher:
         try:
             return self._found(log, question, before, limit)
         except sqlite3.OperationalError as error:
-            if not _is(error, sqlite3.SQLITE_INTERRUPT):
+            if not is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
         except TimeoutError:
             pass
@@ -331,11 +89,11 @@ class Searcher:
     def _found(self, log: int, question: str, before: int, limit: int) -> Found:
         if limit <= 0 or before <= 0:
             return Found([], False)
-        among = (question, _row(log, 0), _row(log, before - 1), limit)
+        among = (question, number(log, 0), number(log, before - 1), limit)
         reached, asked = self._ask_index(among)
         fresh, pending = self._not_indexed(log, reached, before)
         rows = sorted({*self._ask_fresh(fresh, among), *asked})[-limit:]
-        positions = [row & ((1 << _POSITIONS) - 1) for row in rows]
+        positions = [row & ((1 << POSITIONS) - 1) for row in rows]
         return Found(list(self._entries(log, positions)), pending)
 
     def _ask_index(self, among: tuple[str, int, int, int]) -> tuple[int, list[int]]:
@@ -346,11 +104,11 @@ class Searcher:
                 db.set_progress_handler(self._late, _HANDLER_STEPS)
                 db.execute("BEGIN")  # both as of the same moment
                 (reached,) = db.execute("SELECT block FROM reached").fetchone()
-                return reached, [row for (row,) in db.execute(_ASK, among)]
+                return reached, [row for (row,) in db.execute(ASK, among)]
         except sqlite3.DatabaseError as error:
-            if _is(error, sqlite3.SQLITE_INTERRUPT):
+            if is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
-            if _damaged(error):
+            if is_damage(error):
                 self._damaged()
             return 0, []
 
@@ -374,7 +132,7 @@ class Searcher:
                     break
                 if len(rows) >= limits.SCAN_ENTRIES or room <= 0:
                     return rows, True
-                rows += _rows(log, blocks.unpack(first, data))
+                rows += rows_of(log, blocks.unpack(first, data))
                 room -= len(data)
         return rows, False
 
@@ -385,9 +143,9 @@ class Searcher:
             return []
         with closing(sqlite3.connect(":memory:")) as db:
             db.set_progress_handler(self._late, _HANDLER_STEPS)
-            db.execute(_ENTRIES)
-            _add(db, rows)
-            return [row for (row,) in db.execute(_ASK, among)]
+            db.execute(ENTRIES)
+            add(db, rows)
+            return [row for (row,) in db.execute(ASK, among)]
 
     def _entries(self, log: int, positions: list[int]) -> Iterator[tuple[int, Entry]]:
         """Read entries from the log. What is not there any more is left out."""
@@ -409,8 +167,3 @@ class Searcher:
                 at = position - first
                 if 0 <= at < len(run.texts):
                     yield position, Entry(run.kind, run.time, run.who, run.texts[at], run.file)
-
-
-def index_path(path: Path) -> Path:
-    """Return where the index of the log at `path` is."""
-    return path.with_name("search.sqlite")

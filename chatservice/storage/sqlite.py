@@ -18,11 +18,13 @@ from twisted.python.failure import Failure
 from chatservice import limits, names
 from chatservice.domain.log import Block, Log
 from chatservice.domain.ports import Account, Draft, Found, RoomRow
-from chatservice.entries import Run
+from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
+from chatservice.storage.indexing import Indexer
 from chatservice.storage.schema import VERSION, open_database, open_reader
-from chatservice.storage.search import Indexer, Searcher, index_path
+from chatservice.storage.search import Searcher
+from chatservice.storage.searchindex import index_path
 from chatservice.storage.thread import WorkThread
 
 T = TypeVar("T")
@@ -109,11 +111,6 @@ class SqliteStore:
     def create_room(self, name: str, password: str | None, time: int) -> Awaitable[RoomRow]:
         """Make a room. Raises `Refusal` (room-exists)."""
         return self._change(self._create_room, name, password, time)
-
-    def set_topic(self, number: int, topic: str) -> Awaitable[None]:
-        """Keep a room's topic."""
-        sql = "UPDATE room SET topic = ? WHERE log = ?"
-        return self._change(self._execute, sql, topic, number)
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position.
@@ -235,6 +232,9 @@ class SqliteStore:
                 places.setdefault(log, []).append((position, draft.run))
                 if draft.key is not None:
                     self._keep_key(draft, position)
+                if draft.run.kind is Kind.TOPIC:
+                    sql = "UPDATE room SET topic = ? WHERE log = ?"
+                    self._db.execute(sql, (draft.run.texts[-1], log))
             self._db.executemany(
                 "INSERT INTO block (log, first, last, time, entries) VALUES (?, ?, ?, ?, ?)",
                 (

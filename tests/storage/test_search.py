@@ -15,8 +15,10 @@ from chatservice.domain.log import Log, Tails
 from chatservice.domain.ports import Draft
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.storage.indexing import Indexer
 from chatservice.storage.schema import open_reader
-from chatservice.storage.search import Indexer, Searcher, index_path, terms
+from chatservice.storage.search import Searcher, terms
+from chatservice.storage.searchindex import index_path
 from chatservice.storage.sqlite import SqliteStore
 
 TAILS = Tails()

@@ -104,21 +104,21 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path):
     """Rooms, topics, accounts, entries and positions outlive the process."""
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
     row = await store.create_room("Lab", None, 0)
-    await store.set_topic(row.number, "all about it")
     log, mark = Log(row.number, "Lab", 0, TAILS), FileMark("a", 1, "ab" * 32)
     file = Draft(log, Run(Kind.FILE, 0, "bob", file=mark))
-    await store.append([say(log, "a"), file], {})
+    topic = Draft(log, Run(Kind.TOPIC, 0, "bob", ("all about it",)))
+    await store.append([say(log, "a"), file, topic], {})
     account = await store.register("Alice", "hash", Log(-1, "@", 0, TAILS), 0)
     await store.append([say(Log(account.inbox, "@", 0, TAILS), "psst")], {account.inbox: 1})
     store.close()
 
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
     (room,) = await store.rooms()
-    assert (room.name, room.topic, room.last) == ("Lab", "all about it", 2)
+    assert (room.name, room.topic, room.last) == ("Lab", "all about it", 3)
     assert (await store.account("alice")).shown == 1
-    assert (await store.append([say(log, "b")], {})).positions == [3]
+    assert (await store.append([say(log, "b")], {})).positions == [4]
     (old, _) = await store.read(row.number, 0, 9)
-    assert [entry.alone() for _, entry in old.entries()] == [say(log, "a").run, file.run]
+    assert [entry.alone() for _, entry in old.entries()] == [say(log, "a").run, file.run, topic.run]
     store.close()
 
 
