@@ -121,7 +121,8 @@ class FileInfo:
     """A row of `files`.
 
     `sha256` is None while the server has not read a file that its operator dropped in; `who` is
-    empty for those. `time` is milliseconds since 1970.
+    empty for those. `time` is milliseconds since 1970. `version` is how often there was a file of
+    that name, with this one.
     """
 
     name: str
@@ -129,17 +130,53 @@ class FileInfo:
     sha256: str | None
     who: str
     time: int
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class FileList:
-    """`files`: `room` is `@` for one's own inbox. `files` is empty where only `count` was asked."""
+    """`files`: `room` is `@` for one's own inbox. `files` is empty where only `count` was asked;
+    `more` is how many come after the last one of them."""
 
     room: str
     count: int
     bytes: int
     files: tuple[FileInfo, ...] = field(metadata={"of": FileInfo})
     brief: bool = False
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """`versions`: oldest first."""
+
+    room: str
+    files: tuple[FileInfo, ...] = field(metadata={"of": FileInfo})
+
+
+@dataclass(frozen=True, slots=True)
+class TransferInfo:
+    """A row of `transfers`: a file on its way `up` to the server, or down from it.
+
+    `rate` is in bytes a second, `left` in seconds, or None while nobody can tell. One that has
+    `stopped` is an upload that can go on.
+    """
+
+    name: str
+    size: int
+    done: int
+    up: bool
+    stopped: bool
+    rate: int
+    left: float | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferList:
+    """`transfers`."""
+
+    transfers: tuple[TransferInfo, ...] = field(metadata={"of": TransferInfo})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +187,20 @@ class GetTicket:
     name: str
     size: int
     sha256: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
 class PutTicket:
-    """`put` (JSON): a ticket for one upload; `offset` is how much the server already has."""
+    """`put` (JSON): a ticket for one upload; `offset` is how much the server already has.
 
-    ticket: str
+    If it has all of it, as another file that one may read, then this one is `stored` and told of,
+    and there is no ticket.
+    """
+
+    ticket: str | None
     offset: int
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +222,8 @@ Answer = (
     | History
     | Matches
     | FileList
+    | Versions
+    | TransferList
     | GetTicket
     | PutTicket
     | Help

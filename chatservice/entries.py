@@ -17,11 +17,13 @@ class Kind(StrEnum):
 
 
 class FileMark(NamedTuple):
-    """A shared file as an entry names it: `size` in bytes, `sha256` in hexadecimal."""
+    """A shared file as an entry names it: `size` in bytes, `sha256` in hexadecimal; `version`
+    counts from 1 for each name on a shelf."""
 
     name: str
     size: int
     sha256: str
+    version: int = 1
 
 
 class Entry(NamedTuple):

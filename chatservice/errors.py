@@ -24,6 +24,10 @@ class Code(StrEnum):
     NO_SUCH_FILE = "no-such-file"
     NOT_YOURS = "not-yours"
     TOO_LARGE = "too-large"
+    OVER_QUOTA = "over-quota"
+    DISK_FULL = "disk-full"
+    TOO_MANY = "too-many"
+    CANCELLED = "cancelled"
     INCOMPLETE = "incomplete"
     WRONG_SHA256 = "wrong-sha256"
     BAD_OFFSET = "bad-offset"
@@ -51,8 +55,12 @@ MEANINGS: dict[Code, str] = {
     Code.BAD_FILE_NAME: "a file cannot be called that",
     Code.NO_SUCH_FILE: "there is no such file on that shelf",
     Code.NOT_YOURS: "only who put it there may do that",
-    Code.TOO_LARGE: "the file is larger than the operator allows, or than the disk has room for",
-    Code.INCOMPLETE: "fewer bytes came than were declared; nothing was kept",
+    Code.TOO_LARGE: "the file is larger than the operator allows, or than was declared",
+    Code.OVER_QUOTA: "the user's files, or the room's, would be more than the operator allows",
+    Code.DISK_FULL: "the disk has no room for the file",
+    Code.TOO_MANY: "so many uploads are under way as may be",
+    Code.CANCELLED: "the user cancelled the transfer",
+    Code.INCOMPLETE: "fewer bytes came than were declared, or more",
     Code.WRONG_SHA256: "the bytes do not have the declared SHA-256; nothing was kept",
     Code.BAD_OFFSET: "OFFSET lies outside of the file",
     Code.BAD_TICKET: "no such ticket: made up, used already, or too old",

@@ -18,6 +18,28 @@ PASSWORD_CHARACTERS = 256
 FILE_BYTES = 1 << 50
 """A size that can only be a mistake: one pebibyte."""
 
+UPLOADS = 8
+"""Uploads of one user under way at once: each holds a few MiB, and together they share one line."""
+
+UPLOADS_OF_ALL = 256
+"""Uploads under way at once: 1.5 GiB of memory at the worst, with `incoming.BEHIND_BYTES` each."""
+
+UNFINISHED_UPLOADS = 16
+"""Uploads of one user that stopped half-way and are kept; beyond that, the oldest goes."""
+
+FREE_BYTES = 100 * 10**6
+"""Bytes that must stay free on the disk of the files: talk is to be stored when no file can be."""
+
+PARTIAL_SECONDS = 2 * 86400.0
+"""How long an upload on which nothing moves can go on: over a night, and a day off."""
+
+STALLED_SECONDS = 60.0
+"""An upload on which nothing comes for so long gives back the room that was reserved for it; what
+came of it is kept, and it can go on. Longer than a Wi-Fi that changes its cell."""
+
+SHELF_FILES = 1000
+"""Files in one answer of `files`: about 150 KiB; the rest follows from there (`after`)."""
+
 DISCARD_BYTES = 64 << 20
 """A refused upload of up to this many bytes is read and thrown away, so that the connection can
 go on; beyond it, closing is kinder to both sides than a minute of bytes for nothing."""

@@ -1,16 +1,19 @@
 """The options of `twistd chat`."""
 
 import re
+from dataclasses import replace
 
 from twisted.python import usage
 
-from chatservice import names
+from chatservice import limits, names
+from chatservice.domain.quotas import Bounds
 from chatservice.errors import Refusal
 
 
 class Options(usage.Options):
     """`twistd chat`. After parsing, `ports`, `listen` and `rooms` are lists, `data`, `files` and
-    `interface` strings, `keep-seconds` and `keep-bytes` numbers, or None for no bound."""
+    `interface` strings, `keep-seconds` and `keep-bytes` numbers, or None for no bound,
+    `partial-seconds` a number and `bounds` a `Bounds`."""
 
     synopsis = "[options]"
     longdesc = "A chat and file-sharing server for anything that opens a TCP connection."
@@ -30,6 +33,8 @@ class Options(usage.Options):
         super().__init__()
         self["ports"], self["listen"], self["rooms"] = [], [], []
         self["keep-seconds"] = self["keep-bytes"] = None
+        self["partial-seconds"] = limits.PARTIAL_SECONDS
+        self["bounds"] = Bounds()
 
     def opt_port(self, port: str) -> None:
         """A TCP port to listen on; may be repeated [default: 5555]."""
@@ -60,6 +65,42 @@ class Options(usage.Options):
             self["keep-seconds"] = int(match[1]) * _SECONDS[match[2]]
         else:
             self["keep-bytes"] = int(match[1]) * _BYTES[match[3]]
+
+    def opt_max_file(self, size: str) -> None:
+        """The largest file that may be uploaded, as 2GB [default: any]."""
+        self._bound("max-file", size, "file")
+
+    def opt_user_files(self, size: str) -> None:
+        """How much one user's files may be altogether, as 20GB [default: any]."""
+        self._bound("user-files", size, "user")
+
+    def opt_room_files(self, size: str) -> None:
+        """How much the files of one room may be altogether, as 50GB [default: any]."""
+        self._bound("room-files", size, "room")
+
+    def opt_free(self, size: str) -> None:
+        """How much must stay free on the disk of the files [default: 100MB]."""
+        self._bound("free", size, "free")
+
+    def opt_uploads(self, count: str) -> None:
+        """How many uploads of one user may be under way at once [default: 8]."""
+        if not re.fullmatch("[1-9][0-9]{0,5}", count):
+            raise usage.UsageError(f"--uploads takes a number from 1 on, not {count}.")
+        self["bounds"] = replace(self["bounds"], uploads=int(count))
+
+    def opt_partial(self, time: str) -> None:
+        """How long an upload that stopped half-way can go on, as 12h or 7d [default: 2d]."""
+        match = re.fullmatch(r"([1-9][0-9]{0,8})([hdwy])", time)
+        if match is None:
+            raise usage.UsageError(f"--partial takes a time, such as 12h or 7d, not {time}.")
+        self["partial-seconds"] = int(match[1]) * _SECONDS[match[2]]
+
+    def _bound(self, option: str, size: str, field: str) -> None:
+        match = re.fullmatch(r"([1-9][0-9]{0,8})([MGT])B", size)
+        if match is None:
+            raise usage.UsageError(f"--{option} takes a size, such as 500MB or 2GB, not {size}.")
+        bytes_ = int(match[1]) * _BYTES[match[2]]
+        self["bounds"] = replace(self["bounds"], **{field: bytes_})
 
     opt_k = opt_keep
     opt_p = opt_port

@@ -63,10 +63,12 @@ class ChatService(Service):
         data = Path(self._options["data"])
         files = Path(self._options["files"] or data / "SharedFiles")
         try:
-            keep = self._options["keep-seconds"], self._options["keep-bytes"]
-            self._embedded = Embedded(self._reactor, data, files, *keep)
+            kept = [self._options[it] for it in ("keep-seconds", "keep-bytes", "partial-seconds")]
+            self._embedded = Embedded(self._reactor, data, files, *kept)
             soon = partial(self._reactor.callLater, limits.NEWS_SECONDS)
-            self.factory.chat = Chat(self._embedded.engine, time.time, soon, self.log.info)
+            self.factory.chat = Chat(
+                self._embedded.engine, time.time, soon, self.log.info, self._options["bounds"]
+            )
             found: list[Any] = []
             opening = self.factory.chat.rooms.open(self._options["rooms"])
             Deferred.fromCoroutine(opening).addBoth(found.append)

@@ -24,12 +24,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a server with further options; each has a folder of its own."""
+    """Return a function that starts a server with further options, and other limits; each has a
+    folder of its own."""
     started: list[Server] = []
 
-    def start(*options: str, folder: Path | None = None) -> Server:
+    def start(*options: str, folder: Path | None = None, **limits: float) -> Server:
         place = folder or tmp_path / f"server{len(started)}"
-        server = Server(place, *options)
+        server = Server(place, *options, **limits)
         started.append(server)
         return server
 

@@ -58,9 +58,14 @@ class Output:
 
 
 class Server:
-    """`twistd chat` in a process of its own, on a port of its own, with its data below `folder`."""
+    """`twistd chat` in a process of its own, on a port of its own, with its data below `folder`.
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    `limits` are other values for those of `chatservice.limits`.
+    """
+
+    def __init__(self, folder: Path, *options: str, **limits: float) -> None:
+        changes = "".join(f"limits.{name} = {value}; " for name, value in limits.items())
+        self._command = [*TWISTD[:-1], f"from chatservice import limits; {changes}{TWISTD[-1]}"]
         self.folder = folder
         self.data = folder / "chat-data"
         self.files = self.data / "SharedFiles"
@@ -72,7 +77,7 @@ class Server:
     def start(self) -> None:
         """Start it; after a stop, on the same port with the same data."""
         self.process = subprocess.Popen(
-            [*TWISTD, "-n", "--pidfile=", "chat", "--interface", "127.0.0.1"]
+            [*self._command, "-n", "--pidfile=", "chat", "--interface", "127.0.0.1"]
             + ["--port", str(self.port), "--data", str(self.data), *self._options],
             cwd=self.folder,
             env=environment(),

@@ -32,7 +32,7 @@ AT_ONCE = 4
 HASH_CHUNK = 1 << 20
 STATUS_SECONDS = 0.25
 ATTEMPTS = 10
-"""How often a download whose connection breaks goes on from where it was."""
+"""How often a transfer whose connection breaks goes on from where it was."""
 
 
 class Server(Protocol):
@@ -187,24 +187,33 @@ class Transfers:
         return Progress(name, size, sha256, self._reactor.seconds())
 
     async def _upload(self, file: BinaryIO, it: Progress, room: str, to: str | None) -> None:
-        place = {"room": room} if to is None else {"to": to}
-        ticket = await self._server.ask(
-            "put", **place, name=it.name, size=it.size, sha256=it.sha256
-        )
-        file.seek(ticket.offset)
-        it.done = ticket.offset
         mark = (room if to is None else INBOX, it.sha256)
         self._sent[mark] += 1
         try:
-            line = await self._carried(
-                partial(carriers.Upload, self._reactor, ticket.ticket, file, it), it
-            )
+            await self._carried_up(file, it, {"room": room} if to is None else {"to": to})
         except BaseException:
             self._sent[mark] -= 1
             raise
-        name = line.split(" ", 3)[-1]
         whom = f" to {to}" if to is not None else ""
-        self._tell(f"{name} ({shown.size(it.size)}) is sent{whom}.")
+        self._tell(f"{it.name} ({shown.size(it.size)}) is sent{whom}.")
+
+    async def _carried_up(self, file: BinaryIO, it: Progress, place: dict[str, str]) -> None:
+        """Send what the server lacks of a file. Where the connection breaks it goes on there."""
+        for attempt in range(1, ATTEMPTS + 1):
+            ticket = await self._server.ask(
+                "put", **place, name=it.name, size=it.size, sha256=it.sha256
+            )
+            if ticket.stored:  # it has the same content under another name
+                return
+            file.seek(ticket.offset)
+            it.done = ticket.offset
+            try:
+                make = partial(carriers.Upload, self._reactor, ticket.ticket, file, it)
+                await self._carried(make, it)
+                return
+            except Lost:
+                if attempt == ATTEMPTS:
+                    raise
 
     # -- receiving -------------------------------------------------------------------------------
 

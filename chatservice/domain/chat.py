@@ -11,6 +11,7 @@ from chatservice.domain.log import Block, Cursor, Log, Tails
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session
 from chatservice.domain.ports import Done, Draft, Engine, Found
+from chatservice.domain.quotas import Bounds
 from chatservice.domain.rooms import Report, Rooms, Soon
 from chatservice.entries import Entry, Kind, Run
 
@@ -19,17 +20,22 @@ class Chat:
     """One server's `rooms`, `people` and `files`, and the talk that goes on there.
 
     `clock` tells the time in seconds since 1970, `soon` does something in a moment, `report` takes
-    a line for the operator.
+    a line for the operator. `bounds` is what may be uploaded.
     """
 
     def __init__(
-        self, engine: Engine, clock: Callable[[], float], soon: Soon, report: Report
+        self,
+        engine: Engine,
+        clock: Callable[[], float],
+        soon: Soon,
+        report: Report,
+        bounds: Bounds = Bounds(),  # noqa: B008 - it cannot be changed
     ) -> None:
         self.recorder = engine.recorder
         self._tails = tails = Tails()
         self.rooms = Rooms(engine, tails, self.now, soon, report)
         self.people = People(engine, self.rooms, tails, self.now, report)
-        self.files = Files(engine, self.rooms, self.people, self.now, report)
+        self.files = Files(engine, self.rooms, self.people, self.now, report, bounds)
         self._store = engine.store
         self._clock = clock
 

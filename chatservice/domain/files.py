@@ -1,13 +1,16 @@
 """Files: who may put what where, and fetch it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from chatservice import limits, names
+from chatservice import names
+from chatservice.answers import TransferInfo
 from chatservice.domain.people import People
 from chatservice.domain.places import Session, User, account_shelf
-from chatservice.domain.ports import Draft, Engine, Incoming, Outgoing
+from chatservice.domain.ports import Declared, Draft, Engine, Incoming, Outgoing
+from chatservice.domain.quotas import Bounds, Quotas, Reservation
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.tickets import Download, Right, Target, Tickets, Upload
+from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 
@@ -15,7 +18,8 @@ from chatservice.errors import Code, Refusal
 class Files:
     """What can be done with the files on `shelves`.
 
-    `now` tells the time in milliseconds since 1970, `report` takes a line for the operator.
+    `now` tells the time in milliseconds since 1970, `report` takes a line for the operator,
+    `bounds` is what the operator allows.
     """
 
     def __init__(
@@ -25,8 +29,11 @@ class Files:
         people: People,
         now: Callable[[], int],
         report: Report,
+        bounds: Bounds,
     ) -> None:
         self.shelves = engine.shelves
+        self.quotas = Quotas(bounds)
+        self.transfers = Transfers()
         self._recorder = engine.recorder
         self._rooms = rooms
         self._people = people
@@ -64,20 +71,113 @@ class Files:
     ) -> Upload:
         """Return the upload that is asked for, if it may begin."""
         names.file(name)
-        if size > limits.FILE_BYTES:
-            raise Refusal(Code.TOO_LARGE, "No file is that large; give its size in bytes.")
         target = await self.target(session, room, to)
         user = session.needs_user()
         author = None
         if not session.echo and session.here is not None and session.here.log is target.log:
             author = session.here.sessions[session]
-        return Upload(target, name, size, sha256.lower() if sha256 else None, user.name, author)
+        upload = Upload(
+            target, name, size, sha256.lower() if sha256 else None, user.name, user.key, author
+        )
+        declared = self._declared(upload)
+        used = await self.shelves.used(declared.shelf, declared.who)
+        self.quotas.check(declared, await self.shelves.have(declared), used)
+        return upload
 
-    def receive(self, upload: Upload) -> Incoming:
-        """Begin to take in a file's bytes."""
-        return self.shelves.receive(
+    def _declared(self, upload: Upload) -> Declared:
+        return Declared(
             upload.target.shelf, upload.name, upload.size, upload.sha256, upload.who, self._now()
         )
+
+    async def have(self, upload: Upload) -> int:
+        """Return how many bytes of an upload are here already."""
+        return await self.shelves.have(self._declared(upload))
+
+    async def already_here(self, session: Session, upload: Upload) -> FileMark | None:
+        """Put a file on its shelf whose content is here already, where the sender could have read
+        it, and tell of it. Return None if there is none."""
+        if upload.sha256 is None:
+            return None
+        for place in await self.shelves.places(upload.size, upload.sha256):
+            if self._may_read(session, place.shelf):
+                mark = await self.shelves.copy(place, self._declared(upload))
+                if mark is not None:
+                    await self.share(upload, mark)
+                    return mark
+        return None
+
+    def _may_read(self, session: Session, shelf: str) -> bool:
+        if shelf == session.needs_user().shelf:
+            return True
+        return any(
+            room.shelf == shelf and (room.password is None or session in room.sessions)
+            for room in self._rooms.by_key.values()
+        )
+
+    async def receive(self, upload: Upload, offset: int, stop: Callable[[], None]) -> "Arrival":
+        """Begin to take in a file's bytes behind the first `offset`; `stop` ends their coming."""
+        declared = self._declared(upload)
+        have = await self.shelves.have(declared)
+        used = await self.shelves.used(declared.shelf, declared.who)
+        reservation = self.quotas.reserve(declared, have, used)
+        try:
+            incoming = await self.shelves.receive(declared, offset)
+        except BaseException:
+            reservation.release()
+            raise
+        transfer = Transfer(
+            *(upload.key, upload.name, upload.size, True, self._seconds(), incoming.have),
+            done=lambda: incoming.have,
+            stop=stop,
+        )
+        return Arrival(incoming, reservation, self.transfers, transfer)
+
+    def departing(self, key: str, outgoing: Outgoing, stop: Callable[[], None]) -> Transfer:
+        """Note that a file is being fetched by the user with that key; `transfers.end` is for who
+        sends it."""
+        size = outgoing.mark.size
+        return self.transfers.begin(
+            Transfer(
+                *(key, outgoing.mark.name, size, False, self._seconds(), size - outgoing.left),
+                done=lambda: size - outgoing.left,
+                stop=stop,
+            )
+        )
+
+    def _seconds(self) -> float:
+        return self._now() / 1000
+
+    async def under_way(self, session: Session) -> list[TransferInfo]:
+        """Return the user's transfers, and their uploads that stopped half-way."""
+        user = session.needs_user()
+        found = [self._info(it) for it in self.transfers.of(user.key)]
+        for declared, have in await self.shelves.unfinished(user.name):
+            it = declared
+            found.append(TransferInfo(it.name, it.size, have, True, True, 0, None, it.sha256))
+        return found
+
+    def _info(self, it: Transfer) -> TransferInfo:
+        done, seconds = it.done(), max(self._seconds() - it.began, 0.001)
+        rate = (done - it.before) / seconds
+        left = (it.size - done) / rate if rate else None
+        return TransferInfo(it.name, it.size, done, it.up, False, round(rate), left, None)
+
+    async def cancel(self, session: Session, name: str) -> int:
+        """End the user's transfers of files of that name, and keep nothing of what came. Return
+        how many there were. Raises `Refusal` (no-such-file)."""
+        user = session.needs_user()
+        stopping = [it for it in self.transfers.of(user.key) if it.name == name]
+        for transfer in stopping:
+            transfer.stop()
+        unfinished = await self.shelves.unfinished(user.name)
+        stopped = [it for it in unfinished if it.declared.name == name]
+        for declared, _ in stopped:
+            await self.shelves.drop(declared)
+        if not (stopping or stopped):
+            raise Refusal(
+                Code.NO_SUCH_FILE, f"No {name} of yours is on its way; /transfers lists what is."
+            )
+        return len(stopping) + len(stopped)
 
     async def share(self, upload: Upload, mark: FileMark) -> None:
         """Tell of a file that is on its shelf now."""
@@ -105,27 +205,86 @@ class Files:
         """Take a ticket for a transfer of that class."""
         return self._tickets.redeem(ticket, class_, self._now() / 1000)
 
-    async def open(self, session: Session, room: str | None, name: str) -> Outgoing:
+    async def open(
+        self, session: Session, room: str | None, name: str, version: int | None = None
+    ) -> Outgoing:
         """Open a file of a shelf; with none named, of the room one is in, else of one's own."""
         names.file(name)
         try:
-            return await self.shelves.open(self.shelf(session, room), name)
+            return await self.shelves.open(self.shelf(session, room), name, version)
         except Refusal as refusal:
             if room is not None or refusal.code is not Code.NO_SUCH_FILE:
                 raise
             try:
-                return await self.shelves.open(self.shelf(session, "@"), name)
+                return await self.shelves.open(self.shelf(session, "@"), name, version)
             except Refusal:
                 raise refusal from None
 
-    async def remove(self, session: Session, room: str | None, name: str) -> None:
-        """Take a file off a shelf: one's own from a room's, any from one's own."""
+    async def remove(
+        self, session: Session, room: str | None, name: str, version: int | None
+    ) -> Sequence[int]:
+        """Take a file off a shelf: one's own from a room's, any from one's own; one version, or all
+        of one's own. Return their numbers."""
         user = session.needs_user()
         names.file(name)
         shelf = self.shelf(session, room)
-        await self.shelves.remove(shelf, name, "" if room == "@" else user.name)
+        removed = await self.shelves.remove(shelf, name, version, "" if room == "@" else user.name)
         self._report("{user} removed {file}", user=user.name, file=name)
         if room != "@":
             log = self._rooms.of(session, room).log
-            run = Run(Kind.REMOVED, self._now(), user.name, (name,))
+            text = name if version is None else f"{name} #{version}"
+            run = Run(Kind.REMOVED, self._now(), user.name, (text,))
             await self._recorder.stored(Draft(log, run))
+        return removed
+
+
+class Arrival:
+    """A file on its way in, with the room that is reserved for it: what `Incoming` is, and how far
+    it is for who asks for `transfers`."""
+
+    def __init__(
+        self,
+        incoming: Incoming,
+        reservation: Reservation,
+        transfers: Transfers,
+        transfer: Transfer,
+    ) -> None:
+        self._incoming = incoming
+        self._reservation = reservation
+        self._transfers = transfers
+        self._transfer = transfers.begin(transfer)
+
+    @property
+    def have(self) -> int:
+        """How many bytes are there."""
+        return self._incoming.have
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._incoming.write(data)
+        self._reservation.have = self._incoming.have
+
+    def when_ready(self) -> Awaitable[None] | None:
+        """None if more may come at once, else what to wait for."""
+        return self._incoming.when_ready()
+
+    async def finish(self) -> FileMark:
+        """Check what came, make it durable, and put it on the shelf."""
+        try:
+            return await self._incoming.finish()
+        finally:
+            self._end()
+
+    def abandon(self) -> None:
+        """No more will come now."""
+        self._incoming.abandon()
+        self._end()
+
+    def refuse(self) -> None:
+        """Keep nothing of it."""
+        self._incoming.refuse()
+        self._end()
+
+    def _end(self) -> None:
+        self._reservation.release()
+        self._transfers.end(self._transfer)

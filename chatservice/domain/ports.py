@@ -140,8 +140,57 @@ class Passwords(Protocol):
         """Return whether it is the one."""
 
 
+class Declared(NamedTuple):
+    """What is said of a file before its bytes come: `size` in bytes, `sha256` in hexadecimal, or
+    None where the sender does not know it; `who` sends it to `shelf`, at `time` (milliseconds)."""
+
+    shelf: str
+    name: str
+    size: int
+    sha256: str | None
+    who: str
+    time: int
+
+
+class Place(NamedTuple):
+    """Where a version of a file is."""
+
+    shelf: str
+    name: str
+    version: int
+
+
+class Used(NamedTuple):
+    """Bytes: of a shelf, of one user's files on all of them, and free on the disk."""
+
+    shelf: int
+    user: int
+    free: int
+
+
+class Unfinished(NamedTuple):
+    """An upload that stopped half-way, and can go on behind the `have` bytes that are there."""
+
+    declared: Declared
+    have: int
+
+
+class Listed(NamedTuple):
+    """Some files of a shelf, by name; how many there are in `all` and how large; and how many
+    from the first one of `files` on."""
+
+    all: int
+    bytes: int
+    following: int
+    files: Sequence[FileInfo]
+
+
 class Incoming(Protocol):
     """A file on its way in."""
+
+    @property
+    def have(self) -> int:
+        """How many of its bytes are there."""
 
     def write(self, data: bytes) -> None:
         """Take the next bytes; storing may lag behind."""
@@ -152,11 +201,16 @@ class Incoming(Protocol):
     def finish(self) -> Awaitable[FileMark]:
         """Check, make durable, and put on the shelf.
 
-        Raises `Refusal` (incomplete, wrong-sha256, not-stored); nothing is kept then.
+        Raises `Refusal` (incomplete, wrong-sha256, not-stored); of what cannot be right nothing is
+        kept then.
         """
 
     def abandon(self) -> None:
-        """Keep nothing."""
+        """No more will come now. What came is kept, if it can go on some day: if its SHA-256 was
+        declared."""
+
+    def refuse(self) -> None:
+        """Keep nothing of it."""
 
 
 class Outgoing(Protocol):
@@ -177,21 +231,52 @@ class Outgoing(Protocol):
 
 
 class Shelves(Protocol):
-    """Keeps shared files. A shelf is named by a path (`Room.shelf`, `User.shelf`)."""
+    """Keeps shared files. A shelf is named by a path (`Room.shelf`, `User.shelf`).
 
-    def files(self, shelf: str) -> Awaitable[Sequence[FileInfo]]:
-        """What is there, by name."""
+    The content of a version never changes. Putting a file where there is one of that name makes a
+    new version, which has the name from then on; a version can be asked for by its number.
+    """
 
-    def open(self, shelf: str, name: str) -> Awaitable[Outgoing]:
+    def files(self, shelf: str, after: str, limit: int) -> Awaitable[Listed]:
+        """The newest versions of what is there: the first `limit` whose names come after one."""
+
+    def versions(self, shelf: str, name: str) -> Awaitable[Sequence[FileInfo]]:
+        """All versions of a file, oldest first. Raises `Refusal` (no-such-file)."""
+
+    def open(self, shelf: str, name: str, version: int | None = None) -> Awaitable[Outgoing]:
         """Open a file for reading. Raises `Refusal` (no-such-file)."""
 
-    def receive(
-        self, shelf: str, name: str, size: int, sha256: str | None, who: str, time: int
-    ) -> Incoming:
-        """Begin an upload. Raises `Refusal` (too-large, not-stored)."""
+    def used(self, shelf: str, who: str) -> Awaitable[Used]:
+        """How much room is taken, and how much there is."""
 
-    def remove(self, shelf: str, name: str, who: str) -> Awaitable[None]:
-        """Take a file away. Raises `Refusal` (no-such-file, not-yours)."""
+    def have(self, declared: Declared) -> Awaitable[int]:
+        """How many bytes are there of an upload that stopped half-way."""
+
+    def receive(self, declared: Declared, offset: int) -> Awaitable[Incoming]:
+        """Begin an upload, or go on with one: `offset` bytes are not sent again. One that still
+        seems to be under way ends, and this one goes on in its place.
+
+        Raises `Refusal` (bad-offset, not-stored).
+        """
+
+    def unfinished(self, who: str) -> Awaitable[Sequence[Unfinished]]:
+        """The uploads of a user that stopped half-way."""
+
+    def drop(self, declared: Declared) -> Awaitable[None]:
+        """Keep nothing of an upload that stopped half-way."""
+
+    def places(self, size: int, sha256: str) -> Awaitable[Sequence[Place]]:
+        """Where there are files with that content."""
+
+    def copy(self, place: Place, declared: Declared) -> Awaitable[FileMark | None]:
+        """Put a file that is there on another shelf, or under another name, without taking room for
+        its bytes twice, if that can be done. None if it is not there any more as it was."""
+
+    def remove(
+        self, shelf: str, name: str, version: int | None, who: str
+    ) -> Awaitable[Sequence[int]]:
+        """Take a version of a file away, or all of them that `who` put there (empty: whoever did).
+        Answer with their numbers. Raises `Refusal` (no-such-file, not-yours)."""
 
     def move(self, shelf: str, to: str) -> Awaitable[None]:
         """Give what is on one shelf to another: a guest has registered."""

@@ -24,15 +24,18 @@ class Download:
 
     shelf: str
     name: str
+    version: int
     sha256: str
     who: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A file that somebody may send: what a ticket for `PUT` is good for, and `/put` asks for.
 
-    `author` is the cursor that is not told of it, because its reader is answered.
+    `key` is that of the user's name `who`; `author` is the cursor that is not told of it, because
+    its reader is answered.
     """
 
     target: Target
@@ -40,6 +43,7 @@ class Upload:
     size: int
     sha256: str | None
     who: str
+    key: str
     author: Cursor | None = None
 
 

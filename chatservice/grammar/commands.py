@@ -41,12 +41,20 @@ class Form(Enum):
     SHA256 = ("64 hexadecimal digits", r"[0-9A-Fa-f]{64}", str)
     NUMBER = ("a whole number that is not negative", r"[0-9]{1,18}", int)
     POSITION = ("a position", r"#[0-9]{1,18}", int)
+    VERSION = ("# and the number of a version", r"#[1-9][0-9]{0,8}", int)
+    OFFSET = ("+ and a number of bytes", r"\+[0-9]{1,18}", int)
     FLAG = ("true or false", r"(?!)", bool)
 
     def __init__(self, description: str, pattern: str, type_: type) -> None:
         self.description = description
         self.pattern = re.compile(pattern, re.DOTALL)
         self.type = type_
+
+    @property
+    def mark(self) -> str:
+        """The sign that a word of this form begins with, or nothing."""
+        marks = {Form.USER: "@", Form.POSITION: "#", Form.VERSION: "#", Form.OFFSET: "+"}
+        return marks.get(self, "")
 
     @property
     def greedy(self) -> bool:
@@ -74,8 +82,7 @@ class Arg:
     @property
     def usage(self) -> str:
         """How `/help` names it: `ROOM`, `[PASSWORD]`, `[@USER]`."""
-        mark = {Form.USER: "@", Form.POSITION: "#"}.get(self.form, "")
-        word = mark + ("USER" if mark == "@" else self.name.upper())
+        word = self.form.mark + ("USER" if self.form is Form.USER else self.name.upper())
         return f"[{word}]" if self.optional else word
 
 
@@ -126,6 +133,8 @@ class Request:
 _T, _J = Dialect.TEXT, Dialect.JSON
 _HERE = Arg("room", Form.WORD, "the room", dialect=_J)
 """The room of a command that, typed, always means the room one is in."""
+_SHELF = Arg("room", Form.WORD, "the shelf; `@` is your own", dialect=_J)
+_FILE = Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf")
 _KEY = Arg(
     "key", Form.WORD, "the client's choice; sent again with it, it is not said twice", True, _J
 )
@@ -261,9 +270,16 @@ _ROWS = (
                 json_optional=False,
             ),
             Arg("brief", Form.FLAG, "only how many", True),
+            Arg("after", Form.WORD, "only those whose names come after that", True, _J),
         ),
         (Also("access server files", {"brief": True}), Also("list server files")),
         answer=answers.FileList,
+    ),
+    Command(
+        "versions",
+        "lists all that a file's name has held",
+        (_SHELF, _FILE),
+        answer=answers.Versions,
     ),
     Command(
         "put",
@@ -272,7 +288,8 @@ _ROWS = (
             Arg("room", Form.WORD, "the room; or `to`", True, _J),
             Arg("name", Form.FILE, "the file's name"),
             Arg("size", Form.NUMBER, "how many bytes"),
-            Arg("sha256", Form.SHA256, "checked if given", True),
+            Arg("sha256", Form.SHA256, "checked if given; then it can be interrupted", True),
+            Arg("offset", Form.OFFSET, "go on behind so many bytes, which are not sent", True, _T),
             Arg("to", Form.USER, "only for that user", True),
         ),
         answer=answers.PutTicket,
@@ -281,8 +298,9 @@ _ROWS = (
         "get",
         "downloads a file: one line '= LENGTH SHA256 NAME', then LENGTH bytes",
         (
-            Arg("room", Form.WORD, "the shelf; `@` is your own", dialect=_J),
-            Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf"),
+            _SHELF,
+            _FILE,
+            Arg("version", Form.VERSION, "which one; else the newest", True),
             Arg("offset", Form.NUMBER, "where to begin", True, _T),
         ),
         (Also("download NAME"),),
@@ -291,19 +309,23 @@ _ROWS = (
     Command(
         "link",
         "tells how to fetch a file from another terminal",
-        (
-            Arg("room", Form.WORD, "the shelf; `@` is your own", dialect=_J),
-            Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf"),
-        ),
+        (_SHELF, _FILE, Arg("version", Form.VERSION, "which one; else the newest", True)),
         answer=answers.GetTicket,
     ),
     Command(
         "remove",
         "takes your own file off the shelf",
-        (
-            Arg("room", Form.WORD, "the shelf; `@` is your own", dialect=_J),
-            Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf"),
-        ),
+        (_SHELF, _FILE, Arg("version", Form.VERSION, "only that one; else all of yours", True)),
+    ),
+    Command(
+        "transfers",
+        "lists your transfers, and the uploads that you can go on with",
+        answer=answers.TransferList,
+    ),
+    Command(
+        "cancel",
+        "ends the transfers of a file, and keeps nothing of what came",
+        (Arg("name", Form.REST, "the file's name"),),
     ),
     Command(
         "register",

@@ -114,7 +114,7 @@ def _check(command: Command, arg: Arg, value: Any) -> None:
         wanted = "a string" if arg.form.type is str else arg.form.description
         if arg.form is Form.SHA256:
             wanted = "a string of 64 hexadecimal digits"
-        elif arg.form is Form.POSITION:
+        elif arg.form in (Form.POSITION, Form.VERSION):
             wanted = Form.NUMBER.description
         sentence = f'"{arg.name}" of "{command.name}" must be {wanted}.'
         raise Refusal(Code.BAD_ARGUMENT, sentence)
@@ -174,7 +174,9 @@ def run(first: int, it: Run, log: str) -> bytes:
 
 def entry_of(it: answers.Fields) -> tuple[int, Entry, str]:
     """Return position, entry and log of an object that `entry_fields` made."""
-    mark = FileMark(it["name"], it["size"], it["sha256"]) if it["event"] == Kind.FILE else None
+    mark = None
+    if it["event"] == Kind.FILE:
+        mark = FileMark(it["name"], it["size"], it["sha256"], it.get("version", 1))
     text = it["name"] if it["event"] == Kind.REMOVED else it.get("text", "")
     made = Entry(it["event"], _milliseconds(it["time"]), it["from"], text, mark)
     return it["seq"], made, it.get("room", "@")

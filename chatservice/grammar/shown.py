@@ -4,6 +4,7 @@ The server's own lines begin with `* `, refusals with `! `, files' bytes with `=
 with `[`. No name begins so (`chatservice.names`), so nobody can forge one.
 """
 
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Refusal
 from chatservice.names import clean
 
-_NEEDS_QUOTES = re.compile(r'^[ "]| $| [0-9]+$')
+_NEEDS_QUOTES = re.compile(r'^[ "]| $| [#+]?[0-9]+$')
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -75,7 +76,8 @@ def _told(it: Run, log: str) -> list[str]:
     if it.kind == Kind.FILE and it.file is not None:
         did, shelf = ("sent you", "@/") if log == "@" else ("shared", "")
         name, path = it.file.name, _to_type(shelf + it.file.name)
-        return [f"* {it.who} {did} {name} ({size(it.file.size)}): /get {path}"]
+        version = f", version #{it.file.version}" if it.file.version > 1 else ""
+        return [f"* {it.who} {did} {name} ({size(it.file.size)}{version}): /get {path}"]
     return [line for text in it.texts for line in _done_with(it.kind, it.who, text).split("\n")]
 
 
@@ -131,6 +133,8 @@ def link(it: answers.GetTicket, host: str, port: int | str) -> bytes:
     return (
         f"* {it.name} ({size(it.size)}), once, within {minutes} minutes, from another terminal:\n"
         f"  echo GET {it.ticket} | nc {host} {port} > {name}\n"
+        f"* or, where there is bash and no nc:\n"
+        f"  exec 3<>/dev/tcp/{host}/{port}; echo GET {it.ticket} >&3; cat <&3 > {name}; exec 3>&-\n"
         f"* To check what came:\n"
         f"  echo {it.sha256}'  '{name} | sha256sum -c\n"
     ).encode()
@@ -225,8 +229,46 @@ def _files(it: answers.FileList) -> list[str]:
     prefix = "@/" if it.room == "@" else ""
     for file in it.files:
         giver = f", from {file.who}" if file.who else ""
-        lines.append(f"* {prefix}{file.name} ({size(file.size)}{giver})")
+        version = f", version #{file.version}" if file.version > 1 else ""
+        lines.append(f"* {prefix}{file.name} ({size(file.size)}{giver}{version})")
+    if it.more:
+        lines.append(f"* and {it.more} more")
     return lines
+
+
+def _versions(it: answers.Versions) -> list[str]:
+    return [
+        f"* #{one.version} {one.name} ({size(one.size)}"
+        + (f", from {one.who}" if one.who else "")
+        + f", {_second(one.time // 1000)}Z): /get {_to_type(one.name)} #{one.version}"
+        for one in it.files
+    ]
+
+
+def _transfers(it: answers.TransferList) -> list[str]:
+    if not it.transfers:
+        return ["* Nothing is under way"]
+    return [_transfer(one) for one in it.transfers]
+
+
+def _transfer(it: answers.TransferInfo) -> str:
+    percent = 100 * it.done // it.size if it.size else 100
+    far = f"{percent}%, {size(it.done)} of {size(it.size)}"
+    if it.stopped:
+        again = f"/put {_to_type(it.name)} {it.size} {it.sha256} +{it.done}"
+        return f"* {it.name} stopped at {far}; go on with {again}"
+    way = "coming" if it.up else "going"
+    left = f", {duration(it.left)} left" if it.left is not None else ""
+    return f"* {it.name} is {way}: {far}, {size(it.rate)}/s{left}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people read it: `45 s`, `3 min`, `2 h 5 min`."""
+    whole = math.ceil(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    minutes = math.ceil(whole / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _help(it: answers.Help) -> list[str]:
@@ -245,6 +287,8 @@ _ANSWERS: dict[type, Callable[..., list[str]]] = {
     answers.History: _history,
     answers.Matches: _matches,
     answers.FileList: _files,
+    answers.Versions: _versions,
+    answers.TransferList: _transfers,
     answers.GetTicket: _nothing,
     answers.PutTicket: _nothing,
     answers.Help: _help,

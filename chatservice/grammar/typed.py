@@ -145,11 +145,8 @@ def _values(command: Command, args: list[Arg], rest: str) -> Iterator[tuple[str,
 
 
 def _value(arg: Arg, word: str) -> Any:
-    if arg.form is Form.USER:
-        return word[1:]
-    if arg.form is Form.POSITION:
-        return int(word[1:])
-    return int(word) if arg.form is Form.NUMBER else word
+    text = word[len(arg.form.mark) :]
+    return int(text) if arg.form.type is int else text
 
 
 def _misfit(command: Command, arg: Arg, word: str) -> Refusal:

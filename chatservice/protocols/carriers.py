@@ -42,14 +42,20 @@ class Carrier:
             self._put(self._chat.files.redeem(ticket, Upload), offset)
 
     def _get(self, right: Download, offset: int) -> None:
-        opening = self._chat.files.shelves.open(right.shelf, right.name)
+        opening = self._chat.files.shelves.open(right.shelf, right.name, right.version)
 
         def send(outgoing: Outgoing) -> None:
             if outgoing.mark.sha256 != right.sha256:
                 outgoing.close()
                 raise Refusal(Code.NO_SUCH_FILE, "The file has changed; ask for another ticket.")
-            outgoing.seek(offset)
-            self._connection.send_file(outgoing, lambda: self._sent(right.who, outgoing.mark))
+            self._seek(outgoing, offset)
+            abort = self._connection.transport.abortConnection
+            transfer = self._chat.files.departing(right.key, outgoing, abort)
+            self._connection.send_file(
+                outgoing,
+                lambda: self._sent(right.who, outgoing.mark),
+                lambda: self._chat.files.transfers.end(transfer),
+            )
 
         self._connection.serve(opening, send, self.refuse)
 
@@ -57,12 +63,18 @@ class Carrier:
         self._chat.files.fetched(who, mark)
         self._connection.dismiss()
 
+    def _seek(self, outgoing: Outgoing, offset: int) -> None:
+        try:
+            outgoing.seek(offset)
+        except Refusal:
+            outgoing.close()
+            raise
+
     def _put(self, upload: Upload, offset: int) -> None:
-        if offset:
-            raise Refusal(
-                Code.BAD_OFFSET, "OFFSET must be what the ticket came with; send it again."
-            )
-        self._connection.receive_file(self._chat, upload, self._kept, self.refuse)
+        refuse = self.refuse
+        self._connection.receive_file(
+            self._chat, upload, offset, self._kept, refuse, refuse, alone=True
+        )
 
     def _kept(self, mark: FileMark) -> None:
         self._connection.transport.write(shown.file_line(mark, mark.size))

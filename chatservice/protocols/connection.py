@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from chatservice import limits
 from chatservice.domain.chat import Chat
+from chatservice.domain.files import Arrival
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Upload
 from chatservice.entries import FileMark
@@ -26,6 +27,9 @@ from chatservice.grammar.telnet import IAC
 from chatservice.protocols import direct
 from chatservice.protocols.lines import LineStream
 from chatservice.protocols.raw import Receiving, Sender
+
+RAW_BYTES = 1 << 18
+"""Read at a time while a file comes in: a quarter of the calls of Twisted's 64 KiB."""
 
 T = TypeVar("T")
 Refuse = Callable[[Refusal], None]
@@ -76,6 +80,7 @@ class ChatProtocol(LineStream):
     _input_ended = False
     _finishing = False
     _receiving: Receiving | None = None
+    _stalling: Any = None
     _lingering: Any = None
     _dismissed = False
 
@@ -160,7 +165,7 @@ class ChatProtocol(LineStream):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, whoever ended it."""
         self.connected = 0  # Twisted leaves it at 1
-        for timer in (self._greeting, self._quiet, self._lingering):
+        for timer in (self._greeting, self._quiet, self._lingering, self._stalling):
             if timer is not None and timer.active():
                 timer.cancel()
         if self._receiving is not None:
@@ -261,8 +266,9 @@ class ChatProtocol(LineStream):
             return
         if self._busyReceiving:
             return  # there are lines that were taken and not looked at yet
-        if self._receiving is not None:
-            self._receiving.stopped_short()
+        if self._receiving is not None and self._receiving.is_file:
+            self._receiving.stop(self._stopped_short("The bytes stopped half-way"))
+            self._receiving = None
         rest = self.take_rest() if self.line_mode else b""
         if rest:
             self.lineReceived(rest)
@@ -299,7 +305,7 @@ class ChatProtocol(LineStream):
         if self._dismissed or not self.connected:
             return
         self._dismissed = True
-        self._receiving = Receiving(None, limits.FILE_BYTES, lambda: None, lambda: None)
+        self._receiving = Receiving(None, limits.FILE_BYTES)
         self.setRawMode()
         self._finishing = True
         half = not ISSLTransport.providedBy(self.transport)  # TLS ends as a whole (RFC 8446, 6.1)
@@ -313,34 +319,79 @@ class ChatProtocol(LineStream):
     # -- files -----------------------------------------------------------------------------------
 
     def receive_file(
-        self, chat: Chat, upload: Upload, kept: Callable[[FileMark], None], refuse: Refuse
+        self,
+        chat: Chat,
+        upload: Upload,
+        offset: int,
+        kept: Callable[[FileMark], None],
+        refuse: Refuse,
+        failed: Refuse,
+        alone: bool = False,
     ) -> None:
-        """Take the bytes of an upload, then answer, then take lines again."""
-        incoming, size = chat.files.receive(upload), upload.size
+        """Take an upload's bytes behind the first `offset`, answer, then take lines again.
 
-        async def share() -> FileMark:
-            mark = await incoming.finish()
-            await chat.files.share(upload, mark)
-            return mark
+        `refuse` is called if none of them is taken, and `failed` if not all are. If they are to
+        come `alone`, there are too many if anything comes behind them.
+        """
 
-        def complete() -> None:
-            self.serve(share(), kept, refuse)
+        def begin(arrival: Arrival) -> None:
+            async def share() -> FileMark:
+                mark = await arrival.finish()
+                await chat.files.share(upload, mark)
+                return mark
 
-        def short() -> None:
-            incoming.abandon()
-            refuse(Refusal(Code.INCOMPLETE, "The bytes stopped half-way; nothing was kept."))
+            def complete(rest: bytes) -> None:
+                if alone and rest:
+                    arrival.refuse()
+                    failed(_too_long(upload))
+                else:
+                    self.serve(share(), kept, failed)
 
-        self._begin_raw(Receiving(incoming, size, complete, short))
+            self._begin_raw(Receiving(arrival, upload.size - offset, complete, failed))
+
+        if offset > upload.size:
+            refuse(Refusal(Code.BAD_OFFSET, f"It has only {upload.size} bytes; begin before that."))
+        else:
+            self.serve(chat.files.receive(upload, offset, self.cancel_upload), begin, refuse)
+
+    def cancel_upload(self) -> None:
+        """Keep nothing of the file that is coming, and end the connection."""
+        receiving = self._receiving
+        if receiving is not None and receiving.is_file:
+            self._receiving = Receiving(None, limits.FILE_BYTES)
+            receiving.refuse(Refusal(Code.CANCELLED, "Cancelled, as you wished."))
+            self.finish()
 
     def discard(self, size: int) -> None:
         """Throw the next `size` bytes away, then take lines again."""
-        self._begin_raw(Receiving(None, size, lambda: None, lambda: None))
+        self._begin_raw(Receiving(None, size))
 
     def _begin_raw(self, receiving: Receiving) -> None:
         self._receiving = receiving
         self.setRawMode()
+        if receiving.is_file:
+            self._stalling = self.factory.reactor.callLater(limits.STALLED_SECONDS, self._stalled)
+            if hasattr(self.transport, "bufferSize"):
+                self.transport.bufferSize = RAW_BYTES
         if receiving.left == 0:
             self.rawDataReceived(b"")
+
+    def _stalled(self) -> None:
+        """Nothing came for long: give back what is reserved. It can go on on another connection."""
+        receiving = self._receiving
+        if "disk" in self._holds:  # it is we who do not read
+            self._stalling = self.factory.reactor.callLater(limits.STALLED_SECONDS, self._stalled)
+        elif receiving is not None and receiving.is_file:
+            self._receiving = Receiving(None, limits.FILE_BYTES)
+            receiving.stop(self._stopped_short("Nothing has come for a long time"))
+            self.finish()
+
+    def _stopped_short(self, why: str) -> Refusal:
+        return Refusal(
+            Code.INCOMPLETE,
+            f"{why}. What came is kept for a while if its SHA-256 was given, and the same upload "
+            "goes on from there: /transfers tells how; else send it again.",
+        )
 
     def rawDataReceived(self, data: bytes) -> None:
         """Take a file's bytes."""
@@ -349,6 +400,8 @@ class ChatProtocol(LineStream):
             return
         rest = receiving.take(data)
         if receiving.left > 0:
+            if self._stalling is not None and self._stalling.active():
+                self._stalling.reset(limits.STALLED_SECONDS)
             ready = receiving.when_ready()
             if ready is not None:
                 self.hold("disk")
@@ -356,12 +409,20 @@ class ChatProtocol(LineStream):
                 waiting.addBoth(lambda _: self.release("disk"))
             return
         self._receiving = None
-        receiving.complete()
+        if self._stalling is not None and self._stalling.active():
+            self._stalling.cancel()
+        receiving.complete(rest)
         if self._receiving is None:  # not dismissed by it
             self.setLineMode(rest)
 
-    def send_file(self, outgoing: Outgoing, sent: Callable[[], None]) -> None:
-        """Write what is left of a file, then call `sent`, then take lines again.
+    def send_file(
+        self,
+        outgoing: Outgoing,
+        sent: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """Write what is left of a file, then call `sent`, then take lines again. However it ends,
+        `ended` is called.
 
         The transport must have no producer: the file is it for now.
         """
@@ -369,6 +430,7 @@ class ChatProtocol(LineStream):
 
         def done(result: Any) -> None:
             outgoing.close()
+            ended()
             if isinstance(result, Failure) or not self.connected:
                 return  # the connection is gone
             if outgoing.left:  # what was promised cannot be kept, and what follows is not lines
@@ -382,6 +444,14 @@ class ChatProtocol(LineStream):
             Sender().beginFileTransfer(outgoing, self.transport).addBoth(done)
         else:
             done(None)
+
+
+def _too_long(upload: Upload) -> Refusal:
+    return Refusal(
+        Code.TOO_LARGE,
+        f"More came than the {upload.size} bytes that were declared; nothing was kept. If the file "
+        "has grown, send it again.",
+    )
 
 
 async def _awaited(result: Awaitable[T]) -> T:

@@ -192,12 +192,33 @@ class Person:
             self._session, None, args.get("to"), args["name"], args["size"], args.get("sha256")
         )
 
-        self._connection.serve(asked, self._begin_upload, partial(self._refuse_request, request))
+        self._connection.serve(
+            asked,
+            partial(self._begin_upload, request),
+            partial(self._refuse_request, request),
+        )
 
-    def _begin_upload(self, upload: Upload) -> None:
+    def _begin_upload(self, request: Request, upload: Upload) -> None:
+        offset = request.args.get("offset", 0)
+        if offset and offset == upload.size:  # nothing is to come, if all of it is here
+            here = self._chat.files.already_here(self._session, upload)
+            begin = partial(self._receive_unless_here, request, upload)
+            self._connection.serve(here, begin, partial(self._refuse_request, request))
+        else:
+            self._receive(request, upload)
+
+    def _receive_unless_here(self, request: Request, upload: Upload, here: FileMark | None) -> None:
+        if here is not None:
+            self._kept(here)
+        else:
+            self._receive(request, upload)
+
+    def _receive(self, request: Request, upload: Upload) -> None:
+        offset = request.args.get("offset", 0)
         if self._connection.greeted and not self._connection.more_came:
-            self._write(f"* Send its {upload.size} bytes now.\n".encode())
-        self._connection.receive_file(self._chat, upload, self._kept, self.refuse)
+            self._write(f"* Send its {max(upload.size - offset, 0)} bytes now.\n".encode())
+        refuse = partial(self._refuse_request, request)
+        self._connection.receive_file(self._chat, upload, offset, self._kept, refuse, self.refuse)
 
     def _kept(self, mark: FileMark) -> None:
         self._write(shown.file_line(mark, mark.size))
@@ -207,23 +228,37 @@ class Person:
         self.refuse(refusal)
         if request.command.name != "put":
             return
-        if request.args["size"] <= limits.DISCARD_BYTES:
-            self._connection.discard(request.args["size"])
+        coming = max(request.args["size"] - request.args.get("offset", 0), 0)
+        if coming <= limits.DISCARD_BYTES:
+            self._connection.discard(coming)
         else:
             self._dismiss()
 
     def _get(self, request: Request) -> None:
         args = request.args
-        opening = self._chat.files.open(self._session, args.get("room"), args["name"])
+        opening = self._chat.files.open(
+            self._session, args.get("room"), args["name"], args.get("version")
+        )
         offset = args.get("offset", 0)
         self._connection.serve(opening, lambda outgoing: self._send(outgoing, offset), self.refuse)
 
     def _send(self, outgoing: Outgoing, offset: int) -> None:
-        outgoing.seek(offset)
+        try:
+            outgoing.seek(offset)
+        except Refusal:
+            outgoing.close()
+            raise
         self._uncork()
         self._feed.hold()
         self._connection.transport.write(shown.file_line(outgoing.mark, outgoing.left))
-        self._connection.send_file(outgoing, lambda: self._sent(outgoing.mark))
+        abort = self._connection.transport.abortConnection
+        key = self._session.needs_user().key
+        transfer = self._chat.files.departing(key, outgoing, abort)
+        self._connection.send_file(
+            outgoing,
+            lambda: self._sent(outgoing.mark),
+            lambda: self._chat.files.transfers.end(transfer),
+        )
 
     def _sent(self, mark: FileMark) -> None:
         self._feed.release()

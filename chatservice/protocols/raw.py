@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from twisted.protocols.basic import FileSender
 
 from chatservice.domain.ports import Incoming
+from chatservice.errors import Refusal
 
 
 class Sender(FileSender):
@@ -16,20 +17,37 @@ class Sender(FileSender):
 class Receiving:
     """Bytes that are a file's, or nothing's: `left` of them are to come.
 
-    `complete` is called by who takes the last one, `stopped_short` if they end before it.
+    `complete` is called, by who takes the last one, with what came behind it; `failed` with why,
+    if they end before it.
     """
 
     def __init__(
         self,
         incoming: Incoming | None,
-        size: int,
-        complete: Callable[[], None],
-        stopped_short: Callable[[], None],
+        left: int,
+        complete: Callable[[bytes], None] = lambda rest: None,
+        failed: Callable[[Refusal], None] = lambda refusal: None,
     ) -> None:
-        self.left = size
+        self.left = left
         self.complete = complete
-        self.stopped_short = stopped_short
         self._incoming = incoming
+        self._failed = failed
+
+    @property
+    def is_file(self) -> bool:
+        """Whether somebody wants these bytes."""
+        return self._incoming is not None
+
+    def stop(self, refusal: Refusal) -> None:
+        """No more will come now. What came is kept, if it can go on some day."""
+        self.abandon()
+        self._failed(refusal)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Keep nothing of it."""
+        if self._incoming is not None:
+            self._incoming.refuse()
+        self._failed(refusal)
 
     def take(self, data: bytes) -> bytes:
         """Take what is for the file, and return the rest."""
@@ -44,6 +62,6 @@ class Receiving:
         return self._incoming.when_ready() if self._incoming is not None else None
 
     def abandon(self) -> None:
-        """Keep nothing of it."""
+        """No more will come, and there is nobody to tell."""
         if self._incoming is not None:
             self._incoming.abandon()

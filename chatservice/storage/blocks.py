@@ -20,11 +20,15 @@ def pack(runs: Sequence[tuple[int, Run]]) -> bytes:
     who, how many texts are its own, file. Raises `ValueError` for a text with U+001E in it.
     """
     start = runs[0][0]
-    heads = [(at - start, it.kind, it.time, it.who, len(it.texts), it.file) for at, it in runs]
+    heads = [(at - start, *it[:3], len(it.texts), it.file and _mark(it.file)) for at, it in runs]
     texts = _SEPARATOR.join([_SEPARATOR.join(run.texts) for _, run in runs])
     if texts.count(_SEPARATOR) != sum([head[4] for head in heads]) - 1:
         raise ValueError("a text has U+001E in it")
     return f"{_dumps(heads)}\n{texts}".encode()
+
+
+def _mark(file: FileMark) -> FileMark | tuple[str, int, str]:
+    return file if file.version > 1 else file[:3]  # as before there were versions
 
 
 def unpack(start: int, data: bytes) -> list[tuple[int, Run]]:

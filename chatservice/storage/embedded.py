@@ -7,6 +7,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from twisted.internet.defer import Deferred, succeed
 
+from chatservice import limits
 from chatservice.domain.ports import Engine
 from chatservice.errors import Code, Refusal
 from chatservice.storage.checks import sync
@@ -33,8 +34,8 @@ class Embedded:
     """Everything that lasts, below `data`; shared files below `files`.
 
     Entries are kept for `keep_seconds`, and while the database has no more than `keep_bytes`; None
-    for either is no bound. Raises `Refusal`, with one sentence for the operator, if that cannot be
-    used.
+    for either is no bound. Uploads that stopped half-way can go on for `partial_seconds`. Raises
+    `Refusal`, with one sentence for the operator, if that cannot be used.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Embedded:
         files: Path,
         keep_seconds: float | None = None,
         keep_bytes: int | None = None,
+        partial_seconds: float = limits.PARTIAL_SECONDS,
     ) -> None:
         for folder in (data, files):
             _make_usable(folder)
@@ -57,7 +59,7 @@ class Embedded:
             ) from None
         self._store = SqliteStore(reactor, data / "chat.sqlite")
         self._check = LateCheck(reactor, data / "chat.sqlite")
-        self._folders = Folders(reactor, files, self._store)
+        self._folders = Folders(reactor, files, self._store.files, partial_seconds)
         self._journal = Journal(self._store, reactor)
         self._keeping = Keeping(reactor, time.time, self._store, keep_seconds, keep_bytes)
         self.engine = Engine(
@@ -68,6 +70,7 @@ class Embedded:
         """From now on, wait for no disk: the reactor is about to run. `ended` is told what is no
         longer kept."""
         self._store.start()
+        self._folders.start()
         self._keeping.start(ended)
         self._check.start()
 

@@ -2,6 +2,7 @@
 
     SharedFiles/report.pdf            on the lobby's shelf
     SharedFiles/lab/data.csv          on the shelf of the room "lab"
+    SharedFiles/lab/.versions/...     what its names held before
     SharedFiles/.inboxes/alice/...    meant for alice, a registered user
     SharedFiles/.guests/7/...         meant for a guest; gone when they are
     SharedFiles/.partial/...          on its way in
@@ -13,45 +14,92 @@ the database, and believed only while the file's size and modification time are 
 
 import shutil
 from collections.abc import Awaitable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import names
+from chatservice import limits, names
 from chatservice.answers import FileInfo
+from chatservice.domain.ports import Declared, Listed, Place, Unfinished, Used
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.shown import size as shown_size
 from chatservice.storage import plain
-from chatservice.storage.incoming import Upload
-from chatservice.storage.sqlite import FileRow, SqliteStore
+from chatservice.storage.filetable import FileRow, FileTable
+from chatservice.storage.incoming import Partial, Upload
+from chatservice.storage.partials import Partials
 from chatservice.storage.thread import WorkThread
 
 
+class _Version(NamedTuple):
+    """A version of a file that is there. `row` is what is known of it, or None."""
+
+    number: int
+    path: Path
+    size: int
+    mtime: int
+    row: FileRow | None
+
+    def info(self, name: str) -> FileInfo:
+        """What is told of it."""
+        it = self.row
+        if it is None:
+            return FileInfo(name, self.size, None, "", self.mtime // 1_000_000, self.number)
+        return FileInfo(name, it.size, it.sha256, it.who, it.time, it.version)
+
+
+class _File(NamedTuple):
+    """A name on a shelf: its versions that are there, oldest first, the one of them that has the
+    name, and the last number that one of them ever had."""
+
+    versions: list[_Version]
+    newest: _Version | None
+    last: int
+
+
 class Folders:
-    """The shelves below `root`. `hashing` reads what operators dropped in, one file at a time."""
+    """The shelves below `root`. What is known of them is in `table`.
+
+    `partial_seconds` is how long an upload that stopped half-way can go on.
+    """
 
     log = Logger()
 
-    def __init__(self, reactor: Any, root: Path, store: SqliteStore) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        root: Path,
+        table: FileTable,
+        partial_seconds: float = limits.PARTIAL_SECONDS,
+    ) -> None:
         self.root = root
         self._reactor = reactor
-        self._store = store
+        self._table = table
         self._putting = DeferredLock()
         self._hashing = WorkThread(reactor, "chat-hashing")
-        self._being_hashed: dict[tuple[str, str], list[Deferred[Any]]] = {}
+        self._sweeping = WorkThread(reactor, "chat-sweeping")
+        self._being_hashed: dict[Path, list[Deferred[Any]]] = {}
+        self._being_swept: set[str] = set()
+        self._closed = False
         self._hashing.start()
-        for left_over in (".partial", ".guests"):
-            shutil.rmtree(root / left_over, ignore_errors=True)
-        (root / ".partial").mkdir(parents=True)
+        self._sweeping.start()
+        shutil.rmtree(root / ".guests", ignore_errors=True)
+        self._partials = Partials(
+            reactor, root / ".partial", table, self.aside, self._put_one, partial_seconds
+        )
+
+    def start(self) -> None:
+        """From now on, drop uploads with which nobody goes on."""
+        self._partials.start()
 
     def close(self) -> None:
         """Finish what is being hashed."""
+        self._closed = True
+        self._partials.stop()
+        self._sweeping.stop()
         self._hashing.stop()
 
     def folder(self, shelf: str) -> Path:
@@ -68,123 +116,178 @@ class Folders:
         """Do `what(*args)` in a thread of the reactor's pool."""
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), what, *args)
 
-    async def files(self, shelf: str) -> Sequence[FileInfo]:
+    # -- what is there ---------------------------------------------------------------------------
+
+    async def files(self, shelf: str, after: str, limit: int) -> Listed:
         """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
-        there = await self.aside(plain.scan, self.folder(shelf))
-        known = {row.name: row for row in await self._store.file_rows(shelf)}
-        found = []
-        for name, size, mtime in there:
-            row = known.get(name)
-            if row is not None and (row.size, row.mtime) == (size, mtime):
-                found.append(FileInfo(name, size, row.sha256, row.who, row.time))
-            else:
-                found.append(FileInfo(name, size, None, "", mtime // 1_000_000))
-                self._hash(shelf, name).addErrback(lambda _: None)  # gone again, or unreadable
+        rows = await self._table.rows(shelf)
+        listed, unread = await self.aside(_listed, self.folder(shelf), rows, after, limit)
+        if unread and shelf not in self._being_swept:
+            self._being_swept.add(shelf)
+            sweeping = Deferred.fromCoroutine(self._sweep(shelf, iter(unread)))
+            sweeping.addErrback(lambda why: self.log.failure("reading new files failed", why))
+            sweeping.addBoth(lambda _: self._being_swept.discard(shelf))
+        found: Listed = listed
         return found
 
-    async def open(self, shelf: str, name: str) -> plain.OpenFile:
+    async def _sweep(self, shelf: str, unread: Any) -> None:
+        """Read the files that nobody has read yet, a few at a time."""
+        while not self._closed:
+            folder = self.folder(shelf)
+            rows = await self._sweeping.do(plain.digests, folder, unread, lambda: self._closed)
+            if not rows:
+                return
+            await self._table.keep(shelf, rows)
+
+    async def versions(self, shelf: str, name: str) -> Sequence[FileInfo]:
+        """All versions of a file."""
+        file = await self._file(shelf, name)
+        if not file.versions:
+            raise _missing(name)
+        return [it.info(name) for it in file.versions]
+
+    async def _file(self, shelf: str, name: str) -> _File:
+        rows = await self._table.versions(shelf, name)
+        found: _File = await self.aside(_there, self.folder(shelf), name, rows)
+        return found
+
+    async def open(self, shelf: str, name: str, version: int | None = None) -> plain.OpenFile:
         """Open a file; one that was not read yet is hashed first."""
+        it = _meant(await self._file(shelf, name), version)
+        if it is None:
+            raise _missing(name, version)
+        row = it.row or await self._hash(shelf, name, it)
         try:
-            file, size, mtime = await self.aside(plain.open_plain, self.folder(shelf) / name)
+            file, size, mtime = await self.aside(plain.open_plain, it.path)
         except OSError:
-            raise Refusal(
-                Code.NO_SUCH_FILE, f"There is no file {name} here; /files lists those there are."
-            ) from None
-        try:
-            row = await self._row(shelf, name)
-            if row is None or (row.size, row.mtime) != (size, mtime):
-                row = await self._hash(shelf, name)
-            if (row.size, row.mtime) != (size, mtime):
-                raise Refusal(Code.NO_SUCH_FILE, f"{name} is being changed; try again later.")
-        except BaseException:
+            raise _missing(name, version) from None
+        if (row.size, row.mtime) != (size, mtime):
             file.close()
-            raise
-        return plain.OpenFile(file, shelf, FileMark(name, size, row.sha256))
+            raise _changing(name)
+        return plain.OpenFile(file, shelf, FileMark(name, size, row.sha256, row.version))
 
-    async def _row(self, shelf: str, name: str) -> FileRow | None:
-        rows = await self._store.file_rows(shelf)
-        return next((row for row in rows if row.name == name), None)
-
-    def _hash(self, shelf: str, name: str) -> "Deferred[FileRow]":
+    def _hash(self, shelf: str, name: str, it: _Version) -> "Deferred[FileRow]":
         """Read a file that an operator dropped in; whoever asks meanwhile waits for the same."""
         answer: Deferred[FileRow] = Deferred()
-        waiting = self._being_hashed.setdefault((shelf, name), [])
+        waiting = self._being_hashed.setdefault(it.path, [])
         waiting.append(answer)
         if len(waiting) == 1:
-            reading = Deferred.fromCoroutine(self._read_new(shelf, name))
-            reading.addBoth(self._hashed, (shelf, name))
+            reading = Deferred.fromCoroutine(self._read_new(shelf, name, it))
+            reading.addBoth(self._hashed, it.path)
         return answer
 
-    def _hashed(self, result: FileRow | Failure, place: tuple[str, str]) -> None:
-        for answer in self._being_hashed.pop(place):
+    def _hashed(self, result: FileRow | Failure, path: Path) -> None:
+        for answer in self._being_hashed.pop(path):
             answer.callback(result)  # a Failure goes the way of failures
 
-    async def _read_new(self, shelf: str, name: str) -> FileRow:
-        try:
-            row = await self._hashing.do(plain.digest, self.folder(shelf) / name)
-        except OSError:
-            sentence = f"{name} cannot be read now; try again later."
-            raise Refusal(Code.NO_SUCH_FILE, sentence) from None
-        await self._store.keep_file_row(shelf, row)
+    async def _read_new(self, shelf: str, name: str, it: _Version) -> FileRow:
+        until = self._reactor.seconds() + 2 * plain.SETTLED_SECONDS
+        while True:
+            try:
+                row: FileRow = await self._hashing.do(plain.digest, it.path, name, it.number)
+                break
+            except BlockingIOError:
+                if self._reactor.seconds() > until:
+                    raise _changing(name) from None
+            except OSError:
+                raise _missing(name) from None
+            await _pause(self._reactor, plain.SETTLED_SECONDS / 4)
+        await self._table.keep(shelf, [row])
         return row
 
-    def receive(
-        self, shelf: str, name: str, size: int, sha256: str | None, who: str, time: int
-    ) -> Upload:
-        """Begin an upload. Raises `Refusal` (too-large, not-stored)."""
-        free = shutil.disk_usage(self.root).free
-        if size > free:
-            raise Refusal(
-                Code.TOO_LARGE,
-                f"The server has room for {shown_size(free)} only; send a smaller file.",
-            )
-        row = FileRow(name, size, 0, sha256 or "", who, time)
-        return Upload(self.root / ".partial", row, self.aside, partial(self._put_one, shelf))
+    async def used(self, shelf: str, who: str) -> Used:
+        """How much room is taken, and how much there is."""
+        here, theirs = await self._table.used(shelf, who)
+        return Used(here, theirs, shutil.disk_usage(self.root).free)
 
-    async def _put_one(self, shelf: str, part: Path, row: FileRow) -> FileMark:
-        """Put a whole and durable file on a shelf, under its name or one made of it.
+    # -- what comes ------------------------------------------------------------------------------
+
+    def have(self, declared: Declared) -> Awaitable[int]:
+        """How many bytes are there of an upload that stopped half-way."""
+        return self._partials.have(declared)
+
+    def receive(self, declared: Declared, offset: int) -> Awaitable[Upload]:
+        """Begin an upload, or go on with one."""
+        return self._partials.receive(declared, offset)
+
+    def unfinished(self, who: str) -> Awaitable[Sequence[Unfinished]]:
+        """The uploads of a user that stopped half-way."""
+        return self._partials.of(who)
+
+    def drop(self, declared: Declared) -> Awaitable[None]:
+        """Keep nothing of an upload that stopped half-way."""
+        return self._partials.drop(declared)
+
+    async def _put_one(self, partial: Partial, sha256: str) -> FileMark:
+        """Put a whole and durable file on its shelf.
 
         One after another, so that the same file coming twice at once is seen to be the same.
         """
         async with self._putting:
-            return await self._put(shelf, part, row)
+            await self.aside(partial.path.chmod, 0o644)
+            return await self._put(partial.path, partial.declared._replace(sha256=sha256))
 
-    async def _put(self, shelf: str, part: Path, row: FileRow) -> FileMark:
-        known = {one.name: one for one in await self._store.file_rows(shelf)}
-        for name in plain.names_like(row.name):
-            same = known.get(name)
-            if same is None:
-                break
-            if (same.size, same.sha256) == (row.size, row.sha256):
-                try:
-                    await self.aside(plain.check_unchanged, self.folder(shelf) / name, same)
-                except OSError:
-                    continue
-                return FileMark(name, same.size, same.sha256)
-        name, mtime = await self.aside(plain.place, part, self.folder(shelf), row.name)
-        row = row._replace(name=name, mtime=mtime)
+    async def _put(self, part: Path, declared: Declared) -> FileMark:
+        shelf, name, size, sha256, who, time = declared
+        assert sha256 is not None
+        _, newest, last = await self._file(shelf, name)
+        known = newest.row if newest is not None else None
+        if known is not None and (known.size, known.sha256) == (size, sha256):
+            return FileMark(name, size, sha256, known.version)
+        there, number = newest.number if newest is not None else 0, last + 1
+        mtime = await self.aside(plain.place, part, self.folder(shelf), name, there)
         try:
-            await self._store.keep_file_row(shelf, row)
+            row = FileRow(name, number, size, mtime, sha256, who, time)
+            await self._table.keep(shelf, [row])
         except Refusal:  # who sent it is told that it is not kept
-            await self.aside((self.folder(shelf) / name).unlink, True)
+            await self.aside(plain.take_off, self.folder(shelf), name, number, [number])
             raise
-        return FileMark(name, row.size, row.sha256)
+        return FileMark(name, size, sha256, number)
 
-    async def remove(self, shelf: str, name: str, who: str) -> None:
-        """Take a file away: `who` must have shared it, or be empty."""
-        row = await self._row(shelf, name)
-        path = self.folder(shelf) / name
-        if not await self.aside(path.is_file):
-            raise Refusal(Code.NO_SUCH_FILE, f"There is no file {name} here; /files lists them.")
-        if who and (row is None or names.key(row.who) != names.key(who)):
-            raise Refusal(Code.NOT_YOURS, f"{name} was not shared by you; ask who did.")
-        await self.aside(path.unlink, True)
-        await self._store.drop_file_rows(shelf, name)
+    def places(self, size: int, sha256: str) -> Awaitable[Sequence[Place]]:
+        """Where there are files with that content."""
+        return self._table.places(size, sha256)
+
+    async def copy(self, place: Place, declared: Declared) -> FileMark | None:
+        """Put a file that is there somewhere else too."""
+        it = _meant(await self._file(place.shelf, place.name), place.version)
+        if it is None or it.row is None or it.row.sha256 != declared.sha256:
+            return None
+        async with self._putting:
+            part = self.root / ".partial" / f"copy-{place.version}"
+            try:
+                await self.aside(plain.duplicate, it.path, part)
+                if await self.aside(plain.status, it.path) != (it.size, it.mtime):
+                    return None
+                return await self._put(part, declared)
+            except OSError as error:
+                self.log.error("{file} cannot be copied: {why}", file=declared.name, why=str(error))
+                sentence = f"The server could not store {declared.name}; try again later."
+                raise Refusal(Code.NOT_STORED, sentence) from error
+            finally:
+                await self.aside(part.unlink, True)
+
+    # -- what goes -------------------------------------------------------------------------------
+
+    async def remove(self, shelf: str, name: str, version: int | None, who: str) -> Sequence[int]:
+        """Take a version of a file away, or all that are `who`'s."""
+        async with self._putting:
+            versions, newest, _ = await self._file(shelf, name)
+            meant = [it for it in versions if version in (None, it.number)]
+            if not meant:
+                raise _missing(name, version)
+            mine = [it.number for it in meant if not who or _is_by(it, who)]
+            if not mine:
+                raise Refusal(Code.NOT_YOURS, f"{name} was not shared by you; ask who did.")
+            named = newest.number if newest is not None else 0
+            await self.aside(plain.take_off, self.folder(shelf), name, named, mine)
+            await self._table.drop(shelf, name, mine)
+            return mine
 
     async def move(self, shelf: str, to: str) -> None:
         """Call a shelf otherwise."""
         if await self.aside(plain.rename_folder, self.folder(shelf), self.folder(to)):
-            await self._store.move_file_rows(shelf, to)
+            await self._table.move(shelf, to)
 
     def forget(self, shelf: str) -> Awaitable[None]:
         """Drop the whole shelf of a guest who left."""
@@ -195,4 +298,85 @@ class Folders:
 
     async def _forget(self, shelf: str, folder: Path) -> None:
         await self.aside(shutil.rmtree, folder, True)
-        await self._store.drop_file_rows(shelf)
+        await self._table.drop_shelf(shelf)
+
+
+def _listed(
+    folder: Path, rows: Sequence[FileRow], after: str, limit: int
+) -> tuple[Listed, list[tuple[str, int]]]:
+    """Return a part of what is in a folder, and the names and versions of what is not known."""
+    known: dict[str, list[FileRow]] = {}
+    for row in rows:
+        known.setdefault(row.name, []).append(row)
+    total, following = 0, 0
+    files: list[FileInfo] = []
+    unread: list[tuple[str, int]] = []
+    there = plain.scan(folder)
+    for name, size, mtime in there:
+        total += size
+        it = _version(folder / name, size, mtime, known.get(name, ()))
+        if it.row is None:
+            unread.append((name, it.number))
+        if name > after:
+            following += 1
+            if len(files) < limit:
+                files.append(it.info(name))
+    return Listed(len(there), total, following, files), unread
+
+
+def _version(path: Path, size: int, mtime: int, rows: Sequence[FileRow]) -> _Version:
+    """Return the version that a file of that size and mtime is: one that is known, or a new one."""
+    for row in reversed(rows):
+        if (row.size, row.mtime) == (size, mtime):
+            return _Version(row.version, path, size, mtime, row)
+    return _Version(rows[-1].version + 1 if rows else 1, path, size, mtime, None)
+
+
+def _there(folder: Path, name: str, rows: Sequence[FileRow]) -> _File:
+    """Return what is there of a file."""
+    found = []
+    for number, size, mtime in plain.old_versions(folder, name):
+        path = plain.version_path(folder, name, number)
+        same = [row for row in rows if (row.version, row.size, row.mtime) == (number, size, mtime)]
+        found.append(_Version(number, path, size, mtime, same[0] if same else None))
+    last = max([row.version for row in rows] + [it.number for it in found], default=0)
+    status = plain.status(folder / name)
+    if status is None:
+        return _File(found, None, last)
+    newest = _version(folder / name, *status, rows)
+    if newest.row is None:
+        newest = newest._replace(number=last + 1)
+    found = [it for it in found if it.number != newest.number]  # a crash may leave it under both
+    return _File([*found, newest], newest, max(last, newest.number))
+
+
+def _meant(file: _File, version: int | None) -> _Version | None:
+    if version is None:
+        return file.newest
+    return next((it for it in file.versions if it.number == version), None)
+
+
+def _is_by(it: _Version, who: str) -> bool:
+    return it.row is not None and names.key(it.row.who) == names.key(who)
+
+
+def _missing(name: str, version: int | None = None) -> Refusal:
+    if version is not None:
+        return Refusal(
+            Code.NO_SUCH_FILE,
+            f"There is no version #{version} of {name} here; /versions {name} lists those there "
+            "are.",
+        )
+    return Refusal(
+        Code.NO_SUCH_FILE, f"There is no file {name} here; /files lists those there are."
+    )
+
+
+def _changing(name: str) -> Refusal:
+    return Refusal(Code.NO_SUCH_FILE, f"{name} is being changed; try again later.")
+
+
+def _pause(reactor: Any, seconds: float) -> "Deferred[None]":
+    pausing: Deferred[None] = Deferred()
+    reactor.callLater(seconds, pausing.callback, None)
+    return pausing

@@ -2,17 +2,17 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from chatservice.domain.ports import Declared
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
-from chatservice.storage.sqlite import FileRow
+from chatservice.storage import plain
 
 WRITE_BYTES = 1 << 18
 """Bytes gathered before a thread is asked to write and hash them."""
@@ -20,44 +20,94 @@ WRITE_BYTES = 1 << 18
 BEHIND_BYTES = 1 << 22
 """Bytes waiting for the disk beyond which an upload is asked to stop for a moment."""
 
+SYNC_BYTES = 1 << 23
+"""Bytes after which they are brought to the disk. All of a large file at its end would take long,
+and the commits of the talk would wait for it (docs/performance.md)."""
+
+
+class Partial:
+    """What there is of an upload: the first `have` bytes, in the file at `path`.
+
+    `sha256` has taken in just these; None if that has to be done again (`open`). `number` is that
+    of its row in the database; None for an upload that can never go on, since nobody can tell
+    whether it is the same file: its SHA-256 was not declared. `upload` is who writes to it now.
+    """
+
+    def __init__(self, declared: Declared, path: Path, number: int | None, have: int = 0) -> None:
+        self.declared = declared
+        self.path = path
+        self.number = number
+        self.have = have
+        self.sha256: hashlib._Hash | None = None
+        self.upload: Upload | None = None
+
+    def open(self) -> IO[bytes]:
+        """Open the file, to go on behind what is there. What may not be right of it is cut off."""
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        file = os.fdopen(handle, "r+b", buffering=0)
+        try:
+            if self.sha256 is None:
+                os.ftruncate(handle, min(self.have, self.declared.size))
+                self.have, self.sha256 = os.fstat(handle).st_size, plain.hash_of(file)
+            file.seek(self.have)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
 
 class Upload:
     """A file on its way in: `chatservice.domain.ports.Incoming`.
 
-    Bytes are gathered, and written and hashed in a thread, one lot after another, to a file in the
-    folder `partial`. `aside` does something in a thread; `put` is called with the whole and
-    durable file, to put it on the shelf. `row` tells what was declared.
+    Bytes are gathered, and written and hashed in a thread, one lot after another. `file` is what
+    `partial.open` returned; the first `skip` bytes that come are there already. `aside` does
+    something in a thread; `put` is called with the whole and durable file and its SHA-256, to put
+    it on the shelf; `ended` when nothing more is written, with whether the file may be kept to go
+    on with.
     """
 
     log = Logger()
 
     def __init__(
         self,
-        partial: Path,
-        row: FileRow,
+        partial: Partial,
+        file: IO[bytes],
+        skip: int,
         aside: Callable[..., "Deferred[Any]"],
-        put: Callable[[Path, FileRow], Awaitable[FileMark]],
+        put: Callable[[Partial, str], Awaitable[FileMark]],
+        ended: Callable[[Partial, bool], "Deferred[Any]"],
     ) -> None:
+        self._partial = partial
+        self._file = file
+        self._skip = skip
         self._aside = aside
         self._put = put
-        self._row = row
-        self._sha256 = hashlib.sha256()
+        self._ended = ended
         self._gathered: list[bytes] = []
         self._bytes = 0
-        self._written = 0
+        self._unsynced = 0
         self._writing: Deferred[None] | None = None
         self._waiting: list[Deferred[None]] = []
         self._error: OSError | None = None
         self._over = False
-        try:
-            handle, path = tempfile.mkstemp(dir=partial)
-        except OSError as error:
-            raise self._not_stored(error) from error
-        self._file = os.fdopen(handle, "wb", buffering=0)
-        self._path = Path(path)
+        self._worthless = False
+        self._finishing = self._closed = False
+        self._closing: Deferred[Any] = succeed(None)
+        partial.upload = self
+
+    @property
+    def have(self) -> int:
+        """How many bytes are there."""
+        return self._partial.have
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Take the next bytes. Once it is over, they are for nobody."""
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+        if self._over or not data:
+            return
         self._gathered.append(data)
         self._bytes += len(data)
         if self._bytes >= WRITE_BYTES:
@@ -74,26 +124,37 @@ class Upload:
         self._writing.addErrback(self._failed).addBoth(self._flushed)
 
     def _store(self, gathered: list[bytes]) -> None:
+        partial, digest = self._partial, self._partial.sha256
+        assert digest is not None
+        partial.sha256 = None  # until both have it
         data = b"".join(gathered)
-        self._sha256.update(data)
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]
-        self._written += len(data)
+        digest.update(data)
+        partial.have += len(data)
+        partial.sha256 = digest
+        self._unsynced += len(data)
+        if self._unsynced >= SYNC_BYTES:
+            self._unsynced = 0
+            os.fdatasync(self._file.fileno())
 
     def _failed(self, failure: Any) -> None:
-        self.log.failure("writing {file} failed", failure, file=self._row.name)
+        self.log.failure("writing {file} failed", failure, file=self._partial.declared.name)
         self._error = failure.value
 
     def _flushed(self, _: Any) -> None:
         self._writing = None
-        if self._bytes >= WRITE_BYTES:
+        if self._over or self._bytes >= WRITE_BYTES:
             self._flush()
+        if self._over and self._writing is None:
+            self._end()
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.callback(None)
-        if self._over:
-            self._discard()
 
     def _written_once(self) -> "Deferred[None]":
         waiting: Deferred[None] = Deferred()
@@ -106,44 +167,83 @@ class Upload:
 
     async def finish(self) -> FileMark:
         """Check what came, make it durable, and put it on the shelf."""
+        await self._written()
+        self._finishing = True
+        try:
+            if self._error is not None:
+                raise self._error
+            sha256 = self._checked()
+            await self._aside(os.fsync, self._file.fileno())
+            mark = await self._put(self._partial, sha256)
+            self._worthless = True  # it is on the shelf
+            return mark
+        except OSError as error:
+            raise self._not_stored(error) from error
+        finally:
+            self._finishing = False
+            self.abandon()
+            await self._closing
+
+    async def _written(self) -> None:
         self._flush()
         while self._writing is not None:
             await self._written_once()
             self._flush()
-        try:
-            if self._error is not None:
-                raise self._error
-            self._check()
-            await self._aside(os.fsync, self._file.fileno())
-            row = self._row._replace(sha256=self._sha256.hexdigest())
-            return await self._put(self._path, row)
-        except OSError as error:
-            raise self._not_stored(error) from error
-        finally:
-            self.abandon()
 
-    def _check(self) -> None:
-        if self._written != self._row.size:
-            raise Refusal(Code.INCOMPLETE, "Not all of its bytes came; nothing was kept.")
-        if self._row.sha256 not in ("", self._sha256.hexdigest()):
+    def _checked(self) -> str:
+        declared, digest = self._partial.declared, self._partial.sha256
+        if self._over:
+            raise Refusal(Code.INCOMPLETE, "Another connection goes on with it; see there.")
+        if self._partial.have != declared.size or digest is None:
+            raise Refusal(Code.INCOMPLETE, "Not all of its bytes came; send it again.")
+        if declared.sha256 not in (None, digest.hexdigest()):
+            self._worthless = True
             raise Refusal(
                 Code.WRONG_SHA256,
-                f"What came has the SHA-256 {self._sha256.hexdigest()}, not the one declared; "
-                "nothing was kept. Send it again.",
+                f"What came has the SHA-256 {digest.hexdigest()}, not the one declared; nothing "
+                "was kept. If the file was changed while it was sent, send it again.",
             )
+        return digest.hexdigest()
 
     def _not_stored(self, error: OSError) -> Refusal:
-        name = self._row.name
+        name = self._partial.declared.name
         self.log.error("{file} cannot be stored: {why}", file=name, why=str(error))
         return Refusal(Code.NOT_STORED, f"The server could not store {name}; try again later.")
 
     def abandon(self) -> None:
-        """Keep nothing of what is not on the shelf."""
-        if not self._over:
-            self._over = True
-            if self._writing is None:
-                self._discard()
+        """Take no more. What came is written first, if it can go on some day."""
+        if self._over or self._finishing:
+            return
+        self._over = True
+        if self._partial.number is None or self._worthless:
+            self._gathered, self._bytes = [], 0
+        self._flush()
+        if self._writing is None:
+            self._end()
 
-    def _discard(self) -> None:
+    async def closed(self) -> None:
+        """Wait until nothing is written any more, if no more is to come."""
+        while self._over and not self._closed:
+            await self._written_once()
+
+    async def stop(self) -> None:
+        """End it, and wait until nothing is written any more: another connection goes on. One of
+        which all is there comes to its end first."""
+        self.abandon()
+        while not self._closed:
+            await self._written_once()
+        await self._closing
+
+    def refuse(self) -> None:
+        """Keep nothing of it: it is not what was declared."""
+        self._worthless = True
+        self.abandon()
+
+    def _end(self) -> None:
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        self._closed = True
+        if self._partial.upload is self:
+            self._partial.upload = None
+        may_go_on = self._partial.number is not None and not self._worthless
+        self._closing = self._ended(self._partial, may_go_on)
+        self._tell_waiting()

@@ -62,7 +62,7 @@ def _made_by(db: sqlite3.Connection, kind: str) -> list[tuple[str, str]]:
     rows = db.execute(
         "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = ? AND sql IS NOT NULL", (kind,)
     )
-    return [(name, sql) for name, table, sql in rows if table in checks.TABLES]
+    return [(name, sql) for name, table, sql in rows if not table.startswith("sqlite_")]
 
 
 def _rows(db: sqlite3.Connection, table: str, numbered: bool) -> Iterator[tuple[Any, ...]]:

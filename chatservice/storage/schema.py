@@ -63,13 +63,26 @@ CREATE INDEX said_time ON said (time);
 CREATE TABLE file (
     shelf    TEXT NOT NULL,
     name     TEXT NOT NULL,
+    version  INTEGER NOT NULL,              -- from 1 on; the newest one has the name
     size     INTEGER NOT NULL,
     mtime    INTEGER NOT NULL,              -- nanoseconds
     sha256   TEXT NOT NULL,
     who      TEXT NOT NULL,                 -- empty: the operator
     time     INTEGER NOT NULL,
-    PRIMARY KEY (shelf, name)
+    PRIMARY KEY (shelf, name, version)
 ) WITHOUT ROWID;
+CREATE INDEX file_content ON file (sha256);
+CREATE INDEX file_who ON file (who, size);
+-- An upload that was begun, with the SHA-256 that its bytes must have in the end, and can go on.
+CREATE TABLE partial (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT, -- what the file is called that has what came of it
+    shelf    TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    size     INTEGER NOT NULL,
+    sha256   TEXT NOT NULL,
+    who      TEXT NOT NULL,
+    time     INTEGER NOT NULL               -- when it was begun, milliseconds since 1970
+);
 """
 
 

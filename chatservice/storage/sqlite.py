@@ -5,7 +5,7 @@ rooms and accounts.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -21,6 +21,7 @@ from chatservice.domain.ports import Account, Draft, Found, RoomRow
 from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
+from chatservice.storage.filetable import FileTable
 from chatservice.storage.indexing import Indexer
 from chatservice.storage.schema import VERSION, open_database, open_reader
 from chatservice.storage.search import Searcher
@@ -30,17 +31,6 @@ from chatservice.storage.thread import WorkThread
 T = TypeVar("T")
 
 NOT_STORED = "The server could not store that, so nobody was shown it; try again later."
-
-
-class FileRow(NamedTuple):
-    """What is known of a file beyond itself. `mtime` in nanoseconds, `time` in milliseconds."""
-
-    name: str
-    size: int
-    mtime: int
-    sha256: str
-    who: str
-    time: int
 
 
 class Appended(NamedTuple):
@@ -53,7 +43,8 @@ class Appended(NamedTuple):
 class SqliteStore:
     """The database at `path`. Raises `Refusal`, with a sentence for the operator.
 
-    What would change it, and is refused by the disk, is refused to who asked (not-stored).
+    What would change it, and is refused by the disk, is refused to who asked (not-stored). `files`
+    is what it knows of shared files.
     """
 
     log = Logger()
@@ -69,6 +60,7 @@ class SqliteStore:
         self._unnoted: set[int] = set()
         self._blocks_unnoted = 0
         self._thread = WorkThread(reactor, "chat-database")
+        self.files = FileTable(self._db, self._thread.do, self._change, self._execute_each)
         self._reader = open_reader(path)
         self._reading = WorkThread(reactor, "chat-history")
         self._indexer = Indexer(path, index_path(path))
@@ -157,29 +149,6 @@ class SqliteStore:
         self._keep(account)
         return account
 
-    def file_rows(self, shelf: str) -> "Deferred[list[FileRow]]":
-        """What is known of the files of a shelf."""
-        return self._thread.do(self._file_rows, shelf)
-
-    def keep_file_row(self, shelf: str, row: FileRow) -> "Deferred[None]":
-        """Keep what is known of a file."""
-        return self._change(
-            self._execute, "REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", shelf, *row
-        )
-
-    def drop_file_rows(self, shelf: str, name: str | None = None) -> "Deferred[None]":
-        """Forget a file, or all of a shelf's."""
-        if name is None:
-            return self._change(self._execute, "DELETE FROM file WHERE shelf = ?", shelf)
-        return self._change(
-            self._execute, "DELETE FROM file WHERE shelf = ? AND name = ?", shelf, name
-        )
-
-    def move_file_rows(self, shelf: str, to: str) -> "Deferred[None]":
-        """A shelf is called otherwise now."""
-        sql = "UPDATE file SET shelf = ? WHERE shelf = ?"
-        return self._change(self._execute, sql, to, shelf)
-
     def _change(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._thread.do(job, *args).addErrback(self._refused)
 
@@ -211,9 +180,13 @@ class SqliteStore:
         with suppress(sqlite3.Error):
             self._db.execute(f"PRAGMA user_version = {VERSION}")
 
-    def _execute(self, sql: str, *values: Any) -> None:
+    def _execute_each(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Execute a statement with each of the rows. Return the number of the row it made last."""
         with self._commit():
-            self._db.execute(sql, values)
+            last = None
+            for row in rows:
+                last = self._db.execute(sql, row).lastrowid
+        return last or 0
 
     def _append(self, batch: Sequence[Draft], shown: dict[int, int]) -> Appended:
         positions, repeated = [], set()
@@ -384,14 +357,6 @@ class SqliteStore:
         if limit > 0:
             found += _blocks(self._reader, sql, log, before, limit)
         return sorted(found, key=lambda block: block.first)
-
-    # -- in the database's thread again ----------------------------------------------------------
-
-    def _file_rows(self, shelf: str) -> list[FileRow]:
-        rows = self._db.execute(
-            "SELECT name, size, mtime, sha256, who, time FROM file WHERE shelf = ?", (shelf,)
-        )
-        return [FileRow(*row) for row in rows]
 
 
 def _last_positions(db: sqlite3.Connection) -> dict[int, int]:

@@ -142,7 +142,8 @@ def _heads_2(entries: list[list[Any]]) -> list[list[Any]]:
 
 # -- from version 2 to version 3 -------------------------------------------------------------------
 #
-# Version 3 notes the last position of each log, so that a start need not look all of them up.
+# Version 3 notes the last position of each log, so that a start need not look all of them up, knows
+# versions of files, and keeps uploads that were begun.
 
 
 def _from_2_to_3(db: sqlite3.Connection) -> None:
@@ -151,6 +152,21 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
     db.execute(
         "UPDATE log SET noted = (SELECT coalesce(max(id), 0) FROM block), last = max(ended,"
         " (SELECT coalesce(max(last), 0) FROM block WHERE block.log = log.id))"
+    )
+    db.execute("ALTER TABLE file RENAME TO file_2")
+    db.execute(
+        "CREATE TABLE file (shelf TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,"
+        " size INTEGER NOT NULL, mtime INTEGER NOT NULL, sha256 TEXT NOT NULL, who TEXT NOT NULL,"
+        " time INTEGER NOT NULL, PRIMARY KEY (shelf, name, version)) WITHOUT ROWID"
+    )
+    db.execute("INSERT INTO file SELECT shelf, name, 1, size, mtime, sha256, who, time FROM file_2")
+    db.execute("DROP TABLE file_2")
+    db.execute("CREATE INDEX file_content ON file (sha256)")
+    db.execute("CREATE INDEX file_who ON file (who, size)")
+    db.execute(
+        "CREATE TABLE partial (id INTEGER PRIMARY KEY AUTOINCREMENT, shelf TEXT NOT NULL,"
+        " name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, who TEXT NOT NULL,"
+        " time INTEGER NOT NULL)"
     )
 
 

@@ -6,7 +6,7 @@ from chatservice import limits
 from chatservice.domain.tickets import Download, Tickets, Upload
 from chatservice.errors import Code, Refusal
 
-RIGHT = Download("lab", "a.csv", "ab" * 32, "alice")
+RIGHT = Download("lab", "a.csv", 1, "ab" * 32, "alice", "alice")
 
 
 def test_a_ticket_is_good_once():

@@ -14,7 +14,7 @@ from chatservice.grammar.commands import COMMANDS, Dialect, Request
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 TIMES = st.integers(0, 4_000_000_000_000)
-MARKS = st.builds(FileMark, TEXT, st.integers(0, 1 << 50), st.just("ab" * 32))
+MARKS = st.builds(FileMark, TEXT, st.integers(0, 1 << 50), st.just("ab" * 32), st.integers(1, 99))
 KINDS = st.sampled_from([Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.TOPIC, Kind.REMOVED])
 RUNS = st.one_of(
     st.builds(Run, KINDS, TIMES, TEXT, st.lists(TEXT, min_size=1, max_size=5), st.none()),
@@ -32,8 +32,13 @@ ANSWERS = [
     answers.History("lab", ((41, Entry(Kind.MESSAGE, 1_700_000_000_123, "bob", "hi")),)),
     answers.Matches("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi")),), True),
     answers.FileList("lab", 1, 5, (answers.FileInfo("a", 5, None, "", 1_700_000_000_123),), False),
-    answers.GetTicket("t", "a", 5, "ab" * 32),
+    answers.GetTicket("t", "a", 5, "ab" * 32, 2),
     answers.PutTicket("t", 0),
+    answers.PutTicket(None, 5, True),
+    answers.Versions("lab", (answers.FileInfo("a", 5, None, "", 1_700_000_000_123, 2),)),
+    answers.TransferList(
+        (answers.TransferInfo("a", 5, 3, True, False, 7, 0.5, None),),
+    ),
     answers.Help(("one", "two")),
 ]
 

@@ -93,17 +93,19 @@ def test_an_empty_line_means_nothing(line):
         ("join", "ROOM is missing: /join ROOM [PASSWORD]"),
         ("/join a b c", "That is one word too many: /join ROOM [PASSWORD]"),
         ("/msg bob", "TEXT is missing: /msg TO TEXT"),
-        ("/put x", "SIZE is missing: /put NAME SIZE [SHA256] [@USER]"),
+        ("/put x", "SIZE is missing: /put NAME SIZE [SHA256] [+OFFSET] [@USER]"),
         (
             "/put x -5",
-            "SIZE must be a whole number that is not negative: /put NAME SIZE [SHA256] [@USER]",
+            "SIZE must be a whole number that is not negative: "
+            "/put NAME SIZE [SHA256] [+OFFSET] [@USER]",
         ),
         (
             "/put x " + "9" * 30,
-            "SIZE must be a whole number that is not negative: /put NAME SIZE [SHA256] [@USER]",
+            "SIZE must be a whole number that is not negative: "
+            "/put NAME SIZE [SHA256] [+OFFSET] [@USER]",
         ),
-        ("/put 12", "SIZE is missing: /put NAME SIZE [SHA256] [@USER]"),
-        ('/get "a" b', "That is one word too many: /get NAME [OFFSET]"),
+        ("/put 12", "SIZE is missing: /put NAME SIZE [SHA256] [+OFFSET] [@USER]"),
+        ('/get "a" b', "That is one word too many: /get NAME [#VERSION] [OFFSET]"),
     ],
 )
 def test_a_refusal_says_what_to_do(line, sentence):

@@ -110,28 +110,45 @@ def test_tickets(server, connect, enter, program):
         assert said.startswith(b"! "), words
         assert said.count(b"\n") == 1
     assert carried(server, connect, "PUT", ticket("put"), data=b"hell").startswith(b"! The bytes")
-    used = ticket("put")
-    assert carried(server, connect, "PUT", used, data=b"hello\nmore").startswith(b"= 5 ")
+    said = carried(server, connect, "PUT", ticket("put"), data=b"hello, and more")
+    assert said.startswith(b"! More came than the 5 bytes that were declared; nothing was kept.")
+    assert carried(server, connect, "PUT", ticket("put"), data=b"hello").startswith(b"= 5 ")
     program.ask(do="files", room="lab")
     assert [file["name"] for file in program.event("ok")["files"]] == ["x", "y"]
 
 
-def test_a_name_that_is_there(server, enter):
-    """Another content gets a name of its own, the same content again does not; nothing is lost."""
+def test_the_same_name_again(server, connect, enter, program):
+    """Another content is a new version, which has the name; every older one can be had."""
     alice, bob = enter("alice"), enter("bob")
-    for who, name, data, kept in (
-        (alice, "a.tar.gz", b"one", "a.tar.gz"),
-        (bob, "a.tar.gz", b"two", "a.tar (2).gz"),
-        (bob, "a.tar.gz", b"one", "a.tar.gz"),
-        (alice, "a.tar.gz", b"three", "a.tar (3).gz"),
-        (alice, "none", b"one", "none"),
-        (alice, "none", b"two", "none (2)"),
-        (alice, "n" * 251 + ".txt", b"one", "n" * 251 + ".txt"),
-        (alice, "n" * 251 + ".txt", b"two", "n" * 247 + " (2).txt"),
-    ):
-        assert put(who, name, data) == mark(kept, data)
-        assert get(bob, kept) == (mark(kept, data), data)
-    assert len(list((server.files / "lab").iterdir())) == 7
+    name = "two words.tar.gz"
+    for who, data, version in ((alice, b"one", 1), (bob, b"two", 2), (bob, b"two", 2)):
+        assert put(who, name, data) == mark(name, data)
+        said = alice.expect("bob shared") if who is bob else bob.expect("alice shared")
+        assert (f", version #{version})" in said) == (version > 1)
+    assert get(bob, name) == get(bob, f"{name} #2") == (mark(name, b"two"), b"two")
+    assert get(bob, f"{name} #1") == (mark(name, b"one"), b"one")
+    bob.send(f"/get {name} #1 1")
+    assert bob.line() == mark(name, b"one", 2)
+    assert bob.read(2) == b"ne"
+    bob.send(f"/versions {name}", f"/get {name} #3", "/files")
+    for number, who in ((1, "alice"), (2, "bob")):
+        line = bob.line()
+        assert line.startswith(f"* #{number} {name} (3 bytes, from {who}, 20")
+        assert line.endswith(f"Z): /get {name} #{number}")
+    assert bob.line().startswith("! There is no version #3 of two words.tar.gz here")
+    bob.expect("* 1 file on the shelf of lab")
+    assert bob.line() == f"* {name} (3 bytes, from bob, version #2)"
+    program.ask(do="versions", room="lab", name=name)
+    assert [it["version"] for it in program.event("ok")["files"]] == [1, 2]
+    program.ask(do="get", room="lab", name=name, version=1)
+    answer = program.event("ok")
+    assert (answer["version"], answer["size"]) == (1, 3)
+    assert carried(server, connect, "GET", answer["ticket"]) == b"one"
+    bob.send(f"/remove {name}", f"/remove {name} #1", "/files")
+    bob.expect("is off the shelf")
+    assert bob.line() == f"! {name} was not shared by you; ask who did."
+    bob.expect("* 1 file on the shelf of lab")
+    assert bob.line() == f"* {name} (3 bytes, from alice)"
 
 
 def test_a_file_for_one(enter):
@@ -170,7 +187,7 @@ def test_what_the_operator_drops_in(server, enter):
     assert get(bob, "plain") == (mark("plain", b"changed it"), b"changed it")
     bob.send("/files")
     assert bob.line() == "* 1 file on the shelf of lab, 10 bytes"
-    assert bob.line() == "* plain (10 bytes)"
+    assert bob.line() == "* plain (10 bytes, version #2)"
     for name in ("link", "inside", ".hidden", "folder", "pipe", ".partial/x"):
         bob.send(f"/get {name}", f"/link {name}", f"/remove {name}")
         for _ in range(3):

@@ -109,19 +109,22 @@ def test_an_upload_in_a_pipe(server, reader, tool):
         assert said == f"= {len(PAYLOAD)} {SHA256} a.bin\n".encode() + PAYLOAD
 
 
-@pytest.mark.parametrize("tool", ["nc.openbsd", "nc.traditional", "ncat", "busybox"])
+@pytest.mark.parametrize("tool", ["nc.openbsd", "nc.traditional", "ncat", "busybox", "bash"])
 def test_the_lines_that_link_prints(server, reader, tool, tmp_path):
     """Pasted into a shell as they stand, they fetch the file and check it, whatever its name."""
-    (tmp_path / "nc").write_text(f'#!/bin/sh\nexec {PLAIN[tool].split(" 127")[0]} "$@"\n')
-    (tmp_path / "nc").chmod(0o755)
+    if tool != "bash":
+        (tmp_path / "nc").write_text(f'#!/bin/sh\nexec {PLAIN[tool].split(" 127")[0]} "$@"\n')
+        (tmp_path / "nc").chmod(0o755)
     for name in ("a.pdf", 'it\'s "the" $HOME `id`; a.txt', "-n", "*", "für 漢字"):
         (server.files / "lab" / name).parent.mkdir(exist_ok=True)
         (server.files / "lab" / name).write_bytes(PAYLOAD)
         reader.send(f'/link "{name}"')
-        about, fetch, how, check = [reader.line() for _ in range(4)]
+        about, fetch, other, bash, how, check = [reader.line() for _ in range(6)]
         assert about.startswith(f"* {name} (256.0 kB), once, ")
-        assert how.startswith("* ")
+        assert (other[:2], how[:2]) == ("* ", "* ")
         assert fetch.startswith("  echo GET ")
-        shell = f'cd "{tmp_path}"; PATH=.:$PATH\n{fetch}\n{check}\n'
-        assert piped(server, tool, "sh", shell.encode()).endswith(b": OK\n")
+        assert bash.startswith("  exec 3<>/dev/tcp/")
+        fetch, shell = (bash, "bash") if tool == "bash" else (fetch, "sh")
+        lines = f'cd "{tmp_path}"; PATH=.:$PATH\n{fetch}\n{check}\n'
+        assert piped(server, tool, shell, lines.encode()).endswith(b": OK\n")
         assert (tmp_path / name).read_bytes() == PAYLOAD

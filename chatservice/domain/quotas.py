@@ -1,0 +1,111 @@
+"""How much may be uploaded: what is bounded, and the room that is reserved meanwhile."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from chatservice import limits
+from chatservice.domain.ports import Declared, Used
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.shown import size as shown
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the operator allows, in bytes: the largest file, all files of one user, all of one
+    room, and what must stay free on the disk; and how many uploads of one user, and of all of
+    them, may be under way at once. None is no bound."""
+
+    file: int | None = None
+    user: int | None = None
+    room: int | None = None
+    free: int = limits.FREE_BYTES
+    uploads: int = limits.UPLOADS
+    uploads_of_all: int = limits.UPLOADS_OF_ALL
+
+
+@dataclass(slots=True, eq=False)
+class Reservation:
+    """Room for an upload under way, until `release`. `have` of its bytes are on the disk."""
+
+    quotas: "Quotas"
+    declared: Declared
+    have: int
+
+    def release(self) -> None:
+        """Give it back. To do so twice does no harm."""
+        if self in self.quotas.held:
+            self.quotas.held.remove(self)
+
+    @property
+    def missing(self) -> int:
+        """Bytes that are still to be written."""
+        return self.declared.size - self.have
+
+
+class Quotas:
+    """Keeps uploads within `bounds`, counting those that are under way as if they were there."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.held: set[Reservation] = set()
+
+    def reserve(self, declared: Declared, have: int, used: Used) -> Reservation:
+        """Reserve room for the bytes behind `have`. Raises `Refusal` (too-large, over-quota,
+        disk-full, too-many) that says which bound it is and how much is left."""
+        self.check(declared, have, used)
+        reservation = Reservation(self, declared, have)
+        self.held.add(reservation)
+        return reservation
+
+    def check(self, declared: Declared, have: int, used: Used) -> None:
+        """Raise `Refusal` if `reserve` would, now."""
+        others = [it for it in self.held if not _same(it.declared, declared)]  # it takes its place
+        self._check_size(declared)
+        self._check_count(declared, others)
+        here = [it.declared for it in others if it.declared.shelf == declared.shelf]
+        theirs = [it.declared for it in others if it.declared.who == declared.who]
+        for bound, taken, under_way, whose in (
+            (self.bounds.room, used.shelf, here, "This shelf has"),
+            (self.bounds.user, used.user, theirs, "You have"),
+        ):
+            if bound is None:
+                continue
+            left = bound - taken - sum(it.size for it in under_way)
+            if declared.size > left:
+                raise Refusal(
+                    Code.OVER_QUOTA,
+                    f"{whose} room for {shown(max(left, 0))} more, of {shown(bound)}; remove a "
+                    "file, or send a smaller one.",
+                )
+        left = used.free - self.bounds.free - sum(it.missing for it in others)
+        if declared.size - have > left:
+            raise Refusal(
+                Code.DISK_FULL,
+                f"The server's disk has room for {shown(max(left, 0))} only; send a smaller file, "
+                "or ask its operator to make room.",
+            )
+
+    def _check_size(self, declared: Declared) -> None:
+        most = min(self.bounds.file or limits.FILE_BYTES, limits.FILE_BYTES)
+        if declared.size > most:
+            raise Refusal(
+                Code.TOO_LARGE, f"A file has at most {shown(most)} here; send a smaller one."
+            )
+
+    def _check_count(self, declared: Declared, others: list[Reservation]) -> None:
+        counts = Counter(it.declared.who for it in others)
+        for bound, count, whose in (
+            (self.bounds.uploads, counts[declared.who], "of yours"),
+            (self.bounds.uploads_of_all, len(others), "in all"),
+        ):
+            if count >= bound:
+                raise Refusal(
+                    Code.TOO_MANY,
+                    f"{count} uploads {whose} are under way, and no more may be; wait for one to "
+                    "end.",
+                )
+
+
+def _same(one: Declared, other: Declared) -> bool:
+    """Whether they are the same upload, begun twice."""
+    return one.sha256 is not None and one._replace(time=0) == other._replace(time=0)

@@ -1,0 +1,42 @@
+"""The transfers that are under way: who sends or fetches what, and how far it is."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, eq=False)
+class Transfer:
+    """A file on its way, `up` to the server or down from it, for the user with that key.
+
+    `done` tells how many of its `size` bytes are there, of which `before` were when it began, at
+    `began` (seconds). `stop` ends it.
+    """
+
+    key: str
+    name: str
+    size: int
+    up: bool
+    began: float
+    before: int
+    done: Callable[[], int]
+    stop: Callable[[], None]
+
+
+class Transfers:
+    """All of them."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[Transfer, None] = {}
+
+    def begin(self, transfer: Transfer) -> Transfer:
+        """Note that one begins."""
+        self._under_way[transfer] = None
+        return transfer
+
+    def end(self, transfer: Transfer) -> None:
+        """Note that it is over. To do so twice does no harm."""
+        self._under_way.pop(transfer, None)
+
+    def of(self, key: str) -> Iterator[Transfer]:
+        """Iterate over those of a user, oldest first."""
+        return (it for it in tuple(self._under_way) if it.key == key)

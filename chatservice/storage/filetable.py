@@ -1,0 +1,126 @@
+"""What the database knows of shared files, beyond the files themselves."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+
+from chatservice.domain.ports import Declared, Place
+
+
+class FileRow(NamedTuple):
+    """What is known of one version of a file. `mtime` in nanoseconds, `time` in milliseconds.
+
+    It is believed only while the file's size and modification time are what they were. `who` is
+    empty where the operator put it there.
+    """
+
+    name: str
+    version: int
+    size: int
+    mtime: int
+    sha256: str
+    who: str
+    time: int
+
+
+class PartialRow(NamedTuple):
+    """An upload that was begun: `id` is the name of the file that has what came of it."""
+
+    id: int
+    declared: Declared
+
+
+class FileTable:
+    """The tables `file` and `partial` of the database `db`.
+
+    `ask` does a job in the database's thread, `change` one that may be refused by the disk
+    (`Refusal`, not-stored). `commit(sql, rows)` executes a statement with each of the rows, all of
+    them or none.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        ask: Callable[..., "Deferred[Any]"],
+        change: Callable[..., "Deferred[Any]"],
+        commit: Callable[[str, Iterable[Sequence[Any]]], int],
+    ) -> None:
+        self._db = db
+        self._ask = ask
+        self._change = change
+        self._commit = commit
+
+    def rows(self, shelf: str) -> "Deferred[list[FileRow]]":
+        """What is known of the files of a shelf, by name and version."""
+        sql = f"SELECT {_COLUMNS} FROM file WHERE shelf = ? ORDER BY name, version"
+        return self._ask(self._rows, sql, shelf)
+
+    def versions(self, shelf: str, name: str) -> "Deferred[list[FileRow]]":
+        """What is known of one file, by version."""
+        sql = f"SELECT {_COLUMNS} FROM file WHERE shelf = ? AND name = ? ORDER BY version"
+        return self._ask(self._rows, sql, shelf, name)
+
+    def keep(self, shelf: str, rows: Sequence[FileRow]) -> "Deferred[int]":
+        """Keep what is known of some files."""
+        sql = f"REPLACE INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        return self._change(self._commit, sql, [(shelf, *row) for row in rows])
+
+    def drop(self, shelf: str, name: str, versions: Sequence[int]) -> "Deferred[int]":
+        """Forget some versions of a file."""
+        sql = "DELETE FROM file WHERE shelf = ? AND name = ? AND version = ?"
+        return self._change(self._commit, sql, [(shelf, name, version) for version in versions])
+
+    def drop_shelf(self, shelf: str) -> "Deferred[int]":
+        """Forget all of a shelf's."""
+        return self._change(self._commit, "DELETE FROM file WHERE shelf = ?", [(shelf,)])
+
+    def move(self, shelf: str, to: str) -> "Deferred[int]":
+        """A shelf is called otherwise now."""
+        return self._change(
+            self._commit, "UPDATE file SET shelf = ? WHERE shelf = ?", [(to, shelf)]
+        )
+
+    def places(self, size: int, sha256: str) -> "Deferred[list[Place]]":
+        """Where there are files with that content."""
+        return self._ask(self._places, size, sha256)
+
+    def used(self, shelf: str, who: str) -> "Deferred[tuple[int, int]]":
+        """How many bytes are on a shelf, and how many of one user's on all of them."""
+        return self._ask(self._used, shelf, who)
+
+    def partials(self) -> "Deferred[list[PartialRow]]":
+        """The uploads that were begun, oldest first."""
+        return self._ask(self._partials)
+
+    def add_partial(self, declared: Declared) -> "Deferred[int]":
+        """Note that an upload begins; answer with its number."""
+        sql = "INSERT INTO partial (shelf, name, size, sha256, who, time) VALUES (?, ?, ?, ?, ?, ?)"
+        return self._change(self._commit, sql, [declared])
+
+    def drop_partial(self, number: int) -> "Deferred[int]":
+        """Forget that it was begun."""
+        return self._change(self._commit, "DELETE FROM partial WHERE id = ?", [(number,)])
+
+    # -- in the database's thread ----------------------------------------------------------------
+
+    def _rows(self, sql: str, *values: str) -> list[FileRow]:
+        return [FileRow(*row) for row in self._db.execute(sql, values)]
+
+    def _places(self, size: int, sha256: str) -> list[Place]:
+        sql = "SELECT shelf, name, version FROM file WHERE sha256 = ? AND size = ?"
+        return [Place(*row) for row in self._db.execute(sql, (sha256, size))]
+
+    def _used(self, shelf: str, who: str) -> tuple[int, int]:
+        sql = "SELECT coalesce(sum(size), 0) FROM file WHERE {} = ?"
+        (here,) = self._db.execute(sql.format("shelf"), (shelf,)).fetchone()
+        (theirs,) = self._db.execute(sql.format("who"), (who,)).fetchone()
+        return here, theirs
+
+    def _partials(self) -> list[PartialRow]:
+        sql = "SELECT id, shelf, name, size, sha256, who, time FROM partial ORDER BY id"
+        return [PartialRow(id_, Declared(*row)) for id_, *row in self._db.execute(sql)]
+
+
+_COLUMNS = "name, version, size, mtime, sha256, who, time"

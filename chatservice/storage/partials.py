@@ -1,0 +1,183 @@
+"""Uploads that were begun: what there is of them is kept for a while, and goes on from there.
+
+The bytes are in files in one folder, called by the numbers of their rows in the database. So they
+outlast a server that is killed; what came of them is hashed again then, once, when they go on.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from chatservice import limits
+from chatservice.domain.ports import Declared, Unfinished
+from chatservice.entries import FileMark
+from chatservice.errors import Code, Refusal
+from chatservice.storage.filetable import FileTable, PartialRow
+from chatservice.storage.incoming import Partial, Upload
+
+_LOOK_SECONDS = 60.0
+"""How often is looked for those that are too old."""
+
+
+class Partials:
+    """What is in `folder`. `aside` does something in a thread; `put` puts a whole file on its
+    shelf; one on which nothing has moved for `keep_seconds` is dropped."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        folder: Path,
+        table: FileTable,
+        aside: Callable[..., "Deferred[Any]"],
+        put: Callable[[Partial, str], Awaitable[FileMark]],
+        keep_seconds: float,
+    ) -> None:
+        self._folder = folder
+        self._table = table
+        self._aside = aside
+        self._put = put
+        self._keep_seconds = keep_seconds
+        self._known: dict[tuple[str, str, int, str | None, str], Partial] = {}
+        self._beginning = DeferredLock()
+        self._looking = LoopingCall(self._drop_old)
+        self._looking.clock = reactor
+        folder.mkdir(parents=True, exist_ok=True)
+        there = {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
+        table.partials().addCallback(self._take_up, there)
+
+    def _take_up(self, rows: Sequence[PartialRow], there: dict[str, int]) -> None:
+        """Find again what was begun before this start; what belongs to nothing goes."""
+        for number, declared in rows:
+            size = there.pop(str(number), None)
+            if size is None:
+                self._table.drop_partial(number).addErrback(lambda _: None)
+            else:
+                path = self._folder / str(number)
+                self._known[_key(declared)] = Partial(declared, path, number, size)
+        for name in there:
+            (self._folder / name).unlink()
+
+    def start(self) -> None:
+        """From now on, drop what is too old."""
+        self._looking.start(_LOOK_SECONDS).addErrback(
+            lambda failure: self.log.failure("old uploads are not dropped any more", failure)
+        )
+
+    def stop(self) -> None:
+        """Drop nothing more."""
+        if self._looking.running:
+            self._looking.stop()
+
+    async def have(self, declared: Declared) -> int:
+        """How much there is of an upload."""
+        partial = self._known.get(_key(declared))
+        if partial is not None and partial.upload is not None:
+            await partial.upload.closed()
+        return partial.have if partial is not None else 0
+
+    async def of(self, who: str) -> list[Unfinished]:
+        """The uploads of a user that stopped half-way, oldest first."""
+        for partial in tuple(self._known.values()):
+            if partial.declared.who == who and partial.upload is not None:
+                await partial.upload.closed()
+        return [
+            Unfinished(it.declared, it.have)
+            for it in self._known.values()
+            if it.declared.who == who and it.upload is None
+        ]
+
+    async def receive(self, declared: Declared, offset: int) -> Upload:
+        """Begin an upload, or go on with one."""
+        async with self._beginning:
+            try:
+                return await self._receive(declared, offset)
+            except OSError as error:
+                self.log.error("{file} cannot be stored: {why}", file=declared.name, why=str(error))
+                sentence = f"The server could not store {declared.name}; try again later."
+                raise Refusal(Code.NOT_STORED, sentence) from error
+
+    async def _receive(self, declared: Declared, offset: int) -> Upload:
+        partial = self._known.get(_key(declared)) if declared.sha256 is not None else None
+        if partial is not None and partial.upload is not None:
+            await partial.upload.stop()
+            partial = self._known.get(_key(declared))  # it may have come to its end
+        if partial is not None and partial.sha256 is None and partial.have:
+            file = await self._aside(partial.open)  # reads all that is there
+            file.close()
+        have = partial.have if partial is not None else 0
+        if offset > have:
+            raise Refusal(
+                Code.BAD_OFFSET,
+                f"Only {have} of its bytes are here; send it again from there.",
+            )
+        if partial is None:
+            partial = await self._begun(declared)
+        file = await self._aside(partial.open)
+        return Upload(partial, file, have - offset, self._aside, self._put, self._ended)
+
+    async def _begun(self, declared: Declared) -> Partial:
+        if declared.sha256 is None:
+            return Partial(declared, self._folder / f"once-{secrets.token_hex(8)}", None)
+        for old in (await self.of(declared.who))[: 1 - limits.UNFINISHED_UPLOADS]:
+            await self.drop(old.declared)
+        number = await self._table.add_partial(declared)
+        partial = Partial(declared, self._folder / str(number), number)
+        self._known[_key(declared)] = partial
+        return partial
+
+    def _ended(self, partial: Partial, may_go_on: bool) -> "Deferred[Any]":
+        """Nothing more is written to it now."""
+        return succeed(None) if may_go_on and partial.have else self._forget(partial)
+
+    def _forget(self, partial: Partial) -> "Deferred[Any]":
+        key = _key(partial.declared)
+        if self._known.get(key) is partial:
+            del self._known[key]
+        dropping = self._aside(partial.path.unlink, True)
+        if partial.number is not None:
+            number = partial.number
+            dropping.addCallback(lambda _: self._table.drop_partial(number))
+        return dropping.addErrback(
+            lambda failure: self.log.failure("an unfinished upload cannot be dropped", failure)
+        )
+
+    async def drop(self, declared: Declared) -> None:
+        """Keep nothing of an upload that stopped half-way."""
+        partial = self._known.get(_key(declared))
+        if partial is not None and partial.upload is None:
+            await self._forget(partial)
+
+    def _drop_old(self) -> None:
+        before = time.time() - self._keep_seconds
+        for partial in list(self._known.values()):
+            if partial.upload is None:
+                looking = self._aside(_changed, partial.path)
+                looking.addCallback(self._drop_if, partial, before)
+                looking.addErrback(lambda _: None)  # it went meanwhile
+
+    def _drop_if(self, changed: float, partial: Partial, before: float) -> None:
+        if changed < before and partial.upload is None:
+            self.log.info(
+                "dropped what came of {file}, which {user} did not go on with",
+                file=partial.declared.name,
+                user=partial.declared.who,
+            )
+            self._forget(partial)
+
+
+def _key(declared: Declared) -> tuple[str, str, int, str | None, str]:
+    """What an upload that goes on has in common with the one that was begun."""
+    return declared.shelf, declared.name, declared.size, declared.sha256, declared.who
+
+
+def _changed(path: Path) -> float:
+    return os.stat(path).st_mtime

@@ -1,0 +1,280 @@
+"""Uploads that are interrupted, refused for want of room, or not needed at all."""
+
+import contextlib
+import hashlib
+import os
+import re
+
+import pytest
+
+from tests.protocols.test_files import carried, enter, get, mark, program, put
+
+__all__ = ["enter", "program"]
+
+DATA = os.urandom(3_000_000)
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+def asked(program, name="a", data=DATA, **more):
+    """Ask for a ticket to send a file; return the answer."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    program.ask(do="put", room="lab", name=name, size=len(data), sha256=sha256, **more)
+    return program.event("ok")
+
+
+def refused(program, **more):
+    """Ask for an upload that is refused; return the code and the sentence."""
+    program.ask(do="put", **{"room": "lab", "name": "a", "size": 1, **more})
+    answer = program.event("error")
+    return answer["code"], answer["message"]
+
+
+def carrier(server, connect, words, data=b""):
+    """Return a connection that carries a file for a ticket, which speaks at once."""
+    bare = connect(server)
+    bare.send_raw(words.encode() + b"\n" + data)
+    return bare
+
+
+def left(server):
+    """Return what is left half-way."""
+    with contextlib.suppress(FileNotFoundError):  # it went meanwhile
+        return [path.stat().st_size for path in (server.files / ".partial").iterdir()]
+    return left(server)
+
+
+def test_by_ticket_and_through_a_kill(server, connect, enter, program):
+    """Each new ticket says how much is there; the server is killed half-way, and knows it still."""
+    have = 0
+    for stop in (700_000, 700_000, 1_900_000):
+        ticket = asked(program)
+        assert ticket["offset"] == have
+        said = carried(server, connect, "PUT", ticket["ticket"], have, data=DATA[have:stop])
+        assert said.startswith(b"! The bytes stopped half-way.")
+        have = stop
+    assert asked(program)["offset"] == have  # all that came is written
+    server.kill()
+    server.start()
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.ask(do="join", room="lab")
+    bot.event("ok"), bot.event("ok")
+    ticket = asked(bot)
+    assert ticket["offset"] == have
+    bot.ask(do="transfers")
+    (info,) = bot.event("ok")["transfers"]
+    assert (info["name"], info["done"], info["stopped"]) == ("a", have, True)
+    said = carried(server, connect, "PUT", ticket["ticket"], have, data=DATA[have:])
+    assert said.decode() == mark("a", DATA) + "\n"
+    assert (server.files / "lab" / "a").read_bytes() == DATA
+    assert left(server) == []
+
+
+@pytest.mark.parametrize("greeted", [True, False], ids=["person", "script"])
+def test_the_same_put_again(server, connect, greeted):
+    """Typed, with +OFFSET behind what is there, or whole: what is there already is passed over."""
+    for offset in (1_200_000, 900_000, 0):
+        alice = connect(server, "alice" if greeted else None)
+        if not greeted:
+            alice.send("alice")
+        alice.send_raw(f"/put a 3000000 {SHA256}\n".encode() + DATA[:1_200_000])
+        alice.end()
+        alice.expect("! The bytes stopped half-way.")
+        alice.rest()
+        again = connect(server, "alice" if greeted else None)
+        if not greeted:
+            again.send("alice")
+        again.send("/transfers")
+        assert again.expect("stopped at") == (
+            f"* a stopped at 40%, 1.2 MB of 3.0 MB; go on with /put a 3000000 {SHA256} +1200000"
+        )
+        plus = f" +{offset}" if offset else ""
+        again.send_raw(f"/put a 3000000 {SHA256}{plus}\n".encode() + DATA[offset:] + b"/files\n")
+        assert again.expect("= ") == mark("a", DATA)
+        again.expect("1 file on the shelf of lobby")
+        again.send("/remove a", "/quit")
+        again.rest()
+
+
+def test_offsets_that_cannot_be(server, connect, enter, program):
+    """Behind what is there, or behind the end: refused, and the bytes are not taken for talk."""
+    alice = enter("alice")
+    alice.send_raw(f"/put a 10 {'0' * 64} +3\n1234567/put b 5 {'0' * 64} +6\nhere\n".encode())
+    assert alice.expect("! ") == "! Only 0 of its bytes are here; send it again from there."
+    assert alice.expect("! ") == "! It has only 5 bytes; begin before that."
+    while program.event("message")["text"] != "here":
+        pytest.fail("a file's bytes were taken for talk")
+    assert carried(server, connect, "PUT", asked(program)["ticket"], 4).startswith(b"! Only 0 of")
+
+
+def test_what_is_here_is_not_sent_again(server, connect, enter, program):
+    """On any shelf that the sender may read: it is there at once, and told of."""
+    alice = enter("alice")
+    put(alice, "a", DATA)
+    alice.send("/create vault s3cret")
+    put(alice, "gold", b"gold")
+    bob = enter("bob")
+    answer = asked(program, "b")
+    assert (answer["ticket"], answer["offset"], answer["stored"]) == (None, len(DATA), True)
+    assert bob.expect("bot shared") == "* bot shared b (3.0 MB): /get b"
+    assert get(bob, "b") == (mark("b", DATA), DATA)
+    bob.send(f"/put c 3000000 {SHA256} +3000000")
+    assert bob.line() == mark("c", DATA)
+    assert not asked(program, "secret", b"gold")["stored"]  # of a room that bot is not in
+    alice.send("/remove lab/a")
+    alice.expect("off the shelf")
+    assert get(bob, "b") == (mark("b", DATA), DATA)
+
+
+@pytest.mark.parametrize("how", ["carrier", "person"])
+def test_one_that_stalls_gives_its_room_back(start_server, connect, how):
+    """And its connection ends; what came can go on."""
+    server = start_server("--room", "lab", "--uploads", "1", STALLED_SECONDS=1.0)
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.ask(do="join", room="lab")
+    bot.event("ok"), bot.event("ok")
+    if how == "carrier":
+        words = f"PUT {asked(bot)['ticket']}"
+        stalling = carrier(server, connect, words, DATA[:500_000])
+    else:
+        stalling = connect(server)
+        stalling.send("bot2", "/join lab")
+        stalling.send_raw(f"/put a 3000000 {SHA256}\n".encode() + DATA[:500_000])
+    stalling.expect("! Nothing has come for a long time.")
+    while left(server) != [500_000]:
+        pass
+
+
+def test_bounds(start_server, connect):
+    """Each refusal says which one it is, and how much is left."""
+    server = start_server(
+        *("--room", "lab", "--max-file", "4MB", "--user-files", "6MB", "--room-files", "8MB")
+    )
+    bots = {}
+    for name in ("one", "two"):
+        bots[name] = connect(server)
+        bots[name].ask(do="hello", name=name)
+        bots[name].ask(do="join", room="lab")
+        bots[name].event("ok"), bots[name].event("ok")
+    assert refused(bots["one"], size=4_000_001) == (
+        "too-large",
+        "A file has at most 4.0 MB here; send a smaller one.",
+    )
+    assert refused(bots["one"], size=10**15)[0] == "too-large"
+    ticket = asked(bots["one"])["ticket"]
+    under_way = carrier(server, connect, f"PUT {ticket}", DATA[:1000])
+    transfers = []
+    while not transfers:
+        bots["one"].ask(do="transfers")
+        transfers = bots["one"].event("ok")["transfers"]
+    code, sentence = refused(bots["one"], size=3_000_001)
+    assert (code, sentence) == (
+        "over-quota",
+        "You have room for 3.0 MB more, of 6.0 MB; remove a file, or send a smaller one.",
+    )
+    under_way.send_raw(DATA[1000:])
+    assert under_way.expect("= ") == mark("a", DATA)
+    assert refused(bots["one"], size=3_000_001) == (code, sentence)
+    other = os.urandom(3_000_000)
+    assert carried(server, connect, "PUT", asked(bots["two"], "b", other)["ticket"], data=other)
+    code, sentence = refused(bots["one"], size=2_000_001)
+    assert (code, sentence[:39]) == ("over-quota", "This shelf has room for 2.0 MB more, of")
+
+
+def test_two_at_the_edge(start_server, connect):
+    """Cannot both pass: room is reserved from the beginning on."""
+    server = start_server("--room", "lab", "--room-files", "5MB")
+    carriers = []
+    for name in ("one", "two"):
+        bot = connect(server)
+        bot.ask(do="hello", name=name)
+        bot.ask(do="join", room="lab")
+        bot.event("ok"), bot.event("ok")
+        carriers.append(asked(bot, name, os.urandom(3_000_000))["ticket"])
+    first, second = (carrier(server, connect, f"PUT {ticket}") for ticket in carriers)
+    second.expect("! This shelf has room for 2.0 MB more")
+    first.send_raw(b"x")
+
+
+def test_the_disk(start_server, connect, enter):
+    """What must stay free stays free."""
+    server = start_server("--room", "lab", "--free", "999TB")
+    alice = connect(server)
+    alice.send("alice")
+    alice.send_raw(b"/put a 5\nhello/files\n")
+    assert alice.expect("! ").startswith("! The server's disk has room for 0 bytes only;")
+    alice.expect("0 files")
+
+
+def test_too_many_at_once(start_server, connect):
+    """One user's, and the next has to wait."""
+    server = start_server("--room", "lab", "--uploads", "2")
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.ask(do="join", room="lab")
+    bot.event("ok"), bot.event("ok")
+    carriers = []
+    for name in ("a", "b"):
+        words = f"PUT {asked(bot, name)['ticket']}"
+        carriers.append(carrier(server, connect, words, DATA[:1000]))
+    count = 0
+    while count < 2:
+        bot.ask(do="transfers")
+        count = len(bot.event("ok")["transfers"])
+    assert refused(bot, name="c")[0] == "too-many"
+    carriers[0].send_raw(DATA[1000:])
+    carriers[0].expect("= ")
+    assert asked(bot, "c", b"c")["ticket"]
+
+
+def test_transfers_are_listed_and_cancelled(server, connect, enter, program):
+    """With how far they are; one that is cancelled ends, and nothing of it is kept."""
+    (server.files / "lab").mkdir(exist_ok=True)
+    with (server.files / "lab" / "big").open("wb") as file:
+        file.truncate(1 << 28)
+    os.utime(server.files / "lab" / "big", (1, 1))
+    program.ask(do="get", room="lab", name="big")
+    down = carrier(server, connect, f"GET {program.event('ok')['ticket']}")
+    assert down.read(1000) == bytes(1000)
+    up = carrier(server, connect, f"PUT {asked(program)['ticket']}", DATA[:1_500_000])
+    infos = {}
+    while infos.get("a", {}).get("done") != 1_500_000 or "big" not in infos:
+        program.ask(do="transfers")
+        infos = {it["name"]: it for it in program.event("ok")["transfers"]}
+    assert (infos["a"]["up"], infos["a"]["size"], infos["a"]["stopped"]) == (True, 3_000_000, False)
+    assert infos["a"]["rate"] > 0
+    assert infos["a"]["left"] > 0
+    assert (infos["big"]["up"], infos["big"]["size"]) == (False, 1 << 28)
+    bot = enter("bot2")
+    bot.send("/transfers", "/cancel a")
+    assert bot.line() == "* Nothing is under way"
+    assert bot.line() == "! No a of yours is on its way; /transfers lists what is."
+    for name in ("a", "big"):
+        program.ask(do="cancel", name=name)
+        program.event("ok")
+    assert up.rest() == b"! Cancelled, as you wished.\n"
+    with contextlib.suppress(ConnectionError):
+        assert len(down.rest()) < (1 << 28) - 1000
+    program.ask(do="transfers")
+    assert program.event("ok")["transfers"] == []
+    while left(server):
+        pass
+
+
+def test_what_link_prints(enter):
+    """Lines for nc, for bash, and to check what came."""
+    alice = enter("alice")
+    put(alice, "it's a file", b"hello")
+    alice.send("/link it's a file")
+    alice.expect("from another terminal")
+    quoted = "'it'\"'\"'s a file'"
+    assert re.fullmatch(rf"  echo GET \S+ \| nc \S+ \d+ > {quoted}", alice.line())
+    alice.expect("bash")
+    assert re.fullmatch(
+        rf"  exec 3<>/dev/tcp/\S+/\d+; echo GET \S+ >&3; cat <&3 > {quoted}; exec 3>&-",
+        alice.line(),
+    )
+    alice.expect("To check")
+    sha256 = hashlib.sha256(b"hello").hexdigest()
+    assert alice.line() == f"  echo {sha256}'  '{quoted} | sha256sum -c"

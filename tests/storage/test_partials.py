@@ -1,0 +1,243 @@
+"""Uploads that stop half-way, and go on."""
+
+import hashlib
+import os
+import random
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+
+from chatservice import limits
+from chatservice.domain.ports import Declared
+from chatservice.errors import Code, Refusal
+from chatservice.storage import plain
+from chatservice.storage.folders import Folders
+from chatservice.storage.sqlite import SqliteStore
+
+DATA = random.Random(1).randbytes(1_000_000)
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+class Shelves:
+    """Shelves in a folder, that can be left as a killed server leaves them, and opened again."""
+
+    def __init__(self, path):
+        self.path = path
+        self.open()
+
+    def open(self):
+        """Open them."""
+        self.store = SqliteStore(reactor, self.path / "chat.sqlite")
+        self.folders = Folders(reactor, self.path / "SharedFiles", self.store.files)
+        self.store.start()
+
+    def close(self):
+        """Close them."""
+        self.folders.close()
+        self.store.close()
+
+    def partials(self):
+        """Return what is left half-way."""
+        return os.listdir(self.path / "SharedFiles" / ".partial")
+
+
+@pytest.fixture
+def shelves(tmp_path):
+    """Return empty shelves."""
+    shelves = Shelves(tmp_path)
+    yield shelves
+    shelves.close()
+
+
+def declared(name="a", data=DATA, who="alice", **changed):
+    """Return what is said of an upload before its bytes come."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Declared("lab", name, len(data), sha256, who, 0)._replace(**changed)
+
+
+async def begun(shelves, data=DATA[:300_000], what=None, offset=0):
+    """Begin an upload, and send a part of it."""
+    incoming = await shelves.folders.receive(what or declared(), offset)
+    incoming.write(data)
+    return incoming
+
+
+async def stop(incoming):
+    """Let a connection break."""
+    await incoming.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_upload_goes_on_where_it_stopped(shelves):
+    """By who began it, with the same name, size and SHA-256; what was sent is not sent again."""
+    await stop(await begun(shelves))
+    for other in (
+        declared(who="bob"),
+        declared("b"),
+        declared(size=len(DATA) + 1),
+        declared(sha256="00" * 32),
+        declared(sha256=None),
+    ):
+        assert await shelves.folders.have(other) == 0
+    assert [it.have for it in await shelves.folders.unfinished("alice")] == [300_000]
+    assert await shelves.folders.have(declared()) == 300_000
+    incoming = await begun(shelves, DATA[300_000:], offset=300_000)
+    assert (await incoming.finish()).sha256 == SHA256
+    assert (shelves.path / "SharedFiles" / "lab" / "a").read_bytes() == DATA
+    assert (shelves.partials(), await shelves.folders.unfinished("alice")) == ([], [])
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_outlasts_the_server(shelves):
+    """What is there is hashed again, once, and not sent again."""
+    await stop(await begun(shelves))
+    shelves.close()
+    (_left,) = shelves.partials()
+    stray = shelves.path / "SharedFiles" / ".partial" / "once-left-over"
+    stray.touch()
+    shelves.open()
+    assert await shelves.folders.have(declared()) == 300_000
+    assert not stray.exists()
+    incoming = await begun(shelves, DATA[300_000:], offset=300_000)
+    assert (await incoming.finish()).sha256 == SHA256
+    assert shelves.partials() == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest_twisted.ensureDeferred
+async def test_at_any_byte_however_often(shelves, seed):
+    """Cut anywhere, with or without a restart, sent on from where it is or from before that."""
+    chance = random.Random(seed)
+    for _ in range(5):
+        have = await shelves.folders.have(declared())
+        offset, cut = chance.randint(0, have), chance.randint(0, len(DATA))
+        await stop(await begun(shelves, DATA[offset:cut], offset=offset))
+        assert await shelves.folders.have(declared()) == max(have, cut)
+        if chance.random() < 0.5:
+            shelves.close()
+            shelves.open()
+    offset = await shelves.folders.have(declared())
+    assert (await (await begun(shelves, DATA[offset:], offset=offset)).finish()).sha256 == SHA256
+    assert shelves.partials() == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_gap_is_refused(shelves):
+    """Bytes that are not there cannot be left out; the sentence says how many there are."""
+    await stop(await begun(shelves))
+    with pytest.raises(Refusal, match="Only 300000 of its bytes are here") as caught:
+        await shelves.folders.receive(declared(), 300_001)
+    assert caught.value.code is Code.BAD_OFFSET
+    with pytest.raises(Refusal, match="Only 0 of"):
+        await shelves.folders.receive(declared("b"), 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_that_changed_between_its_halves(shelves):
+    """Is refused, and nothing of it is kept: the next try begins anew."""
+    await stop(await begun(shelves))
+    incoming = await begun(shelves, bytes(700_000), offset=300_000)
+    with pytest.raises(Refusal) as caught:
+        await incoming.finish()
+    assert caught.value.code is Code.WRONG_SHA256
+    assert (shelves.partials(), await shelves.folders.have(declared())) == ([], 0)
+    assert not (shelves.path / "SharedFiles" / "lab").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_nobody_can_tell_again_is_not_kept(shelves):
+    """Without a SHA-256 it might be another file that goes on."""
+    incoming = await begun(shelves, what=declared(sha256=None))
+    assert len(shelves.partials()) == 1
+    await stop(incoming)
+    await shelves.store.files.partials()
+    assert await shelves.folders.unfinished("alice") == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_that_only_seems_to_be_there_loses_its_upload(shelves):
+    """The one that comes back goes on; what the old one still brings is for nobody."""
+    old = await begun(shelves)
+    new = await begun(shelves, DATA[200_000:], offset=200_000)
+    old.write(b"too late")
+    assert (await new.finish()).sha256 == SHA256
+    with pytest.raises(Refusal, match="Another connection"):
+        await old.finish()
+    assert shelves.partials() == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_same_upload_begun_by_many_at_once(shelves):
+    """One after the other; in the end it is there once, and nothing else is."""
+    uploads = [await begun(shelves, DATA) for _ in range(5)]
+    await gatherResults([upload_finished(it) for it in uploads])
+    assert [it.version for it in await shelves.folders.versions("lab", "a")] == [1]
+    assert shelves.partials() == []
+
+
+def upload_finished(upload):
+    """Finish an upload, whatever it comes to."""
+    return Deferred.fromCoroutine(upload.finish()).addErrback(lambda failure: failure.trap(Refusal))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_thousand_that_were_begun_and_left(shelves, monkeypatch):
+    """Of one user's, a few are kept: the newest."""
+    monkeypatch.setattr(limits, "UNFINISHED_UPLOADS", 3)
+    for number in range(20):
+        await stop(await begun(shelves, b"x", declared(f"file{number}")))
+    assert [it.declared.name for it in await shelves.folders.unfinished("alice")] == [
+        "file17",
+        "file18",
+        "file19",
+    ]
+    assert len(shelves.partials()) == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_nobody_goes_on_with_is_dropped(tmp_path):
+    """After the time that the operator has set."""
+    store = SqliteStore(reactor, tmp_path / "chat.sqlite")
+    store.start()
+    folders = Folders(reactor, tmp_path / "SharedFiles", store.files, partial_seconds=1000)
+    incoming = await folders.receive(declared(), 0)
+    incoming.write(DATA[:5])
+    await incoming.stop()
+    (path,) = (tmp_path / "SharedFiles" / ".partial").iterdir()
+    os.utime(path, (path.stat().st_mtime - 1001,) * 2)
+    folders.start()
+    while path.exists():
+        await folders.aside(path.exists)
+    assert await folders.unfinished("alice") == []
+    folders.close()
+    store.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_disk_that_fails_half_way(shelves, monkeypatch):
+    """Says so; what was written before is right, and it goes on when the disk does."""
+    incoming = await begun(shelves)
+    monkeypatch.setattr(os, "fdatasync", failing)
+    monkeypatch.setattr("chatservice.storage.incoming.SYNC_BYTES", 1)
+    incoming.write(DATA[300_000:])
+    with pytest.raises(Refusal) as caught:
+        await incoming.finish()
+    assert caught.value.code is Code.NOT_STORED
+    monkeypatch.undo()
+    have = await shelves.folders.have(declared())
+    incoming = await begun(shelves, DATA[have:], offset=have)
+    assert (await incoming.finish()).sha256 == SHA256
+
+
+def failing(_):
+    """Fail as a disk does."""
+    raise OSError(5, "Input/output error")
+
+
+def test_hashing_begins_where_the_file_is(tmp_path):
+    """All that is left of it is read."""
+    (tmp_path / "a").write_bytes(DATA)
+    with (tmp_path / "a").open("rb") as file:
+        assert plain.hash_of(file).hexdigest() == SHA256
