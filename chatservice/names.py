@@ -7,6 +7,7 @@ never be mistaken for a line of the server's own.
 import re
 import unicodedata
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 from chatservice import limits
 from chatservice.errors import Code, Refusal
@@ -22,6 +23,9 @@ _FORBIDDEN = re.compile(
 )
 """C0 (but tab and newline), DEL, C1, line and paragraph separators, bidirectional embeddings,
 overrides and isolates (Unicode UAX #9), and lone surrogates."""
+
+_DRIVE = re.compile("[A-Za-z]:")
+"""What a path begins with, on Windows, that leads to another drive."""
 
 _PLAIN = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
 """ASCII that may stand in any text. To delete it and see whether something is left takes 1 us for
@@ -82,16 +86,32 @@ def file(text: str) -> str:
             "A file's name has no slashes, backslashes or control characters; give its last part "
             "only.",
         )
-    if text.startswith("."):
-        raise Refusal(
-            Code.BAD_FILE_NAME, "A shared file's name does not begin with a dot; rename it."
-        )
     if len(text.encode()) > limits.FILE_NAME_BYTES:
         raise Refusal(
             Code.BAD_FILE_NAME,
             f"A file's name has at most {limits.FILE_NAME_BYTES} bytes; shorten it.",
         )
+    if _DRIVE.match(text) or _climbs_decoded(text):
+        raise Refusal(
+            Code.BAD_FILE_NAME,
+            "That would be taken for a path by some programs; give a plain name, without a drive "
+            "letter or an encoded slash.",
+        )
+    if text.startswith("."):
+        raise Refusal(
+            Code.BAD_FILE_NAME, "A shared file's name does not begin with a dot; rename it."
+        )
     return text
+
+
+def _climbs_decoded(text: str) -> bool:
+    """Whether a program that decodes what is encoded as in URLs (RFC 3986, 2.1), as often as it
+    likes, would find a slash in it, or something that does not belong in a name."""
+    while (decoded := unquote(text)) != text:
+        text = decoded
+        if any(c in "/\\\n\t" for c in text) or _FORBIDDEN.search(text) or not text.strip(". "):
+            return True
+    return False
 
 
 def is_file(text: str) -> bool:

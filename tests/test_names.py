@@ -69,6 +69,7 @@ def test_file_names_may_be_nearly_anything(name):
 @pytest.mark.parametrize(
     "name",
     ["", " ", ".", "..", "../etc/passwd", "/etc/passwd", "a/b", "a\\b", "C:\\x", ".hidden", "a\0b"]
+    + ["C:x", "a%2fb", "..%5Cx", "%2e%2e", "%252e%252e%252fpasswd", "a%00", "a%1Bb"]
     + ["a\nb", "a\x1bb", "a\u202eb", "x" * 256, "é" * 128],
 )
 def test_file_names_cannot_leave_their_folder(name):

@@ -146,7 +146,10 @@ async def _versions(chat: Chat, session: Session, args: Args) -> answers.Version
 async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:
     """`link`, and `get` in JSON: a ticket for a file."""
     user = session.needs_user()
-    outgoing = await chat.files.open(session, args.get("room"), args["name"], args.get("version"))
+    room, name = args.get("room"), args["name"]
+    outgoing = chat.files.arriving(session, room, name) if args.get("arriving") else None
+    if outgoing is None:
+        outgoing = await chat.files.open(session, room, name, args.get("version"))
     outgoing.close()
     mark = outgoing.mark
     right = Download(outgoing.shelf, mark.name, mark.version, mark.sha256, user.name, user.key)

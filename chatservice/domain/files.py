@@ -205,6 +205,23 @@ class Files:
         """Take a ticket for a transfer of that class."""
         return self._tickets.redeem(ticket, class_, self._now() / 1000)
 
+    def arriving(self, session: Session, room: str | None, name: str) -> Outgoing | None:
+        """Open a file that is being uploaded to a shelf, to be read as it comes; None if there is
+        none."""
+        return self.shelves.arriving(self.shelf(session, room), names.file(name))
+
+    async def opened(self, right: Download) -> Outgoing:
+        """Open the file that a ticket is for. Raises `Refusal` (no-such-file)."""
+        outgoing = None
+        if not right.version:
+            outgoing = self.shelves.arriving(right.shelf, right.name)
+        if outgoing is None:  # it was there already, or it is by now
+            outgoing = await self.shelves.open(right.shelf, right.name, right.version or None)
+        if outgoing.mark.sha256 != right.sha256:
+            outgoing.close()
+            raise Refusal(Code.NO_SUCH_FILE, "The file has changed; ask for another ticket.")
+        return outgoing
+
     async def open(
         self, session: Session, room: str | None, name: str, version: int | None = None
     ) -> Outgoing:

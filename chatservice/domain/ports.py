@@ -226,6 +226,10 @@ class Outgoing(Protocol):
     def seek(self, offset: int) -> None:
         """Go on from there. Raises `Refusal` (bad-offset)."""
 
+    def more(self) -> "Awaitable[None] | None":
+        """When `read` returned nothing: what to wait for, or None if nothing more will come. What
+        is waited for raises `Refusal` if the rest does not come."""
+
     def close(self) -> None:
         """Be done with it."""
 
@@ -245,6 +249,11 @@ class Shelves(Protocol):
 
     def open(self, shelf: str, name: str, version: int | None = None) -> Awaitable[Outgoing]:
         """Open a file for reading. Raises `Refusal` (no-such-file)."""
+
+    def arriving(self, shelf: str, name: str) -> Outgoing | None:
+        """Open a file that is being uploaded, to be read as it comes; None if there is none whose
+        SHA-256 was declared. The version of its `mark` is 0: it has none yet. Its last byte can
+        only be read once it is on the shelf."""
 
     def used(self, shelf: str, who: str) -> Awaitable[Used]:
         """How much room is taken, and how much there is."""

@@ -302,6 +302,7 @@ _ROWS = (
             _FILE,
             Arg("version", Form.VERSION, "which one; else the newest", True),
             Arg("offset", Form.NUMBER, "where to begin", True, _T),
+            Arg("arriving", Form.FLAG, "also one that is still being uploaded", True, _J),
         ),
         (Also("download NAME"),),
         answer=answers.GetTicket,

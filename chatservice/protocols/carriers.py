@@ -9,7 +9,7 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Download, Upload
 from chatservice.entries import FileMark
-from chatservice.errors import Code, Refusal
+from chatservice.errors import Refusal
 from chatservice.grammar import shown
 from chatservice.protocols.connection import ChatProtocol
 
@@ -42,12 +42,9 @@ class Carrier:
             self._put(self._chat.files.redeem(ticket, Upload), offset)
 
     def _get(self, right: Download, offset: int) -> None:
-        opening = self._chat.files.shelves.open(right.shelf, right.name, right.version)
+        opening = self._chat.files.opened(right)
 
         def send(outgoing: Outgoing) -> None:
-            if outgoing.mark.sha256 != right.sha256:
-                outgoing.close()
-                raise Refusal(Code.NO_SUCH_FILE, "The file has changed; ask for another ticket.")
             self._seek(outgoing, offset)
             abort = self._connection.transport.abortConnection
             transfer = self._chat.files.departing(right.key, outgoing, abort)

@@ -431,17 +431,17 @@ class ChatProtocol(LineStream):
         def done(result: Any) -> None:
             outgoing.close()
             ended()
-            if isinstance(result, Failure) or not self.connected:
-                return  # the connection is gone
+            if not self.connected:
+                return
             if outgoing.left:  # what was promised cannot be kept, and what follows is not lines
-                self.log.warn("{file} shrank while it was sent", file=outgoing.mark.name)
+                self.log.warn("not all of {file} could be sent", file=outgoing.mark.name)
                 self.transport.abortConnection()
                 return
             sent()
             self.release("file")
 
         if outgoing.left:
-            Sender().beginFileTransfer(outgoing, self.transport).addBoth(done)
+            Sender(outgoing, self.transport).begin().addBoth(done)
         else:
             done(None)
 

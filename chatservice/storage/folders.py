@@ -14,6 +14,7 @@ the database, and believed only while the file's size and modification time are 
 
 import shutil
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from chatservice.domain.ports import Declared, Listed, Place, Unfinished, Used
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.storage import plain
+from chatservice.storage.arriving import ArrivingFile
 from chatservice.storage.filetable import FileRow, FileTable
 from chatservice.storage.incoming import Partial, Upload
 from chatservice.storage.partials import Partials
@@ -195,6 +197,10 @@ class Folders:
         await self._table.keep(shelf, [row])
         return row
 
+    def arriving(self, shelf: str, name: str) -> ArrivingFile | None:
+        """Open a file that is being uploaded."""
+        return self._partials.arriving(shelf, name)
+
     async def used(self, shelf: str, who: str) -> Used:
         """How much room is taken, and how much there is."""
         here, theirs = await self._table.used(shelf, who)
@@ -232,6 +238,11 @@ class Folders:
         assert sha256 is not None
         _, newest, last = await self._file(shelf, name)
         known = newest.row if newest is not None else None
+        if newest is not None and known is None and newest.size == size:
+            with suppress(Refusal):  # a server that was killed did not come to note whose it is
+                known = (await self._hash(shelf, name, newest))._replace(who=who, time=time)
+                if known.sha256 == sha256:
+                    await self._table.keep(shelf, [known])
         if known is not None and (known.size, known.sha256) == (size, sha256):
             return FileMark(name, size, sha256, known.version)
         there, number = newest.number if newest is not None else 0, last + 1

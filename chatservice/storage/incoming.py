@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO, Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
 from chatservice.domain.ports import Declared
@@ -91,9 +91,17 @@ class Upload:
         self._error: OSError | None = None
         self._over = False
         self._worthless = False
+        self.stored = False
         self._finishing = self._closed = False
         self._closing: Deferred[Any] = succeed(None)
         partial.upload = self
+
+    def grown(self) -> "Deferred[None]":
+        """Answer when more of it is there, or all of it is stored; fails with `Refusal` when no
+        more will come."""
+        if self._closed:
+            return fail(Refusal(Code.INCOMPLETE, "The upload stopped half-way."))
+        return self._written_once()
 
     @property
     def have(self) -> int:
@@ -176,6 +184,7 @@ class Upload:
             await self._aside(os.fsync, self._file.fileno())
             mark = await self._put(self._partial, sha256)
             self._worthless = True  # it is on the shelf
+            self.stored = True
             return mark
         except OSError as error:
             raise self._not_stored(error) from error

@@ -19,6 +19,7 @@ from chatservice import limits
 from chatservice.domain.ports import Declared, Unfinished
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
+from chatservice.storage.arriving import ArrivingFile
 from chatservice.storage.filetable import FileTable, PartialRow
 from chatservice.storage.incoming import Partial, Upload
 
@@ -94,6 +95,14 @@ class Partials:
             for it in self._known.values()
             if it.declared.who == who and it.upload is None
         ]
+
+    def arriving(self, shelf: str, name: str) -> ArrivingFile | None:
+        """Open an upload that is under way, to be read as it comes."""
+        for partial in self._known.values():
+            it, upload = partial.declared, partial.upload
+            if (it.shelf, it.name) == (shelf, name) and upload is not None and it.sha256:
+                return ArrivingFile(partial, upload, partial.path.open("rb"), it.sha256)
+        return None
 
     async def receive(self, declared: Declared, offset: int) -> Upload:
         """Begin an upload, or go on with one."""

@@ -56,6 +56,9 @@ class OpenFile:
             self._ahead = at + _AHEAD_BYTES
             os.posix_fadvise(self._file.fileno(), at, _AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
 
+    def more(self) -> None:
+        """All of it was there from the beginning."""
+
     def seek(self, offset: int) -> None:
         """Go on from `offset`. Raises `Refusal` (bad-offset)."""
         if offset > self.mark.size:
@@ -74,6 +77,8 @@ class OpenFile:
 def scan(folder: Path) -> list[tuple[str, int, int]]:
     """Return name, size and mtime of what may be served of a folder: plain files, no links."""
     found = []
+    if folder.is_symlink():  # it may lead anywhere
+        return []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -122,6 +127,8 @@ def hash_of(file: IO[bytes]) -> "hashlib._Hash":
 
 def status(path: Path) -> tuple[int, int] | None:
     """Return size and mtime of a plain file; None if there is none."""
+    if path.parent.is_symlink():
+        return None
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -179,7 +186,9 @@ def place(part: Path, folder: Path, name: str, there: int) -> int:
 
 
 def make_folders(folder: Path) -> None:
-    """Make a folder that outlasts a power cut."""
+    """Make a folder that outlasts a power cut. Raises OSError for one that is a link."""
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(folder))
     new = [it for it in (folder, *folder.parents) if not it.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in new:

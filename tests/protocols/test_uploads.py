@@ -278,3 +278,49 @@ def test_what_link_prints(enter):
     alice.expect("To check")
     sha256 = hashlib.sha256(b"hello").hexdigest()
     assert alice.line() == f"  echo {sha256}'  '{quoted} | sha256sum -c"
+
+
+def test_a_file_that_is_still_coming(server, connect, enter, program):
+    """Who wants can begin to fetch it; the last byte comes when all is checked and on the shelf."""
+    up = carrier(server, connect, f"PUT {asked(program)['ticket']}", DATA[:1_000_000])
+    answer = {}
+    while answer.get("event") != "ok":
+        program.ask(do="get", room="lab", name="a", arriving=True)
+        answer = program.event()
+    assert (answer["size"], answer["sha256"], answer["version"]) == (len(DATA), SHA256, 0)
+    down = carrier(server, connect, f"GET {answer['ticket']}")
+    assert down.read(700_000) == DATA[:700_000]
+    program.ask(do="get", room="lab", name="a")
+    assert program.event("error")["code"] == "no-such-file"
+    up.send_raw(DATA[1_000_000:])
+    up.expect("= ")
+    assert down.rest() == DATA[700_000:]
+
+
+def test_a_file_that_does_not_come_to_its_end(server, connect, enter, program):
+    """Who follows it gets less than was promised, and its end."""
+    up = carrier(server, connect, f"PUT {asked(program)['ticket']}", DATA[:1_000_000])
+    answer = {}
+    while answer.get("event") != "ok":
+        program.ask(do="get", room="lab", name="a", arriving=True)
+        answer = program.event()
+    down = carrier(server, connect, f"GET {answer['ticket']}")
+    assert down.read(1000) == DATA[:1000]
+    up.close()
+    with contextlib.suppress(ConnectionError):
+        assert len(down.rest()) <= 999_000
+
+
+def test_a_file_that_turns_out_to_be_another(server, connect, enter, program):
+    """Its last byte is kept back until it is checked, so nobody takes it for whole."""
+    up = carrier(server, connect, f"PUT {asked(program)['ticket']}", DATA[:1_000_000])
+    answer = {}
+    while answer.get("event") != "ok":
+        program.ask(do="get", room="lab", name="a", arriving=True)
+        answer = program.event()
+    down = carrier(server, connect, f"GET {answer['ticket']}")
+    assert down.read(1000) == DATA[:1000]
+    up.send_raw(bytes(2_000_000))
+    up.expect("! What came has the SHA-256 ")
+    with contextlib.suppress(ConnectionError):
+        assert len(down.rest()) < 2_999_000

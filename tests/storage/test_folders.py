@@ -96,6 +96,16 @@ async def test_the_same_name_again_is_a_new_version(folders):
 
 
 @pytest_twisted.ensureDeferred
+async def test_one_that_was_put_there_and_not_noted(folders):
+    """As a server leaves it that is killed in between: sent again, it is no other version."""
+    (folders.root / "lab").mkdir()
+    (folders.root / "lab" / "a").write_bytes(b"one")
+    assert (await put(folders, "a", b"one")).version == 1
+    (info,) = await files(folders, "lab")
+    assert (info.version, info.who) == (1, "alice")
+
+
+@pytest_twisted.ensureDeferred
 async def test_versions_that_are_taken_away(folders):
     """When the newest goes, the one before has the name again; a number is not given twice as long
     as a later one is known."""

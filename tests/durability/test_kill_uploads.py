@@ -1,0 +1,90 @@
+"""`kill -9` at any moment of an upload: what is on a shelf is whole, and the rest can go on."""
+
+import contextlib
+import hashlib
+import random
+import threading
+
+import pytest
+
+from tests.running import Bare, Server
+
+SIZE = 8_000_000
+CONTENTS = [random.Random(n).randbytes(SIZE) for n in range(3)]
+HASHES = [hashlib.sha256(data).hexdigest() for data in CONTENTS]
+
+
+class Uploader:
+    """Sends one file after another under the same name, going on where each stopped. `answered` is
+    how many were answered to be stored."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.moved = threading.Event()
+        self.resumed = 0
+
+    def go_on(self, server: Server) -> None:
+        """Send until the server is gone, or all is sent."""
+        with contextlib.suppress(OSError, AssertionError):
+            bot = Bare(server.port)
+            bot.ask(do="hello", name="bot")
+            bot.ask(do="join", room="lab")
+            bot.event("ok"), bot.event("ok")
+            while self.answered < len(CONTENTS):
+                self._send(server, bot)
+
+    def _send(self, server: Server, bot: Bare) -> None:
+        data, sha256 = CONTENTS[self.answered], HASHES[self.answered]
+        bot.ask(do="put", room="lab", name="a", size=SIZE, sha256=sha256)
+        answer = bot.event("ok")
+        if not answer["stored"]:
+            self.resumed += answer["offset"] > 0
+            carrier = Bare(server.port)
+            carrier.send(f"PUT {answer['ticket']} {answer['offset']}")
+            for at in range(answer["offset"], SIZE, 200_000):
+                carrier.send_raw(data[at : at + 200_000])
+                self.moved.set()
+            assert carrier.expect("= ") == f"= {SIZE} {sha256} a"
+            carrier.close()
+        self.answered += 1
+
+
+def on_the_shelf(server: Server) -> list[str]:
+    """Return the SHA-256 of every file in the room's folder, old versions first."""
+    lab = server.files / "lab"
+    paths = [*sorted(lab.glob(".versions/a/*"), key=lambda path: int(path.name)), lab / "a"]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.exists()]
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(30, marks=pytest.mark.long)])
+def test_killed_while_files_come(start_server, rounds):
+    """Each time: whatever is on the shelf is one of the files, all that was answered is there, and
+    in the end all are, in their order, as versions of one name."""
+    chance, resumed = random.Random(rounds), 0
+    for _ in range(rounds):
+        server, uploader = start_server("--room", "lab"), Uploader()
+        while uploader.answered < len(CONTENTS):
+            uploader.moved.clear()
+            sending = threading.Thread(target=uploader.go_on, args=(server,))
+            sending.start()
+            uploader.moved.wait(5)
+            sending.join(chance.random() * 0.2)
+            server.kill()
+            sending.join()
+            found = on_the_shelf(server)
+            assert set(found) <= set(HASHES)
+            assert set(HASHES[: uploader.answered]) <= set(found)
+            server.start()
+        assert on_the_shelf(server) == HASHES
+        bot = Bare(server.port)
+        bot.ask(do="hello", name="bot")
+        bot.ask(do="versions", room="lab", name="a")
+        bot.event("ok")
+        files = bot.event("ok")["files"]
+        assert [it["version"] for it in files] == [1, 2, 3]
+        assert list((server.files / ".partial").iterdir()) == []
+        bot.close()
+        server.kill()
+        resumed += uploader.resumed
+    assert resumed
+    print(f"{resumed} times an upload went on behind what was there")
