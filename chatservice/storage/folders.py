@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -33,7 +32,10 @@ from chatservice.storage.arriving import ArrivingFile
 from chatservice.storage.filetable import FileRow, FileTable
 from chatservice.storage.incoming import Partial, Upload
 from chatservice.storage.partials import Partials
-from chatservice.storage.thread import WorkThread
+from chatservice.storage.thread import Pool, WorkThread
+
+_THREADS = 8
+"""Jobs on files at once: enough for a disk to be busy, and few enough for a core."""
 
 
 class _Version(NamedTuple):
@@ -81,8 +83,9 @@ class Folders:
         self._reactor = reactor
         self._table = table
         self._putting = DeferredLock()
-        self._hashing = WorkThread(reactor, "chat-hashing")
-        self._sweeping = WorkThread(reactor, "chat-sweeping")
+        self._pool = Pool(reactor, "chat-files", _THREADS)
+        self._hashing = WorkThread(reactor, "chat-hashing", background=True)
+        self._sweeping = WorkThread(reactor, "chat-sweeping", background=True)
         self._being_hashed: dict[Path, list[Deferred[Any]]] = {}
         self._being_swept: set[str] = set()
         self._closed = False
@@ -103,6 +106,7 @@ class Folders:
         self._partials.stop()
         self._sweeping.stop()
         self._hashing.stop()
+        self._pool.stop()
 
     def folder(self, shelf: str) -> Path:
         """Return the folder of a shelf.
@@ -115,8 +119,8 @@ class Folders:
         return beside if shelf and (beside.is_dir() or folder.is_file()) else folder
 
     def aside(self, what: Any, *args: Any) -> "Deferred[Any]":
-        """Do `what(*args)` in a thread of the reactor's pool."""
-        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), what, *args)
+        """Do `what(*args)` in a thread for files."""
+        return self._pool.do(what, *args)
 
     # -- what is there ---------------------------------------------------------------------------
 

@@ -87,6 +87,7 @@ class Upload:
         self._bytes = 0
         self._unsynced = 0
         self._writing: Deferred[None] | None = None
+        self._syncing: Deferred[None] | None = None
         self._waiting: list[Deferred[None]] = []
         self._error: OSError | None = None
         self._over = False
@@ -122,41 +123,57 @@ class Upload:
             self._flush()
 
     def _flush(self) -> None:
-        if self._writing is not None or not self._gathered:
+        """Write what was gathered, unless that is being done, or the disk is far behind."""
+        behind = self._syncing is not None and self._unsynced >= 4 * SYNC_BYTES
+        if self._writing is not None or behind or not self._gathered:
             return
         gathered, self._gathered = self._gathered, []
         self._bytes = 0
         if self._error is not None:
             return
         self._writing = self._aside(self._store, gathered)
-        self._writing.addErrback(self._failed).addBoth(self._flushed)
+        self._writing.addCallbacks(self._stored, self._failed).addBoth(self._written_out)
 
-    def _store(self, gathered: list[bytes]) -> None:
+    def _store(self, gathered: list[bytes]) -> int:
         partial, digest = self._partial, self._partial.sha256
         assert digest is not None
         partial.sha256 = None  # until both have it
-        data = b"".join(gathered)
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-        digest.update(data)
-        partial.have += len(data)
+        written = 0
+        for data in gathered:
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) :]
+            digest.update(data)
+            written += len(data)
+        partial.have += written
         partial.sha256 = digest
-        self._unsynced += len(data)
-        if self._unsynced >= SYNC_BYTES:
+        return written
+
+    def _stored(self, count: int) -> None:
+        """Begin to bring what is written to the disk, if it is much, while more comes."""
+        self._unsynced += count
+        if self._unsynced >= SYNC_BYTES and self._syncing is None:
             self._unsynced = 0
-            os.fdatasync(self._file.fileno())
+            self._syncing = self._aside(os.fdatasync, self._file.fileno())
+            self._syncing.addErrback(self._failed).addBoth(self._synced)
 
     def _failed(self, failure: Any) -> None:
         self.log.failure("writing {file} failed", failure, file=self._partial.declared.name)
+        self._partial.sha256 = None  # who knows what is there
         self._error = failure.value
 
-    def _flushed(self, _: Any) -> None:
+    def _written_out(self, _: Any) -> None:
         self._writing = None
+        self._go_on()
+
+    def _synced(self, _: Any) -> None:
+        self._syncing = None
+        self._go_on()
+
+    def _go_on(self) -> None:
         if self._over or self._bytes >= WRITE_BYTES:
             self._flush()
-        if self._over and self._writing is None:
-            self._end()
+        self._end_if_idle()
         self._tell_waiting()
 
     def _tell_waiting(self) -> None:
@@ -191,11 +208,11 @@ class Upload:
         finally:
             self._finishing = False
             self.abandon()
-            await self._closing
+            await self._when_closed()
 
     async def _written(self) -> None:
         self._flush()
-        while self._writing is not None:
+        while self._writing is not None or self._gathered:
             await self._written_once()
             self._flush()
 
@@ -227,8 +244,7 @@ class Upload:
         if self._partial.number is None or self._worthless:
             self._gathered, self._bytes = [], 0
         self._flush()
-        if self._writing is None:
-            self._end()
+        self._end_if_idle()
 
     async def closed(self) -> None:
         """Wait until nothing is written any more, if no more is to come."""
@@ -239,6 +255,9 @@ class Upload:
         """End it, and wait until nothing is written any more: another connection goes on. One of
         which all is there comes to its end first."""
         self.abandon()
+        await self._when_closed()
+
+    async def _when_closed(self) -> None:
         while not self._closed:
             await self._written_once()
         await self._closing
@@ -248,7 +267,9 @@ class Upload:
         self._worthless = True
         self.abandon()
 
-    def _end(self) -> None:
+    def _end_if_idle(self) -> None:
+        if not self._over or self._closed or self._writing or self._syncing or self._gathered:
+            return
         self._file.close()
         self._closed = True
         if self._partial.upload is self:

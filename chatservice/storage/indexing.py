@@ -25,6 +25,7 @@ from chatservice.storage.searchindex import (
     open_index,
     rows_of,
 )
+from chatservice.storage.thread import give_way
 
 STEP_BLOCKS = 64
 """Taken in at a time, at most: with a few entries each, a few milliseconds."""
@@ -82,6 +83,7 @@ class Indexer:
         self._log.close()
 
     def _work(self) -> None:
+        give_way()
         while not self._stopped.is_set():
             self._new.wait()
             self._stopped.wait(GATHERING_SECONDS)

@@ -19,7 +19,7 @@ class LateCheck:
 
     def __init__(self, reactor: Any, path: Path) -> None:
         self._path = path
-        self._thread = WorkThread(reactor, "chat-check")
+        self._thread = WorkThread(reactor, "chat-check", background=True)
         self._db: sqlite3.Connection | None = None
         self._stopped = False
 

@@ -1,25 +1,67 @@
-"""One thread that does one job after another, and answers in the reactor's."""
+"""Threads that do what the reactor's must not wait for, and answer in the reactor's."""
 
+import os
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, execute
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 
 T = TypeVar("T")
 
+BACKGROUND_NICE = 5
+"""Added to the niceness of threads that can wait: where they share a core with the reactor's, talk
+goes first (docs/performance.md)."""
+
+
+def give_way() -> None:
+    """Let the calling thread have what the others leave of the processor."""
+    with suppress(OSError, AttributeError):  # Linux has a niceness a thread (sched(7)), others not
+        thread = threading.get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        os.setpriority(os.PRIO_PROCESS, thread, min(niceness + BACKGROUND_NICE, 19))
+
+
+class Pool:
+    """Threads for jobs on files. They give way to all others."""
+
+    def __init__(self, reactor: Any, name: str, most: int) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(0, most, name)
+        self._polite = threading.local()
+        self._pool.start()
+
+    def do(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
+        """Do `job(*args)` in one of them; answer with what it returns or raises."""
+        return deferToThreadPool(self._reactor, self._pool, self._politely, job, args)
+
+    def _politely(self, job: Callable[..., T], args: tuple[Any, ...]) -> T:
+        if not hasattr(self._polite, "yes"):
+            self._polite.yes = True
+            give_way()
+        return job(*args)
+
+    def stop(self) -> None:
+        """Do what was given so far, then end. Returns when that is done."""
+        self._pool.stop()
+
 
 class WorkThread:
-    """Jobs are done in the order in which they are given; `reactor` is told of the results.
+    """Jobs are done in the order in which they are given; `reactor` is told of the results. In the
+    `background`, they give way to all others.
 
     Until `start` is called they are done at once: while a program starts, nobody waits for it, and
     what it finds wrong can still end it.
     """
 
-    def __init__(self, reactor: Any, name: str) -> None:
+    def __init__(self, reactor: Any, name: str, background: bool = False) -> None:
         self._reactor = reactor
+        self._background = background
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Deferred[Any]] | None] = (
             queue.SimpleQueue()
         )
@@ -44,6 +86,8 @@ class WorkThread:
             self._thread.join()
 
     def _work(self) -> None:
+        if self._background:
+            give_way()
         while (todo := self._jobs.get()) is not None:
             job, answer = todo
             try:
