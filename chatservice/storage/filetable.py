@@ -37,30 +37,33 @@ class FileTable:
 
     `ask` does a job in the database's thread, `change` one that may be refused by the disk
     (`Refusal`, not-stored). `commit(sql, rows)` executes a statement with each of the rows, all of
-    them or none.
+    them or none. `look` does a job with a database for reading, in another thread: what may be
+    much does not hold up what is to be stored.
     """
 
     def __init__(
         self,
         db: sqlite3.Connection,
         ask: Callable[..., "Deferred[Any]"],
+        look: Callable[..., "Deferred[Any]"],
         change: Callable[..., "Deferred[Any]"],
         commit: Callable[[str, Iterable[Sequence[Any]]], int],
     ) -> None:
         self._db = db
         self._ask = ask
+        self._look = look
         self._change = change
         self._commit = commit
 
     def rows(self, shelf: str) -> "Deferred[list[FileRow]]":
         """What is known of the files of a shelf, by name and version."""
         sql = f"SELECT {_COLUMNS} FROM file WHERE shelf = ? ORDER BY name, version"
-        return self._ask(self._rows, sql, shelf)
+        return self._look(_rows, sql, shelf)
 
     def versions(self, shelf: str, name: str) -> "Deferred[list[FileRow]]":
         """What is known of one file, by version."""
         sql = f"SELECT {_COLUMNS} FROM file WHERE shelf = ? AND name = ? ORDER BY version"
-        return self._ask(self._rows, sql, shelf, name)
+        return self._ask(_rows, self._db, sql, shelf, name)
 
     def keep(self, shelf: str, rows: Sequence[FileRow]) -> "Deferred[int]":
         """Keep what is known of some files."""
@@ -105,9 +108,6 @@ class FileTable:
 
     # -- in the database's thread ----------------------------------------------------------------
 
-    def _rows(self, sql: str, *values: str) -> list[FileRow]:
-        return [FileRow(*row) for row in self._db.execute(sql, values)]
-
     def _places(self, size: int, sha256: str) -> list[Place]:
         sql = "SELECT shelf, name, version FROM file WHERE sha256 = ? AND size = ?"
         return [Place(*row) for row in self._db.execute(sql, (sha256, size))]
@@ -121,6 +121,10 @@ class FileTable:
     def _partials(self) -> list[PartialRow]:
         sql = "SELECT id, shelf, name, size, sha256, who, time FROM partial ORDER BY id"
         return [PartialRow(id_, Declared(*row)) for id_, *row in self._db.execute(sql)]
+
+
+def _rows(db: sqlite3.Connection, sql: str, *values: str) -> list[FileRow]:
+    return [FileRow(*row) for row in db.execute(sql, values)]
 
 
 _COLUMNS = "name, version, size, mtime, sha256, who, time"

@@ -8,6 +8,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -74,20 +75,16 @@ class OpenFile:
         self._file.close()
 
 
-def scan(folder: Path) -> list[tuple[str, int, int]]:
-    """Return name, size and mtime of what may be served of a folder: plain files, no links."""
-    found = []
+def scan(folder: Path) -> Iterator[tuple[str, int, int]]:
+    """Iterate over name, size and mtime of what may be served of a folder: plain files, no links,
+    in no order."""
     if folder.is_symlink():  # it may lead anywhere
-        return []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if names.is_file(entry.name) and entry.is_file(follow_symlinks=False):
-                    status = entry.stat(follow_symlinks=False)
-                    found.append((entry.name, status.st_size, status.st_mtime_ns))
-    except FileNotFoundError:
-        return []
-    return sorted(found)
+        return
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if names.is_file(entry.name) and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                yield entry.name, status.st_size, status.st_mtime_ns
 
 
 def open_plain(path: Path) -> tuple[IO[bytes], int, int]:

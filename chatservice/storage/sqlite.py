@@ -60,9 +60,11 @@ class SqliteStore:
         self._unnoted: set[int] = set()
         self._blocks_unnoted = 0
         self._thread = WorkThread(reactor, "chat-database")
-        self.files = FileTable(self._db, self._thread.do, self._change, self._execute_each)
         self._reader = open_reader(path)
         self._reading = WorkThread(reactor, "chat-history")
+        self.files = FileTable(
+            self._db, self._thread.do, self._look, self._change, self._execute_each
+        )
         self._indexer = Indexer(path, index_path(path))
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again)
         self._searching = WorkThread(reactor, "chat-search")
@@ -148,6 +150,9 @@ class SqliteStore:
         account = await self._change(self._register, key, name, password, inbox, time)
         self._keep(account)
         return account
+
+    def _look(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
+        return self._reading.do(job, self._reader, *args)
 
     def _change(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._thread.do(job, *args).addErrback(self._refused)

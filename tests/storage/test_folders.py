@@ -235,6 +235,8 @@ async def test_a_large_tree_is_read_in_the_background(folders):
     rest = await folders.files("lab", first.files[-1].name, 200)
     assert (first.all, first.bytes, first.following, rest.following) == (300, 790, 300, 100)
     assert [it.name for it in (*first.files, *rest.files)] == [f"{n:03}" for n in range(300)]
+    none = await folders.files("lab", "", 0)
+    assert (none.all, none.bytes, none.files) == (300, 790, [])
     while None in {it.sha256 for it in (await folders.files("lab", "", 300)).files}:
         await deferLater(reactor, 0.01)
     for it in (await folders.files("lab", "", 300)).files:
