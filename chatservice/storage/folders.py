@@ -130,7 +130,9 @@ class Folders:
     async def files(self, shelf: str, after: str, limit: int) -> Listed:
         """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
         rows = await self._table.rows(shelf)
-        listed, unread = await self.aside(_listed, self.folder(shelf), rows, after, limit)
+        listed, unread, gone = await self.aside(_listed, self.folder(shelf), rows, after, limit)
+        for name in gone:
+            await self._drop_gone(shelf, name)
         if unread and shelf not in self._being_swept:
             self._being_swept.add(shelf)
             sweeping = Deferred.fromCoroutine(self._sweep(shelf, iter(unread)))
@@ -138,6 +140,16 @@ class Folders:
             sweeping.addBoth(lambda _: self._being_swept.discard(shelf))
         found: Listed = listed
         return found
+
+    async def _drop_gone(self, shelf: str, name: str) -> None:
+        """Forget what is known of versions that an operator has taken away: they take no room."""
+        async with self._putting:
+            rows = await self._table.versions(shelf, name)
+            file = await self._file(shelf, name)
+            there = {it.number for it in file.versions}
+            await self._table.drop(
+                shelf, name, [it.version for it in rows if it.version not in there]
+            )
 
     async def _sweep(self, shelf: str, unread: Any) -> None:
         """Read the files that nobody has read yet, a few at a time."""
@@ -321,13 +333,14 @@ class Folders:
 
 def _listed(
     folder: Path, rows: Sequence[FileRow], after: str, limit: int
-) -> tuple[Listed, list[tuple[str, int]]]:
-    """Return a part of what is in a folder, and the names and versions of what is not known.
+) -> tuple[Listed, list[tuple[str, int]], list[str]]:
+    """Return a part of what is in a folder; the names and versions of what is not known; and the
+    names of what is known, and not there any more.
 
     There may be a hundred thousand files. Sorting them all at once would hold Python's lock for a
     tenth of a second; the first ones are picked without.
     """
-    newest = {row.name: row for row in rows}  # they come by version
+    gone = {row.name: row for row in rows}  # the newest: they come by version
     unread: list[tuple[str, int]] = []
     count = total = following = 0
 
@@ -335,7 +348,7 @@ def _listed(
         nonlocal count, total, following
         for name, size, mtime in plain.scan(folder):
             count, total = count + 1, total + size
-            row = newest.get(name)
+            row = gone.pop(name, None)
             if row is not None and (row.size, row.mtime) == (size, mtime):
                 it = _Version(row.version, folder / name, size, mtime, row)
             else:
@@ -348,7 +361,7 @@ def _listed(
 
     first = heapq.nsmallest(max(limit, 1), wanted(), key=lambda it: it.path.name)  # 0 reads none
     files = [it.info(it.path.name) for it in first[:limit]]
-    return Listed(count, total, following, files), unread
+    return Listed(count, total, following, files), unread, list(gone)
 
 
 def _rows_of(rows: Sequence[FileRow], name: str) -> Sequence[FileRow]:
