@@ -99,6 +99,7 @@ class Client:
             ) from None
         self._person = person
         await asking.enter(person, screen, name, scripted)
+        person.transfers.go_on()
         return person
 
     async def _find_room(self, person: Person) -> None:

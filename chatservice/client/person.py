@@ -14,6 +14,7 @@ from chatservice.client.screen import Screen
 from chatservice.client.sending import Sending
 from chatservice.client.session import Session
 from chatservice.client.transfers import Transfers
+from chatservice.client.unfinished import Unfinished, state_folder
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -48,7 +49,10 @@ class Person:
         scripted: bool = False,
     ) -> None:
         self.session = Session(reactor, host, port, self, time)
-        self.transfers = Transfers(reactor, self.session, screen, self._folder, options.accept)
+        self.transfers = Transfers(
+            *(reactor, self.session, screen, self._who, self._folder, options.accept),
+            Unfinished(state_folder()),
+        )
         self.leaving = False
         self.farewell: str | None = None
         self.ended = ended_because
@@ -58,6 +62,11 @@ class Person:
         self._address = (host, port)
         self._scripted = scripted
         self._astray = False
+
+    def _who(self) -> tuple[str, str]:
+        """What transfers are remembered by: the server, and the user."""
+        host, port = self._address
+        return f"{host}:{port}", names.key(self._here.name)
 
     def _folder(self) -> Path:
         """Where files are saved: a folder named after the user, unless another one is given."""
@@ -157,6 +166,7 @@ class Person:
             raise
         self._astray = False
         self.answered(joined)
+        self.transfers.entered(joined.room)
 
     async def _leave(self, request: Request) -> None:
         if self._here.room == names.LOBBY:

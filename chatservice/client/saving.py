@@ -1,33 +1,80 @@
-"""A file on its way to the disk: under a hidden name at first, never over a file that is there."""
+"""A file on its way to the disk: under a hidden name at first, never over a file that is there.
+
+The hidden name is made of the file's own and its SHA-256. So what came of it is found again by
+whoever fetches the same file into the same folder: later, or at once and elsewhere, which is why
+it is locked.
+"""
 
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+import threading
 from pathlib import Path
+from typing import BinaryIO
 
-from chatservice import limits, names
+from chatservice import names
+from chatservice.client.filenames import alike, cut, free_names, portable
+from chatservice.client.locks import locked
 from chatservice.errors import Code, Refusal
+
+HASH_CHUNK = 1 << 20
+
+_naming = threading.Lock()
+"""Held from looking which names are free to taking one."""
 
 
 class Saving:
-    """A file called `name` (as `names.file` lets pass) that is received into `folder`.
+    """A file called `name` (as `names.file` lets pass) with that SHA-256, received into `folder`.
 
+    What came of it before is there still, if `take_up` is called first; else it is begun anew.
     Every method raises `Refusal` where the disk does not want what it is given.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, sha256: str) -> None:
         self._folder = folder
-        self._name = names.file(name)
+        self._name = portable(names.file(name))
         self.received = 0
         self._hash = hashlib.sha256()
-        suffix = f".part-{secrets.token_hex(4)}"
-        self._temporary = folder / f".{_cut(name, len(suffix) + 1)}{suffix}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._temporary, "xb", buffering=0)  # noqa: SIM115 - kept open
+            self._part, self._file, self._lasting = self._opened(sha256[:16])
         except OSError as error:
             raise self._refusal(error) from None
+
+    def _opened(self, mark: str) -> tuple[Path, BinaryIO, bool]:
+        """Open the one part that there should be of the file, or another if somebody is at it, or
+        the file system knows no locks. Return its path, and whether it can be found again."""
+        part = self._hidden(mark)
+        file = locked(part, make=True)
+        if file is not None:
+            return part, file, True
+        part = self._hidden(secrets.token_hex(8))
+        return part, open(part, "x+b", buffering=0), False
+
+    def _hidden(self, mark: str) -> Path:
+        suffix = f".part-{mark}"
+        return self._folder / f".{cut(self._name, len(suffix) + 1)}{suffix}"
+
+    def take_up(self, size: int, stopped: list[bool]) -> None:
+        """Go on behind what came before, if that is not more than `size`. It reads all that is
+        there, so call it in a thread; it ends early once `stopped` is not empty."""
+        try:
+            if os.fstat(self._file.fileno()).st_size > size:
+                self.start_over()
+            while not stopped and (data := self._file.read(HASH_CHUNK)):
+                self._hash.update(data)
+                self.received += len(data)
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def start_over(self) -> None:
+        """Forget what came."""
+        try:
+            self._file.seek(0)
+            self._file.truncate()
+        except OSError as error:
+            raise self._refusal(error) from None
+        self._hash, self.received = hashlib.sha256(), 0
 
     def write(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -52,27 +99,39 @@ class Saving:
         """
         try:
             os.fsync(self._file.fileno())
+            place = self._name_it()
             self._file.close()
-            return self._name_it()
+            _sync(self._folder)
+            return place
         except OSError as error:
-            raise self._refusal(error) from None
-        finally:
             self.discard()
+            raise self._refusal(error) from None
 
     def _name_it(self) -> Path:
-        for name in free_names(self._name):
-            place = self._folder / name
-            try:
-                _give_name(self._temporary, place)
-            except FileExistsError:
-                continue
-            return place
+        with _naming:
+            there = {alike(name) for name in os.listdir(self._folder)}
+            for name in free_names(self._name):
+                place = self._folder / name
+                if alike(name) not in there:
+                    try:
+                        _give_name(self._part, place)
+                    except FileExistsError:
+                        continue
+                    return place
         raise AssertionError("there is always another name")
 
+    def release(self) -> None:
+        """Receive no more of it now. What came stays, if it can be found again."""
+        if self._lasting and self.received:
+            self._file.close()
+        else:
+            self.discard()
+
     def discard(self) -> None:
-        """Leave nothing of it, unless it was kept."""
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        """Leave nothing of it, unless it was kept. After `keep` or `release` it does nothing."""
+        if not self._file.closed:
+            self._part.unlink(missing_ok=True)
+            self._file.close()
 
     def _refusal(self, error: OSError) -> Refusal:
         reason = error.strerror or str(error)
@@ -82,28 +141,22 @@ class Saving:
         )
 
 
-def _give_name(temporary: Path, place: Path) -> None:
-    """Name a file. Raises `FileExistsError`, and never replaces what is there."""
+def _give_name(part: Path, place: Path) -> None:
+    """Rename a file. Raises `FileExistsError`, and never replaces what is there."""
     try:
-        os.link(temporary, place)
+        os.link(part, place)
+        os.unlink(part)
     except FileExistsError:
         raise
     except OSError:  # no links on this file system: take the name first, then put the file there
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        os.replace(temporary, place)
+        os.replace(part, place)
 
 
-def free_names(name: str) -> Iterator[str]:
-    """Return `report.pdf`, `report (2).pdf`, `report (3).pdf` and so on, none of them too long."""
-    yield name
-    stem, suffix = os.path.splitext(name)
-    number = 2
-    while True:
-        end = f" ({number}){suffix}"
-        yield _cut(stem, len(end.encode())) + end
-        number += 1
-
-
-def _cut(name: str, spare: int) -> str:
-    """Return as much of a name as leaves `spare` bytes."""
-    return name.encode()[: limits.FILE_NAME_BYTES - spare].decode(errors="ignore")
+def _sync(folder: Path) -> None:
+    """Let the names in a folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

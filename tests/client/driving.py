@@ -19,6 +19,11 @@ import pyte
 from tests.running import CLIENT, PATIENCE, Output, environment
 
 
+def state_of(folder: Path) -> Path:
+    """Return where a client that runs in `folder` remembers its transfers."""
+    return folder.with_name(f"{folder.name}-state")
+
+
 class Piped:
     """`chat-client` with pipes on both sides."""
 
@@ -28,7 +33,7 @@ class Piped:
         self.process = subprocess.Popen(
             [*CLIENT, *arguments],
             cwd=folder,
-            env=environment(),
+            env=environment(CHAT_CLIENT_STATE=str(state_of(folder))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -96,7 +101,7 @@ class OnTerminal:
             CLIENT[0],
             [*CLIENT[1:], *arguments],
             cwd=str(folder),
-            env=environment(TERM="xterm"),
+            env=environment(TERM="xterm", CHAT_CLIENT_STATE=str(state_of(folder))),
             dimensions=size,
             timeout=PATIENCE,
         )
@@ -169,7 +174,8 @@ class OnTerminal:
 
 class Wire:
     """A network between a client and a server: it can be cut, be down, be slow, and lose what comes
-    back. `bytes_a_second` is how much it lets through each way, on each connection."""
+    back, all of it or what begins with `deaf_to`. `bytes_a_second` is how much it lets through each
+    way, on each connection."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -179,7 +185,9 @@ class Wire:
         self.deaf = False
         self.bytes_a_second: int | None = None
         self.sent_up: list[bytes] = []
+        self.count_up = 0
         self.count_down = 0
+        self.deaf_to: bytes | None = None
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._hanging: list[socket.socket] = []
         self._changed = threading.Condition()
@@ -205,7 +213,7 @@ class Wire:
     def _pump(self, here: socket.socket, there: socket.socket, up: bool) -> None:
         with contextlib.suppress(OSError):
             while data := here.recv(1 << 16):
-                if up or not self.deaf:
+                if up or not self._lost(data):
                     there.sendall(data)
                 self._note(data, up)
                 if self.bytes_a_second is not None:
@@ -217,9 +225,13 @@ class Wire:
         with self._changed:
             if up:
                 self.sent_up.append(data)
+                self.count_up += len(data)
             else:
                 self.count_down += len(data)
             self._changed.notify_all()
+
+    def _lost(self, data: bytes) -> bool:
+        return self.deaf or (self.deaf_to is not None and data.startswith(self.deaf_to))
 
     def wait_for(self, text: str) -> None:
         """Wait until `text` went from a client to the server."""
@@ -228,6 +240,11 @@ class Wire:
                 lambda: text.encode() in b"".join(self.sent_up), PATIENCE
             )
         assert found, f"{text!r} was not sent"
+
+    def wait_up(self, count: int) -> None:
+        """Wait until so many bytes went from clients to the server."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.count_up >= count, PATIENCE)
 
     def wait_down(self, count: int) -> None:
         """Wait until so many bytes went from the server to clients."""

@@ -135,8 +135,9 @@ def test_download_falls_back_to_ones_own_shelf(server, connect, piped):
     (anna.folder / "note.txt").write_text("x")
     anna.finish("-file note.txt @bob")
     bob.expect("anna sent you note.txt")
-    bob.type("/get note.txt", "/get @/note.txt", "/link note.txt", "/get nothing")
+    bob.type("/get note.txt")
     bob.expect(r"saved as bob/note\.txt")
+    bob.type("/get @/note.txt", "/link note.txt", "/get nothing")
     bob.expect(r"saved as bob/note \(2\)\.txt")
     shown = bob.finish()
     assert any("echo GET" in line for line in shown)
@@ -184,8 +185,8 @@ def test_a_folder_whose_name_is_no_text(server, piped):
     assert (client.folder / "rec\udcff" / "image1.png").exists()
 
 
-def test_who_leaves_at_once_leaves_nothing_half_done(server, piped, wire):
-    """What is not whole is not on the disk, and that is said."""
+def test_who_leaves_at_once_keeps_what_came_hidden(server, piped, wire):
+    """What is not whole has no name of its own, and that is said."""
     (server.files / "big").write_bytes(bytes(50_000_000))
     slow = wire(server)
     client = piped(slow, "bot")
@@ -196,7 +197,8 @@ def test_who_leaves_at_once_leaves_nothing_half_done(server, piped, wire):
     client.process.send_signal(signal.SIGINT)
     client.expect("! big is not saved: you left before it was done")
     assert client.wait() == 0
-    assert os.listdir(client.folder / "bot") == []
+    (part,) = os.listdir(client.folder / "bot")
+    assert part == f".big.part-{hashlib.sha256(bytes(50_000_000)).hexdigest()[:16]}"
 
 
 def test_talk_goes_on_during_transfers(server, connect, piped, wire):
@@ -237,21 +239,28 @@ def test_a_download_whose_connection_breaks_goes_on(server, piped, wire):
     assert int(again.split(b" ")[1]) > 0
 
 
-def test_an_upload_whose_connection_breaks_is_told(server, connect, piped, wire):
-    """One sentence, and the room is told of no file."""
+def test_an_upload_whose_connection_breaks_goes_on(server, connect, piped, wire):
+    """Only what the server lacks is sent again, and the room is told of it once."""
     anna = connect(server, "anna")
+    content = random.Random(3).randbytes(20_000_000)
     slow = wire(server)
     client = piped(slow, "bot")
-    (client.folder / "big").write_bytes(bytes(20_000_000))
+    client.expect("You are in")
+    (client.folder / "big").write_bytes(content)
     slow.bytes_a_second = 5_000_000
     client.type("big")
     slow.wait_for("PUT ")
+    slow.wait_up(3_000_000)
     slow.cut()
-    client.expect(r"^! big is not sent: the connection broke")
+    client.expect("Connection lost")
     slow.bytes_a_second = None
-    client.finish("goodbye")
+    client.expect(r"^\* big .* is sent\.$")
+    assert not [line for line in client.finish("goodbye") if line.startswith("! ")]
     anna.expect("bot: goodbye")
-    assert "shared" not in anna.seen
+    assert anna.seen.count("bot shared big") == 1
+    assert (server.files / "big").read_bytes() == content
+    again = b"".join(slow.sent_up).split(b"PUT ")[2].split(b"\n")[0]
+    assert int(again.split(b" ")[1]) > 0
 
 
 def test_many_files_at_once(server, piped):

@@ -10,17 +10,27 @@ from hypothesis import strategies as st
 
 from chatservice import names
 from chatservice.client import saving
-from chatservice.client.saving import Saving, free_names
+from chatservice.client.filenames import free_names
+from chatservice.client.saving import Saving
 from chatservice.errors import Refusal
+
+SOME = hashlib.sha256(b"some content").hexdigest()
+
+
+def begun(folder, name, sha256=SOME):
+    """Return a file that begins to be saved, with what is there of it."""
+    it = Saving(folder, name, sha256)
+    it.take_up(1000, [])
+    return it
 
 
 def test_it_is_hidden_until_it_is_whole(tmp_path):
     """Until it is kept, only a hidden name is there; then only its own."""
-    it = Saving(tmp_path / "new" / "folder", "a.txt")
+    it = begun(tmp_path / "new" / "folder", "a.txt")
     it.write(b"some ")
     it.write(b"content")
     (hidden,) = os.listdir(tmp_path / "new" / "folder")
-    assert hidden.startswith(".a.txt.part-")
+    assert hidden == f".a.txt.part-{SOME[:16]}"
     assert it.sha256 == hashlib.sha256(b"some content").hexdigest()
     assert it.keep() == tmp_path / "new" / "folder" / "a.txt"
     assert os.listdir(tmp_path / "new" / "folder") == ["a.txt"]
@@ -28,11 +38,11 @@ def test_it_is_hidden_until_it_is_whole(tmp_path):
 
 def test_what_is_discarded_leaves_nothing(tmp_path):
     """Nor does discarding what was kept take it away."""
-    it = Saving(tmp_path, "a.txt")
+    it = begun(tmp_path, "a.txt")
     it.write(b"x")
     it.discard()
     assert os.listdir(tmp_path) == []
-    it = Saving(tmp_path, "a.txt")
+    it = begun(tmp_path, "a.txt")
     it.keep()
     it.discard()
     assert os.listdir(tmp_path) == ["a.txt"]
@@ -48,7 +58,7 @@ def test_it_never_takes_the_place_of_another(tmp_path, monkeypatch, links):
 
         monkeypatch.setattr(saving.os, "link", link)
     for content in (b"one", b"two", b"three"):
-        it = Saving(tmp_path, "a.tar.gz")
+        it = begun(tmp_path, "a.tar.gz")
         it.write(content)
         it.keep()
     got = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
@@ -59,14 +69,14 @@ def test_it_never_takes_the_place_of_another(tmp_path, monkeypatch, links):
 def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
     """A name from a server goes through the one gate for names."""
     with pytest.raises(Refusal):
-        Saving(tmp_path, name)
+        begun(tmp_path, name)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_name_as_long_as_can_be(tmp_path):
     """It is saved, hidden and free names included."""
     for _ in range(2):
-        Saving(tmp_path, "ä" * 125 + ".txt").keep()
+        begun(tmp_path, "ä" * 125 + ".txt").keep()
     assert len(os.listdir(tmp_path)) == 2
 
 
@@ -81,18 +91,110 @@ def test_free_names_are_good_and_different(name):
 
 def test_a_full_disk_is_a_refusal(tmp_path):
     """And leaves nothing once it is discarded."""
-    it = Saving(tmp_path, "a")
+    it = begun(tmp_path, "a")
+    file = it._file
 
     class Full:
+        closed = False
+
         def write(self, data: object) -> int:
             raise OSError(28, "No space left on device")
 
         def close(self) -> None:
             pass
 
-    it._file.close()
+    file.close()
     it._file = Full()
     with pytest.raises(Refusal, match="No space left on device"):
         it.write(b"x")
     it.discard()
     assert os.listdir(tmp_path) == []
+
+
+def test_what_came_is_gone_on_with(tmp_path):
+    """The same file finds it again, and the SHA-256 is that of all of it."""
+    first = begun(tmp_path, "a.txt")
+    first.write(b"some ")
+    first.release()
+    assert os.listdir(tmp_path) == [f".a.txt.part-{SOME[:16]}"]
+    second = begun(tmp_path, "a.txt")
+    assert second.received == 5
+    second.write(b"content")
+    assert second.sha256 == SOME
+    assert second.keep().read_bytes() == b"some content"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_another_file_of_that_name_does_not_go_on_with_it(tmp_path):
+    """It has another SHA-256, and begins anew."""
+    first = begun(tmp_path, "a.txt")
+    first.write(b"some ")
+    first.release()
+    assert begun(tmp_path, "a.txt", "0" * 64).received == 0
+
+
+def test_two_at_once_do_not_share_a_part(tmp_path):
+    """The second one has a part of its own, of which nothing stays but a whole file."""
+    first, second = begun(tmp_path, "a.txt"), begun(tmp_path, "a.txt")
+    first.write(b"some ")
+    second.write(b"some content")
+    assert len(os.listdir(tmp_path)) == 2
+    assert second.keep().name == "a.txt"
+    first.write(b"content")
+    assert first.keep().name == "a (2).txt"
+    third, fourth = begun(tmp_path, "a.txt"), begun(tmp_path, "a.txt")
+    fourth.write(b"some")
+    fourth.release()
+    third.release()
+    assert sorted(os.listdir(tmp_path)) == ["a (2).txt", "a.txt"]
+
+
+def test_more_than_the_file_has_is_not_gone_on_with(tmp_path):
+    """It cannot be its beginning."""
+    first = begun(tmp_path, "a.txt")
+    first.write(bytes(20))
+    first.release()
+    second = Saving(tmp_path, "a.txt", SOME)
+    second.take_up(12, [])
+    assert second.received == 0
+    second.write(b"some content")
+    assert second.keep().read_bytes() == b"some content"
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "second name"])
+def test_what_stands_in_the_place_of_a_part_is_left_alone(tmp_path, kind):
+    """Only a plain file that has no other name is written to."""
+    other, part = tmp_path / "other", tmp_path / f".a.txt.part-{SOME[:16]}"
+    other.write_bytes(b"mine")
+    match kind:
+        case "link":
+            part.symlink_to(other)
+        case "pipe":
+            os.mkfifo(part)
+        case "folder":
+            part.mkdir()
+        case "second name":
+            part.hardlink_to(other)
+    it = begun(tmp_path, "a.txt")
+    it.write(b"some content")
+    assert it.keep().read_bytes() == b"some content"
+    assert other.read_bytes() == b"mine"
+
+
+def test_names_that_differ_only_in_case_get_a_number(tmp_path):
+    """On a file system where case does not matter, they would be one file."""
+    for name in ("Report.PDF", "report.pdf", "REPORT.pdf", "stra\u00dfe", "STRASSE"):
+        begun(tmp_path, name).keep()
+    assert sorted(os.listdir(tmp_path)) == [
+        "REPORT (3).pdf",
+        "Report.PDF",
+        "STRASSE (2)",
+        "report (2).pdf",
+        "stra\u00dfe",
+    ]
+
+
+def test_a_name_that_some_system_does_not_take_is_changed(tmp_path):
+    """On every system, so that a folder of files can be moved between them."""
+    assert begun(tmp_path, "CON.txt").keep().name == "_CON.txt"
+    assert begun(tmp_path, "what?.txt").keep().name == "what_.txt"

@@ -1,5 +1,7 @@
 """The client on a terminal: a pseudo-terminal of 80x24, and its screen as one sees it."""
 
+import re
+
 
 def arrive(terminal, server, name="anna"):
     """Return a client on a terminal that has come to the lobby."""
@@ -129,3 +131,28 @@ def test_to_leave_waits_for_what_is_on_its_way(server, connect, wire, terminal):
     slow.bytes_a_second = None
     assert client.wait() == 0
     bob.expect("* anna shared big.bin")
+
+
+def test_how_files_stand_is_shown_below_the_line_of_input(server, terminal, wire):
+    """A line for each, with a bar, how much there is, how fast it comes and how long it takes;
+    nothing is left of it afterwards."""
+    names = ["report.pdf", "a very long name of a file that is cut in its middle " * 3 + ".pdf"]
+    for name in names:
+        (server.files / name).write_bytes(bytes(20_000_000))
+    net = wire(server)
+    client = arrive(terminal, net)
+    net.bytes_a_second = 2_000_000
+    for name in names:
+        client.type(f"/get {name}")
+    whole = re.compile(r"(\S.*) \[#*-*\] \d+%  [\d.]+ [kM]?B/s  \d+ (s|min) left")
+
+    def both(it):
+        return {m[1][:5] for row in it.rows if (m := whole.fullmatch(row))} == {"repor", "a ver"}
+
+    client.until(both, "a line for each of the two files")
+    assert not any(row.startswith("> ") and "%" in row for row in client.rows)
+    net.bytes_a_second = None
+    client.until(
+        lambda it: sum("is saved as" in row for row in it.all_rows) == 2, "both files, saved"
+    )
+    client.until(lambda it: not any("%" in row for row in it.rows), "no files under way")

@@ -1,0 +1,161 @@
+"""Files on their way down: received behind what is there of them, checked, and only then named."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chatservice.client import carriers
+from chatservice.client.carriage import ATTEMPTS, Carriage, OtherRoom
+from chatservice.client.connection import Lost
+from chatservice.client.conversation import INBOX
+from chatservice.client.progress import Progress
+from chatservice.client.saving import Saving
+from chatservice.client.unfinished import Claim, Transfer, Unfinished
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import shown
+
+
+class Downloads:
+    """`who` returns the server and the user that they belong to."""
+
+    def __init__(
+        self, carriage: Carriage, unfinished: Unfinished, who: Callable[[], tuple[str, str]]
+    ) -> None:
+        self._carriage = carriage
+        self._unfinished = unfinished
+        self._who = who
+        self._under_way: set[Transfer] = set()
+
+    async def fetch(self, folder: Path, room: str, name: str, or_inbox: bool) -> None:
+        """Receive a file of a room's shelf (`@`: one's own) into `folder`; with `or_inbox`, if the
+        room has none of that name, of one's own."""
+        try:
+            found = await self._carriage.ask("get", room=room, name=name)
+        except Refusal as refusal:
+            if not or_inbox or refusal.code is not Code.NO_SUCH_FILE:
+                raise
+            room = INBOX
+            found = await self._in_inbox(name, refusal)
+        it = Transfer(
+            *self._who(),
+            up=False,
+            path=os.path.abspath(folder),
+            name=found.name,
+            size=found.size,
+            sha256=found.sha256,
+            room=room,
+            version=found.version,
+        )
+        claim = await self._carriage.in_thread(self._unfinished.remember, it)
+        await self._receive(claim, found.ticket)
+
+    async def _in_inbox(self, name: str, refusal: Refusal) -> Any:
+        try:
+            return await self._carriage.ask("get", room=INBOX, name=name)
+        except Refusal:
+            raise refusal from None
+
+    async def go_on(self, claim: Claim) -> None:
+        """Go on with one that was begun earlier."""
+        await self._receive(claim, None)
+
+    async def _receive(self, claim: Claim, ticket: str | None) -> None:
+        """Receive a file; without a `ticket`, one is asked for."""
+        it = claim.it
+        if it in self._under_way:
+            claim.forget()
+            self._carriage.tell(f"{it.name} is on its way already.")
+            return
+        self._under_way.add(it)
+        try:
+            place = await self._save(claim, ticket)
+        except OtherRoom:  # who waits for the room keeps the claim
+            raise
+        except Refusal:
+            claim.forget()
+            raise
+        except BaseException:
+            claim.release()
+            raise
+        finally:
+            self._under_way.discard(it)
+        self._carriage.tell(
+            f"{it.name} ({shown.size(it.size)}) is saved as {_from_here(place)}, checked."
+        )
+
+    async def _save(self, claim: Claim, ticket: str | None) -> Path:
+        """Receive a file behind what is there of it. If that was not its beginning, all of it."""
+        it, going_on = claim.it, ticket is None
+        for _ in range(2):
+            saving = Saving(Path(it.path), it.name, it.sha256)
+            try:
+                await self._carriage.read_in_thread(saving.take_up, it.size)
+                began = saving.received
+                await self._carry(claim, saving, ticket, going_on or began > 0)
+            except Refusal:
+                saving.discard()
+                raise
+            except BaseException:
+                saving.release()
+                raise
+            if saving.sha256 == it.sha256:
+                return await self._carriage.in_thread(_keep, saving, claim)
+            saving.discard()
+            if not began:
+                break
+            ticket, going_on = None, False
+        raise Refusal(Code.WRONG_SHA256, "What came is not what was sent; not kept.")
+
+    async def _carry(
+        self, claim: Claim, saving: Saving, ticket: str | None, going_on: bool
+    ) -> None:
+        """Receive what is missing. Where the connection breaks it goes on there."""
+        it = claim.it
+        progress = Progress(it.name, it.size, it.sha256)
+        fruitless = 0
+        while fruitless < ATTEMPTS:
+            ticket = ticket or await self._ask(claim)
+            if going_on:
+                self._carriage.tell_going_on(progress, saving.received)
+                going_on = False
+            before = saving.received
+            make = partial(carriers.Download, self._carriage.reactor, ticket, saving, progress)
+            try:
+                await self._carriage.carry(make, progress, before)
+                return
+            except Lost:
+                ticket = None
+                fruitless = 0 if saving.received > before else fruitless + 1
+        raise Lost("The connection broke.")
+
+    async def _ask(self, claim: Claim) -> str:
+        it = claim.it
+        try:
+            found = await self._carriage.ask(
+                "get", room=it.room, name=it.name, version=it.version or None
+            )
+        except Refusal as refusal:
+            if refusal.code is Code.NOT_IN_ROOM:
+                raise OtherRoom(claim) from None
+            raise
+        if found.sha256 != it.sha256:
+            raise Refusal(Code.NO_SUCH_FILE, "It changed meanwhile; ask for it again.")
+        return str(found.ticket)
+
+
+def _from_here(place: Path) -> Path:
+    """Return the path of a file as short as it can be given."""
+    try:
+        return place.relative_to(os.getcwd())
+    except (OSError, ValueError):  # it is elsewhere, or the current directory has gone
+        return place
+
+
+def _keep(saving: Saving, claim: Claim) -> Path:
+    """Give a file its name, and forget that it was on its way. It is one piece of work, because
+    who waits for it may leave meanwhile."""
+    place = saving.keep()
+    claim.forget()
+    return place

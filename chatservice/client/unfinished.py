@@ -1,0 +1,131 @@
+"""Transfers that were begun and not finished, remembered in the user's state folder, so that the
+next start can go on with them.
+
+Each has a small file of its own, in JSON, locked by the process that carries it. So several clients
+of one user never go on with the same one, and what a client that was killed had under way is free
+at once.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from platformdirs import user_state_dir
+
+from chatservice.client.locks import locked
+
+VARIABLE = "CHAT_CLIENT_STATE"
+"""The environment variable that names another folder."""
+
+_NEW = ".new"
+
+
+def state_folder() -> Path:
+    """Return where transfers are remembered."""
+    return Path(os.environ.get(VARIABLE) or user_state_dir("chat-client"))
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A transfer of `user` at `server`: `up` from the file at `path`, to a `room` or, with `to`, to
+    one user; or down into the folder at `path`, from the shelf of `room`."""
+
+    server: str
+    user: str
+    up: bool
+    path: str
+    name: str
+    size: int
+    sha256: str
+    room: str
+    to: str | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to carry a transfer. `place` is where it is remembered, if it could be."""
+
+    it: Transfer
+    place: Path | None = None
+    file: BinaryIO | None = None
+
+    def forget(self) -> None:
+        """It is finished, or never will be."""
+        if self.place is not None and self.file is not None and not self.file.closed:
+            with suppress(OSError):
+                self.place.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """Leave it to the next start."""
+        if self.file is not None:
+            self.file.close()
+
+
+class Unfinished:
+    """What is remembered in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def remember(self, it: Transfer) -> Claim:
+        """Note that a transfer begins; it waits for the disk. Where nothing can be written, it is
+        carried all the same, and not remembered."""
+        try:
+            return self._remember(it)
+        except OSError:
+            return Claim(it)
+
+    def _remember(self, it: Transfer) -> Claim:
+        text = json.dumps(asdict(it), indent=1).encode()
+        mark = hashlib.sha256(text).hexdigest()[:32]
+        place = self._folder / f"{mark}.json"
+        file = locked(place)
+        if file is not None:  # it was begun before, and nobody carries it
+            return Claim(it, place, file)
+        if place.exists():
+            place = self._folder / f"{mark}-{secrets.token_hex(4)}.json"
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self._folder / f"{secrets.token_hex(8)}{_NEW}"
+        file = locked(new, make=True)
+        if file is None:
+            return Claim(it)
+        file.write(text)
+        os.fsync(file.fileno())
+        new.rename(place)
+        return Claim(it, place, file)
+
+    def take(self, server: str, user: str) -> list[Claim]:
+        """Return those of a user at a server that nobody carries, oldest first."""
+        found = []
+        for place in self._places():
+            file = locked(place)
+            it = _read(file) if file is not None else None
+            if it is not None and (it.server, it.user) == (server, user):
+                found.append(Claim(it, place, file))
+            elif file is not None:
+                if place.suffix == _NEW:  # who wrote it was killed meanwhile
+                    place.unlink(missing_ok=True)
+                file.close()
+        return found
+
+    def _places(self) -> list[Path]:
+        try:
+            times = {place: place.stat().st_mtime_ns for place in self._folder.iterdir()}
+        except OSError:
+            return []
+        return sorted(times, key=lambda place: times[place])
+
+
+def _read(file: BinaryIO) -> Transfer | None:
+    """Return what a file remembers; None if it is none of ours, or of another version."""
+    try:
+        return Transfer(**json.loads(file.read()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,314 @@
+"""Transfers that outlast the client that began them."""
+
+import os
+import random
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.client.driving import Piped, state_of
+
+SIZE = 20_000_000
+CONTENT = random.Random(3).randbytes(SIZE)
+SLOW = 5_000_000
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that starts a client of `bot`, always in the same folder, or `where`."""
+    started = []
+
+    def start(server, *options, where="bot's"):
+        folder = tmp_path / where
+        client = Piped(folder, "bot", "127.0.0.1", str(server.port), *options)
+        started.append(client)
+        return client
+
+    yield start
+    for client in started:
+        client.kill()
+
+
+def parts(folder: Path) -> list[Path]:
+    """Return the hidden files of what is not whole."""
+    return sorted(folder.glob(".*.part-*"))
+
+
+def remembered(client: Piped) -> list[str]:
+    """Return the names of the files in which transfers are remembered."""
+    state = state_of(client.folder)
+    return sorted(os.listdir(state)) if state.exists() else []
+
+
+def offsets(net, verb: str) -> list[int]:
+    """Return where each carrier that a client sent began."""
+    lines = re.findall(rb"%b \S+ (\d+)\n" % verb.encode(), b"".join(net.sent_up))
+    return [int(offset) for offset in lines]
+
+
+def half_fetched(run, server, net, name="big"):
+    """Return a client that has some of a file."""
+    (server.files / name).write_bytes(CONTENT)
+    net.bytes_a_second = SLOW
+    client = run(net)
+    client.expect("You are in")
+    client.type(f"/get {name}")
+    net.wait_for("GET ")
+    net.wait_down(2_000_000)
+    return client
+
+
+def half_sent(run, net, line="big", room="lobby", *options):
+    """Return a client that has sent some of a file."""
+    client = run(net, *options)
+    client.expect(f"You are in {room}")
+    (client.folder / "big").write_bytes(CONTENT)
+    net.bytes_a_second = SLOW
+    client.type(line)
+    net.wait_for("PUT ")
+    net.wait_up(2_000_000)
+    return client
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_download_goes_on_when_the_client_is_started_again(server, run, wire, how):
+    """However the first one ended, the second one fetches only what is missing."""
+    net = wire(server)
+    client = half_fetched(run, server, net)
+    client.process.send_signal(how)
+    client.wait()
+    assert not (client.folder / "bot" / "big").exists()
+    (part,) = parts(client.folder / "bot")
+    assert CONTENT.startswith(part.read_bytes())
+    assert len(remembered(client)) == 1
+    net.bytes_a_second = None
+    again = run(net)
+    again.expect(r"^\* going on with big \(\d+% of 20\.0 MB\)$")
+    again.expect(r"big .* is saved as bot/big, checked")
+    assert (client.folder / "bot" / "big").read_bytes() == CONTENT
+    assert os.listdir(client.folder / "bot") == ["big"]
+    assert offsets(net, "GET")[1] > 0
+    again.finish()
+    assert remembered(client) == []
+
+
+def test_a_download_goes_on_when_it_is_asked_for_again(server, run, wire):
+    """Also where nothing is remembered but what is in the folder."""
+    net = wire(server)
+    client = half_fetched(run, server, net)
+    client.process.send_signal(signal.SIGINT)
+    client.wait()
+    for path in state_of(client.folder).iterdir():
+        path.unlink()
+    net.bytes_a_second = None
+    again = run(net)
+    again.expect("You are in")
+    again.type("/get big")
+    again.expect(r"^\* going on with big")
+    again.expect("big .* is saved as")
+    assert offsets(net, "GET")[1] > 0
+    assert (client.folder / "bot" / "big").read_bytes() == CONTENT
+
+
+def test_a_part_that_is_not_what_was_sent_is_fetched_anew(server, run, wire):
+    """It is thrown away, and the file comes whole from its beginning."""
+    net = wire(server)
+    client = half_fetched(run, server, net)
+    client.process.kill()
+    client.wait()
+    (part,) = parts(client.folder / "bot")
+    with part.open("r+b") as file:
+        file.write(b"something else")
+    net.bytes_a_second = None
+    again = run(net)
+    again.expect("big .* is saved as")
+    assert (client.folder / "bot" / "big").read_bytes() == CONTENT
+    assert os.listdir(client.folder / "bot") == ["big"]
+    assert offsets(net, "GET")[-1] == 0
+
+
+def test_a_file_that_is_no_longer_there_is_forgotten(server, run, wire):
+    """That is told once, and nothing stays of it."""
+    net = wire(server)
+    client = half_fetched(run, server, net)
+    client.process.kill()
+    client.wait()
+    (server.files / "big").unlink()
+    again = run(net)
+    again.expect("! big is not saved: ")
+    again.finish()
+    assert remembered(client) == []
+    assert os.listdir(client.folder / "bot") == []
+
+
+def test_two_clients_that_fetch_one_file_do_not_write_to_one_part(server, run, wire):
+    """Each saves it whole, under a name of its own."""
+    net = wire(server)
+    first = half_fetched(run, server, net)
+    other = Piped(
+        first.folder.with_name("other"),
+        "ann",
+        "127.0.0.1",
+        str(server.port),
+        "--downloads",
+        str(first.folder / "bot"),
+    )
+    try:
+        other.expect("You are in")
+        other.type("/get big")
+        other.expect("is saved as .*/bot/big, checked")
+        net.bytes_a_second = None
+        first.expect(r"is saved as .*bot/big \(2\), checked")
+    finally:
+        other.kill()
+    for name in ("big", "big (2)"):
+        assert (first.folder / "bot" / name).read_bytes() == CONTENT
+
+
+def test_a_file_that_is_on_its_way_is_not_fetched_twice(server, run, wire):
+    """Who asks once more is told so."""
+    net = wire(server)
+    client = half_fetched(run, server, net)
+    client.type("/get big")
+    client.expect(r"^\* big is on its way already\.$")
+    net.bytes_a_second = None
+    client.expect("is saved as")
+    client.finish()
+    assert os.listdir(client.folder / "bot") == ["big"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_upload_goes_on_when_the_client_is_started_again(server, connect, run, wire, how):
+    """However the first one ended, the second one sends only what is missing, and it is shared
+    once."""
+    anna = connect(server, "anna")
+    net = wire(server)
+    client = half_sent(run, net)
+    client.process.send_signal(how)
+    client.wait()
+    net.bytes_a_second = None
+    again = run(net)
+    again.expect(r"^\* going on with big \(\d+% of 20\.0 MB\)$")
+    again.expect(r"^\* big \(20\.0 MB\) is sent\.$")
+    anna.expect("* bot shared big")
+    assert (server.files / "big").read_bytes() == CONTENT
+    assert offsets(net, "PUT")[1] > 0
+    again.finish("bye for now")
+    anna.expect("bye for now")
+    assert anna.seen.count("shared big") == 1
+    assert remembered(client) == []
+
+
+def test_a_private_upload_goes_on(server, connect, run, wire):
+    """To whom it was for, and to nobody else."""
+    anna = connect(server, "anna")
+    net = wire(server)
+    client = half_sent(run, net, "big @anna")
+    client.process.kill()
+    client.wait()
+    net.bytes_a_second = None
+    again = run(net)
+    again.expect("going on with big")
+    again.expect("is sent to anna")
+    anna.expect("* bot sent you big")
+
+
+def test_an_upload_to_another_room_waits_until_one_is_there(server, connect, run, wire):
+    """One sentence says so; it goes on when one comes to the room."""
+    net = wire(server)
+    client = half_sent(run, net, "big", "lab", "--room", "lab")
+    client.process.kill()
+    client.wait()
+    net.bytes_a_second = None
+    again = run(net)
+    again.expect("You are in lobby")
+    again.expect(r"^\* big goes on once you are in lab\.$")
+    again.type("/join lab")
+    again.expect("going on with big")
+    again.expect("big .* is sent")
+    assert remembered(client) == []
+
+
+@pytest.mark.parametrize("change", ["gone", "shorter", "other"])
+def test_a_source_that_is_not_what_it_was_is_told_and_forgotten(server, run, wire, change):
+    """And nothing of it is shared."""
+    net = wire(server)
+    client = half_sent(run, net)
+    client.process.kill()
+    client.wait()
+    path = client.folder / "big"
+    match change:
+        case "gone":
+            path.unlink()
+        case "shorter":
+            os.truncate(path, 1000)
+        case "other":
+            path.write_bytes(CONTENT[::-1])
+    net.bytes_a_second = None
+    again = run(net)
+    again.expect("! big is not sent: (There is no file|It changed)")
+    again.finish()
+    assert remembered(client) == []
+    assert not (server.files / "big").exists()
+
+
+def test_an_upload_that_had_all_come_is_not_shared_again(server, connect, run, wire):
+    """All of it was there, and only the word that it was did not come back."""
+    anna = connect(server, "anna")
+    net = wire(server)
+    client = run(net)
+    client.expect("You are in")
+    (client.folder / "big").write_bytes(CONTENT)
+    net.deaf_to = b"= "
+    client.type("big")
+    anna.expect("* bot shared big")
+    client.process.kill()
+    client.wait()
+    net.deaf_to = None
+    again = run(net)
+    again.expect("big .* is sent")
+    again.finish("bye for now")
+    anna.expect("bye for now")
+    assert anna.seen.count("shared big") == 1
+    assert remembered(client) == []
+
+
+def test_what_another_client_carries_is_left_to_it(server, run, wire):
+    """A second client of the same user does not go on with what the first one does."""
+    net = wire(server)
+    first = run(net)
+    first.expect("You are in")
+    first.type("/register sesame")
+    first.expect("is your name")
+    (server.files / "big").write_bytes(CONTENT)
+    net.bytes_a_second = SLOW
+    first.type("/get big")
+    net.wait_for("GET ")
+    second = run(server)
+    second.type("sesame")
+    shown = second.finish("/who")
+    assert any("in lobby" in line for line in shown)
+    assert not [line for line in shown if "big" in line]
+    net.bytes_a_second = None
+    first.expect("is saved as")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"server": 1}', b"\xff"])
+def test_a_damaged_memory_is_passed_over(server, run, content):
+    """The client starts as if it was not there."""
+    client = run(server)
+    client.finish("hello")
+    state = state_of(client.folder)
+    state.mkdir(exist_ok=True)
+    (state / "x.json").write_bytes(content)
+    assert not [line for line in run(server).finish("hello") if line.startswith("! ")]
+
+
+def test_a_memory_that_cannot_be_written_is_no_hindrance(server, run):
+    """Files move as ever; only the next start knows nothing of them."""
+    (server.files / "small").write_bytes(b"x")
+    client = run(server)
+    state_of(client.folder).write_text("a file, where the folder should be")
+    assert any("is saved as" in line for line in client.finish("/get small"))

@@ -1,0 +1,92 @@
+"""What one sees of a transfer."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prompt_toolkit.utils import get_cwidth
+
+from chatservice.client.progress import Progress, shortened
+
+
+def moving(name="report.pdf", size=3_000_000_000, begun=0):
+    """Return a transfer that begins at second 100, with so many bytes there already."""
+    it = Progress(name, size, "")
+    it.begin(begun, 100.0)
+    return it
+
+
+def test_a_line_tells_all():
+    """A bar, how much there is, how fast it moves, and how long it will take."""
+    it = moving(size=4_000_000_000, begun=1_770_000_000)
+    it.done += 30_000_000
+    assert it.line(102.5) == "report.pdf [####------] 45%  12.0 MB/s  4 min left"
+
+
+def test_at_the_start_nobody_knows_how_fast():
+    """Then nothing is said about it; nor is an end foretold while nothing moves."""
+    it = moving(begun=1_500_000_000)
+    assert it.line(100.0) == "report.pdf [#####-----] 50%"
+    assert it.line(101.0) == "report.pdf [#####-----] 50%  0 bytes/s"
+
+
+def test_bytes_that_were_there_do_not_count():
+    """Of a transfer that went on, the rate is that of what moved since."""
+    it = moving(begun=2_000_000_000)
+    it.done += 1_000_000
+    assert it.rate(101.0) == 1_000_000
+
+
+def test_only_the_last_seconds_count():
+    """One that was fast and is slow now is slow, and one that has stopped has stopped."""
+    it = moving()
+    for second in range(1, 60):
+        it.done += 10_000_000 if second < 40 else 1_000_000
+        rate = it.rate(100.0 + second)
+    assert rate == 1_000_000
+    for second in range(60, 70):
+        rate = it.rate(100.0 + second)
+    assert rate == 0
+
+
+def test_what_goes_on_again_begins_to_be_measured_anew():
+    """After a broken connection, the time without one does not count."""
+    it = moving()
+    it.done = 5_000_000
+    it.rate(101.0)
+    it.begin(5_000_000, 500.0)
+    it.done += 2_000_000
+    assert it.rate(501.0) == 2_000_000
+
+
+def test_an_empty_file_is_all_there():
+    """And nothing is divided by its size."""
+    assert moving(size=0).line(101.0).startswith("report.pdf [##########] 100%")
+
+
+@given(
+    st.text(st.characters(categories=["L", "N", "Mn", "So", "Zs"]), min_size=1, max_size=255),
+    st.integers(0, 1 << 50),
+    st.floats(0, 1),
+    st.floats(0.001, 1e6),
+)
+def test_a_line_fits_80_columns(name, size, part, seconds):
+    """Whatever the name, its script, and the numbers."""
+    it = moving(name, size)
+    it.done = int(size * part)
+    assert get_cwidth(it.line(100.0 + seconds)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "cut"),
+    [
+        ("report.pdf", 10, "report.pdf"),
+        ("report.pdf", 9, "repo….pdf"),
+        ("a long name of a report.pdf", 14, "a long …rt.pdf"),
+        ("漢字漢字漢字", 8, "漢字…字"),
+    ],
+)
+def test_names_are_cut_in_the_middle(name, columns, cut):
+    """Where one sees both how they begin, and what kind of file it is."""
+    found = shortened(name, columns)
+    assert get_cwidth(found) <= columns
+    assert found == cut
