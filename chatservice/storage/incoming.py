@@ -77,7 +77,9 @@ class Upload:
         put: Callable[[Partial, str], Awaitable[FileMark]],
         ended: Callable[[Partial, bool], "Deferred[Any]"],
     ) -> None:
+        assert partial.sha256 is not None  # it is open
         self._partial = partial
+        self._digest = partial.sha256
         self._file = file
         self._skip = skip
         self._aside = aside
@@ -135,18 +137,14 @@ class Upload:
         self._writing.addCallbacks(self._stored, self._failed).addBoth(self._written_out)
 
     def _store(self, gathered: list[bytes]) -> int:
-        partial, digest = self._partial, self._partial.sha256
-        assert digest is not None
-        partial.sha256 = None  # until both have it
         written = 0
         for data in gathered:
             view = memoryview(data)
             while view:
                 view = view[self._file.write(view) :]
-            digest.update(data)
+            self._digest.update(data)
             written += len(data)
-        partial.have += written
-        partial.sha256 = digest
+        self._partial.have += written
         return written
 
     def _stored(self, count: int) -> None:
@@ -159,7 +157,6 @@ class Upload:
 
     def _failed(self, failure: Any) -> None:
         self.log.failure("writing {file} failed", failure, file=self._partial.declared.name)
-        self._partial.sha256 = None  # who knows what is there
         self._error = failure.value
 
     def _written_out(self, _: Any) -> None:
@@ -212,15 +209,15 @@ class Upload:
 
     async def _written(self) -> None:
         self._flush()
-        while self._writing is not None or self._gathered:
+        while self._writing is not None or self._gathered or self._syncing is not None:
             await self._written_once()
             self._flush()
 
     def _checked(self) -> str:
-        declared, digest = self._partial.declared, self._partial.sha256
+        declared, digest = self._partial.declared, self._digest
         if self._over:
             raise Refusal(Code.INCOMPLETE, "Another connection goes on with it; see there.")
-        if self._partial.have != declared.size or digest is None:
+        if self._partial.have != declared.size:
             raise Refusal(Code.INCOMPLETE, "Not all of its bytes came; send it again.")
         if declared.sha256 not in (None, digest.hexdigest()):
             self._worthless = True
@@ -272,6 +269,8 @@ class Upload:
             return
         self._file.close()
         self._closed = True
+        if self._error is not None:
+            self._partial.sha256 = None  # it may have taken in what is not there
         if self._partial.upload is self:
             self._partial.upload = None
         may_go_on = self._partial.number is not None and not self._worthless

@@ -239,7 +239,7 @@ def test_transfers_are_listed_and_cancelled(server, connect, enter, program):
     assert down.read(1000) == bytes(1000)
     up = carrier(server, connect, f"PUT {asked(program)['ticket']}", DATA[:1_500_000])
     infos = {}
-    while infos.get("a", {}).get("done") != 1_500_000 or "big" not in infos:
+    while infos.get("a", {}).get("done", 0) < 1_000_000 or "big" not in infos:
         program.ask(do="transfers")
         infos = {it["name"]: it for it in program.event("ok")["transfers"]}
     assert (infos["a"]["up"], infos["a"]["size"], infos["a"]["stopped"]) == (True, 3_000_000, False)
