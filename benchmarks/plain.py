@@ -41,14 +41,16 @@ def main() -> None:
     """Listen on the port that is named, and serve one connection after another."""
     port, folder = int(sys.argv[1]), Path(sys.argv[2])
     listening = socket.create_server(("127.0.0.1", port))
+    number = 0
     while True:
         connection, _ = listening.accept()
         with connection:
             words = _first_line(connection).split()
             if words[:1] == [b"PUT"]:
-                put(connection, int(words[1]), folder / "file")
+                number += 1  # what was sent before is kept, as by any server
+                put(connection, int(words[1]), folder / f"file{number}")
             elif words[:1] == [b"GET"]:
-                get(connection, folder / "file")
+                get(connection, folder / f"file{number}")
 
 
 def _first_line(connection: socket.socket) -> bytes:

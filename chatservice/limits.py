@@ -98,6 +98,9 @@ KEEP_SECONDS = 60.0
 TICKET_SECONDS = 600.0
 """Time to use a ticket: enough to paste it into another terminal."""
 
+TICKETS = 10_000
+"""Tickets that are out: beyond that, the oldest goes. A few MB."""
+
 NOTE_BLOCKS = 1000
 """Blocks after which the logs' last positions are noted: so many, and those of a batch, are looked
 through at the next start, if this one ends without warning."""

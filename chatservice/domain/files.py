@@ -6,7 +6,7 @@ from chatservice import names
 from chatservice.answers import TransferInfo
 from chatservice.domain.people import People
 from chatservice.domain.places import Session, User, account_shelf
-from chatservice.domain.ports import Declared, Draft, Engine, Incoming, Outgoing
+from chatservice.domain.ports import Declared, Draft, Engine, Incoming, Outgoing, Place
 from chatservice.domain.quotas import Bounds, Quotas, Reservation
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.tickets import Download, Right, Target, Tickets, Upload
@@ -73,6 +73,8 @@ class Files:
         names.file(name)
         target = await self.target(session, room, to)
         user = session.needs_user()
+        if not target.shelf and name.endswith(" (room)"):  # where a room's shelf may be
+            raise Refusal(Code.BAD_FILE_NAME, "That name is kept for a room; take another one.")
         author = None
         if not session.echo and session.here is not None and session.here.log is target.log:
             author = session.here.sessions[session]
@@ -80,7 +82,7 @@ class Files:
             target, name, size, sha256.lower() if sha256 else None, user.name, user.key, author
         )
         declared = self._declared(upload)
-        used = await self.shelves.used(declared.shelf, declared.who)
+        used = await self.shelves.used(declared)
         self.quotas.check(declared, await self.shelves.have(declared), used)
         return upload
 
@@ -100,11 +102,19 @@ class Files:
             return None
         for place in await self.shelves.places(upload.size, upload.sha256):
             if self._may_read(session, place.shelf):
-                mark = await self.shelves.copy(place, self._declared(upload))
+                mark = await self._copied(place, self._declared(upload))
                 if mark is not None:
                     await self.share(upload, mark)
                     return mark
         return None
+
+    async def _copied(self, place: Place, declared: Declared) -> FileMark | None:
+        used = await self.shelves.used(declared)
+        reservation = self.quotas.reserve(declared, 0, used)
+        try:
+            return await self.shelves.copy(place, declared)
+        finally:
+            reservation.release()
 
     def _may_read(self, session: Session, shelf: str) -> bool:
         if shelf == session.needs_user().shelf:
@@ -118,7 +128,7 @@ class Files:
         """Begin to take in a file's bytes behind the first `offset`; `stop` ends their coming."""
         declared = self._declared(upload)
         have = await self.shelves.have(declared)
-        used = await self.shelves.used(declared.shelf, declared.who)
+        used = await self.shelves.used(declared)
         reservation = self.quotas.reserve(declared, have, used)
         try:
             incoming = await self.shelves.receive(declared, offset)
@@ -245,10 +255,10 @@ class Files:
         user = session.needs_user()
         names.file(name)
         shelf = self.shelf(session, room)
+        log = self._rooms.of(session, room).log if room != "@" else None
         removed = await self.shelves.remove(shelf, name, version, "" if room == "@" else user.name)
         self._report("{user} removed {file}", user=user.name, file=name)
-        if room != "@":
-            log = self._rooms.of(session, room).log
+        if log is not None:
             text = name if version is None else f"{name} #{version}"
             run = Run(Kind.REMOVED, self._now(), user.name, (text,))
             await self._recorder.stored(Draft(log, run))

@@ -255,8 +255,9 @@ class Shelves(Protocol):
         SHA-256 was declared. The version of its `mark` is 0: it has none yet. Its last byte can
         only be read once it is on the shelf."""
 
-    def used(self, shelf: str, who: str) -> Awaitable[Used]:
-        """How much room is taken, and how much there is."""
+    def used(self, declared: Declared) -> Awaitable[Used]:
+        """How much room is taken on the shelf and by the user, but for this upload, and how much
+        there is."""
 
     def have(self, declared: Declared) -> Awaitable[int]:
         """How many bytes are there of an upload that stopped half-way."""

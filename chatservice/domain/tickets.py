@@ -61,8 +61,11 @@ class Tickets:
 
     def issue(self, right: Download | Upload, now: float) -> str:
         """Hand out a ticket: 144 random bits, good for `limits.TICKET_SECONDS`, once."""
-        for ticket in [t for t, (until, _) in self._out.items() if until < now]:
-            del self._out[ticket]
+        while self._out:  # the oldest ones come first
+            oldest = next(iter(self._out))
+            if self._out[oldest][0] >= now and len(self._out) < limits.TICKETS:
+                break
+            del self._out[oldest]
         ticket = secrets.token_urlsafe(18)
         self._out[ticket] = now + limits.TICKET_SECONDS, right
         return ticket

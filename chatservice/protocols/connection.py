@@ -335,6 +335,10 @@ class ChatProtocol(LineStream):
         """
 
         def begin(arrival: Arrival) -> None:
+            if not self.connected:
+                arrival.abandon()
+                return
+
             async def share() -> FileMark:
                 mark = await arrival.finish()
                 await chat.files.share(upload, mark)
@@ -426,6 +430,10 @@ class ChatProtocol(LineStream):
 
         The transport must have no producer: the file is it for now.
         """
+        if not self.connected:
+            outgoing.close()
+            ended()
+            return
         self.hold("file")
 
         def done(result: Any) -> None:

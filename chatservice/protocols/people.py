@@ -243,6 +243,9 @@ class Person:
         self._connection.serve(opening, lambda outgoing: self._send(outgoing, offset), self.refuse)
 
     def _send(self, outgoing: Outgoing, offset: int) -> None:
+        if not self._connection.connected:
+            outgoing.close()
+            return
         try:
             outgoing.seek(offset)
         except Refusal:

@@ -44,17 +44,17 @@ class Sender:
         elif waiting is None:
             self._transport.unregisterProducer()
             self._ended.callback(None)
-        else:
+        else:  # a pull producer that writes nothing would be asked again at once, over TLS
             self._waiting = True
+            self._transport.unregisterProducer()
             Deferred.fromCoroutine(_awaited(waiting)).addCallbacks(self._go_on, self._fail)
 
     def _go_on(self, _: None) -> None:
         self._waiting = False
-        self.resumeProducing()
+        self._transport.registerProducer(self, False)  # which asks for the next bytes
 
     def _fail(self, failure: Failure) -> None:
         if not self._ended.called:
-            self._transport.unregisterProducer()
             self._ended.errback(failure)
 
     def stopProducing(self) -> None:

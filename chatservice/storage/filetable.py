@@ -70,6 +70,17 @@ class FileTable:
         sql = f"REPLACE INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         return self._change(self._commit, sql, [(shelf, *row) for row in rows])
 
+    def note(self, shelf: str, rows: Sequence[FileRow]) -> "Deferred[int]":
+        """Keep what was read of files that somebody dropped in, unless more is known of just these
+        files by now: who shared them."""
+        sql = (
+            f"INSERT INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET size = excluded.size, mtime = excluded.mtime,"
+            " sha256 = excluded.sha256, who = excluded.who, time = excluded.time"
+            " WHERE file.size <> excluded.size OR file.mtime <> excluded.mtime"
+        )
+        return self._change(self._commit, sql, [(shelf, *row) for row in rows])
+
     def drop(self, shelf: str, name: str, versions: Sequence[int]) -> "Deferred[int]":
         """Forget some versions of a file."""
         sql = "DELETE FROM file WHERE shelf = ? AND name = ? AND version = ?"

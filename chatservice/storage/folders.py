@@ -14,6 +14,7 @@ the database, and believed only while the file's size and modification time are 
 
 import heapq
 import itertools
+import secrets
 import shutil
 from bisect import bisect_left
 from collections.abc import Awaitable, Iterator, Sequence
@@ -21,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -31,6 +32,7 @@ from chatservice.domain.ports import Declared, Listed, Place, Unfinished, Used
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.storage import plain
+from chatservice.storage.alone import Alone
 from chatservice.storage.arriving import ArrivingFile
 from chatservice.storage.filetable import FileRow, FileTable
 from chatservice.storage.incoming import Partial, Upload
@@ -85,7 +87,8 @@ class Folders:
         self.root = root
         self._reactor = reactor
         self._table = table
-        self._putting = DeferredLock()
+        self._putting = Alone()
+        self._moved: dict[str, str] = {}
         self._pool = Pool(reactor, "chat-files", _THREADS)
         self._hashing = WorkThread(reactor, "chat-hashing", background=True)
         self._sweeping = WorkThread(reactor, "chat-sweeping", background=True)
@@ -121,6 +124,10 @@ class Folders:
         beside = folder.with_name(f"{folder.name} (room)")
         return beside if shelf and (beside.is_dir() or folder.is_file()) else folder
 
+    def _now(self, shelf: str) -> str:
+        """What a shelf is called now, that was a guest's when something began."""
+        return self._moved.get(shelf, shelf)
+
     def aside(self, what: Any, *args: Any) -> "Deferred[Any]":
         """Do `what(*args)` in a thread for files."""
         return self._pool.do(what, *args)
@@ -131,8 +138,9 @@ class Folders:
         """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
         rows = await self._table.rows(shelf)
         listed, unread, gone = await self.aside(_listed, self.folder(shelf), rows, after, limit)
-        for name in gone:
-            await self._drop_gone(shelf, name)
+        with suppress(Refusal):  # what the disk refuses now is done the next time
+            for name in gone:
+                await self._drop_gone(shelf, name)
         if unread and shelf not in self._being_swept:
             self._being_swept.add(shelf)
             sweeping = Deferred.fromCoroutine(self._sweep(shelf, iter(unread)))
@@ -143,7 +151,7 @@ class Folders:
 
     async def _drop_gone(self, shelf: str, name: str) -> None:
         """Forget what is known of versions that an operator has taken away: they take no room."""
-        async with self._putting:
+        async with self._putting.with_((shelf, name)):
             rows = await self._table.versions(shelf, name)
             file = await self._file(shelf, name)
             there = {it.number for it in file.versions}
@@ -158,7 +166,7 @@ class Folders:
             rows = await self._sweeping.do(plain.digests, folder, unread, lambda: self._closed)
             if not rows:
                 return
-            await self._table.keep(shelf, rows)
+            await self._table.note(shelf, rows)
 
     async def versions(self, shelf: str, name: str) -> Sequence[FileInfo]:
         """All versions of a file."""
@@ -174,6 +182,7 @@ class Folders:
 
     async def open(self, shelf: str, name: str, version: int | None = None) -> plain.OpenFile:
         """Open a file; one that was not read yet is hashed first."""
+        shelf = self._now(shelf)
         it = _meant(await self._file(shelf, name), version)
         if it is None:
             raise _missing(name, version)
@@ -213,17 +222,19 @@ class Folders:
             except OSError:
                 raise _missing(name) from None
             await _pause(self._reactor, plain.SETTLED_SECONDS / 4)
-        await self._table.keep(shelf, [row])
+        await self._table.note(shelf, [row])
         return row
 
     def arriving(self, shelf: str, name: str) -> ArrivingFile | None:
         """Open a file that is being uploaded."""
         return self._partials.arriving(shelf, name)
 
-    async def used(self, shelf: str, who: str) -> Used:
-        """How much room is taken, and how much there is."""
-        here, theirs = await self._table.used(shelf, who)
-        return Used(here, theirs, shutil.disk_usage(self.root).free)
+    async def used(self, declared: Declared) -> Used:
+        """How much room is taken, but for this upload, and how much there is."""
+        here, theirs = await self._table.used(declared.shelf, declared.who)
+        begun_here, begun_theirs = self._partials.held(declared)
+        free = shutil.disk_usage(self.root).free
+        return Used(here + begun_here, theirs + begun_theirs, free)
 
     # -- what comes ------------------------------------------------------------------------------
 
@@ -248,9 +259,11 @@ class Folders:
 
         One after another, so that the same file coming twice at once is seen to be the same.
         """
-        async with self._putting:
+        declared = partial.declared
+        declared = declared._replace(shelf=self._now(declared.shelf), sha256=sha256)
+        async with self._putting.with_((declared.shelf, declared.name)):
             await self.aside(partial.path.chmod, 0o644)
-            return await self._put(partial.path, partial.declared._replace(sha256=sha256))
+            return await self._put(partial.path, declared)
 
     async def _put(self, part: Path, declared: Declared) -> FileMark:
         shelf, name, size, sha256, who, time = declared
@@ -258,10 +271,8 @@ class Folders:
         _, newest, last = await self._file(shelf, name)
         known = newest.row if newest is not None else None
         if newest is not None and known is None and newest.size == size:
-            with suppress(Refusal):  # a server that was killed did not come to note whose it is
-                known = (await self._hash(shelf, name, newest))._replace(who=who, time=time)
-                if known.sha256 == sha256:
-                    await self._table.keep(shelf, [known])
+            with suppress(Refusal):  # a server that was killed then put it there, or an operator
+                known = await self._hash(shelf, name, newest)
         if known is not None and (known.size, known.sha256) == (size, sha256):
             return FileMark(name, size, sha256, known.version)
         there, number = newest.number if newest is not None else 0, last + 1
@@ -283,25 +294,25 @@ class Folders:
         it = _meant(await self._file(place.shelf, place.name), place.version)
         if it is None or it.row is None or it.row.sha256 != declared.sha256:
             return None
-        async with self._putting:
-            part = self.root / ".partial" / f"copy-{place.version}"
-            try:
-                await self.aside(plain.duplicate, it.path, part)
-                if await self.aside(plain.status, it.path) != (it.size, it.mtime):
-                    return None
+        part = self.root / ".partial" / f"copy-{secrets.token_hex(8)}"
+        try:
+            await self.aside(plain.duplicate, it.path, part)
+            if await self.aside(plain.status, it.path) != (it.size, it.mtime):
+                return None
+            async with self._putting.with_((declared.shelf, declared.name)):
                 return await self._put(part, declared)
-            except OSError as error:
-                self.log.error("{file} cannot be copied: {why}", file=declared.name, why=str(error))
-                sentence = f"The server could not store {declared.name}; try again later."
-                raise Refusal(Code.NOT_STORED, sentence) from error
-            finally:
-                await self.aside(part.unlink, True)
+        except OSError as error:
+            self.log.error("{file} cannot be copied: {why}", file=declared.name, why=str(error))
+            sentence = f"The server could not store {declared.name}; try again later."
+            raise Refusal(Code.NOT_STORED, sentence) from error
+        finally:
+            await self.aside(part.unlink, True)
 
     # -- what goes -------------------------------------------------------------------------------
 
     async def remove(self, shelf: str, name: str, version: int | None, who: str) -> Sequence[int]:
         """Take a version of a file away, or all that are `who`'s."""
-        async with self._putting:
+        async with self._putting.with_((shelf, name)):
             versions, newest, _ = await self._file(shelf, name)
             meant = [it for it in versions if version in (None, it.number)]
             if not meant:
@@ -316,6 +327,7 @@ class Folders:
 
     async def move(self, shelf: str, to: str) -> None:
         """Call a shelf otherwise."""
+        self._moved[shelf] = to
         if await self.aside(plain.rename_folder, self.folder(shelf), self.folder(to)):
             await self._table.move(shelf, to)
 
@@ -324,7 +336,12 @@ class Folders:
         folder = self.folder(shelf)
         if not folder.exists():  # as for nearly every guest
             return succeed(None)
-        return Deferred.fromCoroutine(self._forget(shelf, folder))
+        forgetting = Deferred.fromCoroutine(self._forget(shelf, folder))
+        return forgetting.addErrback(
+            lambda failure: self.log.failure(
+                "the files of a guest who left are not dropped", failure
+            )
+        )
 
     async def _forget(self, shelf: str, folder: Path) -> None:
         await self.aside(shutil.rmtree, folder, True)

@@ -30,7 +30,8 @@ class Partial:
 
     `sha256` has taken in just these; None if that has to be done again (`open`). `number` is that
     of its row in the database; None for an upload that can never go on, since nobody can tell
-    whether it is the same file: its SHA-256 was not declared. `upload` is who writes to it now.
+    whether it is the same file: its SHA-256 was not declared. `upload` is who writes to it now;
+    `taken` says that somebody is about to.
     """
 
     def __init__(self, declared: Declared, path: Path, number: int | None, have: int = 0) -> None:
@@ -40,14 +41,28 @@ class Partial:
         self.have = have
         self.sha256: hashlib._Hash | None = None
         self.upload: Upload | None = None
+        self.taken = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody writes to it, or is about to."""
+        return self.taken or self.upload is not None
 
     def open(self) -> IO[bytes]:
-        """Open the file, to go on behind what is there. What may not be right of it is cut off."""
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        """Open the file, to go on behind what is there: `have` says how much that is. What may not
+        be right of it is cut off."""
+        try:
+            handle = os.open(self.path, os.O_RDWR | (0 if self.have else os.O_CREAT), 0o644)
+        except FileNotFoundError:
+            self.have, self.sha256 = 0, None
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         file = os.fdopen(handle, "r+b", buffering=0)
         try:
+            size = os.fstat(handle).st_size
+            if size < self.have:
+                self.have, self.sha256 = size, None
+            os.ftruncate(handle, min(self.have, self.declared.size))
             if self.sha256 is None:
-                os.ftruncate(handle, min(self.have, self.declared.size))
                 self.have, self.sha256 = os.fstat(handle).st_size, plain.hash_of(file)
             file.seek(self.have)
         except BaseException:
@@ -153,7 +168,15 @@ class Upload:
         if self._unsynced >= SYNC_BYTES and self._syncing is None:
             self._unsynced = 0
             self._syncing = self._aside(os.fdatasync, self._file.fileno())
-            self._syncing.addErrback(self._failed).addBoth(self._synced)
+            self._syncing.addErrback(self._sync_failed).addBoth(self._synced)
+
+    def _not_synced(self, failure: Any) -> Any:
+        self._worthless = True
+        return failure
+
+    def _sync_failed(self, failure: Any) -> None:
+        self._worthless = True  # what is read back may never have got to the disk
+        self._failed(failure)
 
     def _failed(self, failure: Any) -> None:
         self.log.failure("writing {file} failed", failure, file=self._partial.declared.name)
@@ -195,7 +218,7 @@ class Upload:
             if self._error is not None:
                 raise self._error
             sha256 = self._checked()
-            await self._aside(os.fsync, self._file.fileno())
+            await self._aside(os.fsync, self._file.fileno()).addErrback(self._not_synced)
             mark = await self._put(self._partial, sha256)
             self._worthless = True  # it is on the shelf
             self.stored = True

@@ -8,10 +8,11 @@ import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -19,6 +20,7 @@ from chatservice import limits
 from chatservice.domain.ports import Declared, Unfinished
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
+from chatservice.storage.alone import Alone
 from chatservice.storage.arriving import ArrivingFile
 from chatservice.storage.filetable import FileTable, PartialRow
 from chatservice.storage.incoming import Partial, Upload
@@ -48,12 +50,13 @@ class Partials:
         self._put = put
         self._keep_seconds = keep_seconds
         self._known: dict[tuple[str, str, int, str | None, str], Partial] = {}
-        self._beginning = DeferredLock()
+        self._beginning = Alone()
         self._looking = LoopingCall(self._drop_old)
         self._looking.clock = reactor
         folder.mkdir(parents=True, exist_ok=True)
         there = {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
-        table.partials().addCallback(self._take_up, there)
+        taking = table.partials().addCallback(self._take_up, there)
+        taking.addErrback(lambda why: self.log.failure("unfinished uploads cannot be read", why))
 
     def _take_up(self, rows: Sequence[PartialRow], there: dict[str, int]) -> None:
         """Find again what was begun before this start; what belongs to nothing goes."""
@@ -65,7 +68,8 @@ class Partials:
                 path = self._folder / str(number)
                 self._known[_key(declared)] = Partial(declared, path, number, size)
         for name in there:
-            (self._folder / name).unlink()
+            with suppress(OSError):  # a folder that is none of ours
+                (self._folder / name).unlink()
 
     def start(self) -> None:
         """From now on, drop what is too old."""
@@ -85,6 +89,17 @@ class Partials:
             await partial.upload.closed()
         return partial.have if partial is not None else 0
 
+    def held(self, declared: Declared) -> tuple[int, int]:
+        """Return how many bytes there are of uploads that stopped half-way, but for this one: to
+        its shelf, and of its user."""
+        others = [
+            it
+            for it in self._known.values()
+            if not it.is_busy and _key(it.declared) != _key(declared)
+        ]
+        here = sum(it.have for it in others if it.declared.shelf == declared.shelf)
+        return here, sum(it.have for it in others if it.declared.who == declared.who)
+
     async def of(self, who: str) -> list[Unfinished]:
         """The uploads of a user that stopped half-way, oldest first."""
         for partial in tuple(self._known.values()):
@@ -93,7 +108,7 @@ class Partials:
         return [
             Unfinished(it.declared, it.have)
             for it in self._known.values()
-            if it.declared.who == who and it.upload is None
+            if it.declared.who == who and not it.is_busy
         ]
 
     def arriving(self, shelf: str, name: str) -> ArrivingFile | None:
@@ -101,12 +116,13 @@ class Partials:
         for partial in self._known.values():
             it, upload = partial.declared, partial.upload
             if (it.shelf, it.name) == (shelf, name) and upload is not None and it.sha256:
-                return ArrivingFile(partial, upload, partial.path.open("rb"), it.sha256)
+                with suppress(FileNotFoundError):  # it is being put on the shelf
+                    return ArrivingFile(partial, upload, partial.path.open("rb"), it.sha256)
         return None
 
     async def receive(self, declared: Declared, offset: int) -> Upload:
         """Begin an upload, or go on with one."""
-        async with self._beginning:
+        async with self._beginning.with_(_key(declared)):
             try:
                 return await self._receive(declared, offset)
             except OSError as error:
@@ -119,19 +135,25 @@ class Partials:
         if partial is not None and partial.upload is not None:
             await partial.upload.stop()
             partial = self._known.get(_key(declared))  # it may have come to its end
-        if partial is not None and partial.sha256 is None and partial.have:
-            file = await self._aside(partial.open)  # reads all that is there
-            file.close()
         have = partial.have if partial is not None else 0
-        if offset > have:
-            raise Refusal(
-                Code.BAD_OFFSET,
-                f"Only {have} of its bytes are here; send it again from there.",
-            )
+        _check_offset(offset, have)
         if partial is None:
             partial = await self._begun(declared)
-        file = await self._aside(partial.open)
-        return Upload(partial, file, have - offset, self._aside, self._put, self._ended)
+        partial.taken = True
+        try:
+            file = await self._aside(partial.open)
+        except BaseException:
+            if not partial.have:
+                self._forget(partial)
+            raise
+        finally:
+            partial.taken = False
+        try:
+            _check_offset(offset, partial.have)  # less of it may be there than was thought
+        except Refusal:
+            file.close()
+            raise
+        return Upload(partial, file, partial.have - offset, self._aside, self._put, self._ended)
 
     async def _begun(self, declared: Declared) -> Partial:
         if declared.sha256 is None:
@@ -162,25 +184,31 @@ class Partials:
     async def drop(self, declared: Declared) -> None:
         """Keep nothing of an upload that stopped half-way."""
         partial = self._known.get(_key(declared))
-        if partial is not None and partial.upload is None:
+        if partial is not None and not partial.is_busy:
             await self._forget(partial)
 
     def _drop_old(self) -> None:
         before = time.time() - self._keep_seconds
         for partial in list(self._known.values()):
-            if partial.upload is None:
+            if not partial.is_busy:
                 looking = self._aside(_changed, partial.path)
                 looking.addCallback(self._drop_if, partial, before)
                 looking.addErrback(lambda _: None)  # it went meanwhile
 
     def _drop_if(self, changed: float, partial: Partial, before: float) -> None:
-        if changed < before and partial.upload is None:
+        if changed < before and not partial.is_busy:
             self.log.info(
                 "dropped what came of {file}, which {user} did not go on with",
                 file=partial.declared.name,
                 user=partial.declared.who,
             )
             self._forget(partial)
+
+
+def _check_offset(offset: int, have: int) -> None:
+    if offset > have:
+        sentence = f"Only {have} of its bytes are here; send it again from there."
+        raise Refusal(Code.BAD_OFFSET, sentence)
 
 
 def _key(declared: Declared) -> tuple[str, str, int, str | None, str]:

@@ -177,7 +177,10 @@ def place(part: Path, folder: Path, name: str, there: int) -> int:
             if not os.path.samefile(wanted, kept):
                 raise
         sync(kept.parent)
-        os.replace(part, wanted)
+        new = part.with_name(f"{part.name}.new")  # `part` stays, until it is noted
+        new.unlink(missing_ok=True)
+        os.link(part, new)
+        os.replace(new, wanted)
     sync(folder)
     return os.lstat(wanted).st_mtime_ns
 
@@ -254,7 +257,12 @@ def rename_folder(folder: Path, to: Path) -> bool:
     if not folder.is_dir():
         return False
     to.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(to)
+    if not to.exists():
+        folder.rename(to)
+        return True
+    for path in folder.iterdir():  # something came there first: what has the same name stays there
+        if not (to / path.name).exists():
+            path.rename(to / path.name)
     return True
 
 

@@ -44,3 +44,14 @@ def test_tickets_cannot_be_guessed():
     made = {tickets.issue(RIGHT, 0) for _ in range(1000)}
     assert len(made) == 1000
     assert min(map(len, made)) >= 22
+
+
+def test_there_are_only_so_many(monkeypatch):
+    """Whoever asks for more and more loses the oldest ones."""
+    monkeypatch.setattr(limits, "TICKETS", 3)
+    tickets = Tickets()
+    out = [tickets.issue(RIGHT, 0) for _ in range(5)]
+    assert len(tickets) == 3
+    with pytest.raises(Refusal):
+        tickets.redeem(out[1], Download, 0)
+    assert tickets.redeem(out[4], Download, 0) == RIGHT

@@ -7,7 +7,7 @@ import random
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults
 
 from chatservice import limits
 from chatservice.domain.ports import Declared
@@ -241,3 +241,78 @@ def test_hashing_begins_where_the_file_is(tmp_path):
     (tmp_path / "a").write_bytes(DATA)
     with (tmp_path / "a").open("rb") as file:
         assert plain.hash_of(file).hexdigest() == SHA256
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_goes_on_is_not_cancelled_meanwhile(shelves):
+    """While what is there is read again, it is not taken for one that has stopped."""
+    await stop(await begun(shelves))
+    shelves.close()
+    shelves.open()
+    receiving = Deferred.fromCoroutine(shelves.folders.receive(declared(), 300_000))
+    assert await shelves.folders.unfinished("alice") == []
+    await shelves.folders.drop(declared())
+    incoming = await receiving
+    incoming.write(DATA[300_000:])
+    await incoming.finish()
+    assert (shelves.path / "SharedFiles" / "lab" / "a").read_bytes() == DATA
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_part_that_somebody_has_deleted_or_cut_off(shelves):
+    """Is missed: what is not there is sent again, and nothing else is put in its place."""
+    for change in (os.unlink, lambda path: os.truncate(path, 100)):
+        await stop(await begun(shelves))
+        (path,) = (shelves.path / "SharedFiles" / ".partial").iterdir()
+        change(path)
+        with pytest.raises(Refusal) as caught:
+            await shelves.folders.receive(declared(), 300_000)
+        assert caught.value.code is Code.BAD_OFFSET
+        have = await shelves.folders.have(declared())
+        assert have <= 100
+        incoming = await begun(shelves, DATA[have:], offset=have)
+        await incoming.finish()
+        assert (shelves.path / "SharedFiles" / "lab" / "a").read_bytes() == DATA
+        await shelves.folders.remove("lab", "a", None, "")
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_a_file_that_the_database_refuses(shelves, monkeypatch, there):
+    """Is not on the shelf; when the database takes it, it goes there without being sent again."""
+
+    def refuse(shelf, rows):
+        return fail(Refusal(Code.NOT_STORED, "The disk is full."))
+
+    if there:
+        await (await begun(shelves, b"old", declared(data=b"old"))).finish()
+    incoming = await begun(shelves, DATA)
+    monkeypatch.setattr(shelves.store.files, "keep", refuse)
+    with pytest.raises(Refusal):
+        await incoming.finish()
+    monkeypatch.undo()
+    path = shelves.path / "SharedFiles" / "lab" / "a"
+    assert path.exists() == there
+    assert not there or path.read_bytes() == b"old"
+    assert await shelves.folders.have(declared()) == len(DATA)
+    assert (await (await begun(shelves, b"", offset=len(DATA))).finish()).sha256 == SHA256
+    assert path.read_bytes() == DATA
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_for_a_guest_who_registers_meanwhile(shelves):
+    """It comes to the shelf that the user has now."""
+    incoming = await begun(shelves, DATA, declared(shelf=".guests/1"))
+    await shelves.folders.move(".guests/1", ".inboxes/bob")
+    await incoming.finish()
+    assert (shelves.path / "SharedFiles" / ".inboxes" / "bob" / "a").read_bytes() == DATA
+    (await shelves.folders.open(".guests/1", "a")).close()  # a ticket of before
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_stopped_half_way_takes_room(shelves):
+    """Of its user and its shelf, but not twice when it goes on."""
+    await stop(await begun(shelves))
+    assert (await shelves.folders.used(declared("b")))[:2] == (300_000, 300_000)
+    assert (await shelves.folders.used(declared("b", who="bob")))[:2] == (300_000, 0)
+    assert (await shelves.folders.used(declared()))[:2] == (0, 0)
