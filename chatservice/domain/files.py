@@ -97,13 +97,15 @@ class Files:
 
     async def already_here(self, session: Session, upload: Upload) -> FileMark | None:
         """Put a file on its shelf whose content is here already, where the sender could have read
-        it, and tell of it. Return None if there is none."""
+        it, and tell of it. Return None if there is none. What came of it before is not needed."""
         if upload.sha256 is None:
             return None
+        declared = self._declared(upload)
         for place in await self.shelves.places(upload.size, upload.sha256):
             if self._may_read(session, place.shelf):
-                mark = await self._copied(place, self._declared(upload))
+                mark = await self._copied(place, declared)
                 if mark is not None:
+                    await self.shelves.drop(declared)
                     await self.share(upload, mark)
                     return mark
         return None

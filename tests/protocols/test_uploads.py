@@ -126,6 +126,17 @@ def test_what_is_here_is_not_sent_again(server, connect, enter, program):
     assert get(bob, "b") == (mark("b", DATA), DATA)
 
 
+def test_what_is_here_takes_the_place_of_what_was_begun(server, connect, enter, program):
+    """Nothing is left half-way of an upload whose content has come from elsewhere meanwhile."""
+    carried(server, connect, "PUT", asked(program)["ticket"], data=DATA[:700_000])
+    assert asked(program)["offset"] == 700_000
+    put(enter("alice"), "b", DATA)
+    assert asked(program)["stored"]
+    assert left(server) == []
+    program.ask(do="transfers")
+    assert program.event("ok")["transfers"] == []
+
+
 @pytest.mark.parametrize("how", ["carrier", "person"])
 def test_one_that_stalls_gives_its_room_back(start_server, connect, how):
     """And its connection ends; what came can go on."""
