@@ -10,7 +10,7 @@ from chatservice.storage.checks import open_reader
 
 __all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
 
-VERSION = 3
+VERSION = 4
 """What `PRAGMA user_version` says. A change of `TABLES`, or of what `storage/blocks.py` makes, is a
 new version, with a step in `storage/upgrades.py`."""
 
@@ -28,15 +28,59 @@ CREATE TABLE room (
     key      TEXT NOT NULL UNIQUE,          -- names.key(name)
     name     TEXT NOT NULL,
     topic    TEXT NOT NULL DEFAULT '',
-    password TEXT                           -- argon2id, or NULL
+    password TEXT,                          -- argon2id, or NULL
+    access   TEXT NOT NULL DEFAULT 'public',
+    frozen   INTEGER NOT NULL DEFAULT 0,    -- whether only moderators speak
+    slow     INTEGER NOT NULL DEFAULT 0     -- seconds from one message of a user to the next
+);
+-- What holds for one in a room: who owns it, moderates it, is banned, muted or invited.
+CREATE TABLE rule (
+    log      INTEGER NOT NULL REFERENCES log(id),
+    what     TEXT NOT NULL,
+    whom     TEXT NOT NULL,                 -- names.key(name), or a range of addresses
+    until    INTEGER NOT NULL,              -- milliseconds since 1970; 0: for good
+    who      TEXT NOT NULL,                 -- who made it so
+    time     INTEGER NOT NULL,
+    PRIMARY KEY (log, what, whom)
+) WITHOUT ROWID;
+-- What moderators did, in the order in which they did it.
+CREATE TABLE deed (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    log      INTEGER NOT NULL REFERENCES log(id),
+    time     INTEGER NOT NULL,
+    who      TEXT NOT NULL,
+    what     TEXT NOT NULL                  -- as it was asked for
+);
+CREATE INDEX deed_place ON deed (log, id);
+-- Entries whose text was removed, in the order in which that was done (indexing.py).
+CREATE TABLE erased (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    log      INTEGER NOT NULL,
+    position INTEGER NOT NULL
 );
 CREATE TABLE account (
     key      TEXT PRIMARY KEY,              -- names.key(name)
     name     TEXT NOT NULL,
     password TEXT NOT NULL,                 -- argon2id
     inbox    INTEGER NOT NULL REFERENCES log(id),
-    shown    INTEGER NOT NULL DEFAULT 0     -- how far the inbox was read
+    shown    INTEGER NOT NULL DEFAULT 0,    -- how far the inbox was read
+    operator INTEGER NOT NULL DEFAULT 0     -- whether they run the server
 );
+-- Instead of a password: for programs, one by one revocable. A hash, as no one need read them.
+CREATE TABLE token (
+    sha256   TEXT PRIMARY KEY,
+    account  TEXT NOT NULL REFERENCES account(key),
+    label    TEXT NOT NULL,
+    log      INTEGER REFERENCES log(id),    -- the only room that it is good for, or NULL
+    time     INTEGER NOT NULL,
+    UNIQUE (account, label)
+) WITHOUT ROWID;
+-- A code that lets one person register, where that is by invitation.
+CREATE TABLE code (
+    code     TEXT PRIMARY KEY,
+    who      TEXT NOT NULL,
+    time     INTEGER NOT NULL
+) WITHOUT ROWID;
 -- What one commit added to one log: positions first..last, and the entries (storage/blocks.py).
 -- Rows are only ever appended: a table clustered by room scattered the pages of many rooms over
 -- the file and was slower. A guest's inbox has a negative log and is dropped with the guest.

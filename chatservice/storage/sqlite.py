@@ -305,7 +305,8 @@ class SqliteStore:
             for table in ("block", "said"):
                 self._db.execute(f"UPDATE {table} SET log = ? WHERE log = ?", (log, inbox.id))
             self._db.execute(
-                "INSERT INTO account VALUES (?, ?, ?, ?, ?)", (key, name, password, log, shown)
+                "INSERT INTO account (key, name, password, inbox, shown) VALUES (?, ?, ?, ?, ?)",
+                (key, name, password, log, shown),
             )
         inbox.id = log  # here, so that no batch in between goes where nobody looks
         return Account(name, password, log, shown)

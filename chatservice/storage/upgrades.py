@@ -170,5 +170,42 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
     )
 
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1_to_2, 2: _from_2_to_3}
+# -- from version 3 to version 4 -------------------------------------------------------------------
+#
+# Version 4 knows who may do what: what holds for one in a room, what moderators did, operators,
+# tokens and codes.
+
+
+def _from_3_to_4(db: sqlite3.Connection) -> None:
+    for column in (
+        "access TEXT NOT NULL DEFAULT 'public'",
+        "frozen INTEGER NOT NULL DEFAULT 0",
+        "slow INTEGER NOT NULL DEFAULT 0",
+    ):
+        db.execute(f"ALTER TABLE room ADD COLUMN {column}")
+    db.execute("ALTER TABLE account ADD COLUMN operator INTEGER NOT NULL DEFAULT 0")
+    for sql in (
+        "CREATE TABLE rule (log INTEGER NOT NULL REFERENCES log(id), what TEXT NOT NULL,"
+        " whom TEXT NOT NULL, until INTEGER NOT NULL, who TEXT NOT NULL, time INTEGER NOT NULL,"
+        " PRIMARY KEY (log, what, whom)) WITHOUT ROWID",
+        "CREATE TABLE deed (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " log INTEGER NOT NULL REFERENCES log(id), time INTEGER NOT NULL, who TEXT NOT NULL,"
+        " what TEXT NOT NULL)",
+        "CREATE INDEX deed_place ON deed (log, id)",
+        "CREATE TABLE erased (id INTEGER PRIMARY KEY AUTOINCREMENT, log INTEGER NOT NULL,"
+        " position INTEGER NOT NULL)",
+        "CREATE TABLE token (sha256 TEXT PRIMARY KEY, account TEXT NOT NULL"
+        " REFERENCES account(key), label TEXT NOT NULL, log INTEGER REFERENCES log(id),"
+        " time INTEGER NOT NULL, UNIQUE (account, label)) WITHOUT ROWID",
+        "CREATE TABLE code (code TEXT PRIMARY KEY, who TEXT NOT NULL, time INTEGER NOT NULL)"
+        " WITHOUT ROWID",
+    ):
+        db.execute(sql)
+
+
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _from_1_to_2,
+    2: _from_2_to_3,
+    3: _from_3_to_4,
+}
 """What makes the next version of each."""

@@ -40,7 +40,8 @@ def columns(db):
 
 def rows(db):
     """Return what is beside the entries."""
-    wanted = ["* FROM room", "* FROM account", "* FROM said", "* FROM file", "id, created FROM log"]
+    wanted = ["log, key, name, topic, password FROM room", "* FROM said", "* FROM file"]
+    wanted += ["key, name, password, inbox, shown FROM account", "id, created FROM log"]
     wanted.append("seq FROM sqlite_sequence WHERE name = 'log'")
     return {what: db.execute(f"SELECT {what}").fetchall() for what in wanted}
 
