@@ -34,6 +34,8 @@ where a long blob ends."""
 _EVERYTHING = f"""
 SELECT integrity_check FROM pragma_integrity_check(1) WHERE integrity_check <> 'ok'
 UNION ALL
+SELECT 'a row of ' || "table" || ' belongs to no ' || parent FROM pragma_foreign_key_check
+UNION ALL
 SELECT 'block ' || id || ' cannot be read' FROM block WHERE {UNREADABLE}
 LIMIT 1
 """

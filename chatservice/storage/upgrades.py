@@ -193,7 +193,7 @@ def _from_3_to_4(db: sqlite3.Connection) -> None:
         " what TEXT NOT NULL)",
         "CREATE INDEX deed_place ON deed (log, id)",
         "CREATE TABLE erased (id INTEGER PRIMARY KEY AUTOINCREMENT, log INTEGER NOT NULL,"
-        " position INTEGER NOT NULL)",
+        " position INTEGER NOT NULL, UNIQUE (log, position))",
         "CREATE TABLE token (sha256 TEXT PRIMARY KEY, account TEXT NOT NULL"
         " REFERENCES account(key), label TEXT NOT NULL, log INTEGER REFERENCES log(id),"
         " time INTEGER NOT NULL, UNIQUE (account, label)) WITHOUT ROWID",
