@@ -20,10 +20,17 @@ class Dialect(Flag):
 
 
 class Need(Enum):
-    """What a command needs of who gives it."""
+    """What a command, or an argument of it, needs of who gives it. `chatservice.domain.rights` says
+    who has it."""
 
-    NOTHING = auto()
-    NAME = auto()
+    NOTHING = "nothing"
+    NAME = "a name"
+    ACCOUNT = "a registered name"
+    READ = "to be let into the room"
+    SPEAK = "to be in the room, and let speak"
+    MODERATE = "to moderate the room"
+    OWN = "to own the room"
+    OPERATE = "to run the server"
 
 
 class Form(Enum):
@@ -64,7 +71,8 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Arg:
-    """An argument of a command. `help` says what goes in, for the reference."""
+    """An argument of a command. `help` says what goes in, for the reference. One that needs more
+    than the command does says so in `needs`."""
 
     name: str
     form: Form
@@ -72,6 +80,7 @@ class Arg:
     optional: bool = False
     dialect: Dialect = Dialect.BOTH
     json_optional: bool | None = None
+    needs: Need = Need.NOTHING
 
     def is_optional(self, dialect: Dialect) -> bool:
         """Return whether it may be left out in that dialect."""
