@@ -9,11 +9,17 @@ import unicodedata
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from chatservice import limits
+from chatservice import limits, looks
 from chatservice.errors import Code, Refusal
 
 LOBBY = "lobby"
 """The room in which everybody begins. Its shelf is the top of SharedFiles."""
+
+OPERATOR = "operator"
+"""Who comes through the operator's door."""
+
+RESERVED = (OPERATOR, "server")
+"""Names that speak for the server: nobody can take them, or one that looks like them."""
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
 """Letters and digits of any script, `.`, `_` and `-`; a letter or digit comes first."""
@@ -56,6 +62,10 @@ def _name(text: str, what: str) -> str:
         raise Refusal(
             Code.BAD_NAME,
             f"That {what} is too long; use at most {limits.NAME_CHARACTERS} characters.",
+        )
+    if looks.INVISIBLE.search(name):
+        raise Refusal(
+            Code.BAD_NAME, f"That {what} has an invisible character in it; type it without."
         )
     marks_apart = "".join(c for c in name if not unicodedata.category(c).startswith("M"))
     if not _NAME.fullmatch(marks_apart) or unicodedata.category(name[0]).startswith("M"):
