@@ -10,6 +10,7 @@ from inspect import isawaitable
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -80,6 +81,7 @@ class ChatProtocol(LineStream):
     _input_ended = False
     _finishing = False
     _receiving: Receiving | None = None
+    _sending: Sender | None = None
     _stalling: Any = None
     _lingering: Any = None
     _dismissed = False
@@ -170,6 +172,8 @@ class ChatProtocol(LineStream):
                 timer.cancel()
         if self._receiving is not None:
             self._receiving.abandon()
+        if self._sending is not None:  # it may not be the transport's producer any more
+            self._sending.stopProducing()
         if self._speaker is not None:
             self._speaker.lost()
         self.factory.gone(self)
@@ -437,19 +441,23 @@ class ChatProtocol(LineStream):
         self.hold("file")
 
         def done(result: Any) -> None:
+            self._sending = None
             outgoing.close()
             ended()
-            if not self.connected:
+            if isinstance(result, Failure) and result.check(ConnectionLost):
                 return
             if outgoing.left:  # what was promised cannot be kept, and what follows is not lines
-                self.log.warn("not all of {file} could be sent", file=outgoing.mark.name)
+                why = result.getErrorMessage() if isinstance(result, Failure) else "it has shrunk"
+                name = outgoing.mark.name
+                self.log.warn("not all of {file} could be sent: {why}", file=name, why=why)
                 self.transport.abortConnection()
                 return
             sent()
             self.release("file")
 
         if outgoing.left:
-            Sender(outgoing, self.transport).begin().addBoth(done)
+            self._sending = Sender(outgoing, self.transport)
+            self._sending.begin().addBoth(done)
         else:
             done(None)
 

@@ -122,15 +122,15 @@ class Feed:
         self.wake(())
 
     def hold(self) -> None:
-        """Let a file's bytes have the transport: cursors stand still."""
-        self._held = True
+        """Let a file have the transport, which is full for all else: cursors stand still."""
+        self.full = True
         self._connection.transport.unregisterProducer()
 
     def release(self) -> None:
         """Go on after a file."""
         self.full = False
         self.start()
-        self.uncork()
+        self.wake(())
         self._connection.drained()
 
     def stop(self) -> None:
@@ -152,7 +152,7 @@ class Feed:
             write(self._connection.transport, news.rendered(self._dialect.event))
 
     def end(self, sentence: str) -> None:
-        """Tell `sentence`, then end the connection."""
+        """Tell `sentence`, then end the connection; at once, where nothing can be told."""
         self.tell(News((Notice(sentence),)))
         full = self.full
         self.stop()

@@ -19,7 +19,11 @@ CHUNK_BYTES = 1 << 18
 @implementer(IPullProducer)
 class Sender:
     """Writes what is left of a file to a transport, at the pace at which that takes it, and at
-    which it comes, if it is still coming."""
+    which it comes, if it is still coming.
+
+    A transport asks for more when it has handed all that it had to the system; so the end is told
+    once nothing is left in it. Only over TLS it may still hold the last 64 KiB.
+    """
 
     def __init__(self, outgoing: Outgoing, transport: Any) -> None:
         self._outgoing = outgoing
@@ -28,8 +32,8 @@ class Sender:
         self._ended: Deferred[None] = Deferred()
 
     def begin(self) -> "Deferred[None]":
-        """Answer when all of it is written; fails when the connection is lost, or the rest of the
-        file does not come."""
+        """Answer when all of it is written; fails when the connection is lost (who sees that first
+        calls `stopProducing`), or the rest of the file does not come."""
         self._transport.registerProducer(self, False)
         return self._ended
 
@@ -37,7 +41,12 @@ class Sender:
         """Write the next bytes, now or when they are there."""
         if self._ended.called or self._waiting:
             return
-        chunk = self._outgoing.read(CHUNK_BYTES)
+        try:
+            chunk = self._outgoing.read(CHUNK_BYTES)
+        except OSError:
+            self._transport.unregisterProducer()
+            self._ended.errback()
+            return
         waiting = None if chunk else self._outgoing.more()
         if chunk:
             self._transport.write(chunk)
@@ -51,7 +60,8 @@ class Sender:
 
     def _go_on(self, _: None) -> None:
         self._waiting = False
-        self._transport.registerProducer(self, False)  # which asks for the next bytes
+        if not self._ended.called:
+            self._transport.registerProducer(self, False)  # which asks for the next bytes
 
     def _fail(self, failure: Failure) -> None:
         if not self._ended.called:

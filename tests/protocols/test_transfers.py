@@ -1,0 +1,156 @@
+"""Transfers that end at an awkward moment, on a server in this process: a test can hold up what it
+waits for, and see what it still holds."""
+
+import os
+import socket
+import struct
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from chatservice.domain.chat import Chat
+from chatservice.domain.quotas import Bounds
+from chatservice.protocols.factory import ChatFactory
+from chatservice.storage.embedded import Embedded
+from tests.running import PATIENCE, Bare
+
+DATA = os.urandom(1_000_000)
+
+
+class Inside:
+    """A server with the rooms lobby and lab, and what it reports to its operator."""
+
+    def __init__(self, path):
+        self.path = path
+        self.reports = []
+        self.embedded = Embedded(reactor, path, path / "files")
+        self.shelves = self.embedded.engine.shelves
+        self.chat = Chat(
+            self.embedded.engine,
+            reactor.seconds,
+            lambda what: reactor.callLater(0, what),
+            lambda form, **what: self.reports.append(form.format(**what)),
+            Bounds(uploads=1),
+        )
+        self.factory = ChatFactory(reactor)
+        self.factory.chat = self.chat
+        self._opened = []
+
+    async def start(self):
+        """Listen."""
+        await self.chat.rooms.open(["lab"])
+        self.embedded.start(lambda positions: None)
+        self._port = reactor.listenTCP(0, self.factory, interface="127.0.0.1")
+
+    async def stop(self):
+        """Stop listening, and close all."""
+        await self._port.stopListening()
+        for bare in self._opened:
+            bare.close()
+        await self.factory.emptied(10)
+        await self.embedded.close()
+
+    async def connect(self, *lines):
+        """Open a connection that reads little at a time, and say something on it; return its two
+        ends."""
+        known = set(self.factory.connections)
+        bare = await deferToThread(Bare, self._port.getHost().port)
+        self._opened.append(bare)
+        await until(lambda: self.factory.connections - known)
+        (connection,) = self.factory.connections - known
+        connection.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        bare.send(*lines)
+        return bare, connection
+
+    def descriptors(self):
+        """Return which files of its shelves are open."""
+        links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+        paths = [os.readlink(link) for link in links if os.path.islink(link)]
+        return [path for path in paths if path.startswith(str(self.path / "files"))]
+
+    def holds_nothing(self):
+        """Return whether no transfer is under way, and no room is reserved for one."""
+        files = self.chat.files
+        return not (files.transfers._under_way or files.quotas.held or self.descriptors())
+
+
+@pytest.fixture
+def inside(tmp_path):
+    """Return such a server."""
+    inside = Inside(tmp_path)
+    pytest_twisted.blockon(Deferred.fromCoroutine(inside.start()))
+    yield inside
+    pytest_twisted.blockon(Deferred.fromCoroutine(inside.stop()))
+
+
+async def until(holds):
+    """Wait until something holds."""
+    patience = reactor.seconds() + PATIENCE
+    while not (found := holds()):
+        assert reactor.seconds() < patience, "it does not come to that"
+        await deferLater(reactor, 0.01)
+    return found
+
+
+def cut(bare):
+    """Break a connection, as a machine does that loses its power and comes back."""
+    bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    bare.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_server_ends_a_connection_that_fetches(inside):
+    """The file is let go at once, also where the client reads nothing: it cannot be told why."""
+    (inside.path / "files" / "a").write_bytes(DATA)
+    bare, connection = await inside.connect("alice", "/get a")
+    await deferToThread(bare.expect, "= 1000000 ")
+    assert len(inside.descriptors()) == 1
+    connection.end("You are to go.")
+    await until(lambda: connection not in inside.factory.connections)
+    assert inside.holds_nothing()
+    with pytest.raises((ConnectionError, AssertionError)):
+        await deferToThread(bare.read, len(DATA))
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_server_ends_a_connection_that_follows_an_upload(inside):
+    """Also while it waits for what has not come yet."""
+    program, _ = await inside.connect('{"do":"hello","name":"bot"}', '{"do":"join","room":"lab"}')
+    program.ask(do="put", room="lab", name="a", size=1000, sha256="0" * 64, id="put")
+    await deferToThread(program.event, "ok"), await deferToThread(program.event, "ok")
+    ticket = (await deferToThread(program.event, "ok"))["ticket"]
+    up, _ = await inside.connect(f"PUT {ticket}")
+    await until(lambda: inside.chat.files.transfers._under_way)
+    program.ask(do="get", room="lab", name="a", arriving=True)
+    ticket = (await deferToThread(program.event, "ok"))["ticket"]
+    _down, connection = await inside.connect(f"GET {ticket}")
+    await until(lambda: connection._sending)
+    connection.transport.abortConnection()
+    await until(lambda: connection not in inside.factory.connections)
+    (transfer,) = inside.chat.files.transfers._under_way
+    assert transfer.up
+    cut(up)
+    await until(inside.holds_nothing)
+
+
+@pytest.mark.parametrize("words", ["alice\n/get a", "GET TICKET"], ids=["person", "carrier"])
+@pytest_twisted.ensureDeferred
+async def test_what_is_still_on_its_way_was_not_fetched(inside, words):
+    """All of a file is in the server's buffer, and the connection breaks: nobody has it."""
+    (inside.path / "files" / "a").write_bytes(DATA[:200_000])
+    if "TICKET" in words:
+        bare, _ = await inside.connect("bob", "/link a")
+        ticket = (await deferToThread(bare.expect, "echo GET")).split()[2]
+        words = words.replace("TICKET", ticket)
+    bare, connection = await inside.connect(*words.split("\n"))
+    await until(lambda: connection._sending)
+    assert connection._sending._outgoing.left == 0
+    cut(bare)
+    await until(lambda: connection not in inside.factory.connections)
+    assert inside.holds_nothing()
+    assert not [report for report in inside.reports if "fetched" in report]
