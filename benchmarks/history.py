@@ -24,7 +24,7 @@ START = 1_750_000_000_000
 
 async def fill(store: SqliteStore, entries: int) -> None:
     """Store so many entries."""
-    rows = [await store.create_room(f"r{number:03}", None, START) for number in range(ROOMS)]
+    rows = [await store.rooms.create(f"r{number:03}", None, START, None) for number in range(ROOMS)]
     logs = [Log(row.number, row.name, row.last, Tails()) for row in rows]
     for round_ in range(entries // ROOMS):
         run = Run(Kind.MESSAGE, START + 1000 * round_, "u00000", ("what is said is said again",))

@@ -60,13 +60,15 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class RoomInfo:
-    """A row of `rooms`; `users` is how many are there, `locked` whether it has a password."""
+    """A row of `rooms`; `users` is how many are there, `locked` whether it has a password, `access`
+    who may come in (`chatservice.domain.rules.Access`)."""
 
     room: str
     number: int
     topic: str
     users: int
     locked: bool
+    access: str = "public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,48 @@ class Members:
 
     room: str
     users: tuple[Member, ...] = field(metadata={"of": Member})
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """A row of `rules`: `what` holds for `user`, a name's key or a range of addresses, because of
+    `who`. `left` is for how many seconds yet, or None for good."""
+
+    what: str
+    user: str
+    left: int | None
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRules:
+    """`rules`: who may come into the room (`access`), whether it has a password (`locked`), whether
+    only who moderates it speaks (`frozen`), how many seconds lie between two messages of a user
+    (`slow`), and what holds for single ones. Bans and the like are shown to who moderates it."""
+
+    room: str
+    access: str
+    locked: bool
+    frozen: bool
+    slow: int
+    rules: tuple[RuleInfo, ...] = field(metadata={"of": RuleInfo})
+
+
+@dataclass(frozen=True, slots=True)
+class DeedInfo:
+    """A row of `record`: what `who` did, as it was asked for; `time` in milliseconds since 1970."""
+
+    time: int
+    who: str
+    did: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`record`: oldest first."""
+
+    room: str
+    deeds: tuple[DeedInfo, ...] = field(metadata={"of": DeedInfo})
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +262,8 @@ Answer = (
     | Joined
     | RoomList
     | Members
+    | RoomRules
+    | Record
     | Topic
     | History
     | Matches

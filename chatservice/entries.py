@@ -14,6 +14,8 @@ class Kind(StrEnum):
     FILE = "file"
     TOPIC = "topic"
     REMOVED = "removed"
+    ERASED = "erased"
+    GONE = "gone"
 
 
 class FileMark(NamedTuple):
@@ -30,8 +32,9 @@ class Entry(NamedTuple):
     """One thing that happened in a room, or came into an inbox, and is kept.
 
     `time` is milliseconds since 1970 (UTC); `who` did it; `text` is what was said, the new topic,
-    or the name of the file that was removed. Where an entry stands is its log's business: it does
-    not know its own position.
+    the name of the file that was removed, or the position of the entry whose text was erased: in
+    the place of that one, by the same user, there is one that is `GONE`. Where an entry stands is
+    its log's business: it does not know its own position.
     """
 
     kind: str

@@ -19,6 +19,10 @@ class Code(StrEnum):
     ROOM_EXISTS = "room-exists"
     NOT_IN_ROOM = "not-in-room"
     NO_SUCH_USER = "no-such-user"
+    NO_SUCH_ENTRY = "no-such-entry"
+    NOT_ALLOWED = "not-allowed"
+    BANNED = "banned"
+    TOO_FAST = "too-fast"
     ALREADY_REGISTERED = "already-registered"
     BAD_FILE_NAME = "bad-file-name"
     NO_SUCH_FILE = "no-such-file"
@@ -34,6 +38,7 @@ class Code(StrEnum):
     BAD_TICKET = "bad-ticket"
     TOO_SLOW = "too-slow"
     NOT_STORED = "not-stored"
+    TLS_NEEDED = "tls-needed"
     SERVER_ERROR = "server-error"
 
 
@@ -51,6 +56,10 @@ MEANINGS: dict[Code, str] = {
     Code.ROOM_EXISTS: "a room of that name exists already",
     Code.NOT_IN_ROOM: "join the room first",
     Code.NO_SUCH_USER: "nobody of that name is here, and it is not a registered name",
+    Code.NO_SUCH_ENTRY: "there is no entry at that position, or it is no longer kept",
+    Code.NOT_ALLOWED: "that is for others: who moderates or owns the room, or runs the server",
+    Code.BANNED: "one is kept out of the room, or of the server",
+    Code.TOO_FAST: "the room is in slow mode; say it again later",
     Code.ALREADY_REGISTERED: "the name is registered already",
     Code.BAD_FILE_NAME: "a file cannot be called that",
     Code.NO_SUCH_FILE: "there is no such file on that shelf",
@@ -66,6 +75,7 @@ MEANINGS: dict[Code, str] = {
     Code.BAD_TICKET: "no such ticket: made up, used already, or too old",
     Code.TOO_SLOW: "a search that would take too long",
     Code.NOT_STORED: "the disk refused it: not kept, and shown to nobody",
+    Code.TLS_NEEDED: "this server is spoken to with TLS only; the connection ends",
     Code.SERVER_ERROR: "an error of the server's; its operator finds it in the log",
 }
 """What each code means, for docs/protocol.md. Every code has a row (tests/test_docs.py)."""

@@ -30,10 +30,22 @@ class Renamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Moderated:
+    """`who` did `what` in `room`, as the command is called, to `user`, or nobody, because of
+    `text`, or for no reason."""
+
+    room: str
+    who: str
+    what: str
+    user: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """The server tells `text` to one session, or to all of them."""
 
     text: str
 
 
-Event = Came | Left | Renamed | Notice
+Event = Came | Left | Renamed | Moderated | Notice

@@ -111,6 +111,19 @@ KEY_SECONDS = 86400.0
 GREETING_SECONDS = 0.25
 """Who says nothing for so long is a person, and is greeted (docs/protocol.md)."""
 
+FIRST_BYTE_SECONDS = 1.0
+"""Where both plain talk and TLS are spoken: how long to wait for the first byte before a silent
+connection is taken for a plain one. A ClientHello that was lost on the way is sent again after a
+second (RFC 6298, 2.1); a greeting sent into a handshake would break it."""
+
+HANDSHAKE_SECONDS = 10.0
+"""A TLS handshake that takes longer is given up: it is two round trips (RFC 8446, 2), and costs a
+key's work."""
+
+TLS_CLOSING_SECONDS = 120.0
+"""How long a client has to take the rest and to close its side of TLS too (RFC 8446, 6.1): what may
+still wait for it, a third of a MiB, takes as long at 3 kB/s."""
+
 ACCEPTING = 1024
 """Connections that may wait to be accepted, on a `--port`. Of those beyond, each waits a second
 (RFC 6298, 2.1); a whole school whose network comes back is below it."""
@@ -118,6 +131,19 @@ ACCEPTING = 1024
 NEWS_SECONDS = 0.05
 """Who came and who left in so long is told together: nobody notices, and a thousand people whose
 network comes back do not each cost a write to each of the others."""
+
+SLOW_SECONDS = 3600
+"""The longest time from one message of a user to the next that a room may ask for."""
+
+SLOW_USERS = 1000
+"""Users of whom a room in slow mode remembers when they spoke, before it looks who may again."""
+
+RECORD_DEEDS = 100
+"""What moderators did, in one answer of `record`: more than a day's."""
+
+RULES = 1000
+"""Rules of one room: who owns and moderates it, is invited, muted, banned. It is looked through for
+each range of addresses that is banned."""
 
 ROOMS_JOINED = 100
 """Rooms one session may be in: each is a cursor that is looked at whenever that room speaks."""

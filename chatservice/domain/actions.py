@@ -10,12 +10,16 @@ from typing import Any
 
 from chatservice import answers, limits, names
 from chatservice.domain.chat import Chat
+from chatservice.domain.moderation import no_entry
 from chatservice.domain.places import Room, Session
 from chatservice.domain.ports import Done
+from chatservice.domain.rights import Role
+from chatservice.domain.rules import Access, What
 from chatservice.domain.tickets import Download
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Request, help_lines
+from chatservice.events import Notice
+from chatservice.grammar.commands import Request, help_lines, seconds
 
 Args = Mapping[str, Any]
 Action = Callable[[Chat, Session, Args], answers.Answer | Awaitable[answers.Answer]]
@@ -57,9 +61,11 @@ def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
     return answers.RoomList(
         tuple(
             answers.RoomInfo(
-                room.name, room.number, room.topic, len(room.users()), bool(room.password)
+                *(room.name, room.number, room.topic, len(room.users())),
+                *(bool(room.password), room.access),
             )
             for room in sorted(chat.rooms.by_key.values(), key=lambda room: room.number)
+            if chat.rights.sees(session, room)
         )
     )
 
@@ -185,9 +191,146 @@ async def _cancel(chat: Chat, session: Session, args: Args) -> answers.Done:
     return answers.Done(f"{transfers} of {args['name']} cancelled.")
 
 
+async def _kick(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room = chat.rooms.of(session, args.get("room"))
+    await chat.moderation.kick(session, room, args["user"], _reason(args))
+    return answers.Done()
+
+
+async def _ban(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room = chat.rooms.of(session, args.get("room"))
+    until = _until(chat, args)
+    told = await chat.moderation.ban(session, room, args["user"], until, _reason(args))
+    return answers.Done(told)
+
+
+async def _mute(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room = chat.rooms.of(session, args.get("room"))
+    until = _until(chat, args)
+    await chat.moderation.mute(session, room, args["user"], until, _reason(args))
+    return answers.Done()
+
+
+def _reason(args: Args) -> str:
+    return names.phrase(args.get("text", ""))
+
+
+def _until(chat: Chat, args: Args) -> int:
+    """When a time that begins now is over, in milliseconds since 1970; 0 if none was given."""
+    time = args.get("time")
+    return chat.now() + 1000 * seconds(time) if time is not None else 0
+
+
+def _undoing(what: What) -> Action:
+    async def undo(chat: Chat, session: Session, args: Args) -> answers.Done:
+        room = chat.rooms.of(session, args.get("room"))
+        await chat.moderation.undo(session, room, what, args["user"])
+        return answers.Done()
+
+    return undo
+
+
+def _promoting(what: What) -> Action:
+    async def promote(chat: Chat, session: Session, args: Args) -> answers.Done:
+        room = chat.rooms.of(session, args.get("room"))
+        await chat.moderation.promote(session, room, args["user"], what)
+        return answers.Done()
+
+    return promote
+
+
+async def _invite(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room = chat.rooms.of(session, args.get("room"))
+    await chat.moderation.invite(session, room, args["user"])
+    return answers.Done()
+
+
+async def _freeze(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room = chat.rooms.of(session, args.get("room"))
+    await chat.moderation.set(session, room, "freeze", frozen=True)
+    return answers.Done()
+
+
+async def _unfreeze(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room = chat.rooms.of(session, args.get("room"))
+    await chat.moderation.set(session, room, "unfreeze", frozen=False)
+    return answers.Done()
+
+
+async def _slow(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room, every = chat.rooms.of(session, args.get("room")), args["seconds"]
+    if every > limits.SLOW_SECONDS:
+        raise Refusal(
+            Code.BAD_ARGUMENT, f"At most {limits.SLOW_SECONDS} seconds; /freeze ends all talk."
+        )
+    await chat.moderation.set(session, room, f"slow {every}", slow=every)
+    return answers.Done()
+
+
+async def _access(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room, password = chat.rooms.of(session, args.get("room")), args.get("password")
+    if args["access"] not in (Access.PUBLIC, Access.HIDDEN, Access.INVITED):
+        raise Refusal(Code.BAD_ARGUMENT, "A room is public, hidden or invited; say which.")
+    access = Access(args["access"])
+    hashed = await chat.rooms.hashed(password) if password is not None else None
+    did = f"access {access}" + (" with a password" if hashed else "")
+    await chat.moderation.set(session, room, did, access=access, password=hashed)
+    return answers.Done()
+
+
+async def _close(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room = chat.rooms.of(session, args.get("room"))
+    await chat.moderation.set(session, room, "close", access=Access.CLOSED)
+    return answers.Done(f"{room.name} is closed.")
+
+
+async def _erase(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room, position = chat.rooms.of(session, args.get("room")), args["position"]
+    found = await chat.history(room, position - 1, position + 1, 1)
+    if not found or found[0][0] != position:
+        raise no_entry(position)
+    await chat.moderation.erase(session, room, position, found[0][1])
+    return answers.Done(f"#{position} is erased.")
+
+
+def _rules(chat: Chat, session: Session, args: Args) -> answers.RoomRules:
+    room, now = chat.rooms.of(session, args.get("room")), chat.now()
+    moderates = chat.rights.role(session.needs_user(), room) >= Role.MODERATOR
+    shown = [
+        answers.RuleInfo(
+            *(it.what, it.whom, (it.until - now + 999) // 1000 if it.until else None, it.who)
+        )
+        for it in room.rules.all(now)
+        if moderates or it.what in (What.OWNER, What.MODERATOR)
+    ]
+    shown += [
+        answers.RuleInfo(room.guests[user.guest], user.name, None, user.name)
+        for user in room.users()
+        if user.guest in room.guests
+    ]
+    shown.sort(key=lambda it: (list(What).index(What(it.what)), it.user))
+    how = (room.access, room.password is not None, room.frozen, room.slow)
+    return answers.RoomRules(room.name, *how, tuple(shown))
+
+
+async def _record(chat: Chat, session: Session, args: Args) -> answers.Record:
+    room = chat.rooms.of(session, args.get("room"))
+    deeds = await chat.moderation.record(room, min(args.get("limit", 20), limits.RECORD_DEEDS))
+    return answers.Record(room.name, tuple(answers.DeedInfo(*deed) for deed in deeds))
+
+
+def _broadcast(chat: Chat, session: Session, args: Args) -> answers.Done:
+    by, text = session.needs_user().name, names.phrase(args["text"])
+    told = chat.people.tell_all(Notice(f"{by} tells all: {text}"))
+    return answers.Done(f"{told} connections were told.")
+
+
 async def _register(chat: Chat, session: Session, args: Args) -> answers.Done:
+    user = session.needs_user()
+    guest = user.guest
     await chat.people.register(session, args["password"])
-    name = session.needs_user().name
+    await chat.moderation.registered(user, guest)
+    name = user.name
     return answers.Done(f"{name} is your name from now on; /login {name} PASSWORD brings you back.")
 
 
@@ -227,6 +370,25 @@ ACTIONS: Mapping[str, Action] = {
     "remove": _remove,
     "transfers": _transfers,
     "cancel": _cancel,
+    "kick": _kick,
+    "ban": _ban,
+    "unban": _undoing(What.BANNED),
+    "mute": _mute,
+    "unmute": _undoing(What.MUTED),
+    "freeze": _freeze,
+    "unfreeze": _unfreeze,
+    "slow": _slow,
+    "erase": _erase,
+    "invite": _invite,
+    "uninvite": _undoing(What.INVITED),
+    "op": _promoting(What.MODERATOR),
+    "deop": _undoing(What.MODERATOR),
+    "owner": _promoting(What.OWNER),
+    "access": _access,
+    "close": _close,
+    "rules": _rules,
+    "record": _record,
+    "broadcast": _broadcast,
     "register": _register,
     "login": _login,
     "nick": _nick,

@@ -8,12 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from chatservice import limits, names
 from chatservice.domain.files import Files
 from chatservice.domain.log import Block, Cursor, Log, Tails
+from chatservice.domain.moderation import Moderation
 from chatservice.domain.people import People
-from chatservice.domain.places import Room, Session
+from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Done, Draft, Engine, Found
 from chatservice.domain.quotas import Bounds
+from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms, Soon
 from chatservice.entries import Entry, Kind, Run
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import shown
+from chatservice.grammar.commands import Request
 
 
 class Chat:
@@ -33,9 +38,13 @@ class Chat:
     ) -> None:
         self.recorder = engine.recorder
         self._tails = tails = Tails()
-        self.rooms = Rooms(engine, tails, self.now, soon, report)
+        self.rights = Rights(self.now)
+        self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights)
         self.people = People(engine, self.rooms, tails, self.now, report)
-        self.files = Files(engine, self.rooms, self.people, self.now, report, bounds)
+        self.files = Files(engine, self.rooms, self.people, self.now, report, bounds, self.rights)
+        self.moderation = Moderation(
+            *(engine, self.rooms, self.people, self.rights, self.now, report)
+        )
         self._store = engine.store
         self._clock = clock
 
@@ -55,10 +64,34 @@ class Chat:
         """Say something in a room that one is in, or several things at once; `done` gets the
         position of the first, once all are stored."""
         user = session.needs_user()
-        cursor = session.needs_room(room)
+        cursor = self.rights.speak(session, room)
+        if room.slow:
+            self._slow_down(user, room)
         run = Run(kind, self.now(), user.name, names.clean_all(texts))
         author = None if session.echo else cursor
         self.recorder.record(Draft(room.log, run, author, key, done))
+
+    def _slow_down(self, user: User, room: Room) -> None:
+        """Raise `Refusal` (too-fast) if a user spoke a short time ago."""
+        if self.rights.role(user, room) >= Role.MODERATOR:
+            return
+        now, every = self.now(), room.slow * 1000
+        left = room.spoke.get(user.key, 0) + every - now
+        if 0 < left <= every:
+            raise Refusal(
+                Code.TOO_FAST,
+                f"In {room.name} one says something every {shown.duration(room.slow)}; say it "
+                f"again in {shown.duration(left / 1000)}.",
+            )
+        if len(room.spoke) >= limits.SLOW_USERS:
+            room.spoke = {key: at for key, at in room.spoke.items() if at > now - every}
+        room.spoke[user.key] = now
+
+    def permit(self, session: Session, request: Request) -> None:
+        """Raise `Refusal` if a session may not ask for that. Each request comes through here, or
+        through `say`."""
+        name = request.args.get("room")
+        self.rights.check(session, request, lambda: self.rooms.of(session, name))
 
     async def write_to(self, session: Session, name: str, text: str, key: str | None) -> int:
         """Write privately to a user who is here, or registered. Return the position."""

@@ -8,11 +8,13 @@ from chatservice.domain.people import People
 from chatservice.domain.places import Session, User, account_shelf
 from chatservice.domain.ports import Declared, Draft, Engine, Incoming, Outgoing, Place
 from chatservice.domain.quotas import Bounds, Quotas, Reservation
+from chatservice.domain.rights import HAS, Rights, Role
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.tickets import Download, Right, Target, Tickets, Upload
 from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import Need
 
 
 class Files:
@@ -30,6 +32,7 @@ class Files:
         now: Callable[[], int],
         report: Report,
         bounds: Bounds,
+        rights: Rights,
     ) -> None:
         self.shelves = engine.shelves
         self.quotas = Quotas(bounds)
@@ -40,6 +43,7 @@ class Files:
         self._now = now
         self._report = report
         self._tickets = Tickets()
+        self._rights = rights
 
     def shelf(self, session: Session, name: str | None) -> str:
         """Return the shelf of a room, or for `@` the session's own."""
@@ -119,10 +123,9 @@ class Files:
             reservation.release()
 
     def _may_read(self, session: Session, shelf: str) -> bool:
-        if shelf == session.needs_user().shelf:
-            return True
-        return any(
-            room.shelf == shelf and (room.password is None or session in room.sessions)
+        user = session.needs_user()
+        return shelf == user.shelf or any(
+            room.shelf == shelf and Need.READ in HAS[self._rights.role(user, room)]
             for room in self._rooms.by_key.values()
         )
 
@@ -257,13 +260,14 @@ class Files:
         user = session.needs_user()
         names.file(name)
         shelf = self.shelf(session, room)
-        log = self._rooms.of(session, room).log if room != "@" else None
-        removed = await self.shelves.remove(shelf, name, version, "" if room == "@" else user.name)
+        place = self._rooms.of(session, room) if room != "@" else None
+        anybodys = place is None or self._rights.role(user, place) >= Role.MODERATOR
+        removed = await self.shelves.remove(shelf, name, version, "" if anybodys else user.name)
         self._report("{user} removed {file}", user=user.name, file=name)
-        if log is not None:
+        if place is not None:
             text = name if version is None else f"{name} #{version}"
             run = Run(Kind.REMOVED, self._now(), user.name, (text,))
-            await self._recorder.stored(Draft(log, run))
+            await self._recorder.stored(Draft(place.log, run))
         return removed
 
 

@@ -38,6 +38,10 @@ class Reader(Protocol):
     def origin(self) -> str:
         """Where the connection comes from, for the operator."""
 
+    @property
+    def address(self) -> str:
+        """The address of its other side; empty where it has none: on this machine."""
+
     def wake(self, cursors: "tuple[Cursor, ...]") -> None:
         """There is more behind these cursors."""
 
@@ -211,6 +215,14 @@ class Log:
             del self._tail[: self._shed]
             self._shed = 0
 
+    def replace(self, block: Block) -> None:
+        """Let a block, if it is in memory, be as it is stored now: some of what it said is gone."""
+        at = bisect_right(self._tail, block.first - 1, lo=self._shed, key=_last)
+        if at < len(self._tail) and _first(self._tail[at]) == block.first:
+            if self._tail[at] is self.newest:
+                self.newest = block
+            self._tail[at] = block
+
     @property
     def oldest(self) -> int:
         """The last position of the oldest block that is in memory (there must be one)."""
@@ -257,6 +269,10 @@ class Log:
 
 def _last(block: Block | None) -> int:
     return block.last if block is not None else 0
+
+
+def _first(block: Block | None) -> int:
+    return block.first if block is not None else 0
 
 
 def wake(logs: Collection[Log]) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from chatservice import answers, events, limits, names
-from chatservice.domain.log import Cursor, Log, Tails
+from chatservice.domain.log import Cursor, Log, News, Tails
 from chatservice.domain.places import Session, User
 from chatservice.domain.ports import Account, Engine
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.errors import Code, Refusal
+from chatservice.events import Event
 
 
 class People:
@@ -48,6 +49,7 @@ class People:
         """
         name = names.user(name)
         key = names.key(name)
+        self._rooms.admit(session, key)
         account = await self._engine.store.account(key)
         former = self._session_of(key, token)
         if account is not None and former is None:
@@ -209,6 +211,13 @@ class People:
                 f"Nobody called {shown} is here, nor registered; /who lists who is here.",
             )
         return account, await self._kept(account)
+
+    def tell_all(self, event: Event) -> int:
+        """Show an event to every session there is, and return how many there are."""
+        sessions = [session for user in self.by_key.values() for session in user.sessions]
+        for session in sessions:
+            session.reader.tell(News((event,)))
+        return len(sessions)
 
     def away(self, name: str) -> str:
         """Return why a user is away; empty if they are here."""

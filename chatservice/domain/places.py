@@ -1,22 +1,52 @@
 """Where one can be, and who one is: rooms, users, sessions."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from chatservice import names
 from chatservice.domain.log import Cursor, Log, Reader
+from chatservice.domain.rules import Access, Rule, Rules, What
 from chatservice.errors import Code, Refusal
 
 
 class Room:
-    """A log to talk in, and a shelf."""
+    """A log to talk in, and a shelf.
 
-    def __init__(self, log: Log, topic: str, password: str | None) -> None:
+    `frozen` says whether only who moderates it speaks, `slow` how many seconds a user waits from
+    one message to the next; `spoke` is when, in milliseconds, they did last. `guests` says what
+    guests own or moderate it, by `User.guest`: nobody else can come to have that number.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        topic: str,
+        password: str | None,
+        access: Access = Access.PUBLIC,
+        frozen: bool = False,
+        slow: int = 0,
+        rules: Iterable[Rule] = (),
+    ) -> None:
         self.number = log.id
         self.name = log.name
         self.topic = topic
         self.password = password
+        self.access = access
+        self.frozen = frozen
+        self.slow = slow
+        self.rules = Rules(rules)
+        self.guests: dict[int, What] = {}
+        self.spoke: dict[str, int] = {}
         self.log = log
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may come in, and knows of it."""
+        return self.access is Access.PUBLIC and self.password is None
+
+    def has(self, user: "User") -> bool:
+        """Return whether a user is in it."""
+        return any(session in self.sessions for session in user.sessions)
 
     @property
     def shelf(self) -> str:
@@ -75,11 +105,14 @@ class Session:
 
     `echo` says whether it sees its own entries too. `here` is the room that a person is in; a
     program is in as many as it likes, and `here` in none. `ignored` holds the keys (`names.key`) of
-    users whom it does not hear. There is one for each connection, and most are idle: what it holds
-    is kept small.
+    users whom it does not hear. `only` is the one room that it may be in, if its token is good for
+    just that. There is one for each connection, and most are idle: what it holds is kept small.
     """
 
-    __slots__ = ("_token", "echo", "gone", "here", "ignored", "inbox", "reader", "rooms", "user")
+    __slots__ = (
+        *("_token", "echo", "gone", "here", "ignored", "inbox", "only", "reader", "rooms"),
+        "user",
+    )
 
     def __init__(self, reader: Reader, echo: bool) -> None:
         self.reader = reader
@@ -90,6 +123,7 @@ class Session:
         self.inbox: Cursor | None = None
         self.rooms: tuple[Room, ...] = ()
         self.ignored = NOBODY
+        self.only: Room | None = None
         self._token: str | None = None
 
     @property

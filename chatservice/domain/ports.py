@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from chatservice.answers import FileInfo
 from chatservice.domain.log import Block, Cursor, Log
+from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
 
 Done = Callable[[int | Exception], None]
@@ -60,6 +61,47 @@ class RoomRow:
     topic: str
     password: str | None
     last: int
+    access: Access = Access.PUBLIC
+    frozen: bool = False
+    slow: int = 0
+    rules: Sequence[Rule] = ()
+
+
+class Deed(NamedTuple):
+    """What a moderator did, as it was asked for. `time` in milliseconds since 1970."""
+
+    time: int
+    who: str
+    what: str
+
+
+class RoomStore(Protocol):
+    """Rooms, and who may do what there. Changes raise `Refusal` (not-stored)."""
+
+    def rooms(self) -> Awaitable[Sequence[RoomRow]]:
+        """Every room, by its number."""
+
+    def create(
+        self, name: str, password: str | None, time: int, owner: str | None
+    ) -> Awaitable[RoomRow]:
+        """Make a room, which belongs to the registered user `owner`, or to nobody.
+
+        Raises `Refusal` (room-exists), whoever made it.
+        """
+
+    def set(
+        self, room: int, password: str | None, access: Access, frozen: bool, slow: int
+    ) -> Awaitable[None]:
+        """Keep how a room is."""
+
+    def rule(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> Awaitable[None]:
+        """Let some rules hold in a room, and others no longer, all at once."""
+
+    def note(self, room: int, deed: Deed) -> Awaitable[None]:
+        """Put on record what a moderator did."""
+
+    def deeds(self, room: int, limit: int) -> Awaitable[Sequence[Deed]]:
+        """The last things that moderators did, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +123,14 @@ class Found(NamedTuple):
 
 
 class Store(Protocol):
-    """Rooms, accounts, and the logs' past."""
+    """Accounts, and the logs' past."""
 
-    def rooms(self) -> Awaitable[Sequence[RoomRow]]:
-        """Every room, by its number."""
+    def erase(self, log: int, position: int) -> "Awaitable[Block | None]":
+        """Take what an entry says out of storage, for good, and out of what a search finds. Answer
+        with the block that it is in, as that is now, or None if it is not kept any more.
 
-    def create_room(self, name: str, password: str | None, time: int) -> Awaitable[RoomRow]:
-        """Make a room. Raises `Refusal` (room-exists), whoever made it."""
+        In its place there is an entry of the kind `Kind.GONE`.
+        """
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position: a block or more, of about `limit` entries altogether."""
@@ -301,6 +344,7 @@ class Engine:
 
     recorder: Recorder
     store: Store
+    rooms: RoomStore
     names: Names
     passwords: Passwords
     shelves: Shelves

@@ -1,11 +1,13 @@
 """Rooms: making them, finding them, and being in them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from chatservice import events, limits, names
 from chatservice.domain.log import Cursor, Log, Tails
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
+from chatservice.domain.rights import Rights
+from chatservice.domain.rules import What
 from chatservice.errors import Code, Refusal
 from chatservice.events import Event
 
@@ -30,16 +32,18 @@ class Rooms:
         now: Callable[[], int],
         soon: Soon,
         report: Report,
+        rights: Rights,
     ) -> None:
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
         self._tails = tails
-        self._store = engine.store
+        self._store = engine.rooms
         self._passwords = engine.passwords
         self._now = now
         self._soon = soon
         self._untold: set[Room] = set()
         self._report = report
+        self._rights = rights
 
     async def open(self, rooms: Iterable[str] = ()) -> None:
         """Take up what is stored, and make sure of the lobby and of the rooms named."""
@@ -61,24 +65,24 @@ class Rooms:
         else:
             found = self.by_key.get(names.key(name[: limits.LINE_BYTES]))
         if found is None:
-            shown = name if len(name) <= limits.NAME_CHARACTERS else "of that name"
-            raise Refusal(
-                Code.NO_SUCH_ROOM,
-                f"There is no room {shown}; /rooms lists those there are, /create makes one.",
-            )
+            raise _no_room(name)
         return found
 
     def of(self, session: Session, name: str | None) -> Room:
-        """Return the room of that name, or the one the session is in; it must be in it if the
-        room has a password."""
+        """Return the room of that name, or the one the session is in."""
         if name is None:
             if session.here is None:
                 raise Refusal(Code.BAD_ARGUMENT, 'Name the "room".')
             return session.here
         room = self.find(name)
-        if room.password is not None:
-            session.needs_room(room)
+        if name.isdecimal() and not self._rights.sees(session, room):
+            raise _no_room(name)  # numbers can be tried one by one
         return room
+
+    def admit(self, session: Session, key: str) -> None:
+        """Raise `Refusal` (banned) if who comes under the name with that key is banned from the
+        lobby, and so from the server."""
+        self._rights.admit(key, session.reader.address, self.lobby)
 
     async def make(
         self, name: str | None, password: str | None = None, by: User | None = None
@@ -88,22 +92,30 @@ class Rooms:
             name = names.room(name)
         if len(self.by_key) >= limits.ROOMS:
             raise Refusal(Code.BAD_ARGUMENT, f"There are {limits.ROOMS} rooms already; use one.")
-        hashed = None
-        if password is not None:
-            hashed = await self._passwords.hash(names.password(password))
+        hashed = await self.hashed(password) if password is not None else None
         number = len(self.by_key)
         while name is None:
             if f"room{number}" not in self.by_key:
                 name = f"room{number}"
             number += 1
-        row = await self._store.create_room(name, hashed, self._now())
-        room = self._add(row)
+        owner = by.name if by is not None and by.registered else None
+        room = self._add(await self._store.create(name, hashed, self._now(), owner))
+        if by is not None and by.guest:
+            room.guests[by.guest] = What.OWNER
         maker = by.name if by is not None else "the operator"
         self._report("{user} made room {room}", user=maker, room=room.name)
         return room
 
+    def hashed(self, password: str) -> Awaitable[str]:
+        """Return what is kept of a room's password."""
+        return self._passwords.hash(names.password(password))
+
     def _add(self, row: RoomRow) -> Room:
-        room = Room(Log(row.number, row.name, row.last, self._tails), row.topic, row.password)
+        log = Log(row.number, row.name, row.last, self._tails)
+        room = Room(
+            *(log, row.topic, row.password, row.access, row.frozen, row.slow),
+            *(row.rules,),
+        )
         self.by_key[names.key(room.name)] = room
         self._by_number[room.number] = room
         return room
@@ -116,9 +128,10 @@ class Rooms:
         A person moves: they leave the room they were in. To join again, with `after`, a room that
         one is in starts reading there.
         """
-        session.needs_user()
-        room = self.find(name)
-        if room.password is not None and session not in room.sessions:
+        user = session.needs_user()
+        room = self.of(session, name)
+        self._rights.enter(session, room)
+        if not (room.password is None or session in room.sessions or self._welcome(user, room)):
             if password is None:
                 raise Refusal(
                     Code.PASSWORD_NEEDED,
@@ -130,6 +143,10 @@ class Rooms:
                 )
         self.place(session, room, after)
         return room
+
+    def _welcome(self, user: User, room: Room) -> bool:
+        """Return whether a user needs no password in a room."""
+        return self._rights.rank(user, room) is not None or self._rights.invited(user, room)
 
     def place(self, session: Session, room: Room, after: int | None = None) -> None:
         """Put a session into a room, which it may enter."""
@@ -147,7 +164,7 @@ class Rooms:
             )
         if session.here is not None:
             self._leave(session, session.here)
-        if not _is_in(user, room):
+        if not room.has(user):
             self.tell(room, events.Came(room.name, user.name))
         Cursor(room.log, session, after)
         session.rooms = (*session.rooms, room)
@@ -184,8 +201,14 @@ class Rooms:
         if session.here is room:
             session.here = None
         user = session.user
-        if user is not None and not _is_in(user, room):
+        if user is not None and not room.has(user):
             self.tell(room, events.Left(room.name, user.name, farewell))
+
+    def put_out(self, session: Session, room: Room, farewell: str) -> None:
+        """Make a session leave a room; a person is in the lobby then."""
+        self._leave(session, room, farewell)
+        if not session.echo and room is not self.lobby:
+            self.place(session, self.lobby)
 
     def leave_all(self, session: Session, farewell: str = "") -> None:
         """Leave every room; `farewell` is a last word to those who stay."""
@@ -193,5 +216,9 @@ class Rooms:
             self._leave(session, room, farewell)
 
 
-def _is_in(user: User, room: Room) -> bool:
-    return any(session in room.sessions for session in user.sessions)
+def _no_room(name: str) -> Refusal:
+    shown = name if len(name) <= limits.NAME_CHARACTERS else "of that name"
+    return Refusal(
+        Code.NO_SUCH_ROOM,
+        f"There is no room {shown}; /rooms lists those there are, /create makes one.",
+    )

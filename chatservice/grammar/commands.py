@@ -27,6 +27,7 @@ class Need(Enum):
     NAME = "a name"
     ACCOUNT = "a registered name"
     READ = "to be let into the room"
+    PRESENCE = "to be in the room"
     SPEAK = "to be in the room, and let speak"
     MODERATE = "to moderate the room"
     OWN = "to own the room"
@@ -50,6 +51,7 @@ class Form(Enum):
     POSITION = ("a position", r"#[0-9]{1,18}", int)
     VERSION = ("# and the number of a version", r"#[1-9][0-9]{0,8}", int)
     OFFSET = ("+ and a number of bytes", r"\+[0-9]{1,18}", int)
+    TIME = ("a time, such as 10m, 2h or 7d", r"[1-9][0-9]{0,4}[smhdw]", str)
     FLAG = ("true or false", r"(?!)", bool)
 
     def __init__(self, description: str, pattern: str, type_: type) -> None:
@@ -144,6 +146,9 @@ _HERE = Arg("room", Form.WORD, "the room", dialect=_J)
 """The room of a command that, typed, always means the room one is in."""
 _SHELF = Arg("room", Form.WORD, "the shelf; `@` is your own", dialect=_J)
 _FILE = Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf")
+_USER = Arg("user", Form.WORD, "the user")
+_WHY = Arg("text", Form.REST, "why", True)
+_FOR = Arg("time", Form.TIME, "for how long; else for good", True)
 _KEY = Arg(
     "key", Form.WORD, "the client's choice; sent again with it, it is not said twice", True, _J
 )
@@ -204,24 +209,28 @@ _ROWS = (
             ),
         ),
         answer=answers.Members,
+        needs=Need.READ,
     ),
     Command(
         "topic",
         "shows or sets what the room is about",
-        (_HERE, Arg("text", Form.REST, "the new topic", True)),
+        (_HERE, Arg("text", Form.REST, "the new topic", True, needs=Need.SPEAK)),
         answer=answers.Topic,
+        needs=Need.READ,
     ),
     Command(
         "say",
         "says a line, also one that begins with a slash",
         (_HERE, Arg("text", Form.REST, "what to say"), _KEY),
         answer=answers.Stored,
+        needs=Need.SPEAK,
     ),
     Command(
         "me",
         "shows what you do: ~ alice waves",
         (_HERE, Arg("text", Form.REST, "what you do"), _KEY),
         answer=answers.Stored,
+        needs=Need.SPEAK,
     ),
     Command(
         "msg",
@@ -250,6 +259,7 @@ _ROWS = (
             Arg("limit", Form.NUMBER, "how many at most (20; never more than 1000)", True),
         ),
         answer=answers.History,
+        needs=Need.READ,
     ),
     Command(
         "search",
@@ -261,11 +271,13 @@ _ROWS = (
             Arg("limit", Form.NUMBER, "how many at most (20; never more than 100)", True, _J),
         ),
         answer=answers.Matches,
+        needs=Need.READ,
     ),
     Command(
         "skip",
         "jumps to the present, for who is far behind",
         (_HERE,),
+        needs=Need.PRESENCE,
     ),
     Command(
         "files",
@@ -283,12 +295,14 @@ _ROWS = (
         ),
         (Also("access server files", {"brief": True}), Also("list server files")),
         answer=answers.FileList,
+        needs=Need.READ,
     ),
     Command(
         "versions",
         "lists all that a file's name has held",
         (_SHELF, _FILE),
         answer=answers.Versions,
+        needs=Need.READ,
     ),
     Command(
         "put",
@@ -302,6 +316,7 @@ _ROWS = (
             Arg("to", Form.USER, "only for that user", True),
         ),
         answer=answers.PutTicket,
+        needs=Need.SPEAK,
     ),
     Command(
         "get",
@@ -315,17 +330,20 @@ _ROWS = (
         ),
         (Also("download NAME"),),
         answer=answers.GetTicket,
+        needs=Need.READ,
     ),
     Command(
         "link",
         "tells how to fetch a file from another terminal",
         (_SHELF, _FILE, Arg("version", Form.VERSION, "which one; else the newest", True)),
         answer=answers.GetTicket,
+        needs=Need.READ,
     ),
     Command(
         "remove",
         "takes your own file off the shelf",
         (_SHELF, _FILE, Arg("version", Form.VERSION, "only that one; else all of yours", True)),
+        needs=Need.READ,
     ),
     Command(
         "transfers",
@@ -336,6 +354,91 @@ _ROWS = (
         "cancel",
         "ends the transfers of a file, and keeps nothing of what came",
         (Arg("name", Form.REST, "the file's name"),),
+    ),
+    Command(
+        "kick",
+        "puts a user out of the room; out of the lobby is off the server",
+        (_HERE, _USER, _WHY),
+        needs=Need.MODERATE,
+    ),
+    Command(
+        "ban",
+        "keeps a user, or an address or a range of them, out of the room",
+        (_HERE, Arg("user", Form.WORD, "the user, or as 10.1.0.0/16"), _FOR, _WHY),
+        needs=Need.MODERATE,
+    ),
+    Command(
+        "unban",
+        "lets them in again",
+        (_HERE, Arg("user", Form.WORD, "whom, as /rules shows it")),
+        needs=Need.MODERATE,
+    ),
+    Command(
+        "mute",
+        "keeps a user from speaking in the room",
+        (_HERE, _USER, _FOR, _WHY),
+        needs=Need.MODERATE,
+    ),
+    Command("unmute", "lets them speak again", (_HERE, _USER), needs=Need.MODERATE),
+    Command("freeze", "lets only who moderates the room speak", (_HERE,), needs=Need.MODERATE),
+    Command("unfreeze", "lets everybody in it speak again", (_HERE,), needs=Need.MODERATE),
+    Command(
+        "slow",
+        "lets each user say something only every so often; 0 ends it",
+        (_HERE, Arg("seconds", Form.NUMBER, "from one message to the next; at most 3600")),
+        needs=Need.MODERATE,
+    ),
+    Command(
+        "erase",
+        "takes out what was said there: your own, or, for who moderates, anybody's",
+        (_HERE, Arg("position", Form.POSITION, "its position, as /history shows it")),
+        needs=Need.READ,
+    ),
+    Command(
+        "invite",
+        "lets a user in without a password, and tells them",
+        (_HERE, _USER),
+        needs=Need.MODERATE,
+    ),
+    Command("uninvite", "takes that back", (_HERE, _USER), needs=Need.MODERATE),
+    Command("op", "lets a user moderate the room", (_HERE, _USER), needs=Need.OWN),
+    Command("deop", "takes that back", (_HERE, _USER), needs=Need.OWN),
+    Command("owner", "gives the room to a registered user", (_HERE, _USER), needs=Need.OWN),
+    Command(
+        "access",
+        "says who may come in: public, hidden from /rooms, or invited; and with which password",
+        (
+            _HERE,
+            Arg("access", Form.WORD, "public, hidden or invited"),
+            Arg("password", Form.WORD, "to be asked of who joins; else there is none", True),
+        ),
+        needs=Need.OWN,
+    ),
+    Command(
+        "close",
+        "puts everybody out of the room, and keeps it as it is; /access opens it again",
+        (_HERE,),
+        needs=Need.OWN,
+    ),
+    Command(
+        "rules",
+        "shows who owns and moderates the room, and what holds there",
+        (_HERE,),
+        answer=answers.RoomRules,
+        needs=Need.READ,
+    ),
+    Command(
+        "record",
+        "shows what was done to keep order in the room",
+        (_HERE, Arg("limit", Form.NUMBER, "how many at most (20; never more than 100)", True)),
+        answer=answers.Record,
+        needs=Need.MODERATE,
+    ),
+    Command(
+        "broadcast",
+        "tells everybody on the server something, now",
+        (Arg("text", Form.REST, "what"),),
+        needs=Need.OPERATE,
     ),
     Command(
         "register",
@@ -379,6 +482,14 @@ COMMANDS: Mapping[str, Command] = MappingProxyType({row.name: row for row in _RO
 """Every command, by its name."""
 
 SAY = COMMANDS["say"]
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def seconds(time: str) -> int:
+    """Return how long a word of the form `TIME` is."""
+    return int(time[:-1]) * _SECONDS[time[-1]]
 
 
 def nearest(name: str, dialect: Dialect) -> str | None:

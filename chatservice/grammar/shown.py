@@ -86,6 +86,10 @@ def _done_with(kind: str, who: str, text: str) -> str:
         return f"* {who} set the topic: {text}" if text else f"* {who} took the topic away"
     if kind == Kind.REMOVED:
         return f"* {who} removed {text} from the shelf"
+    if kind == Kind.ERASED:
+        return f"* {who} erased #{text}"
+    if kind == Kind.GONE:
+        return f"* what {who} said was erased"
     return "* " + f"{who}: {text}".replace("\n", "\n* ")
 
 
@@ -105,9 +109,29 @@ def event(it: events.Event) -> bytes:
             text = f"{who} left" + (f" ({last})" if last else "")
         case events.Renamed(who=who, name=name):
             text = f"{who} is now called {name}"
+        case events.Moderated(who=who, what=what, user=user, text=why):
+            text = " ".join(filter(None, (_DID.get(what, what).format(who=who, user=user), why)))
         case events.Notice(text=text):
             pass
     return f"* {text}\n".encode()
+
+
+_DID = {
+    "kick": "{who} put {user} out",
+    "ban": "{who} banned {user}",
+    "unban": "{who} lets {user} in again",
+    "mute": "{who} muted {user}",
+    "unmute": "{who} lets {user} speak again",
+    "freeze": "{who} lets only moderators speak",
+    "unfreeze": "{who} lets everybody speak again",
+    "invite": "{who} invited {user}",
+    "uninvite": "{who} takes the invitation of {user} back",
+    "op": "{who} made {user} a moderator",
+    "deop": "{who} took it from {user} to moderate",
+    "owner": "{who} gave the room to {user}",
+    "close": "{who} closed the room",
+}
+"""What is told of what moderators do; of the rest, what they asked for."""
 
 
 def skip(log: str, behind: int) -> bytes:
@@ -125,19 +149,35 @@ def file_line(mark: FileMark, length: int) -> bytes:
     return f"= {length} {mark.sha256} {mark.name}\n".encode()
 
 
-def link(it: answers.GetTicket, host: str, port: int | str) -> bytes:
+def link(it: answers.GetTicket, host: str, port: int | str, tls: bool = False) -> bytes:
     """Return how to fetch a file from another terminal. The indented lines are for a shell, and
-    can be pasted as they stand."""
+    can be pasted as they stand. With `tls`, it is fetched over that, and what comes is checked
+    against the SHA-256 that came over it, too."""
     name = shlex.quote(it.name if not it.name.startswith("-") else f"./{it.name}")
     minutes = round(limits.TICKET_SECONDS / 60)
+    get = f"echo GET {it.ticket}"
+    if tls:
+        ways = (
+            f"  {get} | openssl s_client -quiet -connect {_bracketed(host)}:{port} > {name}\n"
+            f"* or, where there is ncat and no openssl:\n"
+            f"  {get} | ncat --ssl {host} {port} > {name}\n"
+        )
+    else:
+        ways = (
+            f"  {get} | nc {host} {port} > {name}\n"
+            f"* or, where there is bash and no nc:\n"
+            f"  exec 3<>/dev/tcp/{host}/{port}; {get} >&3; cat <&3 > {name}; exec 3>&-\n"
+        )
     return (
         f"* {it.name} ({size(it.size)}), once, within {minutes} minutes, from another terminal:\n"
-        f"  echo GET {it.ticket} | nc {host} {port} > {name}\n"
-        f"* or, where there is bash and no nc:\n"
-        f"  exec 3<>/dev/tcp/{host}/{port}; echo GET {it.ticket} >&3; cat <&3 > {name}; exec 3>&-\n"
+        f"{ways}"
         f"* To check what came:\n"
         f"  echo {it.sha256}'  '{name} | sha256sum -c\n"
     ).encode()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def stamp(time: int, position: int) -> str:
@@ -192,9 +232,30 @@ def _rooms(it: answers.RoomList) -> list[str]:
     lines = ["* Rooms:"]
     for room in it.rooms:
         about = f" - {room.topic}" if room.topic else ""
-        lock = ", with a password" if room.locked else ""
+        lock = f", {_ACCESS[room.access]}" if room.access in _ACCESS else ""
+        lock += ", with a password" if room.locked else ""
         lines.append(f"* {room.number:>3} {room.room} ({room.users} here{lock}){about}")
     return lines
+
+
+_ACCESS = {"hidden": "hidden", "invited": "by invitation", "closed": "closed"}
+
+
+def _rules(it: answers.RoomRules) -> list[str]:
+    how = [_ACCESS.get(it.access, "open to everybody")]
+    how += ["with a password"] if it.locked else []
+    how += ["only moderators speak"] if it.frozen else []
+    how += [f"one message every {duration(it.slow)}"] if it.slow else []
+    lines = [f"* {it.room}: {', '.join(how)}"]
+    for one in it.rules:
+        left = f", {duration(one.left)} left" if one.left is not None else ""
+        lines.append(f"* {one.user}: {one.what}, by {one.who}{left}")
+    return lines
+
+
+def _record(it: answers.Record) -> list[str]:
+    lines = [f"* {_second(one.time // 1000)}Z {one.who}: {one.did}" for one in it.deeds]
+    return lines or [f"* Nothing was done in {it.room}"]
 
 
 def _members(it: answers.Members) -> list[str]:
@@ -283,6 +344,8 @@ _ANSWERS: dict[type, Callable[..., list[str]]] = {
     answers.Joined: _joined,
     answers.RoomList: _rooms,
     answers.Members: _members,
+    answers.RoomRules: _rules,
+    answers.Record: _record,
     answers.Topic: _topic,
     answers.History: _history,
     answers.Matches: _matches,

@@ -101,6 +101,11 @@ class ChatProtocol(LineStream):
         """Where it comes from. Behind a proxy, that is known from the first bytes on."""
         return _shown(self.transport.getPeer())
 
+    @property
+    def address(self) -> str:
+        """The address of its other side; empty where it has none: on this machine."""
+        return getattr(self.transport.getPeer(), "host", None) or ""
+
     def connectionMade(self) -> None:
         """Wait a moment for a program to speak first; greet a person who does not."""
         direct.settle(self.transport)

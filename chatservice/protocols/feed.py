@@ -40,6 +40,10 @@ class Connection(Protocol):
     def peer(self) -> str:
         """Where it comes from."""
 
+    @property
+    def address(self) -> str:
+        """The address that this is; empty where there is none."""
+
     def drained(self) -> None:
         """The transport was full, and can take more."""
 
@@ -145,6 +149,11 @@ class Feed:
     def origin(self) -> str:
         """Where its connection comes from."""
         return self._connection.peer
+
+    @property
+    def address(self) -> str:
+        """The address of its other side; empty where it has none."""
+        return self._connection.address
 
     def tell(self, news: News) -> None:
         """Show news, unless the reader cannot take them now."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
+from twisted.internet.interfaces import ISSLTransport
+
 from chatservice import answers, limits, names
 from chatservice.domain import actions
 from chatservice.domain.chat import Chat
@@ -57,7 +59,7 @@ class Person:
     def lines(self, lines: bytes) -> bool:
         """Take several lines, if all of them are talk."""
         room = self._session.here
-        if room is None or self._astray or not self._connection.fit(lines):
+        if room is None or room.slow or self._astray or not self._connection.fit(lines):
             return False
         said = typed.talk(lines, self._bare_words)
         if said is None:
@@ -71,7 +73,7 @@ class Person:
 
     def _obey(self, request: Request) -> None:
         name = request.command.name
-        if self._session.user is None and request.command.needs is Need.NAME:
+        if self._session.user is None and request.command.needs is not Need.NOTHING:
             self._before_name(request)
         elif self._astray and name in _INTO_THE_ROOM and "to" not in request.args:
             self._refuse_request(request, _ASTRAY)
@@ -83,6 +85,11 @@ class Person:
             self._connection.in_order(settled, partial(self._ask, request), self.refuse)
 
     def _ask(self, request: Request) -> None:
+        try:
+            self._chat.permit(self._session, request)
+        except Refusal as refusal:
+            self._refuse_request(request, refusal)
+            return
         own = _OWN.get(request.command.name)
         if own is not None:
             own(self, request)
@@ -272,8 +279,10 @@ class Person:
         self._connection.serve(result, self._show_link, self.refuse)
 
     def _show_link(self, it: answers.GetTicket) -> None:
-        host = self._connection.transport.getHost()
-        self._write(shown.link(it, getattr(host, "host", "HOST"), getattr(host, "port", "PORT")))
+        transport = self._connection.transport
+        host, tls = transport.getHost(), ISSLTransport.providedBy(transport)
+        place = getattr(host, "host", "HOST"), getattr(host, "port", "PORT")
+        self._write(shown.link(it, *place, tls))
 
     # -- the end ---------------------------------------------------------------------------------
 

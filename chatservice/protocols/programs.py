@@ -48,7 +48,7 @@ class Program:
 
     def _obey(self, request: Request) -> None:
         name = request.command.name
-        if self._session.user is None and request.command.needs is Need.NAME:
+        if self._session.user is None and request.command.needs is not Need.NOTHING:
             raise Refusal(Code.NAME_NEEDED, 'Say who you are first: {"do":"hello","name":"..."}.')
         if name in ("say", "me"):
             actions.talk(self._chat, self._session, request, partial(self._stored, request.id))
@@ -58,6 +58,7 @@ class Program:
         self._connection.in_order(settled, partial(self._ask, request), refuse)
 
     def _ask(self, request: Request) -> None:
+        self._chat.permit(self._session, request)
         action = _OWN.get(request.command.name) or actions.ACTIONS[request.command.name]
         result = action(self._chat, self._session, request.args)
         self._connection.serve(

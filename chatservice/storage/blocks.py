@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from chatservice.entries import FileMark, Run
+from chatservice.entries import FileMark, Kind, Run
 
 _SEPARATOR = "\x1e"
 """ASCII's record separator. It cannot be in a text (`names.clean`), and to join texts by it takes a
@@ -41,3 +41,23 @@ def unpack(start: int, data: bytes) -> list[tuple[int, Run]]:
         runs.append((start + at, Run(kind, time, who, texts[taken : taken + count], mark)))
         taken += count
     return runs
+
+
+def without(runs: Sequence[tuple[int, Run]], position: int) -> list[tuple[int, Run]]:
+    """Return runs without what the entry at a position says: in its place there is one that is
+    gone."""
+    found: list[tuple[int, Run]] = []
+    for first, run in runs:
+        at = position - first
+        if not 0 <= at < len(run.texts):
+            found.append((first, run))
+            continue
+        gone = Run(Kind.GONE, run.time, run.who)
+        for start, part in (
+            (first, run._replace(texts=run.texts[:at])),
+            (position, gone),
+            (position + 1, run._replace(texts=run.texts[at + 1 :])),
+        ):
+            if part.texts:
+                found.append((start, part))
+    return found

@@ -63,7 +63,12 @@ class Embedded:
         self._journal = Journal(self._store, reactor)
         self._keeping = Keeping(reactor, time.time, self._store, keep_seconds, keep_bytes)
         self.engine = Engine(
-            self._journal, self._store, LocalNames(), Argon2Passwords(reactor), self._folders
+            self._journal,
+            self._store,
+            self._store.rooms,
+            LocalNames(),
+            Argon2Passwords(reactor),
+            self._folders,
         )
 
     def start(self, ended: Ended) -> None:

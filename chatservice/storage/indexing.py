@@ -36,6 +36,9 @@ TROUBLE_SECONDS = 30.0
 GATHERING_SECONDS = 2.0
 """How long what is new is gathered first: a commit for each entry would be one too many."""
 
+MERGE_PAGES = 100
+"""Of the index that are written at a time while it is merged: a few milliseconds."""
+
 SHARE = 24
 """While there is talk, the indexer rests so many times as long as it works."""
 
@@ -52,6 +55,7 @@ class Indexer:
         self._db = open_index(index, self._log)
         self._some_ended = True  # there may have been some before this started
         self._again = False
+        self._merging = 0
         self._new = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="chat-indexer", daemon=True)
@@ -133,9 +137,12 @@ class Indexer:
                     rows += self._readable(last[1], last[2], data)
                 if len(rows) >= STEP_ENTRIES:
                     break
+        erased = self._erased()  # after the blocks: what is erased since then is found next time
         ended = self._ended() if self._some_ended else []
-        if not (last or ended):
-            return False
+        if not (last or ended or erased):
+            return self._merge()
+        if erased:  # until all of it is merged, what is deleted is written over
+            self._db.execute("PRAGMA secure_delete = ON")
         with self._db:
             self._db.execute("BEGIN")
             add(self._db, rows)
@@ -144,7 +151,35 @@ class Indexer:
                 self._db.execute(sql, last)
             for log, position in ended:
                 self._take_out(log, position)
+            self._forget(erased)
         return True
+
+    def _erased(self) -> list[tuple[int, int, int]]:
+        """Return the next entries whose text was erased: id, log and position."""
+        (id_,) = self._db.execute("SELECT id FROM forgotten").fetchone()
+        sql = "SELECT id, log, position FROM erased WHERE id > ? ORDER BY id LIMIT ?"
+        return self._log.execute(sql, (id_, STEP_BLOCKS)).fetchall()
+
+    def _forget(self, erased: list[tuple[int, int, int]]) -> None:
+        """Take entries out. What is left of their words goes as the index is merged."""
+        if erased:
+            rows = [(number(log, position),) for _, log, position in erased]
+            self._db.executemany("DELETE FROM entry WHERE rowid = ?", rows)
+            self._db.execute("UPDATE forgotten SET id = ?", (erased[-1][0],))
+            self._merging = -MERGE_PAGES  # negative, at first: all of it (FTS5, "merge")
+
+    def _merge(self) -> bool:
+        """Merge some of the index, if what was taken out is to be gone from it altogether."""
+        if not self._merging:
+            return False
+        before = self._db.total_changes
+        sql = "INSERT INTO entry (entry, rank) VALUES ('merge', ?)"
+        self._db.execute(sql, (self._merging,))
+        self._merging = MERGE_PAGES if self._db.total_changes - before >= 2 else 0
+        if not self._merging:
+            self._db.execute("PRAGMA secure_delete = OFF")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return bool(self._merging)
 
     def _readable(self, log: int, first: int, data: bytes) -> list[tuple[int, str]]:
         """Return the rows of a block; none of one that is damaged, which is for others to say."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chatservice.entries import Kind, Run
 
-VERSION = 1
+VERSION = 2
 _TOKENS = '"unicode61 remove_diacritics 2"'
 ENTRIES = f"CREATE VIRTUAL TABLE entry USING fts5(text, tokenize = {_TOKENS});"
 _TABLES = f"""
@@ -23,6 +23,9 @@ _TABLES = f"""
 -- log is known as one. One row.
 CREATE TABLE reached (block INTEGER, log INTEGER, first INTEGER, time INTEGER);
 INSERT INTO reached VALUES (0, 0, 0, 0);
+-- How many of those whose text was erased (storage/schema.py) were taken out. One row.
+CREATE TABLE forgotten (id INTEGER);
+INSERT INTO forgotten VALUES (0);
 -- Up to where entries of a log were taken out again.
 CREATE TABLE ended (log INTEGER PRIMARY KEY, position INTEGER NOT NULL);
 PRAGMA user_version = {VERSION};

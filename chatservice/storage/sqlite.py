@@ -1,7 +1,7 @@
-"""Rooms, accounts and logs in SQLite: `chatservice.domain.ports.Store`.
+"""Accounts and logs in SQLite: `chatservice.domain.ports.Store`.
 
 One thread has the database. What it keeps is in memory too where it is small and often asked for:
-rooms and accounts.
+accounts.
 """
 
 import sqlite3
@@ -17,12 +17,13 @@ from twisted.python.failure import Failure
 
 from chatservice import limits, names
 from chatservice.domain.log import Block, Log
-from chatservice.domain.ports import Account, Draft, Found, RoomRow
+from chatservice.domain.ports import Account, Draft, Found
 from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
 from chatservice.storage.filetable import FileTable
 from chatservice.storage.indexing import Indexer
+from chatservice.storage.roomtable import RoomTable
 from chatservice.storage.schema import VERSION, open_database, open_reader
 from chatservice.storage.search import Searcher
 from chatservice.storage.searchindex import index_path
@@ -65,6 +66,10 @@ class SqliteStore:
         self.files = FileTable(
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
+        self.rooms = RoomTable(
+            *(self._db, self._thread.do, self._change),
+            *(self._commit, self._new_log, self._last_of),
+        )
         self._indexer = Indexer(path, index_path(path))
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again)
         self._searching = WorkThread(reactor, "chat-search")
@@ -98,14 +103,6 @@ class SqliteStore:
             self._keep(Account(account.name, account.password, inbox, shown_to))
         return self._thread.do(self._append, batch, shown)
 
-    def rooms(self) -> Awaitable[Sequence[RoomRow]]:
-        """Every room, by its number."""
-        return self._thread.do(self._rooms)
-
-    def create_room(self, name: str, password: str | None, time: int) -> Awaitable[RoomRow]:
-        """Make a room. Raises `Refusal` (room-exists)."""
-        return self._change(self._create_room, name, password, time)
-
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position.
 
@@ -129,6 +126,10 @@ class SqliteStore:
         1970) or the database has more than `size` bytes. Answer up to which position they went, by
         the numbers of their logs."""
         return self._thread.do(self._end_some, before, size)
+
+    def erase(self, log: int, position: int) -> "Awaitable[Block | None]":
+        """Take what an entry says out of storage. Answer with its block, as it is now."""
+        return self._change(self._erase, log, position)
 
     def last(self, log: int) -> Awaitable[int]:
         """A log's last position."""
@@ -272,31 +273,9 @@ class SqliteStore:
             self._last[log] = last
         return int(last)
 
-    def _rooms(self) -> list[RoomRow]:
-        sql = "SELECT log, name, topic, password FROM room ORDER BY log"
-        rows = self._db.execute(sql).fetchall()
-        return [
-            RoomRow(number, name, topic, password, self._last_of(number))
-            for number, name, topic, password in rows
-        ]
-
     def _new_log(self, time: int, last: int = 0) -> int:
         sql = "INSERT INTO log (created, last) VALUES (?, ?)"
         return int(self._db.execute(sql, (time, last)).lastrowid or 0)
-
-    def _create_room(self, name: str, password: str | None, time: int) -> RoomRow:
-        try:
-            with self._commit():
-                number = self._new_log(time)
-                self._db.execute(
-                    "INSERT INTO room (log, key, name, password) VALUES (?, ?, ?, ?)",
-                    (number, names.key(name), name, password),
-                )
-        except sqlite3.IntegrityError:
-            raise Refusal(
-                Code.ROOM_EXISTS, f"There is a room {name} already; /join {name} takes you there."
-            ) from None
-        return RoomRow(number, name, "", password, 0)
 
     def _register(self, key: str, name: str, password: str, inbox: Log, time: int) -> Account:
         with self._commit():
@@ -340,6 +319,26 @@ class SqliteStore:
                 self._db.execute("DELETE FROM block WHERE id <= ? AND +log > 0", (newest,))
             self._indexer.nudge(ended=True)
         return ended
+
+    def _erase(self, log: int, position: int) -> Block | None:
+        sql = "SELECT id, first, entries FROM block WHERE log = ? AND last >= ? ORDER BY last"
+        row = self._db.execute(sql, (log, position)).fetchone()
+        if row is None or row[1] > position:
+            return None
+        runs = blocks.without(blocks.unpack(row[1], row[2]), position)
+        self._db.execute("PRAGMA secure_delete = ON")  # what it was is written over
+        try:
+            with self._commit():
+                sql = "UPDATE block SET entries = ? WHERE id = ?"
+                self._db.execute(sql, (blocks.pack(runs), row[0]))
+                sql = "INSERT OR IGNORE INTO erased (log, position) VALUES (?, ?)"
+                self._db.execute(sql, (log, position))
+        finally:
+            self._db.execute("PRAGMA secure_delete = OFF")
+        with suppress(sqlite3.Error):  # so that it is not in the write-ahead log either
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._indexer.nudge()
+        return Block(runs)
 
     def _used(self) -> int:
         pages, free, size = (

@@ -55,7 +55,7 @@ async def test_a_commit_that_raises(tmp_path, cause):
     """All of the batch is refused and shown to nobody. Then the same keys are taken as new ones,
     positions go on without a gap, and a restart finds exactly what was acknowledged."""
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
-    row = await store.create_room("lab", None, 0)
+    row = await store.rooms.create("lab", None, 0, None)
     journal, log, watcher = Journal(store, reactor), Log(row.number, "lab", 0, Tails()), Watcher()
     Cursor(log, watcher)
     inbox = Log(-1, "@", 0, Tails())

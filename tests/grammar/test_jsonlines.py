@@ -19,6 +19,8 @@ KINDS = st.sampled_from([Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.TOPIC, Ki
 RUNS = st.one_of(
     st.builds(Run, KINDS, TIMES, TEXT, st.lists(TEXT, min_size=1, max_size=5), st.none()),
     st.builds(Run, st.just(Kind.FILE), TIMES, TEXT, st.just([""]), MARKS),
+    st.builds(Run, st.just(Kind.ERASED), TIMES, TEXT, st.just(["1812"]), st.none()),
+    st.builds(Run, st.just(Kind.GONE), TIMES, TEXT, st.just([""]), st.none()),
 )
 ANSWERS = [
     answers.Done(),
@@ -29,6 +31,8 @@ ANSWERS = [
     answers.RoomList((answers.RoomInfo("lab", 2, "x", 3, False),)),
     answers.Members("lab", (answers.Member("bob", ""),)),
     answers.Topic("lab", "x"),
+    answers.RoomRules("lab", "public", False, True, 5, (answers.RuleInfo("muted", "b", 7, "a"),)),
+    answers.Record("lab", (answers.DeedInfo(1_700_000_000_123, "bob", "kick eve"),)),
     answers.History("lab", ((41, Entry(Kind.MESSAGE, 1_700_000_000_123, "bob", "hi")),)),
     answers.Matches("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi")),), True),
     answers.FileList("lab", 1, 5, (answers.FileInfo("a", 5, None, "", 1_700_000_000_123),), False),
@@ -69,7 +73,7 @@ def test_every_kind_of_answer_is_tried():
 @pytest.mark.parametrize(
     "event",
     [events.Came("lab", "bob"), events.Left("lab", "bob", "bye"), events.Notice("soon")]
-    + [events.Renamed("lab", "bob", "rob")],
+    + [events.Renamed("lab", "bob", "rob"), events.Moderated("lab", "bob", "kick", "eve", "")],
 )
 def test_an_event_comes_back_as_it_went(event):
     """So it is with what is shown and not kept; an event of a later version is passed over."""

@@ -66,7 +66,7 @@ def index(tmp_path, store):
 
 async def room(store, name="lab"):
     """Make a room and return its log."""
-    row = await store.create_room(name, None, 0)
+    row = await store.rooms.create(name, None, 0, None)
     return Log(row.number, row.name, 0, TAILS)
 
 

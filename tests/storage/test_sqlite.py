@@ -73,7 +73,7 @@ async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "NOTE_BLOCKS", 4)
     monkeypatch.setattr(limits, "END_BLOCKS", 3)
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
-    logs = [Log((await store.create_room(name, None, 0)).number, name, 0, TAILS) for name in "abc"]
+    logs = [Log((await store.rooms.create(name, None, 0, None)).number, name, 0, TAILS) for name in "abc"]
     inbox, texts = Log(-1, "@", 0, TAILS), dict.fromkeys([log.id for log in logs], 0)
     await store.append([say(inbox, "psst")], {})
     for at in range(9):
@@ -89,10 +89,10 @@ async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
         for file in tmp_path.glob("chat.sqlite*"):
             shutil.copy(file, killed)
         left = SqliteStore(reactor, killed / "chat.sqlite")
-        assert {row.number: row.last for row in await left.rooms()} == texts
+        assert {row.number: row.last for row in await left.rooms.rooms()} == texts
         left.close()
         left = SqliteStore(reactor, killed / "chat.sqlite")  # this one was closed
-        assert {row.number: row.last for row in await left.rooms()} == texts
+        assert {row.number: row.last for row in await left.rooms.rooms()} == texts
         if at >= 7:
             assert await left.last(account.inbox) == 1
         left.close()
@@ -103,7 +103,7 @@ async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
 async def test_what_was_stored_is_there_after_a_restart(tmp_path):
     """Rooms, topics, accounts, entries and positions outlive the process."""
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
-    row = await store.create_room("Lab", None, 0)
+    row = await store.rooms.create("Lab", None, 0, None)
     log, mark = Log(row.number, "Lab", 0, TAILS), FileMark("a", 1, "ab" * 32)
     file = Draft(log, Run(Kind.FILE, 0, "bob", file=mark))
     topic = Draft(log, Run(Kind.TOPIC, 0, "bob", ("all about it",)))
@@ -113,7 +113,7 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path):
     store.close()
 
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
-    (room,) = await store.rooms()
+    (room,) = await store.rooms.rooms()
     assert (room.name, room.topic, room.last) == ("Lab", "all about it", 3)
     assert (await store.account("alice")).shown == 1
     assert (await store.append([say(log, "b")], {})).positions == [4]
@@ -147,10 +147,10 @@ async def test_a_batch_that_fails_leaves_nothing(store):
 @pytest_twisted.ensureDeferred
 async def test_a_name_is_registered_once_and_a_room_made_once(store):
     """In any case of letters."""
-    await store.create_room("lab", None, 0)
+    await store.rooms.create("lab", None, 0, None)
     await store.register("alice", "hash", Log(-1, "@", 0, TAILS), 0)
     for again, code in (
-        (store.create_room("LAB", None, 0), Code.ROOM_EXISTS),
+        (store.rooms.create("LAB", None, 0, None), Code.ROOM_EXISTS),
         (store.register("Alice", "other", Log(-2, "@", 0, TAILS), 0), Code.ALREADY_REGISTERED),
     ):
         with pytest.raises(Refusal) as caught:

@@ -1,0 +1,286 @@
+"""Keeping order in a room: who is put out, kept out, kept quiet, let in, and put in charge.
+
+Whether one may is asked before (`chatservice.domain.rights`), but for whom it may be done to. All
+of it is told to those in the room, and is on record for who moderates it.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from chatservice import events, limits, names
+from chatservice.domain.people import People
+from chatservice.domain.places import Room, Session, User
+from chatservice.domain.ports import Deed, Draft, Engine
+from chatservice.domain.rights import Rights, Role
+from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.rules import Access, Rule, What, is_range, range_of
+from chatservice.entries import Entry, Kind, Run
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.shown import duration
+
+_UNDONE = {
+    What.BANNED: "unban",
+    What.MUTED: "unmute",
+    What.MODERATOR: "deop",
+    What.INVITED: "uninvite",
+}
+_DONE = {What.BANNED: "ban", What.MUTED: "mute", What.MODERATOR: "op", What.OWNER: "owner"}
+
+
+class Moderation:
+    """What moderators, owners and operators do. `now` tells the time in milliseconds since 1970,
+    `report` takes a line for the operator."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        rooms: Rooms,
+        people: People,
+        rights: Rights,
+        now: Callable[[], int],
+        report: Report,
+    ) -> None:
+        self._store = engine.rooms
+        self._entries = engine.store
+        self._recorder = engine.recorder
+        self._rooms = rooms
+        self._people = people
+        self._rights = rights
+        self._now = now
+        self._report = report
+
+    # -- who -------------------------------------------------------------------------------------
+
+    async def kick(self, session: Session, room: Room, name: str, why: str) -> int:
+        """Put a user out of a room; out of the lobby is off the server. Return how many of their
+        connections were there."""
+        user = self._present(name)
+        self._rights.over(session, room, user)
+        if not room.has(user):
+            raise Refusal(Code.NO_SUCH_USER, f"{user.name} is not in {room.name}; /who lists it.")
+        await self._did(session, room, "kick", user.name, why)
+        return self._put_out(session, room, user, why)
+
+    def _put_out(self, session: Session, room: Room, user: User, why: str) -> int:
+        room.log.tell_news()  # they are to see it too
+        by = session.needs_user().name
+        there = [each for each in user.sessions if each in room.sessions]
+        for each in there:
+            if room is self._rooms.lobby:
+                each.reader.end(f"{by} has put you off this server" + (f": {why}" if why else "."))
+            else:
+                self._rooms.put_out(each, room, f"put out by {by}")
+                each.wake()
+        return len(there)
+
+    def _present(self, name: str) -> User:
+        user = self._people.by_key.get(names.key(name[: limits.LINE_BYTES]))
+        if user is None:
+            shown = name if len(name) <= limits.NAME_CHARACTERS else "that"
+            raise Refusal(
+                Code.NO_SUCH_USER, f"Nobody called {shown} is here; /who lists who is here."
+            )
+        return user
+
+    async def ban(self, session: Session, room: Room, whom: str, until: int, why: str) -> str:
+        """Keep a user, or a range of addresses, out of a room. Return what is to be told of it to
+        who did."""
+        if is_range(whom):
+            range_ = range_of(whom)
+            await self._hold(session, room, What.BANNED, range_, range_, until, why)
+            self._put_out_banned(session, room, why)
+            return f"{range_} is kept out of {room.name}."
+        key, name = await self._known(session, room, whom)
+        await self._hold(session, room, What.BANNED, key, name, until, why)
+        user = self._people.by_key.get(key)
+        if user is None:
+            return f"{name} is kept out of {room.name}."
+        addresses = ", ".join(sorted({each.reader.address or "here" for each in user.sessions}))
+        self._put_out(session, room, user, why)
+        guest = "" if user.registered else " A guest can take another name; ban the address, too."
+        return f"{name} is kept out of {room.name}; they come from {addresses}.{guest}"
+
+    def _put_out_banned(self, session: Session, room: Room, why: str) -> None:
+        for user in tuple(room.users()):
+            if self._rights.role(user, room) is Role.BANNED:
+                self._put_out(session, room, user, why)
+
+    async def mute(self, session: Session, room: Room, whom: str, until: int, why: str) -> None:
+        """Keep a user from speaking in a room."""
+        key, name = await self._known(session, room, whom)
+        await self._hold(session, room, What.MUTED, key, name, until, why)
+
+    async def _known(self, session: Session, room: Room, whom: str) -> tuple[str, str]:
+        """Return the key and name of a user over whom the session is."""
+        name = names.user(whom)
+        user = self._people.by_key.get(names.key(name))
+        self._rights.over(session, room, user if user is not None else names.key(name))
+        return names.key(name), user.name if user is not None else name
+
+    async def _hold(
+        self, session: Session, room: Room, what: What, whom: str, name: str, until: int, why: str
+    ) -> None:
+        now = self._now()
+        rule = Rule(what, whom, until, session.needs_user().name, now)
+        over = room.rules.expired(now)
+        if len(room.rules) - len(over) >= limits.RULES:
+            raise Refusal(
+                Code.TOO_MANY, f"{room.name} has {limits.RULES} rules already; /rules lists them."
+            )
+        await self._store.rule(room.number, [rule], over)
+        for each in over:
+            room.rules.drop(each.what, each.whom)
+        room.rules.add(rule)
+        for_ = f"for {duration((until - now) / 1000)}" if until else ""
+        await self._did(session, room, _DONE[what], name, " ".join(filter(None, (for_, why))))
+
+    async def undo(self, session: Session, room: Room, what: What, whom: str) -> None:
+        """Let a ban, or the like, hold no longer."""
+        key = range_of(whom) if is_range(whom) else names.key(whom[: limits.LINE_BYTES])
+        user = self._people.by_key.get(key)
+        if user is not None and user.guest and room.guests.get(user.guest) is what:
+            del room.guests[user.guest]
+            await self._did(session, room, _UNDONE[what], user.name, "")
+            return
+        rule = room.rules.find(what, key, self._now())
+        if rule is None:
+            raise Refusal(
+                Code.NO_SUCH_USER, "There is nothing of the kind; /rules lists what holds here."
+            )
+        await self._store.rule(room.number, [], [rule])
+        room.rules.drop(what, key)
+        await self._did(session, room, _UNDONE[what], whom, "")
+
+    # -- in charge -------------------------------------------------------------------------------
+
+    async def promote(self, session: Session, room: Room, whom: str, what: What) -> None:
+        """Make a user a moderator, or the owner in the place of who was it."""
+        now, by = self._now(), session.needs_user()
+        key = names.key(names.user(whom))
+        user = self._people.by_key.get(key)
+        if user is not None and user.guest:
+            if what is What.OWNER:
+                raise Refusal(
+                    Code.NOT_ALLOWED,
+                    f"{user.name} is a guest, who may be gone tomorrow; they are to /register.",
+                )
+            room.guests[user.guest] = what
+            await self._did(session, room, _DONE[what], user.name, "")
+            return
+        account, _ = await self._people.addressee(whom)
+        former = [it for it in room.rules.all(now) if what is What.OWNER and it.what is what]
+        rule = Rule(what, key, 0, by.name, now)
+        await self._store.rule(room.number, [rule], former)
+        for each in former:
+            room.rules.drop(each.what, each.whom)
+        if what is What.OWNER:
+            room.guests = {it: held for it, held in room.guests.items() if held is not what}
+        room.rules.add(rule)
+        await self._did(session, room, _DONE[what], account.name, "")
+
+    async def registered(self, user: User, guest: int) -> None:
+        """Let one who was a guest go on with what they had in charge, now that they have
+        registered."""
+        now = self._now()
+        for room in self._rooms.by_key.values():
+            what = room.guests.pop(guest, None)
+            if what is not None:
+                rule = Rule(what, user.key, 0, user.name, now)
+                room.rules.add(rule)
+                await self._store.rule(room.number, [rule])
+
+    # -- the room --------------------------------------------------------------------------------
+
+    async def invite(self, session: Session, room: Room, whom: str) -> None:
+        """Let a user in, wherever one comes by invitation or password, and tell them."""
+        now, by = self._now(), session.needs_user()
+        whom_, inbox = await self._people.addressee(whom)
+        rule = Rule(What.INVITED, names.key(whom_.name), 0, by.name, now)
+        await self._store.rule(room.number, [rule])
+        room.rules.add(rule)
+        await self._did(session, room, "invite", whom_.name, "")
+        text = f"You are invited to {room.name}; /join {room.name} takes you there."
+        await self._recorder.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
+
+    async def set(
+        self,
+        session: Session,
+        room: Room,
+        did: str,
+        access: Access | None = None,
+        password: str | None = None,
+        frozen: bool | None = None,
+        slow: int | None = None,
+    ) -> None:
+        """Change how a room is; what is None stays. With an `access`, so is its `password` that."""
+        if room is self._rooms.lobby and access is not None and (access, password) != _OPEN:
+            raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays open.")
+        new = (
+            password if access is not None else room.password,
+            access if access is not None else room.access,
+            frozen if frozen is not None else room.frozen,
+            slow if slow is not None else room.slow,
+        )
+        await self._store.set(room.number, *new)
+        room.password, room.access, room.frozen, room.slow = new
+        await self._did(session, room, did, "", "")
+        if room.access is Access.CLOSED:
+            for user in tuple(room.users()):
+                if self._rights.rank(user, room) is None:
+                    self._put_out(session, room, user, "closed")
+
+    # -- what was said ---------------------------------------------------------------------------
+
+    async def erase(self, session: Session, room: Room, position: int, entry: Entry) -> None:
+        """Take out what an entry says: of one's own, or of somebody lower."""
+        user = session.needs_user()
+        own = user.registered and names.key(entry.who) == user.key
+        if not own:
+            if self._rights.role(user, room) < Role.MODERATOR:
+                raise Refusal(
+                    Code.NOT_ALLOWED,
+                    "Only what you said under a registered name can you erase; ask who moderates "
+                    f"{room.name} (/rules).",
+                )
+            self._rights.over(session, room, names.key(entry.who))
+        if entry.kind in (Kind.GONE, Kind.ERASED):
+            raise Refusal(Code.NO_SUCH_ENTRY, f"There is nothing to erase at #{position}.")
+        block = await self._entries.erase(room.log.id, position)
+        if block is None:
+            raise no_entry(position)
+        room.log.replace(block)
+        if room.topic == entry.text and entry.kind == Kind.TOPIC:
+            await self._recorder.stored(
+                Draft(room.log, Run(Kind.TOPIC, self._now(), user.name, ("",)))
+            )
+            room.topic = ""
+        run = Run(Kind.ERASED, self._now(), user.name, (str(position),))
+        await self._recorder.stored(Draft(room.log, run))
+        if not own:
+            await self._note(session, room, f"erase #{position}, of {entry.who}")
+
+    # -- on record -------------------------------------------------------------------------------
+
+    def record(self, room: Room, limit: int) -> Awaitable[Sequence[Deed]]:
+        """Return the last things that were done in a room, oldest first."""
+        return self._store.deeds(room.number, limit)
+
+    async def _did(self, session: Session, room: Room, what: str, whom: str, why: str) -> None:
+        """Tell those in a room what was done, and put it on record."""
+        by = session.needs_user().name
+        self._rooms.tell(room, events.Moderated(room.name, by, what, whom, why))
+        await self._note(session, room, " ".join(filter(None, (what, whom, why))))
+
+    async def _note(self, session: Session, room: Room, what: str) -> None:
+        by = session.needs_user().name
+        await self._store.note(room.number, Deed(self._now(), by, what))
+        self._report("{user} in {room}: {did}", user=by, room=room.name, did=what)
+
+
+_OPEN = (Access.PUBLIC, None)
+
+
+def no_entry(position: int) -> Refusal:
+    """Return the refusal of a position at which there is nothing."""
+    return Refusal(
+        Code.NO_SUCH_ENTRY, f"There is no entry #{position} here; /history shows their positions."
+    )

@@ -1,0 +1,266 @@
+"""Who may do what: one table, asked for every request, whichever way it came.
+
+A command says what it needs (`chatservice.grammar.commands`), here stands who has it. What a role
+is in a room depends on the room: its rules, and whether one is in it.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Any
+
+from chatservice import names
+from chatservice.domain.log import Cursor
+from chatservice.domain.places import Room, Session, User
+from chatservice.domain.rules import Access, What
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import Command, Need, Request
+
+
+class Role(IntEnum):
+    """What one is in a room. Who moderates it does so over those of lower roles."""
+
+    STRANGER = 0
+    """Has not said who they are."""
+    BANNED = 1
+    OUTSIDER = 2
+    """Not in a room into which not everybody may come."""
+    VISITOR = 3
+    """Not in a room into which everybody may come."""
+    LISTENER = 4
+    """In it, and may not speak: muted, or only moderators speak there now."""
+    MEMBER = 5
+    MODERATOR = 6
+    OWNER = 7
+    OPERATOR = 8
+    """Runs the server."""
+
+
+_ANYBODY = frozenset({Need.NOTHING})
+_NAMED = _ANYBODY | {Need.NAME}
+_READING = _NAMED | {Need.READ}
+_LISTENING = _READING | {Need.PRESENCE}
+_SPEAKING = _LISTENING | {Need.SPEAK}
+_MODERATING = _SPEAKING | {Need.MODERATE}
+_OWNING = _MODERATING | {Need.OWN}
+
+HAS: Mapping[Role, frozenset[Need]] = {
+    Role.STRANGER: _ANYBODY,
+    Role.BANNED: _NAMED,
+    Role.OUTSIDER: _NAMED,
+    Role.VISITOR: _READING,
+    Role.LISTENER: _LISTENING,
+    Role.MEMBER: _SPEAKING,
+    Role.MODERATOR: _MODERATING,
+    Role.OWNER: _OWNING,
+    Role.OPERATOR: _OWNING | {Need.OPERATE},
+}
+"""The table. `Need.ACCOUNT` is had, in any role, by who is registered. Who moderates a room does so
+from anywhere, but to speak, and for `Need.PRESENCE`, must be in it like everybody."""
+
+OF_A_ROOM = frozenset({Need.READ, Need.PRESENCE, Need.SPEAK, Need.MODERATE, Need.OWN})
+"""What one has in one room, and not in another."""
+
+
+def needs(command: Command, args: Mapping[str, Any]) -> set[Need]:
+    """Return what a command needs with these arguments."""
+    return {command.needs} | {arg.needs for arg in command.args if arg.name in args}
+
+
+_WITH_ROOM_TOKEN = frozenset({"join", "leave", "exit", "away", "ignore", "transfers", "cancel"})
+"""Commands that do not need a room, and do nothing in another one."""
+
+
+class Rights:
+    """Says who may do what. `now` tells the time in milliseconds since 1970.
+
+    `operators` are the keys (`names.key`) of the registered users who run the server.
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.operators: set[str] = set()
+        self._now = now
+
+    def check(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
+        """Raise `Refusal` (name-needed, not-allowed, not-in-room, banned) if a request may not be
+        made. `find` returns the room that it means."""
+        command, args = request.command, request.args
+        for need in needs(command, args):
+            if need is Need.NOTHING:
+                continue
+            user = session.needs_user()
+            if need in OF_A_ROOM and args.get("room") != "@" and "to" not in args:
+                room = find()
+                self._bound(session, room is session.only, command)
+                self.need(session, room, need)
+            else:
+                self._bound(session, command.name in _WITH_ROOM_TOKEN, command)
+                self._need_of_server(user, need, command)
+
+    def _need_of_server(self, user: User, need: Need, command: Command) -> None:
+        if need is Need.ACCOUNT and not user.registered:
+            raise Refusal(
+                Code.NOT_ALLOWED, f"/{command.name} is for registered names; /register first."
+            )
+        if need is Need.OPERATE and not self.is_operator(user):
+            raise Refusal(
+                Code.NOT_ALLOWED, f"/{command.name} is for who runs the server; ask them."
+            )
+
+    def _bound(self, session: Session, fits: bool, command: Command) -> None:
+        if session.only is not None and not fits:
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                f"Your token is for the room {session.only.name} only, and /{command.name} is not; "
+                "use one without a room.",
+            )
+
+    def need(self, session: Session, room: Room, need: Need) -> None:
+        """Raise `Refusal` unless the session has what is needed in a room."""
+        user = session.needs_user()
+        role = self.role(user, room)
+        if need in (Need.PRESENCE, Need.SPEAK) and role > Role.BANNED:
+            session.needs_room(room)
+        if need not in HAS[role]:
+            raise self._refusal(user, room, role, need)
+
+    def speak(self, session: Session, room: Room) -> Cursor:
+        """Return the session's cursor in a room. Raises `Refusal` unless it may speak there."""
+        cursor = session.needs_room(room)
+        if room.rules or room.frozen:  # else everybody in it may
+            self.need(session, room, Need.SPEAK)
+        return cursor
+
+    def is_operator(self, user: User) -> bool:
+        """Return whether a user runs the server."""
+        return user.registered and user.key in self.operators
+
+    def role(self, user: User, room: Room) -> Role:
+        """Return what a user is in a room."""
+        rank = self.rank(user, room)
+        if rank is not None:
+            return rank
+        if not (room.rules or room.frozen or not room.is_open):  # as nearly all rooms are
+            return Role.MEMBER if room.has(user) else Role.VISITOR
+        now = self._now()
+        if self.ban(user, room) is not None:
+            return Role.BANNED
+        if not room.has(user):
+            return Role.OUTSIDER if not room.is_open else Role.VISITOR
+        muted = room.rules.find(What.MUTED, user.key, now)
+        return Role.LISTENER if room.frozen or muted else Role.MEMBER
+
+    def rank(self, user: User, room: Room) -> Role | None:
+        """Return the role that a user has in a room wherever they are, or None."""
+        if self.is_operator(user):
+            return Role.OPERATOR
+        if user.registered:
+            if not room.rules:
+                return None
+            for what, role in _RANKS.items():
+                if room.rules.find(what, user.key, self._now()):
+                    return role
+            return None
+        what_ = room.guests.get(user.guest)
+        return _RANKS[what_] if what_ is not None else None
+
+    def ban(self, user: User, room: Room) -> Any:
+        """Return the rule that keeps a user out of a room, or None."""
+        for session in user.sessions:
+            found = room.rules.ban(user.key, session.reader.address, self._now())
+            if found is not None:
+                return found
+        return room.rules.ban(user.key, "", self._now())
+
+    def over(self, session: Session, room: Room, whom: User | str) -> None:
+        """Raise `Refusal` (not-allowed) if a user, or the one with that key, is not of a lower role
+        than the session's."""
+        user = session.needs_user()
+        if isinstance(whom, str):
+            theirs = Role.OPERATOR if whom in self.operators else Role.VISITOR
+            for what, role in _RANKS.items():
+                if room.rules.find(what, whom, self._now()):
+                    theirs = max(theirs, role)
+        else:
+            theirs = self.rank(whom, room) or Role.VISITOR
+        if theirs >= self.role(user, room):
+            shown = whom if isinstance(whom, str) else whom.name
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                f"{shown} is {_A[theirs]} here, as you are at most; ask somebody above.",
+            )
+
+    def enter(self, session: Session, room: Room) -> None:
+        """Raise `Refusal` (banned, not-allowed) unless the session may come into a room, as far as
+        that does not depend on a password."""
+        user = session.needs_user()
+        if session in room.sessions:
+            return
+        if session.only not in (None, room):
+            raise Refusal(Code.NOT_ALLOWED, f"Your token is for the room {session.only.name} only.")
+        if self.rank(user, room) is not None:
+            return
+        rule = self.ban(user, room)
+        if rule is not None:
+            raise _banned(room, rule.until)
+        if room.access is Access.CLOSED:
+            raise Refusal(Code.NOT_ALLOWED, f"{room.name} is closed; /rooms lists those there are.")
+        if room.access is Access.INVITED and not self.invited(user, room):
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                f"One comes into {room.name} by invitation; ask somebody who moderates it.",
+            )
+
+    def admit(self, key: str, address: str, lobby: Room) -> None:
+        """Raise `Refusal` (banned) if nobody of that name, or from that address, is let in."""
+        rule = lobby.rules.ban(key, address, self._now()) if lobby.rules else None
+        if rule is not None and key not in self.operators:
+            raise _banned(lobby, rule.until)
+
+    def invited(self, user: User, room: Room) -> bool:
+        """Return whether a user was invited into a room."""
+        return room.rules.find(What.INVITED, user.key, self._now()) is not None
+
+    def sees(self, session: Session, room: Room) -> bool:
+        """Return whether a session is told that a room is there."""
+        user = session.user
+        if user is None or room.access is Access.PUBLIC or session in room.sessions:
+            return room.access is Access.PUBLIC or session in room.sessions
+        return self.rank(user, room) is not None or self.invited(user, room)
+
+    def _refusal(self, user: User, room: Room, role: Role, need: Need) -> Refusal:
+        if role is Role.BANNED:
+            rule = self.ban(user, room)
+            return _banned(room, rule.until if rule is not None else 0)
+        if need in (Need.MODERATE, Need.OWN):
+            who = "moderates" if need is Need.MODERATE else "owns"
+            return Refusal(
+                Code.NOT_ALLOWED, f"Only who {who} {room.name} may do that; /rules lists them."
+            )
+        if role is Role.LISTENER and not room.frozen:
+            return Refusal(
+                Code.NOT_ALLOWED, f"You are muted in {room.name}; ask who moderates it (/rules)."
+            )
+        if role is Role.LISTENER:
+            return Refusal(
+                Code.NOT_ALLOWED, f"Only who moderates {room.name} speaks there now; listen."
+            )
+        return Refusal(Code.NOT_IN_ROOM, f"You are not in {room.name}; join it first.")
+
+
+_RANKS: Mapping[What, Role] = {What.OWNER: Role.OWNER, What.MODERATOR: Role.MODERATOR}
+
+_A: Mapping[Role, str] = {
+    Role.VISITOR: "like everybody",
+    Role.MODERATOR: "a moderator",
+    Role.OWNER: "the owner",
+    Role.OPERATOR: "an operator",
+}
+
+
+def _banned(room: Room, until: int) -> Refusal:
+    place = "this server" if room.name == names.LOBBY else room.name
+    return Refusal(
+        Code.BANNED,
+        f"You are banned from {place}; "
+        + ("come back later." if until else "only who moderates it can change that."),
+    )

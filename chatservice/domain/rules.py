@@ -1,0 +1,118 @@
+"""What holds for single users and addresses in one room: who owns it, who may not enter."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+from typing import NamedTuple
+
+from chatservice.errors import Code, Refusal
+
+
+class Access(StrEnum):
+    """Who may come into a room that knows nothing of them, and who sees that there is one."""
+
+    PUBLIC = "public"
+    HIDDEN = "hidden"
+    INVITED = "invited"
+    CLOSED = "closed"
+
+
+class What(StrEnum):
+    """What holds for somebody in a room."""
+
+    OWNER = "owner"
+    MODERATOR = "moderator"
+    INVITED = "invited"
+    BANNED = "banned"
+    MUTED = "muted"
+
+
+class Rule(NamedTuple):
+    """`what` holds for `whom`: a user, by key (`names.key`), or for bans a range of addresses too.
+
+    Until `until`, in milliseconds since 1970, or for good: 0. `who` made it so, at `time`.
+    """
+
+    what: What
+    whom: str
+    until: int
+    who: str
+    time: int
+
+
+class Rules:
+    """The rules of one room. `now`, everywhere, is in milliseconds since 1970."""
+
+    __slots__ = ("_found", "_ranges")
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._found: dict[tuple[What, str], Rule] = {}
+        self._ranges: dict[str, Rule] = {}
+        for rule in rules:
+            self.add(rule)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, rule: Rule) -> None:
+        """Let a rule hold, in the place of one of the kind."""
+        self._found[rule.what, rule.whom] = rule
+        if rule.what is What.BANNED and is_range(rule.whom):
+            self._ranges[rule.whom] = rule
+
+    def drop(self, what: What, whom: str) -> bool:
+        """Let a rule hold no longer. Return whether it did."""
+        self._ranges.pop(whom, None)
+        return self._found.pop((what, whom), None) is not None
+
+    def find(self, what: What, whom: str, now: int) -> Rule | None:
+        """Return the rule of that kind that holds for a user, if there is one."""
+        return _holding(self._found.get((what, whom)), now)
+
+    def ban(self, whom: str, address: str, now: int) -> Rule | None:
+        """Return what keeps a user at that address out, if anything does."""
+        found = self.find(What.BANNED, whom, now)
+        if found is None and self._ranges:
+            try:
+                at = ip_address(address)
+            except ValueError:  # of no network: a local socket
+                return None
+            at = getattr(at, "ipv4_mapped", None) or at
+            for range_, rule in self._ranges.items():
+                if at in ip_network(range_):
+                    found = found or _holding(rule, now)
+        return found
+
+    def expired(self, now: int) -> list[Rule]:
+        """Return the rules that hold no longer."""
+        return [rule for rule in self._found.values() if _holding(rule, now) is None]
+
+    def all(self, now: int) -> Iterator[Rule]:
+        """Iterate over the rules that hold."""
+        return (rule for rule in tuple(self._found.values()) if _holding(rule, now))
+
+
+def _holding(rule: Rule | None, now: int) -> Rule | None:
+    return rule if rule is not None and (not rule.until or now < rule.until) else None
+
+
+def is_range(text: str) -> bool:
+    """Return whether a text means an address, or a range of them."""
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def range_of(text: str) -> str:
+    """Return an address or a range of them (RFC 4632, RFC 4291) as it is kept: `10.1.0.0/16`.
+
+    Raises `Refusal` (bad-argument) for one that holds everybody.
+    """
+    range_ = ip_network(text, strict=False)
+    if range_.prefixlen == 0:
+        raise Refusal(
+            Code.BAD_ARGUMENT, "That is every address there is; /access closes a room to all."
+        )
+    return str(range_)

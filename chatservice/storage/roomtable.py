@@ -1,0 +1,119 @@
+"""What the database knows of rooms, beyond their logs: `chatservice.domain.ports.RoomStore`."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from chatservice import names
+from chatservice.domain.ports import Deed, RoomRow
+from chatservice.domain.rules import Access, Rule, What
+from chatservice.errors import Code, Refusal
+
+
+class RoomTable:
+    """The tables `room`, `rule` and `deed` of the database `db`.
+
+    `ask` does a job in the database's thread, `change` one that may be refused by the disk
+    (`Refusal`, not-stored). Within `commit`, all is stored or nothing. `new_log` makes a log, made
+    at a time, and `last_of` tells its last position.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        ask: Callable[..., "Deferred[Any]"],
+        change: Callable[..., "Deferred[Any]"],
+        commit: Callable[[], AbstractContextManager[None]],
+        new_log: Callable[[int], int],
+        last_of: Callable[[int], int],
+    ) -> None:
+        self._db = db
+        self._ask = ask
+        self._change = change
+        self._commit = commit
+        self._new_log = new_log
+        self._last_of = last_of
+
+    def rooms(self) -> Awaitable[Sequence[RoomRow]]:
+        """Every room, by its number."""
+        return self._ask(self._rooms)
+
+    def create(
+        self, name: str, password: str | None, time: int, owner: str | None
+    ) -> Awaitable[RoomRow]:
+        """Make a room. Raises `Refusal` (room-exists)."""
+        return self._change(self._create, name, password, time, owner)
+
+    def set(
+        self, room: int, password: str | None, access: Access, frozen: bool, slow: int
+    ) -> Awaitable[None]:
+        """Keep how a room is."""
+        sql = "UPDATE room SET password = ?, access = ?, frozen = ?, slow = ? WHERE log = ?"
+        return self._change(self._execute, [(sql, (password, access, frozen, slow, room))])
+
+    def rule(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> Awaitable[None]:
+        """Let some rules hold in a room, and others no longer, all at once."""
+        gone = "DELETE FROM rule WHERE log = ? AND what = ? AND whom = ?"
+        new = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
+        statements: list[tuple[str, tuple[Any, ...]]] = []
+        statements += [(gone, (room, rule.what, rule.whom)) for rule in drop]
+        statements += [(new, (room, *rule)) for rule in add]
+        return self._change(self._execute, statements)
+
+    def note(self, room: int, deed: Deed) -> Awaitable[None]:
+        """Put on record what a moderator did."""
+        sql = "INSERT INTO deed (log, time, who, what) VALUES (?, ?, ?, ?)"
+        return self._change(self._execute, [(sql, (room, *deed))])
+
+    def deeds(self, room: int, limit: int) -> Awaitable[Sequence[Deed]]:
+        """The last things that moderators did, oldest first."""
+        return self._ask(self._deeds, room, limit)
+
+    # -- in the database's thread ----------------------------------------------------------------
+
+    def _execute(self, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        with self._commit():
+            for sql, values in statements:
+                self._db.execute(sql, values)
+
+    def _rooms(self) -> list[RoomRow]:
+        rules: dict[int, list[Rule]] = {}
+        for log, what, *rest in self._db.execute(
+            "SELECT log, what, whom, until, who, time FROM rule"
+        ):
+            rules.setdefault(log, []).append(Rule(What(what), *rest))
+        sql = "SELECT log, name, topic, password, access, frozen, slow FROM room ORDER BY log"
+        return [
+            RoomRow(
+                *(log, name, topic, password, self._last_of(log)),
+                *(Access(access), bool(frozen), slow, rules.get(log, ())),
+            )
+            for log, name, topic, password, access, frozen, slow in self._db.execute(sql).fetchall()
+        ]
+
+    def _create(self, name: str, password: str | None, time: int, owner: str | None) -> RoomRow:
+        rules = [Rule(What.OWNER, names.key(owner), 0, owner, time)] if owner is not None else []
+        try:
+            with self._commit():
+                number = self._new_log(time)
+                self._db.execute(
+                    "INSERT INTO room (log, key, name, password) VALUES (?, ?, ?, ?)",
+                    (number, names.key(name), name, password),
+                )
+                self._db.executemany(
+                    "INSERT INTO rule (log, what, whom, until, who, time)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    [(number, *rule) for rule in rules],
+                )
+        except sqlite3.IntegrityError:
+            raise Refusal(
+                Code.ROOM_EXISTS, f"There is a room {name} already; /join {name} takes you there."
+            ) from None
+        return RoomRow(number, name, "", password, 0, rules=rules)
+
+    def _deeds(self, room: int, limit: int) -> list[Deed]:
+        sql = "SELECT time, who, what FROM deed WHERE log = ? ORDER BY id DESC LIMIT ?"
+        return [Deed(*row) for row in self._db.execute(sql, (room, limit))][::-1]
