@@ -18,6 +18,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installed
 
 from chatservice import answers, limits  # noqa: E402
+from chatservice.domain.rights import HAS, WHO, Role  # noqa: E402
 from chatservice.errors import MEANINGS, Code  # noqa: E402
 from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form  # noqa: E402
 from chatservice.options import Options  # noqa: E402
@@ -102,12 +103,25 @@ def options() -> str:
     return f"```\n{listed}\n```"
 
 
+def rights() -> str:
+    """Return which commands each role has, beyond those of the role before it."""
+    rows, before = [], set[str]()
+    for role in Role:
+        has = {row.name for row in COMMANDS.values() if row.needs in HAS[role]}
+        more = ", ".join(f"`{name}`" for name in COMMANDS if name in has - before)
+        less = ", ".join(f"`{name}`" for name in COMMANDS if name in before - has)
+        rows.append((role.name.lower(), WHO[role], more + (f"; but not {less}" if less else "")))
+        before = has
+    return table(("role", "who", "may also give"), rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": typed,
     "requests": requests,
     "errors": codes,
     "limits": bounds,
     "options": options,
+    "rights": rights,
 }
 
 

@@ -131,6 +131,9 @@ class Files:
 
     async def receive(self, upload: Upload, offset: int, stop: Callable[[], None]) -> "Arrival":
         """Begin to take in a file's bytes behind the first `offset`; `stop` ends their coming."""
+        room = self._rooms.numbered(upload.target.log.id)
+        if room is not None:  # it may be long since it was permitted
+            self._rights.still_welcome(upload.key, room)
         declared = self._declared(upload)
         have = await self.shelves.have(declared)
         used = await self.shelves.used(declared)

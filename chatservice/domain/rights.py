@@ -20,20 +20,28 @@ class Role(IntEnum):
     """What one is in a room. Who moderates it does so over those of lower roles."""
 
     STRANGER = 0
-    """Has not said who they are."""
     BANNED = 1
     OUTSIDER = 2
-    """Not in a room into which not everybody may come."""
     VISITOR = 3
-    """Not in a room into which everybody may come."""
     LISTENER = 4
-    """In it, and may not speak: muted, or only moderators speak there now."""
     MEMBER = 5
     MODERATOR = 6
     OWNER = 7
     OPERATOR = 8
-    """Runs the server."""
 
+
+WHO: Mapping[Role, str] = {
+    Role.STRANGER: "has not said who they are",
+    Role.BANNED: "is kept out of the room",
+    Role.OUTSIDER: "is not in the room, into which not everybody may come",
+    Role.VISITOR: "is not in the room, into which everybody may come",
+    Role.LISTENER: "is in it, and muted, or it is frozen",
+    Role.MEMBER: "is in it",
+    Role.MODERATOR: "moderates it",
+    Role.OWNER: "owns it",
+    Role.OPERATOR: "runs the server",
+}
+"""What each role is, for docs/protocol.md."""
 
 _ANYBODY = frozenset({Need.NOTHING})
 _NAMED = _ANYBODY | {Need.NAME}
@@ -209,6 +217,12 @@ class Rights:
                 Code.NOT_ALLOWED,
                 f"One comes into {room.name} by invitation; ask somebody who moderates it.",
             )
+
+    def still_welcome(self, key: str, room: Room) -> None:
+        """Raise `Refusal` (banned) if the user with that key was banned from a room meanwhile."""
+        rule = room.rules.ban(key, "", self._now())
+        if rule is not None and key not in self.operators:
+            raise _banned(room, rule.until)
 
     def admit(self, key: str, address: str, lobby: Room) -> None:
         """Raise `Refusal` (banned) if nobody of that name, or from that address, is let in."""

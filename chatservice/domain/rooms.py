@@ -68,6 +68,10 @@ class Rooms:
             raise _no_room(name)
         return found
 
+    def numbered(self, number: int) -> Room | None:
+        """Return the room of that number, or None."""
+        return self._by_number.get(number)
+
     def of(self, session: Session, name: str | None) -> Room:
         """Return the room of that name, or the one the session is in."""
         if name is None:

@@ -1,0 +1,247 @@
+"""Keeping order in a room: over real connections, and through a restart."""
+
+import pytest
+
+from chatservice.errors import Code
+
+SECRET = "unrepeatable"
+
+
+def ask(bot, **asked):
+    """Ask, and return the answer."""
+    bot.ask(**asked, id="it")
+    while (found := bot.event()).get("id") != "it":
+        pass
+    return found
+
+
+def ok(bot, **asked):
+    """Ask for what is done, and return the answer."""
+    found = ask(bot, **asked)
+    assert found["event"] == "ok", found
+    return found
+
+
+def code(bot, **asked):
+    """Ask for what is refused, and return the code."""
+    return ask(bot, **asked).get("code")
+
+
+@pytest.fixture
+def enter(server, connect):
+    """Return a function that opens a JSON connection of a user, who comes into a room, if one is
+    named; some are to register."""
+
+    def open_(name, room=None, register=False):
+        bot = connect(server)
+        ok(bot, do="hello", name=name)
+        if register:
+            ok(bot, do="register", password="pass-word")
+        if room is not None:
+            ok(bot, do="join", room=room)
+        return bot
+
+    return open_
+
+
+@pytest.fixture
+def owner(enter):
+    """Return a registered user who owns the room studio and is in it."""
+    bot = enter("founder", register=True)
+    ok(bot, do="create", room="studio")
+    return bot
+
+
+def test_put_out(server, connect, owner):
+    """A person is in the lobby then, is told why, and can come back; the others see it."""
+    eve = connect(server, "eve")
+    eve.send("/join studio")
+    eve.expect("You are in studio")
+    owner.ask(do="kick", room="studio", user="EVE", text="too loud")
+    assert eve.expect("put eve out") == "* founder put eve out too loud"
+    told = owner.event("moderated")
+    assert [told[it] for it in ("room", "from", "what", "user", "text")] == [
+        *("studio", "founder", "kick", "eve", "too loud")
+    ]
+    assert owner.event("left")["text"] == "put out by founder"
+    eve.send("hello lobby", "/join studio")
+    eve.expect("You are in studio")
+    assert code(owner, do="kick", room="studio", user="nobody") == Code.NO_SUCH_USER
+    assert code(owner, do="kick", room="studio", user="founder") == Code.NOT_ALLOWED
+
+
+def test_kept_out(server, connect, enter, owner):
+    """By name or by address, for good or for a time; also for tickets that were handed out."""
+    eve = enter("eve", "studio")
+    ticket = ok(eve, do="put", room="studio", name="a", size=1)["ticket"]
+    told = ok(owner, do="ban", room="studio", user="eve", text="rude")
+    assert told["text"].startswith("eve is kept out of studio; they come from 127.0.0.1.")
+    assert code(eve, do="join", room="studio") == Code.BANNED
+    assert code(eve, do="history", room="studio") == Code.BANNED
+    carrier = connect(server)
+    carrier.send_raw(f"PUT {ticket}\nx".encode())
+    assert "banned" in carrier.line()
+    ok(owner, do="unban", room="studio", user="eve")
+    ok(eve, do="join", room="studio")
+    ok(owner, do="ban", room="studio", user="127.0.0.0/8", time="1h")
+    assert code(eve, do="join", room="studio") == Code.BANNED
+    rules = ok(owner, do="rules", room="studio")["rules"]
+    assert [(it["what"], it["user"]) for it in rules] == [
+        ("owner", "founder"),
+        ("banned", "127.0.0.0/8"),
+    ]
+    assert 3500 < rules[1]["left"] <= 3600
+    ok(owner, do="unban", room="studio", user="127.0.0.0/8")
+    ok(owner, do="ban", room="studio", user="eve", time="1s")
+    while code(eve, do="join", room="studio") == Code.BANNED:
+        pass
+
+
+def test_kept_quiet(enter, owner):
+    """One who is muted, all but moderators, or everybody more often than every so often."""
+    eve = enter("eve", "studio")
+    say = {"do": "say", "room": "studio", "text": "x"}
+    ok(owner, do="mute", room="studio", user="eve", time="1s")
+    assert code(eve, **say) == Code.NOT_ALLOWED
+    assert ok(eve, do="history", room="studio")["entries"] == []
+    while code(eve, **say) == Code.NOT_ALLOWED:
+        pass
+    ok(owner, do="freeze", room="studio")
+    assert code(eve, **say) == Code.NOT_ALLOWED
+    ok(owner, **say)
+    ok(owner, do="op", room="studio", user="eve")  # a guest, for as long as they are here
+    ok(eve, **say)
+    ok(owner, do="deop", room="studio", user="eve")
+    ok(owner, do="unfreeze", room="studio")
+    ok(owner, do="slow", room="studio", seconds=60)
+    ok(eve, **say)
+    assert code(eve, **say) == Code.TOO_FAST
+    ok(owner, **say), ok(owner, **say)
+    ok(owner, do="slow", room="studio", seconds=0)
+    ok(eve, **say)
+
+
+def test_a_paste_into_a_slow_room(server, connect, owner):
+    """The first line is said, and for the others is told when."""
+    ok(owner, do="slow", room="studio", seconds=60)
+    eve = connect(server, "eve")
+    eve.send("/join studio", "one", "two")
+    assert eve.expect("! ") == ("! In studio one says something every 60 s; say it again in 60 s.")
+    assert owner.event("message")["text"] == "one"
+
+
+def test_who_is_let_in(enter, owner):
+    """A hidden room is for who knows its name, another for who was invited, who needs no password
+    either."""
+    eve, bob = enter("eve"), enter("bob", register=True)
+    ok(owner, do="access", room="studio", access="hidden")
+    assert "studio" not in [it["room"] for it in ok(eve, do="rooms")["rooms"]]
+    assert code(eve, do="join", room="3") == Code.NO_SUCH_ROOM
+    assert code(eve, do="history", room="studio") == Code.NOT_IN_ROOM
+    ok(eve, do="join", room="studio")
+    ok(eve, do="leave", room="studio")
+    ok(owner, do="access", room="studio", access="invited", password="pass-word")
+    assert code(eve, do="join", room="studio", password="pass-word") == Code.NOT_ALLOWED
+    ok(owner, do="invite", room="studio", user="bob")
+    assert bob.event("private")["text"].startswith("You are invited to studio")
+    ok(bob, do="join", room="studio")
+    ok(owner, do="access", room="studio", access="public", password="pass-word")
+    assert code(eve, do="join", room="studio") == Code.PASSWORD_NEEDED
+    ok(eve, do="join", room="studio", password="pass-word")
+
+
+def test_who_is_above(enter, owner):
+    """Nobody does anything to who is not below them; a room has one owner, who can give it away and
+    close it."""
+    bob, eve = enter("bob", "studio", register=True), enter("eve", "studio")
+    ok(owner, do="op", room="studio", user="bob")
+    ok(owner, do="op", room="studio", user="eve")
+    assert code(bob, do="kick", room="studio", user="founder") == Code.NOT_ALLOWED
+    assert code(bob, do="ban", room="studio", user="founder") == Code.NOT_ALLOWED
+    assert code(bob, do="mute", room="studio", user="eve") == Code.NOT_ALLOWED
+    assert code(owner, do="owner", room="studio", user="eve") == Code.NOT_ALLOWED
+    ok(owner, do="owner", room="studio", user="bob")
+    assert code(owner, do="close", room="studio") == Code.NOT_ALLOWED
+    ok(bob, do="close", room="studio")
+    assert code(eve, do="join", room="studio") is None  # a moderator may
+    assert code(enter("carol"), do="join", room="studio") == Code.NOT_ALLOWED
+    ok(bob, do="access", room="studio", access="public")
+    ok(enter("dave"), do="join", room="studio")
+
+
+def test_a_guest_who_registers_goes_on_with_their_room(server, connect, enter):
+    """And after a restart it is still theirs, with all that holds there."""
+    bot = enter("founder")
+    ok(bot, do="create", room="studio")
+    ok(bot, do="register", password="pass-word")
+    ok(bot, do="slow", room="studio", seconds=5)
+    ok(bot, do="mute", room="studio", user="eve")
+    before = ok(bot, do="rules", room="studio")
+    record = ok(bot, do="record", room="studio")["deeds"]
+    assert [it["did"] for it in record] == ["slow 5", "mute eve"]
+    server.kill()
+    server.start()
+    bot = connect(server)
+    ok(bot, do="hello", name="founder", password="pass-word")
+    after = ok(bot, do="rules", room="studio")
+    assert {**after, "id": 0} == {**before, "id": 0}
+    assert ok(bot, do="record", room="studio")["deeds"] == record
+
+
+def test_the_lobby_is_the_server(start_server, connect, enter, owner):
+    """Nobody owns it; it cannot be closed."""
+    assert code(owner, do="close", room="lobby") == Code.NOT_ALLOWED
+    assert code(owner, do="kick", room="lobby", user="founder") == Code.NOT_ALLOWED
+
+
+def test_what_was_said_is_erased(server, connect, enter, owner):
+    """It is in no history, search, replay or file of the server's any more, before and after a
+    restart; there is a mark in its place; who was there is told."""
+    eve = enter("eve", "studio")
+    first = ok(eve, do="say", room="studio", text="before")["seq"]
+    wrong = ok(eve, do="say", room="studio", text=f"{SECRET} it")["seq"]
+    ok(eve, do="say", room="studio", text="behind")
+    while not ok(owner, do="search", room="studio", text=SECRET)["entries"]:
+        pass
+    assert code(eve, do="erase", room="studio", position=wrong) == Code.NOT_ALLOWED  # a guest
+    ok(owner, do="erase", room="studio", position=wrong)
+    assert eve.event("erased")["position"] == wrong
+    gone = [("message", "before"), ("gone", None), ("message", "behind"), ("erased", None)]
+
+    def shown(bot):
+        entries = ok(bot, do="history", room="studio", after=first - 1)["entries"]
+        found = [(it["event"], it.get("text")) for it in entries]
+        return [it for it in found if it[0] != "topic"]
+
+    assert shown(eve) == gone
+    assert ok(eve, do="search", room="studio", text=SECRET)["entries"] == []
+    late = enter("late")
+    late.ask(do="join", room="studio", after=0)
+    while (event := late.event())["event"] != "erased":
+        assert event.get("text") != SECRET
+    person = connect(server, "person")
+    person.send("/join studio", "/history")
+    assert person.expect("erased").endswith("* what eve said was erased")
+    server.stop()
+    assert [
+        path for path in server.data.glob("chat.sqlite*") if SECRET.encode() in path.read_bytes()
+    ] == []
+    server.start()
+    assert shown(enter_again(server, connect)) == gone
+
+
+def enter_again(server, connect):
+    """Return a JSON connection of somebody new."""
+    bot = connect(server)
+    ok(bot, do="hello", name="again")
+    return bot
+
+
+def test_one_erases_what_one_said_oneself(enter, owner):
+    """Under a registered name; and nothing twice, and nothing that is not there."""
+    said = ok(owner, do="say", room="studio", text=SECRET)["seq"]
+    ok(owner, do="erase", room="studio", position=said)
+    assert code(owner, do="erase", room="studio", position=said) == Code.NO_SUCH_ENTRY
+    assert code(owner, do="erase", room="studio", position=0) == Code.NO_SUCH_ENTRY
+    assert code(owner, do="erase", room="studio", position=1 << 50) == Code.NO_SUCH_ENTRY
+    assert ok(owner, do="record", room="studio")["deeds"] == []
