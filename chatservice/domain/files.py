@@ -232,7 +232,7 @@ class Files:
         """Open the file that a ticket is for. Raises `Refusal` (no-such-file)."""
         outgoing = None
         if not right.version:
-            outgoing = self.shelves.arriving(right.shelf, right.name)
+            outgoing = self.shelves.arriving(right.shelf, right.name, right.sha256)
         if outgoing is None:  # it was there already, or it is by now
             outgoing = await self.shelves.open(right.shelf, right.name, right.version or None)
         if outgoing.mark.sha256 != right.sha256:

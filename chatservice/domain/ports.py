@@ -293,10 +293,10 @@ class Shelves(Protocol):
     def open(self, shelf: str, name: str, version: int | None = None) -> Awaitable[Outgoing]:
         """Open a file for reading. Raises `Refusal` (no-such-file)."""
 
-    def arriving(self, shelf: str, name: str) -> Outgoing | None:
+    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> Outgoing | None:
         """Open a file that is being uploaded, to be read as it comes; None if there is none whose
-        SHA-256 was declared. The version of its `mark` is 0: it has none yet. Its last byte can
-        only be read once it is on the shelf."""
+        SHA-256 was declared: this one, or else any, the one that was begun last. The version of its
+        `mark` is 0: it has none yet. Its last byte can only be read once it is on the shelf."""
 
     def used(self, declared: Declared) -> Awaitable[Used]:
         """How much room is taken on the shelf and by the user, but for this upload, and how much

@@ -225,9 +225,9 @@ class Folders:
         await self._table.note(shelf, [row])
         return row
 
-    def arriving(self, shelf: str, name: str) -> ArrivingFile | None:
+    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> ArrivingFile | None:
         """Open a file that is being uploaded."""
-        return self._partials.arriving(shelf, name)
+        return self._partials.arriving(shelf, name, sha256)
 
     async def used(self, declared: Declared) -> Used:
         """How much room is taken, but for this upload, and how much there is."""

@@ -78,7 +78,7 @@ class Upload:
     `partial.open` returned; the first `skip` bytes that come are there already. `aside` does
     something in a thread; `put` is called with the whole and durable file and its SHA-256, to put
     it on the shelf; `ended` when nothing more is written, with whether the file may be kept to go
-    on with.
+    on with. It is `over` when no more is taken, and `stored` when it is on the shelf.
     """
 
     log = Logger()
@@ -107,7 +107,7 @@ class Upload:
         self._syncing: Deferred[None] | None = None
         self._waiting: list[Deferred[None]] = []
         self._error: OSError | None = None
-        self._over = False
+        self.over = False
         self._worthless = False
         self.stored = False
         self._finishing = self._closed = False
@@ -132,7 +132,7 @@ class Upload:
             skipped = min(self._skip, len(data))
             self._skip -= skipped
             data = data[skipped:]
-        if self._over or not data:
+        if self.over or not data:
             return
         self._gathered.append(data)
         self._bytes += len(data)
@@ -191,7 +191,7 @@ class Upload:
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._over or self._bytes >= WRITE_BYTES:
+        if self.over or self._bytes >= WRITE_BYTES:
             self._flush()
         self._end_if_idle()
         self._tell_waiting()
@@ -238,7 +238,7 @@ class Upload:
 
     def _checked(self) -> str:
         declared, digest = self._partial.declared, self._digest
-        if self._over:
+        if self.over:
             raise Refusal(Code.INCOMPLETE, "Another connection goes on with it; see there.")
         if self._partial.have != declared.size:
             raise Refusal(Code.INCOMPLETE, "Not all of its bytes came; send it again.")
@@ -258,9 +258,9 @@ class Upload:
 
     def abandon(self) -> None:
         """Take no more. What came is written first, if it can go on some day."""
-        if self._over or self._finishing:
+        if self.over or self._finishing:
             return
-        self._over = True
+        self.over = True
         if self._partial.number is None or self._worthless:
             self._gathered, self._bytes = [], 0
         self._flush()
@@ -268,7 +268,7 @@ class Upload:
 
     async def closed(self) -> None:
         """Wait until nothing is written any more, if no more is to come."""
-        while self._over and not self._closed:
+        while self.over and not self._closed:
             await self._written_once()
 
     async def stop(self) -> None:
@@ -288,7 +288,7 @@ class Upload:
         self.abandon()
 
     def _end_if_idle(self) -> None:
-        if not self._over or self._closed or self._writing or self._syncing or self._gathered:
+        if not self.over or self._closed or self._writing or self._syncing or self._gathered:
             return
         self._file.close()
         self._closed = True

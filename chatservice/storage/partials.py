@@ -25,6 +25,8 @@ from chatservice.storage.arriving import ArrivingFile
 from chatservice.storage.filetable import FileTable, PartialRow
 from chatservice.storage.incoming import Partial, Upload
 
+_Key = tuple[str, str, int, str | None, str]
+
 _LOOK_SECONDS = 60.0
 """How often is looked for those that are too old."""
 
@@ -49,7 +51,7 @@ class Partials:
         self._aside = aside
         self._put = put
         self._keep_seconds = keep_seconds
-        self._known: dict[tuple[str, str, int, str | None, str], Partial] = {}
+        self._known: dict[_Key, Partial] = {}
         self._beginning = Alone()
         self._looking = LoopingCall(self._drop_old)
         self._looking.clock = reactor
@@ -111,11 +113,13 @@ class Partials:
             if it.declared.who == who and not it.is_busy
         ]
 
-    def arriving(self, shelf: str, name: str) -> ArrivingFile | None:
-        """Open an upload that is under way, to be read as it comes."""
-        for partial in self._known.values():
+    def arriving(self, shelf: str, name: str, sha256: str | None) -> ArrivingFile | None:
+        """Open an upload that is under way, to be read as it comes: with that SHA-256, or any."""
+        for partial in reversed(self._known.values()):
             it, upload = partial.declared, partial.upload
-            if (it.shelf, it.name) == (shelf, name) and upload is not None and it.sha256:
+            if (it.shelf, it.name) != (shelf, name) or it.sha256 is None:
+                continue
+            if upload is not None and not upload.over and sha256 in (None, it.sha256):
                 with suppress(FileNotFoundError):  # it is being put on the shelf
                     return ArrivingFile(partial, upload, partial.path.open("rb"), it.sha256)
         return None
@@ -139,6 +143,8 @@ class Partials:
         _check_offset(offset, have)
         if partial is None:
             partial = await self._begun(declared)
+        else:  # the last ones are those on which something moved last
+            self._known[_key(declared)] = self._known.pop(_key(declared))
         partial.taken = True
         try:
             file = await self._aside(partial.open)
@@ -211,7 +217,7 @@ def _check_offset(offset: int, have: int) -> None:
         raise Refusal(Code.BAD_OFFSET, sentence)
 
 
-def _key(declared: Declared) -> tuple[str, str, int, str | None, str]:
+def _key(declared: Declared) -> _Key:
     """What an upload that goes on has in common with the one that was begun."""
     return declared.shelf, declared.name, declared.size, declared.sha256, declared.who
 

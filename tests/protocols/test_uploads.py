@@ -308,6 +308,27 @@ def test_a_file_that_is_still_coming(server, connect, enter, program):
     assert down.rest() == DATA[700_000:]
 
 
+def test_another_file_of_that_name_comes_too(server, connect, enter, program):
+    """A ticket is for one content: who follows it is not given, nor refused for, the other one."""
+    other = os.urandom(len(DATA))
+    carried(server, connect, "PUT", asked(program)["ticket"], data=DATA[:700_000])
+    up = carrier(server, connect, f"PUT {asked(program, data=other)['ticket']}", other[:1_000_000])
+    answer = {}
+    while answer.get("event") != "ok":
+        program.ask(do="get", room="lab", name="a", arriving=True)
+        answer = program.event()
+    assert answer["sha256"] == hashlib.sha256(other).hexdigest()
+    carrier(server, connect, f"PUT {asked(program)['ticket']}", DATA[:800_000])
+    while answer.get("sha256") != SHA256:
+        program.ask(do="get", room="lab", name="a", arriving=True)
+        first, answer = answer, program.event()
+    down = carrier(server, connect, f"GET {first['ticket']}")
+    assert down.read(700_000) == other[:700_000]
+    up.send_raw(other[1_000_000:])
+    up.expect("= ")
+    assert down.rest() == other[700_000:]
+
+
 def test_a_file_that_does_not_come_to_its_end(server, connect, enter, program):
     """Who follows it gets less than was promised, and its end."""
     up = carrier(server, connect, f"PUT {asked(program)['ticket']}", DATA[:1_000_000])
