@@ -182,15 +182,22 @@ class Files:
 
     async def cancel(self, session: Session, name: str) -> int:
         """End the user's transfers of files of that name, and keep nothing of what came. Return
-        how many there were. Raises `Refusal` (no-such-file)."""
+        how many there were. Raises `Refusal` (no-such-file), also where it is too late."""
         user = session.needs_user()
-        stopping = [it for it in self.transfers.of(user.key) if it.name == name]
+        found = [it for it in self.transfers.of(user.key) if it.name == name]
+        stopping = [it for it in found if not it.finishing]
         for transfer in stopping:
             transfer.stop()
         unfinished = await self.shelves.unfinished(user.name)
         stopped = [it for it in unfinished if it.declared.name == name]
         for declared, _ in stopped:
             await self.shelves.drop(declared)
+        if found and not (stopping or stopped):
+            raise Refusal(
+                Code.NO_SUCH_FILE,
+                f"All of {name} has come, and is being put on its shelf; /remove {name} takes it "
+                "away then.",
+            )
         if not (stopping or stopped):
             raise Refusal(
                 Code.NO_SUCH_FILE, f"No {name} of yours is on its way; /transfers lists what is."
@@ -306,6 +313,7 @@ class Arrival:
 
     async def finish(self) -> FileMark:
         """Check what came, make it durable, and put it on the shelf."""
+        self._transfer.finishing = True
         try:
             return await self._incoming.finish()
         finally:

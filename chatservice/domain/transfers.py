@@ -9,7 +9,7 @@ class Transfer:
     """A file on its way, `up` to the server or down from it, for the user with that key.
 
     `done` tells how many of its `size` bytes are there, of which `before` were when it began, at
-    `began` (seconds). `stop` ends it.
+    `began` (seconds). `stop` ends it, unless it is `finishing`: all of it came and is being stored.
     """
 
     key: str
@@ -20,6 +20,7 @@ class Transfer:
     before: int
     done: Callable[[], int]
     stop: Callable[[], None]
+    finishing: bool = False
 
 
 class Transfers:

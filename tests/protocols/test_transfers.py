@@ -67,6 +67,13 @@ class Inside:
         bare.send(*lines)
         return bare, connection
 
+    async def program(self, name="bot"):
+        """Open a connection of a program in lab."""
+        bare, _ = await self.connect()
+        for fields in ({"do": "hello", "name": name}, {"do": "join", "room": "lab"}):
+            assert (await asked(bare, **fields))["event"] == "ok"
+        return bare
+
     def descriptors(self):
         """Return which files of its shelves are open."""
         links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
@@ -97,6 +104,19 @@ async def until(holds):
     return found
 
 
+async def asked(program, **fields):
+    """Ask for something as a program, and return the answer."""
+    program.ask(**fields, id="asked")
+    while (answer := await deferToThread(program.event)).get("id") != "asked":
+        pass
+    return answer
+
+
+async def ticket(program, **fields):
+    """Ask for a ticket for the file `a` in lab."""
+    return (await asked(program, room="lab", name="a", **fields))["ticket"]
+
+
 def cut(bare):
     """Break a connection, as a machine does that loses its power and comes back."""
     bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -120,15 +140,11 @@ async def test_the_server_ends_a_connection_that_fetches(inside):
 @pytest_twisted.ensureDeferred
 async def test_the_server_ends_a_connection_that_follows_an_upload(inside):
     """Also while it waits for what has not come yet."""
-    program, _ = await inside.connect('{"do":"hello","name":"bot"}', '{"do":"join","room":"lab"}')
-    program.ask(do="put", room="lab", name="a", size=1000, sha256="0" * 64, id="put")
-    await deferToThread(program.event, "ok"), await deferToThread(program.event, "ok")
-    ticket = (await deferToThread(program.event, "ok"))["ticket"]
-    up, _ = await inside.connect(f"PUT {ticket}")
+    program = await inside.program()
+    up, _ = await inside.connect(f"PUT {await ticket(program, do='put', size=9, sha256='0' * 64)}")
     await until(lambda: inside.chat.files.transfers._under_way)
-    program.ask(do="get", room="lab", name="a", arriving=True)
-    ticket = (await deferToThread(program.event, "ok"))["ticket"]
-    _down, connection = await inside.connect(f"GET {ticket}")
+    words = f"GET {await ticket(program, do='get', arriving=True)}"
+    _down, connection = await inside.connect(words)
     await until(lambda: connection._sending)
     connection.transport.abortConnection()
     await until(lambda: connection not in inside.factory.connections)
@@ -154,3 +170,32 @@ async def test_what_is_still_on_its_way_was_not_fetched(inside, words):
     await until(lambda: connection not in inside.factory.connections)
     assert inside.holds_nothing()
     assert not [report for report in inside.reports if "fetched" in report]
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_is_too_late_to_cancel(inside, monkeypatch):
+    """An upload that is being put on its shelf cannot be cancelled: that is said, and it is there,
+    and can be taken away."""
+    putting, waiting = Deferred(), []
+    put = inside.shelves._partials._put
+
+    async def put_later(*args):
+        waiting.append(args)
+        await putting
+        return await put(*args)
+
+    monkeypatch.setattr(inside.shelves._partials, "_put", put_later)
+    program = await inside.program()
+    up, _ = await inside.connect(f"PUT {await ticket(program, do='put', size=5)}")
+    up.send_raw(b"hello")
+    await until(lambda: waiting)
+    said = await asked(program, do="cancel", name="a")
+    assert said["code"] == "no-such-file"
+    assert said["message"] == (
+        "All of a has come, and is being put on its shelf; /remove a takes it away then."
+    )
+    putting.callback(None)
+    assert (await deferToThread(up.expect, "= ")).startswith("= 5 ")
+    assert (inside.path / "files" / "lab" / "a").read_bytes() == b"hello"
+    assert (await asked(program, do="cancel", name="a"))["message"].startswith("No a of yours is")
+    assert (await asked(program, do="remove", room="lab", name="a"))["event"] == "ok"
