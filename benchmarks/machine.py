@@ -11,7 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,37 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) makes it
 
 
+def cpu_seconds_and_ended(pid: int) -> float:
+    """Return `cpu_seconds` of a process and of those of its children that have ended."""
+    return cpu_seconds(pid) + sum(_ticks(pid)[2:]) / os.sysconf("SC_CLK_TCK")
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process and all its descendants, whether they have ended or not."""
+    ticks, living = 0, children(pid)
+    while living:
+        child = living.pop()
+        with contextlib.suppress(OSError):  # it has just ended
+            ticks += sum(_ticks(child))
+            living |= children(child)
+    return cpu_seconds_and_ended(pid) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def children(pid: int) -> set[int]:
+    """Return the processes that a process has started and not seen the end of."""
+    found: set[int] = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread has just ended
+            found.update(map(int, path.read_text().split()))
+    return found
+
+
+def _ticks(pid: int) -> list[int]:
+    """Return the user and system time of a process, and then those of its ended children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return [int(field) for field in fields[11:15]]
+
+
 def resident_bytes(pid: int) -> int:
     """Return how much of a process is in memory."""
     pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
@@ -65,20 +96,42 @@ def busy_seconds(core: int) -> float:
 
 
 class Watch:
-    """Watches the core that a process is pinned to, from now on."""
+    """Watches the core that a process is pinned to, from now on.
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+    `cpu` returns what that process has used; others are all that is not counted there.
+    """
+
+    def __init__(self, pid: int, cpu: Callable[[int], float] = cpu_seconds) -> None:
+        self._pid, self._cpu = pid, cpu
         [self._core] = os.sched_getaffinity(pid)
         self._start, self._before = time.monotonic(), self._used_by_others()
 
     def _used_by_others(self) -> float:
-        return busy_seconds(self._core) - cpu_seconds(self._pid)
+        return busy_seconds(self._core) - self._cpu(self._pid)
 
     def others(self) -> float:
         """Return which part of the core's time others have used."""
         used = self._used_by_others() - self._before
         return max(0.0, used / (time.monotonic() - self._start))
+
+
+class Peak:
+    """Watches how much of a process is in memory at most, from now on."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the kernel forgets what was before
+        self._before = self._bytes()
+
+    def _bytes(self) -> int:
+        for line in Path(f"/proc/{self._pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        raise LookupError(f"there is no peak of {self._pid}")
+
+    def growth(self) -> int:
+        """Return by how many bytes it has been above what it was at the beginning."""
+        return self._bytes() - self._before
 
 
 def commit_seconds(folder: Path, times: int = 100) -> float:

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import random
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -165,38 +167,86 @@ GIB = 1 << 30
 SMALL = 64 << 20
 """Bytes of a file that is moved over and over."""
 
+UPLOADS = 7
+"""Uploads of one measurement, of which the median counts."""
+
+LINGER = 5.0
+"""Seconds that a server's processes for a transfer may take to end after it."""
+
 
 def file_up(peer: Peer, setting: Setting) -> Measured:
-    """How fast a file comes to the server: hashed, written and synced."""
-    path, size = _payload(setting, _whole(setting))
-    with _server(peer, setting) as server, _first_line(peer, server) as line:
-        return _timed(server, size, lambda: files.send(server.port, line("put", size), path))
+    """How fast a file comes to the server: hashed, written and synced, where it does that."""
+    path, size = _payload(setting, GIB // (8 if setting.quick else 4))
+    measured = []
+    with _server(peer, setting) as server, files.mover(server) as mover:
+        for _ in range(UPLOADS):
+            os.sync()  # what was written before is not to be waited for now
+            _warm(path, setting)
+            measured.append(_timed(server, size, lambda: mover.send(path, size)))
+    return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
 
 
 def file_down(peer: Peer, setting: Setting) -> Measured:
-    """How fast a file that the server has comes back from it."""
-    path, size = _payload(setting, _whole(setting))
-    with _server(peer, setting) as server, _first_line(peer, server) as line:
-        files.send(server.port, line("put", size), path)
-        return _timed(server, size, lambda: files.fetch(server.port, line("get", size)))
+    """How fast a file that the server has comes back from it, over and over."""
+    path, size = _payload(setting, GIB // (8 if setting.quick else 1))
+    with _server(peer, setting) as server, files.mover(server) as mover:
+        mover.provide(path, size)
+        os.sync()
+        return _timed(server, size, lambda: mover.fetch(size), setting.seconds)
 
 
-def _timed(server: Running, size: int, move: Callable[[], object]) -> Measured:
-    os.sync()  # what was written before is not to be waited for now
-    watches = [machine.Watch(server.pid), machine.Watch(os.getpid())]
-    start, cpu, own = time.monotonic(), machine.cpu_seconds(server.pid), time.process_time()
-    moved = move()
-    seconds = time.monotonic() - start
-    if isinstance(moved, int) and moved != size:
-        raise RuntimeError(f"{moved} bytes came of {size}")
-    if isinstance(moved, bytes) and moved.startswith(b"!"):
-        raise RuntimeError(f"the server said {moved!r}")
-    return {
-        "bytes_per_s": size / seconds,
-        "cpu_ms_per_gib": (machine.cpu_seconds(server.pid) - cpu) * 1e3 * GIB / size,
-        "load_busy": (time.process_time() - own) / seconds,
+def _warm(path: Path, setting: Setting) -> None:
+    """Write what will be written, twice, and delete it, so that memory has just been in use.
+
+    On a virtual machine the first use of a page can cost ten times as much as the next one, also
+    of one that has been free for some seconds: it may have been given back to the host.
+    """
+    # The kernel keeps some of what is freed for the core that did so.
+    os.sched_setaffinity(0, {setting.server_core})
+    try:
+        with tempfile.TemporaryFile(dir=setting.folder) as scratch:
+            for _ in range(2):
+                with path.open("rb") as source:
+                    shutil.copyfileobj(source, scratch, files.PIECE)
+    finally:
+        os.sched_setaffinity(0, {setting.load_core})
+
+
+def _timed(server: Running, size: int, move: Callable[[], None], at_least: float = 0.0) -> Measured:
+    """Measure that move of so many bytes, done again until it took so many seconds.
+
+    The processes that a server or a client starts for it are counted with those they belong to.
+    """
+    there = machine.children(server.pid)
+    watches = [
+        machine.Watch(server.pid, machine.family_cpu_seconds),
+        machine.Watch(os.getpid(), machine.cpu_seconds_and_ended),
+    ]
+    memory = machine.Peak(server.pid) if server.name == "chatservice" else None
+    cpu, own = machine.family_cpu_seconds(server.pid), machine.cpu_seconds_and_ended(os.getpid())
+    start, moved, seconds = time.monotonic(), 0, 0.0
+    while not moved or seconds < at_least:
+        move()
+        moved += size
+        seconds = time.monotonic() - start
+    own = machine.cpu_seconds_and_ended(os.getpid()) - own
+    _wait_for_children(server.pid, there)
+    figures = {
+        "bytes_per_s": moved / seconds,
+        "cpu_ms_per_gib": (machine.family_cpu_seconds(server.pid) - cpu) * 1e3 * GIB / moved,
+        "load_busy": own / seconds,
         "others_busy": max(watch.others() for watch in watches),
     }
+    if memory is not None:
+        figures["memory_growth"] = memory.growth()
+    return figures
+
+
+def _wait_for_children(pid: int, but: set[int]) -> None:
+    """Wait until a process has seen the end of all children but those: then they are counted."""
+    limit = time.monotonic() + LINGER
+    while machine.children(pid) - but and time.monotonic() < limit:
+        time.sleep(0.01)
 
 
 def talk_beside_files(readers: int, rate: float, moving: int) -> Measure:
@@ -223,27 +273,6 @@ def talk_beside_files(readers: int, rate: float, moving: int) -> Measure:
         }
 
     return measure
-
-
-@contextlib.contextmanager
-def _first_line(peer: Peer, server: Running) -> Iterator[Callable[[str, int], str]]:
-    """Give what makes the first line of a connection that moves a file."""
-    if peer.name == "plain":
-        yield lambda way, size: f"PUT {size}" if way == "put" else "GET"
-        return
-    program = files.Program(server.port, "mover", "r000")
-    try:
-        yield (
-            lambda way, size: (
-                f"PUT {program.put('file', size)}" if way == "put" else f"GET {program.get('file')}"
-            )
-        )
-    finally:
-        program.close()
-
-
-def _whole(setting: Setting) -> int:
-    return GIB // 8 if setting.quick else GIB
 
 
 def _payload(setting: Setting, size: int) -> tuple[Path, int]:

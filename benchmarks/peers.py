@@ -1,4 +1,4 @@
-"""The servers that are measured: this one, and what else one might use.
+"""The servers that are measured: this one, and what else one might use, for talk or for files.
 
 Each is started afresh for each measurement, on a port of its own, pinned to one core. The IRC
 servers are at their best: everything is off that would slow them down, and what they lack is given
@@ -7,6 +7,7 @@ to them from outside (`environment`).
 
 import contextlib
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -29,7 +30,7 @@ class Running:
     """A server called `name` that listens on `port` of the loopback, as process `pid`.
 
     `dialect` is how the load speaks to it; `opening` is how many connections may wait for it
-    to take them. What it writes to its log goes to `log`.
+    to take them. What it keeps is in `folder`; what it writes to its log goes to `log`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Running:
     port: int
     dialect: str
     opening: int
+    folder: Path
     log: Path
 
 
@@ -187,7 +189,7 @@ class Plain:
     """A copy of a file through a socket, with SHA-256: what moving a file costs by itself."""
 
     name = "plain"
-    dialect = ""
+    dialect = "plain"
     opening = 1
 
     def version(self) -> str | None:
@@ -203,11 +205,138 @@ class Plain:
         return {}
 
 
+class Scp:
+    """OpenSSH's sshd, for `scp`: a key for it, one for whoever runs this, and nothing else.
+
+    Everything is in the server's folder; neither the system's configuration nor the user's is
+    read, so that ciphers are those OpenSSH chooses by itself.
+    """
+
+    name = "scp"
+    dialect = "scp"
+    opening = 1
+
+    NEEDED = ("sshd", "ssh", "scp", "ssh-keygen", "unshare")
+    SEPARATION = "/run/sshd"
+    """A folder that Debian's sshd wants, if root runs it. Only the system's own makes it."""
+
+    SERVER_CONFIG = """\
+ListenAddress 127.0.0.1:{port}
+HostKey "{folder}/host_key"
+AuthorizedKeysFile "{folder}/key.pub"
+PidFile none
+StrictModes no
+UsePAM no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitUserRC no
+Subsystem sftp internal-sftp
+"""
+
+    CLIENT_CONFIG = """\
+Host 127.0.0.1
+Port {port}
+User {user}
+IdentityFile "{folder}/key"
+IdentitiesOnly yes
+IdentityAgent none
+UserKnownHostsFile "{folder}/known_hosts"
+GlobalKnownHostsFile none
+StrictHostKeyChecking yes
+BatchMode yes
+"""
+
+    def version(self) -> str | None:
+        """Return its version."""
+        if not all(map(_program, self.NEEDED)):
+            return None
+        return _version(["ssh", "-V"], r"OpenSSH_(\S+?),? ")
+
+    def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
+        """Return what starts it, once there are its keys."""
+        for name in ("host_key", "key"):
+            making = [_program("ssh-keygen") or "", "-q", "-t", "ed25519", "-N", "", "-C", ""]
+            subprocess.run([*making, "-f", str(folder / name)], check=True, timeout=PATIENCE)
+        host_key = (folder / "host_key.pub").read_text()
+        (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}")
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        facts = {"port": port, "folder": folder, "user": user}
+        config = folder / "sshd_config"
+        config.write_text(self.SERVER_CONFIG.format(**facts))
+        (folder / "ssh_config").write_text(self.CLIENT_CONFIG.format(**facts))
+        command = [_program("sshd") or "", "-D", "-e", "-f", str(config)]
+        if os.geteuid() != 0 or os.path.isdir(self.SEPARATION):
+            return command
+        # It gets a /run that nobody else sees, so that nothing is left in the system's.
+        making_it = f'mount -t tmpfs none /run && mkdir -m 755 {self.SEPARATION} && exec "$@"'
+        return [_program("unshare") or "", "--mount", "sh", "-c", making_it, "sh", *command]
+
+    def environment(self) -> dict[str, str]:
+        """Return what it needs in its environment: nothing."""
+        return {}
+
+
+class Nginx:
+    """nginx, one process, plain HTTP: it sends with `sendfile`, and neither hashes nor syncs.
+
+    Files are put there by its WebDAV module, which Debian's has.
+    """
+
+    name = "nginx"
+    dialect = "http"
+    opening = 1
+
+    CONFIG = """\
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ }}
+http {{
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  client_max_body_size 0;
+  client_body_buffer_size 256k;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/unused;
+  fastcgi_temp_path {folder}/unused;
+  uwsgi_temp_path {folder}/unused;
+  scgi_temp_path {folder}/unused;
+  server {{
+    listen 127.0.0.1:{port};
+    root {folder}/files;
+    dav_methods PUT;
+  }}
+}}
+"""
+
+    def version(self) -> str | None:
+        """Return its version."""
+        return _version(["nginx", "-v"], r"nginx/(\d[\d.]*)")
+
+    def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
+        """Return what starts it."""
+        (folder / "files").mkdir()
+        config = folder / "nginx.conf"
+        config.write_text(self.CONFIG.format(port=port, folder=folder))
+        return [_program("nginx") or "", "-p", str(folder), "-c", str(config)]
+
+    def environment(self) -> dict[str, str]:
+        """Return what it needs in its environment: nothing."""
+        return {}
+
+
 CHATS = ("chatservice", "inspircd", "ngircd", "threaded")
 """The servers for talk."""
 
+FILES = ("chatservice", "plain", "scp", "nginx")
+"""The servers for files."""
+
 PEERS: dict[str, Peer] = {
-    peer.name: peer for peer in (Chatservice(), InspIRCd(), NgIRCd(), Threaded(), Plain())
+    peer.name: peer
+    for peer in (Chatservice(), InspIRCd(), NgIRCd(), Threaded(), Plain(), Scp(), Nginx())
 }
 
 
@@ -231,7 +360,7 @@ def running(peer: Peer, folder: Path, core: int, rooms: Sequence[str]) -> Iterat
     try:
         os.sched_setaffinity(process.pid, {core})
         _wait_until_it_answers(process, port, log)
-        yield Running(peer.name, process.pid, port, peer.dialect, peer.opening, log)
+        yield Running(peer.name, process.pid, port, peer.dialect, peer.opening, folder, log)
     finally:
         process.terminate()
         try:
