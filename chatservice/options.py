@@ -12,8 +12,8 @@ from chatservice.errors import Refusal
 
 class Options(usage.Options):
     """`twistd chat`. After parsing, `ports`, `listen` and `rooms` are lists, `data`, `files` and
-    `interface` strings, `keep-seconds` and `keep-bytes` numbers, or None for no bound,
-    `partial-seconds` a number and `bounds` a `Bounds`."""
+    `interface` strings, `tls` one or None, `keep-seconds` and `keep-bytes` numbers, or None for no
+    bound, `partial-seconds` a number and `bounds` a `Bounds`."""
 
     synopsis = "[options]"
     longdesc = "A chat and file-sharing server for anything that opens a TCP connection."
@@ -21,12 +21,22 @@ class Options(usage.Options):
         ["interface", "i", "", "The address to listen on; all of them, if none is given."],
         ["data", "d", "chat-data", "The directory that holds everything."],
         ["files", "f", None, "The directory of the shared files [default: SharedFiles in --data]."],
+        [
+            *("tls", "t", None),
+            "Speak TLS too, on the same ports: auto makes a key and a certificate at the first "
+            "start; else a PEM file with both, or a directory with privkey.pem and fullchain.pem.",
+        ],
     ]
     optFlags = [
         ["slash-only", None, "Take only what begins with a slash for a command: 'bye' is talk."],
+        ["tls-only", None, "With --tls: refuse plain talk, but on unix sockets."],
     ]
     compData = usage.Completions(
-        optActions={"data": usage.CompleteDirs(), "files": usage.CompleteDirs()}
+        optActions={
+            "data": usage.CompleteDirs(),
+            "files": usage.CompleteDirs(),
+            "tls": usage.CompleteFiles(),
+        }
     )
 
     def __init__(self) -> None:
@@ -111,6 +121,8 @@ class Options(usage.Options):
         """Listen on port 5555 where nothing is said of it."""
         if not self["ports"] and not self["listen"]:
             self["ports"].append(5555)
+        if self["tls-only"] and self["tls"] is None:
+            raise usage.UsageError("--tls-only needs a certificate: add --tls auto.")
 
 
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}

@@ -17,7 +17,10 @@ from twisted.python.failure import Failure
 from chatservice import limits
 from chatservice.domain.chat import Chat
 from chatservice.errors import Refusal
+from chatservice.protocols.certificate import Certificate
 from chatservice.protocols.factory import ChatFactory
+from chatservice.protocols.tls import FirstByteFactory
+from chatservice.storage import certificates
 from chatservice.storage.embedded import Embedded
 
 FAREWELL_SECONDS = 3.0
@@ -27,6 +30,10 @@ GARBAGE = 50_000, 20, 100
 """How many objects more than before make a collection due (`gc.set_threshold`). Talk makes many,
 hardly any in circles, and each batch of it would else be looked through several times: 4 % of the
 CPU time (docs/performance.md)."""
+
+
+_AUTO = "auto"
+"""What `--tls` is given for a certificate of the server's own."""
 
 
 class ChatService(Service):
@@ -41,18 +48,25 @@ class ChatService(Service):
     def __init__(self, options: Mapping[str, Any], reactor: Any) -> None:
         self.setName("chat")
         self.factory = ChatFactory(reactor, bare_words=not options["slash-only"])
+        self._tls: FirstByteFactory | None = None
+        if options["tls"] is not None:
+            self._tls = FirstByteFactory(self.factory, options["tls-only"])
         self._options = options
         self._reactor = reactor
         self._embedded: Embedded | None = None
         self._listening: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
-        """Take the ports, while there still are rights to do so. The reactor does not run yet."""
+        """Take the ports, and the operator's key, while there still are rights to do so. The
+        reactor does not run yet."""
         super().privilegedStartService()
+        if self._options["tls"] not in (None, _AUTO):
+            self._show(Path(self._options["tls"]))
+        entrance = self._tls or self.factory
         for endpoint in endpoints(self._options):
             try:
                 found: list[Any] = []
-                serverFromString(self._reactor, endpoint).listen(self.factory).addBoth(found.append)
+                serverFromString(self._reactor, endpoint).listen(entrance).addBoth(found.append)
                 self._listening.append(_had(found))
             except Exception as error:  # whatever a kind of endpoint may raise
                 self._give_up(f"cannot listen on {endpoint} ({_reason(error)}); name another one.")
@@ -65,6 +79,8 @@ class ChatService(Service):
         try:
             kept = [self._options[it] for it in ("keep-seconds", "keep-bytes", "partial-seconds")]
             self._embedded = Embedded(self._reactor, data, files, *kept)
+            if self._options["tls"] == _AUTO:
+                self._show(certificates.own(data))
             soon = partial(self._reactor.callLater, limits.NEWS_SECONDS)
             self.factory.chat = Chat(
                 self._embedded.engine, time.time, soon, self.log.info, self._options["bounds"]
@@ -81,6 +97,16 @@ class ChatService(Service):
             gc.set_threshold(*GARBAGE)
             for port in self._listening:
                 self.log.info("listening on {address}", address=address(port.getHost()))
+
+    def _show(self, path: Path) -> None:
+        """Show the certificate at `path` in TLS."""
+        assert self._tls is not None
+        try:
+            certificate = Certificate(path)
+        except Refusal as refusal:
+            self._give_up(refusal.sentence)
+        self._tls.use(certificate)
+        self.log.info("TLS with the certificate of SHA-256 {it}", it=certificate.fingerprint)
 
     def _give_up(self, sentence: str) -> NoReturn:
         self.log.critical("{sentence}", sentence=sentence)

@@ -6,6 +6,7 @@
 * `conversation`: where one is and what was shown, with no I/O in it.
 * `session`: one stay at a server, over as many connections as that takes.
 * `connection`: one connection in the JSON dialect.
+* `doors`, `tls`, `handshake`, `known`: ways to a server, plain and over TLS, and whom one believes.
 * `transfers`, `carriers`, `saving`: files both ways, on connections of their own, and on the disk.
 * `screen`, `plain`, `terminal`: what a person or a script sees, in two forms.
 

@@ -59,6 +59,8 @@ async def enter(person: Person, screen: Screen, wanted: str, scripted: bool) -> 
         except Lost:
             await person.session.open()
         except Refusal as refusal:
+            if refusal.code is Code.TLS_NEEDED:
+                raise
             asked = password
             password = await _password(person, screen, wanted, refusal)
             if password is None:

@@ -54,10 +54,11 @@ class ChatConnection(LineReceiver, TimeoutMixin):
         """Keep the connection from being forgotten on the way, and notice when it was."""
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
+        plain = getattr(self.transport, "transport", self.transport)  # what is below TLS
         for name, value in KEEP_ALIVE:
             if hasattr(socket, name):
                 option = getattr(socket, name)
-                self.transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, value)
+                plain.getHandle().setsockopt(socket.IPPROTO_TCP, option, value)
 
     def ask(self, name: str, /, **args: Any) -> "Deferred[Any]":
         """Send a request, leaving out arguments that are None.

@@ -4,6 +4,11 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+from chatservice.client.known import fingerprint
+
+T = TypeVar("T")
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([kmgt]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -29,6 +34,8 @@ class Options:
     room: str | None
     downloads: str | None
     accept: int
+    tls: bool = False
+    trust: str | None = None
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
@@ -55,7 +62,21 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         help="save what is shared by itself, up to this size: 500k, 25M, 1G; 0 for nothing "
         "[default: %(default)s]",
     )
-    return Options(**vars(parser.parse_args(arguments)))
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="talk over TLS; a certificate that no authority vouches for is remembered, and must "
+        "be the same ever after",
+    )
+    parser.add_argument(
+        "--trust",
+        metavar="FINGERPRINT",
+        type=_fingerprint,
+        help="the SHA-256 fingerprint that the server's certificate has, in place of the one that "
+        "is remembered; with it, --tls needs not be given",
+    )
+    given = vars(parser.parse_args(arguments))
+    return Options(**given | {"tls": given["tls"] or given["trust"] is not None})
 
 
 def port(text: str) -> int:
@@ -81,7 +102,11 @@ def _size(text: str) -> int:
     return _said(size, text)
 
 
-def _said(convert: Callable[[str], int], text: str) -> int:
+def _fingerprint(text: str) -> str:
+    return _said(fingerprint, text)
+
+
+def _said(convert: Callable[[str], T], text: str) -> T:
     try:
         return convert(text)
     except ValueError as error:

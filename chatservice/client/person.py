@@ -9,10 +9,13 @@ from chatservice import answers, names
 from chatservice.client import sending
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX, News
+from chatservice.client.doors import Door, Open
+from chatservice.client.known import Known
 from chatservice.client.options import Options
 from chatservice.client.screen import Screen
 from chatservice.client.sending import Sending
 from chatservice.client.session import Session
+from chatservice.client.tls import Secure
 from chatservice.client.transfers import Transfers
 from chatservice.client.unfinished import Unfinished, state_folder
 from chatservice.entries import Entry
@@ -48,7 +51,8 @@ class Person:
         ended_because: Callable[[str], None],
         scripted: bool = False,
     ) -> None:
-        self.session = Session(reactor, host, port, self, time)
+        self._screen = screen
+        self.session = Session(reactor, self._door(reactor, host, port, options), self, time)
         self.transfers = Transfers(
             *(reactor, self.session, screen, self._who, self._folder, options.accept),
             Unfinished(state_folder()),
@@ -57,11 +61,16 @@ class Person:
         self.farewell: str | None = None
         self.ended = ended_because
         self._here = self.session.conversation
-        self._screen = screen
         self._downloads = options.downloads
         self._address = (host, port)
+        self._tls = options.tls
         self._scripted = scripted
         self._astray = False
+
+    def _door(self, reactor: Any, host: str, port: int, options: Options) -> Door:
+        if not options.tls:
+            return Open(reactor, host, port)
+        return Secure(reactor, host, port, Known(state_folder()), options.trust, self.tell)
 
     def _who(self) -> tuple[str, str]:
         """What transfers are remembered by: the server, and the user."""
@@ -202,7 +211,7 @@ class Person:
             if room is not None or refusal.code is not Code.NO_SUCH_FILE:
                 raise
             it = await self.session.ask("link", room=INBOX, name=name)
-        self._screen.show(shown.link(it, *self._address))
+        self._screen.show(shown.link(it, *self._address, self._tls))
 
     # -- who one is ------------------------------------------------------------------------------
 

@@ -9,25 +9,21 @@ said twice or lost. Whatever else is asked meanwhile waits until one is back.
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.error import ConnectError, DNSLookupError
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from chatservice import answers, names
 from chatservice.client.connection import ChatConnection, Lost
 from chatservice.client.conversation import INBOX, Conversation, News
+from chatservice.client.doors import Door
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Request
-
-P = TypeVar("P")
 
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.5, 30.0, 1.6
 
@@ -61,15 +57,15 @@ class Listener(Protocol):
 
 
 class Session:
-    """A user's stay at the server on `host` and `port`. `wall` tells seconds since 1970."""
+    """A user's stay at the server behind a `door`. `wall` tells seconds since 1970."""
 
     def __init__(
-        self, reactor: Any, host: str, port: int, listener: Listener, wall: Callable[[], float]
+        self, reactor: Any, door: Door, listener: Listener, wall: Callable[[], float]
     ) -> None:
         self.conversation = Conversation()
         self.connected = False
         self._reactor = reactor
-        self._endpoint = HostnameEndpoint(reactor, host, port)
+        self.connect = door.connect
         self._listener = listener
         self._wall = wall
         self._connection: ChatConnection | None = None
@@ -84,15 +80,8 @@ class Session:
 
     # -- connections -----------------------------------------------------------------------------
 
-    async def connect(self, make: Callable[[], P]) -> P:
-        """Connect a protocol that `make` makes, and return it. Raises `Lost`."""
-        try:
-            return await self._endpoint.connect(_Making(make))  # type: ignore[return-value]
-        except (ConnectError, OSError, ValueError) as error:
-            raise Lost(_reason(error)) from None
-
     async def open(self) -> None:
-        """Connect. Raises `Lost`."""
+        """Connect. Raises `Lost`, and `Refusal` where the server is not the one it was."""
         make = lambda: ChatConnection(self._reactor, self._happened)  # noqa: E731
         connection = await self.connect(make)
         self._connection = connection
@@ -356,27 +345,8 @@ def pauses(chance: Callable[[], float] = random.random) -> Iterator[float]:
         pause = min(pause * GROWTH, LONGEST_PAUSE)
 
 
-class _Making(Factory):
-    noisy = False
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-
-    def buildProtocol(self, addr: Any) -> Any:
-        return self._make()
-
-
 def _refusal(failure: Failure) -> Refusal:
     """Return the refusal in a failure. Raises what is none."""
     failure.trap(Refusal)
     assert isinstance(failure.value, Refusal)
     return failure.value
-
-
-def _reason(error: Exception) -> str:
-    """Return why an address cannot be reached, in a few words."""
-    if isinstance(error, (DNSLookupError, ValueError)):
-        return "no such host"
-    inner = getattr(error, "osError", None)
-    words = getattr(inner, "strerror", None) or type(error).__doc__ or "it does not answer"
-    return str(words).strip().rstrip(".")

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, Protocol, TypeVar
 
+from OpenSSL.SSL import Error as TlsError
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -31,6 +32,12 @@ from chatservice.protocols.raw import Receiving, Sender
 
 RAW_BYTES = 1 << 18
 """Read at a time while a file comes in: a quarter of the calls of Twisted's 64 KiB."""
+
+HELLO = b"\x16"
+"""What a connection begins with whose client wants TLS: a handshake record (RFC 8446, 5.1)."""
+
+NO_TLS = b"\x15\x03\x01\x00\x02\x02\x28"
+"""A record that refuses it: an alert, fatal, handshake_failure (RFC 8446, 6.2)."""
 
 T = TypeVar("T")
 Refuse = Callable[[Refusal], None]
@@ -69,7 +76,7 @@ class Speaker(Protocol):
         """The connection is gone."""
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
 class ChatProtocol(LineStream):
     """A connection. `factory` is a `chatservice.protocols.factory.ChatFactory`."""
 
@@ -79,6 +86,7 @@ class ChatProtocol(LineStream):
     # Most connections are idle, and what few of them ever need is no memory of theirs.
     greeted = False
     _input_ended = False
+    _cut = False
     _finishing = False
     _receiving: Receiving | None = None
     _sending: Sender | None = None
@@ -113,7 +121,18 @@ class ChatProtocol(LineStream):
             if hasattr(self.transport, option):
                 getattr(self.transport, option)(True)
         self.factory.connections.add(self)
-        self._greeting = self.factory.reactor.callLater(limits.GREETING_SECONDS, self._greet)
+        if ISSLTransport.providedBy(self.transport):
+            self._wait(limits.HANDSHAKE_SECONDS, self.transport.abortConnection)
+        else:
+            self._wait(limits.GREETING_SECONDS, self._greet)
+
+    def _wait(self, seconds: float, call: Callable[[], None]) -> None:
+        self._greeting = self.factory.reactor.callLater(seconds, call)
+
+    def handshakeCompleted(self) -> None:
+        """TLS has begun; from now on it is as it is without."""
+        self._greeting.cancel()
+        self._wait(limits.GREETING_SECONDS, self._greet)
 
     def _greet(self) -> None:
         self._greeting = None
@@ -125,6 +144,11 @@ class ChatProtocol(LineStream):
         if self._greeting is not None and data[:1] != bytes((IAC,)):
             self._greeting.cancel()
             self._greeting = None
+        first = self._speaker is None and not (self._buffer or self._dismissed)
+        if first and data.startswith(HELLO):
+            self.log.debug("{peer} began TLS where there is none, or too late", peer=self.peer)
+            self.transport.write(NO_TLS)
+            self.dismiss()
         if self._quiet is not None:
             self._quiet.reset(QUIET_SECONDS)
         super().dataReceived(data)
@@ -163,6 +187,12 @@ class ChatProtocol(LineStream):
             self.transport.loseConnection()
         self._finish_if_idle()
 
+    def input_cut(self) -> None:
+        """No more will come, and the other side may have wanted to say more: what came behind the
+        last line end is no line."""
+        self._cut = True
+        self.readConnectionLost()
+
     def writeConnectionLost(self) -> None:
         """All that we had to say has gone, and `dismiss` has closed our half."""
         self._lingering = self.factory.reactor.callLater(
@@ -172,6 +202,8 @@ class ChatProtocol(LineStream):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, whoever ended it."""
         self.connected = 0  # Twisted leaves it at 1
+        if isinstance(reason.value, TlsError):
+            self.log.debug("TLS with {peer} failed: {why}", peer=self.peer, why=reason.value)
         for timer in (self._greeting, self._quiet, self._lingering, self._stalling):
             if timer is not None and timer.active():
                 timer.cancel()
@@ -279,7 +311,7 @@ class ChatProtocol(LineStream):
             self._receiving.stop(self._stopped_short("The bytes stopped half-way"))
             self._receiving = None
         rest = self.take_rest() if self.line_mode else b""
-        if rest:
+        if rest and not self._cut:
             self.lineReceived(rest)
             if self.paused or not self.line_mode:
                 self._finish_if_idle()

@@ -17,6 +17,23 @@ def test_everything_may_be_given():
     assert parse(line.split()) == Options("anna", "example.org", 5556, "lab", "rec", 10**9)
 
 
+def test_to_trust_a_certificate_is_to_use_tls():
+    """One is enough; a fingerprint is taken however it is written."""
+    assert parse(["--tls"]).tls
+    assert not parse([]).tls
+    trusting = parse(["--trust", "ab" * 32])
+    assert trusting.tls
+    assert trusting.trust == ":".join(["AB"] * 32)
+
+
+def test_what_is_no_fingerprint(capsys):
+    """The program ends with status 2 and a sentence."""
+    with pytest.raises(SystemExit) as ended:
+        parse(["--trust", "AB:CD"])
+    assert ended.value.code == 2
+    assert "A SHA-256 fingerprint has 64 hexadecimal digits" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [
@@ -55,5 +72,15 @@ def test_help(capsys):
         parse(["--help"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
-    for word in ("NAME", "HOST", "PORT", "--room", "--downloads", "--accept", "25M", "@USER"):
+    for word in (
+        "NAME",
+        "HOST",
+        "PORT",
+        "--room",
+        "--downloads",
+        "--accept",
+        "25M",
+        "@USER",
+        "--tls",
+    ):
         assert word in told

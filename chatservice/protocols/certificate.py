@@ -1,0 +1,117 @@
+"""The certificate that the server shows in TLS, and the settings that go with it."""
+
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from chatservice.errors import Code, Refusal
+
+IN_FOLDER = ("privkey.pem", "fullchain.pem")
+"""What certbot and other clients of ACME (RFC 8555) call the files in a domain's folder."""
+
+
+class Connection(SSL.Connection):
+    """One connection's TLS. It goes on when the other side has said that it will send no more
+    (close_notify), as it may since TLS 1.3 (RFC 8446, 6.1): `input_ended` of the connection's
+    protocol, its app data, is called instead."""
+
+    def recv(self, *args: Any, **kwargs: Any) -> bytes:
+        """Return the next bytes."""
+        try:
+            data: bytes = super().recv(*args, **kwargs)
+        except SSL.ZeroReturnError:
+            if self.get_shutdown() & SSL.SENT_SHUTDOWN:  # that is both sides
+                raise
+            self.get_app_data().input_ended()
+            raise SSL.WantReadError from None
+        return data
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Certificate:
+    """A key and a chain of certificates, the server's own first (RFC 8446, 4.4.2): both in one PEM
+    file, or in a folder as `IN_FOLDER` says. What replaces them is taken up by the next connection.
+
+    Raises `Refusal` if they cannot be used.
+    """
+
+    log = Logger()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._files = [path / name for name in IN_FOLDER] if path.is_dir() else [path]
+        try:
+            self._seen = self._stamps()
+            self._read()
+        except _UNUSABLE as error:
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"{path} cannot be used for TLS ({_reason(error)}); it must hold a key without a "
+                "password and its certificates, in PEM.",
+            ) from None
+
+    def _stamps(self) -> list[tuple[int, int, int]]:
+        found = [path.stat() for path in self._files]
+        return [(it.st_mtime_ns, it.st_size, it.st_ino) for it in found]
+
+    def _read(self) -> None:
+        pem = b"\n".join(path.read_bytes() for path in self._files)
+        for what, mark in (("certificate", b"CERTIFICATE-----"), ("key", b"PRIVATE KEY-----")):
+            if mark not in pem:
+                raise ValueError(f"there is no {what} in it")
+        first, *others = x509.load_pem_x509_certificates(pem)
+        key: Any = load_pem_private_key(pem, None)
+        if key.public_key() != first.public_key():
+            raise ValueError("the key is not that of the first certificate")
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)  # nobody may use older ones: RFC 8996
+        context.set_options(SSL.OP_NO_RENEGOTIATION)
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # most connections are idle
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context.use_certificate(first)
+        for other in others:
+            context.add_extra_chain_cert(other)
+        context.use_privatekey(key)
+        self._context = context
+        self.fingerprint = first.fingerprint(hashes.SHA256()).hex(":").upper()
+
+    def _look_again(self) -> None:
+        """Read the files if they have changed. What cannot be used is passed over: a renewal may be
+        half done, and the old certificate is better than none."""
+        try:
+            stamps = self._stamps()
+        except OSError:
+            return
+        if stamps == self._seen:
+            return
+        self._seen = stamps
+        try:
+            self._read()
+        except _UNUSABLE as error:
+            self.log.warn("{path} cannot be used: {why}", path=self._path, why=_reason(error))
+        else:
+            self.log.info("TLS with another certificate: SHA-256 {it}", it=self.fingerprint)
+
+    def serverConnectionForTLS(self, protocol: Any) -> Connection:
+        """Return what a new connection's TLS is spoken with."""
+        self._look_again()
+        connection = Connection(self._context, None)
+        connection.set_app_data(protocol)
+        return connection
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+_UNUSABLE = (OSError, ValueError, TypeError, SSL.Error, UnsupportedAlgorithm)

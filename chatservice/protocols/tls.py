@@ -1,0 +1,190 @@
+"""Plain talk and TLS on the same port, told apart by the first byte.
+
+TLS begins with a handshake record, whose first byte is 0x16 (RFC 8446, 5.1), and its client speaks
+first. No name, no JSON and no ticket begins with that byte, nor does telnet.
+"""
+
+from typing import Any
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    ISSLTransport,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatservice import limits
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import jsonlines, shown
+from chatservice.protocols.certificate import Certificate
+from chatservice.protocols.connection import HELLO
+from chatservice.protocols.factory import ChatFactory
+
+ONLY_TLS = Refusal(
+    Code.TLS_NEEDED, "Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
+)
+
+
+@implementer(IHalfCloseableProtocol)
+class Secured(BufferingTLSTransport):
+    """TLS between a transport and a `ChatProtocol`, whose transport it is.
+
+    Twisted's own ends as soon as the other side has said all; here it may still read its answers.
+    """
+
+    transport: Any
+    wrappedProtocol: Any
+    _input_ended = False
+    _cut = False
+    _ending: Any = None
+
+    def input_ended(self) -> None:
+        """The other side will send no more, and says so itself."""
+        if not self._input_ended:
+            self._input_ended = True
+            self.wrappedProtocol.readConnectionLost()
+
+    def readConnectionLost(self) -> None:
+        """Nothing more will come, but who says so is not the other side: it may be anybody on the
+        way. So what is no whole line does not count (RFC 8446, 6.1). `ncat` always ends so."""
+        if self.disconnecting or not self._shaken:
+            self.transport.loseConnection()
+        elif not self._input_ended:
+            self._input_ended = self._cut = True
+            self.wrappedProtocol.input_cut()
+
+    @property
+    def _shaken(self) -> bool:
+        return self.getHandle().get_peer_finished() is not None
+
+    def writeConnectionLost(self) -> None:
+        """TLS never closes one half of what is below it."""
+
+    def loseConnection(self) -> None:
+        """End the connection once all has gone. Who does not answer that end is not waited for."""
+        if self._ending is None and self.connected:
+            reactor = self.factory.wrappedFactory.reactor
+            self._ending = reactor.callLater(limits.TLS_CLOSING_SECONDS, self.abortConnection)
+        super().loseConnection()
+        if self._cut:  # nobody will answer
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        if self._ending is not None and self._ending.active():
+            self._ending.cancel()
+        super().connectionLost(reason)
+
+
+def _id_in(data: bytes) -> str | int | None:
+    try:
+        return jsonlines.id_of(jsonlines.load(data.lstrip().partition(b"\n")[0]))
+    except Refusal:
+        return None
+
+
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
+class FirstByte(Protocol):
+    """A connection, which it hands over to plain talk or to TLS once it is known which it is.
+
+    Who says nothing for `limits.FIRST_BYTE_SECONDS` is taken for a person with plain talk, and is
+    greeted; unless it `must_be_tls`. What its transport already decrypts is plain talk as well.
+    """
+
+    factory: Any
+    transport: Any
+
+    def __init__(self, address: IAddress | None, must_be_tls: bool) -> None:
+        self._address = address
+        self._must_be_tls = must_be_tls
+        self._waiting: Any = None
+        self._inner: Any = None
+
+    def connectionMade(self) -> None:
+        """Wait for the first byte."""
+        if ISSLTransport.providedBy(self.transport):
+            self._hand_to(self.factory.plain)
+        else:
+            seconds = limits.HANDSHAKE_SECONDS if self._must_be_tls else limits.FIRST_BYTE_SECONDS
+            self._waiting = self.factory.plain.reactor.callLater(seconds, self._begin, b"")
+
+    def _begin(self, data: bytes) -> None:
+        if data.startswith(HELLO):
+            self._hand_to(self.factory.secured)
+        else:
+            self._hand_to(self.factory.plain)
+            if self._must_be_tls:
+                self._turn_away(data)
+
+    def _turn_away(self, data: bytes) -> None:
+        """Say that only TLS is spoken, to a program in answer to its first request."""
+        if data.lstrip().startswith(b"{"):
+            self.transport.write(jsonlines.refusal(ONLY_TLS, _id_in(data)))
+        else:
+            self.transport.write(shown.refusal(ONLY_TLS))
+        self._inner.dismiss()
+
+    def _hand_to(self, factory: Any) -> None:
+        if self._waiting is not None and self._waiting.active():
+            self._waiting.cancel()
+        self._inner = factory.buildProtocol(self._address)
+        self._inner.makeConnection(self.transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass bytes on."""
+        if self._inner is None:
+            self._begin(data)
+        self._inner.dataReceived(data)
+
+    def handshakeCompleted(self) -> None:
+        """The transport, which speaks TLS itself, has begun to."""
+        self._inner.handshakeCompleted()
+
+    def readConnectionLost(self) -> None:
+        """Nothing more will come."""
+        if self._inner is None:
+            self.transport.loseConnection()
+        else:
+            self._inner.readConnectionLost()
+
+    def writeConnectionLost(self) -> None:
+        """Our half is closed."""
+        self._inner.writeConnectionLost()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        if self._waiting is not None and self._waiting.active():
+            self._waiting.cancel()
+        if self._inner is not None:
+            self._inner.connectionLost(reason)
+
+
+class FirstByteFactory(Factory):
+    """Makes a `FirstByte` for each connection.
+
+    `use` is called before the first connection is made. With `only`, plain talk is refused but on
+    sockets that do not leave this machine.
+    """
+
+    noisy = False
+
+    def __init__(self, plain: ChatFactory, only: bool = False) -> None:
+        self.plain = plain
+        self.secured: TLSMemoryBIOFactory
+        self._only = only
+
+    def use(self, certificate: Certificate) -> None:
+        """Show this certificate from now on."""
+        self.secured = TLSMemoryBIOFactory(certificate, False, self.plain, self.plain.reactor)
+        self.secured.protocol = Secured
+
+    def buildProtocol(self, addr: IAddress | None) -> FirstByte:
+        """Make what waits for a connection's first byte."""
+        connection = FirstByte(addr, self._only and not isinstance(addr, UNIXAddress))
+        connection.factory = self
+        return connection

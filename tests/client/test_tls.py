@@ -1,0 +1,230 @@
+"""The client over TLS, with real servers: whom it believes, and what it then does."""
+
+import random
+import socket
+import threading
+
+import pytest
+
+from tests.securing import Authority, logged
+
+CONTENT = random.Random(5).randbytes(5_000_001)
+
+
+@pytest.fixture
+def server(start_server):
+    """Return a server that makes itself a certificate."""
+    return start_server("--room", "lab", "--tls", "auto")
+
+
+@pytest.fixture
+def remembering(piped, monkeypatch, tmp_path):
+    """Return a function that starts a client; all of them remember the same."""
+    monkeypatch.setattr("tests.client.driving.state_of", lambda folder: tmp_path / "state")
+    return piped
+
+
+def known(tmp_path):
+    """Return what clients remember."""
+    return (tmp_path / "state" / "known-servers").read_text()
+
+
+def test_the_first_time_it_is_said_and_then_it_is_known(server, connect, remembering, tmp_path):
+    """The fingerprint is the one that the server's log shows."""
+    bob = connect(server, "bob")
+    client = remembering(server, "anna", "--tls")
+    assert client.expect("is new here, and is remembered: SHA-256 (.*?)[.]")[1] == logged(server)
+    client.expect("You are in lobby")
+    client.type("hello in secret")
+    assert bob.expect("anna: ") == "anna: hello in secret"
+    client.finish()
+    assert client.wait() == 0
+    assert known(tmp_path) == f"127.0.0.1:{server.port} {logged(server)}\n"
+    client = remembering(server, "anna", "--tls")
+    assert not [line for line in client.finish("hello again") if "new here" in line]
+    bob.expect("anna: hello again")
+
+
+def test_another_certificate_is_refused(server, remembering, tmp_path):
+    """Before anything is sent, with what happened and what to do; --trust is what helps."""
+    client = remembering(server, "anna", "--tls")
+    client.finish("hello")
+    before = logged(server)
+    server.stop()
+    (server.data / "tls.pem").unlink()
+    server.start()
+    now = logged(server)
+    assert now != before
+    client = remembering(server, "anna", "--tls", "--room", "lab")
+    said = client.finish("my secret")
+    assert client.wait() == 1
+    assert said == [
+        f"! The certificate of 127.0.0.1:{server.port} has changed: it was SHA-256 {before}, and "
+        f"now it is SHA-256 {now}. Somebody may be listening in, so nothing was sent. If its "
+        f"operator says that this is right: --trust {now}, or remove its line from "
+        f"{tmp_path}/state/known-servers."
+    ]
+    wrong = remembering(server, "anna", "--trust", before)
+    assert f"but SHA-256 {now}; nothing was sent." in wrong.finish("my secret")[0]
+    assert wrong.wait() == 1
+    right = remembering(server, "anna", "--trust", now.lower())
+    right.finish("hello")
+    assert right.wait() == 0
+    assert known(tmp_path) == f"127.0.0.1:{server.port} {now}\n"
+    later = remembering(server, "anna", "--tls")
+    later.finish("hello")
+    assert later.wait() == 0
+    server.stop()
+    server.log.expect("Server Shut Down")
+    assert sum("anna connected" in line for line in server.log.lines) == 2  # the last two
+
+
+def test_another_certificate_later_on(start_server, piped, wire, tmp_path):
+    """Who is connected again by itself believes nobody else either."""
+    authority = Authority(tmp_path)
+    pem = tmp_path / "chat.pem"
+    pem.write_bytes(b"".join(authority.certify("nobody")))
+    server = start_server("--tls", str(pem))
+    network = wire(server)
+    client = piped(network, "anna", "--tls")
+    client.expect("You are in lobby")
+    pem.write_bytes(b"".join(authority.certify("nobody")))
+    network.cut()
+    client.expect("has changed: it was SHA-256")
+    assert client.wait() == 1
+
+
+def test_it_comes_back(server, connect, piped, wire):
+    """After a broken connection, over TLS, with what was missed."""
+    network = wire(server)
+    client, bob = piped(network, "anna", "--tls"), connect(server, "bob")
+    client.expect("You are in lobby")
+    network.down = True
+    network.cut()
+    client.expect("Connection lost")
+    bob.send("missed")
+    network.down = False
+    client.expect("Connected again")
+    client.expect("bob: missed")
+    client.type("back")
+    bob.expect("anna: back")
+
+
+def test_an_authority_that_the_system_trusts(start_server, remembering, monkeypatch, tmp_path):
+    """Its word is enough, whatever the certificate: it is renewed often. But where it vouched once,
+    a certificate without its word is refused."""
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.root))
+    pem = tmp_path / "chat.pem"
+    pem.write_bytes(b"".join(authority.certify("127.0.0.1")))
+    server = start_server("--tls", str(pem))
+    for _ in range(2):
+        client = remembering(server, "anna", "--tls")
+        assert not [line for line in client.finish("hello") if "certificate" in line]
+        assert client.wait() == 0
+        pem.write_bytes(b"".join(authority.certify("127.0.0.1")))
+    assert known(tmp_path) == f"127.0.0.1:{server.port} verified\n"
+    pem.write_bytes(b"".join(authority.certify("example.org", "127.0.0.2")))  # somebody else's
+    client = remembering(server, "anna", "--tls")
+    assert "has changed: it was verified by an authority" in client.finish("secret")[0]
+    assert client.wait() == 1
+
+
+def test_files_both_ways(server, piped):
+    """On connections of their own, to the same server."""
+    anna, bob = piped(server, "anna", "--tls"), piped(server, "bob", "--tls")
+    anna.expect("You are in")
+    bob.expect("You are in")
+    (anna.folder / "a.bin").write_bytes(CONTENT)
+    anna.type("a.bin")
+    anna.expect("a.bin .* is sent")
+    bob.expect("a.bin .* is saved as bob/a.bin, checked")
+    assert (bob.folder / "bob" / "a.bin").read_bytes() == CONTENT
+    bob.type("/link a.bin")
+    port = server.port
+    bob.expect(rf"^  echo GET \S+ \| openssl s_client -quiet -connect 127\.0\.0\.1:{port} > a\.bin")
+
+
+def test_a_file_that_somebody_else_would_get(start_server, piped, tmp_path):
+    """A transfer's connection is checked like any other: a file does not go to who has taken the
+    server's place meanwhile."""
+    authority = Authority(tmp_path)
+    pem = tmp_path / "chat.pem"
+    pem.write_bytes(b"".join(authority.certify("nobody")))
+    server = start_server("--tls", str(pem))
+    client = piped(server, "anna", "--tls")
+    client.expect("You are in lobby")
+    pem.write_bytes(b"".join(authority.certify("nobody")))
+    (client.folder / "a.bin").write_bytes(CONTENT)
+    client.type("a.bin")
+    client.expect("a.bin is not sent: The certificate of .* has changed")
+    assert not (server.files / "a.bin").exists()
+
+
+def test_on_a_terminal(server, connect, terminal):
+    """It is said before the first question, and the rest is as it is without."""
+    bob = connect(server, "bob")
+    client = terminal("anna", "127.0.0.1", str(server.port), "--tls")
+    client.see_in("is new here, and is remembered")
+    client.see_in("Room (its name")
+    client.type("")
+    client.see("* What you type is said to everybody here; /help lists the commands.")
+    client.type("hello")
+    bob.expect("anna: hello")
+    (server.files / "a.bin").write_bytes(CONTENT)
+    client.type("/get a.bin")
+    client.see("* a.bin (5.0 MB) is saved as anna/a.bin, checked.")
+    assert (client.folder / "anna" / "a.bin").read_bytes() == CONTENT
+    client.press("\x04")
+    assert client.wait() == 0
+
+
+def test_a_server_without_tls(start_server, piped):
+    """One sentence says so."""
+    server = start_server()
+    client = piped(server, "anna", "--tls")
+    assert client.finish("hello") == [
+        f"! 127.0.0.1:{server.port} cannot be reached (it does not speak TLS there; ask its "
+        "operator, or leave --tls out); check the host and the port."
+    ]
+    assert client.wait() == 1
+
+
+@pytest.mark.parametrize("greeting", [b"220 mail.example.org ready\r\n", b""])
+def test_another_programs_server(piped, greeting):
+    """One that says something else, or ends: one sentence, too."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            there = listening.accept()[0]
+            there.sendall(greeting)
+            there.recv(1)
+            there.close()
+
+        threading.Thread(target=serve).start()
+        other = type("Other", (), {"port": listening.getsockname()[1]})
+        client = piped(other, "anna", "--tls")
+        said = client.finish("hello")
+        assert client.wait() == 1
+    why = "it does not speak TLS there" if greeting else "TLS had begun|broke|reset"
+    assert len(said) == 1
+    assert any(each in said[0] for each in why.split("|"))
+
+
+def test_without_tls_where_it_is_needed(start_server, piped):
+    """One sentence says so, and the client ends."""
+    server = start_server("--tls", "auto", "--tls-only")
+    client = piped(server, "anna")
+    sentence = "! Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
+    assert client.finish("hello") == [sentence]
+    assert client.wait() == 1
+
+
+def test_what_is_remembered_cannot_be_read(server, remembering, tmp_path):
+    """Then nobody is believed: it is not known who was there before."""
+    (tmp_path / "state" / "known-servers").mkdir(parents=True)
+    client = remembering(server, "anna", "--tls")
+    assert client.finish("hello") == [
+        f"! {tmp_path}/state/known-servers cannot be read (Is a directory)."
+    ]
+    assert client.wait() == 1
