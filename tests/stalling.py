@@ -158,7 +158,10 @@ class House:
         self.clock = Clock()
         self.store = SqliteStore(self.clock, path)
         self.factory = ChatFactory(self.clock)
-        engine = Engine(Journal(self.store, self.clock), self.store, LocalNames(), None, None)
+        engine = Engine(
+            *(Journal(self.store, self.clock), self.store, self.store.rooms),
+            *(LocalNames(), None, None),
+        )
         soon = partial(self.clock.callLater, 0.05)
         self.chat = Chat(engine, self.clock.seconds, soon, lambda *_, **__: None)
         self.factory.chat = self.chat

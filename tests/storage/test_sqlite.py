@@ -73,7 +73,10 @@ async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "NOTE_BLOCKS", 4)
     monkeypatch.setattr(limits, "END_BLOCKS", 3)
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
-    logs = [Log((await store.rooms.create(name, None, 0, None)).number, name, 0, TAILS) for name in "abc"]
+    logs = [
+        Log((await store.rooms.create(name, None, 0, None)).number, name, 0, TAILS)
+        for name in "abc"
+    ]
     inbox, texts = Log(-1, "@", 0, TAILS), dict.fromkeys([log.id for log in logs], 0)
     await store.append([say(inbox, "psst")], {})
     for at in range(9):
