@@ -151,6 +151,13 @@ class Network:
         return [json.loads(line) for line in self.lines()]
 
 
+class NoShelves:
+    """Where nobody shares a file."""
+
+    def forget(self, shelf: str) -> None:
+        """A guest has left, who has none either."""
+
+
 class House:
     """The server on a database at `path`."""
 
@@ -160,7 +167,7 @@ class House:
         self.factory = ChatFactory(self.clock)
         engine = Engine(
             *(Journal(self.store, self.clock), self.store, self.store.rooms),
-            *(LocalNames(), None, None),
+            *(LocalNames(), None, NoShelves()),
         )
         soon = partial(self.clock.callLater, 0.05)
         self.chat = Chat(engine, self.clock.seconds, soon, lambda *_, **__: None)

@@ -158,7 +158,7 @@ async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:
         outgoing = await chat.files.open(session, room, name, args.get("version"))
     outgoing.close()
     mark = outgoing.mark
-    right = Download(outgoing.shelf, mark.name, mark.version, mark.sha256, user.name, user.key)
+    right = Download(outgoing.shelf, mark.name, mark.version, mark.sha256, user)
     return answers.GetTicket(
         chat.files.issue(right), mark.name, mark.size, mark.sha256, mark.version
     )

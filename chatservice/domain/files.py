@@ -6,7 +6,15 @@ from chatservice import names
 from chatservice.answers import TransferInfo
 from chatservice.domain.people import People
 from chatservice.domain.places import Session, User, account_shelf
-from chatservice.domain.ports import Declared, Draft, Engine, Incoming, Outgoing, Place
+from chatservice.domain.ports import (
+    Declared,
+    Draft,
+    Engine,
+    Incoming,
+    Outgoing,
+    Place,
+    Unfinished,
+)
 from chatservice.domain.quotas import Bounds, Quotas, Reservation
 from chatservice.domain.rights import HAS, Rights, Role
 from chatservice.domain.rooms import Report, Rooms
@@ -62,7 +70,7 @@ class Files:
             return Target(where.shelf, where.log, where.name)
         whom, log = await self._people.addressee(to)
         shelf = whom.shelf if isinstance(whom, User) else account_shelf(names.key(to))
-        return Target(shelf, log, whom.name)
+        return Target(shelf, log, whom.name, whom)
 
     async def upload(
         self,
@@ -82,9 +90,8 @@ class Files:
         author = None
         if not session.echo and session.here is not None and session.here.log is target.log:
             author = session.here.sessions[session]
-        upload = Upload(
-            target, name, size, sha256.lower() if sha256 else None, user.name, user.key, author
-        )
+        sha256 = sha256.lower() if sha256 else None
+        upload = Upload(target, name, size, sha256, user, author)
         declared = self._declared(upload)
         used = await self.shelves.used(declared)
         self.quotas.check(declared, await self.shelves.have(declared), used)
@@ -92,7 +99,9 @@ class Files:
 
     def _declared(self, upload: Upload) -> Declared:
         return Declared(
-            upload.target.shelf, upload.name, upload.size, upload.sha256, upload.who, self._now()
+            *(upload.target.shelf, upload.name, upload.size, upload.sha256, upload.user.name),
+            time=self._now(),
+            owner=upload.owner,
         )
 
     async def have(self, upload: Upload) -> int:
@@ -131,9 +140,10 @@ class Files:
 
     async def receive(self, upload: Upload, offset: int, stop: Callable[[], None]) -> "Arrival":
         """Begin to take in a file's bytes behind the first `offset`; `stop` ends their coming."""
+        _check_there(upload.target)
         room = self._rooms.numbered(upload.target.log.id)
         if room is not None:  # it may be long since it was permitted
-            self._rights.still_welcome(upload.key, room)
+            self._rights.still_welcome(upload.user.key, room)
         declared = self._declared(upload)
         have = await self.shelves.have(declared)
         used = await self.shelves.used(declared)
@@ -144,19 +154,18 @@ class Files:
             reservation.release()
             raise
         transfer = Transfer(
-            *(upload.key, upload.name, upload.size, True, self._seconds(), incoming.have),
+            *(upload.user, upload.name, upload.size, True, self._seconds(), incoming.have),
             done=lambda: incoming.have,
             stop=stop,
         )
-        return Arrival(incoming, reservation, self.transfers, transfer)
+        return Arrival(upload, incoming, reservation, self.transfers, transfer)
 
-    def departing(self, key: str, outgoing: Outgoing, stop: Callable[[], None]) -> Transfer:
-        """Note that a file is being fetched by the user with that key; `transfers.end` is for who
-        sends it."""
+    def departing(self, user: User, outgoing: Outgoing, stop: Callable[[], None]) -> Transfer:
+        """Note that a file is being fetched by a user; `transfers.end` is for who sends it."""
         size = outgoing.mark.size
         return self.transfers.begin(
             Transfer(
-                *(key, outgoing.mark.name, size, False, self._seconds(), size - outgoing.left),
+                *(user, outgoing.mark.name, size, False, self._seconds(), size - outgoing.left),
                 done=lambda: size - outgoing.left,
                 stop=stop,
             )
@@ -167,12 +176,21 @@ class Files:
 
     async def under_way(self, session: Session) -> list[TransferInfo]:
         """Return the user's transfers, and their uploads that stopped half-way."""
-        user = session.needs_user()
-        found = [self._info(it) for it in self.transfers.of(user.key)]
-        for declared, have in await self.shelves.unfinished(user.name):
-            it = declared
+        found = [self._info(it) for it in self.transfers.of(session.needs_user())]
+        for it, have in await self._unfinished(session):
             found.append(TransferInfo(it.name, it.size, have, True, True, 0, None, it.sha256))
         return found
+
+    async def _unfinished(self, session: Session) -> list[Unfinished]:
+        """Return the user's uploads that stopped half-way and that they could go on with: of what a
+        guest sent to a room, whoever takes the name sees only what they may see anyway."""
+        user = session.needs_user()
+        found = await self.shelves.unfinished(user.name, user.shelf)
+        return [it for it in found if not self._is_closed(session, it.declared.shelf)]
+
+    def _is_closed(self, session: Session, shelf: str) -> bool:
+        is_room = any(room.shelf == shelf for room in self._rooms.by_key.values())
+        return is_room and not self._may_read(session, shelf)
 
     def _info(self, it: Transfer) -> TransferInfo:
         done, seconds = it.done(), max(self._seconds() - it.began, 0.001)
@@ -183,12 +201,11 @@ class Files:
     async def cancel(self, session: Session, name: str) -> int:
         """End the user's transfers of files of that name, and keep nothing of what came. Return
         how many there were. Raises `Refusal` (no-such-file), also where it is too late."""
-        user = session.needs_user()
-        found = [it for it in self.transfers.of(user.key) if it.name == name]
+        found = [it for it in self.transfers.of(session.needs_user()) if it.name == name]
         stopping = [it for it in found if not it.finishing]
         for transfer in stopping:
             transfer.stop()
-        unfinished = await self.shelves.unfinished(user.name)
+        unfinished = await self._unfinished(session)
         stopped = [it for it in unfinished if it.declared.name == name]
         for declared, _ in stopped:
             await self.shelves.drop(declared)
@@ -205,12 +222,16 @@ class Files:
         return len(stopping) + len(stopped)
 
     async def share(self, upload: Upload, mark: FileMark) -> None:
-        """Tell of a file that is on its shelf now."""
-        run = Run(Kind.FILE, self._now(), upload.who, file=mark)
+        """Tell of a file that is on its shelf now. If that was of a guest who left meanwhile, take
+        it away again."""
+        if upload.target.gone:
+            await self.shelves.forget(upload.target.shelf)
+        _check_there(upload.target)
+        run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
         await self._recorder.stored(Draft(upload.target.log, run, upload.author))
         self._report(
             "{user} shared {file} ({size} bytes) with {place}",
-            user=upload.who,
+            user=upload.user.name,
             file=mark.name,
             size=mark.size,
             place=upload.target.name,
@@ -287,11 +308,13 @@ class Arrival:
 
     def __init__(
         self,
+        upload: Upload,
         incoming: Incoming,
         reservation: Reservation,
         transfers: Transfers,
         transfer: Transfer,
     ) -> None:
+        self._upload = upload
         self._incoming = incoming
         self._reservation = reservation
         self._transfers = transfers
@@ -320,8 +343,11 @@ class Arrival:
             self._end()
 
     def abandon(self) -> None:
-        """No more will come now."""
-        self._incoming.abandon()
+        """No more will come now. What came is kept, if somebody can go on with it."""
+        if self._upload.void:
+            self._incoming.refuse()
+        else:
+            self._incoming.abandon()
         self._end()
 
     def refuse(self) -> None:
@@ -332,3 +358,11 @@ class Arrival:
     def _end(self) -> None:
         self._reservation.release()
         self._transfers.end(self._transfer)
+
+
+def _check_there(target: Target) -> None:
+    if target.gone:
+        raise Refusal(
+            Code.NO_SUCH_USER,
+            f"{target.name} has left, and what is sent to a guest goes with them; nothing is kept.",
+        )

@@ -178,9 +178,10 @@ class People:
             return
         del self.by_key[user.key]
         self._engine.names.release(user.key)
-        if not user.registered and user.inbox is not None:  # else nothing was ever sent to them
-            self._engine.store.forget(user.inbox.id)
+        if not user.registered:
             self._engine.shelves.forget(user.shelf)
+            if user.inbox is not None:  # else nothing was ever sent to them
+                self._engine.store.forget(user.inbox.id)
 
     async def register(self, session: Session, password: str) -> None:
         """Keep the name of a guest for them, and what is in their inbox."""

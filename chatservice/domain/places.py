@@ -87,6 +87,11 @@ class User:
         return not self.guest
 
     @property
+    def gone(self) -> bool:
+        """Whether this was a guest, who has left: nobody else can come to be them."""
+        return bool(self.guest) and not self.sessions
+
+    @property
     def shelf(self) -> str:
         """Where files meant for them are kept."""
         return f".guests/{self.guest}" if self.guest else account_shelf(self.key)

@@ -185,7 +185,11 @@ class Passwords(Protocol):
 
 class Declared(NamedTuple):
     """What is said of a file before its bytes come: `size` in bytes, `sha256` in hexadecimal, or
-    None where the sender does not know it; `who` sends it to `shelf`, at `time` (milliseconds)."""
+    None where the sender does not know it; `who` sends it to `shelf`, at `time` (milliseconds).
+
+    While it is not all there it belongs to whoever has that name; or, if an `owner` is named, to
+    the guest whose shelf that is.
+    """
 
     shelf: str
     name: str
@@ -193,6 +197,7 @@ class Declared(NamedTuple):
     sha256: str | None
     who: str
     time: int
+    owner: str = ""
 
 
 class Place(NamedTuple):
@@ -312,8 +317,8 @@ class Shelves(Protocol):
         Raises `Refusal` (bad-offset, not-stored).
         """
 
-    def unfinished(self, who: str) -> Awaitable[Sequence[Unfinished]]:
-        """The uploads of a user that stopped half-way."""
+    def unfinished(self, who: str, shelf: str) -> Awaitable[Sequence[Unfinished]]:
+        """The uploads that stopped half-way of a user of that name, whose own shelf that is."""
 
     def drop(self, declared: Declared) -> Awaitable[None]:
         """Keep nothing of an upload that stopped half-way."""
@@ -332,10 +337,11 @@ class Shelves(Protocol):
         Answer with their numbers. Raises `Refusal` (no-such-file, not-yours)."""
 
     def move(self, shelf: str, to: str) -> Awaitable[None]:
-        """Give what is on one shelf to another: a guest has registered."""
+        """Give what is on one shelf, or is to come to it, to another: a guest has registered."""
 
     def forget(self, shelf: str) -> Awaitable[None]:
-        """Drop the whole shelf of a guest who left."""
+        """Drop the whole shelf of a guest who left, and what stopped half-way on its way to it, or
+        is owned by them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from chatservice import limits
+from chatservice import limits, names
 from chatservice.domain.ports import Declared, Used
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.shown import size as shown
@@ -63,7 +63,8 @@ class Quotas:
         self._check_size(declared)
         self._check_count(declared, others)
         here = [it.declared for it in others if it.declared.shelf == declared.shelf]
-        theirs = [it.declared for it in others if it.declared.who == declared.who]
+        who = names.key(declared.who)
+        theirs = [it.declared for it in others if names.key(it.declared.who) == who]
         for bound, taken, under_way, whose in (
             (self.bounds.room, used.shelf, here, "This shelf has"),
             (self.bounds.user, used.user, theirs, "You have"),
@@ -93,9 +94,9 @@ class Quotas:
             )
 
     def _check_count(self, declared: Declared, others: list[Reservation]) -> None:
-        counts = Counter(it.declared.who for it in others)
+        counts = Counter(names.key(it.declared.who) for it in others)
         for bound, count, whose in (
-            (self.bounds.uploads, counts[declared.who], "of yours"),
+            (self.bounds.uploads, counts[names.key(declared.who)], "of yours"),
             (self.bounds.uploads_of_all, len(others), "in all"),
         ):
             if count >= bound:
@@ -108,4 +109,8 @@ class Quotas:
 
 def _same(one: Declared, other: Declared) -> bool:
     """Whether they are the same upload, begun twice."""
-    return one.sha256 is not None and one._replace(time=0) == other._replace(time=0)
+    return one.sha256 is not None and _what(one) == _what(other)
+
+
+def _what(declared: Declared) -> Declared:
+    return declared._replace(who=names.key(declared.who), time=0)

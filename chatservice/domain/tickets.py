@@ -6,16 +6,25 @@ from typing import TypeVar
 
 from chatservice import limits
 from chatservice.domain.log import Cursor, Log
+from chatservice.domain.places import User
+from chatservice.domain.ports import Account
 from chatservice.errors import Code, Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a file is sent: a shelf that keeps it, the log that tells of it, whose they are."""
+    """Where a file is sent: a shelf that keeps it, the log that tells of it, whose they are; and to
+    `whom` alone, if it is not for a room."""
 
     shelf: str
     log: Log
     name: str
+    whom: User | Account | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was a guest's, who has left."""
+        return isinstance(self.whom, User) and self.whom.gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +35,34 @@ class Download:
     name: str
     version: int
     sha256: str
-    who: str
-    key: str
+    user: User
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A file that somebody may send: what a ticket for `PUT` is good for, and `/put` asks for.
 
-    `key` is that of the user's name `who`; `author` is the cursor that is not told of it, because
-    its reader is answered.
+    `user` is who sends it; `author` is the cursor that is not told of it, because its reader is
+    answered.
     """
 
     target: Target
     name: str
     size: int
     sha256: str | None
-    who: str
-    key: str
+    user: User
     author: Cursor | None = None
+
+    @property
+    def owner(self) -> str:
+        """The shelf of the guest whose alone it is until it is stored; empty where it belongs to
+        their name. What a guest sends to one user is nothing of who takes the name after them."""
+        return self.user.shelf if self.user.guest and self.target.whom is not None else ""
+
+    @property
+    def void(self) -> bool:
+        """Whether nobody can go on with it any more."""
+        return self.target.gone or (self.user.gone and bool(self.owner))
 
 
 Right = TypeVar("Right", Download, Upload)

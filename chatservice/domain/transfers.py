@@ -3,16 +3,18 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from chatservice.domain.places import User
+
 
 @dataclass(slots=True, eq=False)
 class Transfer:
-    """A file on its way, `up` to the server or down from it, for the user with that key.
+    """A file on its way, `up` to the server or down from it, for a user.
 
     `done` tells how many of its `size` bytes are there, of which `before` were when it began, at
     `began` (seconds). `stop` ends it, unless it is `finishing`: all of it came and is being stored.
     """
 
-    key: str
+    user: User
     name: str
     size: int
     up: bool
@@ -38,6 +40,10 @@ class Transfers:
         """Note that it is over. To do so twice does no harm."""
         self._under_way.pop(transfer, None)
 
-    def of(self, key: str) -> Iterator[Transfer]:
-        """Iterate over those of a user, oldest first."""
-        return (it for it in tuple(self._under_way) if it.key == key)
+    def of(self, user: User) -> Iterator[Transfer]:
+        """Iterate over those of a user, oldest first. A guest has none of those of an earlier guest
+        of that name."""
+        for it in tuple(self._under_way):
+            registered = user.registered and it.user.registered
+            if it.user is user or (registered and it.user.key == user.key):
+                yield it

@@ -47,10 +47,10 @@ class Carrier:
         def send(outgoing: Outgoing) -> None:
             self._seek(outgoing, offset)
             abort = self._connection.transport.abortConnection
-            transfer = self._chat.files.departing(right.key, outgoing, abort)
+            transfer = self._chat.files.departing(right.user, outgoing, abort)
             self._connection.send_file(
                 outgoing,
-                lambda: self._sent(right.who, outgoing.mark),
+                lambda: self._sent(right.user.name, outgoing.mark),
                 lambda: self._chat.files.transfers.end(transfer),
             )
 

@@ -262,8 +262,8 @@ class Person:
         self._feed.hold()
         self._connection.transport.write(shown.file_line(outgoing.mark, outgoing.left))
         abort = self._connection.transport.abortConnection
-        key = self._session.needs_user().key
-        transfer = self._chat.files.departing(key, outgoing, abort)
+        user = self._session.needs_user()
+        transfer = self._chat.files.departing(user, outgoing, abort)
         self._connection.send_file(
             outgoing,
             lambda: self._sent(outgoing.mark),

@@ -111,7 +111,7 @@ class FileTable:
     def add_partial(self, declared: Declared) -> "Deferred[int]":
         """Note that an upload begins; answer with its number."""
         sql = "INSERT INTO partial (shelf, name, size, sha256, who, time) VALUES (?, ?, ?, ?, ?, ?)"
-        return self._change(self._commit, sql, [declared])
+        return self._change(self._commit, sql, [declared[:6]])
 
     def drop_partial(self, number: int) -> "Deferred[int]":
         """Forget that it was begun."""

@@ -227,7 +227,7 @@ class Folders:
 
     def arriving(self, shelf: str, name: str, sha256: str | None = None) -> ArrivingFile | None:
         """Open a file that is being uploaded."""
-        return self._partials.arriving(shelf, name, sha256)
+        return self._partials.arriving(self._now(shelf), name, sha256)
 
     async def used(self, declared: Declared) -> Used:
         """How much room is taken, but for this upload, and how much there is."""
@@ -246,9 +246,9 @@ class Folders:
         """Begin an upload, or go on with one."""
         return self._partials.receive(declared, offset)
 
-    def unfinished(self, who: str) -> Awaitable[Sequence[Unfinished]]:
+    def unfinished(self, who: str, shelf: str) -> Awaitable[Sequence[Unfinished]]:
         """The uploads of a user that stopped half-way."""
-        return self._partials.of(who)
+        return self._partials.of(who, shelf)
 
     def drop(self, declared: Declared) -> Awaitable[None]:
         """Keep nothing of an upload that stopped half-way."""
@@ -266,7 +266,7 @@ class Folders:
             return await self._put(partial.path, declared)
 
     async def _put(self, part: Path, declared: Declared) -> FileMark:
-        shelf, name, size, sha256, who, time = declared
+        shelf, name, size, sha256, who, time, _ = declared
         assert sha256 is not None
         _, newest, last = await self._file(shelf, name)
         known = newest.row if newest is not None else None
@@ -328,12 +328,14 @@ class Folders:
     async def move(self, shelf: str, to: str) -> None:
         """Call a shelf otherwise."""
         self._moved[shelf] = to
+        self._partials.move(shelf, to)
         if await self.aside(plain.rename_folder, self.folder(shelf), self.folder(to)):
             await self._table.move(shelf, to)
 
     def forget(self, shelf: str) -> Awaitable[None]:
-        """Drop the whole shelf of a guest who left."""
-        folder = self.folder(shelf)
+        """Drop the whole shelf of a guest who left, and what was on its way to it."""
+        self._partials.forget(shelf)
+        folder = self.root / shelf
         if not folder.exists():  # as for nearly every guest
             return succeed(None)
         forgetting = Deferred.fromCoroutine(self._forget(shelf, folder))

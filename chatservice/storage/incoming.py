@@ -29,9 +29,8 @@ class Partial:
     """What there is of an upload: the first `have` bytes, in the file at `path`.
 
     `sha256` has taken in just these; None if that has to be done again (`open`). `number` is that
-    of its row in the database; None for an upload that can never go on, since nobody can tell
-    whether it is the same file: its SHA-256 was not declared. `upload` is who writes to it now;
-    `taken` says that somebody is about to.
+    of its row in the database, or None if it has none. `upload` is who writes to it now; `taken`
+    says that somebody is about to.
     """
 
     def __init__(self, declared: Declared, path: Path, number: int | None, have: int = 0) -> None:
@@ -42,6 +41,12 @@ class Partial:
         self.sha256: hashlib._Hash | None = None
         self.upload: Upload | None = None
         self.taken = False
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether that can be: nobody could tell whether a file without a declared SHA-256 is the
+        same one."""
+        return self.declared.sha256 is not None
 
     @property
     def is_busy(self) -> bool:
@@ -261,7 +266,7 @@ class Upload:
         if self.over or self._finishing:
             return
         self.over = True
-        if self._partial.number is None or self._worthless:
+        if self._worthless or not self._partial.may_go_on:
             self._gathered, self._bytes = [], 0
         self._flush()
         self._end_if_idle()
@@ -296,6 +301,6 @@ class Upload:
             self._partial.sha256 = None  # it may have taken in what is not there
         if self._partial.upload is self:
             self._partial.upload = None
-        may_go_on = self._partial.number is not None and not self._worthless
-        self._closing = self._ended(self._partial, may_go_on)
+        keep = self._partial.may_go_on and not self._worthless
+        self._closing = self._ended(self._partial, keep)
         self._tell_waiting()

@@ -2,6 +2,8 @@
 
 The bytes are in files in one folder, called by the numbers of their rows in the database. So they
 outlast a server that is killed; what came of them is hashed again then, once, when they go on.
+What is a guest's alone, or on its way to one, has no row: it goes with the guest, and with the
+server.
 """
 
 import os
@@ -16,7 +18,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from chatservice import limits
+from chatservice import limits, names
 from chatservice.domain.ports import Declared, Unfinished
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
@@ -25,7 +27,7 @@ from chatservice.storage.arriving import ArrivingFile
 from chatservice.storage.filetable import FileTable, PartialRow
 from chatservice.storage.incoming import Partial, Upload
 
-_Key = tuple[str, str, int, str | None, str]
+_Key = tuple[str, str, int, str | None, str, str]
 
 _LOOK_SECONDS = 60.0
 """How often is looked for those that are too old."""
@@ -63,10 +65,11 @@ class Partials:
     def _take_up(self, rows: Sequence[PartialRow], there: dict[str, int]) -> None:
         """Find again what was begun before this start; what belongs to nothing goes."""
         for number, declared in rows:
-            size = there.pop(str(number), None)
-            if size is None:
+            size = there.get(str(number))
+            if size is None or _is_fleeting(declared):
                 self._table.drop_partial(number).addErrback(lambda _: None)
             else:
+                del there[str(number)]
                 path = self._folder / str(number)
                 self._known[_key(declared)] = Partial(declared, path, number, size)
         for name in there:
@@ -100,17 +103,24 @@ class Partials:
             if not it.is_busy and _key(it.declared) != _key(declared)
         ]
         here = sum(it.have for it in others if it.declared.shelf == declared.shelf)
-        return here, sum(it.have for it in others if it.declared.who == declared.who)
+        who = names.key(declared.who)
+        return here, sum(it.have for it in others if names.key(it.declared.who) == who)
 
-    async def of(self, who: str) -> list[Unfinished]:
-        """The uploads of a user that stopped half-way, oldest first."""
-        for partial in tuple(self._known.values()):
-            if partial.declared.who == who and partial.upload is not None:
+    async def of(self, who: str, shelf: str) -> list[Unfinished]:
+        """The uploads that stopped half-way of a user of that name, whose own shelf that is; the
+        last ones are those on which something moved last."""
+        for partial in self._theirs(who, shelf):
+            if partial.upload is not None:
                 await partial.upload.closed()
+        theirs = self._theirs(who, shelf)
+        return [Unfinished(it.declared, it.have) for it in theirs if not it.is_busy]
+
+    def _theirs(self, who: str, shelf: str) -> list[Partial]:
+        key = names.key(who)
         return [
-            Unfinished(it.declared, it.have)
+            it
             for it in self._known.values()
-            if it.declared.who == who and not it.is_busy
+            if names.key(it.declared.who) == key and it.declared.owner in ("", shelf)
         ]
 
     def arriving(self, shelf: str, name: str, sha256: str | None) -> ArrivingFile | None:
@@ -143,8 +153,9 @@ class Partials:
         _check_offset(offset, have)
         if partial is None:
             partial = await self._begun(declared)
-        else:  # the last ones are those on which something moved last
+        else:
             self._known[_key(declared)] = self._known.pop(_key(declared))
+            partial.declared = declared  # as it is said now
         partial.taken = True
         try:
             file = await self._aside(partial.open)
@@ -162,12 +173,16 @@ class Partials:
         return Upload(partial, file, partial.have - offset, self._aside, self._put, self._ended)
 
     async def _begun(self, declared: Declared) -> Partial:
+        once = Partial(declared, self._folder / f"once-{secrets.token_hex(8)}", None)
         if declared.sha256 is None:
-            return Partial(declared, self._folder / f"once-{secrets.token_hex(8)}", None)
-        for old in (await self.of(declared.who))[: 1 - limits.UNFINISHED_UPLOADS]:
+            return once
+        theirs = await self.of(declared.who, declared.owner)
+        for old in theirs[: 1 - limits.UNFINISHED_UPLOADS]:
             await self.drop(old.declared)
-        number = await self._table.add_partial(declared)
-        partial = Partial(declared, self._folder / str(number), number)
+        partial = once
+        if not _is_fleeting(declared):
+            number = await self._table.add_partial(declared)
+            partial = Partial(declared, self._folder / str(number), number)
         self._known[_key(declared)] = partial
         return partial
 
@@ -192,6 +207,29 @@ class Partials:
         partial = self._known.get(_key(declared))
         if partial is not None and not partial.is_busy:
             await self._forget(partial)
+
+    def forget(self, shelf: str) -> None:
+        """The guest whose shelf that is has left: keep nothing that is for them, or theirs alone.
+        Who still writes to some of it is for others to end."""
+        for partial in tuple(self._known.values()):
+            if shelf not in (partial.declared.shelf, partial.declared.owner):
+                continue
+            if not partial.is_busy:
+                self._forget(partial)
+            elif partial.upload is not None and partial.upload.over:
+                partial.upload.refuse()
+
+    def move(self, shelf: str, to: str) -> None:
+        """A shelf is called otherwise: its guest has registered, and what was theirs alone belongs
+        to their name now."""
+        for partial in tuple(self._known.values()):
+            it = partial.declared
+            if shelf in (it.shelf, it.owner):
+                del self._known[_key(it)]
+                where = to if it.shelf == shelf else it.shelf
+                owner = "" if it.owner == shelf else it.owner
+                partial.declared = it._replace(shelf=where, owner=owner)
+                self._known[_key(partial.declared)] = partial
 
     def _drop_old(self) -> None:
         before = time.time() - self._keep_seconds
@@ -219,7 +257,13 @@ def _check_offset(offset: int, have: int) -> None:
 
 def _key(declared: Declared) -> _Key:
     """What an upload that goes on has in common with the one that was begun."""
-    return declared.shelf, declared.name, declared.size, declared.sha256, declared.who
+    shelf, name, size, sha256, who, _, owner = declared
+    return shelf, name, size, sha256, names.key(who), owner
+
+
+def _is_fleeting(declared: Declared) -> bool:
+    """Whether a guest takes it with them: their numbers are given anew at each start."""
+    return bool(declared.owner) or declared.shelf.startswith(".guests/")
 
 
 def _changed(path: Path) -> float:

@@ -3,10 +3,11 @@
 import pytest
 
 from chatservice import limits
+from chatservice.domain.places import User
 from chatservice.domain.tickets import Download, Tickets, Upload
 from chatservice.errors import Code, Refusal
 
-RIGHT = Download("lab", "a.csv", 1, "ab" * 32, "alice", "alice")
+RIGHT = Download("lab", "a.csv", 1, "ab" * 32, User("alice", None, 1))
 
 
 def test_a_ticket_is_good_once():

@@ -104,6 +104,21 @@ async def until(holds):
     return found
 
 
+class Putting:
+    """Holds up what is being put on its shelf, until it may `go_on`."""
+
+    def __init__(self, inside, monkeypatch):
+        self.waits = False
+        self.go_on = Deferred()
+        self._put = inside.shelves._partials._put
+        monkeypatch.setattr(inside.shelves._partials, "_put", self._put_later)
+
+    async def _put_later(self, *args):
+        self.waits = True
+        await self.go_on
+        return await self._put(*args)
+
+
 async def asked(program, **fields):
     """Ask for something as a program, and return the answer."""
     program.ask(**fields, id="asked")
@@ -176,26 +191,36 @@ async def test_what_is_still_on_its_way_was_not_fetched(inside, words):
 async def test_it_is_too_late_to_cancel(inside, monkeypatch):
     """An upload that is being put on its shelf cannot be cancelled: that is said, and it is there,
     and can be taken away."""
-    putting, waiting = Deferred(), []
-    put = inside.shelves._partials._put
-
-    async def put_later(*args):
-        waiting.append(args)
-        await putting
-        return await put(*args)
-
-    monkeypatch.setattr(inside.shelves._partials, "_put", put_later)
+    putting = Putting(inside, monkeypatch)
     program = await inside.program()
     up, _ = await inside.connect(f"PUT {await ticket(program, do='put', size=5)}")
     up.send_raw(b"hello")
-    await until(lambda: waiting)
+    await until(lambda: putting.waits)
     said = await asked(program, do="cancel", name="a")
     assert said["code"] == "no-such-file"
     assert said["message"] == (
         "All of a has come, and is being put on its shelf; /remove a takes it away then."
     )
-    putting.callback(None)
+    putting.go_on.callback(None)
     assert (await deferToThread(up.expect, "= ")).startswith("= 5 ")
     assert (inside.path / "files" / "lab" / "a").read_bytes() == b"hello"
     assert (await asked(program, do="cancel", name="a"))["message"].startswith("No a of yours is")
     assert (await asked(program, do="remove", room="lab", name="a"))["event"] == "ok"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_guest_leaves_while_their_file_is_put_on_their_shelf(inside, monkeypatch):
+    """It goes too, and so does the folder; who sent it is told."""
+    bob, _ = await inside.connect("bob")
+    await until(lambda: "bob" in inside.chat.people.by_key)
+    putting = Putting(inside, monkeypatch)
+    alice, _ = await inside.connect("alice")
+    alice.send_raw(b"/put a 5 @bob\nhello")
+    await until(lambda: putting.waits)
+    cut(bob)
+    await until(lambda: "bob" not in inside.chat.people.by_key)
+    putting.go_on.callback(None)
+    said = await deferToThread(alice.expect, "! ")
+    assert said.startswith("! bob has left, and what is sent to a guest goes with them")
+    assert not list((inside.path / "files" / ".guests").iterdir())
+    assert inside.holds_nothing()

@@ -96,6 +96,71 @@ def test_the_same_put_again(server, connect, greeted):
         again.rest()
 
 
+def test_who_takes_the_name_of_a_guest(server, connect, enter):
+    """Knows nothing of what that one sent to a single user, or to a room that they may not see, and
+    can neither go on with it nor drop it; what was for other rooms goes on, as after a broken
+    connection."""
+    bob = enter("bob")
+    bob.send("/register secret", "/create vault key")
+    bob.expect("* You are in vault")
+    alice = enter("alice")
+    for room, name, more in (
+        ("lab", "open", ""),
+        ("lab", "psst", " @bob"),
+        ("vault key", "in", ""),
+    ):
+        alice.send(f"/join {room}")
+        alice.send_raw(f"/put {name} 3000000 {SHA256}{more}\n".encode() + DATA[:1_200_000])
+        alice.end()
+        alice.expect("! The bytes stopped half-way.")
+        alice.rest()
+        alice = enter("Alice")
+    alice.send("/transfers", "/cancel psst", "/cancel in")
+    assert alice.line() == (
+        f"* open stopped at 40%, 1.2 MB of 3.0 MB; go on with /put open 3000000 {SHA256} +1200000"
+    )
+    for name in ("psst", "in"):
+        assert alice.line() == f"! No {name} of yours is on its way; /transfers lists what is."
+    alice.send_raw(f"/put psst 3000000 {SHA256} +1200000 @bob\n".encode() + DATA[1_200_000:])
+    assert alice.line() == "! Only 0 of its bytes are here; send it again from there."
+    alice.send("/join vault key", "/transfers")
+    assert alice.expect("in stopped at 40%").startswith("* in stopped")
+    alice.send_raw(f"/put in 3000000 {SHA256} +1200000\n".encode() + DATA[1_200_000:])
+    assert alice.expect("= ") == mark("in", DATA)
+    alice.send("/join lab")
+    alice.send_raw(f"/put open 3000000 {SHA256} +1200000\n".encode() + DATA[1_200_000:])
+    assert alice.expect("= ") == mark("open", DATA)
+    while left(server):
+        pass
+
+
+def test_what_is_sent_to_a_guest_who_leaves(server, connect, enter, program):
+    """Goes with them: nothing of it is kept, also if it still comes, or stops half-way."""
+    bob = enter("bob")
+    sha256 = hashlib.sha256(DATA).hexdigest()
+    tickets = []
+    for name in ("a", "b", "c"):
+        program.ask(do="put", to="bob", name=name, size=len(DATA), sha256=sha256)
+        tickets.append(program.event("ok")["ticket"])
+    coming, stopping = (carrier(server, connect, f"PUT {it}", DATA[:9]) for it in tickets[:2])
+    transfers = []
+    while len(transfers) < 2:
+        program.ask(do="transfers")
+        transfers = program.event("ok")["transfers"]
+    bob.send("/quit")
+    bob.rest()
+    gone = b"! bob has left, and what is sent to a guest goes with them; nothing is kept.\n"
+    assert carried(server, connect, "PUT", tickets[2], data=DATA) == gone
+    stopping.end()
+    assert stopping.rest().startswith(b"! The bytes stopped half-way.")
+    coming.send_raw(DATA[9:])
+    assert coming.rest() == gone
+    while left(server) or (server.files / ".guests" / "1").exists():
+        pass
+    program.ask(do="transfers")
+    assert program.event("ok")["transfers"] == []
+
+
 def test_offsets_that_cannot_be(server, connect, enter, program):
     """Behind what is there, or behind the end: refused, and the bytes are not taken for talk."""
     alice = enter("alice")

@@ -75,18 +75,20 @@ async def test_an_upload_goes_on_where_it_stopped(shelves):
     await stop(await begun(shelves))
     for other in (
         declared(who="bob"),
+        declared(owner=".guests/1"),
         declared("b"),
         declared(size=len(DATA) + 1),
         declared(sha256="00" * 32),
         declared(sha256=None),
     ):
         assert await shelves.folders.have(other) == 0
-    assert [it.have for it in await shelves.folders.unfinished("alice")] == [300_000]
-    assert await shelves.folders.have(declared()) == 300_000
-    incoming = await begun(shelves, DATA[300_000:], offset=300_000)
+    assert [it.have for it in await shelves.folders.unfinished("alice", "")] == [300_000]
+    assert await shelves.folders.have(declared(who="ALICE")) == 300_000
+    incoming = await begun(shelves, DATA[300_000:], declared(who="Alice"), offset=300_000)
     assert (await incoming.finish()).sha256 == SHA256
+    assert [it.who for it in await shelves.folders.versions("lab", "a")] == ["Alice"]
     assert (shelves.path / "SharedFiles" / "lab" / "a").read_bytes() == DATA
-    assert (shelves.partials(), await shelves.folders.unfinished("alice")) == ([], [])
+    assert (shelves.partials(), await shelves.folders.unfinished("alice", "")) == ([], [])
 
 
 @pytest_twisted.ensureDeferred
@@ -153,7 +155,7 @@ async def test_one_that_nobody_can_tell_again_is_not_kept(shelves):
     assert len(shelves.partials()) == 1
     await stop(incoming)
     await shelves.store.files.partials()
-    assert await shelves.folders.unfinished("alice") == []
+    assert await shelves.folders.unfinished("alice", "") == []
 
 
 @pytest_twisted.ensureDeferred
@@ -188,7 +190,7 @@ async def test_a_thousand_that_were_begun_and_left(shelves, monkeypatch):
     monkeypatch.setattr(limits, "UNFINISHED_UPLOADS", 3)
     for number in range(20):
         await stop(await begun(shelves, b"x", declared(f"file{number}")))
-    assert [it.declared.name for it in await shelves.folders.unfinished("alice")] == [
+    assert [it.declared.name for it in await shelves.folders.unfinished("alice", "")] == [
         "file17",
         "file18",
         "file19",
@@ -210,7 +212,7 @@ async def test_what_nobody_goes_on_with_is_dropped(tmp_path):
     folders.start()
     while path.exists():
         await folders.aside(path.exists)
-    assert await folders.unfinished("alice") == []
+    assert await folders.unfinished("alice", "") == []
     folders.close()
     store.close()
 
@@ -250,7 +252,7 @@ async def test_one_that_goes_on_is_not_cancelled_meanwhile(shelves):
     shelves.close()
     shelves.open()
     receiving = Deferred.fromCoroutine(shelves.folders.receive(declared(), 300_000))
-    assert await shelves.folders.unfinished("alice") == []
+    assert await shelves.folders.unfinished("alice", "") == []
     await shelves.folders.drop(declared())
     incoming = await receiving
     incoming.write(DATA[300_000:])
@@ -309,10 +311,55 @@ async def test_a_file_for_a_guest_who_registers_meanwhile(shelves):
     (await shelves.folders.open(".guests/1", "a")).close()  # a ticket of before
 
 
+GUESTS = {
+    "to a guest": {"shelf": ".guests/1"},
+    "a guest's to one user": {"shelf": ".inboxes/bob", "owner": ".guests/1"},
+}
+
+
+@pytest.mark.parametrize("changed", GUESTS.values(), ids=GUESTS)
+@pytest_twisted.ensureDeferred
+async def test_what_goes_with_a_guest(shelves, changed):
+    """When they leave, also what is just being brought to an end; and at the next start, when their
+    number is another's."""
+    what = declared(**changed)
+    await stop(await begun(shelves, what=what))
+    assert await shelves.folders.have(what) == 300_000
+    assert [it.declared for it in await shelves.folders.unfinished("alice", ".guests/1")] == [what]
+    await shelves.folders.forget(".guests/2")
+    assert await shelves.folders.have(what) == 300_000
+    await shelves.folders.forget(".guests/1")
+    assert await shelves.folders.have(what) == 0
+    incoming = await begun(shelves, what=what)
+    incoming.abandon()
+    await shelves.folders.forget(".guests/1")
+    await stop(incoming)
+    assert (shelves.partials(), await shelves.folders.have(what)) == ([], 0)
+    await stop(await begun(shelves, what=what))
+    shelves.close()
+    shelves.open()
+    assert (shelves.partials(), await shelves.folders.have(what)) == ([], 0)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_guest_registers_and_goes_on(shelves):
+    """With what was sent to them, and with what is theirs."""
+    mine = declared(shelf=".inboxes/bob", owner=".guests/1")
+    for what in (mine, declared("b", shelf=".guests/1", who="bob")):
+        await stop(await begun(shelves, what=what))
+    await shelves.folders.move(".guests/1", ".inboxes/alice")
+    now = (mine._replace(owner=""), declared("b", shelf=".inboxes/alice", who="bob"))
+    assert [await shelves.folders.have(it) for it in now] == [300_000, 300_000]
+    for what in now:
+        await (await begun(shelves, DATA[300_000:], what, offset=300_000)).finish()
+    assert (shelves.path / "SharedFiles" / ".inboxes" / "bob" / "a").read_bytes() == DATA
+    assert (shelves.path / "SharedFiles" / ".inboxes" / "alice" / "b").read_bytes() == DATA
+
+
 @pytest_twisted.ensureDeferred
 async def test_what_stopped_half_way_takes_room(shelves):
     """Of its user and its shelf, but not twice when it goes on."""
     await stop(await begun(shelves))
-    assert (await shelves.folders.used(declared("b")))[:2] == (300_000, 300_000)
+    assert (await shelves.folders.used(declared("b", who="Alice")))[:2] == (300_000, 300_000)
     assert (await shelves.folders.used(declared("b", who="bob")))[:2] == (300_000, 0)
     assert (await shelves.folders.used(declared()))[:2] == (0, 0)
