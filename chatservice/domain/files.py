@@ -1,6 +1,7 @@
 """Files: who may put what where, and fetch it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from chatservice import names
 from chatservice.answers import TransferInfo
@@ -14,6 +15,7 @@ from chatservice.domain.ports import (
     Outgoing,
     Place,
     Unfinished,
+    Used,
 )
 from chatservice.domain.quotas import Bounds, Quotas, Reservation
 from chatservice.domain.rights import HAS, Rights, Role
@@ -23,6 +25,8 @@ from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Need
+
+T = TypeVar("T")
 
 
 class Files:
@@ -93,9 +97,20 @@ class Files:
         sha256 = sha256.lower() if sha256 else None
         upload = Upload(target, name, size, sha256, user, author)
         declared = self._declared(upload)
-        used = await self.shelves.used(declared)
-        self.quotas.check(declared, await self.shelves.have(declared), used)
+        await self._within(self.quotas.check, declared, await self.shelves.have(declared))
         return upload
+
+    async def _within(
+        self, ask: Callable[[Declared, int, Used], T], declared: Declared, have: int
+    ) -> T:
+        """Ask `quotas` for room. It looks at every file only where the answer would be no: what the
+        operator has taken away, or put something else in the place of, takes no room."""
+        try:
+            return ask(declared, have, await self.shelves.used(declared))
+        except Refusal as refusal:
+            if refusal.code is not Code.OVER_QUOTA:
+                raise
+        return ask(declared, have, await self.shelves.used(declared, exactly=True))
 
     def _declared(self, upload: Upload) -> Declared:
         return Declared(
@@ -124,8 +139,7 @@ class Files:
         return None
 
     async def _copied(self, place: Place, declared: Declared) -> FileMark | None:
-        used = await self.shelves.used(declared)
-        reservation = self.quotas.reserve(declared, 0, used)
+        reservation = await self._within(self.quotas.reserve, declared, 0)
         try:
             return await self.shelves.copy(place, declared)
         finally:
@@ -146,8 +160,7 @@ class Files:
             self._rights.still_welcome(upload.user.key, room)
         declared = self._declared(upload)
         have = await self.shelves.have(declared)
-        used = await self.shelves.used(declared)
-        reservation = self.quotas.reserve(declared, have, used)
+        reservation = await self._within(self.quotas.reserve, declared, have)
         try:
             incoming = await self.shelves.receive(declared, offset)
         except BaseException:

@@ -303,9 +303,10 @@ class Shelves(Protocol):
         SHA-256 was declared: this one, or else any, the one that was begun last. The version of its
         `mark` is 0: it has none yet. Its last byte can only be read once it is on the shelf."""
 
-    def used(self, declared: Declared) -> Awaitable[Used]:
+    def used(self, declared: Declared, exactly: bool = False) -> Awaitable[Used]:
         """How much room is taken on the shelf and by the user, but for this upload, and how much
-        there is."""
+        there is. What an operator has taken away may still count, unless `exactly` is asked for,
+        which takes longer."""
 
     def have(self, declared: Declared) -> Awaitable[int]:
         """How many bytes are there of an upload that stopped half-way."""

@@ -104,6 +104,12 @@ class FileTable:
         """How many bytes are on a shelf, and how many of one user's on all of them."""
         return self._ask(self._used, shelf, who)
 
+    def counted(self, shelf: str, who: str) -> "Deferred[list[tuple[str, FileRow]]]":
+        """What is known of the files of a shelf, and of one user's on all of them, with the shelf
+        of each."""
+        sql = f"SELECT shelf, {_COLUMNS} FROM file WHERE shelf = ? OR who = ?"
+        return self._look(_placed, sql, shelf, who)
+
     def partials(self) -> "Deferred[list[PartialRow]]":
         """The uploads that were begun, oldest first."""
         return self._ask(self._partials)
@@ -136,6 +142,10 @@ class FileTable:
 
 def _rows(db: sqlite3.Connection, sql: str, *values: str) -> list[FileRow]:
     return [FileRow(*row) for row in db.execute(sql, values)]
+
+
+def _placed(db: sqlite3.Connection, sql: str, *values: str) -> list[tuple[str, FileRow]]:
+    return [(shelf, FileRow(*row)) for shelf, *row in db.execute(sql, values)]
 
 
 _COLUMNS = "name, version, size, mtime, sha256, who, time"

@@ -17,7 +17,7 @@ import itertools
 import secrets
 import shutil
 from bisect import bisect_left
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -229,9 +229,14 @@ class Folders:
         """Open a file that is being uploaded."""
         return self._partials.arriving(self._now(shelf), name, sha256)
 
-    async def used(self, declared: Declared) -> Used:
+    async def used(self, declared: Declared, exactly: bool = False) -> Used:
         """How much room is taken, but for this upload, and how much there is."""
-        here, theirs = await self._table.used(declared.shelf, declared.who)
+        shelf, who = declared.shelf, declared.who
+        if exactly:
+            rows = await self._table.counted(shelf, who)
+            here, theirs = await self._sweeping.do(_sums, self.folder, rows, shelf, who)
+        else:
+            here, theirs = await self._table.used(shelf, who)
         begun_here, begun_theirs = self._partials.held(declared)
         free = shutil.disk_usage(self.root).free
         return Used(here + begun_here, theirs + begun_theirs, free)
@@ -414,6 +419,21 @@ def _there(folder: Path, name: str, rows: Sequence[FileRow]) -> _File:
         newest = newest._replace(number=last + 1)
     found = [it for it in found if it.number != newest.number]  # a crash may leave it under both
     return _File([*found, newest], newest, max(last, newest.number))
+
+
+def _sums(
+    folder: Callable[[str], Path], rows: Sequence[tuple[str, FileRow]], shelf: str, who: str
+) -> tuple[int, int]:
+    """Return how many bytes are on a shelf, and how many of one user's, of what is known and is
+    still there."""
+    there = [(where, row) for where, row in rows if _is_there(folder(where), row)]
+    here = sum(row.size for where, row in there if where == shelf)
+    return here, sum(row.size for _, row in there if row.who == who)
+
+
+def _is_there(folder: Path, row: FileRow) -> bool:
+    paths = folder / row.name, plain.version_path(folder, row.name, row.version)
+    return any(plain.status(path) == (row.size, row.mtime) for path in paths)
 
 
 def _meant(file: _File, version: int | None) -> _Version | None:

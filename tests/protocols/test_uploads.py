@@ -258,6 +258,28 @@ def test_bounds(start_server, connect):
     assert (code, sentence[:39]) == ("over-quota", "This shelf has room for 2.0 MB more, of")
 
 
+@pytest.mark.parametrize("option", ["--user-files", "--room-files"])
+def test_what_the_operator_takes_away_makes_room(start_server, connect, option):
+    """At once, also if nobody lists the shelf; and so does what is here already, put elsewhere."""
+    server = start_server("--room", "lab", "--room", "den", option, "4MB")
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    for room in ("lab", "den"):
+        bot.ask(do="join", room=room)
+    for _ in range(3):
+        bot.event("ok")
+    assert carried(server, connect, "PUT", asked(bot)["ticket"], data=DATA).startswith(b"= ")
+    code, sentence = refused(bot, name="b", size=len(DATA), sha256=SHA256)
+    assert code == "over-quota"
+    assert "room for 1.0 MB more, of 4.0 MB; remove a file" in sentence
+    bot.ask(do="put", room="den", name="b", size=len(DATA), sha256=SHA256)
+    answer = bot.event("ok" if option == "--room-files" else "error")
+    assert answer.get("stored") or answer["code"] == "over-quota"
+    for room in ("lab", "den"):
+        (server.files / room / ("a" if room == "lab" else "b")).unlink(missing_ok=True)
+    assert not asked(bot, "b")["stored"]
+
+
 def test_two_at_the_edge(start_server, connect):
     """Cannot both pass: room is reserved from the beginning on."""
     server = start_server("--room", "lab", "--room-files", "5MB")

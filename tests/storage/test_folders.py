@@ -258,6 +258,22 @@ async def test_a_file_that_is_still_being_written_is_not_served(folders):
     assert await read(folders, "lab", "growing") == (1, b"more" * (size // 4))
 
 
+@pytest_twisted.ensureDeferred
+async def test_what_the_operator_took_away_takes_no_room(folders):
+    """Nor does what something else was put in the place of, when it is counted exactly."""
+    for name, shelf in (("a", "lab"), ("b", "lab"), ("c", "lab"), ("a", "den")):
+        await put(folders, name, b"12345", shelf)
+    await put(folders, "c", b"123456")
+    what = declared("d", b"")
+    assert (await folders.used(what))[:2] == (21, 26)
+    assert (await folders.used(what, exactly=True))[:2] == (21, 26)
+    (folders.root / "lab" / "a").unlink()
+    (folders.root / "lab" / "b").write_bytes(b"of the operator")
+    (folders.root / "lab" / ".versions" / "c" / "1").unlink()
+    assert (await folders.used(what, exactly=True))[:2] == (6, 11)
+    assert (await folders.used(declared("d", b"", "den"), exactly=True))[:2] == (5, 11)
+
+
 # -- the same content again ------------------------------------------------------------------------
 
 
