@@ -248,6 +248,55 @@ class PutTicket:
 
 
 @dataclass(frozen=True, slots=True)
+class Password:
+    """`reset`, `account`: whose it is, and the password where the server has made it up; else it is
+    empty."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class MadeToken:
+    """`token`: what is good in place of one's password; it is told this once. `room` is the only
+    one that it is good for, or None."""
+
+    label: str
+    token: str
+    room: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """A row of `tokens`; `time` is when it was made, in milliseconds since 1970."""
+
+    label: str
+    room: str | None
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenList:
+    """`tokens`: oldest first."""
+
+    tokens: tuple[TokenInfo, ...] = field(metadata={"of": TokenInfo})
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """`code`: with it, one person can register."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operators:
+    """`operators`: the registered names that run the server."""
+
+    operators: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """`help`: lines for a person."""
 
@@ -272,6 +321,11 @@ Answer = (
     | TransferList
     | GetTicket
     | PutTicket
+    | Password
+    | MadeToken
+    | TokenList
+    | Invitation
+    | Operators
     | Help
 )
 

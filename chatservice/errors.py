@@ -24,6 +24,9 @@ class Code(StrEnum):
     BANNED = "banned"
     TOO_FAST = "too-fast"
     ALREADY_REGISTERED = "already-registered"
+    BAD_CODE = "bad-code"
+    TOKEN_EXISTS = "token-exists"
+    NO_SUCH_TOKEN = "no-such-token"
     BAD_FILE_NAME = "bad-file-name"
     NO_SUCH_FILE = "no-such-file"
     NOT_YOURS = "not-yours"
@@ -46,14 +49,14 @@ MEANINGS: dict[Code, str] = {
     Code.BAD_LINE: "the line is not UTF-8, holds a NUL, or is not one JSON object",
     Code.TOO_LONG: "the line, or a text in it, is longer than allowed",
     Code.BAD_NAME: "a name is empty, too long, or has a character that it may not have",
-    Code.NAME_TAKEN: "somebody here has that name",
+    Code.NAME_TAKEN: "somebody has that name, or one that looks like it",
     Code.PASSWORD_NEEDED: "the name is registered, or the room has a password, and none was given",
     Code.WRONG_PASSWORD: "the password does not fit",
     Code.NAME_NEEDED: "say who you are first (`hello`)",
     Code.UNKNOWN_COMMAND: "there is no such command in this dialect",
     Code.BAD_ARGUMENT: "an argument is missing, of the wrong type, or one too many",
     Code.NO_SUCH_ROOM: "there is no such room",
-    Code.ROOM_EXISTS: "a room of that name exists already",
+    Code.ROOM_EXISTS: "a room of that name exists already, or of one that looks like it",
     Code.NOT_IN_ROOM: "join the room first",
     Code.NO_SUCH_USER: "nobody of that name is here, and it is not a registered name",
     Code.NO_SUCH_ENTRY: "there is no entry at that position, or it is no longer kept",
@@ -61,6 +64,9 @@ MEANINGS: dict[Code, str] = {
     Code.BANNED: "one is kept out of the room, or of the server",
     Code.TOO_FAST: "the room is in slow mode; say it again later",
     Code.ALREADY_REGISTERED: "the name is registered already",
+    Code.BAD_CODE: "one registers with an invitation code, and none was given that is good",
+    Code.TOKEN_EXISTS: "one has a token of that label already",
+    Code.NO_SUCH_TOKEN: "one has no token of that label",
     Code.BAD_FILE_NAME: "a file cannot be called that",
     Code.NO_SUCH_FILE: "there is no such file on that shelf",
     Code.NOT_YOURS: "only who put it there may do that",

@@ -15,6 +15,12 @@ FILE_NAME_BYTES = 255
 PASSWORD_CHARACTERS = 256
 """Far beyond a passphrase, and little enough to hash at once."""
 
+HASHES = 2
+"""Passwords looked at at once: each takes 64 MiB, and all cores for some tens of milliseconds."""
+
+TOKENS = 100
+"""Tokens of one user: more than anybody keeps in order."""
+
 FILE_BYTES = 1 << 50
 """A size that can only be a mistake: one pebibyte."""
 

@@ -43,6 +43,11 @@ def user(text: str) -> str:
     return _name(text, "name")
 
 
+def label(text: str) -> str:
+    """Return `text` as what a user calls something of theirs. Raises `Refusal` (bad-name)."""
+    return _name(text, "label")
+
+
 def room(text: str) -> str:
     """Return `text` as a room's name, in NFKC. Raises `Refusal` (bad-name).
 

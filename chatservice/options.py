@@ -3,21 +3,31 @@
 import re
 from dataclasses import replace
 
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
 from chatservice import limits, names
+from chatservice.domain.policy import Registration
 from chatservice.domain.quotas import Bounds
 from chatservice.errors import Refusal
 
 
-class Options(usage.Options):
+class Options(usage.Options, AuthOptionMixin):
     """`twistd chat`. After parsing, `ports`, `listen` and `rooms` are lists, `data`, `files` and
     `interface` strings, `tls` one or None, `keep-seconds` and `keep-bytes` numbers, or None for no
-    bound, `partial-seconds` a number and `bounds` a `Bounds`."""
+    bound, `partial-seconds` a number, `bounds` a `Bounds`, `registration` one of `Registration`'s
+    values, and `checkers` a list of checkers of twisted.cred."""
 
+    supportedInterfaces = (IUsernamePassword,)
     synopsis = "[options]"
     longdesc = "A chat and file-sharing server for anything that opens a TCP connection."
     optParameters = [
+        [
+            *("registration", None, "open"),
+            "Who may register a name: anybody (open), who has an invitation code (invited), or "
+            "nobody but whom an operator registers (closed).",
+        ],
         ["interface", "i", "", "The address to listen on; all of them, if none is given."],
         ["data", "d", "chat-data", "The directory that holds everything."],
         ["files", "f", None, "The directory of the shared files [default: SharedFiles in --data]."],
@@ -28,6 +38,7 @@ class Options(usage.Options):
         ],
     ]
     optFlags = [
+        ["no-guests", None, "Let in only registered names, with their passwords."],
         ["slash-only", None, "Take only what begins with a slash for a command: 'bye' is talk."],
         ["tls-only", None, "With --tls: refuse plain talk, but on unix sockets."],
     ]
@@ -42,6 +53,7 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self["ports"], self["listen"], self["rooms"] = [], [], []
+        self["checkers"] = []
         self["keep-seconds"] = self["keep-bytes"] = None
         self["partial-seconds"] = limits.PARTIAL_SECONDS
         self["bounds"] = Bounds()
@@ -118,7 +130,12 @@ class Options(usage.Options):
     opt_r = opt_room
 
     def postOptions(self) -> None:
-        """Listen on port 5555 where nothing is said of it."""
+        """Listen on port 5555 where nothing is said of it, and see that the rest fits together."""
+        self["checkers"] += self.get("credCheckers", [])
+        if self["registration"] not in list(Registration):
+            raise usage.UsageError(
+                f"--registration is open, invited or closed, not {self['registration']}."
+            )
         if not self["ports"] and not self["listen"]:
             self["ports"].append(5555)
         if self["tls-only"] and self["tls"] is None:

@@ -1,21 +1,25 @@
 """The wiring of it all: what `twistd chat` and tac/chat.tac start."""
 
 import gc
+import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import limits
+from chatservice import door, limits
 from chatservice.domain.chat import Chat
+from chatservice.domain.policy import Policy, Registration
 from chatservice.errors import Refusal
 from chatservice.protocols.certificate import Certificate
 from chatservice.protocols.factory import ChatFactory
@@ -54,6 +58,7 @@ class ChatService(Service):
         self._options = options
         self._reactor = reactor
         self._embedded: Embedded | None = None
+        self._door: IListeningPort | None = None
         self._listening: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
@@ -77,21 +82,28 @@ class ChatService(Service):
         data = Path(self._options["data"])
         files = Path(self._options["files"] or data / "SharedFiles")
         try:
-            kept = [self._options[it] for it in ("keep-seconds", "keep-bytes", "partial-seconds")]
-            self._embedded = Embedded(self._reactor, data, files, *kept)
+            kept = ("keep-seconds", "keep-bytes", "partial-seconds", "checkers")
+            further = [self._options[it] for it in kept]
+            self._embedded = Embedded(self._reactor, data, files, *further)
             if self._options["tls"] == _AUTO:
                 self._show(certificates.own(data))
             soon = partial(self._reactor.callLater, limits.NEWS_SECONDS)
+            bounds, guests = self._options["bounds"], not self._options["no-guests"]
+            policy = Policy(guests, Registration(self._options["registration"]))
             self.factory.chat = Chat(
-                self._embedded.engine, time.time, soon, self.log.info, self._options["bounds"]
+                *(self._embedded.engine, time.time, soon, self.log.info, bounds, policy)
             )
-            found: list[Any] = []
-            opening = self.factory.chat.rooms.open(self._options["rooms"])
-            Deferred.fromCoroutine(opening).addBoth(found.append)
-            _had(found)
+            for opening in (
+                self.factory.chat.rooms.open(self._options["rooms"]),
+                self.factory.chat.accounts.open(),
+            ):
+                found: list[Any] = []
+                Deferred.fromCoroutine(opening).addBoth(found.append)
+                _had(found)
         except Refusal as refusal:
             self._give_up(refusal.sentence)
         else:
+            self._open_door(data)
             self._embedded.start(self.factory.chat.ended)
             gc.freeze()  # what is here now stays: do not look at it at each collection
             gc.set_threshold(*GARBAGE)
@@ -108,6 +120,22 @@ class ChatService(Service):
         self._tls.use(certificate)
         self.log.info("TLS with the certificate of SHA-256 {it}", it=certificate.fingerprint)
 
+    def _open_door(self, data: Path) -> None:
+        """Let the operator in by a socket in the data directory. Without it, all else goes on."""
+        if data.stat().st_mode & 0o022:
+            self.log.warn("others can write to {data}; that makes them operators", data=data)
+        umask = os.umask(0o177)  # from the first moment on it is nobody else's
+        try:
+            where = door.address(data)
+            with suppress(FileNotFoundError):  # left by one that was killed: the lock is ours
+                os.unlink(where)
+            operators = self.factory.operators()
+            self._door = self._reactor.listenUNIX(where, operators, mode=0o600)
+        except (OSError, CannotListenError) as error:
+            self.log.error("no door for chatctl in {data} ({why})", data=data, why=_reason(error))
+        finally:
+            os.umask(umask)
+
     def _give_up(self, sentence: str) -> NoReturn:
         self.log.critical("{sentence}", sentence=sentence)
         raise SystemExit(f"chat: {sentence}")
@@ -115,6 +143,8 @@ class ChatService(Service):
     async def _stop(self) -> None:
         for port in self._listening:
             port.stopListening()
+        if self._door is not None:
+            await maybeDeferred(self._door.stopListening)  # then its socket is gone, too
         if self._embedded is not None:
             await self.factory.chat.recorder.settled()
             self.factory.farewell("The server is stopping; come back later.")

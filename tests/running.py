@@ -14,6 +14,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from chatservice import door
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = float(os.environ.get("PATIENCE", "60"))
 """Seconds after which what did not come is taken not to come at all."""
@@ -177,3 +179,14 @@ class Bare:
     def close(self) -> None:
         """Be gone."""
         self.socket.close()
+
+
+class Door(Bare):
+    """A connection through the operator's door."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.port)
+        self.socket.close()
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(door.address(server.data))

@@ -166,8 +166,8 @@ class House:
         self.store = SqliteStore(self.clock, path)
         self.factory = ChatFactory(self.clock)
         engine = Engine(
-            *(Journal(self.store, self.clock), self.store, self.store.rooms),
-            *(LocalNames(), None, NoShelves()),
+            *(Journal(self.store, self.clock), self.store, self.store.rooms, self.store.accounts),
+            *(LocalNames(), None, None, NoShelves()),
         )
         soon = partial(self.clock.callLater, 0.05)
         self.chat = Chat(engine, self.clock.seconds, soon, lambda *_, **__: None)

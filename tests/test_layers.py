@@ -9,10 +9,10 @@ import chatservice
 
 HOUSE = Path(chatservice.__file__).parent
 FLOORS = [
-    {"errors", "limits", "entries", "events", "looks"},
+    {"errors", "limits", "entries", "events", "looks", "door"},
     {"names", "answers"},
     {"grammar"},
-    {"domain", "client"},
+    {"domain", "client", "chatctl"},
     {"storage", "protocols"},
     {"options", "service", "plugin"},
 ]

@@ -6,11 +6,13 @@ Every wish that is not granted raises a `Refusal`.
 from collections.abc import Callable, Mapping, Sequence
 
 from chatservice import limits, names
+from chatservice.domain.accounts import Accounts
 from chatservice.domain.files import Files
 from chatservice.domain.log import Block, Cursor, Log, Tails
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session, User
+from chatservice.domain.policy import Policy
 from chatservice.domain.ports import Done, Draft, Engine, Found
 from chatservice.domain.quotas import Bounds
 from chatservice.domain.rights import Rights, Role
@@ -25,7 +27,7 @@ class Chat:
     """One server's `rooms`, `people` and `files`, and the talk that goes on there.
 
     `clock` tells the time in seconds since 1970, `soon` does something in a moment, `report` takes
-    a line for the operator. `bounds` is what may be uploaded.
+    a line for the operator. `bounds` is what may be uploaded, `policy` who may come.
     """
 
     def __init__(
@@ -35,16 +37,21 @@ class Chat:
         soon: Soon,
         report: Report,
         bounds: Bounds = Bounds(),  # noqa: B008 - it cannot be changed
+        policy: Policy = Policy(),  # noqa: B008
     ) -> None:
         self.recorder = engine.recorder
         self._tails = tails = Tails()
         self.rights = Rights(self.now)
         self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights)
-        self.people = People(engine, self.rooms, tails, self.now, report)
+        self.people = People(engine, self.rooms, tails, self.now, report, policy)
+        self.accounts = Accounts(
+            *(engine, self.rooms, self.people, self.rights, self.now, report, policy)
+        )
         self.files = Files(engine, self.rooms, self.people, self.now, report, bounds, self.rights)
         self.moderation = Moderation(
             *(engine, self.rooms, self.people, self.rights, self.now, report)
         )
+        self.guests = policy.guests
         self._store = engine.store
         self._clock = clock
 

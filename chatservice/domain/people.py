@@ -5,12 +5,18 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from chatservice import answers, events, limits, names
+from chatservice.domain import passes
 from chatservice.domain.log import Cursor, Log, News, Tails
-from chatservice.domain.places import Session, User
+from chatservice.domain.places import NOBODY, Room, Session, User
+from chatservice.domain.policy import Policy
 from chatservice.domain.ports import Account, Engine
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.errors import Code, Refusal
 from chatservice.events import Event
+from chatservice.looks import looks
+
+_RESERVED = frozenset(names.key(name) for name in names.RESERVED)
+_RESERVED_LOOKS = frozenset(look for name in names.RESERVED for look in looks(name))
 
 
 class People:
@@ -23,15 +29,21 @@ class People:
         tails: Tails,
         now: Callable[[], int],
         report: Report,
+        policy: Policy,
     ) -> None:
         self.by_key: dict[str, User] = {}
         self._engine = engine
+        self._accounts = engine.accounts
         self._rooms = rooms
         self._tails = tails
         self._now = now
         self._report = report
+        self._policy = policy
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._guests = 0
+        self._looks: dict[str, str] = {}
+        self._by_token: dict[Session, str] = {}
+        self._door: Log | None = None
 
     async def enter(
         self,
@@ -45,31 +57,139 @@ class People:
 
         A `token` that `enter` gave to another session of that user takes its place: its connection
         broke and nobody noticed yet. With `after`, the inbox is read from there. A session that has
-        a user already becomes the other one and stays in its rooms.
+        a user already becomes the other one and stays in its rooms. In place of the password of an
+        account, one of its own tokens is good (`chatservice.domain.passes`).
         """
         name = names.user(name)
         key = names.key(name)
         self._rooms.admit(session, key)
-        account = await self._engine.store.account(key)
-        former = self._session_of(key, token)
-        if account is not None and former is None:
-            await self._check_account(account, password)
-        if account is None and password is not None:
+        if key in _RESERVED:
+            raise Refusal(Code.NAME_TAKEN, f"{name} speaks for the server; type another name.")
+        if session.user is not None and session.user.key in _RESERVED:
             raise Refusal(
-                Code.NO_SUCH_USER, f"{name} is not registered; give the name alone to be its guest."
+                Code.NOT_ALLOWED, "Here you are the operator; come in elsewhere to be somebody."
             )
+        account = await self._accounts.account(key)
+        former, own_token = self._session_of(key, token), None
+        if former is not None:
+            own_token = self._by_token.get(former)
+        elif password is None:
+            self._may_be_guest(name, account)
+        else:
+            own_token = await self._own_token(key, password)
+            if own_token is None:
+                account = await self._vouched(name, account, password)
         if session.user is not None and session.user.key == key:
             raise Refusal(Code.NAME_TAKEN, f"You are {session.user.name} already.")
-        user = await self._user(key, name, account, former)
+        inbox = await self._kept(account) if account is not None else None
+        only = await self._still_good(key, account, own_token, former, token)
+        if only is not None and any(room is not only for room in session.rooms):
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                f"That token is for the room {only.name} only; begin a connection with it.",
+            )
+        user = await self._user(key, name, inbox, account, former, session)
         if former is not None:
             former.reader.end("You came in again on another connection; this one ends.")
             self._rooms.leave_all(former)
+            former.forget_token()
+        return self._come_in(session, user, account, after, only, own_token)
+
+    def _may_be_guest(self, name: str, account: Account | None) -> None:
+        """Raise `Refusal` (password-needed) for who gives a name alone, if that is not enough."""
+        if account is not None and self._policy.guests:
+            raise Refusal(
+                Code.PASSWORD_NEEDED,
+                f"{account.name} is a registered name; /login {account.name} PASSWORD if it is "
+                "yours, or take another one.",
+            )
+        if not self._policy.guests:  # and nobody is told which names there are
+            raise Refusal(
+                Code.PASSWORD_NEEDED, f"One comes in with a password here: /login {name} PASSWORD."
+            )
+
+    async def _own_token(self, key: str, password: str) -> str | None:
+        """Return what is kept of a token, if that is what was given, and it is that user's."""
+        if not password.startswith(passes.TOKEN):
+            return None
+        kept = passes.kept(password)
+        token = await self._accounts.token(kept)
+        return kept if token is not None and token.account == key else None
+
+    async def _vouched(self, name: str, account: Account | None, password: str) -> Account:
+        """Return the account of a name that has this password, making one where somebody else
+        vouches for it."""
+        names.password(password)
+        found = await self._engine.identities.vouched(name, password)
+        if found is not None:
+            return account or await self._make_vouched(found)
+        if account is not None and self._policy.guests:
+            raise Refusal(Code.WRONG_PASSWORD, f"That is not {account.name}'s password; try again.")
+        if self._policy.guests and not self._engine.identities.elsewhere:
+            raise Refusal(
+                Code.NO_SUCH_USER, f"{name} is not registered; give the name alone to be its guest."
+            )
+        raise Refusal(Code.WRONG_PASSWORD, f"That is not {name}'s password; try again.")
+
+    async def _make_vouched(self, name: str) -> Account:
+        try:
+            return await self.make(name, "")
+        except Refusal:
+            account = await self._accounts.account(names.key(name))
+            if account is None:
+                raise
+            return account  # another connection has made it meanwhile
+
+    async def _still_good(
+        self,
+        key: str,
+        account: Account | None,
+        own_token: str | None,
+        former: Session | None,
+        token: str | None,
+    ) -> Room | None:
+        """Raise `Refusal` (wrong-password) if what one came in with is good no more: other things
+        were waited for meanwhile. Return the only room that it is good for, if there is but one."""
+        found = await self._accounts.token(own_token) if own_token is not None else None
+        good = own_token is None or found is not None
+        if former is not None:
+            good = good and self._session_of(key, token) is former
+        elif account is not None and own_token is None:
+            now = await self._accounts.account(key)
+            good = now is not None and now.password == account.password
+        if not good:
+            raise Refusal(Code.WRONG_PASSWORD, "That was changed just now; try again.")
+        number = found.room if found is not None else None
+        return self._rooms.find(str(number)) if number is not None else None
+
+    def _come_in(
+        self,
+        session: Session,
+        user: User,
+        account: Account | None,
+        after: int | None = None,
+        only: Room | None = None,
+        own_token: str | None = None,
+    ) -> answers.Welcome:
         if session.gone:  # while it was waited for
             self._let_go(user)
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         position = self._become(session, user, account, after)
+        session.only = only
+        if own_token is not None:
+            self._by_token[session] = own_token
         token = session.token if session.echo else ""  # a person has no use for one
         return answers.Welcome(user.name, user.registered, token, position)
+
+    async def attend(self, session: Session) -> answers.Welcome:
+        """Make a session the operator's, who came through a door that nobody else can use."""
+        key = names.key(names.OPERATOR)
+        account = await self._accounts.account(key)
+        if account is None:
+            account = await self._accounts.register(names.OPERATOR, "", None, self._now())
+        self._door = await self._kept(account)
+        user = await self._user(key, names.OPERATOR, self._door, account, None, session)
+        return self._come_in(session, user, account)
 
     def _session_of(self, key: str, token: str | None) -> Session | None:
         """Return the session of the user with that key to which that token was given."""
@@ -81,21 +201,19 @@ class People:
                 return session
         return None
 
-    async def _check_account(self, account: Account, password: str | None) -> None:
-        if password is None:
-            raise Refusal(
-                Code.PASSWORD_NEEDED,
-                f"{account.name} is a registered name; /login {account.name} PASSWORD if it is "
-                "yours, or take another one.",
-            )
-        if not await self._engine.passwords.fits(account.password, password):
-            raise Refusal(Code.WRONG_PASSWORD, f"That is not {account.name}'s password; try again.")
-
     async def _user(
-        self, key: str, name: str, account: Account | None, former: Session | None
+        self,
+        key: str,
+        name: str,
+        inbox: Log | None,
+        account: Account | None,
+        former: Session | None,
+        session: Session | None,
     ) -> User:
         """Return the user of a name that the asker may have, making one if nobody has it."""
-        inbox = await self._kept(account) if account is not None else None
+        mine = looks(name) if account is None else NOBODY
+        if account is None and key not in self.by_key:
+            await self._unlike(name, mine, session)
         held = self.by_key.get(key)
         if held is None and await self._engine.names.claim(key):
             if account is None:
@@ -104,6 +222,8 @@ class People:
             else:
                 held = User(account.name, inbox, 0)
             self.by_key[held.key] = held
+            for look in mine - {key}:  # what looks like its key is found by that
+                self._looks[look] = key
             return held
         if held is None or not (held.registered or former is not None):
             raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
@@ -148,8 +268,9 @@ class People:
             return 0
         if after is None and account is not None:
             after = account.shown
-        session.inbox = Cursor(user.inbox, session, after)
-        return session.inbox.position
+        if not (session.echo and user.key in _RESERVED):  # one command is not reading
+            session.inbox = Cursor(user.inbox, session, after)
+        return user.inbox.last if session.inbox is None else session.inbox.position
 
     def depart(self, session: Session, farewell: str = "") -> None:
         """End a session: it leaves its rooms and gives its user back."""
@@ -171,27 +292,89 @@ class People:
             session.inbox.close()
             session.inbox = None
         user.sessions = tuple(each for each in user.sessions if each is not session)
+        self._by_token.pop(session, None)
         self._let_go(user)
 
     def _let_go(self, user: User) -> None:
         if user.sessions:
             return
         del self.by_key[user.key]
+        for look in looks(user.name):
+            if self._looks.get(look) == user.key:
+                del self._looks[look]
         self._engine.names.release(user.key)
         if not user.registered:
             self._engine.shelves.forget(user.shelf)
             if user.inbox is not None:  # else nothing was ever sent to them
                 self._engine.store.forget(user.inbox.id)
 
-    async def register(self, session: Session, password: str) -> None:
-        """Keep the name of a guest for them, and what is in their inbox."""
-        user = session.needs_user()
-        hashed = await self._engine.passwords.hash(names.password(password))
+    def end(self, session: Session, sentence: str) -> None:
+        """Tell a session why it ends, and take everything from it: nothing more is done for it."""
+        session.reader.end(sentence)
+        self.depart(session)
+
+    # -- accounts --------------------------------------------------------------------------------
+
+    def came_by_token(self, session: Session) -> bool:
+        """Return whether a session came in with one of its user's tokens."""
+        return session in self._by_token
+
+    def end_token(self, sha256: str) -> int:
+        """End the sessions that came in with a token. Return how many those are."""
+        theirs = [session for session, it in self._by_token.items() if it == sha256]
+        for session in theirs:
+            self.end(session, "The token that you came in with was revoked.")
+        return len(theirs)
+
+    async def free(self, name: str) -> None:
+        """Raise `Refusal` (name-taken, already-registered) if a name is not to be had."""
+        key = names.key(name)
+        if await self._accounts.account(key) is not None and key not in _RESERVED:
+            raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
+        if key in self.by_key:
+            raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
+        await self._unlike(name, looks(name), None)
+
+    async def _unlike(self, name: str, mine: frozenset[str], session: Session | None) -> None:
+        """Raise `Refusal` (name-taken) if a name looks like one that is registered, or somebody
+        else's who is here. Which one is not told."""
+        own = session.user.key if session is not None and session.user is not None else None
+        taken = not mine.isdisjoint(_RESERVED_LOOKS) or await self._accounts.alike(mine)
+        for look in mine:
+            holder = self._looks.get(look, look if look in self.by_key else None)
+            taken = taken or holder not in (None, own)
+        if taken:
+            raise Refusal(
+                Code.NAME_TAKEN, f"{name} looks like a name that is taken; type another name."
+            )
+
+    async def make(self, name: str, hashed: str) -> Account:
+        """Make an account for somebody who is not here."""
+        await self.free(name)
+        return await self._accounts.register(name, hashed, None, self._now())
+
+    async def sign_up(
+        self, session: Session, name: str, hashed: str, code: str | None
+    ) -> answers.Welcome:
+        """Make an account, and a session its user's."""
+        await self.free(name)
+        user = await self._user(names.key(name), name, None, None, None, session)
+        try:
+            await self.keep(user, hashed, code)
+        finally:
+            if not user.registered:
+                self._let_go(user)
+        return self._come_in(session, user, await self._accounts.account(user.key))
+
+    async def keep(self, user: User, hashed: str, code: str | None) -> None:
+        """Make the account of a guest, who keeps what is in their inbox."""
+        if self.by_key.get(user.key) is not user:
+            raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         if user.registered:
             raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
         guest_shelf = user.shelf
         inbox = self._inbox(user)
-        account = await self._engine.store.register(user.name, hashed, inbox, self._now())
+        account = await self._accounts.register(user.name, hashed, inbox, self._now(), code)
         user.guest = 0
         inbox.kept = True
         self._inboxes[account.inbox] = inbox
@@ -204,7 +387,7 @@ class People:
         user = self.by_key.get(key)
         if user is not None:
             return user, self._inbox(user)
-        account = await self._engine.store.account(key)
+        account = await self._accounts.account(key)
         if account is None:
             shown = name if len(name) <= limits.NAME_CHARACTERS else "that"
             raise Refusal(

@@ -138,6 +138,10 @@ class Session:
             self._token = secrets.token_urlsafe(18)
         return self._token
 
+    def forget_token(self) -> None:
+        """Let the token that it has given out prove nothing any more."""
+        self._token = None
+
     def needs_user(self) -> User:
         """Return the user. Raises `Refusal` (name-needed) if there is none yet."""
         if self.user is None:

@@ -106,12 +106,24 @@ class RoomStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A registered user as they are kept: `shown` is how far their inbox was read."""
+    """A registered user as they are kept: `shown` is how far their inbox was read, `operator`
+    whether they run the server. `password` is a hash, or empty where others vouch for them."""
 
     name: str
     password: str
     inbox: int
     shown: int
+    operator: bool = False
+
+
+class Token(NamedTuple):
+    """What is good in place of the password of the `account` with that key, for whoever has it, and
+    in the `room` of that number alone unless it is None. `time` in milliseconds since 1970."""
+
+    account: str
+    label: str
+    room: int | None
+    time: int
 
 
 class Found(NamedTuple):
@@ -123,7 +135,7 @@ class Found(NamedTuple):
 
 
 class Store(Protocol):
-    """Accounts, and the logs' past."""
+    """The logs' past."""
 
     def erase(self, log: int, position: int) -> "Awaitable[Block | None]":
         """Take what an entry says out of storage, for good, and out of what a search finds. Answer
@@ -146,20 +158,69 @@ class Store(Protocol):
         Raises `Refusal` (bad-argument, too-slow).
         """
 
-    def account(self, name: str) -> Awaitable[Account | None]:
-        """The account of a name, or None."""
-
-    def register(self, name: str, password: str, inbox: Log, time: int) -> Awaitable[Account]:
-        """Make an account. A guest's `inbox` becomes its own, and has the account's `id` then.
-
-        Raises `Refusal` (already-registered).
-        """
-
     def last(self, log: int) -> Awaitable[int]:
         """A log's last position."""
 
     def forget(self, log: int) -> Awaitable[None]:
         """Drop the inbox of a guest who left."""
+
+
+class AccountStore(Protocol):
+    """Registered users, by the keys of their names, and what lets them in. Of tokens and codes it
+    knows but the SHA-256. Changes raise `Refusal` (not-stored)."""
+
+    def account(self, key: str) -> Awaitable[Account | None]:
+        """The account of a name, or None."""
+
+    def alike(self, wanted: frozenset[str]) -> Awaitable[bool]:
+        """Whether a registered name looks like one that has these `chatservice.looks.looks`."""
+
+    def operators(self) -> Awaitable[Sequence[str]]:
+        """The names of those who run the server."""
+
+    def register(
+        self, name: str, password: str, inbox: Log | None, time: int, code: str | None = None
+    ) -> Awaitable[Account]:
+        """Make an account. A guest's `inbox` becomes its own, and has the account's `id` then. A
+        `code` that is given is used up with it, whoever else would use it just then.
+
+        Raises `Refusal` (already-registered, name-taken, bad-code).
+        """
+
+    def set_password(self, key: str, password: str, alone: bool = False) -> Awaitable[None]:
+        """Keep another password; with `alone`, no token is good for the account any more."""
+
+    def set_operator(self, key: str, operator: bool) -> Awaitable[None]:
+        """Let somebody run the server, or no longer."""
+
+    def token(self, sha256: str) -> Awaitable[Token | None]:
+        """A token that is good, or None."""
+
+    def tokens(self, key: str) -> Awaitable[Sequence[Token]]:
+        """The tokens of an account, oldest first."""
+
+    def add_token(self, sha256: str, token: Token) -> Awaitable[None]:
+        """Let a token be good. Raises `Refusal` (token-exists, too-many)."""
+
+    def revoke(self, key: str, label: str) -> Awaitable[str]:
+        """End a token; answer with its SHA-256. Raises `Refusal` (no-such-token)."""
+
+    def add_code(self, sha256: str, who: str, time: int) -> Awaitable[None]:
+        """Let a code be good for one registration."""
+
+    def code(self, sha256: str) -> Awaitable[bool]:
+        """Whether a code is good."""
+
+
+class Identities(Protocol):
+    """Who vouches that a password is the one of a name."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether names can be good that have no account here yet."""
+
+    def vouched(self, name: str, password: str) -> Awaitable[str | None]:
+        """Answer with the name, as its owner writes it, if the password is theirs; else None."""
 
 
 class Names(Protocol):
@@ -352,6 +413,8 @@ class Engine:
     recorder: Recorder
     store: Store
     rooms: RoomStore
+    accounts: AccountStore
     names: Names
     passwords: Passwords
+    identities: Identities
     shelves: Shelves

@@ -10,6 +10,7 @@ from chatservice.domain.rights import Rights
 from chatservice.domain.rules import What
 from chatservice.errors import Code, Refusal
 from chatservice.events import Event
+from chatservice.looks import looks
 
 Report = Callable[..., None]
 """Called with a format and its fields: a line for the operator."""
@@ -43,6 +44,7 @@ class Rooms:
         self._soon = soon
         self._untold: set[Room] = set()
         self._came: dict[Room, list[str]] = {}
+        self._looks: set[str] = set()
         self._report = report
         self._rights = rights
 
@@ -100,9 +102,13 @@ class Rooms:
         hashed = await self.hashed(password) if password is not None else None
         number = len(self.by_key)
         while name is None:
-            if f"room{number}" not in self.by_key:
+            if self._looks.isdisjoint(looks(f"room{number}")):
                 name = f"room{number}"
             number += 1
+        if names.key(name) not in self.by_key and not self._looks.isdisjoint(looks(name)):
+            raise Refusal(
+                Code.ROOM_EXISTS, f"{name} looks like the name of another room; give another one."
+            )
         owner = by.name if by is not None and by.registered else None
         room = self._add(await self._store.create(name, hashed, self._now(), owner))
         if by is not None and by.guest:
@@ -123,6 +129,7 @@ class Rooms:
         )
         self.by_key[names.key(room.name)] = room
         self._by_number[room.number] = room
+        self._looks |= looks(room.name)
         return room
 
     async def join(
@@ -133,10 +140,10 @@ class Rooms:
         A person moves: they leave the room they were in. To join again, with `after`, a room that
         one is in starts reading there.
         """
-        user = session.needs_user()
+        session.needs_user()
         room = self.of(session, name)
         self._rights.enter(session, room)
-        if not (room.password is None or session in room.sessions or self._welcome(user, room)):
+        if not (room.password is None or session in room.sessions or self._welcome(session, room)):
             if password is None:
                 raise Refusal(
                     Code.PASSWORD_NEEDED,
@@ -149,9 +156,15 @@ class Rooms:
         self.place(session, room, after)
         return room
 
-    def _welcome(self, user: User, room: Room) -> bool:
-        """Return whether a user needs no password in a room."""
-        return self._rights.rank(user, room) is not None or self._rights.invited(user, room)
+    def _welcome(self, session: Session, room: Room) -> bool:
+        """Return whether a session needs no password in a room. A token for just that room needs
+        none: who made it was let in."""
+        user = session.needs_user()
+        return (
+            session.only is room
+            or self._rights.rank(user, room) is not None
+            or self._rights.invited(user, room)
+        )
 
     def place(self, session: Session, room: Room, after: int | None = None) -> None:
         """Put a session into a room, which it may enter."""

@@ -71,10 +71,17 @@ class Form(Enum):
         return self in (Form.REST, Form.FILE)
 
 
+class Secret(Enum):
+    """What is asked for where nobody sees it typed, if it is left out."""
+
+    KNOWN = "a password that one has"
+    NEW = "a password to have, asked for twice"
+
+
 @dataclass(frozen=True, slots=True)
 class Arg:
     """An argument of a command. `help` says what goes in, for the reference. One that needs more
-    than the command does says so in `needs`."""
+    than the command does says so in `needs`, and a password in `secret`."""
 
     name: str
     form: Form
@@ -83,6 +90,7 @@ class Arg:
     dialect: Dialect = Dialect.BOTH
     json_optional: bool | None = None
     needs: Need = Need.NOTHING
+    secret: Secret | None = None
 
     def is_optional(self, dialect: Dialect) -> bool:
         """Return whether it may be left out in that dialect."""
@@ -149,6 +157,7 @@ _FILE = Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another s
 _USER = Arg("user", Form.WORD, "the user")
 _WHY = Arg("text", Form.REST, "why", True)
 _FOR = Arg("time", Form.TIME, "for how long; else for good", True)
+_CODE = Arg("code", Form.WORD, "where one registers by invitation", True)
 _KEY = Arg(
     "key", Form.WORD, "the client's choice; sent again with it, it is not said twice", True, _J
 )
@@ -443,17 +452,95 @@ _ROWS = (
     Command(
         "register",
         "keeps your name for you",
-        (Arg("password", Form.WORD, "to log in with"),),
+        (Arg("password", Form.WORD, "to log in with", secret=Secret.NEW), _CODE),
+    ),
+    Command(
+        "signup",
+        "registers a name, and takes it",
+        (
+            Arg("name", Form.WORD, "the name to register"),
+            Arg("password", Form.WORD, "to log in with", secret=Secret.NEW),
+            _CODE,
+        ),
+        answer=answers.Welcome,
+        needs=Need.NOTHING,
     ),
     Command(
         "login",
         "takes your registered name",
         (
             Arg("name", Form.WORD, "the registered name"),
-            Arg("password", Form.WORD, "its password"),
+            Arg("password", Form.WORD, "its password, or a token", secret=Secret.KNOWN),
         ),
         answer=answers.Welcome,
         needs=Need.NOTHING,
+    ),
+    Command(
+        "password",
+        "changes your password, and ends your other connections that came in with it",
+        (
+            Arg("old", Form.WORD, "the one that you have", secret=Secret.KNOWN),
+            Arg("new", Form.WORD, "the one to have from now on", secret=Secret.NEW),
+        ),
+        needs=Need.ACCOUNT,
+    ),
+    Command(
+        "token",
+        "makes a token: for a program, in place of your password; for one room, if you wish",
+        (
+            Arg("label", Form.WORD, "what you call it"),
+            Arg("room", Form.WORD, "the only room that it is good for", True),
+        ),
+        answer=answers.MadeToken,
+        needs=Need.ACCOUNT,
+    ),
+    Command("tokens", "lists your tokens", answer=answers.TokenList, needs=Need.ACCOUNT),
+    Command(
+        "revoke",
+        "ends a token, and the connections that came in with it",
+        (Arg("label", Form.WORD, "what you call it"),),
+        needs=Need.ACCOUNT,
+    ),
+    Command(
+        "account",
+        "registers a name for somebody; without a password the server makes one up",
+        (
+            Arg("name", Form.WORD, "the name"),
+            Arg("password", Form.WORD, "to log in with", True),
+        ),
+        answer=answers.Password,
+        needs=Need.OPERATE,
+    ),
+    Command(
+        "reset",
+        "gives a registered name another password, and ends its tokens and connections",
+        (
+            Arg("name", Form.WORD, "the registered name"),
+            Arg("password", Form.WORD, "the new one; else the server makes one up", True),
+        ),
+        answer=answers.Password,
+        needs=Need.OPERATE,
+    ),
+    Command(
+        "code",
+        "makes an invitation code, with which one person can register",
+        answer=answers.Invitation,
+        needs=Need.OPERATE,
+    ),
+    Command(
+        "operator",
+        "lets a registered name run the server; with off, no longer",
+        (
+            Arg("name", Form.WORD, "the registered name"),
+            Arg("off", Form.WORD, "the word off, to take it back", True),
+        ),
+        needs=Need.OPERATE,
+    ),
+    Command(
+        "operators",
+        "lists the registered names that run the server",
+        answer=answers.Operators,
+        needs=Need.OPERATE,
     ),
     Command(
         "nick",

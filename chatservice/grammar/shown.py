@@ -332,6 +332,40 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def _password(it: answers.Password) -> list[str]:
+    if not it.password:
+        return [f"* {it.name} has that password now."]
+    return [f"* {it.name}'s password is now {it.password}"]
+
+
+def _made_token(it: answers.MadeToken) -> list[str]:
+    where = f", in {it.room} alone" if it.room is not None else ""
+    return [
+        f"* {it.label}: {it.token}",
+        f"* It is good in place of your password{where}, and shown this once; "
+        f"/revoke {it.label} ends it.",
+    ]
+
+
+def _tokens(it: answers.TokenList) -> list[str]:
+    if not it.tokens:
+        return ["* You have no tokens"]
+    return [
+        f"* {one.label}, made {_second(one.time // 1000)}Z"
+        + (f", in {one.room} alone" if one.room is not None else "")
+        for one in it.tokens
+    ]
+
+
+def _invitation(it: answers.Invitation) -> list[str]:
+    return [f"* {it.code} lets one person register: /register PASSWORD {it.code}"]
+
+
+def _operators(it: answers.Operators) -> list[str]:
+    who = ", ".join(it.operators)
+    return [f"* The server is run by {who}" if who else "* No registered name runs the server"]
+
+
 def _help(it: answers.Help) -> list[str]:
     return [f"* {line}" for line in it.lines]
 
@@ -354,5 +388,10 @@ _ANSWERS: dict[type, Callable[..., list[str]]] = {
     answers.TransferList: _transfers,
     answers.GetTicket: _nothing,
     answers.PutTicket: _nothing,
+    answers.Password: _password,
+    answers.MadeToken: _made_token,
+    answers.TokenList: _tokens,
+    answers.Invitation: _invitation,
+    answers.Operators: _operators,
     answers.Help: _help,
 }

@@ -8,6 +8,11 @@ from typing import NamedTuple
 
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 
+ECHO = 1
+HIDE, SHOW = bytes((IAC, WILL, ECHO)), bytes((IAC, WONT, ECHO))
+"""Keep the other side from showing what is typed there, by saying that we do; and let it again
+(RFC 857)."""
+
 
 class Found(NamedTuple):
     """A line without telnet's bytes, how many bytes it took, and what to answer."""
@@ -17,12 +22,12 @@ class Found(NamedTuple):
     answer: bytes
 
 
-def take_line(data: bytes) -> Found | None:
+def take_line(data: bytes, offered: bytes = b"") -> Found | None:
     """Return the first line of `data`, or None where its end has not come yet.
 
-    A line feed inside a telnet command ends no line. Every option is declined, as RFC 854 allows;
-    only requests to begin something are answered, so that no two programs answer each other for
-    ever.
+    A line feed inside a telnet command ends no line. Every option is declined, as RFC 854 allows,
+    but for those that we have `offered`; only requests to begin something are answered, so that no
+    two programs answer each other for ever.
     """
     line, answer = bytearray(), bytearray()
     at, size = 0, len(data)
@@ -39,7 +44,7 @@ def take_line(data: bytes) -> Found | None:
             return None
         if data[at + 1] == IAC:
             line.append(IAC)
-        elif data[at + 1] == DO:
+        elif data[at + 1] == DO and data[at + 2] not in offered:
             answer += bytes((IAC, WONT, data[at + 2]))
         elif data[at + 1] == WILL:
             answer += bytes((IAC, DONT, data[at + 2]))

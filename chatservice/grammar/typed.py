@@ -44,10 +44,11 @@ def names_own_file(line: str) -> bool:
     return _OWN_MACHINE.fullmatch(line) is not None
 
 
-def parse(line: str, bare_words: bool = True) -> Request | None:
+def parse(line: str, bare_words: bool = True, asks: bool = False) -> Request | None:
     """Return what a line asks for; None for an empty one. What is no command is `say`.
 
-    With `bare_words` the words of other programs (`join lab`, `bye`) count as commands too.
+    With `bare_words` the words of other programs (`join lab`, `bye`) count as commands too. If one
+    `asks`, passwords may be left out, to be asked for.
     Raises `Refusal` (unknown-command, bad-argument).
     """
     if not line or line.isspace():
@@ -56,7 +57,7 @@ def parse(line: str, bare_words: bool = True) -> Request | None:
         if line[1:2] == "/":
             return Request(SAY, {"text": line[1:]})
         word, _, rest = line[1:].partition(" ")
-        return _request(_command(word), rest)
+        return _request(_command(word), rest, asks)
     if bare_words:
         found = _bare(line)
         if found is not None:
@@ -95,15 +96,15 @@ def _command(word: str) -> Command:
     raise Refusal(Code.UNKNOWN_COMMAND, f"There is no command /{shown}; {hint}")
 
 
-def _request(command: Command, rest: str) -> Request:
+def _request(command: Command, rest: str, asks: bool = False) -> Request:
     args = [arg for arg in command.arguments(_TEXT) if arg.form is not Form.FLAG]
-    values = dict(_values(command, args, rest))
+    values = dict(_values(command, args, rest, asks))
     if "name" in values and any(a.name == "name" and a.form is Form.FILE for a in args):
         _split_shelf(command, values)
     return Request(command, values)
 
 
-def _values(command: Command, args: list[Arg], rest: str) -> Iterator[tuple[str, Any]]:
+def _values(command: Command, args: list[Arg], rest: str, asks: bool) -> Iterator[tuple[str, Any]]:
     """Give the words of `rest` to the arguments: from the left up to a greedy one, then from the
     right down to it, and to the greedy one what is left over."""
     greedy = next((i for i, arg in enumerate(args) if arg.form.greedy), len(args))
@@ -113,7 +114,7 @@ def _values(command: Command, args: list[Arg], rest: str) -> Iterator[tuple[str,
         if arg.form.pattern.fullmatch(word):
             yield arg.name, _value(arg, word)
             rest = after
-        elif not arg.optional:
+        elif not (arg.optional or (asks and arg.secret and not word)):
             raise _misfit(command, arg, word)
     if greedy == len(args):
         if rest.strip():

@@ -23,12 +23,14 @@ GREETING = "Welcome. Type your name; /help lists the commands."
 class ChatFactory(Factory):
     """Makes a `ChatProtocol` for each connection.
 
-    `chat` is set before the first connection is made. `bare_words` says whether commands work
+    `chat` is set before the first connection is made. `door` says whether who comes is the operator
+    (`chatservice.door`). `bare_words` says whether commands work
     without their slash (`join lab`, `bye`).
     """
 
     noisy = False
     protocol = ChatProtocol
+    door = False
 
     chat: Chat
 
@@ -37,7 +39,7 @@ class ChatFactory(Factory):
         self.greeting = shown.event(Notice(GREETING))
         self.nameless = shown.refusal(Refusal(Code.BAD_NAME, "A name cannot be empty; type one."))
         self.connections: set[ChatProtocol] = set()
-        self._bare_words = bare_words
+        self.bare_words = bare_words
         self._emptied: Deferred[None] | None = None
 
     @property
@@ -67,7 +69,11 @@ class ChatFactory(Factory):
             return Program(connection, self.chat)
         if FIRST_LINE.fullmatch(line):
             return Carrier(connection, self.chat)
-        return Person(connection, self.chat, self._bare_words)
+        return Person(connection, self.chat, self.bare_words)
+
+    def operators(self) -> "Door":
+        """Return what makes the connections of who comes through the operator's door."""
+        return Door(self)
 
     def emptied(self, seconds: float) -> "Deferred[None]":
         """Answer when every connection is gone; after `seconds`, the last ones are cut."""
@@ -94,3 +100,21 @@ class ChatFactory(Factory):
         """Tell everybody that the server ends, and end their connections."""
         for connection in tuple(self.connections):
             connection.end(sentence)
+
+
+class Door(ChatFactory):
+    """Makes a `ChatProtocol` for each connection of the operator's. It is one of `house`'s."""
+
+    door = True
+
+    def __init__(self, house: ChatFactory) -> None:
+        super().__init__(house.reactor, house.bare_words)
+        self.chat = house.chat
+        self.greeting = shown.event(Notice("Welcome, operator. /help lists the commands."))
+        self.nameless = b""
+        self.connections = house.connections
+        self._house = house
+
+    def gone(self, connection: ChatProtocol) -> None:
+        """A connection is no more."""
+        self._house.gone(connection)

@@ -18,7 +18,8 @@ class LineStream(LineReceiver):
 
     A line of more than `MAX_LENGTH` bytes is skipped to its end, and `lineLengthExceeded` is called
     once for it, with its beginning. `more_came` says whether bytes came behind the line that is
-    being looked at.
+    being looked at, `telnet` whether the other side has shown that it speaks telnet: by its
+    commands, or by lines that end with CR LF (RFC 854), as on most ports nothing else tells.
     """
 
     delimiter = b"\n"
@@ -26,6 +27,8 @@ class LineStream(LineReceiver):
 
     transport: Any  # TCP, TLS or a pipe: what each can do is asked where it is used
     _skipping = False
+    telnet = False
+    _offered = b""
 
     def __init__(self) -> None:
         # CPython keeps instances small that have the same attributes, set in the same order.
@@ -83,7 +86,8 @@ class LineStream(LineReceiver):
         return len(lines) <= self.MAX_LENGTH or max(map(len, lines.split(b"\n"))) <= self.MAX_LENGTH
 
     def _take_telnet_line(self) -> bool:
-        found = telnet.take_line(self._buffer)
+        self.telnet = True
+        found = telnet.take_line(self._buffer, self._offered)
         if found is None:
             if len(self._buffer) > self.MAX_LENGTH:
                 self._skip()
@@ -95,6 +99,17 @@ class LineStream(LineReceiver):
         self._line(found.line)
         return True
 
+    @property
+    def hidden(self) -> bool:
+        """Whether what is typed is kept from being shown."""
+        return bool(self._offered)
+
+    def hide(self, hidden: bool) -> None:
+        """Keep what is typed from being shown where it is typed, or no longer; over telnet."""
+        if self.telnet and hidden != self.hidden:
+            self._offered = bytes((telnet.ECHO,)) if hidden else b""
+            self.transport.write(telnet.HIDE if hidden else telnet.SHOW)
+
     def _skip(self) -> None:
         """Drop what there is of a line that is too long; the rest is dropped as it comes."""
         start, self._buffer = self._buffer, b""
@@ -103,7 +118,8 @@ class LineStream(LineReceiver):
             self.lineLengthExceeded(start)
 
     def _line(self, line: bytes) -> None:
-        line = line.removesuffix(b"\r")
+        if line[-1:] == b"\r":
+            line, self.telnet = line[:-1], True
         if self._skipping:
             self._skipping = False
         elif len(line) > self.MAX_LENGTH:

@@ -14,7 +14,8 @@ from chatservice.domain.tickets import Upload
 from chatservice.entries import FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
-from chatservice.grammar.commands import Need, Request
+from chatservice.grammar.commands import COMMANDS, Need, Request
+from chatservice.protocols.asking import Asking, Question, questions
 from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
@@ -25,7 +26,10 @@ TEXT = Dialect(shown.run, shown.replayed, shown.event, shown.skip)
 class Person:
     """A `chatservice.protocols.connection.Speaker` in the text dialect."""
 
-    __slots__ = ("_astray", "_bare_words", "_chat", "_connection", "_corked", "_feed", "_session")
+    __slots__ = (
+        *("_asking", "_astray", "_bare_words", "_chat", "_connection", "_corked", "_feed"),
+        "_session",
+    )
 
     def __init__(self, connection: ChatProtocol, chat: Chat, bare_words: bool) -> None:
         self._connection = connection
@@ -35,6 +39,7 @@ class Person:
         self._session = Session(self._feed, echo=False)
         self._feed.start()
         self._astray = False
+        self._asking: Asking | None = None
         self._corked: list[bytes] | None = None
         if not connection.greeted:
             self._corked = []
@@ -45,9 +50,12 @@ class Person:
         """Take a line: a name at first, then talk and commands."""
         try:
             text = typed.decode(line)
+            if self._asking is not None:
+                self._take_answer(self._asking, text)
+                return
             if self._bare_words and typed.names_own_file(text):
                 raise Refusal(Code.BAD_ARGUMENT, _OWN_FILE)
-            request = typed.parse(text, self._bare_words)
+            request = typed.parse(text, self._bare_words, self._is_person)
         except Refusal as refusal:
             self.refuse_line(line, refusal)
             return
@@ -61,6 +69,8 @@ class Person:
         room = self._session.here
         if room is None or room.slow or self._astray or not self._connection.fit(lines):
             return False
+        if self._asking is not None:
+            return False
         said = typed.talk(lines, self._bare_words)
         if said is None:
             return False
@@ -73,6 +83,9 @@ class Person:
 
     def _obey(self, request: Request) -> None:
         name = request.command.name
+        if self._session.user is None and self._connection.factory.door:
+            self._attend(request)
+            return
         if self._session.user is None and request.command.needs is not Need.NOTHING:
             self._before_name(request)
         elif self._astray and name in _INTO_THE_ROOM and "to" not in request.args:
@@ -80,6 +93,8 @@ class Person:
         elif name in ("say", "me"):
             actions.talk(self._chat, self._session, request, self._stored)
             self._connection.storing()
+        elif asked := tuple(questions(request, self._chat.accounts.by_invitation)):
+            self._ask_for(request, asked)
         else:
             settled = self._chat.recorder.settled
             self._connection.in_order(settled, partial(self._ask, request), self.refuse)
@@ -100,16 +115,28 @@ class Person:
     def _before_name(self, request: Request) -> None:
         if request.command.name == "say":
             entering = self._chat.people.enter(self._session, request.args["text"])
-            self._connection.serve(entering, self._introduced, self.refuse)
+            refuse = partial(self._refuse_name, request.args["text"])
+            self._connection.serve(entering, self._introduced, refuse)
         else:
             self._refuse_request(request, _NAMELESS)
 
+    def _attend(self, request: Request) -> None:
+        """Let the operator in, and do what they ask for."""
+
+        def come_in(welcome: answers.Welcome) -> None:
+            self._introduced(welcome)
+            self._obey(request)
+
+        self._connection.serve(self._chat.people.attend(self._session), come_in, self.refuse)
+
     def _introduced(self, welcome: answers.Welcome) -> None:
-        """Begin in the lobby. A program that spoke first is not told what it did not ask."""
-        self._chat.rooms.place(self._session, self._chat.rooms.lobby)
+        """Begin in the lobby, or in the only room that one may be in. A program that spoke first is
+        not told what it did not ask."""
+        room = self._session.only or self._chat.rooms.lobby
+        self._chat.rooms.place(self._session, room)
         if self._connection.greeted:
             self._answer(welcome)
-            self._answer(actions.joined(self._chat.rooms.lobby, self._session))
+            self._answer(actions.joined(room, self._session))
             self._write(b"* What you type is said to everybody here; /help lists the commands.\n")
         self._session.wake()
 
@@ -124,9 +151,44 @@ class Person:
 
         def refuse(refusal: Refusal) -> None:
             self._astray = self._astray or (moving and not self._connection.greeted)
-            self.refuse(refusal)
+            if request.command.name == "join" and self._can_ask(refusal):
+                question = Question("password", f"{request.args['room']} has a password; type it:")
+                self._ask_for(request, (question,))
+            else:
+                self.refuse(refusal)
 
         return refuse
+
+    # -- what is asked ---------------------------------------------------------------------------
+
+    @property
+    def _is_person(self) -> bool:
+        """Whether who is there waits for what is said to them: then they can be asked. Whatever a
+        program sent behind its line is no answer."""
+        return self._connection.greeted and not self._connection.more_came
+
+    def _can_ask(self, refusal: Refusal) -> bool:
+        return refusal.code is Code.PASSWORD_NEEDED and self._is_person
+
+    def _refuse_name(self, name: str, refusal: Refusal) -> None:
+        if self._can_ask(refusal):
+            what = f"{name} is registered; type its" if self._chat.guests else f"Type {name}'s"
+            text = f"{what} password, or nothing to take another name:"
+            self._ask_for(Request(COMMANDS["login"], {"name": name}), (Question("password", text),))
+        else:
+            self.refuse(refusal)
+
+    def _ask_for(self, request: Request, asked: tuple[Question, ...]) -> None:
+        def write(line: str) -> None:
+            end = "\r\n" if self._connection.hidden else "\n"  # telnet adds no CR then
+            self._write(f"{line}{end}".encode())
+
+        self._asking = Asking(request, asked, write, self._connection.hide, self._obey)
+
+    def _take_answer(self, asking: Asking, text: str) -> None:
+        self._asking = None  # what it leads to may ask again
+        if asking.take(text):
+            self._asking = asking
 
     # -- what comes back -------------------------------------------------------------------------
 

@@ -48,6 +48,11 @@ class Program:
 
     def _obey(self, request: Request) -> None:
         name = request.command.name
+        if self._session.user is None and self._connection.factory.door:
+            attending = self._chat.people.attend(self._session)
+            refuse = partial(self._refuse, request.id)
+            self._connection.serve(attending, lambda _: self._obey_in_turn(request), refuse)
+            return
         if self._session.user is None and request.command.needs is not Need.NOTHING:
             raise Refusal(Code.NAME_NEEDED, 'Say who you are first: {"do":"hello","name":"..."}.')
         if name in ("say", "me"):
@@ -56,6 +61,12 @@ class Program:
             return
         settled, refuse = self._chat.recorder.settled, partial(self._refuse, request.id)
         self._connection.in_order(settled, partial(self._ask, request), refuse)
+
+    def _obey_in_turn(self, request: Request) -> None:
+        try:
+            self._obey(request)
+        except Refusal as refusal:
+            self._refuse(request.id, refusal)
 
     def _ask(self, request: Request) -> None:
         self._chat.permit(self._session, request)

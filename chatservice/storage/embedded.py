@@ -1,6 +1,7 @@
 """The default engine: SQLite and plain folders, in one directory, for one process."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from chatservice import limits
 from chatservice.domain.ports import Engine
 from chatservice.errors import Code, Refusal
 from chatservice.storage.checks import sync
+from chatservice.storage.credentials import AccountChecker, Checkers
 from chatservice.storage.folders import Folders
 from chatservice.storage.journal import Journal
 from chatservice.storage.keeping import Ended, Keeping
@@ -34,8 +36,9 @@ class Embedded:
     """Everything that lasts, below `data`; shared files below `files`.
 
     Entries are kept for `keep_seconds`, and while the database has no more than `keep_bytes`; None
-    for either is no bound. Uploads that stopped half-way can go on for `partial_seconds`. Raises
-    `Refusal`, with one sentence for the operator, if that cannot be used.
+    for either is no bound. Uploads that stopped half-way can go on for `partial_seconds`. The
+    `checkers` of twisted.cred are asked about those who have no password here. Raises `Refusal`,
+    with one sentence for the operator, if that cannot be used.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Embedded:
         keep_seconds: float | None = None,
         keep_bytes: int | None = None,
         partial_seconds: float = limits.PARTIAL_SECONDS,
+        checkers: Sequence[Any] = (),
     ) -> None:
         for folder in (data, files):
             _make_usable(folder)
@@ -62,13 +66,12 @@ class Embedded:
         self._folders = Folders(reactor, files, self._store.files, partial_seconds)
         self._journal = Journal(self._store, reactor)
         self._keeping = Keeping(reactor, time.time, self._store, keep_seconds, keep_bytes)
+        accounts = self._store.accounts
+        self._passwords = Argon2Passwords(reactor)
+        own = AccountChecker(accounts, self._passwords)
         self.engine = Engine(
-            self._journal,
-            self._store,
-            self._store.rooms,
-            LocalNames(),
-            Argon2Passwords(reactor),
-            self._folders,
+            *(self._journal, self._store, self._store.rooms, accounts),
+            *(LocalNames(), self._passwords, Checkers(own, accounts, checkers), self._folders),
         )
 
     def start(self, ended: Ended) -> None:
@@ -84,6 +87,7 @@ class Embedded:
         self._check.stop()
         self._keeping.stop()
         await self._journal.settled()
+        self._passwords.close()
         self._folders.close()
         self._store.close()
         self._lock.release()

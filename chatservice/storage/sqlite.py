@@ -1,8 +1,4 @@
-"""Accounts and logs in SQLite: `chatservice.domain.ports.Store`.
-
-One thread has the database. What it keeps is in memory too where it is small and often asked for:
-accounts.
-"""
+"""Logs in SQLite: `chatservice.domain.ports.Store`. One thread has the database."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,16 +7,17 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice import limits, names
-from chatservice.domain.log import Block, Log
-from chatservice.domain.ports import Account, Draft, Found
+from chatservice.domain.log import Block
+from chatservice.domain.ports import Draft, Found
 from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
+from chatservice.storage.accounts import AccountTable
 from chatservice.storage.filetable import FileTable
 from chatservice.storage.indexing import Indexer
 from chatservice.storage.roomtable import RoomTable
@@ -44,19 +41,14 @@ class Appended(NamedTuple):
 class SqliteStore:
     """The database at `path`. Raises `Refusal`, with a sentence for the operator.
 
-    What would change it, and is refused by the disk, is refused to who asked (not-stored). `files`
-    is what it knows of shared files.
+    What would change it, and is refused by the disk, is refused to who asked (not-stored). `files`,
+    `rooms` and `accounts` are what it knows of those.
     """
 
     log = Logger()
 
     def __init__(self, reactor: Any, path: Path) -> None:
         self._db = open_database(path)
-        rows = self._db.execute("SELECT name, password, inbox, shown FROM account")
-        self._accounts: dict[str, Account] = {}
-        self._by_inbox: dict[int, Account] = {}
-        for row in rows:
-            self._keep(Account(*row))
         self._last = _last_positions(self._db)
         self._unnoted: set[int] = set()
         self._blocks_unnoted = 0
@@ -70,12 +62,12 @@ class SqliteStore:
             *(self._db, self._thread.do, self._change),
             *(self._commit, self._new_log, self._last_of),
         )
+        self.accounts = AccountTable(
+            self._db, self._change, self._commit, self._new_log, self._last_of
+        )
         self._indexer = Indexer(path, index_path(path))
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again)
         self._searching = WorkThread(reactor, "chat-search")
-
-    def _keep(self, account: Account) -> None:
-        self._accounts[names.key(account.name)] = self._by_inbox[account.inbox] = account
 
     def start(self) -> None:
         """From now on, leave the database to its threads."""
@@ -97,10 +89,7 @@ class SqliteStore:
 
     def append(self, batch: Sequence[Draft], shown: dict[int, int]) -> "Deferred[Appended]":
         """Store a batch in one commit, and how far inboxes were shown."""
-        for inbox, position in shown.items():
-            account = self._by_inbox[inbox]
-            shown_to = max(position, account.shown)
-            self._keep(Account(account.name, account.password, inbox, shown_to))
+        self.accounts.shown(shown)
         return self._thread.do(self._append, batch, shown)
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
@@ -138,19 +127,6 @@ class SqliteStore:
     def forget(self, log: int) -> Awaitable[None]:
         """Drop the inbox of a guest who left; what cannot be dropped now is at the next start."""
         return self._change(self._forget, log).addErrback(lambda failure: None)
-
-    def account(self, name: str) -> Awaitable[Account | None]:
-        """The account of a name's key, or None."""
-        return succeed(self._accounts.get(name))
-
-    async def register(self, name: str, password: str, inbox: Log, time: int) -> Account:
-        """Make an account; the guest's inbox becomes its own."""
-        key = names.key(name)
-        if key in self._accounts:
-            raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
-        account = await self._change(self._register, key, name, password, inbox, time)
-        self._keep(account)
-        return account
 
     def _look(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._reading.do(job, self._reader, *args)
@@ -222,10 +198,7 @@ class SqliteStore:
                 ),
             )
             if shown:
-                self._db.executemany(
-                    "UPDATE account SET shown = max(shown, ?) WHERE inbox = ?",
-                    ((position, log) for log, position in shown.items()),
-                )
+                self.accounts.write_shown(shown)
         self._indexer.nudge()
         self._unnoted.update(places)
         self._blocks_unnoted += len(places)
@@ -276,19 +249,6 @@ class SqliteStore:
     def _new_log(self, time: int, last: int = 0) -> int:
         sql = "INSERT INTO log (created, last) VALUES (?, ?)"
         return int(self._db.execute(sql, (time, last)).lastrowid or 0)
-
-    def _register(self, key: str, name: str, password: str, inbox: Log, time: int) -> Account:
-        with self._commit():
-            shown = self._last_of(inbox.id)
-            log = self._new_log(time, shown)  # its blocks may be older than the last notes
-            for table in ("block", "said"):
-                self._db.execute(f"UPDATE {table} SET log = ? WHERE log = ?", (log, inbox.id))
-            self._db.execute(
-                "INSERT INTO account (key, name, password, inbox, shown) VALUES (?, ?, ?, ?, ?)",
-                (key, name, password, log, shown),
-            )
-        inbox.id = log  # here, so that no batch in between goes where nobody looks
-        return Account(name, password, log, shown)
 
     def _forget(self, log: int) -> None:
         self._last.pop(log, None)

@@ -43,6 +43,11 @@ ANSWERS = [
     answers.TransferList(
         (answers.TransferInfo("a", 5, 3, True, False, 7, 0.5, None),),
     ),
+    answers.Password("alice", "pass-word"),
+    answers.MadeToken("ci", "chat_x", "lab"),
+    answers.TokenList((answers.TokenInfo("ci", None, 1_700_000_000_123),)),
+    answers.Invitation("abcd-efgh"),
+    answers.Operators(("alice",)),
     answers.Help(("one", "two")),
 ]
 

@@ -59,7 +59,9 @@ async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
         await chat.recorder.stored(said(inbox, "psst"))
         what = [
             lambda inbox=inbox: chat.replay(inbox, 0),
-            lambda inbox=inbox, turn=turn: engine.store.register(f"u{turn}", "hash", inbox, 0),
+            lambda inbox=inbox, turn=turn: engine.store.accounts.register(
+                f"u{turn}", "hash", inbox, 0
+            ),
         ]
         doing = [Deferred.fromCoroutine(each()) for each in (what if turn % 2 else what[::-1])]
         done = await gatherResults(doing)

@@ -86,7 +86,7 @@ async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
             if at == 5 and log is logs[2]:
                 await store.end_some(0, 0)
         if at == 7:
-            account = await store.register("Alice", "hash", inbox, 0)
+            account = await store.accounts.register("Alice", "hash", inbox, 0)
         killed = tmp_path / f"killed-{at}"
         killed.mkdir()
         for file in tmp_path.glob("chat.sqlite*"):
@@ -111,14 +111,14 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path):
     file = Draft(log, Run(Kind.FILE, 0, "bob", file=mark))
     topic = Draft(log, Run(Kind.TOPIC, 0, "bob", ("all about it",)))
     await store.append([say(log, "a"), file, topic], {})
-    account = await store.register("Alice", "hash", Log(-1, "@", 0, TAILS), 0)
+    account = await store.accounts.register("Alice", "hash", Log(-1, "@", 0, TAILS), 0)
     await store.append([say(Log(account.inbox, "@", 0, TAILS), "psst")], {account.inbox: 1})
     store.close()
 
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
     (room,) = await store.rooms.rooms()
     assert (room.name, room.topic, room.last) == ("Lab", "all about it", 3)
-    assert (await store.account("alice")).shown == 1
+    assert (await store.accounts.account("alice")).shown == 1
     assert (await store.append([say(log, "b")], {})).positions == [4]
     (old, _) = await store.read(row.number, 0, 9)
     assert [entry.alone() for _, entry in old.entries()] == [say(log, "a").run, file.run, topic.run]
@@ -151,10 +151,13 @@ async def test_a_batch_that_fails_leaves_nothing(store):
 async def test_a_name_is_registered_once_and_a_room_made_once(store):
     """In any case of letters."""
     await store.rooms.create("lab", None, 0, None)
-    await store.register("alice", "hash", Log(-1, "@", 0, TAILS), 0)
+    await store.accounts.register("alice", "hash", Log(-1, "@", 0, TAILS), 0)
     for again, code in (
         (store.rooms.create("LAB", None, 0, None), Code.ROOM_EXISTS),
-        (store.register("Alice", "other", Log(-2, "@", 0, TAILS), 0), Code.ALREADY_REGISTERED),
+        (
+            store.accounts.register("Alice", "other", Log(-2, "@", 0, TAILS), 0),
+            Code.ALREADY_REGISTERED,
+        ),
     ):
         with pytest.raises(Refusal) as caught:
             await again
@@ -167,7 +170,7 @@ async def test_a_guests_inbox_goes_with_the_guest(tmp_path, store):
     gone, kept = Log(-1, "@", 0, TAILS), Log(-2, "@", 0, TAILS)
     await store.append([say(gone, "a"), say(kept, "b")], {})
     await store.forget(-1)
-    account = await store.register("bob", "hash", kept, 0)
+    account = await store.accounts.register("bob", "hash", kept, 0)
     assert await store.read(-1, 0, 9) == []
     (block,) = await store.read(account.inbox, 0, 9)
     assert [entry.text for _, entry in block.entries()] == ["b"]

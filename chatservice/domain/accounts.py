@@ -1,0 +1,222 @@
+"""Accounts: made by whom they are for or by an operator, their passwords, tokens, and who runs the
+server."""
+
+from collections.abc import Callable
+
+from chatservice import answers, names
+from chatservice.domain import passes
+from chatservice.domain.people import People
+from chatservice.domain.places import Room, Session
+from chatservice.domain.policy import Policy, Registration
+from chatservice.domain.ports import Account, Engine, Token
+from chatservice.domain.rights import Rights
+from chatservice.domain.rooms import Report, Rooms
+from chatservice.errors import Code, Refusal
+
+
+class Accounts:
+    """What is done with accounts. Whether one may is asked before (`chatservice.domain.rights`).
+
+    `now` tells the time in milliseconds since 1970, `report` takes a line for the operator, in
+    which there is never a password, a token or a code.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rooms: Rooms,
+        people: People,
+        rights: Rights,
+        now: Callable[[], int],
+        report: Report,
+        policy: Policy,
+    ) -> None:
+        self._store = engine.accounts
+        self._passwords = engine.passwords
+        self._identities = engine.identities
+        self._rooms = rooms
+        self._people = people
+        self._rights = rights
+        self._now = now
+        self._report = report
+        self._policy = policy
+
+    async def open(self) -> None:
+        """Learn who runs the server."""
+        self._rights.operators.add(names.key(names.OPERATOR))
+        self._rights.operators |= {names.key(name) for name in await self._store.operators()}
+
+    @property
+    def by_invitation(self) -> bool:
+        """Whether one registers with a code."""
+        return self._policy.registration is Registration.INVITED
+
+    # -- making them -----------------------------------------------------------------------------
+
+    async def register(self, session: Session, password: str, code: str | None) -> None:
+        """Keep the name of a guest for them, and what is in their inbox."""
+        user = session.needs_user()
+        if user.registered:
+            raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
+        used = await self._code(code)
+        hashed = await self._passwords.hash(names.password(password))
+        await self._people.keep(user, hashed, used)
+
+    async def sign_up(
+        self, session: Session, name: str, password: str, code: str | None
+    ) -> answers.Welcome:
+        """Register a name for a session that has none yet."""
+        if session.user is not None:
+            raise Refusal(
+                Code.BAD_ARGUMENT, f"You are {session.user.name}; /register keeps that name."
+            )
+        used = await self._code(code)
+        await self._people.free(names.user(name))
+        hashed = await self._passwords.hash(names.password(password))
+        return await self._people.sign_up(session, names.user(name), hashed, used)
+
+    async def _code(self, code: str | None) -> str | None:
+        """Return what is kept of a code, where one is needed to register."""
+        if self._policy.registration is Registration.OPEN:
+            if code is not None:
+                raise Refusal(
+                    Code.BAD_ARGUMENT,
+                    "That is one word too many; a password is one, and no code is needed here.",
+                )
+            return None
+        if self._policy.registration is Registration.CLOSED:
+            raise Refusal(
+                Code.NOT_ALLOWED, "Nobody registers by themselves here; ask who runs the server."
+            )
+        used = passes.kept(code or "")
+        if not await self._store.code(used):
+            raise Refusal(
+                Code.BAD_CODE,
+                "One registers by invitation here; put a code that is good behind the password.",
+            )
+        return used
+
+    async def make(self, session: Session, name: str, password: str | None) -> answers.Password:
+        """Register a name for somebody else."""
+        name, made = names.user(name), password or passes.password()
+        await self._people.free(name)
+        hashed = await self._passwords.hash(names.password(made))
+        account = await self._people.make(name, hashed)
+        self._report("{by} registered {user}", by=session.needs_user().name, user=account.name)
+        return answers.Password(account.name, "" if password else made)
+
+    async def code(self, session: Session) -> str:
+        """Return a new code, with which one person can register."""
+        code, by = passes.code(), session.needs_user().name
+        await self._store.add_code(passes.kept(code), by, self._now())
+        self._report("{by} made an invitation code", by=by)
+        return code
+
+    # -- passwords -------------------------------------------------------------------------------
+
+    async def change_password(self, session: Session, old: str, new: str) -> None:
+        """Change one's own, and end one's other sessions that came in with it."""
+        user = session.needs_user()
+        self._not_by_token(session)
+        names.password(new)
+        account = await self._account(user.name)
+        if not account.password:
+            raise Refusal(
+                Code.NOT_ALLOWED, "Your password is not kept here; change it where it is."
+            )
+        if await self._identities.vouched(user.name, old) is None:
+            raise Refusal(Code.WRONG_PASSWORD, "That is not the password that you have; try again.")
+        await self._store.set_password(user.key, await self._passwords.hash(new))
+        for each in user.sessions:
+            if each is not session and not self._people.came_by_token(each):
+                self._people.end(each, "Your password was changed; come in with the new one.")
+        self._report("{user} changed their password", user=user.name)
+
+    async def reset(self, session: Session, name: str, password: str | None) -> answers.Password:
+        """Give an account another password. Nobody has any other way in after that: its tokens are
+        good no more, and its sessions end, but for the one that asks."""
+        account = await self._account(name)
+        made = password or passes.password()
+        key, hashed = names.key(account.name), await self._passwords.hash(names.password(made))
+        await self._store.set_password(key, hashed, alone=True)
+        user, by = self._people.by_key.get(key), session.needs_user().name
+        for each in user.sessions if user is not None else ():
+            if each is not session:
+                self._people.end(each, "Your password was changed by who runs the server.")
+        self._report("{by} reset the password of {user}", by=by, user=account.name)
+        return answers.Password(account.name, "" if password else made)
+
+    async def _account(self, name: str) -> Account:
+        key = names.key(names.user(name))
+        account = await self._store.account(key)
+        if account is None or key == names.key(names.OPERATOR):
+            raise Refusal(Code.NO_SUCH_USER, f"{names.user(name)} is not a registered name.")
+        return account
+
+    # -- tokens ----------------------------------------------------------------------------------
+
+    def _not_by_token(self, session: Session) -> None:
+        if self._people.came_by_token(session):
+            raise Refusal(
+                Code.NOT_ALLOWED, "A token is not good for that; log in with your password."
+            )
+
+    async def token(self, session: Session, label: str, where: str | None) -> answers.MadeToken:
+        """Make a token, for one room if that is named."""
+        self._not_by_token(session)
+        user, label = session.needs_user(), names.label(label)
+        room = self._room(session, where) if where is not None else None
+        made = passes.token()
+        number = room.number if room is not None else None
+        await self._store.add_token(passes.kept(made), Token(user.key, label, number, self._now()))
+        self._report("{user} made the token {label}", user=user.name, label=label)
+        return answers.MadeToken(label, made, room.name if room is not None else None)
+
+    def _room(self, session: Session, name: str) -> Room:
+        """Return a room that the session may be in: with the token no password is needed."""
+        room = self._rooms.of(session, name)
+        self._rights.enter(session, room)
+        user = session.needs_user()
+        if not room.is_open and self._rights.rank(user, room) is None:
+            session.needs_room(room)
+        return room
+
+    async def tokens(self, session: Session) -> tuple[answers.TokenInfo, ...]:
+        """Return the tokens of one's own."""
+        found = await self._store.tokens(session.needs_user().key)
+        return tuple(
+            answers.TokenInfo(
+                it.label,
+                self._rooms.find(str(it.room)).name if it.room is not None else None,
+                it.time,
+            )
+            for it in found
+        )
+
+    async def revoke(self, session: Session, label: str) -> int:
+        """End a token, and the sessions that came in with it. Return how many those are."""
+        self._not_by_token(session)
+        user = session.needs_user()
+        sha256 = await self._store.revoke(user.key, label)
+        ended = self._people.end_token(sha256)
+        self._report("{user} revoked the token {label}", user=user.name, label=label)
+        return ended
+
+    # -- who runs the server ---------------------------------------------------------------------
+
+    async def set_operator(self, session: Session, name: str, yes: bool) -> str:
+        """Let an account run the server, or no longer. Return its name."""
+        account = await self._account(name)
+        key, by = names.key(account.name), session.needs_user().name
+        await self._store.set_operator(key, yes)
+        if yes:
+            self._rights.operators.add(key)
+            self._report("{by} made {user} an operator", by=by, user=account.name)
+        else:
+            self._rights.operators.discard(key)
+            self._report("{by} made {user} no operator any more", by=by, user=account.name)
+        return account.name
+
+    async def operators(self) -> tuple[str, ...]:
+        """Return the registered names that run the server."""
+        return tuple(await self._store.operators())

@@ -1,0 +1,113 @@
+"""Asking a person for what nobody is to see typed: passwords, each on a line of its own."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chatservice import names
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import Dialect, Request, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for an argument: `hidden` where it is not to be seen, and `twice` where nobody
+    could see a slip either."""
+
+    arg: str
+    text: str
+    hidden: bool = True
+    twice: bool = False
+
+
+_TEXTS: Mapping[tuple[str, str], str] = {
+    ("password", "old"): "Type the password that you have:",
+    ("password", "new"): "Type the new one:",
+    ("register", "password"): "Type a password to log in with:",
+}
+
+
+def questions(request: Request, by_invitation: bool) -> Iterator[Question]:
+    """Tell what is to be asked for a request that lacks passwords."""
+    command = request.command
+    asks = False
+    for arg in command.arguments(Dialect.TEXT):
+        if arg.secret is not None and arg.name not in request.args:
+            asks = True
+            text = _TEXTS.get((command.name, arg.name))
+            text = text or f"Type the password of {request.args['name']}:"
+            yield Question(arg.name, text, twice=arg.secret is Secret.NEW)
+        elif arg.name == "code" and asks and by_invitation:
+            yield Question("code", "Type your invitation code:", hidden=False)
+
+
+class Asking:
+    """Questions to a person, one line each. An empty one, or `/cancel`, gives up.
+
+    `write` shows a line, `hide` says whether what is typed is to be seen from now on, and `done`
+    gets the request with the answers in it.
+    """
+
+    __slots__ = ("_args", "_done", "_first", "_hide", "_questions", "_request", "_write")
+
+    def __init__(
+        self,
+        request: Request,
+        asked: tuple[Question, ...],
+        write: Callable[[str], None],
+        hide: Callable[[bool], None],
+        done: Callable[[Request], None],
+    ) -> None:
+        self._request = request
+        self._args: dict[str, Any] = dict(request.args)
+        self._questions = asked
+        self._first: str | None = None
+        self._write = write
+        self._hide = hide
+        self._done = done
+        self._ask()
+
+    def _ask(self) -> None:
+        question = self._questions[0]
+        self._hide(question.hidden)
+        self._write(f"* {question.text if self._first is None else 'Type it once more:'}")
+
+    def take(self, text: str) -> bool:
+        """Take an answer. Return whether another one is to come. Raises `Refusal`."""
+        question = self._questions[0]
+        if question.hidden:
+            text = _erased(text)
+        if not text or text == "/cancel":
+            self._hide(False)
+            self._write("* Nothing was done.")
+            return False
+        try:
+            if question.hidden:
+                names.password(text)
+            if self._first is not None and self._first != text:
+                raise Refusal(Code.WRONG_PASSWORD, "The two differ; nothing was done.")
+        except Refusal:
+            self._hide(False)
+            raise
+        if question.twice and self._first is None:
+            self._first = text
+            self._ask()
+            return True
+        self._first = None
+        self._args[question.arg] = text
+        self._questions = self._questions[1:]
+        if self._questions:
+            self._ask()
+            return True
+        self._hide(False)
+        self._done(Request(self._request.command, self._args))
+        return False
+
+
+def _erased(text: str) -> str:
+    """Return what is left of a line in which characters were erased: some telnet programs leave
+    that to who echoes them."""
+    while (shorter := re.sub("[^\x08\x7f][\x08\x7f]|^[\x08\x7f]", "", text, count=1)) != text:
+        text = shorter
+    return text

@@ -1,0 +1,205 @@
+"""What the database knows of accounts: `chatservice.domain.ports.AccountStore`."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+
+from chatservice import limits, names
+from chatservice.domain.log import Log
+from chatservice.domain.ports import Account, Token
+from chatservice.errors import Code, Refusal
+from chatservice.looks import looks
+
+
+class AccountTable:
+    """The tables `account`, `token` and `code` of the database `db`.
+
+    The first two are in memory too, and so is what the names look like: they are looked at by
+    everybody who comes. `change` does a job in the database's thread that may be refused by the
+    disk (`Refusal`, not-stored). Within `commit`, all is stored or nothing. `new_log` makes a log,
+    made at a time, with a last position, and `last_of` tells that of one.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        change: Callable[..., "Deferred[Any]"],
+        commit: Callable[[], AbstractContextManager[None]],
+        new_log: Callable[[int, int], int],
+        last_of: Callable[[int], int],
+    ) -> None:
+        self._db = db
+        self._change = change
+        self._commit = commit
+        self._new_log = new_log
+        self._last_of = last_of
+        self._accounts: dict[str, Account] = {}
+        self._by_inbox: dict[int, Account] = {}
+        self._looks: set[str] = set()
+        for name, password, inbox, shown, operator in db.execute(
+            "SELECT name, password, inbox, shown, operator FROM account"
+        ):
+            self._keep(Account(name, password, inbox, shown, bool(operator)))
+            self._looks |= looks(name)
+        rows = db.execute("SELECT sha256, account, label, log, time FROM token")
+        self._tokens: dict[str, Token] = {sha256: Token(*rest) for sha256, *rest in rows}
+
+    def _keep(self, account: Account) -> None:
+        self._accounts[names.key(account.name)] = self._by_inbox[account.inbox] = account
+
+    # -- in the reactor's thread -----------------------------------------------------------------
+
+    def account(self, key: str) -> Awaitable[Account | None]:
+        """The account of a name's key, or None."""
+        return succeed(self._accounts.get(key))
+
+    def alike(self, wanted: frozenset[str]) -> Awaitable[bool]:
+        """Whether a registered name looks like one that has these looks."""
+        return succeed(not self._looks.isdisjoint(wanted))
+
+    def operators(self) -> Awaitable[Sequence[str]]:
+        """The names of those who run the server."""
+        return succeed(sorted(it.name for it in self._accounts.values() if it.operator))
+
+    async def register(
+        self, name: str, password: str, inbox: Log | None, time: int, code: str | None = None
+    ) -> Account:
+        """Make an account. A guest's `inbox` becomes its own; a `code` is used up."""
+        key, mine = names.key(name), looks(name)
+        if key in self._accounts:
+            raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
+        if not self._looks.isdisjoint(mine):  # or is on its way to be
+            raise Refusal(
+                Code.NAME_TAKEN, f"{name} looks like a registered name; take another one."
+            )
+        self._looks |= mine
+        try:
+            account: Account = await self._change(
+                self._register, key, name, password, inbox, time, code
+            )
+        except BaseException:
+            self._looks -= mine
+            raise
+        self._keep(account)
+        return account
+
+    async def set_password(self, key: str, password: str, alone: bool = False) -> None:
+        """Keep another password; with `alone`, no token is good for the account any more."""
+        await self._change(self._set_password, key, password, alone)
+        self._keep(replace(self._accounts[key], password=password))
+        if alone:
+            self._tokens = {at: it for at, it in self._tokens.items() if it.account != key}
+
+    async def set_operator(self, key: str, operator: bool) -> None:
+        """Let somebody run the server, or no longer."""
+        sql = "UPDATE account SET operator = ? WHERE key = ?"
+        await self._change(self._execute, sql, int(operator), key)
+        self._keep(replace(self._accounts[key], operator=operator))
+
+    def shown(self, positions: Mapping[int, int]) -> None:
+        """Remember up to where inboxes were shown; `write_shown` keeps it."""
+        for inbox, position in positions.items():
+            account = self._by_inbox[inbox]
+            self._keep(replace(account, shown=max(position, account.shown)))
+
+    def token(self, sha256: str) -> Awaitable[Token | None]:
+        """The token that has this SHA-256, or None."""
+        return succeed(self._tokens.get(sha256))
+
+    def tokens(self, key: str) -> Awaitable[Sequence[Token]]:
+        """The tokens of an account, oldest first."""
+        own = (it for it in self._tokens.values() if it.account == key)
+        return succeed(sorted(own, key=lambda it: (it.time, it.label)))
+
+    async def add_token(self, sha256: str, token: Token) -> None:
+        """Let a token be good. Raises `Refusal` (token-exists, too-many)."""
+        own = [it.label for it in self._tokens.values() if it.account == token.account]
+        if token.label in own:
+            raise Refusal(
+                Code.TOKEN_EXISTS,
+                f"There is a token {token.label} already; /revoke it first, or take another label.",
+            )
+        if len(own) >= limits.TOKENS:
+            raise Refusal(
+                Code.TOO_MANY, f"You have {limits.TOKENS} tokens; /revoke one of them first."
+            )
+        self._tokens[sha256] = token
+        sql = "INSERT INTO token (sha256, account, label, log, time) VALUES (?, ?, ?, ?, ?)"
+        try:
+            await self._change(self._execute, sql, sha256, *token)
+        except BaseException:
+            self._tokens.pop(sha256, None)
+            raise
+
+    async def revoke(self, key: str, label: str) -> str:
+        """End a token; answer with its SHA-256. Raises `Refusal` (no-such-token)."""
+        wanted = (key, label)
+        found = (at for at, it in self._tokens.items() if (it.account, it.label) == wanted)
+        sha256 = next(found, None)
+        if sha256 is None:
+            raise Refusal(
+                Code.NO_SUCH_TOKEN, f"You have no token {label[:32]}; /tokens lists those you have."
+            )
+        await self._change(self._execute, "DELETE FROM token WHERE sha256 = ?", sha256)
+        self._tokens.pop(sha256, None)
+        return sha256
+
+    def add_code(self, sha256: str, who: str, time: int) -> Awaitable[None]:
+        """Let a code be good for one registration."""
+        sql = "INSERT INTO code (code, who, time) VALUES (?, ?, ?)"
+        return self._change(self._execute, sql, sha256, who, time)
+
+    def code(self, sha256: str) -> Awaitable[bool]:
+        """Whether a code is good."""
+        return self._change(self._has_code, sha256)
+
+    # -- in the database's thread ----------------------------------------------------------------
+
+    def write_shown(self, positions: Mapping[int, int]) -> None:
+        """Keep up to where inboxes were shown, within the commit that is under way."""
+        self._db.executemany(
+            "UPDATE account SET shown = max(shown, ?) WHERE inbox = ?",
+            ((position, log) for log, position in positions.items()),
+        )
+
+    def _execute(self, sql: str, *values: Any) -> None:
+        with self._commit():
+            self._db.execute(sql, values)
+
+    def _has_code(self, sha256: str) -> bool:
+        sql = "SELECT 1 FROM code WHERE code = ?"
+        return self._db.execute(sql, (sha256,)).fetchone() is not None
+
+    def _register(
+        self, key: str, name: str, password: str, inbox: Log | None, time: int, code: str | None
+    ) -> Account:
+        if code is not None and not self._has_code(code):
+            raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; ask for another.")
+        with self._commit():
+            if code is not None:
+                self._db.execute("DELETE FROM code WHERE code = ?", (code,))
+            shown = self._last_of(inbox.id) if inbox is not None else 0
+            log = self._new_log(time, shown)  # its blocks may be older than the last notes
+            if inbox is not None:
+                self._take_over(inbox.id, log)
+            self._db.execute(
+                "INSERT INTO account (key, name, password, inbox, shown) VALUES (?, ?, ?, ?, ?)",
+                (key, name, password, log, shown),
+            )
+        if inbox is not None:
+            inbox.id = log  # here, so that no batch in between goes where nobody looks
+        return Account(name, password, log, shown)
+
+    def _take_over(self, guest: int, log: int) -> None:
+        for table in ("block", "said"):
+            self._db.execute(f"UPDATE {table} SET log = ? WHERE log = ?", (log, guest))
+
+    def _set_password(self, key: str, password: str, alone: bool) -> None:
+        with self._commit():
+            self._db.execute("UPDATE account SET password = ? WHERE key = ?", (password, key))
+            if alone:
+                self._db.execute("DELETE FROM token WHERE account = ?", (key,))
