@@ -33,6 +33,11 @@ UPLOADS_OF_ALL = 256
 UNFINISHED_UPLOADS = 16
 """Uploads of one user that stopped half-way and are kept; beyond that, the oldest goes."""
 
+RESERVED_SHARE = 0.5
+"""Of the room on the disk that others have not reserved, what one user's uploads may have reserved
+and not written yet: else who declares all of it, and sends nothing, would have every other upload
+refused for as long as `STALLED_SECONDS`."""
+
 FREE_BYTES = 100 * 10**6
 """Bytes that must stay free on the disk of the files: talk is to be stored when no file can be."""
 

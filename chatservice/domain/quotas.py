@@ -78,12 +78,27 @@ class Quotas:
                     f"{whose} room for {shown(max(left, 0))} more, of {shown(bound)}; remove a "
                     "file, or send a smaller one.",
                 )
-        left = used.free - self.bounds.free - sum(it.missing for it in others)
+        self._check_disk(declared, have, used.free, others)
+
+    def _check_disk(
+        self, declared: Declared, have: int, free: int, others: list[Reservation]
+    ) -> None:
+        who = names.key(declared.who)
+        mine = sum(it.missing for it in others if names.key(it.declared.who) == who)
+        left = free - self.bounds.free - sum(it.missing for it in others)
+        share = int((left + mine) * limits.RESERVED_SHARE) - mine
         if declared.size - have > left:
             raise Refusal(
                 Code.DISK_FULL,
                 f"The server's disk has room for {shown(max(left, 0))} only; send a smaller file, "
                 "or ask its operator to make room.",
+            )
+        if declared.size - have > share:
+            raise Refusal(
+                Code.DISK_FULL,
+                f"The server's disk has room for {shown(left)}, of which you may take "
+                f"{shown(max(share, 0))} at once; send a smaller file, wait for another upload of "
+                "yours to end, or ask its operator to make room.",
             )
 
     def _check_size(self, declared: Declared) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 
 import pytest
 
@@ -303,6 +304,20 @@ def test_the_disk(start_server, connect, enter):
     alice.send_raw(b"/put a 5\nhello/files\n")
     assert alice.expect("! ").startswith("! The server's disk has room for 0 bytes only;")
     alice.expect("0 files")
+
+
+def test_one_who_declares_all_of_the_disk(server, connect, enter, program):
+    """Is refused, also in two parts; and while what may be is reserved, others go on."""
+    tenth = shutil.disk_usage(server.files).free // 10
+    code, sentence = refused(program, size=7 * tenth)
+    assert (code, "of which you may take" in sentence) == ("disk-full", True)
+    program.ask(do="put", room="lab", name="a", size=4 * tenth)
+    carrier(server, connect, f"PUT {program.event('ok')['ticket']}", DATA[:1_000_000])
+    while not left(server):
+        pass
+    assert "of which you may take" in refused(program, size=4 * tenth)[1]
+    bob = enter("bob")
+    assert put(bob, "a", DATA) == mark("a", DATA)
 
 
 def test_too_many_at_once(start_server, connect):
