@@ -33,6 +33,14 @@ UPLOADS_OF_ALL = 256
 UNFINISHED_UPLOADS = 16
 """Uploads of one user that stopped half-way and are kept; beyond that, the oldest goes."""
 
+UNFINISHED_UPLOADS_OF_ALL = 1000
+"""Uploads of all users that stopped half-way and are kept; beyond that, the one goes on which
+nothing has moved for longest. Guests may come under any number of names."""
+
+UNFINISHED_SHARE = 0.5
+"""Of the room on the disk that there would be without them, what those may take; but the last one
+stays, however large it is."""
+
 RESERVED_SHARE = 0.5
 """Of the room on the disk that others have not reserved, what one user's uploads may have reserved
 and not written yet: else who declares all of it, and sends nothing, would have every other upload

@@ -8,13 +8,14 @@ server.
 
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -186,9 +187,35 @@ class Partials:
         self._known[_key(declared)] = partial
         return partial
 
-    def _ended(self, partial: Partial, may_go_on: bool) -> "Deferred[Any]":
+    def _ended(self, partial: Partial, keep: bool) -> "Deferred[Any]":
         """Nothing more is written to it now."""
-        return succeed(None) if may_go_on and partial.have else self._forget(partial)
+        key = _key(partial.declared)
+        if not (keep and partial.have and self._known.get(key) is partial):
+            return self._forget(partial)
+        self._known[key] = self._known.pop(key)
+        return gatherResults(self._drop_beyond())
+
+    def _drop_beyond(self) -> "list[Deferred[Any]]":
+        """Keep no more than may be: the last ones are those on which something moved last."""
+        dropping = []
+        idle = [it for it in self._known.values() if not it.is_busy]
+        count, taken = len(idle), sum(it.have for it in idle)
+        most = (shutil.disk_usage(self._folder).free + taken) * limits.UNFINISHED_SHARE
+        for partial in idle[:-1]:
+            if count <= limits.UNFINISHED_UPLOADS_OF_ALL and taken <= most:
+                break
+            dropping.append(self._let_go(partial, "others have come that take its place"))
+            count, taken = count - 1, taken - partial.have
+        return dropping
+
+    def _let_go(self, partial: Partial, why: str) -> "Deferred[Any]":
+        self.log.info(
+            "dropped what came of {file}, of {user}: {why}",
+            file=partial.declared.name,
+            user=partial.declared.who,
+            why=why,
+        )
+        return self._forget(partial)
 
     def _forget(self, partial: Partial) -> "Deferred[Any]":
         key = _key(partial.declared)
@@ -241,12 +268,7 @@ class Partials:
 
     def _drop_if(self, changed: float, partial: Partial, before: float) -> None:
         if changed < before and not partial.is_busy:
-            self.log.info(
-                "dropped what came of {file}, which {user} did not go on with",
-                file=partial.declared.name,
-                user=partial.declared.who,
-            )
-            self._forget(partial)
+            self._let_go(partial, "nobody went on with it")
 
 
 def _check_offset(offset: int, have: int) -> None:

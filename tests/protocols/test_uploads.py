@@ -5,10 +5,13 @@ import hashlib
 import os
 import re
 import shutil
+import sqlite3
+import time
 
 import pytest
 
 from tests.protocols.test_files import carried, enter, get, mark, program, put
+from tests.running import PATIENCE
 
 __all__ = ["enter", "program"]
 
@@ -42,6 +45,30 @@ def left(server):
     with contextlib.suppress(FileNotFoundError):  # it went meanwhile
         return [path.stat().st_size for path in (server.files / ".partial").iterdir()]
     return left(server)
+
+
+def descriptors(server):
+    """Return how many connections and shared files a server has open."""
+    count, folder = 0, f"/proc/{server.process.pid}/fd"
+    for number in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            target = os.readlink(f"{folder}/{number}")
+            count += target.startswith(("socket:", str(server.files)))
+    return count
+
+
+def rows(server):
+    """Return how many uploads are known that were begun."""
+    with contextlib.closing(sqlite3.connect(server.data / "chat.sqlite")) as db:
+        return db.execute("SELECT count(*) FROM partial").fetchone()[0]
+
+
+def wait(until):
+    """Wait until something holds."""
+    patience = time.monotonic() + PATIENCE
+    while not until():
+        assert time.monotonic() < patience, "it does not come to that"
+        time.sleep(0.01)
 
 
 def test_by_ticket_and_through_a_kill(server, connect, enter, program):
@@ -339,6 +366,32 @@ def test_too_many_at_once(start_server, connect):
     carriers[0].send_raw(DATA[1000:])
     carriers[0].expect("= ")
     assert asked(bot, "c", b"c")["ticket"]
+
+
+def test_a_thousand_that_are_begun_and_abandoned(start_server, connect):
+    """By as many names: what is kept of them is bounded, nothing is reserved or open any more, and
+    the next upload goes on as ever."""
+    server = start_server("--room", "lab", UNFINISHED_UPLOADS_OF_ALL=20)
+    alice = connect(server, "alice")
+    before = descriptors(server)
+    hundredth = shutil.disk_usage(server.files).free // 100
+    for number in range(1000):
+        bare = connect(server)
+        sha256 = hashlib.sha256(b"%d" % number).hexdigest()
+        words = f"guest{number}\n/put big {hundredth} {sha256}\n".encode()
+        bare.send_raw(words + DATA[:50_000])
+        bare.close()
+        if number % 100 == 0:
+            alice.send("/who")  # who reads nothing is asked for nothing
+            alice.expect("* ")
+    wait(lambda: descriptors(server) == before)
+    wait(lambda: 0 < len(left(server)) == rows(server) <= 20)
+    assert max(left(server)) <= 50_000
+    alice.send_raw(f"/put a {len(DATA)} {SHA256}\n".encode() + DATA)
+    assert alice.expect("= ") == mark("a", DATA)
+    half = 45 * hundredth
+    alice.send_raw(f"/put b {half}\n".encode())
+    alice.expect("* Send its")
 
 
 def test_transfers_are_listed_and_cancelled(server, connect, enter, program):

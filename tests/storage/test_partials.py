@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import shutil
 
 import pytest
 import pytest_twisted
@@ -196,6 +197,36 @@ async def test_a_thousand_that_were_begun_and_left(shelves, monkeypatch):
         "file19",
     ]
     assert len(shelves.partials()) == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_all_users_only_so_many_are_kept(shelves, monkeypatch):
+    """Those on which something moved last; one that somebody writes to never goes."""
+    monkeypatch.setattr(limits, "UNFINISHED_UPLOADS_OF_ALL", 3)
+    busy = await begun(shelves, what=declared(who="busy"))
+    whats = [declared(who=f"user{number}") for number in range(5)]
+    for what in (*whats[:3], whats[0], *whats[3:]):
+        await stop(await begun(shelves, what=what))
+    have = [await shelves.folders.have(what) for what in whats]
+    assert have == [300_000, 0, 0, 300_000, 300_000]
+    assert len(shelves.partials()) == 4
+    await stop(busy)
+    assert await shelves.folders.have(declared(who="busy")) == 300_000
+    assert await shelves.folders.have(whats[0]) == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_all_users_only_so_much_is_kept(shelves, monkeypatch):
+    """A share of the disk; the last one stays also where that is more."""
+    share = 700_000 / shutil.disk_usage(shelves.path).free
+    monkeypatch.setattr(limits, "UNFINISHED_SHARE", share)
+    whats = [declared(who=f"user{number}") for number in range(4)]
+    for what in whats[:3]:
+        await stop(await begun(shelves, what=what))
+    assert [await shelves.folders.have(what) for what in whats] == [0, 300_000, 300_000, 0]
+    await stop(await begun(shelves, DATA[:900_000], what=whats[3]))
+    assert [await shelves.folders.have(what) for what in whats] == [0, 0, 0, 900_000]
+    assert len(shelves.partials()) == 1
 
 
 @pytest_twisted.ensureDeferred
