@@ -3,6 +3,7 @@
 import pytest
 
 from chatservice.errors import Code
+from tests.running import Door
 
 SECRET = "unrepeatable"
 
@@ -245,3 +246,20 @@ def test_one_erases_what_one_said_oneself(enter, owner):
     assert code(owner, do="erase", room="studio", position=0) == Code.NO_SUCH_ENTRY
     assert code(owner, do="erase", room="studio", position=1 << 50) == Code.NO_SUCH_ENTRY
     assert ok(owner, do="record", room="studio")["deeds"] == []
+
+
+def test_operators_do_it_everywhere(server, connect, enter, owner):
+    """In any room, over its owner; out of the lobby is off the server; all can be told at once."""
+    operator = Door(server)
+    ok(operator, do="kick", room="studio", user="founder", text="a test")
+    assert ok(operator, do="rooms")["rooms"][-1]["users"] == 0
+    eve = connect(server, "eve")
+    ok(operator, do="broadcast", text="we stop at five")
+    assert eve.expect("tells all") == "* operator tells all: we stop at five"
+    ok(operator, do="ban", room="lobby", user="eve")
+    assert eve.rest().endswith(b"* operator has put you off this server.\n")
+    again = connect(server)
+    assert code(again, do="hello", name="eve") == Code.BANNED
+    ok(operator, do="ban", room="lobby", user="127.0.0.1", time="1s")
+    while code(again, do="hello", name="adam") == Code.BANNED:
+        pass
