@@ -484,7 +484,7 @@ class ChatProtocol(LineStream):
             if isinstance(result, Failure) and result.check(ConnectionLost):
                 return
             if outgoing.left:  # what was promised cannot be kept, and what follows is not lines
-                why = result.getErrorMessage() if isinstance(result, Failure) else "it has shrunk"
+                why = result.getErrorMessage() if isinstance(result, Failure) else "it has changed"
                 name = outgoing.mark.name
                 self.log.warn("not all of {file} could be sent: {why}", file=name, why=why)
                 self.transport.abortConnection()

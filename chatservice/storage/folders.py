@@ -84,7 +84,7 @@ class Folders:
         table: FileTable,
         partial_seconds: float = limits.PARTIAL_SECONDS,
     ) -> None:
-        self.root = root
+        self.root = root = root.resolve()  # it may be a link, and nothing in it
         self._reactor = reactor
         self._table = table
         self._putting = Alone()

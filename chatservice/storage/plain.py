@@ -43,10 +43,14 @@ class OpenFile:
         self.left = mark.size
         self._file = file
         self._ahead = 0
+        self._mtime = os.fstat(file.fileno()).st_mtime_ns
 
     def read(self, count: int) -> bytes:
-        """Return the next bytes."""
+        """Return the next bytes; never the last ones of a file that was changed meanwhile: so
+        nobody takes for whole what is of two contents."""
         data = self._file.read(min(count, self.left))
+        if len(data) == self.left and os.fstat(self._file.fileno()).st_mtime_ns != self._mtime:
+            return b""
         self.left -= len(data)
         self._read_ahead()
         return data
@@ -78,13 +82,18 @@ class OpenFile:
 def scan(folder: Path) -> Iterator[tuple[str, int, int]]:
     """Iterate over name, size and mtime of what may be served of a folder: plain files, no links,
     in no order."""
-    if folder.is_symlink():  # it may lead anywhere
+    if leads_elsewhere(folder):
         return
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if names.is_file(entry.name) and entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
                 yield entry.name, status.st_size, status.st_mtime_ns
+
+
+def leads_elsewhere(folder: Path) -> bool:
+    """Whether a folder, or the one that it is in, is a link, which may lead anywhere."""
+    return folder.is_symlink() or folder.parent.is_symlink()
 
 
 def open_plain(path: Path) -> tuple[IO[bytes], int, int]:
@@ -124,7 +133,7 @@ def hash_of(file: IO[bytes]) -> "hashlib._Hash":
 
 def status(path: Path) -> tuple[int, int] | None:
     """Return size and mtime of a plain file; None if there is none."""
-    if path.parent.is_symlink():
+    if leads_elsewhere(path.parent):
         return None
     try:
         found = os.lstat(path)
@@ -141,6 +150,8 @@ def version_path(folder: Path, name: str, version: int) -> Path:
 def old_versions(folder: Path, name: str) -> list[tuple[int, int, int]]:
     """Return number, size and mtime of the versions of a file that are not the newest any more."""
     found = []
+    if leads_elsewhere(folder / VERSIONS / name):
+        return []
     try:
         with os.scandir(folder / VERSIONS / name) as entries:
             for entry in entries:
@@ -187,7 +198,7 @@ def place(part: Path, folder: Path, name: str, there: int) -> int:
 
 def make_folders(folder: Path) -> None:
     """Make a folder that outlasts a power cut. Raises OSError for one that is a link."""
-    if folder.is_symlink():
+    if leads_elsewhere(folder):
         raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(folder))
     new = [it for it in (folder, *folder.parents) if not it.exists()]
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Files, up and down: on the connection one talks on, and on one of their own."""
 
+import contextlib
 import hashlib
 import os
 
@@ -194,6 +195,63 @@ def test_what_the_operator_drops_in(server, enter):
             assert bob.line().startswith("! ")
     bob.send("/remove plain")
     assert bob.line() == "! plain was not shared by you; ask who did."
+
+
+@pytest.mark.parametrize("place", ["lab", ".inboxes", "lab/.versions"])
+def test_links_lead_nowhere(server, enter, tmp_path, place):
+    """Where a folder of a shelf is a link, nothing is read, written or removed behind it."""
+    bob = enter("bob")
+    bob.send("/register secret")
+    bob.expect("is your name from now on")
+    put(bob, "old", b"one")
+    there = server.files / place
+    behind = tmp_path / "elsewhere"
+    (behind / "bob" / "a").mkdir(parents=True)
+    for name in ("plain", "bob/plain", "bob/a/1"):
+        (behind / name).write_bytes(b"secret")
+    if there.exists():
+        there.rename(tmp_path / "before")
+    there.symlink_to(behind)
+    shelf = "@/" if place == ".inboxes" else ""
+    for name in ("plain", "a #1", "bob #1"):
+        bob.send(f"/get {shelf}{name}", f"/remove {shelf}{name}")
+        for _ in range(2):
+            assert bob.line().startswith("! There is no ")
+    bob.send("/files @" if shelf else "/files")
+    assert bob.line().startswith("* 1 file" if place == "lab/.versions" else "* 0 files")
+    bob.send_raw(f"/put old 3 {'@bob' if shelf else ''}\n".encode() + b"two")
+    assert bob.expect("! ") == "! The server could not store old; try again later."
+    assert sorted(path.name for path in behind.rglob("*")) == ["1", "a", "bob", "plain", "plain"]
+
+
+def test_a_file_that_is_changed_while_it_is_fetched(server, enter, program):
+    """Does not pass for whole: its last bytes are not sent, and the connection ends."""
+    (server.files / "lab").mkdir(exist_ok=True)
+    path = server.files / "lab" / "big"
+    with path.open("wb") as file:
+        file.truncate(1 << 26)
+    os.utime(path, (1, 1))
+    bob = enter("bob")
+    bob.send("/get big")
+    bob.expect("= 67108864 ")
+    assert bob.read(1000) == bytes(1000)
+    with path.open("r+b") as file:
+        file.write(b"edited in place")
+    with contextlib.suppress(ConnectionError):
+        assert len(bob.rest()) < (1 << 26) - 1000
+    server.log.expect("not all of big could be sent: it has changed")
+
+
+def test_a_ticket_that_is_too_old(start_server, connect):
+    """Is worth nothing, and is said to be so."""
+    server = start_server("--room", "lab", TICKET_SECONDS=-1.0)
+    bot = connect(server)
+    for fields in ({"do": "hello", "name": "bot"}, {"do": "join", "room": "lab"}):
+        bot.ask(**fields)
+        bot.event("ok")
+    bot.ask(do="put", room="lab", name="a", size=5)
+    said = carried(server, connect, "PUT", bot.event("ok")["ticket"], data=b"hello")
+    assert said.startswith(b"! That ticket is not good: it was used, is too old, or never was;")
 
 
 def test_other_shelves(enter):

@@ -138,6 +138,9 @@ def test_the_longest_line(alice, eve, end):
 REFUSED = {
     **{f"{name[:8]!a}": (f"/put {name} 7", "! A ") for name in CLIMBING},
     "quoted": ('/put "../a b" 7', "no slashes"),
+    "a drive": ("/put C:x 7", "without a drive letter"),
+    "encoded": ("/put ..%2fx 7", "an encoded slash"),
+    "encoded twice": ("/put %252e%252e%252fx 7", "an encoded slash"),
     "nobody": ("/put x 7 @nobody", "Nobody called nobody"),
     "its SHA-256": (f"/put x 7 {'0' * 64}", "has the SHA-256"),
 }
@@ -239,7 +242,12 @@ JSON = [
     ({"do": "register", "password": "x"}, None),
     ({"do": "register", "password": "x"}, Code.ALREADY_REGISTERED),
     ({"do": "join", "room": "lobby"}, None),
-    ({"do": "put", "room": "lobby", "name": "../x", "size": 5}, Code.BAD_FILE_NAME),
+    *(
+        ({"do": "put", "room": "lobby", "name": name, "size": 5}, Code.BAD_FILE_NAME)
+        for name in ("../x", "..", "/x", "..\\x", "C:x", "%2e%2e", "..%2Fx", "a%00b")
+    ),
+    ({"do": "put", "room": "lobby", "name": "a\0b", "size": 5}, Code.BAD_LINE),
+    ({"do": "put", "room": "lobby", "name": "x", "size": 10**15}, Code.DISK_FULL),
     ({"do": "put", "room": "lobby", "name": "x", "size": 1 << 51}, Code.TOO_LARGE),
     ({"do": "put", "room": "lobby", "name": "x", "size": 1.0}, Code.BAD_ARGUMENT),
     ({"do": "get", "room": "lobby", "name": "x"}, Code.NO_SUCH_FILE),

@@ -224,3 +224,38 @@ async def test_a_guest_leaves_while_their_file_is_put_on_their_shelf(inside, mon
     assert said.startswith("! bob has left, and what is sent to a guest goes with them")
     assert not list((inside.path / "files" / ".guests").iterdir())
     assert inside.holds_nothing()
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["begins", "fails"])
+@pytest.mark.parametrize("noticed", [True, False], ids=["noticed", "unnoticed"])
+@pytest_twisted.ensureDeferred
+async def test_a_connection_is_lost_while_its_upload_begins(inside, monkeypatch, works, noticed):
+    """Whether it could have begun or not: nothing stays open or reserved, and the next one goes
+    on."""
+    beginning, waiting = Deferred(), []
+    receive = inside.shelves.receive
+
+    async def receive_later(*args):
+        waiting.append(args)
+        await beginning
+        return await receive(*args)
+
+    monkeypatch.setattr(inside.shelves, "receive", receive_later)
+    bare, connection = await inside.connect("alice", "/put a 5", "hel")
+    await until(lambda: waiting)
+    assert len(inside.chat.files.quotas.held) == 1
+    if noticed:  # a connection that waits is not read
+        connection.transport.abortConnection()
+        await until(lambda: connection not in inside.factory.connections)
+    else:
+        cut(bare)
+    if works:
+        beginning.callback(None)
+    else:
+        beginning.errback(OSError(28, "No space left on device"))
+    await until(inside.holds_nothing)
+    monkeypatch.undo()
+    again, _ = await inside.connect("bob")
+    again.send_raw(b"/put a 5\nhello")
+    assert (await deferToThread(again.expect, "= ")).startswith("= 5 ")
+    await until(lambda: not list((inside.path / "files" / ".partial").iterdir()))

@@ -12,6 +12,7 @@ import pytest
 
 from tests.protocols.test_files import carried, enter, get, mark, program, put
 from tests.running import PATIENCE
+from tests.securing import Secured
 
 __all__ = ["enter", "program"]
 
@@ -198,6 +199,20 @@ def test_offsets_that_cannot_be(server, connect, enter, program):
     while program.event("message")["text"] != "here":
         pytest.fail("a file's bytes were taken for talk")
     assert carried(server, connect, "PUT", asked(program)["ticket"], 4).startswith(b"! Only 0 of")
+
+
+def test_a_file_that_changed_between_its_halves(server, connect, enter, program):
+    """Is not what was promised: nothing of it is kept, and the next try begins anew."""
+    carried(server, connect, "PUT", asked(program)["ticket"], data=DATA[:1_500_000])
+    said = carried(
+        server, connect, "PUT", asked(program)["ticket"], 1_500_000, data=DATA[:1_500_000]
+    )
+    assert said.startswith(b"! What came has the SHA-256 ")
+    assert b"nothing was kept. If the file was changed while it was sent, send it again." in said
+    assert asked(program)["offset"] == 0
+    assert left(server) == []
+    program.ask(do="files", room="lab")
+    assert program.event("ok")["files"] == []
 
 
 def test_what_is_here_is_not_sent_again(server, connect, enter, program):
@@ -461,6 +476,29 @@ def test_a_file_that_is_still_coming(server, connect, enter, program):
     up.send_raw(DATA[1_000_000:])
     up.expect("= ")
     assert down.rest() == DATA[700_000:]
+
+
+def test_a_file_that_is_still_coming_over_tls(start_server, connect):
+    """As without: what is there comes at once, and the last byte in the end."""
+    server = start_server("--room", "lab", "--tls", "auto")
+    bot = connect(server)
+    for fields in ({"do": "hello", "name": "bot"}, {"do": "join", "room": "lab"}):
+        bot.ask(**fields)
+        bot.event("ok")
+    up = carrier(server, connect, f"PUT {asked(bot)['ticket']}", DATA[:1_000_000])
+    answer = {}
+    while answer.get("event") != "ok":
+        bot.ask(do="get", room="lab", name="a", arriving=True)
+        answer = bot.event()
+    down = Secured(server.port)
+    down.send(f"GET {answer['ticket']}")
+    assert down.read(700_000) == DATA[:700_000]
+    up.send_raw(DATA[1_000_000:2_900_000])
+    assert down.read(2_000_000) == DATA[700_000:2_700_000]
+    up.send_raw(DATA[2_900_000:])
+    up.expect("= ")
+    assert down.rest() == DATA[2_700_000:]
+    down.close()
 
 
 def test_another_file_of_that_name_comes_too(server, connect, enter, program):
