@@ -253,6 +253,16 @@ def test_following_a_room(server, reader, run, connect):
     assert out.lines in (["4 again four"], ["3 again three", "4 again four"])
 
 
+def test_a_script_with_a_token(server, reader, connect, tmp_path):
+    """It is in the one room that its token is for."""
+    alice = connect(server, "alice")
+    alice.send("/register sesame", "/token deploy lab")
+    (tmp_path / "token").write_text(alice.expect("* deploy: ").split()[-1] + "\n")
+    said = shell(EXAMPLES["token"], server, tmp_path, NCS[0])
+    assert b'"event":"error"' not in said
+    assert reader.expect("alice: ") == "alice: deployed"
+
+
 # -- operating -------------------------------------------------------------------------------------
 
 
@@ -272,3 +282,22 @@ def test_a_backup_while_the_server_runs(server, reader, start_server, tmp_path):
     bare.send("alice", "/join lab", "/history")
     bare.expect("#1] reader: keep this")
     bare.close()
+
+
+def test_telling_the_server_something(server, reader, connect):
+    """Every line of the page does what it says."""
+    alice, eve = connect(server, "alice"), connect(server, "eve")
+    alice.send("/register sesame")
+    alice.expect("* alice is your name")
+    eve.send("/join lab")
+    reader.expect("* eve came in")
+    for line in EXAMPLES["chatctl"].splitlines():
+        words = shlex.split(line, comments=True)
+        assert words[:3] == ["env/bin/chatctl", "--data", "chat-data"]
+        command = [sys.executable, "-m", "chatservice.chatctl", *words[1:]]
+        done = subprocess.run(
+            command, cwd=server.folder, env=environment(), capture_output=True, timeout=PATIENCE
+        )
+        assert done.returncode == 0, done.stderr
+    reader.expect("eve")
+    assert reader.expect("tells all") == "* operator tells all: We restart in five minutes."

@@ -23,6 +23,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question, of_room, questions
 
 OWN_HELP = {
     "/put": "/put PATH [@USER] - sends a file, to the room or to one user; also: -file PATH, "
@@ -115,13 +116,28 @@ class Person:
             if file is not None:
                 self._send(file)
                 return "put"
-            request = typed.parse(line)
+            request = typed.parse(line, asks=self._screen.interactive)
+            if request is not None:
+                request = await self._complete(request, tuple(questions(request, False)))
         except Refusal as refusal:
             self.refused(refusal)
             return None
         if request is None or not await self.do(request):
             return None
         return request.command.name
+
+    async def _complete(self, request: Request, asked: tuple[Question, ...]) -> Request | None:
+        """Ask for the passwords that a request lacks. Return it with them; None if it is given up.
+        Raises `Refusal`."""
+        args = dict(request.args)
+        for question in asked:
+            answer = await self._screen.line(f"{question.text} ", question.hidden)
+            if not answer:
+                return None
+            if question.twice and answer != await self._screen.line(f"{ONCE_MORE} ", True):
+                raise DIFFER
+            args[question.arg] = answer
+        return Request(request.command, args)
 
     async def do(self, request: Request) -> bool:
         """Do what a request asks for. Return whether it was done; a refusal is shown."""
@@ -170,9 +186,15 @@ class Person:
         room, password = request.args.get("room"), request.args.get("password")
         try:
             joined = await self.session.move(request.command.name, room, password)
-        except Refusal:
+        except Refusal as refusal:
             self._astray = self._scripted
-            raise
+            again = None
+            if refusal.code is Code.PASSWORD_NEEDED and self._screen.interactive:
+                again = await self._complete(request, (of_room(request.args["room"]),))
+            if again is None:
+                raise
+            await self._move(again)
+            return
         self._astray = False
         self.answered(joined)
         self.transfers.entered(joined.room)
@@ -219,7 +241,10 @@ class Person:
         self.answered(await self.session.become(**request.args))
 
     async def _register(self, request: Request) -> None:
-        self.answered(await self.session.register(request.args["password"]))
+        self.answered(await self.session.register(**request.args))
+
+    async def _password(self, request: Request) -> None:
+        self.answered(await self.session.change_password(**request.args))
 
     async def _away(self, request: Request) -> None:
         self.answered(await self.session.away(request.args.get("text")))
@@ -251,6 +276,7 @@ _OWN: dict[str, Callable[[Person, Request], Awaitable[None]]] = {
     "nick": Person._become,
     "login": Person._become,
     "register": Person._register,
+    "password": Person._password,
     "away": Person._away,
     "ignore": Person._ignore,
     "help": Person._help,

@@ -204,11 +204,18 @@ class Session:
         self._became(welcome, password)
         return welcome  # type: ignore[no-any-return]
 
-    async def register(self, password: str) -> answers.Answer:
-        """Keep one's name, with a password."""
-        done: answers.Answer = await self.ask("register", password=password)
+    async def register(self, password: str, code: str | None = None) -> answers.Answer:
+        """Keep one's name, with a password, and a code where one is needed."""
+        done: answers.Answer = await self.ask("register", password=password, code=code)
         self._password = password
         self.conversation.registered = True
+        return done
+
+    async def change_password(self, old: str, new: str) -> answers.Answer:
+        """Have another password."""
+        done: answers.Answer = await self.ask("password", old=old, new=new)
+        if self._password == old:  # and not a token
+            self._password = new
         return done
 
     async def away(self, text: str | None) -> answers.Answer:

@@ -19,7 +19,10 @@ REDRAW_SECONDS = 0.05
 """How long lines are gathered before the screen is drawn again: quicker than an eye, and few enough
 times a second to keep up with a busy room."""
 
-SECRETS = ("/login", "/register", "/join", "/create")
+SECRETS = (
+    *("/login", "/register", "/signup", "/password", "/reset", "/account"),
+    *("/join", "/create", "/access"),
+)
 """Commands that may hold a password, and are not remembered."""
 
 

@@ -358,6 +358,8 @@ class People:
     ) -> answers.Welcome:
         """Make an account, and a session its user's."""
         await self.free(name)
+        if session.gone:  # nobody would know
+            raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         user = await self._user(names.key(name), name, None, None, None, session)
         try:
             await self.keep(user, hashed, code)

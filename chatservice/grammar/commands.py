@@ -168,7 +168,7 @@ _ROWS = (
         "says who one is; comes first",
         (
             Arg("name", Form.WORD, "the user's name"),
-            Arg("password", Form.WORD, "of a registered name", True),
+            Arg("password", Form.WORD, "of a registered name, or a token in its place", True),
             Arg("token", Form.WORD, "of an earlier `hello`, to take the name over", True),
             Arg("after", Form.NUMBER, "inbox: what comes after that position", True),
         ),

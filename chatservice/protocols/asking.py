@@ -1,45 +1,13 @@
 """Asking a person for what nobody is to see typed: passwords, each on a line of its own."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from chatservice import names
-from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Dialect, Request, Secret
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked for an argument: `hidden` where it is not to be seen, and `twice` where nobody
-    could see a slip either."""
-
-    arg: str
-    text: str
-    hidden: bool = True
-    twice: bool = False
-
-
-_TEXTS: Mapping[tuple[str, str], str] = {
-    ("password", "old"): "Type the password that you have:",
-    ("password", "new"): "Type the new one:",
-    ("register", "password"): "Type a password to log in with:",
-}
-
-
-def questions(request: Request, by_invitation: bool) -> Iterator[Question]:
-    """Tell what is to be asked for a request that lacks passwords."""
-    command = request.command
-    asks = False
-    for arg in command.arguments(Dialect.TEXT):
-        if arg.secret is not None and arg.name not in request.args:
-            asks = True
-            text = _TEXTS.get((command.name, arg.name))
-            text = text or f"Type the password of {request.args['name']}:"
-            yield Question(arg.name, text, twice=arg.secret is Secret.NEW)
-        elif arg.name == "code" and asks and by_invitation:
-            yield Question("code", "Type your invitation code:", hidden=False)
+from chatservice.errors import Refusal
+from chatservice.grammar.commands import Request
+from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question
 
 
 class Asking:
@@ -71,7 +39,7 @@ class Asking:
     def _ask(self) -> None:
         question = self._questions[0]
         self._hide(question.hidden)
-        self._write(f"* {question.text if self._first is None else 'Type it once more:'}")
+        self._write(f"* {question.text if self._first is None else ONCE_MORE}")
 
     def take(self, text: str) -> bool:
         """Take an answer. Return whether another one is to come. Raises `Refusal`."""
@@ -86,7 +54,7 @@ class Asking:
             if question.hidden:
                 names.password(text)
             if self._first is not None and self._first != text:
-                raise Refusal(Code.WRONG_PASSWORD, "The two differ; nothing was done.")
+                raise DIFFER
         except Refusal:
             self._hide(False)
             raise

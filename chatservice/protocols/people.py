@@ -15,7 +15,8 @@ from chatservice.entries import FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import COMMANDS, Need, Request
-from chatservice.protocols.asking import Asking, Question, questions
+from chatservice.grammar.questions import Question, of_room, questions
+from chatservice.protocols.asking import Asking
 from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
@@ -152,8 +153,7 @@ class Person:
         def refuse(refusal: Refusal) -> None:
             self._astray = self._astray or (moving and not self._connection.greeted)
             if request.command.name == "join" and self._can_ask(refusal):
-                question = Question("password", f"{request.args['room']} has a password; type it:")
-                self._ask_for(request, (question,))
+                self._ask_for(request, (of_room(request.args["room"]),))
             else:
                 self.refuse(refusal)
 

@@ -156,3 +156,41 @@ def test_how_files_stand_is_shown_below_the_line_of_input(server, terminal, wire
         lambda it: sum("is saved as" in row for row in it.all_rows) == 2, "both files, saved"
     )
     client.until(lambda it: not any("%" in row for row in it.rows), "no files under way")
+
+
+def test_passwords_that_are_left_out_are_asked_for(server, terminal):
+    """By `/register`, `/password`, `/login` and `/join`; nothing gives up; none is seen."""
+    client = arrive(terminal, server)
+    client.type("/register")
+    client.until(lambda it: it.bottom.startswith("Type a password"), "the question")
+    client.type("s3cret word")
+    client.until(lambda it: it.bottom.startswith("Type it once more:"), "the question again")
+    client.type("s3cret word")
+    client.see("* anna is your name from now on; /login anna PASSWORD brings you back.")
+    client.type("/password")
+    client.until(lambda it: it.bottom.startswith("Type the password that you have"), "the question")
+    client.type("s3cret word")
+    client.until(lambda it: it.bottom.startswith("Type the new one"), "the question for the new")
+    client.type("0ther")
+    client.until(lambda it: it.bottom.startswith("Type it once more:"), "the question again")
+    client.type("an0ther")
+    client.see("! The two differ; nothing was done.")
+    client.type("/create vault p4ss")
+    client.see("* You are in vault, alone for now.")
+    client.type("/leave")
+    client.type("/nick otto")
+    client.see("* You are otto.")
+    client.type("/join vault")
+    client.until(lambda it: it.bottom.startswith("vault has a password"), "the question")
+    client.type("p4ss")
+    vault = "* You are in vault, alone for now."
+    client.until(lambda it: it.all_rows.count(vault) == 2, "the vault")
+    client.type("/login anna")
+    client.until(lambda it: it.bottom.startswith("Type the password of anna"), "the question")
+    client.type("s3cret word")
+    client.until(lambda it: it.all_rows.count("* You are anna.") == 2, "the name")
+    client.press("\x04")
+    assert client.wait() == 0
+    shown = "\n".join(client.all_rows)
+    assert "s3cret" not in shown
+    assert "0ther" not in shown

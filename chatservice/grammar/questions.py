@@ -1,0 +1,47 @@
+"""What a person is asked for a command that lacks a password: so it need not be seen."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import Dialect, Request, Secret
+
+ONCE_MORE = "Type it once more:"
+DIFFER = Refusal(Code.WRONG_PASSWORD, "The two differ; nothing was done.")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for an argument: `hidden` where it is not to be seen, and `twice` where nobody
+    could see a slip either."""
+
+    arg: str
+    text: str
+    hidden: bool = True
+    twice: bool = False
+
+
+_TEXTS: Mapping[tuple[str, str], str] = {
+    ("password", "old"): "Type the password that you have:",
+    ("password", "new"): "Type the new one:",
+    ("register", "password"): "Type a password to log in with:",
+}
+
+
+def questions(request: Request, by_invitation: bool) -> Iterator[Question]:
+    """Tell what is to be asked for a request that lacks passwords."""
+    command = request.command
+    asks = False
+    for arg in command.arguments(Dialect.TEXT):
+        if arg.secret is not None and arg.name not in request.args:
+            asks = True
+            text = _TEXTS.get((command.name, arg.name))
+            text = text or f"Type the password of {request.args['name']}:"
+            yield Question(arg.name, text, twice=arg.secret is Secret.NEW)
+        elif arg.name == "code" and asks and by_invitation:
+            yield Question("code", "Type your invitation code:", hidden=False)
+
+
+def of_room(room: str) -> Question:
+    """Return what is asked of who comes into a room that has a password."""
+    return Question("password", f"{room} has a password; type it:")

@@ -1,0 +1,208 @@
+"""What changes while somebody is on their way in: a password takes a while to look at."""
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+
+from chatservice.domain import passes
+from chatservice.domain.chat import Chat
+from chatservice.domain.places import Session
+from chatservice.domain.ports import Engine
+from chatservice.errors import Code, Refusal
+from chatservice.storage.embedded import LocalNames
+from chatservice.storage.sqlite import SqliteStore
+
+
+class Slow:
+    """Passwords and identities: what is kept of one is the password itself; whether it fits is
+    answered when the test says so."""
+
+    elsewhere = False
+
+    def __init__(self, accounts):
+        self.accounts = accounts
+        self.waiting = []
+
+    def hash(self, password):
+        """Return it."""
+        return succeed(f"kept {password}")
+
+    async def vouched(self, name, password):
+        """Answer later with what was true when it was asked."""
+        account = await self.accounts.account(name.casefold())
+        fits = account is not None and account.password == f"kept {password}"
+        asked = Deferred()
+        self.waiting.append(asked)
+        await asked
+        return name if fits else None
+
+    def answer(self):
+        """Answer all that was asked."""
+        waiting, self.waiting = self.waiting, []
+        for each in waiting:
+            each.callback(None)
+
+
+class Reader:
+    """Somebody who reads, and is told why they may not any more."""
+
+    origin, address = "here", ""
+
+    def __init__(self):
+        self.ended = None
+
+    def wake(self, cursors):
+        """Read nothing."""
+
+    def tell(self, news):
+        """Hear nothing."""
+
+    def end(self, sentence):
+        """Be gone."""
+        self.ended = sentence
+
+
+class Shelves:
+    """Nothing is on any."""
+
+    def move(self, shelf, to):
+        """Do nothing."""
+        return succeed(None)
+
+    def forget(self, shelf):
+        """Do nothing."""
+        return succeed(None)
+
+
+class House:
+    """A chat without a network, on a database that does not wait."""
+
+    def __init__(self, path):
+        self.store = SqliteStore(None, path)
+        accounts = self.store.accounts
+        self.slow = Slow(accounts)
+        engine = Engine(
+            *(None, self.store, self.store.rooms, accounts, LocalNames()),
+            *(self.slow, self.slow, Shelves()),
+        )
+        self.chat = Chat(engine, lambda: 0.0, lambda _: None, lambda *_, **__: None)
+        self.now(self.chat.rooms.open())
+
+    def now(self, doing):
+        """Return what comes of something at once, or raise it."""
+        found = []
+        Deferred.fromCoroutine(doing).addBoth(found.append)
+        assert found, "it is waited for"
+        if hasattr(found[0], "raiseException"):
+            found[0].raiseException()
+        return found[0]
+
+    def later(self, doing):
+        """Begin something; return a list that gets what comes of it."""
+        found = []
+        Deferred.fromCoroutine(doing).addBoth(found.append)
+        assert not found
+        return found
+
+    def session(self):
+        """Return somebody who just came."""
+        return Session(Reader(), echo=True)
+
+
+@pytest.fixture
+def house(tmp_path):
+    """Return a house in which alice and the operator are, and alice has the password `old`."""
+    house = House(tmp_path / "chat.sqlite")
+    house.alice, house.operator = house.session(), house.session()
+    house.now(house.chat.accounts.sign_up(house.alice, "alice", "old", None))
+    house.now(house.chat.people.attend(house.operator))
+    yield house
+    house.store.close()
+
+
+def refused(found):
+    """Return the code with which something was refused."""
+    (failure,) = found
+    assert isinstance(failure.value, Refusal), failure
+    return failure.value.code
+
+
+def test_a_password_that_is_reset_while_somebody_comes_in_with_it(house):
+    """They do not come in, though it was right when they gave it."""
+    late = house.session()
+    found = house.later(house.chat.people.enter(late, "alice", "old"))
+    answer = house.now(house.chat.accounts.reset(house.operator, "alice", "new"))
+    assert (answer.name, answer.password) == ("alice", "")
+    assert house.alice.reader.ended.startswith("Your password was changed by")
+    assert house.alice.user is None
+    house.slow.answer()
+    assert refused(found) is Code.WRONG_PASSWORD
+    assert late.user is None
+    assert "alice" not in house.chat.people.by_key
+
+
+def test_one_that_is_gone_when_the_answer_is_there(house):
+    """Nothing is left of them."""
+    late = house.session()
+    found = house.later(house.chat.people.enter(late, "alice", "old"))
+    house.chat.people.depart(late)
+    house.slow.answer()
+    assert refused(found) is Code.NAME_NEEDED
+    assert house.chat.people.by_key["alice"].sessions == (house.alice,)
+
+
+def test_a_session_is_taken_over_once(house):
+    """Of two who come back with the same token, the second does not."""
+    token = house.alice.token
+    first, second = house.session(), house.session()
+    house.now(house.chat.people.enter(first, "alice", token=token))
+    with pytest.raises(Refusal) as caught:
+        house.now(house.chat.people.enter(second, "alice", token=token))
+    assert caught.value.code is Code.PASSWORD_NEEDED
+    assert first.token != token
+
+
+def test_nothing_more_is_done_for_a_session_that_is_ended(house):
+    """What it sent before it knew is refused."""
+    token = house.now(house.chat.accounts.token(house.alice, "ci", None)).token
+    bot = house.session()
+    house.now(house.chat.people.enter(bot, "alice", token))
+    house.now(house.chat.rooms.join(bot, "lobby"))
+    house.now(house.chat.accounts.revoke(house.alice, "ci"))
+    assert bot.rooms == ()
+    for doing in (
+        house.chat.rooms.join(bot, "lobby"),
+        house.chat.people.enter(bot, "guest"),
+        house.chat.accounts.sign_up(bot, "other", "pw", None),
+    ):
+        with pytest.raises(Refusal) as caught:
+            house.now(doing)
+        assert caught.value.code is Code.NAME_NEEDED
+    assert set(house.chat.people.by_key) == {"alice", "operator"}
+    assert house.store.accounts._tokens == {}
+    assert house.chat.people._by_token == {}
+
+
+def test_looks_go_with_their_names(house):
+    """Nothing is left of guests' names, whatever became of them."""
+    people = house.chat.people
+    for name in ("I1l0", "m", "а", "quiet"):
+        guest = house.session()
+        house.now(people.enter(guest, name))
+        for other in ("mm00", "guest"):
+            house.now(people.enter(guest, other))
+        people.depart(guest)
+    kept = house.session()
+    house.now(people.enter(kept, "m0m0"))
+    house.now(house.chat.accounts.register(kept, "pw", None))
+    people.depart(kept)
+    assert people._looks == {}
+
+
+def test_what_is_made_up_is_long_enough():
+    """And never the same twice; what is kept of it does not depend on how it was pasted."""
+    for make, length in ((passes.token, 37), (passes.password, 19), (passes.code, 14)):
+        made = {make() for _ in range(100)}
+        assert len(made) == 100
+        assert {len(it) for it in made} == {length}
+        one = made.pop()
+        assert passes.kept(f" {one}\n") == passes.kept(one) != passes.kept(made.pop())
