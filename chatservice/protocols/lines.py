@@ -12,6 +12,10 @@ from twisted.protocols.basic import LineReceiver
 from chatservice import limits
 from chatservice.grammar import telnet
 
+LINES = 256
+"""Lines that a chunk is split into at a time. One of them may have to wait for its answer; then the
+rest is put together again: with all of a chunk of commands, that took as long as they did."""
+
 
 class LineStream(LineReceiver):
     """Calls `lineReceived` for each line, without its LF or CR LF.
@@ -57,19 +61,22 @@ class LineStream(LineReceiver):
         """Take lines until there is no whole one, or one of them says stop. Return whether there
         may be more to do."""
         if telnet.IAC in self._buffer:
-            return self._take_telnet_line()
+            return self._take_telnet_lines()
         end = self._buffer.rfind(b"\n") + 1
         if end and not self._skipping and self.linesReceived(self._buffer[:end]):
             self._buffer = self._buffer[end:]
             return bool(self._buffer)
-        lines = self._buffer.split(b"\n")
-        self._buffer = lines.pop()
-        for at, line in enumerate(lines, 1):
-            self.more_came = at < len(lines) or bool(self._buffer)
-            self._line(line)
-            if self.paused or not self.line_mode:
-                self._buffer = b"\n".join([*lines[at:], self._buffer])
-                return True
+        whole = LINES
+        while whole == LINES:
+            lines = self._buffer.split(b"\n", LINES)
+            self._buffer = lines.pop()
+            whole = len(lines)
+            for at, line in enumerate(lines, 1):
+                self.more_came = at < whole or bool(self._buffer)
+                self._line(line)
+                if self.paused or not self.line_mode:
+                    self._buffer = b"\n".join([*lines[at:], self._buffer])
+                    return True
         if len(self._buffer) > self.MAX_LENGTH + 1:  # what is too much may be a CR
             self._skip()
         return False
@@ -85,19 +92,27 @@ class LineStream(LineReceiver):
         """Return whether none of these lines is too long."""
         return len(lines) <= self.MAX_LENGTH or max(map(len, lines.split(b"\n"))) <= self.MAX_LENGTH
 
-    def _take_telnet_line(self) -> bool:
+    def _take_telnet_lines(self) -> bool:
+        """Take lines one at a time, each without telnet's bytes."""
         self.telnet = True
-        found = telnet.take_line(self._buffer, self._offered)
-        if found is None:
-            if len(self._buffer) > self.MAX_LENGTH:
-                self._skip()
-            return False
-        self._buffer = self._buffer[found.taken :]
-        self.more_came = bool(self._buffer)
-        if found.answer:
-            self.transport.write(found.answer)
-        self._line(found.line)
-        return True
+        data, at = self._buffer, 0
+        self._buffer = b""
+        while True:
+            found = telnet.take_line(data, at, self._offered)
+            at = found.end
+            if found.answer:
+                self.transport.write(found.answer)
+            if not found.whole:
+                break
+            self.more_came = at < len(data)
+            self._line(found.line)
+            if self.paused or not self.line_mode:
+                self._buffer = data[at:] + self._buffer
+                return True
+        self._buffer = found.line + data[at:] + self._buffer
+        if len(self._buffer) > self.MAX_LENGTH + 1:
+            self._skip()
+        return False
 
     @property
     def hidden(self) -> bool:
@@ -132,5 +147,7 @@ class LineStream(LineReceiver):
         rest, self._buffer = self._buffer, b""
         if self._skipping:
             return b""
-        found = telnet.take_line(rest + b"\n") if telnet.IAC in rest else None
-        return found.line if found is not None else rest.removesuffix(b"\r")
+        if telnet.IAC in rest:
+            found = telnet.take_line(rest)
+            rest = found.line + rest[found.end :]
+        return rest.removesuffix(b"\r")

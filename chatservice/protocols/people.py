@@ -68,12 +68,10 @@ class Person:
     def lines(self, lines: bytes) -> bool:
         """Take several lines, if all of them are talk."""
         room = self._session.here
-        if room is None or room.slow or self._astray or not self._connection.fit(lines):
-            return False
-        if self._asking is not None:
+        if room is None or room.slow or self._astray or self._asking is not None:
             return False
         said = typed.talk(lines, self._bare_words)
-        if said is None:
+        if said is None or not self._connection.fit(lines):
             return False
         for at in range(0, len(said), limits.RUN_ENTRIES):
             texts = said[at : at + limits.RUN_ENTRIES]

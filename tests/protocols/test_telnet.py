@@ -92,9 +92,13 @@ def test_a_line_is_what_stands_between_commands(pieces, behind):
     """No command is left in it or ends it, at whatever byte a chunk ends; what follows is left."""
     data = b"".join(text + b"".join(commands) for text, commands in pieces) + b"\n"
     found = take_line(data + behind)
-    assert found is not None
-    assert (found.line, found.taken) == (b"".join(text for text, _ in pieces), len(data))
-    assert all(take_line(data[:cut]) is None for cut in range(len(data)))
+    assert (found.line, found.end) == (b"".join(text for text, _ in pieces), len(data))
+    assert found.whole
+    for cut in range(len(data)):
+        begun = take_line(data[:cut])
+        assert not begun.whole
+        rest = take_line(begun.line + data[begun.end :])
+        assert (rest.line, begun.answer + rest.answer) == (found.line, found.answer)
     asked = [it for _, commands in pieces for it in commands if it[1] in (DO, WILL)]
     turned = {DO: WONT, WILL: DONT}
     assert found.answer == b"".join(bytes((IAC, turned[it[1]], it[2])) for it in asked)
@@ -104,6 +108,7 @@ def test_a_line_is_what_stands_between_commands(pieces, behind):
 def test_any_bytes_at_all(data, behind):
     """They are a line or not yet one; what comes behind never changes which."""
     found = take_line(data)
-    if found is not None:
-        assert data[found.taken - 1] == 10
+    if found.whole:
+        assert data[found.end - 1] == 10
         assert take_line(data + behind) == found
+    assert IAC not in found.line
