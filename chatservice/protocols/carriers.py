@@ -1,6 +1,8 @@
 """Connections that carry one file for a ticket: `GET TICKET [OFFSET]`, `PUT TICKET [OFFSET]`.
 
-They bring transfers beside the talk, so that neither waits for the other.
+They bring transfers beside the talk, so that neither waits for the other. What begins as HTTP
+does is answered here, too: a web page can make a browser send lines to any port, and none of them
+is to become somebody's name, or be said.
 """
 
 import re
@@ -9,11 +11,17 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Download, Upload
 from chatservice.entries import FileMark
-from chatservice.errors import Refusal
+from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown
 from chatservice.protocols.connection import ChatProtocol
 
 FIRST_LINE = re.compile(rb"(GET|PUT) (\S+)(?: ([0-9]{1,18}))?")
+
+BEGINNING = re.compile(
+    rb"(?:GET|PUT|HEAD|POST|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) |SSH-[0-9.]+-"
+)
+"""How that line begins, and HTTP (RFC 9110, 9.3; RFC 5789; RFC 9113, 3.4), and SSH (RFC 4253, 4.2),
+whose greeting would make a name."""
 
 
 class Carrier:
@@ -32,8 +40,7 @@ class Carrier:
         """Take the first line, which is the only one."""
         match = FIRST_LINE.fullmatch(line)
         if match is None or self._begun:
-            self._connection.dismiss()
-            return
+            raise Refusal(Code.BAD_LINE, _NO_TICKET)
         self._begun = True
         verb, ticket, offset = match[1], match[2].decode("ascii", "replace"), int(match[3] or 0)
         if verb == b"GET":
@@ -95,3 +102,6 @@ class Carrier:
 
     def lost(self) -> None:
         """The connection is gone."""
+
+
+_NO_TICKET = "This is a chat, where no HTTP or SSH is spoken; GET TICKET [OFFSET] fetches a file."

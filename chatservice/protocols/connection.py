@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice import limits
+from chatservice import limits, names
 from chatservice.domain.chat import Chat
 from chatservice.domain.files import Arrival
 from chatservice.domain.ports import Outgoing
@@ -513,4 +513,6 @@ async def _awaited(result: Awaitable[T]) -> T:
 
 def _shown(address: Any) -> str:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
-    return f"{host}:{port}" if host is not None else "this machine"
+    if host is None:
+        return "this machine"
+    return names.one_line(f"{host}:{port}")  # behind a proxy, it is what somebody sent

@@ -12,7 +12,7 @@ from chatservice.domain.ports import Shelves
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import shown
-from chatservice.protocols.carriers import FIRST_LINE, Carrier
+from chatservice.protocols.carriers import BEGINNING, Carrier
 from chatservice.protocols.connection import ChatProtocol, Speaker
 from chatservice.protocols.people import Person
 from chatservice.protocols.programs import Program
@@ -67,7 +67,7 @@ class ChatFactory(Factory):
         """Tell by the first line who speaks: a program, a carrier of a file, or a person."""
         if line.lstrip().startswith(b"{"):
             return Program(connection, self.chat)
-        if FIRST_LINE.fullmatch(line):
+        if BEGINNING.match(line):
             return Carrier(connection, self.chat)
         return Person(connection, self.chat, self.bare_words)
 
