@@ -6,6 +6,13 @@ LINE_BYTES = 8192
 NAME_CHARACTERS = 32
 """User and room names: fit in front of a line of talk on a terminal of 80 columns."""
 
+NAME_MARKS = 4
+"""Marks on one letter of a name: more, Unicode advises to refuse in identifiers (UTS #39, 5.4)."""
+
+MARKS = 30
+"""Characters without a width in a row, in a text: Unicode's bound for text that can be worked on in
+pieces (UAX #15, "Stream-Safe Text Format"), far beyond any language and any emoji."""
+
 PHRASE_CHARACTERS = 300
 """Topics, last words, reasons for being away: shown to many, unasked; four lines of a terminal."""
 

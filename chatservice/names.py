@@ -7,6 +7,7 @@ never be mistaken for a line of the server's own.
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import chain, takewhile
 from urllib.parse import unquote
 
 from chatservice import limits, looks
@@ -60,7 +61,7 @@ def room(text: str) -> str:
 
 
 def _name(text: str, what: str) -> str:
-    name = unicodedata.normalize("NFKC", text.strip(" \t"))
+    name = _normal(text.strip(" \t"))
     if not name:
         raise Refusal(Code.BAD_NAME, f"A {what} cannot be empty; type one.")
     if len(name) > limits.NAME_CHARACTERS:
@@ -79,12 +80,26 @@ def _name(text: str, what: str) -> str:
             f"A {what} is made of letters, digits, '.', '_' and '-', and begins with a letter or "
             "digit; type another one.",
         )
+    if _piled(name, limits.NAME_MARKS):
+        raise Refusal(
+            Code.BAD_NAME,
+            f"That {what} has more than {limits.NAME_MARKS} accents on one letter; leave some out.",
+        )
     return name
+
+
+def _normal(text: str) -> str:
+    """Return the beginning of `text` in NFKC: all of it, where that can be a name.
+
+    NFKC makes one character of at most four. To put marks into their order takes time with the
+    square of how many there are: 55 ms for a line of them.
+    """
+    return unicodedata.normalize("NFKC", text[: 4 * limits.NAME_CHARACTERS + 1])
 
 
 def key(name: str) -> str:
     """Return what two names must share to be the same one: case does not matter."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    return _normal(name).casefold()
 
 
 def file(text: str) -> str:
@@ -100,6 +115,10 @@ def file(text: str) -> str:
             Code.BAD_FILE_NAME,
             "A file's name has no slashes, backslashes or control characters; give its last part "
             "only.",
+        )
+    if _piled(text, limits.MARKS):
+        raise Refusal(
+            Code.BAD_FILE_NAME, "That has too many accents on one letter; leave some out."
         )
     if len(text.encode()) > limits.FILE_NAME_BYTES:
         raise Refusal(
@@ -157,7 +176,7 @@ def phrase(text: str) -> str:
             Code.TOO_LONG,
             f"That is too long; at most {limits.PHRASE_CHARACTERS} characters are shown there.",
         )
-    return clean(text).replace("\n", " ")
+    return one_line(text)
 
 
 def clean_all(texts: Sequence[str]) -> Sequence[str]:
@@ -167,11 +186,56 @@ def clean_all(texts: Sequence[str]) -> Sequence[str]:
     return texts
 
 
+def one_line(text: str) -> str:
+    """Return `text`, cleaned, with spaces for newlines."""
+    return clean(text).replace("\n", " ")
+
+
 def clean(text: str) -> str:
-    """Return `text` with whatever could steer a terminal replaced by U+FFFD.
+    """Return `text` with whatever could steer a terminal, or cover what stands around it, replaced
+    by U+FFFD.
 
     Tabs and newlines stay. NUL does not get this far: a line with one in it is refused.
     """
-    if text.isprintable():  # the common case, and one pass in C
+    if not text.isprintable():  # the common case is one pass in C
+        text = _FORBIDDEN.sub("\ufffd", text.replace("\r\n", "\n"))
+    if text.isascii() or not _piled(text, limits.MARKS):
         return text
-    return _FORBIDDEN.sub("\ufffd", text.replace("\r\n", "\n"))
+    return _pulled_down(text)
+
+
+def _has_no_width(character: str) -> bool:
+    """Whether it is drawn onto, or makes one sign with, what stands before it, or is not drawn at
+    all: nonspacing and enclosing marks, format characters (joiners are of them), and the vowels and
+    finals of Hangul."""
+    return (
+        unicodedata.category(character) in ("Mn", "Me", "Cf")
+        or "\u1160" <= character <= "\u11ff"
+        or "\ud7b0" <= character <= "\ud7ff"
+    )
+
+
+def _piled(text: str, most: int) -> bool:
+    """Whether more than `most` characters without a width stand in a row.
+
+    If so, there is one at some place whose number `most + 1` divides: only there is it looked for.
+    """
+    for at in range(most, len(text), most + 1):
+        if _has_no_width(text[at]):
+            before = takewhile(_has_no_width, reversed(text[at - most : at]))
+            behind = takewhile(_has_no_width, text[at : at + most + 1])
+            if sum(1 for _ in chain(before, behind)) > most:
+                return True
+    return False
+
+
+def _pulled_down(text: str) -> str:
+    """Return `text` with U+FFFD for what is too much of a pile."""
+    kept, height = [], 0
+    for character in text:
+        height = height + 1 if _has_no_width(character) else 0
+        if height <= limits.MARKS:
+            kept.append(character)
+        elif height == limits.MARKS + 1:
+            kept.append("\ufffd")
+    return "".join(kept)

@@ -108,3 +108,29 @@ def test_a_name_is_accepted_as_it_was_returned(text):
     assert names.user(name) == name
     assert 0 < len(name) <= limits.NAME_CHARACTERS
     assert not set(name) & set(" /\\:*!~=[@\n")
+
+
+@given(st.text(st.sampled_from("ab\u0301\u200d\u0e47\u1161\ufe0f\u202e漢"), max_size=200))
+def test_no_pile_is_higher_than_it_may_be(text):
+    """Of what has no width, 30 in a row are left; what is too much of it is one U+FFFD."""
+    cleaned = names.clean(text)
+    flat = [names._has_no_width(c) for c in cleaned]
+    assert "1" * 31 not in "".join("01"[it] for it in flat)
+    assert names.clean(cleaned) == cleaned
+
+
+def test_a_pile_is_cut_where_it_is_too_high():
+    """Thirty marks stay, one character tells that there were more, and what follows is there."""
+    assert names.clean("a" + "\u0301" * 30 + "b") == "a" + "\u0301" * 30 + "b"
+    assert names.clean("a" + "\u0301" * 10_000 + "b") == "a" + "\u0301" * 30 + "\ufffdb"
+    assert names.clean_all(["x", "e" + "\u0301" * 99]) == ["x", "e" + "\u0301" * 30 + "\ufffd"]
+    assert not names.is_file("a" + "\u0301" * 31)
+
+
+def test_marks_on_a_letter_of_a_name():
+    """Four of them make a name in any language; more make a smear."""
+    assert names.user("q" + "\u0301" * 4)
+    for marks in ("\u0301" * 5, "\u0301" * 4000, "\u0301" * 2000 + "\u0327" * 2000):
+        with pytest.raises(Refusal):
+            names.user("q" + marks)
+    assert names.key("q" + "\u0301" * 4000) != names.key("q")

@@ -10,6 +10,7 @@ from chatservice import answers, events
 from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form, Request, nearest
+from chatservice.names import one_line
 
 A = TypeVar("A")
 
@@ -37,14 +38,16 @@ def load(data: bytes) -> answers.Fields:
             Code.BAD_LINE, "That line has a NUL in it; write it as \\u0000, or leave it out."
         )
     try:
-        it = json.loads(data, parse_constant=_no_constant)
+        # Of bytes, `loads` would also take what is not UTF-8: surrogates, and UTF-16.
+        it = json.loads(data.decode(), parse_constant=_no_constant)
+        halved = b"\\u" in data and _half_a_character(it)
     except UnicodeDecodeError:
         raise Refusal(Code.BAD_LINE, "That line is not UTF-8; encode it so.") from None
     except (ValueError, RecursionError):
         raise Refusal(Code.BAD_LINE, "That line is not JSON; send one object a line.") from None
     if not isinstance(it, dict):
         raise Refusal(Code.BAD_LINE, "That line is not a JSON object; send one object a line.")
-    if b"\\u" in data and _half_a_character(it):
+    if halved:
         raise Refusal(
             Code.BAD_LINE, "That line has half of a surrogate pair in it; send both halves."
         )
@@ -235,9 +238,9 @@ def answer_of(class_: type[A], it: answers.Fields) -> A:
 
 
 def refusal(it: Refusal, id_: Any) -> bytes:
-    """Return a refusal as a line."""
+    """Return a refusal as a line. What it quotes of the asker's is made safe here."""
     head: answers.Fields = {"event": "error"} if id_ is None else {"event": "error", "id": id_}
-    return line({**head, "code": it.code, "message": it.sentence})
+    return line({**head, "code": it.code, "message": one_line(it.sentence)})
 
 
 def _fields(it: Any) -> answers.Fields:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from chatservice import answers, events, limits
 from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Refusal
-from chatservice.names import clean
+from chatservice.names import one_line
 
 _NEEDS_QUOTES = re.compile(r'^[ "]| $| [#+]?[0-9]+$')
 
@@ -141,7 +141,7 @@ def skip(log: str, behind: int) -> bytes:
 
 def refusal(it: Refusal) -> bytes:
     """Return a refusal as a line. What it quotes of the asker's is made safe here."""
-    return f"! {clean(it.sentence)}\n".encode()
+    return f"! {one_line(it.sentence)}\n".encode()
 
 
 def file_line(mark: FileMark, length: int) -> bytes:

@@ -33,7 +33,8 @@ def decode(line: bytes) -> str:
 
 
 _OWN_MACHINE = re.compile(
-    r"-file \S.*|(transfer \S*[./\\]\S*|(/[^\s/]+|~[^\s/]*|\.{1,2})/\S*|[A-Za-z]:\\\S*)( @\S+)?",
+    r"-file \S.*"
+    r"|(transfer (?=\S*[./\\])\S+|(/[^\s/]+|~[^\s/]*|\.{1,2})/\S*|[A-Za-z]:\\\S*)( @\S+)?",
     re.DOTALL,
 )
 

@@ -103,6 +103,9 @@ def test_a_request_comes_back_as_it_went():
         (b'{"a":"\xff"}', Code.BAD_LINE),
         (b'{"a":"\0"}', Code.BAD_LINE),
         (b'{"id":"\\ud800"}', Code.BAD_LINE),
+        (b'{"id":"\xed\xa0\x80"}', Code.BAD_LINE),
+        (b'{"do":"say","room":"lab","text":"x","key":"\xed\xb0\x80"}', Code.BAD_LINE),
+        (b'\xef\xbb\xbf{"do":"rooms"}', Code.BAD_LINE),
         (b"[" * 100_000, Code.BAD_LINE),
         (b'{"a":' * 4000 + b"1" + b"}" * 4000, Code.BAD_LINE),
         (b'{"do":"join","room":' + b"9" * 5000 + b"}", Code.BAD_LINE),
@@ -150,3 +153,16 @@ def test_an_acknowledgement_is_an_answer_like_any(position, id_):
     """It is only written faster."""
     line = jsonlines.stored(position, id_)
     assert line == jsonlines.answer(answers.Stored(position), id_)
+
+
+def test_of_two_fields_of_a_name_the_last_one_counts():
+    """As in JavaScript."""
+    assert jsonlines.request(jsonlines.load(b'{"do":"quit","do":"rooms"}')).command.name == "rooms"
+
+
+def test_a_refusal_quotes_harmlessly():
+    """What it has of the asker's cannot steer the terminal of who shows it, or make a line."""
+    it = Refusal(Code.NO_SUCH_ROOM, "There is no room \x1b[2J\x9b\u202e\n* x.")
+    assert jsonlines.refusal(it, None).endswith(
+        '"There is no room \ufffd[2J\ufffd\ufffd * x."}\n'.encode()
+    )

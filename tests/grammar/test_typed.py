@@ -147,6 +147,25 @@ def test_every_command_is_in_the_help():
     assert nearest("qut", Dialect.TEXT) == "quit"
 
 
+@pytest.mark.parametrize(
+    ("line", "is_meant"),
+    [
+        ("transfer a.txt", True),
+        ("transfer ./a @bob", True),
+        ("transfer C:\\x", True),
+        ("transfer money", False),
+        ("transfer ./a to bob", False),
+        ("transfer " + "/" * 8000 + " x", False),  # took 2.6 s
+        ("~/x", True),
+        ("~" * 8000, False),
+    ],
+    ids=lambda it: str(it)[:30],
+)
+def test_a_line_that_means_ones_own_file(line, is_meant):
+    """Only where the whole line has that shape; and it is soon known, whatever it is."""
+    assert typed.names_own_file(line) is is_meant
+
+
 LINES = st.one_of(
     st.text(max_size=20),
     st.sampled_from(list(MEANINGS)),
