@@ -62,12 +62,18 @@ class Output:
 class Server:
     """`twistd chat` in a process of its own, on a port of its own, with its data below `folder`.
 
-    `limits` are other values for those of `chatservice.limits`.
+    `limits` are other values for those of `chatservice.limits`; `before` is what is done in its
+    process first.
     """
+
+    before = ""
 
     def __init__(self, folder: Path, *options: str, **limits: float) -> None:
         changes = "".join(f"limits.{name} = {value}; " for name, value in limits.items())
-        self._command = [*TWISTD[:-1], f"from chatservice import limits; {changes}{TWISTD[-1]}"]
+        self._command = [
+            *TWISTD[:-1],
+            f"{self.before}from chatservice import limits; {changes}{TWISTD[-1]}",
+        ]
         self.folder = folder
         self.data = folder / "chat-data"
         self.files = self.data / "SharedFiles"

@@ -1,0 +1,80 @@
+"""What must hold of all that anybody reads, whoever wrote it. Nothing of the server's own is asked:
+what can steer a terminal is looked up in Unicode's data."""
+
+import json
+import re
+import unicodedata
+from itertools import groupby
+
+LINE = re.compile(
+    r"""(?:\[\d{4}-\d\d-\d\d\ \d\d:\d\d:\d\dZ\ \#\d+\]\ )?       # what happened before
+        (?: [*!]\ .*                                             # the server
+          | (?P<name>[^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}):\ .*   # said
+          | ~\ [^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}\ .*   # done
+          | [^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}\ ->\ you:\ .*    # said privately
+        )
+      | =\ \d+\ [0-9a-f]{64}\ .+                                 # a file
+      | \ \ (?:echo|exec)\ .*                                    # what /link tells to type
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""Every line that a person may read (docs/protocol.md, "What one reads")."""
+
+LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} \[[^\]]*\] ")
+"""What every line of the server's log begins with."""
+
+
+def steering(text: str) -> list[str]:
+    """Return what of a text could steer a terminal, or end a line."""
+    return [
+        c
+        for c in text
+        if (unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs") and c not in "\t\n")
+        or unicodedata.bidirectional(c)
+        in ("LRO", "RLO", "LRE", "RLE", "PDF", "LRI", "RLI", "FSI", "PDI")
+    ]
+
+
+def height(text: str) -> int:
+    """Return how many characters without a width stand on one place at most."""
+    flat = (unicodedata.category(c) in ("Mn", "Me", "Cf") for c in text)
+    return max((len(list(run)) for is_mark, run in groupby(flat) if is_mark), default=0)
+
+
+def check_text(data: bytes) -> list[str]:
+    """Return the lines of what a person was sent; each is one that they may read."""
+    assert not data or data.endswith(b"\n"), data[-100:]
+    lines = data.decode().split("\n")[:-1]
+    for line in lines:
+        assert LINE.fullmatch(line), line
+        assert not steering(line), ascii(line)
+        assert height(line) <= 30, ascii(line)
+    return lines
+
+
+def check_json(data: bytes) -> list[dict]:
+    """Return the objects that a program was sent: one a line, and nothing else."""
+    assert not data or data.endswith(b"\n"), data[-100:]
+    return [check_object(line) for line in data.decode().split("\n")[:-1]]
+
+
+def check_object(line: str) -> dict:
+    """Return the object of a line."""
+    it = json.loads(line, parse_constant=float)
+    assert isinstance(it, dict), line
+    assert isinstance(it["event"], str), line
+    for name in ("text", "message", "topic", "away", "name", "room", "from"):
+        if isinstance(it.get(name), str):
+            assert not steering(it[name]), line
+            assert height(it[name]) <= 30, line
+    return it
+
+
+def check_log(lines: list[str], *secrets: str) -> None:
+    """Nobody forged a line of the log, nothing failed, and no secret is in it."""
+    for line in lines:
+        assert LOGGED.match(line), line
+        assert not steering(line), ascii(line)
+        assert not re.search("Traceback|Unhandled|Error|failed", line), line
+    for secret in secrets:
+        assert not [line for line in lines if secret in line]

@@ -1,0 +1,125 @@
+"""Every stream of bytes of the corpus, from strangers, persons and programs, however it is cut."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harm.conftest import Watched
+from tests.harm.corpus import each
+from tests.harm.safety import check_json, check_object, check_text
+from tests.running import Bare
+
+HTTP_OR_TLS = (b"! ", b"\x15\x03")
+"""What who speaks another protocol is told: a refusal, or TLS's own."""
+
+
+class Street:
+    """A server, and two who read in its lobby: whoever comes in there is seen."""
+
+    def __init__(self, server: Watched) -> None:
+        self.server = server
+        self.anna, self.bot = Bare(server.port), Bare(server.port)
+        self.anna.send("anna", "/who")
+        self.anna.expect("* 1 in lobby")
+        self.bot.ask(do="hello", name="bot")
+        self.bot.ask(do="join", room="lobby")
+        self.anna.expect("bot came in")
+        self.done = 0
+
+    def walk(self, data: bytes, cuts: int, *before: bytes) -> bytes:
+        """Send bytes in pieces on a connection of their own, and no more. Return what came back."""
+        stranger = Bare(self.server.port)
+        try:
+            for line in before:
+                stranger.send(line)
+            for piece in pieces(data, cuts):
+                stranger.send_raw(piece)
+            stranger.end()
+            return stranger.rest()
+        except ConnectionError:  # it was ended while we still sent
+            return b""
+        finally:
+            stranger.close()
+
+    def seen(self) -> list[str]:
+        """Return what was read in the lobby meanwhile. It goes on as before."""
+        self.done += 1
+        end = f"done {self.done}"
+        self.bot.ask(do="say", room="lobby", text=end)
+        lines = []
+        while (line := self.anna.line()) != f"bot: {end}":
+            lines.append(line)
+        while check_object(self.bot.line()).get("text") != end:
+            pass
+        return check_text("".join(f"{line}\n" for line in lines).encode())
+
+
+def pieces(data: bytes, cuts: int) -> Iterator[bytes]:
+    """Cut bytes at so many places, always the same ones; with -1, everywhere."""
+    where = (
+        range(1, len(data))
+        if cuts < 0
+        else sorted(random.Random(7).choices(range(len(data)), k=cuts))
+    )
+    last = 0
+    for at in where:
+        yield data[last:at]
+        last = at
+    yield data[last:]
+
+
+@pytest.fixture(scope="module")
+def street(house: Watched) -> Iterator[Street]:
+    """Return the server with its readers."""
+    street = Street(house)
+    yield street
+    street.anna.close()
+    street.bot.close()
+
+
+def check_answer(data: bytes, is_program: bool) -> None:
+    """What comes back is lines of one dialect, behind what declines telnet's options."""
+    while data[:1] == b"\xff":
+        assert data[1] in (252, 254)
+        data = data[3:]
+    parts = data.split(b"\xff")
+    data = parts[0] + b"".join(part[2:] for part in parts[1:])
+    (check_json if is_program else check_text)(data)
+
+
+@pytest.mark.parametrize("cuts", [0, 20], ids=["whole", "cut"])
+@pytest.mark.parametrize("data", each("streams.txt", "found.txt"))
+def test_bytes_from_strangers(street, data, cuts):
+    """They mean something or are refused; who reads in the lobby reads only lines of its kind."""
+    answer = street.walk(data, cuts)
+    check_answer(answer, data.lstrip().startswith(b"{"))
+    street.seen()
+
+
+@pytest.mark.parametrize("cuts", [0, 20], ids=["whole", "cut"])
+@pytest.mark.parametrize("data", each("streams.txt", "found.txt"))
+def test_bytes_from_persons_and_programs(street, data, cuts):
+    """The same of somebody who has said who they are. What is not to be said is not."""
+    check_answer(street.walk(data, cuts, b"eve"), False)
+    check_answer(street.walk(data, cuts, b'{"do":"hello","name":"mal"}'), True)
+    assert not [line for line in street.seen() if "not said" in line]
+
+
+@pytest.mark.parametrize("cuts", [0, 20, -1], ids=["whole", "cut", "slow"])
+@pytest.mark.parametrize("data", each("foreign.txt"))
+def test_other_protocols(street, data, cuts):
+    """Nobody comes in, nothing is said, no room is made; who spoke is refused, and that is all."""
+    answer = street.walk(data[:3000] if cuts < 0 else data, cuts)
+    assert answer.startswith(HTTP_OR_TLS) or not answer
+    assert answer.count(b"\n") <= 1
+    assert street.seen() == []
+
+
+@pytest.mark.parametrize("data", each("streams.txt"))
+def test_slow_senders(street, data):
+    """A byte at a time, it is what it is at once; the others do not wait for it."""
+    data = data[:2000]
+    answers = [street.walk(data + b"\n", cuts, b"slow") for cuts in (0, -1)]
+    assert answers[0] == answers[1]
+    street.seen()
