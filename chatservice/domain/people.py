@@ -223,7 +223,7 @@ class People:
                 held = User(account.name, inbox, 0)
             self.by_key[held.key] = held
             for look in mine - {key}:  # what looks like its key is found by that
-                self._looks[look] = key
+                self._looks[look] = held.key
             return held
         if held is None or not (held.registered or former is not None):
             raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")

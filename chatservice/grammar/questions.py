@@ -25,7 +25,10 @@ _TEXTS: Mapping[tuple[str, str], str] = {
     ("password", "old"): "Type the password that you have:",
     ("password", "new"): "Type the new one:",
     ("register", "password"): "Type a password to log in with:",
+    ("signup", "password"): "Type a password for {name}:",
+    ("login", "password"): "Type the password of {name}:",
 }
+"""By command and argument; what stands in braces is another argument of the request."""
 
 
 def questions(request: Request, by_invitation: bool) -> Iterator[Question]:
@@ -35,8 +38,7 @@ def questions(request: Request, by_invitation: bool) -> Iterator[Question]:
     for arg in command.arguments(Dialect.TEXT):
         if arg.secret is not None and arg.name not in request.args:
             asks = True
-            text = _TEXTS.get((command.name, arg.name))
-            text = text or f"Type the password of {request.args['name']}:"
+            text = _TEXTS[command.name, arg.name].format_map(request.args)
             yield Question(arg.name, text, twice=arg.secret is Secret.NEW)
         elif arg.name == "code" and asks and by_invitation:
             yield Question("code", "Type your invitation code:", hidden=False)

@@ -89,10 +89,18 @@ class AccountTable:
 
     async def set_password(self, key: str, password: str, alone: bool = False) -> None:
         """Keep another password; with `alone`, no token is good for the account any more."""
+        before = self._own(key)
         await self._change(self._set_password, key, password, alone)
         self._keep(replace(self._accounts[key], password=password))
         if alone:
-            self._tokens = {at: it for at, it in self._tokens.items() if it.account != key}
+            own = self._own(key)
+            for sha256 in own:
+                del self._tokens[sha256]
+            if own - before:  # made meanwhile, and stored behind it
+                await self._change(self._execute, "DELETE FROM token WHERE account = ?", key)
+
+    def _own(self, key: str) -> set[str]:
+        return {sha256 for sha256, token in self._tokens.items() if token.account == key}
 
     async def set_operator(self, key: str, operator: bool) -> None:
         """Let somebody run the server, or no longer."""

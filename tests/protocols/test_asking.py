@@ -85,7 +85,7 @@ def test_commands_without_their_password(bob, person):
     typed.send("/who")
     assert typed.line() == "* 1 in lobby: bob"
     new = person("/signup carol")
-    assert new.seen.endswith("* Type the password of carol:\n")
+    assert new.seen.endswith("* Type a password for carol:\n")
     new.send("pw")
     assert new.line() == "* Type it once more:"
     new.send("pw")
