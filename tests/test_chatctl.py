@@ -122,6 +122,15 @@ def test_everything_that_is_typed_in_the_chat_can_be_told(server, connect):
     assert "/reset NAME [PASSWORD]" in chatctl(server.data, "help")[1]
 
 
+def test_several_at_once(server):
+    """Also as the first that ever come through the door."""
+    asked = [
+        subprocess.Popen([*CHATCTL, "--data", str(server.data), "rooms"], env=environment())
+        for _ in range(6)
+    ]
+    assert [each.wait(PATIENCE) for each in asked] == [0] * 6
+
+
 def test_without_a_server_it_says_so(server, tmp_path):
     """Where there never was one, where one was stopped, and where one was killed."""
     sentence = "chatctl: No server is running on {}; start it, or name its directory with --data.\n"

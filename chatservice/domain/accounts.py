@@ -70,6 +70,7 @@ class Accounts:
             raise Refusal(
                 Code.BAD_ARGUMENT, f"You are {session.user.name}; /register keeps that name."
             )
+        self._rooms.admit(session, names.key(names.user(name)))
         used = await self._code(code)
         await self._people.free(names.user(name))
         hashed = await self._passwords.hash(names.password(password))
@@ -165,6 +166,10 @@ class Accounts:
         """Make a token, for one room if that is named."""
         self._not_by_token(session)
         user, label = session.needs_user(), names.label(label)
+        if user.key == names.key(names.OPERATOR):
+            raise Refusal(
+                Code.NOT_ALLOWED, "The operator comes through the door only; use an account's name."
+            )
         room = self._room(session, where) if where is not None else None
         made = passes.token()
         number = room.number if room is not None else None

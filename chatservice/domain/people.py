@@ -122,7 +122,10 @@ class People:
         names.password(password)
         found = await self._engine.identities.vouched(name, password)
         if found is not None:
-            return account or await self._make_vouched(found)
+            if account is None:
+                self._nobodys(found)
+                account = await self._made(found)
+            return account
         if account is not None and self._policy.guests:
             raise Refusal(Code.WRONG_PASSWORD, f"That is not {account.name}'s password; try again.")
         if self._policy.guests and not self._engine.identities.elsewhere:
@@ -131,9 +134,10 @@ class People:
             )
         raise Refusal(Code.WRONG_PASSWORD, f"That is not {name}'s password; try again.")
 
-    async def _make_vouched(self, name: str) -> Account:
+    async def _made(self, name: str) -> Account:
+        """Return a new account that has no password."""
         try:
-            return await self.make(name, "")
+            return await self._accounts.register(name, "", None, self._now())
         except Refusal:
             account = await self._accounts.account(names.key(name))
             if account is None:
@@ -186,7 +190,7 @@ class People:
         key = names.key(names.OPERATOR)
         account = await self._accounts.account(key)
         if account is None:
-            account = await self._accounts.register(names.OPERATOR, "", None, self._now())
+            account = await self._made(names.OPERATOR)
         self._door = await self._kept(account)
         user = await self._user(key, names.OPERATOR, self._door, account, None, session)
         return self._come_in(session, user, account)
@@ -212,8 +216,9 @@ class People:
     ) -> User:
         """Return the user of a name that the asker may have, making one if nobody has it."""
         mine = looks(name) if account is None else NOBODY
-        if account is None and key not in self.by_key:
-            await self._unlike(name, mine, session)
+        new = account is None and key not in self.by_key
+        if new and (self._taken(mine, session) or await self._accounts.alike(mine)):
+            raise _alike(name)
         held = self.by_key.get(key)
         if held is None and await self._engine.names.claim(key):
             if account is None:
@@ -331,32 +336,36 @@ class People:
         key = names.key(name)
         if await self._accounts.account(key) is not None and key not in _RESERVED:
             raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
-        if key in self.by_key:
-            raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
-        await self._unlike(name, looks(name), None)
+        self._nobodys(name)
+        if await self._accounts.alike(looks(name)):
+            raise _alike(name)
 
-    async def _unlike(self, name: str, mine: frozenset[str], session: Session | None) -> None:
-        """Raise `Refusal` (name-taken) if a name looks like one that is registered, or somebody
-        else's who is here. Which one is not told."""
+    def _nobodys(self, name: str) -> None:
+        """Raise `Refusal` (name-taken) if somebody who is here has a name, or one like it."""
+        if names.key(name) in self.by_key:
+            raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
+        if self._taken(looks(name), None):
+            raise _alike(name)
+
+    def _taken(self, mine: frozenset[str], session: Session | None) -> bool:
+        """Return whether a name with these looks is like one of the server's, or of somebody who is
+        here, other than the session's own."""
         own = session.user.key if session is not None and session.user is not None else None
-        taken = not mine.isdisjoint(_RESERVED_LOOKS) or await self._accounts.alike(mine)
-        for look in mine:
-            holder = self._looks.get(look, look if look in self.by_key else None)
-            taken = taken or holder not in (None, own)
-        if taken:
-            raise Refusal(
-                Code.NAME_TAKEN, f"{name} looks like a name that is taken; type another name."
-            )
+        if not mine.isdisjoint(_RESERVED_LOOKS):
+            return True
+        holders = (self._looks.get(it, it if it in self.by_key else None) for it in mine)
+        return any(holder not in (None, own) for holder in holders)
 
     async def make(self, name: str, hashed: str) -> Account:
         """Make an account for somebody who is not here."""
-        await self.free(name)
+        self._nobodys(name)
         return await self._accounts.register(name, hashed, None, self._now())
 
     async def sign_up(
         self, session: Session, name: str, hashed: str, code: str | None
     ) -> answers.Welcome:
         """Make an account, and a session its user's."""
+        self._rooms.admit(session, names.key(name))
         await self.free(name)
         if session.gone:  # nobody would know
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
@@ -409,3 +418,8 @@ class People:
         """Return why a user is away; empty if they are here."""
         user = self.by_key.get(names.key(name))
         return "not here now" if user is None else user.away
+
+
+def _alike(name: str) -> Refusal:
+    """Which name it looks like is not told."""
+    return Refusal(Code.NAME_TAKEN, f"{name} looks like a name that is taken; type another name.")

@@ -132,6 +132,8 @@ class Person:
         """Begin in the lobby, or in the only room that one may be in. A program that spoke first is
         not told what it did not ask."""
         room = self._session.only or self._chat.rooms.lobby
+        if room is self._session.only:
+            self._chat.rights.enter(self._session, room)
         self._chat.rooms.place(self._session, room)
         if self._connection.greeted:
             self._answer(welcome)

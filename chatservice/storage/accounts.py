@@ -70,9 +70,11 @@ class AccountTable:
     ) -> Account:
         """Make an account. A guest's `inbox` becomes its own; a `code` is used up."""
         key, mine = names.key(name), looks(name)
+        if key not in self._accounts and not self._looks.isdisjoint(mine):
+            await self._change(lambda: None)  # what is on its way to be registered, is or was not
         if key in self._accounts:
             raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
-        if not self._looks.isdisjoint(mine):  # or is on its way to be
+        if not self._looks.isdisjoint(mine):
             raise Refusal(
                 Code.NAME_TAKEN, f"{name} looks like a registered name; take another one."
             )

@@ -182,6 +182,20 @@ def test_nothing_more_is_done_for_a_session_that_is_ended(house):
     assert house.chat.people._by_token == {}
 
 
+def test_who_is_banned_does_not_sign_up_either(house):
+    """Neither under a name nor from an address that is banned from the lobby."""
+    lobby, moderation = house.chat.rooms.lobby, house.chat.moderation
+    house.now(house.chat.rooms.join(house.operator, "lobby"))
+    for whom in ("eve", "192.0.2.0/24"):
+        house.now(moderation.ban(house.operator, lobby, whom, 0, ""))
+    for name, address in (("eve", ""), ("mallory", "192.0.2.7")):
+        late = house.session()
+        late.reader.address = address
+        with pytest.raises(Refusal) as caught:
+            house.now(house.chat.accounts.sign_up(late, name, "pw", None))
+        assert caught.value.code is Code.BANNED
+
+
 def test_looks_go_with_their_names(house):
     """Nothing is left of guests' names, whatever became of them."""
     people = house.chat.people

@@ -139,6 +139,10 @@ def test_a_twisted_checker_on_the_command_line(start_server, connect, tmp_path):
         bare.ask(do="hello", id=1, name=name, password=password)
         return bare, bare.event()
 
+    several = [connect(server) for _ in range(5)]
+    for bare in several:
+        bare.ask(do="hello", id=1, name="dora", password="d0ra")
+    assert {bare.event()["event"] for bare in several} == {"ok"}
     dora, welcome = hello("dora", "d0ra")
     assert (welcome["name"], welcome["registered"]) == ("dora", True)
     assert hello("dora", "wrong")[1]["code"] == "wrong-password"
