@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import files, load, machine, peers
+from benchmarks import floods as flooding
 from benchmarks.peers import Peer, Running
 
 Measured = dict[str, float]
@@ -284,6 +285,54 @@ def _payload(setting: Setting, size: int) -> tuple[Path, int]:
             for number in range(size >> 20):
                 file.write(number.to_bytes(8, "big") + piece[8:])
     return path, size
+
+
+# -- floods ----------------------------------------------------------------------------------------
+
+
+def floods(readers: int, rate: float) -> Measure:
+    """How late readers get what is said while others do as much harm as they can, in each way, and
+    while nobody does; and whether the server's memory grows meanwhile."""
+
+    def measure(peer: Peer, setting: Setting) -> Measured:
+        figures: Measured = {}
+        for kind in (None, *flooding.KINDS):
+            with _server(peer, setting) as server:
+                figures |= _flooded(kind, server, setting, readers, rate)
+        for figure in ("p99_us", "memory_growth"):
+            figures[f"worst_{figure}"] = max(figures[f"{kind}_{figure}"] for kind in flooding.KINDS)
+        return figures
+
+    return measure
+
+
+def _flooded(
+    kind: str | None, server: Running, setting: Setting, readers: int, rate: float
+) -> Measured:
+    """Measure beside one kind of flood, which begins with the measurement, or beside none."""
+    options = {"seconds": setting.seconds, "readers": readers, "rate": rate}
+    if kind is None:
+        alone = load.run("latency", server, setting.load_core, **options)
+        figures = {f"without_{name}": x for name, x in _numbers(alone["result"]).items()}
+        return {**figures, "others_busy": alone["stop"]["others_busy"]}
+    flooding.register_owner(server.port)
+    with flooding.flooded(kind, server.port, "r000") as flood:
+        watching: list[flooding.Memory] = []
+
+        def begin() -> None:
+            flood.begin.set()
+            watching.append(flooding.Memory(server.pid))
+
+        beside = load.run("latency", server, setting.load_core, begin, **options)["result"]
+        early, late = watching[0].halves()
+    return {
+        f"{kind}_p50_us": beside["p50_us"],
+        f"{kind}_p99_us": beside["p99_us"],
+        f"{kind}_complete": beside["received"] / beside["expected"],
+        f"{kind}_deeds_per_s": flood.deeds / setting.seconds,
+        f"{kind}_memory": early,
+        f"{kind}_memory_growth": late / early,
+    }
 
 
 # -- a long past -----------------------------------------------------------------------------------

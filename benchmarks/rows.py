@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import measure
+from benchmarks import floods, measure
 from benchmarks.measure import Measure
 from benchmarks.peers import CHATS, FILES
 
@@ -131,6 +131,15 @@ def _beside(it: Figures) -> str:
     return f"{alone}, {it['p99_us'] / 1e3:.1f} beside {it['bytes_per_s'] / 1e9:.2f} GB/s"
 
 
+def _flooded(it: Figures) -> str:
+    each = "; ".join(
+        f"{kind} {it[f'{kind}_p99_us'] / 1e3:.1f} ({it[f'{kind}_memory'] / 1e6:.0f} MB x "
+        f"{it[f'{kind}_memory_growth']:.2f})"
+        for kind in floods.KINDS
+    )
+    return f"p99 {it['without_p99_us'] / 1e3:.1f} ms alone; beside {each}"
+
+
 def _started(it: Figures) -> str:
     return (
         f"{it['start_s']:.2f} s with {it['entries'] / 1e6:g} M entries, {it['empty_start_s']:.2f} "
@@ -249,6 +258,28 @@ ROWS: dict[str, Row] = {
                     2,
                     False,
                     within("p99_us", "without_p99_us"),
+                ),
+            ),
+            (OURS,),
+        ),
+        Row(
+            "floods",
+            "200 messages/s to 100 readers, alone and beside floods of each kind",
+            measure.floods(100, 200),
+            _flooded,
+            "worst_p99_us",
+            (
+                Target(
+                    "p99 at most 2 x what it is without, in each",
+                    2,
+                    False,
+                    within("worst_p99_us", "without_p99_us"),
+                ),
+                Target(
+                    "memory at most 1.1 x what it was in the first half, in each",
+                    1.1,
+                    False,
+                    ours("worst_memory_growth"),
                 ),
             ),
             (OURS,),

@@ -34,6 +34,7 @@ class Code(StrEnum):
     OVER_QUOTA = "over-quota"
     DISK_FULL = "disk-full"
     TOO_MANY = "too-many"
+    SLOW_DOWN = "slow-down"
     CANCELLED = "cancelled"
     INCOMPLETE = "incomplete"
     WRONG_SHA256 = "wrong-sha256"
@@ -73,7 +74,8 @@ MEANINGS: dict[Code, str] = {
     Code.TOO_LARGE: "the file is larger than the operator allows, or than was declared",
     Code.OVER_QUOTA: "the user's files, or the room's, would be more than the operator allows",
     Code.DISK_FULL: "the disk has no room for the file",
-    Code.TOO_MANY: "so many uploads are under way as may be",
+    Code.TOO_MANY: "so many uploads are under way, or connections open, as may be",
+    Code.SLOW_DOWN: "passwords are tried, or connections opened, too often; try again later",
     Code.CANCELLED: "the user cancelled the transfer",
     Code.INCOMPLETE: "fewer bytes came than were declared, or more",
     Code.WRONG_SHA256: "the bytes do not have the declared SHA-256; nothing was kept",

@@ -1,4 +1,9 @@
-"""Every bound on what comes in, each with its reason. Beyond one there is a `Refusal`."""
+"""Every bound on what comes in, each with its reason. Beyond one there is a `Refusal`, or nothing
+more is read for a while.
+
+They are looked up when they are needed, so that the operator can change them while the server runs
+(`chatservice.config`).
+"""
 
 LINE_BYTES = 8192
 """A line without its end: the design's 8 KiB, sixteen times an IRC line (RFC 2812, 2.3)."""
@@ -176,3 +181,79 @@ ROOMS_JOINED = 100
 
 ROOMS = 10_000
 """Rooms on a server: each takes memory from the start."""
+
+CONNECTIONS = 0
+"""Connections in all; 0 is three quarters of the files that the system lets the server have open.
+The others are for files on their way, and the database. When all are taken, the guest who has been
+idle for longest is told to come back later."""
+
+CONNECTIONS_AN_ADDRESS = 1000
+"""Connections of one address (of IPv6, of one /64: a household or a machine has at least that, RFC
+6177), but never more than half of all: a school is behind one address, and nobody is to fill the
+server alone."""
+
+ARRIVALS_BURST = 1000
+ARRIVALS_PER_SECOND = 20.0
+"""Connections that one address opens: a whole school whose network comes back, and then more than
+people do. A script that connects for each line it says has this long for each."""
+
+ACCEPTS = 16
+"""Connections taken in one turn of the reactor: a millisecond, and then all others have theirs."""
+
+TRUSTED = ("127.0.0.0/8", "::1/128")
+"""Addresses without a bound of their own: this machine's, from which proxies and tunnels come. (A
+proxy on another machine belongs here too, unless it tells where users come from.)"""
+
+NAME_SECONDS = 60.0
+"""Time to give a name, or a ticket: enough to read the greeting and to think of one. Nothing but a
+name extends it."""
+
+IDLE_SECONDS = 60.0
+"""A guest who has sent nothing for so long may be told to come back later, when the server is full:
+whoever still writes does so more often."""
+
+TURN_SECONDS = 0.001
+"""How long requests are looked at in one turn of the reactor, those that just came and those that
+have waited: what was said meanwhile is then not much later than usual (docs/performance.md)."""
+
+COMMANDS_BURST = 1000
+COMMANDS_PER_SECOND = 100.0
+"""Commands of one connection. Beyond that it is read no further until there is time again: nothing
+is refused. Above what scripts do that wait for answers, and below a tenth of a core for most."""
+
+JOINS_BURST = 200
+JOINS_PER_SECOND = 5.0
+"""How often one connection comes, goes, or changes its name, which all others there are told of. A
+bot joins its `ROOMS_JOINED` at once, twice."""
+
+ROOMS_BURST = 20
+ROOMS_PER_SECOND = 0.1
+"""Rooms that one connection makes: those of a school day at once. They stay for good."""
+
+MESSAGES_BURST = 20
+MESSAGES_PER_SECOND = 0.0
+"""Lines that one connection says; 0 is no bound: full speed slows down nobody but who speaks, and
+people pipe files into a room. On a public server, 1 to 5 is what people type; a paste of ten lines
+goes through at once."""
+
+FAILURES_FREE = 5
+FAILURES_FREE_AN_ADDRESS = 20
+"""Wrong passwords for one name or room, and from one address, that cost no time. Behind one address
+there may be a class that mistypes."""
+
+FAILURES_LONGEST = 30.0
+"""The longest delay before a password is looked at, behind ones that were wrong: it begins with a
+second and doubles. So the owner of a name is never locked out, and guessing does not get far."""
+
+FAILURES_SECONDS = 3600.0
+FAILURES_REMEMBERED = 10_000
+"""How long wrong passwords are remembered, and for how many names and addresses: about 2 MB."""
+
+CHECKS_WAITING = 256
+CHECKS_AN_ADDRESS = 32
+"""Passwords that wait to be hashed, in all and from one address. Each takes a twentieth of a
+second; addresses take turns, so that one who sends many waits longest."""
+
+GUESSES = 4
+"""Passwords for one name or room that are looked at at once, once some were wrong: else who opens
+many connections would guess in all of them."""

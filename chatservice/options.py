@@ -1,13 +1,17 @@
 """The options of `twistd chat`."""
 
+import getopt
+import os
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
-from chatservice import limits, names
+from chatservice import config, limits, names
 from chatservice.domain.policy import Registration
 from chatservice.domain.quotas import Bounds
 from chatservice.errors import Refusal
@@ -17,7 +21,8 @@ class Options(usage.Options, AuthOptionMixin):
     """`twistd chat`. After parsing, `ports`, `listen` and `rooms` are lists, `data`, `files` and
     `interface` strings, `tls` one or None, `keep-seconds` and `keep-bytes` numbers, or None for no
     bound, `partial-seconds` a number, `bounds` a `Bounds`, `registration` one of `Registration`'s
-    values, and `checkers` a list of checkers of twisted.cred."""
+    values, `checkers` a list of checkers of twisted.cred, and `limits` what the file of `--config`
+    has below `[limits]`. `arguments` is what was parsed."""
 
     supportedInterfaces = (IUsernamePassword,)
     synopsis = "[options]"
@@ -29,6 +34,7 @@ class Options(usage.Options, AuthOptionMixin):
             "nobody but whom an operator registers (closed).",
         ],
         ["interface", "i", "", "The address to listen on; all of them, if none is given."],
+        ["config", "c", None, "A TOML file with options and limits; SIGHUP reads it again."],
         ["data", "d", "chat-data", "The directory that holds everything."],
         ["files", "f", None, "The directory of the shared files [default: SharedFiles in --data]."],
         [
@@ -44,6 +50,7 @@ class Options(usage.Options, AuthOptionMixin):
     ]
     compData = usage.Completions(
         optActions={
+            "config": usage.CompleteFiles("*.toml"),
             "data": usage.CompleteDirs(),
             "files": usage.CompleteDirs(),
             "tls": usage.CompleteFiles(),
@@ -57,6 +64,41 @@ class Options(usage.Options, AuthOptionMixin):
         self["keep-seconds"] = self["keep-bytes"] = None
         self["partial-seconds"] = limits.PARTIAL_SECONDS
         self["bounds"] = Bounds()
+        self["limits"] = {}
+        self.arguments: list[str] = []
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse the command line, and before it what the file of `--config` has and it has not."""
+        self.arguments = list(sys.argv[1:] if options is None else options)
+        super().parseOptions([*self._of_file(), *self.arguments])
+
+    def _of_file(self) -> list[str]:
+        """Return the options of the file that the command line names."""
+        try:
+            there, _ = getopt.getopt(self.arguments, self.shortOpt, self.longOpt)
+        except getopt.GetoptError:  # which is for Twisted to say
+            return []
+        values = {self.synonyms[name.lstrip("-")]: value for name, value in there}
+        if "config" not in values:
+            return []
+        # Once more with its whole path, because a server may go to another directory.
+        path = os.path.abspath(values["config"])
+        self.arguments += ["--config", path]
+        known = {name.rstrip("="): name.endswith("=") for name in self.longOpt}
+        for name in ("config", "help", "help-auth", "help-auth-type", "version"):
+            del known[name]
+        try:
+            found, self["limits"] = config.read(path)
+            of_file = list(config.arguments(path, found, known))
+        except config.Wrong as wrong:
+            raise usage.UsageError(str(wrong)) from None
+        alone = type(self)()  # what is wrong with the file is told as that
+        alone.postOptions = lambda: None  # type: ignore[method-assign]
+        try:
+            alone.parseOptions(of_file)
+        except usage.UsageError as error:
+            raise usage.UsageError(f"{path}: {error}") from None
+        return [each for each in of_file if each[2:].partition("=")[0] not in values]
 
     def opt_port(self, port: str) -> None:
         """A TCP port to listen on; may be repeated [default: 5555]."""

@@ -3,9 +3,8 @@
 import gc
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,10 +19,15 @@ from twisted.python.failure import Failure
 from chatservice import door, limits
 from chatservice.domain.chat import Chat
 from chatservice.domain.policy import Policy, Registration
+from chatservice.domain.quotas import Bounds
 from chatservice.errors import Refusal
+from chatservice.protocols import direct
+from chatservice.protocols.admission import Entrance
 from chatservice.protocols.certificate import Certificate
 from chatservice.protocols.factory import ChatFactory
+from chatservice.protocols.patience import InTurn
 from chatservice.protocols.tls import FirstByteFactory
+from chatservice.rereading import Rereading
 from chatservice.storage import certificates
 from chatservice.storage.embedded import Embedded
 
@@ -60,6 +64,13 @@ class ChatService(Service):
         self._embedded: Embedded | None = None
         self._door: IListeningPort | None = None
         self._listening: list[IListeningPort] = []
+        self._bounds: Bounds = options["bounds"]
+        self._rereading = Rereading(reactor, options, self._bounded)
+
+    def _bounded(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        if self._embedded is not None:
+            self.factory.chat.files.quotas.bounds = bounds
 
     def privilegedStartService(self) -> None:
         """Take the ports, and the operator's key, while there still are rights to do so. The
@@ -67,12 +78,12 @@ class ChatService(Service):
         super().privilegedStartService()
         if self._options["tls"] not in (None, _AUTO):
             self._show(Path(self._options["tls"]))
-        entrance = self._tls or self.factory
+        entrance = Entrance(self._tls or self.factory, self.factory.admission)
         for endpoint in endpoints(self._options):
             try:
                 found: list[Any] = []
                 serverFromString(self._reactor, endpoint).listen(entrance).addBoth(found.append)
-                self._listening.append(_had(found))
+                self._listening.append(direct.accept_few(_had(found)))
             except Exception as error:  # whatever a kind of endpoint may raise
                 self._give_up(f"cannot listen on {endpoint} ({_reason(error)}); name another one.")
 
@@ -87,11 +98,11 @@ class ChatService(Service):
             self._embedded = Embedded(self._reactor, data, files, *further)
             if self._options["tls"] == _AUTO:
                 self._show(certificates.own(data))
-            soon = partial(self._reactor.callLater, limits.NEWS_SECONDS)
-            bounds, guests = self._options["bounds"], not self._options["no-guests"]
+            guests = not self._options["no-guests"]
             policy = Policy(guests, Registration(self._options["registration"]))
             self.factory.chat = Chat(
-                *(self._embedded.engine, time.time, soon, self.log.info, bounds, policy)
+                *(self._embedded.engine, time.time, self._soon, self.log.info),
+                *(self._bounds, policy, InTurn(self._reactor)),
             )
             for opening in (
                 self.factory.chat.rooms.open(self._options["rooms"]),
@@ -107,6 +118,8 @@ class ChatService(Service):
             self._embedded.start(self.factory.chat.ended)
             gc.freeze()  # what is here now stays: do not look at it at each collection
             gc.set_threshold(*GARBAGE)
+            self._rereading.start()
+            self.factory.idle.start()
             for port in self._listening:
                 self.log.info("listening on {address}", address=address(port.getHost()))
 
@@ -136,6 +149,9 @@ class ChatService(Service):
         finally:
             os.umask(umask)
 
+    def _soon(self, call: Callable[[], None]) -> object:
+        return self._reactor.callLater(limits.NEWS_SECONDS, call)
+
     def _give_up(self, sentence: str) -> NoReturn:
         self.log.critical("{sentence}", sentence=sentence)
         raise SystemExit(f"chat: {sentence}")
@@ -154,6 +170,7 @@ class ChatService(Service):
     def stopService(self) -> "Deferred[None]":
         """Store what was accepted, tell everybody, and end."""
         super().stopService()
+        self._rereading.stop()
         return Deferred.fromCoroutine(self._stop())
 
 

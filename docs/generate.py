@@ -7,7 +7,6 @@ to date.
 import ast
 import dataclasses
 import inspect
-import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -81,18 +80,22 @@ def codes() -> str:
 
 def bounds() -> str:
     """Return the limits, each with the reason that stands below it in the code."""
-    rows = []
-    body = ast.parse(inspect.getsource(limits)).body
-    for place, reason in itertools.pairwise(body):
-        if isinstance(place, ast.Assign) and isinstance(reason, ast.Expr):
-            name = ast.unparse(place.targets[0])
-            why = " ".join(str(ast.literal_eval(reason.value)).split())
-            rows.append((f"`{name}`", number(getattr(limits, name)), why))
+    rows, names = [], list[str]()
+    for each in ast.parse(inspect.getsource(limits)).body:
+        if isinstance(each, ast.Assign):
+            names.append(ast.unparse(each.targets[0]))
+        elif names and isinstance(each, ast.Expr):
+            why = " ".join(str(ast.literal_eval(each.value)).split())
+            values = ", ".join(shown(getattr(limits, name)) for name in names)
+            rows.append((", ".join(f"`{name.lower()}`" for name in names), values, why))
+            names = []
     return table(("limit", "value", "reason"), rows)
 
 
-def number(value: float) -> str:
-    """Return a number as people read it: `67 108 864`."""
+def shown(value: float | tuple[str, ...]) -> str:
+    """Return a number as people read it, `67 108 864`, or several texts."""
+    if isinstance(value, tuple):
+        return ", ".join(value)
     return f"{value:,}".removesuffix(".0").replace(",", " ")
 
 

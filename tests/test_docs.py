@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from chatservice.errors import MEANINGS, Code
+from chatservice.options import Options
 from docs import generate
 from tests.running import PATIENCE, ROOT, Bare, Output, environment
 
@@ -72,6 +73,15 @@ def test_every_marked_example_is_run():
     """An example that says it is tested is."""
     here = Path(__file__).read_text()
     assert {name for name in EXAMPLES if f'EXAMPLES["{name}"]' not in here} == set()
+
+
+def test_the_file_of_options_and_limits_is_right(tmp_path):
+    """It is read, and what stands there counts."""
+    (tmp_path / "chat.toml").write_text(EXAMPLES["config"])
+    options = Options()
+    options.parseOptions(["--config", str(tmp_path / "chat.toml")])
+    assert options["ports"] == [5555, 5556]
+    assert options["limits"]["MESSAGES_PER_SECOND"] == 2
 
 
 # -- sessions --------------------------------------------------------------------------------------

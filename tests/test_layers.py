@@ -14,7 +14,7 @@ FLOORS = [
     {"grammar"},
     {"domain", "client", "chatctl"},
     {"storage", "protocols"},
-    {"options", "service", "plugin"},
+    {"config", "options", "rereading", "service", "plugin"},
 ]
 
 

@@ -2,9 +2,11 @@
 server."""
 
 from collections.abc import Callable
+from functools import partial
 
 from chatservice import answers, names
 from chatservice.domain import passes
+from chatservice.domain.attempts import Attempts
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session
 from chatservice.domain.policy import Policy, Registration
@@ -30,9 +32,10 @@ class Accounts:
         now: Callable[[], int],
         report: Report,
         policy: Policy,
+        attempts: Attempts,
     ) -> None:
         self._store = engine.accounts
-        self._passwords = engine.passwords
+        self._attempts = attempts
         self._identities = engine.identities
         self._rooms = rooms
         self._people = people
@@ -59,7 +62,7 @@ class Accounts:
         if user.registered:
             raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
         used = await self._code(code)
-        hashed = await self._passwords.hash(names.password(password))
+        hashed = await self._attempts.hash(names.password(password), session)
         await self._people.keep(user, hashed, used)
 
     async def sign_up(
@@ -73,7 +76,7 @@ class Accounts:
         self._rooms.admit(session, names.key(names.user(name)))
         used = await self._code(code)
         await self._people.free(names.user(name))
-        hashed = await self._passwords.hash(names.password(password))
+        hashed = await self._attempts.hash(names.password(password), session)
         return await self._people.sign_up(session, names.user(name), hashed, used)
 
     async def _code(self, code: str | None) -> str | None:
@@ -101,7 +104,7 @@ class Accounts:
         """Register a name for somebody else."""
         name, made = names.user(name), password or passes.password()
         await self._people.free(name)
-        hashed = await self._passwords.hash(names.password(made))
+        hashed = await self._attempts.hash(names.password(made), session)
         account = await self._people.make(name, hashed)
         self._report("{by} registered {user}", by=session.needs_user().name, user=account.name)
         return answers.Password(account.name, "" if password else made)
@@ -125,9 +128,10 @@ class Accounts:
             raise Refusal(
                 Code.NOT_ALLOWED, "Your password is not kept here; change it where it is."
             )
-        if await self._identities.vouched(user.name, old) is None:
+        vouched = partial(self._identities.vouched, user.name, old)
+        if await self._attempts.try_(vouched, user.key, session) is None:
             raise Refusal(Code.WRONG_PASSWORD, "That is not the password that you have; try again.")
-        await self._store.set_password(user.key, await self._passwords.hash(new))
+        await self._store.set_password(user.key, await self._attempts.hash(new, session))
         for each in user.sessions:
             if each is not session and not self._people.came_by_token(each):
                 self._people.end(each, "Your password was changed; come in with the new one.")
@@ -138,7 +142,8 @@ class Accounts:
         good no more, and its sessions end, but for the one that asks."""
         account = await self._account(name)
         made = password or passes.password()
-        key, hashed = names.key(account.name), await self._passwords.hash(names.password(made))
+        key = names.key(account.name)
+        hashed = await self._attempts.hash(names.password(made), session)
         await self._store.set_password(key, hashed, alone=True)
         user, by = self._people.by_key.get(key), session.needs_user().name
         for each in user.sessions if user is not None else ():

@@ -272,7 +272,7 @@ async def _access(chat: Chat, session: Session, args: Args) -> answers.Done:
     if args["access"] not in (Access.PUBLIC, Access.HIDDEN, Access.INVITED):
         raise Refusal(Code.BAD_ARGUMENT, "A room is public, hidden or invited; say which.")
     access = Access(args["access"])
-    hashed = await chat.rooms.hashed(password) if password is not None else None
+    hashed = await chat.rooms.hashed(password, session.user) if password is not None else None
     did = f"access {access}" + (" with a password" if hashed else "")
     await chat.moderation.set(session, room, did, access=access, password=hashed)
     return answers.Done()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from chatservice import limits, names
 from chatservice.domain.accounts import Accounts
+from chatservice.domain.attempts import Attempts, Hurried, Patience
 from chatservice.domain.files import Files
 from chatservice.domain.log import Block, Cursor, Log, Tails
 from chatservice.domain.moderation import Moderation
@@ -27,7 +28,8 @@ class Chat:
     """One server's `rooms`, `people` and `files`, and the talk that goes on there.
 
     `clock` tells the time in seconds since 1970, `soon` does something in a moment, `report` takes
-    a line for the operator. `bounds` is what may be uploaded, `policy` who may come.
+    a line for the operator. `bounds` is what may be uploaded, `policy` who may come, and `patience`
+    has those wait who try passwords.
     """
 
     def __init__(
@@ -38,14 +40,16 @@ class Chat:
         report: Report,
         bounds: Bounds = Bounds(),  # noqa: B008 - it cannot be changed
         policy: Policy = Policy(),  # noqa: B008
+        patience: Patience = Hurried(),  # noqa: B008
     ) -> None:
         self.recorder = engine.recorder
         self._tails = tails = Tails()
         self.rights = Rights(self.now)
-        self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights)
-        self.people = People(engine, self.rooms, tails, self.now, report, policy)
+        attempts = Attempts(engine.passwords, clock, patience)
+        self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights, attempts)
+        self.people = People(engine, self.rooms, tails, self.now, report, policy, attempts)
         self.accounts = Accounts(
-            *(engine, self.rooms, self.people, self.rights, self.now, report, policy)
+            *(engine, self.rooms, self.people, self.rights, self.now, report, policy, attempts)
         )
         self.files = Files(engine, self.rooms, self.people, self.now, report, bounds, self.rights)
         self.moderation = Moderation(

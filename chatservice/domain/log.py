@@ -124,13 +124,14 @@ class Block:
 
 
 class Tails:
-    """The newest blocks of all logs, up to `limit` bytes of them together.
+    """The newest blocks of all logs, up to `limit` bytes of them together
+    (`limits.TAIL_BYTES`).
 
     What is over goes in the order in which it came, whichever log it is of: a busy server remembers
     less of the past, not more in all.
     """
 
-    def __init__(self, limit: int = limits.TAIL_BYTES) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._held = 0
         self._order: deque[tuple[Log, int]] = deque()
@@ -139,7 +140,8 @@ class Tails:
         """Note that a log has taken in a block, and let the oldest ones go."""
         self._order.append((log, weight))
         self._held += weight
-        while self._held > self._limit and len(self._order) > 1:
+        limit = limits.TAIL_BYTES if self._limit is None else self._limit
+        while self._held > limit and len(self._order) > 1:
             self._let_go()
 
     def end(self, positions: Mapping[int, int]) -> None:

@@ -2,10 +2,12 @@
 
 import hmac
 from collections.abc import Callable
+from functools import partial
 from weakref import WeakValueDictionary
 
 from chatservice import answers, events, limits, names
 from chatservice.domain import passes
+from chatservice.domain.attempts import Attempts
 from chatservice.domain.log import Cursor, Log, News, Tails
 from chatservice.domain.places import NOBODY, Room, Session, User
 from chatservice.domain.policy import Policy
@@ -30,6 +32,7 @@ class People:
         now: Callable[[], int],
         report: Report,
         policy: Policy,
+        attempts: Attempts,
     ) -> None:
         self.by_key: dict[str, User] = {}
         self._engine = engine
@@ -39,6 +42,7 @@ class People:
         self._now = now
         self._report = report
         self._policy = policy
+        self._attempts = attempts
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._guests = 0
         self._looks: dict[str, str] = {}
@@ -78,7 +82,7 @@ class People:
         else:
             own_token = await self._own_token(key, password)
             if own_token is None:
-                account = await self._vouched(name, account, password)
+                account = await self._vouched(session, name, account, password)
         if session.user is not None and session.user.key == key:
             raise Refusal(Code.NAME_TAKEN, f"You are {session.user.name} already.")
         inbox = await self._kept(account) if account is not None else None
@@ -116,11 +120,14 @@ class People:
         token = await self._accounts.token(kept)
         return kept if token is not None and token.account == key else None
 
-    async def _vouched(self, name: str, account: Account | None, password: str) -> Account:
+    async def _vouched(
+        self, session: Session, name: str, account: Account | None, password: str
+    ) -> Account:
         """Return the account of a name that has this password, making one where somebody else
         vouches for it."""
         names.password(password)
-        found = await self._engine.identities.vouched(name, password)
+        vouched = partial(self._engine.identities.vouched, name, password)
+        found = await self._attempts.try_(vouched, names.key(name), session)
         if found is not None:
             if account is None:
                 self._nobodys(found)

@@ -138,6 +138,11 @@ class Session:
             self._token = secrets.token_urlsafe(18)
         return self._token
 
+    def may_go(self, busy: Collection["User"]) -> bool:
+        """Return whether it is a guest's, or nobody's, and none of who is `busy`."""
+        user = self.user
+        return user is None or not (user.registered or user in busy)
+
     def forget_token(self) -> None:
         """Let the token that it has given out prove nothing any more."""
         self._token = None

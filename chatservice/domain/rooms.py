@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 
 from chatservice import events, limits, names
+from chatservice.domain.attempts import Attempts
 from chatservice.domain.log import Cursor, Log, Tails
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
@@ -34,12 +35,12 @@ class Rooms:
         soon: Soon,
         report: Report,
         rights: Rights,
+        attempts: Attempts,
     ) -> None:
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
         self._tails = tails
         self._store = engine.rooms
-        self._passwords = engine.passwords
         self._now = now
         self._soon = soon
         self._untold: set[Room] = set()
@@ -47,6 +48,7 @@ class Rooms:
         self._looks: set[str] = set()
         self._report = report
         self._rights = rights
+        self._attempts = attempts
 
     async def open(self, rooms: Iterable[str] = ()) -> None:
         """Take up what is stored, and make sure of the lobby and of the rooms named."""
@@ -99,7 +101,7 @@ class Rooms:
             name = names.room(name)
         if len(self.by_key) >= limits.ROOMS:
             raise Refusal(Code.BAD_ARGUMENT, f"There are {limits.ROOMS} rooms already; use one.")
-        hashed = await self.hashed(password) if password is not None else None
+        hashed = await self.hashed(password, by) if password is not None else None
         number = len(self.by_key)
         while name is None:
             if self._looks.isdisjoint(looks(f"room{number}")):
@@ -117,9 +119,10 @@ class Rooms:
         self._report("{user} made room {room}", user=maker, room=room.name)
         return room
 
-    def hashed(self, password: str) -> Awaitable[str]:
+    def hashed(self, password: str, by: User | None) -> Awaitable[str]:
         """Return what is kept of a room's password."""
-        return self._passwords.hash(names.password(password))
+        session = by.sessions[-1] if by is not None and by.sessions else None
+        return self._attempts.hash(names.password(password), session)
 
     def _add(self, row: RoomRow) -> Room:
         log = Log(row.number, row.name, row.last, self._tails)
@@ -149,7 +152,8 @@ class Rooms:
                     Code.PASSWORD_NEEDED,
                     f"{room.name} has a password; /join {room.name} PASSWORD.",
                 )
-            if not await self._passwords.fits(room.password, password):
+            whose = f"#{room.number}"
+            if not await self._attempts.fits(room.password, password, whose, session):
                 raise Refusal(
                     Code.WRONG_PASSWORD, f"That is not {room.name}'s password; try again."
                 )

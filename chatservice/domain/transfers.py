@@ -40,6 +40,10 @@ class Transfers:
         """Note that it is over. To do so twice does no harm."""
         self._under_way.pop(transfer, None)
 
+    def users(self) -> set[User]:
+        """Return all whose files are on their way."""
+        return {it.user for it in self._under_way}
+
     def of(self, user: User) -> Iterator[Transfer]:
         """Iterate over those of a user, oldest first. A guest has none of those of an earlier guest
         of that name."""

@@ -6,8 +6,10 @@ is to become somebody's name, or be said.
 """
 
 import re
+from collections.abc import Collection
 
 from chatservice.domain.chat import Chat
+from chatservice.domain.places import User
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Download, Upload
 from chatservice.entries import FileMark
@@ -42,6 +44,7 @@ class Carrier:
         if match is None or self._begun:
             raise Refusal(Code.BAD_LINE, _NO_TICKET)
         self._begun = True
+        self._connection.named()
         verb, ticket, offset = match[1], match[2].decode("ascii", "replace"), int(match[3] or 0)
         if verb == b"GET":
             self._get(self._chat.files.redeem(ticket, Download), offset)
@@ -95,6 +98,17 @@ class Carrier:
 
     async def ended(self) -> None:
         """Nothing is left to do."""
+
+    def tell(self, sentence: str) -> None:
+        """Tell nothing: what comes back here is a file, and nothing else."""
+
+    def turn_out(self, refusal: Refusal) -> None:
+        """Say why no more is done at all, and dismiss the connection."""
+        self.refuse(refusal)
+
+    def may_go(self, busy: Collection[User]) -> bool:
+        """Return that its file is not to be held up."""
+        return False
 
     def end(self, sentence: str) -> None:
         """End the connection: a file cannot be told anything."""

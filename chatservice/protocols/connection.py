@@ -5,7 +5,7 @@ on its way) holds the reading of further input, so that answers come in the orde
 and a client that asks without reading stops itself and nobody else. Talk alone does not wait.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from inspect import isawaitable
 from typing import Any, Protocol, TypeVar
 
@@ -21,10 +21,14 @@ from zope.interface import implementer
 from chatservice import limits, names
 from chatservice.domain.chat import Chat
 from chatservice.domain.files import Arrival
+from chatservice.domain.paces import COUNTED, SAID, Paces
+from chatservice.domain.places import User
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Upload
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
+from chatservice.events import Notice
+from chatservice.grammar import shown
 from chatservice.grammar.telnet import IAC
 from chatservice.protocols import direct
 from chatservice.protocols.lines import LineStream
@@ -46,6 +50,13 @@ OURS = "Something went wrong in the server; its operator finds it in the log. Tr
 QUIET_SECONDS = 0.1
 """A program's first words are over when nothing has come for so long: longer than a pipe takes to
 hand over its next piece."""
+
+UNCOUNTED = 16
+"""Commands of a connection before any are counted: most never give more, and so need no memory for
+it."""
+
+TOLD_SECONDS = 2.0
+"""Who is held up for longer is told so."""
 
 LINGER_SECONDS = 5.0
 """How long a connection that is being dismissed may still send: time to read why it ends."""
@@ -69,8 +80,17 @@ class Speaker(Protocol):
     async def ended(self) -> None:
         """No more will come: do what is left to do."""
 
+    def tell(self, sentence: str) -> None:
+        """Tell `sentence`, in between."""
+
+    def turn_out(self, refusal: Refusal) -> None:
+        """Say why no more is done at all, and dismiss the connection."""
+
     def end(self, sentence: str) -> None:
         """Tell `sentence`, then end the connection."""
+
+    def may_go(self, busy: Collection[User]) -> bool:
+        """Return whether it is a guest, and none who is `busy`."""
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -93,6 +113,8 @@ class ChatProtocol(LineStream):
     _stalling: Any = None
     _lingering: Any = None
     _dismissed = False
+    _paces: Paces | None = None
+    counted = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,6 +123,8 @@ class ChatProtocol(LineStream):
         self._quiet: Any = None
         self._holds: tuple[str, ...] = ()
         self._unstored = 0
+        self._uncounted = UNCOUNTED
+        self.heard = 0
 
     # -- the life of a connection ----------------------------------------------------------------
 
@@ -120,7 +144,7 @@ class ChatProtocol(LineStream):
         for option in ("setTcpNoDelay", "setTcpKeepAlive"):
             if hasattr(self.transport, option):
                 getattr(self.transport, option)(True)
-        self.factory.connections.add(self)
+        self.factory.came(self)
         if ISSLTransport.providedBy(self.transport):
             self._wait(limits.HANDSHAKE_SECONDS, self.transport.abortConnection)
         else:
@@ -141,6 +165,7 @@ class ChatProtocol(LineStream):
 
     def dataReceived(self, data: bytes) -> None:
         """Take in bytes. Who speaks first is not greeted; telnet's negotiation is not speech."""
+        self.heard = self.factory.idle.step
         if self._greeting is not None and data[:1] != bytes((IAC,)):
             self._greeting.cancel()
             self._greeting = None
@@ -151,6 +176,8 @@ class ChatProtocol(LineStream):
             self.dismiss()
         if self._quiet is not None:
             self._quiet.reset(QUIET_SECONDS)
+        if self._holds and data:
+            self.pauseProducing()
         super().dataReceived(data)
 
     def linesReceived(self, lines: bytes) -> bool:
@@ -163,6 +190,12 @@ class ChatProtocol(LineStream):
             if not line.strip():
                 if self.greeted:
                     self.transport.write(self.factory.nameless)
+                return
+            try:
+                self.factory.moved(self)
+            except Refusal as refusal:
+                self.transport.write(shown.refusal(refusal))
+                self.dismiss()
                 return
             self._speaker = self.factory.speaker(self, line)
         try:
@@ -213,19 +246,61 @@ class ChatProtocol(LineStream):
             self._sending.stopProducing()
         if self._speaker is not None:
             self._speaker.lost()
+        # So that nothing here goes in a circle: thousands of those who come and go would else be
+        # found by the garbage collector at once, and all others wait for it (70 ms).
+        self._speaker = self._receiving = self._sending = None
         self.factory.gone(self)
 
     def when_quiet(self, call: Callable[[], None]) -> None:
         """Call once nothing more has come for `QUIET_SECONDS`."""
+        self._quiet = self.factory.reactor.callLater(QUIET_SECONDS, self._if_quiet, call)
 
-        def quiet() -> None:
-            if self._holds:  # it is we who do not read
-                self._quiet = self.factory.reactor.callLater(QUIET_SECONDS, quiet)
-            else:
-                self._quiet = None
-                call()
+    def _if_quiet(self, call: Callable[[], None]) -> None:
+        if self._holds:  # it is we who do not read
+            self.when_quiet(call)
+        else:
+            self._quiet = None
+            call()
 
-        self._quiet = self.factory.reactor.callLater(QUIET_SECONDS, quiet)
+    def named(self) -> None:
+        """It is known who is there."""
+        self.factory.unnamed.remove(self)
+
+    def expire(self) -> None:
+        """Tell whoever is there that the time to give a name is over, and end the connection."""
+        sentence = f"No name was given in {limits.NAME_SECONDS:g} seconds; connect again for one."
+        refusal = Refusal(Code.NAME_NEEDED, sentence)
+        if self._speaker is not None:
+            self._speaker.turn_out(refusal)
+        else:
+            self.transport.write(shown.refusal(refusal))
+            self.dismiss()
+
+    # -- pace ------------------------------------------------------------------------------------
+
+    def paced(self, command: str) -> None:
+        """Count a command that is given here. Where there are too many, no more is read for a
+        while."""
+        if command in SAID and not limits.MESSAGES_PER_SECOND:
+            return
+        if self._paces is None:
+            if self._uncounted and command not in COUNTED:
+                self._uncounted -= 1
+                return
+            self._paces = Paces()
+        wait = self._paces.take(command, self.factory.reactor.seconds())
+        if wait:
+            self.hold("pace")
+            self.factory.reactor.callLater(wait, self.release, "pace")
+            if wait >= TOLD_SECONDS and self._speaker is not None:
+                self._speaker.tell(f"Not so fast: what you send is read on in {wait:.0f} seconds.")
+
+    def may_say(self, lines: bytes) -> bool:
+        """Return whether all these lines may be said at once."""
+        if not limits.MESSAGES_PER_SECOND:
+            return True
+        self._paces = self._paces or Paces()
+        return self._paces.has(lines.count(b"\n"), self.factory.reactor.seconds())
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -282,6 +357,7 @@ class ChatProtocol(LineStream):
         """So many entries said here are on their way to the disk. Beyond a bound, no more is read
         until some of them are there."""
         self._unstored += count
+        self.factory.turns.talk()
         if self._unstored >= limits.UNSTORED_ENTRIES and "unstored" not in self._holds:
             self.hold("unstored")
 
@@ -299,6 +375,17 @@ class ChatProtocol(LineStream):
             self.serve(settled(), lambda _: ask(), refuse)
         else:
             ask()
+
+    def may_take(self, first: bool) -> bool:
+        """Return whether it is this connection's turn; else it waits for it."""
+        turns = self.factory.turns
+        if not turns.over(first):
+            return True
+        # Most wait with one request only: the transport need not be told, unless more comes.
+        self._holds = (*self._holds, "turn")
+        self.paused = True
+        turns.wait(self)
+        return False
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -335,7 +422,14 @@ class ChatProtocol(LineStream):
         if self._speaker is not None:
             self._speaker.end(sentence)
         else:
+            if self.greeted:
+                self.transport.write(shown.event(Notice(sentence)))
             self.transport.loseConnection()
+
+    def may_go(self, busy: Collection[User]) -> bool:
+        """Return whether it can be ended without harm: a guest's, with no file on its way."""
+        moving = self._receiving is not None or self._sending is not None
+        return not moving and (self._speaker is None or self._speaker.may_go(busy))
 
     def dismiss(self) -> None:
         """End a connection that may go on sending what has no meaning any more.

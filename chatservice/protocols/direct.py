@@ -8,7 +8,9 @@ takes them now (docs/performance.md).
 
 from typing import Any
 
-from twisted.internet.tcp import Connection
+from twisted.internet.tcp import Connection, Port
+
+from chatservice import limits
 
 
 def write(transport: Any, data: bytes) -> None:
@@ -44,6 +46,22 @@ def settle(transport: Any) -> None:
         for name in ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset"):
             setattr(transport, name, getattr(transport, name))
         transport.logstr = transport.repstr = _NAME  # type: ignore[attr-defined]
+
+
+def accept_few(port: Any) -> Any:
+    """Let a port take at most `limits.ACCEPTS` connections in a turn of the reactor; return it.
+
+    Twisted's takes more in each turn while they keep coming, up to all that wait, and everybody who
+    is here already waits meanwhile.
+    """
+    if isinstance(port, Port):
+
+        def read() -> None:
+            port.numberAccepts = min(port.numberAccepts, limits.ACCEPTS)
+            Port.doRead(port)
+
+        port.doRead = read  # type: ignore[method-assign]
+    return port
 
 
 _NAME = "chat connection"

@@ -5,17 +5,24 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
 
+from chatservice.domain.addresses import counted
 from chatservice.domain.chat import Chat
 from chatservice.domain.places import Room, User
 from chatservice.domain.ports import Shelves
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import shown
+from chatservice.protocols.admission import Admission
 from chatservice.protocols.carriers import BEGINNING, Carrier
 from chatservice.protocols.connection import ChatProtocol, Speaker
 from chatservice.protocols.people import Person
 from chatservice.protocols.programs import Program
+from chatservice.protocols.turns import Turns
+from chatservice.protocols.waiting import Idle, Unnamed
+
+log = Logger()
 
 GREETING = "Welcome. Type your name; /help lists the commands."
 
@@ -39,6 +46,10 @@ class ChatFactory(Factory):
         self.greeting = shown.event(Notice(GREETING))
         self.nameless = shown.refusal(Refusal(Code.BAD_NAME, "A name cannot be empty; type one."))
         self.connections: set[ChatProtocol] = set()
+        self.unnamed = Unnamed(reactor)
+        self.turns = Turns(reactor)
+        self.idle = Idle(reactor, self.connections, lambda: self.chat.files.transfers.users())
+        self.admission = Admission(reactor.seconds, log.info, self._make_room)
         self.bare_words = bare_words
         self._emptied: Deferred[None] | None = None
 
@@ -61,7 +72,20 @@ class ChatFactory(Factory):
         """Make a connection's protocol."""
         connection = ChatProtocol()
         connection.factory = self
+        if address := counted(getattr(addr, "host", None) or ""):
+            connection.counted = address
         return connection
+
+    def moved(self, connection: ChatProtocol) -> None:
+        """Count a connection from where it really is, as is known now. Raises `Refusal`."""
+        address = counted(connection.address)
+        if address != connection.counted:
+            before, connection.counted = connection.counted, ""
+            self.admission.moved(before, address)
+            connection.counted = address
+
+    def _make_room(self) -> bool:
+        return self.idle.send_one_away("The server is full, and you were idle: come back later.")
 
     def speaker(self, connection: ChatProtocol, line: bytes) -> Speaker:
         """Tell by the first line who speaks: a program, a carrier of a file, or a person."""
@@ -89,8 +113,19 @@ class ChatFactory(Factory):
         for connection in tuple(self.connections):
             connection.transport.abortConnection()
 
+    def came(self, connection: ChatProtocol) -> None:
+        """There is a new connection; whoever it is has to say so before long."""
+        self.connections.add(connection)
+        self.unnamed.add(connection)
+
     def gone(self, connection: ChatProtocol) -> None:
         """A connection is no more."""
+        self.unnamed.remove(connection)
+        self.admission.go(connection.counted)
+        self.forget(connection)
+
+    def forget(self, connection: ChatProtocol) -> None:
+        """It is none of those that there are, any more."""
         self.connections.discard(connection)
         if not self.connections and self._emptied is not None:
             emptied, self._emptied = self._emptied, None
@@ -113,8 +148,13 @@ class Door(ChatFactory):
         self.greeting = shown.event(Notice("Welcome, operator. /help lists the commands."))
         self.nameless = b""
         self.connections = house.connections
+        self.unnamed, self.turns, self.idle = house.unnamed, house.turns, house.idle
         self._house = house
+
+    def came(self, connection: ChatProtocol) -> None:
+        """There is a new connection, and it is known whose."""
+        self.connections.add(connection)
 
     def gone(self, connection: ChatProtocol) -> None:
         """A connection is no more."""
-        self._house.gone(connection)
+        self._house.forget(connection)

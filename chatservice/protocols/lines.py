@@ -27,8 +27,6 @@ class LineStream(LineReceiver):
     """
 
     delimiter = b"\n"
-    MAX_LENGTH = limits.LINE_BYTES
-
     transport: Any  # TCP, TLS or a pipe: what each can do is asked where it is used
     _skipping = False
     telnet = False
@@ -40,6 +38,11 @@ class LineStream(LineReceiver):
         self.more_came = False
         self._busyReceiving = False
         self._buffer = b""
+
+    @property
+    def MAX_LENGTH(self) -> int:  # type: ignore[override]
+        """The length of the longest line that is taken."""
+        return limits.LINE_BYTES
 
     def dataReceived(self, data: bytes) -> None:
         """Take in a chunk. While paused, or called by one of our own callbacks, it waits."""
@@ -66,12 +69,16 @@ class LineStream(LineReceiver):
         if end and not self._skipping and self.linesReceived(self._buffer[:end]):
             self._buffer = self._buffer[end:]
             return bool(self._buffer)
-        whole = LINES
+        whole, first = LINES, True
         while whole == LINES:
             lines = self._buffer.split(b"\n", LINES)
             self._buffer = lines.pop()
             whole = len(lines)
             for at, line in enumerate(lines, 1):
+                if not self.may_take(first):
+                    self._buffer = b"\n".join([*lines[at - 1 :], self._buffer])
+                    return True
+                first = False
                 self.more_came = at < whole or bool(self._buffer)
                 self._line(line)
                 if self.paused or not self.line_mode:
@@ -88,6 +95,11 @@ class LineStream(LineReceiver):
         """
         return False
 
+    def may_take(self, first: bool) -> bool:
+        """Return whether a line may be taken now, the `first` one or a further one; else what has
+        paused will read on later."""
+        return True
+
     def fit(self, lines: bytes) -> bool:
         """Return whether none of these lines is too long."""
         return len(lines) <= self.MAX_LENGTH or max(map(len, lines.split(b"\n"))) <= self.MAX_LENGTH
@@ -95,9 +107,13 @@ class LineStream(LineReceiver):
     def _take_telnet_lines(self) -> bool:
         """Take lines one at a time, each without telnet's bytes."""
         self.telnet = True
-        data, at = self._buffer, 0
+        data, at, first = self._buffer, 0, True
         self._buffer = b""
         while True:
+            if not self.may_take(first):
+                self._buffer = data[at:] + self._buffer
+                return True
+            first = False
             found = telnet.take_line(data, at, self._offered)
             at = found.end
             if found.answer:

@@ -1,6 +1,6 @@
 """The text dialect: a person on a bare connection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from twisted.internet.interfaces import ISSLTransport
@@ -8,11 +8,13 @@ from twisted.internet.interfaces import ISSLTransport
 from chatservice import answers, limits, names
 from chatservice.domain import actions
 from chatservice.domain.chat import Chat
-from chatservice.domain.places import Session
+from chatservice.domain.log import News
+from chatservice.domain.places import Session, User
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Upload
 from chatservice.entries import FileMark, Kind
 from chatservice.errors import Code, Refusal
+from chatservice.events import Notice
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import COMMANDS, Need, Request
 from chatservice.grammar.questions import Question, of_room, questions
@@ -70,6 +72,8 @@ class Person:
         room = self._session.here
         if room is None or room.slow or self._astray or self._asking is not None:
             return False
+        if not self._connection.may_say(lines):
+            return False
         said = typed.talk(lines, self._bare_words)
         if said is None or not self._connection.fit(lines):
             return False
@@ -82,6 +86,7 @@ class Person:
 
     def _obey(self, request: Request) -> None:
         name = request.command.name
+        self._connection.paced(name)
         if self._session.user is None and self._connection.factory.door:
             self._attend(request)
             return
@@ -131,6 +136,7 @@ class Person:
     def _introduced(self, welcome: answers.Welcome) -> None:
         """Begin in the lobby, or in the only room that one may be in. A program that spoke first is
         not told what it did not ask."""
+        self._connection.named()
         room = self._session.only or self._chat.rooms.lobby
         if room is self._session.only:
             self._chat.rights.enter(self._session, room)
@@ -353,6 +359,19 @@ class Person:
         await self._leave("")
         self._uncork()
         self._feed.stop()
+
+    def tell(self, sentence: str) -> None:
+        """Tell `sentence`, in between."""
+        self._feed.tell(News((Notice(sentence),)))
+
+    def turn_out(self, refusal: Refusal) -> None:
+        """Say why no more is done at all, and dismiss the connection."""
+        self.refuse(refusal)
+        self._dismiss()
+
+    def may_go(self, busy: Collection[User]) -> bool:
+        """Return whether it is a guest, and none who is `busy`."""
+        return self._session.may_go(busy)
 
     def end(self, sentence: str) -> None:
         """Tell `sentence`, then end the connection."""

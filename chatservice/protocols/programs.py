@@ -1,14 +1,16 @@
 """The JSON dialect: a program."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
 from chatservice import answers
 from chatservice.domain import actions
 from chatservice.domain.chat import Chat
-from chatservice.domain.places import Session
+from chatservice.domain.log import News
+from chatservice.domain.places import Session, User
 from chatservice.errors import Code, Refusal
+from chatservice.events import Notice
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Need, Request
 from chatservice.protocols.connection import ChatProtocol
@@ -48,6 +50,7 @@ class Program:
 
     def _obey(self, request: Request) -> None:
         name = request.command.name
+        self._connection.paced(name)
         if self._session.user is None and self._connection.factory.door:
             attending = self._chat.people.attend(self._session)
             refuse = partial(self._refuse, request.id)
@@ -87,6 +90,8 @@ class Program:
 
     def _answer(self, request: Request, it: answers.Answer) -> None:
         self._write(jsonlines.answer(it, request.id))
+        if isinstance(it, answers.Welcome):
+            self._connection.named()
         if isinstance(it, (answers.Joined, answers.Welcome)):
             self._session.wake()
         if request.command.name == "quit":
@@ -113,6 +118,20 @@ class Program:
         """No more will come: what was said is stored, and then one leaves."""
         await _quit(self._chat, self._session, {})
         self._feed.stop()
+
+    def tell(self, sentence: str) -> None:
+        """Tell `sentence`, in between."""
+        self._feed.tell(News((Notice(sentence),)))
+
+    def turn_out(self, refusal: Refusal) -> None:
+        """Say why no more is done at all, and dismiss the connection."""
+        self.refuse(refusal)
+        self._feed.stop()
+        self._connection.dismiss()
+
+    def may_go(self, busy: Collection[User]) -> bool:
+        """Return whether it is a guest, and none who is `busy`."""
+        return self._session.may_go(busy)
 
     def end(self, sentence: str) -> None:
         """Tell `sentence`, then end the connection."""

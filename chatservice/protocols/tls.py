@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice import limits
+from chatservice.domain.addresses import counted
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines, shown
 from chatservice.protocols.certificate import Certificate
@@ -162,6 +163,9 @@ class FirstByte(Protocol):
             self._waiting.cancel()
         if self._inner is not None:
             self._inner.connectionLost(reason)
+        else:  # nobody else knows that it had come
+            host = getattr(self._address, "host", None) or ""
+            self.factory.plain.admission.go(counted(host))
 
 
 class FirstByteFactory(Factory):

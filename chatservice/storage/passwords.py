@@ -1,26 +1,33 @@
-"""Passwords with argon2id (RFC 9106), off the reactor's thread."""
+"""Passwords with argon2id (RFC 9106), in processes of their own (`chatservice.storage.hashing`)."""
 
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
 from typing import Any
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from chatservice import limits
 from chatservice.errors import Code, Refusal
+from chatservice.storage import hashing
 from chatservice.storage.thread import Pool
 
 
 class Argon2Passwords:
-    """`chatservice.domain.ports.Passwords`, with argon2-cffi's defaults: RFC 9106, section 4.
+    """`chatservice.domain.ports.Passwords`.
 
     Each takes 64 MiB and some tens of milliseconds on every core there is: so there are but a few
-    threads for it (`limits.HASHES`), which give way to all others, and who is too many waits.
+    processes for it (`limits.HASHES`), which give way to all else, and who is too many waits. They
+    are started when they are needed, and end with the server, however that ends.
     """
 
     def __init__(self, reactor: Any) -> None:
-        self._hasher = PasswordHasher()
         self._pool = Pool(reactor, "chat-passwords", limits.HASHES)
+        self._mine = threading.local()
+        self._helpers: list[Helper] = []
         self._closing = False
 
     def hash(self, password: str) -> "Deferred[str]":
@@ -29,20 +36,68 @@ class Argon2Passwords:
 
     def fits(self, kept: str, password: str) -> "Deferred[bool]":
         """Return whether it is the one."""
-        return self._pool.do(self._verify, kept, password)
+        return self._pool.do(self._fits, kept, password)
 
     def _hash(self, password: str) -> str:
         if self._closing:
             raise Refusal(Code.NOT_STORED, "The server is stopping; come back later.")
-        return self._hasher.hash(password)
+        return str(self._helper().ask(password))
 
-    def _verify(self, kept: str, password: str) -> bool:
-        try:
-            return not self._closing and self._hasher.verify(kept, password)
-        except (VerificationError, InvalidHashError):
-            return False
+    def _fits(self, kept: str, password: str) -> bool:
+        return not self._closing and bool(self._helper().ask([kept, password]))
+
+    def _helper(self) -> "Helper":
+        """Return the helper of the calling thread."""
+        if not hasattr(self._mine, "helper"):
+            self._mine.helper = Helper()
+            self._helpers.append(self._mine.helper)
+        found: Helper = self._mine.helper
+        return found
 
     def close(self) -> None:
         """Be done with what was begun; those who wait still are told no."""
         self._closing = True
         self._pool.stop()
+        for helper in self._helpers:
+            helper.end()
+
+
+class Helper:
+    """A process that hashes, for one thread. Where there can be none, the thread does it itself."""
+
+    log = Logger()
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, what: str | list[str]) -> str | bool:
+        """Return what is kept of a password, or whether a password is the one of which that is."""
+        for _ in range(2):  # one that has ended, whoever killed it, is followed by another
+            try:
+                return self._asked(what)
+            except (OSError, ValueError) as error:
+                self.log.warn("a process that hashes passwords failed: {why}", why=error)
+                self.end()
+        return hashing.hashed(what) if isinstance(what, str) else hashing.fits(*what)
+
+    def _asked(self, what: str | list[str]) -> str | bool:
+        if self._process is None:
+            # -P: it stands beside modules of ours, which are not to be taken for Python's own
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(Path(hashing.__file__))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(what).encode() + b"\n")
+        self._process.stdin.flush()
+        answer: str | bool = json.loads(self._process.stdout.readline())
+        return answer
+
+    def end(self) -> None:
+        """End the process: it does as soon as nothing more can be asked."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()

@@ -1,0 +1,176 @@
+"""Clients that do as much harm as they can, each kind in its own way, on several connections."""
+
+import contextlib
+import itertools
+import json
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.files import connect
+
+CONNECTIONS = 4
+"""How many of them there are at once, of each kind."""
+
+POLITE = 15
+"""Added to their niceness."""
+
+RESET = struct.pack("ii", 1, 0)
+"""What makes `close` reset a connection: no port is left in TIME_WAIT (SO_LINGER, socket(7))."""
+
+OWNER = "owner"
+"""Whose password is guessed."""
+
+
+class Flood:
+    """What goes on until `stop` is set. `deeds` counts."""
+
+    def __init__(self, port: int, room: str) -> None:
+        self.port = port
+        self.room = room
+        self.begin = threading.Event()
+        self.stop = threading.Event()
+        self.deeds = 0
+        self.failures: list[str] = []
+
+    def going_on(self) -> bool:
+        """Count a deed, and return whether there is to be another one."""
+        self.deeds += 1
+        return not self.stop.is_set()
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[socket.socket]:
+        """Give a connection, which is reset afterwards."""
+        with connect(self.port) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.settimeout(0.1)
+            yield connection
+
+
+def connections(flood: Flood, number: int) -> None:
+    """Connect and reset, over and over."""
+    while flood.going_on():
+        with flood.connected():
+            pass
+
+
+def logins(flood: Flood, number: int) -> None:
+    """Guess a password, on a new connection each time an answer came or has not for a while."""
+    guess = {"do": "hello", "name": OWNER, "password": "wrong"}
+    while flood.going_on():
+        with flood.connected() as connection:
+            _ask(connection, guess, guess, guess)
+            _read_some(connection)
+
+
+def joins(flood: Flood, number: int) -> None:
+    """Come into the room in which is talked, and leave it; with another name each time, and as fast
+    as lines can be sent."""
+    come = {"do": "join", "room": flood.room}, {"do": "leave", "room": flood.room}
+    for name in itertools.count():
+        with flood.connected() as connection:
+            _ask(connection, {"do": "hello", "name": f"j{number}.{name}"}, *come * 200)
+            for _ in range(20):
+                if not flood.going_on():
+                    return
+                _read_some(connection)
+
+
+def uploads(flood: Flood, number: int) -> None:
+    """Begin an upload, send a little of it, and reset the connection."""
+    while flood.going_on():
+        with flood.connected() as connection:
+            connection.sendall(b"u%d\n/put file%d 100000000\n" % (number, number) + bytes(1 << 16))
+
+
+def lines(flood: Flood, number: int) -> None:
+    """Say lines at full speed, in a room of one's own."""
+    said = b"the quick brown fox jumps over the lazy dog\n" * 1000
+    with flood.connected() as connection:
+        connection.sendall(b"l%d\n/create flood%d\n" % (number, number))
+        while flood.going_on():
+            with contextlib.suppress(TimeoutError):
+                connection.send(said)
+
+
+KINDS: Mapping[str, Callable[[Flood, int], None]] = {
+    kind.__name__: kind for kind in (connections, logins, joins, uploads, lines)
+}
+"""All of them, by name."""
+
+
+def _ask(connection: socket.socket, *requests: dict[str, Any]) -> None:
+    connection.sendall(b"".join(json.dumps(each).encode() + b"\n" for each in requests))
+
+
+def _read_some(connection: socket.socket) -> None:
+    with contextlib.suppress(TimeoutError):
+        connection.recv(1 << 20)
+
+
+def register_owner(port: int) -> None:
+    """See to it that there is somebody whose password can be guessed."""
+    with connect(port) as connection, connection.makefile("rb") as answers:
+        _ask(
+            connection,
+            {"do": "hello", "name": OWNER},
+            {"do": "register", "password": "right"},
+        )
+        answers.readline()
+        answers.readline()
+
+
+@contextlib.contextmanager
+def flooded(kind: str, port: int, room: str) -> Iterator[Flood]:
+    """Have such a flood ready; it begins when its `begin` is set."""
+    flood = Flood(port, room)
+
+    def go_on(number: int) -> None:
+        # Whoever measures latency on this core goes first: the clients' time is not the server's.
+        nice = min(os.getpriority(os.PRIO_PROCESS, 0) + POLITE, 19)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+        flood.begin.wait()
+        while not flood.stop.is_set():
+            try:
+                KINDS[kind](flood, number)
+            except OSError as error:  # it is turned away: that is not the end of it
+                flood.failures.append(str(error))
+                time.sleep(0.01)
+
+    threads = [threading.Thread(target=go_on, args=(at,)) for at in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield flood
+    finally:
+        flood.stop.set()
+        flood.begin.set()
+        for thread in threads:
+            thread.join()
+
+
+class Memory:
+    """Watches how much of a process is in memory, as time goes on."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._seen: list[int] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.05):
+            self._seen.append(machine.resident_bytes(self._pid))
+
+    def halves(self) -> tuple[int, int]:
+        """Stop, and return the most of it in the first half of the time, and in the second."""
+        self._stop.set()
+        self._thread.join()
+        middle = len(self._seen) // 2
+        return max(self._seen[:middle], default=0), max(self._seen[middle:], default=0)

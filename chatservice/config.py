@@ -1,0 +1,136 @@
+"""`--config chat.toml`: options and limits in a file.
+
+At its top level stand options, by their long names, which count from the next start on; what the
+command line says comes before. In the table `[limits]` stand limits, by their names in
+`chatservice.limits` in lower case, which count at once when the file is read again.
+"""
+
+import difflib
+import ipaddress
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from chatservice import limits
+
+Value = int | float | tuple[str, ...]
+
+NAMES = tuple(name for name in vars(limits) if name.isupper())
+"""Every limit there is."""
+
+AT_START = frozenset({"ACCEPTING", "HASHES", "KEEP_SECONDS"})
+"""Of these, what is only looked at when the server starts."""
+
+OPTIONS = {"FREE_BYTES": "free", "PARTIAL_SECONDS": "partial", "UPLOADS": "uploads"}
+"""What is set by an option instead."""
+
+MOST = 1 << 53
+"""No number is larger: up to there, TOML's are exact everywhere."""
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "LINE_BYTES": (512, 1 << 20),
+    "NAME_CHARACTERS": (1, 64),
+    "FILE_NAME_BYTES": (16, 255),
+    "PASSWORD_CHARACTERS": (8, 4096),
+    "CONNECTIONS": (0, MOST),
+    "MESSAGES_PER_SECOND": (0, MOST),
+    "FREE_BYTES": (0, MOST),
+    "FAILURES_FREE": (0, MOST),
+    "FAILURES_FREE_AN_ADDRESS": (0, MOST),
+    "FAILURES_LONGEST": (0, 3600),
+    "GREETING_SECONDS": (0.05, 60),
+    "NEWS_SECONDS": (0, 60),
+    "TURN_SECONDS": (0, 1),
+}
+"""From where to where a limit may go; all others from 1, or for fractions from a thousandth, on."""
+
+_started_with: dict[str, Value] = {}
+"""What each limit that was changed had been before."""
+
+
+class Wrong(Exception):
+    """What is wrong with a file, in one sentence that names it and the key."""
+
+
+def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
+    """Return the options and the limits of a file. Raises `Wrong`."""
+    try:
+        with open(path, "rb") as file:
+            found = tomllib.load(file)
+    except OSError as error:
+        raise Wrong(f"{path} cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Wrong(f"{path} is not TOML ({error}).") from None
+    table = found.pop("limits", {})
+    if not isinstance(table, dict):
+        raise Wrong(f"{path}: limits is a table; write [limits], and below it one limit a line.")
+    known = [name.lower() for name in NAMES if name not in OPTIONS]
+    for key in table:
+        if key.upper() in OPTIONS:
+            raise Wrong(f"{path}: {key} is the option {OPTIONS[key.upper()]}, above [limits].")
+        if key not in known:
+            raise Wrong(f"{path}: there is no limit {key}{nearest(key, known)}.")
+    return found, {key.upper(): _checked(path, key, value) for key, value in table.items()}
+
+
+def nearest(key: str, known: Iterable[str]) -> str:
+    """Return which of those that are known may have been meant, as the rest of a sentence."""
+    found = difflib.get_close_matches(key, list(known), 1)
+    return f"; the nearest one is {found[0]}" if found else ""
+
+
+def _checked(path: str, key: str, value: Any) -> Value:
+    kind = type(getattr(limits, key.upper()))
+    if kind is tuple:
+        return _networks(path, key, value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Wrong(f"{path}: {key} is a number, not {value!r}.")
+    if kind is int and not isinstance(value, int):
+        raise Wrong(f"{path}: {key} is a whole number, not {value}.")
+    least, most = RANGES.get(key.upper(), (1 if kind is int else 0.001, MOST))
+    if not least <= value <= most:
+        to = f" to {most}" if most < MOST else " on"
+        raise Wrong(f"{path}: {key} goes from {least}{to}, and is not {value}.")
+    return kind(value)  # type: ignore[no-any-return]
+
+
+def _networks(path: str, key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise Wrong(f'{path}: {key} is a list of addresses, as ["127.0.0.0/8"], not {value!r}.')
+    for each in value:
+        try:
+            ipaddress.ip_network(each)
+        except ValueError:
+            raise Wrong(
+                f"{path}: {key} has {each!r}, which is no address, nor a network as 10.0.0.0/8."
+            ) from None
+    return tuple(value)
+
+
+def apply(values: Mapping[str, Value]) -> list[str]:
+    """Let these limits count, and those that were changed and are not among them be what they were.
+    Return the names of those that are another now."""
+    wanted = {**_started_with, **values}
+    changed = [name for name, value in wanted.items() if getattr(limits, name) != value]
+    for name in changed:
+        _started_with.setdefault(name, getattr(limits, name))
+        setattr(limits, name, wanted[name])
+    return changed
+
+
+def arguments(path: str, options: Mapping[str, Any], known: Mapping[str, bool]) -> Iterator[str]:
+    """Yield options of a file as the command line has them. `known` tells of each that there is
+    whether it takes a value. Raises `Wrong`."""
+    for key, value in options.items():
+        if key not in known:
+            raise Wrong(f"{path}: there is no option {key}{nearest(key, known)}.")
+        if not known[key]:
+            if not isinstance(value, bool):
+                raise Wrong(f"{path}: {key} is true or false, not {value!r}.")
+            if value:
+                yield f"--{key}"
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, bool) or not isinstance(each, (str, int)):
+                raise Wrong(f"{path}: {key} is text or a number, not {each!r}.")
+            yield f"--{key}={each}"

@@ -1,0 +1,130 @@
+"""Passwords that are tried: wrong ones cost time, more of it each time, whoever tries.
+
+Failures are counted by the name or room, and by the address. An attempt is taken for a failure
+until it turns out not to be one, so that many at once fare as one after another. An address from
+which the right password came is counted apart for that name: whoever guesses elsewhere does not
+hold up its owner.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+from typing import Protocol, TypeVar
+
+from chatservice import limits
+from chatservice.domain.addresses import counted
+from chatservice.domain.paces import Failures
+from chatservice.domain.places import Session
+from chatservice.domain.ports import Passwords
+from chatservice.errors import Code, Refusal
+
+T = TypeVar("T")
+
+
+class Patience(Protocol):
+    """What has others wait."""
+
+    def pause(self, seconds: float) -> Awaitable[object]:
+        """Answer after so long."""
+
+    def in_turn(self, who: str, job: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        """Do a job when it is the turn of `who`, of whom each has as many turns as any other.
+        Raises `Refusal` (slow-down) where too many wait."""
+
+
+class Hurried:
+    """A `Patience` that has nobody wait."""
+
+    async def pause(self, seconds: float) -> None:
+        """Answer at once."""
+
+    def in_turn(self, who: str, job: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        """Do a job at once."""
+        return job()
+
+
+class Attempts:
+    """All that asks for passwords to be hashed. `seconds` tells the time."""
+
+    def __init__(
+        self, passwords: Passwords, seconds: Callable[[], float], patience: Patience
+    ) -> None:
+        self._passwords = passwords
+        self._seconds = seconds
+        self._patience = patience
+        self._failures = Failures()
+        self._known: dict[tuple[str, str], None] = {}
+        self._delayed: Counter[Hashable] = Counter()
+
+    def hash(self, password: str, session: Session | None) -> Awaitable[str]:
+        """Return what to keep of a password that somebody wishes to have."""
+        address = counted(session.reader.address) if session is not None else ""
+        return self._patience.in_turn(address, partial(self._passwords.hash, password))
+
+    def fits(self, kept: str, password: str, whose: str, session: Session) -> Awaitable[bool]:
+        """Return whether it is the one. Raises `Refusal` (slow-down), as `try_` does."""
+        return self.try_(partial(self._passwords.fits, kept, password), whose, session)
+
+    async def try_(self, check: Callable[[], Awaitable[T]], whose: str, session: Session) -> T:
+        """Try a password, which fits if `check` answers with something. `whose` tells the names and
+        the rooms apart that it may be of. Raises `Refusal` (slow-down)."""
+        address = counted(session.reader.address)
+        known = (whose, address) in self._known
+        who: Hashable = (whose, address) if known else whose
+        delay = self._delay(who, limits.FAILURES_FREE)
+        if address:
+            delay = max(delay, self._delay(("", address), limits.FAILURES_FREE_AN_ADDRESS))
+        if delay and self._delayed[who] >= limits.GUESSES:
+            raise Refusal(
+                Code.SLOW_DOWN,
+                "Too many wrong passwords were given there; try again in "
+                f"{max(1, round(delay))} seconds.",
+            )
+        self._note(who, address)
+        if delay:
+            await self._wait(who, delay)
+            if session.gone:
+                raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
+        try:
+            found = await self._patience.in_turn(address, check)
+        except Refusal:
+            self._forgive(who, address)
+            raise
+        if found:
+            self._forgive(who, address)
+            self._remember(whose, who, address)
+        return found
+
+    def _delay(self, who: Hashable, free: int) -> float:
+        longest, memory = limits.FAILURES_LONGEST, limits.FAILURES_SECONDS
+        return self._failures.delay(who, self._seconds(), free, longest, memory)
+
+    async def _wait(self, who: Hashable, delay: float) -> None:
+        self._delayed[who] += 1
+        try:
+            await self._patience.pause(delay)
+        finally:
+            self._delayed[who] -= 1
+            if not self._delayed[who]:
+                del self._delayed[who]
+
+    def _note(self, who: Hashable, address: str) -> None:
+        for each in (who, ("", address))[: 2 if address else 1]:
+            self._failures.note(
+                each, self._seconds(), limits.FAILURES_SECONDS, limits.FAILURES_REMEMBERED
+            )
+
+    def _forgive(self, who: Hashable, address: str) -> None:
+        self._failures.forgive(who)
+        self._failures.forgive(("", address))
+
+    def _remember(self, whose: str, who: Hashable, address: str) -> None:
+        """Remember from where the right password came; on this machine all are from one place."""
+        if not address:
+            self._failures.forget(who)
+            return
+        self._failures.forget((whose, address))
+        self._known.pop((whose, address), None)
+        self._known[whose, address] = None
+        while len(self._known) > limits.FAILURES_REMEMBERED:
+            del self._known[next(iter(self._known))]

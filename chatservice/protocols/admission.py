@@ -1,0 +1,175 @@
+"""Who may come in: how many connections there are, in all and of each address.
+
+It is asked at the `Entrance`, before anything is made for a connection. Behind a proxy the address
+is known only later, from the first bytes on; then the connection is counted anew (`moved`).
+"""
+
+import resource
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory, Protocol
+
+from chatservice import limits
+from chatservice.domain.addresses import counted
+from chatservice.domain.paces import Bucket
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import shown
+
+LOG_SECONDS = 60.0
+"""Who is turned away is in the log once in so long: a flood is not to fill the log."""
+
+SPARE = 1000
+"""Addresses of which nothing need be known any more, before they are looked through."""
+
+
+class Neighbour:
+    """An address, and all who come from it: how many are here, and how many come."""
+
+    __slots__ = ("arrivals", "away", "here", "told")
+
+    def __init__(self) -> None:
+        self.here = 0
+        self.arrivals = Bucket()
+        self.away = 0  # turned away since it was `told` of
+        self.told = -LOG_SECONDS
+
+    def is_forgotten(self, now: float) -> bool:
+        """Return whether nothing need be known of it any more."""
+        return not self.here and self.arrivals.is_full(now) and self.told + LOG_SECONDS <= now
+
+
+class Admission:
+    """Counts connections, those from an address under the name that `addresses.counted` gives it;
+    an empty one is not counted but in all. `seconds` tells the time, `report` takes a line for the
+    operator, and `make_room` tells somebody to go, if there is somebody who may be told."""
+
+    def __init__(
+        self,
+        seconds: Callable[[], float],
+        report: Callable[..., None],
+        make_room: Callable[[], bool],
+    ) -> None:
+        self.here = 0
+        self._seconds = seconds
+        self._report = report
+        self._make_room = make_room
+        self._neighbours: dict[str, Neighbour] = {}
+        self._look_at = SPARE
+        self._all = Neighbour()
+
+    def come(self, address: str) -> None:
+        """Count a connection from there. Raises `Refusal` (too-many, slow-down)."""
+        if address:
+            self._arrive(address)
+        most = connections()
+        if self.here >= most and not self._make_room():
+            if address:
+                self._leave(address)
+            self._turn_away("", self._all)
+            raise Refusal(
+                Code.TOO_MANY, f"The server has {most} connections, and no more; come back later."
+            )
+        self.here += 1
+
+    def moved(self, before: str, address: str) -> None:
+        """Count a connection from where it really is. Raises `Refusal` (too-many, slow-down), and
+        then it is counted from nowhere."""
+        if before:
+            self._leave(before)
+        if address:
+            self._arrive(address)
+
+    def go(self, address: str) -> None:
+        """A connection from there is gone."""
+        self.here -= 1
+        if address:
+            self._leave(address)
+
+    def _arrive(self, address: str) -> None:
+        now = self._seconds()
+        neighbour = self._neighbours.get(address)
+        if neighbour is None:
+            self._forget(now)
+            neighbour = self._neighbours[address] = Neighbour()
+        most = min(limits.CONNECTIONS_AN_ADDRESS, connections() // 2)
+        if neighbour.here >= most:
+            self._turn_away(address, neighbour)
+            raise Refusal(
+                Code.TOO_MANY,
+                f"{most} connections are here from your address, and no more may be; close one.",
+            )
+        pace = limits.ARRIVALS_PER_SECOND, limits.ARRIVALS_BURST
+        if neighbour.arrivals.left(now, *pace) < 1:
+            self._turn_away(address, neighbour)
+            raise Refusal(
+                Code.SLOW_DOWN, "Your address connects too often; try again in a few seconds."
+            )
+        neighbour.arrivals.take(now, *pace)
+        neighbour.here += 1
+
+    def _leave(self, address: str) -> None:
+        neighbour = self._neighbours.get(address)
+        if neighbour is not None:
+            neighbour.here -= 1
+
+    def _turn_away(self, address: str, neighbour: Neighbour) -> None:
+        now = self._seconds()
+        neighbour.away += 1
+        if neighbour.told + LOG_SECONDS <= now:
+            whom = f"from {address} " if address else ""
+            self._report(
+                "connections {whom}are turned away ({here} are here, {away} were turned away since "
+                "this was last said)",
+                whom=whom,
+                here=neighbour.here if address else self.here,
+                away=neighbour.away,
+            )
+            neighbour.told, neighbour.away = now, 0
+
+    def _forget(self, now: float) -> None:
+        if len(self._neighbours) >= self._look_at:
+            kept = {a: it for a, it in self._neighbours.items() if not it.is_forgotten(now)}
+            self._neighbours = kept
+            self._look_at = 2 * len(kept) + SPARE
+
+
+def connections() -> int:
+    """Return how many connections there may be."""
+    if limits.CONNECTIONS:
+        return limits.CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return files * 3 // 4 if files > 0 else 1 << 20  # it is -1 where there is no bound
+
+
+class TurnedAway(Protocol):
+    """A connection that is told one sentence. It has not said which dialect it speaks."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self._refusal = refusal
+
+    def connectionMade(self) -> None:
+        """Tell it, and end the connection."""
+        transport: Any = self.transport
+        transport.write(shown.refusal(self._refusal))
+        transport.loseConnection()
+
+
+class Entrance(Factory):
+    """Lets connections through to a factory, as long as they may come in. Whoever is let in is
+    counted until `Admission.go` is called for it."""
+
+    noisy = False
+
+    def __init__(self, inner: Any, admission: Admission) -> None:
+        self._inner = inner
+        self._admission = admission
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Make what a connection is for: to be told no, or to come in."""
+        try:
+            self._admission.come(counted(getattr(addr, "host", None) or ""))
+        except Refusal as refusal:
+            return TurnedAway(refusal)
+        return self._inner.buildProtocol(addr)

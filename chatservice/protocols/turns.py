@@ -1,0 +1,79 @@
+"""Requests take turns, so that whoever sends many at once does not hold up whoever sends one.
+
+In one turn of the reactor, requests that just came are looked at for `limits.TURN_SECONDS`. The
+connections to which that was not enough wait, and they have as long altogether in the next turn,
+one after another. So who has sent little goes before who has sent much, and while anybody talks a
+turn is short. Else it is longer, and has no end for a connection's first request: to wait for the
+next one has a price too (a quarter more for each, where 10,000 join at once).
+"""
+
+from collections import deque
+from typing import Any, Protocol
+
+from chatservice import limits
+
+LONGER = 10
+"""So many times as long is a turn while nobody talks."""
+
+SILENT = 50
+"""After so many turns without talk nobody talks."""
+
+
+class Waiting(Protocol):
+    """A connection, as it is seen here."""
+
+    def release(self, why: str) -> None:
+        """Read on."""
+
+
+class Turns:
+    """Who may go on, and who waits."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._until: float | None = None
+        self._released = False  # a moment ago: it takes one request, come what may
+        self._waiting: deque[Waiting] = deque()
+        self._talk = 0
+
+    def talk(self) -> None:
+        """Note that something is said."""
+        self._talk = SILENT
+
+    def over(self, first: bool = False) -> bool:
+        """Return whether this turn's time is over, for a connection's `first` request in it, or a
+        further one."""
+        if self._until is None:
+            self._until = self._end()
+            self._reactor.callLater(0, self._next)
+        elif not self._released:
+            return not (first and not self._talk) and self._now() >= self._until
+        self._released = False
+        return False
+
+    def wait(self, connection: Waiting) -> None:
+        """Release a connection, which holds for its `turn`, when it comes to that."""
+        self._waiting.append(connection)
+
+    def _next(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        self._until = self._end()
+        while waiting:
+            self._released = True
+            waiting.popleft().release("turn")
+            if self._now() >= self._until:
+                break
+        waiting.extend(self._waiting)
+        self._waiting, self._released, self._until = waiting, False, None
+        if waiting:
+            self.over()  # there is a next turn
+
+    def _now(self) -> float:
+        return float(self._reactor.seconds())
+
+    def _end(self) -> float:
+        """Return when a turn that begins now is over."""
+        if self._talk:
+            self._talk -= 1
+            return self._now() + limits.TURN_SECONDS
+        return self._now() + limits.TURN_SECONDS * LONGER

@@ -1,0 +1,110 @@
+"""Connections on which something is waited for: a name, or simply that they do something again."""
+
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
+
+from chatservice import limits
+from chatservice.domain.places import User
+
+LOOK_SECONDS = 10.0
+"""How often to look, at least: limits may have changed."""
+
+STEPS = 6
+"""Into so many steps the time is divided after which one is idle. A connection remembers only in
+which of them something came; that takes no memory, because all remember the same number."""
+
+
+class Guest(Protocol):
+    """A connection, as it is seen here."""
+
+    heard: int
+
+    def expire(self) -> None:
+        """Tell whoever is there that the time to give a name is over, and end the connection."""
+
+    def end(self, sentence: str) -> None:
+        """Tell `sentence`, then end the connection."""
+
+    def may_go(self, busy: Collection[User]) -> bool:
+        """Return whether it can be ended without harm; not for users who are `busy`."""
+
+
+class Unnamed:
+    """Those who have not said yet who they are. Each has as long as any other, so the first to come
+    is the first whose time is over, and there is one timer for all."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._since: dict[Guest, float] = {}
+        self._timer: Any = None
+
+    def add(self, guest: Guest) -> None:
+        """From now on its time runs."""
+        self._since[guest] = self._reactor.seconds()
+        if self._timer is None:
+            self._wait()
+
+    def remove(self, guest: Guest) -> None:
+        """It has said who it is, or is gone. To do so twice does no harm."""
+        if self._since.pop(guest, None) is not None and not self._since:
+            self._since = {}  # a dict does not become smaller by itself
+
+    def _wait(self) -> None:
+        oldest = next(iter(self._since.values()))
+        left = oldest + limits.NAME_SECONDS - self._reactor.seconds()
+        self._timer = self._reactor.callLater(max(0.0, min(left, LOOK_SECONDS)), self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        until = self._reactor.seconds() - limits.NAME_SECONDS
+        late = []
+        for guest, since in self._since.items():
+            if since > until:
+                break
+            late.append(guest)
+        for guest in late:
+            self.remove(guest)
+            guest.expire()
+        if self._since:
+            self._wait()
+
+
+class Idle:
+    """Who has sent nothing for longest. `busy` tells whom not to disturb."""
+
+    def __init__(
+        self, reactor: Any, guests: Collection[Guest], busy: Callable[[], Collection[User]]
+    ) -> None:
+        self.step = 0
+        self._reactor = reactor
+        self._guests = guests
+        self._busy = busy
+        self._looked = -1
+        self._found: list[Guest] = []
+
+    def start(self) -> None:
+        """Let the time run."""
+        self.step += 1
+        seconds = min(limits.IDLE_SECONDS / STEPS, LOOK_SECONDS)
+        self._reactor.callLater(seconds, self.start)
+
+    def send_one_away(self, sentence: str) -> bool:
+        """Tell the one who has been idle for longest to go; return whether there is one."""
+        if self._looked != self.step:  # it takes a millisecond for 10,000
+            self._looked = self.step
+            busy = self._busy()
+            found = [it for it in self._guests if self._is_idle(it) and it.may_go(busy)]
+            self._found = sorted(found, key=_heard, reverse=True)
+        while self._found:
+            guest = self._found.pop()
+            if self._is_idle(guest) and guest in self._guests:
+                guest.end(sentence)
+                return True
+        return False
+
+    def _is_idle(self, guest: Guest) -> bool:
+        return self.step - guest.heard > STEPS
+
+
+def _heard(guest: Guest) -> int:
+    return guest.heard

@@ -1,0 +1,206 @@
+"""Who may come in: bounds on connections, in all and by address, and what is told at the door."""
+
+import socket
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatservice import limits
+from chatservice.errors import Code, Refusal
+from chatservice.protocols.admission import LOG_SECONDS, Admission
+from tests.running import Bare
+
+FULL = "! The server has {} connections, and no more; come back later."
+
+
+@pytest.fixture
+def bounded(monkeypatch):
+    """Return a function that makes an admission whose clock stands still, and its log."""
+
+    def make(make_room=lambda: False, **values):
+        for name, value in values.items():
+            monkeypatch.setattr(limits, name, value)
+        told, clock = [], [1e6]
+        report = lambda form, **fields: told.append(form.format(**fields))  # noqa: E731
+        return Admission(lambda: clock[0], report, make_room), told, clock
+
+    return make
+
+
+def refused(admission, address):
+    """Return the code with which a connection is refused, or None."""
+    try:
+        admission.come(address)
+    except Refusal as refusal:
+        return refusal.code
+    return None
+
+
+def test_one_address_cannot_fill_the_server(bounded):
+    """It has at most so many, and never more than half of all."""
+    admission, told, _ = bounded(CONNECTIONS=10, CONNECTIONS_AN_ADDRESS=3)
+    assert [refused(admission, "192.0.2.1") for _ in range(4)] == [None] * 3 + [Code.TOO_MANY]
+    assert refused(admission, "192.0.2.2") is None
+    admission.go("192.0.2.1")
+    assert refused(admission, "192.0.2.1") is None
+    admission, told, _ = bounded(CONNECTIONS=10, CONNECTIONS_AN_ADDRESS=1000)
+    assert [refused(admission, "192.0.2.1") for _ in range(6)] == [None] * 5 + [Code.TOO_MANY]
+    assert told == [
+        "connections from 192.0.2.1 are turned away (5 are here, 1 were turned away since this was "
+        "last said)"
+    ]
+
+
+def test_what_has_no_address_is_counted_in_all_only(bounded):
+    """This machine's own."""
+    admission, _, _ = bounded(CONNECTIONS=10, CONNECTIONS_AN_ADDRESS=1)
+    assert [refused(admission, "") for _ in range(11)] == [None] * 10 + [Code.TOO_MANY]
+    assert refused(admission, "192.0.2.1") == Code.TOO_MANY
+    admission.go("")
+    assert refused(admission, "192.0.2.1") is None
+
+
+def test_who_connects_over_and_over_is_slowed_down(bounded):
+    """A burst passes; then it is so many a second."""
+    admission, _, clock = bounded(ARRIVALS_BURST=3, ARRIVALS_PER_SECOND=2.0)
+    for _ in range(3):
+        assert refused(admission, "192.0.2.1") is None
+        admission.go("192.0.2.1")
+    assert refused(admission, "192.0.2.1") == Code.SLOW_DOWN
+    assert refused(admission, "192.0.2.2") is None
+    clock[0] += 0.6
+    assert refused(admission, "192.0.2.1") is None
+    assert refused(admission, "192.0.2.1") == Code.SLOW_DOWN
+
+
+def test_a_flood_is_a_line_a_minute_in_the_log(bounded):
+    """For each address, and for the whole server."""
+    admission, told, clock = bounded(ARRIVALS_BURST=1, CONNECTIONS=2)
+    for _ in range(1000):
+        refused(admission, "192.0.2.1")
+    assert len(told) == 1
+    clock[0] += LOG_SECONDS
+    refused(admission, "192.0.2.1")
+    refused(admission, "192.0.2.1")
+    assert len(told) == 2
+    assert "1000 were turned away" in told[1] or "999 were turned away" in told[1]
+
+
+def test_an_address_that_is_not_known_any_more_takes_no_memory(bounded):
+    """However many there were."""
+    admission, _, clock = bounded(CONNECTIONS=1 << 20)
+    for at in range(20_000):
+        clock[0] += 1
+        assert refused(admission, f"a{at}") is None
+        admission.go(f"a{at}")
+    assert len(admission._neighbours) <= 3000
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("cgm"), st.integers(0, 3)), max_size=200))
+def test_who_comes_and_goes_is_counted(steps):
+    """What is counted is who is here, whatever happens in between."""
+    admission = Admission(lambda: 1e6, lambda *_, **__: None, lambda: False)
+    here = []
+    for what, number in steps:
+        address = f"192.0.2.{number}" if number else ""
+        if what == "c":
+            if refused(admission, address) is None:
+                here.append(address)
+        elif here and what == "g":
+            admission.go(here.pop(number % len(here)))
+        elif here:
+            before = here.pop(number % len(here))
+            admission.moved(before, address)
+            here.append(address)
+    assert admission.here == len(here)
+    for address in set(here) - {""}:
+        assert admission._neighbours[address].here == here.count(address)
+
+
+def test_a_full_server_says_so_at_the_door(start_server, connect):
+    """In one line, in whichever dialect one would have spoken; who is there goes on; and when one
+    has gone, another one may come."""
+    server = start_server(CONNECTIONS=2)
+    alice, bob = connect(server, "alice"), connect(server, "bob")
+    third, fourth = Bare(server.port), Bare(server.port)
+    assert third.rest().decode() == FULL.format(2) + "\n"
+    fourth.ask(do="hello", name="bot")
+    assert fourth.line() == FULL.format(2)
+    bob.send("still here")
+    alice.expect("bob: still here")
+    server.log.expect(r"connections are turned away \(2 are here, 1 were")
+    bob.close()
+    alice.expect("bob left")
+    connect(server, "carol")
+
+
+def test_too_many_of_one_address(start_server, connect):
+    """Where this machine is an address as any other."""
+    server = start_server("--listen", "unix:chat.sock", TRUSTED=(), CONNECTIONS_AN_ADDRESS=2)
+    alice = connect(server, "alice")
+    connect(server, "bob")
+    third = Bare(server.port)
+    assert "! 2 connections are here from your address" in third.line()
+    server.log.expect("connections from 127.0.0.1 are turned away")
+    with socket.socket(socket.AF_UNIX) as pipe:  # which has no address
+        pipe.connect(str(server.folder / "chat.sock"))
+        pipe.sendall(b"carol\nhello\n")
+        alice.expect("carol: hello")
+
+
+def test_behind_a_proxy_the_users_own_address_counts(start_server):
+    """As soon as the proxy has told it; one user does not take another one's place."""
+    server = start_server("--listen", "haproxy:tcp:0:interface=127.0.0.1", CONNECTIONS_AN_ADDRESS=1)
+    port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
+
+    def come(address, name):
+        bare = Bare(port)
+        bare.send_raw(b"PROXY TCP4 %b 192.0.2.99 5000 5555\r\n" % address)
+        bare.send(name, "/who")
+        return bare
+
+    alice = come(b"192.0.2.1", "alice")
+    alice.expect("1 in lobby")
+    bob = come(b"192.0.2.2", "bob")
+    bob.expect("2 in lobby")
+    again = come(b"192.0.2.1", "eve")
+    assert again.line().startswith("! 1 connections are here from your address")
+    alice.close()
+    bob.expect("alice left")
+    come(b"192.0.2.1", "carol").expect("2 in lobby")
+
+
+def test_the_one_who_was_idle_for_longest_makes_room(start_server, connect):
+    """A guest, told to come back later; not who is registered, who writes, or who has a file on its
+    way."""
+    server = start_server(CONNECTIONS=5, IDLE_SECONDS=0.3)
+    owner = connect(server, "owner")
+    owner.send("/register secret")
+    owner.expect("your name from now on")
+    sender = connect(server, "sender")
+    sender.send("/put file 10")
+    sender.expect("Send its 10 bytes")
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.event("ok")
+    idle, writer = connect(server, "idle"), connect(server, "writer")
+    while True:  # until the bot has been idle for long enough
+        writer.send("/who")
+        writer.expect("in lobby")
+        idle.send("/who")
+        idle.expect("in lobby")
+        came = Bare(server.port)
+        line = came.line()
+        came.close()
+        if line.startswith("* Welcome"):
+            break
+        assert line == FULL.format(5)
+    told = bot.event("notice")
+    assert told["text"] == "The server is full, and you were idle: come back later."
+    assert bot.rest() == b""
+    sender.send_raw(b"x" * 10)
+    sender.expect("= 10 ")
+    owner.send("/who")
+    owner.expect("in lobby")

@@ -1,0 +1,241 @@
+"""Bounds on one connection: time to give a name, how fast one may ask, wrong passwords."""
+
+import time
+
+import pytest
+
+from tests.running import Bare
+
+LATE = "No name was given in 0.5 seconds; connect again for one."
+
+
+@pytest.fixture
+def hasty(start_server):
+    """Return a server that waits half a second for a name."""
+    return start_server("--room", "lab", NAME_SECONDS=0.5)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [b"\n", b"\n"],
+        [b"\xff\xf1", b"\xff\xf1"],
+        [b"/help\n"],
+        [b"/login nobody wrong\n"],
+        [b"a b c\n"],
+        [b"half a na"],
+    ],
+)
+def test_a_person_who_gives_no_name_is_told_and_ended(hasty, connect, said):
+    """Whatever else is sent meanwhile does not extend the time."""
+    bare = connect(hasty)
+    for data in said:
+        bare.send_raw(data)
+    assert bare.expect("No name was given") == f"! {LATE}"
+    bare.rest()
+
+
+def test_what_comes_again_and_again_does_not_extend_it(hasty, connect):
+    """Blank lines and telnet's commands, as clients send them to keep a connection open."""
+    bare = connect(hasty)
+    bare.expect("* Welcome")
+    bare.socket.settimeout(0.01)
+    seen = b""
+    while b"No name was given" not in seen:
+        bare.send_raw(b"\n\xff\xf1")
+        try:
+            seen += bare.socket.recv(65536)
+        except TimeoutError:
+            continue
+
+
+def test_a_program_that_gives_no_name_is_told_in_json(hasty, connect):
+    """With a code."""
+    bot = connect(hasty)
+    bot.ask(do="help", id=1)
+    bot.event("ok")
+    told = bot.event("error")
+    assert (told["code"], told["message"]) == ("name-needed", LATE)
+    assert bot.rest() == b""
+
+
+def test_who_has_a_name_or_a_ticket_stays(hasty, connect):
+    """Of each kind; they see somebody end who has none, and go on."""
+    alice, bot = connect(hasty, "alice"), connect(hasty)
+    bot.ask(do="hello", name="bot")
+    bot.event("ok")
+    bot.ask(do="join", room="lab")
+    bot.event("ok")
+    bot.ask(do="put", room="lab", name="x", size=3)
+    carrier = connect(hasty)
+    carrier.send(f"PUT {bot.event('ok')['ticket']}")
+    late = connect(hasty)
+    late.expect(LATE)
+    carrier.send_raw(b"abc")
+    carrier.expect("= 3 ")
+    for bare in (alice, bot):
+        bare.send('{"do":"rooms"}' if bare is bot else "/rooms")
+        bare.expect("lobby")
+
+
+def test_a_paste_of_ten_lines_passes_at_once(start_server, connect):
+    """Where lines are bounded; what is more is read in its time, and none is lost."""
+    server = start_server(MESSAGES_PER_SECOND=10, MESSAGES_BURST=12)
+    alice, bob = connect(server, "alice"), connect(server, "bob")
+    start = time.monotonic()
+    alice.send(*(f"line {at}" for at in range(30)))
+    for at in range(30):
+        bob.expect(f"alice: line {at}")
+    assert time.monotonic() - start >= 17 / 10
+    bob.send("and nobody else waited")
+    alice.expect("and nobody else waited")
+
+
+@pytest.mark.parametrize("do", ["say", "me"])
+def test_programs_are_read_as_slowly(start_server, connect, do):
+    """Nothing is refused, everything is answered, in its order."""
+    server = start_server(MESSAGES_PER_SECOND=20, MESSAGES_BURST=5)
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.ask(do="join", room="lobby")
+    start = time.monotonic()
+    for at in range(20):
+        bot.ask(do=do, room="lobby", text="x", id=at)
+    answers = []
+    while len(answers) < 20:
+        event = bot.event()
+        assert event["event"] != "error"
+        if isinstance(event.get("id"), int):
+            answers.append(event["id"])
+    assert answers == list(range(20))
+    assert time.monotonic() - start >= 15 / 20
+
+
+def test_full_speed_is_the_default(server, connect):
+    """What somebody pipes into a room is not held up: their next command is answered at once, and
+    nobody is told to be slower."""
+    alice, bob = connect(server, "alice"), connect(server, "bob")
+    alice.send(*(f"line {at}" for at in range(5000)), "/who")
+    alice.expect("2 in lobby")
+    bob.expect("line 4999")
+    assert "Not so fast" not in alice.seen
+
+
+@pytest.mark.parametrize("dialect", ["text", "json"])
+def test_commands_beyond_the_bound_wait(start_server, connect, dialect):
+    """Each is done, in its order."""
+    server = start_server(COMMANDS_PER_SECOND=20, COMMANDS_BURST=10)
+    bare = connect(server, "alice" if dialect == "text" else None)
+    start = time.monotonic()
+    if dialect == "text":
+        bare.send(*(["/who"] * 50))
+        for _ in range(50):
+            bare.expect("in lobby")
+    else:
+        bare.ask(do="hello", name="bot")
+        for at in range(50):
+            bare.ask(do="who", room="lobby", id=at)
+        for at in range(50):
+            while bare.event("ok").get("id") != at:
+                pass
+    assert time.monotonic() - start >= (50 - 10 - 20) / 20
+
+
+def test_who_comes_and_goes_all_the_time_is_slowed_down_and_told(start_server, connect):
+    """The others are told of so much less; whoever waits long knows why."""
+    server = start_server("--room", "lab", JOINS_PER_SECOND=0.4, JOINS_BURST=3)
+    eve = connect(server, "eve")
+    eve.send(*(["/join lab", "/leave"] * 30))
+    assert "Not so fast: what you send is read on in" in eve.expect("Not so fast")
+
+
+def test_rooms_that_stay_are_made_slowly(start_server, connect):
+    """A few at once, and then one after another."""
+    server = start_server(ROOMS_PER_SECOND=2, ROOMS_BURST=3)
+    alice = connect(server, "alice")
+    start = time.monotonic()
+    alice.send(*(f"/create den{at}" for at in range(6)))
+    for at in range(6):
+        alice.expect(f"You are in den{at}")
+    assert time.monotonic() - start >= 2 / 2
+
+
+def test_many_requests_in_one_piece_are_all_done(start_server, connect):
+    """Where there is time for one of them in a turn, whatever comes behind them."""
+    server = start_server(TURN_SECONDS=0)
+    alice = connect(server)
+    alice.send("alice", *(f"/me {at}" for at in range(100)), "/put x 3", "abc/history 2", "/quit")
+    seen = alice.rest().decode()
+    assert "= 3 " in seen
+    assert "~ alice 99" in seen
+    assert seen.endswith("* Goodbye.\n")
+
+
+@pytest.fixture
+def slow(start_server, connect):
+    """Return a server where a wrong password costs time early, with a registered name and a room
+    that has a password."""
+    server = start_server(FAILURES_FREE=1, FAILURES_LONGEST=2)
+    owner = connect(server, "owner")
+    owner.send("/register secret", "/create den hush", "/who")
+    owner.expect("in den")
+    return server
+
+
+@pytest.mark.parametrize("try_", ["/login owner {}", "/join den {}"])
+def test_wrong_passwords_take_time(slow, connect, try_):
+    """More of it each time, but not without end, and others are served meanwhile."""
+    eve, bob = connect(slow, "eve"), connect(slow, "bob")
+    start = time.monotonic()
+    eve.send(*(try_.format("wrong") for _ in range(4)), try_.format("secret"), try_.format("hush"))
+    bob.send("/who")
+    bob.expect("in lobby")
+    for _ in range(4):
+        eve.expect("password; try again")
+    eve.expect("You are")
+    assert time.monotonic() - start >= 1 + 2 + 2
+
+
+def test_wrong_passwords_take_time_in_json(slow, connect):
+    """By name, whichever connection they come from."""
+    for _ in range(3):
+        bot = connect(slow)
+        start = time.monotonic()
+        bot.ask(do="hello", name="owner", password="wrong")
+        assert bot.event("error")["code"] == "wrong-password"
+        took = time.monotonic() - start
+    assert took >= 1
+
+
+def test_guessing_in_many_connections_is_refused(slow, connect):
+    """Beyond a few at a time: with a code, and when to try again."""
+    bots = [connect(slow) for _ in range(12)]
+    for bot in bots:
+        bot.ask(do="hello", name="owner", password="wrong")
+    codes = [bot.event("error")["code"] for bot in bots]
+    assert codes.count("slow-down") == 12 - 2 - 4
+    assert codes.count("wrong-password") == 2 + 4
+
+
+def test_who_guesses_does_not_hold_up_who_asks_from_elsewhere(start_server, connect):
+    """Checks are done in turns, by address; and each address may have only so many wait."""
+    server = start_server(
+        "--listen", "haproxy:tcp:0:interface=127.0.0.1", FAILURES_FREE=1000, CHECKS_AN_ADDRESS=3
+    )
+    port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
+    owner = connect(server, "owner")
+    owner.send("/register secret")
+    owner.expect("your name from now on")
+
+    def try_(address, password):
+        bare = Bare(port)
+        bare.send_raw(b"PROXY TCP4 %b 192.0.2.99 5000 5555\r\n" % address)
+        bare.ask(do="hello", name="owner", password=password)
+        return bare
+
+    guesses = [try_(b"192.0.2.66", "wrong") for _ in range(30)]
+    assert try_(b"192.0.2.1", "secret").event()["event"] == "ok"
+    codes = [bare.event("error")["code"] for bare in guesses]
+    assert set(codes) <= {"wrong-password", "slow-down"}
+    assert codes.count("slow-down") > 0

@@ -1,0 +1,190 @@
+"""`--config`: options and limits in a file, and what is said of a file that is wrong."""
+
+import signal
+import subprocess
+
+import pytest
+from twisted.python import usage
+
+from chatservice import config, limits
+from chatservice.options import Options
+from tests.running import PATIENCE, TWISTD, environment
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a file and returns its path."""
+
+    def write(*lines):
+        path = tmp_path / "chat.toml"
+        path.write_text("\n".join(lines))
+        return str(path)
+
+    return write
+
+
+def parsed(path, *arguments):
+    """Return what the options are, with that file."""
+    options = Options()
+    options.parseOptions(["--config", path, *arguments])
+    return options
+
+
+def test_options_and_limits_are_read(write):
+    """By the names that they have everywhere else."""
+    options = parsed(
+        write(
+            'port = [5555, "5556"]',
+            "slash-only = true",
+            'keep = ["90d", "20GB"]',
+            'max-file = "2GB"',
+            "uploads = 3",
+            "[limits]",
+            "name_seconds = 5",
+            "connections = 100",
+            'trusted = ["10.0.0.7", "fd00::/8"]',
+        )
+    )
+    assert options["ports"] == [5555, 5556]
+    assert options["slash-only"]
+    assert (options["keep-seconds"], options["keep-bytes"]) == (90 * 86400, 20 * 10**9)
+    assert (options["bounds"].file, options["bounds"].uploads) == (2 * 10**9, 3)
+    assert options["limits"] == {
+        "NAME_SECONDS": 5.0,
+        "CONNECTIONS": 100,
+        "TRUSTED": ("10.0.0.7", "fd00::/8"),
+    }
+    assert isinstance(options["limits"]["NAME_SECONDS"], float)
+
+
+@pytest.mark.parametrize("arguments", [["--port", "1"], ["-p", "1"], ["--por=1"], ["-p1"]])
+def test_the_command_line_comes_first(write, arguments):
+    """What it says takes the place of all that the file says of it, and of nothing else."""
+    options = parsed(write("port = [5555, 5556]", 'room = "lab"'), *arguments)
+    assert options["ports"] == [1]
+    assert options["rooms"] == ["lab"]
+
+
+def test_an_option_of_the_file_may_need_one_of_the_command_line(write):
+    """What fits together is only looked at in the end."""
+    assert parsed(write('listen = "unix:x"'))["ports"] == []
+    assert parsed(write('interface = "127.0.0.1"'), "--port", "7")["ports"] == [7]
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["port ="], "chat.toml is not TOML (Invalid value (at end of document))."),
+        (["prot = 5555"], "chat.toml: there is no option prot; the nearest one is port."),
+        (["config = 'x'"], "chat.toml: there is no option config."),
+        (["port = 'http'"], "chat.toml: --port takes a number from 0 to 65535, not http."),
+        (["port = 1.5"], "chat.toml: port is text or a number, not 1.5."),
+        (["slash-only = 1"], "chat.toml: slash-only is true or false, not 1."),
+        (["limits = 3"], "chat.toml: limits is a table; write [limits], and below it one limit"),
+        (["[limits]", "rooms = true"], "chat.toml: rooms is a number, not True."),
+        (["[limits]", "rooms = 'many'"], "chat.toml: rooms is a number, not 'many'."),
+        (["[limits]", "rooms = 1.5"], "chat.toml: rooms is a whole number, not 1.5."),
+        (["[limits]", "rooms = 0"], "chat.toml: rooms goes from 1 on, and is not 0."),
+        (["[limits]", "name_seconds = nan"], "name_seconds goes from 0.001 on, and is not nan."),
+        (["[limits]", "name_seconds = inf"], "name_seconds goes from 0.001 on, and is not inf."),
+        (["[limits]", "line_bytes = 9"], "line_bytes goes from 512 to 1048576, and is not 9."),
+        (["[limits]", "nam_seconds = 9"], "no limit nam_seconds; the nearest one is name_seconds."),
+        (["[limits]", "uploads = 9"], "chat.toml: uploads is the option uploads, above [limits]."),
+        (["[limits]", "trusted = 'all'"], "trusted is a list of addresses"),
+        (["[limits]", "trusted = ['all']"], "trusted has 'all', which is no address"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(write, lines, sentence):
+    """It names the file and the key."""
+    with pytest.raises(usage.UsageError) as caught:
+        parsed(write(*lines))
+    assert sentence in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+def test_every_limit_may_be_set_to_what_it_is(write):
+    """The values in the code are within their own ranges, and of their own types."""
+    lines = [
+        f"{name.lower()} = {list(value) if isinstance(value, tuple) else value}"
+        for name in config.NAMES
+        if name not in config.OPTIONS
+        for value in [getattr(limits, name)]
+    ]
+    assert config.apply(parsed(write("[limits]", *lines))["limits"]) == []
+
+
+def test_what_is_gone_from_the_file_is_as_it_was():
+    """A limit returns to its value, and what did not change is not named."""
+    rooms, seconds = limits.ROOMS, limits.NAME_SECONDS
+    assert config.apply({"ROOMS": 5, "NAME_SECONDS": 7.0}) == ["ROOMS", "NAME_SECONDS"]
+    assert config.apply({"ROOMS": 6, "NAME_SECONDS": 7.0}) == ["ROOMS"]
+    assert config.apply({}) == ["ROOMS", "NAME_SECONDS"]
+    assert rooms == limits.ROOMS
+    assert seconds == limits.NAME_SECONDS
+
+
+@pytest.mark.parametrize("lines", [["[limits]", "roms = 5"], None])
+def test_a_wrong_file_ends_the_program_at_the_start(tmp_path, write, lines):
+    """With that sentence and a status; and so does one that is not there."""
+    path = write(*lines) if lines else str(tmp_path / "none.toml")
+    done = subprocess.run(
+        [*TWISTD, "-n", "--pidfile=", "chat", "--config", path, "--port", "0"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    said = done.stdout.decode() + done.stderr.decode()
+    assert (
+        f"{path}: there is no limit roms" if lines else f"{path} cannot be read (No such"
+    ) in said
+    assert "Traceback" not in said
+
+
+def test_sighup_reads_it_again_and_drops_nobody(start_server, connect, write):
+    """Limits, and bounds of uploads, count at once; those that are gone are as they were; what is
+    wrong changes nothing; and what counts later is told."""
+    path = write("[limits]", "rooms_joined = 1")
+    server = start_server("--config", path, "--room", "lab")
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.event("ok")
+    bot.ask(do="join", room="lobby")
+    bot.event("ok")
+    bot.ask(do="join", room="lab")
+    assert "You are in 1 rooms already" in bot.event("error")["message"]
+
+    def again(*lines, told):
+        write(*lines)
+        server.process.send_signal(signal.SIGHUP)
+        server.log.expect(told)
+
+    again("[limits]", "rooms_joined = many", told="is not TOML .* Nothing was changed")
+    again("[limits]", "rooms_joined = 0", told="rooms_joined goes from 1 on.* Nothing was changed")
+    bot.ask(do="join", room="lab")
+    assert "You are in 1 rooms already" in bot.event("error")["message"]
+    again('max-file = "1MB"', "keep = '9d'", told="chat.toml was read again; rooms_joined = 100$")
+    server.log.expect("from the next start on: keep-seconds")
+    bot.ask(do="join", room="lab")
+    bot.event("ok")
+    bot.ask(do="put", room="lab", name="x", size=2_000_000)
+    assert bot.event("error")["code"] == "too-large"
+    again("[limits]", "accepting = 5", told="read again; accepting = 5$")
+    server.log.expect("from the next start on: accepting")
+    bot.ask(do="put", room="lab", name="x", size=2_000_000)
+    assert bot.event("ok")["ticket"]
+
+
+def test_the_file_is_found_again_from_elsewhere(start_server, tmp_path):
+    """`twistd` may go to another directory once it has read it."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    (folder / "chat.toml").write_text("")
+    server = start_server("--config", "chat.toml", folder=folder)
+    options = Options()
+    options.parseOptions(["--config", str(folder / "chat.toml")])
+    assert options.arguments[-1] == str(folder / "chat.toml")
+    server.process.send_signal(signal.SIGHUP)
+    server.log.expect(f"{folder}/chat.toml was read again")
+    assert server.stop() == -signal.SIGTERM
