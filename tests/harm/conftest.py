@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harm.inside import COUNT
+from tests.harm.inside import AS_FAST, COUNT
 from tests.harm.safety import check_log
 from tests.running import Server
 
@@ -19,7 +19,10 @@ fresh = (f"visitor{at}" for at in count()).__next__
 class Watched(Server):
     """A server that tells how many objects it has."""
 
-    before = "from tests.harm import inside; "
+    before = "from tests.harm import inside; inside.watch(); "
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        super().__init__(folder, "--room", "lab", *options, **AS_FAST)
 
     def count(self) -> dict[str, int]:
         """Return how many objects of ours there are, by their classes, and how many descriptors
@@ -40,8 +43,8 @@ class Watched(Server):
         return [line for line in self.log.lines if not line.startswith("counted ")]
 
 
-def _started(folder: Path, *options: str, **limits: float) -> Iterator[Watched]:
-    server = Watched(folder, "--room", "lab", *options, **limits)
+def _started(folder: Path) -> Iterator[Watched]:
+    server = Watched(folder)
     try:
         yield server
         check_log(server.logged())

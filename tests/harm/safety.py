@@ -41,6 +41,11 @@ def height(text: str) -> int:
     return max((len(list(run)) for is_mark, run in groupby(flat) if is_mark), default=0)
 
 
+def without_telnet(data: bytes) -> bytes:
+    """Return what somebody was sent without telnet's options, which no line has."""
+    return re.sub(rb"\xff[\xfb-\xfe].", b"", data, flags=re.DOTALL)
+
+
 def check_text(data: bytes) -> list[str]:
     """Return the lines of what a person was sent; each is one that they may read."""
     assert not data or data.endswith(b"\n"), data[-100:]

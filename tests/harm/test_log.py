@@ -17,7 +17,7 @@ TEXTS = {**cases("texts.txt"), **cases("harmless.txt"), **cases("names.txt")}
 class Broken(Watched):
     """A server in which whatever is asked for fails half-way, with all that was given at hand."""
 
-    before = "from tests.harm import inside, breaking; "
+    before = Watched.before + "from tests.harm import breaking; "
 
 
 def secret() -> str:
@@ -87,7 +87,7 @@ def test_no_secret_is_logged(server):
 def test_no_secret_is_logged_when_all_fails(tmp_path: Path):
     """What failed is in the log, with where it did, and not with what was given; who asked is told
     so in one sentence, and is never shown where."""
-    server = Broken(tmp_path / "server", "--room", "lab")
+    server = Broken(tmp_path / "server")
     try:
         known = tell_secrets(server)
         program = Bare(server.port)

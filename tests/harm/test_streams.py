@@ -7,7 +7,7 @@ import pytest
 
 from tests.harm.conftest import Watched
 from tests.harm.corpus import each
-from tests.harm.safety import check_json, check_object, check_text
+from tests.harm.safety import check_json, check_object, check_text, without_telnet
 from tests.running import Bare
 
 HTTP_OR_TLS = (b"! ", b"\x15\x03")
@@ -80,11 +80,7 @@ def street(house: Watched) -> Iterator[Street]:
 
 def check_answer(data: bytes, is_program: bool) -> None:
     """What comes back is lines of one dialect, behind what declines telnet's options."""
-    while data[:1] == b"\xff":
-        assert data[1] in (252, 254)
-        data = data[3:]
-    parts = data.split(b"\xff")
-    data = parts[0] + b"".join(part[2:] for part in parts[1:])
+    data = without_telnet(data)
     (check_json if is_program else check_text)(data)
 
 

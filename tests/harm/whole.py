@@ -1,0 +1,213 @@
+"""All of a server in this process, without threads and sockets: what comes is done at once, and the
+clock goes on when it is told to. So hundreds of streams a second can be tried."""
+
+import re
+import tempfile
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
+
+from chatservice import limits
+from chatservice.domain.chat import Chat
+from chatservice.protocols.factory import ChatFactory
+from chatservice.storage import embedded, passwords
+from chatservice.storage.thread import Pool
+from tests.harm.inside import AS_FAST, quickly
+from tests.harm.safety import check_json, check_text, steering, without_telnet
+
+MEMORY = Path("/dev/shm")
+"""Where files are on no disk: nothing of this is to last."""
+
+
+class Wire:
+    """A connection's transport, whose other side reads all."""
+
+    TLS = False
+
+    def __init__(self, protocol: Any, clock: Clock) -> None:
+        self.received = b""
+        self.open = True
+        self._protocol = protocol
+        self._clock = clock
+        self._producer: Any = None
+        self._paused = False
+        self._waiting: list[bytes | None] = []  # None: no more will come
+        protocol.makeConnection(self)
+
+    # -- the server's side -----------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Take bytes."""
+        self.received += data
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Pull, where it is to be pulled."""
+        self._producer = producer
+        if not streaming:
+            self._clock.callLater(0, self._pull, producer)
+
+    def _pull(self, producer: Any) -> None:
+        if self.open and self._producer is producer:
+            producer.resumeProducing()
+            self._clock.callLater(0, self._pull, producer)
+
+    def unregisterProducer(self) -> None:
+        """Pull no more."""
+        self._producer = None
+
+    def pauseProducing(self) -> None:
+        """Hand over no more."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """Hand over what was sent meanwhile, in a later turn."""
+        self._paused = False
+        self._clock.callLater(0, self._hand_over)
+
+    def loseConnection(self) -> None:
+        """End, in a later turn, as a real one does."""
+        self._clock.callLater(0, self.cut)
+
+    abortConnection = loseConnection
+
+    def loseWriteConnection(self) -> None:
+        """End one half."""
+        self._clock.callLater(0, self._half_closed)
+
+    def _half_closed(self) -> None:
+        if self.open:
+            self._protocol.writeConnectionLost()
+
+    def getPeer(self) -> object:
+        """From nowhere."""
+        return None
+
+    getHost = getPeer
+
+    # -- the client's side -----------------------------------------------------------------------
+
+    def send(self, data: bytes | None) -> None:
+        """Send bytes; None: that is all."""
+        self._waiting.append(data)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        while self.open and self._waiting and not self._paused:
+            data = self._waiting.pop(0)
+            if data is None:
+                self._protocol.readConnectionLost()
+            else:
+                self._protocol.dataReceived(data)
+
+    def cut(self) -> None:
+        """The connection is gone, and both sides notice."""
+        if self.open:
+            self.open = False
+            if self._producer is not None:
+                self._producer.stopProducing()
+            self._protocol.connectionLost(Failure(ConnectionDone()))
+
+
+class Whole:
+    """A server with the rooms lobby and lab, and one who reads in the lobby."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
+        self.clock = Clock()
+        self.clock.advance(1_000_000_000)
+        self.failures: list[str] = []
+        self.logged: list[str] = []
+        self._patches = [
+            patch.object(Pool, "do", lambda pool, job, *args: execute(job, *args)),
+            patch.object(passwords.Helper, "ask", quickly),
+            *(patch.object(limits, name, value) for name, value in AS_FAST.items()),
+        ]
+        for it in self._patches:
+            it.start()
+        data = Path(self._folder.name)
+        self._embedded = embedded.Embedded(self.clock, data, data / "SharedFiles")
+        soon = partial(self.clock.callLater, 0.05)
+        self.chat = Chat(self._embedded.engine, self.clock.seconds, soon, self._report)
+        self.factory = ChatFactory(self.clock)
+        self.factory.chat = self.chat
+        for opening in (self.chat.rooms.open(["lab"]), self.chat.accounts.open()):
+            assert Deferred.fromCoroutine(opening).called
+        globalLogPublisher.addObserver(self._observe)
+        self.anna = self.connect()
+        self.anna.send(b"anna\n")
+        self.settle()
+
+    def _report(self, format_: str, **fields: Any) -> None:
+        self.logged.append(format_.format(**fields))
+
+    def _observe(self, event: Any) -> None:
+        if event.get("log_level", LogLevel.info) >= LogLevel.error:
+            failure = event.get("log_failure")
+            self.failures.append(failure.getTraceback() if failure is not None else str(event))
+
+    def connect(self) -> Wire:
+        """Connect a client."""
+        return Wire(self.factory.buildProtocol(None), self.clock)
+
+    def settle(self) -> None:
+        """Let all be done that is to be done at once, or in a moment."""
+        for _ in range(40):
+            self.clock.advance(0.02)
+
+    def close(self) -> None:
+        """It was all for nothing."""
+        globalLogPublisher.removeObserver(self._observe)
+        for connection in tuple(self.factory.connections):
+            connection.transport.cut()
+        self.settle()
+        Deferred.fromCoroutine(self._embedded.close())
+        for it in self._patches:
+            it.stop()
+        self._folder.cleanup()
+
+    def drive(self, pieces: Iterable[bytes], before: bytes = b"") -> bytes:
+        """Send bytes on a connection of their own, look at what comes of it, and return what came
+        back."""
+        wire = self.connect()
+        if before:
+            wire.send(before)
+            self.settle()
+        for piece in pieces:
+            wire.send(piece)
+            self.clock.advance(0)
+        wire.send(None)
+        for _ in range(10):
+            self.settle()
+            if not wire.open:
+                break
+        else:
+            self.clock.advance(100)
+            self.settle()
+        assert not wire.open, "the connection does not end"
+        assert not self.failures, self.failures[0]
+        self.check(wire.received)
+        return wire.received
+
+    def check(self, answer: bytes) -> None:
+        """What came back is lines of one dialect, or a file; what others read is lines of theirs;
+        the log has only lines that are the server's."""
+        for line in self.logged:
+            assert not steering(line), ascii(line)
+            assert "\n" not in line, ascii(line)
+        check_text(self.anna.received)
+        self.logged, self.anna.received = [], b""
+        answer = without_telnet(FILE.split(answer)[0])
+        if not answer.startswith(b"\x15\x03"):  # TLS's own refusal
+            (check_json if answer.startswith(b"{") else check_text)(answer)
+
+
+FILE = re.compile(rb"^= [1-9][0-9]* [0-9a-f]{64} ", re.MULTILINE)
+"""What a file's bytes may stand behind. They may be anything."""
