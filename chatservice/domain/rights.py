@@ -62,8 +62,9 @@ HAS: Mapping[Role, frozenset[Need]] = {
     Role.OWNER: _OWNING,
     Role.OPERATOR: _OWNING | {Need.OPERATE},
 }
-"""The table. `Need.ACCOUNT` is had, in any role, by who is registered. Who moderates a room does so
-from anywhere, but to speak, and for `Need.PRESENCE`, must be in it like everybody."""
+"""The table. `Need.ACCOUNT` is had, in any role, by who is registered, but not by
+the operator of the door, who never logs in. Who moderates a room does so from anywhere, but to
+speak, and for `Need.PRESENCE`, must be in it like everybody."""
 
 OF_A_ROOM = frozenset({Need.READ, Need.PRESENCE, Need.SPEAK, Need.MODERATE, Need.OWN})
 """What one has in one room, and not in another."""
@@ -108,6 +109,12 @@ class Rights:
         if need is Need.ACCOUNT and not user.registered:
             raise Refusal(
                 Code.NOT_ALLOWED, f"/{command.name} is for registered names; /register first."
+            )
+        if need is Need.ACCOUNT and user.key == names.key(names.OPERATOR):
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                f"/{command.name} is for names that log in, and {names.OPERATOR} comes through "
+                "the door only; use an account's name.",
             )
         if need is Need.OPERATE and not self.is_operator(user):
             raise Refusal(

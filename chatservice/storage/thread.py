@@ -89,12 +89,15 @@ class WorkThread:
         if self._background:
             give_way()
         while (todo := self._jobs.get()) is not None:
-            job, answer = todo
-            try:
-                result = job()
-            except BaseException:
-                failure = Failure()
-                failure.cleanFailure()
-                self._reactor.callFromThread(answer.errback, failure)
-            else:
-                self._reactor.callFromThread(answer.callback, result)
+            self._do(*todo)
+            del todo  # or what it was about is kept until there is something else to do
+
+    def _do(self, job: Callable[[], Any], answer: "Deferred[Any]") -> None:
+        try:
+            result = job()
+        except BaseException:
+            failure = Failure()
+            failure.cleanFailure()
+            self._reactor.callFromThread(answer.errback, failure)
+        else:
+            self._reactor.callFromThread(answer.callback, result)

@@ -39,6 +39,12 @@ def watch() -> None:
 
 
 def _count(*_: Any) -> None:
+    from twisted.internet import reactor  # not before the server has chosen which
+
+    reactor.callFromThread(_tell)  # type: ignore[attr-defined]  # when nothing is being done
+
+
+def _tell() -> None:
     gc.collect()
     modules = ("chatservice.protocols", "chatservice.domain", "twisted.internet")
     found = Counter(
@@ -47,6 +53,5 @@ def _count(*_: Any) -> None:
         if type(it).__module__.startswith(modules)
         and (not isinstance(it, DelayedCall) or it.active())  # Twisted clears the others away late
     )
-    os.write(
-        1, f"counted {json.dumps(found)}\n".encode()
-    )  # past Twisted, which logs what is printed
+    line = f"counted {json.dumps(found)}\n"
+    os.write(1, line.encode())  # past Twisted, which logs what is printed
