@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks import files, load, machine, peers
 from benchmarks import floods as flooding
@@ -310,7 +311,7 @@ def _flooded(
     kind: str | None, server: Running, setting: Setting, readers: int, rate: float
 ) -> Measured:
     """Measure beside one kind of flood, which begins with the measurement, or beside none."""
-    options = {"seconds": setting.seconds, "readers": readers, "rate": rate}
+    options: dict[str, Any] = {"seconds": setting.seconds, "readers": readers, "rate": rate}
     if kind is None:
         alone = load.run("latency", server, setting.load_core, **options)
         figures = {f"without_{name}": x for name, x in _numbers(alone["result"]).items()}

@@ -25,11 +25,17 @@ INVISIBLE = re.compile(
 """What is not shown at all: Default_Ignorable_Code_Point (Unicode UAX #44)."""
 
 
+_DOUBLES = {'"': "''", "%": "º/₀", "0": "o", "1": "l", "M": "rn", "`": "'", "m": "rn", "|": "l"}
+_FOLDED = str.maketrans({chr(code): chr(code).lower() for code in range(128)} | _DOUBLES)
+_SHOWN = _FOLDED | {ord("I"): "l"}
+"""What each character of ASCII looks like: as it is shown, and folded. From the data, which takes a
+tenth of a second to read."""
+
+
 def looks(name: str) -> frozenset[str]:
     """Return the skeletons of a name."""
-    if name.isascii():  # nearly all are, and there are thousands a second
-        shown, folded = _ascii()
-        return frozenset((name.translate(shown), name.translate(folded)))
+    if name.isascii():  # nearly all are: thousands a second, and no need of the data
+        return frozenset((name.translate(_SHOWN), name.translate(_FOLDED)))
     return frozenset((_settled(_skeleton(name)), _settled(_skeleton(name.casefold()))))
 
 
@@ -46,14 +52,6 @@ def _settled(skeleton: str) -> str:
 def _skeleton(text: str) -> str:
     text = INVISIBLE.sub("", unicodedata.normalize("NFD", text))
     return unicodedata.normalize("NFD", text.translate(_doubles()))
-
-
-@cache
-def _ascii() -> tuple[dict[int, str], dict[int, str]]:
-    """What each character of ASCII looks like: as it is shown, and folded."""
-    letters = [chr(code) for code in range(128)]
-    shown = {ord(c): _settled(_skeleton(c)) for c in letters}
-    return shown, {ord(c): _settled(_skeleton(c.casefold())) for c in letters}
 
 
 @cache

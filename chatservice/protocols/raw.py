@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from chatservice.domain.ports import Incoming, Outgoing
 from chatservice.errors import Refusal
+from chatservice.protocols.holding import awaited
 
 CHUNK_BYTES = 1 << 18
 """Written at a time: 1.4-2.6 GB/s over loopback, where 16 KiB makes 0.7-1.0."""
@@ -56,7 +57,7 @@ class Sender:
         else:  # a pull producer that writes nothing would be asked again at once, over TLS
             self._waiting = True
             self._transport.unregisterProducer()
-            Deferred.fromCoroutine(_awaited(waiting)).addCallbacks(self._go_on, self._fail)
+            Deferred.fromCoroutine(awaited(waiting)).addCallbacks(self._go_on, self._fail)
 
     def _go_on(self, _: None) -> None:
         self._waiting = False
@@ -71,10 +72,6 @@ class Sender:
         """The connection is lost."""
         if not self._ended.called:
             self._ended.errback(Failure(ConnectionLost()))
-
-
-async def _awaited(waiting: Awaitable[None]) -> None:
-    await waiting
 
 
 class Receiving:

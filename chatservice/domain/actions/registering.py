@@ -1,0 +1,85 @@
+"""Names that are registered, and those who run the server."""
+
+from collections.abc import Mapping
+
+from chatservice import answers
+from chatservice.domain.actions.kinds import Action, Args
+from chatservice.domain.chat import Chat
+from chatservice.domain.places import Session
+from chatservice.errors import Code, Refusal
+
+
+async def _register(chat: Chat, session: Session, args: Args) -> answers.Done:
+    user = session.needs_user()
+    guest = user.guest
+    await chat.accounts.register(session, args["password"], args.get("code"))
+    await chat.moderation.registered(user, guest)
+    name = user.name
+    return answers.Done(f"{name} is your name from now on; /login {name} PASSWORD brings you back.")
+
+
+async def _login(chat: Chat, session: Session, args: Args) -> answers.Welcome:
+    return await chat.people.enter(session, args["name"], args["password"])
+
+
+async def _signup(chat: Chat, session: Session, args: Args) -> answers.Welcome:
+    name, password = args["name"], args["password"]
+    return await chat.accounts.sign_up(session, name, password, args.get("code"))
+
+
+async def _password(chat: Chat, session: Session, args: Args) -> answers.Done:
+    await chat.accounts.change_password(session, args["old"], args["new"])
+    return answers.Done("Your password is changed.")
+
+
+async def _token(chat: Chat, session: Session, args: Args) -> answers.MadeToken:
+    return await chat.accounts.token(session, args["label"], args.get("room"))
+
+
+async def _tokens(chat: Chat, session: Session, args: Args) -> answers.TokenList:
+    return answers.TokenList(await chat.accounts.tokens(session))
+
+
+async def _revoke(chat: Chat, session: Session, args: Args) -> answers.Done:
+    ended = await chat.accounts.revoke(session, args["label"])
+    connections = "1 connection" if ended == 1 else f"{ended} connections"
+    return answers.Done(f"{args['label']} is good no more; {connections} ended.")
+
+
+async def _account(chat: Chat, session: Session, args: Args) -> answers.Password:
+    return await chat.accounts.make(session, args["name"], args.get("password"))
+
+
+async def _reset(chat: Chat, session: Session, args: Args) -> answers.Password:
+    return await chat.accounts.reset(session, args["name"], args.get("password"))
+
+
+async def _code(chat: Chat, session: Session, args: Args) -> answers.Invitation:
+    return answers.Invitation(await chat.accounts.code(session))
+
+
+async def _operator(chat: Chat, session: Session, args: Args) -> answers.Done:
+    if args.get("off", "off") != "off":
+        raise Refusal(Code.BAD_ARGUMENT, "Behind the name stands nothing, or the word off.")
+    name = await chat.accounts.set_operator(session, args["name"], "off" not in args)
+    return answers.Done(f"{name} runs the server" + (" no more." if "off" in args else "."))
+
+
+async def _operators(chat: Chat, session: Session, args: Args) -> answers.Operators:
+    return answers.Operators(await chat.accounts.operators())
+
+
+REGISTERING: Mapping[str, Action] = {
+    "register": _register,
+    "signup": _signup,
+    "login": _login,
+    "password": _password,
+    "token": _token,
+    "tokens": _tokens,
+    "revoke": _revoke,
+    "account": _account,
+    "reset": _reset,
+    "code": _code,
+    "operator": _operator,
+    "operators": _operators,
+}

@@ -1,0 +1,78 @@
+"""Files on shelves and on their way."""
+
+from collections.abc import Mapping
+
+from chatservice import answers, limits, names
+from chatservice.domain.actions.kinds import Action, Args
+from chatservice.domain.chat import Chat
+from chatservice.domain.places import Session
+from chatservice.domain.tickets import Download
+
+
+async def _files(chat: Chat, session: Session, args: Args) -> answers.FileList:
+    shelf = chat.files.shelf(session, args.get("room"))
+    name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
+    brief, after = args.get("brief", False), args.get("after", "")
+    found = await chat.files.shelves.files(shelf, after, 0 if brief else limits.SHELF_FILES)
+    files = tuple(found.files)
+    more = 0 if brief else found.following - len(files)
+    return answers.FileList(name, found.all, found.bytes, files, brief, more)
+
+
+async def _versions(chat: Chat, session: Session, args: Args) -> answers.Versions:
+    shelf = chat.files.shelf(session, args.get("room"))
+    name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
+    found = await chat.files.shelves.versions(shelf, names.file(args["name"]))
+    return answers.Versions(name, tuple(found))
+
+
+async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:
+    """`link`, and `get` in JSON: a ticket for a file."""
+    user = session.needs_user()
+    room, name = args.get("room"), args["name"]
+    outgoing = chat.files.arriving(session, room, name) if args.get("arriving") else None
+    if outgoing is None:
+        outgoing = await chat.files.open(session, room, name, args.get("version"))
+    outgoing.close()
+    mark = outgoing.mark
+    right = Download(outgoing.shelf, mark.name, mark.version, mark.sha256, user)
+    return answers.GetTicket(
+        chat.files.issue(right), mark.name, mark.size, mark.sha256, mark.version
+    )
+
+
+async def put_ticket(chat: Chat, session: Session, args: Args) -> answers.PutTicket:
+    """`put` in JSON: a ticket for an upload, unless the content is here already."""
+    upload = await chat.files.upload(
+        session, args.get("room"), args.get("to"), args["name"], args["size"], args.get("sha256")
+    )
+    if await chat.files.already_here(session, upload):
+        return answers.PutTicket(None, upload.size, True)
+    return answers.PutTicket(chat.files.issue(upload), await chat.files.have(upload))
+
+
+async def _remove(chat: Chat, session: Session, args: Args) -> answers.Done:
+    name, version = args["name"], args.get("version")
+    await chat.files.remove(session, args.get("room"), name, version)
+    which = name if version is None else f"{name} #{version}"
+    return answers.Done(f"{which} is off the shelf.")
+
+
+async def _transfers(chat: Chat, session: Session, args: Args) -> answers.TransferList:
+    return answers.TransferList(tuple(await chat.files.under_way(session)))
+
+
+async def _cancel(chat: Chat, session: Session, args: Args) -> answers.Done:
+    count = await chat.files.cancel(session, args["name"])
+    transfers = "1 transfer" if count == 1 else f"{count} transfers"
+    return answers.Done(f"{transfers} of {args['name']} cancelled.")
+
+
+SHARING: Mapping[str, Action] = {
+    "files": _files,
+    "versions": _versions,
+    "link": link,
+    "remove": _remove,
+    "transfers": _transfers,
+    "cancel": _cancel,
+}

@@ -1,0 +1,150 @@
+"""Talk, and where it takes place."""
+
+from collections.abc import Iterable, Mapping
+
+from chatservice import answers, limits, names
+from chatservice.domain.actions.kinds import Action, Args
+from chatservice.domain.chat import Chat
+from chatservice.domain.places import Room, Session
+from chatservice.domain.ports import Done
+from chatservice.entries import Entry, Kind
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import Request, help_lines
+
+
+def talk(chat: Chat, session: Session, request: Request, done: Done | None = None) -> None:
+    """`say` and `me`. `done` gets the position, once the entry is stored."""
+    room = chat.rooms.of(session, request.args.get("room"))
+    kind = Kind.ACTION if request.command.name == "me" else Kind.MESSAGE
+    chat.say(session, room, kind, (request.args["text"],), request.args.get("key"), done)
+
+
+def joined(room: Room, session: Session) -> answers.Joined:
+    """What one is told of a room that one has come into."""
+    others = tuple(user.name for user in room.users() if user is not session.user)
+    return answers.Joined(room.name, room.number, room.topic, others, room.log.last)
+
+
+async def _join(chat: Chat, session: Session, args: Args) -> answers.Joined:
+    room = await chat.rooms.join(session, args["room"], args.get("password"), args.get("after"))
+    return joined(room, session)
+
+
+async def _create(chat: Chat, session: Session, args: Args) -> answers.Joined:
+    user = session.needs_user()
+    room = await chat.rooms.make(args.get("room"), args.get("password"), user)
+    chat.rooms.place(session, room)
+    return joined(room, session)
+
+
+def leave(chat: Chat, session: Session, args: Args) -> answers.Answer:
+    """`leave`: a person is in the lobby then."""
+    room = chat.rooms.of(session, args.get("room"))
+    chat.rooms.leave(session, room)
+    return joined(session.here, session) if session.here is not None else answers.Done()
+
+
+def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
+    return answers.RoomList(
+        tuple(
+            answers.RoomInfo(
+                *(room.name, room.number, room.topic, len(room.users())),
+                *(bool(room.password), room.access),
+            )
+            for room in sorted(chat.rooms.by_key.values(), key=lambda room: room.number)
+            if chat.rights.sees(session, room)
+        )
+    )
+
+
+def _who(chat: Chat, session: Session, args: Args) -> answers.Members:
+    room = chat.rooms.of(session, args.get("room"))
+    room.log.tell_news()  # who left is seen to leave before they are missing here
+    users = sorted(room.users(), key=lambda user: user.key)
+    return answers.Members(room.name, tuple(answers.Member(u.name, u.away) for u in users))
+
+
+async def _topic(chat: Chat, session: Session, args: Args) -> answers.Topic:
+    room = chat.rooms.of(session, args.get("room"))
+    if "text" in args:
+        await chat.set_topic(session, room, args["text"])
+    return answers.Topic(room.name, room.topic)
+
+
+async def _msg(chat: Chat, session: Session, args: Args) -> answers.Private:
+    seq = await chat.write_to(session, args["to"], args["text"], args.get("key"))
+    return answers.Private(seq, args["to"], chat.people.away(args["to"]))
+
+
+def _away(chat: Chat, session: Session, args: Args) -> answers.Done:
+    user = session.needs_user()
+    user.away = names.phrase(args.get("text", ""))
+    return answers.Done("You are away." if user.away else "You are back.")
+
+
+def _ignore(chat: Chat, session: Session, args: Args) -> answers.Done:
+    name = names.user(args["user"])
+    key = names.key(name)
+    session.ignored ^= {key}
+    if key not in session.ignored:
+        return answers.Done(f"You hear {name} again.")
+    return answers.Done(f"You do not hear {name} any more; /ignore {name} again to hear them.")
+
+
+async def _history(chat: Chat, session: Session, args: Args) -> answers.History:
+    room = chat.rooms.of(session, args.get("room"))
+    after, before = args.get("after"), args.get("before")
+    limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
+    entries = await chat.history(room, after, before, limit)
+    return answers.History(room.name, _heard(session, entries))
+
+
+def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple[int, Entry], ...]:
+    return tuple(one for one in entries if names.key(one[1].who) not in session.ignored)
+
+
+async def _search(chat: Chat, session: Session, args: Args) -> answers.Matches:
+    room = chat.rooms.of(session, args.get("room"))
+    found = await chat.search(room, args["text"], args.get("before"), args.get("limit", 20))
+    return answers.Matches(room.name, _heard(session, found.entries), found.pending)
+
+
+def _skip(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room = chat.rooms.of(session, args.get("room"))
+    cursor = session.needs_room(room)
+    position, last = cursor.position, room.log.last
+    cursor.pass_over(last)
+    if position == last:
+        return answers.Done("You are up to date.")
+    return answers.Done(f"You are up to date now; /history #{position} shows what you skipped.")
+
+
+async def _nick(chat: Chat, session: Session, args: Args) -> answers.Welcome:
+    return await chat.people.enter(session, args["name"])
+
+
+def _help(chat: Chat, session: Session, args: Args) -> answers.Help:
+    lines = help_lines(args.get("command"))
+    if not lines:
+        raise Refusal(
+            Code.UNKNOWN_COMMAND, "There is no such command; /help lists those there are."
+        )
+    return answers.Help(lines)
+
+
+TALKING: Mapping[str, Action] = {
+    "join": _join,
+    "create": _create,
+    "leave": leave,
+    "rooms": _rooms,
+    "who": _who,
+    "topic": _topic,
+    "msg": _msg,
+    "away": _away,
+    "ignore": _ignore,
+    "history": _history,
+    "search": _search,
+    "skip": _skip,
+    "nick": _nick,
+    "help": _help,
+}

@@ -1,0 +1,207 @@
+"""Files' bytes on a connection that else has lines."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+
+from chatservice import limits
+from chatservice.domain.chat import Chat
+from chatservice.domain.files import Arrival
+from chatservice.domain.ports import Outgoing
+from chatservice.domain.tickets import Upload
+from chatservice.entries import FileMark
+from chatservice.errors import Code, Refusal
+from chatservice.protocols.holding import HeldLines, Refuse, awaited
+from chatservice.protocols.raw import Receiving, Sender
+
+RAW_BYTES = 1 << 18
+"""Read at a time while a file comes in: a quarter of the calls of Twisted's 64 KiB."""
+
+
+class FileStream(HeldLines):
+    """A stream of lines, with a file between them now and then."""
+
+    _receiving: Receiving | None = None
+    _sending: Sender | None = None
+    _stalling: Any = None
+
+    def finish(self) -> None:
+        """Do what was asked for, then end the connection."""
+        raise NotImplementedError
+
+    @property
+    def moves_file(self) -> bool:
+        """Whether a file is on its way here."""
+        return self._receiving is not None or self._sending is not None
+
+    def throw_away(self) -> None:
+        """What comes from now on has no meaning."""
+        self._receiving = Receiving(None, limits.FILE_BYTES)
+        self.setRawMode()
+
+    def stopped_half_way(self) -> None:
+        """No more will come, of a file neither."""
+        if self._receiving is not None and self._receiving.is_file:
+            self._receiving.stop(_stopped_short("The bytes stopped half-way"))
+            self._receiving = None
+
+    def lose_files(self) -> None:
+        """The connection is gone, and with it what was on its way."""
+        if self._stalling is not None and self._stalling.active():
+            self._stalling.cancel()
+        if self._receiving is not None:
+            self._receiving.abandon()
+        if self._sending is not None:  # it may not be the transport's producer any more
+            self._sending.stopProducing()
+        self._receiving = self._sending = None
+
+    def receive_file(
+        self,
+        chat: Chat,
+        upload: Upload,
+        offset: int,
+        kept: Callable[[FileMark], None],
+        refuse: Refuse,
+        failed: Refuse,
+        alone: bool = False,
+    ) -> None:
+        """Take an upload's bytes behind the first `offset`, answer, then take lines again.
+
+        `refuse` is called if none of them is taken, and `failed` if not all are. If they are to
+        come `alone`, there are too many if anything comes behind them.
+        """
+
+        def begin(arrival: Arrival) -> None:
+            if not self.connected:
+                arrival.abandon()
+                return
+
+            async def share() -> FileMark:
+                mark = await arrival.finish()
+                await chat.files.share(upload, mark)
+                return mark
+
+            def complete(rest: bytes) -> None:
+                if alone and rest:
+                    arrival.refuse()
+                    failed(_too_long(upload))
+                else:
+                    self.serve(share(), kept, failed)
+
+            self._begin_raw(Receiving(arrival, upload.size - offset, complete, failed))
+
+        if offset > upload.size:
+            refuse(Refusal(Code.BAD_OFFSET, f"It has only {upload.size} bytes; begin before that."))
+        else:
+            self.serve(chat.files.receive(upload, offset, self.cancel_upload), begin, refuse)
+
+    def cancel_upload(self) -> None:
+        """Keep nothing of the file that is coming, and end the connection."""
+        receiving = self._receiving
+        if receiving is not None and receiving.is_file:
+            self._receiving = Receiving(None, limits.FILE_BYTES)
+            receiving.refuse(Refusal(Code.CANCELLED, "Cancelled, as you wished."))
+            self.finish()
+
+    def discard(self, size: int) -> None:
+        """Throw the next `size` bytes away, then take lines again."""
+        self._begin_raw(Receiving(None, size))
+
+    def _begin_raw(self, receiving: Receiving) -> None:
+        self._receiving = receiving
+        self.setRawMode()
+        if receiving.is_file:
+            self._stalling = self.factory.reactor.callLater(limits.STALLED_SECONDS, self._stalled)
+            if hasattr(self.transport, "bufferSize"):
+                self.transport.bufferSize = RAW_BYTES
+        if receiving.left == 0:
+            self.rawDataReceived(b"")
+
+    def _stalled(self) -> None:
+        """Nothing came for long: give back what is reserved. It can go on on another connection."""
+        receiving = self._receiving
+        if "disk" in self._holds:  # it is we who do not read
+            self._stalling = self.factory.reactor.callLater(limits.STALLED_SECONDS, self._stalled)
+        elif receiving is not None and receiving.is_file:
+            self._receiving = Receiving(None, limits.FILE_BYTES)
+            receiving.stop(_stopped_short("Nothing has come for a long time"))
+            self.finish()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take a file's bytes."""
+        receiving = self._receiving
+        if receiving is None:
+            return
+        rest = receiving.take(data)
+        if receiving.left > 0:
+            if self._stalling is not None and self._stalling.active():
+                self._stalling.reset(limits.STALLED_SECONDS)
+            ready = receiving.when_ready()
+            if ready is not None:
+                self.hold("disk")
+                waiting = Deferred.fromCoroutine(awaited(ready))
+                waiting.addBoth(lambda _: self.release("disk"))
+            return
+        self._receiving = None
+        if self._stalling is not None and self._stalling.active():
+            self._stalling.cancel()
+        receiving.complete(rest)
+        if self._receiving is None:  # not dismissed by it
+            self.setLineMode(rest)
+
+    def send_file(
+        self,
+        outgoing: Outgoing,
+        sent: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """Write what is left of a file, then call `sent`, then take lines again. However it ends,
+        `ended` is called.
+
+        The transport must have no producer: the file is it for now.
+        """
+        if not self.connected:
+            outgoing.close()
+            ended()
+            return
+        self.hold("file")
+
+        def done(result: Any) -> None:
+            self._sending = None
+            outgoing.close()
+            ended()
+            if isinstance(result, Failure) and result.check(ConnectionLost):
+                return
+            if outgoing.left:  # what was promised cannot be kept, and what follows is not lines
+                why = result.getErrorMessage() if isinstance(result, Failure) else "it has changed"
+                name = outgoing.mark.name
+                self.log.warn("not all of {file} could be sent: {why}", file=name, why=why)
+                self.transport.abortConnection()
+                return
+            sent()
+            self.release("file")
+
+        if outgoing.left:
+            self._sending = Sender(outgoing, self.transport)
+            self._sending.begin().addBoth(done)
+        else:
+            done(None)
+
+
+def _stopped_short(why: str) -> Refusal:
+    return Refusal(
+        Code.INCOMPLETE,
+        f"{why}. What came is kept for a while if its SHA-256 was given, and the same upload "
+        "goes on from there: /transfers tells how; else send it again.",
+    )
+
+
+def _too_long(upload: Upload) -> Refusal:
+    return Refusal(
+        Code.TOO_LARGE,
+        f"More came than the {upload.size} bytes that were declared; nothing was kept. If the file "
+        "has grown, send it again.",
+    )

@@ -1,0 +1,134 @@
+"""Lines of which one is looked at after another: what waits, and for what.
+
+A connection does one thing after another. What has to wait (for the disk, a password's hash, a file
+on its way) holds the reading of further input, so that answers come in the order of the questions
+and a client that asks without reading stops itself and nobody else. Talk alone does not wait.
+"""
+
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice import limits
+from chatservice.errors import Code, Refusal
+from chatservice.protocols.lines import LineStream
+
+T = TypeVar("T")
+Refuse = Callable[[Refusal], None]
+
+OURS = "Something went wrong in the server; its operator finds it in the log. Try again."
+
+
+class HeldLines(LineStream):
+    """A stream of lines that can be held. `factory` is the
+    `chatservice.protocols.factory.ChatFactory`."""
+
+    log = Logger()
+    factory: Any
+    _input_ended = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._holds: tuple[str, ...] = ()
+        self._unstored = 0
+
+    @property
+    def peer(self) -> str:
+        """Where it comes from, as the log has it."""
+        raise NotImplementedError
+
+    def went_on(self) -> None:
+        """What could be read is read, as far as nothing holds it."""
+        raise NotImplementedError
+
+    def hold(self, why: str) -> None:
+        """Read nothing more, until `release` was called as often with the same reason."""
+        self._holds = (*self._holds, why)
+        self.pauseProducing()
+
+    def release(self, why: str) -> None:
+        """Read on, unless there is another reason not to."""
+        if why not in self._holds:
+            return
+        at = self._holds.index(why)
+        self._holds = (*self._holds[:at], *self._holds[at + 1 :])
+        if not self._holds and self.connected:
+            self._read_on()
+
+    def drained(self) -> None:
+        """The other side reads again: what it asks for may be answered."""
+        self.release("full")
+
+    def _read_on(self) -> None:
+        self.paused = False
+        if not self._input_ended:
+            self.transport.resumeProducing()
+        self.dataReceived(b"")
+        self.went_on()
+
+    def serve(self, result: Any, answer: Callable[[Any], None], refuse: Refuse) -> None:
+        """Call `answer` with a result, now or when it is there, or `refuse` if there is none."""
+        if not isawaitable(result):
+            answer(result)
+            return
+        waiting = Deferred.fromCoroutine(awaited(result))
+        waiting.addCallback(answer)
+        waiting.addErrback(self._refused, refuse)
+        if not waiting.called:
+            self.hold("answer")
+            waiting.addBoth(lambda _: self.release("answer"))
+
+    def _refused(self, failure: Failure, refuse: Refuse) -> None:
+        if isinstance(failure.value, Refusal):
+            refuse(failure.value)
+            return
+        self.log.failure("a request from {peer} failed", failure, peer=self.peer)
+        refuse(Refusal(Code.SERVER_ERROR, OURS))
+
+    def written(self, full: bool) -> None:
+        """An answer was written. While the other side does not read, it is asked for no more."""
+        if full and "full" not in self._holds:
+            self.hold("full")
+
+    def storing(self, count: int = 1) -> None:
+        """So many entries said here are on their way to the disk. Beyond a bound, no more is read
+        until some of them are there."""
+        self._unstored += count
+        self.factory.turns.talk()
+        if self._unstored >= limits.UNSTORED_ENTRIES and "unstored" not in self._holds:
+            self.hold("unstored")
+
+    def stored(self, count: int = 1) -> None:
+        """They have arrived, or failed."""
+        self._unstored -= count
+        if self._unstored <= limits.UNSTORED_ENTRIES // 2:
+            self.release("unstored")
+
+    def in_order(
+        self, settled: Callable[[], Awaitable[None]], ask: Callable[[], None], refuse: Refuse
+    ) -> None:
+        """Call `ask` once all that was said here before is stored: who asks sees their own."""
+        if self._unstored:
+            self.serve(settled(), lambda _: ask(), refuse)
+        else:
+            ask()
+
+    def may_take(self, first: bool) -> bool:
+        """Return whether it is this connection's turn; else it waits for it."""
+        turns = self.factory.turns
+        if not turns.over(first):
+            return True
+        # Most wait with one request only: the transport need not be told, unless more comes.
+        self._holds = (*self._holds, "turn")
+        self.paused = True
+        turns.wait(self)
+        return False
+
+
+async def awaited(result: Awaitable[T]) -> T:
+    """Return what `result` comes to: a coroutine, of anything that can be awaited."""
+    return await result
