@@ -8,19 +8,20 @@ import queue
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 from chatservice import door
+from tests.forked import Forked
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = float(os.environ.get("PATIENCE", "60"))
 """Seconds after which what did not come is taken not to come at all."""
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+CLIENT_CODE = "from chatservice.client.main import run; run()"
 CLIENT = [sys.executable, "-m", "chatservice.client.main"]
 
 
@@ -70,10 +71,7 @@ class Server:
 
     def __init__(self, folder: Path, *options: str, **limits: float) -> None:
         changes = "".join(f"limits.{name} = {value}; " for name, value in limits.items())
-        self._command = [
-            *TWISTD[:-1],
-            f"{self.before}from chatservice import limits; {changes}{TWISTD[-1]}",
-        ]
+        self._code = f"{self.before}from chatservice import limits; {changes}{TWISTD[-1]}"
         self.folder = folder
         self.data = folder / "chat-data"
         self.files = self.data / "SharedFiles"
@@ -84,15 +82,9 @@ class Server:
 
     def start(self) -> None:
         """Start it; after a stop, on the same port with the same data."""
-        self.process = subprocess.Popen(
-            [*self._command, "-n", "--pidfile=", "chat", "--interface", "127.0.0.1"]
-            + ["--port", str(self.port), "--data", str(self.data), *self._options],
-            cwd=self.folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        arguments = ["-n", "--pidfile=", "chat", "--interface", "127.0.0.1"]
+        arguments += ["--port", str(self.port), "--data", str(self.data), *self._options]
+        self.process = Forked(self._code, arguments, self.folder, environment())
         self.log = Output(self.process.stdout)
         self.port = int(self.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
 

@@ -62,9 +62,9 @@ HAS: Mapping[Role, frozenset[Need]] = {
     Role.OWNER: _OWNING,
     Role.OPERATOR: _OWNING | {Need.OPERATE},
 }
-"""The table. `Need.ACCOUNT` is had, in any role, by who is registered, but not by
-the operator of the door, who never logs in. Who moderates a room does so from anywhere, but to
-speak, and for `Need.PRESENCE`, must be in it like everybody."""
+"""The table. `Need.ACCOUNT` is had, in any role, by who is registered, but not by the operator of
+the door, who never logs in. Who moderates a room does so from anywhere, but to speak, and for
+`Need.PRESENCE`, must be in it like everybody."""
 
 OF_A_ROOM = frozenset({Need.READ, Need.PRESENCE, Need.SPEAK, Need.MODERATE, Need.OWN})
 """What one has in one room, and not in another."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
 from chatservice.errors import Code, Refusal
+
+Network = IPv4Network | IPv6Network
 
 
 class Access(StrEnum):
@@ -47,7 +49,7 @@ class Rules:
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._found: dict[tuple[What, str], Rule] = {}
-        self._ranges: dict[str, Rule] = {}
+        self._ranges: dict[str, tuple[Network, Rule]] = {}
         for rule in rules:
             self.add(rule)
 
@@ -58,7 +60,7 @@ class Rules:
         """Let a rule hold, in the place of one of the kind."""
         self._found[rule.what, rule.whom] = rule
         if rule.what is What.BANNED and is_range(rule.whom):
-            self._ranges[rule.whom] = rule
+            self._ranges[rule.whom] = ip_network(rule.whom), rule
 
     def drop(self, what: What, whom: str) -> bool:
         """Let a rule hold no longer. Return whether it did."""
@@ -78,8 +80,8 @@ class Rules:
             except ValueError:  # of no network: a local socket
                 return None
             at = getattr(at, "ipv4_mapped", None) or at
-            for range_, rule in self._ranges.items():
-                if at in ip_network(range_):
+            for range_, rule in self._ranges.values():
+                if at in range_:
                     found = found or _holding(rule, now)
         return found
 

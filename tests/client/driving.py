@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from pathlib import Path
 import pexpect
 import pyte
 
-from tests.running import CLIENT, PATIENCE, Output, environment
+from tests.forked import Forked
+from tests.running import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
 
 
 def state_of(folder: Path) -> Path:
@@ -30,13 +30,12 @@ class Piped:
     def __init__(self, folder: Path, *arguments: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.process = subprocess.Popen(
-            [*CLIENT, *arguments],
-            cwd=folder,
-            env=environment(CHAT_CLIENT_STATE=str(state_of(folder))),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+        self.process = Forked(
+            CLIENT_CODE,
+            arguments,
+            folder,
+            environment(CHAT_CLIENT_STATE=str(state_of(folder))),
+            typed=True,
         )
         self.output = Output(self.process.stdout)
 

@@ -1,0 +1,216 @@
+"""Programs that start at once: each is forked from a process that has imported what they need.
+
+Beside that they are what they are on a command line: a process of their own, with arguments, an
+environment, a current directory and three descriptors. It saves half a second of work for each, of
+hundreds. Whoever is to see how a program starts runs it with `subprocess`.
+"""
+
+import array
+import atexit
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+PRELOADED = (
+    "chatservice.client.main",
+    "chatservice.client.plain",
+    "chatservice.plugin",
+    "chatservice.service",
+    "twisted.application.runner",
+    "twisted.internet.epollreactor",
+    "twisted.internet.unix",
+    "twisted.scripts.twistd",
+    "tests.harm.inside",
+)
+"""Not the reactor itself: each program has its own."""
+
+_REQUEST_BYTES = 1 << 20
+
+
+class Forked:
+    """A running program: what is used here of `subprocess.Popen`, and as it is there. `stdin` is a
+    pipe if `typed`; what it writes, errors too, is to be read from `stdout`."""
+
+    def __init__(
+        self,
+        code: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        typed: bool = False,
+    ) -> None:
+        self.returncode: int | None = None
+        theirs_in, self.stdin = _pipe_in() if typed else (os.open(os.devnull, os.O_RDONLY), None)
+        mine_out, theirs_out = os.pipe()
+        self._ending, theirs_ending = os.pipe()
+        self.stdout: IO[bytes] = os.fdopen(mine_out, "rb")
+        request = json.dumps([code, list(arguments), str(folder), dict(environment)]).encode()
+        theirs = [theirs_in, theirs_out, theirs_ending]
+        try:
+            self.pid = _nursery().start(request, theirs)
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+
+    def poll(self) -> int | None:
+        """Return its status; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its status once it has ended; minus the signal's number if one ended it. Raises
+        `subprocess.TimeoutExpired`."""
+        if self.returncode is None:
+            ended = select.poll()  # for `select`, a test may have too many files open
+            ended.register(self._ending, select.POLLIN)
+            if not ended.poll(None if timeout is None else 1000 * timeout):
+                raise subprocess.TimeoutExpired("a forked program", timeout or 0)
+            told = os.read(self._ending, 16)
+            os.close(self._ending)
+            self.returncode = os.waitstatus_to_exitcode(int(told or b"-1"))
+        return self.returncode
+
+    def send_signal(self, how: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, how)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+def _pipe_in() -> tuple[int, IO[bytes]]:
+    theirs, mine = os.pipe()
+    return theirs, os.fdopen(mine, "wb")
+
+
+class _Nursery:
+    """The process that programs are forked from, as it is seen from here."""
+
+    def __init__(self) -> None:
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        root = Path(__file__).resolve().parent.parent
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "from tests import forked; forked.serve()",
+                str(theirs.fileno()),
+            ],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"},
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,  # pytest's own may be what its workers are told by
+            stdout=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self._lock = threading.Lock()
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self._line.close()
+        self._process.wait()
+
+    def start(self, request: bytes, descriptors: list[int]) -> int:
+        """Start a program, and return its process id."""
+        with self._lock:
+            socket.send_fds(self._line, [request], descriptors)
+            return int(self._line.recv(16))
+
+
+_nurseries: dict[int, _Nursery] = {}
+
+
+def _nursery() -> _Nursery:
+    """Return the one of this process: pytest's workers have one each."""
+    if os.getpid() not in _nurseries:
+        _nurseries[os.getpid()] = _Nursery()
+    return _nurseries[os.getpid()]
+
+
+# -- in the process that programs are forked from --------------------------------------------------
+
+
+def serve() -> None:
+    """Fork programs, until nobody asks for one any more. Returns in each of them, too, once it has
+    done its work: so each ends as Python does."""
+    line = socket.socket(fileno=int(sys.argv[1]))
+    for module in PRELOADED:
+        import_module(module)
+    assert "twisted.internet.reactor" not in sys.modules
+    heard, hearing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(hearing)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    endings: dict[int, int] = {}
+    while True:
+        ready = select.select([line, heard], [], [])[0]
+        if heard in ready:
+            os.read(heard, 4096)
+            _tell_of_ends(endings)
+        if line in ready:
+            request, descriptors = _receive(line)
+            if not request:
+                return
+            child = os.fork()
+            if child == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for descriptor in (heard, hearing, line.detach(), *endings.values()):
+                    os.close(descriptor)
+                _become(*json.loads(request), *descriptors)
+                return
+            *given, endings[child] = descriptors
+            for descriptor in given:
+                os.close(descriptor)
+            line.send(b"%d" % child)
+
+
+def _receive(line: socket.socket) -> tuple[bytes, Sequence[int]]:
+    request, descriptors, _, _ = socket.recv_fds(line, _REQUEST_BYTES, 3)
+    return request, array.array("i", descriptors)
+
+
+def _tell_of_ends(endings: dict[int, int]) -> None:
+    while endings:
+        child, status = os.waitpid(-1, os.WNOHANG)
+        if child == 0:
+            return
+        ending = endings.pop(child)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(ending, b"%d" % status)
+        os.close(ending)
+
+
+def _become(
+    code: str,
+    arguments: list[str],
+    folder: str,
+    environment: dict[str, str],
+    *descriptors: int,
+) -> None:
+    """Be another program."""
+    stdin, stdout, ending = descriptors
+    os.close(ending)
+    os.dup2(stdin, 0)
+    os.dup2(stdout, 1)
+    os.dup2(stdout, 2)
+    os.close(stdin)
+    os.close(stdout)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv[1:] = arguments
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(code, "<forked>", "exec"), names)
