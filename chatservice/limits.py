@@ -94,9 +94,14 @@ WRITE_BYTES = 1 << 17
 """What a reader is given at a time. A transport that is full has taken one such piece too much, so
 this is what a stalled reader costs beside the kernel's own buffers."""
 
-UNSTORED_ENTRIES = 1024
-"""What one connection may have said that the disk has not taken yet, before it is read no further:
-a commit's worth at full speed."""
+UNSTORED_ENTRIES = 256
+"""What one connection may have said that the disk has not taken yet, before it is read no further.
+With more, those who pour are no faster, and all others wait longer (docs/performance.md)."""
+
+READ_BYTES = 1 << 13
+"""What is read from a connection at a time, but for a file: a line of the longest. With the 64 KiB
+that Twisted reads, who pours lines is no faster either, and a turn of the reactor takes as much
+longer."""
 
 FAR_BEHIND = 5000
 """Entries behind the present from which on a person is offered to skip them: more than one would

@@ -1,6 +1,7 @@
 """Where one can be, and who one is: rooms, users, sessions."""
 
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Collection, Iterable
 
 from chatservice import names
@@ -38,6 +39,7 @@ class Room:
         self.guests: dict[int, What] = {}
         self.spoke: dict[str, int] = {}
         self.log = log
+        self.alone = (self,)  # what those are in who are here and nowhere else: one tuple for all
 
     @property
     def is_open(self) -> bool:
@@ -60,7 +62,7 @@ class Room:
 
     def users(self) -> "Collection[User]":
         """Who is here, each once, in the order in which they came."""
-        return dict.fromkeys(s.user for s in self.sessions if s.user is not None)
+        return dict.fromkeys([s.user for s in self.sessions if s.user is not None])
 
 
 class User:
@@ -105,6 +107,10 @@ def account_shelf(key: str) -> str:
 NOBODY: frozenset[str] = frozenset()
 
 
+_TOKEN_BYTES = 15
+"""120 bits, which nobody guesses, and the most that Python keeps in 48 bytes."""
+
+
 class Session:
     """One connection of one user.
 
@@ -129,14 +135,14 @@ class Session:
         self.rooms: tuple[Room, ...] = ()
         self.ignored = NOBODY
         self.only: Room | None = None
-        self._token: str | None = None
+        self._token: bytes | None = None
 
     @property
     def token(self) -> str:
         """What it proves itself with when it comes back on another connection."""
         if self._token is None:
-            self._token = secrets.token_urlsafe(18)
-        return self._token
+            self._token = secrets.token_bytes(_TOKEN_BYTES)
+        return urlsafe_b64encode(self._token).decode()
 
     def may_go(self, busy: Collection["User"]) -> bool:
         """Return whether it is a guest's, or nobody's, and none of who is `busy`."""

@@ -13,7 +13,7 @@ from chatservice.domain.log import Cursor
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.rules import Access, What
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Command, Need, Request
+from chatservice.grammar.commands import COMMANDS, Command, Need, Request
 
 
 class Role(IntEnum):
@@ -72,7 +72,18 @@ OF_A_ROOM = frozenset({Need.READ, Need.PRESENCE, Need.SPEAK, Need.MODERATE, Need
 
 def needs(command: Command, args: Mapping[str, Any]) -> set[Need]:
     """Return what a command needs with these arguments."""
-    return {command.needs} | {arg.needs for arg in command.args if arg.name in args}
+    more = _MORE.get(command.name)
+    if more is None:
+        return {command.needs}
+    return {command.needs} | {need for arg, need in more.items() if arg in args}
+
+
+_MORE = {
+    row.name: {arg.name: arg.needs for arg in row.args}
+    for row in COMMANDS.values()
+    if any(arg.needs is not Need.NOTHING for arg in row.args)
+}
+"""What arguments need, of the commands of which any does."""
 
 
 _WITH_ROOM_TOKEN = frozenset({"join", "leave", "exit", "away", "ignore", "transfers", "cancel"})
@@ -180,6 +191,8 @@ class Rights:
 
     def ban(self, user: User, room: Room) -> Any:
         """Return the rule that keeps a user out of a room, or None."""
+        if not room.rules:
+            return None
         for session in user.sessions:
             found = room.rules.ban(user.key, session.reader.address, self._now())
             if found is not None:
@@ -233,7 +246,7 @@ class Rights:
 
     def admit(self, key: str, address: str, lobby: Room) -> None:
         """Raise `Refusal` (banned) if nobody of that name, or from that address, is let in."""
-        rule = lobby.rules.ban(key, address, self._now()) if lobby.rules else None
+        rule = lobby.rules.ban(key, address, self._now())
         if rule is not None and key not in self.operators:
             raise _banned(lobby, rule.until)
 

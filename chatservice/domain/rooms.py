@@ -91,7 +91,8 @@ class Rooms:
     def admit(self, session: Session, key: str) -> None:
         """Raise `Refusal` (banned) if who comes under the name with that key is banned from the
         lobby, and so from the server."""
-        self._rights.admit(key, session.reader.address, self.lobby)
+        if self.lobby.rules:
+            self._rights.admit(key, session.reader.address, self.lobby)
 
     async def make(
         self, name: str | None, password: str | None = None, by: User | None = None
@@ -190,7 +191,7 @@ class Rooms:
             self.tell(room, events.Came(room.name, user.name))
             self._came.setdefault(room, []).append(user.name)
         Cursor(room.log, session, after)
-        session.rooms = (*session.rooms, room)
+        session.rooms = (*session.rooms, room) if session.rooms else room.alone
         if not session.echo:
             session.here = room
 

@@ -1,9 +1,10 @@
 """The JSON dialect: one object a line, each way."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from chatservice import answers, events
@@ -16,6 +17,13 @@ A = TypeVar("A")
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _quoted = json.encoder.encode_basestring
+
+_KNOWN: Mapping[str, tuple[Command, tuple[tuple[Arg, bool], ...]]] = {
+    row.name: (row, tuple((a, a.is_optional(Dialect.JSON)) for a in row.arguments(Dialect.JSON)))
+    for row in COMMANDS.values()
+    if row.dialect & Dialect.JSON
+}
+"""The commands of this dialect, with their arguments, and which of those may be left out."""
 
 _EVENTS: dict[type, str] = {
     events.Came: "joined",
@@ -39,7 +47,7 @@ def load(data: bytes) -> answers.Fields:
         )
     try:
         # Of bytes, `loads` would also take what is not UTF-8: surrogates, and UTF-16.
-        it = json.loads(data.decode(), parse_constant=_no_constant)
+        it = _loads(data.decode())
         halved = b"\\u" in data and _half_a_character(it)
     except UnicodeDecodeError:
         raise Refusal(Code.BAD_LINE, "That line is not UTF-8; encode it so.") from None
@@ -75,6 +83,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
+_loads = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
 def request(it: answers.Fields) -> Request:
     """Return what an object asks for. Raises `Refusal` (unknown-command, bad-argument).
 
@@ -84,20 +95,23 @@ def request(it: answers.Fields) -> Request:
     name = it.get("do")
     if not isinstance(name, str):
         raise Refusal(Code.BAD_ARGUMENT, 'There is no "do" in that object; name the command in it.')
-    command = COMMANDS.get(name)
-    if command is None or not command.dialect & Dialect.JSON:
+    known = _KNOWN.get(name)
+    if known is None:
         near = nearest(name, Dialect.JSON)
         hint = f'did you mean "{near}"?' if near else '{"do":"help"} lists those there are.'
         raise Refusal(Code.UNKNOWN_COMMAND, f'There is no command "{name[:32]}"; {hint}')
-    return Request(command, _arguments(command, it), id_of(it))
+    command, args = known
+    return Request(command, _arguments(command, args, it), id_of(it))
 
 
-def _arguments(command: Command, it: answers.Fields) -> dict[str, Any]:
+def _arguments(
+    command: Command, args: Iterable[tuple[Arg, bool]], it: answers.Fields
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for arg in command.arguments(Dialect.JSON):
+    for arg, optional in args:
         value = it.get(arg.name)
         if value is None:
-            if not arg.is_optional(Dialect.JSON):
+            if not optional:
                 raise Refusal(
                     Code.BAD_ARGUMENT, f'"{command.name}" needs "{arg.name}": {arg.help}.'
                 )
@@ -246,17 +260,23 @@ def refusal(it: Refusal, id_: Any) -> bytes:
 def _fields(it: Any) -> answers.Fields:
     """An answer's or event's fields as JSON has them: `who` is `from`, times are RFC 3339."""
     values: answers.Fields = {}
-    for each in fields(it):
-        value = getattr(it, each.name)
-        if each.name == "who":
+    for name, has_rows in _names_of(it.__class__):
+        value = getattr(it, name)
+        if name == "who":
             values["from"] = value
-        elif each.name == "time":
+        elif name == "time":
             values["time"] = time(value)
-        elif "of" in each.metadata:
-            values[each.name] = [_fields(row) for row in value]
+        elif has_rows:
+            values[name] = [_fields(row) for row in value]
         else:
-            values[each.name] = value
+            values[name] = value
     return values
+
+
+@cache
+def _names_of(class_: Any) -> tuple[tuple[str, bool], ...]:
+    """Return the names of a class's fields, and which of them hold rows of another one."""
+    return tuple((each.name, "of" in each.metadata) for each in fields(class_))
 
 
 def _make(class_: type[Any], it: answers.Fields) -> Any:

@@ -35,7 +35,8 @@ def write(transport: Any, data: bytes) -> None:
 
 
 def settle(transport: Any) -> None:
-    """Make a new transport as small as it can be: most connections are idle.
+    """Let a new transport read little at a time, and be as small as it can be: most connections
+    are idle.
 
     CPython stores the attributes of instances in a third of the space as long as all of them get
     the same ones in the same order (PEP 412); a transport gets some when it is first written to, by
@@ -45,6 +46,7 @@ def settle(transport: Any) -> None:
     if isinstance(transport, Connection):
         for name in ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset"):
             setattr(transport, name, getattr(transport, name))
+        transport.bufferSize = limits.READ_BYTES
         transport.logstr = transport.repstr = _NAME  # type: ignore[attr-defined]
 
 

@@ -115,10 +115,13 @@ class FileStream(HeldLines):
         self.setRawMode()
         if receiving.is_file:
             self._stalling = self.factory.reactor.callLater(limits.STALLED_SECONDS, self._stalled)
-            if hasattr(self.transport, "bufferSize"):
-                self.transport.bufferSize = RAW_BYTES
+            self._read_at_a_time(RAW_BYTES)
         if receiving.left == 0:
             self.rawDataReceived(b"")
+
+    def _read_at_a_time(self, size: int) -> None:
+        if hasattr(self.transport, "bufferSize"):
+            self.transport.bufferSize = size
 
     def _stalled(self) -> None:
         """Nothing came for long: give back what is reserved. It can go on on another connection."""
@@ -146,6 +149,7 @@ class FileStream(HeldLines):
                 waiting.addBoth(lambda _: self.release("disk"))
             return
         self._receiving = None
+        self._read_at_a_time(limits.READ_BYTES)
         if self._stalling is not None and self._stalling.active():
             self._stalling.cancel()
         receiving.complete(rest)

@@ -117,10 +117,10 @@ class HeldLines(LineStream):
         else:
             ask()
 
-    def may_take(self, first: bool) -> bool:
+    def may_take(self) -> bool:
         """Return whether it is this connection's turn; else it waits for it."""
         turns = self.factory.turns
-        if not turns.over(first):
+        if not turns.over():
             return True
         # Most wait with one request only: the transport need not be told, unless more comes.
         self._holds = (*self._holds, "turn")

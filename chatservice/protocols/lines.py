@@ -69,16 +69,15 @@ class LineStream(LineReceiver):
         if end and not self._skipping and self.linesReceived(self._buffer[:end]):
             self._buffer = self._buffer[end:]
             return bool(self._buffer)
-        whole, first = LINES, True
+        whole = LINES
         while whole == LINES:
             lines = self._buffer.split(b"\n", LINES)
             self._buffer = lines.pop()
             whole = len(lines)
             for at, line in enumerate(lines, 1):
-                if not self.may_take(first):
+                if not self.may_take():
                     self._buffer = b"\n".join([*lines[at - 1 :], self._buffer])
                     return True
-                first = False
                 self.more_came = at < whole or bool(self._buffer)
                 self._line(line)
                 if self.paused or not self.line_mode:
@@ -95,25 +94,28 @@ class LineStream(LineReceiver):
         """
         return False
 
-    def may_take(self, first: bool) -> bool:
-        """Return whether a line may be taken now, the `first` one or a further one; else what has
-        paused will read on later."""
+    def may_take(self) -> bool:
+        """Return whether a line may be taken now; else what has paused will read on later."""
         return True
 
     def fit(self, lines: bytes) -> bool:
-        """Return whether none of these lines is too long."""
-        return len(lines) <= self.MAX_LENGTH or max(map(len, lines.split(b"\n"))) <= self.MAX_LENGTH
+        """Return whether none of these lines, each with its end, is too long."""
+        longest, at = self.MAX_LENGTH, 0
+        while len(lines) - at > longest:  # so many bytes at a time, and never all lines
+            at = lines.rfind(b"\n", at, at + longest + 1) + 1
+            if not at:
+                return False
+        return True
 
     def _take_telnet_lines(self) -> bool:
         """Take lines one at a time, each without telnet's bytes."""
         self.telnet = True
-        data, at, first = self._buffer, 0, True
+        data, at = self._buffer, 0
         self._buffer = b""
         while True:
-            if not self.may_take(first):
+            if not self.may_take():
                 self._buffer = data[at:] + self._buffer
                 return True
-            first = False
             found = telnet.take_line(data, at, self._offered)
             at = found.end
             if found.answer:

@@ -3,8 +3,7 @@
 In one turn of the reactor, requests that just came are looked at for `limits.TURN_SECONDS`. The
 connections to which that was not enough wait, and they have as long altogether in the next turn,
 one after another. So who has sent little goes before who has sent much, and while anybody talks a
-turn is short. Else it is longer, and has no end for a connection's first request: to wait for the
-next one has a price too (a quarter more for each, where 10,000 join at once).
+turn is short. Else it is longer: to wait for the next one has a price too.
 """
 
 from collections import deque
@@ -12,7 +11,7 @@ from typing import Any, Protocol
 
 from chatservice import limits
 
-LONGER = 10
+LONGER = 5
 """So many times as long is a turn while nobody talks."""
 
 SILENT = 50
@@ -40,14 +39,13 @@ class Turns:
         """Note that something is said."""
         self._talk = SILENT
 
-    def over(self, first: bool = False) -> bool:
-        """Return whether this turn's time is over, for a connection's `first` request in it, or a
-        further one."""
+    def over(self) -> bool:
+        """Return whether this turn's time is over."""
         if self._until is None:
             self._until = self._end()
             self._reactor.callLater(0, self._next)
         elif not self._released:
-            return not (first and not self._talk) and self._now() >= self._until
+            return self._now() >= self._until
         self._released = False
         return False
 

@@ -21,8 +21,8 @@ def talk(chat: Chat, session: Session, request: Request, done: Done | None = Non
 
 def joined(room: Room, session: Session) -> answers.Joined:
     """What one is told of a room that one has come into."""
-    others = tuple(user.name for user in room.users() if user is not session.user)
-    return answers.Joined(room.name, room.number, room.topic, others, room.log.last)
+    others = [user.name for user in room.users() if user is not session.user]
+    return answers.Joined(room.name, room.number, room.topic, tuple(others), room.log.last)
 
 
 async def _join(chat: Chat, session: Session, args: Args) -> answers.Joined:
