@@ -3,8 +3,8 @@
 * `main`: the program: options, questions, and then a line at a time.
 * `options`, `asking`: what the command line says, and what is asked because it does not.
 * `person`, `sending`: what each line that is typed does; which lines send a file.
-* `conversation`: where one is and what was shown, with no I/O in it.
-* `session`: one stay at a server, over as many connections as that takes.
+* `conversation`, `cursor`: where one is and what was shown, with no I/O in it.
+* `session`, `rooms`: one stay at a server, over as many connections as that takes.
 * `connection`: one connection in the JSON dialect.
 * `doors`, `tls`, `handshake`, `known`: ways to a server, plain and over TLS, and whom one believes.
 * `transfers`, `carriers`, `saving`: files both ways, on connections of their own, and on the disk.

@@ -8,11 +8,12 @@ from typing import Any
 from chatservice import answers, names
 from chatservice.client import sending
 from chatservice.client.connection import Lost
-from chatservice.client.conversation import INBOX, News
+from chatservice.client.conversation import INBOX
+from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door, Open
 from chatservice.client.known import Known
 from chatservice.client.options import Options
-from chatservice.client.screen import Screen
+from chatservice.client.screen import Screen, Standing
 from chatservice.client.sending import Sending
 from chatservice.client.session import Session
 from chatservice.client.tls import Secure
@@ -67,6 +68,7 @@ class Person:
         self._tls = options.tls
         self._scripted = scripted
         self._astray = False
+        self._staying = screen.interactive
 
     def _door(self, reactor: Any, host: str, port: int, options: Options) -> Door:
         if not options.tls:
@@ -98,9 +100,29 @@ class Person:
         """Show an answer."""
         self._screen.show(shown.answer(it))
 
-    def refused(self, refusal: Refusal) -> None:
-        """Show a refusal."""
+    def refused(self, refusal: Refusal, key: str | None = None) -> None:
+        """Show a refusal; with a `key`, of what was said with it."""
+        if key is not None:
+            self._screen.settled(key, False)
         self._screen.show(shown.refusal(refusal))
+
+    def said(self, key: str, request: Request) -> None:
+        """Mark what one said until it is stored."""
+        self._screen.said(key, request, self.session.connected)
+
+    def stored(self, key: str, position: int) -> None:
+        """Take the mark away."""
+        self._screen.settled(key, True)
+
+    def unread(self, room: str) -> None:
+        """Show how much is unread."""
+        self._stand()
+
+    def _stand(self) -> None:
+        here, cursors = self._here.room, self._here.cursors.values()
+        self._screen.rooms(
+            [Standing(it.room, it.room == here, it.unread, it.mentioned) for it in cursors]
+        )
 
     def tell(self, text: str) -> None:
         """Show a sentence of the client's own."""
@@ -179,13 +201,43 @@ class Person:
     # -- rooms -----------------------------------------------------------------------------------
 
     async def go(self, room: str) -> bool:
-        """Go to a room; return whether one is there. A refusal is shown."""
-        return await self.do(Request(COMMANDS["join"], {"room": room}))
+        """Go to a room, and leave the one where one is; return whether one is there. A refusal is
+        shown."""
+        self._staying = False
+        try:
+            return await self.do(Request(COMMANDS["join"], {"room": room}))
+        finally:
+            self._staying = self._screen.interactive
+
+    async def switch(self, room: str) -> bool:
+        """Make another room the current one, of those that one is in, and show what is unread
+        there; return whether it is. A refusal is shown."""
+        try:
+            unread = await self.session.switch(room)
+        except Refusal as refusal:
+            self.refused(refusal)
+            return False
+        self._switched(unread)
+        return True
+
+    def _switched(self, unread: Unread) -> None:
+        self._astray = False
+        self._stand()
+        count = f"; {unread.unread} unread" if unread.unread else ""
+        self.tell(f"You are in {unread.room}{count}.")
+        self._screen.switched(unread)
+        for each in unread.news:
+            self.news(each)
 
     async def _move(self, request: Request) -> None:
         room, password = request.args.get("room"), request.args.get("password")
+        rooms, command = self.session.rooms, request.command.name
+        if command == "join" and self._staying and self._here.find(request.args["room"]):
+            self._switched(await rooms.switch(request.args["room"]))
+            return
         try:
-            joined = await self.session.move(request.command.name, room, password)
+            come = rooms.join if self._staying else rooms.move
+            joined = await come(command, room, password)
         except Refusal as refusal:
             self._astray = self._scripted
             again = None
@@ -196,19 +248,30 @@ class Person:
             await self._move(again)
             return
         self._astray = False
+        self._stand()
         self.answered(joined)
         self.transfers.entered(joined.room)
 
     async def _leave(self, request: Request) -> None:
-        if self._here.room == names.LOBBY:
-            raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
-        await self.go(names.LOBBY)
+        room = request.args.get("room") or self._here.room
+        if len(self._here.cursors) == 1 and self._here.find(room):
+            if self._here.room == names.LOBBY:
+                raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
+            await self.go(names.LOBBY)
+            return
+        await self.session.rooms.leave(room)
+        unread = await self.session.rooms.fall_back()
+        if unread is None:
+            self.tell(f"You left {room}.")
+            self._stand()
+        else:
+            self._switched(unread)
 
     async def _exit(self, request: Request) -> None:
-        if self._here.room == names.LOBBY:
+        if len(self._here.cursors) == 1 and self._here.room == names.LOBBY:
             self.leaving = True
         else:
-            await self.go(names.LOBBY)
+            await self._leave(request)
 
     async def _quit(self, request: Request) -> None:
         self.leaving = True

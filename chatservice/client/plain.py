@@ -3,7 +3,7 @@
 import os
 import select
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -13,9 +13,11 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from chatservice import names
-from chatservice.client.screen import InputEnded
+from chatservice.client.cursor import Unread
+from chatservice.client.screen import InputEnded, Standing
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
+from chatservice.grammar.commands import Request
 
 LINE_BYTES = 1 << 20
 """Far more than can be said: a line beyond it is not taken, and not held in memory either."""
@@ -52,6 +54,18 @@ class Plain:
 
     def status(self, text: str) -> None:
         """Transfers tell when they are done, and that is enough here."""
+
+    def rooms(self, standings: Sequence[Standing]) -> None:
+        """One is in one room at a time here, and was told which when one came there."""
+
+    def switched(self, unread: Unread) -> None:
+        """What is unread is lines like all others here."""
+
+    def said(self, key: str, request: Request, connected: bool) -> None:
+        """What one says is not shown here, so nothing can be marked."""
+
+    def settled(self, key: str, stored: bool) -> None:
+        """Nothing is marked here."""
 
     def _write(self, data: bytes) -> None:
         """Write all of it, waiting for a reader who is slow. One who has gone ends the program."""

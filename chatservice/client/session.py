@@ -1,9 +1,9 @@
 """One stay at a server, over as many connections as that takes.
 
 When a connection breaks, another one is made, after pauses that grow. It says who one is, goes
-back to the room, behind the last position that was shown, and repeats what was said but not
-acknowledged, with the keys it was said with. So nothing is shown twice or left out, and nothing is
-said twice or lost. Whatever else is asked meanwhile waits until one is back.
+back to every room, behind the last position that was taken in there, and repeats what was said but
+not acknowledged, with the keys it was said with. So nothing is shown twice or left out, and nothing
+is said twice or lost. Whatever else is asked meanwhile waits until one is back.
 """
 
 import random
@@ -17,8 +17,10 @@ from twisted.python.failure import Failure
 
 from chatservice import answers, names
 from chatservice.client.connection import ChatConnection, Lost
-from chatservice.client.conversation import INBOX, Conversation, News
+from chatservice.client.conversation import INBOX, Conversation
+from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door
+from chatservice.client.rooms import Rooms
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -49,20 +51,36 @@ class Listener(Protocol):
     def answered(self, it: answers.Answer) -> None:
         """Something that was said has an answer worth showing."""
 
-    def refused(self, refusal: Refusal) -> None:
-        """Something that nobody waits for was refused."""
+    def refused(self, refusal: Refusal, key: str | None = None) -> None:
+        """Something that nobody waits for was refused; with a `key`, what was said with it."""
+
+    def said(self, key: str, request: Request) -> None:
+        """Something is said: `say`, `me` or `msg`. While there is no connection it waits."""
+
+    def stored(self, key: str, position: int) -> None:
+        """What was said with `key` is stored, at that position of its log."""
+
+    def unread(self, room: str) -> None:
+        """How much is unread in a room has changed, or which room is the current one."""
 
     def ended(self, sentence: str) -> None:
         """One cannot come back, for the reason that `sentence` tells."""
 
 
 class Session:
-    """A user's stay at the server behind a `door`. `wall` tells seconds since 1970."""
+    """A user's stay at the server behind a `door`. `wall` tells seconds since 1970. `echo` is for a
+    program: it is told its own talk too, and what comes in every room that it is in."""
 
     def __init__(
-        self, reactor: Any, door: Door, listener: Listener, wall: Callable[[], float]
+        self,
+        reactor: Any,
+        door: Door,
+        listener: Listener,
+        wall: Callable[[], float],
+        echo: bool = False,
     ) -> None:
-        self.conversation = Conversation()
+        self.conversation = Conversation(echo)
+        self.rooms = Rooms(self)
         self.connected = False
         self._reactor = reactor
         self.connect = door.connect
@@ -72,7 +90,6 @@ class Session:
         self._returning: Deferred[None] | None = None
         self._leaving = False
         self._password: str | None = None
-        self._room_passwords: dict[str, str | None] = {}
         self._ignored: set[str] = set()
         self._away = ""
         self._offline: list[Deferred[None]] = []
@@ -129,25 +146,20 @@ class Session:
         await self._hello(here.name, self._password, here.inbox_position)
         self._tell("Connected again.")
         if self._away:
-            await self._ask("away", text=self._away)
+            await self.ask_now("away", text=self._away)
         for user in tuple(self._ignored):
-            await self._ask("ignore", user=user)
-        if here.room:
-            await self._rejoin(here.room)
+            await self.ask_now("ignore", user=user)
+        for refusal in await self.rooms.resume():
+            self._listener.refused(refusal)
         self.connected = True
         for key, request in tuple(here.unacknowledged.items()):
             self._send(key, request)
         self._let_go()
-
-    async def _rejoin(self, room: str) -> None:
-        here, password = self.conversation, self._room_passwords.get(room)
-        after: int | None = here.room_position
-        try:
-            joined = await self._ask("join", room=room, password=password, after=after)
-        except Refusal as refusal:
-            self._listener.refused(refusal)
-            joined, after = await self._ask("join", room=names.LOBBY), None
-        here.joined(joined, after)
+        unread = await self.rooms.fall_back()
+        if unread is not None:
+            self._listener.unread(unread.room)
+            self._tell(f"You are in {unread.room} now.")
+            self._show(list(unread.news))
 
     def _let_go(self) -> None:
         """Let those go on who waited for the connection, or for the end."""
@@ -162,7 +174,7 @@ class Session:
             self._returning.cancel()
         if self.connected:
             with suppress(Lost, Refusal):  # one is gone, one way or another
-                await self._ask("quit", text=farewell)
+                await self.ask_now("quit", text=farewell)
         self._hang_up()
         self._let_go()
 
@@ -184,7 +196,7 @@ class Session:
         right for a guest, who has but one; a registered name may be in several places."""
         here = self.conversation
         token = None if here.registered else here.token or None
-        welcome: answers.Welcome = await self._ask(
+        welcome: answers.Welcome = await self.ask_now(
             "hello", name=name, password=password, token=token, after=after
         )
         self._became(welcome, password)
@@ -245,29 +257,28 @@ class Session:
                 await waiting
                 continue
             try:
-                return await self._ask(name, **args)
+                return await self.ask_now(name, **args)
             except Lost:
                 continue
         raise Lost("You are leaving.")
 
-    async def _ask(self, name: str, /, **args: Any) -> Any:
+    async def ask_now(self, name: str, /, **args: Any) -> Any:
+        """Ask for something on the connection that there is. Raises `Refusal`, and `Lost`."""
         if self._connection is None:
             raise Lost("There is no connection.")
         return await self._connection.ask(name, **args)
 
-    async def move(
-        self, command: str, room: str | None, password: str | None = None
-    ) -> answers.Joined:
-        """Go to another room, by `join` or `create`, and leave the one where one was."""
-        await self.acknowledged()
-        joined: answers.Joined = await self.ask(command, room=room, password=password)
-        left = self.conversation.room
-        self.conversation.joined(joined)
-        self._room_passwords[joined.room] = password
-        if left and left != joined.room:
-            with suppress(Refusal):  # a connection made since then never was there
-                await self.ask("leave", room=left)
-        return joined
+    # -- rooms -----------------------------------------------------------------------------------
+
+    async def switch(self, room: str) -> Unread:
+        """Make another room the current one, of those that one is in, given by its name or its
+        number. Return what is unread there. Raises `Refusal`."""
+        return await self.rooms.switch(room)
+
+    def unread(self, room: str) -> int:
+        """Return how many entries of others are unread in a room."""
+        cursor = self.conversation.cursors.get(room)
+        return cursor.unread if cursor is not None else 0
 
     # -- talk ------------------------------------------------------------------------------------
 
@@ -277,6 +288,7 @@ class Session:
         It returns at once, unless very much is unacknowledged.
         """
         key, keyed = self.conversation.say(request)
+        self._listener.said(key, keyed)
         if self.connected:
             self._send(key, keyed)
         await self._until_fewer_than(UNACKNOWLEDGED)
@@ -298,11 +310,12 @@ class Session:
             done.callback(None)
 
     def _send(self, key: str, request: Request) -> None:
-        asking = Deferred.fromCoroutine(self._ask(request.command.name, **request.args))
+        asking = Deferred.fromCoroutine(self.ask_now(request.command.name, **request.args))
         asking.addCallbacks(self._stored, self._not_stored, (key,), errbackArgs=(key,))
 
     def _stored(self, it: answers.Stored | answers.Private, key: str) -> None:
         self._show(self.conversation.stored(key, it.seq))
+        self._listener.stored(key, it.seq)
         self._listener.answered(it)
         self._count()
 
@@ -310,7 +323,7 @@ class Session:
         if failure.check(Lost):
             return  # it will be said again
         self._show(self.conversation.refused(key))
-        self._listener.refused(_refusal(failure))
+        self._listener.refused(_refusal(failure), key)
         self._count()
 
     # -- what happens ----------------------------------------------------------------------------
@@ -328,7 +341,11 @@ class Session:
         if it["event"] in _KINDS:
             position, entry, log = jsonlines.entry_of(it)
             late = log == INBOX and self._wall() - entry.time / 1000 > OLD_SECONDS
-            return self.conversation.came(position, entry, log, late)
+            before = self.unread(log)
+            news = self.conversation.came(position, entry, log, late)
+            if self.unread(log) != before:
+                self._listener.unread(log)
+            return news
         if it["event"] == "error":
             self._listener.refused(Refusal(Code.SERVER_ERROR, str(it["message"])))
             return []

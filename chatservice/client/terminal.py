@@ -1,7 +1,7 @@
 """A front end for people: one line of input at the bottom, and all that comes above it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.filters import Condition
@@ -10,9 +10,11 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 from twisted.internet.defer import Deferred, DeferredQueue
 
 from chatservice import names
-from chatservice.client.screen import InputEnded
+from chatservice.client.cursor import Unread
+from chatservice.client.screen import InputEnded, Standing
 from chatservice.errors import Refusal
 from chatservice.grammar import shown, typed
+from chatservice.grammar.commands import Request
 
 PROMPT = "> "
 REDRAW_SECONDS = 0.05
@@ -79,6 +81,18 @@ class Terminal:
         """Show how the transfers stand, below the line of input."""
         self._session.bottom_toolbar = names.clean(text) or None
         self._session.app.invalidate()
+
+    def rooms(self, standings: Sequence[Standing]) -> None:
+        """One is told where one is when one comes there."""
+
+    def switched(self, unread: Unread) -> None:
+        """What is unread is shown like all else."""
+
+    def said(self, key: str, request: Request, connected: bool) -> None:
+        """What one typed stands above already."""
+
+    def settled(self, key: str, stored: bool) -> None:
+        """A refusal is shown when it comes."""
 
     async def line(self, prompt: str = "", hidden: bool = False) -> str:
         """Return the next line."""

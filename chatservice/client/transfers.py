@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from chatservice import names
 from chatservice.client.carriage import Carriage, OtherRoom, Server
 from chatservice.client.connection import Lost
-from chatservice.client.conversation import News
+from chatservice.client.cursor import News
 from chatservice.client.downloads import Downloads
 from chatservice.client.screen import Screen
 from chatservice.client.unfinished import Claim, Unfinished
@@ -128,12 +128,12 @@ class Transfers:
         else:
             self._begin(f"{claim.it.name} is not saved", self._downloads.go_on(claim))
 
-    def _begin(self, failed: str, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, failed: str, work: Coroutine[Any, Any, Any]) -> None:
         job = Deferred.fromCoroutine(self._in_turn(failed, work))
         self._jobs.add(job)
         job.addBoth(lambda result: self._ended(job, result))
 
-    async def _in_turn(self, failed: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _in_turn(self, failed: str, work: Coroutine[Any, Any, Any]) -> None:
         try:
             await self._turns.acquire()
         except CancelledError:

@@ -197,7 +197,19 @@ _ROWS = (
         (Also("create [ROOM]"), Also("NEW [ROOM]")),
         answer=answers.Joined,
     ),
-    Command("leave", "leaves the room; a person is in the lobby then", (_HERE,)),
+    Command(
+        "leave",
+        "leaves the room; a person is in the lobby then",
+        (
+            Arg(
+                "room",
+                Form.WORD,
+                "the room; typed, this one if none is named",
+                True,
+                json_optional=False,
+            ),
+        ),
+    ),
     Command(
         "exit",
         "back to the lobby; from the lobby, ends the connection",

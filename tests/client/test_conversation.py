@@ -1,10 +1,12 @@
 """Where one is and what was shown: the pure part, against every order in which things can come."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice.answers import Joined, Welcome
-from chatservice.client.conversation import Conversation, News
+from chatservice.client.conversation import Conversation
+from chatservice.client.cursor import UNREAD_KEPT, News, mentions
 from chatservice.entries import Entry, Kind
 from chatservice.events import Came, Notice
 from chatservice.grammar.commands import COMMANDS, Request
@@ -87,7 +89,7 @@ def test_nothing_is_shown_twice():
 def test_what_lies_before_the_answer_to_join_is_late():
     """What was missed carries its time, and what is live does not."""
     here = in_room(seq=3)
-    here.joined(Joined("lab", 1, "", (), 5), after=3)
+    here.resumed(Joined("lab", 1, "", (), 5), after=3)
     assert [n.late for n in here.came(4, message("bob", "missed"), "lab")] == [True]
     assert [n.late for n in here.came(6, message("bob", "live"), "lab")] == [False]
 
@@ -95,7 +97,7 @@ def test_what_lies_before_the_answer_to_join_is_late():
 def test_a_log_that_became_shorter_is_read_on():
     """A server whose data was put back to an earlier state is not ignored for ever."""
     here = in_room(seq=100)
-    here.joined(Joined("lab", 1, "", (), 10), after=100)
+    here.resumed(Joined("lab", 1, "", (), 10), after=100)
     assert texts(here.came(11, message("bob", "hi"), "lab")) == ["hi"]
 
 
@@ -103,6 +105,7 @@ def test_other_rooms_are_not_heard():
     """What still comes from the room that one has left is not shown."""
     here = in_room("lab")
     here.joined(Joined("den", 2, "", (), 50))
+    here.left("lab")
     assert here.came(1, message("bob", "late"), "lab") == []
     assert here.happened(Came("lab", "carl")) == []
     assert len(here.happened(Came("den", "carl"))) == 1
@@ -114,6 +117,111 @@ def test_to_join_again_where_one_is_skips_nothing():
     here = in_room(seq=3)
     here.joined(Joined("lab", 1, "", (), 9))
     assert texts(here.came(4, message("bob", "on its way"), "lab")) == ["on its way"]
+
+
+def test_what_comes_elsewhere_is_kept_until_one_goes_there():
+    """It is counted, without one's own; to go there shows all of it, in its order and once."""
+    here = in_room("lab", seq=7)
+    here.joined(Joined("den", 2, "", (), 50))
+    assert here.came(8, message("bob", "one"), "lab") == []
+    assert here.came(9, message("anna", "from the other place"), "lab") == []
+    assert here.came(10, message("bob", "Anna, look"), "lab") == []
+    assert here.happened(Came("lab", "carl")) == []
+    assert texts(here.came(51, message("bob", "here"), "den")) == ["here"]
+    cursor = here.cursors["lab"]
+    assert (cursor.unread, cursor.mentioned, here.cursors["den"].unread) == (2, True, 0)
+    unread = here.switch("lab")
+    assert texts(list(unread.news)) == ["one", "from the other place", "Anna, look"]
+    assert (unread.room, unread.after, unread.unread, unread.whole) == ("lab", 7, 2, True)
+    assert (cursor.unread, cursor.mentioned) == (0, False)
+    assert here.switch("lab").news == ()
+    assert texts(here.came(11, message("bob", "two"), "lab")) == ["two"]
+
+
+def test_what_one_said_elsewhere_is_not_unread():
+    """One says something and goes to another room before the acknowledgement and the entry came."""
+    here = in_room("lab")
+    key = say(here, "one")
+    here.joined(Joined("den", 2, "", (), 50))
+    assert here.came(1, message("anna", "one"), "lab") == []
+    assert here.came(2, message("bob", "two"), "lab") == []
+    assert here.cursors["lab"].unread == 0
+    assert here.stored(key, 1) == []
+    assert here.cursors["lab"].unread == 1
+    assert texts(list(here.switch("lab").news)) == ["two"]
+
+
+def test_too_much_to_keep_is_read_again():
+    """Beyond a bound nothing is held in memory: one stands before all of it again."""
+    here = in_room("lab", seq=7)
+    here.joined(Joined("den", 2, "", (), 50))
+    last = 8 + UNREAD_KEPT
+    for position in range(8, last + 1):
+        here.came(position, message("bob", str(position)), "lab")
+    assert here.cursors["lab"].unread == UNREAD_KEPT + 1
+    unread = here.switch("lab")
+    assert (unread.news, unread.whole, unread.unread) == ((), False, UNREAD_KEPT + 1)
+    here.resumed(Joined("lab", 1, "", (), last), unread.after)
+    again = [here.came(n, message("bob", str(n)), "lab") for n in range(8, last + 1)]
+    assert all(len(news) == 1 and news[0].late for news in again)
+
+
+def test_what_is_unread_outlives_a_connection():
+    """What was kept stays, and what comes behind it is added to it."""
+    here = in_room("lab", seq=7)
+    here.joined(Joined("den", 2, "", (), 50))
+    here.came(8, message("bob", "one"), "lab")
+    here.broke()
+    assert here.came(9, message("bob", "before one is there again"), "lab") == []
+    here.resumed(Joined("lab", 1, "", (), 9), 8)
+    here.came(9, message("bob", "two"), "lab")
+    assert texts(list(here.switch("lab").news)) == ["one", "two"]
+
+
+def test_a_room_that_one_left_is_followed_by_the_one_before():
+    """Of those where one still is, the current one last."""
+    here = in_room("lab")
+    here.joined(Joined("den", 2, "", (), 0))
+    here.joined(Joined("attic", 3, "", (), 0))
+    here.switch("lab")
+    here.left("lab")
+    assert (here.room, here.latest) == ("", "attic")
+    here.left("attic")
+    here.left("den")
+    assert here.latest is None
+
+
+def test_a_room_is_found_by_its_name_in_any_case_and_by_its_number():
+    """As in a command."""
+    here = in_room("Lab")
+    for called in ("Lab", "lab", "1"):
+        assert here.find(called) is here.cursors["Lab"]
+    assert here.find("den") is None
+
+
+def test_a_program_is_told_everything():
+    """Its own talk, at once, and what comes in every room."""
+    here = Conversation(echo=True)
+    here.entered(Welcome("anna", False, "token", 0))
+    here.joined(Joined("lab", 1, "", (), 0))
+    here.joined(Joined("den", 2, "", (), 0))
+    key = say(here, "mine")
+    assert texts(here.came(1, message("anna", "mine"), "den")) == ["mine"]
+    assert here.stored(key, 1) == []
+    assert texts(here.came(1, message("bob", "elsewhere"), "lab")) == ["elsewhere"]
+
+
+@pytest.mark.parametrize("text", ["anna", "Anna: look", "ask @ANNA!", "annabel or anna"])
+def test_a_mention(text):
+    """One's name, as a word of its own."""
+    assert mentions(message("bob", text), "anna")
+
+
+@pytest.mark.parametrize("text", ["annabel", "joanna", "anna_2", "", "hello"])
+def test_no_mention(text):
+    """Part of another word is none; nor is what somebody did to the shelf."""
+    assert not mentions(message("bob", text), "anna")
+    assert not mentions(Entry(Kind.REMOVED, 0, "bob", "anna"), "anna")
 
 
 def test_the_inbox_has_its_own_position():
@@ -148,6 +256,6 @@ def test_everything_is_shown_once_in_order_whatever_happens(said, steps):
         elif what == "break":
             here.broke()
             seen = here.room_position
-            here.joined(Joined("lab", 1, "", (), len(said)), after=seen)
+            here.resumed(Joined("lab", 1, "", (), len(said)), after=seen)
     assert [n.position for n in shown] == [n for n, (who, _) in enumerate(said, 1) if who != "h"]
     assert here.room_position == len(said)

@@ -1,0 +1,163 @@
+"""How far one has read in a room, and what came behind that. No I/O, no clock."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chatservice import names
+from chatservice.answers import Joined
+from chatservice.entries import Entry, Kind
+from chatservice.events import Event
+
+UNREAD_KEPT = 500
+"""Unread entries of one room that are kept in memory: more than a screen or two, and at 8 KiB each
+no more than 4 MB. What is more is read again from the server when it is wanted."""
+
+_SAID = frozenset({Kind.MESSAGE, Kind.ACTION})
+
+
+class News(NamedTuple):
+    """Something to show: an entry of the log called `log` (a room, or `@`), or an event.
+
+    `late` says that it happened before one came, so that its time and `position` belong to it.
+    """
+
+    it: Entry | Event
+    log: str = ""
+    position: int = 0
+    late: bool = False
+
+
+class Unread(NamedTuple):
+    """What came in `room` behind position `after` while another room was the current one.
+
+    `unread` tells how many entries of others that is, `mentioned` whether one's name is in one of
+    them. `news` is all of it, oldest first; but where it was too much to keep, `whole` is False,
+    `news` is empty, and all of it comes by itself, as what happens does.
+    """
+
+    room: str
+    after: int
+    unread: int
+    mentioned: bool
+    news: tuple[News, ...]
+    whole: bool
+
+
+class Cursor:
+    """One's place in the room that was `joined`. `position` is that of the last entry that was
+    shown, or kept until it is; what lies behind it has to come yet."""
+
+    def __init__(self, joined: Joined) -> None:
+        self.room = joined.room
+        self.number = joined.number
+        self.position = joined.seq
+        self.unread = 0
+        self.mentioned = False
+        self.read = joined.seq
+        self.whole = True
+        self._kept: list[News] = []
+        self._late_until = joined.seq
+        self._mine: set[int] = set()
+        self._held: deque[News] = deque()
+        self._broken = False
+
+    def resumed(self, joined: Joined, after: int) -> None:
+        """One is in the room again, and what lies behind position `after` comes first. A log that
+        became shorter, because an earlier state of it was put back, is read from its end."""
+        self._held.clear()
+        self._broken = False
+        self.position = min(after, joined.seq)
+        self.read = min(self.read, self.position)
+        self._late_until = joined.seq
+        self._mine = {at for at in self._mine if at <= joined.seq}
+
+    def broke(self) -> None:
+        """The connection is gone, and what comes is passed over until the room is `resumed`. What
+        was held back was not shown, and will come again."""
+        self._held.clear()
+        self._broken = True
+
+    # -- what comes ------------------------------------------------------------------------------
+
+    def is_mine(self, position: int) -> None:
+        """The entry at `position` was said from here."""
+        self._mine.add(position)
+
+    def take(self, news: News) -> None:
+        """Take in what came: an event, or an entry that is passed over if it is not new."""
+        if isinstance(news.it, Entry):
+            if self._broken or news.position <= self._taken:
+                return
+            news = news._replace(late=news.late or news.position <= self._late_until)
+        self._held.append(news)
+
+    @property
+    def _taken(self) -> int:
+        held = (news.position for news in reversed(self._held) if isinstance(news.it, Entry))
+        return next(held, self.position)
+
+    def release(self, undecided: Callable[[Entry], bool], echo: bool) -> list[News]:
+        """Return what can be shown, in its order, up to the first entry of which it is `undecided`
+        whether it was said from here. What was is left out, unless one wants the `echo`."""
+        ready = []
+        while self._held:
+            news = self._held[0]
+            entry = news.it
+            if isinstance(entry, Entry) and news.position not in self._mine and undecided(entry):
+                break
+            self._held.popleft()
+            if not isinstance(entry, Entry) or self._pass(news) or echo:
+                ready.append(news)
+        return ready
+
+    def _pass(self, news: News) -> bool:
+        """Move on behind an entry. Return whether somebody else said it, or oneself elsewhere."""
+        self.position = news.position
+        mine = news.position in self._mine
+        self._mine = {position for position in self._mine if position > news.position}
+        return not mine
+
+    # -- while another room is the current one ---------------------------------------------------
+
+    def keep(self, news: list[News], name: str) -> None:
+        """Keep entries until this room is the current one, as somebody called `name`; count those
+        of others."""
+        entries = [(each, each.it) for each in news if isinstance(each.it, Entry)]
+        for each, entry in entries:
+            self._kept.append(each)
+            if names.key(entry.who) != names.key(name):
+                self.unread += 1
+                self.mentioned = self.mentioned or mentions(entry, name)
+        if not self.whole or len(self._kept) > UNREAD_KEPT:
+            self.whole = False
+            self._kept.clear()
+
+    def turn_away(self) -> None:
+        """Another room is the current one from now on."""
+        self.read = self.position
+
+    def turn_to(self) -> Unread:
+        """This is the current room from now on. Return what is unread; where that is not `whole`,
+        one stands before it again, and it has to come anew."""
+        kept = tuple(each._replace(late=True) for each in self._kept)
+        unread = Unread(self.room, self.read, self.unread, self.mentioned, kept, self.whole)
+        if not self.whole:
+            self.position = self.read
+        self._kept.clear()
+        self.unread, self.mentioned, self.whole = 0, False, True
+        return unread
+
+
+def mentions(entry: Entry, name: str) -> bool:
+    """Return whether somebody said `name`, as a word of its own and in whatever case."""
+    if entry.kind not in _SAID or not name:
+        return False
+    text, wanted = entry.text.casefold(), names.key(name)
+    at = text.find(wanted)
+    while at >= 0:
+        around = text[max(at - 1, 0) : at] + text[at + len(wanted) : at + len(wanted) + 1]
+        if not any(each.isalnum() or each == "_" for each in around):
+            return True
+        at = text.find(wanted, at + 1)
+    return False

@@ -1,0 +1,127 @@
+"""The rooms that one is in during a stay: coming, leaving, switching, and coming back to them."""
+
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from chatservice import answers, names
+from chatservice.client.connection import Lost
+from chatservice.client.conversation import Conversation
+from chatservice.client.cursor import Cursor, Unread
+from chatservice.errors import Code, Refusal
+
+
+class Stay(Protocol):
+    """What rooms need of a session."""
+
+    conversation: Conversation
+    connected: bool
+
+    def ask(self, name: str, /, **args: Any) -> Awaitable[Any]:
+        """Ask for something. While there is no connection it waits for one. Raises `Refusal`."""
+
+    def ask_now(self, name: str, /, **args: Any) -> Awaitable[Any]:
+        """Ask for something on the connection that there is. Raises `Refusal`, and `Lost`."""
+
+    def acknowledged(self) -> Awaitable[None]:
+        """Wait until all that was said is stored, or refused."""
+
+
+class Rooms:
+    """The rooms of one `stay`."""
+
+    def __init__(self, stay: Stay) -> None:
+        self._stay = stay
+        self._here = stay.conversation
+        self._passwords: dict[str, str | None] = {}
+        self._somewhere = False
+
+    async def join(
+        self, command: str, room: str | None, password: str | None, after: int | None = None
+    ) -> answers.Joined:
+        """Be in a further room, by `join` or `create`, and make it the current one; with `after`,
+        what lies behind that position comes first. Raises `Refusal`."""
+        more = {} if after is None else {"after": after}
+        joined: answers.Joined = await self._stay.ask(command, room=room, password=password, **more)
+        self._here.joined(joined)
+        if after is not None:
+            self._here.resumed(joined, after)
+        self._passwords[joined.room] = password
+        self._somewhere = True
+        return joined
+
+    async def move(self, command: str, room: str | None, password: str | None) -> answers.Joined:
+        """Go to another room, by `join` or `create`, and leave the one where one was. Raises
+        `Refusal`."""
+        await self._stay.acknowledged()
+        left = self._here.room
+        joined = await self.join(command, room, password)
+        if left in self._here.cursors and left != joined.room:
+            await self.leave(left)
+        return joined
+
+    async def leave(self, room: str) -> None:
+        """Leave a room. Raises `Refusal`."""
+        cursor = self._found(room)
+        with suppress(Refusal):  # one was put out, or a connection made since never was there
+            await self._stay.ask("leave", room=cursor.room)
+        self._here.left(cursor.room)
+
+    async def switch(self, room: str) -> Unread:
+        """Make another room the current one, of those that one is in. Return what is unread there.
+        Raises `Refusal`."""
+        cursor = self._found(room)
+        if not cursor.whole and self._stay.connected:
+            with suppress(Lost):  # then it is read from there once one is back
+                after = cursor.read
+                joined = await self._join_again(cursor.room, after)
+                unread = self._here.switch(self._found(cursor.room).room)
+                self._here.resumed(joined, after)
+                return unread
+        return self._here.switch(cursor.room)
+
+    def _found(self, room: str) -> Cursor:
+        cursor = self._here.find(room)
+        if cursor is None:
+            raise Refusal(Code.NOT_IN_ROOM, f"You are not in {names.clean(room)}; join it first.")
+        return cursor
+
+    async def _join_again(self, room: str, after: int) -> answers.Joined:
+        joined: answers.Joined = await self._stay.ask_now(
+            "join", room=room, password=self._passwords.get(room), after=after
+        )
+        return joined
+
+    # -- after a broken connection ---------------------------------------------------------------
+
+    async def resume(self) -> list[Refusal]:
+        """Be in all rooms again, the current one first. Return why one is not in some of them.
+        Raises `Lost`."""
+        refused = []
+        for room in sorted(self._here.cursors, key=lambda room: room != self._here.room):
+            try:
+                await self._resume(room)
+            except Refusal as refusal:
+                self._here.left(room)
+                refused.append(refusal)
+        return refused
+
+    async def _resume(self, room: str) -> None:
+        cursor = self._here.cursors.get(room)
+        while cursor is not None:
+            after = cursor.position
+            joined = await self._join_again(room, after)
+            cursor = self._here.cursors.get(room)
+            if cursor is not None and cursor.position == after:
+                self._here.resumed(joined, after)
+                return  # else one switched to it meanwhile, and reads on from elsewhere
+
+    async def fall_back(self) -> Unread | None:
+        """Make another room the current one, if none is. Return what is unread there; None if that
+        was not necessary. Raises `Refusal`, and `Lost`."""
+        if self._here.room or not self._somewhere:
+            return None
+        if self._here.latest is None:
+            self._here.joined(await self._stay.ask("join", room=names.LOBBY))
+            return self._here.switch(names.LOBBY)
+        return await self.switch(self._here.latest)

@@ -1,0 +1,129 @@
+"""Several rooms at once, on a terminal: one is shown, the others are kept until one goes there."""
+
+import pytest
+
+from chatservice.client.cursor import UNREAD_KEPT
+
+
+@pytest.fixture
+def net(server, wire):
+    """Return a network in front of the server."""
+    return wire(server)
+
+
+@pytest.fixture
+def client(net, connect, server, terminal):
+    """Return anna's client on a terminal, in the lobby and in the lab, which is the current one."""
+    client = terminal("anna", "127.0.0.1", str(net.port), "--room", "lab")
+    client.see("* You are in lab, alone for now.")
+    client.type("/join lobby")
+    client.see("* You are in lobby, alone for now.")
+    client.type("/join lab")
+    client.see("* You are in lab.")
+    return client
+
+
+def test_what_is_said_elsewhere_is_shown_when_one_goes_there(server, connect, client):
+    """And not before; one is heard only in the room that one is in."""
+    bob, carl = connect(server, "bob"), connect(server)
+    carl.send("carl", "/join lab")
+    client.see("* carl came in")
+    bob.send("one", "two")
+    bob.send("/who lab")
+    bob.expect("anna, carl")
+    client.type("here")
+    carl.expect("anna: here")
+    client.type("/join lobby")
+    client.see("* You are in lobby; 2 unread.")
+    client.see_in("#2] bob: two")
+    rows = client.all_rows
+    at = rows.index("* You are in lobby; 2 unread.")
+    assert [row.partition("] ")[2] for row in rows[at + 1 : at + 3]] == ["bob: one", "bob: two"]
+    assert not any("bob" in row for row in rows[:at])
+    client.type("there")
+    bob.expect("anna: there")
+    assert "anna: here" not in bob.seen
+
+
+def test_more_than_is_kept_is_shown_all_the_same(server, connect, client):
+    """All of it, in its order and once."""
+    bob = connect(server, "bob")
+    count = UNREAD_KEPT + 100
+    bob.send(*(f"message {n}" for n in range(count)))
+    bob.send("/who")
+    bob.expect("* 2 in lobby")
+    client.type("/who lobby")  # by then all that was said has come
+    client.see("* 2 in lobby: anna, bob")
+    client.type("/join 1")
+    client.see_in(f"bob: message {count - 1}")
+    said = [row.partition("bob: ")[2] for row in client.all_rows if "bob: " in row]
+    assert said == [f"message {n}" for n in range(count)]
+    bob.send("live")
+    client.see("bob: live")
+
+
+def test_every_room_is_resumed(server, connect, client, net):
+    """After a broken connection what was missed in each is there, and nothing twice."""
+    bob, carl = connect(server, "bob"), connect(server, "carl")
+    carl.send("/join lab")
+    client.see("* carl came in")
+    bob.send("lobby before")
+    carl.send("lab before")
+    client.see("carl: lab before")
+    net.down = True
+    net.cut()
+    client.see("* Connection lost; trying again.")
+    carl.expect("* anna left")
+    bob.send("lobby meanwhile", "/who")
+    carl.send("lab meanwhile", "/who")
+    bob.expect("* 1 in")
+    carl.expect("* 1 in")
+    net.down = False
+    client.see_in("carl: lab meanwhile")
+    client.type("/join lobby")
+    client.see_in("bob: lobby meanwhile")
+    said = [row.partition("] ")[2] or row for row in client.all_rows]
+    assert [row for row in said if row.startswith("carl: ")] == [
+        "carl: lab before",
+        "carl: lab meanwhile",
+    ]
+    assert [row for row in said if row.startswith("bob: ")] == [
+        "bob: lobby before",
+        "bob: lobby meanwhile",
+    ]
+
+
+def test_to_leave_a_room_goes_to_the_one_before(server, connect, client):
+    """A room can be left from another; the last one is left for the lobby, which is not left."""
+    bob = connect(server, "bob")
+    client.type("/create den")
+    client.see("* You are in den, alone for now.")
+    client.type("/leave lobby")
+    client.see("* You left lobby.")
+    bob.expect("* anna left")
+    client.type("/leave")
+    client.until(lambda it: it.all_rows.count("* You are in lab.") == 2, "the lab again")
+    client.type("/leave attic")
+    client.see("! You are not in attic; join it first.")
+    client.type("/leave")
+    client.see("* You are in lobby with bob.")
+    client.type("/leave")
+    client.see_in("! You are in the lobby")
+
+
+def test_a_room_that_lets_nobody_in_again(server, connect, client, net):
+    """It is said why, and one is in the room where one was before."""
+    owner = connect(server, "owner")
+    owner.send("/create den")
+    owner.expect("* You are in den")
+    client.type("/join den")
+    client.see("* You are in den with owner.")
+    net.down = True
+    net.cut()
+    owner.expect("* anna left")
+    owner.send("/access invited")
+    owner.expect("*")
+    net.down = False
+    client.see("* You are in lab now.")
+    client.type("/who")
+    client.see("* 1 in lab: anna")
