@@ -8,6 +8,7 @@ import queue
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -84,7 +85,7 @@ class Server:
         """Start it; after a stop, on the same port with the same data."""
         arguments = ["-n", "--pidfile=", "chat", "--interface", "127.0.0.1"]
         arguments += ["--port", str(self.port), "--data", str(self.data), *self._options]
-        self.process = Forked(self._code, arguments, self.folder, environment())
+        self.process = _launch(self._code, arguments, self.folder)
         self.log = Output(self.process.stdout)
         self.port = int(self.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
 
@@ -105,12 +106,25 @@ class Server:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+def _launch(code: str, arguments: list[str], folder: Path) -> "Forked | subprocess.Popen[bytes]":
+    if "LD_PRELOAD" not in os.environ:
+        return Forked(code, arguments, folder, environment())
+    return subprocess.Popen(  # what is to be loaded before Python has to be there when it starts
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
 class Bare:
     """A bare TCP connection: what `nc` is."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
-        self.seen = ""
+        self._seen: list[str] = []
         self._buffer = b""
 
     def send(self, *lines: str | bytes) -> None:
@@ -131,8 +145,13 @@ class Bare:
         while b"\n" not in self._buffer:
             self._buffer += self._receive()
         line, _, self._buffer = self._buffer.partition(b"\n")
-        self.seen += line.decode() + "\n"
+        self._seen.append(line.decode() + "\n")
         return line.decode()
+
+    @property
+    def seen(self) -> str:
+        """All lines that came."""
+        return "".join(self._seen)
 
     def _receive(self) -> bytes:
         data = self.socket.recv(65536)
