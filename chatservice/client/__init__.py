@@ -9,6 +9,9 @@
 * `doors`, `tls`, `handshake`, `known`: ways to a server, plain and over TLS, and whom one believes.
 * `transfers`, `carriers`, `saving`: files both ways, on connections of their own, and on the disk.
 * `screen`, `plain`, `terminal`: what a person or a script sees, in two forms.
+* `look`, `colours`, `wrapping`, `naming`, `waiting`, `toolbar`: what is shown on a terminal.
+* `region`, `drawing`: how it gets there.
+* `keys`, `completing`, `pasting`, `typedhistory`, `around`: what is typed there.
 
 No module here imports the reactor, except `main.run`, which chooses it.
 """

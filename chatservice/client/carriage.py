@@ -107,10 +107,6 @@ class Carriage:
         self._screen.show(shown.refusal(Refusal(Code.INCOMPLETE, names.clean(sentence))))
 
     def _show_status(self) -> None:
-        """Show a line for each of those under way, and how many wait."""
-        now = self.reactor.seconds()
-        lines = [it.line(now) for it in self._under_way]
-        waiting = self._count() - len(lines)
-        if lines and waiting > 0:
-            lines.append(f"{waiting} more")
-        self._screen.status("\n".join(lines))
+        """Show those under way, and how many wait."""
+        waiting = self._count() - len(self._under_way)
+        self._screen.status(tuple(self._under_way), waiting, self.reactor.seconds())

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from chatservice import names
 from chatservice.answers import Joined
+from chatservice.client.naming import is_named
 from chatservice.entries import Entry, Kind
 from chatservice.events import Event
 
@@ -151,13 +152,4 @@ class Cursor:
 
 def mentions(entry: Entry, name: str) -> bool:
     """Return whether somebody said `name`, as a word of its own and in whatever case."""
-    if entry.kind not in _SAID or not name:
-        return False
-    text, wanted = entry.text.casefold(), names.key(name)
-    at = text.find(wanted)
-    while at >= 0:
-        around = text[max(at - 1, 0) : at] + text[at + len(wanted) : at + len(wanted) + 1]
-        if not any(each.isalnum() or each == "_" for each in around):
-            return True
-        at = text.find(wanted, at + 1)
-    return False
+    return entry.kind in _SAID and is_named(name, entry.text)

@@ -25,6 +25,9 @@ GOODBYE_SECONDS = 2.0
 ALONE_SECONDS = 60.0
 """How long who has said everything waits for a server that is not there."""
 
+DUMB = ("dumb", "unknown", "")
+"""What `TERM` is where a line that was written can not be changed any more."""
+
 WELCOME = "What you type is said to everybody here; /help lists the commands."
 
 
@@ -164,11 +167,11 @@ def _count(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
-def _screen(reactor: Any, at_terminal: bool) -> Screen:
+def _screen(reactor: Any, options: Options, at_terminal: bool) -> Screen:
     if at_terminal:
         from chatservice.client.terminal import Terminal
 
-        return Terminal()
+        return Terminal(options.bell)
     from chatservice.client.plain import Plain
 
     return Plain(reactor, stdin=0, stdout=1)
@@ -179,7 +182,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     options = parse(arguments)
     _open_closed()
     types = os.isatty(0)
-    at_terminal = types and os.isatty(1)
+    at_terminal = types and os.isatty(1) and os.environ.get("TERM", DUMB[0]) not in DUMB
     if at_terminal:  # the one reactor on which the line of input can be edited
         from twisted.internet import asyncioreactor
 
@@ -188,7 +191,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     from twisted.internet import reactor
 
     scripted = not types and options.name is not None
-    client = Client(reactor, options, _screen(reactor, at_terminal), scripted)
+    client = Client(reactor, options, _screen(reactor, options, at_terminal), scripted)
     sys.exit(_run_reactor(reactor, client))
 
 

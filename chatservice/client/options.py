@@ -36,6 +36,7 @@ class Options:
     accept: int
     tls: bool = False
     trust: str | None = None
+    bell: bool = False
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
@@ -74,6 +75,11 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         type=_fingerprint,
         help="the SHA-256 fingerprint that the server's certificate has, in place of the one that "
         "is remembered; with it, --tls needs not be given",
+    )
+    parser.add_argument(
+        "--bell",
+        action="store_true",
+        help="on a terminal: sound its bell when somebody names you, or writes to you",
     )
     given = vars(parser.parse_args(arguments))
     return Options(**given | {"tls": given["tls"] or given["trust"] is not None})

@@ -5,8 +5,11 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from chatservice import answers, names
 from chatservice.client import sending
+from chatservice.client.around import Around
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.cursor import News, Unread
@@ -69,6 +72,7 @@ class Person:
         self._scripted = scripted
         self._astray = False
         self._staying = screen.interactive
+        screen.attend(Around(self.session, self._turn))
 
     def _door(self, reactor: Any, host: str, port: int, options: Options) -> Door:
         if not options.tls:
@@ -88,17 +92,15 @@ class Person:
 
     def news(self, news: News) -> None:
         """Show what happened, and receive the file if it is one."""
-        if not isinstance(news.it, Entry):
-            self._screen.show(shown.event(news.it))
-            return
-        mine = names.key(news.it.who) == names.key(self._here.name)
-        if not self.transfers.consider(news, mine):
-            render = shown.replayed if news.late else shown.run
-            self._screen.show(render(news.position, news.it.alone(), news.log))
+        if isinstance(news.it, Entry):
+            mine = names.key(news.it.who) == names.key(self._here.name)
+            if self.transfers.consider(news, mine):
+                return
+        self._screen.news(news)
 
     def answered(self, it: answers.Answer) -> None:
         """Show an answer."""
-        self._screen.show(shown.answer(it))
+        self._screen.answer(it)
 
     def refused(self, refusal: Refusal, key: str | None = None) -> None:
         """Show a refusal; with a `key`, of what was said with it."""
@@ -220,6 +222,11 @@ class Person:
         self._switched(unread)
         return True
 
+    def _turn(self, room: str) -> None:
+        """Somebody pressed a key for that."""
+        turning = Deferred.fromCoroutine(self.switch(room))
+        turning.addErrback(lambda failure: failure.trap(Lost))  # one is leaving
+
     def _switched(self, unread: Unread) -> None:
         self._astray = False
         self._stand()
@@ -316,6 +323,9 @@ class Person:
         self.answered(await self.session.ignore(request.args["user"]))
 
     async def _help(self, request: Request) -> None:
+        if request.args.get("command") == "keys" and self._screen.keys:
+            self.answered(answers.Help(self._screen.keys))
+            return
         it = await self.session.ask("help", **request.args)
         self.answered(answers.Help(tuple(own_help(it.lines))))
 

@@ -12,9 +12,12 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatservice import names
-from chatservice.client.cursor import Unread
+from chatservice import answers, names
+from chatservice.client.around import Around
+from chatservice.client.cursor import News, Unread
+from chatservice.client.progress import Progress
 from chatservice.client.screen import InputEnded, Standing
+from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import Request
@@ -30,6 +33,7 @@ class Plain:
     """A `chatservice.client.screen.Screen` on two file descriptors."""
 
     interactive = False
+    keys: tuple[str, ...] = ()
 
     def __init__(self, reactor: Any, stdin: int, stdout: int) -> None:
         self._input = _Input(reactor, stdin, self._received, self._ended)
@@ -52,7 +56,22 @@ class Plain:
         """Write lines, at once."""
         self._write(names.clean(lines.decode(errors="replace")).encode())
 
-    def status(self, text: str) -> None:
+    def attend(self, around: Around) -> None:
+        """Nothing of it is shown here."""
+
+    def news(self, news: News) -> None:
+        """Write what happened."""
+        if not isinstance(news.it, Entry):
+            self.show(shown.event(news.it))
+            return
+        render = shown.replayed if news.late else shown.run
+        self.show(render(news.position, news.it.alone(), news.log))
+
+    def answer(self, it: answers.Answer) -> None:
+        """Write an answer."""
+        self.show(shown.answer(it))
+
+    def status(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Transfers tell when they are done, and that is enough here."""
 
     def rooms(self, standings: Sequence[Standing]) -> None:

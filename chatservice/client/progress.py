@@ -1,13 +1,12 @@
 """How far a transfer has got, and how fast it moves."""
 
-import unicodedata
 from collections import deque
-from itertools import accumulate
 
+from chatservice.client.wrapping import shortened
 from chatservice.grammar import shown
 
-WIDTH = 80
-"""Columns that a line of progress fits in."""
+WIDTH, NARROW = 80, 60
+"""Columns that a line of progress fits in; where there are fewer than the second, it is terse."""
 
 BAR = 10
 NAME_LEAST = 8
@@ -51,41 +50,17 @@ class Progress:
         (then, before), (last, done) = self._seen[0], self._seen[-1]
         return (done - before) / (last - then)
 
-    def line(self, now: float) -> str:
-        """Return `report.pdf [#####-----] 45%  12.3 MB/s  3 min left`, in at most `WIDTH` columns.
-        What is not known yet is left out."""
-        full = BAR * self.done // self.size if self.size else BAR
-        end = f" [{'#' * full}{'-' * (BAR - full)}] {self.percent}%"
+    def line(self, now: float, columns: int = WIDTH) -> str:
+        """Return `report.pdf [#####-----] 45%  12.3 MB/s  3 min left`, in at most so many columns.
+        What is not known yet is left out; on narrow terminals, all is shorter."""
+        narrow = columns < NARROW
+        bar = BAR // 2 if narrow else BAR
+        full = bar * self.done // self.size if self.size else bar
+        gap, left = (" ", "") if narrow else ("  ", " left")
+        end = f" [{'#' * full}{'-' * (bar - full)}] {self.percent}%"
         rate = self.rate(now)
         if rate is not None:
-            end += f"  {shown.size(round(rate))}/s"
+            end += f"{gap}{shown.size(round(rate))}/s"
             if rate:
-                end += f"  {shown.duration(self.left / rate)} left"
-        return shortened(self.name, max(WIDTH - len(end), NAME_LEAST)) + end
-
-
-def shortened(text: str, columns: int) -> str:
-    """Return `text` cut in its middle so that it fits: `a long na…ort.pdf`."""
-    if _width(text) <= columns:
-        return text
-    left = columns - 1
-    head = _fitting(text, (left + 1) // 2)
-    tail = _fitting(text[::-1], left - _width(head))[::-1]
-    return f"{head}…{tail}"
-
-
-def _fitting(text: str, columns: int) -> str:
-    """Return the beginning of `text` that fits."""
-    taken = accumulate(map(_columns, text))
-    return "".join(c for c, width in zip(text, taken, strict=True) if width <= columns)
-
-
-def _width(text: str) -> int:
-    """Return how many columns a text takes on a terminal (Unicode UAX #11)."""
-    return sum(_columns(character) for character in text)
-
-
-def _columns(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+                end += f"{gap}{shown.duration(self.left / rate)}{left}"
+        return shortened(self.name, max(columns - len(end), NAME_LEAST)) + end

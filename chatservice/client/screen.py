@@ -1,9 +1,12 @@
-"""What a front end is: somewhere to show lines, and somewhere that lines come from."""
+"""What a front end is: somewhere to show things, and somewhere that lines come from."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from chatservice.client.cursor import Unread
+from chatservice import answers
+from chatservice.client.around import Around
+from chatservice.client.cursor import News, Unread
+from chatservice.client.progress import Progress
 from chatservice.grammar.commands import Request
 
 
@@ -22,22 +25,33 @@ class Standing(NamedTuple):
 
 
 class Screen(Protocol):
-    """A front end. `interactive` says that a person sits at it, who sees how transfers stand."""
+    """A front end. `interactive` says that a person sits at it, who sees how transfers stand;
+    `keys` are lines that tell what keys do there."""
 
     interactive: bool
+    keys: tuple[str, ...]
 
     def start(self, interrupted: Callable[[], None]) -> None:
         """Begin to take lines. `interrupted` is called for who wants to leave at once."""
 
+    def attend(self, around: Around) -> None:
+        """One has come to a server: what there is `around` can be asked for, and shown."""
+
     def show(self, lines: bytes) -> None:
         """Show lines, as `chatservice.grammar.shown` makes them."""
+
+    def news(self, news: News) -> None:
+        """Show something that happened."""
+
+    def answer(self, it: answers.Answer) -> None:
+        """Show an answer to what one asked for."""
 
     async def line(self, prompt: str = "", hidden: bool = False) -> str:
         """Return the next line; a `hidden` one is not seen while it is typed. What is no text is
         refused there and then. Raises `InputEnded`."""
 
-    def status(self, text: str) -> None:
-        """Show how the transfers stand; nothing for an empty text."""
+    def status(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
+        """Show how the transfers stand at `now` (seconds), and how many more wait their turn."""
 
     def rooms(self, standings: Sequence[Standing]) -> None:
         """Show which rooms one is in, in the order in which one came there."""
@@ -46,7 +60,7 @@ class Screen(Protocol):
         """Another room is the current one. What is unread there will be shown next."""
 
     def said(self, key: str, request: Request, connected: bool) -> None:
-        """Something is said, and stands on the screen. Without a connection it waits for one."""
+        """Something is said with `key`. Without a connection it waits for one."""
 
     def settled(self, key: str, stored: bool) -> None:
         """What was said with `key` is stored, or refused."""

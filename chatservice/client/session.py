@@ -314,8 +314,9 @@ class Session:
         asking.addCallbacks(self._stored, self._not_stored, (key,), errbackArgs=(key,))
 
     def _stored(self, it: answers.Stored | answers.Private, key: str) -> None:
-        self._show(self.conversation.stored(key, it.seq))
+        after = self.conversation.stored(key, it.seq)
         self._listener.stored(key, it.seq)
+        self._show(after)
         self._listener.answered(it)
         self._count()
 

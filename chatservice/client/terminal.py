@@ -1,128 +1,248 @@
 """A front end for people: one line of input at the bottom, and all that comes above it."""
 
 import asyncio
+import os
+import time
 from collections.abc import Callable, Sequence
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.filters import Condition
-from prompt_toolkit.history import InMemoryHistory
-from prompt_toolkit.patch_stdout import StdoutProxy
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
 from twisted.internet.defer import Deferred, DeferredQueue
 
-from chatservice import names
-from chatservice.client.cursor import Unread
+from chatservice import answers
+from chatservice.client import colours, keys, pasting, sending, toolbar
+from chatservice.client.around import Around
+from chatservice.client.completing import Completing
+from chatservice.client.cursor import News, Unread
+from chatservice.client.drawing import Drawing, Output
+from chatservice.client.look import Look
+from chatservice.client.progress import Progress
+from chatservice.client.region import PROMPT, Region
 from chatservice.client.screen import InputEnded, Standing
-from chatservice.errors import Refusal
+from chatservice.client.typedhistory import TypedHistory
+from chatservice.client.unfinished import state_folder
+from chatservice.client.waiting import Waiting
+from chatservice.client.wrapping import Fragments
+from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import Request
 
-PROMPT = "> "
-REDRAW_SECONDS = 0.05
-"""How long lines are gathered before the screen is drawn again: quicker than an eye, and few enough
-times a second to keep up with a busy room."""
-
-SECRETS = (
-    *("/login", "/register", "/signup", "/password", "/reset", "/account"),
-    *("/join", "/create", "/access"),
-)
-"""Commands that may hold a password, and are not remembered."""
+_SAID = frozenset({"say", "me", "msg"})
 
 
 class Terminal:
-    """A `chatservice.client.screen.Screen` on a terminal, for the asyncio reactor."""
+    """A `chatservice.client.screen.Screen` on a terminal, for the asyncio reactor.
+
+    With `bell`, it sounds when one is named, or written to.
+    """
 
     interactive = True
+    keys: tuple[str, ...] = keys.HELP
 
-    def __init__(self) -> None:
-        self._lines: DeferredQueue[str | None] = DeferredQueue()
-        self._prompt = PROMPT
-        self._hidden = False
-        self._session: PromptSession[str] = PromptSession(
-            lambda: self._prompt,
-            is_password=Condition(lambda: self._hidden),
-            history=_History(self),
+    def __init__(self, bell: bool = False) -> None:
+        depth = colours.depth()
+        style = colours.style(depth)
+        output = Output.here()
+        self._columns = lambda: output.get_size().columns
+        self._bell = bell
+        self._around: Around | None = None
+        self._look = Look(
+            *(self._name, self._columns, depth, time.time),
+            isolate=os.environ.get("TERM") != "linux",  # its font has no signs for that
         )
-        self._output = StdoutProxy(REDRAW_SECONDS, raw=True)
-        self._typing: Deferred[None] | None = None
-        self._task: asyncio.Future[None] | None = None
+        self._lines: DeferredQueue[str | None] = DeferredQueue()
+        self._answers: DeferredQueue[str | None] = DeferredQueue()
+        self._waiting = Waiting(self._look)
+        self._standings: Sequence[Standing] = ()
+        self._bars: tuple[Sequence[Progress], int, float] = ((), 0, 0.0)
+        self._paste: tuple[Buffer, Document] | None = None
         self._interrupted: Callable[[], None] = lambda: None
+        self._completing = Completing()
+        history = TypedHistory(state_folder() / "typed")
+        self._region = Region(self._accept, self._answers.put, history, self._completing)
+        self._app = self._region.application(
+            output, style, depth, keys.bindings(self), self._above, self._below
+        )
+        self._drawing = Drawing(output, self._app, style, depth, self.interrupted)
+        self._running: asyncio.Task[None] | None = None
 
-    @property
-    def secret(self) -> bool:
-        """Whether what is typed now is a password."""
-        return self._hidden
+    def _name(self) -> str:
+        return self._around.name if self._around is not None else ""
 
     def start(self, interrupted: Callable[[], None]) -> None:
         """Show the line of input."""
         self._interrupted = interrupted
-        self._task = asyncio.ensure_future(self._type())
-        self._typing = Deferred.fromFuture(self._task)
+        run = self._app.run_async(set_exception_handler=False, handle_sigint=False)
+        self._running = asyncio.ensure_future(run)
+        self._running.add_done_callback(lambda _: self._lines.put(None))
 
-    async def _type(self) -> None:
-        """Take a line after the other, until `close` or Ctrl+C."""
-        while True:
-            try:
-                line = await self._session.prompt_async(handle_sigint=False)
-            except EOFError:
-                self._lines.put(None)
-            except KeyboardInterrupt:
-                self._interrupted()
-                return
-            else:
-                self._prompt, self._hidden = PROMPT, False
-                self._lines.put(line)
+    def attend(self, around: Around) -> None:
+        """One has come to a server."""
+        self._around = self._completing.around = around
+
+    async def close(self) -> None:
+        """Take the region away, with all that was to be shown above it shown."""
+        self._drawing.now()
+        if self._running is None:
+            return
+        if self._app.is_running and not self._app.is_done:
+            self._app.exit()
+        else:
+            self._running.cancel()
+        ended = Deferred.fromFuture(self._running)
+        await ended.addErrback(lambda failure: failure.trap(asyncio.CancelledError, EOFError))
+
+    # -- what is shown ---------------------------------------------------------------------------
 
     def show(self, lines: bytes) -> None:
-        """Show lines above the line of input."""
-        self._output.write(names.clean(lines.decode(errors="replace")))
-        self._output.flush()
+        """Show lines."""
+        self._drawing.put(self._look.lines(lines))
 
-    def status(self, text: str) -> None:
-        """Show how the transfers stand, below the line of input."""
-        self._session.bottom_toolbar = names.clean(text) or None
-        self._session.app.invalidate()
+    def news(self, news: News) -> None:
+        """Show what happened, with its time."""
+        self._drawing.put(self._look.news(news))
+        if self._bell and not news.late and self._look.concerns(news):
+            self._drawing.ring()
+
+    def answer(self, it: answers.Answer) -> None:
+        """Show an answer."""
+        self._drawing.put(self._look.answer(it))
+
+    def status(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
+        """Show a bar for each transfer, below the line of input."""
+        self._bars = under_way, waiting, now
+        self._drawing.soon()
 
     def rooms(self, standings: Sequence[Standing]) -> None:
-        """One is told where one is when one comes there."""
+        """Show the rooms one is in, below the line of input."""
+        self._standings = standings
+        self._drawing.soon()
 
     def switched(self, unread: Unread) -> None:
-        """What is unread is shown like all else."""
+        """Mark where the unread begins."""
+        if unread.unread:
+            self._drawing.put(self._look.heading(f"{unread.unread} unread"))
 
     def said(self, key: str, request: Request, connected: bool) -> None:
-        """What one typed stands above already."""
+        """Show what one says as waiting, until it is stored."""
+        self._waiting.add(key, request)
+        self._drawing.soon()
 
     def settled(self, key: str, stored: bool) -> None:
-        """A refusal is shown when it comes."""
+        """Show what one said among all else, with its time, or as it was typed where it is not
+        stored."""
+        self._drawing.put(self._waiting.settled(key, stored))
+
+    def _above(self) -> Fragments:
+        """What stands above the line of input: what waits for the server."""
+        return self._waiting.rows([line for line in self._lines.pending if line])
+
+    def _below(self) -> Fragments:
+        """What stands below it: transfers, rooms, or what to decide about a paste."""
+        rows = toolbar.bars(*self._bars, self._columns())
+        if self._paste is not None:
+            return [*rows, ("class:mark", pasting.question(self._paste[0].text))]
+        around = self._around
+        if around is None or not around.name:
+            return rows
+        where = toolbar.rooms(around.name, around.connected, self._standings, self._columns())
+        return rows + where
+
+    # -- what is typed ---------------------------------------------------------------------------
 
     async def line(self, prompt: str = "", hidden: bool = False) -> str:
         """Return the next line."""
         while True:
-            self._prompt, self._hidden = prompt or PROMPT, hidden
-            self._session.app.invalidate()
-            line = await self._lines.get()
+            line = await (self._ask(prompt, hidden) if prompt else self._lines.get())
             if line is None:
                 raise InputEnded
+            if prompt:
+                self._drawing.put(self._look.echo(prompt, "" if hidden else line))
+            elif not _is_said(line):
+                self._drawing.put(self._look.echo(PROMPT, line))
             try:
                 return typed.decode(line.encode(errors="surrogatepass"))
             except Refusal as refusal:
                 self.show(shown.refusal(refusal))
 
-    async def close(self) -> None:
-        """Take the line of input away, with all that was to be shown above it shown."""
-        self._output.close()
-        if self._task is not None and self._typing is not None:
-            self._task.cancel()
-            await self._typing.addErrback(lambda failure: failure.trap(asyncio.CancelledError))
+    async def _ask(self, prompt: str, hidden: bool) -> str | None:
+        self._region.ask(prompt, hidden)
+        try:
+            return await self._answers.get()
+        finally:
+            self._region.unask()
+
+    def _accept(self, line: str) -> None:
+        if line.strip():
+            self._lines.put(line)
+
+    # -- keys (`chatservice.client.keys.Pressed`) ------------------------------------------------
+
+    @property
+    def pasting(self) -> bool:
+        """Whether there is a paste to be decided on."""
+        return self._paste is not None
+
+    def interrupted(self) -> None:
+        """One wants to leave at once."""
+        self._interrupted()
+
+    def ended(self) -> None:
+        """No further line will come."""
+        (self._answers if self._region.question else self._lines).put(None)
+
+    def pasted(self, buffer: Buffer, data: str) -> None:
+        """Put what is pasted into a line, and ask about it if it has several."""
+        text, before = pasting.lines_of(data), buffer.document
+        if buffer is not self._region.typed:
+            buffer.insert_text(text.partition("\n")[0])
+            return
+        buffer.insert_text(text)
+        too_long = pasting.refusal(buffer.text)
+        if too_long is not None:
+            buffer.document = before
+            self.show(shown.refusal(Refusal(Code.TOO_LONG, too_long)))
+        elif "\n" in text:
+            self._paste = buffer, before
+
+    def decided(self, how: str) -> None:
+        """Say a paste, drop it, or leave it to be edited."""
+        if self._paste is None:
+            return
+        (buffer, before), self._paste = self._paste, None
+        if how == "drop":
+            buffer.document = before
+        elif how == "say":
+            if not before.text:
+                buffer.document = Document(pasting.as_message(buffer.text))
+            buffer.validate_and_handle()
+
+    def turn(self, by: int) -> None:
+        """Go to the room that is so many behind this one."""
+        here = next((n for n, it in enumerate(self._standings) if it.current), 0)
+        if self._standings:
+            self.turn_to((here + by) % len(self._standings) + 1)
+
+    def turn_to(self, number: int) -> None:
+        """Go to a room by its number in the row."""
+        if self._around is not None and 0 < number <= len(self._standings):
+            to = self._standings[number - 1]
+            if not to.current:
+                self._around.switch(to.room)
+
+    def turn_to_unread(self) -> None:
+        """Go to the next room with something unread; one where one is mentioned goes first."""
+        unread = [(not it.mentioned, n) for n, it in enumerate(self._standings, 1) if it.unread]
+        if unread:
+            self.turn_to(min(unread)[1])
 
 
-class _History(InMemoryHistory):
-    """Remembers what was typed, without passwords."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__()
-        self._terminal = terminal
-
-    def append_string(self, string: str) -> None:
-        """Remember a line."""
-        if not (self._terminal.secret or string.startswith(SECRETS)):
-            super().append_string(string)
+def _is_said(line: str) -> bool:
+    """Whether a line is talk, which is shown once it is stored."""
+    try:
+        if sending.asked_for(line) is not None:
+            return False
+        request = typed.parse(line)
+    except Refusal:
+        return False
+    return request is not None and request.command.name in _SAID

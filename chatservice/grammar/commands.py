@@ -81,7 +81,8 @@ class Secret(Enum):
 @dataclass(frozen=True, slots=True)
 class Arg:
     """An argument of a command. `help` says what goes in, for the reference. One that needs more
-    than the command does says so in `needs`, and a password in `secret`."""
+    than the command does says so in `needs`, and a password in `secret`. Where only a few words
+    make sense, they are `choices`."""
 
     name: str
     form: Form
@@ -91,6 +92,12 @@ class Arg:
     json_optional: bool | None = None
     needs: Need = Need.NOTHING
     secret: Secret | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def private(self) -> bool:
+        """Whether it is a password, which nobody but who types it may see or keep."""
+        return self.secret is not None or self.name == "password"
 
     def is_optional(self, dialect: Dialect) -> bool:
         """Return whether it may be left out in that dialect."""
@@ -158,6 +165,7 @@ _USER = Arg("user", Form.WORD, "the user")
 _WHY = Arg("text", Form.REST, "why", True)
 _FOR = Arg("time", Form.TIME, "for how long; else for good", True)
 _CODE = Arg("code", Form.WORD, "where one registers by invitation", True)
+_ACCESS = ("public", "hidden", "invited")
 _KEY = Arg(
     "key", Form.WORD, "the client's choice; sent again with it, it is not said twice", True, _J
 )
@@ -430,7 +438,7 @@ _ROWS = (
         "says who may come in: public, hidden from /rooms, or invited; and with which password",
         (
             _HERE,
-            Arg("access", Form.WORD, "public, hidden or invited"),
+            Arg("access", Form.WORD, "public, hidden or invited", choices=_ACCESS),
             Arg("password", Form.WORD, "to be asked of who joins; else there is none", True),
         ),
         needs=Need.OWN,
@@ -544,7 +552,7 @@ _ROWS = (
         "lets a registered name run the server; with off, no longer",
         (
             Arg("name", Form.WORD, "the registered name"),
-            Arg("off", Form.WORD, "the word off, to take it back", True),
+            Arg("off", Form.WORD, "the word off, to take it back", True, choices=("off",)),
         ),
         needs=Need.OPERATE,
     ),

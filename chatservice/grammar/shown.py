@@ -75,7 +75,7 @@ def _told(it: Run, log: str) -> list[str]:
     """What the server tells of something that somebody did."""
     if it.kind == Kind.FILE and it.file is not None:
         did, shelf = ("sent you", "@/") if log == "@" else ("shared", "")
-        name, path = it.file.name, _to_type(shelf + it.file.name)
+        name, path = it.file.name, to_type(shelf + it.file.name)
         version = f", version #{it.file.version}" if it.file.version > 1 else ""
         return [f"* {it.who} {did} {name} ({size(it.file.size)}{version}): /get {path}"]
     return [line for text in it.texts for line in _done_with(it.kind, it.who, text).split("\n")]
@@ -93,7 +93,7 @@ def _done_with(kind: str, who: str, text: str) -> str:
     return "* " + f"{who}: {text}".replace("\n", "\n* ")
 
 
-def _to_type(name: str) -> str:
+def to_type(name: str) -> str:
     """Return a file's name as it is typed behind `/get`: in quotes, where it would else be taken
     for something else."""
     return f'"{name}"' if _NEEDS_QUOTES.search(name) else name
@@ -274,12 +274,15 @@ def _history(it: answers.History) -> list[str]:
     return [line for position, one in it.entries for line in _replayed(position, one, it.room)]
 
 
+PENDING = "* The newest of what was said is still being read in; search again soon."
+
+
 def _matches(it: answers.Matches) -> list[str]:
     lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
     if not lines:
         lines = [f"* Nothing in {it.room} has all of that"]
     if it.pending:
-        lines.append("* The newest of what was said is still being read in; search again soon.")
+        lines.append(PENDING)
     return lines
 
 
@@ -301,7 +304,7 @@ def _versions(it: answers.Versions) -> list[str]:
     return [
         f"* #{one.version} {one.name} ({size(one.size)}"
         + (f", from {one.who}" if one.who else "")
-        + f", {_second(one.time // 1000)}Z): /get {_to_type(one.name)} #{one.version}"
+        + f", {_second(one.time // 1000)}Z): /get {to_type(one.name)} #{one.version}"
         for one in it.files
     ]
 
@@ -316,7 +319,7 @@ def _transfer(it: answers.TransferInfo) -> str:
     percent = 100 * it.done // it.size if it.size else 100
     far = f"{percent}%, {size(it.done)} of {size(it.size)}"
     if it.stopped:
-        again = f"/put {_to_type(it.name)} {it.size} {it.sha256} +{it.done}"
+        again = f"/put {to_type(it.name)} {it.size} {it.sha256} +{it.done}"
         return f"* {it.name} stopped at {far}; go on with {again}"
     way = "coming" if it.up else "going"
     left = f", {duration(it.left)} left" if it.left is not None else ""

@@ -29,7 +29,7 @@ def test_3_rooms_on_5555(start_server, terminal):
     ben.type("hello anna")
     anna.see("ben: hello anna")
     ben.type("help")
-    ben.see_in("/join ROOM")
+    ben.see_in("/help COMMAND explains one of them")
     ben.type("exit")
     anna.see("* ben left")
     ben.until(lambda it: sum("You are in lobby" in row for row in it.all_rows) == 2, "the lobby")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,11 +28,13 @@ def piped(tmp_path: Path) -> Iterator[Callable[..., Piped]]:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Callable[..., OnTerminal]]:
-    """Return a function that starts a client on a terminal, with the arguments given."""
+    """Return a function that starts a client on a terminal, with the arguments given, and the size
+    and environment variables if there are any; `again` is one in whose folder it runs, too."""
     started: list[OnTerminal] = []
 
-    def start(*arguments: str) -> OnTerminal:
-        client = OnTerminal(tmp_path / f"terminal{len(started)}", *arguments)
+    def start(*arguments: str, again: OnTerminal | None = None, **how: Any) -> OnTerminal:
+        folder = again.folder if again is not None else tmp_path / f"terminal{len(started)}"
+        client = OnTerminal(folder, *arguments, **how)
         started.append(client)
         return client
 

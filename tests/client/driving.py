@@ -9,11 +9,13 @@ import socket
 import struct
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
 import pyte
+from wcwidth import wcwidth
 
 from tests.forked import Forked
 from tests.running import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
@@ -77,20 +79,41 @@ class Piped:
         self.process.stdout.close()
 
 
+_TIME = re.compile(r"\d\d:\d\d ")
+
+
+def untimed(row: str) -> str:
+    """Return a row without the time it begins with, if it begins with one."""
+    return _TIME.sub("", row, count=1) if _TIME.match(row) else row
+
+
 class _Screen(pyte.HistoryScreen):
-    """A terminal that also answers what it is asked, such as where its cursor is."""
+    """A terminal that also answers what it is asked, such as where its cursor is; and counts how
+    often its bell rang."""
 
     answer: Callable[[str], object]
+    rung = 0
 
     def write_process_input(self, data: str) -> None:
         """Answer the program."""
         self.answer(data)
 
+    def bell(self, *args: object) -> None:
+        """Ring."""
+        self.rung += 1
+
+    def draw(self, data: str) -> None:
+        """Show text, but for the signs that have no width and are no accents (joiners, isolates):
+        pyte would leave out all that follows one."""
+        super().draw("".join(c for c in data if wcwidth(c) != 0 or unicodedata.combining(c)))
+
 
 class OnTerminal:
     """`chat-client` on a terminal, and what one sees there."""
 
-    def __init__(self, folder: Path, *arguments: str, size: tuple[int, int] = (24, 80)) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, size: tuple[int, int] = (24, 80), **variables: str
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._rows, columns = size
@@ -100,11 +123,14 @@ class OnTerminal:
             CLIENT[0],
             [*CLIENT[1:], *arguments],
             cwd=str(folder),
-            env=environment(TERM="xterm", CHAT_CLIENT_STATE=str(state_of(folder))),
+            env=environment(
+                **{"TERM": "xterm-256color", "CHAT_CLIENT_STATE": str(state_of(folder))} | variables
+            ),
             dimensions=size,
             timeout=PATIENCE,
         )
         self._screen.answer = self.process.send
+        self.received = b""
 
     def press(self, keys: str) -> None:
         """Press keys."""
@@ -113,6 +139,32 @@ class OnTerminal:
     def type(self, line: str) -> None:
         """Type a line, and Enter."""
         self.press(line + "\r")
+
+    def paste(self, text: str) -> None:
+        """Paste a text, as terminals do: with a mark before it and one behind it, and the key Enter
+        where a line ends."""
+        self.press("\x1b[200~" + text.replace("\n", "\r") + "\x1b[201~")
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Be of another size."""
+        self._rows = rows
+        self._screen.resize(rows, columns)
+        self.process.setwinsize(rows, columns)
+
+    @property
+    def rung(self) -> int:
+        """How often the bell rang."""
+        return self._screen.rung
+
+    def style_of(self, text: str, row: str) -> str:
+        """Return the colour of `text` in the last row seen that has `row` in it, and what else is
+        special about how it looks, in words."""
+        for y in reversed(range(self._screen.lines)):
+            if row in self._screen.display[y]:
+                it = self._screen.buffer[y][self._screen.display[y].index(text)]
+                ways = ("bold", "reverse", "underscore")
+                return " ".join([it.fg, *(way for way in ways if getattr(it, way))])
+        raise AssertionError(f"{row!r} cannot be seen: {self.rows}")
 
     @property
     def rows(self) -> list[str]:
@@ -130,8 +182,8 @@ class OnTerminal:
 
     @property
     def bottom(self) -> str:
-        """The last row with anything on it."""
-        return next((row for row in reversed(self.rows) if row), "")
+        """The row in which one types."""
+        return self.rows[self._screen.cursor.y]
 
     def until(self, seen: Callable[["OnTerminal"], bool], what: str) -> None:
         """Wait until `seen` is true of the screen."""
@@ -141,14 +193,18 @@ class OnTerminal:
                 raise AssertionError(f"{what} was not seen; what was: {self.all_rows}")
             with contextlib.suppress(pexpect.TIMEOUT):
                 try:
-                    self._stream.feed(self.process.read_nonblocking(65536, timeout=1))
+                    self._feed(self.process.read_nonblocking(65536, timeout=1))
                 except pexpect.EOF:
                     if not seen(self):
                         raise AssertionError(f"it ended: {self.all_rows}") from None
 
+    def _feed(self, data: bytes) -> None:
+        self.received += data
+        self._stream.feed(data)
+
     def see(self, row: str) -> None:
-        """Wait until a row is just that."""
-        self.until(lambda it: row in it.all_rows, repr(row))
+        """Wait until a row is just that, but for its time."""
+        self.until(lambda it: row in map(untimed, it.all_rows), repr(row))
 
     def see_in(self, text: str) -> None:
         """Wait until a row has that in it."""
@@ -158,7 +214,7 @@ class OnTerminal:
         """Return its status, once it has ended; None if a signal ended it."""
         while True:
             try:
-                self._stream.feed(self.process.read_nonblocking(65536, timeout=PATIENCE))
+                self._feed(self.process.read_nonblocking(65536, timeout=PATIENCE))
             except pexpect.EOF:
                 break
         self.process.wait()
@@ -174,7 +230,7 @@ class OnTerminal:
 class Wire:
     """A network between a client and a server: it can be cut, be down, be slow, and lose what comes
     back, all of it or what begins with `deaf_to`. `bytes_a_second` is how much it lets through each
-    way, on each connection."""
+    way, on each connection. While `through` is not set, nothing comes back."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -187,6 +243,8 @@ class Wire:
         self.count_up = 0
         self.count_down = 0
         self.deaf_to: bytes | None = None
+        self.through = threading.Event()
+        self.through.set()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._hanging: list[socket.socket] = []
         self._changed = threading.Condition()
@@ -212,6 +270,8 @@ class Wire:
     def _pump(self, here: socket.socket, there: socket.socket, up: bool) -> None:
         with contextlib.suppress(OSError):
             while data := here.recv(1 << 16):
+                if not up:
+                    self.through.wait()
                 if up or not self._lost(data):
                     there.sendall(data)
                 self._note(data, up)
@@ -271,6 +331,7 @@ class Wire:
 
     def close(self) -> None:
         """Be gone."""
+        self.through.set()
         self._listening.close()
         self.cut()
         for end in self._hanging:

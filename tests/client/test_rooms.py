@@ -3,6 +3,7 @@
 import pytest
 
 from chatservice.client.cursor import UNREAD_KEPT
+from tests.client.driving import untimed
 
 
 @pytest.fixture
@@ -35,10 +36,11 @@ def test_what_is_said_elsewhere_is_shown_when_one_goes_there(server, connect, cl
     carl.expect("anna: here")
     client.type("/join lobby")
     client.see("* You are in lobby; 2 unread.")
-    client.see_in("#2] bob: two")
-    rows = client.all_rows
+    client.see("bob: two")
+    rows = [untimed(row) for row in client.all_rows]
     at = rows.index("* You are in lobby; 2 unread.")
-    assert [row.partition("] ")[2] for row in rows[at + 1 : at + 3]] == ["bob: one", "bob: two"]
+    assert rows[at + 1].startswith("-- 2 unread ---")
+    assert rows[at + 2 : at + 4] == ["bob: one", "bob: two"]
     assert not any("bob" in row for row in rows[:at])
     client.type("there")
     bob.expect("anna: there")
@@ -82,7 +84,7 @@ def test_every_room_is_resumed(server, connect, client, net):
     client.see_in("carl: lab meanwhile")
     client.type("/join lobby")
     client.see_in("bob: lobby meanwhile")
-    said = [row.partition("] ")[2] or row for row in client.all_rows]
+    said = [untimed(row) for row in client.all_rows]
     assert [row for row in said if row.startswith("carl: ")] == [
         "carl: lab before",
         "carl: lab meanwhile",

@@ -2,6 +2,8 @@
 
 import re
 
+from tests.client.driving import untimed
+
 
 def arrive(terminal, server, name="anna"):
     """Return a client on a terminal that has come to the lobby."""
@@ -23,7 +25,7 @@ def test_a_half_typed_line_is_not_broken(server, connect, terminal):
         bob.send(f"message {n}")
     client.see("bob: message 39")
     client.until(lambda it: it.bottom == "> half a lin", "the half-typed line")
-    rows = client.all_rows
+    rows = [untimed(row) for row in client.all_rows]
     start = rows.index("bob: message 0")
     assert rows[start : start + 40] == [f"bob: message {n}" for n in range(40)]
     client.type("e")
@@ -115,7 +117,8 @@ def test_a_transfer_shows_how_far_it_is(server, wire, terminal):
     client.press("typing on")
     slow.bytes_a_second = None
     client.see("* big.bin (30.0 MB) is sent.")
-    client.until(lambda it: it.bottom == "> typing on", "the line of input alone")
+    client.until(lambda it: it.bottom == "> typing on", "the line of input")
+    client.until(lambda it: not any("%" in row for row in it.rows), "no bar any more")
 
 
 def test_to_leave_waits_for_what_is_on_its_way(server, connect, wire, terminal):

@@ -1,0 +1,179 @@
+"""What Tab makes of the beginning of a word: commands, what belongs behind them, users, paths."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Iterable
+from enum import Enum, auto
+from typing import Any, NamedTuple
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+from twisted.internet.defer import Deferred
+
+from chatservice import names
+from chatservice.client.around import Around
+from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form
+from chatservice.grammar.shown import to_type
+
+OWN_COMMANDS = ("keys",)
+"""What `/help` explains here and nowhere else."""
+
+_PATHS = ("./", "../", "~", "/")
+
+
+class Sort(Enum):
+    """What sort of thing a word is the beginning of."""
+
+    COMMAND = auto()
+    EXPLAINED = auto()
+    USER = auto()
+    ADDRESSED = auto()
+    ROOM = auto()
+    FILE = auto()
+    PATH = auto()
+    CHOICE = auto()
+
+
+class Wanted(NamedTuple):
+    """What could complete a line: of which sort, and how much of it is there; `choices`, where only
+    a few words make sense."""
+
+    sort: Sort
+    beginning: str
+    choices: tuple[str, ...] = ()
+
+
+_OF_NAME = {"room": Sort.ROOM, "user": Sort.USER, "to": Sort.USER, "command": Sort.EXPLAINED}
+"""What the words are that the table of commands calls so."""
+
+
+def wanted(line: str) -> Wanted | None:
+    """Return what could complete a line that was typed so far; None where nothing could."""
+    if line.startswith("/"):
+        return _of_command(line)
+    found = _of_bare_words(line)
+    if found is not None:
+        return found
+    if line.startswith(_PATHS):
+        return Wanted(Sort.PATH, line)
+    return _of_talk(line)
+
+
+def _of_command(line: str) -> Wanted | None:
+    word, space, rest = line[1:].partition(" ")
+    if not space:
+        if any(name.startswith(word.casefold()) for name in COMMANDS):
+            return Wanted(Sort.COMMAND, word)
+        return Wanted(Sort.PATH, line)
+    command = COMMANDS.get(word.casefold())
+    if command is None:
+        return Wanted(Sort.PATH, line)
+    return _of_path(rest) if command.name == "put" else _of_arguments(command, rest)
+
+
+def _of_arguments(command: Command, rest: str) -> Wanted | None:
+    """Return what the last word of `rest` is, behind the name of a command."""
+    for arg in command.arguments(Dialect.TEXT):
+        if arg.form is Form.FLAG:
+            continue
+        if arg.form.greedy:
+            return Wanted(Sort.FILE, rest) if arg.form is Form.FILE else _of_talk(rest)
+        word, space, after = rest.lstrip(" ").partition(" ")
+        if not space:
+            return _of_argument(arg, word)
+        if arg.form.pattern.fullmatch(word):
+            rest = after
+    return None
+
+
+def _of_argument(arg: Arg, word: str) -> Wanted | None:
+    if arg.choices:
+        return Wanted(Sort.CHOICE, word, arg.choices)
+    sort = _OF_NAME.get(arg.name)
+    return Wanted(sort, word) if sort is not None else None
+
+
+def _of_bare_words(line: str) -> Wanted | None:
+    """Return what could complete a command that is called without its slash: `join l`."""
+    for first in ("-file ", "transfer "):
+        if line.startswith(first):
+            return _of_path(line.removeprefix(first))
+    if line.startswith("@") and " " not in line:
+        return Wanted(Sort.USER, line[1:])
+    for command in COMMANDS.values():
+        for also in command.also:
+            fixed, _, arguments = also.shape.partition(" ")
+            if arguments.strip("[]").isupper() and line.startswith(f"{fixed} "):
+                return _of_arguments(command, line.removeprefix(f"{fixed} "))
+    return None
+
+
+def _of_path(rest: str) -> Wanted:
+    path, space, user = rest.rpartition(" @")
+    if space and path and " " not in user:
+        return Wanted(Sort.USER, user)
+    return Wanted(Sort.PATH, rest)
+
+
+def _of_talk(line: str) -> Wanted | None:
+    before, _, word = line.rpartition(" ")
+    if not word:
+        return None
+    return Wanted(Sort.USER if before else Sort.ADDRESSED, word)
+
+
+class Completing(Completer):
+    """Completes with what there is `around`: None before one has come to a server."""
+
+    def __init__(self) -> None:
+        self.around: Around | None = None
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
+        """What takes its time is completed by `get_completions_async`."""
+        return ()
+
+    async def get_completions_async(
+        self, document: Document, event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
+        """Return what could stand in the place of the word before the cursor."""
+        it = wanted(document.text_before_cursor)
+        if it is None:
+            return
+        if it.sort is Sort.PATH:
+            path = Document(it.beginning)
+            for found in self._paths.get_completions(path, event):
+                yield found
+            return
+        for word in await self._words(it):
+            if names.key(word).startswith(names.key(it.beginning)):
+                end = ": " if it.sort is Sort.ADDRESSED else " "
+                yield Completion(word + end, -len(it.beginning), display=word)
+
+    async def _words(self, it: Wanted) -> list[str]:
+        match it.sort:
+            case Sort.COMMAND | Sort.EXPLAINED:
+                own = OWN_COMMANDS if it.sort is Sort.EXPLAINED else ()
+                rows = [name for name, row in COMMANDS.items() if row.dialect & Dialect.TEXT]
+                return sorted([*rows, *own])
+            case Sort.CHOICE:
+                return list(it.choices)
+        around = self.around
+        if around is None or not around.connected:
+            return []
+        match it.sort:
+            case Sort.ROOM:
+                return await _answer(around.rooms())
+            case Sort.FILE:
+                shelf, slash, _ = it.beginning.partition("/")
+                files = await _answer(around.files(shelf if slash else None))
+                before = f"{shelf}/" if slash else ""
+                return [to_type(before + name) for name in files]
+        mine = names.key(around.name)
+        return [user for user in await _answer(around.users()) if names.key(user) != mine]
+
+
+async def _answer(asking: Coroutine[Any, Any, list[str]]) -> list[str]:
+    """Wait for an answer of the server's in a coroutine of asyncio's."""
+    loop = asyncio.get_running_loop()
+    found: list[str] = await Deferred.fromCoroutine(asking).asFuture(loop)
+    return found

@@ -1,0 +1,124 @@
+"""Rows that come above a region that is drawn anew below them, at most so many times a second.
+
+What comes is gathered and written with the region in one write: so a terminal never shows half of
+it, what is half-typed stays as it is, and a busy room costs no more than a frame does.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.application.current import set_app
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.styles import BaseStyle
+
+from chatservice.client.wrapping import Fragments
+
+FRAME_SECONDS = 1 / 30
+"""As often as films change their picture, about; more often is work that nobody sees."""
+
+
+class Output(Vt100_Output):
+    """Writes what a frame consists of at once, while it is `held`.
+
+    It does not ask the terminal where its cursor is: over a slow network, the answer would be
+    waited for again and again, and could be taken for something typed.
+    """
+
+    held = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.enable_cpr = False
+
+    @classmethod
+    def here(cls) -> "Output":
+        """Return the terminal that the program writes to."""
+        output = cls.from_pty(sys.stdout, term=os.environ.get("TERM"))
+        assert isinstance(output, Output)
+        return output
+
+    def flush(self) -> None:
+        """Write what there is, unless the frame is not complete."""
+        if not self.held:
+            super().flush()
+
+    def disable_bracketed_paste(self) -> None:
+        """Between two frames a paste is a paste, too."""
+        if not self.held:
+            super().disable_bracketed_paste()
+
+
+class Drawing:
+    """Puts rows above what an application draws. `failed` is called where the terminal is gone."""
+
+    def __init__(
+        self,
+        output: Output,
+        app: Application[None],
+        style: BaseStyle,
+        depth: ColorDepth,
+        failed: Callable[[], None],
+    ) -> None:
+        self._output = output
+        self._style = style
+        self._depth = depth
+        self._failed = failed
+        self._app = app
+        self._rows = Fragments()
+        self._ring = False
+        self._due: asyncio.TimerHandle | None = None
+        self._last = 0.0
+
+    def put(self, rows: Fragments) -> None:
+        """Show rows in the next frame."""
+        self._rows += rows
+        self.soon()
+
+    def ring(self) -> None:
+        """Sound the bell with the next frame."""
+        self._ring = True
+        self.soon()
+
+    def soon(self) -> None:
+        """Draw a frame, once it is time for one."""
+        if self._due is None:
+            loop = asyncio.get_event_loop()
+            wait = self._last + FRAME_SECONDS - loop.time()
+            self._due = loop.call_later(max(wait, 0), self.now)
+
+    def now(self) -> None:
+        """Draw a frame, with all there is for it."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        try:
+            self._frame()
+        except OSError:
+            self._failed()
+        self._last = asyncio.get_event_loop().time()
+
+    def _frame(self) -> None:
+        rows, self._rows = self._rows, []
+        self._output.held = True
+        try:
+            if self._app.is_running:
+                self._app.renderer.erase()
+            text = FormattedText(rows)
+            print_formatted_text(self._output, text, self._style, color_depth=self._depth)
+            if self._ring:
+                self._output.bell()
+                self._ring = False
+            if self._app.is_running and not self._app.is_done:
+                self._app.render_counter += 1  # what was made for the last frame is not taken
+                with set_app(self._app):
+                    self._app.renderer.render(self._app, self._app.layout)
+        finally:
+            self._output.held = False
+            self._output.flush()

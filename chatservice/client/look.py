@@ -1,0 +1,196 @@
+"""What is shown on a terminal, as pieces of text with styles: who, when, what."""
+
+from collections.abc import Callable
+from datetime import datetime
+from itertools import zip_longest
+
+from prompt_toolkit.output import ColorDepth
+
+from chatservice import answers, names
+from chatservice.client import colours, naming
+from chatservice.client.cursor import News
+from chatservice.client.wrapping import Fragments, shortened, width, wrapped
+from chatservice.entries import Entry, Kind
+from chatservice.grammar import shown
+
+INDENT = 6
+"""Columns before the rows of a line but the first: as many as its time takes."""
+
+_NARROW = 60
+"""On a terminal with fewer columns, two are enough."""
+
+WAITS = "(waits) "
+"""What stands before what waits for the server."""
+
+_SAID = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE})
+
+
+class Look:
+    """Makes rows for a terminal of `columns()` columns.
+
+    `clock` tells the time, in seconds since 1970; times are shown in the zone that the machine is
+    in. `name()` is one's own. With `isolate`, texts from right to left are kept apart.
+    """
+
+    def __init__(
+        self,
+        name: Callable[[], str],
+        columns: Callable[[], int],
+        depth: ColorDepth,
+        clock: Callable[[], float],
+        isolate: bool = True,
+    ) -> None:
+        self._name = name
+        self._columns = columns
+        self._depth = depth
+        self._clock = clock
+        self._isolate = isolate
+        self._day = ""
+
+    # -- what happens ----------------------------------------------------------------------------
+
+    def news(self, news: News) -> Fragments:
+        """Return the rows of something that happened."""
+        if isinstance(news.it, Entry):
+            return self._entry(news.it, news.log, news.position, numbered=False)
+        return self._at(self._clock(), self._server(shown.event(news.it).decode()))
+
+    def own(self, text: str, kind: str = Kind.MESSAGE, to: str | None = None) -> Fragments:
+        """Return the rows of something that one said oneself, now; `to` a user, if not all."""
+        return self._at(self._clock(), self._said(self._name(), kind, text, to))
+
+    def concerns(self, news: News) -> bool:
+        """Return whether somebody else names one, or writes to one."""
+        entry = news.it
+        if not isinstance(entry, Entry) or names.key(entry.who) == names.key(self._name()):
+            return False
+        return entry.kind == Kind.PRIVATE or (
+            entry.kind in _SAID and naming.is_named(self._name(), entry.text)
+        )
+
+    def _entry(self, entry: Entry, log: str, position: int, numbered: bool) -> Fragments:
+        number = f"#{position} " if numbered else ""
+        if entry.kind in _SAID:
+            lines = self._said(entry.who, entry.kind, entry.text, None)
+        else:
+            lines = self._server(shown.run(position, entry.alone(), log).decode())
+        return self._at(entry.time / 1000, lines, number)
+
+    def _said(self, who: str, kind: str, text: str, to: str | None) -> list[Fragments]:
+        mine = names.key(who) == names.key(self._name())
+        style = colours.of_name(who, self._depth) + (" class:me" if mine else "")
+        first, *more = text.split("\n")
+        if kind == Kind.ACTION:
+            line: Fragments = [("", "~ "), (style, who), ("", " ")]
+        elif kind == Kind.PRIVATE or to is not None:
+            line = [(style, who), ("class:key", f" -> {to or 'you'}: ")]
+        else:
+            line = [(style, who), ("", ": ")]
+        lines = [line + self._text(first, mine)]
+        lines += [[("class:time", "| "), *self._text(row, mine)] for row in more]
+        if not mine and (kind == Kind.PRIVATE or naming.is_named(self._name(), text)):
+            lines = [[(f"class:mention {s}", t) for s, t in line] for line in lines]
+        return lines
+
+    def _text(self, text: str, mine: bool) -> Fragments:
+        """Return a text in which one's own name stands out."""
+        if mine or not naming.is_named(self._name(), text):
+            return [("", text)]
+        pieces, at = Fragments(), 0
+        for found in naming.pattern(self._name()).finditer(text):
+            pieces += [("", text[at : found.start()]), ("class:named", found[0])]
+            at = found.end()
+        return [*pieces, ("", text[at:])]
+
+    def _server(self, lines: str) -> list[Fragments]:
+        return [self._line(line) for line in lines.removesuffix("\n").split("\n")]
+
+    def _line(self, line: str) -> Fragments:
+        """Return a line that `chatservice.grammar.shown` made."""
+        sign = line[:2]
+        if sign in ("* ", "! "):
+            style = "class:server" if sign == "* " else "class:refusal"
+            return [(style, sign), ("" if sign == "* " else style, line[2:])]
+        return [("", line)]
+
+    # -- days and times --------------------------------------------------------------------------
+
+    def _at(self, time: float, lines: list[Fragments], number: str = "") -> Fragments:
+        """Put a time before lines, and what day it is if that is another one than before."""
+        local = datetime.fromtimestamp(time)
+        rows = self._day_of(local)
+        clock = [("class:time", f"{local:%H:%M} {number}")]
+        for at, line in enumerate(lines):
+            before = clock if at == 0 else [("", " " * self._indent())]
+            rows += self._wrapped(before + line)
+        return rows
+
+    def _day_of(self, local: datetime) -> Fragments:
+        day = f"{local:%A, %d %B %Y}"
+        if day == self._day:
+            return []
+        self._day = day
+        return self.heading(day, "class:day")
+
+    def heading(self, text: str, style: str = "class:mark") -> Fragments:
+        """Return a row that says what follows."""
+        rest = "-" * max(self._columns() - width(text) - 5, 2)
+        return [(style, f"-- {text} {rest}"), ("", "\n")]
+
+    # -- answers ---------------------------------------------------------------------------------
+
+    def lines(self, lines: bytes) -> Fragments:
+        """Return the rows of lines that `chatservice.grammar.shown` made."""
+        text = lines.decode(errors="replace").removesuffix("\n")
+        if not text:
+            return []
+        return [piece for line in self._server(text) for piece in self._wrapped(line)]
+
+    def answer(self, it: answers.Answer) -> Fragments:
+        """Return the rows of an answer."""
+        match it:
+            case answers.History(entries=[_, *_]) | answers.Matches(entries=[_, *_]):
+                rows = Fragments()
+                for position, entry in it.entries:
+                    rows += self._entry(entry, it.room, position, numbered=True)
+                if isinstance(it, answers.Matches) and it.pending:
+                    rows += self.lines(shown.PENDING.encode())
+                return rows
+            case answers.Help(lines=[_, _, *_] as lines) if all(x[0] == "/" for x in lines):
+                return self._help(lines)
+        return self.lines(shown.answer(it))
+
+    def _help(self, lines: tuple[str, ...]) -> Fragments:
+        """Return all commands in columns, so that they fit the screen."""
+        words = [line.split(" ")[0] for line in lines]
+        across = max(self._columns() // (max(map(width, words)) + 2), 1)
+        down = -(-len(words) // across)
+        columns = [words[at : at + down] for at in range(0, len(words), down)]
+        rows = Fragments()
+        for row in zip_longest(*columns, fillvalue=""):
+            rows += [("", "".join(f"{word:{self._columns() // across}}" for word in row).rstrip())]
+            rows.append(("", "\n"))
+        more = b"* /help COMMAND explains one of them; /help keys tells which keys there are.\n"
+        return rows + self.lines(more)
+
+    # -- rows ------------------------------------------------------------------------------------
+
+    def echo(self, prompt: str, line: str) -> Fragments:
+        """Return the rows of a line that was typed."""
+        first, *more = line.split("\n")
+        rows = self._wrapped([("class:prompt", prompt), ("", first)])
+        return rows + [piece for row in more for piece in self._wrapped([("", "  " + row)])]
+
+    def waiting(self, text: str) -> Fragments:
+        """Return the row of something that waits for the server, as much of it as fits."""
+        first, more, _ = text.partition("\n")
+        room = self._columns() - len(WAITS) - 1
+        short = shortened(names.clean(first) + (" ..." if more else ""), room)
+        return [("class:waiting", WAITS + short), ("", "\n")]
+
+    def _indent(self) -> int:
+        return INDENT if self._columns() >= _NARROW else 2
+
+    def _wrapped(self, line: Fragments) -> Fragments:
+        clean = [(style, names.clean(text)) for style, text in line]
+        return wrapped(clean, self._columns(), self._indent(), self._isolate)

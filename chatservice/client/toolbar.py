@@ -1,0 +1,66 @@
+"""What stands below the line of input: the transfers under way, and the rooms one is in."""
+
+from collections.abc import Sequence
+
+from chatservice import names
+from chatservice.client.progress import Progress
+from chatservice.client.screen import Standing
+from chatservice.client.wrapping import Fragments, isolated, shortened, width
+
+MOST_BARS = 4
+"""Rows that transfers take at most."""
+
+_NAME_COLUMNS = 16
+"""Columns for a name, at most, so that there is room for others."""
+
+
+def bars(under_way: Sequence[Progress], waiting: int, now: float, columns: int) -> Fragments:
+    """Return a row for each transfer, and how many more there are."""
+    shown = under_way[:MOST_BARS]
+    rows = Fragments()
+    for it in shown:
+        rows += [("class:bar", names.clean(it.line(now, columns))), ("", "\n")]
+    more = waiting + len(under_way) - len(shown)
+    if more > 0 and rows:
+        rows += [("class:bar", f"{more} more"), ("", "\n")]
+    return rows
+
+
+def rooms(name: str, connected: bool, standings: Sequence[Standing], columns: int) -> Fragments:
+    """Return a row that says who one is, whether the server is there, and how one stands in each
+    room, with the number to turn to it by.
+
+    Where there are too few columns for all, rooms with nothing new are left out first.
+    """
+    row: Fragments = [("class:room", _short(name) + " ")]
+    if not connected:
+        row.append(("class:refusal", "offline, trying again "))
+    left = columns - sum(width(text) for _, text in row)
+    labels = [_label(number, it) for number, it in enumerate(standings, 1)]
+    kept = set()
+    for at in sorted(range(len(labels)), key=lambda at: _weight(standings[at])):
+        if width(labels[at]) < left:
+            left -= width(labels[at]) + 1
+            kept.add(at)
+    for at in sorted(kept):
+        row += [(_style(standings[at]), labels[at]), ("", " ")]
+    return row
+
+
+def _label(number: int, it: Standing) -> str:
+    unread = f"({it.unread}{'!' if it.mentioned else ''})" if it.unread else ""
+    return f"{number}:{_short(it.room)}{unread}"
+
+
+def _weight(it: Standing) -> tuple[bool, bool, bool]:
+    return not it.current, not it.mentioned, not it.unread
+
+
+def _style(it: Standing) -> str:
+    if it.current:
+        return "class:here"
+    return "class:unread" if it.unread else "class:room"
+
+
+def _short(name: str) -> str:
+    return isolated(shortened(names.clean(name), _NAME_COLUMNS))

@@ -1,0 +1,84 @@
+"""What was typed, remembered from one run of the client to the next, without passwords."""
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+
+from prompt_toolkit.history import History
+
+from chatservice.client import sending
+from chatservice.errors import Refusal
+from chatservice.grammar import typed
+
+KEPT = 1000
+"""Lines that a start remembers. The file is cut back to them when it holds twice as many."""
+
+
+class TypedHistory(History):
+    """Lines in the file at `place`, each as a JSON string. Where it cannot be read or written, they
+    are remembered as long as the client runs."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__()
+        self._place = place
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Return what is remembered, the newest first."""
+        try:
+            lines = self._place.read_bytes().splitlines(keepends=True)
+        except OSError:
+            return []
+        if len(lines) > 2 * KEPT:
+            lines = lines[-KEPT:]
+            self._cut_back(lines)
+        return [line for line in map(_loaded, reversed(lines[-KEPT:])) if line]
+
+    def _cut_back(self, lines: list[bytes]) -> None:
+        new = self._place.with_suffix(".new")
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+            with _private(new) as file:
+                file.write(b"".join(lines))
+            new.replace(self._place)
+
+    def append_string(self, string: str) -> None:
+        """Remember a line, unless it may hold a password."""
+        if may_be_kept(string):
+            super().append_string(string)
+
+    def store_string(self, string: str) -> None:
+        """Write a line behind the others, in one write: there may be other clients."""
+        with suppress(OSError):
+            self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _private(self._place) as file:
+                file.write(json.dumps(string).encode() + b"\n")
+
+
+def _private(place: Path) -> FileIO:
+    """Open a file to write behind its end, which only its owner can read."""
+    return FileIO(os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w")
+
+
+def _loaded(line: bytes) -> str:
+    try:
+        string = json.loads(line)
+    except ValueError:  # cut off, or not ours
+        return ""
+    return string if isinstance(string, str) else ""
+
+
+def may_be_kept(line: str) -> bool:
+    """Return whether a line holds no password, as far as can be told: one that was not understood
+    may be a command with a password and a slip in it."""
+    try:
+        if sending.asked_for(line) is not None:
+            return True
+        request = typed.parse(line, asks=True)
+    except Refusal:
+        return False
+    if request is None:
+        return False
+    return not any(arg.private and arg.name in request.args for arg in request.command.args)

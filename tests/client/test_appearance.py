@@ -1,0 +1,211 @@
+"""How it looks: on other terminals and in other sizes, over bad networks, in all scripts."""
+
+import pytest
+
+from tests.client.driving import untimed
+from tests.client.test_terminal import arrive
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+HEBREW = "\u05e9\u05dc\u05d5\u05dd"
+
+
+def test_it_can_be_resized_in_the_middle_of_typing(server, connect, terminal):
+    """Narrower and wider: what is half-typed stays, what comes fits, and it can be finished."""
+    bob = connect(server, "bob")
+    client = arrive(terminal, server)
+    bob.expect("* anna came in")
+    client.press("half a line that does not end")
+    client.until(lambda it: it.bottom == "> half a line that does not end", "the line")
+    client.resize(20, 24)
+    client.until(lambda it: it.bottom.endswith("not end"), "the line in two rows")
+    bob.send("some words that are too many for one row of this terminal")
+    client.see_in("terminal")
+    assert all(len(row) <= 24 for row in client.rows)
+    client.resize(24, 80)
+    client.until(lambda it: it.bottom == "> half a line that does not end", "the line in one row")
+    client.type("s")
+    assert bob.expect("anna: ") == "anna: half a line that does not ends"
+
+
+def test_forty_columns_are_enough(server, connect, terminal, wire):
+    """As a telephone has them: questions, talk, help and transfers."""
+    (server.files / "a long name of a report.pdf").write_bytes(bytes(20_000_000))
+    bob = connect(server, "bob")
+    net = wire(server)
+    client = terminal("anna", "127.0.0.1", str(net.port), size=(24, 40))
+    client.see_in("(its name")
+    client.type("")
+    client.see_in("What you type is said to everybody")
+    bob.send("a message of some length that has to be broken twice, or at least once")
+    client.see_in("once")
+    client.type("/help")
+    client.see_in("/quit")
+    client.see_in("/help keys")
+    net.bytes_a_second = 2_000_000
+    client.type("/get a long name of a report.pdf")
+    client.until(lambda it: any("%" in row and "MB/s" in row for row in it.rows), "a bar")
+    net.bytes_a_second = None
+    client.see_in("checked.")
+    words = [untimed(row).strip() for row in client.all_rows]
+    assert all(len(row) <= 40 for row in client.all_rows)
+    assert any(row.startswith("bob: a message of some length") for row in words)
+
+
+def test_names_have_colours_and_mentions_stand_out(server, connect, terminal):
+    """Two names, two colours; one's own name is reversed, and the bell rings if one wants it."""
+    bob, carl = connect(server, "bob"), connect(server, "carl")
+    client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby", "--bell")
+    client.see("* You are in lobby with bob, carl.")
+    bob.send("first")
+    client.see("bob: first")
+    assert client.rung == 0
+    carl.send("second, anna")
+    client.see("carl: second, anna")
+    client.until(lambda it: it.rung == 1, "the bell")
+    bobs, carls = (client.style_of(who, f"{who}: ").split()[0] for who in ("bob", "carl"))
+    assert "default" not in (bobs, carls)
+    assert bobs != carls
+    assert "bold" in client.style_of("second", "carl: second")
+    assert "reverse" in client.style_of("anna", "carl: second")
+
+
+@pytest.mark.parametrize(
+    "variables", [{"TERM": "vt100"}, {"TERM": "xterm-256color", "NO_COLOR": "1"}]
+)
+def test_without_colours_nothing_is_missing(server, connect, terminal, variables):
+    """On terminals that have none, and for who wants none: names, mentions and the line."""
+    bob = connect(server, "bob")
+    client = arrive(lambda *arguments: terminal(*arguments, **variables), server)
+    bob.expect("* anna came in")
+    client.press("half")
+    bob.send("hello anna")
+    client.see("bob: hello anna")
+    client.until(lambda it: it.bottom == "> half", "the line of input")
+    assert client.style_of("bob", "bob: hello").split()[0] == "default"
+    assert "reverse" in client.style_of("anna", "bob: hello")
+
+
+@pytest.mark.parametrize("term", ["linux", "screen", "tmux-256color"])
+def test_other_terminals(server, connect, terminal, term):
+    """The console of Linux, and what runs within screen and tmux."""
+    bob = connect(server, "bob")
+    client = arrive(lambda *arguments: terminal(*arguments, TERM=term), server)
+    bob.expect("* anna came in")
+    client.press("half")
+    bob.send("hello")
+    client.see("bob: hello")
+    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.type(" a line")
+    assert bob.expect("anna: ") == "anna: half a line"
+
+
+def test_a_dumb_terminal_gets_plain_lines(server, connect, terminal):
+    """One that can do nothing but show lines: no escape sequence is sent to it."""
+    bob = connect(server, "bob")
+    client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby", TERM="dumb")
+    client.see("* You are in lobby with bob.")
+    bob.expect("* anna came in")
+    bob.send("hello")
+    client.see("bob: hello")
+    client.type("hello bob")
+    bob.expect("anna: hello bob")
+    client.press("\x04")
+    assert client.wait() == 0
+    assert b"\x1b" not in client.received
+
+
+def test_every_script_is_shown_without_breaking_the_line(server, connect, terminal):
+    """Wide letters, accents of their own, emoji of several parts and Hebrew, long enough to be
+    broken; what is half-typed stays where it is."""
+    bob = connect(server, "bob")
+    client = arrive(terminal, server)
+    bob.expect("* anna came in")
+    client.press("half")
+    for text, sign in (
+        ("你好" * 60, "你好" * 15),
+        ("\u00e9" * 100, "\u00e9" * 79),
+        (f"{FAMILY} " * 40, "\U0001f468"),
+        (f"{HEBREW} " * 30, f"{HEBREW} {HEBREW}"),
+    ):
+        bob.send(text.strip(), "the end")
+        client.see("bob: the end")
+        assert any(sign in row for row in client.rows), sign
+        client.until(lambda it: it.bottom == "> half", "the line of input")
+        client.press("\x0c")  # Ctrl+L: a clear screen
+        client.until(lambda it: it.rows[0] == "> half", "a clear screen")
+
+
+def test_typing_is_not_held_up_by_a_slow_network(server, connect, terminal, wire):
+    """While nothing comes through, keys are seen at once, and what one says waits, marked."""
+    bob = connect(server, "bob")
+    net = wire(server)
+    client = arrive(terminal, net)
+    bob.expect("* anna came in")
+    net.bytes_a_second = 20_000
+    bob.send(*(f"message {n}" for n in range(100)))
+    client.press("typed")
+    client.until(lambda it: it.bottom == "> typed", "the line of input")
+    client.see("bob: message 99")
+    net.through.clear()
+    client.press(" and said\r")
+    client.see_in("(waits) typed and said")
+    bob.expect("anna: typed and said")
+    client.press("more")
+    client.until(lambda it: it.bottom == "> more", "the line of input")
+    assert any("(waits)" in row for row in client.rows)
+    net.through.set()
+    client.see("anna: typed and said")
+    client.until(lambda it: not any("(waits)" in row for row in it.rows), "nothing that waits")
+    client.until(lambda it: it.bottom == "> more", "the line of input")
+
+
+def test_what_is_said_while_the_network_is_cut_waits_and_is_marked(server, connect, terminal, wire):
+    """It says so quietly; what was half-typed stays; once it is back, all is said once."""
+    bob = connect(server, "bob")
+    net = wire(server)
+    client = arrive(terminal, net)
+    bob.expect("* anna came in")
+    client.press("half")
+    net.down = True
+    net.cut()
+    client.see("* Connection lost; trying again.")
+    client.see_in("offline, trying again")
+    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.type(" said offline")
+    client.see_in("(waits) half said offline")
+    client.type("/who")
+    client.press("more")
+    client.until(lambda it: it.bottom == "> more", "the line of input")
+    net.down = False
+    client.see("anna: half said offline")
+    client.see("* 2 in lobby: anna, bob")
+    client.until(lambda it: not any("(waits)" in row for row in it.rows), "nothing that waits")
+    client.until(lambda it: not any("offline, trying" in row for row in it.rows), "the server")
+    client.until(lambda it: it.bottom == "> more", "the line of input")
+    bob.expect("anna: half said offline")
+    bob.send("/history")
+    bob.expect("anna: half said offline")
+    assert bob.seen.count("half said offline") == 2
+
+
+@pytest.mark.long
+def test_one_can_type_beside_two_gibibytes(server, connect, terminal, wire):
+    """While a file of 2 GiB is received: its bar moves, keys are seen, and talk goes both ways."""
+    with (server.files / "huge.bin").open("wb") as file:
+        file.truncate(2 << 30)
+    bob = connect(server, "bob")
+    client = arrive(terminal, server)
+    bob.expect("* anna came in")
+    client.type("/get huge.bin")
+    client.until(lambda it: any("huge.bin [" in row for row in it.rows), "the bar")
+    said = 0
+    while not any("is saved as" in row for row in client.all_rows):
+        client.press(f"line {said}")
+        client.until(lambda it: it.bottom == f"> line {said}", "what is typed")  # noqa: B023
+        client.press("\r")
+        bob.expect(f"anna: line {said}")
+        bob.send(f"answer {said}")
+        client.see(f"bob: answer {said}")
+        said += 1
+    assert said > 3
+    assert (client.folder / "anna" / "huge.bin").stat().st_size == 2 << 30

@@ -1,0 +1,194 @@
+"""What is shown on a terminal: times, days, names, mentions."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prompt_toolkit.output import ColorDepth
+
+from chatservice import answers
+from chatservice.client import colours
+from chatservice.client.cursor import News
+from chatservice.client.look import Look
+from chatservice.client.waiting import Waiting
+from chatservice.entries import Entry, FileMark, Kind
+from chatservice.events import Came
+from chatservice.grammar.commands import COMMANDS, Request, help_lines
+from tests.running import environment
+
+NOON = 1_795_262_400_000
+"""2026-11-21 12:00:00 UTC, in milliseconds."""
+
+HOUR = 3_600_000
+
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch):
+    """The reader is in Kolkata, where it is five hours and a half later than in London."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def look(columns=80, depth=ColorDepth.DEPTH_8_BIT):
+    """Return how things look to anna."""
+    return Look(lambda: "anna", lambda: columns, depth, lambda: NOON / 1000)
+
+
+def rows(fragments):
+    """Return rows without styles."""
+    return "".join(text for _, text in fragments).removesuffix("\n").split("\n")
+
+
+def style_of(fragments, text):
+    """Return the style of a piece of text."""
+    return next(style for style, piece in fragments if piece == text)
+
+
+def said(text, who="bob", at=NOON, kind=Kind.MESSAGE):
+    """Return a message as it comes."""
+    return News(Entry(kind, at, who, text), "lab", 7)
+
+
+def test_times_are_the_readers_own_and_days_are_apart():
+    """A new day begins with a row that says so, once; at half past five in Kolkata's morning it is
+    still yesterday in London."""
+    it = look()
+    assert rows(it.news(said("one")))[0].startswith("-- Saturday, 21 November 2026 ---")
+    assert rows(it.news(said("two"))) == ["17:30 bob: two"]
+    assert rows(it.news(said("three", at=NOON + 6 * HOUR))) == ["23:30 bob: three"]
+    late = rows(it.news(said("four", at=NOON + 7 * HOUR)))
+    assert late[0].startswith("-- Sunday, 22 November 2026 --")
+    assert late[1:] == ["00:30 bob: four"]
+
+
+def test_each_kind_has_its_look():
+    """Messages, actions, private ones, files, who came."""
+    it = look()
+    it.news(said("the day is said"))
+    assert rows(it.news(said("waves", kind=Kind.ACTION))) == ["17:30 ~ bob waves"]
+    assert rows(it.news(said("psst", kind=Kind.PRIVATE))) == ["17:30 bob -> you: psst"]
+    assert rows(it.news(News(Came("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
+    file = Entry(Kind.FILE, NOON, "bob", "", FileMark("a.pdf", 1500, "0" * 64))
+    assert rows(it.news(News(file, "lab", 8))) == ["17:30 * bob shared a.pdf (1.5 kB): /get a.pdf"]
+
+
+def test_several_lines_of_one_message_cannot_be_taken_for_others():
+    """Each but the first has a bar before it, in columns where no name can stand."""
+    it = look()
+    it.news(said(""))
+    assert rows(it.news(said("one\ncarl: two\n* three"))) == [
+        "17:30 bob: one",
+        "      | carl: two",
+        "      | * three",
+    ]
+
+
+def test_ones_name_stands_out_and_what_is_like_it_does_not():
+    """In whatever case, as a word of its own; in what others say."""
+    it = look()
+    it.news(said(""))
+    made = it.news(said("well, ANNA, look"))
+    assert "named" in style_of(made, "ANNA")
+    assert "mention" in style_of(made, "bob")
+    for text in ("annabel", "joanna", "anna.b", "anna-marie"):
+        assert not any("mention" in style for style, _ in it.news(said(text)))
+        assert not it.concerns(said(text))
+    assert it.concerns(said("is that right, anna?"))
+    assert it.concerns(said("psst", kind=Kind.PRIVATE))
+    assert not it.concerns(said("I am anna", who="Anna"))
+
+
+def test_nothing_that_a_server_sends_steers_the_terminal():
+    """Not in a text, a name, or the name of a file; whatever server one has come to."""
+    it = look()
+    it.news(said(""))
+    for news in (
+        said("a\x1b[2Jb\x9b1m\u202ec"),
+        said("x", who="b\x1b]0;x\x07b"),
+        News(Entry(Kind.FILE, NOON, "bob", "", FileMark("a\x1b[2J\u202e", 1, "0" * 64)), "lab", 8),
+        News(Came("lab", "b\x1b[Hb"), "lab"),
+    ):
+        text = "".join(piece for _, piece in it.news(news)).replace("\n", "")
+        assert text.isprintable(), text
+        assert "\u202e" not in text
+
+
+def test_history_tells_days_times_and_positions():
+    """Positions are what `/erase` is told."""
+    entries = ((3, said("one", at=NOON - 24 * HOUR).it), (4, said("two").it))
+    made = rows(look().answer(answers.History("lab", entries)))
+    assert [row[:12] for row in made] == [
+        "-- Friday, 2",
+        "17:30 #3 bob",
+        "-- Saturday,",
+        "17:30 #4 bob",
+    ]
+
+
+@pytest.mark.parametrize(("columns", "most"), [(80, 22), (40, 22)])
+def test_help_fits_the_screen(columns, most):
+    """All commands at once, and how to learn more, in fewer rows than a terminal has."""
+    made = rows(look(columns).answer(answers.Help(help_lines())))
+    assert len(made) <= most
+    assert max(map(len, made)) <= columns
+    assert all(f"/{name}" in " ".join(made) for name in ("say", "join", "get", "quit"))
+
+
+def test_what_waits_is_shown_as_waiting_until_it_is_stored():
+    """Then it stands among all else, as others see it; in the order in which it was stored."""
+    it = look()
+    it.news(said(""))
+    waiting = Waiting(it)
+    for n in range(5):
+        waiting.add(f"key{n}", Request(COMMANDS["say"], {"text": f"line {n}"}))
+    assert rows(waiting.rows([])) == [
+        *(f"(waits) line {n}" for n in range(3)),
+        "(waits) and 2 more",
+    ]
+    assert rows(waiting.settled("key0", True)) == ["17:30 anna: line 0"]
+    assert rows(waiting.settled("key1", False)) == ["> line 1"]
+    assert rows(waiting.rows(["/who"]))[-1] == "(waits) and 1 more"
+
+
+def luminance(colour):
+    """Return the relative luminance of `#rrggbb` (WCAG 2.2)."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@given(st.text("abcdefgh", min_size=1, max_size=8))
+def test_a_name_has_one_colour_that_can_be_read_on_white_and_on_black(name):
+    """Always the same one, in whatever case the name is written."""
+    depth = ColorDepth.DEPTH_8_BIT
+    style = colours.of_name(name, depth)
+    assert style == colours.of_name(name.upper(), depth)
+    light = luminance("#" + colours.style(depth).get_attrs_for_style_str(style).color)
+    assert 1.05 / (light + 0.05) >= 3.8
+    assert (light + 0.05) / 0.05 >= 3.6
+
+
+@pytest.mark.parametrize(
+    ("variables", "depth"),
+    [
+        ({"TERM": "xterm-256color"}, ColorDepth.DEPTH_8_BIT),
+        ({"TERM": "linux"}, ColorDepth.DEPTH_4_BIT),
+        ({"TERM": "vt100"}, ColorDepth.DEPTH_1_BIT),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, ColorDepth.DEPTH_1_BIT),
+    ],
+)
+def test_as_many_colours_as_the_terminal_has(variables, depth):
+    """And none where somebody wants none. A terminal is described once in a process, so each is
+    asked about in one of its own."""
+    code = "from chatservice.client import colours; print(colours.depth().name)"
+    wanted = {"NO_COLOR": "", "COLORTERM": ""} | variables
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(**wanted), capture_output=True, text=True
+    )
+    assert done.stdout.strip() == depth.name, done.stderr

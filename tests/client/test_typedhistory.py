@@ -1,0 +1,66 @@
+"""What was typed is remembered from one run to the next."""
+
+import pytest
+
+from chatservice.client.typedhistory import KEPT, TypedHistory, may_be_kept
+
+
+def remembered(place):
+    """Return what a new run of the client remembers, the newest first."""
+    return list(TypedHistory(place).load_history_strings())
+
+
+def test_what_was_typed_is_there_in_the_next_run(tmp_path):
+    """In its order, also what has several lines; only its owner can read it."""
+    place = tmp_path / "state" / "typed"
+    before = TypedHistory(place)
+    for line in ("one", "/say two\nlines", "drei: äöü"):
+        before.append_string(line)
+    assert remembered(place) == ["drei: äöü", "/say two\nlines", "one"]
+    assert place.stat().st_mode & 0o777 == 0o600
+    assert place.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_it_does_not_grow_for_ever(tmp_path):
+    """A start cuts it back to the newest lines."""
+    place = tmp_path / "typed"
+    before = TypedHistory(place)
+    for n in range(2 * KEPT + 1):
+        before.append_string(f"line {n}")
+    assert remembered(place)[0] == f"line {2 * KEPT}"
+    assert len(remembered(place)) == len(place.read_bytes().splitlines()) == KEPT
+    assert place.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_damaged_file_is_read_as_far_as_it_can_be(tmp_path):
+    """And where nothing can be written, lines are remembered while the client runs."""
+    place = tmp_path / "typed"
+    place.write_bytes(b'"one"\n\xff\xfe\n{"a": 1}\n"tw')
+    assert remembered(place) == ["one"]
+    nowhere = TypedHistory(tmp_path / "typed" / "below a file")
+    nowhere.append_string("two")
+    assert nowhere.get_strings() == ["two"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("/login anna sesame", "/LOGIN anna sesame", "/register sesame", "/signup anna sesame"),
+        *("/password old new", "/join vault sesame", "/create vault sesame", "/logn anna sesame"),
+        *("/account anna sesame", "/reset anna sesame", "/access public sesame"),
+    ],
+)
+def test_what_may_hold_a_password_is_not_remembered(tmp_path, line):
+    """However the command is written, and also with a slip in it."""
+    history = TypedHistory(tmp_path / "typed")
+    history.append_string(line)
+    assert not (tmp_path / "typed").exists()
+    assert history.get_strings() == []
+
+
+@pytest.mark.parametrize(
+    "line", ["hello", "/join lab", "/create lab", "/login anna", "/msg bob hi", "/access hidden"]
+)
+def test_commands_without_a_password_are_remembered(line):
+    """Those that are asked for it, too."""
+    assert may_be_kept(line)

@@ -1,0 +1,107 @@
+"""Text in the columns of a terminal."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wcwidth import wcswidth
+
+from chatservice.client.wrapping import isolated, shortened, width, wrapped
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+HEBREW = "\u05e9\u05dc\u05d5\u05dd"
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "word",
+            "of",
+            "several",
+            "letters",
+            "你好",
+            "e\u0301t\u00e9",
+            FAMILY,
+            HEBREW,
+            "❤\ufe0f",
+        ]
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def rows_of(text, columns=40, indent=4):
+    """Return the rows of a text."""
+    fragments = wrapped([("", text)], columns, indent)
+    return "".join(piece for _, piece in fragments).removesuffix("\n").split("\n")
+
+
+@given(WORDS, st.integers(24, 100), st.integers(0, 6))
+def test_no_row_is_too_wide_and_nothing_is_lost(words, columns, indent):
+    """Whatever stands in it: wide characters, accents, what a joiner makes one of, Hebrew."""
+    text = " ".join(words)
+    rows = rows_of(text, columns, indent)
+    assert all(wcswidth(row) <= columns for row in rows)
+    plain = [row.strip(" ").replace("\u2068", "").replace("\u2069", "") for row in rows]
+    assert "".join(plain).replace(" ", "") == text.replace(" ", "")
+    assert all(row.startswith(" " * indent) for row in rows[1:])
+
+
+def test_a_line_is_broken_between_words():
+    """And its spaces at the break are left out; further rows are indented."""
+    assert rows_of("the quick brown fox jumps", columns=12, indent=2) == [
+        "the quick",
+        "  brown fox",
+        "  jumps",
+    ]
+
+
+def test_what_has_no_spaces_is_broken_where_it_is_wide():
+    """Chinese is written so."""
+    assert rows_of("你好你好你好", columns=8, indent=0) == ["你好你好", "你好"]
+
+
+def test_an_address_stays_one():
+    """A word that is longer than a row is left to the terminal, which knows that it is one word
+    when it is copied. What comes behind it goes on where it ends."""
+    url = "https://example.com/" + "x" * 50
+    assert rows_of(f"see {url} there", columns=40, indent=2) == ["see", f"{url} there"]
+    rows = rows_of(f"see {url} and then more", columns=40, indent=2)
+    assert rows == ["see", f"{url} and then", "  more"]
+
+
+def test_styles_stay_with_their_text():
+    """Also where a line is broken within a piece of one style."""
+    made = wrapped([("name", "anna"), ("", ": one two three")], 12, 2)
+    assert ("name", "anna") in made
+    assert "".join(text for _, text in made) == "anna: one\n  two three\n"
+
+
+def test_directions_end_where_a_text_ends():
+    """A text from right to left is isolated in each of its rows; others are as they were."""
+    made = wrapped([("", "* "), ("name", HEBREW), ("", f" says {HEBREW} 1, 2")], 80, 2)
+    text = "".join(piece for _, piece in made)
+    assert f"* \u2068{HEBREW}\u2069" in text
+    assert text.count("\u2068") == text.count("\u2069") == 2
+    for row in rows_of(f"{HEBREW} " * 30):
+        assert row.count("\u2068") == row.count("\u2069") == 1
+    assert isolated("plain, é, 你好") == "plain, é, 你好"
+
+
+def test_a_tab_takes_columns():
+    """Its width would else depend on where it stands."""
+    assert "\t" not in rows_of("a\tb")[0]
+
+
+@given(st.text(max_size=60), st.integers(1, 30))
+def test_what_is_shortened_fits(text, columns):
+    """As counted by whoever counts."""
+    assert width(shortened(text, columns)) <= max(columns, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"), [("abc", 3), ("你好", 4), ("e\u0301", 1), (FAMILY, 6)]
+)
+def test_widths(text, columns):
+    """What terminals agree on, and the wider reading of what they do not agree on."""
+    assert width(text) == columns
