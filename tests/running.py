@@ -177,17 +177,19 @@ class Bare:
 
     def read(self, count: int) -> bytes:
         """Wait for `count` bytes and return them."""
-        while len(self._buffer) < count:
-            self._buffer += self._receive()
-        data, self._buffer = self._buffer[:count], self._buffer[count:]
-        return data
+        pieces = [self._buffer]
+        while len(pieces[-1]) < count:
+            count -= len(pieces[-1])
+            pieces.append(self._receive())
+        self._buffer = pieces[-1][count:]
+        return b"".join((*pieces[:-1], pieces[-1][:count]))
 
     def rest(self) -> bytes:
         """Return all that comes until the other side ends the connection."""
+        pieces, self._buffer = [self._buffer], b""
         while data := self.socket.recv(65536):
-            self._buffer += data
-        rest, self._buffer = self._buffer, b""
-        return rest
+            pieces.append(data)
+        return b"".join(pieces)
 
     def end(self) -> None:
         """Send no more."""

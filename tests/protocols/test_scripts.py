@@ -1,6 +1,7 @@
 """Scripts: a pipe into whatever opens a TCP connection."""
 
 import hashlib
+import os
 import shutil
 import socket
 import struct
@@ -118,6 +119,7 @@ def test_the_lines_that_link_prints(server, reader, tool, tmp_path):
     for name in ("a.pdf", 'it\'s "the" $HOME `id`; a.txt', "-n", "*", "für 漢字"):
         (server.files / "lab" / name).parent.mkdir(exist_ok=True)
         (server.files / "lab" / name).write_bytes(PAYLOAD)
+        os.utime(server.files / "lab" / name, (1, 1))  # as if it had been there for long
         reader.send(f'/link "{name}"')
         about, fetch, other, bash, how, check = [reader.line() for _ in range(6)]
         assert about.startswith(f"* {name} (256.0 kB), once, ")
