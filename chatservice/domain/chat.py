@@ -82,6 +82,14 @@ class Chat:
         author = None if session.echo else cursor
         self.recorder.record(Draft(room.log, run, author, key, done))
 
+    def may_talk(self, session: Session, room: Room) -> bool:
+        """Return whether nothing that a session says in a room would be refused."""
+        try:
+            self.rights.speak(session, room)
+        except Refusal:
+            return False
+        return not room.slow
+
     def _slow_down(self, user: User, room: Room) -> None:
         """Raise `Refusal` (too-fast) if a user spoke a short time ago."""
         if self.rights.role(user, room) >= Role.MODERATOR:

@@ -70,9 +70,9 @@ class Person:
     def lines(self, lines: bytes) -> bool:
         """Take several lines, if all of them are talk."""
         room = self._session.here
-        if room is None or room.slow or self._astray or self._asking is not None:
+        if room is None or self._astray or self._asking is not None:
             return False
-        if not self._connection.may_say(lines):
+        if not (self._connection.may_say(lines) and self._chat.may_talk(self._session, room)):
             return False
         said = typed.talk(lines, self._bare_words)
         if said is None or not self._connection.fit(lines):

@@ -131,6 +131,26 @@ def test_a_paste_into_a_slow_room(server, connect, owner):
     assert owner.event("message")["text"] == "one"
 
 
+@pytest.mark.parametrize("how", ["mute", "freeze"])
+@pytest.mark.parametrize("lines", [1, 3])
+def test_who_is_kept_quiet_and_types(server, connect, owner, how, lines):
+    """Is told why for each line, stays connected, and is heard once they may speak again."""
+    eve = connect(server, "eve")
+    eve.send("/join studio")
+    eve.expect("You are in studio")
+    whom = {"user": "eve"} if how == "mute" else {}
+    ok(owner, do=how, room="studio", **whom)
+    eve.expect("* founder ")
+    eve.send_raw(b"psst\n" * lines)
+    for _ in range(lines):
+        refused = eve.expect("! ")
+        assert "You are muted in studio" in refused or "Only who moderates studio" in refused
+    ok(owner, do=f"un{how}", room="studio", **whom)
+    eve.expect("* founder ")
+    eve.send("thank you")
+    assert owner.event("message")["text"] == "thank you"
+
+
 def test_who_is_let_in(enter, owner):
     """A hidden room is for who knows its name, another for who was invited, who needs no password
     either."""
