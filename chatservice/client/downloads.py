@@ -11,8 +11,8 @@ from chatservice.client.carriage import ATTEMPTS, Carriage, OtherRoom
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.progress import Progress
-from chatservice.client.saving import Saving
-from chatservice.client.unfinished import Claim, Transfer, Unfinished
+from chatservice.client.saving import Saving, clean
+from chatservice.client.unfinished import Claim, Memory, Transfer
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown
 
@@ -21,16 +21,16 @@ class Downloads:
     """`who` returns the server and the user that they belong to."""
 
     def __init__(
-        self, carriage: Carriage, unfinished: Unfinished, who: Callable[[], tuple[str, str]]
+        self, carriage: Carriage, unfinished: Memory, who: Callable[[], tuple[str, str]]
     ) -> None:
         self._carriage = carriage
         self._unfinished = unfinished
         self._who = who
         self._under_way: set[Transfer] = set()
 
-    async def fetch(self, folder: Path, room: str, name: str, or_inbox: bool) -> None:
+    async def fetch(self, folder: Path, room: str, name: str, or_inbox: bool) -> Path | None:
         """Receive a file of a room's shelf (`@`: one's own) into `folder`; with `or_inbox`, if the
-        room has none of that name, of one's own."""
+        room has none of that name, of one's own. Return where it is; None if it is on its way."""
         try:
             found = await self._carriage.ask("get", room=room, name=name)
         except Refusal as refusal:
@@ -49,7 +49,7 @@ class Downloads:
             version=found.version,
         )
         claim = await self._carriage.in_thread(self._unfinished.remember, it)
-        await self._receive(claim, found.ticket)
+        return await self._receive(claim, found.ticket)
 
     async def _in_inbox(self, name: str, refusal: Refusal) -> Any:
         try:
@@ -61,13 +61,14 @@ class Downloads:
         """Go on with one that was begun earlier."""
         await self._receive(claim, None)
 
-    async def _receive(self, claim: Claim, ticket: str | None) -> None:
-        """Receive a file; without a `ticket`, one is asked for."""
+    async def _receive(self, claim: Claim, ticket: str | None) -> Path | None:
+        """Receive a file; without a `ticket`, one is asked for. Return where it is; None if it is
+        on its way."""
         it = claim.it
         if it in self._under_way:
             claim.forget()
             self._carriage.tell(f"{it.name} is on its way already.")
-            return
+            return None
         self._under_way.add(it)
         try:
             place = await self._save(claim, ticket)
@@ -82,8 +83,9 @@ class Downloads:
         finally:
             self._under_way.discard(it)
         self._carriage.tell(
-            f"{it.name} ({shown.size(it.size)}) is saved as {_from_here(place)}, checked."
+            f"{it.name} ({shown.size(it.size)}) is saved as {from_here(place)}, checked."
         )
+        return place
 
     async def _save(self, claim: Claim, ticket: str | None) -> Path:
         """Receive a file behind what is there of it. If that was not its beginning, all of it."""
@@ -91,6 +93,7 @@ class Downloads:
         for _ in range(2):
             saving = Saving(Path(it.path), it.name, it.sha256)
             try:
+                await self._carriage.in_thread(clean, Path(it.path))
                 await self._carriage.read_in_thread(saving.take_up, it.size)
                 began = saving.received
                 await self._carry(claim, saving, ticket, going_on or began > 0)
@@ -145,7 +148,7 @@ class Downloads:
         return str(found.ticket)
 
 
-def _from_here(place: Path) -> Path:
+def from_here(place: Path) -> Path:
     """Return the path of a file as short as it can be given."""
     try:
         return place.relative_to(os.getcwd())

@@ -7,8 +7,11 @@ it is locked.
 
 import hashlib
 import os
+import re
 import secrets
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +21,11 @@ from chatservice.client.locks import locked
 from chatservice.errors import Code, Refusal
 
 HASH_CHUNK = 1 << 20
+
+OLD_SECONDS = 30 * 24 * 3600.0
+"""What came of a file and was not touched for so long is taken to be of no use to anybody."""
+
+_PART = re.compile(r"\..+\.part-[0-9a-f]{16}", re.DOTALL)
 
 _naming = threading.Lock()
 """Held from looking which names are free to taking one."""
@@ -139,6 +147,23 @@ class Saving:
             Code.NOT_STORED,
             f"{self._folder}/{self._name} cannot be written ({reason}); nothing of it was kept.",
         )
+
+
+def clean(folder: Path) -> None:
+    """Take away what came of files into `folder` so long ago that nobody will go on with it. It
+    waits for the disk; what cannot be taken away stays."""
+    oldest = time.time() - OLD_SECONDS
+    with suppress(OSError):
+        for part in filter(lambda it: _PART.fullmatch(it.name), folder.iterdir()):
+            if part.lstat().st_mtime < oldest:
+                _discard(part)
+
+
+def _discard(part: Path) -> None:
+    file = locked(part)
+    if file is not None:  # else somebody is at it
+        part.unlink(missing_ok=True)
+        file.close()
 
 
 def _give_name(part: Path, place: Path) -> None:

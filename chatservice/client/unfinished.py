@@ -10,14 +10,16 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from platformdirs import user_state_dir
 
 from chatservice.client.locks import locked
+from chatservice.client.saving import OLD_SECONDS, clean
 
 VARIABLE = "CHAT_CLIENT_STATE"
 """The environment variable that names another folder."""
@@ -33,7 +35,8 @@ def state_folder() -> Path:
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """A transfer of `user` at `server`: `up` from the file at `path`, to a `room` or, with `to`, to
-    one user; or down into the folder at `path`, from the shelf of `room`."""
+    one user; or down into the folder at `path`, from the shelf of `room`. An upload has a `key`,
+    with which the server knows it again once all of it has come."""
 
     server: str
     user: str
@@ -45,6 +48,7 @@ class Transfer:
     room: str
     to: str | None = None
     version: int = 0
+    key: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,17 @@ class Claim:
 
     def release(self) -> None:
         """Leave it to the next start."""
-        if self.file is not None:
+        if self.file is not None and not self.file.closed:
+            with suppress(OSError):
+                os.utime(self.file.fileno())  # it was tried now
             self.file.close()
+
+
+class Memory(Protocol):
+    """Where transfers are remembered."""
+
+    def remember(self, it: Transfer) -> Claim:
+        """Note that a transfer begins; it may wait for the disk."""
 
 
 class Unfinished:
@@ -84,11 +97,12 @@ class Unfinished:
 
     def _remember(self, it: Transfer) -> Claim:
         text = json.dumps(asdict(it), indent=1).encode()
-        mark = hashlib.sha256(text).hexdigest()[:32]
+        same = json.dumps(asdict(replace(it, key="")), indent=1).encode()
+        mark = hashlib.sha256(same).hexdigest()[:32]
         place = self._folder / f"{mark}.json"
         file = locked(place)
         if file is not None:  # it was begun before, and nobody carries it
-            return Claim(it, place, file)
+            return Claim(_read(file) or it, place, file)
         if place.exists():
             place = self._folder / f"{mark}-{secrets.token_hex(4)}.json"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,14 +116,21 @@ class Unfinished:
         return Claim(it, place, file)
 
     def take(self, server: str, user: str) -> list[Claim]:
-        """Return those of a user at a server that nobody carries, oldest first."""
-        found = []
+        """Return those of a user at a server that nobody carries, oldest first. What was not tried
+        for `OLD_SECONDS` is forgotten, whosever it is, with what came of it."""
+        found, oldest = [], time.time() - OLD_SECONDS
         for place in self._places():
             file = locked(place)
             it = _read(file) if file is not None else None
-            if it is not None and (it.server, it.user) == (server, user):
+            if file is None:
+                continue
+            if it is not None and os.fstat(file.fileno()).st_mtime < oldest:
+                Claim(it, place, file).forget()
+                if not it.up:
+                    clean(Path(it.path))
+            elif it is not None and (it.server, it.user) == (server, user):
                 found.append(Claim(it, place, file))
-            elif file is not None:
+            else:
                 if place.suffix == _NEW:  # who wrote it was killed meanwhile
                     place.unlink(missing_ok=True)
                 file.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +15,7 @@ from chatservice.client.carriage import ATTEMPTS, Carriage, OtherRoom
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.progress import Progress
-from chatservice.client.unfinished import Claim, Transfer, Unfinished
+from chatservice.client.unfinished import Claim, Memory, Transfer
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown
 
@@ -28,7 +29,7 @@ class Uploads:
     """`who` returns the server and the user that they belong to."""
 
     def __init__(
-        self, carriage: Carriage, unfinished: Unfinished, who: Callable[[], tuple[str, str]]
+        self, carriage: Carriage, unfinished: Memory, who: Callable[[], tuple[str, str]]
     ) -> None:
         self._carriage = carriage
         self._unfinished = unfinished
@@ -49,8 +50,13 @@ class Uploads:
         name = names.file(path.name)
         with opened(path) as file:
             size, sha256 = await self._measured(path, file)
-            target = (room, None) if to is None else ("", to)
-            it = Transfer(*self._who(), True, os.path.abspath(path), name, size, sha256, *target)
+            server, user = self._who()
+            it = Transfer(
+                *(server, user, True, os.path.abspath(path), name, size, sha256),
+                room=room if to is None else "",
+                to=to,
+                key=secrets.token_hex(16),
+            )
             claim = await self._carriage.in_thread(self._unfinished.remember, it)
             await self._deliver(claim, file, False)
 
@@ -135,7 +141,7 @@ class Uploads:
         place = {"room": it.room} if it.to is None else {"to": it.to}
         try:
             ticket: answers.PutTicket = await self._carriage.ask(
-                "put", **place, name=it.name, size=it.size, sha256=it.sha256
+                "put", **place, name=it.name, size=it.size, sha256=it.sha256, key=it.key or None
             )
         except Refusal as refusal:
             if refusal.code is Code.NOT_IN_ROOM:

@@ -50,6 +50,7 @@ class Files:
         self.quotas = Quotas(bounds)
         self.transfers = Transfers()
         self._recorder = engine.recorder
+        self._store = engine.store
         self._rooms = rooms
         self._people = people
         self._now = now
@@ -84,6 +85,7 @@ class Files:
         name: str,
         size: int,
         sha256: str | None,
+        key: str | None = None,
     ) -> Upload:
         """Return the upload that is asked for, if it may begin."""
         names.file(name)
@@ -95,7 +97,7 @@ class Files:
         if not session.echo and session.here is not None and session.here.log is target.log:
             author = session.here.sessions[session]
         sha256 = sha256.lower() if sha256 else None
-        upload = Upload(target, name, size, sha256, user, author)
+        upload = Upload(target, name, size, sha256, user, author, key)
         declared = self._declared(upload)
         await self._within(self.quotas.check, declared, await self.shelves.have(declared))
         return upload
@@ -122,6 +124,11 @@ class Files:
     async def have(self, upload: Upload) -> int:
         """Return how many bytes of an upload are here already."""
         return await self.shelves.have(self._declared(upload))
+
+    async def was_shared(self, upload: Upload) -> bool:
+        """Return whether all of it came before, and was told of: its sender may not know."""
+        log, who = upload.target.log.id, upload.user.name
+        return upload.key is not None and await self._store.said(log, who, upload.key) is not None
 
     async def already_here(self, session: Session, upload: Upload) -> FileMark | None:
         """Put a file on its shelf whose content is here already, where the sender could have read
@@ -241,7 +248,7 @@ class Files:
             await self.shelves.forget(upload.target.shelf)
         _check_there(upload.target)
         run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
-        await self._recorder.stored(Draft(upload.target.log, run, upload.author))
+        await self._recorder.stored(Draft(upload.target.log, run, upload.author, upload.key))
         self._report(
             "{user} shared {file} ({size} bytes) with {place}",
             user=upload.user.name,

@@ -161,6 +161,10 @@ class Store(Protocol):
     def last(self, log: int) -> Awaitable[int]:
         """A log's last position."""
 
+    def said(self, log: int, who: str, key: str) -> Awaitable[int | None]:
+        """The position of what `who` sent to a log with that key (`Draft.key`); None if that was
+        nothing, or so long ago that it is not known any more."""
+
     def forget(self, log: int) -> Awaitable[None]:
         """Drop the inbox of a guest who left."""
 

@@ -43,7 +43,7 @@ class Upload:
     """A file that somebody may send: what a ticket for `PUT` is good for, and `/put` asks for.
 
     `user` is who sends it; `author` is the cursor that is not told of it, because its reader is
-    answered.
+    answered. What was shared with the same `key` is not shared twice (`Draft.key`).
     """
 
     target: Target
@@ -52,6 +52,7 @@ class Upload:
     sha256: str | None
     user: User
     author: Cursor | None = None
+    key: str | None = None
 
     @property
     def owner(self) -> str:

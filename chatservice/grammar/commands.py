@@ -343,6 +343,13 @@ _ROWS = (
             Arg("sha256", Form.SHA256, "checked if given; then it can be interrupted", True),
             Arg("offset", Form.OFFSET, "go on behind so many bytes, which are not sent", True, _T),
             Arg("to", Form.USER, "only for that user", True),
+            Arg(
+                "key",
+                Form.WORD,
+                "the client's choice; what was shared with it is not shared twice",
+                True,
+                _J,
+            ),
         ),
         answer=answers.PutTicket,
         needs=Need.SPEAK,

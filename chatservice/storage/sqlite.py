@@ -124,6 +124,10 @@ class SqliteStore:
         """A log's last position."""
         return self._thread.do(self._last_of, log)
 
+    def said(self, log: int, who: str, key: str) -> Awaitable[int | None]:
+        """The position of what was sent with that key, if that is known."""
+        return self._thread.do(self._said, log, who, key)
+
     def forget(self, log: int) -> Awaitable[None]:
         """Drop the inbox of a guest who left; what cannot be dropped now is at the next start."""
         return self._change(self._forget, log).addErrback(lambda failure: None)
@@ -176,7 +180,9 @@ class SqliteStore:
         with self._commit():
             for at, draft in enumerate(batch):
                 log = draft.log.id
-                known = self._said(draft) if draft.key is not None else None
+                known = None
+                if draft.key is not None:
+                    known = self._said(log, draft.run.who, draft.key)
                 if known is not None:
                     positions.append(known)
                     repeated.add(at)
@@ -218,10 +224,10 @@ class SqliteStore:
                 self._db.executemany(sql, notes)
             self._unnoted.clear()
 
-    def _said(self, draft: Draft) -> int | None:
+    def _said(self, log: int, who: str, key: str) -> int | None:
         row = self._db.execute(
             "SELECT position FROM said WHERE log = ? AND who = ? AND key = ?",
-            (draft.log.id, names.key(draft.run.who), draft.key),
+            (log, names.key(who), key),
         ).fetchone()
         return row[0] if row is not None else None
 

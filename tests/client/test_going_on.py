@@ -4,6 +4,7 @@ import os
 import random
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,71 @@ def test_an_upload_that_had_all_come_is_not_shared_again(server, connect, run, w
     anna.expect("bye for now")
     assert anna.seen.count("shared big") == 1
     assert remembered(client) == []
+
+
+def test_a_private_upload_that_had_all_come_does_not_come_twice(server, connect, run, wire):
+    """The same, where the sender cannot look whether it is there."""
+    anna = connect(server, "anna")
+    net = wire(server)
+    client = run(net)
+    client.expect("You are in")
+    (client.folder / "big").write_bytes(CONTENT)
+    net.deaf_to = b"= "
+    client.type("big @anna")
+    anna.expect("* bot sent you big")
+    client.process.kill()
+    client.wait()
+    net.deaf_to = None
+    again = run(net)
+    again.expect("big .* is sent to anna")
+    again.type("big @anna")  # and who sends it again means it
+    again.expect("big .* is sent to anna")
+    again.finish("@anna bye for now")
+    anna.expect("bye for now")
+    assert anna.seen.count("sent you big") == 2
+    assert remembered(client) == []
+
+
+def age(path: Path, days: int) -> None:
+    """Let a file be as if it had not been touched for so long."""
+    then = time.time() - 86400 * days
+    os.utime(path, (then, then))
+
+
+def test_what_nobody_went_on_with_for_long_is_cleaned_up(server, connect, run, wire):
+    """Transfers to a server that is no more, with what had come of them; younger ones stay."""
+    net = wire(server)
+    client = half_fetched(run, server, net)
+    client.process.kill()
+    client.wait()
+    net.bytes_a_second = None
+    (part,) = parts(client.folder / "bot")
+    (state,) = (state_of(client.folder) / name for name in remembered(client))
+    elsewhere = state.read_text().replace("127.0.0.1:", "gone.example:")
+    state.write_text(elsewhere)
+    for days, left in ((29, 1), (31, 0)):
+        age(state, days)
+        age(part, days)
+        again = run(net)
+        again.finish()
+        assert (len(remembered(client)), len(parts(client.folder / "bot"))) == (left, left)
+
+
+def test_parts_that_nobody_remembers_are_cleaned_up(server, run, wire):
+    """When something is saved beside them; but nothing that only looks like one."""
+    (server.files / "small").write_bytes(b"x")
+    client = run(server)
+    client.expect("You are in")
+    folder = client.folder / "bot"
+    folder.mkdir()
+    names = [".old.part-0123456789abcdef", ".young.part-0123456789abcdef", ".x.part-mine", "old"]
+    for name in names:
+        (folder / name).write_text("x")
+        age(folder / name, 29 if "young" in name else 31)
+    client.type("/get small")
+    client.expect("is saved as")
+    client.finish()
+    assert sorted(os.listdir(folder)) == sorted([*names[1:], "small"])
 
 
 def test_what_another_client_carries_is_left_to_it(server, run, wire):

@@ -334,3 +334,26 @@ def test_a_room_that_is_called_like_a_file_of_the_lobby(server, connect):
     assert alice.line() == "* 0 files on the shelf of notes, 0 bytes"
     alice.send_raw(b"/put x 2\nhi")
     assert alice.line() == mark("x", b"hi")
+
+
+def test_a_file_that_is_asked_for_again_with_its_key(server, connect, enter, program):
+    """Who does not know whether all had come asks with the same key, and it does not come twice;
+    another key, and another user's, is another file."""
+    alice = enter("alice")
+    sent = {"do": "put", "to": "alice", "name": "a", "size": 5, "key": "k1"}
+
+    def ticket(bare, **more):
+        bare.ask(**sent | more)
+        return bare.event("ok")
+
+    first = ticket(program)["ticket"]
+    assert carried(server, connect, "PUT", first, data=b"hello").startswith(b"= 5 ")
+    assert ticket(program) == {"event": "ok", "ticket": None, "offset": 5, "stored": True}
+    assert not ticket(program, key="k2")["stored"]
+    carol = connect(server)
+    carol.ask(do="hello", name="carol")
+    carol.event("ok")
+    assert not ticket(carol)["stored"]
+    alice.send("/history")
+    alice.expect("Nothing there in lab")
+    assert alice.seen.count("* bot sent you a") == 1

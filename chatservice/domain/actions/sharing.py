@@ -43,10 +43,11 @@ async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:
 
 async def put_ticket(chat: Chat, session: Session, args: Args) -> answers.PutTicket:
     """`put` in JSON: a ticket for an upload, unless the content is here already."""
+    place = args.get("room"), args.get("to"), args["name"]
     upload = await chat.files.upload(
-        session, args.get("room"), args.get("to"), args["name"], args["size"], args.get("sha256")
+        session, *place, args["size"], args.get("sha256"), args.get("key")
     )
-    if await chat.files.already_here(session, upload):
+    if await chat.files.was_shared(upload) or await chat.files.already_here(session, upload):
         return answers.PutTicket(None, upload.size, True)
     return answers.PutTicket(chat.files.issue(upload), await chat.files.have(upload))
 
