@@ -1,7 +1,7 @@
-"""Rewrites the tables in docs/ that come from the code: `python docs/generate.py`.
+"""Rewrites what comes from the code in docs/: `python docs/generate.py`.
 
-Each stands between `<!-- NAME -->` and `<!-- /NAME -->`. tests/test_docs.py checks that they are up
-to date.
+Those are tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, and the manual page of
+`chat-client`. tests/test_docs.py checks that they are up to date.
 """
 
 import ast
@@ -21,6 +21,7 @@ from chatservice.domain.rights import HAS, WHO, Role  # noqa: E402
 from chatservice.errors import MEANINGS, Code  # noqa: E402
 from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form  # noqa: E402
 from chatservice.options import Options  # noqa: E402
+from docs.manual import manual  # noqa: E402
 
 JSON_TYPES = {str: "string", int: "number", bool: "true or false"}
 
@@ -146,6 +147,10 @@ def main(argv: Any = None) -> None:
         if (now := generated(text)) != text:
             path.write_text(now)
             print(path)
+    page = DOCS / "chat-client.1"
+    if not page.exists() or page.read_text() != manual():
+        page.write_text(manual())
+        print(page)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from chatservice.client.options import make_parser
+from chatservice.client.statuses import Status
 from chatservice.errors import MEANINGS, Code
 from chatservice.options import Options
 from docs import generate
-from tests.running import PATIENCE, ROOT, Bare, Output, environment
+from docs.manual import manual
+from tests.running import CLIENT, PATIENCE, ROOT, Bare, Output, environment
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "NEWS.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLE = re.compile(r"<!-- tested: (\S+) -->\n```\w*\n(.*?)```", re.DOTALL)
@@ -200,6 +203,44 @@ def test_a_file_goes_up_and_comes_down(server, reader, tmp_path, nc):
         (tmp_path / "there" / "report.pdf").unlink()
 
 
+def with_client(folder):
+    """Put `chat-client` of this checkout where `shell` finds programs."""
+    program = folder / "programs" / "chat-client"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(CLIENT)} "$@"\n')
+    program.chmod(0o755)
+
+
+def test_what_the_client_does_in_a_script(server, reader, tmp_path):
+    """Each line of the page does what it says, and so does the README's."""
+    with_client(tmp_path)
+    code = EXAMPLES["client"].replace("env/bin/", "")
+    assert shell(code, server, tmp_path, NCS[0]) == b""
+    assert reader.expect("build failed") == "bot: build failed"
+    (tmp_path / "report.pdf").write_bytes(b"%PDF")
+    said = shell(EXAMPLES["client-say"], server, tmp_path, NCS[0]).decode().splitlines()
+    assert said[:2] == ["fetched/report.pdf", "reader"]
+    assert [json.loads(line)["room"] for line in said[2:]] == ["lobby", "lab"]
+    assert (tmp_path / "fetched" / "report.pdf").read_bytes() == b"%PDF"
+    assert reader.expect("build failed") == "bot: build failed"
+    assert reader.expect("bot: ") == "bot: build failed:"
+    assert reader.expect("bot: ") == "bot: no such file"
+    reader.expect("* bot shared report.pdf")
+
+
+def test_following_with_the_client(server, reader, run, tmp_path, monkeypatch):
+    """An object a line, as the protocol's page describes them."""
+    reader.send("one", "two", "/history")
+    reader.expect("#2]")
+    with_client(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'programs'}:{os.environ['PATH']}")
+    code = EXAMPLES["client-follow"].replace("localhost 5555", f"127.0.0.1 {server.port}")
+    _, out = run("bash", f"exec {code.replace('1812', '1')}", server)
+    assert json.loads(out.expect("seq").string)["text"] == "two"
+    reader.send("three")
+    assert json.loads(out.expect("seq").string)["text"] == "three"
+
+
 # -- bots ------------------------------------------------------------------------------------------
 
 
@@ -240,6 +281,49 @@ def test_the_bot_in_python(server, reader, run):
     reader.send("hello", "!echo größer !echo", "!echo /quit")
     assert reader.line() == "echo: größer !echo"
     assert reader.line() == "echo: /quit"
+
+
+def test_a_bot_with_the_library(server, reader, run):
+    """It does the same, over a restart of the server as well."""
+    run(sys.executable, EXAMPLES["library-bot"], server)
+    reader.expect("* echo came in")
+    reader.send("hello", "!echo größer !echo", "!echo /quit")
+    assert reader.line() == "echo: größer !echo"
+    assert reader.line() == "echo: /quit"
+
+
+def test_a_bot_with_callbacks(server, reader, run):
+    """It answers who asks."""
+    run(sys.executable, EXAMPLES["library-deferred"], server)
+    reader.expect("* where came in")
+    reader.send("hello", "!where")
+    assert reader.line() == "where: reader spoke at 2"
+
+
+def test_the_manual_page_is_up_to_date():
+    """It is what docs/generate.py would write, and is where an installation finds it."""
+    assert (ROOT / "docs" / "chat-client.1").read_text() == manual()
+    assert "share/man/man1 = docs/chat-client.1" in (ROOT / "setup.cfg").read_text()
+
+
+def test_the_manual_page_can_be_shown():
+    """`man` takes every line of it, and every option and status stands there."""
+    if shutil.which("man") is None:
+        pytest.skip("man is not installed")
+    done = subprocess.run(
+        ["man", "--warnings", "-l", ROOT / "docs" / "chat-client.1"],
+        env=environment(MANWIDTH="80", MAN_KEEP_FORMATTING="", LC_ALL="C.UTF-8"),
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    assert done.stderr == b""
+    page = done.stdout.decode()
+    for action in make_parser()._actions:
+        for option in action.option_strings:
+            assert option in page
+    for status in Status:
+        assert re.search(rf"^ +{int(status)} ", page, re.MULTILINE)
 
 
 def test_following_a_room(server, reader, run, connect):

@@ -1,7 +1,13 @@
-"""The bundled client: the same grammar from the other side.
+"""The bundled client: the same grammar from the other side; and the library for who writes bots:
 
-* `main`: the program: options, questions, and then a line at a time.
-* `options`, `asking`: what the command line says, and what is asked because it does not.
+    from chatservice.client import connect
+
+docs/bots.md shows how it is used. The modules:
+
+* `library`, `following`, `moving`: what a bot's author uses.
+* `main`, `scripts`: the program: a line at a time, or one thing for a script.
+* `options`, `settings`, `asking`, `passwords`: what the command line says, what is remembered, and
+  what is asked for because neither tells; `completion`, `statuses`: what a shell is told.
 * `person`, `sending`: what each line that is typed does; which lines send a file.
 * `conversation`, `cursor`: where one is and what was shown, with no I/O in it.
 * `session`, `rooms`: one stay at a server, over as many connections as that takes.
@@ -13,5 +19,13 @@
 * `region`, `drawing`: how it gets there.
 * `keys`, `completing`, `pasting`, `typedhistory`, `around`: what is typed there.
 
-No module here imports the reactor, except `main.run`, which chooses it.
+No module here imports the reactor, except `main.run`, which chooses it, and `library.connect`, when
+it is given none.
 """
+
+from chatservice.client.connection import Lost
+from chatservice.client.library import Client, connect
+from chatservice.entries import Entry, FileMark, Kind
+from chatservice.errors import Code, Refusal
+
+__all__ = ["Client", "Code", "Entry", "FileMark", "Kind", "Lost", "Refusal", "connect"]

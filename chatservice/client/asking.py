@@ -46,10 +46,13 @@ async def place(screen: Screen, options: Options, scripted: bool) -> tuple[str, 
     return host.strip() or DEFAULT_HOST, number
 
 
-async def enter(person: Person, screen: Screen, wanted: str, scripted: bool) -> None:
-    """Say who one is until the server agrees. Raises `Refusal` for the name that a script gave, and
-    `Lost` where the server cannot be reached."""
-    password: str | None = None
+async def enter(
+    person: Person, screen: Screen, wanted: str, scripted: bool, given: str | None = None
+) -> None:
+    """Say who one is until the server agrees; first with the password that was `given`, if one was.
+    Raises `Refusal` for the name and the password that a script gave, and `Lost` where the server
+    cannot be reached."""
+    password = given
     while True:
         try:
             person.answered(await person.session.enter(wanted, password))
@@ -59,7 +62,8 @@ async def enter(person: Person, screen: Screen, wanted: str, scripted: bool) -> 
         except Lost:
             await person.session.open()
         except Refusal as refusal:
-            if refusal.code is Code.TLS_NEEDED:
+            was_given = password is not None and password == given
+            if refusal.code is Code.TLS_NEEDED or (scripted and was_given):
                 raise
             asked = password
             password = await _password(person, screen, wanted, refusal)

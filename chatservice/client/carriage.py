@@ -1,6 +1,6 @@
 """What transfers both ways move on: the server, threads, and a screen that shows how they stand."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -9,7 +9,6 @@ from twisted.internet.threads import deferToThreadPool
 
 from chatservice import names
 from chatservice.client.progress import Progress
-from chatservice.client.screen import Screen
 from chatservice.client.unfinished import Claim
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -33,6 +32,16 @@ class Server(Protocol):
         """Connect a protocol that `make` makes, and return it."""
 
 
+class Display(Protocol):
+    """Where it is shown how transfers stand."""
+
+    def show(self, lines: bytes, /) -> None:
+        """Show lines, as `chatservice.grammar.shown` makes them."""
+
+    def status(self, under_way: Sequence[Progress], waiting: int, now: float, /) -> None:
+        """Show how the transfers stand at `now` (seconds), and how many more wait their turn."""
+
+
 class OtherRoom(Exception):
     """A transfer goes on once one is in its room, and not before. It keeps its `claim`."""
 
@@ -45,7 +54,7 @@ class Carriage:
     """`count` tells how many transfers there are, with those that wait their turn."""
 
     def __init__(
-        self, reactor: Any, server: Server, screen: Screen, count: Callable[[], int]
+        self, reactor: Any, server: Server, screen: Display, count: Callable[[], int]
     ) -> None:
         self.reactor = reactor
         self.ask = server.ask

@@ -39,6 +39,11 @@ async def reached(endpoint: Any, make: Callable[[], P]) -> P:
         raise Lost(_reason(error)) from None
 
 
+def unreachable(host: str, port: int, why: Lost) -> Lost:
+    """Return what tells a person that a server cannot be reached."""
+    return Lost(f"{host}:{port} cannot be reached ({why}); check the host and the port.")
+
+
 class _Making(Factory):
     noisy = False
 

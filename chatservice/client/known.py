@@ -4,11 +4,10 @@ A line for each server, which people may read and remove: `localhost:5555 AB:CD:
 of its certificate, or `VERIFIED` where an authority that this system trusts vouched for it.
 """
 
-import os
 import re
-import secrets
-from contextlib import suppress
 from pathlib import Path
+
+from chatservice.client.writing import write_whole
 
 VERIFIED = "verified"
 
@@ -46,15 +45,4 @@ class Known:
     def remember(self, place: str, what: str) -> None:
         """Remember it in place of what was known. Raises `OSError`."""
         lines = [it for it in self._lines() if it[0] != place] + [(place, what)]
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self.path.with_name(f".{NAME}.{secrets.token_hex(8)}")
-        try:
-            with new.open("x") as file:
-                file.writelines(f"{where} {it}\n" for where, it in lines)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
-        except OSError:
-            with suppress(OSError):
-                new.unlink()
-            raise
+        write_whole(self.path, "".join(f"{where} {it}\n" for where, it in lines))

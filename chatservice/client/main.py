@@ -4,26 +4,32 @@ import asyncio
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from chatservice import names
-from chatservice.client import asking
+from chatservice.client import asking, passwords
+from chatservice.client.absence import Absence
+from chatservice.client.completion import script
 from chatservice.client.connection import Lost
-from chatservice.client.options import Options, parse
+from chatservice.client.doors import unreachable
+from chatservice.client.options import Options, make_parser, parse
+from chatservice.client.passwords import Unreadable
 from chatservice.client.person import Person
+from chatservice.client.plain import Plain, written
 from chatservice.client.screen import InputEnded, Screen
+from chatservice.client.scripts import Script
+from chatservice.client.settings import Server, Settings, filled_in, settings_folder
+from chatservice.client.statuses import Status, status_of
 from chatservice.errors import Code, Refusal
+from chatservice.events import Notice
 from chatservice.grammar import shown
 
 GOODBYE_SECONDS = 2.0
 """How long who leaves at once waits for the server to have stored what was said."""
-
-ALONE_SECONDS = 60.0
-"""How long who has said everything waits for a server that is not there."""
 
 DUMB = ("dumb", "unknown", "")
 """What `TERM` is where a line that was written can not be changed any more."""
@@ -32,18 +38,27 @@ WELCOME = "What you type is said to everybody here; /help lists the commands."
 
 
 class Client:
-    """One run of the program. `scripted` says that nothing may be asked."""
+    """One run of the program. `scripted` says that nothing may be asked. With `settings`, where one
+    was is remembered there."""
 
-    def __init__(self, reactor: Any, options: Options, screen: Screen, scripted: bool) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        options: Options,
+        screen: Screen,
+        scripted: bool,
+        settings: Settings | None = None,
+    ) -> None:
         self._reactor = reactor
         self._options = options
         self._screen = screen
         self._scripted = scripted
+        self._settings = settings
         self._person: Person | None = None
         self._working: Deferred[None] | None = None
         self._at_once = False
-        self._alone = 0
-        self._status = 0
+        self._server: Server | None = None
+        self._status = Status.DONE
 
     async def run(self) -> int:
         """Talk until one leaves. Return the exit status."""
@@ -81,14 +96,18 @@ class Client:
                 await person.obey(await self._screen.line())
         except InputEnded:
             if self._person is None and not self._screen.interactive:
-                self._status = 1
+                self._status = Status.REFUSED
+        except Unreadable as refusal:
+            self._fail(refusal.sentence, Status.NO_INPUT)
         except Refusal as refusal:
-            self._fail(refusal.sentence)
+            self._fail(refusal.sentence, status_of(refusal))
         except Lost as lost:
-            self._fail(str(lost))
+            self._fail(str(lost), status_of(lost))
 
     async def _arrive(self) -> Person:
         screen, scripted = self._screen, self._scripted
+        password = passwords.given(self._options.password_file)
+        self._recall()
         name = await asking.name(screen, self._options.name, scripted)
         host, port = await asking.place(screen, self._options, scripted)
         person = Person(
@@ -97,19 +116,47 @@ class Client:
         try:
             await person.session.open()
         except Lost as lost:
-            raise Lost(
-                f"{host}:{port} cannot be reached ({lost}); check the host and the port."
-            ) from None
+            raise unreachable(host, port, lost) from None
         self._person = person
-        await asking.enter(person, screen, name, scripted)
+        await asking.enter(person, screen, name, scripted, password)
+        self._server = Server(host, port, "", None, self._options.tls, self._options.trust)
+        self._remember()
         person.transfers.go_on()
         return person
+
+    def _recall(self) -> None:
+        """Go where one was last, unless the command line says more."""
+        if self._settings is None:
+            return
+        try:
+            servers = self._settings.servers()
+        except Refusal as refusal:
+            self._screen.show(shown.refusal(refusal))
+            self._settings = None
+            return
+        recalled = filled_in(self._options, servers)
+        if recalled is not self._options:
+            self._options = recalled
+            where = f"{recalled.host}:{recalled.port} as {recalled.name}"
+            self._screen.show(shown.event(Notice(names.clean(f"Going to {where}; --ask asks."))))
+
+    def _remember(self) -> None:
+        """Remember where one is. Who cannot is told, and that is all."""
+        if self._settings is None or self._person is None or self._server is None:
+            return
+        here = self._person.session.conversation
+        room = here.room if here.room != names.LOBBY else ""
+        try:
+            self._settings.remember(replace(self._server, name=here.name, room=room or None))
+        except Refusal as refusal:
+            self._settings = None
+            self._screen.show(shown.refusal(refusal))
 
     async def _find_room(self, person: Person) -> None:
         if self._options.room is not None and await person.go(self._options.room):
             return
         if self._options.room is not None and self._scripted:
-            self._status = 1
+            self._status = Status.REFUSED
             person.leaving = True
             return
         await person.go(names.LOBBY)
@@ -120,8 +167,8 @@ class Client:
 
     # -- leaving ---------------------------------------------------------------------------------
 
-    def _fail(self, sentence: str) -> None:
-        self._status = 1
+    def _fail(self, sentence: str, status: Status = Status.REFUSED) -> None:
+        self._status = status
         self._screen.show(shown.refusal(Refusal(Code.SERVER_ERROR, sentence)))
 
     def _ended_because(self, sentence: str) -> None:
@@ -135,24 +182,22 @@ class Client:
         transfers = self._person.transfers
         if transfers.count and self._screen.interactive:
             self._person.tell(f"Waiting for {_count(transfers.count, 'file')}; Ctrl+C leaves now.")
-        watching = LoopingCall(self._look_for_server, self._person)
-        watching.clock = self._reactor
-        watching.start(ALONE_SECONDS / 4)
+        watching = Absence(self._reactor, self._person.session, self._alone)
+        watching.watch()
         try:
             await transfers.finished()
             await self._person.session.acknowledged()
         finally:
             watching.stop()
 
-    def _look_for_server(self, person: Person) -> None:
-        self._alone = 0 if person.session.connected else self._alone + 1
-        if self._alone > 4:
-            self._fail("The server does not come back.")
-            self.interrupt()
+    def _alone(self) -> None:
+        self._fail("The server does not come back.", Status.UNAVAILABLE)
+        self.interrupt()
 
     async def _leave(self) -> None:
         if self._person is None:
             return
+        self._remember()
         self._person.transfers.stop()
         closing = Deferred.fromCoroutine(self._person.session.close(self._person.farewell))
         closing.addTimeout(GOODBYE_SECONDS, self._reactor)
@@ -160,7 +205,8 @@ class Client:
             await closing
         unsaid = len(self._person.session.conversation.unacknowledged)
         if unsaid:
-            self._fail(f"{_count(unsaid, 'line')} may not have reached the server.")
+            status = self._status or Status.UNAVAILABLE
+            self._fail(f"{_count(unsaid, 'line')} may not have reached the server.", status)
 
 
 def _count(count: int, what: str) -> str:
@@ -172,8 +218,6 @@ def _screen(reactor: Any, options: Options, at_terminal: bool) -> Screen:
         from chatservice.client.terminal import Terminal
 
         return Terminal(options.bell)
-    from chatservice.client.plain import Plain
-
     return Plain(reactor, stdin=0, stdout=1)
 
 
@@ -181,8 +225,13 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     """Run the program: the entry point of `chat-client`. Ends with its exit status."""
     options = parse(arguments)
     _open_closed()
+    if options.completion is not None:
+        written(1, script(make_parser(), options.completion).encode())
+        sys.exit(Status.DONE)
+    settings = Settings(settings_folder())
     types = os.isatty(0)
-    at_terminal = types and os.isatty(1) and os.environ.get("TERM", DUMB[0]) not in DUMB
+    able = os.environ.get("TERM", DUMB[0]) not in DUMB
+    at_terminal = types and os.isatty(1) and able and options.action is None
     if at_terminal:  # the one reactor on which the line of input can be edited
         from twisted.internet import asyncioreactor
 
@@ -190,8 +239,12 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         asyncioreactor.install(loop)
     from twisted.internet import reactor
 
+    if options.action is not None:
+        sys.exit(_run_reactor(reactor, Script(reactor, options, settings)))
     scripted = not types and options.name is not None
-    client = Client(reactor, options, _screen(reactor, options, at_terminal), scripted)
+    remembering = settings if at_terminal else None
+    screen = _screen(reactor, options, at_terminal)
+    client = Client(reactor, options, screen, scripted, remembering)
     sys.exit(_run_reactor(reactor, client))
 
 
@@ -205,12 +258,12 @@ def _open_closed() -> None:
             os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
 
 
-def _run_reactor(reactor: Any, client: Client) -> int:
+def _run_reactor(reactor: Any, client: Client | Script) -> int:
     statuses: list[int] = []
     ended: Deferred[None] = Deferred()
 
     def crashed(failure: Failure) -> None:
-        statuses.append(70)  # EX_SOFTWARE of sysexits.h
+        statuses.append(Status.SOFTWARE)
         failure.printTraceback(file=sys.stderr)
 
     def stop(_: Any) -> None:

@@ -4,11 +4,23 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from chatservice.client.known import fingerprint
 
 T = TypeVar("T")
+
+ACTIONS = ("say", "put", "get", "follow", "who", "rooms")
+"""The options that say what to do instead of talking."""
+
+SHELLS = ("bash", "fish", "zsh")
+
+_BELONG = {
+    "to": ("say", "put"),
+    "after": ("follow",),
+    "json": ("follow", "who", "rooms"),
+}
+"""Options that mean something only beside others."""
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([kmgt]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -21,12 +33,20 @@ stands in parentheses, and the lobby.
 Each line that you type is said to the room. /help lists the commands. The path of a file, on a line
 of its own or behind -file, transfer or /put, sends the file to the room; with @USER behind it, to
 that user only. Ctrl+C or Ctrl+D ends.
+
+On a terminal it is remembered where you were last, and as whom, but never a password. There, and
+with the options for scripts, what is left out is taken from that. Those mean the lobby unless
+--room names another room. The status tells what became of it; man chat-client lists them.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says. None is what it does not say; `accept` is in bytes."""
+    """What the command line says. None is what it does not say; `accept` is in bytes.
+
+    At most one of `say`, `put`, `get`, `follow`, `who` and `rooms` is there: what to do instead of
+    talking.
+    """
 
     name: str | None
     host: str | None
@@ -37,10 +57,38 @@ class Options:
     tls: bool = False
     trust: str | None = None
     bell: bool = False
+    ask: bool = False
+    password_file: str | None = None
+    say: str | None = None
+    put: str | None = None
+    get: str | None = None
+    follow: bool = False
+    who: bool = False
+    rooms: bool = False
+    to: str | None = None
+    after: int | None = None
+    json: bool = False
+    completion: str | None = None
+
+    @property
+    def action(self) -> str | None:
+        """What to do instead of talking: the name of the option."""
+        return next((it for it in ACTIONS if getattr(self, it) not in (None, False)), None)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Return the options of a command line. Ends the program where that makes no sense."""
+    parser = make_parser()
+    given = vars(parser.parse_args(arguments))
+    options = Options(**given | {"tls": given["tls"] or given["trust"] is not None})
+    for name, fitting in _BELONG.items():
+        if getattr(options, name) not in (None, False) and options.action not in fitting:
+            parser.error(f"--{name} belongs to {' or '.join(f'--{it}' for it in fitting)}")
+    return options
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, which also tells what there is."""
     parser = argparse.ArgumentParser(
         prog="chat-client",
         description="Talk and share files with those on a chat server.",
@@ -51,9 +99,17 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("name", metavar="NAME", nargs="?", help="your name")
     parser.add_argument("host", metavar="HOST", nargs="?", help="where the server is")
     parser.add_argument("port", metavar="PORT", nargs="?", type=_port, help="its port")
+    _add_to_talk(parser)
+    _add_for_scripts(parser.add_argument_group("in scripts, one of these instead of talking"))
+    return parser
+
+
+def _add_to_talk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--room", metavar="ROOM", help="the room to go to, by name or number")
     parser.add_argument(
-        "--downloads", metavar="DIR", help="where to save files [default: a folder named after you]"
+        "--downloads",
+        metavar="DIR",
+        help="where to save files [default: a folder named after you; with --get, here]",
     )
     parser.add_argument(
         "--accept",
@@ -81,8 +137,42 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         action="store_true",
         help="on a terminal: sound its bell when somebody names you, or writes to you",
     )
-    given = vars(parser.parse_args(arguments))
-    return Options(**given | {"tls": given["tls"] or given["trust"] is not None})
+    parser.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="the first line of FILE is your password, or a token; else it is what the environment "
+        "variable CHAT_PASSWORD holds, or what you type when it is asked for",
+    )
+    parser.add_argument(
+        "--ask", action="store_true", help="ask for name and server, also where they are remembered"
+    )
+    parser.add_argument(
+        "--completion",
+        choices=SHELLS,
+        help="print what makes that shell complete these options, and end",
+    )
+
+
+def _add_for_scripts(group: Any) -> None:
+    one = group.add_mutually_exclusive_group()
+    one.add_argument("--say", metavar="TEXT", help="say it; - says what is on standard input")
+    one.add_argument("--put", metavar="FILE", help="send a file")
+    one.add_argument("--get", metavar="NAME", help="save a file of the shelf; prints where it is")
+    one.add_argument(
+        "--follow", action="store_true", help="print what is said and done in the room as it comes"
+    )
+    one.add_argument("--who", action="store_true", help="print who is in the room")
+    one.add_argument("--rooms", action="store_true", help="print the rooms that there are")
+    group.add_argument("--to", metavar="USER", help="with --say and --put: to that user only")
+    group.add_argument(
+        "--after",
+        metavar="POSITION",
+        type=_position,
+        help="with --follow: first what came behind that position",
+    )
+    group.add_argument(
+        "--json", action="store_true", help="with --follow, --who, --rooms: an object a line"
+    )
 
 
 def port(text: str) -> int:
@@ -102,6 +192,12 @@ def size(text: str) -> int:
 
 def _port(text: str) -> int:
     return _said(port, text)
+
+
+def _position(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise argparse.ArgumentTypeError("A position is a number, as --follow shows it: 1812.")
+    return int(text)
 
 
 def _size(text: str) -> int:

@@ -1,6 +1,6 @@
 """What each line that is typed does."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from time import time
 from typing import Any
@@ -35,6 +35,13 @@ OWN_HELP = {
     "/get": "/get NAME - saves a file, and checks it; of another shelf: ROOM/NAME, @/NAME",
 }
 """What is done otherwise here than on a bare connection, in the words of `/help`."""
+
+STAYING_HELP = {
+    "/join": "/join ROOM [PASSWORD] - goes to a room, and stays in the others: what is said there "
+    "is shown when you go back",
+    "/leave": "/leave [ROOM] - leaves a room; who leaves the last one is in the lobby",
+}
+"""And on a terminal, where one may be in several rooms."""
 
 _TO_THE_ROOM = frozenset({"say", "me", "topic", "remove"})
 
@@ -327,15 +334,16 @@ class Person:
             self.answered(answers.Help(self._screen.keys))
             return
         it = await self.session.ask("help", **request.args)
-        self.answered(answers.Help(tuple(own_help(it.lines))))
+        own = OWN_HELP | STAYING_HELP if self._staying else OWN_HELP
+        self.answered(answers.Help(tuple(own_help(it.lines, own))))
 
 
-def own_help(lines: tuple[str, ...]) -> list[str]:
+def own_help(lines: tuple[str, ...], own: Mapping[str, str] = OWN_HELP) -> list[str]:
     """Return the lines of the server's `/help`, with what is done otherwise here put right."""
-    own = OWN_HELP.get(lines[0].split(" ")[0]) if lines else None
-    if own is not None:
-        return [own]
-    return [OWN_HELP.get(line.split(" ")[0], line) for line in lines]
+    otherwise = OWN_HELP.get(lines[0].split(" ")[0]) if lines else None
+    if otherwise is not None:
+        return [otherwise]
+    return [own.get(line.split(" ")[0], line) for line in lines]
 
 
 _OWN: dict[str, Callable[[Person, Request], Awaitable[None]]] = {

@@ -87,14 +87,8 @@ class Plain:
         """Nothing is marked here."""
 
     def _write(self, data: bytes) -> None:
-        """Write all of it, waiting for a reader who is slow. One who has gone ends the program."""
-        try:
-            while data:
-                try:
-                    data = data[os.write(self._stdout, data) :]
-                except BlockingIOError:
-                    select.select([], [self._stdout], [])
-        except OSError:
+        """Write all of it. A reader who has gone ends the program."""
+        if not written(self._stdout, data):
             self._interrupted()
 
     # -- input -----------------------------------------------------------------------------------
@@ -177,6 +171,19 @@ class _Input(FileDescriptor):
         """Nothing more will come."""
         super().connectionLost(reason)
         self._on_end()
+
+
+def written(fd: int, data: bytes) -> bool:
+    """Write all of it, waiting for a reader who is slow. Return whether there still is one."""
+    try:
+        while data:
+            try:
+                data = data[os.write(fd, data) :]
+            except BlockingIOError:
+                select.select([], [fd], [])
+    except OSError:
+        return False
+    return True
 
 
 def _hide(fd: int) -> list[Any] | None:

@@ -108,5 +108,9 @@ class Secure:
         )
 
 
+class Distrusted(Refusal):
+    """The server is not the one that it should be, or nobody can tell."""
+
+
 def _refusal(sentence: str) -> Refusal:
-    return Refusal(Code.SERVER_ERROR, sentence)
+    return Distrusted(Code.SERVER_ERROR, sentence)

@@ -26,6 +26,19 @@ def state_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-state")
 
 
+def config_of(folder: Path) -> Path:
+    """Return where a client that runs in `folder` has its settings."""
+    return folder.with_name(f"{folder.name}-config")
+
+
+def places_of(folder: Path) -> dict[str, str]:
+    """Return the environment variables of a client that runs in `folder`, and nowhere else."""
+    return {
+        "CHAT_CLIENT_STATE": str(state_of(folder)),
+        "CHAT_CLIENT_CONFIG": str(config_of(folder)),
+    }
+
+
 class Piped:
     """`chat-client` with pipes on both sides."""
 
@@ -36,7 +49,7 @@ class Piped:
             CLIENT_CODE,
             arguments,
             folder,
-            environment(CHAT_CLIENT_STATE=str(state_of(folder))),
+            environment(**places_of(folder)),
             typed=True,
         )
         self.output = Output(self.process.stdout)
@@ -123,9 +136,7 @@ class OnTerminal:
             CLIENT[0],
             [*CLIENT[1:], *arguments],
             cwd=str(folder),
-            env=environment(
-                **{"TERM": "xterm-256color", "CHAT_CLIENT_STATE": str(state_of(folder))} | variables
-            ),
+            env=environment(**{"TERM": "xterm-256color", **places_of(folder)} | variables),
             dimensions=size,
             timeout=PATIENCE,
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from chatservice.client.asking import could_be_room
-from chatservice.client.person import own_help
+from chatservice.client.person import OWN_HELP, STAYING_HELP, own_help
 
 
 @pytest.mark.parametrize("line", ["lab", " lab ", "2", "nowhere", "Überraum", "hello"])
@@ -30,5 +30,16 @@ def test_help_of_another_command_is_the_servers():
     assert shown[1].startswith("/put PATH")
     assert own_help(("/join ROOM - moves", "  ROOM - its name")) == [
         "/join ROOM - moves",
+        "  ROOM - its name",
+    ]
+
+
+def test_help_where_one_may_be_in_several_rooms():
+    """To join and to leave are told of as they are there, with their arguments as ever."""
+    lines = ("/join ROOM - moves", "/leave - leaves", "/who - lists")
+    shown = own_help(lines, OWN_HELP | STAYING_HELP)
+    assert shown == [STAYING_HELP["/join"], STAYING_HELP["/leave"], "/who - lists"]
+    assert own_help(("/join ROOM - moves", "  ROOM - its name"), STAYING_HELP) == [
+        STAYING_HELP["/join"],
         "  ROOM - its name",
     ]

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from chatservice.client.statuses import Status
 from tests.client.driving import Piped
 from tests.running import CLIENT, PATIENCE, environment
 
@@ -239,11 +240,11 @@ def test_a_private_message_waits_and_carries_its_time(server, connect, piped):
 
 
 def test_a_server_that_is_not_there(tmp_path, server, piped):
-    """One sentence, and status 1."""
+    """One sentence, and a status of its own."""
     server.stop()
     client = piped(server, "anna")
     shown = client.finish()
-    assert client.wait() == 1
+    assert client.wait() == Status.UNAVAILABLE
     assert len(shown) == 1
     assert "cannot be reached" in shown[0]
 
@@ -261,7 +262,7 @@ def test_something_else_than_a_chat_server(tmp_path, server, piped):
     server.port = listening.getsockname()[1]
     client = piped(server, "anna")
     assert any("not a chat server" in line for line in client.finish())
-    assert client.wait() == 1
+    assert client.wait() == Status.PROTOCOL
     listening.close()
 
 

@@ -1,0 +1,104 @@
+"""Reading a log entry by entry, for a program that takes its time."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from chatservice.entries import Entry
+
+AHEAD = 1000
+"""Entries held in memory for a program that is slower than the room. What is more is read from the
+server once it has dealt with those."""
+
+Page = Callable[[int], Awaitable[Sequence[tuple[int, Entry]]]]
+"""Returns the first entries behind a position, `AHEAD` of them if there are as many."""
+
+
+class Follower:
+    """An asynchronous iterator over the entries of a log, each with its position: in their order
+    and once, from when it is `opened`. What is not in memory comes from `page`; where there is
+    none, all that is told is held there. `position` is that of the entry that was taken last.
+    """
+
+    def __init__(self, page: Page | None) -> None:
+        self.position = 0
+        self._page = page
+        self._newest = 0
+        self._ahead: deque[tuple[int, Entry]] = deque()
+        self._behind = False
+        self._waiting: Deferred[None] | None = None
+        self._over = False
+        self._why: BaseException | None = None
+
+    def opened(self, position: int, newest: int) -> None:
+        """Begin behind `position`, in a log whose last one is `newest` so far."""
+        self.position, self._newest = position, newest
+        self._behind = self._page is not None and newest > position
+        self._wake()
+
+    def tell(self, position: int, entry: Entry) -> None:
+        """Something new is in the log."""
+        self._newest = max(self._newest, position)
+        if self._page is not None and len(self._ahead) >= AHEAD:
+            self._behind = True
+        if not self._behind:
+            self._ahead.append((position, entry))
+        self._wake()
+
+    def end(self, why: BaseException | None = None) -> None:
+        """Nothing more will come. When all that is there was taken, `why` is raised; without it the
+        iterator is exhausted."""
+        if not self._over:
+            self._over, self._why = True, why
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def __aiter__(self) -> "Follower":
+        return self
+
+    async def __anext__(self) -> tuple[int, Entry]:
+        """Return the next entry and its position."""
+        while True:
+            while self._ahead:
+                position, entry = self._ahead.popleft()
+                if position > self.position:
+                    self.position = position
+                    return position, entry
+            if self._over:
+                raise self._why or StopAsyncIteration
+            if self._behind and self._page is not None:
+                await self._read(self._page)
+            else:
+                self._waiting = Deferred()
+                await self._waiting
+
+    async def _read(self, page: Page) -> None:
+        """Read on from the server, until there is nothing that was not seen."""
+        asked_at = self._newest
+        entries = await page(self.position)
+        self._ahead.extend(entries)
+        last = entries[-1][0] if entries else self.position
+        if last >= self._newest:
+            self._behind = False
+        elif len(entries) < AHEAD and self._newest == asked_at:
+            self._behind = False  # what was there then is not kept any more
+
+
+def each(follower: Follower, call: Callable[[int, Entry], Any]) -> "Deferred[None]":
+    """Call `call` with each position and entry that comes, the next one when its result, which may
+    be awaitable, is there. The Deferred fails with what it raised, or when nothing more can come;
+    to cancel it ends that."""
+    return Deferred.fromCoroutine(_each(follower, call))
+
+
+async def _each(follower: Follower, call: Callable[[int, Entry], Any]) -> None:
+    async for position, entry in follower:
+        result = call(position, entry)
+        if isinstance(result, Awaitable):
+            await result

@@ -1,0 +1,54 @@
+"""Where a password comes from, if not from the command line, where all could see it: a file, the
+environment, or who sits at the terminal."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from chatservice.client.plain import Plain
+from chatservice.client.screen import InputEnded
+from chatservice.errors import Code, Refusal
+
+VARIABLE = "CHAT_PASSWORD"
+"""The environment variable that may hold a password."""
+
+TERMINAL = "/dev/tty"
+"""The terminal that the program runs on, wherever its input comes from (POSIX)."""
+
+
+class Unreadable(Refusal):
+    """The file that the password is to come from cannot be read."""
+
+
+def given(file: str | None) -> str | None:
+    """Return the password that stands in the first line of `file`, if one is named, or else in the
+    environment; None if there is none. Raises `Unreadable`."""
+    if file is None:
+        return os.environ.get(VARIABLE) or None
+    try:
+        lines = Path(file).read_text().splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise Unreadable(Code.BAD_ARGUMENT, f"{file} cannot be read ({reason}).") from None
+    if not lines or not lines[0]:
+        raise Unreadable(
+            Code.BAD_ARGUMENT, f"The first line of {file} is empty; put a password there."
+        )
+    return lines[0]
+
+
+async def asked(reactor: Any, prompt: str) -> str | None:
+    """Return what is typed on the terminal, unseen; None if there is no terminal, or nothing is."""
+    try:
+        terminal = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return None
+    screen = Plain(reactor, terminal, terminal)
+    screen.start(lambda: None)
+    try:
+        return await screen.line(prompt, hidden=True) or None
+    except InputEnded:
+        return None
+    finally:
+        await screen.close()
+        os.close(terminal)

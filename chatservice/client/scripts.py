@@ -1,0 +1,254 @@
+"""What the program does for a script: one thing, and then it ends with a status that tells.
+
+Nothing but what was asked for is written to standard output. Why it was not done stands on standard
+error, and what a person might want to know meanwhile, if that is a terminal.
+"""
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+
+from chatservice import names
+from chatservice.client import passwords
+from chatservice.client.absence import Absence
+from chatservice.client.asking import DEFAULT_HOST, DEFAULT_PORT
+from chatservice.client.connection import Lost
+from chatservice.client.conversation import INBOX
+from chatservice.client.downloads import from_here
+from chatservice.client.library import Client, connect
+from chatservice.client.options import Options
+from chatservice.client.passwords import Unreadable
+from chatservice.client.plain import written
+from chatservice.client.settings import Settings, filled_in
+from chatservice.client.statuses import Status, status_of
+from chatservice.client.uploads import opened
+from chatservice.client.wrapping import shortened
+from chatservice.entries import Entry
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import jsonlines, shown, typed
+
+GOODBYE_SECONDS = 2.0
+"""How long it waits for the server to have said goodbye: what was asked for is done by then."""
+
+STDIN = "-"
+"""What stands for standard input."""
+
+
+class Ended(Exception):
+    """It ends, with a status, and a sentence where there is something to say."""
+
+    def __init__(self, status: Status, sentence: str = "") -> None:
+        super().__init__(status, sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+class Script:
+    """One run of the program that does what `options.action` says."""
+
+    def __init__(self, reactor: Any, options: Options, settings: Settings) -> None:
+        self._reactor = reactor
+        self._options = options
+        self._settings = settings
+        self._working: Deferred[None] | None = None
+        self._away = False
+        self._watched = os.isatty(2)
+        self._bar = False
+
+    def interrupt(self) -> None:
+        """End at once."""
+        if self._working is not None:
+            self._reactor.callLater(0, self._working.cancel)
+
+    async def run(self) -> int:
+        """Do it. Return the exit status."""
+        self._working = Deferred.fromCoroutine(self._do())
+        try:
+            await self._working
+        except Ended as end:
+            status, sentence = end.status, end.sentence
+        except (Refusal, Lost) as error:
+            status = status_of(error)
+            sentence = error.sentence if isinstance(error, Refusal) else str(error)
+        except CancelledError:
+            status, sentence = self._interrupted(), ""
+            if self._away:
+                status, sentence = Status.UNAVAILABLE, "The server does not come back."
+        else:
+            status, sentence = Status.DONE, ""
+        self._show_progress("")
+        if sentence:
+            written(2, f"chat-client: {names.clean(sentence)}\n".encode())
+        return status
+
+    def _interrupted(self) -> Status:
+        """Who follows a room ends that by an interruption, and has what was asked for."""
+        return Status.DONE if self._options.follow else Status.INTERRUPTED
+
+    async def _do(self) -> None:
+        text, path = self._text(), self._file()
+        client = await self._arrive()
+        watching = Absence(self._reactor, client.session, self._alone)
+        watching.watch()
+        try:
+            await self._act(client, text, path)
+        finally:
+            watching.stop()
+            await self._leave(client)
+
+    def _alone(self) -> None:
+        if not self._options.follow:
+            self._away = True
+            self.interrupt()
+
+    async def _leave(self, client: Client) -> None:
+        closing = client.close()
+        closing.addTimeout(GOODBYE_SECONDS, self._reactor)
+        with suppress(Lost, CancelledError, TimeoutError):
+            await closing
+
+    # -- what there is to do ---------------------------------------------------------------------
+
+    async def _act(self, client: Client, text: str, path: Path) -> None:
+        options = self._options
+        room = options.room or names.LOBBY
+        if options.say is not None and options.to is not None:
+            await client.msg(options.to, text)
+        elif options.say is not None:
+            await client.say(room, text)
+        elif options.put is not None:
+            await client.put(path, room=None if options.to else room, to=options.to)
+        elif options.get is not None:
+            place = await client.get(await self._shelf(client), options.get, self._folder())
+            self._write(os.fsencode(from_here(place)) + b"\n")
+        elif options.follow:
+            await self._follow(client, room)
+        elif options.who:
+            self._list(await client.who(room), lambda it: (it.name, it.away))
+        else:
+            self._list(await client.rooms(), lambda it: (it.room, str(it.users), it.topic))
+
+    def _text(self) -> str:
+        """Return what is to be said, if something is."""
+        if self._options.say != STDIN:
+            return self._options.say or ""
+        try:
+            text = typed.decode(sys.stdin.buffer.read()).removesuffix("\n")
+        except Refusal as refusal:
+            raise Ended(Status.DATA, refusal.sentence) from None
+        if not text.strip():
+            raise Ended(Status.DATA, "There is nothing on standard input to say.")
+        return text
+
+    def _file(self) -> Path:
+        """Return the path of what is to be sent, which can be read, if something is."""
+        path = Path(self._options.put or "")
+        if self._options.put is not None:
+            try:
+                opened(path).close()
+            except Refusal as refusal:
+                raise Ended(Status.NO_INPUT, refusal.sentence) from None
+        return path
+
+    def _folder(self) -> str:
+        return self._options.downloads or "."
+
+    async def _shelf(self, client: Client) -> str:
+        """Return the room whose shelf is meant; `@` is one's own."""
+        room = self._options.room or names.LOBBY
+        return room if room == INBOX else await client.join(room)
+
+    async def _follow(self, client: Client, room: str) -> None:
+        if room != INBOX:
+            room = await client.join(room)
+        async for position, entry in client.follow(room, self._options.after):
+            self._write(self._rendered(position, entry, room))
+
+    def _rendered(self, position: int, entry: Entry, room: str) -> bytes:
+        if self._options.json:
+            return jsonlines.line(jsonlines.entry_fields(position, entry, room))
+        return shown.replayed(position, entry.alone(), room)
+
+    def _list(self, rows: Iterable[Any], columns: Callable[[Any], Iterable[str]]) -> None:
+        """Print rows: their columns with tabs between, or all there is of each as an object."""
+        for row in rows:
+            if self._options.json:
+                text = json.dumps(asdict(row), ensure_ascii=False)
+            else:
+                text = "\t".join(columns(row)).rstrip("\t")
+            self._write(f"{names.clean(text)}\n".encode())
+
+    def _write(self, data: bytes) -> None:
+        if not written(1, data):  # nobody reads it any more
+            raise Ended(Status.DONE)
+
+    # -- arriving --------------------------------------------------------------------------------
+
+    async def _arrive(self) -> Client:
+        options = self._completed()
+        host, port = options.host or DEFAULT_HOST, options.port or int(DEFAULT_PORT)
+        name = options.name or _login()
+        try:
+            password = passwords.given(options.password_file)
+        except Unreadable as refusal:
+            raise Ended(Status.NO_INPUT, refusal.sentence) from None
+        while True:
+            try:
+                return await connect(
+                    *(name, host, port),
+                    password=password,
+                    tls=options.tls,
+                    trust=options.trust,
+                    told=self._tell,
+                    progress=self._show_progress,
+                    reactor=self._reactor,
+                )
+            except Refusal as refusal:
+                if refusal.code is not Code.PASSWORD_NEEDED or password is not None:
+                    raise
+                password = await self._ask(f"Password of {name}: ")
+                if password is None:
+                    raise
+
+    def _completed(self) -> Options:
+        """Return the options, with what they leave out taken from the settings."""
+        if self._options.host is not None:
+            return self._options
+        try:
+            servers = self._settings.servers()
+        except Refusal as refusal:
+            raise Ended(Status.CONFIG, refusal.sentence) from None
+        return filled_in(self._options, servers)
+
+    async def _ask(self, prompt: str) -> str | None:
+        return await passwords.asked(self._reactor, prompt)
+
+    # -- what is shown meanwhile -----------------------------------------------------------------
+
+    def _tell(self, sentence: str) -> None:
+        if self._watched:
+            self._show_progress("")
+            written(2, f"{sentence}\n".encode())
+
+    def _show_progress(self, lines: str) -> None:
+        """Show how the transfer stands, on one line that is written over."""
+        if self._watched and (lines or self._bar):
+            line = shortened(names.clean(lines).partition("\n")[0], 79)
+            written(2, f"\r\x1b[K{line}".encode())
+            self._bar = bool(lines)
+
+
+def _login() -> str:
+    """Return the name that one has on this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise Ended(Status.USAGE, "Who are you? Give a NAME.") from None

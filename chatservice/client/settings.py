@@ -1,0 +1,108 @@
+"""Where one was, and as whom: remembered in the user's settings, so that next time nothing needs to
+be said. Never a password.
+
+It is a file in JSON, which people may edit: `{"servers": [...]}`, the one used last first. Each has
+`host`, `port`, `name`, and if it is so `room`, `tls` and `trust`.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from platformdirs import user_config_dir
+
+from chatservice.client.options import Options
+from chatservice.client.writing import write_whole
+from chatservice.errors import Code, Refusal
+
+VARIABLE = "CHAT_CLIENT_CONFIG"
+"""The environment variable that names another folder."""
+
+SERVERS = 20
+"""How many are remembered: more than anybody goes to, and few enough to look at."""
+
+
+def settings_folder() -> Path:
+    """Return where settings are."""
+    return Path(os.environ.get(VARIABLE) or user_config_dir("chat-client"))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server where one was, as whom, in which room, and how one knows it."""
+
+    host: str
+    port: int
+    name: str
+    room: str | None = None
+    tls: bool = False
+    trust: str | None = None
+
+    def __post_init__(self) -> None:
+        right = {"host": str, "port": int, "name": str, "tls": bool}
+        wrong = [it for it, kind in right.items() if type(getattr(self, it)) is not kind]
+        wrong += [it for it in ("room", "trust") if not isinstance(getattr(self, it), str | None)]
+        if wrong:
+            raise ValueError(f"{wrong[0]} of a server is of another kind")
+
+
+class Settings:
+    """What is remembered in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "settings.json"
+
+    def servers(self) -> list[Server]:
+        """Return where one was, the last one first. Raises `Refusal` for a file that cannot be
+        understood."""
+        try:
+            text = self.path.read_text()
+            return [Server(**each) for each in json.loads(text)["servers"]]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            why = "it has no servers" if isinstance(error, KeyError) else str(error)
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"The settings in {self.path} cannot be understood ({why}); correct the file, or "
+                "take it away.",
+            ) from None
+
+    def remember(self, server: Server) -> None:
+        """Put a server first. Raises `Refusal`; then the file is as it was."""
+        others = [
+            it
+            for it in self.servers()
+            if (it.host, it.port, it.name) != (server.host, server.port, server.name)
+        ]
+        rows = [
+            {key: value for key, value in asdict(it).items() if value not in (None, False)}
+            for it in [server, *others][:SERVERS]
+        ]
+        try:
+            write_whole(self.path, json.dumps({"servers": rows}, indent=2) + "\n")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise Refusal(
+                Code.NOT_STORED, f"The settings in {self.path} cannot be written ({reason})."
+            ) from None
+
+
+def filled_in(options: Options, servers: Sequence[Server]) -> Options:
+    """Return options with what they leave out taken from where one was last, as that name if one is
+    given. Options that name a host, or want to be asked, are complete as they are."""
+    if options.host is not None or options.ask or not servers:
+        return options
+    it = next((it for it in servers if options.name in (None, it.name)), servers[0])
+    same = options.name in (None, it.name)
+    return replace(
+        options,
+        name=options.name or it.name,
+        host=it.host,
+        port=it.port,
+        room=options.room or (it.room if same else None),
+        tls=options.tls or it.tls or it.trust is not None,
+        trust=options.trust or it.trust,
+    )

@@ -1,0 +1,112 @@
+"""Makes the manual page of `chat-client` of its parser, its exit statuses and the sections below.
+
+The page is in the language of man(7). `docs/generate.py` writes it.
+"""
+
+import argparse
+import re
+from collections.abc import Iterator
+
+from chatservice import __version__
+from chatservice.client.options import make_parser
+from chatservice.client.passwords import VARIABLE as PASSWORD
+from chatservice.client.settings import VARIABLE as CONFIG
+from chatservice.client.statuses import MEANINGS
+from chatservice.client.unfinished import VARIABLE as STATE
+
+PLAIN_WORDS = re.compile(r"--?[a-z][a-z-]*|\b[A-Z][A-Z]+\b")
+"""What stands out: options, and what is to be replaced."""
+
+ENVIRONMENT = {
+    PASSWORD: "Your password, or a token, if --password-file does not name a file with it.",
+    CONFIG: "The folder of the settings, in place of the usual one.",
+    STATE: "The folder in which unfinished transfers and certificates are remembered, in place of "
+    "the usual one.",
+    "NO_COLOR": "If it is set, nothing is coloured.",
+}
+
+FILES = {
+    "~/.config/chat-client/settings.json": "Where you were, and as whom, the last place first. It "
+    "may be edited. One that cannot be understood is named, and left as it is.",
+    "~/.local/state/chat-client/": "Unfinished transfers, and the certificates of servers.",
+}
+
+EXAMPLES = {
+    'chat-client deploy chat.example.org --room lab --say "build failed"': "Say something.",
+    "make 2>&1 | tail -n 20 | chat-client --room lab --say -": "Say what a program has to say, as "
+    "one message.",
+    "chat-client --room lab --put report.pdf": "Send a file to a room. Called again after it was "
+    "interrupted, it goes on where it stopped.",
+    "chat-client --room lab --follow --json --after 1812": "Read a room from position 1812 on, an "
+    "object a line, for ever; a broken connection is made again.",
+    'eval "$(chat-client --completion bash)"': "Complete options, here or in ~/.bashrc. For fish: "
+    "chat-client --completion fish | source",
+}
+
+
+def manual() -> str:
+    """Return the page."""
+    parser = make_parser()
+    return "".join(f"{line}\n" for line in _page(parser))
+
+
+def _page(parser: argparse.ArgumentParser) -> Iterator[str]:
+    yield '.\\" Made by docs/generate.py.'
+    yield f'.TH CHAT-CLIENT 1 "" "chatservice {__version__}" "User Commands"'
+    yield ".SH NAME"
+    yield "chat-client \\- talk and share files with those on a chat server"
+    yield ".SH SYNOPSIS"
+    yield ".B chat-client"
+    yield _text("[OPTIONS] [NAME [HOST [PORT]]]")
+    yield ".SH DESCRIPTION"
+    for paragraph in (parser.description or "", *(parser.epilog or "").split("\n\n")):
+        yield ".PP"
+        yield _text(" ".join(paragraph.split()))
+    for group in parser._action_groups:
+        if group._group_actions:
+            yield f".SH {_heading(group.title or '')}"
+            for action in group._group_actions:
+                yield ".TP"
+                yield _called(action)
+                yield _text((action.help or "").replace("%(default)s", str(action.default)) + ".")
+    yield from _listed("EXIT STATUS", {str(int(it)): f"{of}." for it, of in MEANINGS.items()})
+    yield from _listed("ENVIRONMENT", ENVIRONMENT)
+    yield from _listed("FILES", FILES)
+    yield from _listed("EXAMPLES", EXAMPLES)
+    yield ".SH SEE ALSO"
+    yield _text("docs/protocol.md tells of all commands, docs/bots.md of programs that talk.")
+
+
+def _heading(title: str) -> str:
+    known = {"positional arguments": "ARGUMENTS", "options": "OPTIONS"}
+    return known.get(title, title.upper())
+
+
+def _called(action: argparse.Action) -> str:
+    """Return how an option, or an argument, is written."""
+    value = action.metavar or "|".join(action.choices or ())
+    if not action.option_strings:
+        return f".I {_escaped(str(value))}"
+    names = ", ".join(f"\\fB{_escaped(it)}\\fR" for it in action.option_strings)
+    return names + (f" \\fI{_escaped(str(value))}\\fR" if action.nargs != 0 else "")
+
+
+def _listed(title: str, rows: dict[str, str]) -> Iterator[str]:
+    yield f".SH {title}"
+    for term, meaning in rows.items():
+        yield ".TP"
+        yield f"\\fB{_escaped(term)}\\fR"
+        yield _text(meaning)
+
+
+def _text(text: str) -> str:
+    """Return text with its options in bold, and what is to be replaced in italics."""
+
+    def marked(found: re.Match[str]) -> str:
+        return f"\\f{'B' if found[0].startswith('-') else 'I'}{found[0]}\\fR"
+
+    return PLAIN_WORDS.sub(marked, text.replace("\\", "\\e")).replace("-", "\\-")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")

@@ -1,0 +1,261 @@
+"""The library for a bot's author, in one process with the test, against a real server."""
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.threads import deferToThread
+
+from chatservice.client import Code, Kind, Lost, Refusal, connect
+from chatservice.client.following import AHEAD, Follower
+from chatservice.entries import Entry
+from tests.running import PATIENCE
+
+
+def in_time(waiting):
+    """Bound the time that something may take."""
+    from twisted.internet import reactor
+
+    return waiting.addTimeout(PATIENCE, reactor)
+
+
+@pytest.fixture
+def bot(server):
+    """Return a function that connects to the server, or to a network in front of it."""
+    clients = []
+
+    def start(name="bot", at=server, **more):
+        connecting = in_time(connect(name, "127.0.0.1", at.port, **more))
+        return connecting.addCallback(lambda client: clients.append(client) or client)
+
+    yield start
+    for client in clients:
+        pytest_twisted.blockon(client.close())
+
+
+@pytest.fixture
+def anna(server, connect):
+    """Return somebody in the lab, who waits in a thread of their own: what is awaited here needs
+    the reactor meanwhile."""
+    bare = connect(server, "anna")
+    bare.send("/join lab")
+    bare.expect("* You are in lab")
+    return lambda method, *args: deferToThread(getattr(bare, method), *args)
+
+
+async def taken(follower, count):
+    """Return the next so many entries of a follower: positions and texts."""
+    found = []
+    while len(found) < count:
+        position, entry = await in_time(Deferred.fromCoroutine(follower.__anext__()))
+        found.append((position, entry.text))
+    return found
+
+
+# -- talk ------------------------------------------------------------------------------------------
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_said_has_a_position(bot, anna):
+    """Once it is stored; the same key says it once; what is said at once keeps its order."""
+    client = await bot()
+    positions = [client.say("lab", "one"), client.me("lab", "waves"), client.say("LAB", "a\nb")]
+    assert [await each for each in positions] == [1, 2, 3]
+    assert await client.say("lab", "two", key="k") == 4
+    assert await client.say("lab", "two", key="k") == 4
+    assert await client.msg("anna", "psst") == 1
+    for line in ("bot: one", "~ bot waves", "bot: a", "bot: b", "bot: two", "bot -> you: psst"):
+        assert await anna("expect", line) == line
+    users = await client.who("lab")
+    assert sorted(user.name for user in users) == ["anna", "bot"]
+    assert [room.room for room in await client.rooms()] == ["lobby", "lab"]
+    assert (await client.ask("history", room="lab", limit=1)).entries[0][1].text == "two"
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_refused_says_why(bot, server):
+    """With a code for programs."""
+    client = await bot()
+    with pytest.raises(Refusal) as refused:
+        await client.say("nowhere", "hello")
+    assert refused.value.code is Code.NO_SUCH_ROOM
+    with pytest.raises(Refusal) as refused:
+        await client.say("lab", "x" * 10_000)
+    assert refused.value.code is Code.TOO_LONG
+    with pytest.raises(Refusal) as refused:
+        await bot()
+    assert refused.value.code is Code.NAME_TAKEN
+    with pytest.raises(Refusal) as refused:
+        await client.get("lab", "nothing")
+    assert refused.value.code is Code.NO_SUCH_FILE
+    assert await client.say("lab", "still here") == 1
+    await deferToThread(server.stop)
+    with pytest.raises(Lost, match="cannot be reached"):
+        await bot("other")
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_waits_when_one_leaves(bot, wire, server):
+    """What was said without a connection fails, and so does what is asked for later."""
+    net, broken = wire(server), Deferred()
+    client = await bot(
+        at=net, told=lambda it: it.startswith("Connection lost") and broken.callback(it)
+    )
+    await client.join("lab")
+    net.down = True
+    net.cut()
+    await in_time(broken)
+    saying = client.say("lab", "unheard")
+    await client.close()
+    with pytest.raises(Lost):
+        await saying
+    with pytest.raises(Lost):
+        await client.rooms()
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@pytest_twisted.ensureDeferred
+async def test_following_a_room(bot, anna):
+    """What comes, one's own too; and what is there already, behind a position."""
+    client = await bot()
+    now = client.follow("lab")
+    await client.say("lab", "one")
+    await anna("expect", "bot: one")
+    await anna("send", "two")
+    assert await taken(now, 2) == [(1, "one"), (2, "two")]
+    again = client.follow("lab", after=1)
+    await anna("send", "three")
+    assert await taken(again, 2) == [(2, "two"), (3, "three")]
+    assert await taken(now, 1) == [(3, "three")]
+    assert now.position == again.position == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_several_rooms_and_the_inbox(bot, anna):
+    """Each follower has its own."""
+    client = await bot()
+    lab, lobby, inbox = (client.follow(room) for room in ("lab", "lobby", "@"))
+    await client.say("lobby", "there")
+    await client.say("lab", "here")
+    await anna("expect", "bot: here")
+    await anna("send", "@bot psst")
+    assert await taken(lobby, 1) == [(1, "there")]
+    assert await taken(lab, 1) == [(1, "here")]
+    _, entry = await in_time(Deferred.fromCoroutine(inbox.__anext__()))
+    assert (entry.kind, entry.who, entry.text) == (Kind.PRIVATE, "anna", "psst")
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_is_slow_misses_nothing(bot, anna, server, wire):
+    """More comes than is held in memory, and the connection breaks in the middle of it."""
+    net = wire(server)
+    client = await bot(at=net)
+    follower = client.follow("lab")
+    await client.join("lab")
+    count = 2 * AHEAD + 100
+    await anna("send", *(f"message {n}" for n in range(count)), "/history 1")
+    await anna("expect", f"message {count - 1}")
+    await client.say("lab", "the end")
+    net.cut()
+    expected = [(n + 1, f"message {n}") for n in range(count)] + [(count + 1, "the end")]
+    assert await taken(follower, count + 1) == expected
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_function_that_is_called(bot, anna):
+    """With each entry, the next one when it is done; what it raises ends it, as does cancelling."""
+    client = await bot()
+    seen, going_on = [], Deferred()
+
+    def came(position, entry):
+        seen.append(entry.text)
+        if entry.text == "bad":
+            raise ValueError("bad")
+        return going_on if entry.text == "wait" else None
+
+    following = client.each("lab", came)
+    await client.say("lab", "wait")
+    await client.say("lab", "bad")
+    await client.who("lab")
+    assert seen == ["wait"]
+    going_on.callback(None)
+    with pytest.raises(ValueError, match="bad"):
+        await in_time(following)
+    assert seen == ["wait", "bad"]
+    following = client.each("lab", came)
+    following.cancel()
+    with pytest.raises(CancelledError):
+        await following
+    with pytest.raises(Refusal):
+        await client.each("nowhere", came)
+
+
+@pytest_twisted.ensureDeferred
+async def test_to_close_ends_following(bot):
+    """A loop over what comes is done then."""
+    client = await bot()
+    follower = client.follow("lab")
+    await client.say("lab", "last")
+    await client.close()
+    assert [entry.text async for _, entry in follower] == ["last"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_taken_away_is_not_waited_for():
+    """A log may end before what was told of it: the operator keeps only the newest entries."""
+    pages = []
+
+    async def page(after):
+        pages.append(after)
+        return ()
+
+    follower = Follower(page)
+    follower.opened(0, 5)
+    waiting = Deferred.fromCoroutine(follower.__anext__())
+    assert pages == [0]
+    follower.tell(6, Entry(Kind.MESSAGE, 0, "bob", "six"))
+    assert (await in_time(waiting))[0] == 6
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+@pytest_twisted.ensureDeferred
+async def test_files(bot, anna, tmp_path):
+    """To a room and to a user; fetched under another name where there is one of that name."""
+    client = await bot()
+    path = tmp_path / "report.pdf"
+    path.write_bytes(bytes(range(256)) * 1000)
+    await client.put(path, room="lab")
+    await anna("expect", "* bot shared report.pdf")
+    await client.put(path, to="anna")
+    await anna("expect", "* bot sent you report.pdf")
+    place = await client.get("lab", "report.pdf", tmp_path)
+    assert place != path
+    assert place.read_bytes() == path.read_bytes()
+    assert [it.name for it in await client.files("lab")] == ["report.pdf"]
+    with pytest.raises(Refusal):
+        await client.put(tmp_path / "nothing", room="lab")
+    with pytest.raises(TypeError):
+        client.put(path)
+
+
+@pytest_twisted.ensureDeferred
+async def test_to_close_ends_transfers(bot, server, wire, tmp_path):
+    """What came of one is found when it is asked for again."""
+    (server.files / "big.bin").write_bytes(bytes(20_000_000))
+    net = wire(server)
+    net.bytes_a_second = 5_000_000
+    client = await bot(at=net)
+    getting = client.get("lobby", "big.bin", tmp_path)
+    await deferToThread(net.wait_down, 2_000_000)
+    await client.close()
+    with pytest.raises((Lost, CancelledError)):
+        await getting
+    before = net.count_down
+    net.bytes_a_second = None
+    client = await bot(at=net)
+    place = await in_time(client.get("lobby", "big.bin", tmp_path))
+    assert place.stat().st_size == 20_000_000
+    assert net.count_down - before < 19_500_000

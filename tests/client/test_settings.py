@@ -1,0 +1,124 @@
+"""Where one was is remembered, so that the program alone is enough the second time."""
+
+import json
+
+import pytest
+
+from chatservice.client.options import parse
+from chatservice.client.settings import SERVERS, Server, Settings, filled_in
+from chatservice.errors import Refusal
+from tests.client.driving import OnTerminal, config_of
+
+LAB = Server("chat.example.org", 5556, "anna", "lab", True)
+HOME = Server("localhost", 5555, "otto")
+
+
+def test_the_last_place_comes_first(tmp_path):
+    """Each is there once, however often one was there, and not more than a few are."""
+    settings = Settings(tmp_path / "new")
+    assert settings.servers() == []
+    settings.remember(HOME)
+    settings.remember(LAB)
+    settings.remember(HOME)
+    assert settings.servers() == [HOME, LAB]
+    for port in range(1, SERVERS + 5):
+        settings.remember(Server("elsewhere", port, "anna"))
+    assert len(settings.servers()) == SERVERS
+    assert settings.path.parent.stat().st_mode & 0o077 == 0  # it is for nobody else
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not JSON",
+        "[]",
+        "{}",
+        '{"servers": 1}',
+        '{"servers": [{"host": "x"}]}',
+        '{"servers": [{"host": "x", "port": "5555", "name": "anna"}]}',
+        '{"servers": [{"host": "x", "port": 1, "name": "anna", "room": 3}]}',
+        '{"servers": [{"host": "x", "port": 1, "name": "anna", "what": 3}]}',
+        "\udcff",
+    ],
+)
+def test_a_file_that_somebody_broke(tmp_path, text):
+    """It is named in a sentence, and left as it is."""
+    settings = Settings(tmp_path)
+    settings.path.write_bytes(text.encode(errors="surrogateescape"))
+    before = settings.path.read_bytes()
+    with pytest.raises(Refusal, match=r"settings\.json cannot be understood"):
+        settings.servers()
+    with pytest.raises(Refusal, match=r"settings\.json cannot be understood"):
+        settings.remember(LAB)
+    assert settings.path.read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    """That is said in a sentence, too."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refusal, match="settings"):
+        Settings(tmp_path / "file" / "settings").remember(LAB)
+
+
+def test_what_is_left_out_is_filled_in():
+    """All of it; or the place of the name that is given; and nothing where a host is given."""
+    servers = [LAB, HOME]
+    assert (it := filled_in(parse([]), servers)).name == "anna"
+    assert (it.host, it.port, it.room, it.tls) == ("chat.example.org", 5556, "lab", True)
+    assert filled_in(parse(["--room", "den"]), servers).room == "den"
+    assert (it := filled_in(parse(["otto"]), servers)).host == "localhost"
+    assert (it.room, it.tls) == (None, False)
+    assert (it := filled_in(parse(["carl"]), servers)).host == "chat.example.org"
+    assert (it.name, it.room) == ("carl", None)
+    for line in (["anna", "elsewhere"], ["--ask"]):
+        assert filled_in(parse(line), servers) == parse(line)
+    assert filled_in(parse([]), []) == parse([])
+
+
+def test_the_program_alone_is_enough_the_second_time(server, tmp_path):
+    """It says where it goes, and is in the room where one was; no password is in the file."""
+    folder = tmp_path / "terminal"
+    client = OnTerminal(folder, "anna", "127.0.0.1", str(server.port), "--room", "lab")
+    try:
+        client.see("* You are in lab, alone for now.")
+        client.type("/register sesame")
+        client.see_in("anna is your name from now on")
+        client.press("\x04")
+        assert client.wait() == 0
+    finally:
+        client.kill()
+    text = (config_of(folder) / "settings.json").read_text()
+    assert json.loads(text)["servers"] == [
+        {"host": "127.0.0.1", "port": server.port, "name": "anna", "room": "lab"}
+    ]
+    client = OnTerminal(folder)
+    try:
+        client.see(f"* Going to 127.0.0.1:{server.port} as anna; --ask asks.")
+        client.until(lambda it: it.bottom == "Password:", "the question for the password")
+        client.type("sesame")
+        client.see("* You are in lab, alone for now.")
+    finally:
+        client.kill()
+
+
+def test_a_broken_file_is_told_of_and_not_written_over(server, tmp_path):
+    """What the settings do not tell is asked for, and the file stays."""
+    folder = tmp_path / "terminal"
+    place = config_of(folder) / "settings.json"
+    place.parent.mkdir()
+    place.write_text("{broken")
+    client = OnTerminal(folder)
+    try:
+        client.see_in("! The settings in")
+        client.see("Your name:")
+        client.type("anna")
+        client.see("Host [localhost]:")
+        client.type("127.0.0.1")
+        client.see("Port [5555]:")
+        client.type(str(server.port))
+        client.see("* You are anna.")
+        client.press("\x03")
+        assert client.wait() == 0
+    finally:
+        client.kill()
+    assert place.read_text() == "{broken"
