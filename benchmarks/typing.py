@@ -123,13 +123,11 @@ def delays(client: Client, count: int) -> list[float]:
     return taken
 
 
-def measure(rate: int, count: int, folder: Path) -> list[float]:
-    """Return the delays of so many keys, in seconds, beside so many messages a second."""
-    here, there = machine.cores()
-    with peers.running(peers.PEERS["chatservice"], folder, here, [ROOM]) as server:
-        os.sched_setaffinity(0, {there})
+def measure(rate: int, count: int, folder: Path, core: int) -> None:
+    """Print the delays of so many keys beside so many messages a second, of a server on `core`."""
+    with peers.running(peers.PEERS["chatservice"], folder, core, [ROOM]) as server:
         client = Client(server.port, folder)
-        client.until("What you type is said")
+        client.until(f"You are in {ROOM}")
         stop = threading.Event()
         talking = threading.Thread(target=talk, args=(server.port, rate, stop))
         if rate:
@@ -144,7 +142,6 @@ def measure(rate: int, count: int, folder: Path) -> list[float]:
             talking.join()
         client.close()
     print(f"{rate:5} messages/s: {_summary(taken)}; the client used {used:.0%} of a core")
-    return taken
 
 
 def _summary(taken: list[float]) -> str:
@@ -160,10 +157,12 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=500, help="messages a second [%(default)s]")
     parser.add_argument("--keys", type=int, default=300, help="keys to press [%(default)s]")
     options = parser.parse_args()
+    here, there = machine.cores()
+    os.sched_setaffinity(0, {there})  # the client and its terminal share what the server has not
     with machine.alone():
         for rate in (0, options.rate):
             with tempfile.TemporaryDirectory() as folder:
-                measure(rate, options.keys, Path(folder))
+                measure(rate, options.keys, Path(folder), here)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def style(depth: ColorDepth) -> Style:
         "here": "reverse",
         "unread": "bold",
         "bar": grey,
-        "completion-toolbar": "noreverse",
+        "completion-toolbar": "bg:default fg:default",
         "completion-toolbar.completion": grey,
         "completion-toolbar.completion.current": "reverse",
         "completion-toolbar.arrow": "bold",

@@ -23,9 +23,8 @@ from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle
 from prompt_toolkit.widgets import CompletionsToolbar, SearchToolbar
 
+from chatservice.client.waiting import PROMPT
 from chatservice.client.wrapping import Fragments, width, wrapped
-
-PROMPT = "> "
 
 MOST_ROWS = 8
 """Rows of input that are seen at once; a longer one scrolls."""

@@ -17,11 +17,11 @@ from chatservice.client.cursor import News, Unread
 from chatservice.client.drawing import Drawing, Output
 from chatservice.client.look import Look
 from chatservice.client.progress import Progress
-from chatservice.client.region import PROMPT, Region
+from chatservice.client.region import Region
 from chatservice.client.screen import InputEnded, Standing
 from chatservice.client.typedhistory import TypedHistory
 from chatservice.client.unfinished import state_folder
-from chatservice.client.waiting import Waiting
+from chatservice.client.waiting import PROMPT, Waiting
 from chatservice.client.wrapping import Fragments
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed

@@ -8,6 +8,9 @@ from chatservice.grammar.commands import Request
 MOST_SHOWN = 3
 """How much of it is seen at once."""
 
+PROMPT = "> "
+"""What stands before a line that is typed."""
+
 _KINDS = {"say": Kind.MESSAGE, "me": Kind.ACTION, "msg": Kind.PRIVATE}
 
 
@@ -29,7 +32,7 @@ class Waiting:
         if request is None:
             return []
         if not stored:
-            return self._look.echo("> ", request.args["text"])
+            return self._look.echo(PROMPT, _typed(request))
         kind = _KINDS[request.command.name]
         return self._look.own(request.args["text"], kind, request.args.get("to"))
 
@@ -43,3 +46,14 @@ class Waiting:
         if len(waiting) > MOST_SHOWN:
             rows += self._look.waiting(f"and {len(waiting) - MOST_SHOWN} more")
         return rows
+
+
+def _typed(request: Request) -> str:
+    """Return what says that, as it can be typed again."""
+    text: str = request.args["text"]
+    match request.command.name:
+        case "me":
+            return f"/me {text}"
+        case "msg":
+            return f"@{request.args['to']} {text}"
+    return text

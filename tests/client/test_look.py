@@ -153,6 +153,8 @@ def test_what_waits_is_shown_as_waiting_until_it_is_stored():
     ]
     assert rows(waiting.settled("key0", True)) == ["17:30 anna: line 0"]
     assert rows(waiting.settled("key1", False)) == ["> line 1"]
+    waiting.add("p", Request(COMMANDS["msg"], {"to": "bob", "text": "psst"}))
+    assert rows(waiting.settled("p", False)) == ["> @bob psst"]
     assert rows(waiting.rows(["/who"]))[-1] == "(waits) and 1 more"
 
 
