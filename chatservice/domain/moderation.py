@@ -131,13 +131,14 @@ class Moderation:
             room.rules.drop(each.what, each.whom)
         room.rules.add(rule)
         for_ = f"for {duration((until - now) / 1000)}" if until else ""
-        await self._did(session, room, _DONE[what], name, " ".join(filter(None, (for_, why))))
+        await self._did(session, room, _DONE[what], name, ": ".join(filter(None, (for_, why))))
 
     async def undo(self, session: Session, room: Room, what: What, whom: str) -> None:
         """Let a ban, or the like, hold no longer."""
         key = range_of(whom) if is_range(whom) else names.key(whom[: limits.LINE_BYTES])
         user = self._people.by_key.get(key)
-        if user is not None and user.guest and room.guests.get(user.guest) is what:
+        held = room.guests.get(user.guest) if user is not None else None
+        if user is not None and held is not None and held[0] is what:
             del room.guests[user.guest]
             await self._did(session, room, _UNDONE[what], user.name, "")
             return
@@ -163,7 +164,7 @@ class Moderation:
                     Code.NOT_ALLOWED,
                     f"{user.name} is a guest, who may be gone tomorrow; they are to /register.",
                 )
-            room.guests[user.guest] = what
+            room.guests[user.guest] = what, by.name
             await self._did(session, room, _DONE[what], user.name, "")
             return
         account, _ = await self._people.addressee(whom)
@@ -173,7 +174,7 @@ class Moderation:
         for each in former:
             room.rules.drop(each.what, each.whom)
         if what is What.OWNER:
-            room.guests = {it: held for it, held in room.guests.items() if held is not what}
+            room.guests = {it: held for it, held in room.guests.items() if held[0] is not what}
         room.rules.add(rule)
         await self._did(session, room, _DONE[what], account.name, "")
 
@@ -182,9 +183,9 @@ class Moderation:
         registered."""
         now = self._now()
         for room in self._rooms.by_key.values():
-            what = room.guests.pop(guest, None)
-            if what is not None:
-                rule = Rule(what, user.key, 0, user.name, now)
+            held = room.guests.pop(guest, None)
+            if held is not None:
+                rule = Rule(held[0], user.key, 0, held[1], now)
                 room.rules.add(rule)
                 await self._store.rule(room.number, [rule])
 
@@ -211,7 +212,8 @@ class Moderation:
         frozen: bool | None = None,
         slow: int | None = None,
     ) -> None:
-        """Change how a room is; what is None stays. With an `access`, so is its `password` that."""
+        """Change how a room is, which `did` tells: a command's name, and what it was given. What is
+        None stays. With an `access`, so is its `password` that."""
         if room is self._rooms.lobby and access is not None and (access, password) != _OPEN:
             raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays open.")
         new = (
@@ -222,7 +224,8 @@ class Moderation:
         )
         await self._store.set(room.number, *new)
         room.password, room.access, room.frozen, room.slow = new
-        await self._did(session, room, did, "", "")
+        what, _, how = did.partition(" ")
+        await self._did(session, room, what, "", how)
         if room.access is Access.CLOSED:
             for user in tuple(room.users()):
                 if self._rights.rank(user, room) is None:

@@ -15,7 +15,8 @@ class Room:
 
     `frozen` says whether only who moderates it speaks, `slow` how many seconds a user waits from
     one message to the next; `spoke` is when, in milliseconds, they did last. `guests` says what
-    guests own or moderate it, by `User.guest`: nobody else can come to have that number.
+    guests own or moderate it, by `User.guest` (nobody else can come to have that number), and who
+    made it so.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Room:
         self.frozen = frozen
         self.slow = slow
         self.rules = Rules(rules)
-        self.guests: dict[int, What] = {}
+        self.guests: dict[int, tuple[What, str]] = {}
         self.spoke: dict[str, int] = {}
         self.log = log
         self.alone = (self,)  # what those are in who are here and nowhere else: one tuple for all

@@ -186,8 +186,8 @@ class Rights:
                 if room.rules.find(what, user.key, self._now()):
                     return role
             return None
-        what_ = room.guests.get(user.guest)
-        return _RANKS[what_] if what_ is not None else None
+        held = room.guests.get(user.guest)
+        return _RANKS[held[0]] if held is not None else None
 
     def ban(self, user: User, room: Room) -> Any:
         """Return the rule that keeps a user out of a room, or None."""

@@ -115,7 +115,7 @@ class Rooms:
         owner = by.name if by is not None and by.registered else None
         room = self._add(await self._store.create(name, hashed, self._now(), owner))
         if by is not None and by.guest:
-            room.guests[by.guest] = What.OWNER
+            room.guests[by.guest] = What.OWNER, by.name
         maker = by.name if by is not None else "the operator"
         self._report("{user} made room {room}", user=maker, room=room.name)
         return room

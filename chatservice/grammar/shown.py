@@ -110,28 +110,44 @@ def event(it: events.Event) -> bytes:
         case events.Renamed(who=who, name=name):
             text = f"{who} is now called {name}"
         case events.Moderated(who=who, what=what, user=user, text=why):
-            text = " ".join(filter(None, (_DID.get(what, what).format(who=who, user=user), why)))
+            text = f"{who} {_moderated(what, user, why)}"
         case events.Notice(text=text):
             pass
     return f"* {text}\n".encode()
 
 
+def _moderated(what: str, user: str, why: str) -> str:
+    """Return what a moderator did. A newer server may tell of what this version does not know."""
+    if what == "slow" and why.isdecimal():
+        return _SLOW.format(duration(int(why))) if int(why) else "lets everybody speak at any time"
+    if what == "access":
+        access, _, more = why.partition(" ")
+        return " ".join(filter(None, (_OPENED.get(access, f"made the room {access}"), more)))
+    did = _DID[what].format(user=user) if what in _DID else f"{what} {user}".rstrip()
+    return f"{did} {why}" if why.startswith("for ") else ": ".join(filter(None, (did, why)))
+
+
 _DID = {
-    "kick": "{who} put {user} out",
-    "ban": "{who} banned {user}",
-    "unban": "{who} lets {user} in again",
-    "mute": "{who} muted {user}",
-    "unmute": "{who} lets {user} speak again",
-    "freeze": "{who} lets only moderators speak",
-    "unfreeze": "{who} lets everybody speak again",
-    "invite": "{who} invited {user}",
-    "uninvite": "{who} takes the invitation of {user} back",
-    "op": "{who} made {user} a moderator",
-    "deop": "{who} took it from {user} to moderate",
-    "owner": "{who} gave the room to {user}",
-    "close": "{who} closed the room",
+    "kick": "put {user} out",
+    "ban": "banned {user}",
+    "unban": "lets {user} in again",
+    "mute": "muted {user}",
+    "unmute": "lets {user} speak again",
+    "freeze": "lets only moderators speak",
+    "unfreeze": "lets everybody speak again",
+    "invite": "invited {user}",
+    "uninvite": "takes the invitation of {user} back",
+    "op": "made {user} a moderator",
+    "deop": "lets {user} moderate no more",
+    "owner": "gave the room to {user}",
+    "close": "closed the room",
 }
-"""What is told of what moderators do; of the rest, what they asked for."""
+_SLOW = "lets everybody speak once in {}"
+_OPENED = {
+    "public": "opened the room to everybody",
+    "hidden": "hid the room",
+    "invited": "lets in only who is invited",
+}
 
 
 def skip(log: str, behind: int) -> bytes:

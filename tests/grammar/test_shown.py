@@ -72,3 +72,27 @@ def test_an_events_line_is_one_line(text):
     line = shown.event(events.Left("lab", "alice", text.encode(errors="ignore").decode()))
     assert line.startswith(b"* alice left")
     assert line.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "user", "why", "told"),
+    [
+        ("kick", "eve", "", "ann put eve out"),
+        ("kick", "eve", "too loud", "ann put eve out: too loud"),
+        ("mute", "eve", "for 60 s", "ann muted eve for 60 s"),
+        ("ban", "eve", "for 60 s: spam", "ann banned eve for 60 s: spam"),
+        ("slow", "", "60", "ann lets everybody speak once in 60 s"),
+        ("slow", "", "0", "ann lets everybody speak at any time"),
+        ("access", "", "invited", "ann lets in only who is invited"),
+        (
+            "access",
+            "",
+            "public with a password",
+            "ann opened the room to everybody with a password",
+        ),
+        ("paint", "{eve}", "{red}", "ann paint {eve}: {red}"),
+    ],
+)
+def test_what_a_moderator_did(what, user, why, told):
+    """Is told in words, also by a newer server that knows more of it."""
+    assert shown.event(events.Moderated("lab", "ann", what, user, why)) == f"* {told}\n".encode()

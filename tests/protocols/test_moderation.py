@@ -59,7 +59,7 @@ def test_put_out(server, connect, owner):
     eve.send("/join studio")
     eve.expect("You are in studio")
     owner.ask(do="kick", room="studio", user="EVE", text="too loud")
-    assert eve.expect("put eve out") == "* founder put eve out too loud"
+    assert eve.expect("put eve out") == "* founder put eve out: too loud"
     told = owner.event("moderated")
     assert [told[it] for it in ("room", "from", "what", "user", "text")] == [
         *("studio", "founder", "kick", "eve", "too loud")

@@ -127,9 +127,10 @@ def _rules(chat: Chat, session: Session, args: Args) -> answers.RoomRules:
         if moderates or it.what in (What.OWNER, What.MODERATOR)
     ]
     shown += [
-        answers.RuleInfo(room.guests[user.guest], user.name, None, user.name)
+        answers.RuleInfo(what, user.name, None, by)
         for user in room.users()
-        if user.guest in room.guests
+        for what, by in [room.guests.get(user.guest, (None, ""))]
+        if what is not None
     ]
     shown.sort(key=lambda it: (list(What).index(What(it.what)), it.user))
     how = (room.access, room.password is not None, room.frozen, room.slow)
