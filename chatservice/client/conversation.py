@@ -39,7 +39,7 @@ class Conversation:
         self.cursors: dict[str, Cursor] = {}
         self.inbox_position = 0
         self.unacknowledged: dict[str, Request] = {}
-        self._echo = echo
+        self.echo = echo
         self._recent: list[str] = []
 
     # -- where one is ----------------------------------------------------------------------------
@@ -157,14 +157,14 @@ class Conversation:
 
     def _release(self, cursor: Cursor) -> list[News]:
         """Return what can be shown of a room, in its order, without what one said oneself."""
-        ready = cursor.release(lambda entry: self._undecided(cursor, entry), self._echo)
-        if self._echo or cursor.room == self.room:
+        ready = cursor.release(lambda entry: self._undecided(cursor, entry), self.echo)
+        if self.echo or cursor.room == self.room:
             return ready
         cursor.keep(ready, self.name)
         return []
 
     def _undecided(self, cursor: Cursor, entry: Entry) -> bool:
-        if self._echo or names.key(entry.who) != names.key(self.name):
+        if self.echo or names.key(entry.who) != names.key(self.name):
             return False
         return any(
             _KINDS.get(request.command.name) == entry.kind

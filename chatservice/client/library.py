@@ -29,7 +29,7 @@ from chatservice.client.session import Session
 from chatservice.client.tls import Secure
 from chatservice.client.unfinished import state_folder
 from chatservice.entries import Entry
-from chatservice.errors import Refusal
+from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Request
 
@@ -130,7 +130,8 @@ class Client:
     def follow(self, room: str, after: int | None = None) -> Follower:
         """Return an asynchronous iterator over the entries of a room, each with its position: those
         behind position `after`, then what comes; without it, only what comes. `@` is one's inbox,
-        of which only what comes is there."""
+        of which only what comes is there. It raises `Refusal` where one is not let in, or is put
+        out."""
         follower = Follower(None if room == INBOX else lambda behind: self._page(room, behind))
         opening = Deferred.fromCoroutine(self._open(follower, room, after))
         opening.addErrback(lambda failure: follower.end(failure.value))
@@ -270,6 +271,12 @@ class Client:
                 follower.tell(news.position, news.it)
         elif isinstance(news.it, Notice):
             self._told(news.it.text)
+
+    def put_out(self, room: str, refusal: Refusal | None) -> None:
+        """Tell those who follow the room that nothing more comes."""
+        out = Refusal(Code.NOT_IN_ROOM, f"You were put out of {room}.")
+        for follower in self._followers.pop(room, []):
+            follower.end(refusal or out)
 
     def said(self, key: str, request: Request) -> None:
         """It is waited for already."""

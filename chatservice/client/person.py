@@ -115,6 +115,12 @@ class Person:
             self._screen.settled(key, False)
         self._screen.show(shown.refusal(refusal))
 
+    def put_out(self, room: str, refusal: Refusal | None) -> None:
+        """Show in which rooms one is, and why not in that one any more."""
+        if refusal is not None:
+            self.refused(refusal)
+        self._stand()
+
     def said(self, key: str, request: Request) -> None:
         """Mark what one said until it is stored."""
         self._screen.said(key, request, self.session.connected)

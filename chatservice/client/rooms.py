@@ -94,8 +94,8 @@ class Rooms:
 
     # -- after a broken connection ---------------------------------------------------------------
 
-    async def resume(self) -> list[Refusal]:
-        """Be in all rooms again, the current one first. Return why one is not in some of them.
+    async def resume(self) -> list[tuple[str, Refusal]]:
+        """Be in all rooms again, the current one first. Return those in which one is not, and why.
         Raises `Lost`."""
         refused = []
         for room in sorted(self._here.cursors, key=lambda room: room != self._here.room):
@@ -103,7 +103,7 @@ class Rooms:
                 await self._resume(room)
             except Refusal as refusal:
                 self._here.left(room)
-                refused.append(refusal)
+                refused.append((room, refusal))
         return refused
 
     async def _resume(self, room: str) -> None:
@@ -118,8 +118,8 @@ class Rooms:
 
     async def fall_back(self) -> Unread | None:
         """Make another room the current one, if none is. Return what is unread there; None if that
-        was not necessary. Raises `Refusal`, and `Lost`."""
-        if self._here.room or not self._somewhere:
+        was not necessary, as it never is for a program. Raises `Refusal`, and `Lost`."""
+        if self._here.room or self._here.echo or not self._somewhere:
             return None
         if self._here.latest is None:
             self._here.joined(await self._stay.ask("join", room=names.LOBBY))

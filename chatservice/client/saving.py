@@ -31,6 +31,10 @@ _naming = threading.Lock()
 """Held from looking which names are free to taking one."""
 
 
+class Unwritable(Refusal):
+    """The disk here does not want a file."""
+
+
 class Saving:
     """A file called `name` (as `names.file` lets pass) with that SHA-256, received into `folder`.
 
@@ -143,7 +147,7 @@ class Saving:
 
     def _refusal(self, error: OSError) -> Refusal:
         reason = error.strerror or str(error)
-        return Refusal(
+        return Unwritable(
             Code.NOT_STORED,
             f"{self._folder}/{self._name} cannot be written ({reason}); nothing of it was kept.",
         )

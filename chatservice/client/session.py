@@ -6,10 +6,9 @@ not acknowledged, with the keys it was said with. So nothing is shown twice or l
 is said twice or lost. Whatever else is asked meanwhile waits until one is back.
 """
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
@@ -20,14 +19,14 @@ from chatservice.client.connection import ChatConnection, Lost
 from chatservice.client.conversation import INBOX, Conversation
 from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door
+from chatservice.client.listener import Listener
+from chatservice.client.pauses import pauses
 from chatservice.client.rooms import Rooms
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
-from chatservice.events import Notice
+from chatservice.events import Moderated, Notice
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Request
-
-FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.5, 30.0, 1.6
 
 TAKEN_SECONDS = 300.0
 """How long to try for one's name while the server says that it is taken: it may not have noticed
@@ -41,30 +40,8 @@ UNACKNOWLEDGED = 256
 
 _KINDS = frozenset(Kind)
 
-
-class Listener(Protocol):
-    """Who is told what comes of itself. What one asks for is answered to who asks."""
-
-    def news(self, news: News) -> None:
-        """Something is to be shown."""
-
-    def answered(self, it: answers.Answer) -> None:
-        """Something that was said has an answer worth showing."""
-
-    def refused(self, refusal: Refusal, key: str | None = None) -> None:
-        """Something that nobody waits for was refused; with a `key`, what was said with it."""
-
-    def said(self, key: str, request: Request) -> None:
-        """Something is said: `say`, `me` or `msg`. While there is no connection it waits."""
-
-    def stored(self, key: str, position: int) -> None:
-        """What was said with `key` is stored, at that position of its log."""
-
-    def unread(self, room: str) -> None:
-        """How much is unread in a room has changed, or which room is the current one."""
-
-    def ended(self, sentence: str) -> None:
-        """One cannot come back, for the reason that `sentence` tells."""
+_PUT_OUT = frozenset({"kick", "ban"})
+"""What somebody is put out of a room by."""
 
 
 class Session:
@@ -149,12 +126,24 @@ class Session:
             await self.ask_now("away", text=self._away)
         for user in tuple(self._ignored):
             await self.ask_now("ignore", user=user)
-        for refusal in await self.rooms.resume():
-            self._listener.refused(refusal)
+        for room, refusal in await self.rooms.resume():
+            self._listener.put_out(room, refusal)
         self.connected = True
         for key, request in tuple(here.unacknowledged.items()):
             self._send(key, request)
         self._let_go()
+        await self._fall_back()
+
+    def _put_out(self, room: str) -> None:
+        """Somebody has put one out of a room."""
+        if room in self.conversation.cursors:
+            self.conversation.left(room)
+            self._listener.put_out(room, None)
+            falling = Deferred.fromCoroutine(self._fall_back())
+            falling.addErrback(lambda failure: failure.trap(Lost, Refusal) and None)
+
+    async def _fall_back(self) -> None:
+        """Be in another room, if the current one is none any more."""
         unread = await self.rooms.fall_back()
         if unread is not None:
             self._listener.unread(unread.room)
@@ -323,9 +312,13 @@ class Session:
     def _not_stored(self, failure: Failure, key: str) -> None:
         if failure.check(Lost):
             return  # it will be said again
+        refusal, request = _refusal(failure), self.conversation.unacknowledged[key]
         self._show(self.conversation.refused(key))
-        self._listener.refused(_refusal(failure), key)
+        self._listener.refused(refusal, key)
         self._count()
+        if refusal.code is Code.NOT_IN_ROOM:
+            cursor = self.conversation.find(request.args.get("room", ""))
+            self._put_out(cursor.room if cursor is not None else "")
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -351,7 +344,15 @@ class Session:
             self._listener.refused(Refusal(Code.SERVER_ERROR, str(it["message"])))
             return []
         event = jsonlines.event_of(it)
-        return self.conversation.happened(event) if event is not None else []
+        news = self.conversation.happened(event) if event is not None else []
+        if isinstance(event, Moderated) and event.what in _PUT_OUT and self._is_me(event.user):
+            self._show(news)
+            self._put_out(event.room)
+            return []
+        return news
+
+    def _is_me(self, user: str) -> bool:
+        return names.key(user) == names.key(self.conversation.name)
 
     def _show(self, news: list[News]) -> None:
         for each in news:
@@ -359,15 +360,6 @@ class Session:
 
     def _tell(self, text: str) -> None:
         self._listener.news(News(Notice(text)))
-
-
-def pauses(chance: Callable[[], float] = random.random) -> Iterator[float]:
-    """Return how long to wait before each attempt, for ever: longer and longer, and not quite
-    regular, so that not everybody comes back at once. `chance` gives numbers from 0 to 1."""
-    pause = FIRST_PAUSE
-    while True:
-        yield pause * (0.75 + chance() / 2)
-        pause = min(pause * GROWTH, LONGEST_PAUSE)
 
 
 def _refusal(failure: Failure) -> Refusal:

@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from chatservice.client.connection import Lost, NotAChat
+from chatservice.client.saving import Unwritable
 from chatservice.client.tls import Distrusted
 from chatservice.errors import Code, Refusal
 
@@ -42,7 +43,6 @@ MEANINGS = {
 _OF = {
     Code.PASSWORD_NEEDED: Status.NO_PERMISSION,
     Code.WRONG_PASSWORD: Status.NO_PERMISSION,
-    Code.NOT_STORED: Status.CANNOT_CREATE,
 }
 
 
@@ -52,4 +52,6 @@ def status_of(error: Refusal | Lost) -> Status:
         return Status.PROTOCOL
     if isinstance(error, Lost):
         return Status.UNAVAILABLE
+    if isinstance(error, Unwritable):
+        return Status.CANNOT_CREATE
     return _OF.get(error.code, Status.REFUSED)

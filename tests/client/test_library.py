@@ -192,6 +192,33 @@ async def test_a_function_that_is_called(bot, anna):
 
 
 @pytest_twisted.ensureDeferred
+async def test_to_be_put_out_ends_following(bot, server, connect, wire):
+    """It says so; and so it does where one is not let in again. Other rooms are followed on."""
+    owner = connect(server, "owner")
+    owner.send("/create den")
+    owner.expect("* You are in den")
+    net = wire(server)
+    client = await bot(at=net)
+    lab, den = client.follow("lab"), client.follow("den")
+    await client.say("den", "hello")
+    owner.send("/kick bot")
+    assert await taken(den, 1) == [(1, "hello")]
+    with pytest.raises(Refusal, match="You were put out of den"):
+        await taken(den, 1)
+    again = client.follow("den")
+    await client.say("den", "here again")
+    owner.send("/access invited", "/who")
+    await deferToThread(owner.expect, "in den:")
+    net.cut()
+    assert await taken(again, 1) == [(2, "here again")]
+    with pytest.raises(Refusal) as refused:
+        await taken(again, 1)
+    assert refused.value.code is Code.NOT_ALLOWED
+    await client.say("lab", "still here")
+    assert await taken(lab, 1) == [(1, "still here")]
+
+
+@pytest_twisted.ensureDeferred
 async def test_to_close_ends_following(bot):
     """A loop over what comes is done then."""
     client = await bot()

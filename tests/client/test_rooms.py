@@ -113,6 +113,21 @@ def test_to_leave_a_room_goes_to_the_one_before(server, connect, client):
     client.see_in("! You are in the lobby")
 
 
+def test_who_is_put_out_is_in_the_room_before(server, connect, client):
+    """It is seen who did it, and nothing is said in a room that one is not in."""
+    owner = connect(server, "owner")
+    owner.send("/create den")
+    owner.expect("* You are in den")
+    client.type("/join den")
+    client.see("* You are in den with owner.")
+    owner.send("/kick anna")
+    client.see("* You are in lab now.")
+    client.see_in("owner put anna out")
+    client.type("/join den")
+    there = "* You are in den with owner."
+    client.until(lambda it: sum(there in row for row in it.all_rows) == 2, "the den again")
+
+
 def test_a_room_that_lets_nobody_in_again(server, connect, client, net):
     """It is said why, and one is in the room where one was before."""
     owner = connect(server, "owner")

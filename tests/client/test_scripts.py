@@ -107,6 +107,16 @@ def test_a_file_goes_up_and_comes_down(server, anna, piped, tmp_path):
         assert hashlib.sha256(place.read_bytes()).digest() == hashlib.sha256(payload).digest()
 
 
+def test_a_folder_that_cannot_be_written(server, tmp_path):
+    """Its status is another one than that of a refusal."""
+    (server.files / "a").write_text("x")
+    (tmp_path / "file").write_text("")
+    place = ("bot", "127.0.0.1", str(server.port), "--downloads", str(tmp_path / "file"))
+    ended, output, errors = apart(tmp_path / "bot", *place, "--get", "a")
+    assert (ended, output) == (Status.CANNOT_CREATE, b"")
+    assert b"cannot be written" in errors
+
+
 def test_a_private_file(server, anna, tmp_path, piped):
     """For one user, who fetches it of their own shelf."""
     (tmp_path / "note.txt").write_text("for you")

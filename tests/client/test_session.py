@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from chatservice.client.session import pauses
+from chatservice.client.pauses import pauses
 
 
 def test_pauses_grow_from_half_a_second_to_half_a_minute():
