@@ -19,10 +19,11 @@ from chatservice.client.look import Look
 from chatservice.client.progress import Progress
 from chatservice.client.region import Region
 from chatservice.client.screen import InputEnded, Standing
-from chatservice.client.typedhistory import TypedHistory
+from chatservice.client.typedhistory import TypedHistory, masked
 from chatservice.client.unfinished import state_folder
 from chatservice.client.waiting import PROMPT, Waiting
 from chatservice.client.wrapping import Fragments
+from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import Request
@@ -45,6 +46,7 @@ class Terminal:
         output = Output.here()
         self._columns = lambda: output.get_size().columns
         self._bell = bell
+        self._late = False
         self._around: Around | None = None
         self._look = Look(
             *(self._name, self._columns, depth, time.time),
@@ -99,7 +101,11 @@ class Terminal:
         self._drawing.put(self._look.lines(lines))
 
     def news(self, news: News) -> None:
-        """Show what happened, with its time."""
+        """Show what happened, with its time, and a mark where what one has missed begins."""
+        if isinstance(news.it, Entry):
+            if news.late and not self._late:
+                self._drawing.put(self._look.heading("missed meanwhile"))
+            self._late = news.late
         self._drawing.put(self._look.news(news))
         if self._bell and not news.late and self._look.concerns(news):
             self._drawing.ring()
@@ -122,6 +128,7 @@ class Terminal:
         """Mark where the unread begins."""
         if unread.unread:
             self._drawing.put(self._look.heading(f"{unread.unread} unread"))
+            self._late = True
 
     def said(self, key: str, request: Request, connected: bool) -> None:
         """Show what one says as waiting, until it is stored."""
@@ -159,7 +166,7 @@ class Terminal:
             if prompt:
                 self._drawing.put(self._look.echo(prompt, "" if hidden else line))
             elif not _is_said(line):
-                self._drawing.put(self._look.echo(PROMPT, line))
+                self._drawing.put(self._look.echo(PROMPT, masked(line)))
             try:
                 return typed.decode(line.encode(errors="surrogatepass"))
             except Refusal as refusal:

@@ -12,6 +12,7 @@ from prompt_toolkit.history import History
 from chatservice.client import sending
 from chatservice.errors import Refusal
 from chatservice.grammar import typed
+from chatservice.grammar.commands import Request
 
 KEPT = 1000
 """Lines that a start remembers. The file is cut back to them when it holds twice as many."""
@@ -79,6 +80,22 @@ def may_be_kept(line: str) -> bool:
         request = typed.parse(line, asks=True)
     except Refusal:
         return False
-    if request is None:
-        return False
-    return not any(arg.private and arg.name in request.args for arg in request.command.args)
+    return request is not None and not _passwords(request)
+
+
+def masked(line: str) -> str:
+    """Return a line as it can stand on the screen: with `***` for its passwords."""
+    try:
+        request = typed.parse(line, asks=True)
+    except Refusal:
+        return line
+    for password in _passwords(request) if request is not None else []:
+        before, _, behind = line.rpartition(password)
+        line = f"{before}***{behind}"
+    return line
+
+
+def _passwords(request: Request) -> list[str]:
+    """Return the passwords in a request, the last one first."""
+    args = [arg for arg in request.command.args if arg.private and arg.name in request.args]
+    return [request.args[arg.name] for arg in reversed(args)]

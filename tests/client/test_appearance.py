@@ -176,8 +176,14 @@ def test_what_is_said_while_the_network_is_cut_waits_and_is_marked(server, conne
     client.type("/who")
     client.press("more")
     client.until(lambda it: it.bottom == "> more", "the line of input")
+    bob.expect("* anna left")
+    bob.send("said meanwhile", "/who")
+    bob.expect("* 1 in lobby")
     net.down = False
+    client.see("bob: said meanwhile")
     client.see("anna: half said offline")
+    rows = [untimed(row) for row in client.all_rows]
+    assert rows[rows.index("bob: said meanwhile") - 1].startswith("-- missed meanwhile ---")
     client.see("* 2 in lobby: anna, bob")
     client.until(lambda it: not any("(waits)" in row for row in it.rows), "nothing that waits")
     client.until(lambda it: not any("offline, trying" in row for row in it.rows), "the server")

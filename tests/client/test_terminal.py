@@ -197,3 +197,4 @@ def test_passwords_that_are_left_out_are_asked_for(server, terminal):
     shown = "\n".join(client.all_rows)
     assert "s3cret" not in shown
     assert "0ther" not in shown
+    assert "p4ss" not in shown

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatservice.client.typedhistory import KEPT, TypedHistory, may_be_kept
+from chatservice.client.typedhistory import KEPT, TypedHistory, masked, may_be_kept
 
 
 def remembered(place):
@@ -64,3 +64,19 @@ def test_what_may_hold_a_password_is_not_remembered(tmp_path, line):
 def test_commands_without_a_password_are_remembered(line):
     """Those that are asked for it, too."""
     assert may_be_kept(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("/login anna sesame", "/login anna ***"),
+        ("/password pass word", "/password *** ***"),
+        ("/password word word", "/password *** ***"),
+        ("/create a a", "/create a ***"),
+        ("/join lab", "/join lab"),
+        ("a password", "a password"),
+    ],
+)
+def test_passwords_do_not_stay_on_the_screen(line, shown):
+    """Where they stood, there are stars."""
+    assert masked(line) == shown
