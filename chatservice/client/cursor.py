@@ -62,6 +62,7 @@ class Cursor:
         self._mine: set[int] = set()
         self._held: deque[News] = deque()
         self._broken = False
+        self._aside = False
 
     def resumed(self, joined: Joined, after: int) -> None:
         """One is in the room again, and what lies behind position `after` comes first. A log that
@@ -116,7 +117,8 @@ class Cursor:
         """Move on behind an entry. Return whether somebody else said it, or oneself elsewhere."""
         self.position = news.position
         mine = news.position in self._mine
-        self._mine = {position for position in self._mine if position > news.position}
+        again = self.read if self._aside else self.position  # it may be read anew from there
+        self._mine = {position for position in self._mine if position > again}
         return not mine
 
     # -- while another room is the current one ---------------------------------------------------
@@ -137,6 +139,7 @@ class Cursor:
     def turn_away(self) -> None:
         """Another room is the current one from now on."""
         self.read = self.position
+        self._aside = True
 
     def turn_to(self) -> Unread:
         """This is the current room from now on. Return what is unread; where that is not `whole`,
@@ -147,6 +150,7 @@ class Cursor:
             self.position = self.read
         self._kept.clear()
         self.unread, self.mentioned, self.whole = 0, False, True
+        self._aside = False
         return unread
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice.answers import Joined, Welcome
+from chatservice.client import cursor
 from chatservice.client.conversation import Conversation
 from chatservice.client.cursor import UNREAD_KEPT, News, mentions
 from chatservice.entries import Entry, Kind
@@ -128,12 +129,12 @@ def test_what_comes_elsewhere_is_kept_until_one_goes_there():
     assert here.came(10, message("bob", "Anna, look"), "lab") == []
     assert here.happened(Came("lab", "carl")) == []
     assert texts(here.came(51, message("bob", "here"), "den")) == ["here"]
-    cursor = here.cursors["lab"]
-    assert (cursor.unread, cursor.mentioned, here.cursors["den"].unread) == (2, True, 0)
+    lab = here.cursors["lab"]
+    assert (lab.unread, lab.mentioned, here.cursors["den"].unread) == (2, True, 0)
     unread = here.switch("lab")
     assert texts(list(unread.news)) == ["one", "from the other place", "Anna, look"]
     assert (unread.room, unread.after, unread.unread, unread.whole) == ("lab", 7, 2, True)
-    assert (cursor.unread, cursor.mentioned) == (0, False)
+    assert (lab.unread, lab.mentioned) == (0, False)
     assert here.switch("lab").news == ()
     assert texts(here.came(11, message("bob", "two"), "lab")) == ["two"]
 
@@ -259,3 +260,85 @@ def test_everything_is_shown_once_in_order_whatever_happens(said, steps):
             here.resumed(Joined("lab", 1, "", (), len(said)), after=seen)
     assert [n.position for n in shown] == [n for n, (who, _) in enumerate(said, 1) if who != "h"]
     assert here.room_position == len(said)
+
+
+class Stay:
+    """Anna's conversation in two rooms, as a session leads it, with a server that has `logs`: for
+    each room, who said what. `shown` is what was shown of each."""
+
+    def __init__(self, logs: dict[str, list[tuple[str, str]]]) -> None:
+        self.here = in_room("lab")
+        self.here.joined(Joined("den", 2, "", (), 0))
+        self.logs = logs
+        self.sent = dict.fromkeys(logs, 0)
+        self.shown: dict[str, list[int]] = {room: [] for room in logs}
+        self.unacknowledged = [
+            (room, position, self.here.say(Request(COMMANDS["say"], {"room": room, "text": text})))
+            for room, log in logs.items()
+            for position, (who, text) in enumerate(log, 1)
+            if who == "h"
+        ]
+
+    def show(self, news) -> None:
+        """Note what is shown."""
+        for each in news:
+            self.shown[each.log].append(each.position)
+
+    def entry(self, room: str) -> None:
+        """The server sends the next entry of a room."""
+        if self.sent[room] < len(self.logs[room]):
+            who, text = self.logs[room][self.sent[room]]
+            self.sent[room] += 1
+            entry = message("bob" if who == "b" else "anna", text)
+            self.show(self.here.came(self.sent[room], entry, room))
+
+    def acknowledge(self) -> None:
+        """The server acknowledges the next thing that was said."""
+        if self.unacknowledged:
+            _, position, (key, _) = self.unacknowledged.pop(0)
+            self.show(self.here.stored(key, position))
+
+    def switch(self) -> None:
+        """One turns to the other room."""
+        unread = self.here.switch("den" if self.here.room == "lab" else "lab")
+        self.show(unread.news)
+        if not unread.whole:
+            self.resume(unread.room, unread.after)
+
+    def resume(self, room: str, after: int) -> None:
+        """The server reads a room anew."""
+        self.here.resumed(Joined(room, 1, "", (), len(self.logs[room])), after)
+        self.sent[room] = after
+
+    def come_back(self) -> None:
+        """The connection breaks, and there is another one."""
+        self.here.broke()
+        for room in self.logs:
+            self.resume(room, self.here.cursors[room].position)
+
+
+LOGS = st.lists(st.tuples(st.sampled_from("hab"), st.sampled_from("xy")), max_size=8)
+
+
+@given(LOGS, LOGS, st.lists(st.sampled_from(("lab", "den", "ack", "switch", "break")), max_size=60))
+def test_in_two_rooms_everything_is_shown_once_in_order(lab, den, steps):
+    """The same in two rooms, with turning from one to the other at any time, and more unread than
+    is kept."""
+    stay = Stay({"lab": lab, "den": den})
+    before, cursor.UNREAD_KEPT = cursor.UNREAD_KEPT, 2
+    try:
+        for what in [*steps, *["lab", "den", "ack"] * 20, *["switch", *["lab", "den"] * 10] * 2]:
+            match what:
+                case "ack":
+                    stay.acknowledge()
+                case "switch":
+                    stay.switch()
+                case "break":
+                    stay.come_back()
+                case room:
+                    stay.entry(room)
+    finally:
+        cursor.UNREAD_KEPT = before
+    for room, log in stay.logs.items():
+        others = [position for position, (who, _) in enumerate(log, 1) if who != "h"]
+        assert stay.shown[room] == others

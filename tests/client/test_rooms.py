@@ -64,6 +64,29 @@ def test_more_than_is_kept_is_shown_all_the_same(server, connect, client):
     client.see("bob: live")
 
 
+def test_one_may_turn_to_a_room_without_a_connection(server, connect, client, net):
+    """More was said there than is kept; it comes when one is back, with what was missed."""
+    bob = connect(server, "bob")
+    count = UNREAD_KEPT + 10
+    bob.send(*(f"message {n}" for n in range(count)))
+    bob.send("/who")
+    bob.expect("* 2 in lobby")
+    client.type("/who lobby")
+    client.see("* 2 in lobby: anna, bob")
+    net.down = True
+    net.cut()
+    client.see("* Connection lost; trying again.")
+    client.press("\x10")  # Ctrl+P: the room before
+    client.see_in(f"* You are in lobby; {count} unread.")
+    bob.expect("* anna left")
+    bob.send("missed", "/who")
+    bob.expect("* 1 in")
+    net.down = False
+    client.see_in("bob: missed")
+    said = [row.partition("bob: ")[2] for row in client.all_rows if "bob: " in row]
+    assert said == [*(f"message {n}" for n in range(count)), "missed"]
+
+
 def test_every_room_is_resumed(server, connect, client, net):
     """After a broken connection what was missed in each is there, and nothing twice."""
     bob, carl = connect(server, "bob"), connect(server, "carl")

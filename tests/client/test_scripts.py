@@ -139,6 +139,23 @@ def test_a_transfer_goes_on_when_the_connection_breaks(server, piped, wire):
     assert net.count_down < 39_000_000
 
 
+def test_an_upload_goes_on_when_it_is_asked_for_again(server, piped, wire, tmp_path):
+    """After the first attempt was killed: only the rest is sent."""
+    (tmp_path / "big.bin").write_bytes(bytes(20_000_000))
+    net = wire(server)
+    net.bytes_a_second = 10_000_000
+    client = piped(net, "bot", "--room", "lab", "--put", str(tmp_path / "big.bin"))
+    net.wait_up(9_000_000)
+    client.process.kill()
+    client.wait()
+    before, net.bytes_a_second = net.count_up, None
+    client = piped(net, "bot", "--room", "lab", "--put", str(tmp_path / "big.bin"))
+    assert client.finish() == []
+    assert client.wait() == 0
+    assert (server.files / "lab" / "big.bin").read_bytes() == bytes(20_000_000)
+    assert net.count_up - before < 19_000_000
+
+
 # -- looking around --------------------------------------------------------------------------------
 
 
