@@ -16,8 +16,9 @@ _NAMES_256 = (
 """Colours of xterm's 6x6x6 cube with a contrast of at least 3.8 (WCAG 2, relative luminance 0.13 to
 0.23) on white as on black, so that nobody has to tell us which of the two there is."""
 
-_NAMES_8 = ("ansired", "ansigreen", "ansiyellow", "ansimagenta", "ansicyan")
-"""Those of eight that can be read on white and on black."""
+_NAMES_8 = ("ansired", "ansigreen", "ansimagenta", "ansicyan")
+"""Those of eight that are seen on white and on black; yellow vanishes on the one, blue on the
+other."""
 
 NAME_COLOURS = {ColorDepth.DEPTH_4_BIT: len(_NAMES_8), ColorDepth.DEPTH_8_BIT: len(_NAMES_256)}
 
@@ -69,7 +70,7 @@ def style(depth: ColorDepth) -> Style:
         "room": grey,
         "here": "reverse",
         "unread": "bold",
-        "bar": grey,
+        "bar": "",
         "completion-toolbar": "bg:default fg:default",
         "completion-toolbar.completion": grey,
         "completion-toolbar.completion.current": "reverse",

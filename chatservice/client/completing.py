@@ -144,7 +144,7 @@ class Completing(Completer):
             for found in self._paths.get_completions(path, event):
                 yield found
             return
-        for word in await self._words(it):
+        for word in map(names.clean, await self._words(it)):
             if names.key(word).startswith(names.key(it.beginning)):
                 end = ": " if it.sort is Sort.ADDRESSED else " "
                 yield Completion(word + end, -len(it.beginning), display=word)

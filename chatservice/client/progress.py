@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from chatservice.client.wrapping import shortened
+from chatservice.client.wrapping import shortened, width
 from chatservice.grammar import shown
 
 WIDTH, NARROW = 80, 60
@@ -50,9 +50,10 @@ class Progress:
         (then, before), (last, done) = self._seen[0], self._seen[-1]
         return (done - before) / (last - then)
 
-    def line(self, now: float, columns: int = WIDTH) -> str:
+    def line(self, now: float, columns: int = WIDTH, name_columns: int = 0) -> str:
         """Return `report.pdf [#####-----] 45%  12.3 MB/s  3 min left`, in at most so many columns.
-        What is not known yet is left out; on narrow terminals, all is shorter."""
+        What is not known yet is left out; on narrow terminals, all is shorter. The name takes at
+        least `name_columns`, if there is room."""
         narrow = columns < NARROW
         bar = BAR // 2 if narrow else BAR
         full = bar * self.done // self.size if self.size else bar
@@ -63,4 +64,6 @@ class Progress:
             end += f"{gap}{shown.size(round(rate))}/s"
             if rate:
                 end += f"{gap}{shown.duration(self.left / rate)}{left}"
-        return shortened(self.name, max(columns - len(end), NAME_LEAST)) + end
+        most = max(columns - len(end), NAME_LEAST)
+        name = shortened(self.name, most)
+        return name + " " * (min(name_columns, most) - width(name)) + end

@@ -18,8 +18,10 @@ def bars(under_way: Sequence[Progress], waiting: int, now: float, columns: int) 
     """Return a row for each transfer, and how many more there are."""
     shown = under_way[:MOST_BARS]
     rows = Fragments()
+    longest = max((width(it.name) for it in shown), default=0)
     for it in shown:
-        rows += [("class:bar", names.clean(it.line(now, columns))), ("", "\n")]
+        line = it.line(now, columns, min(longest, columns // 3))
+        rows += [("class:bar", names.clean(line)), ("", "\n")]
     more = waiting + len(under_way) - len(shown)
     if more > 0 and rows:
         rows += [("class:bar", f"{more} more"), ("", "\n")]

@@ -22,6 +22,14 @@ def test_a_line_tells_all():
     assert it.line(102.5) == "report.pdf [####------] 45%  12.0 MB/s  4 min left"
 
 
+def test_bars_stand_below_each_other():
+    """A name is as wide as it is told to be where there is room, and else shorter."""
+    it = moving(size=4_000_000_000, begun=1_770_000_000)
+    it.done += 30_000_000
+    assert it.line(102.5, 80, 14).startswith("report.pdf     [####------] 45%")
+    assert it.line(102.5, 40, 14) == "report.pdf   [##---] 45% 12.0 MB/s 4 min"
+
+
 def test_at_the_start_nobody_knows_how_fast():
     """Then nothing is said about it; nor is an end foretold while nothing moves."""
     it = moving(begun=1_500_000_000)
