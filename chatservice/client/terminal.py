@@ -22,7 +22,7 @@ from chatservice.client.screen import InputEnded, Standing
 from chatservice.client.typedhistory import TypedHistory, masked
 from chatservice.client.unfinished import state_folder
 from chatservice.client.waiting import PROMPT, Waiting
-from chatservice.client.wrapping import Fragments
+from chatservice.client.wrapping import Fragments, wrapped
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
@@ -148,7 +148,8 @@ class Terminal:
         """What stands below it: transfers, rooms, or what to decide about a paste."""
         rows = toolbar.bars(*self._bars, self._columns())
         if self._paste is not None:
-            return [*rows, ("class:mark", pasting.question(self._paste[0].text))]
+            question = [("class:mark", pasting.question(self._paste[0].text))]
+            return rows + wrapped(question, self._columns(), indent=0)
         around = self._around
         if around is None or not around.name:
             return rows

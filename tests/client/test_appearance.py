@@ -28,7 +28,7 @@ def test_it_can_be_resized_in_the_middle_of_typing(server, connect, terminal):
 
 
 def test_forty_columns_are_enough(server, connect, terminal, wire):
-    """As a telephone has them: questions, talk, help and transfers."""
+    """As a telephone has them: questions, talk, help, transfers and pastes."""
     (server.files / "a long name of a report.pdf").write_bytes(bytes(20_000_000))
     bob = connect(server, "bob")
     net = wire(server)
@@ -46,6 +46,9 @@ def test_forty_columns_are_enough(server, connect, terminal, wire):
     client.until(lambda it: any("%" in row and "MB/s" in row for row in it.rows), "a bar")
     net.bytes_a_second = None
     client.see_in("checked.")
+    client.paste("one\ntwo\n")
+    client.see_in("edit first")
+    client.press("n")
     words = [untimed(row).strip() for row in client.all_rows]
     assert all(len(row) <= 40 for row in client.all_rows)
     assert any(row.startswith("bob: a message of some length") for row in words)
