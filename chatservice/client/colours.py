@@ -20,6 +20,9 @@ _NAMES_8 = ("ansired", "ansigreen", "ansimagenta", "ansicyan")
 """Those of eight that are seen on white and on black; yellow vanishes on the one, blue on the
 other."""
 
+_PLAIN = "bg:default fg:default"
+"""The terminal's own colours, where prompt_toolkit has others."""
+
 NAME_COLOURS = {ColorDepth.DEPTH_4_BIT: len(_NAMES_8), ColorDepth.DEPTH_8_BIT: len(_NAMES_256)}
 
 
@@ -71,10 +74,10 @@ def style(depth: ColorDepth) -> Style:
         "here": "reverse",
         "unread": "bold",
         "bar": "",
-        "completion-toolbar": "bg:default fg:default",
-        "completion-toolbar.completion": grey,
-        "completion-toolbar.completion.current": "reverse",
-        "completion-toolbar.arrow": "bold",
+        "completion-toolbar": _PLAIN,
+        "completion-toolbar.completion": _PLAIN,
+        "completion-toolbar.completion.current": f"{_PLAIN} reverse",
+        "completion-toolbar.arrow": f"{_PLAIN} bold",
     }
     colours = _NAMES_256 if many else _NAMES_8
     wanted |= {f"name{number}": colour for number, colour in enumerate(colours)}
