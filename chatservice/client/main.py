@@ -145,9 +145,9 @@ class Client:
         if self._settings is None or self._person is None or self._server is None:
             return
         here = self._person.session.conversation
-        room = here.room if here.room != names.LOBBY else ""
+        room = here.room or self._options.room
         try:
-            self._settings.remember(replace(self._server, name=here.name, room=room or None))
+            self._settings.remember(replace(self._server, name=here.name, room=room))
         except Refusal as refusal:
             self._settings = None
             self._screen.show(shown.refusal(refusal))

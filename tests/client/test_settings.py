@@ -101,6 +101,33 @@ def test_the_program_alone_is_enough_the_second_time(server, tmp_path):
         client.kill()
 
 
+def test_who_was_in_the_lobby_is_not_asked_for_a_room(server, tmp_path):
+    """Where one was is where one goes; who wants to be asked is."""
+    folder = tmp_path / "terminal"
+    for arguments, asked in (
+        (("anna", "127.0.0.1", str(server.port)), True),
+        ((), False),
+        (("--ask",), True),
+    ):
+        client = OnTerminal(folder, *arguments)
+        try:
+            if arguments == ("--ask",):
+                client.see("Your name:")
+                continue
+            client.see_in("* You are in lobby, alone for now.")
+            if asked:
+                client.see_in("Room (its name")
+                client.type("")
+                client.see_in("/help lists the commands.")
+            client.type("/who")
+            client.see_in("* 1 in lobby: anna")
+            assert any("Room (its name" in row for row in client.all_rows) == asked
+            client.press("\x04")
+            assert client.wait() == 0
+        finally:
+            client.kill()
+
+
 def test_a_broken_file_is_told_of_and_not_written_over(server, tmp_path):
     """What the settings do not tell is asked for, and the file stays."""
     folder = tmp_path / "terminal"
