@@ -8,9 +8,10 @@ docs/bots.md shows how it is used. The modules:
 * `main`, `scripts`: the program: a line at a time, or one thing for a script.
 * `options`, `settings`, `asking`, `passwords`: what the command line says, what is remembered, and
   what is asked for because neither tells; `completion`, `statuses`: what a shell is told.
-* `person`, `sending`: what each line that is typed does; which lines send a file.
+* `person`, `sending`, `helping`: what each line that is typed does; which lines send a file.
 * `conversation`, `cursor`: where one is and what was shown, with no I/O in it.
-* `session`, `rooms`: one stay at a server, over as many connections as that takes.
+* `session`, `rooms`, `listener`, `pauses`: one stay at a server, over as many connections as that
+  takes.
 * `connection`: one connection in the JSON dialect.
 * `doors`, `tls`, `handshake`, `known`: ways to a server, plain and over TLS, and whom one believes.
 * `transfers`, `carriers`, `saving`: files both ways, on connections of their own, and on the disk.

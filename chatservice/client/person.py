@@ -1,6 +1,6 @@
 """What each line that is typed does."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import time
 from typing import Any
@@ -14,6 +14,7 @@ from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door, Open
+from chatservice.client.helping import OWN_HELP, STAYING_HELP, own_help
 from chatservice.client.known import Known
 from chatservice.client.options import Options
 from chatservice.client.screen import Screen, Standing
@@ -28,20 +29,6 @@ from chatservice.events import Notice
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import COMMANDS, Request
 from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question, of_room, questions
-
-OWN_HELP = {
-    "/put": "/put PATH [@USER] - sends a file, to the room or to one user; also: -file PATH, "
-    "transfer PATH, or just the path",
-    "/get": "/get NAME - saves a file, and checks it; of another shelf: ROOM/NAME, @/NAME",
-}
-"""What is done otherwise here than on a bare connection, in the words of `/help`."""
-
-STAYING_HELP = {
-    "/join": "/join ROOM [PASSWORD] - goes to a room, and stays in the others: what is said there "
-    "is shown when you go back",
-    "/leave": "/leave [ROOM] - leaves a room; who leaves the last one is in the lobby",
-}
-"""And on a terminal, where one may be in several rooms."""
 
 _TO_THE_ROOM = frozenset({"say", "me", "topic", "remove"})
 
@@ -342,14 +329,6 @@ class Person:
         it = await self.session.ask("help", **request.args)
         own = OWN_HELP | STAYING_HELP if self._staying else OWN_HELP
         self.answered(answers.Help(tuple(own_help(it.lines, own))))
-
-
-def own_help(lines: tuple[str, ...], own: Mapping[str, str] = OWN_HELP) -> list[str]:
-    """Return the lines of the server's `/help`, with what is done otherwise here put right."""
-    otherwise = OWN_HELP.get(lines[0].split(" ")[0]) if lines else None
-    if otherwise is not None:
-        return [otherwise]
-    return [own.get(line.split(" ")[0], line) for line in lines]
 
 
 _OWN: dict[str, Callable[[Person, Request], Awaitable[None]]] = {

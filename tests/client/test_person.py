@@ -3,7 +3,7 @@
 import pytest
 
 from chatservice.client.asking import could_be_room
-from chatservice.client.person import OWN_HELP, STAYING_HELP, own_help
+from chatservice.client.helping import OWN_HELP, STAYING_HELP, own_help
 
 
 @pytest.mark.parametrize("line", ["lab", " lab ", "2", "nowhere", "Überraum", "hello"])
