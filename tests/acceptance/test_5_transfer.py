@@ -87,6 +87,7 @@ def test_5_transfer_of_two_gibibytes(server, terminal, tmp_path):
     anna.type(f"transfer {big}")
     anna.type("talk goes on meanwhile")
     ben.see("anna: talk goes on meanwhile")
+    anna.see_in("is sent")
     ben.see_in("is saved as rec/big.bin")
     received = hashlib.sha256()
     with (ben.folder / "rec" / "big.bin").open("rb") as file:

@@ -197,14 +197,17 @@ class OnTerminal:
         return self.rows[self._screen.cursor.y]
 
     def until(self, seen: Callable[["OnTerminal"], bool], what: str) -> None:
-        """Wait until `seen` is true of the screen."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait until `seen` is true of the screen, as long as that goes on changing: a file of many
+        gigabytes takes its time."""
+        began = changed = time.monotonic()
         while not seen(self):
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now > changed + PATIENCE or now > began + 10 * PATIENCE:
                 raise AssertionError(f"{what} was not seen; what was: {self.all_rows}")
             with contextlib.suppress(pexpect.TIMEOUT):
                 try:
                     self._feed(self.process.read_nonblocking(65536, timeout=1))
+                    changed = time.monotonic()
                 except pexpect.EOF:
                     if not seen(self):
                         raise AssertionError(f"it ended: {self.all_rows}") from None
