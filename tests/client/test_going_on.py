@@ -255,6 +255,19 @@ def test_a_source_that_is_not_what_it_was_is_told_and_forgotten(server, run, wir
     assert not (server.files / "big").exists()
 
 
+def unanswered(client, net, line, arrived):
+    """Send a file, and end the client when it has `arrived`, before it can know."""
+    net.bytes_a_second = SLOW
+    client.type(line)
+    net.wait_for("PUT ")
+    net.deaf = True
+    net.bytes_a_second = None
+    arrived()
+    client.process.kill()
+    client.wait()
+    net.deaf = False
+
+
 def test_an_upload_that_had_all_come_is_not_shared_again(server, connect, run, wire):
     """All of it was there, and only the word that it was did not come back."""
     anna = connect(server, "anna")
@@ -262,12 +275,7 @@ def test_an_upload_that_had_all_come_is_not_shared_again(server, connect, run, w
     client = run(net)
     client.expect("You are in")
     (client.folder / "big").write_bytes(CONTENT)
-    net.deaf_to = b"= "
-    client.type("big")
-    anna.expect("* bot shared big")
-    client.process.kill()
-    client.wait()
-    net.deaf_to = None
+    unanswered(client, net, "big", lambda: anna.expect("* bot shared big"))
     again = run(net)
     again.expect("big .* is sent")
     again.finish("bye for now")
@@ -283,12 +291,7 @@ def test_a_private_upload_that_had_all_come_does_not_come_twice(server, connect,
     client = run(net)
     client.expect("You are in")
     (client.folder / "big").write_bytes(CONTENT)
-    net.deaf_to = b"= "
-    client.type("big @anna")
-    anna.expect("* bot sent you big")
-    client.process.kill()
-    client.wait()
-    net.deaf_to = None
+    unanswered(client, net, "big @anna", lambda: anna.expect("* bot sent you big"))
     again = run(net)
     again.expect("big .* is sent to anna")
     again.type("big @anna")  # and who sends it again means it
