@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ class Rules:
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._found: dict[tuple[What, str], Rule] = {}
-        self._ranges: dict[str, tuple[Network, Rule]] = {}
+        self._ranges: dict[tuple[int, int], dict[int, Rule]] = {}
         for rule in rules:
             self.add(rule)
 
@@ -60,11 +61,16 @@ class Rules:
         """Let a rule hold, in the place of one of the kind."""
         self._found[rule.what, rule.whom] = rule
         if rule.what is What.BANNED and is_range(rule.whom):
-            self._ranges[rule.whom] = ip_network(rule.whom), rule
+            sized, start = _place(ip_network(rule.whom))
+            self._ranges.setdefault(sized, {})[start] = rule
 
     def drop(self, what: What, whom: str) -> bool:
         """Let a rule hold no longer. Return whether it did."""
-        self._ranges.pop(whom, None)
+        if what is What.BANNED and is_range(whom):
+            sized, start = _place(ip_network(whom))
+            ranges = self._ranges.get(sized, {})
+            if ranges.pop(start, None) is not None and not ranges:
+                del self._ranges[sized]
         return self._found.pop((what, whom), None) is not None
 
     def find(self, what: What, whom: str, now: int) -> Rule | None:
@@ -75,14 +81,14 @@ class Rules:
         """Return what keeps a user at that address out, if anything does."""
         found = self.find(What.BANNED, whom, now)
         if found is None and self._ranges:
-            try:
-                at = ip_address(address)
-            except ValueError:  # of no network: a local socket
+            at = _number(address)
+            if at is None:  # of no network: a local socket
                 return None
-            at = getattr(at, "ipv4_mapped", None) or at
-            for range_, rule in self._ranges.values():
-                if at in range_:
-                    found = found or _holding(rule, now)
+            version, number = at
+            # A step for each length of prefix, and not for each of a thousand ranges.
+            for (kind, bits), ranges in self._ranges.items():
+                if kind == version:
+                    found = found or _holding(ranges.get(number >> bits), now)
         return found
 
     def expired(self, now: int) -> list[Rule]:
@@ -92,6 +98,23 @@ class Rules:
     def all(self, now: int) -> Iterator[Rule]:
         """Iterate over the rules that hold."""
         return (rule for rule in tuple(self._found.values()) if _holding(rule, now))
+
+
+def _place(range_: Network) -> tuple[tuple[int, int], int]:
+    """Return a range's version of IP with how many bits differ within it, and the bits before."""
+    bits = range_.max_prefixlen - range_.prefixlen
+    return (range_.version, bits), int(range_.network_address) >> bits
+
+
+@lru_cache(4096)
+def _number(address: str) -> tuple[int, int] | None:
+    """Return an address as its version of IP and a number; None for what is no address."""
+    try:
+        at = ip_address(address)
+    except ValueError:
+        return None
+    at = getattr(at, "ipv4_mapped", None) or at
+    return at.version, int(at)
 
 
 def _holding(rule: Rule | None, now: int) -> Rule | None:
