@@ -345,11 +345,16 @@ class Session:
             return []
         event = jsonlines.event_of(it)
         news = self.conversation.happened(event) if event is not None else []
-        if isinstance(event, Moderated) and event.what in _PUT_OUT and self._is_me(event.user):
+        if isinstance(event, Moderated) and self._puts_out(event):
             self._show(news)
             self._put_out(event.room)
             return []
         return news
+
+    def _puts_out(self, event: Moderated) -> bool:
+        """Return whether one is not in a room any more because of what was done there."""
+        to_me = event.what in _PUT_OUT and self._is_me(event.user)
+        return to_me or event.what == "remove"
 
     def _is_me(self, user: str) -> bool:
         return names.key(user) == names.key(self.conversation.name)

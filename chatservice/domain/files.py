@@ -6,7 +6,7 @@ from typing import TypeVar
 from chatservice import names
 from chatservice.answers import TransferInfo
 from chatservice.domain.people import People
-from chatservice.domain.places import Session, User, account_shelf
+from chatservice.domain.places import Room, Session, User, account_shelf
 from chatservice.domain.ports import (
     Declared,
     Draft,
@@ -57,6 +57,13 @@ class Files:
         self._report = report
         self._tickets = Tickets()
         self._rights = rights
+        rooms.removing.append(self._end_all)
+
+    def _end_all(self, room: Room) -> None:
+        """End what is on its way to the shelf of a room that is removed."""
+        for transfer in self.transfers.to(room.log):
+            if not transfer.finishing:
+                transfer.stop()
 
     def shelf(self, session: Session, name: str | None) -> str:
         """Return the shelf of a room, or for `@` the session's own."""
@@ -175,6 +182,7 @@ class Files:
             raise
         transfer = Transfer(
             *(upload.user, upload.name, upload.size, True, self._seconds(), incoming.have),
+            to=upload.target.log,
             done=lambda: incoming.have,
             stop=stop,
         )
@@ -244,7 +252,9 @@ class Files:
     async def share(self, upload: Upload, mark: FileMark) -> None:
         """Tell of a file that is on its shelf now. If that was of a guest who left meanwhile, take
         it away again."""
-        if upload.target.gone:
+        if upload.target.removed:
+            await self.shelves.remove(upload.target.shelf, mark.name, mark.version, "")
+        elif upload.target.gone:
             await self.shelves.forget(upload.target.shelf)
         _check_there(upload.target)
         run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
@@ -381,6 +391,10 @@ class Arrival:
 
 
 def _check_there(target: Target) -> None:
+    if target.removed:
+        raise Refusal(
+            Code.NO_SUCH_ROOM, f"{target.name} was removed, and nothing is kept; join another room."
+        )
     if target.gone:
         raise Refusal(
             Code.NO_SUCH_USER,

@@ -174,12 +174,13 @@ class Log:
     `id` is its number in storage (an inbox of a guest who registers gets another one), `name` what
     readers are told it is called: a room's name, or `@` for an inbox. `kept` says whether it is to
     be remembered how far it was shown. `newest` is the newest block, if it is in memory, and
-    `up_to_date` where a reader stands who lacks that one and no other.
+    `up_to_date` where a reader stands who lacks that one and no other. `gone` says that its room is
+    removed: nothing more can be said in it.
     """
 
     __slots__ = (
-        *("__weakref__", "_news", "_shed", "_tail", "_tails", "cursors", "id", "kept", "last"),
-        *("memory_from", "name", "newest", "up_to_date"),
+        *("__weakref__", "_news", "_shed", "_tail", "_tails", "cursors", "gone", "id", "kept"),
+        *("last", "memory_from", "name", "newest", "up_to_date"),
     )
 
     def __init__(self, id_: int, name: str, last: int, tails: Tails) -> None:
@@ -188,6 +189,7 @@ class Log:
         self.last = last
         self.memory_from = last
         self.kept = False
+        self.gone = False
         self.newest: Block | None = None
         self.up_to_date = last
         self.cursors: dict[Any, Cursor] = {}

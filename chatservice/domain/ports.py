@@ -89,6 +89,10 @@ class RoomStore(Protocol):
         Raises `Refusal` (room-exists), whoever made it.
         """
 
+    def remove(self, room: int) -> Awaitable[None]:
+        """Forget a room: its rules, its record, the tokens for it alone, and its log. Its number is
+        never given again. Raises `Refusal` (not-stored)."""
+
     def set(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
     ) -> Awaitable[None]:
@@ -406,8 +410,8 @@ class Shelves(Protocol):
         """Give what is on one shelf, or is to come to it, to another: a guest has registered."""
 
     def forget(self, shelf: str) -> Awaitable[None]:
-        """Drop the whole shelf of a guest who left, and what stopped half-way on its way to it, or
-        is owned by them."""
+        """Drop the whole shelf of a guest who left, or of a room that is removed, and what stopped
+        half-way on its way to it, or is owned by that guest."""
 
 
 @dataclass(frozen=True, slots=True)

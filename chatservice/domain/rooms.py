@@ -1,5 +1,6 @@
 """Rooms: making them, finding them, and being in them."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
 from chatservice import events, limits, names
@@ -24,7 +25,7 @@ class Rooms:
     """Every room there is, in `by_key` (`names.key`).
 
     `now` tells the time in milliseconds since 1970, `soon` does something in a moment, `report`
-    takes a line for the operator.
+    takes a line for the operator. Each of `removing` is called with a room that is about to go.
     """
 
     def __init__(
@@ -41,11 +42,14 @@ class Rooms:
         self._by_number: dict[int, Room] = {}
         self._tails = tails
         self._store = engine.rooms
+        self._recorder = engine.recorder
+        self._shelves = engine.shelves
         self._now = now
         self._soon = soon
         self._untold: set[Room] = set()
         self._came: dict[Room, list[str]] = {}
-        self._looks: set[str] = set()
+        self._looks: Counter[str] = Counter()
+        self.removing: list[Callable[[Room], None]] = []
         self._report = report
         self._rights = rights
         self._attempts = attempts
@@ -69,7 +73,7 @@ class Rooms:
             found = self._by_number.get(int(name))
         else:
             found = self.by_key.get(names.key(name[: limits.LINE_BYTES]))
-        if found is None:
+        if found is None or found.log.gone:
             raise _no_room(name)
         return found
 
@@ -105,10 +109,13 @@ class Rooms:
         hashed = await self.hashed(password, by) if password is not None else None
         number = len(self.by_key)
         while name is None:
-            if self._looks.isdisjoint(looks(f"room{number}")):
+            if self._is_free(f"room{number}"):
                 name = f"room{number}"
             number += 1
-        if names.key(name) not in self.by_key and not self._looks.isdisjoint(looks(name)):
+        there = self.by_key.get(names.key(name))
+        if there is not None and there.log.gone:
+            raise Refusal(Code.ROOM_EXISTS, f"{name} is being removed; try again in a moment.")
+        if there is None and not self._is_free(name):
             raise Refusal(
                 Code.ROOM_EXISTS, f"{name} looks like the name of another room; give another one."
             )
@@ -119,6 +126,10 @@ class Rooms:
         maker = by.name if by is not None else "the operator"
         self._report("{user} made room {room}", user=maker, room=room.name)
         return room
+
+    def _is_free(self, name: str) -> bool:
+        """Return whether no room's name looks like that one."""
+        return self._looks.keys().isdisjoint(looks(name))
 
     def hashed(self, password: str, by: User | None) -> Awaitable[str]:
         """Return what is kept of a room's password."""
@@ -133,8 +144,44 @@ class Rooms:
         )
         self.by_key[names.key(room.name)] = room
         self._by_number[room.number] = room
-        self._looks |= looks(room.name)
+        self._looks.update(looks(room.name))
         return room
+
+    async def remove(self, room: Room, by: str) -> None:
+        """Remove a room for good: its log, its files, its rules, its record, and the tokens for it
+        alone. Those in it are told that `by` did so, and people are in the lobby then.
+
+        Raises `Refusal` (not-allowed, no-such-room, not-stored).
+        """
+        if room is self.lobby:
+            raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays.")
+        if room.log.gone:
+            raise _no_room(room.name)
+        room.log.gone = True
+        try:
+            self._empty(room, by)
+            await self._recorder.settled()  # what was said before is removed with the rest
+            await self._store.remove(room.number)
+        except BaseException:
+            room.log.gone = False
+            raise
+        await self._shelves.forget(room.shelf)
+        del self.by_key[names.key(room.name)], self._by_number[room.number]
+        self._looks -= Counter(looks(room.name))
+        self._report("{user} removed room {room}", user=by, room=room.name)
+
+    def _empty(self, room: Room, by: str) -> None:
+        """Put everybody out of a room that is about to go, and end what is on its way there."""
+        self.tell(room, events.Moderated(room.name, by, "remove", "", ""))
+        room.log.tell_news()
+        for session in tuple(room.sessions):
+            if session.only is room:
+                session.reader.end(f"{room.name} was removed, and your token was for it alone.")
+                continue
+            self.put_out(session, room, "")
+            session.wake()
+        for removing in self.removing:
+            removing(room)
 
     async def join(
         self, session: Session, name: str, password: str | None = None, after: int | None = None
@@ -227,7 +274,7 @@ class Rooms:
         if session.here is room:
             session.here = None
         user = session.user
-        if user is not None and not room.has(user):
+        if user is not None and not (room.log.gone or room.has(user)):
             self.tell(room, events.Left(room.name, user.name, farewell))
 
     def put_out(self, session: Session, room: Room, farewell: str) -> None:

@@ -22,9 +22,15 @@ class Target:
     whom: User | Account | None = None
 
     @property
+    def removed(self) -> bool:
+        """Whether it was a room's that is removed."""
+        return self.log.gone
+
+    @property
     def gone(self) -> bool:
-        """Whether it was a guest's, who has left."""
-        return isinstance(self.whom, User) and self.whom.gone
+        """Whether nobody is there to get it any more: it was a guest's, who has left, or a room's
+        that is removed."""
+        return self.removed or (isinstance(self.whom, User) and self.whom.gone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from chatservice.domain.log import Log
 from chatservice.domain.places import User
 
 
@@ -12,6 +13,7 @@ class Transfer:
 
     `done` tells how many of its `size` bytes are there, of which `before` were when it began, at
     `began` (seconds). `stop` ends it, unless it is `finishing`: all of it came and is being stored.
+    An upload goes `to` where that log is.
     """
 
     user: User
@@ -23,6 +25,7 @@ class Transfer:
     done: Callable[[], int]
     stop: Callable[[], None]
     finishing: bool = False
+    to: Log | None = None
 
 
 class Transfers:
@@ -43,6 +46,10 @@ class Transfers:
     def users(self) -> set[User]:
         """Return all whose files are on their way."""
         return {it.user for it in self._under_way}
+
+    def to(self, log: Log) -> list[Transfer]:
+        """Return the uploads to a room or a user, by its log."""
+        return [it for it in self._under_way if it.to is log]
 
     def of(self, user: User) -> Iterator[Transfer]:
         """Iterate over those of a user, oldest first. A guest has none of those of an earlier guest

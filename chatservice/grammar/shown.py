@@ -141,6 +141,7 @@ _DID = {
     "deop": "lets {user} moderate no more",
     "owner": "gave the room to {user}",
     "close": "closed the room",
+    "remove": "removed the room",
 }
 _SLOW = "lets everybody speak once in {}"
 _OPENED = {

@@ -158,6 +158,11 @@ class AccountTable:
         self._tokens.pop(sha256, None)
         return sha256
 
+    def room_removed(self, room: int) -> None:
+        """Forget the tokens that were good for that room alone; they are stored no more."""
+        for sha256 in [sha256 for sha256, it in self._tokens.items() if it.room == room]:
+            del self._tokens[sha256]
+
     def add_code(self, sha256: str, who: str, time: int) -> Awaitable[None]:
         """Let a code be good for one registration."""
         sql = "INSERT INTO code (code, who, time) VALUES (?, ?, ?)"

@@ -338,15 +338,17 @@ class Folders:
             await self._table.move(shelf, to)
 
     def forget(self, shelf: str) -> Awaitable[None]:
-        """Drop the whole shelf of a guest who left, and what was on its way to it."""
+        """Drop the whole shelf of a guest who left, or of a room that is removed, and what was on
+        its way to it."""
+        assert shelf  # else it would be all that there is
         self._partials.forget(shelf)
-        folder = self.root / shelf
+        folder = self.folder(shelf)
         if not folder.exists():  # as for nearly every guest
             return succeed(None)
         forgetting = Deferred.fromCoroutine(self._forget(shelf, folder))
         return forgetting.addErrback(
             lambda failure: self.log.failure(
-                "the files of a guest who left are not dropped", failure
+                "the files of {shelf} are not dropped", failure, shelf=shelf
             )
         )
 

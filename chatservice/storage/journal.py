@@ -32,6 +32,13 @@ class Journal:
 
     def record(self, draft: Draft) -> None:
         """Store a run; then it is shown, and its `done` called."""
+        if draft.log.gone:
+            refusal = Refusal(
+                Code.NO_SUCH_ROOM, f"{draft.log.name} was removed; join another room."
+            )
+            for done in (draft.done, draft.shown):
+                self._reactor.callLater(0, self._answer, done, refusal)
+            return
         self._waiting.append(draft)
         self._begin()
 

@@ -18,7 +18,8 @@ class RoomTable:
 
     `ask` does a job in the database's thread, `change` one that may be refused by the disk
     (`Refusal`, not-stored). Within `commit`, all is stored or nothing. `new_log` makes a log, made
-    at a time, and `last_of` tells its last position.
+    at a time, and `last_of` tells its last position. `removed` is told the number of a room that is
+    there no more, and whose log is still to be emptied.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class RoomTable:
         commit: Callable[[], AbstractContextManager[None]],
         new_log: Callable[[int], int],
         last_of: Callable[[int], int],
+        removed: Callable[[int], None],
     ) -> None:
         self._db = db
         self._ask = ask
@@ -36,6 +38,7 @@ class RoomTable:
         self._commit = commit
         self._new_log = new_log
         self._last_of = last_of
+        self._removed = removed
 
     def rooms(self) -> Awaitable[Sequence[RoomRow]]:
         """Every room, by its number."""
@@ -46,6 +49,11 @@ class RoomTable:
     ) -> Awaitable[RoomRow]:
         """Make a room. Raises `Refusal` (room-exists)."""
         return self._change(self._create, name, password, time, owner)
+
+    async def remove(self, room: int) -> None:
+        """Forget a room, and all that is known of it."""
+        await self._change(self._remove, room)
+        self._removed(room)
 
     def set(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
@@ -113,6 +121,17 @@ class RoomTable:
                 Code.ROOM_EXISTS, f"There is a room {name} already; /join {name} takes you there."
             ) from None
         return RoomRow(number, name, "", password, 0, rules=rules)
+
+    def _remove(self, room: int) -> None:
+        last = self._last_of(room)
+        with self._commit():
+            for table in ("room", "rule", "deed", "token", "erased"):
+                self._db.execute(f"DELETE FROM {table} WHERE log = ?", (room,))
+            if last:  # the index of the search takes out what has ended
+                sql = "UPDATE log SET last = ?1, ended = ?1 WHERE id = ?2"
+                self._db.execute(sql, (last, room))
+            else:  # AUTOINCREMENT sees to it that the number does not come again
+                self._db.execute("DELETE FROM log WHERE id = ?", (room,))
 
     def _deeds(self, room: int, limit: int) -> list[Deed]:
         sql = "SELECT time, who, what FROM deed WHERE log = ? ORDER BY id DESC LIMIT ?"

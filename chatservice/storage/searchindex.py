@@ -117,5 +117,8 @@ def _fits(db: sqlite3.Connection, log: sqlite3.Connection) -> bool:
         return bool([*there[:2]] == rest and (there[2] == of or was_a_guests))
     if was_a_guests:
         return True
+    (ended,) = log.execute("SELECT coalesce(max(ended), 0) FROM log WHERE id = ?", (of,)).fetchone()
+    if rest[0] <= ended:  # its room was removed
+        return True
     (oldest,) = log.execute("SELECT min(id) FROM block").fetchone()
     return bool(block == 0 or (oldest is not None and block < oldest))  # it is no longer kept

@@ -59,8 +59,13 @@ class SqliteStore:
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
         self.rooms = RoomTable(
-            *(self._db, self._thread.do, self._change),
-            *(self._commit, self._new_log, self._last_of),
+            self._db,
+            self._thread.do,
+            self._change,
+            self._commit,
+            self._new_log,
+            self._last_of,
+            self._room_removed,
         )
         self.accounts = AccountTable(
             self._db, self._change, self._commit, self._new_log, self._last_of
@@ -74,6 +79,7 @@ class SqliteStore:
         for thread in (self._thread, self._reading, self._searching):
             thread.start()
         self._indexer.start()
+        self._thread.do(self._orphans).addCallback(self._empty_all)
 
     def close(self) -> None:
         """Do what is still to be done, and close the database."""
@@ -131,6 +137,24 @@ class SqliteStore:
     def forget(self, log: int) -> Awaitable[None]:
         """Drop the inbox of a guest who left; what cannot be dropped now is at the next start."""
         return self._change(self._forget, log).addErrback(lambda failure: None)
+
+    def _room_removed(self, room: int) -> None:
+        self.accounts.room_removed(room)
+        self._empty(room)
+
+    def _empty_all(self, logs: Sequence[int]) -> None:
+        for log in logs:
+            self._empty(log)
+
+    def _empty(self, log: int, more: bool = True) -> None:
+        """Delete all that was said in a log whose room is removed, in small steps between which
+        others have their turn. What cannot be deleted now is at the next start."""
+        if more:
+            emptying = self._thread.do(self._empty_some, log)
+            emptying.addCallbacks(
+                lambda more: self._empty(log, more),
+                lambda failure: self.log.failure("a removed room's log is not emptied", failure),
+            )
 
     def _look(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._reading.do(job, self._reader, *args)
@@ -261,6 +285,37 @@ class SqliteStore:
         with self._commit():
             for table in ("block", "said"):
                 self._db.execute(f"DELETE FROM {table} WHERE log = ?", (log,))
+
+    def _orphans(self) -> list[int]:
+        """Return the logs whose room is removed, and which are not empty yet."""
+        sql = (
+            "SELECT id FROM log WHERE id NOT IN (SELECT log FROM room)"
+            " AND id NOT IN (SELECT inbox FROM account)"
+            " AND (EXISTS (SELECT 1 FROM block WHERE block.log = log.id)"
+            " OR EXISTS (SELECT 1 FROM said WHERE said.log = log.id))"
+        )
+        return [log for (log,) in self._db.execute(sql)]
+
+    def _empty_some(self, log: int) -> bool:
+        """Delete some of a log. Return whether there is more."""
+        gone = 0
+        self._db.execute("PRAGMA secure_delete = ON")  # what was said is written over
+        try:
+            with self._commit():
+                for sql in (
+                    "DELETE FROM block WHERE id IN (SELECT id FROM block WHERE log = ?1 LIMIT ?2)",
+                    "DELETE FROM said WHERE (log, who, key) IN"
+                    " (SELECT log, who, key FROM said WHERE log = ?1 LIMIT ?2)",
+                ):
+                    gone += self._db.execute(sql, (log, limits.END_BLOCKS)).rowcount
+        finally:
+            self._db.execute("PRAGMA secure_delete = OFF")
+        if gone:
+            return True
+        self._last.pop(log, None)
+        self._unnoted.discard(log)
+        self._indexer.nudge(ended=True)
+        return False
 
     def _end_some(self, before: int, size: int | None) -> dict[int, int]:
         over = self._used() - size if size is not None else 0
