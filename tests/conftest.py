@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Bare, Server
+from tests.running import Bare, Server, let_programs_be_signalled
+
+
+let_programs_be_signalled()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -31,6 +31,18 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
 
 
+def let_programs_be_signalled() -> None:
+    """Give the programs that tests start the usual signals, also where this process ignores some.
+
+    A shell's `&` has SIGINT and SIGQUIT ignored, `nohup` SIGHUP, and a program that is started
+    inherits what is ignored. What has a handler has none in a new program (execve(2)). So this
+    process goes on ignoring them, by a handler that does nothing.
+    """
+    for it in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(it) is signal.SIG_IGN:
+            signal.signal(it, lambda *_: None)
+
+
 class Output:
     """The lines that a process writes, as they come."""
 

@@ -190,12 +190,14 @@ def test_who_leaves_at_once_keeps_what_came_hidden(server, piped, wire):
     (server.files / "big").write_bytes(bytes(50_000_000))
     slow = wire(server)
     client = piped(slow, "bot")
-    slow.bytes_a_second = 5_000_000
+    slow.bytes_a_second = 20_000_000
     client.type("/get big")
     slow.wait_for("GET ")
     slow.wait_down(1_000_000)
+    slow.through.clear()  # the rest cannot have come, however long the next line takes
     client.process.send_signal(signal.SIGINT)
     client.expect("! big is not saved: you left before it was done")
+    slow.through.set()
     assert client.wait() == 0
     (part,) = os.listdir(client.folder / "bot")
     assert part == f".big.part-{hashlib.sha256(bytes(50_000_000)).hexdigest()[:16]}"
