@@ -7,11 +7,13 @@ command line says comes before. In the table `[limits]` stand limits, by their n
 
 import difflib
 import ipaddress
+import os
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from chatservice import limits
+from chatservice import limits, names
 
 Value = int | float | tuple[str, ...]
 
@@ -44,6 +46,24 @@ RANGES: Mapping[str, tuple[float, float]] = {
 }
 """From where to where a limit may go; all others from 1, or for fractions from a thousandth, on."""
 
+FILE_BYTES = 1 << 20
+"""No such file is larger: each option and limit there is takes a few lines."""
+
+VALUE_BYTES = 4096
+"""No value on a command line is longer: PATH_MAX of Linux (limits.h)."""
+
+PART_BYTES = 255
+"""No part of a path is longer: NAME_MAX of Linux's usual file systems (limits.h)."""
+
+_SHOWN = 80
+"""So many characters of a value are shown where it is wrong."""
+
+_SENTENCE = 1000
+"""So many characters has the longest sentence about an option."""
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters of no use in any value, which could steer a terminal that they are shown on."""
+
 _started_with: dict[str, Value] = {}
 """What each limit that was changed had been before."""
 
@@ -52,15 +72,56 @@ class Wrong(Exception):
     """What is wrong with a file, in one sentence that names it and the key."""
 
 
+def told(sentence: str) -> str:
+    """Return a sentence about an option, as it can be shown on any terminal: what it quotes has no
+    control characters, it is not long, and it ends with a full stop."""
+    if len(sentence) > _SENTENCE:
+        sentence = f"{sentence[: _SENTENCE // 2]} ... {sentence[-_SENTENCE // 2 :]}"
+    sentence = names.one_line(sentence).rstrip()
+    return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a value, as a sentence quotes it."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _quoted(value: Any) -> str:
+    """Return the beginning of a value, as Python writes it."""
+    try:
+        return cut(repr(value))
+    except (ValueError, RecursionError):  # thousands of digits, or of brackets
+        return "what it is"
+
+
+def check_value(option: str, value: str, is_path: bool = False) -> None:
+    """Raise `Wrong` for a value that no option can have; for a path, also for one that no file
+    system takes."""
+    if _CONTROL.search(value):
+        raise Wrong(f"{option} has a control character in it; leave it out.")
+    encoded = os.fsencode(value)
+    if len(encoded) > VALUE_BYTES:
+        raise Wrong(f"{option} has more than {VALUE_BYTES} bytes; give less.")
+    if is_path and any(len(part) > PART_BYTES for part in encoded.split(b"/")):
+        raise Wrong(f"{option} has a name of more than {PART_BYTES} bytes in it; shorten it.")
+
+
 def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
     """Return the options and the limits of a file. Raises `Wrong`."""
     try:
         with open(path, "rb") as file:
-            found = tomllib.load(file)
+            data = file.read(FILE_BYTES + 1)
+        if len(data) > FILE_BYTES:
+            raise Wrong(f"{path} has more than {FILE_BYTES} bytes; name a file of options.")
+        found = tomllib.loads(data.decode())
     except OSError as error:
         raise Wrong(f"{path} cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Wrong(f"{path} is not TOML ({error}).") from None
+    except RecursionError:
+        raise Wrong(
+            f"{path} is not TOML that can be read (brackets in too many brackets)."
+        ) from None
+    except ValueError as error:  # of TOML, of UTF-8, and of numbers with thousands of digits
+        raise Wrong(f"{path} is not TOML ({cut(str(error))}).") from None
     table = found.pop("limits", {})
     if not isinstance(table, dict):
         raise Wrong(f"{path}: limits is a table; write [limits], and below it one limit a line.")
@@ -69,13 +130,13 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
         if key.upper() in OPTIONS:
             raise Wrong(f"{path}: {key} is the option {OPTIONS[key.upper()]}, above [limits].")
         if key not in known:
-            raise Wrong(f"{path}: there is no limit {key}{nearest(key, known)}.")
+            raise Wrong(f"{path}: there is no limit {cut(key)}{nearest(key, known)}.")
     return found, {key.upper(): _checked(path, key, value) for key, value in table.items()}
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
     """Return which of those that are known may have been meant, as the rest of a sentence."""
-    found = difflib.get_close_matches(key, list(known), 1)
+    found = difflib.get_close_matches(key[:_SHOWN], list(known), 1)
     return f"; the nearest one is {found[0]}" if found else ""
 
 
@@ -84,25 +145,28 @@ def _checked(path: str, key: str, value: Any) -> Value:
     if kind is tuple:
         return _networks(path, key, value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Wrong(f"{path}: {key} is a number, not {value!r}.")
+        raise Wrong(f"{path}: {key} is a number, not {_quoted(value)}.")
     if kind is int and not isinstance(value, int):
-        raise Wrong(f"{path}: {key} is a whole number, not {value}.")
+        raise Wrong(f"{path}: {key} is a whole number, not {_quoted(value)}.")
     least, most = RANGES.get(key.upper(), (1 if kind is int else 0.001, MOST))
     if not least <= value <= most:
         to = f" to {most}" if most < MOST else " on"
-        raise Wrong(f"{path}: {key} goes from {least}{to}, and is not {value}.")
+        raise Wrong(f"{path}: {key} goes from {least}{to}, and is not {_quoted(value)}.")
     return kind(value)  # type: ignore[no-any-return]
 
 
 def _networks(path: str, key: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise Wrong(f'{path}: {key} is a list of addresses, as ["127.0.0.0/8"], not {value!r}.')
+        raise Wrong(
+            f'{path}: {key} is a list of addresses, as ["127.0.0.0/8"], not {_quoted(value)}.'
+        )
     for each in value:
         try:
-            ipaddress.ip_network(each)
+            ipaddress.ip_network(each if isinstance(each, str) else "")
         except ValueError:
             raise Wrong(
-                f"{path}: {key} has {each!r}, which is no address, nor a network as 10.0.0.0/8."
+                f"{path}: {key} has {_quoted(each)}, which is no address, nor a network as "
+                "10.0.0.0/8."
             ) from None
     return tuple(value)
 
@@ -123,14 +187,17 @@ def arguments(path: str, options: Mapping[str, Any], known: Mapping[str, bool]) 
     whether it takes a value. Raises `Wrong`."""
     for key, value in options.items():
         if key not in known:
-            raise Wrong(f"{path}: there is no option {key}{nearest(key, known)}.")
+            raise Wrong(f"{path}: there is no option {cut(key)}{nearest(key, known)}.")
         if not known[key]:
             if not isinstance(value, bool):
-                raise Wrong(f"{path}: {key} is true or false, not {value!r}.")
+                raise Wrong(f"{path}: {key} is true or false, not {_quoted(value)}.")
             if value:
                 yield f"--{key}"
             continue
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, bool) or not isinstance(each, (str, int)):
-                raise Wrong(f"{path}: {key} is text or a number, not {each!r}.")
-            yield f"--{key}={each}"
+                raise Wrong(f"{path}: {key} is text or a number, not {_quoted(each)}.")
+            try:
+                yield f"--{key}={each}"
+            except ValueError:  # a number with thousands of digits, written in hexadecimal
+                raise Wrong(f"{path}: {key} is too large a number.") from None

@@ -68,9 +68,26 @@ class Options(usage.Options, AuthOptionMixin):
         self.arguments: list[str] = []
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse the command line, and before it what the file of `--config` has and it has not."""
+        """Parse the command line, and before it what the file of `--config` has and it has not.
+
+        Raises `usage.UsageError` with one sentence, which can be shown anywhere.
+        """
         self.arguments = list(sys.argv[1:] if options is None else options)
-        super().parseOptions([*self._of_file(), *self.arguments])
+        try:
+            self._check_values()
+            super().parseOptions([*self._of_file(), *self.arguments])
+        except (usage.UsageError, config.Wrong) as error:
+            raise usage.UsageError(config.told(str(error))) from None
+
+    def _check_values(self) -> None:
+        """Raise `config.Wrong` for what cannot be the value of any option."""
+        try:
+            there, _ = getopt.getopt(self.arguments, self.shortOpt, self.longOpt)
+        except getopt.GetoptError:  # which is for Twisted to say
+            return
+        for name, value in there:
+            long = self.synonyms.get(name.lstrip("-"), name.lstrip("-"))
+            config.check_value(f"--{long}", value, long in _PATHS)
 
     def _of_file(self) -> list[str]:
         """Return the options of the file that the command line names."""
@@ -103,7 +120,9 @@ class Options(usage.Options, AuthOptionMixin):
     def opt_port(self, port: str) -> None:
         """A TCP port to listen on; may be repeated [default: 5555]."""
         if not port.isdecimal() or int(port) > 65535:
-            raise usage.UsageError(f"--port takes a number from 0 to 65535, not {port}.")
+            raise usage.UsageError(
+                f"--port takes a number from 0 to 65535, not {config.cut(port)}."
+            )
         self["ports"].append(int(port))
 
     def opt_listen(self, endpoint: str) -> None:
@@ -115,7 +134,7 @@ class Options(usage.Options, AuthOptionMixin):
         try:
             self["rooms"].append(names.room(name))
         except Refusal as refusal:
-            raise usage.UsageError(f"--room {name}: {refusal.sentence}") from None
+            raise usage.UsageError(f"--room {config.cut(name)}: {refusal.sentence}") from None
 
     def opt_keep(self, bound: str) -> None:
         """How long what was said is kept, as 90d, or how much of it, as 20GB; may be given once of
@@ -123,7 +142,8 @@ class Options(usage.Options, AuthOptionMixin):
         match = re.fullmatch(r"([1-9][0-9]{0,8})(?:([hdwy])|([MGT])B)", bound)
         if match is None:
             raise usage.UsageError(
-                f"--keep takes a time, such as 90d, or a size, such as 20GB, not {bound}."
+                "--keep takes a time, such as 90d, or a size, such as 20GB, not "
+                f"{config.cut(bound)}."
             )
         if match[2]:
             self["keep-seconds"] = int(match[1]) * _SECONDS[match[2]]
@@ -149,20 +169,24 @@ class Options(usage.Options, AuthOptionMixin):
     def opt_uploads(self, count: str) -> None:
         """How many uploads of one user may be under way at once [default: 8]."""
         if not re.fullmatch("[1-9][0-9]{0,5}", count):
-            raise usage.UsageError(f"--uploads takes a number from 1 on, not {count}.")
+            raise usage.UsageError(f"--uploads takes a number from 1 on, not {config.cut(count)}.")
         self["bounds"] = replace(self["bounds"], uploads=int(count))
 
     def opt_partial(self, time: str) -> None:
         """How long an upload that stopped half-way can go on, as 12h or 7d [default: 2d]."""
         match = re.fullmatch(r"([1-9][0-9]{0,8})([hdwy])", time)
         if match is None:
-            raise usage.UsageError(f"--partial takes a time, such as 12h or 7d, not {time}.")
+            raise usage.UsageError(
+                f"--partial takes a time, such as 12h or 7d, not {config.cut(time)}."
+            )
         self["partial-seconds"] = int(match[1]) * _SECONDS[match[2]]
 
     def _bound(self, option: str, size: str, field: str) -> None:
         match = re.fullmatch(r"([1-9][0-9]{0,8})([MGT])B", size)
         if match is None:
-            raise usage.UsageError(f"--{option} takes a size, such as 500MB or 2GB, not {size}.")
+            raise usage.UsageError(
+                f"--{option} takes a size, such as 500MB or 2GB, not {config.cut(size)}."
+            )
         bytes_ = int(match[1]) * _BYTES[match[2]]
         self["bounds"] = replace(self["bounds"], **{field: bytes_})
 
@@ -176,13 +200,17 @@ class Options(usage.Options, AuthOptionMixin):
         self["checkers"] += self.get("credCheckers", [])
         if self["registration"] not in list(Registration):
             raise usage.UsageError(
-                f"--registration is open, invited or closed, not {self['registration']}."
+                "--registration is open, invited or closed, not "
+                f"{config.cut(self['registration'])}."
             )
         if not self["ports"] and not self["listen"]:
             self["ports"].append(5555)
         if self["tls-only"] and self["tls"] is None:
             raise usage.UsageError("--tls-only needs a certificate: add --tls auto.")
 
+
+_PATHS = frozenset({"config", "data", "files", "tls"})
+"""The options whose values are paths."""
 
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
 _BYTES = {"M": 10**6, "G": 10**9, "T": 10**12}

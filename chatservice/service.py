@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import door, limits
+from chatservice import config, door, limits
 from chatservice.domain.chat import Chat
 from chatservice.domain.policy import Policy, Registration
 from chatservice.domain.quotas import Bounds
@@ -85,7 +85,10 @@ class ChatService(Service):
                 serverFromString(self._reactor, endpoint).listen(entrance).addBoth(found.append)
                 self._listening.append(direct.accept_few(_had(found)))
             except Exception as error:  # whatever a kind of endpoint may raise
-                self._give_up(f"cannot listen on {endpoint} ({_reason(error)}); name another one.")
+                self._give_up(
+                    f"cannot listen on {config.cut(endpoint)} ({config.cut(_reason(error))}); "
+                    "name another one."
+                )
 
     def startService(self) -> None:
         """Open the storage and take up what is in it."""
@@ -113,6 +116,8 @@ class ChatService(Service):
                 _had(found)
         except Refusal as refusal:
             self._give_up(refusal.sentence)
+        except OSError as error:  # a loop of links, a path that is too long, and the like
+            self._give_up(f"{data} cannot be used ({_reason(error)}); name another directory.")
         else:
             self._open_door(data)
             self._embedded.start(self.factory.chat.ended)
@@ -153,6 +158,7 @@ class ChatService(Service):
         return self._reactor.callLater(limits.NEWS_SECONDS, call)
 
     def _give_up(self, sentence: str) -> NoReturn:
+        sentence = config.told(sentence)
         self.log.critical("{sentence}", sentence=sentence)
         raise SystemExit(f"chat: {sentence}")
 

@@ -7,7 +7,6 @@ import pytest
 
 from tests.running import Bare, Server, let_programs_be_signalled
 
-
 let_programs_be_signalled()
 
 

@@ -1,12 +1,13 @@
 """`--config`: options and limits in a file, and what is said of a file that is wrong."""
 
+import os
 import signal
 import subprocess
 
 import pytest
 from twisted.python import usage
 
-from chatservice import config, limits
+from chatservice import config, limits, names
 from chatservice.options import Options
 from tests.running import PATIENCE, TWISTD, environment
 
@@ -100,6 +101,116 @@ def test_what_is_wrong_is_said_in_a_sentence(write, lines, sentence):
         parsed(write(*lines))
     assert sentence in str(caught.value)
     assert str(caught.value).endswith(".")
+
+
+DEEP = "[" * 5000 + "]" * 5000
+HOSTILE = (
+    "\x1b[2J\x07\n* forged",
+    "x" * 5000,
+    "a\x00b",
+    "\u202eabc",
+    "/" + "y/" * 3000,
+    "9" * 5000,
+)
+
+
+def is_one_safe_sentence(text):
+    """Return whether a text can be shown anywhere, and is no longer than a person reads."""
+    return text.endswith(".") and len(text) <= 1100 and names.one_line(text) == text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"data = 'a\0b'",
+        b'data = "\\u0000"',
+        b'data = "\\u001b[2J\\u0007"',
+        b'"\\u001b[2J" = 1',
+        b'room = "\\u202eabc"',
+        b"\x1b[2J = 1",
+        b"\xff\xfe",
+        f"data = '{'x' * 5000}'".encode(),
+        f"{'x' * 500_000} = 1".encode(),
+        f"x = {DEEP}".encode(),
+        f"port = {DEEP[4600:5400]}".encode(),
+        f"port = {'9' * 5000}".encode(),
+        f"port = 0x{'f' * 5000}".encode(),
+        f"[limits]\nrooms = 0x{'f' * 5000}".encode(),
+        f"[limits]\nrooms = {DEEP[4600:5400]}".encode(),
+        b"[limits]\ntrusted = [[1]]",
+        b"[limits]\ntrusted = [7]",
+        b'[limits]\ntrusted = ["\\u001b[2J"]',
+        b'[limits]\nrooms = "\\u001b[2J"',
+        b'[limits]\n"\\u001b[2J" = 1',
+        b"x" * (1 << 20) + b"y",
+    ],
+    ids=lambda content: repr(content[:24]),
+)
+def test_a_hostile_file_is_told_in_one_sentence(tmp_path, content):
+    """Without its raw bytes, however long or deep it is, and with the file's own name."""
+    path = tmp_path / "chat.toml"
+    path.write_bytes(content)
+    with pytest.raises(usage.UsageError) as caught:
+        parsed(str(path))
+    assert is_one_safe_sentence(str(caught.value))
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("option", [it.rstrip("=") for it in Options().longOpt if it[-1] == "="])
+def test_hostile_values_on_the_command_line_are_told_in_one_sentence(option):
+    """Whichever option has them; as its name, too."""
+    for value in HOSTILE:
+        for arguments in ([f"--{option}", value], [f"--{option}{value}"]):
+            with pytest.raises(usage.UsageError) as caught:
+                Options().parseOptions(arguments)
+            assert is_one_safe_sentence(str(caught.value)), arguments
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--listen", "unix:" + "x" * 4000],
+        ["--listen", "what:ever"],
+        ["--listen", "ssl:0:privateKey=none.pem"],
+        ["--interface", "nowhere.invalid:1"],
+        ["--interface", "x" * 300],
+        ["--tls", "none.pem"],
+        ["--tls", "fifo"],
+        ["--tls", "."],
+        ["--tls", "/dev/zero"],
+        ["--tls", "/".join(["y" * 250] * 16)],
+        ["--data", "/".join(["y" * 250] * 16)],
+        ["--data", "loop/x"],
+        ["--data", "/dev/null"],
+        ["--files", "loop"],
+        ["--auth", "none:x"],
+        ["--auth", "sshkey:\udcff"],
+        ["--auth", ":"],
+        ["--config", "fifo/x"],
+        ["--config", "."],
+        ["--config", "/dev/zero"],
+        ["--room", "\udcff"],
+        ["--nonsense\udcff"],
+        ["rest\udcff"],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:30].encode(errors="replace").decode(),
+)
+def test_what_cannot_be_used_ends_the_start_with_a_sentence(tmp_path, arguments):
+    """A path, a certificate, an endpoint, or a checker: no traceback, no waiting, no raw bytes."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    done = subprocess.run(
+        [*TWISTD, "-n", "--pidfile=", "chat", "--port", "0", *arguments],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    said = (done.stdout + done.stderr).decode()
+    assert "Traceback" not in said
+    last = said.rstrip("\n").rpartition("\n")[2]
+    assert is_one_safe_sentence(last), last
 
 
 def test_every_limit_may_be_set_to_what_it_is(write):

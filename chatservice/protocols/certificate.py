@@ -1,5 +1,6 @@
 """The certificate that the server shows in TLS, and the settings that go with it."""
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from chatservice.errors import Code, Refusal
 
 IN_FOLDER = ("privkey.pem", "fullchain.pem")
 """What certbot and other clients of ACME (RFC 8555) call the files in a domain's folder."""
+
+PEM_BYTES = 1 << 20
+"""No file with a key and its certificates is larger: a chain has a few KiB."""
 
 
 class Connection(SSL.Connection):
@@ -47,8 +51,8 @@ class Certificate:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._files = [path / name for name in IN_FOLDER] if path.is_dir() else [path]
         try:
+            self._files = [path / name for name in IN_FOLDER] if path.is_dir() else [path]
             self._seen = self._stamps()
             self._read()
         except _UNUSABLE as error:
@@ -60,6 +64,8 @@ class Certificate:
 
     def _stamps(self) -> list[tuple[int, int, int]]:
         found = [path.stat() for path in self._files]
+        if not all(stat.S_ISREG(it.st_mode) and it.st_size <= PEM_BYTES for it in found):
+            raise ValueError(f"it is no file of at most {PEM_BYTES} bytes")  # nor read: it may wait
         return [(it.st_mtime_ns, it.st_size, it.st_ino) for it in found]
 
     def _read(self) -> None:
@@ -88,7 +94,7 @@ class Certificate:
         half done, and the old certificate is better than none."""
         try:
             stamps = self._stamps()
-        except OSError:
+        except (OSError, ValueError):
             return
         if stamps == self._seen:
             return
