@@ -151,7 +151,8 @@ def test_too_many_of_one_address(start_server, connect):
 
 
 def test_behind_a_proxy_the_users_own_address_counts(start_server):
-    """As soon as the proxy has told it; one user does not take another one's place."""
+    """As soon as the proxy has told it; one user does not take another one's place, and the log
+    names the user's address."""
     server = start_server("--listen", "haproxy:tcp:0:interface=127.0.0.1", CONNECTIONS_AN_ADDRESS=1)
     port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
 
@@ -163,6 +164,7 @@ def test_behind_a_proxy_the_users_own_address_counts(start_server):
 
     alice = come(b"192.0.2.1", "alice")
     alice.expect("1 in lobby")
+    server.log.expect("alice connected from 192.0.2.1:5000")
     bob = come(b"192.0.2.2", "bob")
     bob.expect("2 in lobby")
     again = come(b"192.0.2.1", "eve")
