@@ -21,8 +21,10 @@ class ChatServiceMaker:
         """Return the service that the options ask for."""
         from twisted.internet import reactor
 
+        from chatservice.clocks import use_monotonic
         from chatservice.service import ChatService
 
+        use_monotonic(reactor)
         return ChatService(options, reactor)
 
 

@@ -105,7 +105,7 @@ class ChatService(Service):
             policy = Policy(guests, Registration(self._options["registration"]))
             self.factory.chat = Chat(
                 *(self._embedded.engine, time.time, self._soon, self.log.info),
-                *(self._bounds, policy, InTurn(self._reactor)),
+                *(self._bounds, policy, InTurn(self._reactor), self._reactor.seconds),
             )
             for opening in (
                 self.factory.chat.rooms.open(self._options["rooms"]),

@@ -9,7 +9,7 @@ import chatservice
 
 HOUSE = Path(chatservice.__file__).parent
 FLOORS = [
-    {"errors", "limits", "entries", "events", "looks", "door"},
+    {"errors", "limits", "entries", "events", "looks", "door", "clocks"},
     {"names", "answers"},
     {"grammar"},
     {"domain", "client", "chatctl"},

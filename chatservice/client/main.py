@@ -24,6 +24,7 @@ from chatservice.client.screen import InputEnded, Screen
 from chatservice.client.scripts import Script
 from chatservice.client.settings import Server, Settings, filled_in, settings_folder
 from chatservice.client.statuses import Status, status_of
+from chatservice.clocks import use_monotonic
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import shown
@@ -239,6 +240,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         asyncioreactor.install(loop)
     from twisted.internet import reactor
 
+    use_monotonic(reactor)
     if options.action is not None:
         sys.exit(_run_reactor(reactor, Script(reactor, options, settings)))
     scripted = not types and options.name is not None

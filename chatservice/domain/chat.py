@@ -29,7 +29,8 @@ class Chat:
 
     `clock` tells the time in seconds since 1970, `soon` does something in a moment, `report` takes
     a line for the operator. `bounds` is what may be uploaded, `policy` who may come, and `patience`
-    has those wait who try passwords.
+    has those wait who try passwords. `seconds` tells seconds that only go on, for all that lasts a
+    while; without it, `clock` is taken for such a one.
     """
 
     def __init__(
@@ -41,23 +42,28 @@ class Chat:
         bounds: Bounds = Bounds(),  # noqa: B008 - it cannot be changed
         policy: Policy = Policy(),  # noqa: B008
         patience: Patience = Hurried(),  # noqa: B008
+        seconds: Callable[[], float] | None = None,
     ) -> None:
+        seconds = seconds or clock
         self.recorder = engine.recorder
         self._tails = tails = Tails()
         self.rights = Rights(self.now)
-        attempts = Attempts(engine.passwords, clock, patience)
+        attempts = Attempts(engine.passwords, seconds, patience)
         self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights, attempts)
         self.people = People(engine, self.rooms, tails, self.now, report, policy, attempts)
         self.accounts = Accounts(
             *(engine, self.rooms, self.people, self.rights, self.now, report, policy, attempts)
         )
-        self.files = Files(engine, self.rooms, self.people, self.now, report, bounds, self.rights)
+        self.files = Files(
+            *(engine, self.rooms, self.people, self.now, report, bounds, self.rights, seconds)
+        )
         self.moderation = Moderation(
             *(engine, self.rooms, self.people, self.rights, self.now, report)
         )
         self.guests = policy.guests
         self._store = engine.store
         self._clock = clock
+        self._seconds = seconds
 
     def now(self) -> int:
         """The time, as entries carry it: milliseconds since 1970."""
@@ -94,8 +100,8 @@ class Chat:
         """Raise `Refusal` (too-fast) if a user spoke a short time ago."""
         if self.rights.role(user, room) >= Role.MODERATOR:
             return
-        now, every = self.now(), room.slow * 1000
-        left = room.spoke.get(user.key, 0) + every - now
+        now, every = round(self._seconds() * 1000), room.slow * 1000
+        left = room.spoke.get(user.key, -every) + every - now
         if 0 < left <= every:
             raise Refusal(
                 Code.TOO_FAST,

@@ -32,8 +32,8 @@ T = TypeVar("T")
 class Files:
     """What can be done with the files on `shelves`.
 
-    `now` tells the time in milliseconds since 1970, `report` takes a line for the operator,
-    `bounds` is what the operator allows.
+    `now` tells the time in milliseconds since 1970, `seconds` one that only goes on, `report` takes
+    a line for the operator, `bounds` is what the operator allows.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Files:
         report: Report,
         bounds: Bounds,
         rights: Rights,
+        seconds: Callable[[], float],
     ) -> None:
         self.shelves = engine.shelves
         self.quotas = Quotas(bounds)
@@ -54,6 +55,7 @@ class Files:
         self._rooms = rooms
         self._people = people
         self._now = now
+        self._seconds = seconds
         self._report = report
         self._tickets = Tickets()
         self._rights = rights
@@ -199,9 +201,6 @@ class Files:
             )
         )
 
-    def _seconds(self) -> float:
-        return self._now() / 1000
-
     async def under_way(self, session: Session) -> list[TransferInfo]:
         """Return the user's transfers, and their uploads that stopped half-way."""
         found = [self._info(it) for it in self.transfers.of(session.needs_user())]
@@ -275,11 +274,11 @@ class Files:
 
     def issue(self, right: Download | Upload) -> str:
         """Hand out a ticket for one transfer."""
-        return self._tickets.issue(right, self._now() / 1000)
+        return self._tickets.issue(right, self._seconds())
 
     def redeem(self, ticket: str, class_: type[Right]) -> Right:
         """Take a ticket for a transfer of that class."""
-        return self._tickets.redeem(ticket, class_, self._now() / 1000)
+        return self._tickets.redeem(ticket, class_, self._seconds())
 
     def arriving(self, session: Session, room: str | None, name: str) -> Outgoing | None:
         """Open a file that is being uploaded to a shelf, to be read as it comes; None if there is

@@ -14,9 +14,9 @@ class Room:
     """A log to talk in, and a shelf.
 
     `frozen` says whether only who moderates it speaks, `slow` how many seconds a user waits from
-    one message to the next; `spoke` is when, in milliseconds, they did last. `guests` says what
-    guests own or moderate it, by `User.guest` (nobody else can come to have that number), and who
-    made it so.
+    one message to the next; `spoke` is when, in milliseconds on a clock that only goes on, they
+    did last. `guests` says what guests own or moderate it, by `User.guest` (nobody else can come
+    to have that number), and who made it so.
     """
 
     def __init__(
