@@ -9,7 +9,7 @@ import dataclasses
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,16 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installed
 
 from chatservice import answers, limits  # noqa: E402
-from chatservice.domain.rights import HAS, WHO, Role  # noqa: E402
+from chatservice.domain.rights import (  # noqa: E402
+    BY_PASSWORD,
+    BY_ROOM_TOKEN,
+    HAS,
+    OF_A_ROOM,
+    WHO,
+    Role,
+)
 from chatservice.errors import MEANINGS, Code  # noqa: E402
-from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form  # noqa: E402
+from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form, Need  # noqa: E402
 from chatservice.options import Options  # noqa: E402
 from docs.manual import manual  # noqa: E402
 
@@ -119,6 +126,26 @@ def rights() -> str:
     return table(("role", "who", "may also give"), rows)
 
 
+def tokens() -> str:
+    """Return which commands need a password, and which are good for one room's token."""
+
+    def listed(names: Iterable[str]) -> str:
+        return ", ".join(f"`{name}`" for name in COMMANDS if name in set(names))
+
+    in_room = {row.name for row in COMMANDS.values() if row.needs in OF_A_ROOM} - BY_PASSWORD
+    free = {row.name for row in COMMANDS.values() if row.needs is Need.NOTHING}
+    rows = [
+        ("a password (or the operator's door)", listed(BY_PASSWORD)),
+        ("a password, or a token without a room", "all others that are not below"),
+        (
+            "a password, or any token; with one for a room, in that room",
+            listed(in_room | BY_ROOM_TOKEN),
+        ),
+        ("nothing", listed(free)),
+    ]
+    return table(("who came in with", "may give"), rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": typed,
     "requests": requests,
@@ -126,6 +153,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "limits": bounds,
     "options": options,
     "rights": rights,
+    "tokens": tokens,
 }
 
 

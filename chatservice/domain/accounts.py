@@ -121,7 +121,6 @@ class Accounts:
     async def change_password(self, session: Session, old: str, new: str) -> None:
         """Change one's own, and end one's other sessions that came in with it."""
         user = session.needs_user()
-        self._not_by_token(session)
         names.password(new)
         account = await self._account(user.name)
         if not account.password:
@@ -133,7 +132,7 @@ class Accounts:
             raise Refusal(Code.WRONG_PASSWORD, "That is not the password that you have; try again.")
         await self._store.set_password(user.key, await self._attempts.hash(new, session))
         for each in user.sessions:
-            if each is not session and not self._people.came_by_token(each):
+            if each is not session and each not in self._rights.tokens:
                 self._people.end(each, "Your password was changed; come in with the new one.")
         self._report("{user} changed their password", user=user.name)
 
@@ -161,15 +160,8 @@ class Accounts:
 
     # -- tokens ----------------------------------------------------------------------------------
 
-    def _not_by_token(self, session: Session) -> None:
-        if self._people.came_by_token(session):
-            raise Refusal(
-                Code.NOT_ALLOWED, "A token is not good for that; log in with your password."
-            )
-
     async def token(self, session: Session, label: str, where: str | None) -> answers.MadeToken:
         """Make a token, for one room if that is named."""
-        self._not_by_token(session)
         user, label = session.needs_user(), names.label(label)
         room = self._room(session, where) if where is not None else None
         made = passes.token()
@@ -201,7 +193,6 @@ class Accounts:
 
     async def revoke(self, session: Session, label: str) -> int:
         """End a token, and the sessions that came in with it. Return how many those are."""
-        self._not_by_token(session)
         user = session.needs_user()
         sha256 = await self._store.revoke(user.key, label)
         ended = self._people.end_token(sha256)

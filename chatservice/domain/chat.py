@@ -50,7 +50,9 @@ class Chat:
         self.rights = Rights(self.now)
         attempts = Attempts(engine.passwords, seconds, patience)
         self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights, attempts)
-        self.people = People(engine, self.rooms, tails, self.now, report, policy, attempts)
+        self.people = People(
+            *(engine, self.rooms, tails, self.now, report, policy, attempts, self.rights)
+        )
         self.accounts = Accounts(
             *(engine, self.rooms, self.people, self.rights, self.now, report, policy, attempts)
         )

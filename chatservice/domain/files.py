@@ -18,13 +18,12 @@ from chatservice.domain.ports import (
     Used,
 )
 from chatservice.domain.quotas import Bounds, Quotas, Reservation
-from chatservice.domain.rights import HAS, Rights, Role
+from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.tickets import Download, Right, Target, Tickets, Upload
 from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Need
 
 T = TypeVar("T")
 
@@ -146,7 +145,7 @@ class Files:
             return None
         declared = self._declared(upload)
         for place in await self.shelves.places(upload.size, upload.sha256):
-            if self._may_read(session, place.shelf):
+            if self._reads(session, place.shelf):
                 mark = await self._copied(place, declared)
                 if mark is not None:
                     await self.shelves.drop(declared)
@@ -161,12 +160,12 @@ class Files:
         finally:
             reservation.release()
 
-    def _may_read(self, session: Session, shelf: str) -> bool:
-        user = session.needs_user()
-        return shelf == user.shelf or any(
-            room.shelf == shelf and Need.READ in HAS[self._rights.role(user, room)]
-            for room in self._rooms.by_key.values()
-        )
+    def _reads(self, session: Session, shelf: str) -> bool:
+        """Return whether a session may fetch what is on a shelf."""
+        if shelf == session.needs_user().shelf:
+            return self._rights.reaches(session, None)
+        room = self._rooms.on_shelf(shelf)
+        return room is not None and self._rights.reads(session, room)
 
     async def receive(self, upload: Upload, offset: int, stop: Callable[[], None]) -> "Arrival":
         """Begin to take in a file's bytes behind the first `offset`; `stop` ends their coming."""
@@ -183,7 +182,8 @@ class Files:
             reservation.release()
             raise
         transfer = Transfer(
-            *(upload.user, upload.name, upload.size, True, self._seconds(), incoming.have),
+            *(upload.user, upload.target.shelf, upload.name, upload.size, True),
+            *(self._seconds(), incoming.have),
             to=upload.target.log,
             done=lambda: incoming.have,
             stop=stop,
@@ -195,7 +195,8 @@ class Files:
         size = outgoing.mark.size
         return self.transfers.begin(
             Transfer(
-                *(user, outgoing.mark.name, size, False, self._seconds(), size - outgoing.left),
+                *(user, outgoing.shelf, outgoing.mark.name, size, False),
+                *(self._seconds(), size - outgoing.left),
                 done=lambda: size - outgoing.left,
                 stop=stop,
             )
@@ -203,21 +204,28 @@ class Files:
 
     async def under_way(self, session: Session) -> list[TransferInfo]:
         """Return the user's transfers, and their uploads that stopped half-way."""
-        found = [self._info(it) for it in self.transfers.of(session.needs_user())]
+        found = [self._info(it) for it in self._of(session)]
         for it, have in await self._unfinished(session):
             found.append(TransferInfo(it.name, it.size, have, True, True, 0, None, it.sha256))
         return found
+
+    def _of(self, session: Session) -> list[Transfer]:
+        """Return the user's transfers that are under way, as far as the session is told of them."""
+        found = self.transfers.of(session.needs_user())
+        return [it for it in found if self._rights.reaches(session, self._rooms.on_shelf(it.shelf))]
 
     async def _unfinished(self, session: Session) -> list[Unfinished]:
         """Return the user's uploads that stopped half-way and that they could go on with: of what a
         guest sent to a room, whoever takes the name sees only what they may see anyway."""
         user = session.needs_user()
         found = await self.shelves.unfinished(user.name, user.shelf)
-        return [it for it in found if not self._is_closed(session, it.declared.shelf)]
+        return [it for it in found if self._goes_on(session, it.declared.shelf)]
 
-    def _is_closed(self, session: Session, shelf: str) -> bool:
-        is_room = any(room.shelf == shelf for room in self._rooms.by_key.values())
-        return is_room and not self._may_read(session, shelf)
+    def _goes_on(self, session: Session, shelf: str) -> bool:
+        room = self._rooms.on_shelf(shelf)
+        if room is None:
+            return self._rights.reaches(session, None)
+        return self._rights.reads(session, room)
 
     def _info(self, it: Transfer) -> TransferInfo:
         done, seconds = it.done(), max(self._seconds() - it.began, 0.001)
@@ -228,7 +236,7 @@ class Files:
     async def cancel(self, session: Session, name: str) -> int:
         """End the user's transfers of files of that name, and keep nothing of what came. Return
         how many there were. Raises `Refusal` (no-such-file), also where it is too late."""
-        found = [it for it in self.transfers.of(session.needs_user()) if it.name == name]
+        found = [it for it in self._of(session) if it.name == name]
         stopping = [it for it in found if not it.finishing]
         for transfer in stopping:
             transfer.stop()
@@ -305,7 +313,8 @@ class Files:
         try:
             return await self.shelves.open(self.shelf(session, room), name, version)
         except Refusal as refusal:
-            if room is not None or refusal.code is not Code.NO_SUCH_FILE:
+            own = room is None and self._rights.reaches(session, None)
+            if not own or refusal.code is not Code.NO_SUCH_FILE:
                 raise
             try:
                 return await self.shelves.open(self.shelf(session, "@"), name, version)

@@ -65,8 +65,9 @@ class Moderation:
         by = session.needs_user().name
         there = [each for each in user.sessions if each in room.sessions]
         for each in there:
-            if room is self._rooms.lobby:
-                each.reader.end(f"{by} has put you off this server" + (f": {why}" if why else "."))
+            if room is self._rooms.lobby or (each.only is room and not each.echo):
+                place = "this server" if room is self._rooms.lobby else room.name
+                each.reader.end(f"{by} has put you off {place}" + (f": {why}" if why else "."))
             else:
                 self._rooms.put_out(each, room, f"put out by {by}")
                 each.wake()

@@ -12,6 +12,7 @@ from chatservice.domain.log import Cursor, Log, News, Tails
 from chatservice.domain.places import NOBODY, Room, Session, User
 from chatservice.domain.policy import Policy
 from chatservice.domain.ports import Account, Engine
+from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.errors import Code, Refusal
 from chatservice.events import Event
@@ -33,6 +34,7 @@ class People:
         report: Report,
         policy: Policy,
         attempts: Attempts,
+        rights: Rights,
     ) -> None:
         self.by_key: dict[str, User] = {}
         self._engine = engine
@@ -43,10 +45,10 @@ class People:
         self._report = report
         self._policy = policy
         self._attempts = attempts
+        self._rights = rights
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._guests = 0
         self._looks: dict[str, str] = {}
-        self._by_token: dict[Session, str] = {}
         self._door: Log | None = None
 
     async def enter(
@@ -76,7 +78,7 @@ class People:
         account = await self._accounts.account(key)
         former, own_token = self._session_of(key, token), None
         if former is not None:
-            own_token = self._by_token.get(former)
+            own_token = self._rights.tokens.get(former)
         elif password is None:
             self._may_be_guest(name, account)
         else:
@@ -182,15 +184,25 @@ class People:
         only: Room | None = None,
         own_token: str | None = None,
     ) -> answers.Welcome:
-        if session.gone:  # while it was waited for
+        try:
+            self._may_still(session, user, only)
+        except Refusal:
             self._let_go(user)
-            raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        position = self._become(session, user, account, after)
-        session.only = only
+            raise
+        position = self._become(session, user, account, after, only)
         if own_token is not None:
-            self._by_token[session] = own_token
+            self._rights.tokens[session] = own_token
         token = session.token if session.echo else ""  # a person has no use for one
         return answers.Welcome(user.name, user.registered, token, position)
+
+    def _may_still(self, session: Session, user: User, only: Room | None) -> None:
+        """Raise `Refusal` (name-needed, banned, not-allowed) if a session may not come in as that
+        user any more, or not into the one room that its token is for."""
+        if session.gone:
+            raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
+        self._rooms.admit(session, user.key)
+        if only is not None:
+            self._rights.enter_as(user, session, only)
 
     async def attend(self, session: Session) -> answers.Welcome:
         """Make a session the operator's, who came through a door that nobody else can use."""
@@ -260,9 +272,15 @@ class People:
         return log
 
     def _become(
-        self, session: Session, user: User, account: Account | None, after: int | None
+        self,
+        session: Session,
+        user: User,
+        account: Account | None,
+        after: int | None,
+        only: Room | None,
     ) -> int:
-        """Make a session that user's. Return where it begins to read the inbox."""
+        """Make a session that user's, or, of what is that user's, only one room's. Return where it
+        begins to read the inbox."""
         former = session.user
         if former is not None:
             for room in session.rooms:
@@ -274,9 +292,9 @@ class People:
             self._report(
                 "{user} connected from {origin}", user=user.name, origin=session.reader.origin
             )
-        session.user = user
+        session.user, session.only = user, only
         user.sessions = (*user.sessions, session)
-        if user.inbox is None:
+        if user.inbox is None or not self._rights.reaches(session, None):
             return 0
         if after is None and account is not None:
             after = account.shown
@@ -304,7 +322,7 @@ class People:
             session.inbox.close()
             session.inbox = None
         user.sessions = tuple(each for each in user.sessions if each is not session)
-        self._by_token.pop(session, None)
+        self._rights.tokens.pop(session, None)
         self._let_go(user)
 
     def _let_go(self, user: User) -> None:
@@ -327,13 +345,9 @@ class People:
 
     # -- accounts --------------------------------------------------------------------------------
 
-    def came_by_token(self, session: Session) -> bool:
-        """Return whether a session came in with one of its user's tokens."""
-        return session in self._by_token
-
     def end_token(self, sha256: str) -> int:
         """End the sessions that came in with a token. Return how many those are."""
-        theirs = [session for session, it in self._by_token.items() if it == sha256]
+        theirs = [session for session, it in self._rights.tokens.items() if it == sha256]
         for session in theirs:
             self.end(session, "The token that you came in with was revoked.")
         return len(theirs)

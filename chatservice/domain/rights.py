@@ -1,4 +1,4 @@
-"""Who may do what: one table, asked for every request, whichever way it came.
+"""Rights: one table, asked for every request, whichever way it came.
 
 A command says what it needs (`chatservice.grammar.commands`), here stands who has it. What a role
 is in a room depends on the room: its rules, and whether one is in it.
@@ -69,6 +69,16 @@ the door, who never logs in. Who moderates a room does so from anywhere, but to 
 OF_A_ROOM = frozenset({Need.READ, Need.PRESENCE, Need.SPEAK, Need.MODERATE, Need.OWN})
 """What one has in one room, and not in another."""
 
+BY_PASSWORD = frozenset(
+    {"password", "token", "revoke", "account", "reset", "code", "operator", "owner"}
+)
+"""Commands for which no token is good: they make, change or end what lets somebody in or puts them
+in charge, so what they did would outlast the token."""
+
+BY_ROOM_TOKEN = frozenset({"join", "leave", "exit", "ignore", "transfers", "cancel"})
+"""Commands that are good for one room's token, beside those that need something in that room and
+those that need nothing. They reach that room alone."""
+
 
 def needs(command: Command, args: Mapping[str, Any]) -> set[Need]:
     """Return what a command needs with these arguments."""
@@ -85,36 +95,77 @@ _MORE = {
 }
 """What arguments need, of the commands of which any does."""
 
-
-_WITH_ROOM_TOKEN = frozenset({"join", "leave", "exit", "away", "ignore", "transfers", "cancel"})
-"""Commands that do not need a room, and do nothing in another one."""
+_OWN_SHELF = frozenset({"files", "versions", "get", "link", "remove"})
+"""Commands whose room may be `@`: one's own shelf, for which one needs nothing in a room."""
 
 
 class Rights:
     """Says who may do what. `now` tells the time in milliseconds since 1970.
 
-    `operators` are the keys (`names.key`) of the registered users who run the server.
+    `operators` are the keys (`names.key`) of the registered users who run the server. `tokens` has
+    the sessions that came in with a token, and what is kept of it (`chatservice.domain.passes`).
     """
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.operators: set[str] = set()
+        self.tokens: dict[Session, str] = {}
         self._now = now
 
     def check(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
         """Raise `Refusal` (name-needed, not-allowed, not-in-room, banned) if a request may not be
         made. `find` returns the room that it means."""
         command, args = request.command, request.args
+        if session in self.tokens:
+            self._fits_token(session, request, find)
         for need in needs(command, args):
             if need is Need.NOTHING:
                 continue
             user = session.needs_user()
-            if need in OF_A_ROOM and args.get("room") != "@" and "to" not in args:
-                room = find()
-                self._bound(session, room is session.only, command)
-                self.need(session, room, need)
+            own = args.get("room") == "@" and command.name in _OWN_SHELF
+            if need in OF_A_ROOM and not own and "to" not in args:
+                self.need(session, find(), need)
             else:
-                self._bound(session, command.name in _WITH_ROOM_TOKEN, command)
                 self._need_of_server(user, need, command)
+
+    def _fits_token(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
+        """Raise `Refusal` (not-allowed) if the token of a session is not good for a request. A room
+        that is not there is refused as one that is: a token for another room is to tell nothing."""
+        command, args = request.command, request.args
+        if command.name in BY_PASSWORD:
+            raise Refusal(
+                Code.NOT_ALLOWED, "A token is not good for that; log in with your password."
+            )
+        only = session.only
+        if only is None:
+            return
+        in_room = command.needs in OF_A_ROOM
+        fits = in_room or command.name in BY_ROOM_TOKEN or command.needs is Need.NOTHING
+        if fits and (in_room or "room" in args):
+            try:
+                fits = find() is only and "to" not in args
+            except Refusal:
+                fits = False
+        if not fits:
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                f"Your token is for the room {only.name} only, and /{command.name} is not; "
+                "use one without a room.",
+            )
+        if command.name == "leave" and not session.echo:
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                f"Your token is for the room {only.name} only; /quit ends the connection.",
+            )
+
+    def reaches(self, session: Session, room: Room | None) -> bool:
+        """Return whether a session's token, if it came with one, is good for a room; or, for None,
+        for what is its user's own: the inbox, and its shelf."""
+        return session.only is None or session.only is room
+
+    def reads(self, session: Session, room: Room) -> bool:
+        """Return whether a session may read a room, and fetch what is on its shelf."""
+        role = self.role(session.needs_user(), room)
+        return self.reaches(session, room) and Need.READ in HAS[role]
 
     def _need_of_server(self, user: User, need: Need, command: Command) -> None:
         if need is Need.ACCOUNT and not user.registered:
@@ -130,14 +181,6 @@ class Rights:
         if need is Need.OPERATE and not self.is_operator(user):
             raise Refusal(
                 Code.NOT_ALLOWED, f"/{command.name} is for who runs the server; ask them."
-            )
-
-    def _bound(self, session: Session, fits: bool, command: Command) -> None:
-        if session.only is not None and not fits:
-            raise Refusal(
-                Code.NOT_ALLOWED,
-                f"Your token is for the room {session.only.name} only, and /{command.name} is not; "
-                "use one without a room.",
             )
 
     def need(self, session: Session, room: Room, need: Need) -> None:
@@ -225,9 +268,13 @@ class Rights:
             return
         if session.only not in (None, room):
             raise Refusal(Code.NOT_ALLOWED, f"Your token is for the room {session.only.name} only.")
+        self.enter_as(user, session, room)
+
+    def enter_as(self, user: User, session: Session, room: Room) -> None:
+        """The same, for a session that is to be that user's."""
         if self.rank(user, room) is not None:
             return
-        rule = self.ban(user, room)
+        rule = self.ban(user, room) or room.rules.ban(user.key, session.reader.address, self._now())
         if rule is not None:
             raise _banned(room, rule.until)
         if room.access is Access.CLOSED:

@@ -81,6 +81,11 @@ class Rooms:
         """Return the room of that number, or None."""
         return self._by_number.get(number)
 
+    def on_shelf(self, shelf: str) -> Room | None:
+        """Return the room whose shelf that is; None where it is a user's."""
+        found = self.by_key.get(names.key(shelf) if shelf else names.LOBBY)
+        return found if found is not None and found.shelf == shelf else None
+
     def of(self, session: Session, name: str | None) -> Room:
         """Return the room of that name, or the one the session is in."""
         if name is None:

@@ -9,7 +9,7 @@ from chatservice.domain.places import User
 
 @dataclass(slots=True, eq=False)
 class Transfer:
-    """A file on its way, `up` to the server or down from it, for a user.
+    """A file on its way, `up` to a shelf of the server or down from it, for a user.
 
     `done` tells how many of its `size` bytes are there, of which `before` were when it began, at
     `began` (seconds). `stop` ends it, unless it is `finishing`: all of it came and is being stored.
@@ -17,6 +17,7 @@ class Transfer:
     """
 
     user: User
+    shelf: str
     name: str
     size: int
     up: bool

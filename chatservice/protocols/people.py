@@ -138,8 +138,6 @@ class Person:
         not told what it did not ask."""
         self._connection.named()
         room = self._session.only or self._chat.rooms.lobby
-        if room is self._session.only:
-            self._chat.rights.enter(self._session, room)
         self._chat.rooms.place(self._session, room)
         if self._connection.greeted:
             self._answer(welcome)
@@ -240,7 +238,7 @@ class Person:
 
     def _exit(self, request: Request) -> None:
         here = self._session.here
-        if here is None or here.name == names.LOBBY:
+        if here is None or here.name == names.LOBBY or self._session.only is here:
             self._quit(request)
         else:
             self._answer(actions.leave(self._chat, self._session, {}))

@@ -179,7 +179,7 @@ def test_nothing_more_is_done_for_a_session_that_is_ended(house):
         assert caught.value.code is Code.NAME_NEEDED
     assert set(house.chat.people.by_key) == {"alice", "operator"}
     assert house.store.accounts._tokens == {}
-    assert house.chat.people._by_token == {}
+    assert house.chat.rights.tokens == {}
 
 
 def test_who_is_banned_does_not_sign_up_either(house):
