@@ -1,67 +1,281 @@
-"""`chatctl`: tells a running server one thing, through the operator's door.
+"""`chatctl`: the operator's command line. Most of it is one request to a running server, through
+the operator's door.
 
-What stands on its command line is typed as in the chat, without the slash; it is asked in JSON, so
+What stands on the command line is typed as in the chat, without the slash; it is asked in JSON, so
 that it is known whether it was granted.
 """
 
-import argparse
+import difflib
+import errno
 import getpass
-import json
-import socket
+import os
+import re
 import sys
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
-from chatservice import door
+from chatservice import __version__, answers, names
+from chatservice.doorway import Doorway, Fields
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines, shown, typed
-from chatservice.grammar.commands import COMMANDS, Arg, Dialect, Request, Secret
+from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Need, Request, Secret
 
-_EPILOG = """commands, for instance:
-  chatctl reset alice            a new password, made up by the server
-  chatctl reset alice -          a new password, which is asked for
-  chatctl account alice          registers a name
-  chatctl code                   an invitation code
-  chatctl operator alice         lets a registered name run the server
-  chatctl broadcast We restart in five minutes.
-  chatctl help                   all there are"""
+DONE, REFUSED, USAGE, UNWRITABLE, INTERRUPTED = 0, 1, 2, 74, 130
+"""Exit statuses. 74 is EX_IOERR of BSD's sysexits.h."""
+
+MEANINGS = {
+    DONE: "what was asked for is done",
+    REFUSED: "it was refused, or no server answers",
+    USAGE: "the command line makes no sense",
+    UNWRITABLE: "the standard output cannot be written to",
+    INTERRUPTED: "interrupted; it may be done all the same",
+}
+
+SECONDS = 30.0
+"""How long a server may say nothing before it is given up: longer than the longest wait for a
+password's hash, where many come at once."""
+
+LINE_BYTES = 1 << 16
+"""Of the longest line that is read as a password."""
+
+DESCRIPTION = (
+    "Tells the chat server that runs on this machine what to do, and shows what it answers. "
+    "Whoever may open the socket `operator` in the server's data directory is its operator."
+)
+
+OPTIONS = {
+    "--data DIR": "the server's data directory (chat-data)",
+    "--room ROOM": "the room that is meant, where a command is about one",
+    "--json": "show the answer as one JSON object; export: an object a line",
+    "--timeout SECONDS": f"give up a server that says nothing for so long ({SECONDS:g})",
+    "--version": "show the version",
+    "--help": "show this, or with a command what that one takes",
+}
+
+EXAMPLES = {
+    "chatctl reset alice": "gives alice a new password, which the server makes up",
+    "chatctl reset alice -": "asks for the new password",
+    "chatctl --room lab kick eve": "puts eve out of the room lab",
+    "chatctl broadcast We restart in five minutes.": "tells everybody",
+}
+
+_ALONE = frozenset(
+    {
+        *("hello", "signup", "login", "nick", "register", "quit", "join", "leave", "away"),
+        *("ignore", "skip", "transfers", "cancel", "put", "get", "link", "help"),
+    }
+)
+"""Commands that mean a connection that stays, or a file that follows: for people in the chat."""
+
+_OF_PRESENCE = frozenset({Need.PRESENCE, Need.SPEAK, Need.ACCOUNT})
+
+
+class Unwritable(Exception):
+    """The standard output does not take what is to be shown; it says why."""
+
+
+class Usage(Exception):
+    """The command line makes no sense; it says why in a sentence."""
+
+
+@dataclass
+class Line:
+    """A command line: its `words` without its options."""
+
+    words: list[str] = field(default_factory=list)
+    data: Path = Path("chat-data")
+    room: str | None = None
+    seconds: float = SECONDS
+    flags: set[str] = field(default_factory=set)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line says. Return 0, or 1 if it was refused."""
-    parser = argparse.ArgumentParser(
-        "chatctl",
-        description="Tells a chat server that runs on this machine what to do.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", default="chat-data", help="the server's data directory")
-    parser.add_argument("--room", help="the room that is meant, where there may be several")
-    parser.add_argument("command", help="the command, as in the chat, without its slash")
-    parser.add_argument("argument", nargs=argparse.REMAINDER, help="what stands behind it")
-    options = parser.parse_args(argv)
+    """Do what the command line says, and return the exit status (`MEANINGS`)."""
     try:
-        request = _request([options.command, *options.argument], options.room)
-        sys.stdout.buffer.write(_asked(Path(options.data), request))
+        line = _parsed(sys.argv[1:] if argv is None else argv)
+        _run(line)
+    except Usage as wrong:
+        _complain(f"{wrong} chatctl --help tells more.")
+        return USAGE
     except Refusal as refusal:
-        print(f"chatctl: {refusal.sentence}", file=sys.stderr)
-        return 1
-    return 0
+        _complain(_own_words(refusal.sentence))
+        return REFUSED
+    except Unwritable as wrong:
+        _complain(str(wrong))
+        return UNWRITABLE
+    except KeyboardInterrupt:
+        _complain("Interrupted; it may be done all the same.")
+        return INTERRUPTED
+    return DONE
 
 
-def _request(words: Sequence[str], room: str | None) -> Request:
+# -- the command line ------------------------------------------------------------------------------
+
+
+def commands() -> dict[str, Command]:
+    """Return the commands of the table that can be given here, by their names."""
+    return {
+        row.name: row
+        for row in COMMANDS.values()
+        if row.dialect is Dialect.BOTH and row.name not in _ALONE and row.needs not in _OF_PRESENCE
+    }
+
+
+def _parsed(argv: Sequence[str]) -> Line:
+    """Take the options out of a command line.
+
+    They may stand anywhere before a text that may hold spaces, such as what is told to all.
+    """
+    line, rest = Line(), list(argv)
+    for word in rest:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise Usage(f"{names.one_line(word)} is not UTF-8; write it so.") from None
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            line.words += rest
+            break
+        if not word.startswith("--") or _in_text(line.words):
+            line.words.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        if name in _FLAGS:
+            if equals:
+                raise Usage(f"{name} takes no value.")
+            line.flags.add(name)
+        elif name in _TAKING:
+            if not equals:
+                if not rest:
+                    raise Usage(f"{name} needs a value.")
+                value = rest.pop(0)
+            _TAKING[name](line, value)
+        else:
+            raise Usage(f"There is no option {_short(name)}{_nearest(name, [*_FLAGS, *_TAKING])}.")
+    return line
+
+
+def _in_text(words: Sequence[str]) -> bool:
+    """Return whether the text of a command has begun that takes all that follows."""
+    command = commands().get(words[0].removeprefix("/")) if words else None
+    args = [*command.arguments(Dialect.TEXT)] if command is not None else []
+    greedy = next((at for at, arg in enumerate(args) if arg.form.greedy), len(args))
+    return greedy < len(args) and len(words) > 1 + greedy
+
+
+def _set_data(line: Line, value: str) -> None:
+    line.data = Path(value)
+
+
+def _set_room(line: Line, value: str) -> None:
+    line.room = value
+
+
+def _set_seconds(line: Line, value: str) -> None:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or not float(value):
+        raise Usage("--timeout takes a number of seconds, such as 30.")
+    line.seconds = float(value)
+
+
+_FLAGS = frozenset({"--json", "--help", "--version"})
+_TAKING: Mapping[str, Callable[[Line, str], None]] = {
+    "--data": _set_data,
+    "--room": _set_room,
+    "--timeout": _set_seconds,
+}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word[:40], known, 1, 0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+# -- what is done ----------------------------------------------------------------------------------
+
+
+def _run(line: Line) -> None:
+    _check_output()
+    if "--version" in line.flags:
+        _show(f"chatctl {__version__}\n".encode())
+    elif "--help" in line.flags or line.words[:1] == ["help"]:
+        about = [it for it in line.words if it != "help"]
+        _show(_help(about[0] if about else None).encode())
+    elif not line.words:
+        raise Usage("Name a command.")
+    else:
+        _ask(line, _request(line))
+
+
+def _ask(line: Line, request: Request) -> None:
+    """Ask the server, and show its answer."""
+    with Doorway(line.data, line.seconds, _tell) as server:
+        found = server.ask(request)
+        made = _answer(request.command, found)
+        try:
+            _show(_as_json(found) if "--json" in line.flags else shown.answer(made))
+        except Unwritable as wrong:
+            raise Unwritable(_unseen(server, made, str(wrong))) from None
+
+
+def _answer(command: Command, found: Fields) -> answers.Answer:
+    """Return an answer of what came. Raises `Refusal` if it is none: of another version's server,
+    or of another program."""
+    try:
+        made: answers.Answer = jsonlines.answer_of(command.answer, found)
+        shown.answer(made)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Refusal(
+            Code.SERVER_ERROR,
+            "The server's answer cannot be understood; use the chatctl of the server's version.",
+        ) from None
+    return made
+
+
+def _as_json(found: Fields) -> bytes:
+    """Return an answer without what only belongs to the connection."""
+    return jsonlines.line({key: it for key, it in found.items() if key not in ("event", "id")})
+
+
+def _unseen(server: Doorway, made: answers.Answer, why: str) -> str:
+    """Do what is to be done about a secret that nobody has seen, and return what became of it."""
+    if isinstance(made, answers.Invitation):
+        server.ask(Request(COMMANDS["uncode"], {"code": made.code}))
+        return f"{why} The code is taken back."
+    if isinstance(made, answers.Password) and made.password:
+        return (
+            f"{why} {made.name} has a password that nobody knows; chatctl reset {made.name} makes "
+            "another one."
+        )
+    return f"{why} What was asked for is done."
+
+
+def _request(line: Line) -> Request:
     """Return what the command line asks for; passwords that are missing are asked for here."""
-    line = "/" + " ".join(words).removeprefix("/")
-    request = typed.parse(line, asks=True)
-    if request is None or not request.command.dialect & Dialect.JSON:
-        raise Refusal(Code.UNKNOWN_COMMAND, f"{words[0]} is for people in the chat only.")
-    args = {**({"room": room} if room is not None else {}), **request.args}
+    name = line.words[0].removeprefix("/").casefold()
+    if name not in commands():
+        if name in COMMANDS:
+            raise Refusal(Code.UNKNOWN_COMMAND, f"{name} is for people in the chat only.")
+        hint = _nearest(name, list(commands())) or "; chatctl help lists those there are."
+        raise Refusal(Code.UNKNOWN_COMMAND, f"There is no command {_short(name)}{hint}")
+    text = " ".join([name, *line.words[1:]])
+    request = typed.parse(f"/{text}", asks=True)
+    assert request is not None
+    args = {**({"room": line.room} if line.room is not None else {}), **request.args}
     for arg in request.command.args:
         if _is_secret(arg) and args.get(arg.name, "" if arg.secret else None) in ("", "-"):
             args[arg.name] = _password(arg)
         elif arg.name == "room" and "room" not in args and not arg.is_optional(Dialect.JSON):
             raise Refusal(Code.BAD_ARGUMENT, "Say in which room: chatctl --room ROOM ...")
+    if line.room is not None and not any(it.name == "room" for it in request.command.args):
+        raise Usage(f"{name} is about no room, so leave --room out.")
     return Request(COMMANDS[request.command.name], args)
 
 
@@ -71,48 +285,132 @@ def _is_secret(arg: Arg) -> bool:
 
 def _password(arg: Arg) -> str:
     """Ask for a password, twice for a new one; without a terminal, read it from a line."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
-    found = getpass.getpass(f"{arg.name.capitalize()}: ")
-    if arg.secret is not Secret.KNOWN and found != getpass.getpass("Once more: "):
-        raise Refusal(Code.WRONG_PASSWORD, "The two differ, so nothing was done.")
+    try:
+        if sys.stdin is not None and sys.stdin.isatty():
+            found = getpass.getpass(f"{arg.name.capitalize()}: ")
+            if arg.secret is not Secret.KNOWN and found != getpass.getpass("Once more: "):
+                raise Refusal(Code.WRONG_PASSWORD, "The two differ, so nothing was done.")
+        else:
+            data = sys.stdin.buffer.readline(LINE_BYTES) if sys.stdin is not None else b""
+            found = data.decode().rstrip("\r\n")
+    except (EOFError, OSError):
+        found = ""
+    except UnicodeDecodeError:
+        raise Refusal(
+            Code.BAD_ARGUMENT, f"The {arg.name} on the standard input is not UTF-8; write it so."
+        ) from None
+    if not found:
+        raise Refusal(Code.BAD_ARGUMENT, f"No {arg.name} was given, so nothing was done.")
     return found
 
 
-def _asked(data: Path, request: Request) -> bytes:
-    """Ask the server, and return its answer, as a person sees it."""
+# -- what is shown ---------------------------------------------------------------------------------
+
+
+def _own_words(sentence: str) -> str:
+    """Return a sentence of the server's with commands as they are given here."""
+    return _SLASHED.sub(r"chatctl \1", sentence)
+
+
+_SLASHED = re.compile(rf"(?<![\w/.])/({'|'.join(COMMANDS)})\b")
+
+
+def _complain(sentence: str) -> None:
+    """Say on the standard error what is wrong, if that can be written to."""
+    if len(sentence) > _SENTENCE:  # a path, say
+        sentence = f"{sentence[: _SENTENCE // 2]}...{sentence[-_SENTENCE // 2 :]}"
+    _write(2, f"chatctl: {names.one_line(sentence)}\n".encode())
+
+
+_SENTENCE = 1000
+
+
+def _tell(text: str) -> None:
+    """Show how far something is, to a person."""
+    if os.isatty(2):
+        _write(2, f"chatctl: {names.one_line(text)}\n".encode())
+
+
+def _check_output() -> None:
+    """Raise `Unwritable` where there is no standard output: nothing is asked then."""
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(door.address(data))
-            connection.sendall(jsonlines.asking(Request(request.command, request.args, 1)))
-            answer = next(it for it in _objects(connection) if it.get("id") == 1)
-    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        os.fstat(1)
+    except OSError:
+        raise Unwritable("There is no standard output, so nothing was done.") from None
+
+
+def _show(data: bytes) -> None:
+    """Write to the standard output. Raises `Unwritable`."""
+    why = _write(1, data)
+    if why is not None:
+        raise Unwritable(f"The standard output cannot be written to ({why}).")
+
+
+def _write(descriptor: int, data: bytes) -> str | None:
+    """Write all of it. Return why that cannot be done, or None."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except OSError as error:
+            return os.strerror(error.errno or errno.EIO)
+    return None
+
+
+def _help(about: str | None) -> str:
+    """Return what `chatctl help` shows: all, or what one command takes."""
+    return "".join(f"{line}\n" for line in (_overview() if about is None else _about(about)))
+
+
+def _overview() -> Iterator[str]:
+    yield "chatctl [OPTIONS] COMMAND [ARGUMENT ...]"
+    yield ""
+    yield from textwrap.wrap(DESCRIPTION, 80)
+    for title, rows in (
+        ("Options", OPTIONS),
+        ("Commands", {usage(row): _own_words(row.help) for row in commands().values()}),
+        ("For instance", EXAMPLES),
+        ("The exit status", {str(it): of for it, of in MEANINGS.items()}),
+    ):
+        yield ""
+        yield f"{title}:"
+        for term, meaning in rows.items():
+            yield from _listed(term, meaning)
+
+
+def _listed(term: str, meaning: str) -> Iterator[str]:
+    """Yield lines with a term on the left and what it means on the right."""
+    lines = textwrap.wrap(meaning, 46)
+    if len(term) > 29:
+        yield f"  {term}"
+        term = ""
+    for text in lines:
+        yield f"  {term:<30}{text}"
+        term = ""
+
+
+def usage(command: Command) -> str:
+    """Return how a command is given here: `reset NAME [PASSWORD]`."""
+    return command.usage.removeprefix("/").replace(" @USER", " USER")
+
+
+def _about(name: str) -> Iterator[str]:
+    command = commands().get(name.removeprefix("/").casefold())
+    if command is None:
         raise Refusal(
-            Code.SERVER_ERROR,
-            f"No server is running on {data}; start it, or name its directory with --data.",
-        ) from None
-    except PermissionError:
-        raise Refusal(
-            Code.NOT_ALLOWED,
-            f"You may not use {data / door.NAME}; be the user that the server runs as.",
-        ) from None
-    except (OSError, StopIteration) as error:
-        raise Refusal(
-            Code.SERVER_ERROR, f"The server at {data} did not answer ({error or 'it has ended'})."
-        ) from None
-    if answer["event"] == "error":
-        raise Refusal(answer["code"], answer["message"])
-    return shown.answer(jsonlines.answer_of(request.command.answer, answer))
+            Code.UNKNOWN_COMMAND,
+            f"There is no command {_short(name)}{_nearest(name, list(commands()))}.",
+        )
+    of_room = any(it.name == "room" and not it.dialect & Dialect.TEXT for it in command.args)
+    yield f"chatctl {'--room ROOM ' if of_room else ''}{usage(command)}"
+    about = _own_words(command.help)
+    yield from textwrap.wrap(f"{about[0].upper()}{about[1:]}.", 80)
+    for arg in command.arguments(Dialect.TEXT):
+        if arg.help:
+            yield from _listed(arg.usage, _own_words(arg.help))
 
 
-def _objects(connection: socket.socket) -> Iterator[dict[str, Any]]:
-    with connection.makefile("rb") as lines:
-        for line in lines:
-            if line.startswith(b"{"):  # a slow start may have been greeted
-                yield json.loads(line)
-
-
-def run() -> None:
+def run() -> NoReturn:
     """What the command `chatctl` runs."""
     sys.exit(main())
 

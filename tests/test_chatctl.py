@@ -1,13 +1,21 @@
 """The operator's door, and `chatctl`, which goes through it."""
 
+import json
+import os
+import re
 import signal
+import socket
+import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+from contextlib import closing
 
 import pexpect
 import pytest
 
+from chatservice import names
 from tests.running import PATIENCE, Door, environment
 
 CHATCTL = [sys.executable, "-m", "chatservice.chatctl"]
@@ -87,14 +95,239 @@ def test_what_is_refused_is_said_and_the_status_tells(server):
     for words, sentence in (
         (["reset", "nobody"], "nobody is not a registered name."),
         (["reset", "operator"], "operator is not a registered name."),
-        (["rest", "bob"], "There is no command /rest; did you mean /reset?"),
-        (["reset"], "NAME is missing: /reset NAME [PASSWORD]"),
+        (["rest", "bob"], "There is no command rest; did you mean reset?"),
+        (["reset"], "NAME is missing: chatctl reset NAME [PASSWORD]"),
         (["exit"], "exit is for people in the chat only."),
         (["history"], "Say in which room: chatctl --room ROOM ..."),
-        (["nick", "bob"], "Here you are the operator; come in elsewhere to be somebody."),
+        (["nick", "bob"], "nick is for people in the chat only."),
         (["operator", "bob", "of"], "Behind the name stands nothing, or the word off."),
     ):
         assert chatctl(server.data, *words) == (1, "", f"chatctl: {sentence}\n")
+
+
+HOSTILE = (
+    ["broadcast", "x" * 8192],
+    ["broadcast", "x" * 100_000],
+    ["broadcast", b"\xff"],
+    [b"\xff"],
+    [b"--\xff"],
+    ["--data", b"\xff", "rooms"],
+    ["\x1b[2J"],
+    ["--\x1b[2J", "rooms"],
+    ["reset", "\x1b[2J"],
+    ["reset", "x" * 5000],
+    ["--data", "\x1b[2J", "rooms"],
+    ["--data", "x" * 5000, "rooms"],
+    ["--data", "a/" * 3000, "rooms"],
+    ["--data"],
+    ["--data=", "rooms"],
+    ["--room", "rooms"],
+    ["--room", "lab", "rooms"],
+    ["--room", "none", "history"],
+    ["--room", "\x1b[2J", "history"],
+    ["--json=1", "rooms"],
+    ["--timeout", "0", "rooms"],
+    ["--timeout", "soon", "rooms"],
+    ["rooms", "--nonsense"],
+    [],
+    [""],
+    [" "],
+    ["/"],
+    ["//"],
+    ["--"],
+    ["put", "x", "3"],
+    ["get", "x"],
+    ["say", "x"],
+    ["hello"],
+    ["quit"],
+    ["kick"],
+    ["--room", "lab", "kick"],
+    ["history", "#x"],
+    ["--room", "lab", "slow", "-1"],
+    ["--room", "lab", "slow", "9" * 30],
+    ["--room", "lab", "erase", "7"],
+    ["uncode", "nonsense"],
+    ["help", "nonsense"],
+    ["account", "a\nb"],
+    ["topic", "x"],
+)
+
+
+@pytest.mark.parametrize("words", HOSTILE, ids=lambda words: repr(words)[:40])
+def test_bad_arguments_are_told_in_one_sentence(server, words):
+    """With a status, in words of the command line, without raw bytes; and never by waiting."""
+    where = [] if b"--data" in map(os.fsencode, words) else ["--data", str(server.data)]
+    done = subprocess.run(
+        [*CHATCTL, *where, *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        env=environment(),
+    )
+    said = done.stderr.decode()
+    assert done.returncode in (1, 2), said
+    assert done.stdout == b""
+    assert said.startswith("chatctl: ")
+    assert said.endswith(".\n") or "chatctl " in said.rpartition(": ")[2]
+    assert said.count("\n") == 1
+    assert names.one_line(said[:-1]) == said[:-1]
+    assert len(said) < 1100
+    assert not re.search(r"(?<![\w.])/[a-z]+\b(?!/)", said.replace(str(server.data), "DATA")), said
+    assert '"room"' not in said
+
+
+@pytest.mark.parametrize("words", [["reset", "bob", "-"], ["account", "carl", "-"]])
+def test_no_password_is_none(server, connect, words):
+    """At the end of the input none is made up: who writes `-` has one in mind."""
+    bob = connect(server, "bob")
+    bob.send("/register old")
+    bob.expect("* bob is your name")
+    for typed in ("", "\n"):
+        status, said, wrong = chatctl(server.data, *words, typed=typed)
+        assert (status, said) == (1, "")
+        assert wrong == "chatctl: No password was given, so nothing was done.\n"
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_server_that_stands_still_is_given_up(server, how):
+    """After a time, with a sentence; and so is one that ends while it is asked."""
+    asked = subprocess.Popen(
+        [*CHATCTL, "--data", str(server.data), "--timeout", "1", "reset", "bob", "-"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    )
+    server.process.send_signal(how)
+    if how is signal.SIGKILL:
+        server.process.wait(PATIENCE)
+    _, wrong = asked.communicate("a password\n", PATIENCE)
+    server.process.send_signal(signal.SIGCONT)
+    assert asked.returncode == 1
+    if how is signal.SIGSTOP:
+        assert "said nothing for 1 seconds; see whether it still runs" in wrong
+    else:
+        assert "No server is running on" in wrong
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (b"", "did not answer (it has ended)"),
+        (b"* Welcome\n", "did not answer (it has ended)"),
+        (b"HTTP/1.1 400 Bad Request\r\n", "is no chat server"),
+        (b"{\n", "is no chat server"),
+        (b"[" * 100_000 + b"\n", "is no chat server"),
+        (b'{"event":"ok"}\n', "did not answer (it has ended)"),
+        (b'{"event":"ok","id":1}\n', "cannot be understood"),
+        (b'{"event":"ok","id":1,"rooms":[7]}\n', "cannot be understood"),
+        (b'{"event":"ok","id":1,"rooms":null}\n', "cannot be understood"),
+        (b'{"event":"error"}\n', "It was refused."),
+        (b'{"event":"error","code":7,"message":"\\u001b[2J"}\n', "\ufffd[2J"),
+        (b"\xff" * 100_000, "did not answer (it has ended)"),
+    ],
+    ids=lambda it: repr(it)[:30],
+)
+def test_a_socket_that_is_no_servers_is_told(tmp_path, said, sentence):
+    """Whatever it says, in one sentence."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "operator"))
+    listening.listen()
+
+    def speak():
+        other, _ = listening.accept()
+        other.recv(1000)
+        other.sendall(said)
+        other.close()
+
+    speaking = threading.Thread(target=speak)
+    speaking.start()
+    status, _, wrong = chatctl(tmp_path, "rooms")
+    speaking.join()
+    listening.close()
+    assert status == 1
+    assert sentence in wrong
+    assert names.one_line(wrong[:-1]) == wrong[:-1]
+
+
+def test_what_cannot_be_shown_is_told(server, connect):
+    """With a status. A code that nobody saw is good no more; of a password it is said what to do;
+    and where there is no standard output at all, nothing is done."""
+    bob = connect(server, "bob")
+    bob.send("/register old")
+    bob.expect("* bob is your name")
+
+    def full(*words, out="/dev/full"):
+        with open(out, "w") as output:
+            done = subprocess.run(
+                [*CHATCTL, "--data", str(server.data), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.PIPE,
+                timeout=PATIENCE,
+                env=environment(),
+                text=True,
+            )
+        return done.returncode, done.stderr
+
+    space = "chatctl: The standard output cannot be written to (No space left on device)."
+    assert full("code") == (74, f"{space} The code is taken back.\n")
+    server.log.expect("operator took an invitation code back")
+    with closing(sqlite3.connect(server.data / "chat.sqlite")) as db:
+        assert db.execute("SELECT count(*) FROM code").fetchone() == (0,)
+    status, wrong = full("reset", "bob")
+    assert status == 74
+    assert wrong == (
+        f"{space} bob has a password that nobody knows; chatctl reset bob makes another one.\n"
+    )
+    assert full("broadcast", "hello") == (74, f"{space} What was asked for is done.\n")
+    assert full("help") == (74, f"{space}\n")
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *CHATCTL, "--data", str(server.data), "code"],
+        capture_output=True,
+        timeout=PATIENCE,
+        env=environment(),
+        text=True,
+    )
+    assert closed.returncode == 74
+    assert closed.stderr == "chatctl: There is no standard output, so nothing was done.\n"
+    with closing(sqlite3.connect(server.data / "chat.sqlite")) as db:
+        assert db.execute("SELECT count(*) FROM code").fetchone() == (0,)
+
+
+def test_a_code_can_be_taken_back(server):
+    """Once; nobody registers with it then."""
+    code = chatctl(server.data, "code")[1].split()[1]
+    assert chatctl(server.data, "uncode", code) == (0, "* The code is good no more.\n", "")
+    assert chatctl(server.data, "uncode", code)[0] == 1
+
+
+def test_options_stand_anywhere_before_a_text(server, connect):
+    """And one JSON object is the answer of any command, for programs."""
+    carol = connect(server, "carol")
+    status, said, _ = chatctl(server.data, "rooms", "--json")
+    assert status == 0
+    assert [it["room"] for it in json.loads(said)["rooms"]] == ["lobby", "lab"]
+    assert chatctl(server.data, "history", "--room=lab")[0] == 0
+    assert chatctl(server.data, "broadcast", "use", "--json", "there")[0] == 0
+    carol.expect("tells all: use --json there")
+    assert chatctl(server.data, "broadcast", "--", "--json", "here")[0] == 0
+    carol.expect("tells all: --json here")
+    assert json.loads(chatctl(server.data, "--json", "broadcast", "x")[1])["text"]
+
+
+def test_help_needs_no_server(tmp_path):
+    """It lists what can be given here, in its own words, and tells of one."""
+    for words in (["--help"], ["help"]):
+        status, said, _ = chatctl(tmp_path, *words)
+        assert status == 0
+        assert "  reset NAME [PASSWORD]" in said
+        assert "\n  put " not in said
+        assert max(map(len, said.splitlines())) <= 80
+        assert not re.search(r" /[a-z]", said)
+    assert "chatctl --room ROOM kick USER [TEXT]" in chatctl(tmp_path, "help", "kick")[1]
+    assert "chatctl --room ROOM kick USER [TEXT]" in chatctl(tmp_path, "kick", "--help")[1]
+    assert chatctl(tmp_path, "--version")[1].startswith("chatctl ")
 
 
 def test_everything_that_is_typed_in_the_chat_can_be_told(server, connect):
@@ -119,7 +352,7 @@ def test_everything_that_is_typed_in_the_chat_can_be_told(server, connect):
     carol.send("hi there")
     bob.expect("carol: hi there")
     assert "carol: hi there" in chatctl(server.data, "--room", "lobby", "history")[1]
-    assert "/reset NAME [PASSWORD]" in chatctl(server.data, "help")[1]
+    assert "reset NAME [PASSWORD]" in chatctl(server.data, "help")[1]
 
 
 def test_several_at_once(server):

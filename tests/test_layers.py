@@ -12,9 +12,9 @@ FLOORS = [
     {"errors", "limits", "entries", "events", "looks", "door", "clocks"},
     {"names", "answers"},
     {"grammar"},
-    {"domain", "client", "chatctl"},
+    {"domain", "client", "doorway"},
     {"storage", "protocols"},
-    {"config", "options", "rereading", "service", "plugin"},
+    {"chatctl", "config", "options", "rereading", "service", "plugin"},
 ]
 
 

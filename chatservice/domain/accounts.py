@@ -116,6 +116,12 @@ class Accounts:
         self._report("{by} made an invitation code", by=by)
         return code
 
+    async def take_back(self, session: Session, code: str) -> None:
+        """Let a code be good no more. Raises `Refusal` (bad-code) for one that is not."""
+        if not await self._store.drop_code(passes.kept(code)):
+            raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; nothing is done.")
+        self._report("{by} took an invitation code back", by=session.needs_user().name)
+
     # -- passwords -------------------------------------------------------------------------------
 
     async def change_password(self, session: Session, old: str, new: str) -> None:

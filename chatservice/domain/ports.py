@@ -219,6 +219,9 @@ class AccountStore(Protocol):
     def code(self, sha256: str) -> Awaitable[bool]:
         """Whether a code is good."""
 
+    def drop_code(self, sha256: str) -> Awaitable[bool]:
+        """Let a code be good no more; answer whether it was."""
+
 
 class Identities(Protocol):
     """Who vouches that a password is the one of a name."""

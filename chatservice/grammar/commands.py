@@ -555,6 +555,12 @@ _ROWS = (
         needs=Need.OPERATE,
     ),
     Command(
+        "uncode",
+        "takes an invitation code back that nobody has used",
+        (Arg("code", Form.WORD, "the code"),),
+        needs=Need.OPERATE,
+    ),
+    Command(
         "operator",
         "lets a registered name run the server; with off, no longer",
         (

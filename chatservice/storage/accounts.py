@@ -172,6 +172,10 @@ class AccountTable:
         """Whether a code is good."""
         return self._change(self._has_code, sha256)
 
+    def drop_code(self, sha256: str) -> Awaitable[bool]:
+        """Let a code be good no more; answer whether it was."""
+        return self._change(self._drop_code, sha256)
+
     # -- in the database's thread ----------------------------------------------------------------
 
     def write_shown(self, positions: Mapping[int, int]) -> None:
@@ -184,6 +188,10 @@ class AccountTable:
     def _execute(self, sql: str, *values: Any) -> None:
         with self._commit():
             self._db.execute(sql, values)
+
+    def _drop_code(self, sha256: str) -> bool:
+        with self._commit():
+            return self._db.execute("DELETE FROM code WHERE code = ?", (sha256,)).rowcount > 0
 
     def _has_code(self, sha256: str) -> bool:
         sql = "SELECT 1 FROM code WHERE code = ?"

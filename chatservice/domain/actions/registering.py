@@ -58,6 +58,11 @@ async def _code(chat: Chat, session: Session, args: Args) -> answers.Invitation:
     return answers.Invitation(await chat.accounts.code(session))
 
 
+async def _uncode(chat: Chat, session: Session, args: Args) -> answers.Done:
+    await chat.accounts.take_back(session, args["code"])
+    return answers.Done("The code is good no more.")
+
+
 async def _operator(chat: Chat, session: Session, args: Args) -> answers.Done:
     if args.get("off", "off") != "off":
         raise Refusal(Code.BAD_ARGUMENT, "Behind the name stands nothing, or the word off.")
@@ -80,6 +85,7 @@ REGISTERING: Mapping[str, Action] = {
     "account": _account,
     "reset": _reset,
     "code": _code,
+    "uncode": _uncode,
     "operator": _operator,
     "operators": _operators,
 }

@@ -1,0 +1,161 @@
+"""Requests through the operator's door, one after another, each with its answer: for `chatctl`.
+
+A server that stands still, or ends half-way, and whatever else may answer there, is told of in one
+sentence, after a bounded time.
+"""
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from chatservice import door, limits
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import jsonlines
+from chatservice.grammar.commands import Request
+
+LONGEST = 64 << 20
+"""Bytes of the longest answer that is read: many times what any command is answered with."""
+
+_READ = 1 << 16
+
+Fields = dict[str, Any]
+
+
+class Doorway:
+    """A connection to the server whose data is in `data`, for a `with` statement.
+
+    `seconds` is how long the server may say nothing at all before it is given up. `told` is called
+    with each notice that comes while an answer is waited for. Raises `Refusal` with a sentence of
+    what to do.
+    """
+
+    def __init__(self, data: Path, seconds: float, told: Callable[[str], None]) -> None:
+        self._data = data
+        self._seconds = seconds
+        self._told = told
+        self._asked = 0
+        self._buffer = b""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(seconds)
+        try:
+            self._socket.connect(door.address(data))
+        except BaseException as error:
+            self._socket.close()
+            if isinstance(error, (OSError, ValueError)):
+                raise self._not_there(error) from None
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+    def ask(self, request: Request) -> Fields:
+        """Return what the server answers, as the object that it sent. Raises `Refusal` with what it
+        refuses it with."""
+        self._asked += 1
+        asked = Request(request.command, request.args, self._asked)
+        try:
+            self._socket.sendall(jsonlines.asking(asked))
+            while True:
+                answer = self._object()
+                event, id_ = answer.get("event"), answer.get("id")
+                if event == "notice":
+                    self._told(str(answer.get("text", "")))
+                elif event == "error" and id_ in (None, self._asked):
+                    # Without an id, too: a line that is too long is not read, and so has none.
+                    raise _refused(answer)
+                elif event == "ok" and id_ == self._asked:
+                    return answer
+        except TimeoutError:
+            raise Refusal(
+                Code.SERVER_ERROR,
+                f"The server at {self._data} said nothing for {self._seconds:g} seconds; see "
+                "whether it still runs. What was asked may be done all the same.",
+            ) from None
+        except OSError as error:
+            raise self._broke(error.strerror or str(error)) from None
+
+    def _object(self) -> Fields:
+        """Return the next object that comes."""
+        while True:
+            line = self._line()
+            if not line.startswith(b"{"):  # a slow start may have been greeted
+                if line.startswith((b"* ", b"! ")) or not line.strip():
+                    continue
+                raise self._stranger()
+            try:
+                found = json.loads(line)
+            except (ValueError, RecursionError):
+                raise self._stranger() from None
+            if not isinstance(found, dict):
+                raise self._stranger()
+            return found
+
+    def _line(self) -> bytes:
+        """Return the next line. A line that comes in drops is waited for no longer than silence."""
+        until = time.monotonic() + self._seconds
+        pieces = [self._buffer]
+        length = len(self._buffer)
+        while b"\n" not in pieces[-1]:
+            if length > LONGEST:
+                raise self._stranger()
+            if len(pieces) > 1 and time.monotonic() > until and length < limits.LINE_BYTES:
+                raise TimeoutError
+            data = self._socket.recv(_READ)
+            if not data:
+                raise self._broke("it has ended")
+            pieces.append(data)
+            length += len(data)
+        line, _, self._buffer = b"".join(pieces).partition(b"\n")
+        return line
+
+    def _not_there(self, error: Exception) -> Refusal:
+        if isinstance(error, PermissionError):
+            return Refusal(
+                Code.NOT_ALLOWED,
+                f"You may not use {self._data / door.NAME}; be the user that the server runs as.",
+            )
+        if isinstance(error, (FileNotFoundError, ConnectionRefusedError, NotADirectoryError)):
+            return Refusal(
+                Code.SERVER_ERROR,
+                f"No server is running on {self._data}; start it, or name its directory with "
+                "--data.",
+            )
+        if isinstance(error, TimeoutError | BlockingIOError):
+            return Refusal(
+                Code.SERVER_ERROR,
+                f"The server at {self._data} takes nobody in; see whether it still runs.",
+            )
+        why = getattr(error, "strerror", None) or error
+        return Refusal(Code.SERVER_ERROR, f"{self._data} is no server's directory ({why}).")
+
+    def _broke(self, why: str) -> Refusal:
+        return Refusal(
+            Code.SERVER_ERROR,
+            f"The server at {self._data} did not answer ({why}); what was asked may be done all "
+            "the same.",
+        )
+
+    def _stranger(self) -> Refusal:
+        return Refusal(
+            Code.SERVER_ERROR,
+            f"What answers at {self._data / door.NAME} is no chat server; name the directory of "
+            "one with --data.",
+        )
+
+
+def _refused(answer: Fields) -> Refusal:
+    code, message = answer.get("code"), answer.get("message")
+    known = Code(code) if code in list(Code) else Code.SERVER_ERROR
+    return Refusal(known, message if isinstance(message, str) and message else "It was refused.")
