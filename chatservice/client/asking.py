@@ -106,9 +106,11 @@ async def room(person: Person, screen: Screen) -> None:
 
 def could_be_room(line: str) -> bool:
     """Return whether a line can be meant as the name or the number of a room."""
-    if len(line.split()) > 1 or sending.asked_for(line) is not None:
+    if len(line.split()) > 1:
         return False
     try:
+        if sending.asked_for(line) is not None:
+            return False
         request = typed.parse(line.strip())
     except Refusal:
         return False

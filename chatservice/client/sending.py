@@ -1,19 +1,23 @@
 """The lines that send a file: `/put PATH`, `-file PATH`, `transfer PATH`, or just a path.
 
-Behind each, ` @USER` sends it to that user only. A path may have spaces, and may be quoted as in a
-shell.
+Behind each, ` @USER` sends it to that user only. A path is taken as it stands, with its spaces and
+backslashes; quotes around it are taken off. Where nothing of that name is there, it is read once
+more as a shell would, because that is how many terminals write a file that is dropped on them.
 """
 
 import os
 import re
 import shlex
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import typed
 
-_FORMS = re.compile(r"((?i:/put)|-file|transfer)(?: +(\S.*)| *)")
+_FORMS = re.compile(r"((?i:/put)|-file|transfer)(?: +(\S.*)| *)", re.DOTALL)
+_QUOTED = re.compile(r"""(["'])(.+)\1(?: +@(\S+))?""", re.DOTALL)
+
+_SEPARATOR = re.compile(r"\\\w")
+"""A backslash that stands between folders: no terminal writes one before a letter or a digit."""
 
 
 class Sending(NamedTuple):
@@ -26,18 +30,33 @@ class Sending(NamedTuple):
 def asked_for(line: str) -> Sending | None:
     """Return what a line asks to be sent, or None where it is another command, or talk.
 
-    One that says so need not name a file that is there; one that is only a path must. Raises
-    `Refusal` for a `/put` without one.
+    Raises `Refusal` for a form without a path, and for a path that leads nowhere: behind a form, or
+    alone where the line looks like nothing but a path.
     """
     explicit = _FORMS.fullmatch(line)
-    if explicit is not None and explicit[2]:
-        readings = list(_readings(explicit[2].rstrip(" ")))
-        return next(filter(_is_there, readings), readings[min(1, len(readings) - 1)])
-    if explicit is not None and line.startswith("/"):
-        raise Refusal(Code.BAD_ARGUMENT, "PATH is missing: /put PATH [@USER]")
-    if _is_command(line):
+    if explicit is None and _is_command(line):
         return None
-    return next(filter(_is_there, _readings(line.strip(" "))), None)
+    text = explicit[2] if explicit is not None else line
+    if text is None:
+        form = line.strip(" ").lower()
+        raise Refusal(Code.BAD_ARGUMENT, f"PATH is missing: {form} PATH [@USER]{_to_say(line)}.")
+    readings, meant = _readings(text.strip(" "))
+    there = next(filter(_is_file, readings), None)
+    if there is not None or (explicit is None and not typed.names_own_file(line)):
+        return there
+    if _is_absent(meant):
+        raise Refusal(Code.NO_SUCH_FILE, absent(meant.path) + _to_say(line) + ".")
+    return meant
+
+
+def absent(path: object) -> str:
+    """Return the beginning of a sentence about a path that leads nowhere."""
+    return f"There is no file {path} here (no such file); give its exact path"
+
+
+def _to_say(line: str) -> str:
+    """Return how to say a line all the same, where a word of it may be meant as talk."""
+    return "; /say before it says it" if not line.startswith(("/", "-")) else ""
 
 
 def _is_command(line: str) -> bool:
@@ -48,24 +67,48 @@ def _is_command(line: str) -> bool:
     return request is None or request.command.name != "say" or line.startswith(("//", "/say "))
 
 
-def _is_there(sending: Sending) -> bool:
+def _is_file(sending: Sending) -> bool:
     try:
         return os.path.isfile(sending.path)
     except ValueError:  # a NUL
         return False
 
 
-def _readings(text: str) -> Iterator[Sending]:
-    """What a text can mean: the path as it stands first, then without a user, then unquoted."""
-    yield Sending(os.path.expanduser(text))
+def _is_absent(sending: Sending) -> bool:
+    try:
+        os.stat(sending.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):  # why it cannot be read is said when it is opened
+        return False
+    return False
+
+
+def _readings(text: str) -> tuple[list[Sending], Sending]:
+    """Return what a text can mean, the likeliest first, and what is meant where none is there."""
+    found = [_sending(text)]
     path, space, user = text.rpartition(" @")
     if space and path and user and " " not in user:
-        yield Sending(os.path.expanduser(path.rstrip(" ")), user)
+        found.append(_sending(path.rstrip(" "), user))
+    quoted = _QUOTED.fullmatch(text)
+    if quoted is not None:
+        found.append(_sending(quoted[2], quoted[3]))
+    return found + _as_in_a_shell(text), found[-1]
+
+
+def _as_in_a_shell(text: str) -> list[Sending]:
+    if _SEPARATOR.search(text):
+        return []
     try:
         words = shlex.split(text)
     except ValueError:  # a quote without its other half
-        return
+        return []
     if len(words) == 1 and words[0] != text:
-        yield Sending(os.path.expanduser(words[0]))
-    elif len(words) == 2 and words[1].startswith("@") and len(words[1]) > 1:
-        yield Sending(os.path.expanduser(words[0]), words[1][1:])
+        return [_sending(words[0])]
+    if len(words) == 2 and words[1].startswith("@") and len(words[1]) > 1:
+        return [_sending(words[0], words[1][1:])]
+    return []
+
+
+def _sending(path: str, user: str | None = None) -> Sending:
+    return Sending(os.path.expanduser(path), user)

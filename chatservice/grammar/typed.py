@@ -32,16 +32,25 @@ def decode(line: bytes) -> str:
         ) from None
 
 
+_ROOT = r"(?:[A-Za-z]:[\\/]|\\\\[^\s\\/]+[\\/])"
+"""What a path on Windows begins with: a drive, or a computer on the network."""
+
 _OWN_MACHINE = re.compile(
-    r"-file \S.*"
-    r"|(transfer (?=\S*[./\\])\S+|(/[^\s/]+|~[^\s/]*|\.{1,2})/\S*|[A-Za-z]:\\\S*)( @\S+)?",
+    r"-file(?: .*)?|transfer"
+    r"|(?:transfer (?=\S*[./\\])\S+"
+    r"|/[^\s/]+/.*|(?:~[^\s/\\]*|\.{1,2})[/\\]\S*"
+    rf"|[A-Za-z]:\\|{_ROOT}(?:\S+|.*\.\w{{1,8}})"
+    rf"""|(["'])(?:{_ROOT}|/[^\s/]+/|(?:~|\.{{1,2}})[/\\])[^"']*\1)(?: @\S+)?""",
     re.DOTALL,
 )
 
 
 def names_own_file(line: str) -> bool:
     """Return whether a line means a file on the machine of who typed it: `-file PATH`, `transfer
-    PATH`, or what looks like nothing but a path. Only a client that runs there can send it."""
+    PATH`, or what looks like nothing but a path. Only a client that runs there can send it.
+
+    A path may have spaces where it begins with a drive and ends in an extension, or is quoted.
+    """
     return _OWN_MACHINE.fullmatch(line) is not None
 
 
@@ -224,6 +233,6 @@ def _not_talk(*more: str) -> re.Pattern[str]:
 _NOT_TALK = _not_talk()
 _FIRST_WORDS = {also.shape.split(" ")[0] for row in COMMANDS.values() for also in row.also}
 _NOT_TALK_BARE = _not_talk(
-    r"[~.@]|[A-Za-z]:\\|-file |transfer ",
+    r"[~.@]|[A-Za-z]:[\\/]|\\\\|[\"'](?:[A-Za-z]:|[~./\\])|(?:-file|transfer)(?!\S)",
     *(re.escape(word) + r"(?![^\s])" for word in sorted(_FIRST_WORDS) if word[0] != "@"),
 )

@@ -152,19 +152,26 @@ def test_download_falls_back_to_ones_own_shelf(server, connect, piped):
         ("-file .hidden", "does not begin with a dot"),
         ("/put locked", "cannot be read"),
         ("/put pipe", "is not a file"),
+        ("-file C:\\docs\\report.pdf", "There is no file C:\\docs\\report.pdf here (no such file)"),
+        ('"C:\\My Docs\\report.pdf" @bob', "There is no file C:\\My Docs\\report.pdf here"),
+        ("/nothing/there.txt", "There is no file /nothing/there.txt here (no such file)"),
+        ("-file", "PATH is missing"),
     ],
 )
-def test_what_cannot_be_sent(server, piped, line, sentence):
-    """One sentence, and one can go on."""
+def test_what_cannot_be_sent(server, connect, piped, line, sentence):
+    """One sentence, and one can go on; nothing of it is said in the room."""
+    anna = connect(server, "anna")
     client = piped(server, "bot")
     (client.folder / "folder").mkdir()
     (client.folder / ".hidden").write_text("x")
     (client.folder / "locked").symlink_to("locked")
     os.mkfifo(client.folder / "pipe")
-    refused = [each for each in client.finish(line) if each.startswith("! ")]
+    refused = [each for each in client.finish(line, "so much for that") if each.startswith("! ")]
     assert len(refused) == 1
     assert sentence in refused[0]
     assert client.wait() == 0
+    anna.expect("bot: so much for that")
+    assert anna.seen.count("bot:") == 1
 
 
 def test_a_folder_that_cannot_be_written(server, piped):

@@ -1,11 +1,16 @@
 """The lines that send a file."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice.client.sending import Sending, asked_for
 from chatservice.errors import Refusal
+from chatservice.grammar import typed
+
+_FORM = re.compile(r"(?i:/put)|-file|transfer")
 
 
 @pytest.fixture
@@ -48,22 +53,70 @@ def test_absolute_and_home(here):
     assert asked_for("~/report.pdf @bob") == Sending(f"{here}/report.pdf", "bob")
 
 
+WINDOWS = [
+    "C:\\docs\\report.pdf",
+    "C:\\My Docs\\my report.pdf",
+    "\\\\nas\\pub\\a.txt",
+    "D:/x/y.txt",
+]
+
+
+@pytest.mark.parametrize("form", ["{}", "/put {}", "-file {}", "transfer {}"])
+@pytest.mark.parametrize("path", [*WINDOWS, "/nothing/there", "./nothing", "~/my/nothing.txt"])
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+@pytest.mark.parametrize("user", ["", " @bob"])
+def test_a_path_that_leads_nowhere_is_told_as_it_was_typed(here, form, path, quote, user):
+    """Each form says that there is no such file, with all backslashes and spaces, quotes taken off;
+    so does a line that looks like nothing but a path."""
+    with pytest.raises(Refusal) as refused:
+        asked_for(form.format(f"{quote}{path}{quote}{user}"))
+    told = path.replace("~", str(here))
+    assert refused.value.sentence.startswith(f"There is no file {told} here (no such file)")
+
+
+@pytest.mark.parametrize("form", ["{}", "/put {}", "-file {}", "transfer {}"])
+@pytest.mark.parametrize(
+    "name", ["docs\\report.pdf", "C:\\docs\\my report.pdf", "\\\\nas\\pub\\a.txt"]
+)
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_backslashes_are_part_of_a_path(here, form, name, quote):
+    """A file whose name has them is found, and never another one whose name is without them."""
+    for each in (name, name.replace("\\", "")):
+        (here / each).write_text("x")
+    assert asked_for(form.format(f"{quote}{name}{quote} @bob")) == Sending(name, "bob")
+    (here / name).unlink()
+    if form != "{}":
+        with pytest.raises(Refusal, match="no such file"):
+            asked_for(form.format(f"{quote}{name}{quote}"))
+
+
 @pytest.mark.parametrize(
     "line",
     ["hello", "report", "folder", "help", "quit", "@bob report.pdf", "/say report.pdf", "", "  "]
-    + ["-file", "transfer", "//report.pdf", "see report.pdf", "/nothing/there", "a\0b"],
+    + ["//report.pdf", "see report.pdf", "a\0b", "C: is full", "C:\\ is full", "D:/ ha", "x:/"]
+    + ["./configure fails for me", '"C is better"', "transferred", "-files", "nothing.txt"],
 )
 def test_what_sends_no_file(here, line):
-    """Talk, commands (also where a file is called like one), folders, paths that lead nowhere."""
+    """Talk, and commands, also where a file is called like one."""
     assert asked_for(line) is None
 
 
-def test_a_file_that_is_not_there_is_still_asked_for(here):
-    """Who says that it is a file is to be told that there is none."""
-    assert asked_for("transfer nothing.txt") == Sending("nothing.txt")
-    assert asked_for("/put nothing.txt @bob") == Sending("nothing.txt", "bob")
+@pytest.mark.parametrize("form", ["-file", "transfer", "/put", "/put "])
+def test_a_form_without_a_path_is_told_what_is_missing(here, form):
+    """It is not said in the room."""
     with pytest.raises(Refusal, match="PATH is missing"):
-        asked_for("/put ")
+        asked_for(form)
+
+
+def test_a_sentence_that_begins_as_a_form_is_told_how_to_say_it(here):
+    """Nobody has a file that is called so, and it may be talk."""
+    with pytest.raises(Refusal, match=r"no such file.*/say before it says it"):
+        asked_for("transfer the money")
+
+
+def test_a_folder_is_sent_as_what_it_is(here):
+    """Who names it is told why it cannot be read, when it is opened."""
+    assert asked_for("-file folder") == Sending("folder")
 
 
 @given(st.text())
@@ -72,4 +125,4 @@ def test_any_line_has_an_answer(line):
     try:
         asked_for(line)
     except Refusal:
-        assert line.lower().startswith("/put")
+        assert _FORM.match(line) or typed.names_own_file(line)

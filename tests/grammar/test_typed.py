@@ -158,6 +158,20 @@ def test_every_command_is_in_the_help():
         ("transfer " + "/" * 8000 + " x", False),  # took 2.6 s
         ("~/x", True),
         ("~" * 8000, False),
+        ("-file", True),
+        ("transfer", True),
+        ("C:\\docs\\report.pdf @bob", True),
+        ("C:\\My Docs\\my report.pdf", True),
+        ("C:/docs/report.pdf", True),
+        ("\\\\nas\\my pub\\report.pdf", True),
+        ('"C:\\My Docs\\report"', True),
+        ("'/home/me/my report' @bob", True),
+        ("/home/me/my report.pdf", True),
+        ("..\\report.pdf", True),
+        ("C:\\ is full", False),
+        ("D:/", False),
+        ('"so" he said', False),
+        ("C:\\" + ". @a" * 2000, False),
     ],
     ids=lambda it: str(it)[:30],
 )
@@ -170,6 +184,7 @@ LINES = st.one_of(
     st.text(max_size=20),
     st.sampled_from(list(MEANINGS)),
     st.sampled_from(["join", "joined", " join lab", "-file x", "C:\\x", "a:\\x", "~/x", "./x", ""]),
+    st.sampled_from(["-file", "transfer", '"C:\\a b"', "'./x'", "\\\\a\\b", "C:/x", "'/a/b c'"]),
     st.sampled_from(["transfer x", "transfer a/b", "\u3000", "\t", "bye", "byes", "bye\t", "\x85"]),
 ).filter(lambda line: "\n" not in line)
 
