@@ -76,6 +76,16 @@ class Asking:
 def _erased(text: str) -> str:
     """Return what is left of a line in which characters were erased: some telnet programs leave
     that to who echoes them."""
-    while (shorter := re.sub("[^\x08\x7f][\x08\x7f]|^[\x08\x7f]", "", text, count=1)) != text:
-        text = shorter
-    return text
+    if not _ERASES.search(text):
+        return text
+    left: list[str] = []
+    for character in text:
+        if character not in "\x08\x7f":
+            left.append(character)
+        elif left:
+            left.pop()
+    return "".join(left)
+
+
+_ERASES = re.compile("[\x08\x7f]")
+"""Backspace and DEL."""

@@ -1,13 +1,14 @@
 """Connections that carry one file for a ticket: `GET TICKET [OFFSET]`, `PUT TICKET [OFFSET]`.
 
-They bring transfers beside the talk, so that neither waits for the other. What begins as HTTP
-does is answered here, too: a web page can make a browser send lines to any port, and none of them
-is to become somebody's name, or be said.
+They bring transfers beside the talk, so that neither waits for the other. A first line of another
+protocol is answered here, too: a web page can make a browser send lines to any port, and none of
+them is to become somebody's name, or be said.
 """
 
 import re
 from collections.abc import Collection
 
+from chatservice import limits
 from chatservice.domain.chat import Chat
 from chatservice.domain.places import User
 from chatservice.domain.ports import Outgoing
@@ -19,11 +20,27 @@ from chatservice.protocols.connection import ChatProtocol
 
 FIRST_LINE = re.compile(rb"(GET|PUT) (\S+)(?: ([0-9]{1,18}))?")
 
-BEGINNING = re.compile(
-    rb"(?:GET|PUT|HEAD|POST|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) |SSH-[0-9.]+-"
+_NAMED = re.compile(
+    rb"\s*(?:"
+    rb"(?i:GET|PUT|HEAD|POST|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI|SOURCE)[ \t]"
+    rb"|(?:EHLO|HELO|LHLO|MAIL|RCPT|USER|PASS|NICK|CAP|AUTH|PROXY|[0-9A-Za-z]+ LOGIN)[ \t]"
+    rb"|SSH-[0-9.]+-|\*[0-9]+$)"
 )
-"""How that line begins, and HTTP (RFC 9110, 9.3; RFC 5789; RFC 9113, 3.4), and SSH (RFC 4253, 4.2),
-whose greeting would make a name."""
+"""How other protocols begin: HTTP (RFC 9110, 9.3; RFC 5789; RFC 9113, 3.4), also without a version
+as HTTP/0.9 has it; SMTP and LMTP (RFC 5321, RFC 2033), FTP, POP3, IRC and IMAP; what proxies send
+first; SSH (RFC 4253, 4.2), whose greeting would make a name; and Redis."""
+
+_VERSIONED = re.compile(rb"[ \t][A-Za-z][A-Za-z0-9+.-]*/[0-9]+(?:\.[0-9]+)?[ \t]*$")
+"""How a request line ends, whatever its method: ` HTTP/1.1` (RFC 9112, 3), and likewise RTSP and SIP
+(RFC 7826, RFC 3261)."""
+
+
+def is_foreign(line: bytes) -> bool:
+    """Return whether a first line, or the beginning of one that is too long, is for a carrier or of
+    another protocol. No name, command or JSON object looks so."""
+    if _NAMED.match(line) or _VERSIONED.search(line):
+        return True
+    return not line.lstrip().startswith(b"{") and (len(line) > limits.LINE_BYTES or b"\0" in line)
 
 
 class Carrier:
@@ -118,4 +135,7 @@ class Carrier:
         """The connection is gone."""
 
 
-_NO_TICKET = "This is a chat, where no HTTP or SSH is spoken; GET TICKET [OFFSET] fetches a file."
+_NO_TICKET = (
+    "This is a chat, where no other protocol is spoken, such as HTTP; GET TICKET [OFFSET] fetches a "
+    "file."
+)

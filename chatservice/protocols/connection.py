@@ -183,7 +183,7 @@ class ChatProtocol(FileStream):
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is too long; the connection goes on behind it."""
         if self._speaker is None:
-            self._speaker = self.factory.speaker(self, line[: self.MAX_LENGTH])
+            self._speaker = self.factory.speaker(self, line)
         sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
         self._speaker.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
 

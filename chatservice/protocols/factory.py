@@ -15,7 +15,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import shown
 from chatservice.protocols.admission import Admission
-from chatservice.protocols.carriers import BEGINNING, Carrier
+from chatservice.protocols.carriers import Carrier, is_foreign
 from chatservice.protocols.connection import ChatProtocol, Speaker
 from chatservice.protocols.people import Person
 from chatservice.protocols.programs import Program
@@ -89,10 +89,10 @@ class ChatFactory(Factory):
 
     def speaker(self, connection: ChatProtocol, line: bytes) -> Speaker:
         """Tell by the first line who speaks: a program, a carrier of a file, or a person."""
+        if is_foreign(line):
+            return Carrier(connection, self.chat)
         if line.lstrip().startswith(b"{"):
             return Program(connection, self.chat)
-        if BEGINNING.match(line):
-            return Carrier(connection, self.chat)
         return Person(connection, self.chat, self.bare_words)
 
     def operators(self) -> "Door":
