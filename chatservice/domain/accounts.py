@@ -56,11 +56,22 @@ class Accounts:
 
     # -- making them -----------------------------------------------------------------------------
 
+    def may_begin(self, session: Session, command: str) -> None:
+        """Raise `Refusal` if no password would let the session `register` or `signup`."""
+        user = session.user
+        if command == "register" and user is not None and user.registered:
+            raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
+        if command == "signup" and user is not None:
+            raise Refusal(Code.BAD_ARGUMENT, f"You are {user.name}; /register keeps that name.")
+        if command in ("register", "signup") and self._policy.registration is Registration.CLOSED:
+            raise Refusal(
+                Code.NOT_ALLOWED, "Nobody registers by themselves here; ask who runs the server."
+            )
+
     async def register(self, session: Session, password: str, code: str | None) -> None:
         """Keep the name of a guest for them, and what is in their inbox."""
         user = session.needs_user()
-        if user.registered:
-            raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
+        self.may_begin(session, "register")
         used = await self._code(code)
         hashed = await self._attempts.hash(names.password(password), session)
         await self._people.keep(user, hashed, used)
@@ -69,10 +80,7 @@ class Accounts:
         self, session: Session, name: str, password: str, code: str | None
     ) -> answers.Welcome:
         """Register a name for a session that has none yet."""
-        if session.user is not None:
-            raise Refusal(
-                Code.BAD_ARGUMENT, f"You are {session.user.name}; /register keeps that name."
-            )
+        self.may_begin(session, "signup")
         self._rooms.admit(session, names.key(names.user(name)))
         used = await self._code(code)
         await self._people.free(names.user(name))
@@ -88,10 +96,6 @@ class Accounts:
                     "That is one word too many; a password is one, and no code is needed here.",
                 )
             return None
-        if self._policy.registration is Registration.CLOSED:
-            raise Refusal(
-                Code.NOT_ALLOWED, "Nobody registers by themselves here; ask who runs the server."
-            )
         used = passes.kept(code or "")
         if not await self._store.code(used):
             raise Refusal(

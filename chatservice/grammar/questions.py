@@ -44,6 +44,25 @@ def questions(request: Request, by_invitation: bool) -> Iterator[Question]:
             yield Question("code", "Type your invitation code:", hidden=False)
 
 
+def missing(request: Request, asked: Question) -> Refusal:
+    """Return the refusal of a request that lacks what `asked` asks for, where nobody is asked."""
+    command = request.command
+    usage = next(arg.usage for arg in command.args if arg.name == asked.arg)
+    return Refusal(Code.BAD_ARGUMENT, f"{usage} is missing: {command.usage}")
+
+
+def without_known(request: Request) -> Request:
+    """Return a request without the passwords that one has: one of them was wrong."""
+    known = {arg.name for arg in request.command.args if arg.secret is Secret.KNOWN}
+    kept = {name: value for name, value in request.args.items() if name not in known}
+    return Request(request.command, kept)
+
+
+def giving_up(text: str) -> str:
+    """Return a question as it is asked again: it says how to give up."""
+    return text if ", or nothing" in text else f"{text.removesuffix(':')}, or nothing to give up:"
+
+
 def of_room(room: str) -> Question:
     """Return what is asked of who comes into a room that has a password."""
     return Question("password", f"{room} has a password; type it:")

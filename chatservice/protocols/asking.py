@@ -7,17 +7,21 @@ from typing import Any
 from chatservice import names
 from chatservice.errors import Refusal
 from chatservice.grammar.commands import Request
-from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question
+from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question, giving_up
 
 
 class Asking:
     """Questions to a person, one line each. An empty one, or `/cancel`, gives up.
 
-    `write` shows a line, `hide` says whether what is typed is to be seen from now on, and `done`
-    gets the request with the answers in it.
+    Nothing else ends them: an answer that cannot be is refused, and all is asked again. `write`
+    shows a line, `hide` says whether what is typed is to be seen from now on, and `done` gets the
+    request with the answers in it.
     """
 
-    __slots__ = ("_args", "_done", "_first", "_hide", "_questions", "_request", "_write")
+    __slots__ = (
+        *("_again", "_args", "_done", "_first", "_hide", "_questions", "_write"),
+        *("asked", "request"),
+    )
 
     def __init__(
         self,
@@ -25,28 +29,41 @@ class Asking:
         asked: tuple[Question, ...],
         write: Callable[[str], None],
         hide: Callable[[bool], None],
-        done: Callable[[Request], None],
+        done: Callable[["Asking", Request], None],
     ) -> None:
-        self._request = request
-        self._args: dict[str, Any] = dict(request.args)
-        self._questions = asked
-        self._first: str | None = None
+        self.request = request
+        self.asked = asked
+        self._again = False
         self._write = write
         self._hide = hide
         self._done = done
-        self._ask()
+        self._begin()
 
-    def _ask(self) -> None:
+    def again(self) -> None:
+        """Ask all of it again."""
+        self._again = True
+        self._begin()
+
+    def _begin(self) -> None:
+        self._args: dict[str, Any] = dict(self.request.args)
+        self._questions = self.asked
+        self._first: str | None = None
+        self.ask()
+
+    def ask(self) -> None:
+        """Ask the question that is to be answered next."""
         question = self._questions[0]
         self._hide(question.hidden)
-        self._write(f"* {question.text if self._first is None else ONCE_MORE}")
+        text = question.text if self._first is None else ONCE_MORE
+        self._write(f"* {giving_up(text) if self._again else text}")
 
     def take(self, text: str) -> bool:
-        """Take an answer. Return whether another one is to come. Raises `Refusal`."""
+        """Take an answer. Return whether another one is to come. Raises `Refusal` for one that
+        cannot be; `again` asks again."""
         question = self._questions[0]
         if question.hidden:
             text = _erased(text)
-        if not text or text == "/cancel":
+        if not text or text.strip() == "/cancel":
             self._hide(False)
             self._write("* Nothing was done.")
             return False
@@ -60,16 +77,16 @@ class Asking:
             raise
         if question.twice and self._first is None:
             self._first = text
-            self._ask()
+            self.ask()
             return True
         self._first = None
         self._args[question.arg] = text
         self._questions = self._questions[1:]
         if self._questions:
-            self._ask()
+            self.ask()
             return True
         self._hide(False)
-        self._done(Request(self._request.command, self._args))
+        self._done(self, Request(self.request.command, self._args))
         return False
 
 

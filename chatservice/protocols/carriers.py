@@ -31,8 +31,8 @@ as HTTP/0.9 has it; SMTP and LMTP (RFC 5321, RFC 2033), FTP, POP3, IRC and IMAP;
 first; SSH (RFC 4253, 4.2), whose greeting would make a name; and Redis."""
 
 _VERSIONED = re.compile(rb"[ \t][A-Za-z][A-Za-z0-9+.-]*/[0-9]+(?:\.[0-9]+)?[ \t]*$")
-"""How a request line ends, whatever its method: ` HTTP/1.1` (RFC 9112, 3), and likewise RTSP and SIP
-(RFC 7826, RFC 3261)."""
+"""How a request line ends, whatever its method: ` HTTP/1.1` (RFC 9112, 3), and likewise RTSP and
+SIP (RFC 7826, RFC 3261)."""
 
 
 def is_foreign(line: bytes) -> bool:
@@ -136,6 +136,5 @@ class Carrier:
 
 
 _NO_TICKET = (
-    "This is a chat, where no other protocol is spoken, such as HTTP; GET TICKET [OFFSET] fetches a "
-    "file."
+    "This is a chat, where no HTTP or other protocol is spoken; GET TICKET [OFFSET] fetches a file."
 )

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice import limits, names
-from chatservice.domain.paces import COUNTED, SAID, Paces
+from chatservice.domain.paces import COUNTED, SAID, UNUSED, Paces
 from chatservice.domain.places import User
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -162,6 +162,7 @@ class ChatProtocol(FileStream):
         """Give a line to who speaks here; the first one tells who that is."""
         if self._speaker is None:
             if not line.strip():
+                self.paced(UNUSED)
                 if self.greeted:
                     self.transport.write(self.factory.nameless)
                 return
@@ -182,6 +183,7 @@ class ChatProtocol(FileStream):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is too long; the connection goes on behind it."""
+        self.paced(UNUSED)
         if self._speaker is None:
             self._speaker = self.factory.speaker(self, line)
         sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
@@ -250,8 +252,8 @@ class ChatProtocol(FileStream):
     # -- pace ------------------------------------------------------------------------------------
 
     def paced(self, command: str) -> None:
-        """Count a command that is given here. Where there are too many, no more is read for a
-        while."""
+        """Count a command that is given here, or a line that is `UNUSED`. Where there are too many,
+        no more is read for a while."""
         if command in SAID and not limits.MESSAGES_PER_SECOND:
             return
         if self._paces is None:

@@ -9,6 +9,7 @@ from chatservice import answers, limits, names
 from chatservice.domain import actions
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import News
+from chatservice.domain.paces import UNUSED
 from chatservice.domain.places import Session, User
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Upload
@@ -17,7 +18,13 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import COMMANDS, Need, Request
-from chatservice.grammar.questions import Question, of_room, questions
+from chatservice.grammar.questions import (
+    Question,
+    missing,
+    of_room,
+    questions,
+    without_known,
+)
 from chatservice.protocols.asking import Asking
 from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.direct import write
@@ -41,7 +48,7 @@ class Person:
         self._feed = Feed(connection, TEXT, chat)
         self._session = Session(self._feed, echo=False)
         self._feed.start()
-        self._astray = False
+        self._astray: Refusal | None = None
         self._asking: Asking | None = None
         self._corked: list[bytes] | None = None
         if not connection.greeted:
@@ -54,17 +61,21 @@ class Person:
         try:
             text = typed.decode(line)
             if self._asking is not None:
+                self._connection.paced(UNUSED)
                 self._take_answer(self._asking, text)
                 return
             if self._bare_words and typed.names_own_file(text):
                 raise Refusal(Code.BAD_ARGUMENT, _OWN_FILE)
-            request = typed.parse(text, self._bare_words, self._is_person)
+            request = typed.parse(text, self._bare_words, asks=True)
         except Refusal as refusal:
+            self._connection.paced(UNUSED)
             self.refuse_line(line, refusal)
             return
         if request is not None:
             self._obey(request)
-        elif self._session.user is None:
+            return
+        self._connection.paced("say")  # pipes are full of blank lines
+        if self._session.user is None:
             self._write(self._connection.factory.nameless)
 
     def lines(self, lines: bytes) -> bool:
@@ -84,37 +95,39 @@ class Person:
         self._connection.storing(len(said))
         return True
 
-    def _obey(self, request: Request) -> None:
+    def _obey(self, request: Request, asking: Asking | None = None) -> None:
+        """Do what a line asks for, or what was asked for by `asking`, which has its answers."""
         name = request.command.name
         self._connection.paced(name)
         if self._session.user is None and self._connection.factory.door:
             self._attend(request)
-            return
-        if self._session.user is None and request.command.needs is not Need.NOTHING:
-            self._before_name(request)
         elif self._astray and name in _INTO_THE_ROOM and "to" not in request.args:
-            self._refuse_request(request, _ASTRAY)
+            self._refuse_request(request, self._astray)
+        elif self._session.user is None and request.command.needs is not Need.NOTHING:
+            self._before_name(request)
         elif name in ("say", "me"):
             actions.talk(self._chat, self._session, request, self._stored)
             self._connection.storing()
         elif asked := tuple(questions(request, self._chat.accounts.by_invitation)):
-            self._ask_for(request, asked)
+            self._question(request, asked)
         else:
             settled = self._chat.recorder.settled
-            self._connection.in_order(settled, partial(self._ask, request), self.refuse)
+            ask, refuse = partial(self._ask, request, asking), self._refusing(request, asking)
+            self._connection.in_order(settled, ask, refuse)
 
-    def _ask(self, request: Request) -> None:
+    def _ask(self, request: Request, asking: Asking | None) -> None:
+        refuse = self._refusing(request, asking)
         try:
             self._chat.permit(self._session, request)
         except Refusal as refusal:
-            self._refuse_request(request, refusal)
+            refuse(refusal)
             return
         own = _OWN.get(request.command.name)
         if own is not None:
             own(self, request)
         else:
             result = actions.ACTIONS[request.command.name](self._chat, self._session, request.args)
-            self._connection.serve(result, self._answer, self._refusing(request))
+            self._connection.serve(result, partial(self._answer_to, request), refuse)
 
     def _before_name(self, request: Request) -> None:
         if request.command.name == "say":
@@ -150,55 +163,107 @@ class Person:
         if isinstance(result, Refusal) and self._session.user is not None:
             self.refuse(result)
 
-    def _refusing(self, request: Request) -> Callable[[Refusal], None]:
-        """What a program says after a room that it did not get into is not for another room."""
-        moving = request.command.name in ("join", "create")
+    def _refusing(self, request: Request, asking: Asking | None) -> Callable[[Refusal], None]:
+        """Return what says that a request is not granted. A person is asked again for a password
+        that did not do."""
 
         def refuse(refusal: Refusal) -> None:
-            self._astray = self._astray or (moving and not self._connection.greeted)
-            if request.command.name == "join" and self._can_ask(refusal):
-                self._ask_for(request, (of_room(request.args["room"]),))
-            else:
-                self.refuse(refusal)
+            asked = self._lacking(request, refusal) if asking is None else None
+            if asked is None or refusal.code is not Code.PASSWORD_NEEDED:
+                self._refuse_request(request, refusal)
+            if asking is not None:
+                self._asking = asking
+                asking.again()
+            elif asked is not None:
+                self._ask_for(*asked)
+            elif not self._connection.greeted:
+                self._stray(request)
 
         return refuse
 
+    def _stray(self, request: Request) -> None:
+        """Note that a program is not where, or not who, it wanted to be: what it says after a room
+        that it did not get into is not for another room, nor is it somebody else's name."""
+        name = request.command.name
+        if name in ("join", "create"):
+            self._astray = self._astray or _ASTRAY
+        elif name in ("login", "signup"):
+            self._astray = _UNPROVEN
+
     # -- what is asked ---------------------------------------------------------------------------
 
-    @property
-    def _is_person(self) -> bool:
-        """Whether who is there waits for what is said to them: then they can be asked. Whatever a
-        program sent behind its line is no answer."""
-        return self._connection.greeted and not self._connection.more_came
-
-    def _can_ask(self, refusal: Refusal) -> bool:
-        return refusal.code is Code.PASSWORD_NEEDED and self._is_person
+    def _lacking(
+        self, request: Request, refusal: Refusal
+    ) -> tuple[Request, tuple[Question, ...]] | None:
+        """Return what a person is to be asked for, where a password was missing, or was wrong and
+        typed with its command: else they would type the right one alone, and say it."""
+        if refusal.code not in _ANOTHER_PASSWORD or not self._connection.greeted:
+            return None
+        if refusal.code is not Code.PASSWORD_NEEDED and self._connection.more_came:
+            return None  # they have gone on already
+        if request.command.name == "join":
+            return request, (of_room(request.args["room"]),)
+        request = without_known(request)
+        asked = tuple(questions(request, self._chat.accounts.by_invitation))
+        return (request, asked) if asked else None
 
     def _refuse_name(self, name: str, refusal: Refusal) -> None:
-        if self._can_ask(refusal):
+        if refusal.code is not Code.PASSWORD_NEEDED:
+            self.refuse(refusal)
+        elif self._connection.greeted:
             what = f"{name} is registered; type its" if self._chat.guests else f"Type {name}'s"
             text = f"{what} password, or nothing to take another name:"
             self._ask_for(Request(COMMANDS["login"], {"name": name}), (Question("password", text),))
         else:
             self.refuse(refusal)
+            self._astray = _UNPROVEN
+
+    def _question(self, request: Request, asked: tuple[Question, ...]) -> None:
+        """Ask for what a request lacks, if it can be granted at all. A program is not asked; but
+        what it sends next may be the password, so that is said to nobody."""
+        if not self._connection.greeted:
+            self.refuse(missing(request, asked[0]))
+            self._astray = _UNPROVEN
+            return
+        self._chat.permit(self._session, request)
+        self._chat.accounts.may_begin(self._session, request.command.name)
+        self._ask_for(request, asked)
 
     def _ask_for(self, request: Request, asked: tuple[Question, ...]) -> None:
         def write(line: str) -> None:
             end = "\r\n" if self._connection.hidden else "\n"  # telnet adds no CR then
             self._write(f"{line}{end}".encode())
 
-        self._asking = Asking(request, asked, write, self._connection.hide, self._obey)
+        self._asking = Asking(request, asked, write, self._connection.hide, self._answered)
 
     def _take_answer(self, asking: Asking, text: str) -> None:
         self._asking = None  # what it leads to may ask again
-        if asking.take(text):
+        try:
+            more = asking.take(text)
+        except Refusal as refusal:
+            self.refuse(refusal)
+            asking.again()
+            more = True
+        if more:
             self._asking = asking
+
+    def _answered(self, asking: Asking, request: Request) -> None:
+        """Do what was asked for, with the answers. Whatever is not granted is asked for again."""
+        try:
+            self._obey(request, asking)
+        except Refusal as refusal:
+            self._refusing(request, asking)(refusal)
 
     # -- what comes back -------------------------------------------------------------------------
 
+    def _answer_to(self, request: Request, it: answers.Answer) -> None:
+        if request.command.name in _PROVING:
+            self._astray = None
+        self._answer(it)
+
     def _answer(self, it: answers.Answer) -> None:
-        if isinstance(it, answers.Joined):
-            self._astray = False
+        if isinstance(it, (answers.Joined, answers.Welcome)):
+            self._astray = None
         if isinstance(it, answers.Welcome) and self._session.here is None:
             self._introduced(it)  # a login in place of a name
             return
@@ -214,6 +279,8 @@ class Person:
         """Say why a line is not taken at all. Behind one that begins an upload there may be bytes
         that are no lines, and nobody can tell how many: then the connection ends."""
         self.refuse(refusal)
+        if self._asking is not None:
+            self._asking.ask()
         program = self._connection.more_came or not self._connection.greeted
         if program and line[:4].lower() == b"/put":
             self._dismiss()
@@ -390,6 +457,15 @@ _NAMELESS = Refusal(Code.NAME_NEEDED, "Type your name first.")
 _ASTRAY = Refusal(
     Code.NOT_IN_ROOM, "Not done: you are not in the room that you asked for; join one."
 )
+_UNPROVEN = Refusal(
+    Code.PASSWORD_NEEDED,
+    "Not taken: it may be the password that was missing before; give that on one line with its "
+    "command, as /login NAME PASSWORD.",
+)
+_PROVING = ("register", "password")
+"""The commands that say who one is, beside those that are answered with a room or a welcome."""
+
+_ANOTHER_PASSWORD = (Code.PASSWORD_NEEDED, Code.WRONG_PASSWORD, Code.SLOW_DOWN)
 _OWN_FILE = (
     "Nobody can reach a file of your machine from here; /put NAME SIZE, then its bytes, sends it, "
     "and chat-client takes its path."

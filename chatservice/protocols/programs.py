@@ -8,6 +8,7 @@ from chatservice import answers
 from chatservice.domain import actions
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import News
+from chatservice.domain.paces import UNUSED
 from chatservice.domain.places import Session, User
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -39,14 +40,18 @@ class Program:
     def line(self, line: bytes) -> None:
         """Take a line: one request."""
         if not line.strip():
+            self._connection.paced(UNUSED)
             return
         id_ = None
         try:
             asked = jsonlines.load(line)
             id_ = jsonlines.id_of(asked)
-            self._obey(jsonlines.request(asked))
+            request = jsonlines.request(asked)
         except Refusal as refusal:
+            self._connection.paced(UNUSED)
             self._refuse(id_, refusal)
+            return
+        self._obey_in_turn(request)
 
     def _obey(self, request: Request) -> None:
         name = request.command.name

@@ -56,8 +56,7 @@ def test_a_registered_name_in_place_of_a_guests(bob, person):
     other.expect("type its password")
     other.send("wrong")
     assert other.line() == "! That is not bob's password; try again."
-    other.send("bob")
-    other.expect("type its password")
+    assert other.line().endswith("type its password, or nothing to take another name:")
     other.send("my  word")
     assert other.line() == "* You are bob."
     other.send("hello", "/who")
@@ -78,10 +77,16 @@ def test_commands_without_their_password(bob, person):
     assert typed.line() == "* Type it once more:"
     typed.send("knew")
     assert typed.line() == "! The two differ; nothing was done."
+    assert typed.line() == "* Type the password that you have, or nothing to give up:"
+    typed.send("")
+    assert typed.line() == "* Nothing was done."
     typed.send("/password my")
     assert typed.line() == "* Type the new one:"
     typed.send("x" * 257)
     assert typed.line().startswith("! A password has at most 256 characters")
+    assert typed.line() == "* Type the new one, or nothing to give up:"
+    typed.send("/cancel")
+    assert typed.line() == "* Nothing was done."
     typed.send("/who")
     assert typed.line() == "* 1 in lobby: bob"
     new = person("/signup carol")
@@ -95,8 +100,7 @@ def test_commands_without_their_password(bob, person):
     assert new.line() == "* vault has a password; type it:"
     new.send("wrong")
     assert new.line() == "! That is not vault's password; try again."
-    new.send("/join vault")
-    new.line()
+    assert new.line() == "* vault has a password; type it, or nothing to give up:"
     new.send("sesame")
     assert new.line() == "* You are in vault, alone for now."
 
@@ -131,26 +135,185 @@ def test_what_others_say_comes_meanwhile(bob, person, server, connect):
     assert "s3cret" not in eve.seen
 
 
-def test_a_program_is_asked_nothing(bob, server, connect):
-    """Neither who speaks first, nor who sends more behind its line: none of it is a password, none
-    is lost, and what is refused is said at once."""
+WRONG = [
+    b"wrong",
+    b"x" * 257,
+    b"x" * 9000,
+    b"caf\xe9",
+    b"a\0b",
+    b"/who",
+    b"/quit",
+    b"bye",
+    b"@dora hi",
+]
+"""Answers that are no good: one password is as wrong as another."""
+
+ASKED = {
+    "a name": (["bob"], "! That is not bob's password", "* You are bob."),
+    "/login": (["/login bob"], "! That is not bob's password", "* You are bob."),
+    "/login, typed": (["/login bob no"], "! That is not bob's password", "* You are bob."),
+    "/join": (["eve", "/join vault"], "! That is not vault's", "* You are in vault"),
+    "/join, typed": (["eve", "/join vault no"], "! That is not vault's", "* You are in vault"),
+    "join": (["eve", "join vault"], "! That is not vault's", "* You are in vault"),
+}
+"""What is typed until a password is asked for, how a wrong one is refused, and where the right one
+leads to."""
+
+
+@pytest.mark.parametrize(("typed", "refused", "done"), ASKED.values(), ids=ASKED)
+def test_what_answers_a_question_is_nothing_else(bob, server, connect, typed, refused, done):
+    """After whatever is no password, or not the one, it is asked for again. None of it is a name,
+    a command or said, and the right one, typed then, still leads in."""
+    reader = connect(server)
+    reader.send("dora", "/who")
+    reader.expect("* 1 in lobby: dora")
+    person = connect(server)
+    person.expect("* Welcome")
+    person.send(*typed)
+    if "no" in typed[-1]:
+        person.expect(refused)
+    person.expect("type it" if "vault" in typed[-1] else "password")
+    for answer in WRONG:
+        person.send(answer)
+        assert person.expect("! ").startswith(("! That", "! A password has", "! A line has"))
+        assert person.expect("* ").endswith((", or nothing to give up:", "take another name:"))
+    person.send("sesame" if "vault" in done else "my  word")
+    assert person.expect("* You are").startswith(done)
+    person.send("/quit")
+    person.rest()
+    reader.send("/quit")
+    seen = reader.rest().decode()
+    for said in ("wrong", "xxx", "sesame", "my  word", "hi", "caf"):
+        assert said not in seen
+
+
+def test_new_passwords_are_asked_for_again(bob, server, connect):
+    """With /register, /signup and /password: where the two differ, the old one is wrong, or the
+    answer cannot be; until one is good, or the person gives up."""
+    reader = connect(server)
+    reader.send("dora", "/who")
+    reader.expect("* 1 in lobby: dora")
+    eve = connect(server, "eve")
+    for answers in (["one", "other"], ["x" * 300], [b"caf\xe9"], ["y" * 8300]):
+        eve.send("/register")
+        assert eve.line() == "* Type a password to log in with:"
+        eve.send(*answers)
+        eve.expect("! ")
+        eve.expect("Type a password to log in with")
+        eve.send("")
+        assert eve.expect("* Nothing") == "* Nothing was done."
+    eve.send("/register", "one", "other", "good", "good")
+    eve.expect("* eve is your name from now on")
+    eve.send("/password", "bad", "new", "new")
+    eve.expect("! That is not the password that you have; try again.")
+    assert eve.line() == "* Type the password that you have, or nothing to give up:"
+    eve.send("good", "new", "new")
+    eve.expect("* Your password is changed.")
+    eve.send("/password wrong newer")
+    eve.expect("! That is not the password that you have")
+    assert eve.line() == "* Type the password that you have:"
+    eve.send("new")
+    eve.expect("* Your password is changed.")
+    new = connect(server)
+    new.expect("* Welcome")
+    new.send("/signup frank", "one", "other")
+    new.expect("! The two differ")
+    new.send("good", "good")
+    new.expect("* You are frank.")
+    reader.send("/quit")
+    seen = reader.rest().decode()
+    assert not [line for line in seen.splitlines() if ": " in line and "in lobby" not in line]
+
+
+def test_an_answer_waits_where_passwords_are_tried_too_often(start_server, connect):
+    """`slow-down` is no end of the question either: what is typed next is no name."""
+    server = start_server(FAILURES_FREE=0, GUESSES=0)
+    owner = connect(server, "owner")
+    owner.send("/register pw", "/who")
+    owner.expect("* 1 in lobby")
+    person = connect(server)
+    person.expect("* Welcome")
+    person.send("owner")
+    person.expect("type its password")
+    person.send("wrong")
+    person.expect("! That is not owner's password")
+    person.send("pw")
+    assert person.expect("! ").startswith("! Too many wrong passwords")
+    assert person.line().endswith("type its password, or nothing to take another name:")
+    person.send("pw", "", "/who", "eve", "/who")
+    person.expect("* 2 in lobby: eve, owner")
+
+
+def test_a_room_that_closes_while_its_password_is_asked_for(bob, server, connect):
+    """It is told so; what was typed, and what is typed next, is said nowhere."""
+    owner, eve = connect(server), connect(server, "eve")
+    owner.send("/login bob my", "/quit")
+    owner.rest()
+    owner = connect(server)
+    owner.expect("* Welcome")
+    owner.send("bob", "my  word", "/join vault")
+    owner.expect("* You are in vault")
+    eve.send("/join vault")
+    eve.expect("* vault has a password")
+    owner.send("/close")
+    owner.expect("vault is closed")
+    eve.send("sesame")
+    eve.expect("! vault is closed")
+    eve.send("sesame")
+    eve.expect("! vault is closed")
+    eve.send("", "/history")
+    assert eve.expect("* Nothing there") == "* Nothing there in lobby"
+
+
+def test_what_is_pasted_is_answers_too(bob, server, connect):
+    """A name and its password in one piece, behind the greeting, are what they would be one by one;
+    so are a room's, and one that is wrong."""
+    pasted = connect(server)
+    pasted.expect("* Welcome")
+    pasted.send("bob", "wrong", "my  word", "/who", "/exit")
+    pasted.expect("! That is not bob's password")
+    pasted.expect("* 1 in lobby: bob")
+    pasted = connect(server, "eve")
+    pasted.send("/join vault", "wrong", "sesame", "/who")
+    pasted.expect("* 1 in vault: eve")
+
+
+def test_a_program_is_asked_nothing_and_says_nothing_secret(bob, server, connect):
+    """For one that speaks first, a name or a command that lacks its password is refused; a line
+    behind that may be the password, and is neither a name nor said. A command goes on."""
+    reader = connect(server)
+    reader.send("dora", "/who")
+    reader.expect("* 1 in lobby: dora")
+    for lines in (
+        ["bob", "my  word", "sesame"],
+        ["bob", "sesame", "sesame2"],
+        ["/login bob", "sesame", "hello"],
+        ["/login bob wrong", "sesame"],
+        ["/signup frank", "sesame", "sesame"],
+        ["eve", "/register", "sesame", "/me sesame", "/topic sesame"],
+        ["eve", "/login bob", "sesame"],
+        ["eve", "/join vault", "sesame"],
+        ["eve", "/join vault wrong", "sesame"],
+    ):
+        script = connect(server)
+        script.send(*lines)
+        script.end()
+        said = script.rest().decode()
+        assert "sesame" not in said
+        assert "! Not " in said
     script = connect(server)
-    script.send("bob", "my  word", "/login bob", "dora", "/register", "said", "/who", "/quit")
-    said = script.rest().decode()
-    assert "! bob is a registered name; /login bob PASSWORD" in said
-    assert "! A name is made of" in said
-    assert said.count("! PASSWORD is missing") == 2
-    assert "* 1 in lobby: dora" in said
-    slow = connect(server)
-    slow.expect("* Welcome")
-    slow.send("bob", "dora", "/register", "hello", "/who")
-    assert slow.line().startswith("! bob is a registered name")
-    assert slow.line() == "* You are dora."
-    slow.expect("! PASSWORD is missing")
-    assert slow.line() == "* 1 in lobby: dora"
-    slow.send("/history")
-    slow.expect("dora: said")
-    slow.expect("dora: hello")
+    script.send("bob", "sesame", "/login bob my", "/login bob word", "/help quit", "/quit")
+    script.rest()
+    reader.send("/quit")
+    seen = reader.rest().decode()
+    assert "sesame" not in seen
+    assert "hello" not in seen
+    script = connect(server)
+    script.send("eve", "/register", "pw", "/register pw", "said", "/history")
+    assert script.line() == "! PASSWORD is missing: /register PASSWORD [CODE]"
+    assert script.line().startswith("! Not taken: it may be the password")
+    assert script.line().startswith("* eve is your name from now on")
+    assert script.line().endswith("] eve: said")
 
 
 def test_telnet_is_told_to_hide_it(bob, server, connect):
@@ -179,11 +342,14 @@ def test_telnet_is_told_to_hide_it(bob, server, connect):
             assert before.endswith(wanted)
             telnet.send_raw(bytes((IAC, DO, ECHO)) + answer + b"\r\n")
             wanted = SHOW + then
+            asks_again = then.startswith(b"!")
             if answer.startswith(b"\xff"):
                 wanted = bytes((IAC, 254, 31)) + wanted
             assert telnet.read(len(wanted)) == wanted
-            telnet.send_raw(bytes((IAC, DONT, ECHO)) + b"/quit\r\n")
-            assert bytes((IAC,)) not in telnet.rest()
+            telnet.send_raw(bytes((IAC, DONT, ECHO)) + (b"\r\n" * asks_again) + b"/quit\r\n")
+            rest = telnet.rest()
+            assert (HIDE + prompt in rest) == asks_again
+            assert bytes((IAC,)) not in rest.replace(HIDE, b"").replace(SHOW, b"")
 
 
 def test_it_is_not_on_the_screen_of_the_real_program(bob, server):

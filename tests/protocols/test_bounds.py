@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from chatservice.protocols.connection import UNCOUNTED
 from tests.running import Bare
 
 LATE = "No name was given in 0.5 seconds; connect again for one."
@@ -90,6 +91,43 @@ def test_a_paste_of_ten_lines_passes_at_once(start_server, connect):
     assert time.monotonic() - start >= 17 / 10
     bob.send("and nobody else waited")
     alice.expect("and nobody else waited")
+
+
+REFUSED = {
+    "no command": (b"/nosuch", False),
+    "no argument": (b"/msg", False),
+    "not UTF-8": (b"caf\xe9", False),
+    "NUL": (b"a\0b", False),
+    "too long": (b"x" * 8193, False),
+    "an answer": (b"wrong", False),
+    "no JSON": (b"{", True),
+    "no object": (b"[]", True),
+    "no such command": (b'{"do":"nosuch"}', True),
+    "no such argument": (b'{"do":"say","room":7}', True),
+    "no number": (b'{"do":"rooms","id":{}}', True),
+    "NUL in JSON": (b'{"do":"\0"}', True),
+    "too long in JSON": (b"{" + b" " * 8193, True),
+}
+"""Lines that are refused before it is known what they ask for, and whether a program sends them."""
+
+
+@pytest.mark.parametrize(("line", "is_program"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_is_counted(start_server, connect, line, is_program):
+    """A line that no command can be made of is a line that was looked at: it takes its time as
+    commands do, and each is answered."""
+    server = start_server(COMMANDS_PER_SECOND=20, COMMANDS_BURST=5, FAILURES_FREE=1000)
+    bare = connect(server, None if is_program else "alice")
+    if is_program:
+        bare.ask(do="hello", name="bot")
+        bare.event("ok")
+    if line == b"wrong":
+        bare.send("/register pw", "/password")
+        bare.expect("Type the password that you have")
+    start = time.monotonic()
+    bare.send(*[line] * (UNCOUNTED + 5 + 10))
+    for _ in range(UNCOUNTED + 5 + 10):
+        bare.expect('"error"' if is_program else "* Type" if line == b"wrong" else "! ")
+    assert time.monotonic() - start >= 8 / 20
 
 
 @pytest.mark.parametrize("do", ["say", "me"])

@@ -38,12 +38,15 @@ def test_a_registered_name_is_nobody_elses(server, enter):
         if restarted:
             server.stop()
             server.start()
-        eve = enter("bob", "/login bob wrong", "/login bob", "eve", "/nick BOB", "/who")
-        refused = re.findall(r"^! (.*)$", eve.seen, re.MULTILINE)
+        nobody = enter("bob", "/login bob wrong", "/login bob", "/who")
+        refused = re.findall(r"^! (.*)$", nobody.seen, re.MULTILINE)
         assert len(refused) == 4
         assert "registered name; /login Bob PASSWORD" in refused[0]
         assert refused[1] == "That is not Bob's password; try again."
+        eve = enter("eve", "/nick BOB", "/who")
+        assert "! Bob is a registered name; /login Bob PASSWORD" in eve.seen
         assert "* 1 in lobby: eve" in eve.seen
+        left(nobody)
         bob = enter("/login BOB s3cret", "/who")
         assert "* 2 in lobby: Bob, eve" in bob.seen
         left(bob), left(eve)
