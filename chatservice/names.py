@@ -31,6 +31,9 @@ _FORBIDDEN = re.compile(
 """C0 (but tab and newline), DEL, C1, line and paragraph separators, bidirectional embeddings,
 overrides and isolates (Unicode UAX #9), and lone surrogates."""
 
+_QUAD = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+"""How an IPv4 address is written. No other name can be one."""
+
 _DRIVE = re.compile("[A-Za-z]:")
 """What a path begins with, on Windows, that leads to another drive."""
 
@@ -42,6 +45,14 @@ _PLAIN = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
 def user(text: str) -> str:
     """Return `text` as a user's name, in NFKC. Raises `Refusal` (bad-name)."""
     return _name(text, "name")
+
+
+def new_user(name: str) -> None:
+    """Refuse a user's name that nobody is to take any more. Raises `Refusal` (bad-name)."""
+    if _QUAD.fullmatch(name):
+        raise Refusal(
+            Code.BAD_NAME, f"{name} would be taken for an address; add a letter to the name."
+        )
 
 
 def label(text: str) -> str:

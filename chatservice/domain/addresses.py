@@ -1,9 +1,53 @@
-"""Addresses, as bounds are kept: one a household, and none for this machine's own."""
+"""Addresses: as they are shown and compared, and as bounds are kept for them: one a household, and
+none for this machine's own."""
 
+import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from chatservice import limits
+from chatservice import limits, names
+
+Network = IPv4Network | IPv6Network
+
+_NETWORK = re.compile(r"([0-9A-Fa-f.:]{2,45})(%[\w.-]{1,32})?(/[0-9.]{1,15})?", re.ASCII)
+
+
+@lru_cache(4096)
+def plain(host: str) -> str:
+    """Return an address as it is shown and compared: an IPv4 address that is mapped into IPv6 (RFC
+    4291, 2.5.5.2) as IPv4, and none with a zone (RFC 4007, 11). What is no address, as a proxy may
+    send it, is made safe to show."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return names.one_line(host[:_SHOWN])
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+_SHOWN = 64
+"""Characters of what is no address that are shown: enough to know it again."""
+
+
+@lru_cache(4096)
+def network(text: str) -> Network | None:
+    """Return the range of addresses that a text means (RFC 4632, RFC 4291), one address being a
+    range of its own; None where it means none. Mapped ones are IPv4, and a zone is left out."""
+    match = _NETWORK.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        found = ip_network(match[1] + (match[3] or ""), strict=False)
+    except ValueError:
+        return None
+    if isinstance(found, IPv6Network) and found.prefixlen >= _MAPPED_BITS:
+        mapped = found.network_address.ipv4_mapped
+        if mapped is not None:
+            return IPv4Network((int(mapped), found.prefixlen - _MAPPED_BITS))
+    return found
+
+
+_MAPPED_BITS = 96
+"""Bits before an IPv4 address that is mapped into IPv6."""
 
 
 def counted(host: str) -> str:
@@ -13,19 +57,13 @@ def counted(host: str) -> str:
 
 @lru_cache(4096)
 def _counted(host: str, trusted: tuple[str, ...]) -> str:
+    shown = plain(host)
     try:
-        address = ip_address(host.partition("%")[0])  # without the zone (RFC 4007, 11)
+        address = ip_address(shown)
     except ValueError:
-        return host
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    if any(address in network for network in _networks(trusted)):
+        return shown
+    if any(address in range_ for range_ in map(network, trusted) if range_ is not None):
         return ""
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(IPv6Network((int(address) >> 64 << 64, 64)))
-
-
-@lru_cache(8)
-def _networks(trusted: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(map(ip_network, trusted))
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return shown

@@ -7,12 +7,13 @@ of it is told to those in the room, and is on record for who moderates it.
 from collections.abc import Awaitable, Callable, Sequence
 
 from chatservice import events, limits, names
+from chatservice.domain.addresses import network
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Deed, Draft, Engine
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
-from chatservice.domain.rules import Access, Rule, What, is_range, range_of
+from chatservice.domain.rules import Access, Rule, What, range_of
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.shown import duration
@@ -84,12 +85,16 @@ class Moderation:
 
     async def ban(self, session: Session, room: Room, whom: str, until: int, why: str) -> str:
         """Keep a user, or a range of addresses, out of a room. Return what is to be told of it to
-        who did."""
-        if is_range(whom):
+        who did. What is an address is taken for one, but behind an `@`."""
+        if network(whom) is not None:
             range_ = range_of(whom)
             await self._hold(session, room, What.BANNED, range_, range_, until, why)
             self._put_out_banned(session, room, why)
-            return f"{range_} is kept out of {room.name}."
+            hint = (
+                f" /ban @{whom} is for the user." if names.key(whom) in self._people.by_key else ""
+            )
+            return f"{range_} is kept out of {room.name}.{hint}"
+        whom = whom.removeprefix("@")
         key, name = await self._known(session, room, whom)
         await self._hold(session, room, What.BANNED, key, name, until, why)
         user = self._people.by_key.get(key)
@@ -136,7 +141,11 @@ class Moderation:
 
     async def undo(self, session: Session, room: Room, what: What, whom: str) -> None:
         """Let a ban, or the like, hold no longer."""
-        key = range_of(whom) if is_range(whom) else names.key(whom[: limits.LINE_BYTES])
+        range_ = network(whom) if what is What.BANNED else None
+        if range_ is not None and (rule := room.rules.of_range(range_, self._now())):
+            await self._lift(session, room, rule, str(range_))
+            return
+        key = names.key(whom.removeprefix("@")[: limits.LINE_BYTES])
         user = self._people.by_key.get(key)
         held = room.guests.get(user.guest) if user is not None else None
         if user is not None and held is not None and held[0] is what:
@@ -148,9 +157,12 @@ class Moderation:
             raise Refusal(
                 Code.NO_SUCH_USER, "There is nothing of the kind; /rules lists what holds here."
             )
+        await self._lift(session, room, rule, user.name if user is not None else key)
+
+    async def _lift(self, session: Session, room: Room, rule: Rule, name: str) -> None:
         await self._store.rule(room.number, [], [rule])
-        room.rules.drop(what, key)
-        await self._did(session, room, _UNDONE[what], whom, "")
+        room.rules.drop(rule.what, rule.whom)
+        await self._did(session, room, _UNDONE[rule.what], name, "")
 
     # -- in charge -------------------------------------------------------------------------------
 

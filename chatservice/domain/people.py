@@ -236,6 +236,8 @@ class People:
         """Return the user of a name that the asker may have, making one if nobody has it."""
         mine = looks(name) if account is None else NOBODY
         new = account is None and key not in self.by_key
+        if new:
+            names.new_user(name)
         if new and (self._taken(mine, session) or await self._accounts.alike(mine)):
             raise _alike(name)
         held = self.by_key.get(key)
@@ -357,6 +359,7 @@ class People:
         key = names.key(name)
         if await self._accounts.account(key) is not None and key not in _RESERVED:
             raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
+        names.new_user(name)
         self._nobodys(name)
         if await self._accounts.alike(looks(name)):
             raise _alike(name)

@@ -1,14 +1,14 @@
 """What holds for single users and addresses in one room: who owns it, who may not enter."""
 
+import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from typing import NamedTuple
 
+from chatservice.domain.addresses import Network, network, plain
 from chatservice.errors import Code, Refusal
-
-Network = IPv4Network | IPv6Network
 
 
 class Access(StrEnum):
@@ -60,14 +60,16 @@ class Rules:
     def add(self, rule: Rule) -> None:
         """Let a rule hold, in the place of one of the kind."""
         self._found[rule.what, rule.whom] = rule
-        if rule.what is What.BANNED and is_range(rule.whom):
-            sized, start = _place(ip_network(rule.whom))
+        range_ = _range(rule.whom) if rule.what is What.BANNED else None
+        if range_ is not None:
+            sized, start = _place(range_)
             self._ranges.setdefault(sized, {})[start] = rule
 
     def drop(self, what: What, whom: str) -> bool:
         """Let a rule hold no longer. Return whether it did."""
-        if what is What.BANNED and is_range(whom):
-            sized, start = _place(ip_network(whom))
+        range_ = _range(whom) if what is What.BANNED else None
+        if range_ is not None:
+            sized, start = _place(range_)
             ranges = self._ranges.get(sized, {})
             if ranges.pop(start, None) is not None and not ranges:
                 del self._ranges[sized]
@@ -76,6 +78,11 @@ class Rules:
     def find(self, what: What, whom: str, now: int) -> Rule | None:
         """Return the rule of that kind that holds for a user, if there is one."""
         return _holding(self._found.get((what, whom)), now)
+
+    def of_range(self, range_: Network, now: int) -> Rule | None:
+        """Return the ban of just that range of addresses, however it was written."""
+        sized, start = _place(range_)
+        return _holding(self._ranges.get(sized, {}).get(start), now)
 
     def ban(self, whom: str, address: str, now: int) -> Rule | None:
         """Return what keeps a user at that address out, if anything does."""
@@ -110,10 +117,9 @@ def _place(range_: Network) -> tuple[tuple[int, int], int]:
 def _number(address: str) -> tuple[int, int] | None:
     """Return an address as its version of IP and a number; None for what is no address."""
     try:
-        at = ip_address(address)
+        at = ip_address(plain(address))
     except ValueError:
         return None
-    at = getattr(at, "ipv4_mapped", None) or at
     return at.version, int(at)
 
 
@@ -121,23 +127,23 @@ def _holding(rule: Rule | None, now: int) -> Rule | None:
     return rule if rule is not None and (not rule.until or now < rule.until) else None
 
 
-def is_range(text: str) -> bool:
-    """Return whether a text means an address, or a range of them."""
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
 def range_of(text: str) -> str:
-    """Return an address or a range of them (RFC 4632, RFC 4291) as it is kept: `10.1.0.0/16`.
+    """Return a text that is a range of addresses (`addresses.network`) as it is kept:
+    `10.1.0.0/16`.
 
     Raises `Refusal` (bad-argument) for one that holds everybody.
     """
-    range_ = ip_network(text, strict=False)
+    range_ = network(text)
+    assert range_ is not None
     if range_.prefixlen == 0:
         raise Refusal(
             Code.BAD_ARGUMENT, "That is every address there is; /access closes a room to all."
         )
     return str(range_)
+
+
+def _range(whom: str) -> Network | None:
+    """Return the range of addresses that a rule is for; None where it is for a user, who may be
+    called as an address is. A range is kept with its slash, which no name has."""
+    bare = re.sub("%.*(?=/)", "", whom, flags=re.DOTALL)  # earlier versions kept any zone
+    return network(bare) if "/" in bare else None

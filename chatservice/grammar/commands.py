@@ -51,7 +51,11 @@ class Form(Enum):
     POSITION = ("a position", r"#[0-9]{1,18}", int)
     VERSION = ("# and the number of a version", r"#[1-9][0-9]{0,8}", int)
     OFFSET = ("+ and a number of bytes", r"\+[0-9]{1,18}", int)
-    TIME = ("a time, such as 10m, 2h or 7d", r"[1-9][0-9]{0,4}[smhdw]", str)
+    TIME = (
+        "a time, such as 10m, 1h30m or 7d",
+        r"(?:[1-9][0-9]{0,4}(?:s|m|h|d|w|secs?|mins?|hours?|days?|weeks?)){1,5}",
+        str,
+    )
     FLAG = ("true or false", r"(?!)", bool)
 
     def __init__(self, description: str, pattern: str, type_: type) -> None:
@@ -608,8 +612,27 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def seconds(time: str) -> int:
-    """Return how long a word of the form `TIME` is."""
-    return int(time[:-1]) * _SECONDS[time[-1]]
+    """Return how many seconds a word of the form `TIME` is: `1h30m`, `30min`."""
+    parts = re.findall(r"([0-9]+)([a-z])[a-z]*", time)
+    return sum(int(count) * _SECONDS[unit] for count, unit in parts)
+
+
+_UNITS = re.compile(r"(?:sec|second|min|minute|hour|hr|day|week|month|year)s?\b")
+_COUNTS = re.compile(
+    r"(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|some|few|several) +"
+)
+
+
+def seems_a_time(text: str) -> bool:
+    """Return whether somebody may have meant a time by the beginning of a text that is none:
+    `60`, `-5m`, `for 2 hours`, `an hour`, `PT1H`."""
+    text = re.sub("^(?:for|in|until|till) +", "", text[:64].strip().casefold())
+    bare = re.sub(r"^(?:pt?(?=[0-9])|\W+)", "", text)
+    while found := _COUNTS.match(text):
+        text = text[found.end() :]
+        if _UNITS.match(text):
+            return True
+    return bare[:1].isnumeric()
 
 
 def nearest(name: str, dialect: Dialect) -> str | None:

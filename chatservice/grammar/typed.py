@@ -15,6 +15,7 @@ from chatservice.grammar.commands import (
     Form,
     Request,
     nearest,
+    seems_a_time,
 )
 
 _TEXT = Dialect.TEXT
@@ -124,7 +125,7 @@ def _values(command: Command, args: list[Arg], rest: str, asks: bool) -> Iterato
         if arg.form.pattern.fullmatch(word):
             yield arg.name, _value(arg, word)
             rest = after
-        elif not (arg.optional or (asks and arg.secret and not word)):
+        elif not _may_be_left_out(arg, rest, asks):
             raise _misfit(command, arg, word)
     if greedy == len(args):
         if rest.strip():
@@ -155,6 +156,14 @@ def _values(command: Command, args: list[Arg], rest: str, asks: bool) -> Iterato
         raise _misfit(command, args[greedy], "")
 
 
+def _may_be_left_out(arg: Arg, rest: str, asks: bool) -> bool:
+    """Return whether an argument is not given where `rest` does not begin with one. What was meant
+    for a time, and is none, is not taken for the reason behind it."""
+    if arg.form is Form.TIME:
+        return not seems_a_time(rest)
+    return arg.optional or (asks and arg.secret is not None and not rest.partition(" ")[0])
+
+
 def _value(arg: Arg, word: str) -> Any:
     text = word[len(arg.form.mark) :]
     return int(text) if arg.form.type is int else text
@@ -164,6 +173,8 @@ def _misfit(command: Command, arg: Arg, word: str) -> Refusal:
     if not word:
         return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} is missing: {command.usage}")
     wanted = arg.form.description
+    if arg.form is Form.TIME:
+        wanted += "; begin a reason with a word"
     return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} must be {wanted}: {command.usage}")
 
 

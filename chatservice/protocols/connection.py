@@ -11,7 +11,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice import limits, names
+from chatservice import limits
+from chatservice.domain.addresses import plain
 from chatservice.domain.paces import COUNTED, SAID, UNUSED, Paces
 from chatservice.domain.places import User
 from chatservice.errors import Code, Refusal
@@ -110,7 +111,7 @@ class ChatProtocol(FileStream):
     @property
     def address(self) -> str:
         """The address of its other side; empty where it has none: on this machine."""
-        return getattr(self.transport.getPeer(), "host", None) or ""
+        return plain(getattr(self.transport.getPeer(), "host", None) or "")
 
     def connectionMade(self) -> None:
         """Wait a moment for a program to speak first; greet a person who does not."""
@@ -341,4 +342,4 @@ def _shown(address: Any) -> str:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:
         return "this machine"
-    return names.one_line(f"{host}:{port}")  # behind a proxy, it is what somebody sent
+    return f"{plain(host)}:{port}"

@@ -3,7 +3,7 @@
 import pytest
 
 from chatservice import limits
-from chatservice.domain.addresses import counted
+from chatservice.domain.addresses import counted, network, plain
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,7 @@ from chatservice.domain.addresses import counted
         ("2001:db8:1:3::9", "2001:db8:1:3::/64"),
         ("fe80::1%eth0", "fe80::/64"),
         ("what a proxy says", "what a proxy says"),
+        ("\x1b[2J", "\ufffd[2J"),
     ],
 )
 def test_one_a_household_and_none_for_this_machine(host, address):
@@ -34,3 +35,31 @@ def test_others_can_be_trusted(monkeypatch):
     assert counted("192.0.2.7") == counted("2001:db8::1") == ""
     assert counted("127.0.0.1") == "127.0.0.1"
     assert counted("2001:db8::2") == "2001:db8::/64"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("10.1.2.3", "10.1.2.3/32"),
+        ("10.1.2.3/16", "10.1.0.0/16"),
+        ("::ffff:1.2.3.4", "1.2.3.4/32"),
+        ("::FFFF:102:300/120", "1.2.3.0/24"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("fe80::1%eth0/64", "fe80::/64"),
+        ("fe80::%\x1b[2J/64", "None"),
+        ("10.1.2.3/33", "None"),
+        ("10", "None"),
+        ("\u0661.\u0662.3.4", "None"),
+    ],
+)
+def test_ranges(written, meant):
+    """One address is a range of its own; what is mapped into IPv6 is IPv4."""
+    assert str(network(written)) == meant
+
+
+def test_an_address_is_shown_in_one_way():
+    """As IPv4 where it is that, without a zone, and never with what could steer a terminal."""
+    assert plain("::ffff:1.2.3.4") == plain("::FFFF:102:304%eth0") == "1.2.3.4"
+    assert plain("fe80::1%eth0") == "fe80::1"
+    assert plain("\x1b[2J\nforged") == "\ufffd[2J forged"
+    assert len(plain("x" * 1000)) <= 64

@@ -1,9 +1,12 @@
 """Keeping order in a room: over real connections, and through a restart."""
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from chatservice.errors import Code
-from tests.running import Door
+from tests.running import Bare, Door
 
 SECRET = "unrepeatable"
 
@@ -283,3 +286,105 @@ def test_operators_do_it_everywhere(server, connect, enter, owner):
     ok(operator, do="ban", room="lobby", user="127.0.0.1", time="1s")
     while code(again, do="hello", name="adam") == Code.BANNED:
         pass
+
+
+def through_proxy(port, address, name):
+    """Return a connection that a proxy says comes from an IPv6 address, which gives a name."""
+    bare = Bare(port)
+    bare.send_raw(b"PROXY TCP6 %b 2001:db8::1 5000 5555\r\n" % address)
+    bare.ask(do="hello", name=name, id="it")
+    return bare
+
+
+def test_an_address_within_ipv6(start_server):
+    """An IPv4 address that comes mapped into IPv6 is that address: in the log, in what a moderator
+    is told, and in bans, which hold it however they are written."""
+    server = start_server("--listen", "haproxy:tcp:0:interface=127.0.0.1")
+    port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
+    eve = through_proxy(port, b"::ffff:198.51.100.7", "eve")
+    server.log.expect(r"eve connected from 198\.51\.100\.7:5000")
+    door = Door(server)
+    told = ok(door, do="ban", room="lobby", user="eve")["text"]
+    assert "they come from 198.51.100.7." in told
+    for written in ("::ffff:198.51.100.7", "::ffff:198.51.100.0/120", "198.51.100.7"):
+        kept = ok(door, do="ban", room="lobby", user=written)["text"].split(" ")[0]
+        assert kept in ("198.51.100.7/32", "198.51.100.0/24")
+        other = through_proxy(port, b"::ffff:198.51.100.7", "other")
+        assert other.event()["code"] == Code.BANNED
+        ok(door, do="unban", room="lobby", user=kept)
+    other = through_proxy(port, b"::ffff:198.51.100.7", "other")
+    assert other.event()["event"] == "ok"
+    assert code(door, do="ban", room="lobby", user="::ffff:0.0.0.0/96") == Code.BAD_ARGUMENT
+    eve.close()
+
+
+def test_a_user_who_is_called_as_an_address_is(server, connect, enter):
+    """Nobody can take such a name any more. Who has it from before is banned behind an `@`, and
+    without one the address is."""
+    one = connect(server)
+    one.expect("* Welcome")
+    one.send("8.8.8.8")
+    assert "would be taken for an address" in one.line()
+    one.send("/signup 8.8.8.8 pass-word")
+    assert "would be taken for an address" in one.line()
+    enter("eight", register=True)
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.data / "chat.sqlite")) as db:
+        db.execute("UPDATE account SET name = '8.8.8.8', key = '8.8.8.8' WHERE key = 'eight'")
+        db.commit()
+    server.start()
+    eight, door = connect(server), Door(server)
+    ok(eight, do="hello", name="8.8.8.8", password="pass-word")
+    ok(eight, do="join", room="lab")
+    told = ok(door, do="ban", room="lab", user="8.8.8.8")["text"]
+    assert told == "8.8.8.8/32 is kept out of lab. /ban @8.8.8.8 is for the user."
+    ok(eight, do="say", room="lab", text="still here")
+    ok(door, do="ban", room="lab", user="@8.8.8.8")
+    assert code(eight, do="join", room="lab") == Code.BANNED
+    rules = ok(door, do="rules", room="lab")["rules"]
+    assert sorted(it["user"] for it in rules) == ["8.8.8.8", "8.8.8.8/32"]
+    ok(door, do="unban", room="lab", user="@8.8.8.8")
+    ok(eight, do="join", room="lab")
+    ok(door, do="unban", room="lab", user="8.8.8.8")
+    assert ok(door, do="rules", room="lab")["rules"] == []
+
+
+HOSTILE_ADDRESSES = ("fe80::%\x1b[2J\n* forged x/64", "fe80::%\x1b[2J", "10.0.0.0/8\n* forged")
+
+
+@pytest.mark.parametrize("address", HOSTILE_ADDRESSES)
+def test_an_address_that_would_steer_a_terminal(server, connect, owner, address):
+    """It is none, so it is refused, and nobody is shown any of it."""
+    one = connect(server, "one")
+    one.send("/join studio")
+    one.expect("You are in studio")
+    for do in ("ban", "unban", "mute", "kick"):
+        answer = ask(owner, do=do, room="studio", user=address)
+        assert answer["event"] == "error"
+        assert "\x1b" not in answer["message"]
+    assert ok(owner, do="rules", room="studio")["rules"][1:] == []
+    ok(owner, do="say", room="studio", text="last")
+    one.expect("founder: last")
+    assert "forged" not in one.seen
+
+
+TIMES = ("60", "-5m", "2 hours", "1h30", "10M", "0m", "for 10m", "half an hour", "PT1H", "½h")
+
+
+@pytest.mark.parametrize("command", ["/mute @eve", "/ban eve"])
+def test_what_is_no_time_is_no_reason(server, connect, enter, owner, command):
+    """A time that is not understood is refused, and does not make it for good."""
+    enter("eve", "studio")
+    one = connect(server)
+    one.send("/login founder pass-word", "/join studio")
+    for time in TIMES:
+        one.send(f"{command} {time}")
+        one.expect("! [TIME] must be a time, such as 10m, 1h30m or 7d")
+    do, user = ("mute", "eve") if "mute" in command else ("ban", "eve")
+    for time in (*TIMES, ""):
+        assert code(owner, do=do, room="studio", user=user, time=time) == Code.BAD_ARGUMENT
+    assert ok(owner, do="rules", room="studio")["rules"][1:] == []
+    one.send(f"{command} 1h30min 3 strikes")
+    assert one.expect("eve for").endswith("for 90 min: 3 strikes"), one.seen
+    (rule,) = ok(owner, do="rules", room="studio")["rules"][1:]
+    assert 5390 < rule["left"] <= 5400

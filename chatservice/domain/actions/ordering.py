@@ -16,7 +16,7 @@ from chatservice.grammar.commands import seconds
 
 async def _kick(chat: Chat, session: Session, args: Args) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
-    await chat.moderation.kick(session, room, args["user"], _reason(args))
+    await chat.moderation.kick(session, room, _user(args), _reason(args))
     return answers.Done()
 
 
@@ -30,8 +30,13 @@ async def _ban(chat: Chat, session: Session, args: Args) -> answers.Done:
 async def _mute(chat: Chat, session: Session, args: Args) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
     until = _until(chat, args)
-    await chat.moderation.mute(session, room, args["user"], until, _reason(args))
+    await chat.moderation.mute(session, room, _user(args), until, _reason(args))
     return answers.Done()
+
+
+def _user(args: Args) -> str:
+    """Whom it is for: users are called with an `@` before their name, too."""
+    return str(args["user"]).removeprefix("@")
 
 
 def _reason(args: Args) -> str:
@@ -56,7 +61,7 @@ def _undoing(what: What) -> Action:
 def _promoting(what: What) -> Action:
     async def promote(chat: Chat, session: Session, args: Args) -> answers.Done:
         room = chat.rooms.of(session, args.get("room"))
-        await chat.moderation.promote(session, room, args["user"], what)
+        await chat.moderation.promote(session, room, _user(args), what)
         return answers.Done()
 
     return promote
@@ -64,7 +69,7 @@ def _promoting(what: What) -> Action:
 
 async def _invite(chat: Chat, session: Session, args: Args) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
-    await chat.moderation.invite(session, room, args["user"])
+    await chat.moderation.invite(session, room, _user(args))
     return answers.Done()
 
 
@@ -121,7 +126,12 @@ def _rules(chat: Chat, session: Session, args: Args) -> answers.RoomRules:
     moderates = chat.rights.role(session.needs_user(), room) >= Role.MODERATOR
     shown = [
         answers.RuleInfo(
-            *(it.what, it.whom, (it.until - now + 999) // 1000 if it.until else None, it.who)
+            *(
+                it.what,
+                names.one_line(it.whom),
+                (it.until - now + 999) // 1000 if it.until else None,
+                it.who,
+            )
         )
         for it in room.rules.all(now)
         if moderates or it.what in (What.OWNER, What.MODERATOR)
@@ -140,7 +150,8 @@ def _rules(chat: Chat, session: Session, args: Args) -> answers.RoomRules:
 async def _record(chat: Chat, session: Session, args: Args) -> answers.Record:
     room = chat.rooms.of(session, args.get("room"))
     deeds = await chat.moderation.record(room, min(args.get("limit", 20), limits.RECORD_DEEDS))
-    return answers.Record(room.name, tuple(answers.DeedInfo(*deed) for deed in deeds))
+    told = (answers.DeedInfo(time, who, names.one_line(did)) for time, who, did in deeds)
+    return answers.Record(room.name, tuple(told))
 
 
 def _broadcast(chat: Chat, session: Session, args: Args) -> answers.Done:
