@@ -297,6 +297,75 @@ class Operators:
 
 
 @dataclass(frozen=True, slots=True)
+class CountInfo:
+    """How many of one kind there are: a row of several lists of `status`."""
+
+    what: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`status`: how the server is. `uptime` is in seconds; `connections` counts them by their kind;
+    of `users` who are here so many are `guests`; `entries` are those that are kept, of all rooms
+    and inboxes. `disk` tells bytes, `waiting` what is yet to be done, and `refused` how often
+    something was refused since the start, by the code of the limit or the trouble that it was
+    for."""
+
+    version: str
+    uptime: int
+    connections: tuple[CountInfo, ...] = field(metadata={"of": CountInfo})
+    users: int
+    guests: int
+    accounts: int
+    rooms: int
+    entries: int
+    files: int
+    disk: tuple[CountInfo, ...] = field(metadata={"of": CountInfo})
+    waiting: tuple[CountInfo, ...] = field(metadata={"of": CountInfo})
+    refused: tuple[CountInfo, ...] = field(metadata={"of": CountInfo})
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """A row of `users`: in which `rooms` they are, from where their connections come (`origins`),
+    and why they are away, or empty."""
+
+    name: str
+    registered: bool
+    rooms: tuple[str, ...]
+    origins: tuple[str, ...]
+    away: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserList:
+    """`users`: by name; `more` is how many come after the last one of them."""
+
+    users: tuple[UserInfo, ...] = field(metadata={"of": UserInfo})
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """A row of `accounts`: whether they run the server (`operator`), how many `connections` of
+    theirs are here, and how many `tokens` they have."""
+
+    name: str
+    operator: bool
+    connections: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountList:
+    """`accounts`: by name; `more` is how many come after the last one of them."""
+
+    accounts: tuple[AccountInfo, ...] = field(metadata={"of": AccountInfo})
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """`help`: lines for a person."""
 
@@ -326,6 +395,9 @@ Answer = (
     | TokenList
     | Invitation
     | Operators
+    | Status
+    | UserList
+    | AccountList
     | Help
 )
 

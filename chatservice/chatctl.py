@@ -127,7 +127,7 @@ def commands() -> dict[str, Command]:
 def _parsed(argv: Sequence[str]) -> Line:
     """Take the options out of a command line.
 
-    They may stand anywhere before a text that may hold spaces, such as what is told to all.
+    They may stand anywhere, but in a text that is to be told.
     """
     line, rest = Line(), list(argv)
     for word in rest:
@@ -163,7 +163,7 @@ def _in_text(words: Sequence[str]) -> bool:
     """Return whether the text of a command has begun that takes all that follows."""
     command = commands().get(words[0].removeprefix("/")) if words else None
     args = [*command.arguments(Dialect.TEXT)] if command is not None else []
-    greedy = next((at for at, arg in enumerate(args) if arg.form.greedy), len(args))
+    greedy = next((at for at, arg in enumerate(args) if arg.name == "text"), len(args))
     return greedy < len(args) and len(words) > 1 + greedy
 
 
@@ -217,12 +217,32 @@ def _run(line: Line) -> None:
 def _ask(line: Line, request: Request) -> None:
     """Ask the server, and show its answer."""
     with Doorway(line.data, line.seconds, _tell) as server:
+        for found in _pages(server, request):
+            made = _answer(request.command, found)
+            try:
+                _show(_as_json(found) if "--json" in line.flags else shown.answer(made))
+            except Unwritable as wrong:
+                raise Unwritable(_unseen(server, made, str(wrong))) from None
+
+
+def _pages(server: Doorway, request: Request) -> Iterator[Fields]:
+    """Yield the answer to a request; and, where not all fitted into it, the ones behind it, as if
+    all had."""
+    of = _PAGED.get(request.command.name)
+    while True:
         found = server.ask(request)
-        made = _answer(request.command, found)
-        try:
-            _show(_as_json(found) if "--json" in line.flags else shown.answer(made))
-        except Unwritable as wrong:
-            raise Unwritable(_unseen(server, made, str(wrong))) from None
+        rows = found.get(of) if of is not None else None
+        if not (
+            rows and isinstance(rows, list) and found.get("more") and isinstance(rows[-1], dict)
+        ):
+            yield found
+            return
+        yield {**found, "more": 0}
+        request = Request(request.command, {**request.args, "after": rows[-1]["name"]})
+
+
+_PAGED = {"users": "users", "accounts": "accounts", "files": "files"}
+"""The lists that come in pieces, with the field that has the rows of each."""
 
 
 def _answer(command: Command, found: Fields) -> answers.Answer:
@@ -260,6 +280,8 @@ def _unseen(server: Doorway, made: answers.Answer, why: str) -> str:
 def _request(line: Line) -> Request:
     """Return what the command line asks for; passwords that are missing are asked for here."""
     name = line.words[0].removeprefix("/").casefold()
+    if name == "who" and len(line.words) == 1 and line.room is None:
+        name = "users"
     if name not in commands():
         if name in COMMANDS:
             raise Refusal(Code.UNKNOWN_COMMAND, f"{name} is for people in the chat only.")

@@ -115,6 +115,10 @@ SCAN_ENTRIES = 20_000
 SCAN_BYTES = 4 << 20
 """Entries that are not in the index yet which a search looks through: a tenth of a second."""
 
+LISTED = 1000
+"""Users, or registered names, in one answer for the operator: about 150 KiB; the rest follows from
+there (`after`)."""
+
 SEARCH_ENTRIES = 100
 """Entries in the answer to one search: each may have to be taken out of a block of its own."""
 

@@ -107,6 +107,7 @@ class ChatService(Service):
                 *(self._embedded.engine, time.time, self._soon, self.log.info),
                 *(self._bounds, policy, InTurn(self._reactor), self._reactor.seconds),
             )
+            self.factory.chat.overview.front = self.factory
             for opening in (
                 self.factory.chat.rooms.open(self._options["rooms"]),
                 self.factory.chat.accounts.open(),

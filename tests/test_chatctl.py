@@ -428,3 +428,85 @@ def test_who_waits_at_the_door_is_greeted(server, line):
     assert door.line() == "* Welcome, operator. /help lists the commands."
     door.send(line, *(["/who"] if not line.startswith("{") else []))
     door.expect('"ok"' if line.startswith("{") else "* 1 in lobby: operator")
+
+
+def test_the_operator_sees_how_the_server_is(server, connect):
+    """Connections by their kind, who and what is here, the disk, what waits, what was refused; as
+    lines, and as one JSON object."""
+    alice, bot = connect(server, "alice"), connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.event("ok")
+    alice.send("/register sesame")
+    alice.expect("* alice is your name")
+    alice.send("one", "two", "/join lab", "three", "/who")
+    alice.expect("in lab")
+    bot.send('{"do":"say","room":"lobby","text":"' + "x" * 9000 + '"}')
+    assert bot.event("error")["code"] == "too-long"
+    (server.files / "dropped").write_bytes(b"12345")
+    status, said, _ = chatctl(server.data, "status", "--json")
+    found = json.loads(said)
+    assert status == 0
+    assert (found["users"], found["guests"], found["rooms"], found["entries"]) == (2, 1, 2, 3)
+    kinds = {it["what"]: it["count"] for it in found["connections"]}
+    assert kinds == {"people": 1, "programs": 1, "through the operator's door": 1}
+    assert {"what": "too-long", "count": 1} in found["refused"]
+    disk = {it["what"]: it["count"] for it in found["disk"]}
+    assert disk["database"] > 4096
+    assert disk["free"] > 0
+    assert found["uptime"] >= 0
+    assert {it["count"] for it in found["waiting"] if it["what"] == "entries to store"} == {0}
+    lines = chatctl(server.data, "status")[1].splitlines()
+    assert lines[0].startswith("* chatservice ")
+    assert "* Users: 2 here, 1 of them guests; 2 registered" in lines
+    assert "* Rooms: 2; entries kept: 3; files: 0" in lines
+    assert any("too-long" in line for line in lines)
+    alice.send("/status")
+    assert alice.expect("! ").startswith("! /status is for who runs the server")
+
+
+def test_the_operator_sees_who_is_here_and_from_where(server, connect):
+    """Without a room, all of them; filtered by what they are, or how they are called; in pieces
+    that are put together again, however many they are."""
+    alice, _bob = connect(server, "alice"), connect(server, "bob")
+    alice.send("/register sesame", "/join lab", "/away lunch", "/who")
+    alice.expect("in lab")
+    lines = chatctl(server.data, "who")[1].splitlines()
+    assert len(lines) == 2
+    assert re.fullmatch(r"\* alice: in lab; from 127\.0\.0\.1:\d+; away: lunch", lines[0])
+    assert re.fullmatch(r"\* bob \(guest\): in lobby; from 127\.0\.0\.1:\d+", lines[1])
+    for words, found in (
+        (["users", "guest"], ["bob"]),
+        (["users", "away"], ["alice"]),
+        (["users", "A*"], ["alice"]),
+        (["users", "guest", "a*"], []),
+        (["accounts"], ["alice"]),
+        (["accounts", "here"], ["alice"]),
+        (["accounts", "gone"], []),
+        (["accounts", "operator"], []),
+        (["accounts", "*c*"], ["alice"]),
+    ):
+        status, said, wrong = chatctl(server.data, *words, "--json")
+        assert status == 0, wrong
+        assert [it["name"] for it in json.loads(said)[words[0]]] == found
+    assert chatctl(server.data, "who", "lab")[1].startswith("* 1 in lab: alice")
+    rooms = json.loads(chatctl(server.data, "rooms", "empty", "--json")[1])["rooms"]
+    assert rooms == []
+    rooms = json.loads(chatctl(server.data, "rooms", "l*b", "used", "--json")[1])["rooms"]
+    assert [it["room"] for it in rooms] == ["lab"]
+    for words in (["rooms", "larg"], ["users", "bob"], ["accounts", "[*]*"], ["users", "**" * 99]):
+        status, said, wrong = chatctl(server.data, *words)
+        assert (status, "A filter is " in wrong) in ((1, True), (0, False)), (words, said, wrong)
+    alice.send("/users")
+    assert alice.expect("! ").startswith("! /users is for who runs the server")
+
+
+def test_long_lists_come_in_pieces(start_server, connect):
+    """None is left out, or comes twice."""
+    server = start_server(LISTED=2)
+    for name in "abcde":
+        connect(server, f"guest-{name}")
+    said = chatctl(server.data, "who")[1]
+    assert re.findall("guest-.", said) == [f"guest-{name}" for name in "abcde"]
+    assert "more" not in said
+    pieces = chatctl(server.data, "users", "--json")[1].splitlines()
+    assert len(pieces) == 3

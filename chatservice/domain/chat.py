@@ -11,6 +11,7 @@ from chatservice.domain.attempts import Attempts, Hurried, Patience
 from chatservice.domain.files import Files
 from chatservice.domain.log import Block, Cursor, Log, Tails
 from chatservice.domain.moderation import Moderation
+from chatservice.domain.overview import Overview
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.policy import Policy
@@ -62,6 +63,7 @@ class Chat:
         self.moderation = Moderation(
             *(engine, self.rooms, self.people, self.rights, self.now, report)
         )
+        self.overview = Overview(engine, self.rooms, self.people, seconds)
         self.guests = policy.guests
         self._store = engine.store
         self._clock = clock

@@ -4,11 +4,11 @@ Answers may come later: each method that can wait returns an awaitable. Nothing 
 process for the only one that writes: positions, rooms' numbers and names are the engine's to give.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from chatservice.answers import FileInfo
+from chatservice.answers import CountInfo, FileInfo
 from chatservice.domain.log import Block, Cursor, Log
 from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
@@ -185,6 +185,12 @@ class AccountStore(Protocol):
 
     def operators(self) -> Awaitable[Sequence[str]]:
         """The names of those who run the server."""
+
+    def accounts(self) -> Awaitable[Sequence[Account]]:
+        """Every account, in no order."""
+
+    def token_counts(self) -> Awaitable[Mapping[str, int]]:
+        """How many tokens each account has that has any, by its key."""
 
     def register(
         self, name: str, password: str, inbox: Log | None, time: int, code: str | None = None
@@ -417,9 +423,27 @@ class Shelves(Protocol):
         half-way on its way to it, or is owned by that guest."""
 
 
+class Figures(NamedTuple):
+    """What an engine tells of itself: how many `accounts`, kept `entries` and known `files` there
+    are; bytes, by what has them on the disk; and what is yet to be done."""
+
+    accounts: int
+    entries: int
+    files: int
+    disk: Sequence[CountInfo]
+    waiting: Sequence[CountInfo]
+
+
+class Upkeep(Protocol):
+    """What an operator does with all that is kept."""
+
+    def figures(self) -> Awaitable[Figures]:
+        """Tell how much there is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """All of it."""
+    """All of it. One that has no `upkeep` cannot be looked after from here."""
 
     recorder: Recorder
     store: Store
@@ -429,3 +453,4 @@ class Engine:
     passwords: Passwords
     identities: Identities
     shelves: Shelves
+    upkeep: Upkeep | None = None

@@ -228,7 +228,13 @@ _ROWS = (
         also=(Also("exit"),),
         dialect=_T,
     ),
-    Command("rooms", "lists the rooms", answer=answers.RoomList),
+    Command(
+        "rooms",
+        "lists the rooms; with FILTER, some: public, hidden, invited, closed, locked, empty, used, "
+        "or as dev-*",
+        (Arg("filter", Form.REST, "words that all fit, or a name with * in it", True),),
+        answer=answers.RoomList,
+    ),
     Command(
         "who",
         "lists who is in a room",
@@ -473,6 +479,32 @@ _ROWS = (
         (_HERE, Arg("limit", Form.NUMBER, "how many at most (20; never more than 100)", True)),
         answer=answers.Record,
         needs=Need.MODERATE,
+    ),
+    Command(
+        "users",
+        "lists everybody who is here, in which rooms, and from where",
+        (
+            Arg("filter", Form.REST, "guest, registered, away, or a name with * in it", True),
+            Arg("after", Form.WORD, "only those whose names come after that", True, _J),
+        ),
+        answer=answers.UserList,
+        needs=Need.OPERATE,
+    ),
+    Command(
+        "accounts",
+        "lists the registered names",
+        (
+            Arg("filter", Form.REST, "here, gone, operator, token, or a name with * in it", True),
+            Arg("after", Form.WORD, "only those that come after that", True, _J),
+        ),
+        answer=answers.AccountList,
+        needs=Need.OPERATE,
+    ),
+    Command(
+        "status",
+        "tells how the server is: who and what is here, the disk, what waits, what was refused",
+        answer=answers.Status,
+        needs=Need.OPERATE,
     ),
     Command(
         "broadcast",

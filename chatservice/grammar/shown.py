@@ -386,6 +386,49 @@ def _operators(it: answers.Operators) -> list[str]:
     return [f"* The server is run by {who}" if who else "* No registered name runs the server"]
 
 
+def _status(it: answers.Status) -> list[str]:
+    connections = sum(one.count for one in it.connections)
+    bytes_ = {one.what: size(one.count) for one in it.disk}
+    return [
+        f"* chatservice {it.version}, up {duration(it.uptime)}",
+        f"* Connections: {connections}{_counted(it.connections)}",
+        f"* Users: {it.users} here, {it.guests} of them guests; {it.accounts} registered",
+        f"* Rooms: {it.rooms}; entries kept: {it.entries}; files: {it.files}",
+        "* Disk: " + ", ".join(f"{what} {of}" for what, of in bytes_.items()),
+        f"* Waiting:{_counted(it.waiting) or ' nothing'}",
+        f"* Refused since the start:{_counted(it.refused) or ' nothing'}",
+    ]
+
+
+def _counted(rows: Iterable[answers.CountInfo]) -> str:
+    some = ", ".join(f"{one.count} {one.what}" for one in rows if one.count)
+    return f" ({some})" if some else ""
+
+
+def _users(it: answers.UserList) -> list[str]:
+    lines = []
+    for one in it.users:
+        guest = "" if one.registered else " (guest)"
+        where = ", ".join(one.rooms) or "no room"
+        away = f"; away: {one.away}" if one.away else ""
+        lines.append(f"* {one.name}{guest}: in {where}; from {', '.join(one.origins)}{away}")
+    return [*(lines or ["* Nobody is here"]), *_and_more(it.more)]
+
+
+def _accounts(it: answers.AccountList) -> list[str]:
+    lines = []
+    for one in it.accounts:
+        about = ["runs the server"] if one.operator else []
+        about += [f"{one.connections} here"] if one.connections else []
+        about += [f"tokens: {one.tokens}"] if one.tokens else []
+        lines.append(f"* {one.name}" + (f" ({', '.join(about)})" if about else ""))
+    return [*(lines or ["* There is no registered name of the kind"]), *_and_more(it.more)]
+
+
+def _and_more(count: int) -> list[str]:
+    return [f"* and {count} more"] if count else []
+
+
 def _help(it: answers.Help) -> list[str]:
     return [f"* {line}" for line in it.lines]
 
@@ -413,5 +456,8 @@ _ANSWERS: dict[type, Callable[..., list[str]]] = {
     answers.TokenList: _tokens,
     answers.Invitation: _invitation,
     answers.Operators: _operators,
+    answers.Status: _status,
+    answers.UserList: _users,
+    answers.AccountList: _accounts,
     answers.Help: _help,
 }

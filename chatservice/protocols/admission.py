@@ -42,7 +42,8 @@ class Neighbour:
 
 class Admission:
     """Counts connections, those from an address under the name that `addresses.counted` gives it;
-    an empty one is not counted but in all. `seconds` tells the time, `report` takes a line for the
+    an empty one is not counted but in all. So many were
+    turned `away` since the start. `seconds` tells the time, `report` takes a line for the
     operator, and `make_room` tells somebody to go, if there is somebody who may be told."""
 
     def __init__(
@@ -52,6 +53,7 @@ class Admission:
         make_room: Callable[[], bool],
     ) -> None:
         self.here = 0
+        self.away = 0
         self._seconds = seconds
         self._report = report
         self._make_room = make_room
@@ -116,6 +118,7 @@ class Admission:
 
     def _turn_away(self, address: str, neighbour: Neighbour) -> None:
         now = self._seconds()
+        self.away += 1
         neighbour.away += 1
         if neighbour.told + LOG_SECONDS <= now:
             whom = f"from {address} " if address else ""

@@ -46,6 +46,8 @@ def is_foreign(line: bytes) -> bool:
 class Carrier:
     """A `chatservice.protocols.connection.Speaker` that says one line, and then bytes."""
 
+    kind = "file transfers"
+
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
         self._connection = connection
         self._chat = chat
@@ -106,6 +108,7 @@ class Carrier:
 
     def refuse(self, refusal: Refusal) -> None:
         """Say why the file does not move, and end."""
+        self._connection.factory.count(refusal)
         self._connection.transport.write(shown.refusal(refusal))
         self._connection.dismiss()
 

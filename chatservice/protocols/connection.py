@@ -45,7 +45,10 @@ LINGER_SECONDS = 5.0
 
 
 class Speaker(Protocol):
-    """Who is at the other end of a connection, once that is known."""
+    """Who is at the other end of a connection, once that is known. An operator is told of how many
+    of each `kind` there are."""
+
+    kind: str
 
     def line(self, line: bytes) -> None:
         """Take a line."""
@@ -109,6 +112,11 @@ class ChatProtocol(FileStream):
         return _shown(self.transport.getPeer())
 
     @property
+    def kind(self) -> str:
+        """Who is at the other end, as the operator is told."""
+        return self._speaker.kind if self._speaker is not None else "nobody yet"
+
+    @property
     def address(self) -> str:
         """The address of its other side; empty where it has none: on this machine."""
         return plain(getattr(self.transport.getPeer(), "host", None) or "")
@@ -170,6 +178,7 @@ class ChatProtocol(FileStream):
             try:
                 self.factory.moved(self)
             except Refusal as refusal:
+                self.factory.count(refusal)
                 self.transport.write(shown.refusal(refusal))
                 self.dismiss()
                 return

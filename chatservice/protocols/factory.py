@@ -1,5 +1,6 @@
 """What all connections share."""
 
+from collections import Counter
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -7,6 +8,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from chatservice.answers import CountInfo
 from chatservice.domain.addresses import counted
 from chatservice.domain.chat import Chat
 from chatservice.domain.places import Room, User
@@ -23,6 +25,14 @@ from chatservice.protocols.turns import Turns
 from chatservice.protocols.waiting import Idle, Unnamed
 
 log = Logger()
+
+COUNTED = frozenset(
+    {
+        *(Code.TOO_LONG, Code.TOO_FAST, Code.TOO_LARGE, Code.OVER_QUOTA, Code.DISK_FULL),
+        *(Code.TOO_MANY, Code.SLOW_DOWN, Code.TOO_SLOW, Code.NOT_STORED, Code.SERVER_ERROR),
+    }
+)
+"""Refusals that tell an operator of a limit that was reached, or of trouble."""
 
 GREETING = "Welcome. Type your name; /help lists the commands."
 
@@ -52,6 +62,26 @@ class ChatFactory(Factory):
         self.admission = Admission(reactor.seconds, log.info, self._make_room)
         self.bare_words = bare_words
         self._emptied: Deferred[None] | None = None
+        self._refused: Counter[Code] = Counter()
+
+    def count(self, refusal: Refusal) -> None:
+        """Note that something is refused, if it is for a limit, or for trouble of the server's."""
+        if refusal.code in COUNTED:
+            self._refused[refusal.code] += 1
+
+    def refused(self) -> list[CountInfo]:
+        """Tell what was refused since the start, and how often."""
+        away = [CountInfo("connections turned away", self.admission.away)]
+        return [*(CountInfo(code, count) for code, count in self._refused.most_common()), *away]
+
+    def waiting(self) -> list[CountInfo]:
+        """Tell what waits here."""
+        return [CountInfo("connections that wait for their turn", len(self.turns))]
+
+    def by_kind(self) -> list[CountInfo]:
+        """Count the connections by who is at their other end."""
+        kinds = Counter(_kind(each) for each in self.connections)
+        return [CountInfo(kind, count) for kind, count in sorted(kinds.items())]
 
     @property
     def rooms(self) -> dict[str, Room]:
@@ -137,6 +167,13 @@ class ChatFactory(Factory):
             connection.end(sentence)
 
 
+def _kind(connection: ChatProtocol) -> str:
+    """Return who is at the other end of a connection, as the operator is told."""
+    if connection.factory.door:
+        return "through the operator's door"
+    return connection.kind
+
+
 class Door(ChatFactory):
     """Makes a `ChatProtocol` for each connection of the operator's. It is one of `house`'s."""
 
@@ -149,6 +186,7 @@ class Door(ChatFactory):
         self.nameless = b""
         self.connections = house.connections
         self.unnamed, self.turns, self.idle = house.unnamed, house.turns, house.idle
+        self._refused = house._refused
         self._house = house
 
     def came(self, connection: ChatProtocol) -> None:

@@ -36,6 +36,8 @@ TEXT = Dialect(shown.run, shown.replayed, shown.event, shown.skip)
 class Person:
     """A `chatservice.protocols.connection.Speaker` in the text dialect."""
 
+    kind = "people"
+
     __slots__ = (
         *("_asking", "_astray", "_bare_words", "_chat", "_connection", "_corked", "_feed"),
         "_session",
@@ -273,6 +275,7 @@ class Person:
 
     def refuse(self, refusal: Refusal) -> None:
         """Say why something is not done."""
+        self._connection.factory.count(refusal)
         self._write(shown.refusal(refusal))
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:

@@ -24,6 +24,8 @@ JSON = Dialect(live=jsonlines.run, replayed=jsonlines.run, event=jsonlines.event
 class Program:
     """A `chatservice.protocols.connection.Speaker` in the JSON dialect."""
 
+    kind = "programs"
+
     __slots__ = ("_chat", "_connection", "_feed", "_session")
 
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
@@ -112,6 +114,7 @@ class Program:
         self.refuse(refusal)
 
     def _refuse(self, id_: Any, refusal: Refusal) -> None:
+        self._connection.factory.count(refusal)
         self._write(jsonlines.refusal(refusal, id_))
 
     def _write(self, data: bytes) -> None:

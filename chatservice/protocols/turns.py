@@ -35,6 +35,10 @@ class Turns:
         self._waiting: deque[Waiting] = deque()
         self._talk = 0
 
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return len(self._waiting)
+
     def talk(self) -> None:
         """Note that something is said."""
         self._talk = SILENT

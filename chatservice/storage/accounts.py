@@ -1,6 +1,7 @@
 """What the database knows of accounts: `chatservice.domain.ports.AccountStore`."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -64,6 +65,14 @@ class AccountTable:
     def operators(self) -> Awaitable[Sequence[str]]:
         """The names of those who run the server."""
         return succeed(sorted(it.name for it in self._accounts.values() if it.operator))
+
+    def accounts(self) -> Awaitable[Sequence[Account]]:
+        """Every account, in no order."""
+        return succeed(list(self._accounts.values()))
+
+    def token_counts(self) -> Awaitable[Mapping[str, int]]:
+        """How many tokens each account has that has any, by its key."""
+        return succeed(Counter(it.account for it in self._tokens.values()))
 
     async def register(
         self, name: str, password: str, inbox: Log | None, time: int, code: str | None = None

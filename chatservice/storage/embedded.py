@@ -19,6 +19,7 @@ from chatservice.storage.keeping import Ended, Keeping
 from chatservice.storage.latecheck import LateCheck
 from chatservice.storage.passwords import Argon2Passwords
 from chatservice.storage.sqlite import SqliteStore
+from chatservice.storage.upkeep import LocalUpkeep
 
 
 class LocalNames:
@@ -72,6 +73,7 @@ class Embedded:
         self.engine = Engine(
             *(self._journal, self._store, self._store.rooms, accounts),
             *(LocalNames(), self._passwords, Checkers(own, accounts, checkers), self._folders),
+            LocalUpkeep(data / "chat.sqlite", self._store, self._journal, self._folders),
         )
 
     def start(self, ended: Ended) -> None:

@@ -110,6 +110,11 @@ class FileTable:
         sql = f"SELECT shelf, {_COLUMNS} FROM file WHERE shelf = ? OR who = ?"
         return self._look(_placed, sql, shelf, who)
 
+    def count(self) -> "Deferred[tuple[int, int]]":
+        """How many versions of files are known, on all shelves, and how many bytes they have."""
+        sql = "SELECT count(*), coalesce(sum(size), 0) FROM file"
+        return self._look(lambda db: db.execute(sql).fetchone())
+
     def partials(self) -> "Deferred[list[PartialRow]]":
         """The uploads that were begun, oldest first."""
         return self._ask(self._partials)

@@ -114,6 +114,15 @@ class Folders:
         self._hashing.stop()
         self._pool.stop()
 
+    @property
+    def unread(self) -> int:
+        """How many files are read just now, or wait for that, because somebody asked for them."""
+        return len(self._being_hashed)
+
+    def free(self) -> int:
+        """Return how many bytes are free on the disk of the files."""
+        return shutil.disk_usage(self.root).free
+
     def folder(self, shelf: str) -> Path:
         """Return the folder of a shelf.
 

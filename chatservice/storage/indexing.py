@@ -53,6 +53,7 @@ class Indexer:
         self._log = open_reader(path)
         self._path = index
         self._db = open_index(index, self._log)
+        self._reached = 0
         self._some_ended = True  # there may have been some before this started
         self._again = False
         self._merging = 0
@@ -71,6 +72,11 @@ class Indexer:
             self._some_ended = True
         if not self._new.is_set():
             self._new.set()
+
+    def behind(self, log: sqlite3.Connection) -> int:
+        """Return about how many blocks are not in the index yet. `log` is the caller's own."""
+        (newest,) = log.execute("SELECT coalesce(max(id), 0) FROM block").fetchone()
+        return max(int(newest) - self._reached, 0)
 
     def make_again(self) -> None:
         """The index is damaged: make it again."""
@@ -124,6 +130,7 @@ class Indexer:
         """Take in some blocks, and take out some entries that are no longer kept. Return whether
         there may be more to do."""
         (reached,) = self._db.execute("SELECT block FROM reached").fetchone()
+        self._reached = reached
         sql = (
             "SELECT id, log, first, time, entries,"
             " EXISTS (SELECT 1 FROM room WHERE room.log = block.log)"

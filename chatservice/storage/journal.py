@@ -30,6 +30,11 @@ class Journal:
         self._settling: list[Deferred[None]] = []
         self._busy = False
 
+    @property
+    def waiting(self) -> int:
+        """How many runs wait to be given to the store."""
+        return len(self._waiting)
+
     def record(self, draft: Draft) -> None:
         """Store a run; then it is shown, and its `done` called."""
         if draft.log.gone:

@@ -126,6 +126,14 @@ class SqliteStore:
         """Take what an entry says out of storage. Answer with its block, as it is now."""
         return self._change(self._erase, log, position)
 
+    def entries(self) -> "Deferred[int]":
+        """How many entries are kept, of all logs but guests' inboxes."""
+        return self._reading.do(_kept, self._reader, self._last.copy())
+
+    def unread(self) -> "Deferred[int]":
+        """How many blocks are not in the index of the search yet."""
+        return self._reading.do(self._indexer.behind, self._reader)
+
     def last(self, log: int) -> Awaitable[int]:
         """A log's last position."""
         return self._thread.do(self._last_of, log)
@@ -383,6 +391,12 @@ class SqliteStore:
         if limit > 0:
             found += _blocks(self._reader, sql, log, before, limit)
         return sorted(found, key=lambda block: block.first)
+
+
+def _kept(db: sqlite3.Connection, last: Mapping[int, int]) -> int:
+    """Return how many entries are kept; `last` has the last positions of logs, where known."""
+    rows = db.execute("SELECT id, ended, last FROM log")
+    return sum(max(last.get(id_, noted) - ended, 0) for id_, ended, noted in rows)
 
 
 def _last_positions(db: sqlite3.Connection) -> dict[int, int]:

@@ -48,6 +48,12 @@ ANSWERS = [
     answers.TokenList((answers.TokenInfo("ci", None, 1_700_000_000_123),)),
     answers.Invitation("abcd-efgh"),
     answers.Operators(("alice",)),
+    answers.Status(
+        *("1.0", 60, (answers.CountInfo("people", 2),), 2, 1, 3, 4, 500, 6),
+        *((answers.CountInfo("database", 70),), (), (answers.CountInfo("too-long", 8),)),
+    ),
+    answers.UserList((answers.UserInfo("alice", True, ("lab",), ("127.0.0.1:5",), ""),), 3),
+    answers.AccountList((answers.AccountInfo("alice", False, 1, 2),), 0),
     answers.Help(("one", "two")),
 ]
 

@@ -21,6 +21,7 @@ VALUES = {
     "old": "pass-word",
     "new": "pass-word",
     "command": "help",
+    "code": "abcd-efgh-ijkm",
     "room": "studio",
 }
 """What each argument is given that there must be."""

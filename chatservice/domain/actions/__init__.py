@@ -8,6 +8,7 @@ answers are not waited for.
 from collections.abc import Mapping
 
 from chatservice.domain.actions.kinds import Action
+from chatservice.domain.actions.operating import OPERATING
 from chatservice.domain.actions.ordering import ORDERING
 from chatservice.domain.actions.registering import REGISTERING
 from chatservice.domain.actions.sharing import SHARING, link, put_ticket
@@ -15,5 +16,5 @@ from chatservice.domain.actions.talking import TALKING, joined, leave, talk
 
 __all__ = ["ACTIONS", "joined", "leave", "link", "put_ticket", "talk"]
 
-ACTIONS: Mapping[str, Action] = {**TALKING, **SHARING, **ORDERING, **REGISTERING}
+ACTIONS: Mapping[str, Action] = {**TALKING, **SHARING, **ORDERING, **REGISTERING, **OPERATING}
 """Each command's action, but for those that a dialect does in its own way."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from chatservice import answers, limits, names
 from chatservice.domain.actions.kinds import Action, Args
 from chatservice.domain.chat import Chat
+from chatservice.domain.overview import rooms_that_fit
 from chatservice.domain.places import Room, Session
 from chatservice.domain.ports import Done
 from chatservice.entries import Entry, Kind
@@ -45,13 +46,14 @@ def leave(chat: Chat, session: Session, args: Args) -> answers.Answer:
 
 
 def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
+    shown = rooms_that_fit(chat.rooms.by_key.values(), args.get("filter", ""))
     return answers.RoomList(
         tuple(
             answers.RoomInfo(
                 *(room.name, room.number, room.topic, len(room.users())),
                 *(bool(room.password), room.access),
             )
-            for room in sorted(chat.rooms.by_key.values(), key=lambda room: room.number)
+            for room in sorted(shown, key=lambda room: room.number)
             if chat.rights.sees(session, room)
         )
     )

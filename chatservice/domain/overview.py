@@ -1,0 +1,174 @@
+"""What an operator sees of the whole server: how it is, who is here, who is registered."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import translate
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from chatservice import __version__, answers, limits, names
+from chatservice.domain.people import People
+from chatservice.domain.places import Room, User
+from chatservice.domain.ports import Account, Engine
+from chatservice.domain.rooms import Rooms
+from chatservice.domain.rules import Access
+from chatservice.errors import Code, Refusal
+
+T = TypeVar("T")
+
+Fits = Callable[[T], bool]
+
+
+class Front(Protocol):
+    """The connections, as they are seen here."""
+
+    def by_kind(self) -> Sequence[answers.CountInfo]:
+        """Count them by their kinds."""
+
+    def refused(self) -> Sequence[answers.CountInfo]:
+        """Tell what was refused since the start, and how often, by codes."""
+
+    def waiting(self) -> Sequence[answers.CountInfo]:
+        """Tell what waits there."""
+
+
+class Nobody:
+    """`Front` where nothing can connect."""
+
+    def by_kind(self) -> Sequence[answers.CountInfo]:
+        """There are none."""
+        return ()
+
+    refused = waiting = by_kind
+
+
+class Overview:
+    """`seconds` tells seconds that only go on. `front` has the connections."""
+
+    def __init__(
+        self, engine: Engine, rooms: Rooms, people: People, seconds: Callable[[], float]
+    ) -> None:
+        self.front: Front = Nobody()
+        self._engine = engine
+        self._rooms = rooms
+        self._people = people
+        self._seconds = seconds
+        self._since = seconds()
+
+    async def status(self) -> answers.Status:
+        """Return how the server is."""
+        if self._engine.upkeep is None:
+            raise Refusal(Code.SERVER_ERROR, "This server's storage tells nothing of itself.")
+        figures = await self._engine.upkeep.figures()
+        users = self._here()
+        return answers.Status(
+            version=__version__,
+            uptime=int(self._seconds() - self._since),
+            connections=tuple(self.front.by_kind()),
+            users=len(users),
+            guests=sum(1 for user in users if not user.registered),
+            accounts=figures.accounts,
+            rooms=len(self._rooms.by_key),
+            entries=figures.entries,
+            files=figures.files,
+            disk=tuple(figures.disk),
+            waiting=(*figures.waiting, *self.front.waiting()),
+            refused=tuple(self.front.refused()),
+        )
+
+    def _here(self) -> list[User]:
+        """Return who is here, but for the operator, who is if only to ask."""
+        own = names.key(names.OPERATOR)
+        return [it for it in self._people.by_key.values() if it.key != own or _rooms_of(it)]
+
+    def users(self, filter_: str, after: str) -> answers.UserList:
+        """Return who is here, of those who fit a filter, behind a name."""
+        fits = _filter(filter_, _USERS, lambda user: user.key)
+        found = [user for user in self._here() if fits(user)]
+        page, more = _page(found, after, lambda user: user.key)
+        rows = tuple(
+            answers.UserInfo(
+                *(user.name, user.registered, _rooms_of(user)),
+                *(tuple(dict.fromkeys(each.reader.origin for each in user.sessions)), user.away),
+            )
+            for user in page
+        )
+        return answers.UserList(rows, more)
+
+    async def accounts(self, filter_: str, after: str) -> answers.AccountList:
+        """Return the registered names that fit a filter, behind one."""
+        tokens = await self._engine.accounts.token_counts()
+        kinds: Mapping[str, Fits[Account]] = {
+            "here": lambda it: bool(self._connections(it)),
+            "gone": lambda it: not self._connections(it),
+            "operator": lambda it: it.operator,
+            "token": lambda it: bool(tokens.get(names.key(it.name))),
+        }
+        fits = _filter(filter_, kinds, lambda it: names.key(it.name))
+        all_ = await self._engine.accounts.accounts()
+        found = [it for it in all_ if it.name != names.OPERATOR and fits(it)]
+        page, more = _page(found, after, lambda it: names.key(it.name))
+        rows = tuple(
+            answers.AccountInfo(
+                it.name, it.operator, self._connections(it), tokens.get(names.key(it.name), 0)
+            )
+            for it in page
+        )
+        return answers.AccountList(rows, more)
+
+    def _connections(self, account: Account) -> int:
+        user = self._people.by_key.get(names.key(account.name))
+        return len(user.sessions) if user is not None and user.registered else 0
+
+
+def rooms_that_fit(rooms: Iterable[Room], filter_: str) -> list[Room]:
+    """Return the rooms that fit a filter. Raises `Refusal` (bad-argument)."""
+    fits = _filter(filter_, _ROOMS, lambda room: names.key(room.name))
+    return [room for room in rooms if fits(room)]
+
+
+_ROOMS: Mapping[str, Fits[Room]] = {
+    **{it.value: partial(lambda it, room: room.access is it, it) for it in Access},
+    "locked": lambda room: room.password is not None,
+    "empty": lambda room: not room.sessions,
+    "used": lambda room: bool(room.sessions),
+}
+
+_USERS: Mapping[str, Fits[User]] = {
+    "guest": lambda user: not user.registered,
+    "registered": lambda user: user.registered,
+    "away": lambda user: bool(user.away),
+}
+
+
+def _rooms_of(user: User) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(room.name for each in user.sessions for room in each.rooms))
+
+
+def _filter(words: str, kinds: Mapping[str, Fits[Any]], key: Callable[[Any], str]) -> Fits[Any]:
+    """Return what tells whether something fits all of the words: those that `kinds` has, and
+    patterns of a name. Raises `Refusal` (bad-argument)."""
+    checks: list[Fits[Any]] = []
+    for word in words.split():
+        if word in kinds:
+            checks.append(kinds[word])
+            continue
+        if word.count("*") not in (1, 2) or len(word) > limits.NAME_CHARACTERS + 2:
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"A filter is {', '.join(kinds)}, or a name with a * in it, such as al*.",
+            )
+        pattern = re.compile(translate(names.key(word).replace("[", "[[]").replace("?", "[?]")))
+        checks.append(partial(_is_called, pattern, key))
+    return lambda it: all(check(it) for check in checks)
+
+
+def _is_called(pattern: re.Pattern[str], key: Callable[[T], str], it: T) -> bool:
+    return pattern.fullmatch(key(it)) is not None
+
+
+def _page(found: list[T], after: str, key: Callable[[T], str]) -> tuple[list[T], int]:
+    """Return those that come first behind a name, and how many follow."""
+    behind = names.key(after)
+    rest = sorted((it for it in found if key(it) > behind), key=key)
+    return rest[: limits.LISTED], max(len(rest) - limits.LISTED, 0)
