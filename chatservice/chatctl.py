@@ -20,7 +20,7 @@ from typing import NoReturn
 from chatservice import __version__, answers, names
 from chatservice.doorway import Doorway, Fields
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import jsonlines, shown, typed
+from chatservice.grammar import jsonlines, replies, shown, typed
 from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Need, Request, Secret
 
 DONE, REFUSED, USAGE, UNWRITABLE, INTERRUPTED = 0, 1, 2, 74, 130
@@ -249,9 +249,8 @@ def _answer(command: Command, found: Fields) -> answers.Answer:
     """Return an answer of what came. Raises `Refusal` if it is none: of another version's server,
     or of another program."""
     try:
-        made: answers.Answer = jsonlines.answer_of(command.answer, found)
-        shown.answer(made)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        made: answers.Answer = replies.answer(command.answer, found)
+    except replies.Malformed:
         raise Refusal(
             Code.SERVER_ERROR,
             "The server's answer cannot be understood; use the chatctl of the server's version.",

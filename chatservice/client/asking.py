@@ -2,7 +2,7 @@
 
 from chatservice import names
 from chatservice.client import sending
-from chatservice.client.connection import Lost, NotAChat
+from chatservice.client.connection import Lost, NotAChat, Strange
 from chatservice.client.options import Options, port
 from chatservice.client.person import Person
 from chatservice.client.screen import Screen
@@ -52,16 +52,20 @@ async def enter(
     """Say who one is until the server agrees; first with the password that was `given`, if one was.
     Raises `Refusal` for the name and the password that a script gave, and `Lost` where the server
     cannot be reached."""
-    password = given
+    password, broke = given, False
     while True:
         try:
             person.answered(await person.session.enter(wanted, password))
             return
-        except NotAChat:
+        except (NotAChat, Strange):
             raise
         except Lost:
+            if broke:  # it was not just that somebody took long to answer
+                raise
+            broke = True
             await person.session.open()
         except Refusal as refusal:
+            broke = False
             was_given = password is not None and password == given
             if refusal.code is Code.TLS_NEEDED or (scripted and was_given):
                 raise

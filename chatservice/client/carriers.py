@@ -8,6 +8,7 @@ from twisted.protocols.basic import FileSender
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
+from chatservice import names
 from chatservice.client.connection import Lost
 from chatservice.client.progress import Progress
 from chatservice.client.saving import Saving
@@ -149,5 +150,5 @@ class Download(_Carrier):
 
 
 def _refused(line: str) -> Failure:
-    sentence = line.removeprefix("! ").strip() or "The server did not say why."
+    sentence = names.one_line(line.removeprefix("! ").strip()) or "The server did not say why."
     return Failure(Refusal(Code.INCOMPLETE, sentence))

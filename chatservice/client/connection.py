@@ -2,17 +2,17 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.protocol import connectionDone
-from twisted.protocols.basic import LineReceiver
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
-from chatservice import answers, limits
+from chatservice import answers, events, limits, names
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import jsonlines
+from chatservice.grammar import jsonlines, replies
 from chatservice.grammar.commands import COMMANDS, Command, Request
 
 ANSWER_SECONDS = 60.0
@@ -20,6 +20,15 @@ ANSWER_SECONDS = 60.0
 
 KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """An idle connection whose other side is gone is noticed within two minutes, not two hours."""
+
+ANSWER_BYTES = 64 << 20
+"""The longest line while an answer is waited for: a thousand entries of 8 KiB, each escaped."""
+
+EVENT_BYTES = 256 << 10
+"""The longest line of any other time: an entry of 8 KiB, escaped, with room to spare."""
+
+Happening = replies.Arrival | Refusal | events.Event
+"""What a server tells without being asked."""
 
 STRANGE = "That is not a chat server, or one of another version; check the host and the port."
 
@@ -32,23 +41,31 @@ class NotAChat(Lost):
     """It ended because something else than a chat server is at the other end."""
 
 
-class ChatConnection(LineReceiver, TimeoutMixin):
-    """A connection to a server. `on_event` is called with each object that is no answer.
+class Strange(Refusal):
+    """An answer of the server's makes no sense."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.SERVER_ERROR, STRANGE)
+
+
+class ChatConnection(Protocol, TimeoutMixin):
+    """A connection to a server. `on_event` is called with what it tells without being asked. An
+    object that is not as it should be is passed over, or refused to who asked for it.
 
     `gone` is called back, with None, when the connection has ended.
     """
 
     transport: Any
-    delimiter = b"\n"
-    MAX_LENGTH = 64 << 20  # an answer may hold a thousand entries of 8 KiB, each escaped
 
-    def __init__(self, clock: Any, on_event: Callable[[answers.Fields], None]) -> None:
+    def __init__(self, clock: Any, on_event: Callable[[Happening], None]) -> None:
         self.gone: Deferred[None] = Deferred()
         self._clock = clock
         self._on_event = on_event
         self._asked: dict[int, tuple[Command, Deferred[Any]]] = {}
         self._ids = 0
         self._why = Lost("The connection broke.")
+        self._begun = bytearray()  # a line that is not whole yet
+        self._dropped = False
 
     def connectionMade(self) -> None:
         """Keep the connection from being forgotten on the way, and notice when it was."""
@@ -91,46 +108,67 @@ class ChatConnection(LineReceiver, TimeoutMixin):
 
     def dataReceived(self, data: bytes) -> None:
         """Take in bytes: the other side is alive."""
+        if self._dropped:
+            return
         self.resetTimeout()
-        super().dataReceived(data)
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            begun, self._begun = self._begun, bytearray()
+            self._take(bytes(begun) + line if begun else line)
+            if self._dropped:
+                return
+        self._begun += rest
+        if len(self._begun) > self._most:
+            self._drop(NotAChat(STRANGE))
 
-    def lineReceived(self, line: bytes) -> None:
+    @property
+    def _most(self) -> int:
+        return ANSWER_BYTES if self._asked else EVENT_BYTES
+
+    def _take(self, line: bytes) -> None:
         """Take in an object: an answer, or something that happened."""
+        if len(line) > self._most:
+            self._drop(NotAChat(STRANGE))
+            return
+        if line.startswith(b"! "):  # no more connections than there are, say
+            self._drop(Lost(names.one_line(line[2:].decode(errors="replace"))))
+            return
         try:
             it = jsonlines.load(line)
             kind = it["event"]
         except (Refusal, KeyError):
             self._drop(NotAChat(STRANGE))
             return
-        if kind in ("ok", "error") and it.get("id") in self._asked:
-            self._answered(it)
-        else:
-            self._on_event(it)
+        id_ = it.get("id")
+        if kind in ("ok", "error") and type(id_) is int and id_ in self._asked:
+            self._answered(id_, it)
+            return
+        with suppress(replies.Malformed):
+            happening = replies.happening(it)
+            if happening is not None:
+                self._on_event(happening)
 
-    def _answered(self, it: answers.Fields) -> None:
-        command, waiting = self._asked.pop(it["id"])
+    def _answered(self, id_: int, it: answers.Fields) -> None:
+        command, waiting = self._asked.pop(id_)
         if not self._asked:
             self.setTimeout(None)
         try:
             if it["event"] == "error":
-                waiting.errback(Failure(_refusal(it)))
+                waiting.errback(Failure(replies.refusal(it)))
                 return
-            answer: Any = jsonlines.answer_of(command.answer, it)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            waiting.errback(Failure(Refusal(Code.SERVER_ERROR, STRANGE)))
+            answer: Any = replies.answer(command.answer, it)
+        except replies.Malformed:
+            waiting.errback(Failure(Strange()))
             return
         waiting.callback(answer)
-
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """End the connection: no server sends such a line."""
-        self._drop(NotAChat(STRANGE))
 
     def timeoutConnection(self) -> None:
         """End a connection on which nothing comes any more."""
         self._drop(Lost("The server does not answer."))
 
     def _drop(self, why: Lost) -> None:
-        self._why = why
+        self._why, self._dropped = why, True
+        self._begun = bytearray()
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -141,10 +179,3 @@ class ChatConnection(LineReceiver, TimeoutMixin):
         asked, self._asked = self._asked, {}
         for _, answer in asked.values():
             answer.errback(Failure(self._why))
-
-
-def _refusal(it: answers.Fields) -> Refusal:
-    """Return the refusal of an `error` object, also with a code that this version does not know."""
-    code = it["code"]
-    known = Code(code) if code in set(Code) else Code.SERVER_ERROR
-    return Refusal(known, str(it["message"]))

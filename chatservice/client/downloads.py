@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from unicodedata import normalize
 
+from chatservice import answers
 from chatservice.client import carriers
 from chatservice.client.carriage import ATTEMPTS, Carriage, OtherRoom
 from chatservice.client.connection import Lost
@@ -13,6 +14,7 @@ from chatservice.client.conversation import INBOX
 from chatservice.client.progress import Progress
 from chatservice.client.saving import Saving, clean
 from chatservice.client.unfinished import Claim, Memory, Transfer
+from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown
 
@@ -30,7 +32,8 @@ class Downloads:
 
     async def fetch(self, folder: Path, room: str, name: str, or_inbox: bool) -> Path | None:
         """Receive a file of a room's shelf (`@`: one's own) into `folder`; with `or_inbox`, if the
-        room has none of that name, of one's own. Return where it is; None if it is on its way."""
+        room has none of that name, of one's own. Return where it is; None if it is on its way.
+        Raises `Refusal` where the server offers another file than that."""
         try:
             found = await self._carriage.ask("get", room=room, name=name)
         except Refusal as refusal:
@@ -38,6 +41,19 @@ class Downloads:
                 raise
             room = INBOX
             found = await self._in_inbox(name, refusal)
+        if not _same_name(found.name, name):
+            raise Refusal(Code.NO_SUCH_FILE, f"The server offers {found.name} in its place.")
+        return await self._begin(folder, room, found)
+
+    async def fetch_announced(self, folder: Path, room: str, mark: FileMark) -> Path | None:
+        """Receive a file that was announced in a room (`@`: to oneself): that one, and no other.
+        Return where it is; None if it is on its way. Raises `Refusal`."""
+        found = await self._carriage.ask("get", room=room, name=mark.name, version=mark.version)
+        if FileMark(found.name, found.size, found.sha256, found.version) != mark:
+            raise Refusal(Code.NO_SUCH_FILE, "The server offers another file than it announced.")
+        return await self._begin(folder, room, found)
+
+    async def _begin(self, folder: Path, room: str, found: answers.GetTicket) -> Path | None:
         it = Transfer(
             *self._who(),
             up=False,
@@ -51,9 +67,10 @@ class Downloads:
         claim = await self._carriage.in_thread(self._unfinished.remember, it)
         return await self._receive(claim, found.ticket)
 
-    async def _in_inbox(self, name: str, refusal: Refusal) -> Any:
+    async def _in_inbox(self, name: str, refusal: Refusal) -> answers.GetTicket:
         try:
-            return await self._carriage.ask("get", room=INBOX, name=name)
+            found: answers.GetTicket = await self._carriage.ask("get", room=INBOX, name=name)
+            return found
         except Refusal:
             raise refusal from None
 
@@ -95,6 +112,7 @@ class Downloads:
             try:
                 await self._carriage.in_thread(clean, Path(it.path))
                 await self._carriage.read_in_thread(saving.take_up, it.size)
+                saving.make_sure_of(it.size)
                 began = saving.received
                 await self._carry(claim, saving, ticket, going_on or began > 0)
             except Refusal:
@@ -143,9 +161,15 @@ class Downloads:
             if refusal.code is Code.NOT_IN_ROOM:
                 raise OtherRoom(claim) from None
             raise
-        if found.sha256 != it.sha256:
+        if (found.name, found.size, found.sha256) != (it.name, it.size, it.sha256):
             raise Refusal(Code.NO_SUCH_FILE, "It changed meanwhile; ask for it again.")
         return str(found.ticket)
+
+
+def _same_name(offered: str, asked: str) -> bool:
+    """Whether a file's name is the one that was asked for: behind a room, if there was one, and
+    however its accents are composed."""
+    return normalize("NFC", offered) == normalize("NFC", asked.rpartition("/")[2])
 
 
 def from_here(place: Path) -> Path:

@@ -14,6 +14,7 @@ from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door, Open
+from chatservice.client.filenames import portable
 from chatservice.client.helping import OWN_HELP, STAYING_HELP, own_help
 from chatservice.client.known import Known
 from chatservice.client.options import Options
@@ -80,7 +81,9 @@ class Person:
 
     def _folder(self) -> Path:
         """Where files are saved: a folder named after the user, unless another one is given."""
-        return Path(self._downloads if self._downloads is not None else self._here.name)
+        if self._downloads is not None:
+            return Path(self._downloads)
+        return Path(portable(self._here.name))
 
     # -- what comes ------------------------------------------------------------------------------
 
@@ -310,6 +313,9 @@ class Person:
     async def _become(self, request: Request) -> None:
         self.answered(await self.session.become(**request.args))
 
+    async def _sign_up(self, request: Request) -> None:
+        self.answered(await self.session.sign_up(**request.args))
+
     async def _register(self, request: Request) -> None:
         self.answered(await self.session.register(**request.args))
 
@@ -341,6 +347,7 @@ _OWN: dict[str, Callable[[Person, Request], Awaitable[None]]] = {
     "link": Person._link,
     "nick": Person._become,
     "login": Person._become,
+    "signup": Person._sign_up,
     "register": Person._register,
     "password": Person._password,
     "away": Person._away,

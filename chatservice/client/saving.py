@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import threading
 import time
 from contextlib import suppress
@@ -19,6 +20,7 @@ from chatservice import names
 from chatservice.client.filenames import alike, cut, free_names, portable
 from chatservice.client.locks import locked
 from chatservice.errors import Code, Refusal
+from chatservice.grammar import shown
 
 HASH_CHUNK = 1 << 20
 
@@ -78,6 +80,19 @@ class Saving:
                 self.received += len(data)
         except OSError as error:
             raise self._refusal(error) from None
+
+    def make_sure_of(self, size: int) -> None:
+        """See that there is room on the disk for all of it, `size` bytes."""
+        try:
+            free = shutil.disk_usage(self._folder).free
+        except OSError as error:
+            raise self._refusal(error) from None
+        if size - self.received > free:
+            raise Unwritable(
+                Code.DISK_FULL,
+                f"It has {shown.size(size)}, and there is room for {shown.size(free)} in "
+                f"{self._folder}.",
+            )
 
     def start_over(self) -> None:
         """Forget what came."""

@@ -15,18 +15,17 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from chatservice import answers, names
-from chatservice.client.connection import ChatConnection, Lost
+from chatservice.client.connection import ChatConnection, Happening, Lost, Strange
 from chatservice.client.conversation import INBOX, Conversation
 from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door
 from chatservice.client.listener import Listener
 from chatservice.client.pauses import pauses
 from chatservice.client.rooms import Rooms
-from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
 from chatservice.events import Moderated, Notice
-from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Request
+from chatservice.grammar.replies import Arrival
 
 TAKEN_SECONDS = 300.0
 """How long to try for one's name while the server says that it is taken: it may not have noticed
@@ -37,8 +36,6 @@ OLD_SECONDS = 60.0
 
 UNACKNOWLEDGED = 256
 """How much may be said ahead of its acknowledgement."""
-
-_KINDS = frozenset(Kind)
 
 _PUT_OUT = frozenset({"kick", "ban"})
 """What somebody is put out of a room by."""
@@ -188,10 +185,14 @@ class Session:
         welcome: answers.Welcome = await self.ask_now(
             "hello", name=name, password=password, token=token, after=after
         )
-        self._became(welcome, password)
+        self._became(name, welcome, password)
         return welcome
 
-    def _became(self, welcome: answers.Welcome, password: str | None) -> None:
+    def _became(self, name: str, welcome: answers.Welcome, password: str | None) -> None:
+        """Be who one wanted to be. Files are saved in a folder of that name, so it is never another
+        one that a server likes better. Raises `Refusal`."""
+        if names.key(welcome.name) != names.key(name):
+            raise Strange
         self.conversation.entered(welcome)
         self._password = password if welcome.registered else None
 
@@ -202,8 +203,15 @@ class Session:
             welcome = await self.ask("nick", name=name)
         else:
             welcome = await self.ask("login", name=name, password=password)
-        self._became(welcome, password)
+        self._became(name, welcome, password)
         return welcome  # type: ignore[no-any-return]
+
+    async def sign_up(self, name: str, password: str, code: str | None = None) -> answers.Welcome:
+        """Register another name, and take it; with a code where one is needed."""
+        await self.acknowledged()
+        welcome: answers.Welcome = await self.ask("signup", name=name, password=password, code=code)
+        self._became(name, welcome, password)
+        return welcome
 
     async def register(self, password: str, code: str | None = None) -> answers.Answer:
         """Keep one's name, with a password, and a code where one is needed."""
@@ -322,32 +330,26 @@ class Session:
 
     # -- what happens ----------------------------------------------------------------------------
 
-    def _happened(self, it: answers.Fields) -> None:
-        """Take in an object that answers nothing. One that is not understood is passed over: a
-        newer server may tell of things that this version does not know."""
-        try:
-            news = self._news_of(it)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return
-        self._show(news)
+    def _happened(self, it: Happening) -> None:
+        """Take in what the server tells without being asked."""
+        self._show(self._news_of(it))
 
-    def _news_of(self, it: answers.Fields) -> list[News]:
-        if it["event"] in _KINDS:
-            position, entry, log = jsonlines.entry_of(it)
+    def _news_of(self, it: Happening) -> list[News]:
+        if isinstance(it, Arrival):
+            position, entry, log = it
             late = log == INBOX and self._wall() - entry.time / 1000 > OLD_SECONDS
             before = self.unread(log)
             news = self.conversation.came(position, entry, log, late)
             if self.unread(log) != before:
                 self._listener.unread(log)
             return news
-        if it["event"] == "error":
-            self._listener.refused(Refusal(Code.SERVER_ERROR, str(it["message"])))
+        if isinstance(it, Refusal):
+            self._listener.refused(it)
             return []
-        event = jsonlines.event_of(it)
-        news = self.conversation.happened(event) if event is not None else []
-        if isinstance(event, Moderated) and self._puts_out(event):
+        news = self.conversation.happened(it)
+        if isinstance(it, Moderated) and self._puts_out(it):
             self._show(news)
-            self._put_out(event.room)
+            self._put_out(it.room)
             return []
         return news
 

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from chatservice.client.connection import Lost, NotAChat
+from chatservice.client.connection import Lost, NotAChat, Strange
 from chatservice.client.saving import Unwritable
 from chatservice.client.tls import Distrusted
 from chatservice.errors import Code, Refusal
@@ -48,7 +48,7 @@ _OF = {
 
 def status_of(error: Refusal | Lost) -> Status:
     """Return the status for what could not be done."""
-    if isinstance(error, NotAChat | Distrusted):
+    if isinstance(error, NotAChat | Strange | Distrusted):
         return Status.PROTOCOL
     if isinstance(error, Lost):
         return Status.UNAVAILABLE

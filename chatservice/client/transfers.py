@@ -74,7 +74,8 @@ class Transfers:
         if mine and self._uploads.is_echo(news.log, entry.file.sha256):
             return True
         if entry.file.size <= self._accept and self._accept:
-            self.fetch(news.log, entry.file.name)
+            work = self._downloads.fetch_announced(self._folder(), news.log, entry.file)
+            self._begin(f"{entry.file.name} is not saved", work)
         return False
 
     def go_on(self) -> None:

@@ -5,15 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from chatservice import answers, events
-from chatservice.entries import Entry, FileMark, Kind, Run
+from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form, Request, nearest
 from chatservice.names import one_line
-
-A = TypeVar("A")
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _quoted = json.encoder.encode_basestring
@@ -156,10 +154,6 @@ def time(milliseconds: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
 
 
-def _milliseconds(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
-
-
 def entry_fields(position: int, it: Entry, log: str) -> answers.Fields:
     """Return an entry as an object. An inbox has no `room`."""
     fields_: answers.Fields = {"event": it.kind}
@@ -197,31 +191,10 @@ def run(first: int, it: Run, log: str) -> bytes:
 _WITHOUT_TEXT = frozenset({Kind.REMOVED, Kind.ERASED, Kind.GONE})
 
 
-def entry_of(it: answers.Fields) -> tuple[int, Entry, str]:
-    """Return position, entry and log of an object that `entry_fields` made."""
-    mark = None
-    if it["event"] == Kind.FILE:
-        mark = FileMark(it["name"], it["size"], it["sha256"], it.get("version", 1))
-    text = it["name"] if it["event"] == Kind.REMOVED else it.get("text", "")
-    if it["event"] == Kind.ERASED:
-        text = str(it["position"])
-    made = Entry(it["event"], _milliseconds(it["time"]), it["from"], text, mark)
-    return it["seq"], made, it.get("room", "@")
-
-
 @lru_cache(maxsize=256)  # everybody in the room is told the same
 def event(it: events.Event) -> bytes:
     """Return an event as a line."""
     return line({"event": _EVENTS[type(it)], **_fields(it)})
-
-
-def event_of(it: answers.Fields) -> events.Event | None:
-    """Return the event of an object, or None where it is none that this version knows."""
-    for class_, name in _EVENTS.items():
-        if it["event"] == name:
-            made: events.Event = _make(class_, it)
-            return made
-    return None
 
 
 def answer(it: answers.Answer, id_: Any) -> bytes:
@@ -239,16 +212,6 @@ def stored(position: int, id_: str | int | None) -> bytes:
     if type(id_) is int:
         return b'{"event":"ok","id":%d,"seq":%d}\n' % (id_, position)
     return answer(answers.Stored(position), id_)
-
-
-def answer_of(class_: type[A], it: answers.Fields) -> A:
-    """Return the answer of an `ok` object, as `class_`, which the table of commands tells."""
-    if issubclass(class_, answers.History):
-        rows = tuple(entry_of(row)[:2] for row in it["entries"])
-        more = {"pending": it["pending"]} if "pending" in it else {}
-        return class_(it["room"], rows, **more)
-    made: A = _make(class_, it)
-    return made
 
 
 def refusal(it: Refusal, id_: Any) -> bytes:
@@ -277,19 +240,3 @@ def _fields(it: Any) -> answers.Fields:
 def _names_of(class_: Any) -> tuple[tuple[str, bool], ...]:
     """Return the names of a class's fields, and which of them hold rows of another one."""
     return tuple((each.name, "of" in each.metadata) for each in fields(class_))
-
-
-def _make(class_: type[Any], it: answers.Fields) -> Any:
-    """The other way round."""
-    values = {}
-    for each in fields(class_):
-        value: Any = it.get("from" if each.name == "who" else each.name)
-        of = each.metadata.get("of")
-        if of is not None:
-            value = tuple(_make(of, row) for row in value)
-        elif each.name == "time":
-            value = _milliseconds(value)
-        elif isinstance(value, list):
-            value = tuple(value)
-        values[each.name] = value
-    return class_(**values)

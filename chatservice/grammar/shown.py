@@ -118,7 +118,7 @@ def event(it: events.Event) -> bytes:
 
 def _moderated(what: str, user: str, why: str) -> str:
     """Return what a moderator did. A newer server may tell of what this version does not know."""
-    if what == "slow" and why.isdecimal():
+    if what == "slow" and why.isdecimal() and len(why) <= _SLOW_DIGITS:
         return _SLOW.format(duration(int(why))) if int(why) else "lets everybody speak at any time"
     if what == "access":
         access, _, more = why.partition(" ")
@@ -143,6 +143,8 @@ _DID = {
     "close": "closed the room",
     "remove": "removed the room",
 }
+_SLOW_DIGITS = 9
+"""Digits of a number of seconds: more are no time, and far more are no number that can be read."""
 _SLOW = "lets everybody speak once in {}"
 _OPENED = {
     "public": "opened the room to everybody",

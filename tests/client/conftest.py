@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.client.driving import OnTerminal, Piped, Wire
+from tests.client.hostile import Hostile
 from tests.running import Server
 
 
@@ -15,7 +16,7 @@ def piped(tmp_path: Path) -> Iterator[Callable[..., Piped]]:
     """Return a function that starts a client in pipes, for a name on a server's port."""
     started: list[Piped] = []
 
-    def start(server: Server | Wire, name: str, *options: str) -> Piped:
+    def start(server: Server | Wire | Hostile, name: str, *options: str) -> Piped:
         where = tmp_path / f"at-{name}{len(started)}"
         client = Piped(where, name, "127.0.0.1", str(server.port), *options)
         started.append(client)
@@ -50,6 +51,20 @@ def wire() -> Iterator[Callable[[Server], Wire]]:
 
     def make(server: Server) -> Wire:
         made.append(Wire(server.port))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def hostile() -> Iterator[Callable[..., Hostile]]:
+    """Return a function that starts a server that answers what a test wants."""
+    made: list[Hostile] = []
+
+    def make(**answers: Any) -> Hostile:
+        made.append(Hostile(**answers))
         return made[-1]
 
     yield make

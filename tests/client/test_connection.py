@@ -9,8 +9,15 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from chatservice.answers import Joined, Stored
-from chatservice.client.connection import ANSWER_SECONDS, ChatConnection, Lost, NotAChat
+from chatservice.client.connection import (
+    ANSWER_SECONDS,
+    ChatConnection,
+    Happening,
+    Lost,
+    NotAChat,
+)
 from chatservice.errors import Code, Refusal
+from chatservice.events import Notice
 
 
 class Transport(StringTransport):
@@ -42,7 +49,7 @@ class Line:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.events: list[dict] = []
+        self.events: list[Happening] = []
         self.connection = ChatConnection(self.clock, self.events.append)
         self.transport = Transport()
         self.connection.makeConnection(self.transport)
@@ -91,7 +98,8 @@ def test_what_answers_nothing_is_an_event():
     line = Line()
     line.receive(event="notice", text="hi")
     line.receive(event="error", code="too-long", message="No.")
-    assert [it["event"] for it in line.events] == ["notice", "error"]
+    notice, refusal = line.events
+    assert (notice, refusal.code) == (Notice("hi"), Code.TOO_LONG)
 
 
 def test_the_end_fails_what_is_unanswered():

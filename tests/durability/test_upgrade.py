@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 import pytest
 
 from chatservice.entries import Entry, FileMark
-from chatservice.grammar import jsonlines
+from chatservice.grammar import replies
 from chatservice.storage import checks
 from chatservice.storage.schema import VERSION
 from tests.durability.asking import answer, follow, say
@@ -77,7 +77,7 @@ def shown(bare, room="lab"):
     """Join a room, and return all that the server shows of it."""
     found = {}
     for event in follow(bare, room=room):
-        position, entry, _ = jsonlines.entry_of(event)
+        position, entry, _ = replies.entry(event)
         found[position] = entry
     return found
 
@@ -86,7 +86,7 @@ def unread(bare, last):
     """Return what the server shows of an inbox, up to its last position."""
     found = {}
     while last not in found:
-        position, entry, _ = jsonlines.entry_of(bare.event("private"))
+        position, entry, _ = replies.entry(bare.event("private"))
         found[position] = entry
     return found
 

@@ -1,0 +1,309 @@
+"""Replies and events of the JSON dialect, checked where they come in: the one gate of a client.
+
+Nothing that a server sends is to be trusted. Each field of each object gets its type, its range and
+its form here, or the object is refused as a whole. Texts and names are made safe for a terminal, so
+the rest of a client can print what it is given. Fields that are missing have their default.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from datetime import datetime
+from functools import cache, lru_cache
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
+
+from chatservice import answers, events, limits, names
+from chatservice.entries import Entry, FileMark, Kind
+from chatservice.errors import Code, Refusal
+
+A = TypeVar("A")
+
+Check = Callable[[Any], Any]
+"""Returns a value as it can be used. Raises `Malformed`."""
+
+MOST = 1 << 63
+"""Whole numbers are below that: positions are SQLite's, and sizes those of a file system."""
+
+SECONDS = 1e12
+"""Numbers that count seconds are at most that: thirty thousand years."""
+
+LAST_TIME = 253_402_128_000_000
+"""Milliseconds since 1970 at the end of the year 9999, less a day for the zone that one is in:
+`datetime` knows no later one."""
+
+_TICKET = re.compile(r"[\w-]{1,200}", re.ASCII)
+"""A ticket stands in a line for a shell, so it has nothing that a shell would act on."""
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+_CODES, _KINDS = frozenset(Code), frozenset(Kind)
+
+
+class Malformed(ValueError):
+    """An object is not as docs/protocol.md describes it."""
+
+
+class Arrival(NamedTuple):
+    """An entry at its position in the log of a room; the log called `@` is one's inbox."""
+
+    position: int
+    entry: Entry
+    log: str
+
+
+# -- fields --------------------------------------------------------------------------------------
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Malformed(f"{type(value).__name__} in place of a string")
+    return value
+
+
+def _line(value: Any) -> str:
+    return names.one_line(_string(value))
+
+
+def _text(value: Any) -> str:
+    return names.clean(_string(value))
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < MOST:  # true is an int, too
+        raise Malformed("no whole number from 0 on")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= SECONDS:
+        raise Malformed("no number of seconds")
+    return float(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Malformed("neither true nor false")
+    return value
+
+
+def _time(value: Any) -> int:
+    """Return milliseconds since 1970."""
+    try:
+        milliseconds = round(datetime.fromisoformat(_string(value)).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise Malformed("no time") from None
+    if not 0 <= milliseconds <= LAST_TIME:
+        raise Malformed("no time of today")
+    return milliseconds
+
+
+@lru_cache(maxsize=1024)  # the same few people talk
+def _called(value: str) -> str:
+    """Return a name as it can be shown: of one word, and no longer than names are."""
+    try:
+        return names.user(value)
+    except Refusal:
+        return re.sub(r"[\s:]", "_", names.one_line(value))[: limits.NAME_CHARACTERS]
+
+
+def _name(value: Any) -> str:
+    return _called(_string(value))
+
+
+def _own_name(value: Any) -> str:
+    return _passed(names.user, value)
+
+
+def _file_name(value: Any) -> str:
+    return _passed(names.file, value)
+
+
+def _passed(gate: Callable[[str], str], value: Any) -> str:
+    try:
+        return gate(_string(value))
+    except Refusal as refusal:
+        raise Malformed(refusal.sentence) from None
+
+
+def _formed(form: re.Pattern[str]) -> Check:
+    def check(value: Any) -> str:
+        if form.fullmatch(_string(value)) is None:
+            raise Malformed("of another form")
+        return str(value)
+
+    return check
+
+
+_sha256 = _formed(_SHA256)
+
+_TYPES: Mapping[Any, Check] = {str: _line, int: _whole, bool: _flag, float: _seconds}
+"""Checks by the type of a field, where nothing more is known of it."""
+
+_NAMED: Mapping[str, Check] = {
+    "who": _name,
+    "to": _name,
+    "room": _name,
+    "sha256": _sha256,
+    "ticket": _formed(_TICKET),
+    "time": _time,
+}
+"""Checks by the name of a field, in all classes."""
+
+_OF: Mapping[tuple[type, str], Check] = {
+    (answers.Welcome, "name"): _own_name,
+    (answers.Member, "name"): _name,
+    (answers.Password, "name"): _name,
+    (answers.GetTicket, "name"): _file_name,
+    (answers.Joined, "users"): _name,
+    (answers.Operators, "operators"): _name,
+    (events.Renamed, "name"): _name,
+}
+"""Checks of single fields."""
+
+
+def _check_of(class_: type, name: str, type_: Any, of: Any) -> Check:
+    if of is not None:
+        return _each(lambda row: _made(of, row))
+    check = _OF.get((class_, name)) or _NAMED.get(name)
+    if get_origin(type_) is UnionType:
+        inner = next(it for it in get_args(type_) if it is not type(None))
+        return _or_null(check or _TYPES[inner])
+    if get_origin(type_) is tuple:
+        return _each(check or _TYPES[get_args(type_)[0]])
+    return check or _TYPES[type_]
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
+
+
+def _each(check: Check) -> Check:
+    def checked(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise Malformed("no list")
+        return tuple(map(check, value))
+
+    return checked
+
+
+class _Field(NamedTuple):
+    """A field of a class, with the name that it has in JSON, and whether it may be missing."""
+
+    name: str
+    key: str
+    check: Check
+    optional: bool
+
+
+@cache
+def _fields_of(class_: Any) -> tuple[_Field, ...]:
+    return tuple(
+        _Field(
+            it.name,
+            "from" if it.name == "who" else it.name,
+            _check_of(class_, it.name, it.type, it.metadata.get("of")),
+            it.default is not MISSING,
+        )
+        for it in fields(class_)
+    )
+
+
+def _made(class_: Any, it: Any) -> Any:
+    """Return an object of a class of `answers` or `events`. Raises `Malformed`."""
+    _object(it)
+    values = {
+        each.name: each.check(it.get(each.key))
+        for each in _fields_of(class_)
+        if each.key in it or not each.optional
+    }
+    return class_(**values)
+
+
+def _object(it: Any) -> None:
+    if not isinstance(it, dict):
+        raise Malformed("no object")
+
+
+# -- objects -------------------------------------------------------------------------------------
+
+
+def entry(it: answers.Fields) -> Arrival:
+    """Return the entry that an object tells of. Raises `Malformed`."""
+    _object(it)
+    try:
+        kind = Kind(it.get("event"))  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        raise Malformed("no entry") from None
+    mark, text = None, ""
+    match kind:
+        case Kind.FILE:
+            mark = FileMark(
+                _file_name(it.get("name")),
+                _whole(it.get("size")),
+                _sha256(it.get("sha256")),
+                _whole(it.get("version", 1)),
+            )
+        case Kind.REMOVED:
+            text = _line(it.get("name"))
+        case Kind.ERASED:
+            text = str(_whole(it.get("position")))
+        case Kind.TOPIC:
+            text = _line(it.get("text"))
+        case Kind.MESSAGE | Kind.ACTION | Kind.PRIVATE:
+            text = _text(it.get("text"))
+    made = Entry(kind, _time(it.get("time")), _name(it.get("from")), text, mark)
+    return Arrival(_whole(it.get("seq")), made, _name(it["room"]) if "room" in it else "@")
+
+
+def event(it: answers.Fields) -> events.Event | None:
+    """Return the event of an object; None where it is none that this version knows. Raises
+    `Malformed`."""
+    name = it.get("event")
+    class_ = EVENTS.get(name) if isinstance(name, str) else None
+    made: events.Event | None = _made(class_, it) if class_ is not None else None
+    return made
+
+
+EVENTS: Mapping[str, type[Any]] = {
+    "joined": events.Came,
+    "left": events.Left,
+    "renamed": events.Renamed,
+    "moderated": events.Moderated,
+    "notice": events.Notice,
+}
+"""The events that are kept nowhere, by what they are called in JSON."""
+
+
+def answer(class_: type[A], it: answers.Fields) -> A:
+    """Return the answer of an `ok` object, as `class_`, which the table of commands tells. Raises
+    `Malformed`."""
+    if issubclass(class_, answers.History):
+        rows = _each(entry)(it.get("entries"))
+        pairs = tuple((each.position, each.entry) for each in rows)
+        more = {"pending": _flag(it["pending"])} if "pending" in it else {}
+        return class_(_name(it.get("room")), pairs, **more)
+    made: A = _made(class_, it)
+    return made
+
+
+def refusal(it: answers.Fields) -> Refusal:
+    """Return the refusal of an `error` object, also with a code that this version does not know.
+    Raises `Malformed`."""
+    code = _string(it.get("code"))
+    known = Code(code) if code in _CODES else Code.SERVER_ERROR
+    return Refusal(known, _line(it.get("message")))
+
+
+def happening(it: answers.Fields) -> Arrival | Refusal | events.Event | None:
+    """Return what an object that answers nothing tells of; None for what this version does not
+    know. Raises `Malformed`."""
+    kind = it.get("event")
+    if not isinstance(kind, str):
+        raise Malformed("no event")
+    if kind == "error":
+        return refusal(it)
+    if kind in _KINDS:
+        return entry(it)
+    return event(it)
