@@ -81,7 +81,7 @@ MEANINGS: dict[Code, str] = {
     Code.WRONG_SHA256: "the bytes do not have the declared SHA-256; nothing was kept",
     Code.BAD_OFFSET: "OFFSET lies outside of the file",
     Code.BAD_TICKET: "no such ticket: made up, used already, or too old",
-    Code.TOO_SLOW: "a search that would take too long",
+    Code.TOO_SLOW: "a search that would take too long, or a file that is still being read; later",
     Code.NOT_STORED: "the disk refused it: not kept, and shown to nobody",
     Code.TLS_NEEDED: "this server is spoken to with TLS only; the connection ends",
     Code.SERVER_ERROR: "an error of the server's; its operator finds it in the log",

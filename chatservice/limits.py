@@ -71,6 +71,10 @@ came of it is kept, and it can go on. Longer than a Wi-Fi that changes its cell.
 SHELF_FILES = 1000
 """Files in one answer of `files`: about 150 KiB; the rest follows from there (`after`)."""
 
+READING_SECONDS = 60.0
+"""How long is waited for a file that an operator dropped in and that nobody has read yet, which is
+done for its SHA-256: some tens of GB from a fast disk. It is read to its end all the same."""
+
 DISCARD_BYTES = 64 << 20
 """A refused upload of up to this many bytes is read and thrown away, so that the connection can
 go on; beyond it, closing is kinder to both sides than a minute of bytes for nothing."""

@@ -59,8 +59,12 @@ class TypedHistory(History):
 
 
 def _private(place: Path) -> FileIO:
-    """Open a file to write behind its end, which only its owner can read."""
-    return FileIO(os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w")
+    """Open a file to write behind its end, which only its owner can read from now on."""
+    descriptor = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    if os.fstat(descriptor).st_mode & 0o077:  # somebody copied it there, say
+        with suppress(OSError):
+            place.chmod(0o600)
+    return FileIO(descriptor, "w")
 
 
 def _loaded(line: bytes) -> str:

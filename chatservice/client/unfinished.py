@@ -107,7 +107,7 @@ class Unfinished:
             place = self._folder / f"{mark}-{secrets.token_hex(4)}.json"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._folder / f"{secrets.token_hex(8)}{_NEW}"
-        file = locked(new, make=True)
+        file = locked(new, make=True, mode=0o600)
         if file is None:
             return Claim(it)
         file.write(text)

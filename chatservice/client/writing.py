@@ -12,7 +12,8 @@ def write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with new.open("x") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with open(os.open(new, flags, 0o600), "w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

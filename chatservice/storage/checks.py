@@ -3,8 +3,10 @@
 All here only reads: what is damaged stays as it is, for whoever is to save what can be saved.
 """
 
+import errno
 import os
 import sqlite3
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -39,7 +41,7 @@ UNION ALL
 SELECT 'block ' || id || ' cannot be read' FROM block WHERE {UNREADABLE}
 LIMIT 1
 """
-"""One statement, so that `interrupt` ends it wherever it is."""
+"""One statement, so that it can be ended wherever it is (`storage/latecheck.py`)."""
 
 _NEWEST = f"""
 WITH newest AS (SELECT * FROM block WHERE id > (SELECT max(id) - 100 FROM block))
@@ -77,7 +79,7 @@ def check(path: Path) -> str | None:
 def fault(db: sqlite3.Connection) -> str | None:
     """Return what is wrong with a database, having read all of it, or None.
 
-    Raises `sqlite3.OperationalError` where that tells nothing: `interrupt` was called, say.
+    Raises `sqlite3.OperationalError` where that tells nothing: it was ended, say.
     """
     try:
         wrong = db.execute(_EVERYTHING).fetchone()
@@ -187,12 +189,20 @@ def wal(path: Path) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or a folder, with the names in it, is on the disk."""
+    """Wait until a file or a folder, with the names in it, is on the disk. Some file systems cannot
+    be asked to do that for a folder; there is nothing to wait for then."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
+    except OSError as error:
+        if error.errno not in _NO_SYNC or not stat.S_ISDIR(os.fstat(number).st_mode):
+            raise
     finally:
         os.close(number)
+
+
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
+"""What `fsync` answers where it does not know folders (fsync(2): EINVAL; CIFS: EBADF)."""
 
 
 def _empty(path: Path) -> Refusal:

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice import limits
 from chatservice.domain.ports import Engine
 from chatservice.errors import Code, Refusal
-from chatservice.storage.checks import sync
+from chatservice.storage import private
 from chatservice.storage.credentials import AccountChecker, Checkers
 from chatservice.storage.folders import Folders
 from chatservice.storage.journal import Journal
 from chatservice.storage.keeping import Ended, Keeping
 from chatservice.storage.latecheck import LateCheck
+from chatservice.storage.locks import Lock
 from chatservice.storage.passwords import Argon2Passwords
 from chatservice.storage.sqlite import SqliteStore
 from chatservice.storage.upkeep import LocalUpkeep
@@ -52,19 +52,21 @@ class Embedded:
         partial_seconds: float = limits.PARTIAL_SECONDS,
         checkers: Sequence[Any] = (),
     ) -> None:
-        for folder in (data, files):
-            _make_usable(folder)
-        self._lock = FileLock(data / "lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise Refusal(
-                Code.NOT_STORED,
-                f"Another server is using {data}; stop it, or name another directory with --data.",
-            ) from None
+        inside = files.resolve().is_relative_to(data.resolve())
+        self._locks = [_taken(data, private.FOLDER, "lock", "name another directory with --data")]
+        private.close(data)
+        self._locks.append(
+            _taken(
+                *(files, private.FOLDER if inside else None, ".lock"),
+                "name another directory with --files",
+            )
+        )
         self._store = SqliteStore(reactor, data / "chat.sqlite")
         self._check = LateCheck(reactor, data / "chat.sqlite")
-        self._folders = Folders(reactor, files, self._store.files, partial_seconds)
+        try:
+            self._folders = Folders(reactor, files, self._store.files, partial_seconds, inside)
+        except OSError as error:
+            raise _unusable(files, error) from error
         self._journal = Journal(self._store, reactor)
         self._keeping = Keeping(reactor, time.time, self._store, keep_seconds, keep_bytes)
         accounts = self._store.accounts
@@ -92,22 +94,27 @@ class Embedded:
         self._passwords.close()
         self._folders.close()
         self._store.close()
-        self._lock.release()
+        for lock in self._locks:
+            lock.release()
 
 
-def _make_usable(folder: Path) -> None:
-    """Make a folder that outlasts a power cut, and see that something can be written there."""
+def _taken(folder: Path, mode: int | None, name: str, remedy: str) -> Lock:
+    """Make a folder that outlasts a power cut, see that something can be written there, and take it
+    for this server alone."""
     probe = folder / ".writable"
-    new = [it for it in (folder, *folder.parents) if not it.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private.make_folders(folder.parent)
+        private.make_folders(folder, mode)
         probe.write_bytes(b"")
         probe.unlink()
-        for made in new:
-            sync(made.parent)
+        return Lock(folder, name, remedy)
     except OSError as error:
-        raise Refusal(
-            Code.NOT_STORED,
-            f"The directory {folder} cannot be written ({error.strerror}); make it writable, or "
-            "name another one.",
-        ) from error
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> Refusal:
+    why = error.strerror or str(error)
+    return Refusal(
+        Code.NOT_STORED,
+        f"The directory {folder} cannot be written ({why}); make it writable, or name another one.",
+    )

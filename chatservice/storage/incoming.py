@@ -1,5 +1,6 @@
 """A file on its way in."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,8 @@ from twisted.logger import Logger
 from chatservice.domain.ports import Declared
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
-from chatservice.storage import plain
+from chatservice.storage import plain, private
+from chatservice.storage.turns import Job
 
 WRITE_BYTES = 1 << 18
 """Bytes gathered before a thread is asked to write and hash them."""
@@ -53,14 +55,19 @@ class Partial:
         """Whether somebody writes to it, or is about to."""
         return self.taken or self.upload is not None
 
-    def open(self) -> IO[bytes]:
+    @property
+    def is_to_be_read(self) -> bool:
+        """Whether to open it may take long: all that came of it before is read then."""
+        return self.sha256 is None and self.have > 0
+
+    def open(self) -> Job[IO[bytes]]:
         """Open the file, to go on behind what is there: `have` says how much that is. What may not
         be right of it is cut off."""
         try:
-            handle = os.open(self.path, os.O_RDWR | (0 if self.have else os.O_CREAT), 0o644)
+            handle = os.open(self.path, os.O_RDWR | (0 if self.have else os.O_CREAT), private.FILE)
         except FileNotFoundError:
             self.have, self.sha256 = 0, None
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, private.FILE)
         file = os.fdopen(handle, "r+b", buffering=0)
         try:
             size = os.fstat(handle).st_size
@@ -68,7 +75,8 @@ class Partial:
                 self.have, self.sha256 = size, None
             os.ftruncate(handle, min(self.have, self.declared.size))
             if self.sha256 is None:
-                self.have, self.sha256 = os.fstat(handle).st_size, plain.hash_of(file)
+                self.have = os.fstat(handle).st_size
+                self.sha256 = yield from plain.hash_of(file)
             file.seek(self.have)
         except BaseException:
             file.close()
@@ -259,6 +267,9 @@ class Upload:
     def _not_stored(self, error: OSError) -> Refusal:
         name = self._partial.declared.name
         self.log.error("{file} cannot be stored: {why}", file=name, why=str(error))
+        if error.errno == errno.EFBIG:
+            sentence = f"{name} is larger than a file can be on the server's disk; send less."
+            return Refusal(Code.TOO_LARGE, sentence)
         return Refusal(Code.NOT_STORED, f"The server could not store {name}; try again later.")
 
     def abandon(self) -> None:

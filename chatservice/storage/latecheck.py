@@ -10,6 +10,9 @@ from twisted.python.failure import Failure
 from chatservice.storage import checks
 from chatservice.storage.thread import WorkThread
 
+_HANDLER_STEPS = 10_000
+"""Steps of SQLite's machine between two looks at whether to stop: a millisecond or less."""
+
 
 class LateCheck:
     """Reads all of the database at `path` in a thread of its own, while it is used, and tells the
@@ -27,6 +30,7 @@ class LateCheck:
         """Begin, if the database was not checked before its use."""
         if self._path.stat().st_size > checks.AT_ONCE_BYTES:
             self._db = checks.open_reader(self._path)
+            self._db.set_progress_handler(lambda: self._stopped, _HANDLER_STEPS)
             self._thread.start()
             self._thread.do(checks.fault, self._db).addCallbacks(self._told, self._failed)
 
@@ -34,8 +38,7 @@ class LateCheck:
         """End, whether all was read or not."""
         self._stopped = True
         if self._db is not None:
-            self._db.interrupt()
-            self._thread.stop()
+            self._thread.stop(drop=True)
             self._db.close()
 
     def _told(self, wrong: str | None) -> None:

@@ -27,6 +27,7 @@ from chatservice.storage.alone import Alone
 from chatservice.storage.arriving import ArrivingFile
 from chatservice.storage.filetable import FileTable, PartialRow
 from chatservice.storage.incoming import Partial, Upload
+from chatservice.storage.turns import Job, finished
 
 _Key = tuple[str, str, int, str | None, str, str]
 
@@ -35,8 +36,8 @@ _LOOK_SECONDS = 60.0
 
 
 class Partials:
-    """What is in `folder`. `aside` does something in a thread; `put` puts a whole file on its
-    shelf; one on which nothing has moved for `keep_seconds` is dropped."""
+    """What is in `folder`. `aside` does something in a thread, and `by_turns` what takes long;
+    `put` puts a whole file on its shelf; one on which nothing has moved for `keep_seconds` goes."""
 
     log = Logger()
 
@@ -46,19 +47,20 @@ class Partials:
         folder: Path,
         table: FileTable,
         aside: Callable[..., "Deferred[Any]"],
+        by_turns: Callable[[Job[Any]], "Deferred[Any]"],
         put: Callable[[Partial, str], Awaitable[FileMark]],
         keep_seconds: float,
     ) -> None:
         self._folder = folder
         self._table = table
         self._aside = aside
+        self._by_turns = by_turns
         self._put = put
         self._keep_seconds = keep_seconds
         self._known: dict[_Key, Partial] = {}
         self._beginning = Alone()
         self._looking = LoopingCall(self._drop_old)
         self._looking.clock = reactor
-        folder.mkdir(parents=True, exist_ok=True)
         there = {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
         taking = table.partials().addCallback(self._take_up, there)
         taking.addErrback(lambda why: self.log.failure("unfinished uploads cannot be read", why))
@@ -159,7 +161,10 @@ class Partials:
             partial.declared = declared  # as it is said now
         partial.taken = True
         try:
-            file = await self._aside(partial.open)
+            if partial.is_to_be_read:
+                file = await self._by_turns(partial.open())
+            else:
+                file = await self._aside(finished, partial.open())
         except BaseException:
             if not partial.have:
                 self._forget(partial)

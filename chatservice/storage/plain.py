@@ -15,10 +15,20 @@ from typing import IO
 from chatservice import names
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
+from chatservice.storage import private
 from chatservice.storage.checks import sync
 from chatservice.storage.filetable import FileRow
+from chatservice.storage.turns import Job
 
-_HASH_BYTES = 1 << 20
+_READ_BYTES = 1 << 20
+
+PIECE_SECONDS = 0.05
+"""How long one turn of what takes long is (`chatservice.storage.turns`), about: as long as a server
+that stops waits for it, and what is small waits for what is large."""
+
+_SYNC_BYTES = 1 << 25
+"""Bytes of a copy after which they are brought to the disk: all of a large one at its end would
+take long, and that cannot be stopped."""
 
 _AHEAD_BYTES = 4 << 20
 """What the system is asked to read ahead of a download: the reactor is not to wait for it."""
@@ -81,14 +91,19 @@ class OpenFile:
 
 def scan(folder: Path) -> Iterator[tuple[str, int, int]]:
     """Iterate over name, size and mtime of what may be served of a folder: plain files, no links,
-    in no order."""
+    in no order. Raises `OSError` where the folder cannot be read."""
     if leads_elsewhere(folder):
         return
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
         for entry in entries:
-            if names.is_file(entry.name) and entry.is_file(follow_symlinks=False):
-                status = entry.stat(follow_symlinks=False)
-                yield entry.name, status.st_size, status.st_mtime_ns
+            with suppress(FileNotFoundError):  # it went meanwhile
+                if names.is_file(entry.name) and entry.is_file(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    yield entry.name, status.st_size, status.st_mtime_ns
 
 
 def leads_elsewhere(folder: Path) -> bool:
@@ -106,28 +121,53 @@ def open_plain(path: Path) -> tuple[IO[bytes], int, int]:
     return os.fdopen(handle, "rb"), status.st_size, status.st_mtime_ns
 
 
-def digest(path: Path, name: str, version: int) -> FileRow:
-    """Read a file and return what is to be known of it.
+def digest(
+    path: Path, name: str, version: int, pace: Callable[[int], float] = lambda done: 0.0
+) -> Job[FileRow]:
+    """Read a file and return what is to be known of it. It rests `pace` times as long as it works;
+    that is told how many bytes are done.
 
     Raises `BlockingIOError` while it is being written: it changed while it was read, or a moment
-    before.
+    before; and `OSError` where it cannot be read, or is deleted meanwhile.
     """
     file, size, mtime = open_plain(path)
     with file:
         if 0 <= time.time() - mtime / 1e9 < SETTLED_SECONDS:
             raise BlockingIOError(errno.EAGAIN, "it is being written", str(path))
-        digest = hash_of(file)
-        status = os.fstat(file.fileno())
-    if (status.st_size, status.st_mtime_ns) != (size, mtime):
-        raise BlockingIOError(errno.EAGAIN, "it is being written", str(path))
+        digest = hashlib.sha256()
+        began = time.monotonic()
+        while _take_in(file, digest):
+            _check_same(file, path, size, mtime)
+            yield pace(file.tell()) * (time.monotonic() - began)
+            began = time.monotonic()
+        _check_same(file, path, size, mtime)
     return FileRow(name, version, size, mtime, digest.hexdigest(), "", mtime // 1_000_000)
 
 
-def hash_of(file: IO[bytes]) -> "hashlib._Hash":
+def _check_same(file: IO[bytes], path: Path, size: int, mtime: int) -> None:
+    """Raise an `OSError` if an open file has changed or gone since it was opened."""
+    status = os.fstat(file.fileno())
+    if not status.st_nlink:
+        raise FileNotFoundError(errno.ENOENT, "it was deleted", str(path))
+    if (status.st_size, status.st_mtime_ns) != (size, mtime):
+        raise BlockingIOError(errno.EAGAIN, "it is being written", str(path))
+
+
+def _take_in(file: IO[bytes], digest: "hashlib._Hash") -> bool:
+    """Hash the next piece of an open file; return whether there may be more."""
+    until = time.monotonic() + PIECE_SECONDS
+    while data := file.read(_READ_BYTES):
+        digest.update(data)
+        if time.monotonic() > until:
+            return True
+    return False
+
+
+def hash_of(file: IO[bytes]) -> "Job[hashlib._Hash]":
     """Return the SHA-256 of what is left of an open file."""
     digest = hashlib.sha256()
-    while data := file.read(_HASH_BYTES):
-        digest.update(data)
+    while _take_in(file, digest):
+        yield 0.0
     return digest
 
 
@@ -163,25 +203,58 @@ def old_versions(folder: Path, name: str) -> list[tuple[int, int, int]]:
     return sorted(found)
 
 
-def place(part: Path, folder: Path, name: str, there: int) -> int:
-    """Give the whole and durable file `part` its name in a folder. Return its mtime, once the
-    folder is on the disk too.
+def place(
+    part: Path, folder: Path, name: str, there: int, links: bool = True, mode: int | None = None
+) -> int:
+    """Give the whole and durable file `part` its name in a folder, which is made with that `mode`.
+    Return its mtime, once the folder is on the disk too.
 
     What has the name is version `there`, and is kept as that. At every moment, whoever looks finds
-    the one file or the other under the name. Raises `Refusal` (bad-file-name) where something has
-    the name that is no file.
+    the one file or the other under the name. Where there are no `links`, `keep_version` was called
+    before, and `part` is gone afterwards. Raises `Refusal` (bad-file-name) where something has the
+    name that is no file, or the file system does not take it.
     """
-    make_folders(folder)
+    make_folders(folder, mode)
+    try:
+        _place(part, folder, name, there, links, mode)
+    except OSError as error:
+        if error.errno not in _BAD_NAME:
+            raise
+        raise Refusal(
+            Code.BAD_FILE_NAME, f"The server's disk takes no file called {name}; take another name."
+        ) from None
+    sync(folder)
+    return os.lstat(folder / name).st_mtime_ns
+
+
+_BAD_NAME = {errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG}
+"""What a file system answers to a name that it does not take: vfat to `a:b`, say."""
+
+
+def _place(part: Path, folder: Path, name: str, there: int, links: bool, mode: int | None) -> None:
     wanted = folder / name
     try:
-        os.link(part, wanted)  # fails if it is there, where a rename would replace it
+        if links:
+            os.link(part, wanted)  # fails if it is there, where a rename would replace it
+        else:
+            os.close(os.open(wanted, os.O_CREAT | os.O_EXCL | os.O_WRONLY, private.FILE))
+            try:
+                os.replace(part, wanted)
+            except OSError:
+                wanted.unlink()
+                raise
     except FileExistsError:
         if status(wanted) is None:
             raise Refusal(
                 Code.BAD_FILE_NAME, f"{name} is no file on this shelf; take another name."
             ) from None
         kept = version_path(folder, name, there)
-        make_folders(kept.parent)
+        if not links:
+            if status(kept) is None:  # it came since `keep_version`
+                raise
+            os.replace(part, wanted)
+            return
+        make_folders(kept.parent, mode)
         try:
             os.link(wanted, kept)
         except FileExistsError:
@@ -192,18 +265,38 @@ def place(part: Path, folder: Path, name: str, there: int) -> int:
         new.unlink(missing_ok=True)
         os.link(part, new)
         os.replace(new, wanted)
-    sync(folder)
-    return os.lstat(wanted).st_mtime_ns
 
 
-def make_folders(folder: Path) -> None:
-    """Make a folder that outlasts a power cut. Raises OSError for one that is a link."""
+def make_folders(folder: Path, mode: int | None) -> None:
+    """Make a folder in the files' own. Raises `OSError` for one that is a link."""
     if leads_elsewhere(folder):
         raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(folder))
-    new = [it for it in (folder, *folder.parents) if not it.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in new:
-        sync(made.parent)
+    private.make_folders(folder, mode)
+
+
+def keep_version(folder: Path, name: str, there: int, mode: int | None) -> Job[None]:
+    """Keep a copy of what has a name, as version `there`, where a file cannot have two names."""
+    wanted, kept = folder / name, version_path(folder, name, there)
+    make_folders(kept.parent, mode)
+    new = kept.with_name(f".{there}.new")
+    found = os.lstat(wanted)
+    yield from _copied(wanted, new)
+    set_mode(new, stat.S_IMODE(found.st_mode))
+    os.utime(new, ns=(found.st_atime_ns, found.st_mtime_ns))  # by which it is known again
+    os.replace(new, kept)
+    sync(kept.parent)
+
+
+def take_back(part: Path, folder: Path, name: str) -> None:
+    """Undo what `place` did where there are no links, so that its upload can go on."""
+    if not part.exists():
+        os.replace(folder / name, part)
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Say who may read a file, where the file system keeps that."""
+    with suppress(PermissionError):
+        path.chmod(mode)
 
 
 def take_off(folder: Path, name: str, newest: int, versions: list[int]) -> None:
@@ -222,21 +315,24 @@ def take_off(folder: Path, name: str, newest: int, versions: list[int]) -> None:
     sync(folder)
 
 
-def duplicate(path: Path, part: Path) -> None:
-    """Make `part` a file with the same content as the one at `path`, durable.
+def duplicate(path: Path, part: Path, mode: int, links: bool = True) -> Job[None]:
+    """Make `part` a file of that mode with the same content as the one at `path`, durable.
 
     Blocks are shared where the file system can do that until one of the two is changed. A hard
     link shares them too, but who changes one of the names in place changes the other: so that is
     only taken where the system lets nobody do that by mistake, as the file may not be written and
     the server is not root, whom that does not stop. Else the bytes are copied.
     """
-    for way in (_cloned, _linked, _copied):
-        if way(path, part):
+    if not _cloned(path, part):
+        if links and _linked(path, part, mode):
             return
+        yield from _copied(path, part)
+    set_mode(part, mode)
 
 
 def _cloned(path: Path, part: Path) -> bool:
-    with path.open("rb") as old, part.open("wb") as new:
+    private.make_file(part)
+    with path.open("rb") as old, part.open("r+b") as new:
         try:
             fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
         except OSError:
@@ -245,29 +341,42 @@ def _cloned(path: Path, part: Path) -> bool:
     return True
 
 
-def _linked(path: Path, part: Path) -> bool:
+def _linked(path: Path, part: Path, mode: int) -> bool:
     if os.geteuid() == 0:
         return False
     part.unlink()
     try:
-        os.chmod(path, 0o444)
+        os.chmod(path, mode & 0o444)
         os.link(path, part)
     except OSError:  # another owner's, or no links here
+        private.make_file(part)
         return False
     return True
 
 
-def _copied(path: Path, part: Path) -> bool:
-    shutil.copyfile(path, part)
-    sync(part)
-    return True
+def _copied(path: Path, part: Path) -> Job[None]:
+    private.make_file(part)
+    with path.open("rb") as old, part.open("wb", buffering=0) as new:
+        until, unsynced = time.monotonic() + PIECE_SECONDS, 0
+        while data := old.read(_READ_BYTES):
+            view = memoryview(data)
+            while view:
+                view = view[new.write(view) :]
+            unsynced += len(data)
+            if unsynced >= _SYNC_BYTES:
+                os.fdatasync(new.fileno())
+                unsynced = 0
+            if time.monotonic() > until:
+                yield 0.0
+                until = time.monotonic() + PIECE_SECONDS
+        os.fsync(new.fileno())
 
 
 def rename_folder(folder: Path, to: Path) -> bool:
-    """Call a folder otherwise; return whether there is one."""
+    """Call a folder that is private otherwise; return whether there is one."""
     if not folder.is_dir():
         return False
-    to.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folders(to.parent, private.FOLDER)
     if not to.exists():
         folder.rename(to)
         return True
@@ -277,25 +386,29 @@ def rename_folder(folder: Path, to: Path) -> bool:
     return True
 
 
-def digests(
-    folder: Path, wanted: Iterator[tuple[str, int]], stopped: Callable[[], bool]
-) -> list[FileRow]:
+def digests(folder: Path, wanted: Iterator[tuple[str, int]]) -> Job[list[FileRow]]:
     """Read the next of the files that are wanted, up to about `_SWEEP_BYTES` or `_SWEEP_FILES` of
     them, and rest as long as that took. `wanted` are names, and the versions that they have."""
-    began, rows, room = time.monotonic(), [], _SWEEP_BYTES
+    rows: list[FileRow] = []
+    began, room = time.monotonic(), _SWEEP_BYTES
     for name, version in wanted:
         try:
-            rows.append(digest(folder / name, name, version))
+            row = yield from digest(folder / name, name, version, lambda done: 1.0)
         except OSError:  # gone again, unreadable, or still being written
             continue
-        room -= rows[-1].size
-        if len(rows) >= _SWEEP_FILES or room <= 0 or stopped():
+        rows.append(row)
+        room -= row.size
+        if len(rows) >= _SWEEP_FILES or room <= 0:
             break
-    if not stopped():
-        time.sleep(min(1.0, time.monotonic() - began))
+        if time.monotonic() - began > PIECE_SECONDS:
+            yield time.monotonic() - began
+            began = time.monotonic()
+    yield min(1.0, time.monotonic() - began)
     return rows
 
 
-_SWEEP_BYTES = 64 << 20
+LARGE_BYTES = 64 << 20
+_SWEEP_BYTES = LARGE_BYTES
 _SWEEP_FILES = 100
-"""What is read in one step of a background sweep: its result is one commit."""
+"""What is read in one step of a background sweep: its result is one commit. A larger file is read
+by itself."""

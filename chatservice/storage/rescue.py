@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chatservice.errors import Refusal
-from chatservice.storage import checks
+from chatservice.storage import checks, private
 
 _STRIDE = 100_000
 """A page that cannot be read can hide so many rows: 400 pages below it, with 250 rows in each."""
@@ -27,7 +27,7 @@ def rescue(path: Path, saved: Path) -> Counter[str]:
     Return how many rows each table has there. Raises `sqlite3.Error` if not even the tables can be
     told, and `FileExistsError`.
     """
-    saved.touch(exist_ok=False)
+    saved.touch(private.FILE, exist_ok=False)
     with (
         closing(checks.open_reader(path)) as db,
         closing(sqlite3.connect(saved, isolation_level=None)) as new,

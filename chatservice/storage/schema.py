@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from chatservice.errors import Code, Refusal
-from chatservice.storage import checks, upgrades
+from chatservice.storage import checks, private, upgrades
 from chatservice.storage.checks import open_reader
 
 __all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
@@ -164,6 +164,7 @@ def _make(path: Path) -> None:
         )
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
+    private.make_file(new)
     with closing(sqlite3.connect(new, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = OFF")  # of one that is half made nothing is kept
         # What makes the tables is kept with them: without our comments it fits into one page, and

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chatservice.entries import Kind, Run
+from chatservice.storage import private
 
 VERSION = 2
 _TOKENS = '"unicode61 remove_diacritics 2"'
@@ -101,6 +102,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    private.make_file(path)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read again

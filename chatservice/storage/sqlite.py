@@ -84,8 +84,9 @@ class SqliteStore:
     def close(self) -> None:
         """Do what is still to be done, and close the database."""
         self._indexer.stop()
-        for thread in (self._searching, self._reading, self._thread):
-            thread.stop()
+        for thread in (self._searching, self._reading):
+            thread.stop(drop=True)  # nobody waits for an answer any more
+        self._thread.stop()
         self._note()
         self._searcher.close()
         self._reader.close()

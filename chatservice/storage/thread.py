@@ -65,6 +65,7 @@ class WorkThread:
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Deferred[Any]] | None] = (
             queue.SimpleQueue()
         )
+        self._dropping = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> None:
@@ -79,8 +80,10 @@ class WorkThread:
         self._jobs.put((lambda: job(*args), answer))
         return answer
 
-    def stop(self) -> None:
-        """Do what was given so far, then end. Returns when that is done."""
+    def stop(self, drop: bool = False) -> None:
+        """Do what was given so far, then end. Returns when that is done. With `drop`, only what is
+        being done comes to its end, and the rest is done for nobody."""
+        self._dropping = drop
         if self._thread.ident is not None:
             self._jobs.put(None)
             self._thread.join()
@@ -89,7 +92,8 @@ class WorkThread:
         if self._background:
             give_way()
         while (todo := self._jobs.get()) is not None:
-            self._do(*todo)
+            if not self._dropping:
+                self._do(*todo)
             del todo  # or what it was about is kept until there is something else to do
 
     def _do(self, job: Callable[[], Any], answer: "Deferred[Any]") -> None:

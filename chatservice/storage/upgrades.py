@@ -17,7 +17,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from chatservice.errors import Code, Refusal
-from chatservice.storage import checks
+from chatservice.storage import checks, private
 
 _log = Logger()
 
@@ -60,6 +60,7 @@ def keep_copy(path: Path, version: int) -> Path:
     """
     new = path.with_name(f"{path.name}.copy")
     new.unlink(missing_ok=True)
+    private.make_file(new)
     try:
         with closing(checks.open_reader(path)) as db, closing(sqlite3.connect(new)) as copy:
             copy.execute("PRAGMA journal_mode = OFF")  # of a copy that fails nothing is kept
@@ -73,16 +74,16 @@ def keep_copy(path: Path, version: int) -> Path:
 
 
 def _named(new: Path, wanted: Path) -> Path:
-    """Give the file `new` the name that is wanted, or one made of it, if no other has that."""
+    """Give the file `new` the name that is wanted, or one made of it, if no other has that. The
+    data directory is ours alone (`storage/embedded.py`), so nobody takes the name meanwhile."""
     name = wanted
     for number in itertools.count(2):
-        try:
-            os.link(new, name)
+        if not os.path.lexists(name):
+            new.rename(name)
             break
-        except FileExistsError:
-            if filecmp.cmp(new, name, shallow=False):
-                break  # made by an upgrade that did not get to its end
-            name = wanted.with_name(f"{wanted.name}.{number}")
+        if filecmp.cmp(new, name, shallow=False):
+            break  # made by an upgrade that did not get to its end
+        name = wanted.with_name(f"{wanted.name}.{number}")
     return name
 
 

@@ -16,6 +16,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.storage import plain
 from chatservice.storage.folders import Folders
 from chatservice.storage.sqlite import SqliteStore
+from chatservice.storage.turns import finished
 
 
 @pytest.fixture
@@ -324,7 +325,7 @@ def test_who_may_not_write_to_a_file_shares_its_blocks(tmp_path):
         os.setuid(65534)
         (tmp_path / "a").write_bytes(b"content")
         part.touch()
-        plain.duplicate(tmp_path / "a", part)
+        finished(plain.duplicate(tmp_path / "a", part, 0o644))
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     shared = os.path.samefile(tmp_path / "a", part)

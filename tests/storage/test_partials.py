@@ -16,6 +16,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.storage import plain
 from chatservice.storage.folders import Folders
 from chatservice.storage.sqlite import SqliteStore
+from chatservice.storage.turns import finished
 
 DATA = random.Random(1).randbytes(1_000_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -273,7 +274,7 @@ def test_hashing_begins_where_the_file_is(tmp_path):
     """All that is left of it is read."""
     (tmp_path / "a").write_bytes(DATA)
     with (tmp_path / "a").open("rb") as file:
-        assert plain.hash_of(file).hexdigest() == SHA256
+        assert finished(plain.hash_of(file)).hexdigest() == SHA256
 
 
 @pytest_twisted.ensureDeferred

@@ -1,0 +1,38 @@
+"""Who else on the machine can read what the client remembers: nobody."""
+
+import os
+import stat
+
+import pytest
+
+from chatservice.client.known import Known
+from chatservice.client.settings import Server, Settings
+from chatservice.client.typedhistory import TypedHistory
+from chatservice.client.unfinished import Transfer, Unfinished
+
+
+@pytest.fixture
+def loose_umask():
+    """Let new files be open to all, unless who makes them sees to it."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("loose_umask")
+@pytest.mark.parametrize("there", [False, True])
+def test_nobody_else_reads_what_is_remembered(tmp_path, there):
+    """Lines that were typed, servers, settings and transfers: also in a folder that was there, and
+    of a history that was open before."""
+    folder = tmp_path / "state"
+    if there:
+        folder.mkdir()
+        (folder / "history").touch()
+    TypedHistory(folder / "history").store_string("a private thing")
+    Known(folder).remember("host:5555", "verified")
+    Settings(folder).remember(Server("host", 5555, "alice"))
+    Unfinished(folder).remember(Transfer("host", "me", True, "/a", "a", 1, "ab" * 32, "lab"))
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert len(found) == 4
+    assert {name for name, mode in found.items() if mode & 0o077} == set()
+    assert there or stat.S_IMODE(folder.stat().st_mode) == 0o700
