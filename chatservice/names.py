@@ -119,7 +119,7 @@ def file(text: str) -> str:
     It is the name of one file in one folder: it cannot lead elsewhere on any system, and a name
     that begins with a dot is kept for the server's own use.
     """
-    if not text or text.isspace():
+    if not is_seen(text):
         raise Refusal(Code.BAD_FILE_NAME, "A file's name cannot be empty; give one.")
     if any(c in "/\\\n\t" for c in text) or _FORBIDDEN.search(text):
         raise Refusal(
@@ -180,14 +180,20 @@ def password(text: str) -> str:
     return text
 
 
-def phrase(text: str) -> str:
-    """Return `text`, cleaned, as a topic or the like: one line. Raises `Refusal` (too-long)."""
+def phrase(text: str, needed: bool = False) -> str:
+    """Return `text`, cleaned, as a topic or the like: one line, and an empty one if nothing of it
+    can be seen. Raises `Refusal` (too-long, and bad-argument for such a one that is `needed`)."""
     if len(text) > limits.PHRASE_CHARACTERS:
         raise Refusal(
             Code.TOO_LONG,
             f"That is too long; at most {limits.PHRASE_CHARACTERS} characters are shown there.",
         )
-    return one_line(text)
+    line = one_line(text)
+    if is_seen(line):
+        return line
+    if needed:
+        raise Refusal(Code.BAD_ARGUMENT, _NOTHING)
+    return ""
 
 
 def clean_all(texts: Sequence[str]) -> Sequence[str]:
@@ -195,6 +201,50 @@ def clean_all(texts: Sequence[str]) -> Sequence[str]:
     if "\n".join(texts).encode(errors="surrogatepass").translate(None, _PLAIN):
         return [clean(text) for text in texts]
     return texts
+
+
+def said(texts: Sequence[str]) -> Sequence[str]:
+    """Return `texts`, cleaned, as they may be said. Raises `Refusal` (bad-argument) where there is
+    nothing to see in one.
+
+    Of several that are plain ASCII, `chatservice.grammar.typed.talk` has made sure already.
+    """
+    cleaned = clean_all(texts)
+    if (cleaned is not texts or len(texts) == 1) and not all(map(is_seen, cleaned)):
+        raise Refusal(Code.BAD_ARGUMENT, _NOTHING)
+    return cleaned
+
+
+_NOTHING = "There is nothing in that to be seen; type a text."
+
+
+def is_seen(text: str) -> bool:
+    """Return whether anything of a text can be seen: more than blanks, marks without a letter, and
+    characters that are not shown at all."""
+    return _PLAINLY_SEEN.search(text) is not None or any(map(_is_seen, text))
+
+
+def _is_seen(character: str) -> bool:
+    return (
+        not character.isspace()
+        and unicodedata.category(character) not in ("Mn", "Me", "Mc", "Cf", "Zl", "Zp")
+        and character not in _SHOWN_BLANK
+        and not looks.INVISIBLE.match(character)
+    )
+
+
+PLAINLY_SEEN = (
+    "!-~\xa1-\xac\xae-\u02ff\u0370-\u0373\u0391-\u03ff\u0400-\u0482\u048a-\u052f\u05d0-\u05ea"
+    "\u0620-\u064a\u0904-\u0939\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
+)
+"""Characters that can be seen, as ranges in a regular expression: those of most texts, so that few
+are looked at closely."""
+
+_PLAINLY_SEEN = re.compile(f"[{PLAINLY_SEEN}]")
+
+_SHOWN_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\U00013441\U00013442\U0001d159")
+"""Letters and symbols that look like a blank: fillers of Hangul, a pattern of Braille without a
+dot, blanks among hieroglyphs, and a note without a head."""
 
 
 def one_line(text: str) -> str:

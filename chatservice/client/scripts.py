@@ -139,12 +139,15 @@ class Script:
     def _text(self) -> str:
         """Return what is to be said, if something is."""
         if self._options.say != STDIN:
-            return self._options.say or ""
+            text = self._options.say or ""
+            if self._options.say is not None and not names.is_seen(text):
+                raise Ended(Status.DATA, "There is nothing in that to be seen; give a text.")
+            return text
         try:
             text = typed.decode(sys.stdin.buffer.read()).removesuffix("\n")
         except Refusal as refusal:
             raise Ended(Status.DATA, refusal.sentence) from None
-        if not text.strip():
+        if not names.is_seen(text):
             raise Ended(Status.DATA, "There is nothing on standard input to say.")
         return text
 

@@ -86,9 +86,10 @@ class Chat:
         position of the first, once all are stored."""
         user = session.needs_user()
         cursor = self.rights.speak(session, room)
+        texts = names.said(texts)
         if room.slow:
             self._slow_down(user, room)
-        run = Run(kind, self.now(), user.name, names.clean_all(texts))
+        run = Run(kind, self.now(), user.name, texts)
         author = None if session.echo else cursor
         self.recorder.record(Draft(room.log, run, author, key, done))
 
@@ -126,14 +127,14 @@ class Chat:
         """Write privately to a user who is here, or registered. Return the position."""
         sender = session.needs_user()
         _, log = await self.people.addressee(name)
-        run = Run(Kind.PRIVATE, self.now(), sender.name, (names.clean(text),))
+        run = Run(Kind.PRIVATE, self.now(), sender.name, tuple(names.said((text,))))
         return await self.recorder.stored(Draft(log, run, key=key))
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
-        """Set what a room is about. An empty text takes the topic away."""
+        """Set what a room is about. An empty text, or blanks alone, take the topic away."""
         user = session.needs_user()
         cursor = session.needs_room(room)
-        topic = names.phrase(text)
+        topic = names.phrase(text, needed=bool(text.strip()))
         run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
         await self.recorder.stored(Draft(room.log, run, None if session.echo else cursor))
         room.topic = topic

@@ -17,6 +17,7 @@ from chatservice.grammar.commands import (
     nearest,
     seems_a_time,
 )
+from chatservice.names import PLAINLY_SEEN, is_seen
 
 _TEXT = Dialect.TEXT
 
@@ -94,7 +95,10 @@ def talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
         return None
     if (_NOT_TALK_BARE if bare_words else _NOT_TALK).search(text):
         return None
-    return text[1:].split("\n")
+    lines = text[1:].split("\n")
+    if not text.isascii() and _MAY_BE_NOTHING.search(text) and not all(map(is_seen, lines)):
+        return None
+    return lines
 
 
 def _command(word: str) -> Command:
@@ -242,6 +246,8 @@ def _not_talk(*more: str) -> re.Pattern[str]:
 
 
 _NOT_TALK = _not_talk()
+_MAY_BE_NOTHING = re.compile(rf"\n[^{PLAINLY_SEEN}\n]*+(?=\n|\Z)")
+"""A line in which nothing is plainly to be seen."""
 _FIRST_WORDS = {also.shape.split(" ")[0] for row in COMMANDS.values() for also in row.also}
 _NOT_TALK_BARE = _not_talk(
     r"[~.@]|[A-Za-z]:[\\/]|\\\\|[\"'](?:[A-Za-z]:|[~./\\])|(?:-file|transfer)(?!\S)",

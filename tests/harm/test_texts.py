@@ -128,7 +128,10 @@ def test_what_a_person_writes(stage, text):
 
     def add(prefix: str, command: bytes, cleaned: str) -> None:
         lines.append(command)
-        told.append(prefix + cleaned)
+        if names.is_seen(cleaned):  # else it is refused
+            told.append(prefix + cleaned)
+        elif b"/topic" in command and not cleaned.strip():
+            told.append("* eve took the topic away")
 
     if b"\n" not in line:
         if line and arrives(b"/say " + line):
@@ -136,7 +139,8 @@ def test_what_a_person_writes(stage, text):
         if line and arrives(b"/me " + line):
             add("~ eve ", b"/me " + line, names.clean(text.removesuffix("\r")))
         if line and arrives(b"/topic " + line) and len(text) <= limits.PHRASE_CHARACTERS:
-            add("* eve set the topic: ", b"/topic " + line, names.clean(text.removesuffix("\r")))
+            topic = names.one_line(text.removesuffix("\r"))
+            add("* eve set the topic: ", b"/topic " + line, topic)
         if line.strip(b" ") and arrives(b"/msg anna " + line):
             cleaned = names.clean(text.removesuffix("\r").strip(" "))
             add("eve -> you: ", b"/msg anna " + line, cleaned)
@@ -146,7 +150,7 @@ def test_what_a_person_writes(stage, text):
     seen, events = stage.act(*lines)
     assert sorted(seen) == sorted(told)  # an inbox is another log
     assert [it["text"] for it in events] == [
-        it.partition(": ")[2] if it[:6] != "~ eve " else it[6:]
+        it.partition(": ")[2] if it[:6] != "~ eve " else it[6:]  # no text where one took it away
         for it in told
         if not it.startswith("eve -> you")
     ]
@@ -169,8 +173,10 @@ def write(stage: Stage, text: str, escaped: bool) -> None:
         if there is None or (do == "topic" and len(there) > limits.PHRASE_CHARACTERS):
             continue
         cleaned = names.clean(there)
+        if not names.is_seen(cleaned) and (do != "topic" or there.strip()):
+            continue  # it is refused
         if do == "topic":
-            cleaned = cleaned.replace("\n", " ")
+            cleaned = cleaned.replace("\n", " ") if names.is_seen(cleaned) else ""
             did = f"set the topic: {cleaned}" if cleaned else "took the topic away"
             told.append(prefix + did)
         else:
@@ -179,6 +185,8 @@ def write(stage: Stage, text: str, escaped: bool) -> None:
     line, there = asked(text, escaped, do="msg", to="anna")
     lines.append(line)
     private = [] if there is None else names.clean(there).split("\n")
+    if there is not None and not names.is_seen(names.clean(there)):
+        private = []
     told += ["mal -> you: " + part for part in private]
     seen, events = stage.act(*(line for line in lines if b"\n" not in line), who="mal")
     assert sorted(seen) == sorted(told)
@@ -295,7 +303,7 @@ def test_last_words(house):
         program.ask(do="join", room="parting")
         line, there = asked(text, True, do="quit")
         leaving.append((program, line))
-        last = "" if there is None else names.one_line(there[: limits.PHRASE_CHARACTERS])
+        last = "" if there is None else names.phrase(there[: limits.PHRASE_CHARACTERS])
         expected.append(f"* leaver{at} left" + (f" ({last})" if last else ""))
     reader.expect(f"leaver{at} came in")
     for program, line in leaving:
@@ -324,7 +332,7 @@ def test_reasons_for_being_away(house):
             pass
         if there is None or len(there) > limits.PHRASE_CHARACTERS:
             continue
-        why = names.one_line(there)
+        why = names.phrase(there)
         assert {one["name"]: one["away"] for one in it["users"]}["absent"] == why
         person.send("/msg absent hi", "/who")
         if why:

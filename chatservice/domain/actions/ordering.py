@@ -155,7 +155,7 @@ async def _record(chat: Chat, session: Session, args: Args) -> answers.Record:
 
 
 def _broadcast(chat: Chat, session: Session, args: Args) -> answers.Done:
-    by, text = session.needs_user().name, names.phrase(args["text"])
+    by, text = session.needs_user().name, names.phrase(args["text"], needed=True)
     told = chat.people.tell_all(Notice(f"{by} tells all: {text}"))
     return answers.Done("1 connection was told." if told == 1 else f"{told} connections were told.")
 
