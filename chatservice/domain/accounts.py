@@ -109,6 +109,7 @@ class Accounts:
         name, made = names.user(name), password or passes.password()
         await self._people.free(name)
         hashed = await self._attempts.hash(names.password(made), session)
+        self._rights.operates(session)
         account = await self._people.make(name, hashed)
         self._report("{by} registered {user}", by=session.needs_user().name, user=account.name)
         return answers.Password(account.name, "" if password else made)
@@ -140,7 +141,12 @@ class Accounts:
         vouched = partial(self._identities.vouched, user.name, old)
         if await self._attempts.try_(vouched, user.key, session) is None:
             raise Refusal(Code.WRONG_PASSWORD, "That is not the password that you have; try again.")
-        await self._store.set_password(user.key, await self._attempts.hash(new, session))
+        hashed = await self._attempts.hash(new, session)
+        session.needs_user()
+        now = await self._account(user.name)
+        if now.password != account.password:  # by another connection, or an operator
+            raise Refusal(Code.WRONG_PASSWORD, "Your password was changed just now; try again.")
+        await self._store.set_password(user.key, hashed)
         for each in user.sessions:
             if each is not session and each not in self._rights.tokens:
                 self._people.end(each, "Your password was changed; come in with the new one.")
@@ -153,6 +159,8 @@ class Accounts:
         made = password or passes.password()
         key = names.key(account.name)
         hashed = await self._attempts.hash(names.password(made), session)
+        self._rights.operates(session)
+        await self._account(name)  # it may be gone by now
         await self._store.set_password(key, hashed, alone=True)
         user, by = self._people.by_key.get(key), session.needs_user().name
         for each in user.sessions if user is not None else ():

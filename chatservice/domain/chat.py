@@ -125,8 +125,9 @@ class Chat:
 
     async def write_to(self, session: Session, name: str, text: str, key: str | None) -> int:
         """Write privately to a user who is here, or registered. Return the position."""
-        sender = session.needs_user()
+        session.needs_user()
         _, log = await self.people.addressee(name)
+        sender = session.needs_user()
         run = Run(Kind.PRIVATE, self.now(), sender.name, tuple(names.said((text,))))
         return await self.recorder.stored(Draft(log, run, key=key))
 

@@ -68,7 +68,9 @@ class Moderation:
         for each in there:
             if room is self._rooms.lobby or (each.only is room and not each.echo):
                 place = "this server" if room is self._rooms.lobby else room.name
-                each.reader.end(f"{by} has put you off {place}" + (f": {why}" if why else "."))
+                self._people.end(
+                    each, f"{by} has put you off {place}" + (f": {why}" if why else ".")
+                )
             else:
                 self._rooms.put_out(each, room, f"put out by {by}")
                 each.wake()

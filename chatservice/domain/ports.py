@@ -5,6 +5,7 @@ process for the only one that writes: positions, rooms' numbers and names are th
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -77,6 +78,10 @@ class Deed(NamedTuple):
 
 class RoomStore(Protocol):
     """Rooms, and who may do what there. Changes raise `Refusal` (not-stored)."""
+
+    def alone(self, room: int) -> AbstractAsyncContextManager[None]:
+        """Let a room be changed by nobody else meanwhile: what is entered second waits until the
+        first is left, on all nodes. So what a change decides still holds when it is made."""
 
     def rooms(self) -> Awaitable[Sequence[RoomRow]]:
         """Every room, by its number."""

@@ -69,9 +69,12 @@ the door, who never logs in. Who moderates a room does so from anywhere, but to 
 OF_A_ROOM = frozenset({Need.READ, Need.PRESENCE, Need.SPEAK, Need.MODERATE, Need.OWN})
 """What one has in one room, and not in another."""
 
-BY_PASSWORD = frozenset(
-    {"password", "token", "revoke", "account", "reset", "code", "operator", "owner"}
-)
+_OPERATED = frozenset({"broadcast", "operators", "status", "users", "accounts"})
+"""What an operator's token is good for: it lasts no longer than the token."""
+
+BY_PASSWORD = frozenset({"password", "token", "revoke", "owner"}) | {
+    row.name for row in COMMANDS.values() if row.needs is Need.OPERATE and row.name not in _OPERATED
+}
 """Commands for which no token is good: they make, change or end what lets somebody in or puts them
 in charge, so what they did would outlast the token."""
 
@@ -166,6 +169,12 @@ class Rights:
         """Return whether a session may read a room, and fetch what is on its shelf."""
         role = self.role(session.needs_user(), room)
         return self.reaches(session, room) and Need.READ in HAS[role]
+
+    def operates(self, session: Session) -> None:
+        """Raise `Refusal` (name-needed, not-allowed) unless a session's user runs the server, as
+        they did when they asked for something."""
+        if not self.is_operator(session.needs_user()):
+            raise Refusal(Code.NOT_ALLOWED, "You do not run the server any more; nothing was done.")
 
     def _need_of_server(self, user: User, need: Need, command: Command) -> None:
         if need is Need.ACCOUNT and not user.registered:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 
 from chatservice import events, limits, names
 from chatservice.domain.attempts import Attempts
@@ -49,6 +50,7 @@ class Rooms:
         self._untold: set[Room] = set()
         self._came: dict[Room, list[str]] = {}
         self._looks: Counter[str] = Counter()
+        self._making: dict[str, frozenset[str]] = {}
         self.removing: list[Callable[[Room], None]] = []
         self._report = report
         self._rights = rights
@@ -76,6 +78,10 @@ class Rooms:
         if found is None or found.log.gone:
             raise _no_room(name)
         return found
+
+    def alone(self, room: Room) -> AbstractAsyncContextManager[None]:
+        """Let a room be changed by nobody else meanwhile (`RoomStore.alone`)."""
+        return self._store.alone(room.number)
 
     def numbered(self, number: int) -> Room | None:
         """Return the room of that number, or None."""
@@ -109,15 +115,20 @@ class Rooms:
         """Make a room; without a name, `room1` or the next that is free."""
         if name is not None:
             name = names.room(name)
-        if len(self.by_key) >= limits.ROOMS:
-            raise Refusal(Code.BAD_ARGUMENT, f"There are {limits.ROOMS} rooms already; use one.")
+        self._has_space()
         hashed = await self.hashed(password, by) if password is not None else None
+        if by is not None and not by.sessions:
+            raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
+        self._has_space()
         number = len(self.by_key)
         while name is None:
             if self._is_free(f"room{number}"):
                 name = f"room{number}"
             number += 1
-        there = self.by_key.get(names.key(name))
+        key = names.key(name)
+        if key in self._making:
+            raise Refusal(Code.ROOM_EXISTS, f"{name} is being made; /join {name} takes you there.")
+        there = self.by_key.get(key)
         if there is not None and there.log.gone:
             raise Refusal(Code.ROOM_EXISTS, f"{name} is being removed; try again in a moment.")
         if there is None and not self._is_free(name):
@@ -125,16 +136,28 @@ class Rooms:
                 Code.ROOM_EXISTS, f"{name} looks like the name of another room; give another one."
             )
         owner = by.name if by is not None and by.registered else None
-        room = self._add(await self._store.create(name, hashed, self._now(), owner))
+        self._making[key] = looks(name)  # from here on it is taken, and counts
+        try:
+            row = await self._store.create(name, hashed, self._now(), owner)
+        finally:
+            del self._making[key]
+        room = self._add(row)
         if by is not None and by.guest:
             room.guests[by.guest] = What.OWNER, by.name
         maker = by.name if by is not None else "the operator"
         self._report("{user} made room {room}", user=maker, room=room.name)
         return room
 
+    def _has_space(self) -> None:
+        """Raise `Refusal` (bad-argument) where there are as many rooms as there may be."""
+        if len(self.by_key) + len(self._making) >= limits.ROOMS:
+            raise Refusal(Code.BAD_ARGUMENT, f"There are {limits.ROOMS} rooms already; use one.")
+
     def _is_free(self, name: str) -> bool:
-        """Return whether no room's name looks like that one."""
-        return self._looks.keys().isdisjoint(looks(name))
+        """Return whether no room's name looks like that one, nor that of one that is being made."""
+        mine = looks(name)
+        making = all(mine.isdisjoint(others) for others in self._making.values())
+        return making and self._looks.keys().isdisjoint(mine)
 
     def hashed(self, password: str, by: User | None) -> Awaitable[str]:
         """Return what is kept of a room's password."""
@@ -205,13 +228,26 @@ class Rooms:
                     Code.PASSWORD_NEEDED,
                     f"{room.name} has a password; /join {room.name} PASSWORD.",
                 )
-            whose = f"#{room.number}"
-            if not await self._attempts.fits(room.password, password, whose, session):
+            whose, asked = f"#{room.number}", room.password
+            if not await self._attempts.fits(asked, password, whose, session):
                 raise Refusal(
                     Code.WRONG_PASSWORD, f"That is not {room.name}'s password; try again."
                 )
+            self._still_fits(session, room, asked)
         self.place(session, room, after)
         return room
+
+    def _still_fits(self, session: Session, room: Room, asked: str) -> None:
+        """Raise `Refusal` if a session may not come into a room any more with the password that was
+        `asked` for: that takes a while, in which the room may change."""
+        session.needs_user()
+        if self.by_key.get(names.key(room.name)) is not room or room.log.gone:
+            raise _no_room(room.name)
+        self._rights.enter(session, room)
+        if room.password not in (None, asked) and not self._welcome(session, room):
+            raise Refusal(
+                Code.WRONG_PASSWORD, f"{room.name}'s password was changed just now; try again."
+            )
 
     def _welcome(self, session: Session, room: Room) -> bool:
         """Return whether a session needs no password in a room. A token for just that room needs
@@ -232,11 +268,7 @@ class Rooms:
                 cursor.close()
                 Cursor(room.log, session, after)
             return
-        if len(session.rooms) >= limits.ROOMS_JOINED:
-            raise Refusal(
-                Code.BAD_ARGUMENT,
-                f"You are in {limits.ROOMS_JOINED} rooms already; leave one first.",
-            )
+        self.may_join_another(session)
         if session.here is not None:
             self._leave(session, session.here)
         if not room.has(user):
@@ -246,6 +278,14 @@ class Rooms:
         session.rooms = (*session.rooms, room) if session.rooms else room.alone
         if not session.echo:
             session.here = room
+
+    def may_join_another(self, session: Session) -> None:
+        """Raise `Refusal` (bad-argument) for a session that is in as many rooms as it may be."""
+        if len(session.rooms) >= limits.ROOMS_JOINED:
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"You are in {limits.ROOMS_JOINED} rooms already; leave one first.",
+            )
 
     def tell(self, room: Room, event: Event, but: Session | None = None) -> None:
         """Show an event to those in a room, but for one, together with what else happens there in

@@ -1,11 +1,11 @@
 """What the database knows of rooms, beyond their logs: `chatservice.domain.ports.RoomStore`."""
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 from chatservice import names
 from chatservice.domain.ports import Deed, RoomRow
@@ -39,6 +39,18 @@ class RoomTable:
         self._new_log = new_log
         self._last_of = last_of
         self._removed = removed
+        self._locks: dict[int, DeferredLock] = {}
+
+    @asynccontextmanager
+    async def alone(self, room: int) -> AsyncIterator[None]:
+        """Let a room be changed by nobody else meanwhile."""
+        lock = self._locks.setdefault(room, DeferredLock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not (lock.locked or lock.waiting):
+                self._locks.pop(room, None)
 
     def rooms(self) -> Awaitable[Sequence[RoomRow]]:
         """Every room, by its number."""

@@ -86,6 +86,7 @@ class House:
         )
         self.chat = Chat(engine, lambda: 0.0, lambda _: None, lambda *_, **__: None)
         self.now(self.chat.rooms.open())
+        self.now(self.chat.accounts.open())
 
     def now(self, doing):
         """Return what comes of something at once, or raise it."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from chatservice import answers, limits, names
-from chatservice.domain.actions.kinds import Action, Args
+from chatservice.domain.actions.kinds import Action, Args, awaited
 from chatservice.domain.chat import Chat
 from chatservice.domain.moderation import no_entry
 from chatservice.domain.places import Session
@@ -11,7 +11,7 @@ from chatservice.domain.rights import Role
 from chatservice.domain.rules import Access, What
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar.commands import seconds
+from chatservice.grammar.commands import COMMANDS, Need, Request, seconds
 
 
 async def _kick(chat: Chat, session: Session, args: Args) -> answers.Done:
@@ -101,6 +101,7 @@ async def _access(chat: Chat, session: Session, args: Args) -> answers.Done:
         raise Refusal(Code.BAD_ARGUMENT, "A room is public, hidden or invited; say which.")
     access = Access(args["access"])
     hashed = await chat.rooms.hashed(password, session.user) if password is not None else None
+    chat.rights.need(session, room, Need.OWN)  # that took a while
     did = f"access {access}" + (" with a password" if hashed else "")
     await chat.moderation.set(session, room, did, access=access, password=hashed)
     return answers.Done()
@@ -117,6 +118,7 @@ async def _erase(chat: Chat, session: Session, args: Args) -> answers.Done:
     found = await chat.history(room, position - 1, position + 1, 1)
     if not found or found[0][0] != position:
         raise no_entry(position)
+    chat.rights.need(session, room, Need.READ)
     await chat.moderation.erase(session, room, position, found[0][1])
     return answers.Done(f"#{position} is erased.")
 
@@ -160,7 +162,21 @@ def _broadcast(chat: Chat, session: Session, args: Args) -> answers.Done:
     return answers.Done("1 connection was told." if told == 1 else f"{told} connections were told.")
 
 
-ORDERING: Mapping[str, Action] = {
+def _alone(name: str, action: Action) -> Action:
+    """Return a command's action that changes a room while nobody else does, and only if the one
+    whose turn it is then still may."""
+
+    async def change(chat: Chat, session: Session, args: Args) -> answers.Answer:
+        room = chat.rooms.of(session, args.get("room"))
+        async with chat.rooms.alone(room):
+            there = {**args, "room": room.name}  # where one is may be another room by now
+            chat.permit(session, Request(COMMANDS[name], there))
+            return await awaited(action(chat, session, there))
+
+    return change
+
+
+_CHANGES: Mapping[str, Action] = {
     "kick": _kick,
     "ban": _ban,
     "unban": _undoing(What.BANNED),
@@ -169,7 +185,6 @@ ORDERING: Mapping[str, Action] = {
     "freeze": _freeze,
     "unfreeze": _unfreeze,
     "slow": _slow,
-    "erase": _erase,
     "invite": _invite,
     "uninvite": _undoing(What.INVITED),
     "op": _promoting(What.MODERATOR),
@@ -177,6 +192,12 @@ ORDERING: Mapping[str, Action] = {
     "owner": _promoting(What.OWNER),
     "access": _access,
     "close": _close,
+}
+"""What changes a room."""
+
+ORDERING: Mapping[str, Action] = {
+    **{name: _alone(name, action) for name, action in _CHANGES.items()},
+    "erase": _erase,
     "rules": _rules,
     "record": _record,
     "broadcast": _broadcast,

@@ -33,6 +33,7 @@ async def _join(chat: Chat, session: Session, args: Args) -> answers.Joined:
 
 async def _create(chat: Chat, session: Session, args: Args) -> answers.Joined:
     user = session.needs_user()
+    chat.rooms.may_join_another(session)
     room = await chat.rooms.make(args.get("room"), args.get("password"), user)
     chat.rooms.place(session, room)
     return joined(room, session)
