@@ -3,7 +3,8 @@
 Every wish that is not granted raises a `Refusal`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from chatservice import limits, names
 from chatservice.domain.accounts import Accounts
@@ -23,6 +24,8 @@ from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown
 from chatservice.grammar.commands import Request
+
+T = TypeVar("T")
 
 
 class Chat:
@@ -146,6 +149,11 @@ class Chat:
         """Return entries with their positions, oldest first: the first `limit` behind `after`, or
         else the last `limit`, of those before `before` if that is given."""
         limit = min(limit, limits.HISTORY_ENTRIES)
+        return await _as_it_is(room.log, lambda: self._history(room, after, before, limit))
+
+    async def _history(
+        self, room: Room, after: int | None, before: int | None, limit: int
+    ) -> list[tuple[int, Entry]]:
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
         found: list[tuple[int, Entry]] = []
         if after is None:
@@ -170,7 +178,8 @@ class Chat:
         all these words (`Store.search`)."""
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
         limit = min(limit, limits.SEARCH_ENTRIES)
-        return await self._store.search(room.log.id, words, end, limit)
+        log = room.log
+        return await _as_it_is(log, lambda: self._store.search(log.id, words, end, limit))
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
         """Return blocks behind a position, for a reader who fell off what is in memory.
@@ -181,7 +190,9 @@ class Chat:
         number = 0
         while number != log.id:
             number = log.id
-            blocks = await self._store.read(number, after, limits.REPLAY_ENTRIES)
+            blocks = await _as_it_is(
+                log, lambda: self._store.read(log.id, after, limits.REPLAY_ENTRIES)
+            )
         return [block for block in blocks if block.last <= log.last]
 
     def ended(self, positions: Mapping[int, int]) -> None:
@@ -191,3 +202,13 @@ class Chat:
     def shown(self, cursor: Cursor) -> None:
         """Remember how far a log was shown that is `kept`."""
         self.recorder.shown(cursor.log, cursor.position)
+
+
+async def _as_it_is(log: Log, read: Callable[[], Awaitable[T]]) -> T:
+    """Return what is read of a log; it is read once more if something was erased meanwhile. So what
+    is erased is shown to nobody from the moment on in which that is acknowledged."""
+    while True:
+        replaced = log.replaced
+        found = await read()
+        if replaced == log.replaced:
+            return found

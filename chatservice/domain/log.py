@@ -175,12 +175,12 @@ class Log:
     readers are told it is called: a room's name, or `@` for an inbox. `kept` says whether it is to
     be remembered how far it was shown. `newest` is the newest block, if it is in memory, and
     `up_to_date` where a reader stands who lacks that one and no other. `gone` says that its room is
-    removed: nothing more can be said in it.
+    removed: nothing more can be said in it. `replaced` counts how often something was erased in it.
     """
 
     __slots__ = (
         *("__weakref__", "_news", "_shed", "_tail", "_tails", "cursors", "gone", "id", "kept"),
-        *("last", "memory_from", "name", "newest", "up_to_date"),
+        *("last", "memory_from", "name", "newest", "replaced", "up_to_date"),
     )
 
     def __init__(self, id_: int, name: str, last: int, tails: Tails) -> None:
@@ -190,6 +190,7 @@ class Log:
         self.memory_from = last
         self.kept = False
         self.gone = False
+        self.replaced = 0
         self.newest: Block | None = None
         self.up_to_date = last
         self.cursors: dict[Any, Cursor] = {}
@@ -221,6 +222,7 @@ class Log:
 
     def replace(self, block: Block) -> None:
         """Let a block, if it is in memory, be as it is stored now: some of what it said is gone."""
+        self.replaced += 1
         at = bisect_right(self._tail, block.first - 1, lo=self._shed, key=_last)
         if at < len(self._tail) and _first(self._tail[at]) == block.first:
             if self._tail[at] is self.newest:

@@ -188,6 +188,23 @@ def wal(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
+def emptied(db: sqlite3.Connection) -> bool:
+    """Empty the write-ahead log of a database. Return whether that could be done: where somebody
+    still reads what is in it, nobody waits for that, and it is to be tried again."""
+    (before,) = db.execute("PRAGMA busy_timeout").fetchone()
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError:  # its disk fails
+        return False
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {before}")
+
+
+AGAIN_SECONDS = 0.25
+"""How long to wait before `emptied` is tried again."""
+
+
 def sync(path: Path) -> None:
     """Wait until a file or a folder, with the names in it, is on the disk. Some file systems cannot
     be asked to do that for a folder; there is nothing to wait for then."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from twisted.logger import Logger
 
 from chatservice import limits
-from chatservice.storage import blocks
+from chatservice.storage import blocks, checks
 from chatservice.storage.checks import open_reader
 from chatservice.storage.searchindex import (
     FILES,
@@ -56,10 +56,17 @@ class Indexer:
         self._reached = 0
         self._some_ended = True  # there may have been some before this started
         self._again = False
-        self._merging = 0
+        self._begin()
         self._new = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="chat-indexer", daemon=True)
+
+    def _begin(self) -> None:
+        """Begin with an index as it is on the disk. What was taken out of it, and not merged to its
+        end then, is taken out once more."""
+        (self._taken_out,) = self._db.execute("SELECT id FROM forgotten").fetchone()
+        self._merging = 0
+        self._uncleaned = False
 
     def start(self) -> None:
         """Begin to follow the log."""
@@ -116,6 +123,7 @@ class Indexer:
         for suffix in FILES:
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         self._db = open_index(self._path, self._log)
+        self._begin()
         self._again = False
 
     def _catch_up(self) -> None:
@@ -163,30 +171,33 @@ class Indexer:
 
     def _erased(self) -> list[tuple[int, int, int]]:
         """Return the next entries whose text was erased: id, log and position."""
-        (id_,) = self._db.execute("SELECT id FROM forgotten").fetchone()
         sql = "SELECT id, log, position FROM erased WHERE id > ? ORDER BY id LIMIT ?"
-        return self._log.execute(sql, (id_, STEP_BLOCKS)).fetchall()
+        return self._log.execute(sql, (self._taken_out, STEP_BLOCKS)).fetchall()
 
     def _forget(self, erased: list[tuple[int, int, int]]) -> None:
         """Take entries out. What is left of their words goes as the index is merged."""
         if erased:
             rows = [(number(log, position),) for _, log, position in erased]
             self._db.executemany("DELETE FROM entry WHERE rowid = ?", rows)
-            self._db.execute("UPDATE forgotten SET id = ?", (erased[-1][0],))
+            self._taken_out = erased[-1][0]
             self._merging = -MERGE_PAGES  # negative, at first: all of it (FTS5, "merge")
 
     def _merge(self) -> bool:
         """Merge some of the index, if what was taken out is to be gone from it altogether."""
-        if not self._merging:
-            return False
-        before = self._db.total_changes
-        sql = "INSERT INTO entry (entry, rank) VALUES ('merge', ?)"
-        self._db.execute(sql, (self._merging,))
-        self._merging = MERGE_PAGES if self._db.total_changes - before >= 2 else 0
-        if not self._merging:
-            self._db.execute("PRAGMA secure_delete = OFF")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return bool(self._merging)
+        if self._merging:
+            before = self._db.total_changes
+            sql = "INSERT INTO entry (entry, rank) VALUES ('merge', ?)"
+            self._db.execute(sql, (self._merging,))
+            self._merging = MERGE_PAGES if self._db.total_changes - before >= 2 else 0
+            if not self._merging:
+                self._db.execute("UPDATE forgotten SET id = ?", (self._taken_out,))
+                self._db.execute("PRAGMA secure_delete = OFF")
+                self._uncleaned = True
+        elif self._uncleaned:  # the words are still in the write-ahead log
+            self._uncleaned = not checks.emptied(self._db)
+            if self._uncleaned:
+                self._stopped.wait(checks.AGAIN_SECONDS)
+        return bool(self._merging) or self._uncleaned
 
     def _readable(self, log: int, first: int, data: bytes) -> list[tuple[int, str]]:
         """Return the rows of a block; none of one that is damaged, which is for others to say."""

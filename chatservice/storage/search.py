@@ -3,6 +3,7 @@
 Both are asked the same question, so the answer is the same, however far the index is behind.
 """
 
+import json
 import re
 import sqlite3
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from chatservice import limits
 from chatservice.domain.ports import Found
-from chatservice.entries import Entry, Run
+from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
 from chatservice.storage.checks import open_reader
@@ -89,28 +90,39 @@ class Searcher:
     def _found(self, log: int, question: str, before: int, limit: int) -> Found:
         if limit <= 0 or before <= 0:
             return Found([], False)
-        among = (question, number(log, 0), number(log, before - 1), limit)
-        reached, asked = self._ask_index(among)
+        among = (question, number(log, 0), number(log, before - 1))
+        reached, asked = self._ask_index(log, among, limit)
         fresh, pending = self._not_indexed(log, reached, before)
-        rows = sorted({*self._ask_fresh(fresh, among), *asked})[-limit:]
+        rows = sorted({*self._ask_fresh(fresh, among, limit), *asked})[-limit:]
         positions = [row & ((1 << POSITIONS) - 1) for row in rows]
         return Found(list(self._entries(log, positions)), pending)
 
-    def _ask_index(self, among: tuple[str, int, int, int]) -> tuple[int, list[int]]:
+    def _ask_index(
+        self, log: int, among: tuple[str, int, int], limit: int
+    ) -> tuple[int, list[int]]:
         """Return the last block that is in the index, and rows that fit; as of an empty one, where
         it cannot be used."""
         try:
             with closing(open_reader(self._index)) as db:
                 db.set_progress_handler(self._late, _HANDLER_STEPS)
-                db.execute("BEGIN")  # both as of the same moment
+                db.execute("BEGIN")  # all of it as of the same moment
                 (reached,) = db.execute("SELECT block FROM reached").fetchone()
-                return reached, [row for (row,) in db.execute(ASK, among)]
+                (forgotten,) = db.execute("SELECT id FROM forgotten").fetchone()
+                asking = (*among, json.dumps(self._erased(log, forgotten)), limit)
+                return reached, [row for (row,) in db.execute(ASK, asking)]
         except sqlite3.DatabaseError as error:
             if is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
             if is_damage(error):
                 self._damaged()
             return 0, []
+
+    def _erased(self, log: int, forgotten: int) -> list[int]:
+        """Return the rows of what was erased in a log and may still be in the index. What is erased
+        is in the log no more when that is acknowledged; so it is found no more, by anybody."""
+        sql = "SELECT position FROM erased WHERE log = ? AND id > ?"
+        found = self._log.execute(sql, (log, forgotten))
+        return [number(log, position) for (position,) in found]
 
     def _not_indexed(
         self, log: int, reached: int, before: int
@@ -137,7 +149,7 @@ class Searcher:
         return rows, False
 
     def _ask_fresh(
-        self, rows: list[tuple[int, str]], among: tuple[str, int, int, int]
+        self, rows: list[tuple[int, str]], among: tuple[str, int, int], limit: int
     ) -> list[int]:
         if not rows:
             return []
@@ -145,7 +157,7 @@ class Searcher:
             db.set_progress_handler(self._late, _HANDLER_STEPS)
             db.execute(ENTRIES)
             add(db, rows)
-            return [row for (row,) in db.execute(ASK, among)]
+            return [row for (row,) in db.execute(ASK, (*among, "[]", limit))]
 
     def _entries(self, log: int, positions: list[int]) -> Iterator[tuple[int, Entry]]:
         """Read entries from the log. What is not there any more is left out."""
@@ -165,5 +177,5 @@ class Searcher:
                     raise TimeoutError
             for first, run in runs:
                 at = position - first
-                if 0 <= at < len(run.texts):
+                if 0 <= at < len(run.texts) and run.kind is not Kind.GONE:
                     yield position, Entry(run.kind, run.time, run.who, run.texts[at], run.file)

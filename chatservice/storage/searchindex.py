@@ -15,7 +15,7 @@ from pathlib import Path
 from chatservice.entries import Kind, Run
 from chatservice.storage import private
 
-VERSION = 2
+VERSION = 3
 _TOKENS = '"unicode61 remove_diacritics 2"'
 ENTRIES = f"CREATE VIRTUAL TABLE entry USING fts5(text, tokenize = {_TOKENS});"
 _TABLES = f"""
@@ -24,7 +24,7 @@ _TABLES = f"""
 -- log is known as one. One row.
 CREATE TABLE reached (block INTEGER, log INTEGER, first INTEGER, time INTEGER);
 INSERT INTO reached VALUES (0, 0, 0, 0);
--- How many of those whose text was erased (storage/schema.py) were taken out. One row.
+-- The last of what was erased (storage/schema.py) of which nothing is left here. One row.
 CREATE TABLE forgotten (id INTEGER);
 INSERT INTO forgotten VALUES (0);
 -- Up to where entries of a log were taken out again.
@@ -33,6 +33,7 @@ PRAGMA user_version = {VERSION};
 """
 ASK = (
     "SELECT rowid FROM entry WHERE entry MATCH ? AND rowid BETWEEN ? AND ?"
+    " AND rowid NOT IN (SELECT value FROM json_each(?))"
     " ORDER BY rowid DESC LIMIT ?"
 )
 _ADD = "INSERT INTO entry (rowid, text) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
@@ -87,6 +88,9 @@ def open_index(path: Path, log: sqlite3.Connection) -> sqlite3.Connection:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     db = _connect(path)
     db.executescript(f"BEGIN; {_TABLES} COMMIT;")
+    # What was erased before this moment never comes in.
+    (erased,) = log.execute("SELECT coalesce(max(id), 0) FROM erased").fetchone()
+    db.execute("UPDATE forgotten SET id = ?", (erased,))
     return db
 
 
@@ -112,6 +116,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _fits(db: sqlite3.Connection, log: sqlite3.Connection) -> bool:
     if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
         return False
+    db.execute("SELECT id FROM forgotten").fetchone()
     block, of, *rest = db.execute("SELECT block, log, first, time FROM reached").fetchone()
     there = log.execute("SELECT first, time, log FROM block WHERE id = ?", (block,)).fetchone()
     was_a_guests = of < 0  # it went with the guest, or got another number when they registered

@@ -16,7 +16,7 @@ from chatservice.domain.log import Block
 from chatservice.domain.ports import Draft, Found
 from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
-from chatservice.storage import blocks
+from chatservice.storage import blocks, checks
 from chatservice.storage.accounts import AccountTable
 from chatservice.storage.filetable import FileTable
 from chatservice.storage.indexing import Indexer
@@ -48,6 +48,8 @@ class SqliteStore:
     log = Logger()
 
     def __init__(self, reactor: Any, path: Path) -> None:
+        self._reactor = reactor
+        self._unclean = self._cleaning = self._closed = False
         self._db = open_database(path)
         self._last = _last_positions(self._db)
         self._unnoted: set[int] = set()
@@ -83,6 +85,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Do what is still to be done, and close the database."""
+        self._closed = True
         self._indexer.stop()
         for thread in (self._searching, self._reading):
             thread.stop(drop=True)  # nobody waits for an answer any more
@@ -125,7 +128,8 @@ class SqliteStore:
 
     def erase(self, log: int, position: int) -> "Awaitable[Block | None]":
         """Take what an entry says out of storage. Answer with its block, as it is now."""
-        return self._change(self._erase, log, position)
+        erasing = self._change(self._erase, log, position)
+        return erasing.addCallback(self._then_clean)
 
     def entries(self) -> "Deferred[int]":
         """How many entries are kept, of all logs but guests' inboxes."""
@@ -146,6 +150,23 @@ class SqliteStore:
     def forget(self, log: int) -> Awaitable[None]:
         """Drop the inbox of a guest who left; what cannot be dropped now is at the next start."""
         return self._change(self._forget, log).addErrback(lambda failure: None)
+
+    def _then_clean(self, block: Block | None) -> Block | None:
+        """See that what was erased does not stay in the write-ahead log, if somebody reads that."""
+        if self._unclean and not self._cleaning:
+            self._cleaning = True
+            self._clean()
+        return block
+
+    def _clean(self) -> None:
+        cleaning = self._thread.do(self._empty_wal)
+        cleaning.addCallbacks(self._cleaned, lambda failure: self._cleaned(True))
+
+    def _cleaned(self, done: bool) -> None:
+        if done or self._closed:  # who closes the database empties it, too
+            self._cleaning = False
+        else:
+            self._reactor.callLater(checks.AGAIN_SECONDS, self._clean)
 
     def _room_removed(self, room: int) -> None:
         self.accounts.room_removed(room)
@@ -365,10 +386,12 @@ class SqliteStore:
                 self._db.execute(sql, (log, position))
         finally:
             self._db.execute("PRAGMA secure_delete = OFF")
-        with suppress(sqlite3.Error):  # so that it is not in the write-ahead log either
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._unclean = not self._empty_wal()  # where it was said, it was in the log first
         self._indexer.nudge()
         return Block(runs)
+
+    def _empty_wal(self) -> bool:
+        return checks.emptied(self._db)
 
     def _used(self) -> int:
         pages, free, size = (

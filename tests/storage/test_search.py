@@ -259,7 +259,8 @@ def damage(path):
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         sql = (
-            "SELECT rootpage FROM sqlite_master WHERE name IN ('reached', 'ended', 'entry_config')"
+            "SELECT rootpage FROM sqlite_master"
+            " WHERE name IN ('reached', 'forgotten', 'ended', 'entry_config')"
         )
         spared = {0, *(page - 1 for (page,) in db.execute(sql))}
         (size,) = db.execute("PRAGMA page_size").fetchone()
