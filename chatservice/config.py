@@ -20,7 +20,12 @@ Value = int | float | tuple[str, ...]
 NAMES = tuple(name for name in vars(limits) if name.isupper())
 """Every limit there is."""
 
-AT_START = frozenset({"ACCEPTING", "HASHES", "KEEP_SECONDS"})
+AT_START = frozenset(
+    {
+        *("ACCEPTING", "HASHES", "KEEP_SECONDS", "KEEPALIVE_IDLE_SECONDS"),
+        *("KEEPALIVE_INTERVAL_SECONDS", "KEEPALIVE_PROBES", "UNANSWERED_SECONDS"),
+    }
+)
 """Of these, what is only looked at when the server starts."""
 
 OPTIONS = {"FREE_BYTES": "free", "PARTIAL_SECONDS": "partial", "UPLOADS": "uploads"}
@@ -41,6 +46,11 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "FAILURES_FREE_AN_ADDRESS": (0, MOST),
     "FAILURES_LONGEST": (0, 3600),
     "GREETING_SECONDS": (0.05, 60),
+    "KEEPALIVE_IDLE_SECONDS": (1, 32_767),
+    "KEEPALIVE_INTERVAL_SECONDS": (1, 32_767),
+    "KEEPALIVE_PROBES": (1, 127),
+    "UNANSWERED_SECONDS": (1, 86_400),
+    "UNREAD_SECONDS": (1, 86_400),
     "NEWS_SECONDS": (0, 60),
     "TURN_SECONDS": (0, 1),
 }

@@ -107,6 +107,25 @@ READ_BYTES = 1 << 13
 that Twisted reads, who pours lines is no faster either, and a turn of the reactor takes as much
 longer."""
 
+UNSENT_BYTES = 1 << 19
+"""What may wait to be sent on one connection before nothing more is read from it: more than a piece
+for a reader and an answer, or two pieces of a file. Whoever asks and does not read costs that."""
+
+KEEPALIVE_IDLE_SECONDS = 60
+KEEPALIVE_INTERVAL_SECONDS = 15
+KEEPALIVE_PROBES = 4
+"""Of an idle connection, it is found within two minutes that its other side is gone, and the name
+is free again; a minute is below what routers remember a silent connection for (RFC 5382, REQ-5: two
+hours, but many take five minutes)."""
+
+UNANSWERED_SECONDS = 120
+"""How long the system goes on sending what is not answered at all: as long as for an idle
+connection. Linux's own default is a quarter of an hour (tcp(7), tcp_retries2)."""
+
+UNREAD_SECONDS = 900
+"""How long a reader may take nothing whose transport is full: to the system they look like one who
+is gone. What they have not read is in the log, for when they come back."""
+
 FAR_BEHIND = 5000
 """Entries behind the present from which on a person is offered to skip them: more than one would
 read."""

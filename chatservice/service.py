@@ -83,7 +83,7 @@ class ChatService(Service):
             try:
                 found: list[Any] = []
                 serverFromString(self._reactor, endpoint).listen(entrance).addBoth(found.append)
-                self._listening.append(direct.accept_few(_had(found)))
+                self._listening.append(direct.prepare(_had(found)))
             except Exception as error:  # whatever a kind of endpoint may raise
                 self._give_up(
                     f"cannot listen on {config.cut(endpoint)} ({config.cut(_reason(error))}); "
@@ -149,7 +149,8 @@ class ChatService(Service):
             with suppress(FileNotFoundError):  # left by one that was killed: the lock is ours
                 os.unlink(where)
             operators = self.factory.operators()
-            self._door = self._reactor.listenUNIX(where, operators, mode=0o600)
+            door_ = self._reactor.listenUNIX(where, operators, mode=0o600)
+            self._door = direct.prepare(door_)
         except (OSError, CannotListenError) as error:
             self.log.error("no door for chatctl in {data} ({why})", data=data, why=_reason(error))
         finally:

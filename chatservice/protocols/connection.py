@@ -172,7 +172,7 @@ class ChatProtocol(FileStream):
         if self._speaker is None:
             if not line.strip():
                 self.paced(UNUSED)
-                if self.greeted:
+                if self.greeted and not self.more_came:
                     self.transport.write(self.factory.nameless)
                 return
             try:
@@ -214,6 +214,8 @@ class ChatProtocol(FileStream):
 
     def writeConnectionLost(self) -> None:
         """All that we had to say has gone, and `dismiss` has closed our half."""
+        if self._lingering is not None and self._lingering.active():
+            self._lingering.cancel()
         self._lingering = self.factory.reactor.callLater(
             LINGER_SECONDS, self.transport.abortConnection
         )
@@ -239,11 +241,12 @@ class ChatProtocol(FileStream):
         self._quiet = self.factory.reactor.callLater(QUIET_SECONDS, self._if_quiet, call)
 
     def _if_quiet(self, call: Callable[[], None]) -> None:
-        if self._holds:  # it is we who do not read
+        if any(why != "cork" for why in self._holds):  # it is we who do not read
             self.when_quiet(call)
         else:
             self._quiet = None
             call()
+            self.release("cork")
 
     def named(self) -> None:
         """It is known who is there."""
@@ -340,6 +343,10 @@ class ChatProtocol(FileStream):
         self._finishing = True
         half = not ISSLTransport.providedBy(self.transport)  # TLS ends as a whole (RFC 8446, 6.1)
         if half and not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
+            # Who does not read would else never see that half closed, and stay for ever.
+            self._lingering = self.factory.reactor.callLater(
+                limits.TLS_CLOSING_SECONDS, self.transport.abortConnection
+            )
             self.transport.loseWriteConnection()
             self._holds = ()
             self._read_on()

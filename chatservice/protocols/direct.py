@@ -6,6 +6,8 @@ stop saying so: beside the send itself that costs as much as the send. A socket 
 takes them now (docs/performance.md).
 """
 
+import socket
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.tcp import Connection, Port
@@ -50,11 +52,49 @@ def settle(transport: Any) -> None:
         transport.logstr = transport.repstr = _NAME  # type: ignore[attr-defined]
 
 
-def accept_few(port: Any) -> Any:
-    """Let a port take at most `limits.ACCEPTS` connections in a turn of the reactor; return it.
+class _Bounded(Connection):
+    """A transport that reads nothing while `limits.UNSENT_BYTES` wait to be sent on it.
+
+    Answers, news and talk have bounds of their own, below that one. This one holds for whatever
+    else is written because of what was read: for telnet's and TLS's own answers, too.
+    """
+
+    _unread = False
+
+    def doRead(self) -> Any:
+        """Read, unless too much waits to be sent."""
+        if unsent(self) <= limits.UNSENT_BYTES:
+            return super().doRead()
+        self._unread = True
+        self.stopReading()
+        return None
+
+    def doWrite(self) -> Any:
+        """Send some of what waits. When little is left, go on reading."""
+        result = super().doWrite()
+        if self._unread and unsent(self) <= limits.UNSENT_BYTES // 2:
+            self._unread = False
+            self.resumeProducing()
+        return result
+
+    def pauseProducing(self) -> None:
+        """Read nothing, for another reason."""
+        self._unread = False
+        self.stopReading()
+
+
+def unsent(transport: Any) -> int:
+    """Return how many bytes wait in a plain socket's transport to be sent."""
+    return int(transport._tempDataLen + len(transport.dataBuffer) - transport.offset)
+
+
+def prepare(port: Any) -> Any:
+    """Let a port make transports that are `_Bounded`, and find out when the other side is gone.
+    Let it take at most `limits.ACCEPTS` connections in a turn of the reactor. Return it.
 
     Twisted's takes more in each turn while they keep coming, up to all that wait, and everybody who
-    is here already waits meanwhile.
+    is here already waits meanwhile. Options are set on the listening socket: connections inherit
+    them, which costs nothing for each.
     """
     if isinstance(port, Port):
 
@@ -63,7 +103,37 @@ def accept_few(port: Any) -> Any:
             Port.doRead(port)
 
         port.doRead = read  # type: ignore[method-assign]
+        bounded: Any = type("Server", (_Bounded, port.transport), {})
+        port.transport = bounded
+        if port.socket.family in (socket.AF_INET, socket.AF_INET6):
+            port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in (
+                ("TCP_KEEPIDLE", limits.KEEPALIVE_IDLE_SECONDS),
+                ("TCP_KEEPINTVL", limits.KEEPALIVE_INTERVAL_SECONDS),
+                ("TCP_KEEPCNT", limits.KEEPALIVE_PROBES),
+                ("TCP_USER_TIMEOUT", 1000 * limits.UNANSWERED_SECONDS),
+            ):
+                _set(port.socket, option, value)
     return port
+
+
+def wait_for_reader(transport: Any, yes: bool) -> None:
+    """Let the system wait longer for the other side of a transport, which is full, or no longer.
+
+    `TCP_USER_TIMEOUT` counts for a reader who has stopped as for one who is gone (tcp(7)).
+    """
+    plain = getattr(transport, "transport", transport)  # below TLS
+    sock = getattr(plain, "socket", None)
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        seconds = limits.UNREAD_SECONDS if yes else limits.UNANSWERED_SECONDS
+        _set(sock, "TCP_USER_TIMEOUT", 1000 * seconds)
+
+
+def _set(sock: socket.socket, option: str, value: int) -> None:
+    """Set an option of TCP, where the system has it."""
+    if hasattr(socket, option):
+        with suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 _NAME = "chat connection"

@@ -94,6 +94,12 @@ class HeldLines(LineStream):
         if full and "full" not in self._holds:
             self.hold("full")
 
+    def gathered(self, size: int) -> None:
+        """So many bytes are kept back for the other side. Beyond a bound, it is read no further
+        until they go."""
+        if size > limits.WRITE_BYTES and "cork" not in self._holds:
+            self.hold("cork")
+
     def storing(self, count: int = 1) -> None:
         """So many entries said here are on their way to the disk. Beyond a bound, no more is read
         until some of them are there."""

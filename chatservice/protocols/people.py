@@ -52,9 +52,9 @@ class Person:
         self._feed.start()
         self._astray: Refusal | None = None
         self._asking: Asking | None = None
-        self._corked: list[bytes] | None = None
+        self._corked: bytearray | None = None
         if not connection.greeted:
-            self._corked = []
+            self._corked = bytearray()
             self._feed.cork()
             connection.when_quiet(self._uncork)
 
@@ -290,7 +290,8 @@ class Person:
 
     def _write(self, data: bytes) -> None:
         if self._corked is not None:
-            self._corked.append(data)
+            self._corked += data
+            self._connection.gathered(len(self._corked))
         else:
             write(self._connection.transport, data)
             self._connection.written(self._feed.full)
@@ -301,7 +302,7 @@ class Person:
         would be told so by its system with a reset, and what is on its way would be lost."""
         corked, self._corked = self._corked, None
         if corked is not None:
-            self._write(b"".join(corked))
+            self._write(bytes(corked))
             self._feed.uncork()
 
     # -- commands of this dialect ----------------------------------------------------------------

@@ -1,0 +1,123 @@
+"""Clients whose network goes: the server finds out in time, and their name is free again."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from chatservice import limits
+from tests.running import Server
+from tests.securing import Secured
+
+
+class Telling(Server):
+    """A server that logs what the sockets are set to on which somebody says who they are."""
+
+    before = (
+        "import json, socket, sys\n"
+        "from chatservice.protocols.connection import ChatProtocol\n"
+        "named = ChatProtocol.named\n"
+        "def tell(self):\n"
+        "    named(self)\n"
+        "    it = getattr(self.transport, 'transport', self.transport).socket\n"
+        "    ask = lambda name: it.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))\n"
+        "    names = ('TCP_KEEPIDLE', 'TCP_KEEPINTVL', 'TCP_KEEPCNT', 'TCP_USER_TIMEOUT')\n"
+        "    found = {name: ask(name) for name in names}\n"
+        "    found['SO_KEEPALIVE'] = it.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)\n"
+        "    print('sockets are', json.dumps(found), flush=True)\n"
+        "ChatProtocol.named = tell\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other options")
+@pytest.mark.parametrize("kind", ["plain", "tls"])
+def test_the_system_looks_whether_the_other_side_is_there(tmp_path, connect, kind):
+    """Every two minutes, on each connection, whatever is spoken on it."""
+    server = Telling(tmp_path, "--tls", "auto")
+    try:
+        if kind == "plain":
+            connect(server, "alice")
+        else:
+            Secured(server.port).send("alice")
+        found = json.loads(server.log.expect(r"sockets are (.*)")[1])
+    finally:
+        server.kill()
+    probing = found["TCP_KEEPIDLE"] + found["TCP_KEEPINTVL"] * found["TCP_KEEPCNT"]
+    assert found["SO_KEEPALIVE"] == 1
+    assert probing <= 120
+    assert found["TCP_USER_TIMEOUT"] == 1000 * limits.UNANSWERED_SECONDS
+
+
+def _ip(*args: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["ip", *args], capture_output=True, check=False)
+
+
+@pytest.fixture
+def far():
+    """Return the name of a network of its own, from which 10.231.77.1 is this machine."""
+    name = "chatfar"
+    if shutil.which("ip") is None or _ip("netns", "add", name).returncode:
+        pytest.skip("networks cannot be made here")
+    made = [
+        _ip("link", "add", "chatnear", "type", "veth", "peer", "name", "eth0", "netns", name),
+        _ip("addr", "add", "10.231.77.1/30", "dev", "chatnear"),
+        _ip("link", "set", "chatnear", "up"),
+        _ip("-n", name, "addr", "add", "10.231.77.2/30", "dev", "eth0"),
+        _ip("-n", name, "link", "set", "eth0", "up"),
+    ]
+    try:
+        if any(each.returncode for each in made):
+            pytest.skip("networks cannot be made here")
+        yield name
+    finally:
+        _ip("link", "del", "chatnear")
+        _ip("netns", "del", name)
+
+
+class Open(Server):
+    """A server that listens on all addresses."""
+
+    def __init__(self, *args, **limits: float) -> None:
+        super().__init__(*args, "--listen", "tcp:0:interface=10.231.77.1", **limits)
+
+
+FAR = """
+import socket, sys
+it = socket.create_connection(("10.231.77.1", int(sys.argv[1])))
+it.sendall(b"alice\\n")
+print("in", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("talk", [False, True], ids=["idle", "spoken to"])
+def test_the_name_of_who_is_cut_off_is_free_again(far, tmp_path, connect, talk):
+    """Nobody says that they left; it is found by nothing coming back, with talk on its way to them
+    and without."""
+    bounds = {
+        "KEEPALIVE_IDLE_SECONDS": 1,
+        "KEEPALIVE_INTERVAL_SECONDS": 1,
+        "KEEPALIVE_PROBES": 2,
+        "UNANSWERED_SECONDS": 3,
+    }
+    server = Open(tmp_path, **bounds)
+    port = server.log.expect(r"listening on 10\.231\.77\.1:(\d+)")[1]
+    command = ["ip", "netns", "exec", far, sys.executable, "-c", FAR, port]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as alice:
+        try:
+            assert alice.stdout.readline() == b"in\n"
+            server.log.expect("alice came into lobby")
+            bob = connect(server, "bob")
+            _ip("-n", far, "link", "set", "eth0", "down")
+            if talk:
+                bob.send("are you there?")
+            bob.expect("* alice left")
+            carol = connect(server)
+            carol.expect("* Welcome")
+            carol.send("alice")
+            carol.expect("* You are alice.")
+        finally:
+            alice.kill()
+            server.kill()
