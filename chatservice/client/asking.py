@@ -2,6 +2,7 @@
 
 from chatservice import names
 from chatservice.client import sending
+from chatservice.client.answering import given_up
 from chatservice.client.connection import Lost, NotAChat, Strange
 from chatservice.client.options import Options, port
 from chatservice.client.person import Person
@@ -52,6 +53,15 @@ async def enter(
     """Say who one is until the server agrees; first with the password that was `given`, if one was.
     Raises `Refusal` for the name and the password that a script gave, and `Lost` where the server
     cannot be reached."""
+    try:
+        await _enter(person, screen, wanted, scripted, given)
+    finally:
+        screen.unask()
+
+
+async def _enter(
+    person: Person, screen: Screen, wanted: str, scripted: bool, given: str | None
+) -> None:
     password, broke = given, False
     while True:
         try:
@@ -70,24 +80,29 @@ async def enter(
             if refusal.code is Code.TLS_NEEDED or (scripted and was_given):
                 raise
             asked = password
-            password = await _password(person, screen, wanted, refusal)
+            password = await _password(person, screen, wanted, refusal, asked is not None)
             if password is None:
                 if scripted:
                     raise
                 if asked is None or refusal.code is not Code.PASSWORD_NEEDED:
                     person.refused(refusal)
+                screen.unask()
                 wanted = await name(screen, None, scripted)
 
 
-async def _password(person: Person, screen: Screen, wanted: str, refusal: Refusal) -> str | None:
-    """Return a password to try, if that is what is missing, and somebody knows it."""
+async def _password(
+    person: Person, screen: Screen, wanted: str, refusal: Refusal, tried: bool
+) -> str | None:
+    """Return a password to try, if that is what is missing, and somebody knows it. `tried` says
+    that one was tried before."""
     if refusal.code is Code.PASSWORD_NEEDED:
         person.tell(f"{wanted} is a registered name; Enter alone takes another one.")
-    elif refusal.code is Code.WRONG_PASSWORD:
+    elif refusal.code is Code.WRONG_PASSWORD or (tried and refusal.code is Code.SLOW_DOWN):
         person.refused(refusal)
     else:
         return None
-    return await screen.line(PASSWORD, hidden=True) or None
+    answer = await screen.line(PASSWORD, hidden=True, hold=True)
+    return None if given_up(answer) else answer
 
 
 async def room(person: Person, screen: Screen) -> None:

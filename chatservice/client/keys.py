@@ -14,7 +14,8 @@ HELP = (
     "Ctrl+N and Ctrl+P go to the next room and the one before; Alt+1 to Alt+9 to the first nine",
     "Alt+A goes to the next room with something unread",
     "Ctrl+A, Ctrl+E, Ctrl+W, Ctrl+U, Ctrl+K, Ctrl+Y edit the line as in a shell",
-    "Ctrl+L clears the screen; Ctrl+C leaves at once, Ctrl+D on an empty line too",
+    "Ctrl+L clears the screen; Ctrl+C gives a question for a password up, else it leaves at once",
+    "Ctrl+D on an empty line leaves at once, too",
 )
 """What `/help keys` shows."""
 

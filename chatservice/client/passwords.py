@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from chatservice.client.answering import given_up
 from chatservice.client.plain import Plain
 from chatservice.client.screen import InputEnded
 from chatservice.errors import Code, Refusal
@@ -46,7 +47,8 @@ async def asked(reactor: Any, prompt: str) -> str | None:
     screen = Plain(reactor, terminal, terminal)
     screen.start(lambda: None)
     try:
-        return await screen.line(prompt, hidden=True) or None
+        answer = await screen.line(prompt, hidden=True)
+        return None if given_up(answer) else answer
     except InputEnded:
         return None
     finally:

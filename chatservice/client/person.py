@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from chatservice import answers, names
 from chatservice.client import sending
+from chatservice.client.answering import Answering
 from chatservice.client.around import Around
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
@@ -29,7 +30,6 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import COMMANDS, Request
-from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question, of_room, questions
 
 _TO_THE_ROOM = frozenset({"say", "me", "topic", "remove"})
 
@@ -143,9 +143,7 @@ class Person:
             if file is not None:
                 self._send(file)
                 return "put"
-            request = typed.parse(line, asks=self._screen.interactive)
-            if request is not None:
-                request = await self._complete(request, tuple(questions(request, False)))
+            request = typed.parse(line, asks=self._screen.asks)
         except Refusal as refusal:
             self.refused(refusal)
             return None
@@ -153,29 +151,23 @@ class Person:
             return None
         return request.command.name
 
-    async def _complete(self, request: Request, asked: tuple[Question, ...]) -> Request | None:
-        """Ask for the passwords that a request lacks. Return it with them; None if it is given up.
-        Raises `Refusal`."""
-        args = dict(request.args)
-        for question in asked:
-            answer = await self._screen.line(f"{question.text} ", question.hidden)
-            if not answer:
-                return None
-            if question.twice and answer != await self._screen.line(f"{ONCE_MORE} ", True):
-                raise DIFFER
-            args[question.arg] = answer
-        return Request(request.command, args)
-
     async def do(self, request: Request) -> bool:
-        """Do what a request asks for. Return whether it was done; a refusal is shown."""
+        """Do what a request asks for, and ask for what it lacks, or had wrong. Return whether it
+        was done; a refusal is shown."""
+        answering = Answering(self._screen, self.refused)
         try:
-            await self._do(request)
-        except Refusal as refusal:
-            self.refused(refusal)
-            return False
+            lacking: Request | None = await answering.complete(request)
+            while lacking is not None:
+                try:
+                    await self._do(lacking)
+                    return True
+                except Refusal as refusal:
+                    lacking = await answering.again(lacking, refusal)
         except Lost:  # one is leaving, and nothing is answered any more
-            return False
-        return True
+            pass
+        finally:
+            answering.done()
+        return False
 
     async def _do(self, request: Request) -> None:
         name = request.command.name
@@ -248,15 +240,9 @@ class Person:
         try:
             come = rooms.join if self._staying else rooms.move
             joined = await come(command, room, password)
-        except Refusal as refusal:
+        except Refusal:
             self._astray = self._scripted
-            again = None
-            if refusal.code is Code.PASSWORD_NEEDED and self._screen.interactive:
-                again = await self._complete(request, (of_room(request.args["room"]),))
-            if again is None:
-                raise
-            await self._move(again)
-            return
+            raise
         self._astray = False
         self._stand()
         self.answered(joined)
@@ -313,9 +299,6 @@ class Person:
     async def _become(self, request: Request) -> None:
         self.answered(await self.session.become(**request.args))
 
-    async def _sign_up(self, request: Request) -> None:
-        self.answered(await self.session.sign_up(**request.args))
-
     async def _register(self, request: Request) -> None:
         self.answered(await self.session.register(**request.args))
 
@@ -347,7 +330,6 @@ _OWN: dict[str, Callable[[Person, Request], Awaitable[None]]] = {
     "link": Person._link,
     "nick": Person._become,
     "login": Person._become,
-    "signup": Person._sign_up,
     "register": Person._register,
     "password": Person._password,
     "away": Person._away,

@@ -4,6 +4,7 @@ import os
 import select
 import termios
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -44,6 +45,9 @@ class Plain:
         self._skipping = False
         self._over = False
         self._interrupted: Callable[[], None] = lambda: None
+        self._with_echo: list[Any] | None = None
+        self._held = False
+        self.asks = os.isatty(stdin)
 
     def start(self, interrupted: Callable[[], None]) -> None:
         """Begin to read."""
@@ -116,16 +120,19 @@ class Plain:
         self._over = True
         self._lines.put(None)
 
-    async def line(self, prompt: str = "", hidden: bool = False) -> str:
+    async def line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
         """Return the next line. The prompt gets a line of its own."""
         while True:
             if prompt:
                 self._write(f"{prompt}\n".encode())
-            with_echo = _hide(self._stdin) if hidden else None
+            if hidden and self._with_echo is None:
+                self._with_echo = _hide(self._stdin)
+            self._held = hold
             try:
                 line = await self._lines.get()
             finally:
-                _unhide(self._stdin, with_echo)
+                if not hold:
+                    self._show_typing()
             if not (self._over or self._lines.pending):
                 self._input.startReading()
             if line is None:
@@ -136,8 +143,23 @@ class Plain:
             except Refusal as refusal:
                 self.show(shown.refusal(refusal))
 
+    def unask(self) -> None:
+        """Show again what is typed. At a terminal, drop what was typed meanwhile."""
+        if self._held and self.asks:
+            self._lines.pending[:] = [line for line in self._lines.pending if line is None]
+            self._buffer = b""
+            with suppress(termios.error):
+                termios.tcflush(self._stdin, termios.TCIFLUSH)
+        self._held = False
+        self._show_typing()
+
+    def _show_typing(self) -> None:
+        before, self._with_echo = self._with_echo, None
+        _unhide(self._stdin, before)
+
     async def close(self) -> None:
         """Read no more."""
+        self._show_typing()
         self._input.stopReading()
 
 

@@ -25,10 +25,11 @@ class Standing(NamedTuple):
 
 
 class Screen(Protocol):
-    """A front end. `interactive` says that a person sits at it, who sees how transfers stand;
-    `keys` are lines that tell what keys do there."""
+    """A front end. `interactive` says that a person sits at it, who sees how transfers stand, and
+    `asks` that somebody there can be asked; `keys` are lines that tell what keys do there."""
 
     interactive: bool
+    asks: bool
     keys: tuple[str, ...]
 
     def start(self, interrupted: Callable[[], None]) -> None:
@@ -46,9 +47,14 @@ class Screen(Protocol):
     def answer(self, it: answers.Answer) -> None:
         """Show an answer to what one asked for."""
 
-    async def line(self, prompt: str = "", hidden: bool = False) -> str:
-        """Return the next line; a `hidden` one is not seen while it is typed. What is no text is
-        refused there and then. Raises `InputEnded`."""
+    async def line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
+        """Return the next line; a `hidden` one is not seen while it is typed. With `hold`, the
+        question stays until the next one, or `unask`. What is no text is refused there and then.
+        Raises `InputEnded`."""
+
+    def unask(self) -> None:
+        """A question that was held is dealt with. What was typed behind its answer is dropped: it
+        may be the same password once more, which is no talk."""
 
     def status(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Show how the transfers stand at `now` (seconds), and how many more wait their turn."""

@@ -203,6 +203,7 @@ class Script:
             password = passwords.given(options.password_file)
         except Unreadable as refusal:
             raise Ended(Status.NO_INPUT, refusal.sentence) from None
+        asked = False
         while True:
             try:
                 return await connect(
@@ -215,9 +216,11 @@ class Script:
                     reactor=self._reactor,
                 )
             except Refusal as refusal:
-                if refusal.code is not Code.PASSWORD_NEEDED or password is not None:
+                if asked and refusal.code in (Code.WRONG_PASSWORD, Code.SLOW_DOWN):
+                    self._tell(refusal.sentence)
+                elif refusal.code is not Code.PASSWORD_NEEDED or password is not None:
                     raise
-                password = await self._ask(f"Password of {name}: ")
+                password, asked = await self._ask(f"Password of {name}: "), True
                 if password is None:
                     raise
 

@@ -206,13 +206,6 @@ class Session:
         self._became(name, welcome, password)
         return welcome  # type: ignore[no-any-return]
 
-    async def sign_up(self, name: str, password: str, code: str | None = None) -> answers.Welcome:
-        """Register another name, and take it; with a code where one is needed."""
-        await self.acknowledged()
-        welcome: answers.Welcome = await self.ask("signup", name=name, password=password, code=code)
-        self._became(name, welcome, password)
-        return welcome
-
     async def register(self, password: str, code: str | None = None) -> answers.Answer:
         """Keep one's name, with a password, and a code where one is needed."""
         done: answers.Answer = await self.ask("register", password=password, code=code)

@@ -38,6 +38,7 @@ class Terminal:
     """
 
     interactive = True
+    asks = True
     keys: tuple[str, ...] = keys.HELP
 
     def __init__(self, bell: bool = False) -> None:
@@ -46,6 +47,7 @@ class Terminal:
         output = Output.here()
         self._columns = lambda: output.get_size().columns
         self._bell = bell
+        self._held = False
         self._late = False
         self._around: Around | None = None
         self._look = Look(
@@ -158,10 +160,10 @@ class Terminal:
 
     # -- what is typed ---------------------------------------------------------------------------
 
-    async def line(self, prompt: str = "", hidden: bool = False) -> str:
+    async def line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
         """Return the next line."""
         while True:
-            line = await (self._ask(prompt, hidden) if prompt else self._lines.get())
+            line = await (self._ask(prompt, hidden, hold) if prompt else self._lines.get())
             if line is None:
                 raise InputEnded
             if prompt:
@@ -173,11 +175,20 @@ class Terminal:
             except Refusal as refusal:
                 self.show(shown.refusal(refusal))
 
-    async def _ask(self, prompt: str, hidden: bool) -> str | None:
+    async def _ask(self, prompt: str, hidden: bool, hold: bool) -> str | None:
         self._region.ask(prompt, hidden)
+        self._held = hold
         try:
             return await self._answers.get()
         finally:
+            if not hold:
+                self._region.unask()
+
+    def unask(self) -> None:
+        """Show the line of input again, and drop answers to a question that is dealt with."""
+        if self._held:
+            self._held = False
+            self._answers.pending[:] = [line for line in self._answers.pending if line is None]
             self._region.unask()
 
     def _accept(self, line: str) -> None:
@@ -192,8 +203,11 @@ class Terminal:
         return self._paste is not None
 
     def interrupted(self) -> None:
-        """One wants to leave at once."""
-        self._interrupted()
+        """One wants to give up the question that is held, or else to leave at once."""
+        if self._held and not self._answers.pending:
+            self._answers.put("")
+        else:
+            self._interrupted()
 
     def ended(self) -> None:
         """No further line will come."""

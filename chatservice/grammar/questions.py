@@ -41,7 +41,7 @@ def questions(request: Request, by_invitation: bool) -> Iterator[Question]:
             text = _TEXTS[command.name, arg.name].format_map(request.args)
             yield Question(arg.name, text, twice=arg.secret is Secret.NEW)
         elif arg.name == "code" and asks and by_invitation:
-            yield Question("code", "Type your invitation code:", hidden=False)
+            yield of_code()
 
 
 def missing(request: Request, asked: Question) -> Refusal:
@@ -61,6 +61,11 @@ def without_known(request: Request) -> Request:
 def giving_up(text: str) -> str:
     """Return a question as it is asked again: it says how to give up."""
     return text if ", or nothing" in text else f"{text.removesuffix(':')}, or nothing to give up:"
+
+
+def of_code() -> Question:
+    """Return the question for an invitation code."""
+    return Question("code", "Type your invitation code:", hidden=False)
 
 
 def of_room(room: str) -> Question:

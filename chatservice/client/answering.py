@@ -1,0 +1,94 @@
+"""Questions for what a command lacks, such as a password, and the same again where it was wrong."""
+
+from collections.abc import Callable, Iterable
+
+from chatservice import names
+from chatservice.client.screen import Screen
+from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import Request, Secret
+from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question, of_code, of_room, questions
+
+GIVES_UP = "/cancel"
+"""What gives a question up, as an empty line does."""
+
+_TRY_AGAIN = frozenset({Code.WRONG_PASSWORD, Code.SLOW_DOWN})
+"""Refusals of a password: who had made a slip types it once more."""
+
+
+def given_up(answer: str) -> bool:
+    """Return whether a line gives a question up."""
+    return not answer or answer.strip().casefold() == GIVES_UP
+
+
+class Answering:
+    """What a person at `screen` is asked for one request. From the first question to `done`, what
+    they type is an answer, or nothing at all. `refused` shows a refusal."""
+
+    def __init__(self, screen: Screen, refused: Callable[[Refusal], None]) -> None:
+        self._screen = screen
+        self._refused = refused
+
+    async def complete(self, request: Request) -> Request | None:
+        """Ask for what a request lacks. Return it with that; None if it is given up."""
+        return await self._answered(request, tuple(questions(request, False)))
+
+    async def again(self, request: Request, refusal: Refusal) -> Request | None:
+        """Show why a request was refused, and ask for what could help. Return the request with
+        that; None if nothing could, or it is given up."""
+        asked = tuple(self._helpful(request, refusal)) if self._screen.asks else ()
+        if refusal.code is not Code.PASSWORD_NEEDED or not asked:
+            self._refused(refusal)
+        if not asked:
+            return None
+        found = await self._answered(request, asked)
+        if found is None and refusal.code is Code.PASSWORD_NEEDED:
+            self._refused(refusal)
+        return found
+
+    def _helpful(self, request: Request, refusal: Refusal) -> Iterable[Question]:
+        """Return what to ask behind a refusal."""
+        command = request.command.name
+        if command == "join":
+            if refusal.code is Code.PASSWORD_NEEDED or refusal.code in _TRY_AGAIN:
+                yield of_room(request.args["room"])
+        elif refusal.code is Code.BAD_CODE and command in ("register", "signup"):
+            yield of_code()
+        elif refusal.code in _TRY_AGAIN:
+            known = {it.name for it in request.command.args if it.secret is Secret.KNOWN}
+            lacking = {key: it for key, it in request.args.items() if key not in known}
+            yield from questions(Request(request.command, lacking), False)
+
+    async def _answered(self, request: Request, asked: Iterable[Question]) -> Request | None:
+        args = dict(request.args)
+        for question in asked:
+            answer = await self._answer(question)
+            if answer is None:
+                return None
+            args[question.arg] = answer
+        return Request(request.command, args)
+
+    async def _answer(self, question: Question) -> str | None:
+        """Return the answer to a question; None if it is given up."""
+        while True:
+            answer = await self._line(question.text, question.hidden)
+            if answer is None:
+                return None
+            try:
+                if question.hidden:
+                    names.password(answer)
+                if not question.twice:
+                    return answer
+                once_more = await self._line(ONCE_MORE, True)
+                if once_more is None or once_more == answer:
+                    return once_more
+                raise DIFFER
+            except Refusal as refusal:
+                self._refused(refusal)
+
+    async def _line(self, text: str, hidden: bool) -> str | None:
+        answer = await self._screen.line(f"{text} ", hidden, hold=True)
+        return None if given_up(answer) else answer
+
+    def done(self) -> None:
+        """What is typed from now on is a line as any other."""
+        self._screen.unask()
