@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from chatservice import names
 from chatservice.client.around import Around
-from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form
+from chatservice.grammar.commands import ALL, COMMANDS, TOPICS, Arg, Command, Dialect, Form
 from chatservice.grammar.shown import to_type
 
 OWN_COMMANDS = ("keys",)
@@ -152,9 +152,9 @@ class Completing(Completer):
     async def _words(self, it: Wanted) -> list[str]:
         match it.sort:
             case Sort.COMMAND | Sort.EXPLAINED:
-                own = OWN_COMMANDS if it.sort is Sort.EXPLAINED else ()
+                own = {*OWN_COMMANDS, *TOPICS, ALL} if it.sort is Sort.EXPLAINED else set()
                 rows = [name for name, row in COMMANDS.items() if row.dialect & Dialect.TEXT]
-                return sorted([*rows, *own])
+                return sorted({*rows, *own})
             case Sort.CHOICE:
                 return list(it.choices)
         around = self.around

@@ -19,6 +19,9 @@ INDENT = 6
 _NARROW = 60
 """On a terminal with fewer columns, two are enough."""
 
+_MANY = 20
+"""More commands than that are shown in columns, without what they do: else they fill the screen."""
+
 WAITS = "(waits) "
 """What stands before what waits for the server."""
 
@@ -156,7 +159,7 @@ class Look:
                 if isinstance(it, answers.Matches) and it.pending:
                     rows += self.lines(shown.PENDING.encode())
                 return rows
-            case answers.Help(lines=[_, _, *_] as lines) if all(x[0] == "/" for x in lines):
+            case answers.Help(lines) if len(lines) > _MANY and all(x[0] == "/" for x in lines):
                 return self._help(lines)
         return self.lines(shown.answer(it))
 

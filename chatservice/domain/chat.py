@@ -4,6 +4,7 @@ Every wish that is not granted raises a `Refusal`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from chatservice import limits, names
@@ -23,7 +24,7 @@ from chatservice.domain.rooms import Report, Rooms, Soon
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commands import Command, Request
 
 T = TypeVar("T")
 
@@ -125,6 +126,21 @@ class Chat:
         through `say`."""
         name = request.args.get("room")
         self.rights.check(session, request, lambda: self.rooms.of(session, name))
+
+    def may(self, session: Session, command: Command) -> bool:
+        """Return whether a session may give a command: in the room where it is, or, of several, in
+        the one where it may do most."""
+        user, rooms = session.user, (session.here,) if session.here is not None else session.rooms
+        room = self.rooms.lobby
+        if user is not None and rooms:
+            role = partial(self.rights.role, user)
+            room = max(rooms, key=role)
+        try:
+            self.rights.check(session, Request(command, {}), lambda: room)
+            self.accounts.may_begin(session, command.name)
+        except Refusal:
+            return False
+        return True
 
     async def write_to(self, session: Session, name: str, text: str, key: str | None) -> int:
         """Write privately to a user who is here, or registered. Return the position."""

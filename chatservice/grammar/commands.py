@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from types import MappingProxyType
@@ -619,8 +619,8 @@ _ROWS = (
     ),
     Command(
         "help",
-        "lists the commands, or explains one",
-        (Arg("command", Form.WORD, "which one", True),),
+        "lists commands, or explains one",
+        (Arg("command", Form.WORD, "which one; or a topic, or all", True),),
         (Also("help"),),
         answer=answers.Help,
         needs=Need.NOTHING,
@@ -674,15 +674,60 @@ def nearest(name: str, dialect: Dialect) -> str | None:
     return near[0] if near else None
 
 
-def help_lines(command: str | None = None) -> tuple[str, ...]:
-    """Return what `/help` shows: a line a command, or all about one. Empty if there is no such."""
-    if command is None:
-        rows = [row for row in _ROWS if row.dialect & Dialect.TEXT]
-        return tuple(f"{row.usage} - {row.help}" for row in rows)
-    row = COMMANDS.get(command.removeprefix("/"))
+TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "talking": (
+            *("say", "me", "msg", "away", "ignore", "topic", "history", "search", "skip", "erase"),
+            *("help", "quit"),
+        ),
+        "rooms": ("rooms", "join", "create", "leave", "exit", "who", "rules"),
+        "files": (*("files", "link", "get", "put", "versions", "remove", "transfers", "cancel"),),
+        "names": (
+            *("nick", "register", "signup", "login", "password", "token", "tokens", "revoke"),
+        ),
+        "order": tuple(row.name for row in _ROWS if row.needs in (Need.MODERATE, Need.OWN)),
+        "server": tuple(row.name for row in _ROWS if row.needs is Need.OPERATE),
+    }
+)
+"""What `/help` has by topic. Every command that can be typed is there once."""
+
+ALL = "all"
+"""The topic that has all of them."""
+
+_FIRST = ("rooms", "join", "create", "who", "msg", "history", "files", "link", "register", "quit")
+_FIRST_OF_STRANGERS = ("signup", "login", "quit")
+
+May = Callable[[Command], bool]
+"""Returns whether who asks may give a command."""
+
+
+def first_help(may: May, named: bool) -> tuple[str, ...]:
+    """Return what `/help` alone shows to a person, who is `named` or has yet to say who they are:
+    the commands that matter first, of those that they may give, and how to learn of the others."""
+    rows = [COMMANDS[name] for name in (_FIRST if named else _FIRST_OF_STRANGERS)]
+    lines = [_explained(row) for row in rows if may(row)]
+    if not named:
+        return ("Type your name to come in.", *lines)
+    topics = [it for it, of in TOPICS.items() if any(may(COMMANDS[name]) for name in of)]
+    return (
+        *lines,
+        f"/help TOPIC - tells more: {', '.join(topics)}, {ALL}",
+        "/help COMMAND - explains one of them",
+    )
+
+
+def help_lines(about: str | None = None, may: May = lambda _: True) -> tuple[str, ...]:
+    """Return all about a command, or a line for each command of a topic that one `may` give; of
+    all, where none is named. Empty if there is no such."""
+    topic = None if about is None else about.casefold()
+    if topic in (None, ALL):
+        return tuple(_explained(row) for row in _ROWS if row.dialect & Dialect.TEXT and may(row))
+    if topic in TOPICS:
+        return tuple(_explained(COMMANDS[name]) for name in TOPICS[topic] if may(COMMANDS[name]))
+    row = COMMANDS.get(topic.removeprefix("/"))
     if row is None or not row.dialect & Dialect.TEXT:
         return ()
-    lines = [f"{row.usage} - {row.help}"]
+    lines = [_explained(row)]
     lines += [
         f"  {arg.usage} - {arg.help}"
         for arg in row.arguments(Dialect.TEXT)
@@ -691,3 +736,7 @@ def help_lines(command: str | None = None) -> tuple[str, ...]:
     if row.also:
         lines.append("  also: " + ", ".join(also.shape for also in row.also))
     return tuple(lines)
+
+
+def _explained(row: Command) -> str:
+    return f"{row.usage} - {row.help}"

@@ -16,7 +16,7 @@ from chatservice.client.look import Look
 from chatservice.client.waiting import Waiting
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.events import Came
-from chatservice.grammar.commands import COMMANDS, Request, help_lines
+from chatservice.grammar.commands import COMMANDS, Need, Request, help_lines
 from tests.running import environment
 
 NOON = 1_795_262_400_000
@@ -133,8 +133,10 @@ def test_history_tells_days_times_and_positions():
 
 @pytest.mark.parametrize(("columns", "most"), [(80, 22), (40, 22)])
 def test_help_fits_the_screen(columns, most):
-    """All commands at once, and how to learn more, in fewer rows than a terminal has."""
-    made = rows(look(columns).answer(answers.Help(help_lines())))
+    """All commands at once, but for who runs the server, and how to learn more, in fewer rows than
+    a terminal has."""
+    lines = help_lines(may=lambda row: row.needs is not Need.OPERATE)
+    made = rows(look(columns).answer(answers.Help(lines)))
     assert len(made) <= most
     assert max(map(len, made)) <= columns
     assert all(f"/{name}" in " ".join(made) for name in ("say", "join", "get", "quit"))

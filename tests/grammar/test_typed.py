@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import typed
-from chatservice.grammar.commands import COMMANDS, Dialect, Request, help_lines, nearest
+from chatservice.grammar.commands import (
+    COMMANDS,
+    TOPICS,
+    Dialect,
+    Request,
+    help_lines,
+    nearest,
+)
 
 SHA = "0f" * 32
 
@@ -144,6 +151,9 @@ def test_every_command_is_in_the_help():
             assert command.usage in lines
             assert command.usage in help_lines(command.name)[0]
     assert help_lines("nonsense") == ()
+    assert help_lines("ALL") == help_lines()
+    named = sorted(name for topic in TOPICS.values() for name in topic)
+    assert named == sorted(it.name for it in COMMANDS.values() if it.dialect & Dialect.TEXT)
     assert nearest("qut", Dialect.TEXT) == "quit"
 
 

@@ -1,6 +1,7 @@
 """Talk, and where it takes place."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from chatservice import answers, limits, names
 from chatservice.domain.actions.kinds import Action, Args
@@ -10,7 +11,7 @@ from chatservice.domain.places import Room, Session
 from chatservice.domain.ports import Done
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Request, help_lines
+from chatservice.grammar.commands import TOPICS, Request, first_help, help_lines
 
 
 def talk(chat: Chat, session: Session, request: Request, done: Done | None = None) -> None:
@@ -127,7 +128,13 @@ async def _nick(chat: Chat, session: Session, args: Args) -> answers.Welcome:
 
 
 def _help(chat: Chat, session: Session, args: Args) -> answers.Help:
-    lines = help_lines(args.get("command"))
+    about = args.get("command")
+    may = partial(chat.may, session)
+    if about is None and not session.echo:
+        return answers.Help(first_help(may, session.user is not None))
+    lines = help_lines(about, may)
+    if not lines and about is not None and about.casefold() in TOPICS:
+        raise Refusal(Code.NOT_ALLOWED, "None of that is for you here; /help lists what is.")
     if not lines:
         raise Refusal(
             Code.UNKNOWN_COMMAND, "There is no such command; /help lists those there are."

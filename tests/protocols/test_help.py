@@ -1,0 +1,98 @@
+"""What `/help` tells: little at first, the rest by topic, and only what the asker may do."""
+
+import re
+
+from chatservice.grammar.commands import COMMANDS, TOPICS, Need
+
+ORDER = [row.name for row in COMMANDS.values() if row.needs in (Need.MODERATE, Need.OWN)]
+SERVER = [row.name for row in COMMANDS.values() if row.needs is Need.OPERATE]
+
+
+def told(bare, *lines):
+    """Send lines, and return the answers to them, and the commands in those."""
+    bare.send(*lines, "/topic")
+    text = []
+    while not (line := bare.line()).startswith(("* Topic of", "* lobby has no topic")):
+        text.append(line)
+    return text, re.findall(r"^\* /([a-z]+)", "\n".join(text), re.MULTILINE)
+
+
+def test_at_first_a_few_that_matter(server, connect):
+    """Ten commands, and how to learn of the others; it fits any terminal."""
+    text, commands = told(connect(server, "alice"), "/help")
+    assert len(text) <= 12
+    assert {"join", "create", "rooms", "who", "msg", "files", "quit"} <= set(commands)
+    assert not {*ORDER, *SERVER} & set(commands)
+    assert "talking, rooms, files, names, all" in "\n".join(text)
+
+
+def test_before_one_has_a_name(server, connect):
+    """What can be typed then."""
+    bare = connect(server)
+    bare.expect("* Welcome")
+    bare.send("/help", "/help all", "/quit")
+    text = bare.rest().decode().splitlines()
+    first, every = text[:4], text[4:-1]
+    assert first[0] == "* Type your name to come in."
+    assert [line.split(" ")[1] for line in first[1:]] == ["/signup", "/login", "/quit"]
+    assert sorted(line.split(" ")[1] for line in every) == ["/help", "/login", "/quit", "/signup"]
+
+
+def test_by_topic(server, connect):
+    """Each topic tells its commands, in whatever case it is typed; a command's own help is had by
+    its name, also with its slash."""
+    alice = connect(server, "alice")
+    for topic in ("talking", "rooms", "FILES", "names"):
+        _, commands = told(alice, f"/help {topic}")
+        assert set(commands) <= set(TOPICS[topic.lower()])
+        assert len(commands) > 2
+    for topic in ("order", "server"):
+        text, _ = told(alice, f"/help {topic}")
+        assert text == ["! None of that is for you here; /help lists what is."]
+    text, _ = told(alice, "/help /rooms", "/help join")
+    assert text[0].startswith("* /rooms")
+    assert not [line for line in text if line.startswith("* /create")]
+    assert any(line.startswith("* /join ROOM [PASSWORD] - ") for line in text)
+
+
+def test_only_what_one_may_do(server, connect):
+    """A guest in somebody's room, its owner, and who runs the server are told of different things,
+    in the text dialect and in JSON; so is who was registered meanwhile."""
+    alice = connect(server, "alice")
+    _, of_guest = told(alice, "/help all")
+    assert not {*ORDER, *SERVER, "password", "token", "signup"} & set(of_guest)
+    assert {"say", "put", "register"} <= set(of_guest)
+    alice.send("/register pw", "/create hers")
+    alice.expect("* You are in hers")
+    alice.send("/help all", "/help order", "/exit")
+    owned = alice.expect("* You are in lobby") and alice.seen
+    assert all(f"* /{name}" in owned for name in ORDER)
+    assert "* /token LABEL" in owned
+    assert not any(f"* /{name}" in owned for name in SERVER)
+    assert "register" not in told(alice, "/help")[1]
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.ask(do="help", id=1)
+    bot.event("ok")
+    lines = "\n".join(bot.event("ok")["lines"])
+    assert "/nick" in lines
+    assert "/kick" not in lines
+    bot.ask(do="create", room="its")
+    bot.event("ok")
+    bot.ask(do="help", id=2)
+    assert "/kick" in "\n".join(bot.event("ok")["lines"])
+
+
+def test_who_is_muted_is_not_told_to_speak(server, connect):
+    """What one may not do now is not offered."""
+    owner, eve = connect(server, "owner"), connect(server, "eve")
+    owner.send("/create den")
+    owner.expect("* You are in den")
+    eve.send("/join den")
+    owner.expect("eve came in")
+    owner.send("/mute eve")
+    eve.expect("muted eve")
+    eve.send("/help talking", "/who")
+    eve.expect("in den")
+    assert "* /say" not in eve.seen
+    assert "* /history" in eve.seen
