@@ -208,6 +208,9 @@ RULES = 1000
 """Rules of one room: who owns and moderates it, is invited, muted, banned. It is looked through for
 each range of addresses that is banned."""
 
+IGNORED = 1000
+"""Users whom one connection does not hear."""
+
 ROOMS_JOINED = 100
 """Rooms one session may be in: each is a cursor that is looked at whenever that room speaks."""
 

@@ -95,7 +95,8 @@ class Chat:
             self._slow_down(user, room)
         run = Run(kind, self.now(), user.name, texts)
         author = None if session.echo else cursor
-        self.recorder.record(Draft(room.log, run, author, key, done))
+        writer = user.id if key is not None else ""
+        self.recorder.record(Draft(room.log, run, author, key, done, writer=writer))
 
     def may_talk(self, session: Session, room: Room) -> bool:
         """Return whether nothing that a session says in a room would be refused."""
@@ -110,7 +111,7 @@ class Chat:
         if self.rights.role(user, room) >= Role.MODERATOR:
             return
         now, every = round(self._seconds() * 1000), room.slow * 1000
-        left = room.spoke.get(user.key, -every) + every - now
+        left = room.spoke.get(user.id, -every) + every - now
         if 0 < left <= every:
             raise Refusal(
                 Code.TOO_FAST,
@@ -118,8 +119,8 @@ class Chat:
                 f"again in {shown.duration(left / 1000)}.",
             )
         if len(room.spoke) >= limits.SLOW_USERS:
-            room.spoke = {key: at for key, at in room.spoke.items() if at > now - every}
-        room.spoke[user.key] = now
+            room.spoke = {id_: at for id_, at in room.spoke.items() if at > now - every}
+        room.spoke[user.id] = now
 
     def permit(self, session: Session, request: Request) -> None:
         """Raise `Refusal` if a session may not ask for that. Each request comes through here, or
@@ -148,7 +149,7 @@ class Chat:
         _, log = await self.people.addressee(name)
         sender = session.needs_user()
         run = Run(Kind.PRIVATE, self.now(), sender.name, tuple(names.said((text,))))
-        return await self.recorder.stored(Draft(log, run, key=key))
+        return await self.recorder.stored(Draft(log, run, key=key, writer=sender.id))
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
         """Set what a room is about. An empty text, or blanks alone, take the topic away."""

@@ -126,7 +126,7 @@ class Files:
         return Declared(
             *(upload.target.shelf, upload.name, upload.size, upload.sha256, upload.user.name),
             time=self._now(),
-            owner=upload.owner,
+            owner=upload.user.id,
         )
 
     async def have(self, upload: Upload) -> int:
@@ -135,8 +135,10 @@ class Files:
 
     async def was_shared(self, upload: Upload) -> bool:
         """Return whether all of it came before, and was told of: its sender may not know."""
-        log, who = upload.target.log.id, upload.user.name
-        return upload.key is not None and await self._store.said(log, who, upload.key) is not None
+        log, writer = upload.target.log.id, upload.user.id
+        if upload.key is None:
+            return False
+        return await self._store.said(log, writer, upload.key) is not None
 
     async def already_here(self, session: Session, upload: Upload) -> FileMark | None:
         """Put a file on its shelf whose content is here already, where the sender could have read
@@ -215,10 +217,8 @@ class Files:
         return [it for it in found if self._rights.reaches(session, self._rooms.on_shelf(it.shelf))]
 
     async def _unfinished(self, session: Session) -> list[Unfinished]:
-        """Return the user's uploads that stopped half-way and that they could go on with: of what a
-        guest sent to a room, whoever takes the name sees only what they may see anyway."""
-        user = session.needs_user()
-        found = await self.shelves.unfinished(user.name, user.shelf)
+        """Return the user's uploads that stopped half-way and that they could go on with."""
+        found = await self.shelves.unfinished(session.needs_user().id)
         return [it for it in found if self._goes_on(session, it.declared.shelf)]
 
     def _goes_on(self, session: Session, shelf: str) -> bool:
@@ -265,7 +265,8 @@ class Files:
             await self.shelves.forget(upload.target.shelf)
         _check_there(upload.target)
         run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
-        await self._recorder.stored(Draft(upload.target.log, run, upload.author, upload.key))
+        draft = Draft(upload.target.log, run, upload.author, upload.key, writer=upload.user.id)
+        await self._recorder.stored(draft)
         self._report(
             "{user} shared {file} ({size} bytes) with {place}",
             user=upload.user.name,
@@ -331,7 +332,7 @@ class Files:
         shelf = self.shelf(session, room)
         place = self._rooms.of(session, room) if room != "@" else None
         anybodys = place is None or self._rights.role(user, place) >= Role.MODERATOR
-        removed = await self.shelves.remove(shelf, name, version, "" if anybodys else user.name)
+        removed = await self.shelves.remove(shelf, name, version, "" if anybodys else user.id)
         self._report("{user} removed {file}", user=user.name, file=name)
         if place is not None:
             text = name if version is None else f"{name} #{version}"

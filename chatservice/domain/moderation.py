@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from chatservice import events, limits, names
 from chatservice.domain.addresses import network
 from chatservice.domain.people import People
-from chatservice.domain.places import Room, Session, User
+from chatservice.domain.places import GUESTS, Room, Session, User
 from chatservice.domain.ports import Deed, Draft, Engine
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
@@ -129,42 +129,59 @@ class Moderation:
     ) -> None:
         now = self._now()
         rule = Rule(what, whom, until, session.needs_user().name, now)
-        over = room.rules.expired(now)
-        if len(room.rules) - len(over) >= limits.RULES:
-            raise Refusal(
-                Code.TOO_MANY, f"{room.name} has {limits.RULES} rules already; /rules lists them."
-            )
-        await self._store.rule(room.number, [rule], over)
-        for each in over:
-            room.rules.drop(each.what, each.whom)
-        room.rules.add(rule)
+        user = self._people.by_key.get(whom)
+        held = [rule]
+        if user is not None and user.guest:  # who is to have it under any other name, too
+            held.append(rule._replace(whom=user.id, named=whom))
+        await self._let_hold(room, held)
         for_ = f"for {duration((until - now) / 1000)}" if until else ""
         await self._did(session, room, _DONE[what], name, ": ".join(filter(None, (for_, why))))
 
+    async def _let_hold(self, room: Room, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> None:
+        """Let rules hold in a room, and others no longer. Those of guests, by their `User.id`, are
+        not stored: they end with the guest. Raises `Refusal` (too-many, not-stored)."""
+        over = [*drop, *room.rules.expired(self._now())]
+        if add and len(room.rules) - len(over) >= limits.RULES:
+            here = {user.id for user in self._people.by_key.values()}
+            over += [it for it in room.rules.all(0) if _is_guests(it) and it.whom not in here]
+        if add and len(room.rules) - len(over) >= limits.RULES:
+            raise Refusal(
+                Code.TOO_MANY, f"{room.name} has {limits.RULES} rules already; /rules lists them."
+            )
+        stored, dropped = ([it for it in rules if not _is_guests(it)] for rules in (add, over))
+        if stored or dropped:
+            await self._store.rule(room.number, stored, dropped)
+        for each in over:
+            room.rules.drop(each.what, each.whom)
+        for each in add:
+            room.rules.add(each)
+
     async def undo(self, session: Session, room: Room, what: What, whom: str) -> None:
         """Let a ban, or the like, hold no longer."""
+        now = self._now()
         range_ = network(whom) if what is What.BANNED else None
-        if range_ is not None and (rule := room.rules.of_range(range_, self._now())):
-            await self._lift(session, room, rule, str(range_))
+        if range_ is not None and (rule := room.rules.of_range(range_, now)):
+            await self._lift(session, room, [rule], str(range_))
             return
         key = names.key(whom.removeprefix("@")[: limits.LINE_BYTES])
         user = self._people.by_key.get(key)
-        held = room.guests.get(user.guest) if user is not None else None
-        if user is not None and held is not None and held[0] is what:
-            del room.guests[user.guest]
-            await self._did(session, room, _UNDONE[what], user.name, "")
-            return
-        rule = room.rules.find(what, key, self._now())
-        if rule is None:
+        by_id = room.rules.find(what, user.id, now) if user is not None else None
+        found = [it for it in (by_id, room.rules.find(what, key, now)) if it is not None]
+        if not found:
             raise Refusal(
                 Code.NO_SUCH_USER, "There is nothing of the kind; /rules lists what holds here."
             )
-        await self._lift(session, room, rule, user.name if user is not None else key)
+        keys = {it.named or it.whom for it in found}  # a guest may have had another name then
+        lift = [
+            it
+            for it in room.rules.all(now)
+            if it.what is what and (it in found or it.whom in keys or it.named in keys)
+        ]
+        await self._lift(session, room, lift, user.name if user is not None else key)
 
-    async def _lift(self, session: Session, room: Room, rule: Rule, name: str) -> None:
-        await self._store.rule(room.number, [], [rule])
-        room.rules.drop(rule.what, rule.whom)
-        await self._did(session, room, _UNDONE[rule.what], name, "")
+    async def _lift(self, session: Session, room: Room, rules: Sequence[Rule], name: str) -> None:
+        await self._let_hold(room, [], rules)
+        await self._did(session, room, _UNDONE[rules[0].what], name, "")
 
     # -- in charge -------------------------------------------------------------------------------
 
@@ -179,30 +196,27 @@ class Moderation:
                     Code.NOT_ALLOWED,
                     f"{user.name} is a guest, who may be gone tomorrow; they are to /register.",
                 )
-            room.guests[user.guest] = what, by.name
+            await self._let_hold(room, [Rule(what, user.id, 0, by.name, now)])
             await self._did(session, room, _DONE[what], user.name, "")
             return
         account, _ = await self._people.addressee(whom)
         former = [it for it in room.rules.all(now) if what is What.OWNER and it.what is what]
         rule = Rule(what, key, 0, by.name, now)
-        await self._store.rule(room.number, [rule], former)
-        for each in former:
-            room.rules.drop(each.what, each.whom)
-        if what is What.OWNER:
-            room.guests = {it: held for it, held in room.guests.items() if held[0] is not what}
-        room.rules.add(rule)
+        await self._let_hold(room, [rule], former)
         await self._did(session, room, _DONE[what], account.name, "")
 
-    async def registered(self, user: User, guest: int) -> None:
-        """Let one who was a guest go on with what they had in charge, now that they have
-        registered."""
+    async def registered(self, user: User, guest: str) -> None:
+        """Let what held for a guest, by their `User.id`, hold for the registered user that they are
+        now."""
         now = self._now()
-        for room in self._rooms.by_key.values():
-            held = room.guests.pop(guest, None)
-            if held is not None:
-                rule = Rule(held[0], user.key, 0, held[1], now)
-                room.rules.add(rule)
-                await self._store.rule(room.number, [rule])
+        for room in tuple(self._rooms.by_key.values()):
+            if guest in room.spoke:
+                room.spoke[user.id] = room.spoke.pop(guest)
+            found = [room.rules.find(what, guest, now) for what in What] if room.rules else []
+            drop = [it for it in found if it is not None]
+            if drop:
+                kept = [it._replace(whom=user.id, named="") for it in drop]
+                await self._let_hold(room, kept, drop)
 
     # -- the room --------------------------------------------------------------------------------
 
@@ -210,9 +224,8 @@ class Moderation:
         """Let a user in, wherever one comes by invitation or password, and tell them."""
         now, by = self._now(), session.needs_user()
         whom_, inbox = await self._people.addressee(whom)
-        rule = Rule(What.INVITED, names.key(whom_.name), 0, by.name, now)
-        await self._store.rule(room.number, [rule])
-        room.rules.add(rule)
+        id_ = whom_.id if isinstance(whom_, User) else names.key(whom_.name)
+        await self._let_hold(room, [Rule(What.INVITED, id_, 0, by.name, now)])
         await self._did(session, room, "invite", whom_.name, "")
         text = f"You are invited to {room.name}; /join {room.name} takes you there."
         await self._recorder.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
@@ -295,6 +308,11 @@ class Moderation:
 
 
 _OPEN = (Access.PUBLIC, None)
+
+
+def _is_guests(rule: Rule) -> bool:
+    """Return whether a rule is of a guest, and ends with them."""
+    return rule.whom.startswith(GUESTS)
 
 
 def no_entry(position: int) -> Refusal:

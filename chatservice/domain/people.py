@@ -47,7 +47,7 @@ class People:
         self._attempts = attempts
         self._rights = rights
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
-        self._guests = 0
+        self._ignoring: dict[str, set[Session]] = {}
         self._looks: dict[str, str] = {}
         self._door: Log | None = None
 
@@ -94,6 +94,8 @@ class People:
                 Code.NOT_ALLOWED,
                 f"That token is for the room {only.name} only; begin a connection with it.",
             )
+        if token is not None and account is None:  # then it is the same guest, and goes on so
+            session.adopt(token)
         user = await self._user(key, name, inbox, account, former, session)
         if former is not None:
             former.reader.end("You came in again on another connection; this one ends.")
@@ -192,8 +194,7 @@ class People:
         position = self._become(session, user, account, after, only)
         if own_token is not None:
             self._rights.tokens[session] = own_token
-        token = session.token if session.echo else ""  # a person has no use for one
-        return answers.Welcome(user.name, user.registered, token, position)
+        return self._welcome(session, user, position)
 
     def _may_still(self, session: Session, user: User, only: Room | None) -> None:
         """Raise `Refusal` (name-needed, banned, not-allowed) if a session may not come in as that
@@ -231,7 +232,7 @@ class People:
         inbox: Log | None,
         account: Account | None,
         former: Session | None,
-        session: Session | None,
+        session: Session,
     ) -> User:
         """Return the user of a name that the asker may have, making one if nobody has it."""
         mine = looks(name) if account is None else NOBODY
@@ -243,13 +244,10 @@ class People:
         held = self.by_key.get(key)
         if held is None and await self._engine.names.claim(key):
             if account is None:
-                self._guests += 1
-                held = User(name, None, self._guests)
+                held = User(name, None, session.guest_number())
             else:
                 held = User(account.name, inbox, 0)
-            self.by_key[held.key] = held
-            for look in mine - {key}:  # what looks like its key is found by that
-                self._looks[look] = held.key
+            self._take_name(held)
             return held
         if held is None or not (held.registered or former is not None):
             raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
@@ -288,6 +286,9 @@ class People:
             for room in session.rooms:
                 event = events.Renamed(room.name, former.name, user.name)
                 self._rooms.tell(room, event, but=session)
+                self._rooms.carry(room, former, user)
+            for ignoring in tuple(self._ignoring.get(former.key, ())):
+                self._ignore(ignoring, user.key)
             self._report("{old} is now called {new}", old=former.name, new=user.name)
             self._release(session)
         else:
@@ -307,6 +308,8 @@ class People:
     def depart(self, session: Session, farewell: str = "") -> None:
         """End a session: it leaves its rooms and gives its user back."""
         session.gone = True
+        for key in session.ignored:
+            self._hear(session, key)
         if session.user is None:
             return
         self._report(
@@ -327,13 +330,23 @@ class People:
         self._rights.tokens.pop(session, None)
         self._let_go(user)
 
-    def _let_go(self, user: User) -> None:
-        if user.sessions:
-            return
+    def _take_name(self, user: User) -> None:
+        """Let a user be found by their name, and keep names away that look like a guest's."""
+        self.by_key[user.key] = user
+        if user.guest:
+            for look in looks(user.name) - {user.key}:  # what looks like its key is found by that
+                self._looks[look] = user.key
+
+    def _give_name_back(self, user: User) -> None:
         del self.by_key[user.key]
         for look in looks(user.name):
             if self._looks.get(look) == user.key:
                 del self._looks[look]
+
+    def _let_go(self, user: User) -> None:
+        if user.sessions:
+            return
+        self._give_name_back(user)
         self._engine.names.release(user.key)
         if not user.registered:
             self._engine.shelves.forget(user.shelf)
@@ -344,6 +357,100 @@ class People:
         """Tell a session why it ends, and take everything from it: nothing more is done for it."""
         session.reader.end(sentence)
         self.depart(session)
+
+    # -- another name ----------------------------------------------------------------------------
+
+    async def rename(self, session: Session, name: str) -> answers.Welcome:
+        """Give a session's user another name. A guest is the same user after it, with all that is
+        theirs. A registered user is a guest then, but may write their own name in another case.
+
+        Raises `Refusal` (bad-name, name-taken, password-needed, not-allowed, banned).
+        """
+        user, name = session.needs_user(), names.user(name)
+        key = names.key(name)
+        if user.key in _RESERVED or (user.registered and key != user.key):
+            return await self.enter(session, name)
+        if name == user.name:
+            raise Refusal(Code.NAME_TAKEN, f"You are {name} already.")
+        if user.registered:
+            await self._accounts.rename(key, name)
+        elif key != user.key:
+            await self._may_be_called(session, name)
+        if session.user is not user:  # while it was waited for
+            raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
+        former, was = user.name, user.key
+        self._give_name_back(user)
+        user.rename(name)
+        self._take_name(user)
+        rooms = dict.fromkeys(room for each in user.sessions for room in each.rooms)
+        for room in rooms:
+            event = events.Renamed(room.name, former, name)
+            self._rooms.tell(room, event, but=session if session in room.sessions else None)
+        if key != was:
+            self._engine.names.release(was)
+            self._ignored_on(was, key)
+        await self._engine.shelves.rename(user.id, name)
+        self._report("{old} is now called {new}", old=former, new=name)
+        position = session.inbox.position if session.inbox is not None else 0
+        return self._welcome(session, user, position)
+
+    async def _may_be_called(self, session: Session, name: str) -> None:
+        """Take a name for a guest who has another one. Raises `Refusal` if it is not to be had."""
+        key = names.key(name)
+        self._rooms.admit(session, key)
+        if key in _RESERVED:
+            raise Refusal(Code.NAME_TAKEN, f"{name} speaks for the server; type another name.")
+        self._may_be_guest(name, await self._accounts.account(key))
+        if key not in self.by_key and await self._accounts.alike(looks(name)):
+            raise _alike(name)
+        if key in self.by_key or not await self._engine.names.claim(key):
+            raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
+        try:  # others may have come while it was waited for
+            self._rooms.admit(session, key)
+            if key in self.by_key:
+                raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
+            if self._taken(looks(name), session):
+                raise _alike(name)
+        except Refusal:
+            if key not in self.by_key:
+                self._engine.names.release(key)
+            raise
+
+    def _welcome(self, session: Session, user: User, position: int) -> answers.Welcome:
+        token = session.token if session.echo else ""  # a person has no use for one
+        return answers.Welcome(user.name, user.registered, token, position)
+
+    def ignore(self, session: Session, name: str) -> bool:
+        """Let a session not hear a user any more, also when they are called otherwise; or hear them
+        again, if it does not. Return whether it hears them. Raises `Refusal` (too-many)."""
+        key = names.key(name)
+        if key in session.ignored:
+            self._hear(session, key)
+            return True
+        if len(session.ignored) >= limits.IGNORED:
+            raise Refusal(
+                Code.TOO_MANY, f"You ignore {limits.IGNORED} users already; hear one of them again."
+            )
+        self._ignore(session, key)
+        return False
+
+    def _ignore(self, session: Session, key: str) -> None:
+        session.ignored |= {key}
+        self._ignoring.setdefault(key, set()).add(session)
+
+    def _hear(self, session: Session, key: str) -> None:
+        session.ignored -= {key}
+        ignoring = self._ignoring.get(key, set())
+        ignoring.discard(session)
+        if not ignoring:
+            self._ignoring.pop(key, None)
+
+    def _ignored_on(self, was: str, key: str) -> None:
+        """Let those who ignore somebody ignore them under another name, and not who takes the one
+        that they had."""
+        for session in tuple(self._ignoring.get(was, ())):
+            self._hear(session, was)
+            self._ignore(session, key)
 
     # -- accounts --------------------------------------------------------------------------------
 
@@ -409,11 +516,13 @@ class People:
             raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
         guest_shelf = user.shelf
         inbox = self._inbox(user)
-        account = await self._accounts.register(user.name, hashed, inbox, self._now(), code)
+        account = await self._accounts.register(
+            user.name, hashed, inbox, self._now(), code, user.id
+        )
         user.guest = 0
         inbox.kept = True
         self._inboxes[account.inbox] = inbox
-        await self._engine.shelves.move(guest_shelf, user.shelf)
+        await self._engine.shelves.move(guest_shelf, user.shelf, user.id)
         self._report("{user} registered", user=user.name)
 
     async def addressee(self, name: str) -> tuple[User | Account, Log]:

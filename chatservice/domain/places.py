@@ -1,12 +1,13 @@
 """Where one can be, and who one is: rooms, users, sessions."""
 
+import hashlib
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterable
 
 from chatservice import names
 from chatservice.domain.log import Cursor, Log, Reader
-from chatservice.domain.rules import Access, Rule, Rules, What
+from chatservice.domain.rules import Access, Rule, Rules
 from chatservice.errors import Code, Refusal
 
 
@@ -15,8 +16,7 @@ class Room:
 
     `frozen` says whether only who moderates it speaks, `slow` how many seconds a user waits from
     one message to the next; `spoke` is when, in milliseconds on a clock that only goes on, they
-    did last. `guests` says what guests own or moderate it, by `User.guest` (nobody else can come
-    to have that number), and who made it so.
+    did last, by `User.id`.
     """
 
     def __init__(
@@ -37,7 +37,6 @@ class Room:
         self.frozen = frozen
         self.slow = slow
         self.rules = Rules(rules)
-        self.guests: dict[int, tuple[What, str]] = {}
         self.spoke: dict[str, int] = {}
         self.log = log
         self.alone = (self,)  # what those are in who are here and nowhere else: one tuple for all
@@ -67,22 +66,34 @@ class Room:
 
 
 class User:
-    """A name: a guest's for as long as they are connected, or a registered one's for good.
+    """A person or a program with a name: a guest's for as long as they are connected, or a
+    registered one's for good.
 
-    `inbox` is None for a guest to whom nobody wrote yet. `guest` is a number of a guest's own, from
-    1 on, and 0 for who is registered.
+    A guest may change the name, and is the same user. `inbox` is None for a guest to whom nobody
+    wrote yet. `guest` is a number that no other guest ever has (`Session.guest_number`), and 0 for
+    a registered user.
     """
 
     __slots__ = ("away", "guest", "inbox", "key", "name", "sessions")
 
     def __init__(self, name: str, inbox: Log | None, guest: int) -> None:
-        self.name = name
-        key = names.key(name)
-        self.key = key if key != name else name  # one string where one will do: users are many
+        self.rename(name)
         self.inbox = inbox
         self.guest = guest
         self.away = ""
         self.sessions: tuple[Session, ...] = ()
+
+    def rename(self, name: str) -> None:
+        """Have another name from now on."""
+        self.name = name
+        key = names.key(name)
+        self.key = key if key != name else name  # one string where one will do: users are many
+
+    @property
+    def id(self) -> str:
+        """What is remembered of a user is remembered by this: the key of a registered name, or of a
+        guest what no other user ever has."""
+        return self.shelf if self.guest else self.key
 
     @property
     def registered(self) -> bool:
@@ -97,12 +108,24 @@ class User:
     @property
     def shelf(self) -> str:
         """Where files meant for them are kept."""
-        return f".guests/{self.guest}" if self.guest else account_shelf(self.key)
+        return f"{GUESTS}{self.guest}" if self.guest else account_shelf(self.key)
+
+
+GUESTS = ".guests/"
+"""What the shelves of guests begin with, and their `User.id`. No name does."""
+
+_INBOXES = ".inboxes/"
+"""What the shelves of registered users begin with."""
 
 
 def account_shelf(key: str) -> str:
     """The shelf of the inbox of a registered user, by the key of their name."""
-    return f".inboxes/{key}"
+    return f"{_INBOXES}{key}"
+
+
+def is_private(shelf: str) -> bool:
+    """Return whether a shelf is one user's, and not a room's."""
+    return shelf.startswith((GUESTS, _INBOXES))
 
 
 NOBODY: frozenset[str] = frozenset()
@@ -110,6 +133,10 @@ NOBODY: frozenset[str] = frozenset()
 
 _TOKEN_BYTES = 15
 """120 bits, which nobody guesses, and the most that Python keeps in 48 bytes."""
+
+_NUMBER_BITS = 60
+"""Of a guest's number: two guests do not come to have the same, and it is a log's number too, of
+which SQLite's have 63 bits."""
 
 
 class Session:
@@ -144,6 +171,23 @@ class Session:
         if self._token is None:
             self._token = secrets.token_bytes(_TOKEN_BYTES)
         return urlsafe_b64encode(self._token).decode()
+
+    def adopt(self, token: str) -> None:
+        """Prove itself with the token that a guest had before, if it can be one."""
+        try:
+            found = urlsafe_b64decode(token.encode("ascii"))
+        except ValueError:
+            return
+        if len(found) == _TOKEN_BYTES:
+            self._token = found
+
+    def guest_number(self) -> int:
+        """Return the number of the guest that it is: random, and the same as before for a program
+        that comes back with its token, also after a restart of the server."""
+        if not self.echo:  # a person has no token
+            return secrets.randbits(_NUMBER_BITS) + 1
+        digest = hashlib.sha256(self.token.encode()).digest()
+        return (int.from_bytes(digest) >> 8 * len(digest) - _NUMBER_BITS) + 1
 
     def may_go(self, busy: Collection["User"]) -> bool:
         """Return whether it is a guest's, or nobody's, and none of who is `busy`."""

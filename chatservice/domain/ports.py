@@ -9,8 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from chatservice import names
 from chatservice.answers import CountInfo, FileInfo
 from chatservice.domain.log import Block, Cursor, Log
+from chatservice.domain.places import GUESTS, is_private
 from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
 
@@ -24,8 +26,8 @@ class Draft:
 
     `author` does not get it back. `done` is called before it is shown to others, `shown` after.
     `key`, chosen by the writer, makes the repetition of a single entry harmless: what
-    the same user sent to the same log with the same key is stored once, and answered with the
-    position that it has.
+    the same user, by their `User.id` in `writer`, sent to the same log with the same key is stored
+    once, and answered with the position that it has.
     """
 
     log: Log
@@ -34,6 +36,7 @@ class Draft:
     key: str | None = None
     done: Done | None = None
     shown: Done | None = None
+    writer: str = ""
 
 
 class Recorder(Protocol):
@@ -170,8 +173,8 @@ class Store(Protocol):
     def last(self, log: int) -> Awaitable[int]:
         """A log's last position."""
 
-    def said(self, log: int, who: str, key: str) -> Awaitable[int | None]:
-        """The position of what `who` sent to a log with that key (`Draft.key`); None if that was
+    def said(self, log: int, writer: str, key: str) -> Awaitable[int | None]:
+        """The position of what a user sent to a log with that key (`Draft.key`); None if that was
         nothing, or so long ago that it is not known any more."""
 
     def forget(self, log: int) -> Awaitable[None]:
@@ -198,13 +201,23 @@ class AccountStore(Protocol):
         """How many tokens each account has that has any, by its key."""
 
     def register(
-        self, name: str, password: str, inbox: Log | None, time: int, code: str | None = None
+        self,
+        name: str,
+        password: str,
+        inbox: Log | None,
+        time: int,
+        code: str | None = None,
+        guest: str = "",
     ) -> Awaitable[Account]:
-        """Make an account. A guest's `inbox` becomes its own, and has the account's `id` then. A
-        `code` that is given is used up with it, whoever else would use it just then.
+        """Make an account. A guest's `inbox` becomes its own, and has the account's `id` then; so
+        does all else that is kept of that `guest` (`User.id`). A `code` that is given is used up
+        with it, whoever else would use it just then.
 
         Raises `Refusal` (already-registered, name-taken, bad-code).
         """
+
+    def rename(self, key: str, name: str) -> Awaitable[None]:
+        """Write the name of an account in another way; its key stays."""
 
     def set_password(self, key: str, password: str, alone: bool = False) -> Awaitable[None]:
         """Keep another password; with `alone`, no token is good for the account any more."""
@@ -269,9 +282,7 @@ class Passwords(Protocol):
 class Declared(NamedTuple):
     """What is said of a file before its bytes come: `size` in bytes, `sha256` in hexadecimal, or
     None where the sender does not know it; `who` sends it to `shelf`, at `time` (milliseconds).
-
-    While it is not all there it belongs to whoever has that name; or, if an `owner` is named, to
-    the guest whose shelf that is.
+    `owner` is the `User.id` of who sends it.
     """
 
     shelf: str
@@ -281,6 +292,24 @@ class Declared(NamedTuple):
     who: str
     time: int
     owner: str = ""
+
+    @property
+    def upload(self) -> tuple[str, str, int, str | None, str, str]:
+        """What an upload that goes on has in common with the one that was begun.
+
+        To go on with what a guest sent to a room takes their name, and the content's SHA-256, which
+        nobody else is told: so it can be done after a broken connection, and not by somebody who
+        happens to come by the name. What is for one user is its sender's alone.
+        """
+        owner = self.owner if is_private(self.shelf) else ""
+        return self.shelf, self.name, self.size, self.sha256, names.key(self.who), owner
+
+    @property
+    def is_fleeting(self) -> bool:
+        """Whether it ends with a guest: who sends it to one user, or to whom it is sent."""
+        return self.shelf.startswith(GUESTS) or (
+            self.owner.startswith(GUESTS) and is_private(self.shelf)
+        )
 
 
 class Place(NamedTuple):
@@ -401,8 +430,8 @@ class Shelves(Protocol):
         Raises `Refusal` (bad-offset, not-stored).
         """
 
-    def unfinished(self, who: str, shelf: str) -> Awaitable[Sequence[Unfinished]]:
-        """The uploads that stopped half-way of a user of that name, whose own shelf that is."""
+    def unfinished(self, owner: str) -> Awaitable[Sequence[Unfinished]]:
+        """The uploads that stopped half-way of a user, by their `User.id`."""
 
     def drop(self, declared: Declared) -> Awaitable[None]:
         """Keep nothing of an upload that stopped half-way."""
@@ -415,13 +444,18 @@ class Shelves(Protocol):
         its bytes twice, if that can be done. None if it is not there any more as it was."""
 
     def remove(
-        self, shelf: str, name: str, version: int | None, who: str
+        self, shelf: str, name: str, version: int | None, owner: str
     ) -> Awaitable[Sequence[int]]:
-        """Take a version of a file away, or all of them that `who` put there (empty: whoever did).
-        Answer with their numbers. Raises `Refusal` (no-such-file, not-yours)."""
+        """Take a version of a file away, or all of them that the user with that id put there, or
+        anybody, if the id is empty. Answer with their numbers. Raises `Refusal` (no-such-file,
+        not-yours)."""
 
-    def move(self, shelf: str, to: str) -> Awaitable[None]:
-        """Give what is on one shelf, or is to come to it, to another: a guest has registered."""
+    def move(self, shelf: str, to: str, owner: str) -> Awaitable[None]:
+        """Give what is on one shelf, or is to come to it, to another: the guest whose it was has
+        registered, and has the id `owner` now."""
+
+    def rename(self, owner: str, name: str) -> Awaitable[None]:
+        """A user is called otherwise now: what they began to upload goes on under that name."""
 
     def forget(self, shelf: str) -> Awaitable[None]:
         """Drop the whole shelf of a guest who left, or of a room that is removed, and what stopped

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from chatservice import limits, names
+from chatservice import limits
 from chatservice.domain.ports import Declared, Used
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.shown import size as shown
@@ -63,8 +63,7 @@ class Quotas:
         self._check_size(declared)
         self._check_count(declared, others)
         here = [it.declared for it in others if it.declared.shelf == declared.shelf]
-        who = names.key(declared.who)
-        theirs = [it.declared for it in others if names.key(it.declared.who) == who]
+        theirs = [it.declared for it in others if it.declared.owner == declared.owner]
         for bound, taken, under_way, whose in (
             (self.bounds.room, used.shelf, here, "This shelf has"),
             (self.bounds.user, used.user, theirs, "You have"),
@@ -83,8 +82,7 @@ class Quotas:
     def _check_disk(
         self, declared: Declared, have: int, free: int, others: list[Reservation]
     ) -> None:
-        who = names.key(declared.who)
-        mine = sum(it.missing for it in others if names.key(it.declared.who) == who)
+        mine = sum(it.missing for it in others if it.declared.owner == declared.owner)
         left = free - self.bounds.free - sum(it.missing for it in others)
         share = int((left + mine) * limits.RESERVED_SHARE) - mine
         if declared.size - have > left:
@@ -109,9 +107,9 @@ class Quotas:
             )
 
     def _check_count(self, declared: Declared, others: list[Reservation]) -> None:
-        counts = Counter(names.key(it.declared.who) for it in others)
+        counts = Counter(it.declared.owner for it in others)
         for bound, count, whose in (
-            (self.bounds.uploads, counts[names.key(declared.who)], "of yours"),
+            (self.bounds.uploads, counts[declared.owner], "of yours"),
             (self.bounds.uploads_of_all, len(others), "in all"),
         ):
             if count >= bound:
@@ -124,8 +122,4 @@ class Quotas:
 
 def _same(one: Declared, other: Declared) -> bool:
     """Whether they are the same upload, begun twice."""
-    return one.sha256 is not None and _what(one) == _what(other)
-
-
-def _what(declared: Declared) -> Declared:
-    return declared._replace(who=names.key(declared.who), time=0)
+    return one.sha256 is not None and one.upload == other.upload

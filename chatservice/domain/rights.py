@@ -11,7 +11,7 @@ from typing import Any
 from chatservice import names
 from chatservice.domain.log import Cursor
 from chatservice.domain.places import Room, Session, User
-from chatservice.domain.rules import Access, What
+from chatservice.domain.rules import Access, Rule, What
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Command, Need, Request
 
@@ -219,27 +219,29 @@ class Rights:
             return rank
         if not (room.rules or room.frozen or not room.is_open):  # as nearly all rooms are
             return Role.MEMBER if room.has(user) else Role.VISITOR
-        now = self._now()
         if self.ban(user, room) is not None:
             return Role.BANNED
         if not room.has(user):
             return Role.OUTSIDER if not room.is_open else Role.VISITOR
-        muted = room.rules.find(What.MUTED, user.key, now)
+        muted = self.held(What.MUTED, user, room)
         return Role.LISTENER if room.frozen or muted else Role.MEMBER
 
     def rank(self, user: User, room: Room) -> Role | None:
         """Return the role that a user has in a room wherever they are, or None."""
         if self.is_operator(user):
             return Role.OPERATOR
-        if user.registered:
-            if not room.rules:
-                return None
-            for what, role in _RANKS.items():
-                if room.rules.find(what, user.key, self._now()):
-                    return role
+        if not room.rules:
             return None
-        held = room.guests.get(user.guest)
-        return _RANKS[held[0]] if held is not None else None
+        for what, role in _RANKS.items():
+            if room.rules.find(what, user.id, self._now()):
+                return role
+        return None
+
+    def held(self, what: What, user: User, room: Room) -> Rule | None:
+        """Return what is held against a user in a room. It is held against the name too: it does
+        not end because a guest comes again."""
+        now = self._now()
+        return room.rules.find(what, user.id, now) or room.rules.find(what, user.key, now)
 
     def ban(self, user: User, room: Room) -> Any:
         """Return the rule that keeps a user out of a room, or None."""
@@ -249,7 +251,7 @@ class Rights:
             found = room.rules.ban(user.key, session.reader.address, self._now())
             if found is not None:
                 return found
-        return room.rules.ban(user.key, "", self._now())
+        return self.held(What.BANNED, user, room)
 
     def over(self, session: Session, room: Room, whom: User | str) -> None:
         """Raise `Refusal` (not-allowed) if a user, or the one with that key, is not of a lower role
@@ -308,7 +310,7 @@ class Rights:
 
     def invited(self, user: User, room: Room) -> bool:
         """Return whether a user was invited into a room."""
-        return room.rules.find(What.INVITED, user.key, self._now()) is not None
+        return room.rules.find(What.INVITED, user.id, self._now()) is not None
 
     def sees(self, session: Session, room: Room) -> bool:
         """Return whether a session is told that a room is there."""

@@ -10,7 +10,7 @@ from chatservice.domain.log import Cursor, Log, Tails
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
 from chatservice.domain.rights import Rights
-from chatservice.domain.rules import What
+from chatservice.domain.rules import Rule, What
 from chatservice.errors import Code, Refusal
 from chatservice.events import Event
 from chatservice.looks import looks
@@ -143,7 +143,7 @@ class Rooms:
             del self._making[key]
         room = self._add(row)
         if by is not None and by.guest:
-            room.guests[by.guest] = What.OWNER, by.name
+            room.rules.add(Rule(What.OWNER, by.id, 0, by.name, self._now()))
         maker = by.name if by is not None else "the operator"
         self._report("{user} made room {room}", user=maker, room=room.name)
         return room
@@ -158,6 +158,14 @@ class Rooms:
         mine = looks(name)
         making = all(mine.isdisjoint(others) for others in self._making.values())
         return making and self._looks.keys().isdisjoint(mine)
+
+    def carry(self, room: Room, before: User, user: User) -> None:
+        """Let a user, who was another one before, speak no more in a room than that one."""
+        rule = self._rights.held(What.MUTED, before, room)
+        if rule is not None:
+            room.rules.add(rule._replace(whom=user.id, named=before.key))
+        if before.id in room.spoke:
+            room.spoke[user.id] = room.spoke[before.id]
 
     def hashed(self, password: str, by: User | None) -> Awaitable[str]:
         """Return what is kept of a room's password."""

@@ -33,7 +33,9 @@ class What(StrEnum):
 class Rule(NamedTuple):
     """`what` holds for `whom`: a user, by key (`names.key`), or for bans a range of addresses too.
 
-    Until `until`, in milliseconds since 1970, or for good: 0. `who` made it so, at `time`.
+    Until `until`, in milliseconds since 1970, or for good: 0. `who` made it so, at `time`. A rule
+    of a guest's (`User.id`) that holds for a name too has the key of that in `named`; it is not
+    stored.
     """
 
     what: What
@@ -41,6 +43,7 @@ class Rule(NamedTuple):
     until: int
     who: str
     time: int
+    named: str = ""
 
 
 class Rules:

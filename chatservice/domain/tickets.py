@@ -61,15 +61,10 @@ class Upload:
     key: str | None = None
 
     @property
-    def owner(self) -> str:
-        """The shelf of the guest whose alone it is until it is stored; empty where it belongs to
-        their name. What a guest sends to one user is nothing of who takes the name after them."""
-        return self.user.shelf if self.user.guest and self.target.whom is not None else ""
-
-    @property
     def void(self) -> bool:
-        """Whether nobody can go on with it any more."""
-        return self.target.gone or (self.user.gone and bool(self.owner))
+        """Whether nobody can go on with it any more: what a guest sends to one user ends with the
+        guest."""
+        return self.target.gone or (self.user.gone and self.target.whom is not None)
 
 
 Right = TypeVar("Right", Download, Upload)

@@ -75,9 +75,16 @@ class AccountTable:
         return succeed(Counter(it.account for it in self._tokens.values()))
 
     async def register(
-        self, name: str, password: str, inbox: Log | None, time: int, code: str | None = None
+        self,
+        name: str,
+        password: str,
+        inbox: Log | None,
+        time: int,
+        code: str | None = None,
+        guest: str = "",
     ) -> Account:
-        """Make an account. A guest's `inbox` becomes its own; a `code` is used up."""
+        """Make an account. What is kept of a `guest`, and their `inbox`, becomes its own; a `code`
+        is used up."""
         key, mine = names.key(name), looks(name)
         if key not in self._accounts and not self._looks.isdisjoint(mine):
             await self._change(lambda: None)  # what is on its way to be registered, is or was not
@@ -90,7 +97,7 @@ class AccountTable:
         self._looks |= mine
         try:
             account: Account = await self._change(
-                self._register, key, name, password, inbox, time, code
+                self._register, key, name, password, inbox, time, code, guest
             )
         except BaseException:
             self._looks -= mine
@@ -112,6 +119,11 @@ class AccountTable:
 
     def _own(self, key: str) -> set[str]:
         return {sha256 for sha256, token in self._tokens.items() if token.account == key}
+
+    async def rename(self, key: str, name: str) -> None:
+        """Write the name of an account in another way; its key stays."""
+        await self._change(self._execute, "UPDATE account SET name = ? WHERE key = ?", name, key)
+        self._keep(replace(self._accounts[key], name=name))
 
     async def set_operator(self, key: str, operator: bool) -> None:
         """Let somebody run the server, or no longer."""
@@ -207,7 +219,14 @@ class AccountTable:
         return self._db.execute(sql, (sha256,)).fetchone() is not None
 
     def _register(
-        self, key: str, name: str, password: str, inbox: Log | None, time: int, code: str | None
+        self,
+        key: str,
+        name: str,
+        password: str,
+        inbox: Log | None,
+        time: int,
+        code: str | None,
+        guest: str,
     ) -> Account:
         if code is not None and not self._has_code(code):
             raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; ask for another.")
@@ -218,6 +237,8 @@ class AccountTable:
             log = self._new_log(time, shown)  # its blocks may be older than the last notes
             if inbox is not None:
                 self._take_over(inbox.id, log)
+            if guest:
+                self._give(guest, key)
             self._db.execute(
                 "INSERT INTO account (key, name, password, inbox, shown) VALUES (?, ?, ?, ?, ?)",
                 (key, name, password, log, shown),
@@ -225,6 +246,20 @@ class AccountTable:
         if inbox is not None:
             inbox.id = log  # here, so that no batch in between goes where nobody looks
         return Account(name, password, log, shown)
+
+    def _give(self, guest: str, key: str) -> None:
+        """Let an account have what is kept of a guest (`User.id`), but for their inbox."""
+        for table in ("file", "partial"):
+            self._db.execute(f"UPDATE {table} SET owner = ? WHERE owner = ?", (key, guest))
+        # Each log by itself: there is no index of writers, which would cost every message.
+        logs = (
+            "WITH RECURSIVE logs(log) AS (SELECT min(log) FROM said UNION ALL"
+            " SELECT (SELECT min(said.log) FROM said WHERE said.log > logs.log) FROM logs"
+            " WHERE logs.log IS NOT NULL) SELECT log FROM logs WHERE log IS NOT NULL"
+        )
+        sql = "UPDATE OR REPLACE said SET who = ? WHERE log = ? AND who = ?"
+        for (log,) in self._db.execute(logs).fetchall():
+            self._db.execute(sql, (key, log, guest))
 
     def _take_over(self, guest: int, log: int) -> None:
         for table in ("block", "said"):

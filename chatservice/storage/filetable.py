@@ -13,7 +13,7 @@ class FileRow(NamedTuple):
     """What is known of one version of a file. `mtime` in nanoseconds, `time` in milliseconds.
 
     It is believed only while the file's size and modification time are what they were. `who` is
-    empty where the operator put it there.
+    empty where the operator put it there; `owner` is the id (`User.id`) of who did.
     """
 
     name: str
@@ -23,6 +23,7 @@ class FileRow(NamedTuple):
     sha256: str
     who: str
     time: int
+    owner: str = ""
 
 
 class PartialRow(NamedTuple):
@@ -67,16 +68,17 @@ class FileTable:
 
     def keep(self, shelf: str, rows: Sequence[FileRow]) -> "Deferred[int]":
         """Keep what is known of some files."""
-        sql = f"REPLACE INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        sql = f"REPLACE INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         return self._change(self._commit, sql, [(shelf, *row) for row in rows])
 
     def note(self, shelf: str, rows: Sequence[FileRow]) -> "Deferred[int]":
         """Keep what was read of files that somebody dropped in, unless more is known of just these
         files by now: who shared them."""
         sql = (
-            f"INSERT INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            f"INSERT INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET size = excluded.size, mtime = excluded.mtime,"
-            " sha256 = excluded.sha256, who = excluded.who, time = excluded.time"
+            " sha256 = excluded.sha256, who = excluded.who, time = excluded.time,"
+            " owner = excluded.owner"
             " WHERE file.size <> excluded.size OR file.mtime <> excluded.mtime"
         )
         return self._change(self._commit, sql, [(shelf, *row) for row in rows])
@@ -100,15 +102,15 @@ class FileTable:
         """Where there are files with that content."""
         return self._ask(self._places, size, sha256)
 
-    def used(self, shelf: str, who: str) -> "Deferred[tuple[int, int]]":
+    def used(self, shelf: str, owner: str) -> "Deferred[tuple[int, int]]":
         """How many bytes are on a shelf, and how many of one user's on all of them."""
-        return self._ask(self._used, shelf, who)
+        return self._ask(self._used, shelf, owner)
 
-    def counted(self, shelf: str, who: str) -> "Deferred[list[tuple[str, FileRow]]]":
+    def counted(self, shelf: str, owner: str) -> "Deferred[list[tuple[str, FileRow]]]":
         """What is known of the files of a shelf, and of one user's on all of them, with the shelf
         of each."""
-        sql = f"SELECT shelf, {_COLUMNS} FROM file WHERE shelf = ? OR who = ?"
-        return self._look(_placed, sql, shelf, who)
+        sql = f"SELECT shelf, {_COLUMNS} FROM file WHERE shelf = ? OR owner = ?"
+        return self._look(_placed, sql, shelf, owner)
 
     def count(self) -> "Deferred[tuple[int, int]]":
         """How many versions of files are known, on all shelves, and how many bytes they have."""
@@ -121,8 +123,16 @@ class FileTable:
 
     def add_partial(self, declared: Declared) -> "Deferred[int]":
         """Note that an upload begins; answer with its number."""
-        sql = "INSERT INTO partial (shelf, name, size, sha256, who, time) VALUES (?, ?, ?, ?, ?, ?)"
-        return self._change(self._commit, sql, [declared[:6]])
+        sql = (
+            "INSERT INTO partial (shelf, name, size, sha256, who, time, owner)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        return self._change(self._commit, sql, [declared])
+
+    def rename(self, owner: str, name: str) -> "Deferred[int]":
+        """A user whose uploads these are is called otherwise now."""
+        sql = "UPDATE partial SET who = ? WHERE owner = ?"
+        return self._change(self._commit, sql, [(name, owner)])
 
     def drop_partial(self, number: int) -> "Deferred[int]":
         """Forget that it was begun."""
@@ -134,14 +144,14 @@ class FileTable:
         sql = "SELECT shelf, name, version FROM file WHERE sha256 = ? AND size = ?"
         return [Place(*row) for row in self._db.execute(sql, (sha256, size))]
 
-    def _used(self, shelf: str, who: str) -> tuple[int, int]:
+    def _used(self, shelf: str, owner: str) -> tuple[int, int]:
         sql = "SELECT coalesce(sum(size), 0) FROM file WHERE {} = ?"
         (here,) = self._db.execute(sql.format("shelf"), (shelf,)).fetchone()
-        (theirs,) = self._db.execute(sql.format("who"), (who,)).fetchone()
+        (theirs,) = self._db.execute(sql.format("owner"), (owner,)).fetchone()
         return here, theirs
 
     def _partials(self) -> list[PartialRow]:
-        sql = "SELECT id, shelf, name, size, sha256, who, time FROM partial ORDER BY id"
+        sql = "SELECT id, shelf, name, size, sha256, who, time, owner FROM partial ORDER BY id"
         return [PartialRow(id_, Declared(*row)) for id_, *row in self._db.execute(sql)]
 
 
@@ -153,4 +163,4 @@ def _placed(db: sqlite3.Connection, sql: str, *values: str) -> list[tuple[str, F
     return [(shelf, FileRow(*row)) for shelf, *row in db.execute(sql, values)]
 
 
-_COLUMNS = "name, version, size, mtime, sha256, who, time"
+_COLUMNS = "name, version, size, mtime, sha256, who, time, owner"

@@ -27,7 +27,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import limits, names
+from chatservice import limits
 from chatservice.answers import FileInfo
 from chatservice.domain.ports import Declared, Listed, Place, Unfinished, Used
 from chatservice.entries import FileMark
@@ -358,12 +358,12 @@ class Folders:
 
     async def used(self, declared: Declared, exactly: bool = False) -> Used:
         """How much room is taken, but for this upload, and how much there is."""
-        shelf, who = declared.shelf, declared.who
+        shelf, owner = declared.shelf, declared.owner
         if exactly:
-            rows = await self._table.counted(shelf, who)
-            here, theirs = await self.by_turns(_sums(self.folder, rows, shelf, who))
+            rows = await self._table.counted(shelf, owner)
+            here, theirs = await self.by_turns(_sums(self.folder, rows, shelf, owner))
         else:
-            here, theirs = await self._table.used(shelf, who)
+            here, theirs = await self._table.used(shelf, owner)
         begun_here, begun_theirs = self._partials.held(declared)
         free = shutil.disk_usage(self.root).free
         return Used(here + begun_here, theirs + begun_theirs, free)
@@ -378,9 +378,9 @@ class Folders:
         """Begin an upload, or go on with one."""
         return self._partials.receive(declared, offset)
 
-    def unfinished(self, who: str, shelf: str) -> Awaitable[Sequence[Unfinished]]:
+    def unfinished(self, owner: str) -> Awaitable[Sequence[Unfinished]]:
         """The uploads of a user that stopped half-way."""
-        return self._partials.of(who, shelf)
+        return self._partials.of(owner)
 
     def drop(self, declared: Declared) -> Awaitable[None]:
         """Keep nothing of an upload that stopped half-way."""
@@ -400,7 +400,7 @@ class Folders:
             return await self._put(partial.path, declared)
 
     async def _put(self, part: Path, declared: Declared) -> FileMark:
-        shelf, name, size, sha256, who, time, _ = declared
+        shelf, name, size, sha256, who, time, owner = declared
         assert sha256 is not None
         _, newest, last = await self._file(shelf, name)
         known = newest.row if newest is not None else None
@@ -415,7 +415,7 @@ class Folders:
             await self.by_turns(plain.keep_version(folder, name, there, mode))
         mtime = await self.aside(plain.place, part, folder, name, there, links, mode)
         try:
-            row = FileRow(name, number, size, mtime, sha256, who, time)
+            row = FileRow(name, number, size, mtime, sha256, who, time, owner)
             await self._table.keep(shelf, [row])
         except Refusal:  # who sent it is told that it is not kept
             await self.aside(plain.take_back, part, folder, name)
@@ -450,15 +450,15 @@ class Folders:
 
     # -- what goes -------------------------------------------------------------------------------
 
-    async def remove(self, shelf: str, name: str, version: int | None, who: str) -> Sequence[int]:
-        """Take a version of a file away, or all that are `who`'s."""
+    async def remove(self, shelf: str, name: str, version: int | None, owner: str) -> Sequence[int]:
+        """Take a version of a file away, or all that are the `owner`'s."""
         name = await self._spelled(shelf, name)
         async with self._putting.with_((shelf, name)):
             versions, newest, _ = await self._file(shelf, name)
             meant = [it for it in versions if version in (None, it.number)]
             if not meant:
                 raise _missing(name, version)
-            mine = [it.number for it in meant if not who or _is_by(it, who)]
+            mine = [it.number for it in meant if not owner or _is_by(it, owner)]
             if not mine:
                 raise Refusal(Code.NOT_YOURS, f"{name} was not shared by you; ask who did.")
             named = newest.number if newest is not None else 0
@@ -466,10 +466,14 @@ class Folders:
             await self._table.drop(shelf, name, mine)
             return mine
 
-    async def move(self, shelf: str, to: str) -> None:
+    async def rename(self, owner: str, name: str) -> None:
+        """A user is called otherwise now."""
+        await self._partials.rename(owner, name)
+
+    async def move(self, shelf: str, to: str, owner: str) -> None:
         """Call a shelf otherwise."""
         self._moved[shelf] = to
-        self._partials.move(shelf, to)
+        self._partials.move(shelf, to, owner)
         if await self.aside(plain.rename_folder, self.folder(shelf), self.folder(to)):
             await self._table.move(shelf, to)
 
@@ -560,7 +564,7 @@ def _there(folder: Path, name: str, rows: Sequence[FileRow]) -> _File:
 
 
 def _sums(
-    folder: Callable[[str], Path], rows: Sequence[tuple[str, FileRow]], shelf: str, who: str
+    folder: Callable[[str], Path], rows: Sequence[tuple[str, FileRow]], shelf: str, owner: str
 ) -> Job[tuple[int, int]]:
     """Return how many bytes are on a shelf, and how many of one user's, of what is known and is
     still there."""
@@ -568,7 +572,7 @@ def _sums(
     for at, (where, row) in enumerate(rows, 1):
         if _is_there(folder(where), row):
             here += row.size if where == shelf else 0
-            theirs += row.size if row.who == who else 0
+            theirs += row.size if row.owner == owner else 0
         if at % _COUNTED == 0:
             yield 0.0
     return here, theirs
@@ -589,8 +593,8 @@ def _meant(file: _File, version: int | None) -> _Version | None:
     return next((it for it in file.versions if it.number == version), None)
 
 
-def _is_by(it: _Version, who: str) -> bool:
-    return it.row is not None and names.key(it.row.who) == names.key(who)
+def _is_by(it: _Version, owner: str) -> bool:
+    return it.row is not None and it.row.owner == owner
 
 
 def _missing(name: str, version: int | None = None) -> Refusal:

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from chatservice import limits, names
+from chatservice import limits
 from chatservice.domain.ports import Declared, Unfinished
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
@@ -69,12 +69,12 @@ class Partials:
         """Find again what was begun before this start; what belongs to nothing goes."""
         for number, declared in rows:
             size = there.get(str(number))
-            if size is None or _is_fleeting(declared):
+            if size is None or declared.is_fleeting:
                 self._table.drop_partial(number).addErrback(lambda _: None)
             else:
                 del there[str(number)]
                 path = self._folder / str(number)
-                self._known[_key(declared)] = Partial(declared, path, number, size)
+                self._known[declared.upload] = Partial(declared, path, number, size)
         for name in there:
             with suppress(OSError):  # a folder that is none of ours
                 (self._folder / name).unlink()
@@ -92,7 +92,7 @@ class Partials:
 
     async def have(self, declared: Declared) -> int:
         """How much there is of an upload."""
-        partial = self._known.get(_key(declared))
+        partial = self._known.get(declared.upload)
         if partial is not None and partial.upload is not None:
             await partial.upload.closed()
         return partial.have if partial is not None else 0
@@ -103,28 +103,22 @@ class Partials:
         others = [
             it
             for it in self._known.values()
-            if not it.is_busy and _key(it.declared) != _key(declared)
+            if not it.is_busy and it.declared.upload != declared.upload
         ]
         here = sum(it.have for it in others if it.declared.shelf == declared.shelf)
-        who = names.key(declared.who)
-        return here, sum(it.have for it in others if names.key(it.declared.who) == who)
+        return here, sum(it.have for it in others if it.declared.owner == declared.owner)
 
-    async def of(self, who: str, shelf: str) -> list[Unfinished]:
-        """The uploads that stopped half-way of a user of that name, whose own shelf that is; the
-        last ones are those on which something moved last."""
-        for partial in self._theirs(who, shelf):
+    async def of(self, owner: str) -> list[Unfinished]:
+        """The uploads of a user that stopped half-way; the last ones are those on which something
+        moved last."""
+        for partial in self._theirs(owner):
             if partial.upload is not None:
                 await partial.upload.closed()
-        theirs = self._theirs(who, shelf)
+        theirs = self._theirs(owner)
         return [Unfinished(it.declared, it.have) for it in theirs if not it.is_busy]
 
-    def _theirs(self, who: str, shelf: str) -> list[Partial]:
-        key = names.key(who)
-        return [
-            it
-            for it in self._known.values()
-            if names.key(it.declared.who) == key and it.declared.owner in ("", shelf)
-        ]
+    def _theirs(self, owner: str) -> list[Partial]:
+        return [it for it in self._known.values() if it.declared.owner == owner]
 
     def arriving(self, shelf: str, name: str, sha256: str | None) -> ArrivingFile | None:
         """Open an upload that is under way, to be read as it comes: with that SHA-256, or any."""
@@ -139,7 +133,7 @@ class Partials:
 
     async def receive(self, declared: Declared, offset: int) -> Upload:
         """Begin an upload, or go on with one."""
-        async with self._beginning.with_(_key(declared)):
+        async with self._beginning.with_(declared.upload):
             try:
                 return await self._receive(declared, offset)
             except OSError as error:
@@ -148,16 +142,16 @@ class Partials:
                 raise Refusal(Code.NOT_STORED, sentence) from error
 
     async def _receive(self, declared: Declared, offset: int) -> Upload:
-        partial = self._known.get(_key(declared)) if declared.sha256 is not None else None
+        partial = self._known.get(declared.upload) if declared.sha256 is not None else None
         if partial is not None and partial.upload is not None:
             await partial.upload.stop()
-            partial = self._known.get(_key(declared))  # it may have come to its end
+            partial = self._known.get(declared.upload)  # it may have come to its end
         have = partial.have if partial is not None else 0
         _check_offset(offset, have)
         if partial is None:
             partial = await self._begun(declared)
         else:
-            self._known[_key(declared)] = self._known.pop(_key(declared))
+            self._known[declared.upload] = self._known.pop(declared.upload)
             partial.declared = declared  # as it is said now
         partial.taken = True
         try:
@@ -182,19 +176,19 @@ class Partials:
         once = Partial(declared, self._folder / f"once-{secrets.token_hex(8)}", None)
         if declared.sha256 is None:
             return once
-        theirs = await self.of(declared.who, declared.owner)
+        theirs = await self.of(declared.owner)
         for old in theirs[: 1 - limits.UNFINISHED_UPLOADS]:
             await self.drop(old.declared)
         partial = once
-        if not _is_fleeting(declared):
+        if not declared.is_fleeting:
             number = await self._table.add_partial(declared)
             partial = Partial(declared, self._folder / str(number), number)
-        self._known[_key(declared)] = partial
+        self._known[declared.upload] = partial
         return partial
 
     def _ended(self, partial: Partial, keep: bool) -> "Deferred[Any]":
         """Nothing more is written to it now."""
-        key = _key(partial.declared)
+        key = partial.declared.upload
         if not (keep and partial.have and self._known.get(key) is partial):
             return self._forget(partial)
         self._known[key] = self._known.pop(key)
@@ -223,7 +217,7 @@ class Partials:
         return self._forget(partial)
 
     def _forget(self, partial: Partial) -> "Deferred[Any]":
-        key = _key(partial.declared)
+        key = partial.declared.upload
         if self._known.get(key) is partial:
             del self._known[key]
         dropping = self._aside(partial.path.unlink, True)
@@ -236,7 +230,7 @@ class Partials:
 
     async def drop(self, declared: Declared) -> None:
         """Keep nothing of an upload that stopped half-way."""
-        partial = self._known.get(_key(declared))
+        partial = self._known.get(declared.upload)
         if partial is not None and not partial.is_busy:
             await self._forget(partial)
 
@@ -244,24 +238,36 @@ class Partials:
         """The guest whose shelf that is has left: keep nothing that is for them, or theirs alone.
         Who still writes to some of it is for others to end."""
         for partial in tuple(self._known.values()):
-            if shelf not in (partial.declared.shelf, partial.declared.owner):
+            it = partial.declared
+            if it.shelf != shelf and not (it.is_fleeting and it.owner == shelf):
                 continue
             if not partial.is_busy:
                 self._forget(partial)
             elif partial.upload is not None and partial.upload.over:
                 partial.upload.refuse()
 
-    def move(self, shelf: str, to: str) -> None:
-        """A shelf is called otherwise: its guest has registered, and what was theirs alone belongs
-        to their name now."""
+    def move(self, shelf: str, to: str, owner: str) -> None:
+        """A shelf is called otherwise: its guest has registered, and what was theirs belongs to who
+        they are now."""
         for partial in tuple(self._known.values()):
             it = partial.declared
-            if shelf in (it.shelf, it.owner):
-                del self._known[_key(it)]
-                where = to if it.shelf == shelf else it.shelf
-                owner = "" if it.owner == shelf else it.owner
-                partial.declared = it._replace(shelf=where, owner=owner)
-                self._known[_key(partial.declared)] = partial
+            where = to if it.shelf == shelf else it.shelf
+            whose = owner if it.owner == shelf else it.owner
+            self._call(partial, it._replace(shelf=where, owner=whose))
+
+    async def rename(self, owner: str, name: str) -> None:
+        """A user is called otherwise now."""
+        theirs = self._theirs(owner)
+        for partial in theirs:
+            self._call(partial, partial.declared._replace(who=name))
+        if theirs:
+            await self._table.rename(owner, name)
+
+    def _call(self, partial: Partial, declared: Declared) -> None:
+        if self._known.get(partial.declared.upload) is partial:
+            del self._known[partial.declared.upload]
+            self._known[declared.upload] = partial
+        partial.declared = declared
 
     def _drop_old(self) -> None:
         before = time.time() - self._keep_seconds
@@ -280,17 +286,6 @@ def _check_offset(offset: int, have: int) -> None:
     if offset > have:
         sentence = f"Only {have} of its bytes are here; send it again from there."
         raise Refusal(Code.BAD_OFFSET, sentence)
-
-
-def _key(declared: Declared) -> _Key:
-    """What an upload that goes on has in common with the one that was begun."""
-    shelf, name, size, sha256, who, _, owner = declared
-    return shelf, name, size, sha256, names.key(who), owner
-
-
-def _is_fleeting(declared: Declared) -> bool:
-    """Whether a guest takes it with them: their numbers are given anew at each start."""
-    return bool(declared.owner) or declared.shelf.startswith(".guests/")
 
 
 def _changed(path: Path) -> float:

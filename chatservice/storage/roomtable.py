@@ -80,7 +80,7 @@ class RoomTable:
         new = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
         statements: list[tuple[str, tuple[Any, ...]]] = []
         statements += [(gone, (room, rule.what, rule.whom)) for rule in drop]
-        statements += [(new, (room, *rule)) for rule in add]
+        statements += [(new, (room, *rule[:5])) for rule in add]
         return self._change(self._execute, statements)
 
     def note(self, room: int, deed: Deed) -> Awaitable[None]:
@@ -126,7 +126,7 @@ class RoomTable:
                 self._db.executemany(
                     "INSERT INTO rule (log, what, whom, until, who, time)"
                     " VALUES (?, ?, ?, ?, ?, ?)",
-                    [(number, *rule) for rule in rules],
+                    [(number, *rule[:5]) for rule in rules],
                 )
         except sqlite3.IntegrityError:
             raise Refusal(

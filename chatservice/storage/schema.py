@@ -11,7 +11,7 @@ from chatservice.storage.checks import open_reader
 
 __all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
 
-VERSION = 4
+VERSION = 5
 """What `PRAGMA user_version` says. A change of `TABLES`, or of what `storage/blocks.py` makes, is a
 new version, with a step in `storage/upgrades.py`."""
 
@@ -98,7 +98,7 @@ CREATE INDEX block_place ON block (log, last);
 -- Keys given with what was said, so that a repetition is known as one.
 CREATE TABLE said (
     log      INTEGER NOT NULL,
-    who      TEXT NOT NULL,                 -- names.key
+    who      TEXT NOT NULL,                 -- User.id
     key      TEXT NOT NULL,
     position INTEGER NOT NULL,
     time     INTEGER NOT NULL,
@@ -115,10 +115,11 @@ CREATE TABLE file (
     sha256   TEXT NOT NULL,
     who      TEXT NOT NULL,                 -- empty: the operator
     time     INTEGER NOT NULL,
+    owner    TEXT NOT NULL DEFAULT '',      -- User.id of who shared it; empty: nobody's
     PRIMARY KEY (shelf, name, version)
 ) WITHOUT ROWID;
 CREATE INDEX file_content ON file (sha256);
-CREATE INDEX file_who ON file (who, size);
+CREATE INDEX file_owner ON file (owner, size);
 -- An upload that was begun, with the SHA-256 that its bytes must have in the end, and can go on.
 CREATE TABLE partial (
     id       INTEGER PRIMARY KEY AUTOINCREMENT, -- what the file is called that has what came of it
@@ -127,7 +128,8 @@ CREATE TABLE partial (
     size     INTEGER NOT NULL,
     sha256   TEXT NOT NULL,
     who      TEXT NOT NULL,
-    time     INTEGER NOT NULL               -- when it was begun, milliseconds since 1970
+    time     INTEGER NOT NULL,              -- when it was begun, milliseconds since 1970
+    owner    TEXT NOT NULL DEFAULT ''       -- User.id of who sends it
 );
 """
 

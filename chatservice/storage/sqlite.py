@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import limits, names
+from chatservice import limits
 from chatservice.domain.log import Block
 from chatservice.domain.ports import Draft, Found
 from chatservice.entries import Kind, Run
@@ -143,9 +143,9 @@ class SqliteStore:
         """A log's last position."""
         return self._thread.do(self._last_of, log)
 
-    def said(self, log: int, who: str, key: str) -> Awaitable[int | None]:
+    def said(self, log: int, writer: str, key: str) -> Awaitable[int | None]:
         """The position of what was sent with that key, if that is known."""
-        return self._thread.do(self._said, log, who, key)
+        return self._thread.do(self._said, log, writer, key)
 
     def forget(self, log: int) -> Awaitable[None]:
         """Drop the inbox of a guest who left; what cannot be dropped now is at the next start."""
@@ -236,7 +236,7 @@ class SqliteStore:
                 log = draft.log.id
                 known = None
                 if draft.key is not None:
-                    known = self._said(log, draft.run.who, draft.key)
+                    known = self._said(log, draft.writer, draft.key)
                 if known is not None:
                     positions.append(known)
                     repeated.add(at)
@@ -278,10 +278,10 @@ class SqliteStore:
                 self._db.executemany(sql, notes)
             self._unnoted.clear()
 
-    def _said(self, log: int, who: str, key: str) -> int | None:
+    def _said(self, log: int, writer: str, key: str) -> int | None:
         row = self._db.execute(
             "SELECT position FROM said WHERE log = ? AND who = ? AND key = ?",
-            (log, names.key(who), key),
+            (log, writer, key),
         ).fetchone()
         return row[0] if row is not None else None
 
@@ -289,7 +289,7 @@ class SqliteStore:
         now = draft.run.time
         self._db.execute(
             "INSERT INTO said VALUES (?, ?, ?, ?, ?)",
-            (draft.log.id, names.key(draft.run.who), draft.key, position, now),
+            (draft.log.id, draft.writer, draft.key, position, now),
         )
         if position % 256 == 0:
             old = now - round(limits.KEY_SECONDS * 1000)

@@ -204,9 +204,33 @@ def _from_3_to_4(db: sqlite3.Connection) -> None:
         db.execute(sql)
 
 
+# -- from version 4 to version 5 -------------------------------------------------------------------
+#
+# Version 5 remembers of a guest by what no other guest ever has, and no longer by the name: files,
+# uploads that were begun, keys of messages. Of what there is, only that of registered names has an
+# owner, and nobody has an invitation who is not registered.
+
+
+def _from_4_to_5(db: sqlite3.Connection) -> None:
+    db.execute("DROP INDEX file_who")
+    for table in ("file", "partial"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+        db.execute(
+            f"UPDATE {table} SET owner = coalesce((SELECT key FROM account"
+            f" WHERE account.name = {table}.who), '')"
+        )
+    db.execute("CREATE INDEX file_owner ON file (owner, size)")
+    db.execute("DELETE FROM said WHERE who NOT IN (SELECT key FROM account)")
+    db.execute(
+        "DELETE FROM rule WHERE what IN ('owner', 'moderator', 'invited')"
+        " AND whom NOT IN (SELECT key FROM account)"
+    )
+
+
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _from_1_to_2,
     2: _from_2_to_3,
     3: _from_3_to_4,
+    4: _from_4_to_5,
 }
 """What makes the next version of each."""

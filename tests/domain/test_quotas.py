@@ -11,7 +11,7 @@ GB = 10**9
 
 def declared(name, size, who="alice"):
     """Return what is said of an upload before its bytes come."""
-    return Declared("lab", name, size, None, who, 0)
+    return Declared("lab", name, size, None, who, 0, who.lower())
 
 
 def refused(quotas, *args):

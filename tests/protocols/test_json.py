@@ -119,7 +119,8 @@ def test_two_rooms_at_once(program):
 
 def test_a_key_makes_a_repetition_harmless(server, program, connect):
     """The same key is said once: again, from another connection, and after a restart."""
-    bot = program("bot")
+    bot = connect(server)
+    token = asks(bot, "hello", name="bot")["token"]
     asks(bot, "join", room="lab")
     say = {"room": "lab", "text": "build failed", "key": "k1"}
     first = asks(bot, "say", **say)
@@ -129,7 +130,7 @@ def test_a_key_makes_a_repetition_harmless(server, program, connect):
     bot.rest()
     server.stop()
     server.start()
-    bot = program("bot")
+    bot = program("bot", token=token)
     asks(bot, "join", room="lab")
     assert asks(bot, "say", **say) == first
     other = program("other")

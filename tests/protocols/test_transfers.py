@@ -78,7 +78,8 @@ class Inside:
         """Return which files of its shelves are open."""
         links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
         paths = [os.readlink(link) for link in links if os.path.islink(link)]
-        return [path for path in paths if path.startswith(str(self.path / "files"))]
+        folder = str(self.path / "files")
+        return [it for it in paths if it.startswith(folder) and not it.endswith("/.lock")]
 
     def holds_nothing(self):
         """Return whether no transfer is under way, and no room is reserved for one."""

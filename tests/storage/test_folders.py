@@ -32,7 +32,7 @@ def folders(tmp_path):
 
 def declared(name, data, shelf="lab", sha256=None, size=None, who="alice"):
     """Return what is said of a file before it comes."""
-    return Declared(shelf, name, len(data) if size is None else size, sha256, who, 0)
+    return Declared(shelf, name, len(data) if size is None else size, sha256, who, 0, who)
 
 
 async def put(folders, name, data, *more, **changed):
@@ -208,7 +208,7 @@ async def test_one_removes_what_one_has_shared(folders):
         with pytest.raises(Refusal) as caught:
             await folders.remove("lab", name, None, who)
         assert caught.value.code is Code.NOT_YOURS
-    await folders.remove("lab", "a.txt", None, "Alice")
+    await folders.remove("lab", "a.txt", None, "alice")
     assert [file.name for file in await files(folders, "lab")] == ["b.txt"]
 
 
@@ -217,7 +217,7 @@ async def test_a_guests_shelf_moves_or_goes(folders):
     """It becomes that of the registered user, or goes with the guest."""
     for shelf in (".guests/1", ".guests/2"):
         await put(folders, "a.txt", b"one", shelf)
-    await folders.move(".guests/1", ".inboxes/alice")
+    await folders.move(".guests/1", ".inboxes/alice", "alice")
     await folders.forget(".guests/2")
     (info,) = await files(folders, ".inboxes/alice")
     assert (info.name, info.who) == ("a.txt", "alice")

@@ -56,7 +56,7 @@ def shelves(tmp_path):
 def declared(name="a", data=DATA, who="alice", **changed):
     """Return what is said of an upload before its bytes come."""
     sha256 = hashlib.sha256(data).hexdigest()
-    return Declared("lab", name, len(data), sha256, who, 0)._replace(**changed)
+    return Declared("lab", name, len(data), sha256, who, 0, who.lower())._replace(**changed)
 
 
 async def begun(shelves, data=DATA[:300_000], what=None, offset=0):
@@ -77,20 +77,19 @@ async def test_an_upload_goes_on_where_it_stopped(shelves):
     await stop(await begun(shelves))
     for other in (
         declared(who="bob"),
-        declared(owner=".guests/1"),
         declared("b"),
         declared(size=len(DATA) + 1),
         declared(sha256="00" * 32),
         declared(sha256=None),
     ):
         assert await shelves.folders.have(other) == 0
-    assert [it.have for it in await shelves.folders.unfinished("alice", "")] == [300_000]
+    assert [it.have for it in await shelves.folders.unfinished("alice")] == [300_000]
     assert await shelves.folders.have(declared(who="ALICE")) == 300_000
     incoming = await begun(shelves, DATA[300_000:], declared(who="Alice"), offset=300_000)
     assert (await incoming.finish()).sha256 == SHA256
     assert [it.who for it in await shelves.folders.versions("lab", "a")] == ["Alice"]
     assert (shelves.path / "SharedFiles" / "lab" / "a").read_bytes() == DATA
-    assert (shelves.partials(), await shelves.folders.unfinished("alice", "")) == ([], [])
+    assert (shelves.partials(), await shelves.folders.unfinished("alice")) == ([], [])
 
 
 @pytest_twisted.ensureDeferred
@@ -157,7 +156,7 @@ async def test_one_that_nobody_can_tell_again_is_not_kept(shelves):
     assert len(shelves.partials()) == 1
     await stop(incoming)
     await shelves.store.files.partials()
-    assert await shelves.folders.unfinished("alice", "") == []
+    assert await shelves.folders.unfinished("alice") == []
 
 
 @pytest_twisted.ensureDeferred
@@ -192,7 +191,7 @@ async def test_a_thousand_that_were_begun_and_left(shelves, monkeypatch):
     monkeypatch.setattr(limits, "UNFINISHED_UPLOADS", 3)
     for number in range(20):
         await stop(await begun(shelves, b"x", declared(f"file{number}")))
-    assert [it.declared.name for it in await shelves.folders.unfinished("alice", "")] == [
+    assert [it.declared.name for it in await shelves.folders.unfinished("alice")] == [
         "file17",
         "file18",
         "file19",
@@ -244,7 +243,7 @@ async def test_what_nobody_goes_on_with_is_dropped(tmp_path):
     folders.start()
     while path.exists():
         await folders.aside(path.exists)
-    assert await folders.unfinished("alice", "") == []
+    assert await folders.unfinished("alice") == []
     folders.close()
     store.close()
 
@@ -284,7 +283,7 @@ async def test_one_that_goes_on_is_not_cancelled_meanwhile(shelves):
     shelves.close()
     shelves.open()
     receiving = Deferred.fromCoroutine(shelves.folders.receive(declared(), 300_000))
-    assert await shelves.folders.unfinished("alice", "") == []
+    assert await shelves.folders.unfinished("alice") == []
     await shelves.folders.drop(declared())
     incoming = await receiving
     incoming.write(DATA[300_000:])
@@ -337,7 +336,7 @@ async def test_a_file_that_the_database_refuses(shelves, monkeypatch, there):
 async def test_a_file_for_a_guest_who_registers_meanwhile(shelves):
     """It comes to the shelf that the user has now."""
     incoming = await begun(shelves, DATA, declared(shelf=".guests/1"))
-    await shelves.folders.move(".guests/1", ".inboxes/bob")
+    await shelves.folders.move(".guests/1", ".inboxes/bob", "bob")
     await incoming.finish()
     assert (shelves.path / "SharedFiles" / ".inboxes" / "bob" / "a").read_bytes() == DATA
     (await shelves.folders.open(".guests/1", "a")).close()  # a ticket of before
@@ -352,12 +351,11 @@ GUESTS = {
 @pytest.mark.parametrize("changed", GUESTS.values(), ids=GUESTS)
 @pytest_twisted.ensureDeferred
 async def test_what_goes_with_a_guest(shelves, changed):
-    """When they leave, also what is just being brought to an end; and at the next start, when their
-    number is another's."""
+    """When they leave, also what is just being brought to an end; and at the next start."""
     what = declared(**changed)
     await stop(await begun(shelves, what=what))
     assert await shelves.folders.have(what) == 300_000
-    assert [it.declared for it in await shelves.folders.unfinished("alice", ".guests/1")] == [what]
+    assert [it.declared for it in await shelves.folders.unfinished(what.owner)] == [what]
     await shelves.folders.forget(".guests/2")
     assert await shelves.folders.have(what) == 300_000
     await shelves.folders.forget(".guests/1")
@@ -379,8 +377,8 @@ async def test_a_guest_registers_and_goes_on(shelves):
     mine = declared(shelf=".inboxes/bob", owner=".guests/1")
     for what in (mine, declared("b", shelf=".guests/1", who="bob")):
         await stop(await begun(shelves, what=what))
-    await shelves.folders.move(".guests/1", ".inboxes/alice")
-    now = (mine._replace(owner=""), declared("b", shelf=".inboxes/alice", who="bob"))
+    await shelves.folders.move(".guests/1", ".inboxes/alice", "alice")
+    now = (mine._replace(owner="alice"), declared("b", shelf=".inboxes/alice", who="bob"))
     assert [await shelves.folders.have(it) for it in now] == [300_000, 300_000]
     for what in now:
         await (await begun(shelves, DATA[300_000:], what, offset=300_000)).finish()

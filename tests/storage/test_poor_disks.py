@@ -47,6 +47,8 @@ def test_files_are_kept_where_they_have_one_name_only(poor, start_server, connec
     server = start_server("--files", str(poor))
     assert any("has one name only" in line for line in server.log.lines)
     alice = connect(server, "alice")
+    alice.send("/register secret")
+    alice.expect("* alice is your name")
     assert put(alice, "a.txt", b"one").endswith(" a.txt")
     assert put(alice, "a.txt", b"second").endswith(" a.txt")
     assert put(alice, "b.txt", b"one").startswith("= 3 ")
@@ -57,7 +59,8 @@ def test_files_are_kept_where_they_have_one_name_only(poor, start_server, connec
         alice.close()
         server.kill()
         server.start()
-        alice = connect(server, "alice")
+        alice = connect(server)
+        alice.send("/login alice secret")
     alice.send("/remove a.txt #2")
     alice.expect("emoved")
     assert got(alice, "a.txt") == b"one"

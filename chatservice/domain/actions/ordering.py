@@ -6,9 +6,9 @@ from chatservice import answers, limits, names
 from chatservice.domain.actions.kinds import Action, Args, awaited
 from chatservice.domain.chat import Chat
 from chatservice.domain.moderation import no_entry
-from chatservice.domain.places import Session
+from chatservice.domain.places import GUESTS, Room, Session
 from chatservice.domain.rights import Role
-from chatservice.domain.rules import Access, What
+from chatservice.domain.rules import Access, Rule, What
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Need, Request, seconds
@@ -125,28 +125,31 @@ async def _erase(chat: Chat, session: Session, args: Args) -> answers.Done:
 
 def _rules(chat: Chat, session: Session, args: Args) -> answers.RoomRules:
     room, now = chat.rooms.of(session, args.get("room")), chat.now()
+    guests = {user.id: user.name for user in chat.people.by_key.values() if user.guest}
     moderates = chat.rights.role(session.needs_user(), room) >= Role.MODERATOR
     shown = [
         answers.RuleInfo(
             *(
                 it.what,
-                names.one_line(it.whom),
+                names.one_line(whom),
                 (it.until - now + 999) // 1000 if it.until else None,
                 it.who,
             )
         )
         for it in room.rules.all(now)
         if moderates or it.what in (What.OWNER, What.MODERATOR)
-    ]
-    shown += [
-        answers.RuleInfo(what, user.name, None, by)
-        for user in room.users()
-        for what, by in [room.guests.get(user.guest, (None, ""))]
-        if what is not None
+        for whom in [guests.get(it.whom, it.whom)]
+        if not (whom.startswith(GUESTS) or _is_told_by_name(room, it, whom, now))
     ]
     shown.sort(key=lambda it: (list(What).index(What(it.what)), it.user))
     how = (room.access, room.password is not None, room.frozen, room.slow)
     return answers.RoomRules(room.name, *how, tuple(shown))
+
+
+def _is_told_by_name(room: Room, rule: Rule, name: str, now: int) -> bool:
+    """Return whether a rule of a guest's is there once more, under the name that they have."""
+    key = names.key(name)
+    return rule.whom != key and room.rules.find(rule.what, key, now) is not None
 
 
 async def _record(chat: Chat, session: Session, args: Args) -> answers.Record:

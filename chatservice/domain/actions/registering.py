@@ -11,7 +11,7 @@ from chatservice.errors import Code, Refusal
 
 async def _register(chat: Chat, session: Session, args: Args) -> answers.Done:
     user = session.needs_user()
-    guest = user.guest
+    guest = user.id
     await chat.accounts.register(session, args["password"], args.get("code"))
     await chat.moderation.registered(user, guest)
     name = user.name

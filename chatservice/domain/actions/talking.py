@@ -88,9 +88,7 @@ def _away(chat: Chat, session: Session, args: Args) -> answers.Done:
 
 def _ignore(chat: Chat, session: Session, args: Args) -> answers.Done:
     name = names.user(args["user"])
-    key = names.key(name)
-    session.ignored ^= {key}
-    if key not in session.ignored:
+    if chat.people.ignore(session, name):
         return answers.Done(f"You hear {name} again.")
     return answers.Done(f"You do not hear {name} any more; /ignore {name} again to hear them.")
 
@@ -124,7 +122,7 @@ def _skip(chat: Chat, session: Session, args: Args) -> answers.Done:
 
 
 async def _nick(chat: Chat, session: Session, args: Args) -> answers.Welcome:
-    return await chat.people.enter(session, args["name"])
+    return await chat.people.rename(session, args["name"])
 
 
 def _help(chat: Chat, session: Session, args: Args) -> answers.Help:
