@@ -39,6 +39,14 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """`erase`: where it stood. `text` tells a person, with the beginning of what was said there."""
+
+    text: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Private:
     """`msg`: the position in the inbox of `to`; `away` is why they do not see it now, or empty."""
 
@@ -376,6 +384,7 @@ Answer = (
     Done
     | Welcome
     | Stored
+    | Erased
     | Private
     | Joined
     | RoomList

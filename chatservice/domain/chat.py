@@ -96,7 +96,7 @@ class Chat:
         run = Run(kind, self.now(), user.name, texts)
         author = None if session.echo else cursor
         writer = user.id if key is not None else ""
-        self.recorder.record(Draft(room.log, run, author, key, done, writer=writer))
+        self.recorder.record(Draft(room.log, run, author, key, done, writer=writer, speaker=cursor))
 
     def may_talk(self, session: Session, room: Room) -> bool:
         """Return whether nothing that a session says in a room would be refused."""
@@ -159,6 +159,18 @@ class Chat:
         run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
         await self.recorder.stored(Draft(room.log, run, None if session.echo else cursor))
         room.topic = topic
+
+    def last_said(self, session: Session, room: Room) -> int:
+        """Return the position of what a session said last in a room, since it came there. Raises
+        `Refusal` (no-such-entry): nobody tells whose it is that was said under a name before."""
+        cursor = room.sessions.get(session)
+        if cursor is None or not cursor.said:
+            raise Refusal(
+                Code.NO_SUCH_ENTRY,
+                f"You have said nothing in {room.name} since you came; /history shows the position "
+                "of what you said before, and /erase #POSITION takes it out.",
+            )
+        return cursor.said
 
     async def history(
         self, room: Room, after: int | None, before: int | None, limit: int

@@ -305,10 +305,13 @@ class Cursor:
     `live_from` is where the log ended when the reader came: what lies before is replayed. `own`
     holds where the runs ahead begin that the reader wrote and does not want back. `told` says how
     many of the events that wait to be told are older than the cursor. `replaying` is for the
-    reader, to note that it waits for storage. `open` says whether it still reads.
+    reader, to note that it waits for storage. `open` says whether it still reads. `said` is the
+    position of what the reader said last since they came, or 0.
     """
 
-    __slots__ = ("live_from", "log", "open", "own", "owner", "position", "replaying", "told")
+    __slots__ = (
+        *("live_from", "log", "open", "own", "owner", "position", "replaying", "said", "told"),
+    )
 
     def __init__(self, log: Log, owner: Owner, after: int | None = None) -> None:
         self.log = log
@@ -319,6 +322,7 @@ class Cursor:
         self.told = log.untold
         self.replaying = False
         self.open = True
+        self.said = 0
         log.cursors[owner] = self
 
     def close(self) -> None:

@@ -264,13 +264,15 @@ class Moderation:
     async def erase(self, session: Session, room: Room, position: int, entry: Entry) -> None:
         """Take out what an entry says: of one's own, or of somebody lower."""
         user = session.needs_user()
-        own = user.registered and names.key(entry.who) == user.key
+        cursor = room.sessions.get(session)
+        own = cursor is not None and cursor.said == position  # a guest's, too
+        own = own or (user.registered and names.key(entry.who) == user.key)
         if not own:
             if self._rights.role(user, room) < Role.MODERATOR:
                 raise Refusal(
                     Code.NOT_ALLOWED,
-                    "Only what you said under a registered name can you erase; ask who moderates "
-                    f"{room.name} (/rules).",
+                    "Only what you said last, or under a registered name, can you erase; ask who "
+                    f"moderates {room.name} (/rules).",
                 )
             self._rights.over(session, room, names.key(entry.who))
         if entry.kind in (Kind.GONE, Kind.ERASED):

@@ -24,10 +24,10 @@ Done = Callable[[int | Exception], None]
 class Draft:
     """A run of entries on its way into a log.
 
-    `author` does not get it back. `done` is called before it is shown to others, `shown` after.
-    `key`, chosen by the writer, makes the repetition of a single entry harmless: what
-    the same user, by their `User.id` in `writer`, sent to the same log with the same key is stored
-    once, and answered with the position that it has.
+    `author` does not get it back, and `speaker` notes where it stands. `done` is called before it
+    is shown to others, `shown` after. `key`, chosen by the writer, makes the repetition of a single
+    entry harmless: what the same user, by their `User.id` in `writer`, sent to the same log with
+    the same key is stored once, and answered with the position that it has.
     """
 
     log: Log
@@ -37,6 +37,7 @@ class Draft:
     done: Done | None = None
     shown: Done | None = None
     writer: str = ""
+    speaker: Cursor | None = None
 
 
 class Recorder(Protocol):

@@ -436,8 +436,9 @@ _ROWS = (
     ),
     Command(
         "erase",
-        "takes out what was said there: your own, or, for who moderates, anybody's",
-        (_HERE, Arg("position", Form.POSITION, "its position, as /history shows it")),
+        "takes out what you said last, or what was said there: for who moderates, anybody's",
+        (_HERE, Arg("position", Form.POSITION, "its position, as /history shows it", True)),
+        answer=answers.Erased,
         needs=Need.READ,
     ),
     Command(

@@ -227,6 +227,10 @@ def _welcome(it: answers.Welcome) -> list[str]:
     return [f"* You are {it.name}."]
 
 
+def _erased(it: answers.Erased) -> list[str]:
+    return [f"* {it.text}"]
+
+
 def _private(it: answers.Private) -> list[str]:
     return [f"* {it.to} is away ({it.away}), and will see it later."] if it.away else []
 
@@ -439,6 +443,7 @@ _ANSWERS: dict[type, Callable[..., list[str]]] = {
     answers.Done: _done,
     answers.Welcome: _welcome,
     answers.Stored: _nothing,
+    answers.Erased: _erased,
     answers.Private: _private,
     answers.Joined: _joined,
     answers.RoomList: _rooms,

@@ -110,6 +110,8 @@ class Journal:
             news.setdefault(draft.log, []).append((position, draft.run))
             if draft.author is not None:
                 draft.author.wrote(position)
+            if draft.speaker is not None:
+                draft.speaker.said = position + len(draft.run.texts) - 1
         for position, draft in zip(appended.positions, batch, strict=True):
             self._answer(draft.done, position)  # first: writers know their own when they come
         for log, runs in news.items():

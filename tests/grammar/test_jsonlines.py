@@ -26,6 +26,7 @@ ANSWERS = [
     answers.Done(),
     answers.Welcome("alice", True, "t0ken", 7),
     answers.Stored(42),
+    answers.Erased("#7 is erased: x", 7),
     answers.Private(42, "bob", "lunch"),
     answers.Joined("lab", 2, "", ("bob", "carol"), 42),
     answers.RoomList((answers.RoomInfo("lab", 2, "x", 3, False),)),

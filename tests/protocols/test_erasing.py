@@ -1,128 +1,105 @@
-"""What is erased is gone when that is acknowledged: for everybody, and however they ask."""
-
-import sqlite3
-from contextlib import closing, suppress
+"""What one said last can be taken out without its position, by whoever said it and nobody else."""
 
 import pytest
-import pytest_twisted
-from twisted.internet.defer import Deferred
-
-from chatservice.domain.chat import _as_it_is
-from chatservice.domain.log import Block, Log, Tails
-from chatservice.entries import Kind, Run
-from tests.running import Bare
-
-WORD = "xylophone"
 
 
-def program(server, connect, name):
-    """Return a program that is in the lobby; one called `owner` may erase."""
+@pytest.fixture
+def reader(server, connect):
+    """Return somebody who reads in lab."""
+    bare = connect(server)
+    bare.send("reader", "/join lab", "/who")
+    bare.expect("* 1 in lab")
+    return bare
+
+
+@pytest.fixture
+def enter(server, connect):
+    """Return a function that lets a person into lab."""
+
+    def enter_(name):
+        bare = connect(server, name)
+        bare.send("/join lab")
+        bare.send("/who")
+        bare.expect(" in lab: ")
+        return bare
+
+    return enter_
+
+
+def test_the_last_line_is_taken_out(reader, enter):
+    """A guest's, of several that were sent at once; the answer names it, and others are told. A
+    second time there is nothing that is known to be theirs."""
+    eve = enter("eve")
+    eve.send("one", "two", "hello wrold")
+    reader.expect("wrold")
+    eve.send("/erase", "/erase")
+    assert eve.expect("is erased") == "* #3 is erased: hello wrold"
+    assert reader.expect("erased") == "* eve erased #3"
+    assert eve.line() == "! There is nothing to erase at #3."
+    eve.send("/me waves" + " and waves" * 10, "/erase", "/history")
+    assert eve.expect("is erased").endswith(" is erased: waves" + " and waves" * 5 + " and ...")
+    assert eve.expect("eve: one")
+    assert eve.expect("eve: two")
+    assert eve.line().endswith("* what eve said was erased")
+
+
+def test_nobody_elses(reader, enter, server, connect):
+    """Not in another room, not what others said behind it, and not what a guest of the same name
+    said before, whether that is by position or alone."""
+    eve = enter("eve")
+    eve.send("in lab", "/join lobby", "in lobby", "/join lab", "/erase")
+    assert eve.expect("! ").startswith("! You have said nothing in lab since you came; /history")
+    eve.send("mine", "/who")
+    eve.expect("in lab")
+    bob = enter("bob")
+    bob.send("his", "/who")
+    bob.expect("in lab")
+    eve.send("/erase")
+    assert eve.expect("is erased").endswith(" is erased: mine")
+    eve.send("of the first eve", "/quit")
+    eve.rest()
+    eve = enter("eve")
+    eve.send("/erase", "/history")
+    assert eve.line().startswith("! You have said nothing in lab")
+    position = eve.expect("of the first eve").split("#")[1].split("]")[0]
+    eve.send(f"/erase #{position}")
+    assert eve.line().startswith("! Only what you said last")
+
+
+def test_files_and_topics_stay(reader, enter):
+    """What was said before them is taken out, and they are not."""
+    eve = enter("eve")
+    eve.send("said", "/topic plans")
+    eve.send_raw(b"/put x.txt 3\nabc")
+    eve.expect("= 3 ")
+    eve.send("/erase", "/files", "/topic")
+    assert eve.expect("is erased").endswith(" is erased: said")
+    eve.expect("x.txt")
+    assert eve.expect("Topic") == "* Topic of lab: plans"
+
+
+def test_a_program_does_it_too(reader, server, connect):
+    """Position and text are in the answer; a file's entry that is erased is named by its name."""
     bot = connect(server)
-    bot.ask(do="hello", name=name)
-    bot.event("ok")
-    if name == "owner":
-        answer(bot, do="register", password="open sesame")
-    answer(bot, do="join", room="lobby")
-    return bot
+    bot.ask(do="hello", name="bot")
+    bot.ask(do="join", room="lab")
+    bot.ask(do="erase", room="lab", id=0)
+    assert bot.event("error")["code"] == "no-such-entry"
+    bot.ask(do="say", room="lab", text="a\nb\x1b[2J", id=1)
+    bot.ask(do="erase", room="lab", id=2)
+    bot.expect('"id":1')
+    said = bot.event("ok")
+    assert said["id"] == 2
+    assert said["text"] == f"#{said['position']} is erased: a b\ufffd[2J"
+    assert reader.expect("erased") == f"* bot erased #{said['position']}"
+    bot.ask(do="erase", room="lobby", id=3)
+    assert bot.event("error")["code"] == "no-such-entry"
 
 
-def answer(bot: Bare, **fields):
-    """Ask for something, and return the answer."""
-    bot.ask(**fields, id="asked")
-    while (event := bot.event()).get("id") != "asked":
-        pass
-    return event
-
-
-def found(bot, words, **more):
-    """Return where a search finds something."""
-    entries = answer(bot, do="search", room="lobby", text=words, **more)["entries"]
-    return [it["seq"] for it in entries]
-
-
-def say(bot, text):
-    """Say something, and return its position."""
-    return answer(bot, do="say", room="lobby", text=text)["seq"]
-
-
-def is_indexed(server, word):
-    """Return whether the index on the disk would find a word."""
-    sql = "SELECT count(*) FROM entry WHERE entry MATCH ?"
-    path = server.data / "search.sqlite"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-        return bool(db.execute(sql, (word,)).fetchone()[0])
-    return False
-
-
-@pytest.mark.parametrize("indexed", [False, True], ids=["just said", "in the index"])
-def test_a_search_confirms_nothing_that_is_erased(server, connect, indexed):
-    """From the acknowledgement on, neither the words nor parts of them find anything, in whatever
-    search, while what was said before with the same words is found as if there had been nothing
-    else."""
-    owner, other = program(server, connect, "owner"), program(server, connect, "other")
-    for turn in range(5):
-        kept = say(owner, f"a {WORD}{turn}")
-        erased = [say(owner, f"my {WORD}{turn} is {secret}") for secret in ("red", "blue")]
-        while indexed and not is_indexed(server, f"blue AND {WORD}{turn}"):
-            answer(other, do="who", room="lobby")
-        for position in erased:
-            assert answer(owner, do="erase", room="lobby", position=position)["event"] == "ok"
-            assert position not in found(other, f"{WORD}{turn}")
-        assert found(other, f"{WORD}{turn}", limit=1) == [kept]
-        assert found(other, "my*") == found(other, "blue") == []
-        assert found(other, f"{WORD}*", limit=turn + 1)[-1] == kept
-
-
-def test_searches_under_way_are_asked_again(server, connect):
-    """However many search while something is erased: no answer that comes behind the
-    acknowledgement has it."""
-    owner = program(server, connect, "owner")
-    others = [program(server, connect, f"other{number}") for number in range(8)]
-    for turn in range(20):
-        position = say(owner, f"{WORD}{turn}")
-        for other in others:
-            other.ask(do="search", room="lobby", text=f"{WORD}{turn}", id="before")
-        answer(owner, do="erase", room="lobby", position=position)
-        for other in others:
-            assert found(other, f"{WORD}{turn}") == []
-
-
-def holds(server, word):
-    """Return the files of the data directory in which a word stands."""
-    return {path.name for path in server.data.glob("*.sqlite*") if word in path.read_bytes()}
-
-
-def test_nothing_of_it_stays_on_the_disk(server, connect):
-    """Neither in the database, nor in the index, nor in what is beside them: also where the server
-    is killed before the index is through with it."""
-    owner = program(server, connect, "owner")
-    for turn in range(3):
-        word = f"{WORD}{turn}"
-        position = say(owner, word)
-        while not is_indexed(server, word):
-            answer(owner, do="who", room="lobby")
-        answer(owner, do="erase", room="lobby", position=position)
-        assert not holds(server, word.encode()) & {"chat.sqlite", "chat.sqlite-wal"}
-        if turn:
-            owner.close()
-            server.kill()
-            server.start()
-            owner = program(server, connect, f"owner{turn}")
-            answer(owner, do="login", name="owner", password="open sesame")
-        while holds(server, word.encode()):
-            say(owner, "something else")
-
-
-@pytest_twisted.ensureDeferred
-async def test_what_was_read_before_and_comes_after():
-    """A search whose thread has read the words already, but whose answer is on its way while they
-    are erased, is asked once more."""
-    log = Log(1, "lab", 0, Tails())
-    answers = [Deferred(), Deferred()]
-    asked = iter(answers)
-    reading = Deferred.fromCoroutine(_as_it_is(log, lambda: next(asked)))
-    log.replace(Block([(1, Run(Kind.GONE, 0, "alice"))]))
-    answers[0].callback("the words")
-    assert not reading.called
-    answers[1].callback("nothing")
-    assert await reading == "nothing"
+def test_words_behind_it_are_no_position(reader, enter):
+    """They erase nothing."""
+    eve = enter("eve")
+    eve.send("said", "/erase that", "/erase 1", "/history")
+    for _ in range(2):
+        assert eve.line() == "! That is one word too many: /erase [#POSITION]"
+    eve.expect("eve: said")

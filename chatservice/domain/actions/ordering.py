@@ -113,14 +113,23 @@ async def _close(chat: Chat, session: Session, args: Args) -> answers.Done:
     return answers.Done(f"{room.name} is closed.")
 
 
-async def _erase(chat: Chat, session: Session, args: Args) -> answers.Done:
-    room, position = chat.rooms.of(session, args.get("room")), args["position"]
+async def _erase(chat: Chat, session: Session, args: Args) -> answers.Erased:
+    room, position = chat.rooms.of(session, args.get("room")), args.get("position")
+    if position is None:
+        position = chat.last_said(session, room)
     found = await chat.history(room, position - 1, position + 1, 1)
     if not found or found[0][0] != position:
         raise no_entry(position)
     chat.rights.need(session, room, Need.READ)
-    await chat.moderation.erase(session, room, position, found[0][1])
-    return answers.Done(f"#{position} is erased.")
+    entry = found[0][1]
+    await chat.moderation.erase(session, room, position, entry)
+    was = entry.file.name if entry.file is not None else names.one_line(entry.text)
+    was = was if len(was) <= _ERASED else f"{was[:_ERASED]}..."
+    return answers.Erased(f"#{position} is erased: {was}", position)
+
+
+_ERASED = 60
+"""Characters of what was erased that are told: enough to know it by, in one line of a terminal."""
 
 
 def _rules(chat: Chat, session: Session, args: Args) -> answers.RoomRules:
