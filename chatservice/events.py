@@ -1,6 +1,33 @@
 """What is shown to those who are there, and kept nowhere."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class End(StrEnum):
+    """Why the server ends a connection. A client comes back by itself after some of these only
+    (`FOR_GOOD`); after one that it does not know it does."""
+
+    PUT_OUT = "put-out"
+    REPLACED = "replaced"
+    REVOKED = "revoked"
+    STOPPING = "stopping"
+    IDLE = "idle"
+    FAILED = "failed"
+
+
+ENDS: dict[End, str] = {
+    End.PUT_OUT: "somebody has put the user off the server",
+    End.REPLACED: "the same user came in on another connection, with this one's token",
+    End.REVOKED: "what one came in with is good no more: a password, a token, an account",
+    End.STOPPING: "the server stops, and may be there again soon",
+    End.IDLE: "the server is full, and one was idle",
+    End.FAILED: "an error of the server's",
+}
+"""What each of them means, for docs/protocol.md."""
+
+FOR_GOOD = frozenset({End.PUT_OUT, End.REPLACED, End.REVOKED})
+"""After these a client does not come back by itself: a person decides that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +70,22 @@ class Moderated:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """The server tells `text` to one session, or to all of them."""
+    """The server tells `text` to one session, or to all of them. With `end`, one of `End`, the
+    connection ends now, for that reason."""
 
     text: str
+    end: str = ""
 
 
-Event = Came | Left | Renamed | Moderated | Notice
+@dataclass(frozen=True, slots=True)
+class Out:
+    """One is not in `room` any more, because `who` did `what` there, as the command is called, for
+    the reason `text`, or for none. It is told to who was put out."""
+
+    room: str
+    who: str
+    what: str
+    text: str = ""
+
+
+Event = Came | Left | Renamed | Moderated | Out | Notice

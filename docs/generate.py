@@ -26,6 +26,7 @@ from chatservice.domain.rights import (  # noqa: E402
     Role,
 )
 from chatservice.errors import MEANINGS, Code  # noqa: E402
+from chatservice.events import ENDS, FOR_GOOD, End  # noqa: E402
 from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form, Need  # noqa: E402
 from chatservice.options import Options  # noqa: E402
 from docs.manual import manual  # noqa: E402
@@ -84,6 +85,12 @@ def fields(answer: type) -> Iterator[str]:
 def codes() -> str:
     """Return what a request can be refused with."""
     return table(("code", "means"), [(f"`{code}`", MEANINGS[code]) for code in Code])
+
+
+def ends() -> str:
+    """Return why a connection ends, and after which of that a client comes back."""
+    rows = [(f"`{end}`", ENDS[end], "no" if end in FOR_GOOD else "yes") for end in End]
+    return table(("`end`", "means", "come back by itself?"), rows)
 
 
 def bounds() -> str:
@@ -150,6 +157,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": typed,
     "requests": requests,
     "errors": codes,
+    "ends": ends,
     "limits": bounds,
     "options": options,
     "rights": rights,

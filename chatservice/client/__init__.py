@@ -24,9 +24,9 @@ No module here imports the reactor, except `main.run`, which chooses it, and `li
 it is given none.
 """
 
-from chatservice.client.connection import Lost
+from chatservice.client.connection import Dismissed, Lost
 from chatservice.client.library import Client, connect
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
 
-__all__ = ["Client", "Code", "Entry", "FileMark", "Kind", "Lost", "Refusal", "connect"]
+__all__ = ["Client", "Code", "Dismissed", "Entry", "FileMark", "Kind", "Lost", "Refusal", "connect"]

@@ -37,6 +37,10 @@ class Lost(Exception):
     """The connection ended before what was asked for was answered. Its text says why."""
 
 
+class Dismissed(Lost):
+    """The server does not want one back, and one does not come back by oneself."""
+
+
 class NotAChat(Lost):
     """It ended because something else than a chat server is at the other end."""
 

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice import answers, names
-from chatservice.client.connection import Lost
+from chatservice.client.connection import Dismissed, Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.cursor import News
 from chatservice.client.doors import Door, Open, unreachable
@@ -29,7 +29,7 @@ from chatservice.client.session import Session
 from chatservice.client.tls import Secure
 from chatservice.client.unfinished import state_folder
 from chatservice.entries import Entry
-from chatservice.errors import Code, Refusal
+from chatservice.errors import Refusal
 from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Request
 
@@ -272,11 +272,10 @@ class Client:
         elif isinstance(news.it, Notice):
             self._told(news.it.text)
 
-    def put_out(self, room: str, refusal: Refusal | None) -> None:
+    def put_out(self, room: str, why: Refusal, told: bool) -> None:
         """Tell those who follow the room that nothing more comes."""
-        out = Refusal(Code.NOT_IN_ROOM, f"You were put out of {room}.")
         for follower in self._followers.pop(room, []):
-            follower.end(refusal or out)
+            follower.end(why)
 
     def said(self, key: str, request: Request) -> None:
         """It is waited for already."""
@@ -303,7 +302,7 @@ class Client:
     def ended(self, sentence: str) -> None:
         """Let nobody wait: one cannot come back."""
         Deferred.fromCoroutine(self.session.close())
-        self._end(Lost(sentence))
+        self._end(Dismissed(sentence))
 
     def _end(self, why: Lost | None) -> None:
         said, self._said = self._said, defaultdict(list)

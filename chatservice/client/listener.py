@@ -29,9 +29,9 @@ class Listener(Protocol):
     def unread(self, room: str) -> None:
         """How much is unread in a room has changed, or which room is the current one."""
 
-    def put_out(self, room: str, refusal: Refusal | None) -> None:
-        """One is in a room no more, and did not leave it. `refusal` says why one was not let in
-        again, if that is how it came."""
+    def put_out(self, room: str, why: Refusal, told: bool) -> None:
+        """One is in a room no more, and did not leave it. `told` says that `why` was shown already,
+        in this form or another."""
 
     def ended(self, sentence: str) -> None:
         """One cannot come back, for the reason that `sentence` tells."""

@@ -105,10 +105,10 @@ class Person:
             self._screen.settled(key, False)
         self._screen.show(shown.refusal(refusal))
 
-    def put_out(self, room: str, refusal: Refusal | None) -> None:
+    def put_out(self, room: str, why: Refusal, told: bool) -> None:
         """Show in which rooms one is, and why not in that one any more."""
-        if refusal is not None:
-            self.refused(refusal)
+        if not told:
+            self.refused(why)
         self._stand()
 
     def said(self, key: str, request: Request) -> None:

@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from chatservice import answers, names
-from chatservice.client.connection import ChatConnection, Happening, Lost, Strange
+from chatservice.client.connection import ChatConnection, Dismissed, Happening, Lost, Strange
 from chatservice.client.conversation import INBOX, Conversation
 from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door
@@ -23,13 +23,14 @@ from chatservice.client.listener import Listener
 from chatservice.client.pauses import pauses
 from chatservice.client.rooms import Rooms
 from chatservice.errors import Code, Refusal
-from chatservice.events import Moderated, Notice
+from chatservice.events import FOR_GOOD, Moderated, Notice, Out
+from chatservice.grammar import shown
 from chatservice.grammar.commands import Request
 from chatservice.grammar.replies import Arrival
 
 TAKEN_SECONDS = 300.0
-"""How long to try for one's name while the server says that it is taken: it may not have noticed
-yet that the old connection is gone."""
+"""How long to try to come back while the server refuses that for now, as `_LATER` has it: it may
+not have noticed yet that the old connection is gone, and the name is taken."""
 
 OLD_SECONDS = 60.0
 """A private message that is older when it comes is shown with its time."""
@@ -39,6 +40,9 @@ UNACKNOWLEDGED = 256
 
 _PUT_OUT = frozenset({"kick", "ban"})
 """What somebody is put out of a room by."""
+
+_LATER = frozenset({Code.NAME_TAKEN, Code.SLOW_DOWN, Code.TOO_MANY, Code.SERVER_ERROR})
+"""Refusals of who comes back that may be over in a moment."""
 
 
 class Session:
@@ -63,6 +67,7 @@ class Session:
         self._connection: ChatConnection | None = None
         self._returning: Deferred[None] | None = None
         self._leaving = False
+        self._over = Lost("You are leaving.")
         self._password: str | None = None
         self._ignored: set[str] = set()
         self._away = ""
@@ -101,12 +106,12 @@ class Session:
             except Refusal as refusal:
                 self._hang_up()
                 late = self._reactor.seconds() - began > TAKEN_SECONDS
-                if refusal.code is not Code.NAME_TAKEN or late:
+                if isinstance(refusal, Strange) or refusal.code not in _LATER or late:
                     raise
 
     def _cannot_come_back(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            self._listener.ended(_refusal(failure).sentence)
+            self._end_for_good(_refusal(failure).sentence)
 
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
@@ -124,18 +129,18 @@ class Session:
         for user in tuple(self._ignored):
             await self.ask_now("ignore", user=user)
         for room, refusal in await self.rooms.resume():
-            self._listener.put_out(room, refusal)
+            self._listener.put_out(room, refusal, False)
         self.connected = True
         for key, request in tuple(here.unacknowledged.items()):
             self._send(key, request)
         self._let_go()
         await self._fall_back()
 
-    def _put_out(self, room: str) -> None:
-        """Somebody has put one out of a room."""
+    def _put_out(self, room: str, why: Refusal, told: bool) -> None:
+        """Somebody has put one out of a room; `told` says that this was shown already."""
         if room in self.conversation.cursors:
             self.conversation.left(room)
-            self._listener.put_out(room, None)
+            self._listener.put_out(room, why, told)
             falling = Deferred.fromCoroutine(self._fall_back())
             falling.addErrback(lambda failure: failure.trap(Lost, Refusal) and None)
 
@@ -250,7 +255,7 @@ class Session:
                 return await self.ask_now(name, **args)
             except Lost:
                 continue
-        raise Lost("You are leaving.")
+        raise self._over
 
     async def ask_now(self, name: str, /, **args: Any) -> Any:
         """Ask for something on the connection that there is. Raises `Refusal`, and `Lost`."""
@@ -319,7 +324,7 @@ class Session:
         self._count()
         if refusal.code is Code.NOT_IN_ROOM:
             cursor = self.conversation.find(request.args.get("room", ""))
-            self._put_out(cursor.room if cursor is not None else "")
+            self._put_out(cursor.room if cursor is not None else "", refusal, True)
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -339,16 +344,32 @@ class Session:
         if isinstance(it, Refusal):
             self._listener.refused(it)
             return []
+        if isinstance(it, Notice) and it.end in FOR_GOOD:
+            self._end_for_good(it.text)
+            return []
+        if isinstance(it, Out):
+            self._put_out(it.room, _out(shown.event(it)), False)
+            return []
         news = self.conversation.happened(it)
         if isinstance(it, Moderated) and self._puts_out(it):
             self._show(news)
-            self._put_out(it.room)
+            why = _out(shown.event(it), f"You were put out of {it.room}: ")
+            self._put_out(it.room, why, True)
             return []
         return news
 
+    def _end_for_good(self, why: str) -> None:
+        """The server does not want one back."""
+        self.connected = False
+        self._leaving = True
+        self._over = Dismissed(why)
+        self._listener.ended(why)
+
     def _puts_out(self, event: Moderated) -> bool:
-        """Return whether one is not in a room any more because of what was done there."""
-        to_me = event.what in _PUT_OUT and self._is_me(event.user)
+        """Return whether one is not in a room any more because of what was done there. Out of the
+        lobby is off the server, which ends the connection and says so."""
+        elsewhere = event.room != names.LOBBY
+        to_me = elsewhere and event.what in _PUT_OUT and self._is_me(event.user)
         return to_me or event.what == "remove"
 
     def _is_me(self, user: str) -> bool:
@@ -360,6 +381,13 @@ class Session:
 
     def _tell(self, text: str) -> None:
         self._listener.news(News(Notice(text)))
+
+
+def _out(line: bytes, before: str = "") -> Refusal:
+    """Return why one is not in a room any more, of the line that tells it to people, with words
+    `before` it."""
+    why = line.decode().removeprefix("* ").rstrip("\n.")
+    return Refusal(Code.NOT_IN_ROOM, f"{before}{why}.")
 
 
 def _refusal(failure: Failure) -> Refusal:

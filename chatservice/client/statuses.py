@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from chatservice.client.connection import Lost, NotAChat, Strange
+from chatservice.client.connection import Dismissed, Lost, NotAChat, Strange
 from chatservice.client.saving import Unwritable
 from chatservice.client.tls import Distrusted
 from chatservice.errors import Code, Refusal
@@ -50,6 +50,8 @@ def status_of(error: Refusal | Lost) -> Status:
     """Return the status for what could not be done."""
     if isinstance(error, NotAChat | Strange | Distrusted):
         return Status.PROTOCOL
+    if isinstance(error, Dismissed):
+        return Status.REFUSED
     if isinstance(error, Lost):
         return Status.UNAVAILABLE
     if isinstance(error, Unwritable):

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from chatservice import limits
 from chatservice.entries import Entry, Run
-from chatservice.events import Event
+from chatservice.events import End, Event
 
 Render = Callable[[int, Run, str], bytes]
 """Makes a run's bytes in one dialect, of the position of its first entry, itself, and its log's
@@ -48,8 +48,8 @@ class Reader(Protocol):
     def tell(self, news: "News") -> None:
         """Show news, if there is room for them now: they are not kept for the slow."""
 
-    def end(self, sentence: str) -> None:
-        """Tell `sentence`, then end the connection."""
+    def end(self, sentence: str, why: End) -> None:
+        """Tell `sentence`, and why it is, then end the connection."""
 
 
 class Owner(Protocol):

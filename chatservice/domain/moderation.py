@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from chatservice import events, limits, names
 from chatservice.domain.addresses import network
+from chatservice.domain.log import News
 from chatservice.domain.people import People
 from chatservice.domain.places import GUESTS, Room, Session, User
 from chatservice.domain.ports import Deed, Draft, Engine
@@ -59,20 +60,20 @@ class Moderation:
         if not room.has(user):
             raise Refusal(Code.NO_SUCH_USER, f"{user.name} is not in {room.name}; /who lists it.")
         await self._did(session, room, "kick", user.name, why)
-        return self._put_out(session, room, user, why)
+        return self._put_out(session, room, user, "kick", why)
 
-    def _put_out(self, session: Session, room: Room, user: User, why: str) -> int:
+    def _put_out(self, session: Session, room: Room, user: User, what: str, why: str) -> int:
         room.log.tell_news()  # they are to see it too
         by = session.needs_user().name
         there = [each for each in user.sessions if each in room.sessions]
         for each in there:
             if room is self._rooms.lobby or (each.only is room and not each.echo):
                 place = "this server" if room is self._rooms.lobby else room.name
-                self._people.end(
-                    each, f"{by} has put you off {place}" + (f": {why}" if why else ".")
-                )
+                sentence = f"{by} has put you off {place}" + (f": {why}" if why else ".")
+                self._people.end(each, sentence, events.End.PUT_OUT)
             else:
                 self._rooms.put_out(each, room, f"put out by {by}")
+                each.reader.tell(News((events.Out(room.name, by, what, why),)))
                 each.wake()
         return len(there)
 
@@ -103,14 +104,14 @@ class Moderation:
         if user is None:
             return f"{name} is kept out of {room.name}."
         addresses = ", ".join(sorted({each.reader.address or "here" for each in user.sessions}))
-        self._put_out(session, room, user, why)
+        self._put_out(session, room, user, "ban", why)
         guest = "" if user.registered else " A guest can take another name; ban the address, too."
         return f"{name} is kept out of {room.name}; they come from {addresses}.{guest}"
 
     def _put_out_banned(self, session: Session, room: Room, why: str) -> None:
         for user in tuple(room.users()):
             if self._rights.role(user, room) is Role.BANNED:
-                self._put_out(session, room, user, why)
+                self._put_out(session, room, user, "ban", why)
 
     async def mute(self, session: Session, room: Room, whom: str, until: int, why: str) -> None:
         """Keep a user from speaking in a room."""
@@ -257,7 +258,7 @@ class Moderation:
         if room.access is Access.CLOSED:
             for user in tuple(room.users()):
                 if self._rights.rank(user, room) is None:
-                    self._put_out(session, room, user, "closed")
+                    self._put_out(session, room, user, "close", "it is closed")
 
     # -- what was said ---------------------------------------------------------------------------
 

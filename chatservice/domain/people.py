@@ -15,7 +15,7 @@ from chatservice.domain.ports import Account, Engine
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.errors import Code, Refusal
-from chatservice.events import Event
+from chatservice.events import End, Event
 from chatservice.looks import looks
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
@@ -98,7 +98,9 @@ class People:
             session.adopt(token)
         user = await self._user(key, name, inbox, account, former, session)
         if former is not None:
-            former.reader.end("You came in again on another connection; this one ends.")
+            former.reader.end(
+                "You came in again on another connection; this one ends.", End.REPLACED
+            )
             self._rooms.leave_all(former)
             former.forget_token()
         return self._come_in(session, user, account, after, only, own_token)
@@ -353,9 +355,9 @@ class People:
             if user.inbox is not None:  # else nothing was ever sent to them
                 self._engine.store.forget(user.inbox.id)
 
-    def end(self, session: Session, sentence: str) -> None:
+    def end(self, session: Session, sentence: str, why: End = End.REVOKED) -> None:
         """Tell a session why it ends, and take everything from it: nothing more is done for it."""
-        session.reader.end(sentence)
+        session.reader.end(sentence, why)
         self.depart(session)
 
     # -- another name ----------------------------------------------------------------------------

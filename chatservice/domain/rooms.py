@@ -12,7 +12,7 @@ from chatservice.domain.ports import Engine, RoomRow
 from chatservice.domain.rights import Rights
 from chatservice.domain.rules import Rule, What
 from chatservice.errors import Code, Refusal
-from chatservice.events import Event
+from chatservice.events import End, Event
 from chatservice.looks import looks
 
 Report = Callable[..., None]
@@ -212,7 +212,9 @@ class Rooms:
         room.log.tell_news()
         for session in tuple(room.sessions):
             if session.only is room:
-                session.reader.end(f"{room.name} was removed, and your token was for it alone.")
+                session.reader.end(
+                    f"{room.name} was removed, and your token was for it alone.", End.REVOKED
+                )
                 continue
             self.put_out(session, room, "")
             session.wake()

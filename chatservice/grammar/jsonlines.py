@@ -28,6 +28,7 @@ _EVENTS: dict[type, str] = {
     events.Left: "left",
     events.Renamed: "renamed",
     events.Moderated: "moderated",
+    events.Out: "out",
     events.Notice: "notice",
 }
 
@@ -194,7 +195,10 @@ _WITHOUT_TEXT = frozenset({Kind.REMOVED, Kind.ERASED, Kind.GONE})
 @lru_cache(maxsize=256)  # everybody in the room is told the same
 def event(it: events.Event) -> bytes:
     """Return an event as a line."""
-    return line({"event": _EVENTS[type(it)], **_fields(it)})
+    fields_ = _fields(it)
+    if isinstance(it, events.Notice) and not it.end:
+        del fields_["end"]
+    return line({"event": _EVENTS[type(it)], **fields_})
 
 
 def answer(it: answers.Answer, id_: Any) -> bytes:

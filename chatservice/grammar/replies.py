@@ -271,6 +271,7 @@ EVENTS: Mapping[str, type[Any]] = {
     "left": events.Left,
     "renamed": events.Renamed,
     "moderated": events.Moderated,
+    "out": events.Out,
     "notice": events.Notice,
 }
 """The events that are kept nowhere, by what they are called in JSON."""

@@ -111,6 +111,8 @@ def event(it: events.Event) -> bytes:
             text = f"{who} is now called {name}"
         case events.Moderated(who=who, what=what, user=user, text=why):
             text = f"{who} {_moderated(what, user, why)}"
+        case events.Out(room=room, who=who, text=why):
+            text = f"You are out of {room}, because of {who}" + (f": {why}" if why else "")
         case events.Notice(text=text):
             pass
     return f"* {text}\n".encode()

@@ -15,6 +15,7 @@ from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Download, Upload
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
+from chatservice.events import End
 from chatservice.grammar import shown
 from chatservice.protocols.connection import ChatProtocol
 
@@ -130,7 +131,7 @@ class Carrier:
         """Return that its file is not to be held up."""
         return False
 
-    def end(self, sentence: str) -> None:
+    def end(self, sentence: str, why: End) -> None:
         """End the connection: a file cannot be told anything."""
         self._connection.transport.abortConnection()
 

@@ -16,7 +16,7 @@ from chatservice.domain.addresses import plain
 from chatservice.domain.paces import COUNTED, SAID, UNUSED, Paces
 from chatservice.domain.places import User
 from chatservice.errors import Code, Refusal
-from chatservice.events import Notice
+from chatservice.events import End, Notice
 from chatservice.grammar import shown
 from chatservice.grammar.telnet import IAC
 from chatservice.protocols import direct
@@ -71,8 +71,8 @@ class Speaker(Protocol):
     def turn_out(self, refusal: Refusal) -> None:
         """Say why no more is done at all, and dismiss the connection."""
 
-    def end(self, sentence: str) -> None:
-        """Tell `sentence`, then end the connection."""
+    def end(self, sentence: str, why: End) -> None:
+        """Tell `sentence`, and why it is, then end the connection."""
 
     def may_go(self, busy: Collection[User]) -> bool:
         """Return whether it is a guest, and none who is `busy`."""
@@ -317,10 +317,10 @@ class ChatProtocol(FileStream):
             ending.addErrback(self._refused, self._speaker.refuse)
             ending.addBoth(lambda _: self.transport.loseConnection())
 
-    def end(self, sentence: str) -> None:
-        """Tell whoever is there `sentence`, and end the connection."""
+    def end(self, sentence: str, why: End) -> None:
+        """Tell whoever is there `sentence`, and why it is, and end the connection."""
         if self._speaker is not None:
-            self._speaker.end(sentence)
+            self._speaker.end(sentence, why)
         else:
             if self.greeted:
                 self.transport.write(shown.event(Notice(sentence)))

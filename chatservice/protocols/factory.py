@@ -14,7 +14,7 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.places import Room, User
 from chatservice.domain.ports import Shelves
 from chatservice.errors import Code, Refusal
-from chatservice.events import Notice
+from chatservice.events import End, Notice
 from chatservice.grammar import shown
 from chatservice.protocols.admission import Admission
 from chatservice.protocols.carriers import Carrier, is_foreign
@@ -164,7 +164,7 @@ class ChatFactory(Factory):
     def farewell(self, sentence: str) -> None:
         """Tell everybody that the server ends, and end their connections."""
         for connection in tuple(self.connections):
-            connection.end(sentence)
+            connection.end(sentence, End.STOPPING)
 
 
 def _kind(connection: ChatProtocol) -> str:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from chatservice import limits, names
 from chatservice.domain.log import Block, Cursor, Log, News, Render
-from chatservice.events import Event, Notice
+from chatservice.events import End, Event, Notice
 from chatservice.protocols.direct import wait_for_reader, write
 
 
@@ -164,9 +164,9 @@ class Feed:
         if not (self.full or self._held or self._ended):
             write(self._connection.transport, news.rendered(self._dialect.event))
 
-    def end(self, sentence: str) -> None:
+    def end(self, sentence: str, why: End) -> None:
         """Tell `sentence`, then end the connection; at once, where nothing can be told."""
-        self.tell(News((Notice(sentence),)))
+        self.tell(News((Notice(sentence, why),)))
         full = self.full
         self.stop()
         if full:
@@ -195,7 +195,7 @@ class Feed:
 
     def _failed(self) -> None:
         self.log.failure("feeding a reader failed")
-        self.end("Something went wrong in the server; connect again to go on.")
+        self.end("Something went wrong in the server; connect again to go on.", End.FAILED)
 
     def _wake_live(self, cursor: Cursor) -> bool:
         """Write the newest block of a log, if that is all that its reader lacks, and they want all
@@ -276,7 +276,7 @@ class Feed:
     def _unreadable(self, failure: Any, cursor: Cursor) -> None:
         cursor.replaying = False
         self.log.failure("reading log {name} failed", failure, name=cursor.log.name)
-        self.end("What was said before could not be read; connect again to go on.")
+        self.end("What was said before could not be read; connect again to go on.", End.FAILED)
 
     def _write_stored(self, cursor: Cursor, blocks: Sequence[Block]) -> None:
         parts: list[bytes] = []

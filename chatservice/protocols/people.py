@@ -15,7 +15,7 @@ from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Upload
 from chatservice.entries import FileMark, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.events import Notice
+from chatservice.events import End, Notice
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import COMMANDS, Need, Request
 from chatservice.grammar.questions import (
@@ -442,10 +442,10 @@ class Person:
         """Return whether it is a guest, and none who is `busy`."""
         return self._session.may_go(busy)
 
-    def end(self, sentence: str) -> None:
+    def end(self, sentence: str, why: End) -> None:
         """Tell `sentence`, then end the connection."""
         self._uncork()
-        self._feed.end(sentence)
+        self._feed.end(sentence, why)
 
     def lost(self) -> None:
         """The connection is gone."""

@@ -11,7 +11,7 @@ from chatservice.domain.log import News
 from chatservice.domain.paces import UNUSED
 from chatservice.domain.places import Session, User
 from chatservice.errors import Code, Refusal
-from chatservice.events import Notice
+from chatservice.events import End, Notice
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Need, Request
 from chatservice.protocols.connection import ChatProtocol
@@ -141,9 +141,9 @@ class Program:
         """Return whether it is a guest, and none who is `busy`."""
         return self._session.may_go(busy)
 
-    def end(self, sentence: str) -> None:
-        """Tell `sentence`, then end the connection."""
-        self._feed.end(sentence)
+    def end(self, sentence: str, why: End) -> None:
+        """Tell `sentence`, and why it is, then end the connection."""
+        self._feed.end(sentence, why)
 
     def lost(self) -> None:
         """The connection is gone."""

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from chatservice import limits
 from chatservice.domain.places import User
+from chatservice.events import End
 
 LOOK_SECONDS = 10.0
 """How often to look, at least: limits may have changed."""
@@ -22,8 +23,8 @@ class Guest(Protocol):
     def expire(self) -> None:
         """Tell whoever is there that the time to give a name is over, and end the connection."""
 
-    def end(self, sentence: str) -> None:
-        """Tell `sentence`, then end the connection."""
+    def end(self, sentence: str, why: End) -> None:
+        """Tell `sentence`, and why it is, then end the connection."""
 
     def may_go(self, busy: Collection[User]) -> bool:
         """Return whether it can be ended without harm; not for users who are `busy`."""
@@ -98,7 +99,7 @@ class Idle:
         while self._found:
             guest = self._found.pop()
             if self._is_idle(guest) and guest in self._guests:
-                guest.end(sentence)
+                guest.end(sentence, End.IDLE)
                 return True
         return False
 

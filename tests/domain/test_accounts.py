@@ -56,7 +56,7 @@ class Reader:
     def tell(self, news):
         """Hear nothing."""
 
-    def end(self, sentence):
+    def end(self, sentence, why):
         """Be gone."""
         self.ended = sentence
 

@@ -96,6 +96,7 @@ def test_every_kind_of_answer_is_tried():
 @pytest.mark.parametrize(
     "event",
     [events.Came("lab", "bob"), events.Left("lab", "bob", "bye"), events.Notice("soon")]
+    + [events.Notice("now", events.End.PUT_OUT), events.Out("lab", "bob", "kick", "why")]
     + [events.Renamed("lab", "bob", "rob"), events.Moderated("lab", "bob", "kick", "eve", "")],
 )
 def test_an_event_comes_back_as_it_went(event):

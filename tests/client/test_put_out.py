@@ -1,0 +1,116 @@
+"""Users who are put out do not come back by themselves, and are told why."""
+
+import pytest
+
+from chatservice.client.statuses import Status
+from tests.running import Door
+
+LAB = ("--room", "lab")
+
+
+@pytest.fixture
+def operator(server):
+    """Return the server's operator, in the lab."""
+    door = Door(server)
+    door.send("/join lab")
+    door.expect("* You are in lab")
+    yield door
+    door.close()
+
+
+def test_off_the_server_is_off_the_server(server, operator, piped):
+    """A client in a pipe ends, says why, and does not try again."""
+    client = piped(server, "anna")
+    client.expect("You are in lobby")
+    operator.send("/leave", "/kick anna too loud")
+    client.expect(r"^! operator has put you off this server: too loud$")
+    assert client.wait() == Status.REFUSED
+    assert not [line for line in client.shown if "again" in line]
+    operator.send("/who")
+    operator.expect("* 1 in lobby: operator")
+
+
+def test_on_a_terminal_it_is_the_last_thing_that_is_seen(server, operator, terminal):
+    """The client ends there, too."""
+    client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby")
+    client.see_in("You are in lobby")
+    operator.send("/leave", "/ban anna 1h spam")
+    assert client.wait() == Status.REFUSED
+    assert "! operator has put you off this server: spam" in client.all_rows
+
+
+def test_following_ends_with_a_status_and_a_sentence(server, operator, piped):
+    """So a script knows that nothing more comes."""
+    operator.send("/leave")
+    operator.expect("* You are in lobby")
+    client = piped(server, "bot", "--room", "lobby", "--follow")
+    operator.expect("bot came in")
+    operator.send("/kick bot not now")
+    client.expect(r"^chat-client: operator has put you off this server: not now$")
+    assert client.wait() == Status.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("deed", "why"),
+    [
+        ("/kick bot too loud", "operator put bot out: too loud"),
+        ("/ban bot 1h spam", "operator banned bot for 60 min: spam"),
+        ("/ban 127.0.0.0/8 1h spam", "You are out of lab, because of operator: spam"),
+        ("/close", "You are out of lab, because of operator: it is closed"),
+    ],
+)
+def test_following_a_room_ends_where_one_is_put_out(server, operator, piped, deed, why):
+    """However that is done: by name, by address, or with everybody."""
+    client = piped(server, "bot", *LAB, "--follow")
+    operator.expect("* bot came in")
+    operator.send(deed)
+    sentence = client.expect("^chat-client: ").string
+    assert client.wait() == Status.REFUSED
+    assert sentence.startswith("chat-client: You ")
+    assert sentence.rstrip(".").endswith(why)
+
+
+def test_a_person_learns_that_a_room_is_closed(server, operator, terminal):
+    """Nothing else would tell: the name is in no deed. The client is in the room before."""
+    client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby")
+    client.see_in("You are in lobby")
+    client.type("/join lab")
+    client.see_in("You are in lab")
+    operator.expect("* anna came in")
+    operator.send("/close")
+    client.see("! You are out of lab, because of operator: it is closed.")
+    client.see("* You are in lobby now.")
+    client.type("hello")
+    client.see("anna: hello")
+
+
+def test_a_server_that_stops_is_waited_for(server, connect, piped):
+    """That is no reason to stay away."""
+    client = piped(server, "anna")
+    client.expect("You are in lobby")
+    server.stop()
+    client.expect("Connection lost; trying again")
+    server.start()
+    client.expect("Connected again")
+    assert client.finish("/quit")
+    assert client.wait() == 0
+
+
+def test_the_reason_is_there_for_programs(server, operator, connect):
+    """In `end` of the last notice, and in the event `out`."""
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.ask(do="join", room="lab")
+    bot.ask(do="join", room="lobby")
+    operator.expect("* bot came in")
+    operator.send("/kick bot hush")
+    out = bot.event("out")
+    assert (out["room"], out["from"], out["what"], out["text"]) == (
+        *("lab", "operator", "kick", "hush"),
+    )
+    operator.send("/leave", "/kick bot")
+    assert bot.event("notice") == {
+        "event": "notice",
+        "end": "put-out",
+        "text": "operator has put you off this server.",
+    }
