@@ -57,13 +57,15 @@ class Private:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """`join`, `create`: the room, its number, topic and users; `seq` is its last position."""
+    """`join`, `create`: the room, its number, topic and users; `seq` is its last position. There
+    are `more` users than those named; `who` lists all."""
 
     room: str
     number: int
     topic: str
     users: tuple[str, ...]
     seq: int
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """`who`."""
+    """`who`: `count` users are there. `more` come behind the last one that is named, and are asked
+    for by its name (`after`)."""
 
     room: str
     users: tuple[Member, ...] = field(metadata={"of": Member})
+    count: int = 0
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +159,13 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """`history`: positions and entries, oldest first."""
+    """`history`: positions and entries, oldest first. `more` says whether some of those that were
+    asked for are left out, because they are too long for one answer: behind the last one (with
+    `after`), or before the first one."""
 
     room: str
     entries: tuple[tuple[int, Entry], ...]
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +208,12 @@ class FileList:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """`versions`: oldest first."""
+    """`versions`: oldest first. `more` are older than these, and are asked for by the number of the
+    first one (`before`)."""
 
     room: str
     files: tuple[FileInfo, ...] = field(metadata={"of": FileInfo})
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,26 @@ go on; beyond it, closing is kinder to both sides than a minute of bytes for not
 HISTORY_ENTRIES = 1000
 """Entries in one answer: about 100 KiB of talk."""
 
-TAIL_BYTES = 16 << 20
-"""What all logs together hold in memory, for readers nearly up to date: half a second of all the
-talk that one core can take in (docs/performance.md)."""
+TAIL_BYTES = 32 << 20
+"""What all logs together hold in memory, for readers nearly up to date, with what was rendered for
+them: a quarter of a second of all the talk that one core can take in (docs/performance.md)."""
+
+TEXT_LINES = 500
+"""Lines of one message: of code, more than fit into `LINE_BYTES`. In front of each line stands who
+says it, so that a message of newlines would be a hundred times as long as what was sent."""
+
+ANSWER_BYTES = 1 << 18
+"""Entries, files and users in one answer take about so many bytes: as much as is read from storage
+at a time. What is left out is told, and can be asked for from there on."""
+
+JOINED_USERS = 100
+"""Names of those who are in a room already, in the answer to who comes in; `who` lists all."""
+
+WHO_USERS = 1000
+"""Users in one answer of `who`; the rest follows from there (`after`)."""
+
+VERSIONS_LISTED = 1000
+"""Versions of a file in one answer; those before them follow from there (`before`)."""
 
 RUN_ENTRIES = 1024
 """Lines taken together as one: beyond that, a run is no unit of which a slow reader takes one too
@@ -101,6 +118,10 @@ this is what a stalled reader costs beside the kernel's own buffers."""
 UNSTORED_ENTRIES = 256
 """What one connection may have said that the disk has not taken yet, before it is read no further.
 With more, those who pour are no faster, and all others wait longer (docs/performance.md)."""
+
+UNSTORED_CHARACTERS = 1024
+"""A message of more counts as several of these, so that what waits for the disk is bounded for each
+connection in bytes too: 256 KiB, and not 2 MiB."""
 
 READ_BYTES = 1 << 13
 """What is read from a connection at a time, but for a file: a line of the longest. With the 64 KiB

@@ -197,8 +197,13 @@ def phrase(text: str, needed: bool = False) -> str:
 
 
 def clean_all(texts: Sequence[str]) -> Sequence[str]:
-    """Return `texts`, each as `clean` would; at once, where there is nothing to do in any."""
-    if "\n".join(texts).encode(errors="surrogatepass").translate(None, _PLAIN):
+    """Return `texts`, each as `clean` would; at once, where there is nothing to do in any. Raises
+    `Refusal` (too-long) for one of more lines than `limits.TEXT_LINES`."""
+    joined = "\n".join(texts)
+    if joined.count("\n") - len(texts) + 1 >= limits.TEXT_LINES:
+        for text in texts:
+            lines(text)
+    if joined.encode(errors="surrogatepass").translate(None, _PLAIN):
         return [clean(text) for text in texts]
     return texts
 
@@ -245,6 +250,18 @@ _PLAINLY_SEEN = re.compile(f"[{PLAINLY_SEEN}]")
 _SHOWN_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\U00013441\U00013442\U0001d159")
 """Letters and symbols that look like a blank: fillers of Hangul, a pattern of Braille without a
 dot, blanks among hieroglyphs, and a note without a head."""
+
+
+def lines(text: str) -> int:
+    """Return how many lines a text has. Raises `Refusal` (too-long) if those are too many."""
+    count = text.count("\n") + 1
+    if count > limits.TEXT_LINES:
+        raise Refusal(
+            Code.TOO_LONG,
+            f"A message has at most {limits.TEXT_LINES} lines, not {count}; send several, or a "
+            "file.",
+        )
+    return count
 
 
 def one_line(text: str) -> str:

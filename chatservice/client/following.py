@@ -1,19 +1,20 @@
 """Reading a log entry by entry, for a program that takes its time."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from chatservice.answers import History
 from chatservice.entries import Entry
 
 AHEAD = 1000
 """Entries held in memory for a program that is slower than the room. What is more is read from the
 server once it has dealt with those."""
 
-Page = Callable[[int], Awaitable[Sequence[tuple[int, Entry]]]]
-"""Returns the first entries behind a position, `AHEAD` of them if there are as many."""
+Page = Callable[[int], Awaitable[History]]
+"""Returns the first entries behind a position, `AHEAD` of them, or says that there are more."""
 
 
 class Follower:
@@ -81,12 +82,13 @@ class Follower:
     async def _read(self, page: Page) -> None:
         """Read on from the server, until there is nothing that was not seen."""
         asked_at = self._newest
-        entries = await page(self.position)
+        found = await page(self.position)
+        entries = found.entries
         self._ahead.extend(entries)
         last = entries[-1][0] if entries else self.position
         if last >= self._newest:
             self._behind = False
-        elif len(entries) < AHEAD and self._newest == asked_at:
+        elif len(entries) < AHEAD and not found.more and self._newest == asked_at:
             self._behind = False  # what was there then is not kept any more
 
 

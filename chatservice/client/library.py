@@ -8,7 +8,7 @@ goes on where it was: nothing is said twice, and nothing that is followed is lef
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from time import time
 from typing import Any, TypeVar
@@ -147,10 +147,10 @@ class Client:
         self._followers[room].append(follower)
         follower.opened(position, newest)
 
-    async def _page(self, room: str, after: int) -> Sequence[tuple[int, Entry]]:
+    async def _page(self, room: str, after: int) -> answers.History:
         found = await self.session.ask("history", room=room, after=after, limit=AHEAD)
-        entries: Sequence[tuple[int, Entry]] = found.entries
-        return entries
+        page: answers.History = found
+        return page
 
     def each(
         self, room: str, call: Callable[[int, Entry], Any], after: int | None = None

@@ -14,6 +14,7 @@ from chatservice.domain.files import Files
 from chatservice.domain.log import Block, Cursor, Log, Tails
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
+from chatservice.domain.parts import Part, part
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.policy import Policy
@@ -174,33 +175,38 @@ class Chat:
 
     async def history(
         self, room: Room, after: int | None, before: int | None, limit: int
-    ) -> list[tuple[int, Entry]]:
+    ) -> tuple[list[tuple[int, Entry]], bool]:
         """Return entries with their positions, oldest first: the first `limit` behind `after`, or
-        else the last `limit`, of those before `before` if that is given."""
-        limit = min(limit, limits.HISTORY_ENTRIES)
+        else the last `limit`, of those before `before` if that is given. Return too whether they
+        are fewer than that, because they would take more than `limits.ANSWER_BYTES`."""
         return await _as_it_is(room.log, lambda: self._history(room, after, before, limit))
 
     async def _history(
         self, room: Room, after: int | None, before: int | None, limit: int
-    ) -> list[tuple[int, Entry]]:
+    ) -> tuple[list[tuple[int, Entry]], bool]:
+        limit = min(limit, limits.HISTORY_ENTRIES)
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
-        found: list[tuple[int, Entry]] = []
+        found = Part[tuple[int, Entry]](limit)
         if after is None:
-            while len(found) < limit:
-                older = await self._store.read_back(room.log.id, end, limit - len(found))
+            while found.left:
+                older = await self._store.read_back(room.log.id, end, found.left)
                 if not older:
                     break
-                pairs = [pair for block in older for pair in block.entries() if pair[0] < end]
-                found, end = pairs + found, older[0].first
-            return found[-limit:] if limit else []
-        while len(found) < limit and after + 1 < end:
-            blocks = await self._store.read(room.log.id, after, limit - len(found))
+                for block in reversed(older):
+                    for pair in reversed([it for it in block.entries() if it[0] < end]):
+                        found.add(pair, pair[1].weight)
+                end = older[0].first
+            return found.rows[::-1], found.over
+        while found.left and after + 1 < end:
+            blocks = await self._store.read(room.log.id, after, found.left)
             if not blocks:
                 break
             for block in blocks:
-                found += [pair for pair in block.entries(after) if pair[0] < end]
+                for pair in block.entries(after):
+                    if pair[0] < end:
+                        found.add(pair, pair[1].weight)
                 after = block.last
-        return found[:limit]
+        return found.rows, found.over
 
     async def search(self, room: Room, words: str, before: int | None, limit: int) -> Found:
         """Return the last entries of a room, of those before `before` if that is given, that have
@@ -208,7 +214,9 @@ class Chat:
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
         limit = min(limit, limits.SEARCH_ENTRIES)
         log = room.log
-        return await _as_it_is(log, lambda: self._store.search(log.id, words, end, limit))
+        found = await _as_it_is(log, lambda: self._store.search(log.id, words, end, limit))
+        newest = part(reversed(found.entries), lambda pair: pair[1].weight, limit)
+        return found._replace(entries=newest[::-1], more=len(newest) < len(found.entries))
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
         """Return blocks behind a position, for a reader who fell off what is in memory.

@@ -80,10 +80,11 @@ class Block:
     """Runs of entries that became durable together, each with the position of its first entry.
 
     A dialect's bytes are made when the first reader of that dialect asks, and kept, so that
-    everybody at the same cursor is handed the same object.
+    everybody at the same cursor is handed the same object. `weight` is about how much memory it
+    takes, in bytes, with all that was made of it. What grows is told to `tails`, if those hold it.
     """
 
-    __slots__ = ("_joined", "_pieces", "first", "last", "runs")
+    __slots__ = ("_joined", "_pieces", "first", "last", "runs", "tails", "weight")
 
     def __init__(self, runs: Sequence[tuple[int, Run]]) -> None:
         self.runs = runs
@@ -92,26 +93,29 @@ class Block:
         self.last = start + len(run.texts) - 1
         self._pieces: dict[Render, list[bytes]] = {}
         self._joined: dict[Render, bytes] = {}
+        self.tails: Tails | None = None
+        self.weight = sum([_weight(run.texts) for _, run in runs])
 
-    @property
-    def weight(self) -> int:
-        """About how much memory it takes, in bytes."""
-        return sum(
-            [len("".join(run.texts)) + _ENTRY_BYTES * len(run.texts) for _, run in self.runs]
-        )
+    def _grow(self, by: int) -> None:
+        self.weight += by
+        if self.tails is not None:
+            self.tails.grow(by)
 
     def pieces(self, render: Render, log: str) -> list[bytes]:
         """Return the bytes of each run."""
         pieces = self._pieces.get(render)
         if pieces is None:
             pieces = self._pieces[render] = [render(first, run, log) for first, run in self.runs]
+            self._grow(sum(map(len, pieces)))
         return pieces
 
     def joined(self, render: Render, log: str) -> bytes:
         """Return the bytes of all of them."""
         joined = self._joined.get(render)
         if joined is None:
-            joined = self._joined[render] = b"".join(self.pieces(render, log))
+            joined = b"".join([render(first, run, log) for first, run in self.runs])
+            self._joined[render] = joined
+            self._grow(len(joined))
         return joined
 
     def entries(self, after: int = 0) -> Iterator[tuple[int, Entry]]:
@@ -123,8 +127,16 @@ class Block:
                         yield pair
 
 
+def _weight(texts: Sequence[str]) -> int:
+    """Return about how much memory texts take: Python keeps the characters of one in one, two or
+    four bytes each, by the largest of them."""
+    text = "".join(texts)
+    width = 1 if text.isascii() else 4
+    return width * len(text) + _ENTRY_BYTES * len(texts)
+
+
 class Tails:
-    """The newest blocks of all logs, up to `limit` bytes of them together
+    """The newest blocks of all logs, with what was rendered of them: up to `limit` bytes together
     (`limits.TAIL_BYTES`).
 
     What is over goes in the order in which it came, whichever log it is of: a busy server remembers
@@ -134,12 +146,22 @@ class Tails:
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._held = 0
-        self._order: deque[tuple[Log, int]] = deque()
+        self._order: deque[Log] = deque()
 
-    def hold(self, log: "Log", weight: int) -> None:
+    @property
+    def held(self) -> int:
+        """How many bytes they are."""
+        return self._held
+
+    def hold(self, log: "Log", block: Block) -> None:
         """Note that a log has taken in a block, and let the oldest ones go."""
-        self._order.append((log, weight))
-        self._held += weight
+        self._order.append(log)
+        block.tails = self
+        self.grow(block.weight)
+
+    def grow(self, by: int) -> None:
+        """Note that what is held takes so many bytes more, and let the oldest ones go."""
+        self._held += by
         limit = limits.TAIL_BYTES if self._limit is None else self._limit
         while self._held > limit and len(self._order) > 1:
             self._let_go()
@@ -151,9 +173,9 @@ class Tails:
         What ends is what came first, so these are the first ones here, but for those of guests'
         inboxes (with negative numbers), which are kept as long as the guest is here.
         """
-        guests: list[tuple[Log, int]] = []
+        guests: list[Log] = []
         while self._order:
-            log = self._order[0][0]
+            log = self._order[0]
             if log.id < 0:
                 guests.append(self._order.popleft())
             elif log.oldest <= positions.get(log.id, 0):
@@ -163,9 +185,9 @@ class Tails:
         self._order.extendleft(reversed(guests))
 
     def _let_go(self) -> None:
-        oldest, weight = self._order.popleft()
-        self._held -= weight
-        oldest.shed()
+        block = self._order.popleft().shed()
+        block.tails = None
+        self._held -= block.weight
 
 
 class Log:
@@ -205,10 +227,10 @@ class Log:
         self.newest = block
         self.up_to_date = self.last
         self.last = block.last
-        self._tails.hold(self, block.weight)
+        self._tails.hold(self, block)
 
-    def shed(self) -> None:
-        """Let the oldest block go that is still in memory."""
+    def shed(self) -> Block:
+        """Let the oldest block go that is still in memory, and return it."""
         oldest = self._tail[self._shed]
         assert oldest is not None
         self.memory_from = oldest.last
@@ -219,15 +241,20 @@ class Log:
         if self._shed > len(self._tail) // 2:
             del self._tail[: self._shed]
             self._shed = 0
+        return oldest
 
     def replace(self, block: Block) -> None:
         """Let a block, if it is in memory, be as it is stored now: some of what it said is gone."""
         self.replaced += 1
         at = bisect_right(self._tail, block.first - 1, lo=self._shed, key=_last)
         if at < len(self._tail) and _first(self._tail[at]) == block.first:
-            if self._tail[at] is self.newest:
+            former = self._tail[at]
+            assert former is not None
+            if former is self.newest:
                 self.newest = block
             self._tail[at] = block
+            block.tails, former.tails = self._tails, None
+            self._tails.grow(block.weight - former.weight)
 
     @property
     def oldest(self) -> int:

@@ -18,10 +18,10 @@ class Bucket:
     def __init__(self) -> None:
         self._full_at = 0.0
 
-    def take(self, now: float, rate: float, burst: float) -> float:
-        """Take a token, and return in how many seconds there is the next one: 0.0 if there is one
-        now. Who waits as long is never above `rate` times the time, and `burst`."""
-        full_at = max(now, min(self._full_at, now + burst / rate)) + 1 / rate
+    def take(self, now: float, rate: float, burst: float, count: int = 1) -> float:
+        """Take `count` tokens, and return in how many seconds there is the next one: 0.0 if there
+        is one now. Who waits as long is never above `rate` times the time, and `burst`."""
+        full_at = max(now, min(self._full_at, now + burst / rate)) + count / rate
         self._full_at = full_at
         return max(0.0, full_at - now - (burst - 1) / rate)
 
@@ -83,12 +83,13 @@ class Paces:
     def __init__(self) -> None:
         self._buckets: dict[str, Bucket] = {}
 
-    def take(self, command: str, now: float) -> float:
-        """Count a command, and return how many seconds nothing more is to be read."""
+    def take(self, command: str, now: float, lines: int = 1) -> float:
+        """Count a command that says so many `lines`, and return how many seconds nothing more is
+        to be read."""
         waits = [0.0]
         if command in _LINES and limits.MESSAGES_PER_SECOND:
             bucket = self._bucket("lines")
-            waits.append(bucket.take(now, limits.MESSAGES_PER_SECOND, limits.MESSAGES_BURST))
+            waits.append(bucket.take(now, limits.MESSAGES_PER_SECOND, limits.MESSAGES_BURST, lines))
         if command not in SAID:
             bucket = self._bucket("commands")
             waits.append(bucket.take(now, limits.COMMANDS_PER_SECOND, limits.COMMANDS_BURST))

@@ -140,11 +140,12 @@ class Token(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a search has found: entries with their positions, oldest first, and whether the newest
-    ones are still being read in, so that there may be more."""
+    """What a search has found: entries with their positions, oldest first; whether the newest ones
+    are still being read in, so that there may be others; whether there are `more` before these."""
 
     entries: Sequence[tuple[int, Entry]]
     pending: bool
+    more: bool = False
 
 
 class Store(Protocol):

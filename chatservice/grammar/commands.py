@@ -246,6 +246,7 @@ _ROWS = (
                 True,
                 json_optional=False,
             ),
+            Arg("after", Form.WORD, "only those whose names come after that", True, _J),
         ),
         answer=answers.Members,
         needs=Need.READ,
@@ -339,7 +340,7 @@ _ROWS = (
     Command(
         "versions",
         "lists all that a file's name has held",
-        (_SHELF, _FILE),
+        (_SHELF, _FILE, Arg("before", Form.NUMBER, "those before this number", True, _J)),
         answer=answers.Versions,
         needs=Need.READ,
     ),

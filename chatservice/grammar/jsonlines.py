@@ -207,7 +207,7 @@ def answer(it: answers.Answer, id_: Any) -> bytes:
     if isinstance(it, answers.History):
         rows = [entry_fields(position, one, it.room) for position, one in it.entries]
         more = {"pending": it.pending} if isinstance(it, answers.Matches) else {}
-        return line({**head, "room": it.room, "entries": rows, **more})
+        return line({**head, "room": it.room, "entries": rows, "more": it.more, **more})
     return line({**head, **_fields(it)})
 
 

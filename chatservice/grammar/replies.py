@@ -283,7 +283,7 @@ def answer(class_: type[A], it: answers.Fields) -> A:
     if issubclass(class_, answers.History):
         rows = _each(entry)(it.get("entries"))
         pairs = tuple((each.position, each.entry) for each in rows)
-        more = {"pending": _flag(it["pending"])} if "pending" in it else {}
+        more = {name: _flag(it[name]) for name in ("more", "pending") if name in it}
         return class_(_name(it.get("room")), pairs, **more)
     made: A = _made(class_, it)
     return made

@@ -238,7 +238,7 @@ def _private(it: answers.Private) -> list[str]:
 
 
 def _joined(it: answers.Joined) -> list[str]:
-    others = _names(it.users)
+    others = _names(it.users, it.more)
     lines = [f"* You are in {it.room}" + (f" with {others}." if others else ", alone for now.")]
     if it.topic:
         lines.append(f"* Topic: {it.topic}")
@@ -247,10 +247,10 @@ def _joined(it: answers.Joined) -> list[str]:
     return lines
 
 
-def _names(users: Iterable[str], most: int = 20) -> str:
-    names = list(users)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _names(users: Sequence[str], further: int, most: int = 20) -> str:
+    left = max(len(users) - most, 0) + further
+    more = f" and {left} more" if left else ""
+    return ", ".join(users[:most]) + more
 
 
 def _rooms(it: answers.RoomList) -> list[str]:
@@ -284,7 +284,9 @@ def _record(it: answers.Record) -> list[str]:
 
 
 def _members(it: answers.Members) -> list[str]:
-    lines = [f"* {len(it.users)} in {it.room}: {', '.join(m.name for m in it.users)}"]
+    more = f" and {it.more} more" if it.more else ""
+    count = it.count or len(it.users)  # older servers do not tell it
+    lines = [f"* {count} in {it.room}: {', '.join(m.name for m in it.users)}{more}"]
     lines += [f"* {m.name} is away: {m.away}" for m in it.users if m.away]
     return lines
 
@@ -296,8 +298,13 @@ def _topic(it: answers.Topic) -> list[str]:
 def _history(it: answers.History) -> list[str]:
     if not it.entries:
         return [f"* Nothing there in {it.room}"]
-    return [line for position, one in it.entries for line in _replayed(position, one, it.room)]
+    lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
+    return [*lines, LONGER] if it.more else lines
 
+
+LONGER = (
+    "* The rest is too long for one answer; /history #POSITION shows what is behind a position."
+)
 
 PENDING = "* The newest of what was said is still being read in; search again soon."
 
@@ -326,7 +333,8 @@ def _files(it: answers.FileList) -> list[str]:
 
 
 def _versions(it: answers.Versions) -> list[str]:
-    return [
+    older = [f"* and {it.more} older ones"] if it.more else []
+    return older + [
         f"* #{one.version} {one.name} ({size(one.size)}"
         + (f", from {one.who}" if one.who else "")
         + f", {_second(one.time // 1000)}Z): /get {to_type(one.name)} #{one.version}"

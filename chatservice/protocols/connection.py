@@ -264,9 +264,9 @@ class ChatProtocol(FileStream):
 
     # -- pace ------------------------------------------------------------------------------------
 
-    def paced(self, command: str) -> None:
-        """Count a command that is given here, or a line that is `UNUSED`. Where there are too many,
-        no more is read for a while."""
+    def paced(self, command: str, lines: int = 1) -> None:
+        """Count a command that is given here, with the lines that it says, or a line that is
+        `UNUSED`. Where there are too many, no more is read for a while."""
         if command in SAID and not limits.MESSAGES_PER_SECOND:
             return
         if self._paces is None:
@@ -274,7 +274,7 @@ class ChatProtocol(FileStream):
                 self._uncounted -= 1
                 return
             self._paces = Paces()
-        wait = self._paces.take(command, self.factory.reactor.seconds())
+        wait = self._paces.take(command, self.factory.reactor.seconds(), lines)
         if wait:
             self.hold("pace")
             self.factory.reactor.callLater(wait, self.release, "pace")

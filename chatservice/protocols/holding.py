@@ -100,17 +100,17 @@ class HeldLines(LineStream):
         if size > limits.WRITE_BYTES and "cork" not in self._holds:
             self.hold("cork")
 
-    def storing(self, count: int = 1) -> None:
-        """So many entries said here are on their way to the disk. Beyond a bound, no more is read
-        until some of them are there."""
-        self._unstored += count
+    def storing(self, weight: int = 1) -> None:
+        """So many entries said here are on their way to the disk, a long one `weighed`. Beyond a
+        bound, no more is read until some of them are there."""
+        self._unstored += weight
         self.factory.turns.talk()
         if self._unstored >= limits.UNSTORED_ENTRIES and "unstored" not in self._holds:
             self.hold("unstored")
 
-    def stored(self, count: int = 1) -> None:
+    def stored(self, weight: int = 1) -> None:
         """They have arrived, or failed."""
-        self._unstored -= count
+        self._unstored -= weight
         if self._unstored <= limits.UNSTORED_ENTRIES // 2:
             self.release("unstored")
 
@@ -133,6 +133,11 @@ class HeldLines(LineStream):
         self.paused = True
         turns.wait(self)
         return False
+
+
+def weighed(text: str) -> int:
+    """Return as how many entries a text counts while it is not stored."""
+    return 1 + len(text) // limits.UNSTORED_CHARACTERS
 
 
 async def awaited(result: Awaitable[T]) -> T:

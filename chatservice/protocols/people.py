@@ -29,6 +29,7 @@ from chatservice.protocols.asking import Asking
 from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
+from chatservice.protocols.holding import weighed
 
 TEXT = Dialect(shown.run, shown.replayed, shown.event, shown.skip)
 
@@ -92,9 +93,10 @@ class Person:
             return False
         for at in range(0, len(said), limits.RUN_ENTRIES):
             texts = said[at : at + limits.RUN_ENTRIES]
-            stored = partial(self._stored, count=len(texts))
+            weight = len(texts) + len(lines) // limits.UNSTORED_CHARACTERS
+            stored = partial(self._stored, count=weight)
             self._chat.say(self._session, room, Kind.MESSAGE, texts, done=stored)
-        self._connection.storing(len(said))
+            self._connection.storing(weight)
         return True
 
     def _obey(self, request: Request, asking: Asking | None = None) -> None:
@@ -108,8 +110,10 @@ class Person:
         elif self._session.user is None and request.command.needs is not Need.NOTHING:
             self._before_name(request)
         elif name in ("say", "me"):
-            actions.talk(self._chat, self._session, request, self._stored)
-            self._connection.storing()
+            weight = weighed(request.args["text"])
+            stored = partial(self._stored, count=weight)
+            actions.talk(self._chat, self._session, request, stored)
+            self._connection.storing(weight)
         elif asked := tuple(questions(request, self._chat.accounts.by_invitation)):
             self._question(request, asked)
         else:

@@ -17,6 +17,7 @@ from chatservice.grammar.commands import Need, Request
 from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
+from chatservice.protocols.holding import weighed
 
 JSON = Dialect(live=jsonlines.run, replayed=jsonlines.run, event=jsonlines.event)
 
@@ -57,7 +58,8 @@ class Program:
 
     def _obey(self, request: Request) -> None:
         name = request.command.name
-        self._connection.paced(name)
+        text = request.args.get("text", "")
+        self._connection.paced(name, text.count("\n") + 1)
         if self._session.user is None and self._connection.factory.door:
             attending = self._chat.people.attend(self._session)
             refuse = partial(self._refuse, request.id)
@@ -66,8 +68,10 @@ class Program:
         if self._session.user is None and request.command.needs is not Need.NOTHING:
             raise Refusal(Code.NAME_NEEDED, 'Say who you are first: {"do":"hello","name":"..."}.')
         if name in ("say", "me"):
-            actions.talk(self._chat, self._session, request, partial(self._stored, request.id))
-            self._connection.storing()
+            actions.talk(
+                self._chat, self._session, request, partial(self._stored, request.id, weighed(text))
+            )
+            self._connection.storing(weighed(text))
             return
         settled, refuse = self._chat.recorder.settled, partial(self._refuse, request.id)
         self._connection.in_order(settled, partial(self._ask, request), refuse)
@@ -86,8 +90,8 @@ class Program:
             result, partial(self._answer, request), partial(self._refuse, request.id)
         )
 
-    def _stored(self, id_: Any, result: int | Exception) -> None:
-        self._connection.stored()
+    def _stored(self, id_: Any, weight: int, result: int | Exception) -> None:
+        self._connection.stored(weight)
         if isinstance(result, Refusal):
             self._refuse(id_, result)
         elif isinstance(result, int) and self._connection.connected:

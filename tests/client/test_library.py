@@ -5,6 +5,7 @@ import pytest_twisted
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
 
+from chatservice.answers import History
 from chatservice.client import Code, Kind, Lost, Refusal, connect
 from chatservice.client.following import AHEAD, Follower
 from chatservice.entries import Entry
@@ -235,7 +236,7 @@ async def test_what_was_taken_away_is_not_waited_for():
 
     async def page(after):
         pages.append(after)
-        return ()
+        return History("lab", ())
 
     follower = Follower(page)
     follower.opened(0, 5)

@@ -103,6 +103,33 @@ def test_memory_is_bounded(blocks):
     assert sum(held) * 64 <= 10_000 or sum(held) == newest
 
 
+def test_what_was_rendered_counts_for_the_memory_too():
+    """A dialect may make a hundred times as much of a text as was sent."""
+    tails = Tails(limit=100_000)
+    log = Log(1, "lab", 0, tails)
+    kept = []
+    for at in range(1, 60):
+        log.extend(block(at, 1))
+        kept.append(log.newest)
+        log.newest.joined(lambda *_: bytes(9_000), "lab")
+        assert tails.held <= 100_000
+    assert log.newest is kept[-1]
+    assert log.memory_from > 40
+    assert all(each.tails is None for each in kept[:40])
+    kept[0].pieces(lambda *_: bytes(10**6), "lab")  # somebody still reads there; it is not held
+    assert log.newest is kept[-1]
+
+
+def test_what_replaces_a_block_counts_in_its_place():
+    """What was erased is no more, and what is there now is counted."""
+    tails = Tails(limit=100_000)
+    log = Log(1, "lab", 0, tails)
+    log.extend(block(1, 2))
+    log.newest.joined(lambda *_: bytes(50_000), "lab")
+    log.replace(block(1, 2))
+    assert tails.held == log.newest.weight < 1_000
+
+
 def _positions(log: Log) -> list[int]:
     """Return the positions of what a log has in memory."""
     found, at = [], log.memory_from

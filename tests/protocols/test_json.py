@@ -66,7 +66,8 @@ def test_a_program_among_people(server, connect, program):
     alice.send("before", "/join lab")
     alice.expect("* You are in lab")
     joined = asks(bot, "join", room="LAB")
-    assert joined == {"room": "lab", "number": 2, "topic": "", "users": ["alice"], "seq": 0}
+    told = {"room": "lab", "number": 2, "topic": "", "users": ["alice"], "seq": 0, "more": 0}
+    assert joined == told
     assert alice.line() == "* bot came in"
     assert asks(bot, "who", room="lab")["users"] == [
         {"name": "alice", "away": ""},

@@ -117,7 +117,7 @@ async def _erase(chat: Chat, session: Session, args: Args) -> answers.Erased:
     room, position = chat.rooms.of(session, args.get("room")), args.get("position")
     if position is None:
         position = chat.last_said(session, room)
-    found = await chat.history(room, position - 1, position + 1, 1)
+    found, _ = await chat.history(room, position - 1, position + 1, 1)
     if not found or found[0][0] != position:
         raise no_entry(position)
     chat.rights.need(session, room, Need.READ)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from chatservice import answers, limits, names
 from chatservice.domain.actions.kinds import Action, Args
 from chatservice.domain.chat import Chat
+from chatservice.domain.parts import part
 from chatservice.domain.places import Session
 from chatservice.domain.tickets import Download
 
@@ -14,7 +15,7 @@ async def _files(chat: Chat, session: Session, args: Args) -> answers.FileList:
     name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
     brief, after = args.get("brief", False), args.get("after", "")
     found = await chat.files.shelves.files(shelf, after, 0 if brief else limits.SHELF_FILES)
-    files = tuple(found.files)
+    files = part(found.files, _bytes, limits.SHELF_FILES)
     more = 0 if brief else found.following - len(files)
     return answers.FileList(name, found.all, found.bytes, files, brief, more)
 
@@ -23,7 +24,14 @@ async def _versions(chat: Chat, session: Session, args: Args) -> answers.Version
     shelf = chat.files.shelf(session, args.get("room"))
     name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
     found = await chat.files.shelves.versions(shelf, names.file(args["name"]))
-    return answers.Versions(name, tuple(found))
+    before = args.get("before")
+    older = [it for it in reversed(found) if before is None or it.version < before]
+    newest = part(older, _bytes, limits.VERSIONS_LISTED)
+    return answers.Versions(name, newest[::-1], len(older) - len(newest))
+
+
+def _bytes(it: answers.FileInfo) -> int:
+    return len(it.name.encode()) + 4 * len(it.who) + 200
 
 
 async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
+from heapq import nsmallest
+from itertools import islice
 
 from chatservice import answers, limits, names
 from chatservice.domain.actions.kinds import Action, Args
 from chatservice.domain.chat import Chat
 from chatservice.domain.overview import rooms_that_fit
+from chatservice.domain.parts import part
 from chatservice.domain.places import Room, Session
 from chatservice.domain.ports import Done
 from chatservice.entries import Entry, Kind
@@ -23,8 +26,12 @@ def talk(chat: Chat, session: Session, request: Request, done: Done | None = Non
 
 def joined(room: Room, session: Session) -> answers.Joined:
     """What one is told of a room that one has come into."""
-    others = [user.name for user in room.users() if user is not session.user]
-    return answers.Joined(room.name, room.number, room.topic, tuple(others), room.log.last)
+    users = room.users()
+    first = islice(users, limits.JOINED_USERS + 1)
+    others = [user.name for user in first if user is not session.user][: limits.JOINED_USERS]
+    more = len(users) - len(others) - (session.user in users)
+    how = (room.name, room.number, room.topic)
+    return answers.Joined(*how, tuple(others), room.log.last, more)
 
 
 async def _join(chat: Chat, session: Session, args: Args) -> answers.Joined:
@@ -64,8 +71,12 @@ def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
 def _who(chat: Chat, session: Session, args: Args) -> answers.Members:
     room = chat.rooms.of(session, args.get("room"))
     room.log.tell_news()  # who left is seen to leave before they are missing here
-    users = sorted(room.users(), key=lambda user: user.key)
-    return answers.Members(room.name, tuple(answers.Member(u.name, u.away) for u in users))
+    users, after = room.users(), names.key(args.get("after", "")[: limits.LINE_BYTES])
+    following = [user for user in users if user.key > after] if after else users
+    first = nsmallest(limits.WHO_USERS, following, key=lambda user: user.key)
+    rows = (answers.Member(user.name, user.away) for user in first)
+    shown = part(rows, lambda it: 4 * len(it.name + it.away) + 40, limits.WHO_USERS)
+    return answers.Members(room.name, shown, len(users), len(following) - len(shown))
 
 
 async def _topic(chat: Chat, session: Session, args: Args) -> answers.Topic:
@@ -97,8 +108,11 @@ async def _history(chat: Chat, session: Session, args: Args) -> answers.History:
     room = chat.rooms.of(session, args.get("room"))
     after, before = args.get("after"), args.get("before")
     limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
-    entries = await chat.history(room, after, before, limit)
-    return answers.History(room.name, _heard(session, entries))
+    entries, more = await chat.history(room, after, before, limit)
+    shown = _heard(session, entries)
+    if more and not shown:  # there has to be one to go on from
+        shown = tuple(entries[-1:] if after is not None else entries[:1])
+    return answers.History(room.name, shown, more)
 
 
 def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple[int, Entry], ...]:
@@ -108,7 +122,8 @@ def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tupl
 async def _search(chat: Chat, session: Session, args: Args) -> answers.Matches:
     room = chat.rooms.of(session, args.get("room"))
     found = await chat.search(room, args["text"], args.get("before"), args.get("limit", 20))
-    return answers.Matches(room.name, _heard(session, found.entries), found.pending)
+    entries = _heard(session, found.entries)
+    return answers.Matches(room.name, entries, found.more, found.pending)
 
 
 def _skip(chat: Chat, session: Session, args: Args) -> answers.Done:
