@@ -179,6 +179,10 @@ END_REST_SECONDS = 0.05
 KEEP_SECONDS = 60.0
 """How long to rest between two such steps, and between two looks at what is too old."""
 
+AGE_SECONDS = 600.0
+"""How often is noted how old what was said is (storage/ages.py). So much later than it should, it
+may go; and there are 50,000 such notes a year."""
+
 TICKET_SECONDS = 600.0
 """Time to use a ticket: enough to paste it into another terminal."""
 

@@ -1,6 +1,5 @@
 """The default engine: SQLite and plain folders, in one directory, for one process."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,7 @@ class Embedded:
         except OSError as error:
             raise _unusable(files, error) from error
         self._journal = Journal(self._store, reactor)
-        self._keeping = Keeping(reactor, time.time, self._store, keep_seconds, keep_bytes)
+        self._keeping = Keeping(reactor, self._store, keep_seconds, keep_bytes)
         accounts = self._store.accounts
         self._passwords = Argon2Passwords(reactor)
         own = AccountChecker(accounts, self._passwords)

@@ -31,8 +31,9 @@ class Partial:
     """What there is of an upload: the first `have` bytes, in the file at `path`.
 
     `sha256` has taken in just these; None if that has to be done again (`open`). `number` is that
-    of its row in the database, or None if it has none. `upload` is who writes to it now; `taken`
-    says that somebody is about to.
+    of its row in the database, or None if it has none. `moved` is when something came of it last,
+    by a clock that nobody sets. `upload` is who writes to it now; `taken` says that somebody is
+    about to.
     """
 
     def __init__(self, declared: Declared, path: Path, number: int | None, have: int = 0) -> None:
@@ -40,6 +41,7 @@ class Partial:
         self.path = path
         self.number = number
         self.have = have
+        self.moved = 0.0
         self.sha256: hashlib._Hash | None = None
         self.upload: Upload | None = None
         self.taken = False

@@ -21,21 +21,19 @@ Ended = Callable[[Mapping[int, int]], None]
 
 class Keeping:
     """Lets entries go that are older than `seconds`, and the oldest ones while the database has
-    more than `size` bytes; None for either is no bound. `clock` tells the time, in seconds since
-    1970; `ended` is told what went (`SqliteStore.end_some`)."""
+    more than `size` bytes; None for either is no bound. It has their ages noted in any case, for
+    the day on which there is one (`storage/ages.py`)."""
 
     log = Logger()
 
     def __init__(
         self,
         reactor: Any,
-        clock: Callable[[], float],
         store: SqliteStore,
         seconds: float | None,
         size: int | None,
     ) -> None:
         self._reactor = reactor
-        self._clock = clock
         self._store = store
         self._seconds = seconds
         self._size = size
@@ -43,12 +41,11 @@ class Keeping:
         self._loop.clock = reactor
 
     def start(self, ended: Ended) -> None:
-        """Look now and then, if there is a bound at all."""
+        """Look now and then. `ended` is told what went (`SqliteStore.end_some`)."""
         self._ended = ended
-        if self._seconds is not None or self._size is not None:
-            self._loop.start(limits.KEEP_SECONDS).addErrback(
-                lambda failure: self.log.failure("old entries are not let go any more", failure)
-            )
+        self._loop.start(limits.KEEP_SECONDS).addErrback(
+            lambda failure: self.log.failure("old entries are not let go any more", failure)
+        )
 
     def stop(self) -> None:
         """Look no more."""
@@ -62,11 +59,9 @@ class Keeping:
         )
 
     async def _end_old(self) -> None:
-        while self._loop.running:
-            before = 0
-            if self._seconds is not None:
-                before = round((self._clock() - self._seconds) * 1000)
-            went = await self._store.end_some(before, self._size)
+        await self._store.note_age()
+        while self._loop.running and (self._seconds, self._size) != (None, None):
+            went = await self._store.end_some(self._seconds, self._size)
             if not went:
                 return
             self._ended(went)

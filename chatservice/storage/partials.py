@@ -9,7 +9,6 @@ server.
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from chatservice import limits
 from chatservice.domain.ports import Declared, Unfinished
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
+from chatservice.storage.ages import Clocks
 from chatservice.storage.alone import Alone
 from chatservice.storage.arriving import ArrivingFile
 from chatservice.storage.filetable import FileTable, PartialRow
@@ -33,6 +33,9 @@ _Key = tuple[str, str, int, str | None, str, str]
 
 _LOOK_SECONDS = 60.0
 """How often is looked for those that are too old."""
+
+_GRACE_SECONDS = 3600.0
+"""How long one is kept behind a start at least: by then somebody has set a clock that was wrong."""
 
 
 class Partials:
@@ -50,6 +53,7 @@ class Partials:
         by_turns: Callable[[Job[Any]], "Deferred[Any]"],
         put: Callable[[Partial, str], Awaitable[FileMark]],
         keep_seconds: float,
+        clocks: Clocks = Clocks(),  # noqa: B008
     ) -> None:
         self._folder = folder
         self._table = table
@@ -57,6 +61,7 @@ class Partials:
         self._by_turns = by_turns
         self._put = put
         self._keep_seconds = keep_seconds
+        self._clocks = clocks
         self._known: dict[_Key, Partial] = {}
         self._beginning = Alone()
         self._looking = LoopingCall(self._drop_old)
@@ -74,10 +79,18 @@ class Partials:
             else:
                 del there[str(number)]
                 path = self._folder / str(number)
-                self._known[declared.upload] = Partial(declared, path, number, size)
+                partial = Partial(declared, path, number, size)
+                partial.moved = self._clocks.passed() - self._idle(path)
+                self._known[declared.upload] = partial
         for name in there:
             with suppress(OSError):  # a folder that is none of ours
                 (self._folder / name).unlink()
+
+    def _idle(self, path: Path) -> float:
+        """Return for how many seconds nothing has moved on what is there at a start. Only the clock
+        tells that, and that can be wrong: so it is never so long that it is dropped at once."""
+        most = max(self._keep_seconds - _GRACE_SECONDS, 0.0)
+        return min(max(self._clocks.wall() - path.stat().st_mtime, 0.0), most)
 
     def start(self) -> None:
         """From now on, drop what is too old."""
@@ -191,6 +204,7 @@ class Partials:
         key = partial.declared.upload
         if not (keep and partial.have and self._known.get(key) is partial):
             return self._forget(partial)
+        partial.moved = self._clocks.passed()
         self._known[key] = self._known.pop(key)
         return gatherResults(self._drop_beyond())
 
@@ -270,23 +284,13 @@ class Partials:
         partial.declared = declared
 
     def _drop_old(self) -> None:
-        before = time.time() - self._keep_seconds
+        before = self._clocks.passed() - self._keep_seconds
         for partial in list(self._known.values()):
-            if not partial.is_busy:
-                looking = self._aside(_changed, partial.path)
-                looking.addCallback(self._drop_if, partial, before)
-                looking.addErrback(lambda _: None)  # it went meanwhile
-
-    def _drop_if(self, changed: float, partial: Partial, before: float) -> None:
-        if changed < before and not partial.is_busy:
-            self._let_go(partial, "nobody went on with it")
+            if partial.moved < before and not partial.is_busy:
+                self._let_go(partial, "nobody went on with it")
 
 
 def _check_offset(offset: int, have: int) -> None:
     if offset > have:
         sentence = f"Only {have} of its bytes are here; send it again from there."
         raise Refusal(Code.BAD_OFFSET, sentence)
-
-
-def _changed(path: Path) -> float:
-    return os.stat(path).st_mtime

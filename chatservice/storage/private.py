@@ -60,6 +60,7 @@ def close(folder: Path) -> None:
     tops = [folder, *(path for path in _within(folder) if not path.is_symlink())]
     if not any(_is_open(path) for path in tops):
         return
+    mode = max(stat.S_IMODE(path.lstat().st_mode) for path in tops)
     failed = _closed(folder)  # first: from now on nobody gets at what is in it
     for path in _below(folder):
         failed = _closed(path) or failed
@@ -67,16 +68,17 @@ def close(folder: Path) -> None:
         failed = _closed(path) or failed
     if failed:
         _log.warn(
-            "others on this machine can read what is in {folder}, and that cannot be changed "
+            "others on this machine can get at what is in {folder}, and that cannot be mended "
             "({why}); keep it where files have modes, and belong to the server's own user",
             folder=str(folder),
             why=failed,
         )
     else:
         _log.warn(
-            "others on this machine could read what is in {folder}; from now on they cannot "
-            "(modes 0700 and 0600)",
+            "others on this machine could get at what is in {folder} (modes up to {mode:o}); from "
+            "now on they cannot",
             folder=str(folder),
+            mode=mode,
         )
 
 

@@ -11,7 +11,7 @@ from chatservice.storage.checks import open_reader
 
 __all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
 
-VERSION = 5
+VERSION = 6
 """What `PRAGMA user_version` says. A change of `TABLES`, or of what `storage/blocks.py` makes, is a
 new version, with a step in `storage/upgrades.py`."""
 
@@ -95,6 +95,15 @@ CREATE TABLE block (
     entries  BLOB NOT NULL
 );
 CREATE INDEX block_place ON block (log, last);
+-- How much time has passed, whatever the clock said (storage/ages.py). One row.
+CREATE TABLE passed (
+    state    TEXT NOT NULL CHECK (json_valid(state))
+);
+-- At what time, of the one that passed, all blocks up to one were there.
+CREATE TABLE aged (
+    block    INTEGER PRIMARY KEY CHECK (typeof(block) = 'integer'),
+    now      INTEGER NOT NULL CHECK (now > 1000000000000)   -- milliseconds
+) WITHOUT ROWID;
 -- Keys given with what was said, so that a repetition is known as one.
 CREATE TABLE said (
     log      INTEGER NOT NULL,

@@ -18,6 +18,7 @@ from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks, checks
 from chatservice.storage.accounts import AccountTable
+from chatservice.storage.ages import Ages, Clocks
 from chatservice.storage.filetable import FileTable
 from chatservice.storage.indexing import Indexer
 from chatservice.storage.roomtable import RoomTable
@@ -47,11 +48,12 @@ class SqliteStore:
 
     log = Logger()
 
-    def __init__(self, reactor: Any, path: Path) -> None:
+    def __init__(self, reactor: Any, path: Path, clocks: Clocks = Clocks()) -> None:  # noqa: B008
         self._reactor = reactor
         self._unclean = self._cleaning = self._closed = False
         self._db = open_database(path)
         self._last = _last_positions(self._db)
+        self._ages = Ages(self._db, self._commit, clocks)
         self._unnoted: set[int] = set()
         self._blocks_unnoted = 0
         self._thread = WorkThread(reactor, "chat-database")
@@ -91,6 +93,8 @@ class SqliteStore:
             thread.stop(drop=True)  # nobody waits for an answer any more
         self._thread.stop()
         self._note()
+        with suppress(sqlite3.Error):
+            self._ages.note(last=True)
         self._searcher.close()
         self._reader.close()
         self._db.close()
@@ -120,11 +124,15 @@ class SqliteStore:
         until = monotonic() + limits.SEARCH_SECONDS
         return self._searching.do(self._searcher.search, log, words, before, limit, until)
 
-    def end_some(self, before: int, size: int | None) -> "Deferred[Mapping[int, int]]":
-        """Let some of the oldest entries go, if they are older than `before` (milliseconds since
-        1970) or the database has more than `size` bytes. Answer up to which position they went, by
-        the numbers of their logs."""
-        return self._thread.do(self._end_some, before, size)
+    def note_age(self, last: bool = False) -> "Deferred[None]":
+        """Note how old what was said is, if it is time for that, or the `last` time."""
+        return self._thread.do(self._ages.note, last)
+
+    def end_some(self, seconds: float | None, size: int | None) -> "Deferred[Mapping[int, int]]":
+        """Let some of the oldest entries go, if they were stored more than so many seconds ago or
+        the database has more than `size` bytes. Answer up to which position they went, by the
+        numbers of their logs."""
+        return self._thread.do(self._end_some, seconds, size)
 
     def erase(self, log: int, position: int) -> "Awaitable[Block | None]":
         """Take what an entry says out of storage. Answer with its block, as it is now."""
@@ -286,7 +294,7 @@ class SqliteStore:
         return row[0] if row is not None else None
 
     def _keep_key(self, draft: Draft, position: int) -> None:
-        now = draft.run.time
+        now = self._ages.now()
         self._db.execute(
             "INSERT INTO said VALUES (?, ?, ?, ?, ?)",
             (draft.log.id, draft.writer, draft.key, position, now),
@@ -347,16 +355,14 @@ class SqliteStore:
         self._indexer.nudge(ended=True)
         return False
 
-    def _end_some(self, before: int, size: int | None) -> dict[int, int]:
+    def _end_some(self, seconds: float | None, size: int | None) -> dict[int, int]:
+        aged = self._ages.older_than(seconds) if seconds is not None else 0
         over = self._used() - size if size is not None else 0
         # Guests' inboxes go with them: their positions are nowhere else.
-        sql = (
-            "SELECT id, log, last, time, length(entries) FROM block WHERE +log > 0"
-            " ORDER BY id LIMIT ?"
-        )
+        sql = "SELECT id, log, last, length(entries) FROM block WHERE +log > 0 ORDER BY id LIMIT ?"
         newest, ended, room = 0, dict[int, int](), limits.END_BYTES
-        for id_, log, last, time, length in self._db.execute(sql, (limits.END_BLOCKS,)).fetchall():
-            if room <= 0 or (time >= before and over <= 0):
+        for id_, log, last, length in self._db.execute(sql, (limits.END_BLOCKS,)).fetchall():
+            if room <= 0 or (id_ > aged and over <= 0):
                 break
             newest, ended[log] = id_, last
             over -= length
@@ -368,6 +374,7 @@ class SqliteStore:
                     ((last, log) for log, last in ended.items()),
                 )
                 self._db.execute("DELETE FROM block WHERE id <= ? AND +log > 0", (newest,))
+                self._ages.forget(newest)
             self._indexer.nudge(ended=True)
         return ended
 

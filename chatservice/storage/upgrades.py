@@ -227,10 +227,24 @@ def _from_4_to_5(db: sqlite3.Connection) -> None:
     )
 
 
+# -- from version 5 to version 6 -------------------------------------------------------------------
+#
+# Version 6 knows how much time has passed, whatever the clock said.
+
+
+def _from_5_to_6(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE passed (state TEXT NOT NULL CHECK (json_valid(state)))")
+    db.execute(
+        "CREATE TABLE aged (block INTEGER PRIMARY KEY CHECK (typeof(block) = 'integer'),"
+        " now INTEGER NOT NULL CHECK (now > 1000000000000)) WITHOUT ROWID"
+    )
+
+
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _from_1_to_2,
     2: _from_2_to_3,
     3: _from_3_to_4,
     4: _from_4_to_5,
+    5: _from_5_to_6,
 }
 """What makes the next version of each."""

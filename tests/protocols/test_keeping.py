@@ -2,6 +2,9 @@
 
 import sqlite3
 import time
+from contextlib import closing
+
+import pytest
 
 from tests.running import PATIENCE, Server
 
@@ -27,14 +30,21 @@ def program(server, connect):
     return bare
 
 
+def first(bot):
+    """Return the position of the oldest entry that is kept."""
+    bot.ask(do="history", room="lobby", after=0, limit=1)
+    return bot.event("ok")["entries"][0]["seq"]
+
+
 def old_talk(server, connect):
-    """Let two things be said more than an hour ago, and stop the server."""
+    """Let two things be said more than an hour ago, and stop the server. By the time that passed,
+    that is: what the entries say of it does not matter."""
     alice = connect(server, "alice")
     alice.send("one", "two", "/who")
     alice.expect("* 1 in lobby")
     server.stop()
     db = sqlite3.connect(server.data / "chat.sqlite")
-    db.execute("UPDATE block SET time = time - 4000000")
+    db.execute("UPDATE aged SET now = now - 4000000")
     db.commit()
     db.close()
 
@@ -88,6 +98,118 @@ def test_the_oldest_goes_where_there_is_too_much(tmp_path, start_server, connect
     server.stop()
     server = start_server("--keep", "2MB", folder=tmp_path)
     bot = program(server, connect)
-    left = history(bot, enough=400)  # of 5 kB each
-    assert left[-1]["seq"] == 800
-    assert len(left) > 100
+    while (oldest := first(bot)) <= 400:  # of 5 kB each
+        pass
+    assert oldest < 700
+    bot.ask(do="history", room="lobby", limit=1)
+    assert bot.event("ok")["entries"][-1]["seq"] == 800
+
+
+# -- clocks that are wrong -------------------------------------------------------------------------
+
+YEAR = 31_557_600
+
+
+@pytest.fixture
+def clock(tmp_path, monkeypatch):
+    """Return a function that sets the clock of servers that are started from now on, also while
+    they run: so many seconds ahead of what it is."""
+    ahead = tmp_path / "ahead"
+    before = (
+        "import time; right = time.time; "
+        f"time.time = lambda: right() + float(open({str(ahead)!r}).read()); "
+    )
+    monkeypatch.setattr(Server, "before", before)
+
+    def set_(seconds):
+        new = ahead.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(ahead)
+
+    set_(0)
+    return set_
+
+
+def texts(bot):
+    """Return what is kept of what was said in the lobby."""
+    bot.ask(do="history", room="lobby", limit=1000)
+    return [it["text"] for it in bot.event("ok")["entries"]]
+
+
+def looked(server, bot, times=5):
+    """Wait until the server has looked several times for what is too old, and has told so."""
+    for _ in range(times):
+        bot.ask(do="who", room="lobby")
+        bot.event("ok")
+        server.log.expect("looked")
+
+
+def looks_often(start_server, tmp_path, *options):
+    """Start a server that looks all the time for what is too old, and says so in its log."""
+    told = (
+        "from chatservice.storage.keeping import Keeping; look = Keeping._look; "
+        "Keeping._look = lambda self: (self.log.info('looked'), look(self))[1]; "
+    )
+    class_ = Server.before
+    Server.before = class_ + told
+    try:
+        return start_server(*options, folder=tmp_path / "house", KEEP_SECONDS=0.05)
+    finally:
+        Server.before = class_
+
+
+@pytest.mark.parametrize("ahead", [YEAR, -50 * YEAR], ids=["a year ahead", "in 1976"])
+def test_a_clock_that_jumps_ends_nothing(tmp_path, start_server, connect, clock, ahead):
+    """Whatever the clock says while the server runs, or when it starts, or when something is said:
+    what was said a short time ago is kept, and what was said an hour ago by the time that passed is
+    not, however it is dated, and whatever was said before it."""
+    server = looks_often(start_server, tmp_path, "--keep", "1h")
+    bot = program(server, connect)
+    for at, seconds in enumerate((0, ahead, 0)):
+        clock(seconds)
+        bot.ask(do="say", room="lobby", text=f"text {at}")
+        bot.event("ok")
+        looked(server, bot)
+    clock(ahead)
+    looked(server, bot)
+    assert texts(bot) == ["text 0", "text 1", "text 2"]
+    server.stop()
+
+    server = looks_often(start_server, tmp_path, "--keep", "1h")
+    bot = program(server, connect)
+    looked(server, bot)
+    assert texts(bot) == ["text 0", "text 1", "text 2"]
+    clock(0)
+    looked(server, bot)
+    server.stop()
+    with closing(sqlite3.connect(server.data / "chat.sqlite")) as db, db:
+        db.execute("UPDATE aged SET now = now - 4000000")
+
+    server = looks_often(start_server, tmp_path, "--keep", "1h")
+    bot = program(server, connect)
+    history(bot, enough=0)
+    bot.ask(do="say", room="lobby", text="new")
+    bot.event("ok")
+    looked(server, bot)
+    assert texts(bot) == ["new"]
+
+
+def test_an_older_database_with_an_entry_in_the_future(tmp_path, start_server, connect):
+    """Where nothing but the dates of entries tells how old they are, one that is dated in the
+    future holds up nothing behind it, nor before it."""
+    server = start_server(folder=tmp_path)
+    bot = program(server, connect)
+    for text in ("old", "dated in the future", "old, too", "new"):
+        bot.ask(do="say", room="lobby", text=text)
+        bot.event("ok")
+    server.stop()
+    with closing(sqlite3.connect(server.data / "chat.sqlite")) as db, db:
+        ids = [id_ for (id_,) in db.execute("SELECT id FROM block WHERE log > 0 ORDER BY id")]
+        for id_, hours in zip(ids, (-4, 24 * 365, -3, 0), strict=True):
+            change = "UPDATE block SET time = time + ? WHERE id = ?"
+            db.execute(change, (hours * 3_600_000, id_))
+        db.execute("DELETE FROM aged")
+        db.execute("DELETE FROM passed")
+    server = start_server("--keep", "1h", folder=tmp_path)
+    bot = program(server, connect)
+    assert [it["text"] for it in history(bot, enough=1)] == ["new"]

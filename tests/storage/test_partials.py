@@ -14,6 +14,7 @@ from chatservice import limits
 from chatservice.domain.ports import Declared
 from chatservice.errors import Code, Refusal
 from chatservice.storage import plain
+from chatservice.storage.ages import Clocks, really_passed
 from chatservice.storage.folders import Folders
 from chatservice.storage.sqlite import SqliteStore
 from chatservice.storage.turns import finished
@@ -239,7 +240,7 @@ async def test_what_nobody_goes_on_with_is_dropped(tmp_path):
     incoming.write(DATA[:5])
     await incoming.stop()
     (path,) = (tmp_path / "SharedFiles" / ".partial").iterdir()
-    os.utime(path, (path.stat().st_mtime - 1001,) * 2)
+    folders._partials._clocks = Clocks(passed=lambda: really_passed() + 1001)
     folders.start()
     while path.exists():
         await folders.aside(path.exists)

@@ -10,6 +10,7 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.log import Log, Tails
 from chatservice.domain.ports import Draft
 from chatservice.entries import Kind, Run
+from chatservice.storage.ages import Clocks, really_passed
 from chatservice.storage.embedded import Embedded
 from chatservice.storage.keeping import Keeping
 
@@ -74,15 +75,16 @@ async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
     """Who comes back from before reads what is left, though the server has run all the time."""
     log, clock = chat.rooms.lobby.log, Clock()
     await chat.recorder.stored(said(log, "old", "older"))
-    chat._clock = lambda: 2000.0
-    await chat.recorder.stored(Draft(log, Run(Kind.MESSAGE, 2_000_000, "alice", ["new"])))
+    await engine.store.note_age(last=True)
+    engine.store._ages._clocks = Clocks(passed=lambda: really_passed() + 1000)
+    await chat.recorder.stored(said(log, "new"))
     gone = Deferred()
 
     def ended(positions):
         chat.ended(positions)
         gone.callback(positions)
 
-    keeping = Keeping(clock, lambda: 2000.0, engine.store, 500.0, None)
+    keeping = Keeping(clock, engine.store, 500.0, None)
     keeping.start(ended)
     assert await gone == {log.id: 2}
     keeping.stop()

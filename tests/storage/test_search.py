@@ -15,6 +15,7 @@ from chatservice.domain.log import Log, Tails
 from chatservice.domain.ports import Draft
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.storage.ages import Clocks
 from chatservice.storage.indexing import Indexer
 from chatservice.storage.schema import open_reader
 from chatservice.storage.search import Searcher, terms
@@ -49,11 +50,24 @@ QUESTIONS = {
 
 
 @pytest.fixture
-def store(tmp_path):
-    """Return an open store; its threads and its indexer do not run."""
-    store = SqliteStore(reactor, tmp_path / "chat.sqlite")
+def clock():
+    """Return what the time is, in a list."""
+    return [1e9]
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    """Return an empty store, which does all at once."""
+    clocks = Clocks(lambda: clock[0], lambda: clock[0])
+    store = SqliteStore(reactor, tmp_path / "chat.sqlite", clocks)
     yield store
     store.close()
+
+
+async def passes(store, clock, seconds):
+    """Let time pass behind what is there."""
+    await store.note_age(last=True)
+    clock[0] += seconds
 
 
 @pytest.fixture
@@ -141,14 +155,16 @@ async def test_files_and_topics_are_found_by_their_names(store, index):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_was_let_go_is_found_no_more(store, index):
+async def test_what_was_let_go_is_found_no_more(store, index, clock):
     """Neither before the index has noticed nor after."""
     log = await room(store)
-    await store.append([Draft(log, Run(Kind.MESSAGE, 1000, "alice", ["old word"]))], {})
-    await store.append([Draft(log, Run(Kind.MESSAGE, 3000, "alice", ["new word"]))], {})
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["old word"]))], {})
+    await passes(store, clock, 2000)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["new word"]))], {})
+    await passes(store, clock, 0)
     catch_up(index)
-    assert await store.end_some(2000, None)
-    assert not await store.end_some(2000, None)
+    assert await store.end_some(1000, None)
+    assert not await store.end_some(1000, None)
     index.nudge(ended=True)
     for _ in range(2):
         assert await positions(store, log, "word") == [2]
@@ -323,12 +339,13 @@ async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_ends_at_a_time_is_little(store):
+async def test_what_ends_at_a_time_is_little(store, clock):
     """However much is too old: so that nobody waits."""
     log = await room(store)
     half = Run(Kind.MESSAGE, 1, "alice", ["x" * (limits.END_BYTES // 2)])
     for _ in range(5):
         await store.append([Draft(log, half)], {})
+    await passes(store, clock, 3)
     steps = []
     while went := await store.end_some(2, None):
         steps.append(went[log.id])
@@ -336,11 +353,12 @@ async def test_what_ends_at_a_time_is_little(store):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_guests_inbox_ends_with_the_guest(store):
+async def test_a_guests_inbox_ends_with_the_guest(store, clock):
     """And not before, since nothing but its entries says where it stands."""
     log, guest = await room(store), Log(-1, "@", 0, TAILS)
     psst = Draft(guest, Run(Kind.PRIVATE, 1, "alice", ["psst"]))
     await store.append([psst, Draft(log, Run(Kind.MESSAGE, 1, "alice", ["old"]))], {})
+    await passes(store, clock, 3)
     assert await store.end_some(2, None) == {log.id: 1}
     assert await store.end_some(2, None) == {}
     assert len(await store.read(-1, 0, 9)) == 1
