@@ -83,9 +83,10 @@ class RoomInfo:
 
 @dataclass(frozen=True, slots=True)
 class RoomList:
-    """`rooms`."""
+    """`rooms`: by number; `more` is how many come after the last one of them."""
 
     rooms: tuple[RoomInfo, ...] = field(metadata={"of": RoomInfo})
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)

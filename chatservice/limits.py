@@ -242,6 +242,25 @@ ROOMS_JOINED = 100
 ROOMS = 10_000
 """Rooms on a server: each takes memory from the start."""
 
+ROOMS_OF_GUESTS = 5_000
+"""Rooms of those that no registered user owns: the others are for registered users. When all are
+taken, one goes in which nobody is and nothing was ever said."""
+
+ROOMS_AN_ADDRESS = 200
+"""Rooms of those that guests of one address made since the start: a room for each table of a
+school."""
+
+ROOMS_AN_ADDRESS_BURST = 100
+ROOMS_AN_ADDRESS_PER_SECOND = 0.1
+"""Rooms that are made from one address, whoever makes them."""
+
+VACANT_SECONDS = 60.0
+"""A room that no registered user owns, in which nobody is and nothing was ever said, goes after so
+long, or twice that: a client whose network comes back is quicker."""
+
+LISTED_BYTES = 1 << 16
+"""About how many bytes of rooms there are in one answer of `rooms`; never more than `LISTED`."""
+
 CONNECTIONS = 0
 """Connections in all; 0 is three quarters of the files that the system lets the server have open.
 The others are for files on their way, and the database. When all are taken, the guest who has been
@@ -288,7 +307,7 @@ bot joins its `ROOMS_JOINED` at once, twice."""
 
 ROOMS_BURST = 20
 ROOMS_PER_SECOND = 0.1
-"""Rooms that one connection makes: those of a school day at once. They stay for good."""
+"""Rooms that one connection makes: those of a school day at once."""
 
 MESSAGES_BURST = 20
 MESSAGES_PER_SECOND = 0.0

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -66,6 +67,8 @@ class ChatService(Service):
         self._listening: list[IListeningPort] = []
         self._bounds: Bounds = options["bounds"]
         self._rereading = Rereading(reactor, options, self._bounded)
+        self._sweeping = LoopingCall(self._sweep)
+        self._sweeping.clock = reactor
 
     def _bounded(self, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -126,6 +129,7 @@ class ChatService(Service):
             gc.set_threshold(*GARBAGE)
             self._rereading.start()
             self.factory.idle.start()
+            self._sweeping.start(limits.VACANT_SECONDS, now=False)
             for port in self._listening:
                 self.log.info("listening on {address}", address=address(port.getHost()))
 
@@ -156,6 +160,10 @@ class ChatService(Service):
         finally:
             os.umask(umask)
 
+    def _sweep(self) -> "Deferred[None]":
+        sweeping = Deferred.fromCoroutine(self.factory.chat.rooms.sweep())
+        return sweeping.addErrback(lambda why: self.log.failure("vacant rooms stay", why))
+
     def _soon(self, call: Callable[[], None]) -> object:
         return self._reactor.callLater(limits.NEWS_SECONDS, call)
 
@@ -179,6 +187,8 @@ class ChatService(Service):
         """Store what was accepted, tell everybody, and end."""
         super().stopService()
         self._rereading.stop()
+        if self._sweeping.running:
+            self._sweeping.stop()
         return Deferred.fromCoroutine(self._stop())
 
 

@@ -2,6 +2,7 @@
 with."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from chatservice.client.connection import Lost
@@ -34,8 +35,9 @@ class Around:
 
     async def rooms(self) -> list[str]:
         """Return the rooms there are."""
-        rooms = await self._told("rooms")
-        return [room.room for room in rooms.rooms] if rooms is not None else []
+        with suppress(Refusal, Lost):
+            return [room.room for room in await self._session.rooms.all()]
+        return []
 
     async def files(self, shelf: str | None) -> list[str]:
         """Return the files of a shelf (`@`: one's own); of the room's if none is named."""

@@ -171,7 +171,7 @@ class Client:
 
     def rooms(self) -> "Deferred[tuple[answers.RoomInfo, ...]]":
         """Return the rooms that there are."""
-        return Deferred.fromCoroutine(self._field("rooms", "rooms"))
+        return Deferred.fromCoroutine(self.session.rooms.all())
 
     def who(self, room: str) -> "Deferred[tuple[answers.Member, ...]]":
         """Return who is in a room."""

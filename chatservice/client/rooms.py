@@ -10,6 +10,9 @@ from chatservice.client.conversation import Conversation
 from chatservice.client.cursor import Cursor, Unread
 from chatservice.errors import Code, Refusal
 
+_MOST = 100_000
+"""Rooms that are asked for, however many a server says there are."""
+
 
 class Stay(Protocol):
     """What rooms need of a session."""
@@ -49,6 +52,19 @@ class Rooms:
         self._passwords[joined.room] = password
         self._somewhere = True
         return joined
+
+    async def all(self) -> tuple[answers.RoomInfo, ...]:
+        """Return the rooms that the server has, which it tells in parts. Raises `Refusal`."""
+        found: list[answers.RoomInfo] = []
+        part: answers.RoomList = await self._stay.ask("rooms")
+        found += part.rooms
+        while part.more and part.rooms and len(found) < _MOST:
+            part = await self._stay.ask("rooms", after=found[-1].number)
+            new = [room for room in part.rooms if room.number > found[-1].number]
+            if not new:
+                break
+            found += new
+        return tuple(found)
 
     async def move(self, command: str, room: str | None, password: str | None) -> answers.Joined:
         """Go to another room, by `join` or `create`, and leave the one where one was. Raises

@@ -55,7 +55,7 @@ class Chat:
         self._tails = tails = Tails()
         self.rights = Rights(self.now)
         attempts = Attempts(engine.passwords, seconds, patience)
-        self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights, attempts)
+        self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights, attempts, seconds)
         self.people = People(
             *(engine, self.rooms, tails, self.now, report, policy, attempts, self.rights)
         )

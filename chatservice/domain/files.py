@@ -135,7 +135,7 @@ class Files:
 
     async def was_shared(self, upload: Upload) -> bool:
         """Return whether all of it came before, and was told of: its sender may not know."""
-        log, writer = upload.target.log.id, upload.user.id
+        log, writer = upload.target.log.id, upload.writer
         if upload.key is None:
             return False
         return await self._store.said(log, writer, upload.key) is not None
@@ -265,7 +265,7 @@ class Files:
             await self.shelves.forget(upload.target.shelf)
         _check_there(upload.target)
         run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
-        draft = Draft(upload.target.log, run, upload.author, upload.key, writer=upload.user.id)
+        draft = Draft(upload.target.log, run, upload.author, upload.key, writer=upload.writer)
         await self._recorder.stored(draft)
         self._report(
             "{user} shared {file} ({size} bytes) with {place}",

@@ -156,6 +156,8 @@ class Moderation:
             room.rules.drop(each.what, each.whom)
         for each in add:
             room.rules.add(each)
+            if each.what is What.OWNER and not _is_guests(each):
+                self._rooms.space.drop(room)
 
     async def undo(self, session: Session, room: Room, what: What, whom: str) -> None:
         """Let a ban, or the like, hold no longer."""

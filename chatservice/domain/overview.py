@@ -121,8 +121,10 @@ class Overview:
         return len(user.sessions) if user is not None and user.registered else 0
 
 
-def rooms_that_fit(rooms: Iterable[Room], filter_: str) -> list[Room]:
+def rooms_that_fit(rooms: Iterable[Room], filter_: str) -> Iterable[Room]:
     """Return the rooms that fit a filter. Raises `Refusal` (bad-argument)."""
+    if not filter_:
+        return rooms
     fits = _filter(filter_, _ROOMS, lambda room: names.key(room.name))
     return [room for room in rooms if fits(room)]
 

@@ -1,7 +1,7 @@
 """Rooms: making them, finding them, and being in them."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 
 from chatservice import events, limits, names
@@ -11,6 +11,7 @@ from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
 from chatservice.domain.rights import Rights
 from chatservice.domain.rules import Rule, What
+from chatservice.domain.space import Space
 from chatservice.errors import Code, Refusal
 from chatservice.events import End, Event
 from chatservice.looks import looks
@@ -26,7 +27,8 @@ class Rooms:
     """Every room there is, in `by_key` (`names.key`).
 
     `now` tells the time in milliseconds since 1970, `soon` does something in a moment, `report`
-    takes a line for the operator. Each of `removing` is called with a room that is about to go.
+    takes a line for the operator, `seconds` tells seconds that only go on. Each of `removing` is
+    called with a room that is about to go.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class Rooms:
         report: Report,
         rights: Rights,
         attempts: Attempts,
+        seconds: Callable[[], float],
     ) -> None:
+        self.space = Space(seconds)
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
         self._tails = tails
@@ -58,8 +62,11 @@ class Rooms:
 
     async def open(self, rooms: Iterable[str] = ()) -> None:
         """Take up what is stored, and make sure of the lobby and of the rooms named."""
+        rooms = tuple(rooms)
+        for name in (names.LOBBY, *rooms):
+            self.space.keep(names.key(names.room(name)))
         for row in await self._store.rooms():
-            self._add(row)
+            self.space.add(self._add(row))
         for name in (names.LOBBY, *rooms):
             if names.key(names.room(name)) not in self.by_key:
                 await self.make(name)
@@ -82,6 +89,10 @@ class Rooms:
     def alone(self, room: Room) -> AbstractAsyncContextManager[None]:
         """Let a room be changed by nobody else meanwhile (`RoomStore.alone`)."""
         return self._store.alone(room.number)
+
+    def behind(self, number: int) -> Iterator[Room]:
+        """Iterate over the rooms behind a number, in the order of their numbers."""
+        return (room for at, room in self._by_number.items() if at > number and not room.log.gone)
 
     def numbered(self, number: int) -> Room | None:
         """Return the room of that number, or None."""
@@ -115,11 +126,12 @@ class Rooms:
         """Make a room; without a name, `room1` or the next that is free."""
         if name is not None:
             name = names.room(name)
-        self._has_space()
+        self.space.pace(by)
+        await self._make_space(by)
         hashed = await self.hashed(password, by) if password is not None else None
+        await self._make_space(by)
         if by is not None and not by.sessions:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        self._has_space()
         number = len(self.by_key)
         while name is None:
             if self._is_free(f"room{number}"):
@@ -144,14 +156,31 @@ class Rooms:
         room = self._add(row)
         if by is not None and by.guest:
             room.rules.add(Rule(What.OWNER, by.id, 0, by.name, self._now()))
+        self.space.add(room, by)
         maker = by.name if by is not None else "the operator"
         self._report("{user} made room {room}", user=maker, room=room.name)
         return room
 
-    def _has_space(self) -> None:
-        """Raise `Refusal` (bad-argument) where there are as many rooms as there may be."""
-        if len(self.by_key) + len(self._making) >= limits.ROOMS:
-            raise Refusal(Code.BAD_ARGUMENT, f"There are {limits.ROOMS} rooms already; use one.")
+    async def _make_space(self, by: User | None) -> None:
+        """See that a user may make one room more: one goes for it, if there are as many as may be.
+        Raises `Refusal` (bad-argument, too-many) if none does."""
+        while refusal := self.space.full(by, len(self.by_key), len(self._making)):
+            room = self.space.longest_vacant()
+            if room is None:
+                raise refusal
+            await self._remove_vacant(room)
+
+    async def sweep(self) -> None:
+        """Remove the rooms that have been vacant since the last time that this was done."""
+        for room in self.space.ripe():
+            await self._remove_vacant(room)
+
+    async def _remove_vacant(self, room: Room) -> None:
+        await self._recorder.settled()
+        if (await self._shelves.files(room.shelf, "", 0)).all:
+            return  # the operator has put something there
+        if self.space.is_vacant(room):
+            await self.remove(room, "the server")
 
     def _is_free(self, name: str) -> bool:
         """Return whether no room's name looks like that one, nor that of one that is being made."""
@@ -194,12 +223,14 @@ class Rooms:
         if room.log.gone:
             raise _no_room(room.name)
         room.log.gone = True
+        self.space.drop(room)
         try:
             self._empty(room, by)
             await self._recorder.settled()  # what was said before is removed with the rest
             await self._store.remove(room.number)
         except BaseException:
             room.log.gone = False
+            self.space.add(room)
             raise
         await self._shelves.forget(room.shelf)
         del self.by_key[names.key(room.name)], self._by_number[room.number]
@@ -328,6 +359,8 @@ class Rooms:
         session.rooms = tuple(each for each in session.rooms if each is not room)
         if session.here is room:
             session.here = None
+        if not room.sessions:
+            self.space.emptied(room)
         user = session.user
         if user is not None and not (room.log.gone or room.has(user)):
             self.tell(room, events.Left(room.name, user.name, farewell))

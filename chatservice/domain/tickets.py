@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from chatservice import limits
 from chatservice.domain.log import Cursor, Log
-from chatservice.domain.places import User
+from chatservice.domain.places import GUESTS, User
 from chatservice.domain.ports import Account
 from chatservice.errors import Code, Refusal
 
@@ -59,6 +59,14 @@ class Upload:
     user: User
     author: Cursor | None = None
     key: str | None = None
+
+    @property
+    def writer(self) -> str:
+        """By whom its `key` is known again (`Draft.writer`). A guest's is by the name and the
+        content, as it is when an upload goes on (`Declared.upload`)."""
+        if self.user.registered or self.sha256 is None:
+            return self.user.id
+        return f"{GUESTS}{self.user.key}/{self.sha256}"
 
     @property
     def void(self) -> bool:

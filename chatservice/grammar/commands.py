@@ -232,7 +232,10 @@ _ROWS = (
         "rooms",
         "lists the rooms; with FILTER, some: public, hidden, invited, closed, locked, empty, used, "
         "or as dev-*",
-        (Arg("filter", Form.REST, "words that all fit, or a name with * in it", True),),
+        (
+            Arg("after", Form.POSITION, "only those whose numbers come after that", True),
+            Arg("filter", Form.REST, "words that all fit, or a name with * in it", True),
+        ),
         answer=answers.RoomList,
     ),
     Command(

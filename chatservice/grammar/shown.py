@@ -260,6 +260,8 @@ def _rooms(it: answers.RoomList) -> list[str]:
         lock = f", {_ACCESS[room.access]}" if room.access in _ACCESS else ""
         lock += ", with a password" if room.locked else ""
         lines.append(f"* {room.number:>3} {room.room} ({room.users} here{lock}){about}")
+    if it.more:
+        lines.append(f"* and {it.more} more: /rooms #{it.rooms[-1].number} lists them")
     return lines
 
 

@@ -12,6 +12,7 @@ from chatservice.domain.overview import rooms_that_fit
 from chatservice.domain.parts import part
 from chatservice.domain.places import Room, Session
 from chatservice.domain.ports import Done
+from chatservice.domain.rules import Access
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import TOPICS, Request, first_help, help_lines
@@ -55,17 +56,27 @@ def leave(chat: Chat, session: Session, args: Args) -> answers.Answer:
 
 
 def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
-    shown = rooms_that_fit(chat.rooms.by_key.values(), args.get("filter", ""))
-    return answers.RoomList(
-        tuple(
+    found = rooms_that_fit(chat.rooms.behind(args.get("after", 0)), args.get("filter", ""))
+    rows: list[answers.RoomInfo] = []
+    left, more = limits.LISTED_BYTES, 0
+    for room in found:
+        if not (room.access is Access.PUBLIC or chat.rights.sees(session, room)):
+            continue
+        if left <= 0 or len(rows) >= limits.LISTED:
+            more += 1
+            continue
+        left -= _ROOM_BYTES + len(room.topic.encode())
+        rows.append(
             answers.RoomInfo(
                 *(room.name, room.number, room.topic, len(room.users())),
                 *(bool(room.password), room.access),
             )
-            for room in sorted(shown, key=lambda room: room.number)
-            if chat.rights.sees(session, room)
         )
-    )
+    return answers.RoomList(tuple(rows), more)
+
+
+_ROOM_BYTES = 120
+"""About what a room takes in the answer, beside its topic."""
 
 
 def _who(chat: Chat, session: Session, args: Args) -> answers.Members:

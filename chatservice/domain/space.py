@@ -1,0 +1,151 @@
+"""Space for rooms: how many there may be, and which go by themselves.
+
+A room is vacant that no registered user owns, in which nobody ever said anything and nobody is. It
+goes after a while, or at once where another one needs its place.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from chatservice import limits, names
+from chatservice.domain.addresses import counted
+from chatservice.domain.paces import Bucket
+from chatservice.domain.places import GUESTS, Room, User
+from chatservice.domain.rules import What
+from chatservice.errors import Code, Refusal
+
+_SPARE = 1000
+"""Addresses of which nothing need be known any more, before they are looked through."""
+
+
+class Space:
+    """Counts the rooms that no registered user owns. `seconds` tells the time, on a clock that only
+    goes on."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._vacant: dict[Room, bool] = {}
+        self._unowned: set[Room] = set()
+        self._fixed: set[str] = set()
+        self._from: dict[Room, str] = {}
+        self._of: Counter[str] = Counter()
+        self._paces: dict[str, Bucket] = {}
+        self._look_at = _SPARE
+
+    # -- rooms that there are --------------------------------------------------------------------
+
+    def keep(self, key: str) -> None:
+        """Let the room of that name (`names.key`) stay, whatever becomes of it."""
+        self._fixed.add(key)
+
+    def add(self, room: Room, by: User | None = None) -> None:
+        """Count a room, made by a user, or before this start."""
+        if _is_owned(room):
+            return
+        self._unowned.add(room)
+        address = _address(by)
+        if address:
+            self._from[room] = address
+            self._of[address] += 1
+        self.emptied(room)
+
+    def drop(self, room: Room) -> None:
+        """Count a room no more: a registered user owns it now, or it is removed."""
+        self._unowned.discard(room)
+        self._vacant.pop(room, None)
+        address = self._from.pop(room, "")
+        if address:
+            self._of[address] -= 1
+            if not self._of[address]:
+                del self._of[address]
+
+    # -- rooms that go by themselves -------------------------------------------------------------
+
+    def emptied(self, room: Room) -> None:
+        """Nobody is in a room any more: it goes before long, if it is vacant."""
+        if self.is_vacant(room):
+            self._vacant[room] = False
+
+    def is_vacant(self, room: Room) -> bool:
+        """Return whether a room may go by itself."""
+        return not (
+            room not in self._unowned
+            or room.sessions
+            or room.log.last
+            or room.log.gone
+            or names.key(room.name) in self._fixed
+        )
+
+    def ripe(self) -> list[Room]:
+        """Return the rooms that were vacant already the last time that this was asked."""
+        found = [room for room, asked in self._vacant.items() if asked and self.is_vacant(room)]
+        left = [room for room in self._vacant if self.is_vacant(room)]
+        self._vacant = dict.fromkeys(left, True)
+        return found
+
+    def longest_vacant(self) -> Room | None:
+        """Return the room that has been vacant for longest, once; None if there is none."""
+        while self._vacant:
+            room = next(iter(self._vacant))
+            del self._vacant[room]
+            if self.is_vacant(room):
+                return room
+        return None
+
+    # -- rooms that are to be made ---------------------------------------------------------------
+
+    def pace(self, by: User | None) -> None:
+        """Count a room that a user wants to make. Raises `Refusal` (slow-down, too-many) where too
+        many come from their address."""
+        address = _address(by)
+        if not address:
+            return
+        if self._of[address] >= limits.ROOMS_AN_ADDRESS and by is not None and by.guest:
+            raise Refusal(
+                Code.TOO_MANY,
+                f"Guests from your address have {limits.ROOMS_AN_ADDRESS} rooms already; use one, "
+                "or /register.",
+            )
+        now = self._seconds()
+        pace = limits.ROOMS_AN_ADDRESS_PER_SECOND, limits.ROOMS_AN_ADDRESS_BURST
+        bucket = self._paces.get(address)
+        if bucket is None:
+            self._forget(now)
+            bucket = self._paces[address] = Bucket()
+        if bucket.left(now, *pace) < 1:
+            raise Refusal(
+                Code.SLOW_DOWN,
+                "Too many rooms are made from your address; use one, or try again in a minute.",
+            )
+        bucket.take(now, *pace)
+
+    def full(self, by: User | None, there: int, making: int) -> Refusal | None:
+        """Return why a user may make no more rooms, beside the number of those that are `there` and
+        of those that are `making`, unless another one goes; None if they may."""
+        if there + making >= limits.ROOMS:
+            return Refusal(Code.BAD_ARGUMENT, f"There are {limits.ROOMS} rooms already; use one.")
+        guest = by is not None and by.guest
+        if guest and len(self._unowned) + making >= limits.ROOMS_OF_GUESTS:
+            return Refusal(
+                Code.TOO_MANY,
+                f"Guests have {limits.ROOMS_OF_GUESTS} rooms already; use one, or /register to "
+                "make another.",
+            )
+        return None
+
+    def _forget(self, now: float) -> None:
+        if len(self._paces) >= self._look_at:
+            self._paces = {a: it for a, it in self._paces.items() if not it.is_full(now)}
+            self._look_at = 2 * len(self._paces) + _SPARE
+
+
+def _is_owned(room: Room) -> bool:
+    """Return whether a registered user owns a room."""
+    return any(
+        rule.what is What.OWNER and not rule.whom.startswith(GUESTS) for rule in room.rules.all(0)
+    )
+
+
+def _address(by: User | None) -> str:
+    """Return under which address a user is counted; empty where they are not."""
+    return counted(by.sessions[-1].reader.address) if by is not None and by.sessions else ""
