@@ -17,9 +17,10 @@ from chatservice.client.completion import script
 from chatservice.client.connection import Lost
 from chatservice.client.doors import unreachable
 from chatservice.client.options import Options, make_parser, parse
+from chatservice.client.output import unwritable, written
 from chatservice.client.passwords import Unreadable
 from chatservice.client.person import Person
-from chatservice.client.plain import Plain, written
+from chatservice.client.plain import Plain
 from chatservice.client.screen import InputEnded, Screen
 from chatservice.client.scripts import Script
 from chatservice.client.settings import Server, Settings, filled_in, settings_folder
@@ -70,6 +71,9 @@ class Client:
         finally:
             await self._leave()
             await self._screen.close()
+        if self._screen.unwritable is not None:
+            _complain(unwritable(self._screen.unwritable))
+            return Status.UNWRITABLE
         return self._status
 
     async def _until_interrupted(self, work: Any) -> None:
@@ -224,11 +228,12 @@ def _screen(reactor: Any, options: Options, at_terminal: bool) -> Screen:
 
 def run(arguments: list[str] | None = None) -> NoReturn:
     """Run the program: the entry point of `chat-client`. Ends with its exit status."""
+    shows = _open_closed()
     options = parse(arguments)
-    _open_closed()
     if options.completion is not None:
-        written(1, script(make_parser(), options.completion).encode())
-        sys.exit(Status.DONE)
+        sys.exit(_print(script(make_parser(), options.completion).encode()))
+    if not shows and options.action is None:  # one may talk without looking
+        os.dup2(os.open(os.devnull, os.O_RDWR), 1)
     settings = Settings(settings_folder())
     types = os.isatty(0)
     able = os.environ.get("TERM", DUMB[0]) not in DUMB
@@ -250,14 +255,31 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(_run_reactor(reactor, client))
 
 
-def _open_closed() -> None:
+def _open_closed() -> bool:
     """Where somebody has closed input or output, put something there: else the next thing that is
-    opened would be taken for it."""
-    for descriptor in (0, 1, 2):
+    opened would be taken for it. Return whether there is standard output; if not, to write there
+    fails."""
+    shows = True
+    for descriptor, how in ((0, os.O_RDWR), (1, os.O_RDONLY), (2, os.O_RDWR)):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
+            os.open(os.devnull, how)  # it gets the lowest number that is free
+            shows = shows and descriptor != 1
+    return shows
+
+
+def _print(data: bytes) -> Status:
+    """Write to standard output. Return the exit status."""
+    why = written(1, data)
+    if why is None:
+        return Status.DONE
+    _complain(unwritable(why))
+    return Status.UNWRITABLE
+
+
+def _complain(sentence: str) -> None:
+    written(2, f"chat-client: {names.clean(sentence)}\n".encode())
 
 
 def _run_reactor(reactor: Any, client: Client | Script) -> int:

@@ -1,12 +1,17 @@
 """The options of `chat-client`."""
 
 import argparse
+import errno
+import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from chatservice.client.known import fingerprint
+from chatservice.client.output import unwritable
+from chatservice.client.statuses import Status
 
 T = TypeVar("T")
 
@@ -76,6 +81,23 @@ class Options:
         return next((it for it in ACTIONS if getattr(self, it) not in (None, False)), None)
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose help ends the program with a status that tells, if it cannot be written."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+            return
+        try:
+            if file is None:  # it was closed when Python began
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            file.write(message)
+            file.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # what is left goes there at the end
+            self.exit(Status.UNWRITABLE, f"{self.prog}: {unwritable(str(error.strerror))}\n")
+
+
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Return the options of a command line. Ends the program where that makes no sense."""
     parser = make_parser()
@@ -89,7 +111,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line, which also tells what there is."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="chat-client",
         description="Talk and share files with those on a chat server.",
         epilog=_END,

@@ -1,7 +1,6 @@
 """A front end of plain lines, for pipes: no prompt stays on a line, no escape codes, no waiting."""
 
 import os
-import select
 import termios
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from twisted.python.failure import Failure
 from chatservice import answers, names
 from chatservice.client.around import Around
 from chatservice.client.cursor import News, Unread
+from chatservice.client.output import written
 from chatservice.client.progress import Progress
 from chatservice.client.screen import InputEnded, Standing
 from chatservice.entries import Entry
@@ -47,6 +47,7 @@ class Plain:
         self._interrupted: Callable[[], None] = lambda: None
         self._with_echo: list[Any] | None = None
         self._held = False
+        self.unwritable: str | None = None
         self.asks = os.isatty(stdin)
 
     def start(self, interrupted: Callable[[], None]) -> None:
@@ -91,9 +92,11 @@ class Plain:
         """Nothing is marked here."""
 
     def _write(self, data: bytes) -> None:
-        """Write all of it. A reader who has gone ends the program."""
-        if not written(self._stdout, data):
-            self._interrupted()
+        """Write all of it. Output that nobody can read ends the program."""
+        if self.unwritable is None:
+            self.unwritable = written(self._stdout, data)
+            if self.unwritable is not None:
+                self._interrupted()
 
     # -- input -----------------------------------------------------------------------------------
 
@@ -193,19 +196,6 @@ class _Input(FileDescriptor):
         """Nothing more will come."""
         super().connectionLost(reason)
         self._on_end()
-
-
-def written(fd: int, data: bytes) -> bool:
-    """Write all of it, waiting for a reader who is slow. Return whether there still is one."""
-    try:
-        while data:
-            try:
-                data = data[os.write(fd, data) :]
-            except BlockingIOError:
-                select.select([], [fd], [])
-    except OSError:
-        return False
-    return True
 
 
 def _hide(fd: int) -> list[Any] | None:

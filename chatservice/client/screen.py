@@ -26,10 +26,12 @@ class Standing(NamedTuple):
 
 class Screen(Protocol):
     """A front end. `interactive` says that a person sits at it, who sees how transfers stand, and
-    `asks` that somebody there can be asked; `keys` are lines that tell what keys do there."""
+    `asks` that somebody there can be asked; `keys` are lines that tell what keys do there.
+    `unwritable` is why nothing can be shown any more, if so it is."""
 
     interactive: bool
     asks: bool
+    unwritable: str | None
     keys: tuple[str, ...]
 
     def start(self, interrupted: Callable[[], None]) -> None:

@@ -25,8 +25,8 @@ from chatservice.client.conversation import INBOX
 from chatservice.client.downloads import from_here
 from chatservice.client.library import Client, connect
 from chatservice.client.options import Options
+from chatservice.client.output import GONE, unwritable, written
 from chatservice.client.passwords import Unreadable
-from chatservice.client.plain import written
 from chatservice.client.settings import Settings, filled_in
 from chatservice.client.statuses import Status, status_of
 from chatservice.client.uploads import opened
@@ -190,8 +190,11 @@ class Script:
             self._write(f"{names.clean(text)}\n".encode())
 
     def _write(self, data: bytes) -> None:
-        if not written(1, data):  # nobody reads it any more
+        why = written(1, data)
+        if why == GONE and self._options.follow:  # as `grep -m1` does, which has what it wants
             raise Ended(Status.DONE)
+        if why is not None:
+            raise Ended(Status.UNWRITABLE, unwritable(why))
 
     # -- arriving --------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ class Status(IntEnum):
     UNAVAILABLE = 69
     SOFTWARE = 70
     CANNOT_CREATE = 73
+    UNWRITABLE = 74
     PROTOCOL = 76
     NO_PERMISSION = 77
     CONFIG = 78
@@ -34,6 +35,7 @@ MEANINGS = {
     Status.UNAVAILABLE: "the server cannot be reached, or does not come back within a minute",
     Status.SOFTWARE: "an error of the program's own",
     Status.CANNOT_CREATE: "a file cannot be written here",
+    Status.UNWRITABLE: "the standard output cannot be written",
     Status.PROTOCOL: "what answers is no chat server, or not the one that it was",
     Status.NO_PERMISSION: "a password is needed, or wrong",
     Status.CONFIG: "the settings cannot be understood",

@@ -39,6 +39,7 @@ class Terminal:
 
     interactive = True
     asks = True
+    unwritable: str | None = None
     keys: tuple[str, ...] = keys.HELP
 
     def __init__(self, bell: bool = False) -> None:
