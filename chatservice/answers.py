@@ -385,6 +385,19 @@ class AccountList:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """`backup`: where it is, how many files of shelves and bytes are in it, and whether there is a
+    key for TLS. So many files could not be read (`unread`), of which some are `left_out`."""
+
+    dir: str
+    files: int
+    bytes: int
+    key: bool
+    unread: int
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """`help`: lines for a person."""
 
@@ -415,6 +428,7 @@ Answer = (
     | TokenList
     | Invitation
     | Operators
+    | Backup
     | Status
     | UserList
     | AccountList

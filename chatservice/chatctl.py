@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from chatservice import __version__, answers, names
+from chatservice import __version__, answers, exporting, names
 from chatservice.doorway import Doorway, Fields
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines, replies, shown, typed
@@ -38,6 +38,9 @@ SECONDS = 30.0
 """How long a server may say nothing before it is given up: longer than the longest wait for a
 password's hash, where many come at once."""
 
+PAGE = 1000
+"""Entries that are asked for at a time, for an export: as many as the server gives."""
+
 LINE_BYTES = 1 << 16
 """Of the longest line that is read as a password."""
 
@@ -46,10 +49,18 @@ DESCRIPTION = (
     "Whoever may open the socket `operator` in the server's data directory is its operator."
 )
 
+LOCAL = {
+    "export ROOM": "writes all that was said in a room to the standard output, as --md or --json",
+    "restore DIR": "makes a data directory (--data) of a backup, for a server that does not run",
+}
+"""What is not a command of the table, with what it does."""
+
 OPTIONS = {
     "--data DIR": "the server's data directory (chat-data)",
     "--room ROOM": "the room that is meant, where a command is about one",
-    "--json": "show the answer as one JSON object; export: an object a line",
+    "--json": "show the answer as a JSON object; export: an object a line",
+    "--md": "export: as Markdown, which is the usual",
+    "--files DIR": "restore: where the shared files go, if not into the data directory",
     "--timeout SECONDS": f"give up a server that says nothing for so long ({SECONDS:g})",
     "--version": "show the version",
     "--help": "show this, or with a command what that one takes",
@@ -60,6 +71,9 @@ EXAMPLES = {
     "chatctl reset alice -": "asks for the new password",
     "chatctl --room lab kick eve": "puts eve out of the room lab",
     "chatctl broadcast We restart in five minutes.": "tells everybody",
+    "chatctl backup /var/backups/chat-monday": "makes a backup, while the server runs",
+    "chatctl --data new restore /var/backups/chat-monday": "makes a data directory of it",
+    "chatctl export lab --json >lab.jsonl": "writes what was said in lab to a file",
 }
 
 _ALONE = frozenset(
@@ -88,6 +102,7 @@ class Line:
     words: list[str] = field(default_factory=list)
     data: Path = Path("chat-data")
     room: str | None = None
+    files: Path | None = None
     seconds: float = SECONDS
     flags: set[str] = field(default_factory=set)
 
@@ -175,16 +190,21 @@ def _set_room(line: Line, value: str) -> None:
     line.room = value
 
 
+def _set_files(line: Line, value: str) -> None:
+    line.files = Path(value)
+
+
 def _set_seconds(line: Line, value: str) -> None:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or not float(value):
         raise Usage("--timeout takes a number of seconds, such as 30.")
     line.seconds = float(value)
 
 
-_FLAGS = frozenset({"--json", "--help", "--version"})
+_FLAGS = frozenset({"--json", "--md", "--help", "--version"})
 _TAKING: Mapping[str, Callable[[Line, str], None]] = {
     "--data": _set_data,
     "--room": _set_room,
+    "--files": _set_files,
     "--timeout": _set_seconds,
 }
 
@@ -210,8 +230,64 @@ def _run(line: Line) -> None:
         _show(_help(about[0] if about else None).encode())
     elif not line.words:
         raise Usage("Name a command.")
+    elif line.words[0] == "export":
+        _export(line)
+    elif line.words[0] == "restore":
+        _restore(line)
     else:
+        _check_flags(line, "--json")
         _ask(line, _request(line))
+
+
+def _check_flags(line: Line, *good: str) -> None:
+    """Raise `Usage` for options that mean nothing for a command."""
+    given = {*line.flags, *(["--files"] if line.files is not None else [])}
+    for flag in sorted(given.difference(good)):
+        raise Usage(f"{flag} means nothing for {_short(line.words[0])}.")
+
+
+def _export(line: Line) -> None:
+    """Write all that was said in a room, a page after another."""
+    _check_flags(line, "--json", "--md")
+    rooms = [*line.words[1:], *([line.room] if line.room is not None else [])]
+    if len(rooms) != 1:
+        raise Usage("Name one room: chatctl export ROOM.")
+    if line.flags >= {"--json", "--md"}:
+        raise Usage("Take --json or --md, and not both.")
+    history = COMMANDS["history"]
+    render = exporting.as_json if "--json" in line.flags else exporting.Markdown().render
+    after = 0
+    with Doorway(line.data, line.seconds, _tell) as server:
+
+        def ask(**args: int) -> answers.History:
+            request = Request(history, {"room": rooms[0], **args})
+            made = _answer(history, server.ask(request))
+            assert isinstance(made, answers.History)
+            return made
+
+        newest = ask(limit=1).entries
+        last = newest[-1][0] if newest else 0  # what is said from now on is not in it
+        while True:
+            made = ask(after=after, before=last + 1, limit=PAGE)
+            _show(render(made))
+            if not made.entries:
+                return
+            after = made.entries[-1][0]
+
+
+def _restore(line: Line) -> None:
+    """Make a data directory of a backup. No server is asked: there is none yet."""
+    _check_flags(line, "--files")
+    if len(line.words) != 2 or line.room is not None:
+        raise Usage("Name one backup: chatctl --data DIR restore BACKUP.")
+    from chatservice.storage.restoring import restore  # what else needs a database?
+
+    made = restore(Path(line.words[1]), line.data, line.files, _tell)
+    files = "1 file" if made.files == 1 else f"{made.files} files"
+    _show(
+        f"* {names.one_line(str(line.data))} has the database, {files}, "
+        f"{shown.size(made.bytes)}; all of it was read again.\n".encode()
+    )
 
 
 def _ask(line: Line, request: Request) -> None:
@@ -284,7 +360,8 @@ def _request(line: Line) -> Request:
     if name not in commands():
         if name in COMMANDS:
             raise Refusal(Code.UNKNOWN_COMMAND, f"{name} is for people in the chat only.")
-        hint = _nearest(name, list(commands())) or "; chatctl help lists those there are."
+        known = [*commands(), "export", "restore"]
+        hint = _nearest(name, known) or "; chatctl help lists those there are."
         raise Refusal(Code.UNKNOWN_COMMAND, f"There is no command {_short(name)}{hint}")
     text = " ".join([name, *line.words[1:]])
     request = typed.parse(f"/{text}", asks=True)
@@ -293,6 +370,8 @@ def _request(line: Line) -> Request:
     for arg in request.command.args:
         if _is_secret(arg) and args.get(arg.name, "" if arg.secret else None) in ("", "-"):
             args[arg.name] = _password(arg)
+        elif arg.name == "dir" and arg.name in args:
+            args["dir"] = os.path.abspath(args["dir"])  # the server is in another directory
         elif arg.name == "room" and "room" not in args and not arg.is_optional(Dialect.JSON):
             raise Refusal(Code.BAD_ARGUMENT, "Say in which room: chatctl --room ROOM ...")
     if line.room is not None and not any(it.name == "room" for it in request.command.args):
@@ -389,7 +468,7 @@ def _overview() -> Iterator[str]:
     yield from textwrap.wrap(DESCRIPTION, 80)
     for title, rows in (
         ("Options", OPTIONS),
-        ("Commands", {usage(row): _own_words(row.help) for row in commands().values()}),
+        ("Commands", {usage(row): _own_words(row.help) for row in commands().values()} | LOCAL),
         ("For instance", EXAMPLES),
         ("The exit status", {str(it): of for it, of in MEANINGS.items()}),
     ):
@@ -416,6 +495,11 @@ def usage(command: Command) -> str:
 
 
 def _about(name: str) -> Iterator[str]:
+    for term, meaning in LOCAL.items():
+        if term.split()[0] == name:
+            yield f"chatctl {term}"
+            yield from textwrap.wrap(f"{meaning[0].upper()}{meaning[1:]}.", 80)
+            return
     command = commands().get(name.removeprefix("/").casefold())
     if command is None:
         raise Refusal(

@@ -99,9 +99,13 @@ class ChatService(Service):
         data = Path(self._options["data"])
         files = Path(self._options["files"] or data / "SharedFiles")
         try:
-            kept = ("keep-seconds", "keep-bytes", "partial-seconds", "checkers")
-            further = [self._options[it] for it in kept]
-            self._embedded = Embedded(self._reactor, data, files, *further)
+            keys = [self._options["tls"]] if self._options["tls"] not in (None, _AUTO) else []
+            self._embedded = Embedded(
+                *(self._reactor, data, files),
+                *(self._options["keep-seconds"], self._options["keep-bytes"]),
+                *(self._options["partial-seconds"], self._options["checkers"]),
+                [*map(Path, keys)],
+            )
             if self._options["tls"] == _AUTO:
                 self._show(certificates.own(data))
             guests = not self._options["no-guests"]
@@ -178,6 +182,7 @@ class ChatService(Service):
         if self._door is not None:
             await maybeDeferred(self._door.stopListening)  # then its socket is gone, too
         if self._embedded is not None:
+            await self._embedded.stopping()
             await self.factory.chat.recorder.settled()
             self.factory.farewell("The server is stopping; come back later.")
             await self.factory.emptied(FAREWELL_SECONDS)

@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -361,21 +360,36 @@ def test_a_script_with_a_token(server, reader, connect, tmp_path):
 
 
 def test_a_backup_while_the_server_runs(server, reader, start_server, tmp_path):
-    """What the backup holds is all that was said until then."""
+    """What is restored of it is all that was said until then."""
     reader.send("keep this", "/history 1")
     reader.expect("keep this")
+    for line in EXAMPLES["backup"].splitlines():
+        told(server, line.replace("/var/backups", str(tmp_path)))
     restored = tmp_path / "restored"
-    (restored / "chat-data").mkdir(parents=True)
-    command, path, sql = shlex.split(EXAMPLES["backup"])
-    assert (command, path) == ("sqlite3", "chat-data/chat.sqlite")
-    target = restored / "chat-data" / "chat.sqlite"
-    with sqlite3.connect(server.data / "chat.sqlite") as database:
-        database.execute(sql.replace("backup.sqlite", str(target)))
-    database.close()
+    restored.mkdir()
+    (server.folder / "new-data").rename(restored / "chat-data")
     bare = Bare(start_server(folder=restored).port)
     bare.send("alice", "/join lab", "/history")
     bare.expect("#1] reader: keep this")
     bare.close()
+
+
+def test_seeing_how_it_is(server, reader):
+    """Every line of the page shows something."""
+    for line in EXAMPLES["seeing"].splitlines():
+        assert told(server, line) or "rooms empty" in line or "export" in line
+
+
+def told(server, line):
+    """Give a line of the page to `chatctl`, and return what it shows."""
+    words = shlex.split(line, comments=True)
+    assert words[0] == "env/bin/chatctl"
+    command = [sys.executable, "-m", "chatservice.chatctl", *words[1:]]
+    done = subprocess.run(
+        command, cwd=server.folder, env=environment(), capture_output=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_telling_the_server_something(server, reader, connect):
@@ -386,12 +400,6 @@ def test_telling_the_server_something(server, reader, connect):
     eve.send("/join lab")
     reader.expect("* eve came in")
     for line in EXAMPLES["chatctl"].splitlines():
-        words = shlex.split(line, comments=True)
-        assert words[:3] == ["env/bin/chatctl", "--data", "chat-data"]
-        command = [sys.executable, "-m", "chatservice.chatctl", *words[1:]]
-        done = subprocess.run(
-            command, cwd=server.folder, env=environment(), capture_output=True, timeout=PATIENCE
-        )
-        assert done.returncode == 0, done.stderr
+        told(server, line)
     reader.expect("eve")
     assert reader.expect("tells all") == "* operator tells all: We restart in five minutes."

@@ -12,7 +12,7 @@ FLOORS = [
     {"errors", "limits", "entries", "events", "looks", "door", "clocks"},
     {"names", "answers"},
     {"grammar"},
-    {"domain", "client", "doorway"},
+    {"domain", "client", "doorway", "exporting"},
     {"storage", "protocols"},
     {"chatctl", "config", "options", "rereading", "service", "plugin"},
 ]

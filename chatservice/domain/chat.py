@@ -68,7 +68,7 @@ class Chat:
         self.moderation = Moderation(
             *(engine, self.rooms, self.people, self.rights, self.now, report)
         )
-        self.overview = Overview(engine, self.rooms, self.people, seconds)
+        self.overview = Overview(engine, self.rooms, self.people, seconds, report)
         self.guests = policy.guests
         self._store = engine.store
         self._clock = clock

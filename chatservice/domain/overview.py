@@ -7,12 +7,14 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from chatservice import __version__, answers, limits, names
+from chatservice.domain.log import News
 from chatservice.domain.people import People
-from chatservice.domain.places import Room, User
+from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Account, Engine
-from chatservice.domain.rooms import Rooms
+from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import Access
 from chatservice.errors import Code, Refusal
+from chatservice.events import Notice
 
 T = TypeVar("T")
 
@@ -43,12 +45,19 @@ class Nobody:
 
 
 class Overview:
-    """`seconds` tells seconds that only go on. `front` has the connections."""
+    """`seconds` tells seconds that only go on, `report` takes a line for the operator. `front` has
+    the connections."""
 
     def __init__(
-        self, engine: Engine, rooms: Rooms, people: People, seconds: Callable[[], float]
+        self,
+        engine: Engine,
+        rooms: Rooms,
+        people: People,
+        seconds: Callable[[], float],
+        report: Report,
     ) -> None:
         self.front: Front = Nobody()
+        self._report = report
         self._engine = engine
         self._rooms = rooms
         self._people = people
@@ -58,7 +67,7 @@ class Overview:
     async def status(self) -> answers.Status:
         """Return how the server is."""
         if self._engine.upkeep is None:
-            raise Refusal(Code.SERVER_ERROR, "This server's storage tells nothing of itself.")
+            raise _none()
         figures = await self._engine.upkeep.figures()
         users = self._here()
         return answers.Status(
@@ -74,6 +83,24 @@ class Overview:
             disk=tuple(figures.disk),
             waiting=(*figures.waiting, *self.front.waiting()),
             refused=tuple(self.front.refused()),
+        )
+
+    async def backup(self, session: Session, to: str) -> answers.Backup:
+        """Make a backup, for as long as the session waits for it."""
+        if self._engine.upkeep is None:
+            raise _none()
+        if not to.startswith("/"):
+            raise Refusal(Code.BAD_ARGUMENT, "Give the whole path, from / on.")
+        by = session.needs_user().name
+
+        def tell(text: str) -> None:
+            session.reader.tell(News((Notice(f"backup: {text}"),)))
+
+        self._report("{by} begins a backup at {place}", by=by, place=names.one_line(to))
+        made = await self._engine.upkeep.backup(to, tell, lambda: not session.gone)
+        self._report("{by} made a backup at {place}", by=by, place=names.one_line(to))
+        return answers.Backup(
+            names.one_line(to), made.files, made.bytes, made.key, made.unread, tuple(made.left_out)
         )
 
     def _here(self) -> list[User]:
@@ -145,6 +172,10 @@ _USERS: Mapping[str, Fits[User]] = {
 
 def _rooms_of(user: User) -> tuple[str, ...]:
     return tuple(dict.fromkeys(room.name for each in user.sessions for room in each.rooms))
+
+
+def _none() -> Refusal:
+    return Refusal(Code.SERVER_ERROR, "This server's storage cannot do that.")
 
 
 def _filter(words: str, kinds: Mapping[str, Fits[Any]], key: Callable[[Any], str]) -> Fits[Any]:

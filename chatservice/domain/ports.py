@@ -6,7 +6,7 @@ process for the only one that writes: positions, rooms' numbers and names are th
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from chatservice import names
@@ -475,8 +475,31 @@ class Figures(NamedTuple):
     waiting: Sequence[CountInfo]
 
 
+@dataclass(slots=True)
+class Made:
+    """What is in a backup: how many files of shelves, how many bytes in all, and whether there is a
+    key for TLS; and `unread` files are not, because they cannot be read: some are `left_out`."""
+
+    files: int = 0
+    bytes: int = 0
+    key: bool = False
+    unread: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+
 class Upkeep(Protocol):
     """What an operator does with all that is kept."""
+
+    def backup(
+        self, to: str, tell: Callable[[str], None], wanted: Callable[[], bool]
+    ) -> Awaitable[Made]:
+        """Make a copy of all that a server needs at a place that the engine understands, of one
+        moment, and read again. `tell` is told how far it is; it ends once it is not `wanted` any
+        more.
+
+        Raises `Refusal` (bad-argument, too-many, disk-full, not-stored, cancelled), and nothing is
+        left of it then.
+        """
 
     def figures(self) -> Awaitable[Figures]:
         """Tell how much there is."""

@@ -60,11 +60,12 @@ HAS: Mapping[Role, frozenset[Need]] = {
     Role.MEMBER: _SPEAKING,
     Role.MODERATOR: _MODERATING,
     Role.OWNER: _OWNING,
-    Role.OPERATOR: _OWNING | {Need.OPERATE},
+    Role.OPERATOR: _OWNING | {Need.OPERATE, Need.DOOR},
 }
-"""The table. `Need.ACCOUNT` is had, in any role, by who is registered, but not by the operator of
-the door, who never logs in. Who moderates a room does so from anywhere, but to speak, and for
-`Need.PRESENCE`, must be in it like everybody."""
+"""The table. `Need.DOOR` is had by the operator of the door alone: it is for what reaches beyond
+the chat, into the machine. `Need.ACCOUNT` is had, in any role, by who is registered, but not by the
+operator of the door, who never logs in. Who moderates a room does so from anywhere, but to speak,
+and for `Need.PRESENCE`, must be in it like everybody."""
 
 OF_A_ROOM = frozenset({Need.READ, Need.PRESENCE, Need.SPEAK, Need.MODERATE, Need.OWN})
 """What one has in one room, and not in another."""
@@ -186,6 +187,11 @@ class Rights:
                 Code.NOT_ALLOWED,
                 f"/{command.name} is for names that log in, and {names.OPERATOR} comes through "
                 "the door only; use an account's name.",
+            )
+        if need is Need.DOOR and user.key != names.key(names.OPERATOR):
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                f"/{command.name} is for who sits at the server's machine: chatctl {command.name}.",
             )
         if need is Need.OPERATE and not self.is_operator(user):
             raise Refusal(

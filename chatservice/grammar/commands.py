@@ -32,6 +32,7 @@ class Need(Enum):
     MODERATE = "to moderate the room"
     OWN = "to own the room"
     OPERATE = "to run the server"
+    DOOR = "to come through the operator's door"
 
 
 class Form(Enum):
@@ -506,6 +507,13 @@ _ROWS = (
         needs=Need.OPERATE,
     ),
     Command(
+        "backup",
+        "copies the database, the files and the key for TLS, while the server runs, and checks it",
+        (Arg("dir", Form.REST, "a new directory on the server's machine, with its whole path"),),
+        answer=answers.Backup,
+        needs=Need.DOOR,
+    ),
+    Command(
         "status",
         "tells how the server is: who and what is here, the disk, what waits, what was refused",
         answer=answers.Status,
@@ -691,7 +699,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("nick", "register", "signup", "login", "password", "token", "tokens", "revoke"),
         ),
         "order": tuple(row.name for row in _ROWS if row.needs in (Need.MODERATE, Need.OWN)),
-        "server": tuple(row.name for row in _ROWS if row.needs is Need.OPERATE),
+        "server": tuple(row.name for row in _ROWS if row.needs in (Need.OPERATE, Need.DOOR)),
     }
 )
 """What `/help` has by topic. Every command that can be typed is there once."""

@@ -404,6 +404,19 @@ def _operators(it: answers.Operators) -> list[str]:
     return [f"* The server is run by {who}" if who else "* No registered name runs the server"]
 
 
+def _backup(it: answers.Backup) -> list[str]:
+    files = "1 file" if it.files == 1 else f"{it.files} files"
+    key = ", the key for TLS" if it.key else ""
+    lines = [
+        f"* The backup is in {it.dir}: the database{key}, {files}, {size(it.bytes)}; all of it was "
+        "read again."
+    ]
+    if it.unread:
+        more = ", and others" if it.unread > len(it.left_out) else ""
+        lines.append(f"* {it.unread} could not be read: {', '.join(it.left_out)}{more}")
+    return lines
+
+
 def _status(it: answers.Status) -> list[str]:
     connections = sum(one.count for one in it.connections)
     bytes_ = {one.what: size(one.count) for one in it.disk}
@@ -475,6 +488,7 @@ _ANSWERS: dict[type, Callable[..., list[str]]] = {
     answers.TokenList: _tokens,
     answers.Invitation: _invitation,
     answers.Operators: _operators,
+    answers.Backup: _backup,
     answers.Status: _status,
     answers.UserList: _users,
     answers.AccountList: _accounts,

@@ -37,7 +37,8 @@ class Embedded:
 
     Entries are kept for `keep_seconds`, and while the database has no more than `keep_bytes`; None
     for either is no bound. Uploads that stopped half-way can go on for `partial_seconds`. The
-    `checkers` of twisted.cred are asked about those who have no password here. Raises `Refusal`,
+    `checkers` of twisted.cred are asked about those who have no password here. `keys` are what it
+    speaks TLS with beside its own; they belong to a backup. Raises `Refusal`,
     with one sentence for the operator, if that cannot be used.
     """
 
@@ -50,6 +51,7 @@ class Embedded:
         keep_bytes: int | None = None,
         partial_seconds: float = limits.PARTIAL_SECONDS,
         checkers: Sequence[Any] = (),
+        keys: Sequence[Path] = (),
     ) -> None:
         inside = files.resolve().is_relative_to(data.resolve())
         self._locks = [_taken(data, private.FOLDER, "lock", "name another directory with --data")]
@@ -71,10 +73,13 @@ class Embedded:
         accounts = self._store.accounts
         self._passwords = Argon2Passwords(reactor)
         own = AccountChecker(accounts, self._passwords)
+        self._upkeep = LocalUpkeep(
+            *(reactor, data / "chat.sqlite", self._store, self._journal, self._folders, keys)
+        )
         self.engine = Engine(
             *(self._journal, self._store, self._store.rooms, accounts),
             *(LocalNames(), self._passwords, Checkers(own, accounts, checkers), self._folders),
-            LocalUpkeep(data / "chat.sqlite", self._store, self._journal, self._folders),
+            self._upkeep,
         )
 
     def start(self, ended: Ended) -> None:
@@ -84,6 +89,10 @@ class Embedded:
         self._folders.start()
         self._keeping.start(ended)
         self._check.start()
+
+    def stopping(self) -> "Deferred[None]":
+        """End soon what takes long; answer when it has ended."""
+        return self._upkeep.stop()
 
     async def close(self) -> None:
         """Store what was accepted, and let go."""

@@ -1,22 +1,46 @@
 """What an operator does with all that is kept: `chatservice.domain.ports.Upkeep`."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
+
 from chatservice.answers import CountInfo
-from chatservice.domain.ports import Figures
+from chatservice.domain.ports import Figures, Made
+from chatservice.errors import Code, Refusal
+from chatservice.storage import backup
+from chatservice.storage.backup import Tell
 from chatservice.storage.folders import Folders
 from chatservice.storage.journal import Journal
 from chatservice.storage.searchindex import FILES, index_path
 from chatservice.storage.sqlite import SqliteStore
+from chatservice.storage.thread import WorkThread
+
+TELL_SECONDS = 1.0
+"""How often is told how far a backup is. It also shows whether anybody still waits for it."""
 
 
 class LocalUpkeep:
-    """For one process, with its database at `path`."""
+    """For one process, with its database at `path`. `keys` are what it speaks TLS with, but for
+    the key of its own."""
 
-    def __init__(self, path: Path, store: SqliteStore, journal: Journal, folders: Folders) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        path: Path,
+        store: SqliteStore,
+        journal: Journal,
+        folders: Folders,
+        keys: Sequence[Path] = (),
+    ) -> None:
+        self._reactor = reactor
+        self._keys = tuple(keys)
+        self._thread: WorkThread | None = None
+        self._stopping = False
+        self._ended: list[Deferred[None]] = []
         self._path = path
         self._store = store
         self._journal = journal
@@ -34,6 +58,53 @@ class LocalUpkeep:
         accounts = len(await self._store.accounts.accounts())
         return Figures(accounts, await self._store.entries(), files, disk, waiting)
 
+    async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> Made:
+        """Make a backup, in a thread of its own. Raises `Refusal`."""
+        if self._thread is not None:
+            raise Refusal(Code.TOO_MANY, "A backup is being made already; wait for it to end.")
+        if self._stopping:
+            raise _stops()
+        self._thread = WorkThread(self._reactor, "chat-backup", background=True)
+        self._thread.start()
+        try:
+            source = backup.Source(
+                self._path,
+                self._folders.root,
+                self._folders.folder,
+                self._path.with_name(backup.KEY),
+                self._keys,
+            )
+            telling = _Telling(self._reactor, tell)
+
+            def check() -> None:
+                self._check(wanted)
+                telling.again()
+
+            it = self._thread.do(backup.make, source, Path(to), telling.tell, check)
+            made: Made = await it
+            return made
+        finally:
+            thread, self._thread = self._thread, None
+            thread.stop()
+            ended, self._ended = self._ended, []
+            for answer in ended:  # in a moment: who waits for the backup is told first
+                self._reactor.callLater(0, answer.callback, None)
+
+    def _check(self, wanted: Callable[[], bool]) -> None:
+        if self._stopping:
+            raise _stops()
+        if not wanted():
+            raise Refusal(Code.CANCELLED, "Nobody waits for the backup any more; it is not kept.")
+
+    def stop(self) -> "Deferred[None]":
+        """Let what is under way end soon, without a result. Answer when it has."""
+        self._stopping = True
+        if self._thread is None:
+            return succeed(None)
+        answer: Deferred[None] = Deferred()
+        self._ended.append(answer)
+        return answer
+
     def _disk(self, shared: int) -> Sequence[CountInfo]:
         """Return what has how many bytes. In a thread for files."""
         return (
@@ -43,6 +114,32 @@ class LocalUpkeep:
             CountInfo("unfinished uploads", _all_in(self._folders.root / ".partial")),
             CountInfo("free", self._folders.free()),
         )
+
+
+class _Telling:
+    """Tells now and then, in the reactor's thread, how far something is that is done in another."""
+
+    def __init__(self, reactor: Any, tell: Tell) -> None:
+        self._reactor = reactor
+        self._tell = tell
+        self._next = 0.0
+        self._text = "begun"
+
+    def tell(self, text: str) -> None:
+        """Tell it, unless that was done a moment ago."""
+        self._text = text
+        self.again()
+
+    def again(self) -> None:
+        """Tell it again, unless that was done a moment ago: so it is noticed who has gone."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + TELL_SECONDS
+            self._reactor.callFromThread(self._tell, self._text)
+
+
+def _stops() -> Refusal:
+    return Refusal(Code.CANCELLED, "The server is stopping, so there is no backup.")
 
 
 def _bytes_of(path: Path) -> int:

@@ -49,6 +49,7 @@ ANSWERS = [
     answers.TokenList((answers.TokenInfo("ci", None, 1_700_000_000_123),)),
     answers.Invitation("abcd-efgh"),
     answers.Operators(("alice",)),
+    answers.Backup("/var/backups/chat", 2, 300, True, 1, ("/etc/key.pem",)),
     answers.Status(
         *("1.0", 60, (answers.CountInfo("people", 2),), 2, 1, 3, 4, 500, 6),
         *((answers.CountInfo("database", 70),), (), (answers.CountInfo("too-long", 8),)),

@@ -21,6 +21,7 @@ VALUES = {
     "old": "pass-word",
     "new": "pass-word",
     "command": "help",
+    "dir": "not a whole path",
     "code": "abcd-efgh-ijkm",
     "room": "studio",
 }

@@ -20,7 +20,12 @@ async def _accounts(chat: Chat, session: Session, args: Args) -> answers.Account
     return await chat.overview.accounts(args.get("filter", ""), args.get("after", ""))
 
 
+async def _backup(chat: Chat, session: Session, args: Args) -> answers.Backup:
+    return await chat.overview.backup(session, args["dir"])
+
+
 OPERATING: Mapping[str, Action] = {
+    "backup": _backup,
     "status": _status,
     "users": _users,
     "accounts": _accounts,

@@ -1,0 +1,64 @@
+"""A room's past as a file: an object a line, or Markdown for people."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from chatservice import answers
+from chatservice.entries import Entry, Kind
+from chatservice.grammar import jsonlines, shown
+
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&]")
+"""What means something in Markdown, or in the HTML that it is made into."""
+
+
+def as_json(it: answers.History) -> bytes:
+    """Return entries as the JSON dialect shows them, a line each."""
+    rows = (jsonlines.entry_fields(at, one, it.room) for at, one in it.entries)
+    return b"".join(map(jsonlines.line, rows))
+
+
+class Markdown:
+    """A page: its room is its title, and each day has a heading. Times are UTC."""
+
+    def __init__(self) -> None:
+        self._day: str | None = None
+
+    def render(self, it: answers.History) -> bytes:
+        """Return the next entries of the room."""
+        return "".join(f"{line}\n" for line in self._lines(it)).encode()
+
+    def _lines(self, it: answers.History) -> Iterator[str]:
+        if self._day is None:
+            self._day = ""
+            yield f"# {_safe(it.room)}"
+        for at, one in it.entries:
+            moment = datetime.fromtimestamp(one.time // 1000, UTC)
+            if self._day != (day := f"{moment:%Y-%m-%d}"):
+                self._day = day
+                yield ""
+                yield f"## {day}"
+                yield ""
+            yield f"- {moment:%H:%M:%S} #{at} {_said(one, it.room)}"
+
+
+def _said(it: Entry, room: str) -> str:
+    """Return an entry as what stands in an item of a list, with its lines as lines."""
+    if it.kind in (Kind.MESSAGE, Kind.PRIVATE):
+        text = f"**{_safe(it.who)}**: {_safe(it.text)}"
+    elif it.kind == Kind.ACTION:
+        text = f"*{_safe(it.who)} {_safe(it.text)}*"
+    elif it.kind == Kind.FILE and it.file is not None:
+        text = (
+            f"**{_safe(it.who)}** shared {_safe(it.file.name)} ({shown.size(it.file.size)}, "
+            f"SHA-256 {it.file.sha256})"
+        )
+    else:
+        lines = shown.replayed(0, it.alone(), room).decode().rstrip("\n").split("\n")
+        text = "\n".join(_safe(line.partition("] * ")[2]) for line in lines)
+    return text.replace("\n", "  \n  ")
+
+
+def _safe(text: str) -> str:
+    """Return a text that is shown as it is, and means nothing else."""
+    return _SPECIAL.sub(r"\\\g<0>", text)

@@ -1,0 +1,82 @@
+"""A server's data directory, made of a backup (`chatservice.storage.backup`)."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+from chatservice.domain.ports import Made
+from chatservice.errors import Code, Refusal
+from chatservice.storage import checks
+from chatservice.storage.backup import (
+    ABOUT,
+    DATABASE,
+    FILES,
+    KEY,
+    KEYS,
+    Becoming,
+    Tell,
+    copy,
+    listed,
+    make_folders,
+    not_whole,
+    sha256_of,
+    verify,
+)
+from chatservice.storage.locks import Lock
+
+
+def restore(backup: Path, data: Path, files: Path | None, tell: Tell) -> Made:
+    """Make a server's data directory of a backup, and read what is in it again. `files` is where
+    the shared files go, if not into it. Nothing is overwritten. Raises `Refusal`."""
+    verify(backup, tell, _wanted)
+    made = Made()
+    with ExitStack() as stack:
+        if data.is_dir():
+            _lock(stack, data)
+        part = stack.enter_context(Becoming(data))
+        shared = stack.enter_context(Becoming(files)) if files is not None else part / FILES
+        _fill(backup, part, shared, made, tell)
+        renew(part / DATABASE)
+        for root in {part, shared}:
+            for folder, _, _ in os.walk(root):
+                checks.sync(Path(folder))
+    return made
+
+
+def _wanted() -> None:
+    """It goes on until it is done: who does not want it any more ends the program."""
+
+
+def _lock(stack: ExitStack, data: Path) -> None:
+    """Keep servers from a directory that is there already."""
+    try:
+        lock = Lock(data, "lock", "name another directory with --data")
+    except OSError as error:
+        raise Refusal(
+            Code.NOT_STORED, f"{data} cannot be written ({error.strerror}); name another directory."
+        ) from None
+    stack.callback(lock.release)
+
+
+def _fill(backup: Path, part: Path, shared: Path, made: Made, tell: Tell) -> None:
+    make_folders(shared)
+    for sha256, path in listed(backup):
+        if path == ABOUT or path.startswith(f"{KEYS}/"):
+            continue
+        inside = path.removeprefix(f"{FILES}/")
+        to = shared / inside if inside != path else part / path
+        make_folders(to.parent)
+        with (backup / path).open("rb", buffering=0) as file:
+            copied = copy(file.fileno(), to, _wanted)
+            made.bytes += os.fstat(file.fileno()).st_size
+        if copied != sha256 or sha256_of(to, _wanted) != sha256:
+            raise not_whole(backup, f"{path} is not what was put into it")
+        made.files += inside != path
+        made.key = made.key or path == KEY
+        tell(f"{made.files} files")
+
+
+def renew(database: Path) -> None:
+    """Let those who read a server before notice that it was restored: what came after the backup
+    is not there any more."""
+    checks.sync(database)
