@@ -58,6 +58,18 @@ RESERVED_SHARE = 0.5
 and not written yet: else who declares all of it, and sends nothing, would have every other upload
 refused for as long as `STALLED_SECONDS`."""
 
+DOWNLOADS_OF_ALL = 1024
+"""Downloads under way at once. Each has a file open; so there are never more than an eighth of what
+the system lets the server have open, and as many uploads (`CONNECTIONS` has the rest)."""
+
+ADDRESS_SHARE = 0.5
+"""Of all uploads and downloads that may be under way at once, and of the room on the disk that may
+be reserved, what those from one address may have."""
+
+GUESTS_SHARE = 0.75
+"""The same for all guests together: what is left is for registered users, as guests may come under
+any number of names."""
+
 FREE_BYTES = 100 * 10**6
 """Bytes that must stay free on the disk of the files: talk is to be stored when no file can be."""
 
@@ -65,8 +77,11 @@ PARTIAL_SECONDS = 2 * 86400.0
 """How long an upload on which nothing moves can go on: over a night, and a day off."""
 
 STALLED_SECONDS = 60.0
-"""An upload on which nothing comes for so long gives back the room that was reserved for it; what
-came of it is kept, and it can go on. Longer than a Wi-Fi that changes its cell."""
+STALLED_BYTES = 16 << 10
+"""An upload on which less comes in so long gives back the room that was reserved for it; what came
+of it is kept, and it can go on. A download of which less is taken ends, and can go on as well.
+Longer than a Wi-Fi that changes its cell, and slower than any modem. Of the last MiB, a part of
+what is left is enough: somebody may type a file."""
 
 SHELF_FILES = 1000
 """Files in one answer of `files`: about 150 KiB; the rest follows from there (`after`)."""
@@ -187,7 +202,7 @@ TICKET_SECONDS = 600.0
 """Time to use a ticket: enough to paste it into another terminal."""
 
 TICKETS = 10_000
-"""Tickets that are out: beyond that, the oldest goes. A few MB."""
+"""Tickets that are out: beyond that, the oldest goes of who has most of them. A few MB."""
 
 NOTE_BLOCKS = 1000
 """Blocks after which the logs' last positions are noted: so many, and those of a batch, are looked

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +24,7 @@ from chatservice.domain.policy import Policy, Registration
 from chatservice.domain.quotas import Bounds
 from chatservice.errors import Refusal
 from chatservice.protocols import direct
-from chatservice.protocols.admission import Entrance
+from chatservice.protocols.admission import Entrance, files
 from chatservice.protocols.certificate import Certificate
 from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.patience import InTurn
@@ -65,15 +66,15 @@ class ChatService(Service):
         self._embedded: Embedded | None = None
         self._door: IListeningPort | None = None
         self._listening: list[IListeningPort] = []
-        self._bounds: Bounds = options["bounds"]
+        self._bounds: Bounds = within_descriptors(options["bounds"])
         self._rereading = Rereading(reactor, options, self._bounded)
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
 
     def _bounded(self, bounds: Bounds) -> None:
-        self._bounds = bounds
+        self._bounds = within_descriptors(bounds)
         if self._embedded is not None:
-            self.factory.chat.files.quotas.bounds = bounds
+            self.factory.chat.files.quotas.bounds = self._bounds
 
     def privilegedStartService(self) -> None:
         """Take the ports, and the operator's key, while there still are rights to do so. The
@@ -195,6 +196,16 @@ class ChatService(Service):
         if self._sweeping.running:
             self._sweeping.stop()
         return Deferred.fromCoroutine(self._stop())
+
+
+def within_descriptors(bounds: Bounds) -> Bounds:
+    """Return bounds by which there is a descriptor for each file that is under way."""
+    each = files() // 2
+    return replace(
+        bounds,
+        uploads_of_all=min(bounds.uploads_of_all, each),
+        downloads_of_all=min(limits.DOWNLOADS_OF_ALL, each),
+    )
 
 
 def endpoints(options: Mapping[str, Any]) -> list[str]:

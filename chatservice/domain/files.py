@@ -1,10 +1,12 @@
 """Files: who may put what where, and fetch it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from chatservice import names
 from chatservice.answers import TransferInfo
+from chatservice.domain.addresses import counted
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session, User, account_shelf
 from chatservice.domain.ports import (
@@ -20,6 +22,7 @@ from chatservice.domain.ports import (
 from chatservice.domain.quotas import Bounds, Quotas, Reservation
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.shares import Origin
 from chatservice.domain.tickets import Download, Right, Target, Tickets, Upload
 from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.entries import FileMark, Kind, Run
@@ -105,9 +108,11 @@ class Files:
         if not session.echo and session.here is not None and session.here.log is target.log:
             author = session.here.sessions[session]
         sha256 = sha256.lower() if sha256 else None
-        upload = Upload(target, name, size, sha256, user, author, key)
+        address = counted(session.reader.address)
+        upload = Upload(target, name, size, sha256, user, author, key, address)
         declared = self._declared(upload)
-        await self._within(self.quotas.check, declared, await self.shelves.have(declared))
+        check = partial(self.quotas.check, origin=upload.origin)
+        await self._within(check, declared, await self.shelves.have(declared))
         return upload
 
     async def _within(
@@ -148,15 +153,16 @@ class Files:
         declared = self._declared(upload)
         for place in await self.shelves.places(upload.size, upload.sha256):
             if self._reads(session, place.shelf):
-                mark = await self._copied(place, declared)
+                mark = await self._copied(place, declared, upload.origin)
                 if mark is not None:
                     await self.shelves.drop(declared)
                     await self.share(upload, mark)
                     return mark
         return None
 
-    async def _copied(self, place: Place, declared: Declared) -> FileMark | None:
-        reservation = await self._within(self.quotas.reserve, declared, 0)
+    async def _copied(self, place: Place, declared: Declared, origin: Origin) -> FileMark | None:
+        reserve = partial(self.quotas.reserve, origin=origin)
+        reservation = await self._within(reserve, declared, 0)
         try:
             return await self.shelves.copy(place, declared)
         finally:
@@ -177,7 +183,8 @@ class Files:
             self._rights.still_welcome(upload.user.key, room)
         declared = self._declared(upload)
         have = await self.shelves.have(declared)
-        reservation = await self._within(self.quotas.reserve, declared, have)
+        reserve = partial(self.quotas.reserve, origin=upload.origin)
+        reservation = await self._within(reserve, declared, have)
         try:
             incoming = await self.shelves.receive(declared, offset)
         except BaseException:
@@ -192,15 +199,24 @@ class Files:
         )
         return Arrival(upload, incoming, reservation, self.transfers, transfer)
 
-    def departing(self, user: User, outgoing: Outgoing, stop: Callable[[], None]) -> Transfer:
-        """Note that a file is being fetched by a user; `transfers.end` is for who sends it."""
-        size = outgoing.mark.size
+    def departing(
+        self, user: User, address: str, outgoing: Outgoing, stop: Callable[[], None]
+    ) -> Transfer:
+        """Note that a file is being fetched by a user, at an address; `transfers.end` is for who
+        sends it. Raises `Refusal` (too-many), and then the file is closed."""
+        size, origin = outgoing.mark.size, Origin(user.id, bool(user.guest), counted(address))
+        try:
+            self.transfers.admit(origin, self.quotas.bounds.downloads_of_all)
+        except Refusal:
+            outgoing.close()
+            raise
         return self.transfers.begin(
             Transfer(
                 *(user, outgoing.shelf, outgoing.mark.name, size, False),
                 *(self._seconds(), size - outgoing.left),
                 done=lambda: size - outgoing.left,
                 stop=stop,
+                origin=origin,
             )
         )
 
@@ -283,7 +299,7 @@ class Files:
 
     def issue(self, right: Download | Upload) -> str:
         """Hand out a ticket for one transfer."""
-        return self._tickets.issue(right, self._seconds())
+        return self._tickets.issue(right, self._seconds(), right.user.id)
 
     def redeem(self, ticket: str, class_: type[Right]) -> Right:
         """Take a ticket for a transfer of that class."""

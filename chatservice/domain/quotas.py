@@ -1,10 +1,11 @@
 """How much may be uploaded: what is bounded, and the room that is reserved meanwhile."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 from chatservice import limits
+from chatservice.domain import shares
 from chatservice.domain.ports import Declared, Used
+from chatservice.domain.shares import Origin
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.shown import size as shown
 
@@ -12,8 +13,8 @@ from chatservice.grammar.shown import size as shown
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What the operator allows, in bytes: the largest file, all files of one user, all of one
-    room, and what must stay free on the disk; and how many uploads of one user, and of all of
-    them, may be under way at once. None is no bound."""
+    room, and what must stay free on the disk; and how many uploads of one user, uploads of all of
+    them, and downloads may be under way at once. None is no bound."""
 
     file: int | None = None
     user: int | None = None
@@ -21,6 +22,7 @@ class Bounds:
     free: int = limits.FREE_BYTES
     uploads: int = limits.UPLOADS
     uploads_of_all: int = limits.UPLOADS_OF_ALL
+    downloads_of_all: int = limits.DOWNLOADS_OF_ALL
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +32,7 @@ class Reservation:
     quotas: "Quotas"
     declared: Declared
     have: int
+    origin: Origin
 
     def release(self) -> None:
         """Give it back. To do so twice does no harm."""
@@ -49,19 +52,25 @@ class Quotas:
         self.bounds = bounds
         self.held: set[Reservation] = set()
 
-    def reserve(self, declared: Declared, have: int, used: Used) -> Reservation:
-        """Reserve room for the bytes behind `have`. Raises `Refusal` (too-large, over-quota,
-        disk-full, too-many) that says which bound it is and how much is left."""
-        self.check(declared, have, used)
-        reservation = Reservation(self, declared, have)
+    def reserve(
+        self, declared: Declared, have: int, used: Used, origin: Origin | None = None
+    ) -> Reservation:
+        """Reserve room for the bytes behind `have`, sent from `origin`. Raises `Refusal`
+        (too-large, over-quota, disk-full, too-many) that says which bound it is and how much is
+        left."""
+        self.check(declared, have, used, origin)
+        reservation = Reservation(self, declared, have, origin or Origin(declared.owner))
         self.held.add(reservation)
         return reservation
 
-    def check(self, declared: Declared, have: int, used: Used) -> None:
+    def check(
+        self, declared: Declared, have: int, used: Used, origin: Origin | None = None
+    ) -> None:
         """Raise `Refusal` if `reserve` would, now."""
+        origin = origin or Origin(declared.owner)
         others = [it for it in self.held if not _same(it.declared, declared)]  # it takes its place
         self._check_size(declared)
-        self._check_count(declared, others)
+        self._check_count(declared, others, origin)
         here = [it.declared for it in others if it.declared.shelf == declared.shelf]
         theirs = [it.declared for it in others if it.declared.owner == declared.owner]
         for bound, taken, under_way, whose in (
@@ -77,21 +86,27 @@ class Quotas:
                     f"{whose} room for {shown(max(left, 0))} more, of {shown(bound)}; remove a "
                     "file, or send a smaller one.",
                 )
-        self._check_disk(declared, have, used.free, others)
+        self._check_disk(declared.size - have, origin, used.free, others)
 
     def _check_disk(
-        self, declared: Declared, have: int, free: int, others: list[Reservation]
+        self, coming: int, origin: Origin, free: int, others: list[Reservation]
     ) -> None:
-        mine = sum(it.missing for it in others if it.declared.owner == declared.owner)
         left = free - self.bounds.free - sum(it.missing for it in others)
-        share = int((left + mine) * limits.RESERVED_SHARE) - mine
-        if declared.size - have > left:
+        share = left
+        for part, theirs in (
+            (limits.RESERVED_SHARE, [it for it in others if it.origin.owner == origin.owner]),
+            (limits.ADDRESS_SHARE, [it for it in others if _same_address(it.origin, origin)]),
+            (limits.GUESTS_SHARE, [it for it in others if it.origin.guest and origin.guest]),
+        ):
+            reserved = sum(it.missing for it in theirs)
+            share = min(share, int((left + reserved) * part) - reserved)
+        if coming > left:
             raise Refusal(
                 Code.DISK_FULL,
                 f"The server's disk has room for {shown(max(left, 0))} only; send a smaller file, "
                 "or ask its operator to make room.",
             )
-        if declared.size - have > share:
+        if coming > share:
             raise Refusal(
                 Code.DISK_FULL,
                 f"The server's disk has room for {shown(left)}, of which you may take "
@@ -106,18 +121,19 @@ class Quotas:
                 Code.TOO_LARGE, f"A file has at most {shown(most)} here; send a smaller one."
             )
 
-    def _check_count(self, declared: Declared, others: list[Reservation]) -> None:
-        counts = Counter(it.declared.owner for it in others)
-        for bound, count, whose in (
-            (self.bounds.uploads, counts[declared.owner], "of yours"),
-            (self.bounds.uploads_of_all, len(others), "in all"),
-        ):
-            if count >= bound:
-                raise Refusal(
-                    Code.TOO_MANY,
-                    f"{count} uploads {whose} are under way, and no more may be; wait for one to "
-                    "end.",
-                )
+    def _check_count(self, declared: Declared, others: list[Reservation], origin: Origin) -> None:
+        count = sum(1 for it in others if it.declared.owner == declared.owner)
+        if count >= self.bounds.uploads:
+            raise Refusal(
+                Code.TOO_MANY,
+                f"{count} uploads of yours are under way, and no more may be; wait for one to end.",
+            )
+        origins = [it.origin for it in others]
+        shares.check(origins, origin, self.bounds.uploads_of_all, "uploads")
+
+
+def _same_address(one: Origin, other: Origin) -> bool:
+    return bool(one.address) and one.address == other.address
 
 
 def _same(one: Declared, other: Declared) -> bool:

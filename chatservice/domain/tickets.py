@@ -8,6 +8,7 @@ from chatservice import limits
 from chatservice.domain.log import Cursor, Log
 from chatservice.domain.places import GUESTS, User
 from chatservice.domain.ports import Account
+from chatservice.domain.shares import Origin
 from chatservice.errors import Code, Refusal
 
 
@@ -59,6 +60,12 @@ class Upload:
     user: User
     author: Cursor | None = None
     key: str | None = None
+    address: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Whose it is, and from where it was asked for."""
+        return Origin(self.user.id, bool(self.user.guest), self.address)
 
     @property
     def writer(self) -> str:
@@ -82,25 +89,41 @@ class Tickets:
     """The tickets that are out. `now`, everywhere, is in seconds on a clock that only goes on."""
 
     def __init__(self) -> None:
-        self._out: dict[str, tuple[float, Download | Upload]] = {}
+        self._out: dict[str, tuple[float, str, Download | Upload]] = {}
+        self._of: dict[str, dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._out)
 
-    def issue(self, right: Download | Upload, now: float) -> str:
-        """Hand out a ticket: 144 random bits, good for `limits.TICKET_SECONDS`, once."""
+    def issue(self, right: Download | Upload, now: float, whose: str = "") -> str:
+        """Hand out a ticket: 144 random bits, good for `limits.TICKET_SECONDS`, once. Where there
+        are too many, who has most of them loses their oldest."""
         while self._out:  # the oldest ones come first
             oldest = next(iter(self._out))
-            if self._out[oldest][0] >= now and len(self._out) < limits.TICKETS:
+            if self._out[oldest][0] >= now:
                 break
-            del self._out[oldest]
+            self._take(oldest)
+        while len(self._out) >= limits.TICKETS:
+            most = max(self._of.values(), key=len)
+            self._take(next(iter(most)))
         ticket = secrets.token_urlsafe(18)
-        self._out[ticket] = now + limits.TICKET_SECONDS, right
+        self._out[ticket] = now + limits.TICKET_SECONDS, whose, right
+        self._of.setdefault(whose, {})[ticket] = None
         return ticket
+
+    def _take(self, ticket: str) -> tuple[float, Download | Upload | None]:
+        """Take a ticket out, and return until when it is good, and for what."""
+        until, whose, right = self._out.pop(ticket, (0.0, "", None))
+        theirs = self._of.get(whose)
+        if right is not None and theirs is not None:
+            del theirs[ticket]
+            if not theirs:
+                del self._of[whose]
+        return until, right
 
     def redeem(self, ticket: str, class_: type[Right], now: float) -> Right:
         """Take a ticket back and return its right. Raises `Refusal` (bad-ticket)."""
-        until, right = self._out.pop(ticket, (0.0, None))
+        until, right = self._take(ticket)
         if right is None or until < now or not isinstance(right, class_):
             raise Refusal(
                 Code.BAD_TICKET,

@@ -3,8 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from chatservice.domain import shares
 from chatservice.domain.log import Log
 from chatservice.domain.places import User
+from chatservice.domain.shares import Origin
+
+_NOBODY = Origin("")
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +30,7 @@ class Transfer:
     done: Callable[[], int]
     stop: Callable[[], None]
     finishing: bool = False
+    origin: Origin = _NOBODY
     to: Log | None = None
 
 
@@ -43,6 +48,11 @@ class Transfers:
     def end(self, transfer: Transfer) -> None:
         """Note that it is over. To do so twice does no harm."""
         self._under_way.pop(transfer, None)
+
+    def admit(self, origin: Origin, most: int) -> None:
+        """Raise `Refusal` (too-many) unless another download may begin."""
+        theirs = [it.origin for it in self._under_way if not it.up]
+        shares.check(theirs, origin, most, "downloads")
 
     def users(self) -> set[User]:
         """Return all whose files are on their way."""

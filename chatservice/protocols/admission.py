@@ -20,6 +20,9 @@ from chatservice.grammar import shown
 LOG_SECONDS = 60.0
 """Who is turned away is in the log once in so long: a flood is not to fill the log."""
 
+OWN_DESCRIPTORS = 40
+"""What the server has open besides: databases, their logs, ports, threads, the disk's folders."""
+
 SPARE = 1000
 """Addresses of which nothing need be known any more, before they are looked through."""
 
@@ -140,10 +143,21 @@ class Admission:
 
 def connections() -> int:
     """Return how many connections there may be."""
+    descriptors = _descriptors()
     if limits.CONNECTIONS:
-        return limits.CONNECTIONS
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return files * 3 // 4 if files > 0 else 1 << 20  # it is -1 where there is no bound
+        return min(limits.CONNECTIONS, descriptors * 7 // 8)
+    return descriptors * 3 // 4
+
+
+def files() -> int:
+    """Return how many files may be on their way at once: the descriptors that connections, the
+    database and its like leave."""
+    return max(_descriptors() - connections() - OWN_DESCRIPTORS, 8)
+
+
+def _descriptors() -> int:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return most if most > 0 else 1 << 20  # it is -1 where there is no bound
 
 
 class TurnedAway(Protocol):

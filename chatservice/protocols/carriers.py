@@ -77,7 +77,9 @@ class Carrier:
         def send(outgoing: Outgoing) -> None:
             self._seek(outgoing, offset)
             abort = self._connection.transport.abortConnection
-            transfer = self._chat.files.departing(right.user, outgoing, abort)
+            transfer = self._chat.files.departing(
+                right.user, self._connection.address, outgoing, abort
+            )
             self._connection.send_file(
                 outgoing,
                 lambda: self._sent(right.user.name, outgoing.mark),

@@ -6,7 +6,10 @@ stop saying so: beside the send itself that costs as much as the send. A socket 
 takes them now (docs/performance.md).
 """
 
+import fcntl
 import socket
+import sys
+import termios
 from contextlib import suppress
 from typing import Any
 
@@ -86,6 +89,18 @@ class _Bounded(Connection):
 def unsent(transport: Any) -> int:
     """Return how many bytes wait in a plain socket's transport to be sent."""
     return int(transport._tempDataLen + len(transport.dataBuffer) - transport.offset)
+
+
+def untaken(transport: Any) -> int:
+    """Return how many bytes were written to a transport, and its other side has not taken yet, as
+    far as the system tells."""
+    plain = getattr(transport, "transport", transport)  # below TLS
+    if not isinstance(plain, Connection):
+        return 0
+    waiting = bytes(4)
+    with suppress(OSError):
+        waiting = fcntl.ioctl(plain.socket.fileno(), termios.TIOCOUTQ, waiting)
+    return unsent(plain) + int.from_bytes(waiting, sys.byteorder)
 
 
 def prepare(port: Any) -> Any:

@@ -114,7 +114,7 @@ class FileStream(HeldLines):
         self._receiving = receiving
         self.setRawMode()
         if receiving.is_file:
-            self._stalling = self.factory.reactor.callLater(limits.STALLED_SECONDS, self._stalled)
+            self._watch(self._stalled, receiving.left)
             self._read_at_a_time(RAW_BYTES)
         if receiving.left == 0:
             self.rawDataReceived(b"")
@@ -123,12 +123,19 @@ class FileStream(HeldLines):
         if hasattr(self.transport, "bufferSize"):
             self.transport.bufferSize = size
 
-    def _stalled(self) -> None:
-        """Nothing came for long: give back what is reserved. It can go on on another connection."""
+    def _watch(self, look: Callable[[int], None], left: int) -> None:
+        """Look again in a while whether less is left of a file."""
+        self._stalling = self.factory.reactor.callLater(limits.STALLED_SECONDS, look, left)
+
+    def _stalled(self, before: int) -> None:
+        """If hardly anything came since then: give back what is reserved. It can go on on another
+        connection."""
         receiving = self._receiving
-        if "disk" in self._holds:  # it is we who do not read
-            self._stalling = self.factory.reactor.callLater(limits.STALLED_SECONDS, self._stalled)
-        elif receiving is not None and receiving.is_file:
+        if receiving is None or not receiving.is_file:
+            return
+        if "disk" in self._holds or _moves(before, receiving.left):  # or it is we who do not read
+            self._watch(self._stalled, receiving.left)
+        else:
             self._receiving = Receiving(None, limits.FILE_BYTES)
             receiving.stop(_stopped_short("Nothing has come for a long time"))
             self.finish()
@@ -140,8 +147,6 @@ class FileStream(HeldLines):
             return
         rest = receiving.take(data)
         if receiving.left > 0:
-            if self._stalling is not None and self._stalling.active():
-                self._stalling.reset(limits.STALLED_SECONDS)
             ready = receiving.when_ready()
             if ready is not None:
                 self.hold("disk")
@@ -175,6 +180,8 @@ class FileStream(HeldLines):
 
         def done(result: Any) -> None:
             self._sending = None
+            if self._stalling is not None and self._stalling.active():
+                self._stalling.cancel()
             outgoing.close()
             ended()
             if isinstance(result, Failure) and result.check(ConnectionLost):
@@ -190,9 +197,27 @@ class FileStream(HeldLines):
 
         if outgoing.left:
             self._sending = Sender(outgoing, self.transport)
+            self._watch(self._unread, self._sending.left)
             self._sending.begin().addBoth(done)
         else:
             done(None)
+
+    def _unread(self, before: int) -> None:
+        """If hardly anything was taken of a file since then: end the connection, and give back its
+        descriptor."""
+        sending = self._sending
+        if sending is None:
+            return
+        if sending.has_waited() or _moves(before, sending.left):
+            self._watch(self._unread, sending.left)
+        else:
+            self.log.info("nothing more is taken of a file by {peer}; it ends", peer=self.peer)
+            self.transport.abortConnection()
+
+
+def _moves(before: int, left: int) -> bool:
+    """Return whether enough of a file came or went in `limits.STALLED_SECONDS`."""
+    return before - left >= max(1, min(limits.STALLED_BYTES, before // 64))
 
 
 def _stopped_short(why: str) -> Refusal:

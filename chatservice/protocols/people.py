@@ -399,12 +399,12 @@ class Person:
         except Refusal:
             outgoing.close()
             raise
+        abort = self._connection.transport.abortConnection
+        user, address = self._session.needs_user(), self._connection.address
+        transfer = self._chat.files.departing(user, address, outgoing, abort)
         self._uncork()
         self._feed.hold()
         self._connection.transport.write(shown.file_line(outgoing.mark, outgoing.left))
-        abort = self._connection.transport.abortConnection
-        user = self._session.needs_user()
-        transfer = self._chat.files.departing(user, outgoing, abort)
         self._connection.send_file(
             outgoing,
             lambda: self._sent(outgoing.mark),

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from chatservice.domain.ports import Incoming, Outgoing
 from chatservice.errors import Refusal
+from chatservice.protocols import direct
 from chatservice.protocols.holding import awaited
 
 CHUNK_BYTES = 1 << 18
@@ -30,6 +31,7 @@ class Sender:
         self._outgoing = outgoing
         self._transport = transport
         self._waiting = False
+        self._has_waited = False
         self._ended: Deferred[None] = Deferred()
 
     def begin(self) -> "Deferred[None]":
@@ -55,9 +57,19 @@ class Sender:
             self._transport.unregisterProducer()
             self._ended.callback(None)
         else:  # a pull producer that writes nothing would be asked again at once, over TLS
-            self._waiting = True
+            self._waiting = self._has_waited = True
             self._transport.unregisterProducer()
             Deferred.fromCoroutine(awaited(waiting)).addCallbacks(self._go_on, self._fail)
+
+    @property
+    def left(self) -> int:
+        """How many bytes the other side has not taken yet, as far as the system tells."""
+        return self._outgoing.left + direct.untaken(self._transport)
+
+    def has_waited(self) -> bool:
+        """Return whether it was the file that did not come, at any time since this was asked."""
+        has_waited, self._has_waited = self._has_waited, self._waiting
+        return has_waited
 
     def _go_on(self, _: None) -> None:
         self._waiting = False

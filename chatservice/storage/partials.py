@@ -19,6 +19,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatservice import limits
+from chatservice.domain.places import GUESTS
 from chatservice.domain.ports import Declared, Unfinished
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
@@ -214,7 +215,7 @@ class Partials:
         idle = [it for it in self._known.values() if not it.is_busy]
         count, taken = len(idle), sum(it.have for it in idle)
         most = (shutil.disk_usage(self._folder).free + taken) * limits.UNFINISHED_SHARE
-        for partial in idle[:-1]:
+        for partial in sorted(idle[:-1], key=_is_registered):  # of guests there may be any number
             if count <= limits.UNFINISHED_UPLOADS_OF_ALL and taken <= most:
                 break
             dropping.append(self._let_go(partial, "others have come that take its place"))
@@ -288,6 +289,10 @@ class Partials:
         for partial in list(self._known.values()):
             if partial.moved < before and not partial.is_busy:
                 self._let_go(partial, "nobody went on with it")
+
+
+def _is_registered(partial: Partial) -> bool:
+    return not partial.declared.owner.startswith(GUESTS)
 
 
 def _check_offset(offset: int, have: int) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from chatservice.domain.ports import Declared, Used
 from chatservice.domain.quotas import Bounds, Quotas
+from chatservice.domain.shares import Origin
 from chatservice.errors import Code, Refusal
 
 GB = 10**9
@@ -60,3 +61,52 @@ def test_an_upload_that_goes_on_needs_room_for_the_rest():
     for each in (reservation, other, other):
         each.release()
     assert not quotas.held
+
+
+def guest(number, address=""):
+    """Return a guest's origin."""
+    return Origin(f".guests/{number}", True, address)
+
+
+def test_guests_leave_some_uploads_to_registered_users():
+    """Under however many names they come."""
+    quotas, free = Quotas(Bounds(uploads_of_all=16, uploads=8)), Used(0, 0, 1000 * GB)
+    for at in range(12):
+        quotas.reserve(declared(f"f{at}", 10, f"g{at}"), 0, free, guest(at))
+    code, sentence = refused(quotas, declared("x", 10, "g"), 0, free, guest(99))
+    assert (code, sentence) == (
+        Code.TOO_MANY,
+        "12 uploads of guests are under way, and no more may be; wait for one to end.",
+    )
+    for at in range(4):
+        quotas.reserve(declared(f"a{at}", 10), 0, free, Origin("alice"))
+    assert refused(quotas, declared("b", 10, "bob"), 0, free, Origin("bob"))[0] == Code.TOO_MANY
+
+
+def test_one_address_leaves_some_uploads_to_others():
+    """Also where all are registered."""
+    quotas, free = Quotas(Bounds(uploads_of_all=16)), Used(0, 0, 1000 * GB)
+    for at in range(8):
+        origin = Origin(f"u{at}", False, "192.0.2.1")
+        quotas.reserve(declared(f"f{at}", 10, f"u{at}"), 0, free, origin)
+    origin = Origin("u9", False, "192.0.2.1")
+    assert "from your address" in refused(quotas, declared("x", 10, "u9"), 0, free, origin)[1]
+    quotas.reserve(declared("x", 10, "u9"), 0, free, Origin("u9", False, "192.0.2.2"))
+
+
+def test_eleven_guests_do_not_declare_all_of_the_disk():
+    """Each may have half of what is left, and all of them three quarters; from one address, half:
+    a registered user still has room."""
+    for address in ("", "192.0.2.1"):
+        quotas, free = Quotas(Bounds(free=0)), Used(0, 0, 1000 * GB)
+        for at in range(11):
+            size = 1000 * GB
+            while size > GB:
+                try:
+                    quotas.reserve(declared(f"f{at}", size, f"g{at}"), 0, free, guest(at, address))
+                except Refusal:
+                    size //= 2
+                else:
+                    break
+        assert sum(it.missing for it in quotas.held) <= (500 if address else 750) * GB
+        quotas.reserve(declared("alices", 100 * GB), 0, free, Origin("alice", False, "192.0.2.9"))

@@ -56,3 +56,16 @@ def test_there_are_only_so_many(monkeypatch):
     with pytest.raises(Refusal):
         tickets.redeem(out[1], Download, 0)
     assert tickets.redeem(out[4], Download, 0) == RIGHT
+
+
+def test_who_asks_for_many_takes_nobody_elses(monkeypatch):
+    """Eleven who ask for all that there may be lose their own oldest ones."""
+    monkeypatch.setattr(limits, "TICKETS", 100)
+    tickets = Tickets()
+    hers = tickets.issue(RIGHT, 0, "alice")
+    theirs = [tickets.issue(RIGHT, 1, f"guest{at % 11}") for at in range(1000)]
+    assert len(tickets) == 100
+    assert tickets.redeem(hers, Download, 2) is RIGHT
+    assert tickets.redeem(theirs[-1], Download, 2) is RIGHT
+    with pytest.raises(Refusal):
+        tickets.redeem(theirs[0], Download, 2)

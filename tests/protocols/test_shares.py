@@ -1,0 +1,117 @@
+"""What all have together, and one would have alone: uploads, downloads, and descriptors."""
+
+import contextlib
+import socket
+
+import pytest
+
+from chatservice import limits
+from tests.running import Bare, Server
+
+
+class Few(Server):
+    """A server that may have 128 files open."""
+
+    before = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))\n"
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Return such a server, with a large file in the lobby."""
+    server = Few(tmp_path)
+    server.files.mkdir(exist_ok=True)
+    with open(server.files / "large", "wb") as file:
+        file.truncate(64 << 20)
+    yield server
+    server.kill()
+
+
+def fetching(server, name) -> Bare:
+    """Return a connection whose user has asked for the large file, and does not read it."""
+    bare = Bare.__new__(Bare)
+    bare._seen, bare._buffer = [], b""
+    bare.socket = socket.socket()
+    bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+    bare.socket.settimeout(60)
+    bare.socket.connect(("127.0.0.1", server.port))
+    bare.send(name, "/get large")
+    return bare
+
+
+def test_downloads_that_nobody_reads_leave_descriptors(few, connect):
+    """Who comes too late is told so; all others go on to talk, and registered users to fetch."""
+    alice = connect(few, "alice")
+    alice.send("/register secret")
+    alice.expect("is your name from now on")
+    stalled, told = [], []
+    for at in range(20):
+        stalled.append(fetching(few, f"g{at}"))
+        told.append(stalled[-1].line())
+    assert [line.startswith("= ") for line in told].count(True) == 3
+    assert "downloads of guests are under way, and no more may be" in told[-1]
+    alice.send("/get large")
+    assert alice.expect("large").startswith("= ")
+    alice.read(64 << 20)
+    alice.send("still here")
+    connect(few, "bob").send("hello")
+    alice.expect("bob: hello")
+
+
+def test_a_download_that_nobody_reads_ends(start_server, connect):
+    """And gives back what it has open; one that is read goes on to its end."""
+    server = start_server(STALLED_SECONDS=0.5)
+    server.files.mkdir(exist_ok=True)
+    with open(server.files / "large", "wb") as file:
+        file.truncate(64 << 20)
+    connect(server, "first").send("/get large")
+    stalled = fetching(server, "stalled")
+    assert stalled.line().startswith("= ")
+    reader = connect(server, "reader")
+    reader.send("/get large")
+    reader.expect("= ")
+    server.log.expect("nothing more is taken of a file by")
+    reader.read(64 << 20)
+    reader.send("/who")
+    reader.expect("in lobby")
+    with contextlib.suppress(ConnectionError):
+        stalled.rest()
+
+
+def test_who_trickles_does_not_hold_an_upload(start_server, connect):
+    """A few bytes now and then are no upload: it stops, can go on, and others may send."""
+    server = start_server("--uploads", "1", STALLED_SECONDS=0.5)
+    alice = connect(server, "alice")
+    alice.send(f"/put x {64 << 20} {'ab' * 32}")
+    alice.expect("* Send its")
+    alice.socket.settimeout(0.02)
+    seen = b""
+    while b"Nothing has come" not in seen:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            alice.send_raw(b"x")
+        try:
+            seen += alice.socket.recv(65536)
+        except TimeoutError:
+            continue
+    again = connect(server)
+    again.expect("* Welcome")
+
+
+def test_who_types_a_file_has_time(start_server, connect):
+    """Of a short one, a few bytes now and then are enough."""
+    server = start_server(STALLED_SECONDS=0.4)
+    alice = connect(server, "alice")
+    alice.send("/put x 40")
+    alice.expect("* Send its")
+    alice.socket.settimeout(0.1)
+    for _ in range(40):
+        alice.send_raw(b"x")
+        with contextlib.suppress(TimeoutError):
+            alice._buffer += alice.socket.recv(65536)
+    alice.socket.settimeout(60)
+    alice.expect("= 40 ")
+
+
+def test_the_shares_are_parts():
+    """However they are set, somebody may have something."""
+    assert 0 < limits.ADDRESS_SHARE < 1
+    assert 0 < limits.GUESTS_SHARE < 1
