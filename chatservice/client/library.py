@@ -23,7 +23,7 @@ from chatservice.client.conversation import INBOX
 from chatservice.client.cursor import News
 from chatservice.client.doors import Door, Open, unreachable
 from chatservice.client.following import AHEAD, Follower, each
-from chatservice.client.known import Known, fingerprint
+from chatservice.client.known import Known, fingerprint, place_of
 from chatservice.client.moving import Moving
 from chatservice.client.session import Session
 from chatservice.client.tls import Secure
@@ -37,6 +37,10 @@ T = TypeVar("T")
 
 Shown = Callable[[str], None]
 """Takes a text for a person: a sentence, or lines that tell how transfers stand."""
+
+
+WARNING = "Warning: "
+"""What a sentence begins with that a script tells, too, where nobody looks on."""
 
 
 def connect(
@@ -62,9 +66,12 @@ def connect(
         from twisted.internet import reactor
     say = lambda sentence: told(names.clean(sentence))  # noqa: E731
     door: Door = Open(reactor, host, port)
+    known = Known(state_folder())
     if tls or trust is not None:
         trusted = fingerprint(trust) if trust is not None else None
-        door = Secure(reactor, host, port, Known(state_folder()), trusted, say)
+        door = Secure(reactor, host, port, known, trusted, say)
+    elif (warning := known.warning(place_of(host, port))) is not None:
+        say(WARNING + warning)
     client = Client(reactor, door, say, progress)
     return Deferred.fromCoroutine(_enter(client, host, port, name, password))
 

@@ -17,7 +17,7 @@ from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door, Open
 from chatservice.client.filenames import portable
 from chatservice.client.helping import OWN_HELP, STAYING_HELP, own_help
-from chatservice.client.known import Known
+from chatservice.client.known import Known, place_of
 from chatservice.client.options import Options
 from chatservice.client.screen import Screen, Standing
 from chatservice.client.sending import Sending
@@ -70,9 +70,13 @@ class Person:
         screen.attend(Around(self.session, self._turn))
 
     def _door(self, reactor: Any, host: str, port: int, options: Options) -> Door:
-        if not options.tls:
-            return Open(reactor, host, port)
-        return Secure(reactor, host, port, Known(state_folder()), options.trust, self.tell)
+        known = Known(state_folder())
+        if options.tls:
+            return Secure(reactor, host, port, known, options.trust, self.tell)
+        warning = known.warning(place_of(host, port))
+        if warning is not None:
+            self.tell(f"Warning: {warning}")
+        return Open(reactor, host, port)
 
     def _who(self) -> tuple[str, str]:
         """What transfers are remembered by: the server, and the user."""

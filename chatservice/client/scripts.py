@@ -23,7 +23,7 @@ from chatservice.client.asking import DEFAULT_HOST, DEFAULT_PORT
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.downloads import from_here
-from chatservice.client.library import Client, connect
+from chatservice.client.library import WARNING, Client, connect
 from chatservice.client.options import Options
 from chatservice.client.output import GONE, unwritable, written
 from chatservice.client.passwords import Unreadable
@@ -243,7 +243,7 @@ class Script:
     # -- what is shown meanwhile -----------------------------------------------------------------
 
     def _tell(self, sentence: str) -> None:
-        if self._watched:
+        if self._watched or sentence.startswith(WARNING):
             self._show_progress("")
             written(2, f"{sentence}\n".encode())
 

@@ -41,7 +41,7 @@ UNACKNOWLEDGED = 256
 _PUT_OUT = frozenset({"kick", "ban"})
 """What somebody is put out of a room by."""
 
-_LATER = frozenset({Code.NAME_TAKEN, Code.SLOW_DOWN, Code.TOO_MANY, Code.SERVER_ERROR})
+_LATER = frozenset({Code.NAME_TAKEN, Code.SLOW_DOWN, Code.TOO_MANY})
 """Refusals of who comes back that may be over in a moment."""
 
 
@@ -106,7 +106,7 @@ class Session:
             except Refusal as refusal:
                 self._hang_up()
                 late = self._reactor.seconds() - began > TAKEN_SECONDS
-                if isinstance(refusal, Strange) or refusal.code not in _LATER or late:
+                if refusal.code not in _LATER or late:
                     raise
 
     def _cannot_come_back(self, failure: Failure) -> None:

@@ -17,7 +17,7 @@ from chatservice import limits
 from chatservice.client.connection import Lost
 from chatservice.client.doors import reached
 from chatservice.client.handshake import NOT_TLS, Connection, Identity, Shaking
-from chatservice.client.known import VERIFIED, Known
+from chatservice.client.known import VERIFIED, Known, Unclear, place_of
 from chatservice.errors import Code, Refusal
 
 P = TypeVar("P")
@@ -39,7 +39,7 @@ class Secure:
         self._reactor = reactor
         self._identity = Identity(host)
         self._endpoint = wrapClientTLS(self._identity, HostnameEndpoint(reactor, host, port))
-        self._place = f"[{host}]:{port}" if ":" in host else f"{host.lower()}:{port}"
+        self._place = place_of(host, port)
         self._known = known
         self._trust = trust
         self._tell = tell
@@ -70,8 +70,8 @@ class Secure:
             return
         try:
             known = self._known.of(self._place)
-        except OSError as error:
-            raise _refusal(f"{self._known.path} cannot be read ({error.strerror}).") from None
+        except Unclear as unclear:
+            raise _refusal(f"{unclear} Nothing was sent.") from None
         if self._identity.is_verified(connection):
             if known != VERIFIED:
                 self._remember(VERIFIED)
@@ -96,6 +96,8 @@ class Secure:
         try:
             if self._known.of(self._place) != what:
                 self._known.remember(self._place, what)
+        except Unclear as unclear:
+            self._tell(str(unclear))
         except OSError as error:
             self._tell(f"{self._known.path} cannot be written ({error.strerror}).")
 

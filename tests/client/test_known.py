@@ -1,10 +1,11 @@
 """Which certificates are remembered, and how."""
 
+import os
 import stat
 
 import pytest
 
-from chatservice.client.known import VERIFIED, Known, fingerprint
+from chatservice.client.known import VERIFIED, Known, Unclear, fingerprint
 
 ONE, OTHER = ":".join(["AB"] * 32), ":".join(["01"] * 32)
 
@@ -31,24 +32,98 @@ def test_what_is_remembered_is_found(tmp_path):
 
 
 def test_a_line_that_is_removed_is_forgotten(tmp_path):
-    """That is how people say that a new certificate is right; what is no line of ours stays out."""
+    """That is how people say that a new certificate is right."""
     known = Known(tmp_path)
-    known.path.write_text("by hand\n\nnonsense\na b c\n")
-    assert known.of("by") == "hand"
     known.remember("here:1", ONE)
     known.path.write_text("")
     assert known.of("here:1") is None
 
 
-def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path):
-    """Else somebody could make a server look new."""
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"here:1 {ONE} # of the new machine",
+        f"here:1  {ONE.lower()}#no space",
+        f"HERE:1 {ONE.replace(':', '')}",
+        f"here:1 sha256 Fingerprint={ONE}",
+        f"\ufeffhere:1 {ONE}",
+        f"  here:1\t{ONE}  ",
+        f"here:1 {ONE}\r",
+    ],
+)
+def test_people_write_a_line_in_their_own_way(tmp_path, line):
+    """It means the same, and their comments and other lines are kept."""
     known = Known(tmp_path)
-    known.path.mkdir()
-    with pytest.raises(OSError, match="Is a directory"):
+    before = f"{line}\n\n# mine\nthere:2 verified\n"
+    known.path.write_text(before)
+    assert known.of("here:1") == ONE
+    assert known.of("there:2") == VERIFIED
+    assert known.of("nowhere:3") is None
+    known.remember("there:2", OTHER)
+    assert known.of("here:1") == ONE
+    assert "# mine\n" in known.path.read_text()
+    assert line.strip().removeprefix("\ufeff") in known.path.read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"here:1 " + ONE.encode() + b" by hand\n",
+        b"here:1 " + ONE[:-3].encode() + b"\n",
+        b"nonsense\n",
+        b"here:1\n",
+        b"\xff\xfeh\0e\0r\0e\0",
+        b"here:1 " + ONE.encode() + b"\nhere:1 " + OTHER.encode() + b"\n",
+        b"\0",
+        b"#" * (2 << 20),
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_understood_is_not_taken_for_nothing(tmp_path, text):
+    """Else somebody could make a server look new. The file stays as it is."""
+    known = Known(tmp_path)
+    known.path.write_bytes(text)
+    with pytest.raises(Unclear, match=r"known-servers.* cannot be understood"):
         known.of("here:1")
+    assert known.path.read_bytes() == text
 
 
-@pytest.mark.parametrize("text", [ONE, ONE.lower(), "ab" * 32, ONE.replace(":", " ")])
+@pytest.mark.parametrize("thing", ["folder", "pipe", "link that leads nowhere", "secret"])
+def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path, thing):
+    """And no pipe is waited for."""
+    known = Known(tmp_path)
+    if thing == "folder":
+        known.path.mkdir()
+    elif thing == "pipe":
+        os.mkfifo(known.path)
+    elif thing == "secret":
+        known.path.symlink_to("/proc/self/mem")  # opened, but not read
+    else:
+        known.path.symlink_to(tmp_path / "nothing")
+    with pytest.raises(Unclear):
+        known.of("here:1")
+    with pytest.raises(Unclear):
+        known.remember("here:1", ONE)
+
+
+def test_a_link_stays_a_link(tmp_path):
+    """The file may lie elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text(f"here:1 {ONE}\n")
+    known = Known(tmp_path)
+    known.path.symlink_to(elsewhere)
+    known.remember("there:2", OTHER)
+    assert known.path.is_symlink()
+    assert elsewhere.read_text() == f"here:1 {ONE}\nthere:2 {OTHER}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(ONE, ONE.lower(), "ab" * 32, ONE.replace(":", " ")),
+        *(f"sha256 Fingerprint={ONE}", f"SHA256 Fingerprint={ONE}\n", f"Fingerprint={ONE}"),
+    ],
+)
 def test_fingerprints(text):
     """However programs write them."""
     assert fingerprint(text) == ONE

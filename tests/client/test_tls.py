@@ -225,7 +225,38 @@ def test_what_is_remembered_cannot_be_read(server, remembering, tmp_path):
     """Then nobody is believed: it is not known who was there before."""
     (tmp_path / "state" / "known-servers").mkdir(parents=True)
     client = remembering(server, "anna", "--tls")
-    assert client.finish("hello") == [
-        f"! {tmp_path}/state/known-servers cannot be read (Is a directory)."
-    ]
+    (said,) = client.finish("hello")
+    assert said.startswith(f"! {tmp_path}/state/known-servers, which says what servers are known,")
+    assert "(Is a directory)" in said or "(it is no plain file)" in said
     assert client.wait() == Status.PROTOCOL
+
+
+@pytest.mark.parametrize("behind", [" by hand", "\nnonsense"])
+def test_a_file_that_cannot_be_understood_believes_nobody(server, remembering, tmp_path, behind):
+    """Nothing is sent, and the file is kept as it is."""
+    remembering(server, "anna", "--tls").finish()
+    (tmp_path / "state" / "known-servers").write_text(known(tmp_path).rstrip("\n") + behind)
+    before = known(tmp_path)
+    client = remembering(server, "anna", "--tls")
+    client.expect("^! .*known-servers.* cannot be understood .*Nothing was sent")
+    assert client.wait() == Status.PROTOCOL
+    assert known(tmp_path) == before
+
+
+def test_openssls_own_words_are_a_fingerprint(server, remembering):
+    """As `openssl x509 -fingerprint -sha256` prints them."""
+    client = remembering(server, "anna", "--trust", f"sha256 Fingerprint={logged(server)}")
+    client.expect("You are in lobby")
+    assert client.finish("hello")
+    assert client.wait() == 0
+
+
+def test_going_in_plain_to_where_one_went_over_tls_warns(server, remembering):
+    """A person and a script, on standard error."""
+    remembering(server, "anna", "--tls").finish()
+    client = remembering(server, "anna")
+    client.expect(r"^\* Warning: 127.0.0.1:\d+ was talked to over TLS before")
+    client.finish()
+    script = remembering(server, "bot", "--rooms")
+    script.expect("^Warning: 127.0.0.1:.* was talked to over TLS before")
+    assert script.wait() == 0
