@@ -1,6 +1,7 @@
 """Questions for what a command lacks, such as a password, and the same again where it was wrong."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from chatservice import names
 from chatservice.client.screen import Screen
@@ -65,7 +66,7 @@ class Answering:
             if answer is None:
                 return None
             args[question.arg] = answer
-        return Request(request.command, args)
+        return replace(request, args=args)
 
     async def _answer(self, question: Question) -> str | None:
         """Return the answer to a question; None if it is given up."""

@@ -1,5 +1,7 @@
 """What is asked because the command line does not say it: who one is, where, and which room."""
 
+from dataclasses import replace
+
 from chatservice import names
 from chatservice.client import sending
 from chatservice.client.answering import given_up
@@ -111,16 +113,33 @@ async def room(person: Person, screen: Screen) -> None:
     What cannot be a room is talk, or a command: somebody who does not care about rooms and begins
     to talk is heard in the lobby, and is asked no more.
     """
-    await person.obey("/rooms")
+    await _list(person)
     while not person.leaving:
         line = await screen.line(ROOM)
         if not line.strip():
             return
         if could_be_room(line):
-            if await person.go(line.strip()):
+            if await person.go(line.strip(), bare=line.strip()):
                 return
         elif await person.obey(line) not in _LOOKING:
             return
+
+
+async def _list(person: Person) -> None:
+    """Show the rooms, as many as leave the question in sight: those first in which most are."""
+    try:
+        it = await person.session.ask("rooms")
+    except Refusal as refusal:
+        person.refused(refusal)
+        return
+    rooms = sorted(it.rooms, key=lambda room: room.users, reverse=True)[:_LISTED]
+    person.answered(replace(it, rooms=tuple(sorted(rooms, key=lambda room: room.number))))
+    if len(it.rooms) > _LISTED:
+        person.tell(f"and {len(it.rooms) - _LISTED} more; /rooms lists all of them.")
+
+
+_LISTED = 12
+"""Rooms that are listed above the question for one: half a terminal of 24 lines."""
 
 
 def could_be_room(line: str) -> bool:

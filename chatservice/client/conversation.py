@@ -10,6 +10,7 @@ that could be one's own is held back, and all that came behind it in its room, u
 nothing unacknowledged that it could be.
 """
 
+from dataclasses import replace
 from uuid import uuid4
 
 from chatservice import names
@@ -110,7 +111,7 @@ class Conversation:
     def say(self, request: Request) -> tuple[str, Request]:
         """Take `say`, `me` or `msg`. Return its key, and the request with it."""
         key = request.args.get("key") or uuid4().hex
-        keyed = Request(request.command, {**request.args, "key": key})
+        keyed = replace(request, args={**request.args, "key": key})
         self.unacknowledged[key] = keyed
         return key, keyed
 

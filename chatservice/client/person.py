@@ -147,8 +147,13 @@ class Person:
             if file is not None:
                 self._send(file)
                 return "put"
+        except Refusal as refusal:
+            self.refused(refusal)
+            return None
+        try:
             request = typed.parse(line, asks=self._screen.asks)
         except Refusal as refusal:
+            refusal = typed.or_said(refusal, line)
             self.refused(refusal)
             return None
         if request is None or not await self.do(request):
@@ -158,12 +163,17 @@ class Person:
     async def do(self, request: Request) -> bool:
         """Do what a request asks for, and ask for what it lacks, or had wrong. Return whether it
         was done; a refusal is shown."""
-        answering = Answering(self._screen, self.refused)
+
+        def refused(refusal: Refusal) -> None:
+            self.refused(typed.or_said(refusal, request.bare))
+
+        answering = Answering(self._screen, refused)
         try:
             lacking: Request | None = await answering.complete(request)
             while lacking is not None:
                 try:
                     await self._do(lacking)
+                    self._hint(request)
                     return True
                 except Refusal as refusal:
                     lacking = await answering.again(lacking, refusal)
@@ -172,6 +182,12 @@ class Person:
         finally:
             answering.done()
         return False
+
+    def _hint(self, request: Request) -> None:
+        """Tell how to undo what a line did that may have been meant as talk."""
+        hint = typed.or_meant(request)
+        if hint is not None and self._screen.interactive:
+            self.tell(hint)
 
     async def _do(self, request: Request) -> None:
         name = request.command.name
@@ -201,12 +217,12 @@ class Person:
 
     # -- rooms -----------------------------------------------------------------------------------
 
-    async def go(self, room: str) -> bool:
+    async def go(self, room: str, bare: str = "") -> bool:
         """Go to a room, and leave the one where one is; return whether one is there. A refusal is
-        shown."""
+        shown. `bare` is the line that was typed for it, if it may have been meant as talk."""
         self._staying = False
         try:
-            return await self.do(Request(COMMANDS["join"], {"room": room}))
+            return await self.do(Request(COMMANDS["join"], {"room": room}, bare=bare))
         finally:
             self._staying = self._screen.interactive
 
@@ -286,7 +302,12 @@ class Person:
 
     async def _get(self, request: Request) -> None:
         room = request.args.get("room")
-        self.transfers.fetch(room or self._here.room, request.args["name"], or_inbox=room is None)
+        self.transfers.fetch(
+            room or self._here.room,
+            request.args["name"],
+            or_inbox=room is None,
+            bare=request.bare,
+        )
 
     async def _link(self, request: Request) -> None:
         room, name = request.args.get("room"), request.args["name"]

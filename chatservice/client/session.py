@@ -27,6 +27,7 @@ from chatservice.events import FOR_GOOD, Moderated, Notice, Out
 from chatservice.grammar import shown
 from chatservice.grammar.commands import Request
 from chatservice.grammar.replies import Arrival
+from chatservice.grammar.typed import or_said
 
 TAKEN_SECONDS = 300.0
 """How long to try to come back while the server refuses that for now, as `_LATER` has it: it may
@@ -320,7 +321,7 @@ class Session:
             return  # it will be said again
         refusal, request = _refusal(failure), self.conversation.unacknowledged[key]
         self._show(self.conversation.refused(key))
-        self._listener.refused(refusal, key)
+        self._listener.refused(or_said(refusal, request.bare), key)
         self._count()
         if refusal.code is Code.NOT_IN_ROOM:
             cursor = self.conversation.find(request.args.get("room", ""))

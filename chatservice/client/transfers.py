@@ -16,6 +16,7 @@ from chatservice.client.unfinished import Claim, Unfinished
 from chatservice.client.uploads import Uploads
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Refusal
+from chatservice.grammar.typed import or_said
 
 AT_ONCE = 4
 """Transfers under way at one time; the others wait their turn."""
@@ -59,11 +60,11 @@ class Transfers:
         name = Path(path).name
         self._begin(f"{name} is not sent", self._uploads.send(Path(path), room, to))
 
-    def fetch(self, room: str, name: str, or_inbox: bool = False) -> None:
+    def fetch(self, room: str, name: str, or_inbox: bool = False, bare: str = "") -> None:
         """Receive a file of a room's shelf (`@`: one's own); with `or_inbox`, if the room has none
-        of that name, of one's own."""
+        of that name, of one's own. `bare` is the line that asks for it without a slash."""
         work = self._downloads.fetch(self._folder(), room, name, or_inbox)
-        self._begin(f"{name} is not saved", work)
+        self._begin(f"{name} is not saved", work, bare)
 
     def consider(self, news: News, mine: bool) -> bool:
         """Look at what came: receive a file that one would want. `mine` says that it is from
@@ -129,12 +130,12 @@ class Transfers:
         else:
             self._begin(f"{claim.it.name} is not saved", self._downloads.go_on(claim))
 
-    def _begin(self, failed: str, work: Coroutine[Any, Any, Any]) -> None:
-        job = Deferred.fromCoroutine(self._in_turn(failed, work))
+    def _begin(self, failed: str, work: Coroutine[Any, Any, Any], bare: str = "") -> None:
+        job = Deferred.fromCoroutine(self._in_turn(failed, work, bare))
         self._jobs.add(job)
         job.addBoth(lambda result: self._ended(job, result))
 
-    async def _in_turn(self, failed: str, work: Coroutine[Any, Any, Any]) -> None:
+    async def _in_turn(self, failed: str, work: Coroutine[Any, Any, Any], bare: str) -> None:
         try:
             await self._turns.acquire()
         except CancelledError:
@@ -145,7 +146,7 @@ class Transfers:
         except OtherRoom as other:
             self._wait_for_room(other.claim)
         except Refusal as refusal:
-            self._carriage.refuse(f"{failed}: {refusal.sentence}")
+            self._carriage.refuse(f"{failed}: {or_said(refusal, bare).sentence}")
         except Lost:
             self._carriage.refuse(f"{failed}: the connection broke; ask for it again.")
         except CancelledError:

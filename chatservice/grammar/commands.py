@@ -154,11 +154,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A command with its arguments, whichever way it came in. `args` holds only what was given."""
+    """A command with its arguments, whichever way it came in. `args` holds only what was given.
+    `bare` is the line, where that called it without its slash: it may have been meant as talk."""
 
     command: Command
     args: Mapping[str, Any]
     id: str | int | None = None
+    bare: str = ""
 
 
 _T, _J = Dialect.TEXT, Dialect.JSON

@@ -7,9 +7,10 @@ with `[`. No name begins so (`chatservice.names`), so nobody can forge one.
 import math
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from chatservice import answers, events, limits
 from chatservice.entries import Entry, FileMark, Kind, Run
@@ -195,6 +196,15 @@ def link(it: answers.GetTicket, host: str, port: int | str, tls: bool = False) -
         f"* To check what came:\n"
         f"  echo {it.sha256}'  '{name} | sha256sum -c\n"
     ).encode()
+
+
+def bytes_here(args: Mapping[str, Any]) -> bytes:
+    """Return how to have a file's bytes on this connection, for who asked with `get` and these
+    arguments."""
+    shelf = f"{args['room']}/" if "room" in args else ""
+    version = f" #{args['version']}" if "version" in args else ""
+    path = to_type(f"{shelf}{args['name']}")
+    return f"* To have its bytes here all the same: /get {path}{version} 0\n".encode()
 
 
 def _bracketed(host: str) -> str:

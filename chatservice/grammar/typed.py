@@ -203,8 +203,32 @@ def _bare(line: str) -> Request | None:
             if also.shape.endswith(" NAME"):
                 rest = f'"{rest}"'  # all of it is the name, also where it ends in a number
             request = _request(command, rest)
-            return Request(command, {**request.args, **also.sets})
+            return Request(command, {**request.args, **also.sets}, bare=line)
     return None
+
+
+def or_said(refusal: Refusal, line: str) -> Refusal:
+    """Return the refusal of what a line without a slash asks for, with how to say that line. What
+    lacks only the right password was no talk."""
+    if not line or line.startswith("/") or refusal.code in _OF_PASSWORDS:
+        return refusal
+    how = f"/say {line}" if len(line) <= _QUOTED else "put /say before it"
+    return Refusal(refusal.code, f"{refusal.sentence} To say it: {how}")
+
+
+_OF_PASSWORDS = (Code.PASSWORD_NEEDED, Code.WRONG_PASSWORD, Code.SLOW_DOWN)
+
+_QUOTED = 60
+"""Characters of a line that are told again."""
+
+
+def or_meant(request: Request) -> str | None:
+    """Return what is told behind a request that made a room by a line that may have been meant as
+    talk: how to undo it, and to say the line. None behind any other."""
+    if request.command.name != "create" or not request.bare or "room" not in request.args:
+        return None
+    line = request.bare if len(request.bare) <= _QUOTED else "and the line"
+    return f"That made a room. To say it instead: /leave, and then /say {line}"
 
 
 def _shape(also: Also) -> re.Pattern[str]:

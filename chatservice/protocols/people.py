@@ -69,7 +69,7 @@ class Person:
                 return
             if self._bare_words and typed.names_own_file(text):
                 raise Refusal(Code.BAD_ARGUMENT, _OWN_FILE)
-            request = typed.parse(text, self._bare_words, asks=True)
+            request = self._parsed(text)
         except Refusal as refusal:
             self._connection.paced(UNUSED)
             self.refuse_line(line, refusal)
@@ -80,6 +80,12 @@ class Person:
         self._connection.paced("say")  # pipes are full of blank lines
         if self._session.user is None:
             self._write(self._connection.factory.nameless)
+
+    def _parsed(self, text: str) -> Request | None:
+        try:
+            return typed.parse(text, self._bare_words, asks=True)
+        except Refusal as refusal:
+            raise typed.or_said(refusal, text) from None
 
     def lines(self, lines: bytes) -> bool:
         """Take several lines, if all of them are talk."""
@@ -266,6 +272,8 @@ class Person:
         if request.command.name in _PROVING:
             self._astray = None
         self._answer(it)
+        if (hint := typed.or_meant(request)) is not None and self._connection.greeted:
+            self._write(shown.event(Notice(hint)))
 
     def _answer(self, it: answers.Answer) -> None:
         if isinstance(it, (answers.Joined, answers.Welcome)):
@@ -373,7 +381,7 @@ class Person:
 
     def _refuse_request(self, request: Request, refusal: Refusal) -> None:
         """Refuse what was asked for. An upload's bytes may be on their way, and are no lines."""
-        self.refuse(refusal)
+        self.refuse(typed.or_said(refusal, request.bare if self._session.user is not None else ""))
         if request.command.name != "put":
             return
         coming = max(request.args["size"] - request.args.get("offset", 0), 0)
@@ -383,12 +391,18 @@ class Person:
             self._dismiss()
 
     def _get(self, request: Request) -> None:
+        """Send a file. A person is told how to fetch it instead, unless they say where to begin:
+        nobody wants its bytes on their screen."""
         args = request.args
+        if "offset" not in args and self._connection.greeted and not self._connection.more_came:
+            self._link(request)
+            return
         opening = self._chat.files.open(
             self._session, args.get("room"), args["name"], args.get("version")
         )
         offset = args.get("offset", 0)
-        self._connection.serve(opening, lambda outgoing: self._send(outgoing, offset), self.refuse)
+        refuse = partial(self._refuse_request, request)
+        self._connection.serve(opening, lambda outgoing: self._send(outgoing, offset), refuse)
 
     def _send(self, outgoing: Outgoing, offset: int) -> None:
         if not self._connection.connected:
@@ -417,13 +431,16 @@ class Person:
 
     def _link(self, request: Request) -> None:
         result = actions.link(self._chat, self._session, request.args)
-        self._connection.serve(result, self._show_link, self.refuse)
+        show, refuse = partial(self._show_link, request), partial(self._refuse_request, request)
+        self._connection.serve(result, show, refuse)
 
-    def _show_link(self, it: answers.GetTicket) -> None:
+    def _show_link(self, request: Request, it: answers.GetTicket) -> None:
         transport = self._connection.transport
         host, tls = transport.getHost(), ISSLTransport.providedBy(transport)
         place = getattr(host, "host", "HOST"), getattr(host, "port", "PORT")
         self._write(shown.link(it, *place, tls))
+        if request.command.name == "get":
+            self._write(shown.bytes_here(request.args))
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -476,7 +493,7 @@ _PROVING = ("register", "password")
 _ANOTHER_PASSWORD = (Code.PASSWORD_NEEDED, Code.WRONG_PASSWORD, Code.SLOW_DOWN)
 _OWN_FILE = (
     "Nobody can reach a file of your machine from here; /put NAME SIZE, then its bytes, sends it, "
-    "and chat-client takes its path."
+    "and chat-client takes its path; /say before the line says it."
 )
 _INTO_THE_ROOM = ("say", "me", "topic", "put")
 """The commands that others in the room see something of."""

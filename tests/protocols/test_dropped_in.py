@@ -26,7 +26,7 @@ def drop(path, size=None, data=b"content"):
 
 def got(bare, name):
     """Fetch a file, and return what came."""
-    bare.send(f"/get {name}")
+    bare.send(f"/get {name} 0")
     _, size, sha256, *_ = bare.expect("= ").split()
     data = bare.read(int(size))
     assert hashlib.sha256(data).hexdigest() == sha256
@@ -48,7 +48,7 @@ def test_what_is_small_passes_what_is_large(server, connect):
     drop(server.files / "big", TERABYTE)
     waiting = [connect(server, f"guest{number}") for number in range(3)]
     for bare in waiting:
-        bare.send("/files", "/get big")
+        bare.send("/files", "/get big 0")
         bare.expect("big")
     alice = connect(server, "alice")
     for number in range(20):
@@ -65,8 +65,8 @@ def test_what_is_small_passes_what_is_large(server, connect):
     for bare in waiting:
         assert bare.expect("! ") == ("! There is no file big here; /files lists those there are.")
     drop(server.files / "again", TERABYTE)
-    alice.send("/get again")
-    waiting[0].send("/get again")
+    alice.send("/get again 0")
+    waiting[0].send("/get again 0")
     assert got(waiting[1], "small7") == b"content"
     assert server.stop() == -signal.SIGTERM
 
@@ -78,13 +78,13 @@ def test_who_waits_too_long_is_told(start_server, connect):
     drop(server.files / "big", TERABYTE)
     alice = connect(server, "alice")
     for _ in range(2):
-        alice.send("/get big")
+        alice.send("/get big 0")
         line = alice.expect("! ")
         assert line.startswith("! big was put here by hand, and is being read"), line
         assert "ask again later" in line
     drop(server.files / "some", 300_000_000)
     while True:
-        alice.send("/get some")
+        alice.send("/get some 0")
         line = next(line for line in iter(alice.line, None) if line[:2] in ("! ", "= "))
         if line.startswith("= "):
             break
@@ -97,7 +97,7 @@ def test_quotas_are_counted_beside_a_large_file(start_server, connect):
     that, and a terabyte is being read."""
     server = start_server("--user-files", "1MB")
     drop(server.files / "big", TERABYTE)
-    connect(server, "bob").send("/files", "/get big")
+    connect(server, "bob").send("/files", "/get big 0")
     alice = connect(server, "alice")
     alice.send_raw(b"/put a 600000\n" + bytes(600_000))
     alice.expect("= ")
@@ -177,13 +177,13 @@ def test_what_the_server_may_not_read_is_told(unprivileged, start_server, connec
     (server.files / "closed").chmod(0)
     (server.files / "den").chmod(0)
     alice = connect(server, "alice")
-    alice.send("/get closed")
+    alice.send("/get closed 0")
     assert alice.expect("! ") == (
         "! closed cannot be read by the server (Permission denied); tell who runs it."
     )
     server.log.expect("closed cannot be read: Permission denied")
     assert got(alice, "fine") == b"content"
-    alice.send("/join den", "/files", "/get b")
+    alice.send("/join den", "/files", "/get b 0")
     assert alice.expect("! ") == (
         "! This shelf cannot be read by the server (Permission denied); tell who runs it."
     )
@@ -213,6 +213,6 @@ def test_only_files_are_listed(server, connect):
     alice.send("/files")
     assert alice.expect("file").startswith("* 1 file")
     for name in ("dangling", "folder", "pipe", "socket"):
-        alice.send(f"/get {name}")
+        alice.send(f"/get {name} 0")
         assert alice.expect("! ").startswith(f"! There is no file {name} here")
     assert got(alice, "file") == b"content"

@@ -3,8 +3,11 @@
 import contextlib
 import hashlib
 import os
+import subprocess
 
 import pytest
+
+from tests.running import PATIENCE
 
 PAYLOADS = {
     "empty": b"",
@@ -357,3 +360,39 @@ def test_a_file_that_is_asked_for_again_with_its_key(server, connect, enter, pro
     alice.send("/history")
     alice.expect("Nothing there in lab")
     assert alice.seen.count("* bot sent you a") == 1
+
+
+@pytest.mark.parametrize("asked", ["/get {}", "download {}", "/get lobby/{}", "/get {} #1"])
+def test_a_person_gets_no_bytes_on_the_screen(server, connect, tmp_path, asked):
+    """Who was greeted, and sends nothing behind the line, is told how to fetch the file from
+    another terminal, as /link does, and how to have its bytes all the same. Both work."""
+    data = bytes(range(256)) * 20
+    put(connect(server, "alice"), "image1.png", data)
+    bob = connect(server, "bob")
+    line = asked.format("image1.png")
+    bob.send(line)
+    assert bob.line().startswith("* image1.png (5.1 kB), once, within 10 minutes, from another")
+    command = bob.line()
+    assert command.startswith("  echo GET ")
+    here = bob.expect("* To have its bytes here all the same: ")
+    assert "sha256sum" in bob.seen
+    fetched = subprocess.run(["bash", "-c", command], cwd=tmp_path, timeout=PATIENCE)
+    assert fetched.returncode == 0
+    assert (tmp_path / "image1.png").read_bytes() == data
+    assert get(bob, here.partition("/get ")[2])[1] == data
+    bob.send("/get nosuch", "download nosuch")
+    assert bob.line().startswith("! There is no file nosuch")
+    assert bob.line().endswith(" To say it: /say download nosuch")
+
+
+def test_a_script_gets_the_bytes(server, connect):
+    """Who spoke first, and who sends more behind the line, does not look at them."""
+    data = b"\x00\xff" * 100
+    put(connect(server, "alice"), "a.bin", data)
+    pasted = connect(server, "bob")
+    pasted.send("/get a.bin", "/who")
+    script = connect(server)
+    script.send("eve", "/get a.bin", "/quit")
+    for bare in (pasted, script):
+        line = bare.expect("= ")
+        assert bare.read(int(line.split()[1])) == data

@@ -34,7 +34,7 @@ def put(bare, name, data):
 
 def got(bare, name):
     """Fetch a file, and return what came."""
-    bare.send(f"/get {name}")
+    bare.send(f"/get {name} 0")
     _, size, sha256, *_ = bare.expect("= ").split()
     data = bare.read(int(size))
     assert hashlib.sha256(data).hexdigest() == sha256

@@ -191,7 +191,7 @@ def test_two_servers_do_not_share_their_files(start_server, connect, tmp_path):
         assert done.returncode == 1
         assert f"Another server is using {place}; stop it, or name another directory with" in said
         assert "Traceback" not in said
-    alice.send("/get @/a.txt")
+    alice.send("/get @/a.txt 0")
     alice.expect("= ")
     assert alice.read(3) == b"one"
     first.kill()
