@@ -57,8 +57,8 @@ class Private:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """`join`, `create`: the room, its number, topic and users; `seq` is its last position. There
-    are `more` users than those named; `who` lists all."""
+    """`join`: the room, its number, topic and users; `seq` is its last position. There are `more`
+    users than those named; `who` lists all."""
 
     room: str
     number: int
@@ -66,6 +66,11 @@ class Joined:
     users: tuple[str, ...]
     seq: int
     more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Made(Joined):
+    """`create`: the same, of a room that was made just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,6 +416,7 @@ Answer = (
     | Erased
     | Private
     | Joined
+    | Made
     | RoomList
     | Members
     | RoomRules

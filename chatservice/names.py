@@ -25,6 +25,8 @@ RESERVED = (OPERATOR, "server")
 _NAME = re.compile(r"[^\W_][\w.-]*")
 """Letters and digits of any script, `.`, `_` and `-`; a letter or digit comes first."""
 
+_NUMBERED = re.compile("room([1-9][0-9]{0,8})")
+
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -69,6 +71,17 @@ def room(text: str) -> str:
     if name.isdecimal():
         raise Refusal(Code.BAD_NAME, f"{name} would be taken for a room's number; add a letter.")
     return name
+
+
+def numbered(number: int) -> str:
+    """Return the other name of the room of that number: `room12`."""
+    return f"room{number}"
+
+
+def number_of(name: str) -> int | None:
+    """Return the number that the name of a room is made of, as `numbered` does; else None."""
+    found = _NUMBERED.fullmatch(key(name)) if len(name) <= limits.NAME_CHARACTERS else None
+    return int(found[1]) if found is not None else None
 
 
 def _name(text: str, what: str) -> str:

@@ -263,6 +263,9 @@ class Person:
         except Refusal:
             self._astray = self._scripted
             raise
+        if joined.room != self._here.room:  # one was there already, and asked by another name
+            self._switched(await rooms.switch(joined.room))
+            return
         self._astray = False
         self._stand()
         self.answered(joined)

@@ -46,6 +46,8 @@ class Rooms:
         what lies behind that position comes first. Raises `Refusal`."""
         more = {} if after is None else {"after": after}
         joined: answers.Joined = await self._stay.ask(command, room=room, password=password, **more)
+        if joined.room in self._here.cursors and joined.room != self._here.room and after is None:
+            return joined  # by another of its names: who asked turns to it
         self._here.joined(joined)
         if after is not None:
             self._here.resumed(joined, after)

@@ -30,15 +30,18 @@ def bars(under_way: Sequence[Progress], waiting: int, now: float, columns: int) 
 
 def rooms(name: str, connected: bool, standings: Sequence[Standing], columns: int) -> Fragments:
     """Return a row that says who one is, whether the server is there, and how one stands in each
-    room, with the number to turn to it by.
+    room, with the keys to turn to it by.
 
-    Where there are too few columns for all, rooms with nothing new are left out first.
+    Where there are too few columns for all, the keys are left out, and then rooms with nothing new.
     """
     row: Fragments = [("class:room", _short(name) + " ")]
     if not connected:
         row.append(("class:refusal", "offline, trying again "))
     left = columns - sum(width(text) for _, text in row)
-    labels = [_label(number, it) for number, it in enumerate(standings, 1)]
+    bare = [_label(it) for it in standings]
+    labels = [_key(number) + label for number, label in enumerate(bare, 1)]
+    if sum(width(label) + 1 for label in labels) > left:
+        labels = bare
     kept = set()
     for at in sorted(range(len(labels)), key=lambda at: _weight(standings[at])):
         if width(labels[at]) < left:
@@ -49,9 +52,14 @@ def rooms(name: str, connected: bool, standings: Sequence[Standing], columns: in
     return row
 
 
-def _label(number: int, it: Standing) -> str:
+def _key(number: int) -> str:
+    """Return the keys to turn to a room by, which only the first nine have."""
+    return f"Alt+{number} " if number < 10 else ""
+
+
+def _label(it: Standing) -> str:
     unread = f"({it.unread}{'!' if it.mentioned else ''})" if it.unread else ""
-    return f"{number}:{_short(it.room)}{unread}"
+    return f"{_short(it.room)}{unread}"
 
 
 def _weight(it: Standing) -> tuple[bool, bool, bool]:

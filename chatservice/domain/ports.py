@@ -91,11 +91,18 @@ class RoomStore(Protocol):
         """Every room, by its number."""
 
     def create(
-        self, name: str, password: str | None, time: int, owner: str | None
+        self,
+        name: str | None,
+        password: str | None,
+        time: int,
+        owner: str | None,
+        fits: Callable[[str], bool],
     ) -> Awaitable[RoomRow]:
         """Make a room, which belongs to the registered user `owner`, or to nobody.
 
-        Raises `Refusal` (room-exists), whoever made it.
+        Without a `name` it is called after its number (`names.numbered`), and the number is one
+        whose name `fits`, which may be called in any thread. No room gets the number of another
+        room's name. Raises `Refusal` (room-exists), whoever made it.
         """
 
     def remove(self, room: int) -> Awaitable[None]:

@@ -54,7 +54,7 @@ class Rooms:
         self._untold: set[Room] = set()
         self._came: dict[Room, list[str]] = {}
         self._looks: Counter[str] = Counter()
-        self._making: dict[str, frozenset[str]] = {}
+        self._making: dict[object, frozenset[str]] = {}
         self.removing: list[Callable[[Room], None]] = []
         self._report = report
         self._rights = rights
@@ -67,9 +67,16 @@ class Rooms:
             self.space.keep(names.key(names.room(name)))
         for row in await self._store.rooms():
             self.space.add(self._add(row))
-        for name in (names.LOBBY, *rooms):
+        if names.LOBBY not in self.by_key:
+            await self.make(names.LOBBY)
+        for name in sorted(rooms, key=self._wants_number):
             if names.key(names.room(name)) not in self.by_key:
                 await self.make(name)
+
+    def _wants_number(self, name: str) -> tuple[bool, int]:
+        """Return by what rooms are sorted, so that each that is called by a number gets it."""
+        number = names.number_of(name)
+        return (False, number) if number and number not in self._by_number else (True, 0)
 
     @property
     def lobby(self) -> Room:
@@ -77,11 +84,17 @@ class Rooms:
         return self.by_key[names.LOBBY]
 
     def find(self, name: str) -> Room:
-        """Return the room of that name or number."""
+        """Return the room of that name or number: `12` and `room12` are the room of number 12.
+
+        Where a room of another number is called `room12`, that goes before, and `12` means it if no
+        room has that number.
+        """
         if name.isdecimal() and len(name) < 10:
-            found = self._by_number.get(int(name))
+            found = self._by_number.get(int(name)) or self.by_key.get(names.numbered(int(name)))
         else:
+            number = names.number_of(name)
             found = self.by_key.get(names.key(name[: limits.LINE_BYTES]))
+            found = found or (self._by_number.get(number) if number is not None else None)
         if found is None or found.log.gone:
             raise _no_room(name)
         return found
@@ -110,7 +123,7 @@ class Rooms:
                 raise Refusal(Code.BAD_ARGUMENT, 'Name the "room".')
             return session.here
         room = self.find(name)
-        if name.isdecimal() and not self._rights.sees(session, room):
+        if names.key(name) != names.key(room.name) and not self._rights.sees(session, room):
             raise _no_room(name)  # numbers can be tried one by one
         return room
 
@@ -123,7 +136,7 @@ class Rooms:
     async def make(
         self, name: str | None, password: str | None = None, by: User | None = None
     ) -> Room:
-        """Make a room; without a name, `room1` or the next that is free."""
+        """Make a room; without a name, it is called after its number."""
         if name is not None:
             name = names.room(name)
         self.space.pace(by)
@@ -132,11 +145,29 @@ class Rooms:
         await self._make_space(by)
         if by is not None and not by.sessions:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        number = len(self.by_key)
-        while name is None:
-            if self._is_free(f"room{number}"):
-                name = f"room{number}"
-            number += 1
+        if name is not None:
+            self._check_new(name, by)
+        owner = by.name if by is not None and by.registered else None
+        making = frozenset[str]().union(*self._making.values())
+        key = names.key(name) if name is not None else object()
+        self._making[key] = looks(name) if name is not None else frozenset()  # it counts from here
+        try:
+            row = await self._store.create(
+                name, hashed, self._now(), owner, lambda name: self._differs(name, making)
+            )
+        finally:
+            del self._making[key]
+        room = self._add(row)
+        if by is not None and by.guest:
+            room.rules.add(Rule(What.OWNER, by.id, 0, by.name, self._now()))
+        self.space.add(room, by)
+        maker = by.name if by is not None else "the operator"
+        self._report("{user} made room {room}", user=maker, room=room.name)
+        return room
+
+    def _check_new(self, name: str, by: User | None) -> None:
+        """Raise `Refusal` (room-exists) for a name that would be taken for another room's. The
+        operator may name rooms `room1`, `room2` and so on, whatever numbers there are."""
         key = names.key(name)
         if key in self._making:
             raise Refusal(Code.ROOM_EXISTS, f"{name} is being made; /join {name} takes you there.")
@@ -147,19 +178,12 @@ class Rooms:
             raise Refusal(
                 Code.ROOM_EXISTS, f"{name} looks like the name of another room; give another one."
             )
-        owner = by.name if by is not None and by.registered else None
-        self._making[key] = looks(name)  # from here on it is taken, and counts
-        try:
-            row = await self._store.create(name, hashed, self._now(), owner)
-        finally:
-            del self._making[key]
-        room = self._add(row)
-        if by is not None and by.guest:
-            room.rules.add(Rule(What.OWNER, by.id, 0, by.name, self._now()))
-        self.space.add(room, by)
-        maker = by.name if by is not None else "the operator"
-        self._report("{user} made room {room}", user=maker, room=room.name)
-        return room
+        number = names.number_of(name)
+        if there is None and by is not None and number in self._by_number:
+            raise Refusal(
+                Code.ROOM_EXISTS,
+                f"{name} is another name of room number {number}; give another one.",
+            )
 
     async def _make_space(self, by: User | None) -> None:
         """See that a user may make one room more: one goes for it, if there are as many as may be.
@@ -184,9 +208,13 @@ class Rooms:
 
     def _is_free(self, name: str) -> bool:
         """Return whether no room's name looks like that one, nor that of one that is being made."""
+        return self._differs(name, frozenset[str]().union(*self._making.values()))
+
+    def _differs(self, name: str, others: frozenset[str]) -> bool:
+        """Return whether a name looks like no room's, and has none of `others`' looks. Any thread
+        may call this."""
         mine = looks(name)
-        making = all(mine.isdisjoint(others) for others in self._making.values())
-        return making and self._looks.keys().isdisjoint(mine)
+        return mine.isdisjoint(others) and self._looks.keys().isdisjoint(mine)
 
     def carry(self, room: Room, before: User, user: User) -> None:
         """Let a user, who was another one before, speak no more in a room than that one."""

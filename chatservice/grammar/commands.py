@@ -210,7 +210,7 @@ _ROWS = (
             Arg("password", Form.WORD, "to be asked of who joins", True),
         ),
         (Also("create [ROOM]"), Also("NEW [ROOM]")),
-        answer=answers.Joined,
+        answer=answers.Made,
     ),
     Command(
         "leave",

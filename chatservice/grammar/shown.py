@@ -257,6 +257,12 @@ def _joined(it: answers.Joined) -> list[str]:
     return lines
 
 
+def _made(it: answers.Made) -> list[str]:
+    number = f"* It is room number {it.number}: join {it.number} leads here, too."
+    first, *more = _joined(it)
+    return [first, number, *more]
+
+
 def _names(users: Sequence[str], further: int, most: int = 20) -> str:
     left = max(len(users) - most, 0) + further
     more = f" and {left} more" if left else ""
@@ -481,6 +487,7 @@ _ANSWERS: dict[type, Callable[..., list[str]]] = {
     answers.Erased: _erased,
     answers.Private: _private,
     answers.Joined: _joined,
+    answers.Made: _made,
     answers.RoomList: _rooms,
     answers.Members: _members,
     answers.RoomRules: _rules,

@@ -12,14 +12,18 @@ from chatservice.domain.ports import Deed, RoomRow
 from chatservice.domain.rules import Access, Rule, What
 from chatservice.errors import Code, Refusal
 
+NUMBERS_AHEAD = 100
+"""Numbers that a room called by one may leave out, so that it has that one: few, so that nobody
+uses them up."""
+
 
 class RoomTable:
     """The tables `room`, `rule` and `deed` of the database `db`.
 
     `ask` does a job in the database's thread, `change` one that may be refused by the disk
     (`Refusal`, not-stored). Within `commit`, all is stored or nothing. `new_log` makes a log, made
-    at a time, and `last_of` tells its last position. `removed` is told the number of a room that is
-    there no more, and whose log is still to be emptied.
+    at a time, with a last position and a number, and `last_of` tells its last position. `removed`
+    is told the number of a room that is there no more, and whose log is still to be emptied.
     """
 
     def __init__(
@@ -28,7 +32,7 @@ class RoomTable:
         ask: Callable[..., "Deferred[Any]"],
         change: Callable[..., "Deferred[Any]"],
         commit: Callable[[], AbstractContextManager[None]],
-        new_log: Callable[[int], int],
+        new_log: Callable[[int, int, int], int],
         last_of: Callable[[int], int],
         removed: Callable[[int], None],
     ) -> None:
@@ -57,10 +61,16 @@ class RoomTable:
         return self._ask(self._rooms)
 
     def create(
-        self, name: str, password: str | None, time: int, owner: str | None
+        self,
+        name: str | None,
+        password: str | None,
+        time: int,
+        owner: str | None,
+        fits: Callable[[str], bool],
     ) -> Awaitable[RoomRow]:
-        """Make a room. Raises `Refusal` (room-exists)."""
-        return self._change(self._create, name, password, time, owner)
+        """Make a room; without a name, it is called after its number, which `fits`. Raises
+        `Refusal` (room-exists)."""
+        return self._change(self._create, name, password, time, owner, fits)
 
     async def remove(self, room: int) -> None:
         """Forget a room, and all that is known of it."""
@@ -114,11 +124,20 @@ class RoomTable:
             for log, name, topic, password, access, frozen, slow in self._db.execute(sql).fetchall()
         ]
 
-    def _create(self, name: str, password: str | None, time: int, owner: str | None) -> RoomRow:
+    def _create(
+        self,
+        name: str | None,
+        password: str | None,
+        time: int,
+        owner: str | None,
+        fits: Callable[[str], bool],
+    ) -> RoomRow:
         rules = [Rule(What.OWNER, names.key(owner), 0, owner, time)] if owner is not None else []
         try:
             with self._commit():
-                number = self._new_log(time)
+                number = self._next_number(name, fits)
+                name = name or names.numbered(number)
+                self._new_log(time, 0, number)
                 self._db.execute(
                     "INSERT INTO room (log, key, name, password) VALUES (?, ?, ?, ?)",
                     (number, names.key(name), name, password),
@@ -133,6 +152,23 @@ class RoomTable:
                 Code.ROOM_EXISTS, f"There is a room {name} already; /join {name} takes you there."
             ) from None
         return RoomRow(number, name, "", password, 0, rules=rules)
+
+    def _next_number(self, name: str | None, fits: Callable[[str], bool]) -> int:
+        """Return a number that no room, and no inbox, ever had. It is the one in the room's name,
+        where that is not far ahead; and never one in the name of another room."""
+        sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'"
+        (last,) = self._db.execute(sql).fetchone()
+        wanted = names.number_of(name) if name is not None else None
+        if wanted is not None and last < wanted <= last + NUMBERS_AHEAD:
+            return wanted
+        number = int(last) + 1
+        while self._is_called_after(number) or not (name or fits(names.numbered(number))):
+            number += 1
+        return number
+
+    def _is_called_after(self, number: int) -> bool:
+        sql = "SELECT 1 FROM room WHERE key = ?"
+        return self._db.execute(sql, (names.key(names.numbered(number)),)).fetchone() is not None
 
     def _remove(self, room: int) -> None:
         last = self._last_of(room)

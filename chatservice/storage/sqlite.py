@@ -314,9 +314,10 @@ class SqliteStore:
             self._last[log] = last
         return int(last)
 
-    def _new_log(self, time: int, last: int = 0) -> int:
-        sql = "INSERT INTO log (created, last) VALUES (?, ?)"
-        return int(self._db.execute(sql, (time, last)).lastrowid or 0)
+    def _new_log(self, time: int, last: int = 0, number: int | None = None) -> int:
+        """Make a log, with the next number if none is given. Return its number."""
+        sql = "INSERT INTO log (id, created, last) VALUES (?, ?, ?)"
+        return int(self._db.execute(sql, (number, time, last)).lastrowid or 0)
 
     def _forget(self, log: int) -> None:
         self._last.pop(log, None)

@@ -24,16 +24,16 @@ def test_1_rooms_and_files(start_server, terminal, tmp_path):
     anna = terminal()
     asked_everything(anna, server, "anna")
     anna.type("NEW")
-    anna.see("* You are in room1, alone for now.")
+    anna.see("* You are in room2, alone for now.")
     others = []
     for name in ("ben", "cleo"):
         client = terminal()
         asked_everything(client, server, name)
-        client.see_in("room1 (")
-        client.type("rom1")
-        client.see_in("! There is no room rom1")
-        client.type("room1")
-        client.see_in("* You are in room1 with anna")
+        client.see_in("room2 (")
+        client.type("rom2")
+        client.see_in("! There is no room rom2")
+        client.type("room2")
+        client.see_in("* You are in room2 with anna")
         others.append((name, client))
 
     anna.type("hello to all of you")
@@ -51,8 +51,8 @@ def test_1_rooms_and_files(start_server, terminal, tmp_path):
 
     for line in (
         r"anna connected from 127\.0\.0\.1",
-        "anna made room room1",
-        r"anna shared my report\.bin \(256000 bytes\) with room1",
+        "anna made room room2",
+        r"anna shared my report\.bin \(256000 bytes\) with room2",
         r"(ben|cleo) fetched my report\.bin",
     ):
         server.log.expect(line)

@@ -168,21 +168,23 @@ def test_keys_turn_to_other_rooms(server, connect, terminal):
     client.see("* You are in lab, alone for now.")
     bob.expect("* anna came in")
     bob.send("one")
-    client.see_in("1:lobby(1)")
+    client.see_in("Alt+1 lobby(1)")
     carl.send("hello anna")
-    client.see_in("1:lobby(2!)")
+    client.see_in("Alt+1 lobby(2!)")
     assert not any("bob: one" in row for row in client.all_rows)
     client.press("half")
     client.press("\x0e")  # Ctrl+N
     client.see_in("-- 2 unread ---")
     client.see("bob: one")
     client.see("carl: hello anna")
-    client.until(lambda it: any("1:lobby 2:lab" in row for row in it.rows), "nothing unread")
+    client.until(
+        lambda it: any("Alt+1 lobby Alt+2 lab" in row for row in it.rows), "nothing unread"
+    )
     client.until(at_input("half"), "the line of input")
     client.press("\x1b2")  # Alt+2
     client.until(lambda it: sum("You are in lab" in row for row in it.all_rows) == 2, "the lab")
     bob.send("two")
-    client.see_in("1:lobby(1)")
+    client.see_in("Alt+1 lobby(1)")
     client.press("\x1ba")  # Alt+A
     client.see("bob: two")
     client.press("\x10")  # Ctrl+P

@@ -105,6 +105,6 @@ def test_a_large_database_is_checked_while_it_is_used(stopped, connect, damaged)
         stopped.log.expect(f"#critical. {sentence}")
     else:
         stopped.log.expect(f"#info. all of {path} was read, and it is whole")
-    alice = joined(connect(stopped), "alice", "room1")
-    assert say(alice, "it goes on", "room1")["event"] == "ok"
+    alice = joined(connect(stopped), "alice", "room2")
+    assert say(alice, "it goes on", "room2")["event"] == "ok"
     assert stopped.stop() == -signal.SIGTERM

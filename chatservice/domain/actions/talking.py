@@ -25,14 +25,16 @@ def talk(chat: Chat, session: Session, request: Request, done: Done | None = Non
     chat.say(session, room, kind, (request.args["text"],), request.args.get("key"), done)
 
 
-def joined(room: Room, session: Session) -> answers.Joined:
-    """What one is told of a room that one has come into."""
+def joined(
+    room: Room, session: Session, answer: type[answers.Joined] = answers.Joined
+) -> answers.Joined:
+    """Return what one is told of a room that one has come into, as an `answer`."""
     users = room.users()
     first = islice(users, limits.JOINED_USERS + 1)
     others = [user.name for user in first if user is not session.user][: limits.JOINED_USERS]
     more = len(users) - len(others) - (session.user in users)
     how = (room.name, room.number, room.topic)
-    return answers.Joined(*how, tuple(others), room.log.last, more)
+    return answer(*how, tuple(others), room.log.last, more)
 
 
 async def _join(chat: Chat, session: Session, args: Args) -> answers.Joined:
@@ -45,7 +47,7 @@ async def _create(chat: Chat, session: Session, args: Args) -> answers.Joined:
     chat.rooms.may_join_another(session)
     room = await chat.rooms.make(args.get("room"), args.get("password"), user)
     chat.rooms.place(session, room)
-    return joined(room, session)
+    return joined(room, session, answers.Made)
 
 
 def leave(chat: Chat, session: Session, args: Args) -> answers.Answer:
