@@ -29,6 +29,7 @@ ANSWERS = [
     answers.Erased("#7 is erased: x", 7),
     answers.Private(42, "bob", "lunch"),
     answers.Joined("lab", 2, "", ("bob", "carol"), 42),
+    answers.Made("room6", 6, "", (), 0),
     answers.RoomList((answers.RoomInfo("lab", 2, "x", 3, False),)),
     answers.Members("lab", (answers.Member("bob", ""),)),
     answers.Topic("lab", "x"),
