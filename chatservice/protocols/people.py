@@ -471,6 +471,10 @@ class Person:
     def lost(self) -> None:
         """The connection is gone."""
         self._feed.stopProducing()
+        self._session.gone = True
+        self._connection.factory.turns.do(self._depart)
+
+    def _depart(self) -> None:
         self._connection.in_order(
             self._chat.recorder.settled,
             partial(self._chat.people.depart, self._session),

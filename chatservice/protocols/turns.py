@@ -7,6 +7,7 @@ turn is short. Else it is longer: to wait for the next one has a price too.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from chatservice import limits
@@ -33,6 +34,7 @@ class Turns:
         self._until: float | None = None
         self._released = False  # a moment ago: it takes one request, come what may
         self._waiting: deque[Waiting] = deque()
+        self._deeds: deque[Callable[[], None]] = deque()
         self._talk = 0
 
     def __len__(self) -> int:
@@ -53,6 +55,14 @@ class Turns:
         self._released = False
         return False
 
+    def do(self, deed: Callable[[], None]) -> None:
+        """Do what need not be done at once: now, or behind all requests when there is time. Where a
+        network goes, a thousand leave in the same moment, and who stays is not to wait for that."""
+        if self._deeds or self.over():
+            self._deeds.append(deed)
+        else:
+            deed()
+
     def wait(self, connection: Waiting) -> None:
         """Release a connection, which holds for its `turn`, when it comes to that."""
         self._waiting.append(connection)
@@ -65,9 +75,13 @@ class Turns:
             waiting.popleft().release("turn")
             if self._now() >= self._until:
                 break
+        for _ in range(len(self._deeds)):  # one of them, come what may
+            self._deeds.popleft()()
+            if self._now() >= self._until:
+                break
         waiting.extend(self._waiting)
         self._waiting, self._released, self._until = waiting, False, None
-        if waiting:
+        if waiting or self._deeds:
             self.over()  # there is a next turn
 
     def _now(self) -> float:
