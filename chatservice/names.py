@@ -22,6 +22,9 @@ OPERATOR = "operator"
 RESERVED = (OPERATOR, "server")
 """Names that speak for the server: nobody can take them, or one that looks like them."""
 
+_DELETED = re.compile(r"deleted-[0-9]+")
+"""What is called so was called otherwise before it was deleted (`deleted`)."""
+
 _NAME = re.compile(r"[^\W_][\w.-]*")
 """Letters and digits of any script, `.`, `_` and `-`; a letter or digit comes first."""
 
@@ -119,6 +122,17 @@ def _normal(text: str) -> str:
     square of how many there are: 55 ms for a line of them.
     """
     return unicodedata.normalize("NFKC", text[: 4 * limits.NAME_CHARACTERS + 1])
+
+
+def deleted(number: int) -> str:
+    """Return the mark under which stays what a deleted account has said, or what was said in a
+    deleted room. `number` is that of its log, which nothing else ever has."""
+    return f"deleted-{number}"
+
+
+def is_deleted(name: str) -> bool:
+    """Return whether a name is such a mark, which nobody can take, nor give to a room."""
+    return _DELETED.fullmatch(key(name)) is not None
 
 
 def key(name: str) -> str:

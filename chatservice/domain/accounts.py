@@ -1,19 +1,23 @@
 """Accounts: made by whom they are for or by an operator, their passwords, tokens, and who runs the
 server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from chatservice import answers, names
 from chatservice.domain import passes
 from chatservice.domain.attempts import Attempts
+from chatservice.domain.log import Block
 from chatservice.domain.people import People
-from chatservice.domain.places import Room, Session
+from chatservice.domain.places import Room, Session, account_shelf
 from chatservice.domain.policy import Policy, Registration
 from chatservice.domain.ports import Account, Engine, Token
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.rules import What
 from chatservice.errors import Code, Refusal
+from chatservice.events import End
 
 
 class Accounts:
@@ -35,6 +39,9 @@ class Accounts:
         attempts: Attempts,
     ) -> None:
         self._store = engine.accounts
+        self._past = engine.store
+        self._recorder = engine.recorder
+        self._shelves = engine.shelves
         self._attempts = attempts
         self._identities = engine.identities
         self._rooms = rooms
@@ -126,6 +133,58 @@ class Accounts:
         if not await self._store.drop_code(passes.kept(code)):
             raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; nothing is done.")
         self._report("{by} took an invitation code back", by=session.needs_user().name)
+
+    async def delete(self, session: Session, name: str, erase: bool) -> tuple[str, str]:
+        """Delete an account: nobody comes in by it any more, and what waited for it is gone. What
+        it said and shared stays under a mark, or is erased. Return the name, and the mark.
+
+        It is done in steps, and the account itself goes last: one that is interrupted half-way can
+        be asked for again.
+        """
+        account = await self._account(name)
+        key, mark = names.key(account.name), names.deleted(account.inbox)
+        by = session.needs_user()
+        if by.key == key:
+            raise Refusal(Code.NOT_ALLOWED, "You cannot delete yourself; ask another operator.")
+        if key in self._rooms.leaving:
+            raise Refusal(Code.TOO_MANY, f"{account.name} is being deleted already.")
+        self._rooms.leaving.add(key)
+        try:
+            user = self._people.by_key.get(key)
+            for each in user.sessions if user is not None else ():
+                sentence = "Your account was deleted by who runs the server."
+                self._people.end(each, sentence, End.REVOKED)
+            await self._recorder.settled()
+            if erase:
+                for shelf, file in await self._shelves.shared(key):
+                    with suppress(Refusal):  # it is gone already
+                        await self._shelves.remove(shelf, file, None, key)
+            reached: int | None = 0
+            while reached is not None:
+                reached, changed = await self._past.rename_in_past(key, mark, erase, reached)
+                self._show_changed(changed)
+            await self._store.delete(key, mark)
+        finally:
+            self._rooms.leaving.discard(key)
+        self._rights.operators.discard(key)
+        for room in self._rooms.by_key.values():
+            for what in (What.OWNER, What.MODERATOR, What.INVITED):
+                room.rules.drop(what, key)
+        await self._shelves.forget(account_shelf(key))
+        self._report(
+            "{by} deleted the account {user}: it is {mark}",
+            by=by.name,
+            user=account.name,
+            mark=mark,
+        )
+        return account.name, mark
+
+    def _show_changed(self, changed: Sequence[tuple[int, Block]]) -> None:
+        """Let what is in memory be as it is stored now."""
+        for number, block in changed:
+            log = self._people.log_of(number)
+            if log is not None:
+                log.replace(block)
 
     # -- passwords -------------------------------------------------------------------------------
 

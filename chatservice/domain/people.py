@@ -355,6 +355,11 @@ class People:
             if user.inbox is not None:  # else nothing was ever sent to them
                 self._engine.store.forget(user.inbox.id)
 
+    def log_of(self, number: int) -> Log | None:
+        """Return a room's log, or an account's inbox, if it is in memory."""
+        room = self._rooms.numbered(number)
+        return room.log if room is not None else self._inboxes.get(number)
+
     def end(self, session: Session, sentence: str, why: End = End.REVOKED) -> None:
         """Tell a session why it ends, and take everything from it: nothing more is done for it."""
         session.reader.end(sentence, why)
@@ -466,6 +471,7 @@ class People:
     async def free(self, name: str) -> None:
         """Raise `Refusal` (name-taken, already-registered) if a name is not to be had."""
         key = names.key(name)
+        self._rooms.check_not_deleted(key)
         if await self._accounts.account(key) is not None and key not in _RESERVED:
             raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
         names.new_user(name)

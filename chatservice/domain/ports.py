@@ -109,6 +109,10 @@ class RoomStore(Protocol):
         """Forget a room: its rules, its record, the tokens for it alone, and its log. Its number is
         never given again. Raises `Refusal` (not-stored)."""
 
+    def retire(self, room: int, name: str) -> Awaitable[None]:
+        """Close a room under another name; its rules and the tokens for it alone are gone. Raises
+        `Refusal` (not-stored)."""
+
     def set(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
     ) -> Awaitable[None]:
@@ -155,6 +159,14 @@ class Found(NamedTuple):
     more: bool = False
 
 
+class Renamed(NamedTuple):
+    """A step through the past: the number of the last block that was looked at, or None where there
+    are no more; and the blocks that were changed, with their logs."""
+
+    reached: int | None
+    changed: Sequence[tuple[int, Block]]
+
+
 class Store(Protocol):
     """The logs' past."""
 
@@ -178,6 +190,10 @@ class Store(Protocol):
 
         Raises `Refusal` (bad-argument, too-slow).
         """
+
+    def rename_in_past(self, key: str, mark: str, erase: bool, after: int) -> "Awaitable[Renamed]":
+        """Let some of what an account said be `mark`'s; with `erase`, let it be gone as well. It
+        begins behind the block with the number `after`. Raises `Refusal` (not-stored)."""
 
     def last(self, log: int) -> Awaitable[int]:
         """A log's last position."""
@@ -230,6 +246,10 @@ class AccountStore(Protocol):
 
     def set_password(self, key: str, password: str, alone: bool = False) -> Awaitable[None]:
         """Keep another password; with `alone`, no token is good for the account any more."""
+
+    def delete(self, key: str, mark: str) -> Awaitable[None]:
+        """Forget an account, its tokens, its inbox, and the rooms in which it is in charge or
+        invited; what it shared is `mark`'s. Raises `Refusal` (not-stored)."""
 
     def set_operator(self, key: str, operator: bool) -> Awaitable[None]:
         """Let somebody run the server, or no longer."""
@@ -465,6 +485,10 @@ class Shelves(Protocol):
 
     def rename(self, owner: str, name: str) -> Awaitable[None]:
         """A user is called otherwise now: what they began to upload goes on under that name."""
+
+    def shared(self, owner: str) -> Awaitable[Sequence[tuple[str, str]]]:
+        """The shelf and the name of each file of which the user with that id has put a
+        version there."""
 
     def forget(self, shelf: str) -> Awaitable[None]:
         """Drop the whole shelf of a guest who left, or of a room that is removed, and what stopped

@@ -10,7 +10,7 @@ from chatservice.domain.log import Cursor, Log, Tails
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
 from chatservice.domain.rights import Rights
-from chatservice.domain.rules import Rule, What
+from chatservice.domain.rules import Access, Rule, Rules, What
 from chatservice.domain.space import Space
 from chatservice.errors import Code, Refusal
 from chatservice.events import End, Event
@@ -28,7 +28,8 @@ class Rooms:
 
     `now` tells the time in milliseconds since 1970, `soon` does something in a moment, `report`
     takes a line for the operator, `seconds` tells seconds that only go on. Each of `removing` is
-    called with a room that is about to go.
+    called with a room that is about to go. `leaving` are the keys of accounts that are being
+    deleted.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Rooms:
         self._store = engine.rooms
         self._recorder = engine.recorder
         self._shelves = engine.shelves
+        self.leaving: set[str] = set()
         self._now = now
         self._soon = soon
         self._untold: set[Room] = set()
@@ -128,10 +130,18 @@ class Rooms:
         return room
 
     def admit(self, session: Session, key: str) -> None:
-        """Raise `Refusal` (banned) if who comes under the name with that key is banned from the
-        lobby, and so from the server."""
+        """Raise `Refusal` (banned, name-taken) if who comes under the name with that key is banned
+        from the lobby, and so from the server; or if the name is a deleted account's, or is about
+        to be."""
+        self.check_not_deleted(key)
         if self.lobby.rules:
             self._rights.admit(key, session.reader.address, self.lobby)
+
+    def check_not_deleted(self, key: str) -> None:
+        """Raise `Refusal` (name-taken) for what stands for a deleted account, or one that is being
+        deleted."""
+        if key in self.leaving or names.is_deleted(key):
+            raise Refusal(Code.NAME_TAKEN, "That account was deleted; take another name.")
 
     async def make(
         self, name: str | None, password: str | None = None, by: User | None = None
@@ -139,6 +149,10 @@ class Rooms:
         """Make a room; without a name, it is called after its number."""
         if name is not None:
             name = names.room(name)
+            if names.is_deleted(name):
+                raise Refusal(
+                    Code.BAD_NAME, f"{name} is what a deleted room is called; give another name."
+                )
         self.space.pace(by)
         await self._make_space(by)
         hashed = await self.hashed(password, by) if password is not None else None
@@ -264,6 +278,34 @@ class Rooms:
         del self.by_key[names.key(room.name)], self._by_number[room.number]
         self._looks -= Counter(looks(room.name))
         self._report("{user} removed room {room}", user=by, room=room.name)
+
+    async def retire(self, room: Room, by: str) -> None:
+        """Delete a room, and keep what was said in it, and its files, under a mark: as a room that
+        is closed, which nobody owns, and nobody but who runs the server can enter.
+
+        Raises `Refusal` (not-allowed, no-such-room, not-stored).
+        """
+        if room is self.lobby:
+            raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays.")
+        if room.log.gone or names.is_deleted(room.name):
+            raise _no_room(room.name)
+        before, shelf, mark = room.name, room.shelf, names.deleted(room.number)
+        room.log.gone = True
+        try:
+            self._empty(room, by)
+            await self._recorder.settled()
+            await self._store.retire(room.number, mark)
+        finally:
+            room.log.gone = False
+        del self.by_key[names.key(before)]
+        self._looks -= Counter(looks(before))
+        room.name = room.log.name = mark
+        room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
+        room.rules = Rules()
+        self.by_key[names.key(mark)] = room
+        self._looks.update(looks(mark))
+        await self._shelves.move(shelf, room.shelf, "")
+        self._report("{user} deleted room {room}: it is {mark}", user=by, room=before, mark=mark)
 
     def _empty(self, room: Room, by: str) -> None:
         """Put everybody out of a room that is about to go, and end what is on its way there."""

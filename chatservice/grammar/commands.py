@@ -612,6 +612,24 @@ _ROWS = (
         needs=Need.OPERATE,
     ),
     Command(
+        "unregister",
+        "deletes an account: what it said stays, as of deleted-N; with erase, it is erased",
+        (
+            Arg("name", Form.WORD, "the registered name"),
+            Arg("erase", Form.WORD, "the word erase", True, choices=("erase",)),
+        ),
+        needs=Need.OPERATE,
+    ),
+    Command(
+        "destroy",
+        "deletes a room: what was said stays in the closed room deleted-N; with erase, it goes",
+        (
+            Arg("room", Form.WORD, "the room"),
+            Arg("erase", Form.WORD, "the word erase", True, choices=("erase",)),
+        ),
+        needs=Need.OPERATE,
+    ),
+    Command(
         "operator",
         "lets a registered name run the server; with off, no longer",
         (

@@ -22,7 +22,8 @@ class AccountTable:
     The first two are in memory too, and so is what the names look like: they are looked at by
     everybody who comes. `change` does a job in the database's thread that may be refused by the
     disk (`Refusal`, not-stored). Within `commit`, all is stored or nothing. `new_log` makes a log,
-    made at a time, with a last position, and `last_of` tells that of one.
+    made at a time, with a last position, and `last_of` tells that of one. `empty` deletes all
+    that is in one, in small steps.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class AccountTable:
         commit: Callable[[], AbstractContextManager[None]],
         new_log: Callable[[int, int], int],
         last_of: Callable[[int], int],
+        empty: Callable[[int], None],
     ) -> None:
         self._db = db
         self._change = change
         self._commit = commit
         self._new_log = new_log
         self._last_of = last_of
+        self._empty = empty
         self._accounts: dict[str, Account] = {}
         self._by_inbox: dict[int, Account] = {}
         self._looks: set[str] = set()
@@ -125,6 +128,16 @@ class AccountTable:
         await self._change(self._execute, "UPDATE account SET name = ? WHERE key = ?", name, key)
         self._keep(replace(self._accounts[key], name=name))
 
+    async def delete(self, key: str, mark: str) -> None:
+        """Forget an account; what it shared is `mark`'s."""
+        account = self._accounts[key]
+        await self._change(self._delete, account, key, mark)
+        for sha256 in self._own(key):
+            del self._tokens[sha256]
+        del self._accounts[key], self._by_inbox[account.inbox]
+        self._looks = {look for it in self._accounts.values() for look in looks(it.name)}
+        self._empty(account.inbox)
+
     async def set_operator(self, key: str, operator: bool) -> None:
         """Let somebody run the server, or no longer."""
         sql = "UPDATE account SET operator = ? WHERE key = ?"
@@ -134,7 +147,9 @@ class AccountTable:
     def shown(self, positions: Mapping[int, int]) -> None:
         """Remember up to where inboxes were shown; `write_shown` keeps it."""
         for inbox, position in positions.items():
-            account = self._by_inbox[inbox]
+            account = self._by_inbox.get(inbox)
+            if account is None:  # it was deleted meanwhile
+                continue
             self._keep(replace(account, shown=max(position, account.shown)))
 
     def token(self, sha256: str) -> Awaitable[Token | None]:
@@ -209,6 +224,18 @@ class AccountTable:
     def _execute(self, sql: str, *values: Any) -> None:
         with self._commit():
             self._db.execute(sql, values)
+
+    def _delete(self, account: Account, key: str, mark: str) -> None:
+        last = self._last_of(account.inbox)
+        with self._commit():
+            self._db.execute("DELETE FROM token WHERE account = ?", (key,))
+            self._db.execute("DELETE FROM account WHERE key = ?", (key,))
+            sql = "DELETE FROM rule WHERE whom = ? AND what IN ('owner', 'moderator', 'invited')"
+            self._db.execute(sql, (key,))
+            self._db.execute("DELETE FROM said WHERE who = ?", (key,))
+            self._db.execute("UPDATE file SET who = ?, owner = '' WHERE owner = ?", (mark, key))
+            sql = "UPDATE log SET last = ?1, ended = ?1 WHERE id = ?2"
+            self._db.execute(sql, (last, account.inbox))
 
     def _drop_code(self, sha256: str) -> bool:
         with self._commit():

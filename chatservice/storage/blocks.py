@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from chatservice import names
 from chatservice.entries import FileMark, Kind, Run
 
 _SEPARATOR = "\x1e"
@@ -61,3 +62,23 @@ def without(runs: Sequence[tuple[int, Run]], position: int) -> list[tuple[int, R
             if part.texts:
                 found.append((start, part))
     return found
+
+
+def renamed(
+    runs: Sequence[tuple[int, Run]], key: str, mark: str, erase: bool
+) -> tuple[list[tuple[int, Run]] | None, list[int]]:
+    """Return runs in which what a user (`names.key`) said is `mark`'s, and with `erase` is gone;
+    None where there is nothing of theirs. And the positions of what is gone by that."""
+    if all(names.key(run.who) != key for _, run in runs):
+        return None, []
+    found, gone = list[tuple[int, Run]](), list[int]()
+    for first, run in runs:
+        if names.key(run.who) != key:
+            found.append((first, run))
+        elif not erase or run.kind in (Kind.GONE, Kind.ERASED):
+            found.append((first, run._replace(who=mark)))
+        else:
+            count = len(run.texts)
+            found.append((first, Run(Kind.GONE, run.time, mark, ("",) * count)))
+            gone += range(first, first + count)
+    return found, gone

@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 
 from chatservice import limits
 from chatservice.answers import FileInfo
+from chatservice.domain.places import is_private
 from chatservice.domain.ports import Declared, Listed, Place, Unfinished, Used
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
@@ -470,12 +471,19 @@ class Folders:
         """A user is called otherwise now."""
         await self._partials.rename(owner, name)
 
+    async def shared(self, who: str) -> Sequence[tuple[str, str]]:
+        """The shelf and the name of each file of which `who` has put a version there."""
+        rows = await self._table.counted("\0", who)  # no shelf is called that
+        return list(dict.fromkeys((shelf, row.name) for shelf, row in rows))
+
     async def move(self, shelf: str, to: str, owner: str) -> None:
         """Call a shelf otherwise."""
         self._moved[shelf] = to
         self._partials.move(shelf, to, owner)
         if await self.aside(plain.rename_folder, self.folder(shelf), self.folder(to)):
             await self._table.move(shelf, to)
+        if not is_private(shelf):  # a room's, and there can be another room of that name
+            del self._moved[shelf]
 
     def forget(self, shelf: str) -> Awaitable[None]:
         """Drop the whole shelf of a guest who left, or of a room that is removed, and what was on

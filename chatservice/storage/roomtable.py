@@ -23,7 +23,8 @@ class RoomTable:
     `ask` does a job in the database's thread, `change` one that may be refused by the disk
     (`Refusal`, not-stored). Within `commit`, all is stored or nothing. `new_log` makes a log, made
     at a time, with a last position and a number, and `last_of` tells its last position. `removed`
-    is told the number of a room that is there no more, and whose log is still to be emptied.
+    is told the number of a room that is there no more, and whose log is still to be emptied, and
+    `retired` that of one that is closed for good.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class RoomTable:
         new_log: Callable[[int, int, int], int],
         last_of: Callable[[int], int],
         removed: Callable[[int], None],
+        retired: Callable[[int], None],
     ) -> None:
         self._db = db
         self._ask = ask
@@ -43,6 +45,7 @@ class RoomTable:
         self._new_log = new_log
         self._last_of = last_of
         self._removed = removed
+        self._retired = retired
         self._locks: dict[int, DeferredLock] = {}
 
     @asynccontextmanager
@@ -76,6 +79,11 @@ class RoomTable:
         """Forget a room, and all that is known of it."""
         await self._change(self._remove, room)
         self._removed(room)
+
+    async def retire(self, room: int, name: str) -> None:
+        """Close a room under another name."""
+        await self._change(self._retire, room, name)
+        self._retired(room)
 
     def set(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
@@ -169,6 +177,16 @@ class RoomTable:
     def _is_called_after(self, number: int) -> bool:
         sql = "SELECT 1 FROM room WHERE key = ?"
         return self._db.execute(sql, (names.key(names.numbered(number)),)).fetchone() is not None
+
+    def _retire(self, room: int, name: str) -> None:
+        with self._commit():
+            for table in ("rule", "token"):
+                self._db.execute(f"DELETE FROM {table} WHERE log = ?", (room,))
+            sql = (
+                "UPDATE room SET key = ?, name = ?, access = ?, password = NULL, frozen = 0,"
+                " slow = 0 WHERE log = ?"
+            )
+            self._db.execute(sql, (names.key(name), name, Access.CLOSED, room))
 
     def _remove(self, room: int) -> None:
         last = self._last_of(room)

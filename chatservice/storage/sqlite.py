@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from chatservice import limits
 from chatservice.domain.log import Block
-from chatservice.domain.ports import Draft, Found
+from chatservice.domain.ports import Draft, Found, Renamed
 from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks, checks
@@ -70,9 +70,10 @@ class SqliteStore:
             self._new_log,
             self._last_of,
             self._room_removed,
+            lambda room: self.accounts.room_removed(room),
         )
         self.accounts = AccountTable(
-            self._db, self._change, self._commit, self._new_log, self._last_of
+            self._db, self._change, self._commit, self._new_log, self._last_of, self._empty
         )
         self._indexer = Indexer(path, index_path(path))
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again)
@@ -175,6 +176,10 @@ class SqliteStore:
             self._cleaning = False
         else:
             self._reactor.callLater(checks.AGAIN_SECONDS, self._clean)
+
+    def rename_in_past(self, key: str, mark: str, erase: bool, after: int) -> Awaitable[Renamed]:
+        """Let some of what an account said be `mark`'s."""
+        return self._change(self._rename_some, key, mark, erase, after)
 
     def _room_removed(self, room: int) -> None:
         self.accounts.room_removed(room)
@@ -397,6 +402,37 @@ class SqliteStore:
         self._unclean = not self._empty_wal()  # where it was said, it was in the log first
         self._indexer.nudge()
         return Block(runs)
+
+    def _rename_some(self, key: str, mark: str, erase: bool, after: int) -> Renamed:
+        sql = "SELECT id, log, first, entries FROM block WHERE id > ? ORDER BY id LIMIT ?"
+        rows, room = [], limits.END_BYTES
+        with closing(self._db.execute(sql, (after, limits.END_BLOCKS))) as found:
+            for row in found:
+                rows.append(row)
+                room -= len(row[3])
+                if room <= 0:
+                    break
+        if not rows:
+            if erase:
+                self._unclean = not self._empty_wal()
+            return Renamed(None, ())
+        changed: list[tuple[int, Block]] = []
+        self._db.execute("PRAGMA secure_delete = ON")  # what it was is written over
+        try:
+            with self._commit():
+                for id_, log, first, data in rows:
+                    new, gone = blocks.renamed(blocks.unpack(first, data), key, mark, erase)
+                    if new is None:
+                        continue
+                    sql = "UPDATE block SET entries = ? WHERE id = ?"
+                    self._db.execute(sql, (blocks.pack(new), id_))
+                    sql = "INSERT OR IGNORE INTO erased (log, position) VALUES (?, ?)"
+                    self._db.executemany(sql, [(log, position) for position in gone])
+                    changed.append((log, Block(new)))
+        finally:
+            self._db.execute("PRAGMA secure_delete = OFF")
+        self._indexer.nudge()
+        return Renamed(rows[-1][0], changed)
 
     def _empty_wal(self) -> bool:
         return checks.emptied(self._db)

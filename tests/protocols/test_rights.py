@@ -32,7 +32,7 @@ REFUSED = {Code.NAME_NEEDED, Code.NOT_ALLOWED, Code.NOT_IN_ROOM, Code.BANNED}
 MOVES = ("hello", "login", "signup", "nick", "quit", "exit", "leave", "join", "create", "register")
 """After these one is somebody else, or somewhere else: they need a name or nothing."""
 
-LAST = ("op", "deop", "access", "close", "owner")
+LAST = ("op", "deop", "access", "close", "owner", "destroy")
 """After these, others are not what they were."""
 
 REGISTERED = (Role.MODERATOR, Role.OWNER)

@@ -63,6 +63,29 @@ async def _uncode(chat: Chat, session: Session, args: Args) -> answers.Done:
     return answers.Done("The code is good no more.")
 
 
+async def _unregister(chat: Chat, session: Session, args: Args) -> answers.Done:
+    erase = _erase(args)
+    name, mark = await chat.accounts.delete(session, args["name"], erase)
+    what = "what it said is erased" if erase else f"what it said is {mark}'s now"
+    return answers.Done(f"The account {name} is deleted, and {what}.")
+
+
+async def _destroy(chat: Chat, session: Session, args: Args) -> answers.Done:
+    room, by = chat.rooms.find(args["room"]), session.needs_user().name
+    name = room.name
+    if _erase(args):
+        await chat.rooms.remove(room, by)
+        return answers.Done(f"The room {name} is deleted, with all that was said in it.")
+    await chat.rooms.retire(room, by)
+    return answers.Done(f"The room {name} is deleted; what was said stays in {room.name}, closed.")
+
+
+def _erase(args: Args) -> bool:
+    if args.get("erase", "erase") != "erase":
+        raise Refusal(Code.BAD_ARGUMENT, "Behind the name stands nothing, or the word erase.")
+    return "erase" in args
+
+
 async def _operator(chat: Chat, session: Session, args: Args) -> answers.Done:
     if args.get("off", "off") != "off":
         raise Refusal(Code.BAD_ARGUMENT, "Behind the name stands nothing, or the word off.")
@@ -86,6 +109,8 @@ REGISTERING: Mapping[str, Action] = {
     "reset": _reset,
     "code": _code,
     "uncode": _uncode,
+    "unregister": _unregister,
+    "destroy": _destroy,
     "operator": _operator,
     "operators": _operators,
 }
