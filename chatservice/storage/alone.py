@@ -23,3 +23,7 @@ class Alone:
             lock.release()
             if not lock.locked:
                 self._locks.pop(key, None)
+
+    def is_held(self, key: Hashable) -> bool:
+        """Return whether somebody holds the lock of a key, or waits for it."""
+        return key in self._locks

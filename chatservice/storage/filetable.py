@@ -56,10 +56,20 @@ class FileTable:
         self._change = change
         self._commit = commit
 
-    def rows(self, shelf: str) -> "Deferred[list[FileRow]]":
-        """What is known of the files of a shelf, by name and version."""
-        sql = f"SELECT {_COLUMNS} FROM file WHERE shelf = ? ORDER BY name, version"
-        return self._look(_rows, sql, shelf)
+    async def rows(self, shelf: str) -> list[FileRow]:
+        """What is known of the files of a shelf, by name and version. It may be much, and is asked
+        for bit by bit: others read meanwhile."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM file WHERE shelf = ? AND (name, version) > (?, ?)"
+            f" ORDER BY name, version LIMIT {_ROWS_AT_A_TIME}"
+        )
+        found: list[FileRow] = []
+        more: list[FileRow] = await self._look(_rows, sql, shelf, "", 0)
+        while more:
+            found += more
+            full = len(more) == _ROWS_AT_A_TIME
+            more = await self._look(_rows, sql, shelf, *more[-1][:2]) if full else []
+        return found
 
     def versions(self, shelf: str, name: str) -> "Deferred[list[FileRow]]":
         """What is known of one file, by version."""
@@ -155,7 +165,7 @@ class FileTable:
         return [PartialRow(id_, Declared(*row)) for id_, *row in self._db.execute(sql)]
 
 
-def _rows(db: sqlite3.Connection, sql: str, *values: str) -> list[FileRow]:
+def _rows(db: sqlite3.Connection, sql: str, *values: str | int) -> list[FileRow]:
     return [FileRow(*row) for row in db.execute(sql, values)]
 
 
@@ -164,3 +174,6 @@ def _placed(db: sqlite3.Connection, sql: str, *values: str) -> list[tuple[str, F
 
 
 _COLUMNS = "name, version, size, mtime, sha256, who, time, owner"
+
+_ROWS_AT_A_TIME = 1000
+"""A few milliseconds."""

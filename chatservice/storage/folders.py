@@ -17,9 +17,11 @@ import heapq
 import itertools
 import secrets
 import shutil
+import time
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -65,10 +67,14 @@ class _Version(NamedTuple):
 
     def info(self, name: str) -> FileInfo:
         """What is told of it."""
-        it = self.row
-        if it is None:
+        if self.row is None:
             return FileInfo(name, self.size, None, "", self.mtime // 1_000_000, self.number)
-        return FileInfo(name, it.size, it.sha256, it.who, it.time, it.version)
+        return _told(self.row)
+
+
+def _told(it: FileRow) -> FileInfo:
+    """Return what is told of a version that is known."""
+    return FileInfo(it.name, it.size, it.sha256, it.who, it.time, it.version)
 
 
 class _File(NamedTuple):
@@ -127,6 +133,9 @@ class Folders:
         self._table = table
         self._private = private_
         self._putting = Alone()
+        self._listing = Alone()
+        self._lists: dict[tuple[str, str, int], tuple[int, Listed]] = {}
+        self._asked = 0
         self._moved: dict[str, str] = {}
         self._pool = Pool(reactor, "chat-files", _THREADS)
         self._turns = Turns(reactor, "chat-reading")
@@ -209,17 +218,31 @@ class Folders:
 
     async def files(self, shelf: str, after: str, limit: int) -> Listed:
         """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
+        self._asked += 1
+        asked, key = self._asked, (shelf, after, limit)
+        async with self._listing.with_(key):  # all who wait have the next one together
+            began, found = self._lists.get(key, (0, None))
+            if found is None or began < asked:
+                began = self._asked
+                found = await self._list(shelf, after, limit)
+                self._lists[key] = began, found
+        if not self._listing.is_held(key):
+            self._lists.pop(key, None)
+        return found
+
+    async def _list(self, shelf: str, after: str, limit: int) -> Listed:
         rows = await self._table.rows(shelf)
         try:
-            listed, unread, gone = await self.aside(_listed, self.folder(shelf), rows, after, limit)
+            listed, unread, gone = await self.by_turns(
+                _listed(self.folder(shelf), rows, after, limit)
+            )
         except OSError as error:
             raise self._unreadable("This shelf", error) from None
         with suppress(Refusal):  # what the disk refuses now is done the next time
             for name in gone:
                 await self._drop_gone(shelf, name)
         self._sweep(shelf, unread)
-        found: Listed = listed
-        return found
+        return listed
 
     async def _drop_gone(self, shelf: str, name: str) -> None:
         """Forget what is known of versions that an operator has taken away: they take no room."""
@@ -250,7 +273,7 @@ class Folders:
             self.log.failure("reading new files failed", why)
 
     async def _read_small(self, shelf: str, unread: Iterator[tuple[str, int]]) -> None:
-        while rows := await self.by_turns(plain.digests(self.folder(shelf), unread)):
+        while rows := await self._turns.do(plain.digests(self.folder(shelf), unread), last=True):
             await self._table.note(shelf, rows)
 
     async def versions(self, shelf: str, name: str) -> Sequence[FileInfo]:
@@ -507,35 +530,50 @@ class Folders:
 
 def _listed(
     folder: Path, rows: Sequence[FileRow], after: str, limit: int
-) -> tuple[Listed, list[_Version], list[str]]:
+) -> Job[tuple[Listed, list[_Version], list[str]]]:
     """Return a part of what is in a folder; what is not known; and the names of what is known, and
     not there any more.
 
     There may be a hundred thousand files. Sorting them all at once would hold Python's lock for a
-    tenth of a second; the first ones are picked without.
+    tenth of a second; the first ones are picked without. And who wants that lock while others talk
+    takes it for a moment, and rests as long (docs/performance.md).
     """
-    gone = {row.name: row for row in rows}  # the newest: they come by version
+    gone: dict[str, FileRow] = {}
+    began = time.monotonic()
+    for row in rows:  # the newest has the name: they come by version
+        gone[row.name] = row
+        if time.monotonic() - began > plain.LOOK_SECONDS:
+            yield time.monotonic() - began
+            began = time.monotonic()
     unread: list[_Version] = []
+    first: list[tuple[str, FileRow | _Version]] = []
     count = total = following = 0
-
-    def wanted() -> Iterator[_Version]:
-        nonlocal count, total, following
-        for name, size, mtime in plain.scan(folder):
-            count, total = count + 1, total + size
-            row = gone.pop(name, None)
-            if row is not None and (row.size, row.mtime) == (size, mtime):
-                it = _Version(row.version, folder / name, size, mtime, row)
-            else:
-                it = _version(folder / name, size, mtime, _rows_of(rows, name))
-                if it.row is None:
-                    unread.append(it)
-            if name > after:
-                following += 1
-                yield it
-
-    first = heapq.nsmallest(max(limit, 1), wanted(), key=lambda it: it.path.name)  # 0 reads none
-    files = [it.info(it.path.name) for it in first[:limit]]
+    for name, size, mtime in plain.scan(folder, gone):
+        count, total = count + 1, total + size
+        found: FileRow | _Version | None = gone.pop(name, None)
+        if not isinstance(found, FileRow) or (found.size, found.mtime) != (size, mtime):
+            found = _version(folder / name, size, mtime, _rows_of(rows, name))
+            if found.row is None:
+                unread.append(found)
+        if name > after:
+            following += 1
+            if limit:
+                first.append((name, found))
+            if len(first) >= 2 * limit + 100:
+                first = _first(first, limit)
+        if time.monotonic() - began > plain.LOOK_SECONDS:
+            yield time.monotonic() - began
+            began = time.monotonic()
+    files = [
+        _told(it) if isinstance(it, FileRow) else it.info(name) for name, it in _first(first, limit)
+    ]
     return Listed(count, total, following, files), unread, list(gone)
+
+
+def _first(
+    named: list[tuple[str, FileRow | _Version]], limit: int
+) -> list[tuple[str, FileRow | _Version]]:
+    return heapq.nsmallest(limit, named, key=itemgetter(0))
 
 
 def _rows_of(rows: Sequence[FileRow], name: str) -> Sequence[FileRow]:

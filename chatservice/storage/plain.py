@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -25,6 +25,10 @@ _READ_BYTES = 1 << 20
 PIECE_SECONDS = 0.05
 """How long one turn of what takes long is (`chatservice.storage.turns`), about: as long as a server
 that stops waits for it, and what is small waits for what is large."""
+
+LOOK_SECONDS = 0.001
+"""How long many files are looked at until others have their turn: meanwhile a thread has Python's
+lock, and who talks would wait for it."""
 
 _SYNC_BYTES = 1 << 25
 """Bytes of a copy after which they are brought to the disk: all of a large one at its end would
@@ -89,9 +93,10 @@ class OpenFile:
         self._file.close()
 
 
-def scan(folder: Path) -> Iterator[tuple[str, int, int]]:
+def scan(folder: Path, known: Container[str] = ()) -> Iterator[tuple[str, int, int]]:
     """Iterate over name, size and mtime of what may be served of a folder: plain files, no links,
-    in no order. Raises `OSError` where the folder cannot be read."""
+    in no order. The names that are `known` can be a file's, and need not be looked at. Raises
+    `OSError` where the folder cannot be read."""
     if leads_elsewhere(folder):
         return
     try:
@@ -101,9 +106,10 @@ def scan(folder: Path) -> Iterator[tuple[str, int, int]]:
     with entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # it went meanwhile
-                if names.is_file(entry.name) and entry.is_file(follow_symlinks=False):
+                name = entry.name
+                if (name in known or names.is_file(name)) and entry.is_file(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
-                    yield entry.name, status.st_size, status.st_mtime_ns
+                    yield name, status.st_size, status.st_mtime_ns
 
 
 def leads_elsewhere(folder: Path) -> bool:
@@ -400,10 +406,10 @@ def digests(folder: Path, wanted: Iterator[tuple[str, int]]) -> Job[list[FileRow
         room -= row.size
         if len(rows) >= _SWEEP_FILES or room <= 0:
             break
-        if time.monotonic() - began > PIECE_SECONDS:
+        if time.monotonic() - began > LOOK_SECONDS:
             yield time.monotonic() - began
             began = time.monotonic()
-    yield min(1.0, time.monotonic() - began)
+    yield time.monotonic() - began
     return rows
 
 

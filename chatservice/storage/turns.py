@@ -8,6 +8,7 @@ small passes what is large, however large that is, and a server that stops waits
 import threading
 import time
 from collections.abc import Generator
+from math import inf
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -27,12 +28,13 @@ THREADS = 2
 
 
 class _Turn:
-    """A job under way: `spent` seconds so far, and resting until `ready`."""
+    """A job under way: `spent` seconds so far, and resting until `ready`. One that is to be `last`
+    has its turns where no other one is ready."""
 
-    def __init__(self, job: Job[Any], answer: "Deferred[Any]") -> None:
+    def __init__(self, job: Job[Any], answer: "Deferred[Any]", last: bool) -> None:
         self.job = job
         self.answer = answer
-        self.spent = 0.0
+        self.spent = inf if last else 0.0
         self.ready = 0.0
 
 
@@ -51,13 +53,17 @@ class Turns:
         for thread in self._threads:
             thread.start()
 
-    def do(self, job: Job[T]) -> "Deferred[T]":
+    def do(self, job: Job[T], last: bool = False) -> "Deferred[T]":
         """Do a job; answer with what it returns or raises. Fails with `Refusal` (not-stored) if the
-        server stops before that."""
+        server stops before that.
+
+        Where nobody waits for it, it is to be the `last`. Else one of many short ones, which come
+        one behind the other, would pass all that takes longer.
+        """
         answer: Deferred[T] = Deferred()
         with self._changed:
             if not self._stopped:
-                self._waiting.append(_Turn(job, answer))
+                self._waiting.append(_Turn(job, answer, last))
                 self._changed.notify()
                 return answer
         answer.errback(_stopping())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 
 from chatservice.domain.ports import Declared
@@ -344,3 +345,28 @@ async def test_who_shared_a_file_is_not_forgotten_when_it_is_read(folders):
     changed = row._replace(who="", size=4)
     await folders._table.note("lab", [changed])
     assert await folders._table.versions("lab", "a") == [changed]
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_asks_for_the_same_files_at_once_is_answered_together(folders, monkeypatch):
+    """A folder with many files is looked through once for all who wait, and once more for those who
+    came while that was under way, since there may be more by then."""
+    lab = folders.root / "lab"
+    lab.mkdir()
+    for number in range(2500):
+        path = lab / f"{number:04}"
+        path.touch()
+        os.utime(path, (1, 1))
+    while None in {it.sha256 for it in (await folders.files("lab", "", 2500)).files}:
+        await deferLater(reactor, 0.01)
+    scans, scan = [], plain.scan
+    monkeypatch.setattr(plain, "scan", lambda *args: (scans.append(1), scan(*args))[1])
+    lists = await gatherResults(
+        [Deferred.fromCoroutine(folders.files("lab", "1", 100)) for _ in range(50)]
+    )
+    assert len(scans) <= 2
+    assert {it.files[0].name for it in lists} == {"1000"}
+    assert [(it.all, it.following, len(it.files)) for it in lists] == [(2500, 1500, 100)] * 50
+    (lab / "1000").unlink()
+    assert (await folders.files("lab", "1", 100)).files[0].name == "1001"
+    assert folders._lists == {}
