@@ -373,7 +373,8 @@ _ROWS = (
     ),
     Command(
         "get",
-        "downloads a file: one line '= LENGTH SHA256 NAME', then LENGTH bytes",
+        "downloads a file: one line '= LENGTH SHA256 NAME', then LENGTH bytes; "
+        "a person is told how, unless OFFSET is there",
         (
             _SHELF,
             _FILE,

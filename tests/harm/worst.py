@@ -120,7 +120,7 @@ GOOD: dict[str, Any] = {
     "brief": True,
     "arriving": True,
 }
-"""Values that commands take, by their arguments' names."""
+"""Values that commands take, by their arguments' names; others take 1 or x."""
 
 QUESTIONS: dict[str, bytes] = {
     "a name's password": b"owner\n",
@@ -145,9 +145,13 @@ class Case:
     line: Callable[[int], bytes]
 
 
+def _good(arg: Arg) -> Any:
+    return GOOD.get(arg.name, 1 if arg.form.type is int else "x")
+
+
 def _typed(command: Command, at: int, make: Make) -> Callable[[int], bytes]:
     args = list(command.arguments(Dialect.TEXT))
-    words = [f"{arg.form.mark}{GOOD[arg.name]}" for arg in args]
+    words = [f"{arg.form.mark}{_good(arg)}" for arg in args]
 
     def line(size: int) -> bytes:
         start = " ".join([f"/{command.name}", *words[:at], args[at].form.mark if args else ""])
@@ -159,7 +163,7 @@ def _typed(command: Command, at: int, make: Make) -> Callable[[int], bytes]:
 
 def _asked(command: Command, arg: Arg, make: Make) -> Callable[[int], bytes]:
     def line(size: int) -> bytes:
-        values = {a.name: GOOD[a.name] for a in command.arguments(Dialect.JSON)}
+        values = {a.name: _good(a) for a in command.arguments(Dialect.JSON)}
         start = len(json.dumps({"do": command.name, **values}, ensure_ascii=False))
         text = make(size - start)
         while True:
