@@ -468,7 +468,7 @@ def _overview() -> Iterator[str]:
     yield from textwrap.wrap(DESCRIPTION, 80)
     for title, rows in (
         ("Options", OPTIONS),
-        ("Commands", {usage(row): _own_words(row.help) for row in commands().values()} | LOCAL),
+        ("Commands", listed_commands()),
         ("For instance", EXAMPLES),
         ("The exit status", {str(it): of for it, of in MEANINGS.items()}),
     ):
@@ -476,6 +476,11 @@ def _overview() -> Iterator[str]:
         yield f"{title}:"
         for term, meaning in rows.items():
             yield from _listed(term, meaning)
+
+
+def listed_commands() -> dict[str, str]:
+    """Return how each command is given, with what it does."""
+    return {usage(row): _own_words(row.help) for row in commands().values()} | LOCAL
 
 
 def _listed(term: str, meaning: str) -> Iterator[str]:

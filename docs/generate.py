@@ -1,7 +1,7 @@
 """Rewrites what comes from the code in docs/: `python docs/generate.py`.
 
-Those are tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, and the manual page of
-`chat-client`. tests/test_docs.py checks that they are up to date.
+Those are tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, and the
+manual pages. tests/test_docs.py checks that they are up to date.
 """
 
 import ast
@@ -29,7 +29,7 @@ from chatservice.errors import MEANINGS, Code  # noqa: E402
 from chatservice.events import ENDS, FOR_GOOD, End  # noqa: E402
 from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form, Need  # noqa: E402
 from chatservice.options import Options  # noqa: E402
-from docs.manual import manual  # noqa: E402
+from docs.manual import chatctl_manual, manual  # noqa: E402
 
 JSON_TYPES = {str: "string", int: "number", bool: "true or false"}
 
@@ -183,10 +183,11 @@ def main(argv: Any = None) -> None:
         if (now := generated(text)) != text:
             path.write_text(now)
             print(path)
-    page = DOCS / "chat-client.1"
-    if not page.exists() or page.read_text() != manual():
-        page.write_text(manual())
-        print(page)
+    for name, made in (("chat-client.1", manual()), ("chatctl.1", chatctl_manual())):
+        page = DOCS / name
+        if not page.exists() or page.read_text() != made:
+            page.write_text(made)
+            print(page)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""Makes the manual page of `chat-client` of its parser, its exit statuses and the sections below.
+"""Makes the manual pages of `chat-client` and `chatctl`: of what they take, their exit statuses and
+the sections below.
 
-The page is in the language of man(7). `docs/generate.py` writes it.
+The pages are in the language of man(7). `docs/generate.py` writes them.
 """
 
 import argparse
 import re
 from collections.abc import Iterator
 
-from chatservice import __version__
+from chatservice import __version__, chatctl
 from chatservice.client.options import make_parser
 from chatservice.client.passwords import VARIABLE as PASSWORD
 from chatservice.client.settings import VARIABLE as CONFIG
@@ -44,8 +45,33 @@ EXAMPLES = {
 }
 
 
+def chatctl_manual() -> str:
+    """Return the page of `chatctl`."""
+    return "".join(f"{line}\n" for line in _chatctl_page())
+
+
+def _chatctl_page() -> Iterator[str]:
+    yield '.\\" Made by docs/generate.py.'
+    yield f'.TH CHATCTL 1 "" "chatservice {__version__}" "User Commands"'
+    yield ".SH NAME"
+    yield "chatctl \\- tell a running chat server what to do"
+    yield ".SH SYNOPSIS"
+    yield ".B chatctl"
+    yield _text("[OPTIONS] COMMAND [ARGUMENT ...]")
+    yield ".SH DESCRIPTION"
+    yield _text(chatctl.DESCRIPTION)
+    yield from _listed(
+        "OPTIONS", {it: f"{of[0].upper()}{of[1:]}." for it, of in chatctl.OPTIONS.items()}
+    )
+    yield from _listed("COMMANDS", chatctl.listed_commands())
+    yield from _listed("EXIT STATUS", {str(it): f"{of}." for it, of in chatctl.MEANINGS.items()})
+    yield from _listed("EXAMPLES", chatctl.EXAMPLES)
+    yield ".SH SEE ALSO"
+    yield _text("docs/operating.md tells of running a server, chat-client(1) of its client.")
+
+
 def manual() -> str:
-    """Return the page."""
+    """Return the page of `chat-client`."""
     parser = make_parser()
     return "".join(f"{line}\n" for line in _page(parser))
 

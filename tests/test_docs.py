@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from chatservice import chatctl
 from chatservice.client.options import make_parser
 from chatservice.client.statuses import Status
 from chatservice.errors import MEANINGS, Code
 from chatservice.options import Options
 from docs import generate
-from docs.manual import manual
+from docs.manual import chatctl_manual, manual
 from tests.running import CLIENT, PATIENCE, ROOT, Bare, Output, environment
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "NEWS.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -299,10 +300,41 @@ def test_a_bot_with_callbacks(server, reader, run):
     assert reader.line() == "where: reader spoke at 2"
 
 
-def test_the_manual_page_is_up_to_date():
-    """It is what docs/generate.py would write, and is where an installation finds it."""
+def test_the_manual_pages_are_up_to_date():
+    """They are what docs/generate.py would write, and are where an installation finds them."""
     assert (ROOT / "docs" / "chat-client.1").read_text() == manual()
-    assert "share/man/man1 = docs/chat-client.1" in (ROOT / "setup.cfg").read_text()
+    assert (ROOT / "docs" / "chatctl.1").read_text() == chatctl_manual()
+    assert "docs/chatctl.1" in (ROOT / "setup.cfg").read_text()
+    assert "docs/chat-client.1" in (ROOT / "setup.cfg").read_text()
+
+
+def test_the_manual_page_of_chatctl_can_be_shown():
+    """`man` takes every line of it, and every command stands there."""
+    if shutil.which("man") is None:
+        pytest.skip("man is not installed")
+    done = subprocess.run(
+        ["man", "--warnings", "-l", ROOT / "docs" / "chatctl.1"],
+        env=environment(MANWIDTH="80", MAN_KEEP_FORMATTING="", LC_ALL="C.UTF-8"),
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    assert done.stderr == b""
+    for term in chatctl.listed_commands():
+        assert term in done.stdout.decode()
+
+
+def test_the_unit_for_systemd_is_one():
+    """`systemd-analyze`, where it is installed, finds nothing wrong but where things are."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd is not installed")
+    unit = ROOT / "docs" / "chatservice.service"
+    done = subprocess.run(
+        ["systemd-analyze", "verify", unit], capture_output=True, timeout=PATIENCE, text=True
+    )
+    wrong = [it for it in done.stderr.splitlines() if "chatservice.service" in it]
+    elsewhere = ("is not executable", "man chatctl(1)")
+    assert [it for it in wrong if not any(reason in it for reason in elsewhere)] == []
 
 
 def test_the_manual_page_can_be_shown():

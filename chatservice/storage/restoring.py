@@ -9,7 +9,6 @@ from chatservice.errors import Code, Refusal
 from chatservice.storage import checks
 from chatservice.storage.backup import (
     ABOUT,
-    DATABASE,
     FILES,
     KEY,
     KEYS,
@@ -36,7 +35,6 @@ def restore(backup: Path, data: Path, files: Path | None, tell: Tell) -> Made:
         part = stack.enter_context(Becoming(data))
         shared = stack.enter_context(Becoming(files)) if files is not None else part / FILES
         _fill(backup, part, shared, made, tell)
-        renew(part / DATABASE)
         for root in {part, shared}:
             for folder, _, _ in os.walk(root):
                 checks.sync(Path(folder))
@@ -74,9 +72,3 @@ def _fill(backup: Path, part: Path, shared: Path, made: Made, tell: Tell) -> Non
         made.files += inside != path
         made.key = made.key or path == KEY
         tell(f"{made.files} files")
-
-
-def renew(database: Path) -> None:
-    """Let those who read a server before notice that it was restored: what came after the backup
-    is not there any more."""
-    checks.sync(database)
