@@ -6,15 +6,17 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
-from chatservice import config, limits, names
+from chatservice import __version__, config, limits, names
 from chatservice.domain.policy import Registration
 from chatservice.domain.quotas import Bounds
 from chatservice.errors import Refusal
+from twisted import copyright
 
 
 class Options(usage.Options, AuthOptionMixin):
@@ -56,6 +58,11 @@ class Options(usage.Options, AuthOptionMixin):
             "tls": usage.CompleteFiles(),
         }
     )
+
+    def opt_version(self) -> NoReturn:
+        """Display the version, and exit."""
+        print(f"chatservice {__version__} (Twisted {copyright.version})")
+        raise SystemExit(0)
 
     def __init__(self) -> None:
         super().__init__()

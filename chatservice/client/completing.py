@@ -118,6 +118,8 @@ def _of_talk(line: str) -> Wanted | None:
     before, _, word = line.rpartition(" ")
     if not word:
         return None
+    if word.startswith("@"):
+        return Wanted(Sort.USER, word[1:])
     return Wanted(Sort.USER if before else Sort.ADDRESSED, word)
 
 

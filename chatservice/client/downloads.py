@@ -12,7 +12,7 @@ from chatservice.client.carriage import ATTEMPTS, Carriage, OtherRoom
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.progress import Progress
-from chatservice.client.saving import Saving, clean
+from chatservice.client.saving import Saving, clean, here_already
 from chatservice.client.unfinished import Claim, Memory, Transfer
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
@@ -88,6 +88,12 @@ class Downloads:
             return None
         self._under_way.add(it)
         try:
+            here = here_already, Path(it.path), it.name, it.size, it.sha256
+            place = await self._carriage.read_in_thread(*here)
+            if place is not None:
+                claim.forget()
+                self._carriage.tell(f"{it.name} is here already, as {from_here(place)}.")
+                return place
             place = await self._save(claim, ticket)
         except OtherRoom:  # who waits for the room keeps the claim
             raise

@@ -1,5 +1,6 @@
 """What the keys do on a terminal, beside editing the line (as Emacs and shells do)."""
 
+import signal
 from typing import Protocol
 
 from prompt_toolkit.buffer import Buffer
@@ -14,7 +15,8 @@ HELP = (
     "Ctrl+N and Ctrl+P go to the next room and the one before; Alt+1 to Alt+9 to the first nine",
     "Alt+A goes to the next room with something unread",
     "Ctrl+A, Ctrl+E, Ctrl+W, Ctrl+U, Ctrl+K, Ctrl+Y edit the line as in a shell",
-    "Ctrl+L clears the screen; Ctrl+C gives a question for a password up, else it leaves at once",
+    "Ctrl+L clears the screen; Ctrl+Z gives the terminal back to the shell, until fg",
+    "Ctrl+C gives a question for a password up, else it leaves at once",
     "Ctrl+D on an empty line leaves at once, too",
 )
 """What `/help keys` shows."""
@@ -52,7 +54,7 @@ class Pressed(Protocol):
 def bindings(pressed: Pressed) -> KeyBindings:
     """Return what `pressed` is told of."""
     keys = KeyBindings()
-    for bind in (_leaving, _editing, _rooms, _pastes):
+    for bind in (_leaving, _suspending, _editing, _rooms, _pastes):
         bind(keys, pressed)
     return keys
 
@@ -68,6 +70,12 @@ def _leaving(keys: KeyBindings, pressed: Pressed) -> None:
             event.current_buffer.delete()
         else:
             pressed.ended()
+
+
+def _suspending(keys: KeyBindings, pressed: Pressed) -> None:
+    @keys.add("c-z", filter=Condition(lambda: hasattr(signal, "SIGTSTP")))
+    def _(event: KeyPressEvent) -> None:
+        event.app.suspend_to_background()
 
 
 def _editing(keys: KeyBindings, pressed: Pressed) -> None:

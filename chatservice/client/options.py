@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from chatservice import __version__
 from chatservice.client.known import fingerprint
 from chatservice.client.output import unwritable
 from chatservice.client.statuses import Status
@@ -168,6 +169,7 @@ def _add_to_talk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ask", action="store_true", help="ask for name and server, also where they are remembered"
     )
+    parser.add_argument("--version", action="version", version=f"chat-client {__version__}")
     parser.add_argument(
         "--completion",
         choices=SHELLS,

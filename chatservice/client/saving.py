@@ -10,9 +10,11 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import threading
 import time
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -166,6 +168,37 @@ class Saving:
             Code.NOT_STORED,
             f"{self._folder}/{self._name} cannot be written ({reason}); nothing of it was kept.",
         )
+
+
+def here_already(
+    folder: Path, name: str, size: int, sha256: str, stopped: list[bool]
+) -> Path | None:
+    """Return where `folder` has that very file, under the name that it would get, or one of those
+    that it gets where that is taken; None if it is not there.
+
+    It may read long, so call it in a thread; it ends early once `stopped` is not empty.
+    """
+    name = portable(names.file(name))
+    try:
+        there = {alike(each): each for each in os.listdir(folder)}
+    except OSError:
+        return None
+    for each in takewhile(lambda it: alike(it) in there, free_names(name)):
+        place = folder / there[alike(each)]
+        with suppress(OSError):
+            found = place.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_size == size:
+                with place.open("rb") as file:
+                    if _hash(file, stopped) == sha256:
+                        return place
+    return None
+
+
+def _hash(file: BinaryIO, stopped: list[bool]) -> str:
+    found = hashlib.sha256()
+    while not stopped and (data := file.read(HASH_CHUNK)):
+        found.update(data)
+    return found.hexdigest()
 
 
 def clean(folder: Path) -> None:

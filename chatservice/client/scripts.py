@@ -25,7 +25,7 @@ from chatservice.client.conversation import INBOX
 from chatservice.client.downloads import from_here
 from chatservice.client.library import WARNING, Client, connect
 from chatservice.client.options import Options
-from chatservice.client.output import GONE, unwritable, written
+from chatservice.client.output import GONE, ReaderWatch, unwritable, written
 from chatservice.client.passwords import Unreadable
 from chatservice.client.settings import Settings, filled_in
 from chatservice.client.statuses import Status, status_of
@@ -172,8 +172,12 @@ class Script:
     async def _follow(self, client: Client, room: str) -> None:
         if room != INBOX:
             room = await client.join(room)
-        async for position, entry in client.follow(room, self._options.after):
-            self._write(self._rendered(position, entry, room))
+        watch = ReaderWatch(self._reactor, 1, self.interrupt)
+        try:
+            async for position, entry in client.follow(room, self._options.after):
+                self._write(self._rendered(position, entry, room))
+        finally:
+            watch.stop()
 
     def _rendered(self, position: int, entry: Entry, room: str) -> bytes:
         if self._options.json:

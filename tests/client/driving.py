@@ -122,7 +122,9 @@ class _Screen(pyte.HistoryScreen):
 
 
 class OnTerminal:
-    """`chat-client` on a terminal, and what one sees there."""
+    """`chat-client` on a terminal, and what one sees there. `program` is what runs there."""
+
+    program: tuple[str, ...] = tuple(CLIENT)
 
     def __init__(
         self, folder: Path, *arguments: str, size: tuple[int, int] = (24, 80), **variables: str
@@ -133,8 +135,8 @@ class OnTerminal:
         self._screen = _Screen(columns, self._rows, history=10_000)
         self._stream = pyte.ByteStream(self._screen)
         self.process = pexpect.spawn(
-            CLIENT[0],
-            [*CLIENT[1:], *arguments],
+            self.program[0],
+            [*self.program[1:], *arguments],
             cwd=str(folder),
             env=environment(**{"TERM": "xterm-256color", **places_of(folder)} | variables),
             dimensions=size,

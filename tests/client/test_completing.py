@@ -33,6 +33,9 @@ CASES = {
     "~/re": Wanted(Sort.PATH, "~/re"),
     "bo": Wanted(Sort.ADDRESSED, "bo"),
     "as bo": Wanted(Sort.USER, "bo"),
+    "hi @bo": Wanted(Sort.USER, "bo"),
+    "/say hi @bo": Wanted(Sort.USER, "bo"),
+    "/me hugs @": Wanted(Sort.USER, ""),
     "as bob ": None,
     "": None,
 }

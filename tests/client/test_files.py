@@ -87,9 +87,13 @@ def test_a_file_that_is_there_is_not_written_over(server, piped):
     anna.type("report.pdf")
     bob.expect(r"saved as bob/report \(2\)\.pdf")
     bob.type("download report.pdf")
-    bob.expect(r"saved as bob/report \(3\)\.pdf")
+    bob.expect(r"report\.pdf is here already, as bob/report \(2\)\.pdf")
     assert (bob.folder / "bob" / "report.pdf").read_text() == "old"
     assert (bob.folder / "bob" / "report (2).pdf").read_text() == "new"
+    assert sorted(os.listdir(bob.folder / "bob")) == ["report (2).pdf", "report.pdf"]
+    (bob.folder / "bob" / "report (2).pdf").write_text("own")  # of the same size
+    bob.type("download report.pdf")
+    bob.expect(r"saved as bob/report \(3\)\.pdf")
 
 
 def test_accept_bounds_what_comes_by_itself(server, piped):
@@ -138,7 +142,7 @@ def test_download_falls_back_to_ones_own_shelf(server, connect, piped):
     bob.type("/get note.txt")
     bob.expect(r"saved as bob/note\.txt")
     bob.type("/get @/note.txt", "/link note.txt", "/get nothing")
-    bob.expect(r"saved as bob/note \(2\)\.txt")
+    bob.expect(r"note\.txt is here already, as bob/note\.txt")
     shown = bob.finish()
     assert any("echo GET" in line for line in shown)
     assert any(line.startswith("! nothing is not saved: ") for line in shown)

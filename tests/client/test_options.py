@@ -1,9 +1,13 @@
 """The command line."""
 
+import subprocess
+
 import pytest
 
+from chatservice import __version__
 from chatservice.client import options
 from chatservice.client.options import Options, parse
+from tests.running import CLIENT, TWISTD, environment
 
 
 def test_everything_may_be_left_out():
@@ -84,3 +88,13 @@ def test_help(capsys):
         "--tls",
     ):
         assert word in told
+
+
+def test_the_version():
+    """`--version` tells it, and the program ends."""
+    done = subprocess.run([*CLIENT, "--version"], env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"chat-client {__version__}\n")
+    chat = [*TWISTD, "chat", "--version"]
+    done = subprocess.run(chat, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"chatservice {__version__} (Twisted ")

@@ -236,6 +236,21 @@ def test_following_over_a_broken_connection(server, anna, piped, wire):
     ]
 
 
+def test_following_ends_when_its_reader_does(server, anna, tmp_path):
+    """`chat-client --follow | grep -m1 x` ends with grep, also where nobody says anything more."""
+    process = subprocess.Popen(
+        [*CLIENT, "bot", "127.0.0.1", str(server.port), "--room", "lab", "--follow"],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment(**places_of(tmp_path)),
+    )
+    anna.expect("* bot came in")
+    anna.send("here it is")
+    assert b"here it is" in process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(PATIENCE) == 0
+
+
 def test_a_reader_who_has_gone(server, anna, tmp_path):
     """`chat-client --follow | head -1` ends quietly."""
     client = subprocess.Popen(
