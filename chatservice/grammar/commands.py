@@ -374,7 +374,7 @@ _ROWS = (
     Command(
         "get",
         "downloads a file: one line '= LENGTH SHA256 NAME', then LENGTH bytes; "
-        "a person is told how, unless OFFSET is there",
+        "a person is told how, unless it is a short text, or OFFSET is there",
         (
             _SHELF,
             _FILE,

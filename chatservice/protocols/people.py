@@ -34,6 +34,10 @@ from chatservice.protocols.holding import weighed
 TEXT = Dialect(shown.run, shown.replayed, shown.event, shown.skip)
 
 
+READABLE_BYTES = 2000
+"""What a person can read at once: a terminal of 80 columns and 25 lines."""
+
+
 class Person:
     """A `chatservice.protocols.connection.Speaker` in the text dialect."""
 
@@ -391,18 +395,22 @@ class Person:
             self._dismiss()
 
     def _get(self, request: Request) -> None:
-        """Send a file. A person is told how to fetch it instead, unless they say where to begin:
-        nobody wants its bytes on their screen."""
+        """Send a file. A person is told how to fetch it instead, unless they can read it, or say
+        where to begin: nobody wants other bytes on their screen."""
         args = request.args
-        if "offset" not in args and self._connection.greeted and not self._connection.more_came:
-            self._link(request)
-            return
         opening = self._chat.files.open(
             self._session, args.get("room"), args["name"], args.get("version")
         )
-        offset = args.get("offset", 0)
-        refuse = partial(self._refuse_request, request)
-        self._connection.serve(opening, lambda outgoing: self._send(outgoing, offset), refuse)
+        is_person = self._connection.greeted and not self._connection.more_came
+
+        def opened(outgoing: Outgoing) -> None:
+            if is_person and "offset" not in args and not _is_readable(outgoing):
+                outgoing.close()
+                self._link(request)
+            else:
+                self._send(outgoing, args.get("offset", 0))
+
+        self._connection.serve(opening, opened, partial(self._refuse_request, request))
 
     def _send(self, outgoing: Outgoing, offset: int) -> None:
         if not self._connection.connected:
@@ -480,6 +488,19 @@ class Person:
             partial(self._chat.people.depart, self._session),
             lambda _: None,
         )
+
+
+def _is_readable(outgoing: Outgoing) -> bool:
+    """Return whether a file is a short text, in which nothing steers a terminal."""
+    size = outgoing.mark.size
+    if size > READABLE_BYTES:
+        return False
+    try:
+        text = outgoing.read(size).decode().removesuffix("\r").replace("\r\n", "\n")
+        outgoing.seek(0)
+    except (OSError, UnicodeDecodeError):
+        return False
+    return names.clean(text) == text
 
 
 _NAMELESS = Refusal(Code.NAME_NEEDED, "Type your name first.")

@@ -385,6 +385,38 @@ def test_a_person_gets_no_bytes_on_the_screen(server, connect, tmp_path, asked):
     assert bob.line().endswith(" To say it: /say download nosuch")
 
 
+READABLE = {
+    "text": (b"hello\tw\xc3\xb6rld\r\n" * 10, True),
+    "empty": (b"", True),
+    "longest": (b"x" * 2000, True),
+    "typed in telnet": (b"hello\r", True),
+    "too long": (b"x" * 2001, False),
+    "escape": (b"\x1b[2J", False),
+    "NUL": (b"a\0b", False),
+    "Latin-1": (b"caf\xe9", False),
+    "a return alone": (b"a\rb", False),
+    "C1": (b"\xc2\x9b2J", False),
+    "bidi": "a\u202eb".encode(),
+}
+
+
+@pytest.mark.parametrize("content", READABLE.values(), ids=READABLE)
+def test_a_person_reads_a_short_text_at_once(server, connect, content):
+    """What is no text, or steers a terminal, or is longer than a screen, does not come."""
+    data, comes = content if isinstance(content, tuple) else (content, False)
+    put(connect(server, "alice"), "x", data)
+    bob = connect(server, "bob")
+    bob.send("/get x")
+    if comes:
+        assert bob.line() == mark("x", data)
+        assert bob.read(len(data)) == data
+    else:
+        assert bob.line().startswith("* x (")
+        bob.expect("* To have its bytes here all the same: /get x 0")
+    bob.send("/topic")
+    bob.expect("* lobby has no topic")
+
+
 def test_a_script_gets_the_bytes(server, connect):
     """Who spoke first, and who sends more behind the line, does not look at them."""
     data = b"\x00\xff" * 100
