@@ -16,15 +16,14 @@ from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
 from chatservice.domain.parts import Part, part
 from chatservice.domain.people import People
-from chatservice.domain.places import Room, Session, User
+from chatservice.domain.places import Room, Session
 from chatservice.domain.policy import Policy
 from chatservice.domain.ports import Done, Draft, Engine, Found
 from chatservice.domain.quotas import Bounds
-from chatservice.domain.rights import Rights, Role
+from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Soon
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import shown
 from chatservice.grammar.commands import Command, Request
 
 T = TypeVar("T")
@@ -92,8 +91,7 @@ class Chat:
         user = session.needs_user()
         cursor = self.rights.speak(session, room)
         texts = names.said(texts)
-        if room.slow:
-            self._slow_down(user, room)
+        self.rooms.take_turn(user, room)
         run = Run(kind, self.now(), user.name, texts)
         author = None if session.echo else cursor
         writer = user.id if key is not None else ""
@@ -106,22 +104,6 @@ class Chat:
         except Refusal:
             return False
         return not room.slow
-
-    def _slow_down(self, user: User, room: Room) -> None:
-        """Raise `Refusal` (too-fast) if a user spoke a short time ago."""
-        if self.rights.role(user, room) >= Role.MODERATOR:
-            return
-        now, every = round(self._seconds() * 1000), room.slow * 1000
-        left = room.spoke.get(user.id, -every) + every - now
-        if 0 < left <= every:
-            raise Refusal(
-                Code.TOO_FAST,
-                f"In {room.name} one says something every {shown.duration(room.slow)}; say it "
-                f"again in {shown.duration(left / 1000)}.",
-            )
-        if len(room.spoke) >= limits.SLOW_USERS:
-            room.spoke = {id_: at for id_, at in room.spoke.items() if at > now - every}
-        room.spoke[user.id] = now
 
     def permit(self, session: Session, request: Request) -> None:
         """Raise `Refusal` if a session may not ask for that. Each request comes through here, or
@@ -157,6 +139,7 @@ class Chat:
         user = session.needs_user()
         cursor = session.needs_room(room)
         topic = names.phrase(text, needed=bool(text.strip()))
+        self.rooms.take_turn(user, room)
         run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
         await self.recorder.stored(Draft(room.log, run, None if session.echo else cursor))
         room.topic = topic

@@ -104,6 +104,9 @@ class Files:
         user = session.needs_user()
         if not target.shelf and name.endswith(" (room)"):  # where a room's shelf may be
             raise Refusal(Code.BAD_FILE_NAME, "That name is kept for a room; take another one.")
+        into = self._rooms.numbered(target.log.id)
+        if into is not None and self._rooms.turn_in(user, into):
+            self._rooms.take_turn(user, into)  # which says when it is
         author = None
         if not session.echo and session.here is not None and session.here.log is target.log:
             author = session.here.sessions[session]
@@ -280,6 +283,9 @@ class Files:
         elif upload.target.gone:
             await self.shelves.forget(upload.target.shelf)
         _check_there(upload.target)
+        room = self._rooms.numbered(upload.target.log.id)
+        if room is not None:
+            self._rooms.shows(upload.user, room)  # their turn, wherever that is counted
         run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
         draft = Draft(upload.target.log, run, upload.author, upload.key, writer=upload.writer)
         await self._recorder.stored(draft)

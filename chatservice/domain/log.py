@@ -19,9 +19,9 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from chatservice import limits
+from chatservice import limits, names
 from chatservice.entries import Entry, Run
-from chatservice.events import End, Event
+from chatservice.events import End, Event, Left, Renamed
 
 Render = Callable[[int, Run, str], bytes]
 """Makes a run's bytes in one dialect, of the position of its first entry, itself, and its log's
@@ -289,7 +289,11 @@ class Log:
         parts = {0: News(all_)}
         for cursor in tuple(self.cursors.values()):
             told, cursor.told = cursor.told, 0
-            if told < len(all_):
+            if cursor.owner.ignored:
+                heard = _heard(all_[told:], cursor.owner.ignored)
+                if heard:
+                    cursor.owner.reader.tell(News(heard))
+            elif told < len(all_):
                 if told not in parts:
                     parts[told] = News(all_[told:])
                 cursor.owner.reader.tell(parts[told])
@@ -298,6 +302,22 @@ class Log:
     def untold(self) -> int:
         """How many events wait to be told."""
         return len(self._news)
+
+
+def _heard(news: Sequence[Event], ignored: Collection[str]) -> list[Event]:
+    """Return what is told to who ignores some users: not their last words, nor a name that they
+    take, which can be a message."""
+    heard: list[Event] = []
+    for event in news:
+        match event:
+            case Renamed(who=who, name=name):
+                if names.key(who) not in ignored and names.key(name) not in ignored:
+                    heard.append(event)
+            case Left(room=room, who=who) if names.key(who) in ignored:
+                heard.append(Left(room, who))
+            case _:
+                heard.append(event)
+    return heard
 
 
 def _last(block: Block | None) -> int:

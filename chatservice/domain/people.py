@@ -12,10 +12,11 @@ from chatservice.domain.log import Cursor, Log, News, Tails
 from chatservice.domain.places import NOBODY, Room, Session, User
 from chatservice.domain.policy import Policy
 from chatservice.domain.ports import Account, Engine
-from chatservice.domain.rights import Rights
+from chatservice.domain.rights import HAS, Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.errors import Code, Refusal
 from chatservice.events import End, Event
+from chatservice.grammar.commands import Need
 from chatservice.looks import looks
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
@@ -286,8 +287,9 @@ class People:
         former = session.user
         if former is not None:
             for room in session.rooms:
-                event = events.Renamed(room.name, former.name, user.name)
-                self._rooms.tell(room, event, but=session)
+                if self._rooms.shows(former, room):
+                    event = events.Renamed(room.name, former.name, user.name)
+                    self._rooms.tell(room, event, but=session)
                 self._rooms.carry(room, former, user)
             for ignoring in tuple(self._ignoring.get(former.key, ())):
                 self._ignore(ignoring, user.key)
@@ -389,10 +391,10 @@ class People:
         self._give_name_back(user)
         user.rename(name)
         self._take_name(user)
-        rooms = dict.fromkeys(room for each in user.sessions for room in each.rooms)
-        for room in rooms:
-            event = events.Renamed(room.name, former, name)
-            self._rooms.tell(room, event, but=session if session in room.sessions else None)
+        for room in dict.fromkeys(room for each in user.sessions for room in each.rooms):
+            if self._rooms.shows(user, room):  # a name can be a message
+                event = events.Renamed(room.name, former, name)
+                self._rooms.tell(room, event, but=session if session in room.sessions else None)
         if key != was:
             self._engine.names.release(was)
             self._ignored_on(was, key)
@@ -554,6 +556,14 @@ class People:
         for session in sessions:
             session.reader.tell(News((event,)))
         return len(sessions)
+
+    def away_in(self, user: User, room: Room, session: Session) -> str:
+        """Return why a user who is in a room is away, for a session that asks who is there; not in
+        their words, if they may not speak there or it does not hear them."""
+        if not user.away:
+            return ""
+        speaks = Need.SPEAK in HAS[self._rights.role(user, room)]
+        return user.away if speaks and user.key not in session.ignored else "away"
 
     def away(self, name: str) -> str:
         """Return why a user is away; empty if they are here."""

@@ -9,11 +9,13 @@ from chatservice.domain.attempts import Attempts
 from chatservice.domain.log import Cursor, Log, Tails
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
-from chatservice.domain.rights import Rights
+from chatservice.domain.rights import HAS, Rights, Role
 from chatservice.domain.rules import Access, Rule, Rules, What
 from chatservice.domain.space import Space
 from chatservice.errors import Code, Refusal
 from chatservice.events import End, Event
+from chatservice.grammar.commands import Need
+from chatservice.grammar.shown import duration
 from chatservice.looks import looks
 
 Report = Callable[..., None]
@@ -44,6 +46,7 @@ class Rooms:
         seconds: Callable[[], float],
     ) -> None:
         self.space = Space(seconds)
+        self._seconds = seconds
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
         self._tails = tails
@@ -229,6 +232,43 @@ class Rooms:
         may call this."""
         mine = looks(name)
         return mine.isdisjoint(others) and self._looks.keys().isdisjoint(mine)
+
+    # -- who is heard ----------------------------------------------------------------------------
+
+    def take_turn(self, user: User, room: Room) -> None:
+        """Count something that a user shows a room, where each may do so only every so often.
+
+        Raises `Refusal` (too-fast) if they did a short time ago.
+        """
+        left = self.turn_in(user, room)
+        if left:
+            raise Refusal(
+                Code.TOO_FAST,
+                f"In {room.name} one says something every {duration(room.slow)}; say it again in "
+                f"{duration(left)}.",
+            )
+        if not room.slow:
+            return
+        now, every = round(self._seconds() * 1000), room.slow * 1000
+        if len(room.spoke) >= limits.SLOW_USERS:
+            room.spoke = {id_: at for id_, at in room.spoke.items() if at > now - every}
+        room.spoke[user.id] = now
+
+    def turn_in(self, user: User, room: Room) -> float:
+        """Return in how many seconds a user may show a room something again; 0 for now."""
+        if not room.slow or self._rights.role(user, room) >= Role.MODERATOR:
+            return 0
+        now, every = round(self._seconds() * 1000), room.slow * 1000
+        left = room.spoke.get(user.id, -every) + every - now
+        return left / 1000 if 0 < left <= every else 0
+
+    def shows(self, user: User, room: Room) -> bool:
+        """Return whether a text of a user's, such as a new name or last words, is shown in a room
+        where they are: to show it would be to speak, and is their turn where that is counted."""
+        if Need.SPEAK not in HAS[self._rights.role(user, room)] or self.turn_in(user, room):
+            return False
+        self.take_turn(user, room)
+        return True
 
     def carry(self, room: Room, before: User, user: User) -> None:
         """Let a user, who was another one before, speak no more in a room than that one."""
@@ -443,8 +483,10 @@ class Rooms:
 
     def leave_all(self, session: Session, farewell: str = "") -> None:
         """Leave every room; `farewell` is a last word to those who stay."""
+        user = session.user
         for room in session.rooms:
-            self._leave(session, room, farewell)
+            heard = bool(farewell) and user is not None and self.shows(user, room)
+            self._leave(session, room, farewell if heard else "")
 
 
 def _no_room(name: str) -> Refusal:

@@ -25,6 +25,7 @@ class Reading:
         self.got: list[int] = []
         self.told: list[str] = []
         self.woken = 0
+        self.ignored: frozenset[str] = frozenset()
         self.reader = self
         self.cursor = Cursor(log, self, after)
         self._stored = stored

@@ -79,8 +79,8 @@ def test_guests_do_not_take_the_space_of_all(start_server, connect):
     assert there == ["flood17", "flood18", "flood19"]  # the lobby is nobody's, too
     guest = come(server, connect, "guest")
     for at in range(3):
-        ok(guest, do="create", room=f"room{at}")
-        ok(guest, do="say", room=f"room{at}", text="it is in use")
+        ok(guest, do="create", room=f"used{at}")
+        ok(guest, do="say", room=f"used{at}", text="it is in use")
     found = ask(guest, do="create", room="another")
     assert found["code"] == Code.TOO_MANY
     assert "/register" in found["message"]

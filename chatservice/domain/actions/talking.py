@@ -87,7 +87,8 @@ def _who(chat: Chat, session: Session, args: Args) -> answers.Members:
     users, after = room.users(), names.key(args.get("after", "")[: limits.LINE_BYTES])
     following = [user for user in users if user.key > after] if after else users
     first = nsmallest(limits.WHO_USERS, following, key=lambda user: user.key)
-    rows = (answers.Member(user.name, user.away) for user in first)
+    away = chat.people.away_in
+    rows = (answers.Member(user.name, away(user, room, session)) for user in first)
     shown = part(rows, lambda it: 4 * len(it.name + it.away) + 40, limits.WHO_USERS)
     return answers.Members(room.name, shown, len(users), len(following) - len(shown))
 
