@@ -93,7 +93,7 @@ def unread(bare, last):
 
 def test_a_server_takes_over_what_version_1_left(folder, start_server, connect):
     """Rooms with their topics, passwords and all entries where they stood; accounts, and what waits
-    for them; keys; what is known of files. The copy is the database as it was."""
+    for them; their keys; what is known of files. The copy is the database as it was."""
     path = folder / "chat-data" / "chat.sqlite"
     old, (time_,) = dump(path), one(path, "SELECT mtime FROM file WHERE name = 'notes.txt'")
     rooms = {name: kept(path, log) for log, name in ((1, "lobby"), (LAB, "lab"), (3, "Küche"))}
@@ -113,8 +113,6 @@ def test_a_server_takes_over_what_version_1_left(folder, start_server, connect):
     bot.ask(do="rooms", id="rooms")
     topics = {it["room"]: it["topic"] for it in answer(bot, "rooms")["rooms"]}
     assert topics == {"lobby": "", "lab": "measuring ½ of it", "Küche": "", "secret": ""}
-    bot.ask(do="say", room="lab", text="build failed", key="5f0c9a1e", id="again")
-    assert answer(bot, "again")["seq"] == 2
     assert say(bot, "built")["seq"] == max(rooms["lab"]) + 1
     bot.ask(do="files", room="lab", id="files")
     assert [(it["name"], it["from"]) for it in answer(bot, "files")["files"]] == [
@@ -125,6 +123,9 @@ def test_a_server_takes_over_what_version_1_left(folder, start_server, connect):
         owner.ask(do="hello", name=name, password=password, after=0)
         entries = inboxes.pop("Alice" if name == "alice" else name)
         assert unread(owner, max(entries)) == entries
+    owner.ask(do="join", room="lobby")
+    owner.ask(do="say", room="lobby", text="again", key="last", id="again")
+    assert answer(owner, "again")["seq"] == 1
     guest = connect(server)
     guest.ask(do="hello", name="bob")
     assert guest.event("error")["code"] == "password-needed"

@@ -14,6 +14,7 @@ from twisted.internet.threads import deferToThread
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.quotas import Bounds
+from chatservice.events import End
 from chatservice.protocols.factory import ChatFactory
 from chatservice.storage.embedded import Embedded
 from tests.running import PATIENCE, Bare
@@ -146,7 +147,7 @@ async def test_the_server_ends_a_connection_that_fetches(inside):
     bare, connection = await inside.connect("alice", "/get a")
     await deferToThread(bare.expect, "= 1000000 ")
     assert len(inside.descriptors()) == 1
-    connection.end("You are to go.")
+    connection.end("You are to go.", End.STOPPING)
     await until(lambda: connection not in inside.factory.connections)
     assert inside.holds_nothing()
     with pytest.raises((ConnectionError, AssertionError)):
