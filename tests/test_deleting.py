@@ -83,18 +83,23 @@ def test_what_a_deleted_account_said_stays_under_a_mark(talk, connect):
 
 def test_what_a_deleted_account_said_is_erased_if_asked(talk, connect):
     """From the history, from the search, from memory, from inboxes, and from the disk."""
-    server, _, bob = talk
+    server, alice, bob = talk
+    alice.send("/topic alice-is-about-this", "/topic")
+    alice.expect("* Topic of lab: alice-is-about-this")
     status, said, _ = chatctl(server.data, "unregister", "alice", "erase")
     assert (status, said) == (0, "* The account alice is deleted, and what it said is erased.\n")
     bob.send("/history", "/search alice-said-this", "/files")
     bob.expect("was erased")
     bob.expect("bob: bob said this")
+    bob.send("/topic")
     bob.expect("* Nothing in lab has all of that")
     bob.expect("* 0 files on the shelf of lab")
+    bob.expect("* lab has no topic")
     assert not os.path.exists(server.files / "lab" / "of-alice")
     data = stored(server)
     assert b"alice-said-this" not in data
     assert b"alice-wrote-this" not in data
+    assert b"alice-is-about-this" not in data
     assert b"for alice alone" not in data
     assert b"bob said this" in data
     late = connect(server, "carl")

@@ -1,18 +1,17 @@
 """Accounts: made by whom they are for or by an operator, their passwords, tokens, and who runs the
 server."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 from chatservice import answers, names
 from chatservice.domain import passes
 from chatservice.domain.attempts import Attempts
-from chatservice.domain.log import Block
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session, account_shelf
 from chatservice.domain.policy import Policy, Registration
-from chatservice.domain.ports import Account, Engine, Token
+from chatservice.domain.ports import Account, Engine, Renamed, Token
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import What
@@ -161,8 +160,9 @@ class Accounts:
                         await self._shelves.remove(shelf, file, None, key)
             reached: int | None = 0
             while reached is not None:
-                reached, changed = await self._past.rename_in_past(key, mark, erase, reached)
-                self._show_changed(changed)
+                step = await self._past.rename_in_past(key, mark, erase, reached)
+                reached = step.reached
+                self._show_changed(step)
             await self._store.delete(key, mark)
         finally:
             self._rooms.leaving.discard(key)
@@ -179,12 +179,16 @@ class Accounts:
         )
         return account.name, mark
 
-    def _show_changed(self, changed: Sequence[tuple[int, Block]]) -> None:
+    def _show_changed(self, step: Renamed) -> None:
         """Let what is in memory be as it is stored now."""
-        for number, block in changed:
+        for number, block in step.changed:
             log = self._people.log_of(number)
             if log is not None:
                 log.replace(block)
+        for number, topic in step.topics:
+            room = self._rooms.numbered(number)
+            if room is not None and room.topic == topic:
+                room.topic = ""
 
     # -- passwords -------------------------------------------------------------------------------
 

@@ -161,10 +161,12 @@ class Found(NamedTuple):
 
 class Renamed(NamedTuple):
     """A step through the past: the number of the last block that was looked at, or None where there
-    are no more; and the blocks that were changed, with their logs."""
+    are no more; the blocks that were changed, with their logs; and the topics that were erased,
+    with the numbers of the rooms that may have them."""
 
     reached: int | None
     changed: Sequence[tuple[int, Block]]
+    topics: Sequence[tuple[int, str]] = ()
 
 
 class Store(Protocol):

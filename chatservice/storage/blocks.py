@@ -82,3 +82,9 @@ def renamed(
             found.append((first, Run(Kind.GONE, run.time, mark, ("",) * count)))
             gone += range(first, first + count)
     return found, gone
+
+
+def topics(runs: Sequence[tuple[int, Run]], key: str) -> list[str]:
+    """Return the topics that a user (`names.key`) set."""
+    theirs = (run for _, run in runs if run.kind == Kind.TOPIC and names.key(run.who) == key)
+    return [text for run in theirs for text in run.texts]

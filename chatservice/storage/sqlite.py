@@ -417,22 +417,28 @@ class SqliteStore:
                 self._unclean = not self._empty_wal()
             return Renamed(None, ())
         changed: list[tuple[int, Block]] = []
+        topics: list[tuple[int, str]] = []
         self._db.execute("PRAGMA secure_delete = ON")  # what it was is written over
         try:
             with self._commit():
                 for id_, log, first, data in rows:
-                    new, gone = blocks.renamed(blocks.unpack(first, data), key, mark, erase)
+                    runs = blocks.unpack(first, data)
+                    new, gone = blocks.renamed(runs, key, mark, erase)
                     if new is None:
                         continue
+                    if erase:
+                        topics += [(log, text) for text in blocks.topics(runs, key)]
                     sql = "UPDATE block SET entries = ? WHERE id = ?"
                     self._db.execute(sql, (blocks.pack(new), id_))
                     sql = "INSERT OR IGNORE INTO erased (log, position) VALUES (?, ?)"
                     self._db.executemany(sql, [(log, position) for position in gone])
                     changed.append((log, Block(new)))
+                sql = "UPDATE room SET topic = '' WHERE log = ? AND topic = ?"
+                self._db.executemany(sql, topics)
         finally:
             self._db.execute("PRAGMA secure_delete = OFF")
         self._indexer.nudge()
-        return Renamed(rows[-1][0], changed)
+        return Renamed(rows[-1][0], changed, topics)
 
     def _empty_wal(self) -> bool:
         return checks.emptied(self._db)
