@@ -141,7 +141,7 @@ def key(name: str) -> str:
 
 
 def file(text: str) -> str:
-    """Return `text` as the name of a shared file. Raises `Refusal` (bad-file-name).
+    """Return `text` as the name of a shared file, in NFC. Raises `Refusal` (bad-file-name).
 
     It is the name of one file in one folder: it cannot lead elsewhere on any system, and a name
     that begins with a dot is kept for the server's own use.
@@ -158,6 +158,8 @@ def file(text: str) -> str:
         raise Refusal(
             Code.BAD_FILE_NAME, "That has too many accents on one letter; leave some out."
         )
+    if len(text) <= 2 * limits.FILE_NAME_BYTES:  # a longer one is too long in any form
+        text = unicodedata.normalize("NFC", text)
     if len(text.encode()) > limits.FILE_NAME_BYTES:
         raise Refusal(
             Code.BAD_FILE_NAME,

@@ -1,5 +1,6 @@
 """Files: who may put what where, and fetch it."""
 
+import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -99,7 +100,7 @@ class Files:
         key: str | None = None,
     ) -> Upload:
         """Return the upload that is asked for, if it may begin."""
-        names.file(name)
+        name = names.file(name)
         target = await self.target(session, room, to)
         user = session.needs_user()
         if not target.shelf and name.endswith(" (room)"):  # where a room's shelf may be
@@ -255,12 +256,13 @@ class Files:
     async def cancel(self, session: Session, name: str) -> int:
         """End the user's transfers of files of that name, and keep nothing of what came. Return
         how many there were. Raises `Refusal` (no-such-file), also where it is too late."""
-        found = [it for it in self._of(session) if it.name == name]
+        form = unicodedata.normalize("NFC", name)
+        found = [it for it in self._of(session) if it.name == form]
         stopping = [it for it in found if not it.finishing]
         for transfer in stopping:
             transfer.stop()
         unfinished = await self._unfinished(session)
-        stopped = [it for it in unfinished if it.declared.name == name]
+        stopped = [it for it in unfinished if it.declared.name == form]
         for declared, _ in stopped:
             await self.shelves.drop(declared)
         if found and not (stopping or stopped):
@@ -332,7 +334,7 @@ class Files:
         self, session: Session, room: str | None, name: str, version: int | None = None
     ) -> Outgoing:
         """Open a file of a shelf; with none named, of the room one is in, else of one's own."""
-        names.file(name)
+        name = names.file(name)
         try:
             return await self.shelves.open(self.shelf(session, room), name, version)
         except Refusal as refusal:
@@ -350,7 +352,7 @@ class Files:
         """Take a file off a shelf: one's own from a room's, any from one's own; one version, or all
         of one's own. Return their numbers."""
         user = session.needs_user()
-        names.file(name)
+        name = names.file(name)
         shelf = self.shelf(session, room)
         place = self._rooms.of(session, room) if room != "@" else None
         anybodys = place is None or self._rights.role(user, place) >= Role.MODERATOR

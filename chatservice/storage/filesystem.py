@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import unicodedata
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -45,10 +46,15 @@ def tried(folder: Path) -> Abilities:
     return Abilities(links, exact)
 
 
-def spelled(folder: Path, name: str) -> str:
-    """Return how a name is written in a folder whose names are not `exact`, or as it is given if
-    there is none."""
-    if not os.path.lexists(folder / name):
+def spelled(folder: Path, name: str, exact: bool) -> str:
+    """Return how a name is written in a folder, or as it is given if it is not there.
+
+    It may be there with its accents apart from their letters (NFD), as macOS gives names, or
+    composed (NFC); and in another case, where names are not `exact`.
+    """
+    forms = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+    name = next((form for form in forms if os.path.lexists(folder / form)), name)
+    if exact or not os.path.lexists(folder / name):
         return name
     with os.scandir(folder) as entries:
         there = [entry.name for entry in entries if entry.name.casefold() == name.casefold()]

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from twisted.internet.defer import Deferred
 
@@ -162,7 +163,12 @@ class FileTable:
 
     def _partials(self) -> list[PartialRow]:
         sql = "SELECT id, shelf, name, size, sha256, who, time, owner FROM partial ORDER BY id"
-        return [PartialRow(id_, Declared(*row)) for id_, *row in self._db.execute(sql)]
+        found = [PartialRow(id_, Declared(*row)) for id_, *row in self._db.execute(sql)]
+        # Names came in any form once; what goes on with them is asked for in NFC.
+        return [
+            row._replace(declared=row.declared._replace(name=normalize("NFC", row.declared.name)))
+            for row in found
+        ]
 
 
 def _rows(db: sqlite3.Connection, sql: str, *values: str | int) -> list[FileRow]:

@@ -208,10 +208,12 @@ class Folders:
         return self._turns.do(job)
 
     async def _spelled(self, shelf: str, name: str) -> str:
-        """Return how the name of a file is written on the disk, which may not tell `a` from `A`."""
-        if self._disk.exact:
+        """Return how the name of a file is written on the disk, where accents may be
+        composed otherwise, and which may not tell `a` from `A`."""
+        exact = self._disk.exact
+        if exact and name.isascii():
             return name
-        found: str = await self.aside(filesystem.spelled, self.folder(shelf), name)
+        found: str = await self.aside(filesystem.spelled, self.folder(shelf), name, exact)
         return found
 
     # -- what is there ---------------------------------------------------------------------------

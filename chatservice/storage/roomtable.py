@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock
 
 from chatservice import names
-from chatservice.domain.ports import Deed, RoomRow
+from chatservice.domain.ports import Deed, RoomRow, any_name
 from chatservice.domain.rules import Access, Rule, What
 from chatservice.errors import Code, Refusal
 
@@ -69,7 +69,7 @@ class RoomTable:
         password: str | None,
         time: int,
         owner: str | None,
-        fits: Callable[[str], bool],
+        fits: Callable[[str], bool] = any_name,
     ) -> Awaitable[RoomRow]:
         """Make a room; without a name, it is called after its number, which `fits`. Raises
         `Refusal` (room-exists)."""

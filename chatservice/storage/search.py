@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from unicodedata import normalize
 
 from chatservice import limits
 from chatservice.domain.ports import Found
@@ -74,7 +75,7 @@ class Searcher:
         `until` is when to give it up, by the clock of `time.monotonic`. Raises `Refusal`
         (bad-argument, too-slow).
         """
-        question = terms(words)
+        question = terms(normalize("NFC", words))
         self._until = until
         try:
             return self._found(log, question, before, limit)

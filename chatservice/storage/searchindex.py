@@ -11,11 +11,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from unicodedata import normalize
 
 from chatservice.entries import Kind, Run
 from chatservice.storage import private
 
-VERSION = 3
+VERSION = 4
 _TOKENS = '"unicode61 remove_diacritics 2"'
 ENTRIES = f"CREATE VIRTUAL TABLE entry USING fts5(text, tokenize = {_TOKENS});"
 _TABLES = f"""
@@ -68,13 +69,14 @@ def number(log: int, position: int) -> int:
 
 
 def rows_of(log: int, runs: Iterable[tuple[int, Run]]) -> Iterator[tuple[int, str]]:
-    """Iterate over the rows of what can be searched for: talk, topics, and the names of files."""
+    """Iterate over the rows of what can be searched for: talk, topics, and the names of files. They
+    are in NFC, as what is asked for is: FTS5 takes a Hangul syllable apart from its letters."""
     for first, run in runs:
         if run.kind in (Kind.MESSAGE, Kind.ACTION, Kind.TOPIC, Kind.REMOVED):
             for position, text in enumerate(run.texts, first):
-                yield number(log, position), text
+                yield number(log, position), normalize("NFC", text)
         elif run.file is not None:
-            yield number(log, first), run.file.name
+            yield number(log, first), normalize("NFC", run.file.name)
 
 
 def open_index(path: Path, log: sqlite3.Connection) -> sqlite3.Connection:
