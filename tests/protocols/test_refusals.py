@@ -36,7 +36,8 @@ def shelves(server):
     until = time.monotonic() + PATIENCE
     while list((server.files / ".partial").iterdir()) and time.monotonic() < until:
         time.sleep(0.01)
-    return [path for path in server.files.rglob("*") if path.is_file()]
+    files = (path for path in server.files.rglob("*") if path.is_file())
+    return [path for path in files if path.name != ".lock"]
 
 
 @pytest.mark.parametrize(
