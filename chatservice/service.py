@@ -125,7 +125,7 @@ class ChatService(Service):
                 _had(found)
         except Refusal as refusal:
             self._give_up(refusal.sentence)
-        except OSError as error:  # a loop of links, a path that is too long, and the like
+        except (OSError, RuntimeError) as error:  # a path that is too long; a loop of links (3.11)
             self._give_up(f"{data} cannot be used ({_reason(error)}); name another directory.")
         else:
             self._open_door(data)
