@@ -49,10 +49,10 @@ def test_downloads_that_nobody_reads_leave_descriptors(few, connect):
         told.append(stalled[-1].line())
     assert [line.startswith("= ") for line in told].count(True) == 3
     assert "downloads of guests are under way, and no more may be" in told[-1]
-    alice.send("/get large")
-    assert alice.expect("large").startswith("= ")
-    alice.read(64 << 20)
-    alice.send("still here")
+    script = Bare(few.port)
+    script.send("/login alice secret", "/get large")
+    script.expect("= ")
+    script.read(64 << 20)
     connect(few, "bob").send("hello")
     alice.expect("bob: hello")
 
@@ -63,11 +63,10 @@ def test_a_download_that_nobody_reads_ends(start_server, connect):
     server.files.mkdir(exist_ok=True)
     with open(server.files / "large", "wb") as file:
         file.truncate(64 << 20)
-    connect(server, "first").send("/get large")
     stalled = fetching(server, "stalled")
     assert stalled.line().startswith("= ")
-    reader = connect(server, "reader")
-    reader.send("/get large")
+    reader = Bare(server.port)
+    reader.send("reader", "/get large")
     reader.expect("= ")
     server.log.expect("nothing more is taken of a file by")
     reader.read(64 << 20)
