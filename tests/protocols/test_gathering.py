@@ -1,5 +1,6 @@
 """Clients who send and do not read: what is gathered for them has a bound."""
 
+import json
 import socket
 import threading
 
@@ -107,3 +108,44 @@ def test_over_tls_it_is_the_same(start_server):
     rude.send_raw(b"bot\n")
     assert poured(server, rude, b"/help\n" * 1365) < BOUND
     rude.close()
+
+
+@pytest.mark.parametrize("speaks", ["script", "sixty programs"])
+def test_long_answers_that_nobody_reads_do_not_gather(start_server, speaks):
+    """One write that asks for the whole past a hundred times, before anything is answered; and many
+    who ask for it once."""
+    server = start_server("--room", "lab")
+    writer = Bare(server.port)
+    writer.ask(do="hello", name="writer")
+    writer.ask(do="join", room="lab")
+
+    def say() -> None:
+        for at in range(500):
+            writer.send(json.dumps({"do": "say", "room": "lab", "text": "x" * 7000, "id": at}))
+
+    speaking = threading.Thread(target=say)
+    speaking.start()
+    while writer.event("ok").get("id") != 499:
+        pass
+    speaking.join()
+    before, rude = server.memory(), []
+    if speaks == "script":
+        rude.append(small(server))
+        rude[0].send_raw((b"script\n/join lab\n" + b"/history 1000\n" * 140)[:1684])
+    else:
+        for at in range(60):
+            rude.append(small(server))
+            rude[at].ask(do="hello", name=f"u{at}")
+            rude[at].ask(do="history", room="lab", after=0, limit=1000)
+    # Each has its first answer by then, and one who reads is answered behind all of them.
+    for each in rude:
+        each.read(1)
+    grown = 0
+    for _ in range(200):
+        writer.ask(do="history", room="lab", after=0, limit=1000, id="last")
+        while writer.event("ok").get("id") != "last":
+            pass
+        grown = max(grown, server.memory() - before)
+    assert grown < BOUND
+    for each in rude:
+        each.close()
