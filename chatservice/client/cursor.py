@@ -14,6 +14,10 @@ UNREAD_KEPT = 500
 """Unread entries of one room that are kept in memory: more than a screen or two, and at 8 KiB each
 no more than 4 MB. What is more is read again from the server when it is wanted."""
 
+TRAIL = 256
+"""Entries of one room of which it is remembered when they were, and whose: enough to find where a
+log that was put back to an earlier state is still the same."""
+
 _SAID = frozenset({Kind.MESSAGE, Kind.ACTION})
 
 
@@ -63,6 +67,44 @@ class Cursor:
         self._held: deque[News] = deque()
         self._broken = False
         self._aside = False
+        self._trail: dict[int, tuple[int, str]] = {}
+
+    # -- is it the same log? ---------------------------------------------------------------------
+
+    def note(self, position: int, entry: Entry) -> None:
+        """Remember an entry that is in the log."""
+        self._trail[position] = entry.time, entry.who
+        if len(self._trail) > TRAIL:
+            del self._trail[next(iter(self._trail))]
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether the entry at `position` is remembered."""
+        return self.position in self._trail
+
+    def differs(self, position: int, entry: Entry) -> bool:
+        """Return whether an entry is certainly another one than was seen at that position."""
+        noted = self._trail.get(position)
+        return noted is not None and noted != (entry.time, entry.who)
+
+    def has_seen(self, position: int, entry: Entry, came: int) -> bool:
+        """Return whether an entry was in the log before it was put back: it is remembered, or lies
+        before all that is, and is older than that. `came` is when one came, in milliseconds since
+        1970, for a log of which nothing is remembered."""
+        if position in self._trail:
+            return not self.differs(position, entry)
+        if not self._trail:
+            return entry.time <= came
+        first = min(self._trail)
+        return position < first and entry.time <= self._trail[first][0]
+
+    def put_back(self, after: int) -> None:
+        """The log is as it was up to position `after`, and another one behind that."""
+        self._trail = {at: it for at, it in self._trail.items() if at <= after}
+        self._mine = {at for at in self._mine if at <= after}
+        self.read = min(self.read, after)
+
+    # -- coming back -----------------------------------------------------------------------------
 
     def resumed(self, joined: Joined, after: int) -> None:
         """One is in the room again, and what lies behind position `after` comes first. A log that
@@ -91,6 +133,7 @@ class Cursor:
         if isinstance(news.it, Entry):
             if self._broken or news.position <= self._taken:
                 return
+            self.note(news.position, news.it)
             news = news._replace(late=news.late or news.position <= self._late_until)
         self._held.append(news)
 

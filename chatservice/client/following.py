@@ -30,6 +30,7 @@ class Follower:
         self._ahead: deque[tuple[int, Entry]] = deque()
         self._behind = False
         self._waiting: Deferred[None] | None = None
+        self._put_back = 0
         self._over = False
         self._why: BaseException | None = None
 
@@ -38,6 +39,13 @@ class Follower:
         self.position, self._newest = position, newest
         self._behind = self._page is not None and newest > position
         self._wake()
+
+    def put_back(self, position: int, newest: int) -> None:
+        """The log is as it was up to `position`, and another one behind that, up to `newest`. What
+        of the other one was told and not taken is gone."""
+        self._ahead.clear()
+        self._put_back += 1
+        self.opened(min(self.position, position), newest)
 
     def tell(self, position: int, entry: Entry) -> None:
         """Something new is in the log."""
@@ -81,8 +89,10 @@ class Follower:
 
     async def _read(self, page: Page) -> None:
         """Read on from the server, until there is nothing that was not seen."""
-        asked_at = self._newest
+        asked_at, put_back = self._newest, self._put_back
         found = await page(self.position)
+        if put_back != self._put_back:  # it was asked for behind a position of the log before
+            return
         entries = found.entries
         self._ahead.extend(entries)
         last = entries[-1][0] if entries else self.position

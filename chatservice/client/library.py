@@ -25,7 +25,7 @@ from chatservice.client.doors import Door, Open, unreachable
 from chatservice.client.following import AHEAD, Follower, each
 from chatservice.client.known import Known, fingerprint, place_of
 from chatservice.client.moving import Moving
-from chatservice.client.session import Session
+from chatservice.client.session import WARNING, Session
 from chatservice.client.tls import Secure
 from chatservice.client.unfinished import state_folder
 from chatservice.entries import Entry
@@ -37,10 +37,6 @@ T = TypeVar("T")
 
 Shown = Callable[[str], None]
 """Takes a text for a person: a sentence, or lines that tell how transfers stand."""
-
-
-WARNING = "Warning: "
-"""What a sentence begins with that a script tells, too, where nobody looks on."""
 
 
 def connect(
@@ -150,7 +146,14 @@ class Client:
         else:
             room = await self._entered(room)
             newest = self._here.cursors[room].position
-            position = newest if after is None else min(after, newest)
+            if after is not None and after > newest:
+                self._told(
+                    f"{WARNING}the log of {room} ends at #{newest}, before #{after}: it was put "
+                    "back to an earlier state. All that is kept of it follows."
+                )
+                after = 0
+            position = newest if after is None else after
+            await self._see_the_last(room)
         self._followers[room].append(follower)
         follower.opened(position, newest)
 
@@ -158,6 +161,15 @@ class Client:
         found = await self.session.ask("history", room=room, after=after, limit=AHEAD)
         page: answers.History = found
         return page
+
+    async def _see_the_last(self, room: str) -> None:
+        """Remember the last entry of a room, by which it is seen whether its log is the same after
+        a broken connection."""
+        found = await self.session.ask("history", room=room, limit=1)
+        cursor = self._here.cursors.get(room)
+        for position, entry in found.entries:
+            if cursor is not None and position <= cursor.position:
+                cursor.note(position, entry)
 
     def each(
         self, room: str, call: Callable[[int, Entry], Any], after: int | None = None
@@ -283,6 +295,11 @@ class Client:
         """Tell those who follow the room that nothing more comes."""
         for follower in self._followers.pop(room, []):
             follower.end(why)
+
+    def put_back(self, room: str, after: int, newest: int) -> None:
+        """Let those who follow the room read it from there."""
+        for follower in self._followers[room]:
+            follower.put_back(after, newest)
 
     def said(self, key: str, request: Request) -> None:
         """It is waited for already."""

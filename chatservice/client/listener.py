@@ -33,5 +33,9 @@ class Listener(Protocol):
         """One is in a room no more, and did not leave it. `told` says that `why` was shown already,
         in this form or another."""
 
+    def put_back(self, room: str, after: int, newest: int) -> None:
+        """The log of a room is as it was up to position `after`, and another one behind that, up to
+        `newest`: an operator has put back an earlier state of it."""
+
     def ended(self, sentence: str) -> None:
         """One cannot come back, for the reason that `sentence` tells."""

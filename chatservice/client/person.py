@@ -115,6 +115,9 @@ class Person:
             self.refused(why)
         self._stand()
 
+    def put_back(self, room: str, after: int, newest: int) -> None:
+        """What is new there is shown as it comes."""
+
     def said(self, key: str, request: Request) -> None:
         """Mark what one said until it is stored."""
         self._screen.said(key, request, self.session.connected)

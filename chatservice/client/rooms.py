@@ -14,6 +14,10 @@ _MOST = 100_000
 """Rooms that are asked for, however many a server says there are."""
 
 
+_LOOK_BACK = 100
+"""Entries asked for at once, to find where a log is the same as it was."""
+
+
 class Stay(Protocol):
     """What rooms need of a session."""
 
@@ -26,6 +30,13 @@ class Stay(Protocol):
     def ask_now(self, name: str, /, **args: Any) -> Awaitable[Any]:
         """Ask for something on the connection that there is. Raises `Refusal`, and `Lost`."""
 
+    def wall(self) -> float:
+        """Return the time, in seconds since 1970."""
+
+    def put_back(self, room: str, after: int, newest: int) -> None:
+        """The log of a room is as it was up to position `after`, and another one behind that, up to
+        `newest`."""
+
     def acknowledged(self) -> Awaitable[None]:
         """Wait until all that was said is stored, or refused."""
 
@@ -37,6 +48,7 @@ class Rooms:
         self._stay = stay
         self._here = stay.conversation
         self._passwords: dict[str, str | None] = {}
+        self._came: dict[str, int] = {}  # when, in milliseconds since 1970
         self._somewhere = False
 
     async def join(
@@ -52,6 +64,7 @@ class Rooms:
         if after is not None:
             self._here.resumed(joined, after)
         self._passwords[joined.room] = password
+        self._came.setdefault(joined.room, round(self._stay.wall() * 1000))
         self._somewhere = True
         return joined
 
@@ -128,11 +141,55 @@ class Rooms:
         cursor = self._here.cursors.get(room)
         while cursor is not None:
             after = cursor.position
-            joined = await self._join_again(room, after)
+            position, joined = await self._join_where_it_was(cursor)
             cursor = self._here.cursors.get(room)
             if cursor is not None and cursor.position == after:
-                self._here.resumed(joined, after)
+                if position < after:
+                    self._stay.put_back(cursor.room, position, joined.seq)
+                    cursor.put_back(position)
+                self._here.resumed(joined, position)
                 return  # else one switched to it meanwhile, and reads on from elsewhere
+
+    async def _join_where_it_was(self, cursor: Cursor) -> tuple[int, answers.Joined]:
+        """Join a room behind the last entry that was seen there. Return its position, and the
+        answer.
+
+        An operator may have put back an earlier state of the log, which has grown since. So the
+        entry at that position is compared with the one that was seen: where it is another, what
+        was seen ends before it.
+        """
+        after = cursor.position
+        if cursor.is_noted and await self._is_other(cursor):
+            after = await self._seen_up_to(cursor)
+        joined = await self._join_again(cursor.room, after)
+        if joined.seq < after:
+            after = await self._seen_up_to(cursor)
+            joined = await self._join_again(cursor.room, after)
+        return after, joined
+
+    async def _is_other(self, cursor: Cursor) -> bool:
+        after = cursor.position - 1
+        try:
+            found = await self._stay.ask_now("history", room=cursor.room, after=after, limit=1)
+        except Refusal:  # one has to be there to look; nothing that comes is taken in yet
+            password = self._passwords.get(cursor.room)
+            await self._stay.ask_now("join", room=cursor.room, password=password)
+            found = await self._stay.ask_now("history", room=cursor.room, after=after, limit=1)
+        return any(cursor.differs(*each) for each in found.entries)
+
+    async def _seen_up_to(self, cursor: Cursor) -> int:
+        """Return the position of the last entry that was seen, and is there still."""
+        before: int | None = None
+        while True:
+            found = await self._stay.ask_now(
+                "history", room=cursor.room, before=before, limit=_LOOK_BACK
+            )
+            for position, entry in reversed(found.entries):
+                if cursor.has_seen(position, entry, self._came.get(cursor.room, 0)):
+                    return int(position)
+            if not found.entries or found.entries[0][0] == before:
+                return 0
+            before = found.entries[0][0]
 
     async def fall_back(self) -> Unread | None:
         """Make another room the current one, if none is. Return what is unread there; None if that

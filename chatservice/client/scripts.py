@@ -23,10 +23,11 @@ from chatservice.client.asking import DEFAULT_HOST, DEFAULT_PORT
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.downloads import from_here
-from chatservice.client.library import WARNING, Client, connect
+from chatservice.client.library import Client, connect
 from chatservice.client.options import Options
 from chatservice.client.output import GONE, ReaderWatch, unwritable, written
 from chatservice.client.passwords import Unreadable
+from chatservice.client.session import WARNING
 from chatservice.client.settings import Settings, filled_in
 from chatservice.client.statuses import Status, status_of
 from chatservice.client.uploads import opened

@@ -39,6 +39,9 @@ OLD_SECONDS = 60.0
 UNACKNOWLEDGED = 256
 """How much may be said ahead of its acknowledgement."""
 
+WARNING = "Warning: "
+"""What a sentence begins with that a script tells, too, where nobody looks on."""
+
 _PUT_OUT = frozenset({"kick", "ban"})
 """What somebody is put out of a room by."""
 
@@ -64,7 +67,7 @@ class Session:
         self._reactor = reactor
         self.connect = door.connect
         self._listener = listener
-        self._wall = wall
+        self.wall = wall
         self._connection: ChatConnection | None = None
         self._returning: Deferred[None] | None = None
         self._leaving = False
@@ -137,6 +140,15 @@ class Session:
         self._let_go()
         await self._fall_back()
 
+    def put_back(self, room: str, after: int, newest: int) -> None:
+        """The log of a room is as it was up to position `after`, and another one behind that, up to
+        `newest`: say so, before that comes."""
+        self._tell(
+            f"{WARNING}the log of {room} was put back to an earlier state; all that is new behind "
+            f"#{after} follows."
+        )
+        self._listener.put_back(room, after, newest)
+
     def _put_out(self, room: str, why: Refusal, told: bool) -> None:
         """Somebody has put one out of a room; `told` says that this was shown already."""
         if room in self.conversation.cursors:
@@ -192,6 +204,11 @@ class Session:
             "hello", name=name, password=password, token=token, after=after
         )
         self._became(name, welcome, password)
+        if here.registered and welcome.inbox < (after or 0):
+            self._tell(
+                f"{WARNING}your inbox was put back to an earlier state; something that was sent to "
+                "you meanwhile may not be shown."
+            )
         return welcome
 
     def _became(self, name: str, welcome: answers.Welcome, password: str | None) -> None:
@@ -336,7 +353,7 @@ class Session:
     def _news_of(self, it: Happening) -> list[News]:
         if isinstance(it, Arrival):
             position, entry, log = it
-            late = log == INBOX and self._wall() - entry.time / 1000 > OLD_SECONDS
+            late = log == INBOX and self.wall() - entry.time / 1000 > OLD_SECONDS
             before = self.unread(log)
             news = self.conversation.came(position, entry, log, late)
             if self.unread(log) != before:

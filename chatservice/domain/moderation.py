@@ -301,10 +301,11 @@ class Moderation:
         return self._store.deeds(room.number, limit)
 
     async def _did(self, session: Session, room: Room, what: str, whom: str, why: str) -> None:
-        """Tell those in a room what was done, and put it on record."""
+        """Put on record what was done, then tell those in the room: so whatever follows from it can
+        be done in the same moment, and nobody comes back in between."""
         by = session.needs_user().name
-        self._rooms.tell(room, events.Moderated(room.name, by, what, whom, why))
         await self._note(session, room, " ".join(filter(None, (what, whom, why))))
+        self._rooms.tell(room, events.Moderated(room.name, by, what, whom, why))
 
     async def _note(self, session: Session, room: Room, what: str) -> None:
         by = session.needs_user().name

@@ -245,6 +245,7 @@ def test_following_prints_no_control_characters(hostile, piped, json_):
     client.expect("end")
     server.close()
     client.process.kill()
+    client.process.wait()
     out = "\n".join(client.shown)
     assert harmless(out.encode())
     if json_:
