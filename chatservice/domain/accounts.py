@@ -213,6 +213,10 @@ class Accounts:
         for each in user.sessions:
             if each is not session and each not in self._rights.tokens:
                 self._people.end(each, "Your password was changed; come in with the new one.")
+        mine, key = session.token, user.key
+        self._rights.given.take_back(
+            lambda right: right.user.key == key and not right.token and right.session != mine
+        )
         self._report("{user} changed their password", user=user.name)
 
     async def reset(self, session: Session, name: str, password: str | None) -> answers.Password:
@@ -229,6 +233,7 @@ class Accounts:
         for each in user.sessions if user is not None else ():
             if each is not session:
                 self._people.end(each, "Your password was changed by who runs the server.")
+        self._rights.given.take_back(lambda right: right.user.registered and right.user.key == key)
         self._report("{by} reset the password of {user}", by=by, user=account.name)
         return answers.Password(account.name, "" if password else made)
 

@@ -113,11 +113,28 @@ class Files:
             author = session.here.sessions[session]
         sha256 = sha256.lower() if sha256 else None
         address = counted(session.reader.address)
-        upload = Upload(target, name, size, sha256, user, author, key, address)
+        asker = self._asker(session)
+        upload = Upload(target, name, size, sha256, user, author, key, address, *asker)
+        self._rights.given.give(upload)
         declared = self._declared(upload)
         check = partial(self.quotas.check, origin=upload.origin)
         await self._within(check, declared, await self.shelves.have(declared))
         return upload
+
+    def _asker(self, session: Session) -> tuple[str, str | None]:
+        """Return what tells by whom a right was asked for: the session, and its token."""
+        return session.token, self._rights.tokens.get(session)
+
+    def download(self, session: Session, outgoing: Outgoing) -> Download:
+        """Return the right to fetch a file that a session may fetch now."""
+        mark = outgoing.mark
+        file = outgoing.shelf, mark.name, mark.version, mark.sha256
+        right = Download(*file, session.needs_user(), *self._asker(session))
+        return self._rights.given.give(right)
+
+    def _still(self, right: Download | Upload) -> None:
+        """Raise `Refusal` if who was given a right would not be given it now."""
+        self._rights.still(right, self._rooms.on_shelf(right.shelf), self._rooms.lobby)
 
     async def _within(
         self, ask: Callable[[Declared, int, Used], T], declared: Declared, have: int
@@ -182,9 +199,7 @@ class Files:
     async def receive(self, upload: Upload, offset: int, stop: Callable[[], None]) -> "Arrival":
         """Begin to take in a file's bytes behind the first `offset`; `stop` ends their coming."""
         _check_there(upload.target)
-        room = self._rooms.numbered(upload.target.log.id)
-        if room is not None:  # it may be long since it was permitted
-            self._rights.still_welcome(upload.user.key, room)
+        self._still(upload)  # it may be long since it was permitted
         declared = self._declared(upload)
         have = await self.shelves.have(declared)
         reserve = partial(self.quotas.reserve, origin=upload.origin)
@@ -201,7 +216,8 @@ class Files:
             done=lambda: incoming.have,
             stop=stop,
         )
-        return Arrival(upload, incoming, reservation, self.transfers, transfer)
+        still = partial(self._still, upload)
+        return Arrival(upload, incoming, reservation, self.transfers, transfer, still)
 
     def departing(
         self, user: User, address: str, outgoing: Outgoing, stop: Callable[[], None]
@@ -278,13 +294,18 @@ class Files:
         return len(stopping) + len(stopped)
 
     async def share(self, upload: Upload, mark: FileMark) -> None:
-        """Tell of a file that is on its shelf now. If that was of a guest who left meanwhile, take
-        it away again."""
+        """Tell of a file that is on its shelf now. If that was of a guest who left meanwhile, or
+        its sender may not send it any more, take it away again."""
         if upload.target.removed:
             await self.shelves.remove(upload.target.shelf, mark.name, mark.version, "")
         elif upload.target.gone:
             await self.shelves.forget(upload.target.shelf)
         _check_there(upload.target)
+        try:
+            self._still(upload)
+        except Refusal:
+            await self.shelves.remove(upload.shelf, mark.name, mark.version, "")
+            raise
         room = self._rooms.numbered(upload.target.log.id)
         if room is not None:
             self._rooms.shows(upload.user, room)  # their turn, wherever that is counted
@@ -309,9 +330,13 @@ class Files:
         """Hand out a ticket for one transfer."""
         return self._tickets.issue(right, self._seconds(), right.user.id)
 
-    def redeem(self, ticket: str, class_: type[Right]) -> Right:
-        """Take a ticket for a transfer of that class."""
-        return self._tickets.redeem(ticket, class_, self._seconds())
+    def redeem(self, ticket: str, class_: type[Right], address: str) -> Right:
+        """Take a ticket for a transfer of that class from who comes from an address. Raises
+        `Refusal` (bad-ticket, banned)."""
+        right = self._tickets.redeem(ticket, class_, self._seconds())
+        if self._rooms.lobby.rules:
+            self._rights.admit(right.user.key, address, self._rooms.lobby)
+        return right
 
     def arriving(self, session: Session, room: str | None, name: str) -> Outgoing | None:
         """Open a file that is being uploaded to a shelf, to be read as it comes; None if there is
@@ -319,7 +344,9 @@ class Files:
         return self.shelves.arriving(self.shelf(session, room), names.file(name))
 
     async def opened(self, right: Download) -> Outgoing:
-        """Open the file that a ticket is for. Raises `Refusal` (no-such-file)."""
+        """Open the file that a ticket is for. Raises `Refusal` (no-such-file, not-allowed, banned,
+        not-in-room)."""
+        self._still(right)
         outgoing = None
         if not right.version:
             outgoing = self.shelves.arriving(right.shelf, right.name, right.sha256)
@@ -328,6 +355,11 @@ class Files:
         if outgoing.mark.sha256 != right.sha256:
             outgoing.close()
             raise Refusal(Code.NO_SUCH_FILE, "The file has changed; ask for another ticket.")
+        try:
+            self._still(right)  # all of it may have been read first
+        except Refusal:
+            outgoing.close()
+            raise
         return outgoing
 
     async def open(
@@ -376,8 +408,10 @@ class Arrival:
         reservation: Reservation,
         transfers: Transfers,
         transfer: Transfer,
+        still: Callable[[], None],
     ) -> None:
         self._upload = upload
+        self._still = still
         self._incoming = incoming
         self._reservation = reservation
         self._transfers = transfers
@@ -398,7 +432,13 @@ class Arrival:
         return self._incoming.when_ready()
 
     async def finish(self) -> FileMark:
-        """Check what came, make it durable, and put it on the shelf."""
+        """Check what came, make it durable, and put it on the shelf. Raises `Refusal`, also where
+        its sender may not send it any more: what came is kept then as if it had stopped."""
+        try:
+            self._still()
+        except Refusal:
+            self.abandon()
+            raise
         self._transfer.finishing = True
         try:
             return await self._incoming.finish()

@@ -66,6 +66,7 @@ class Moderation:
         room.log.tell_news()  # they are to see it too
         by = session.needs_user().name
         there = [each for each in user.sessions if each in room.sessions]
+        self._rights.given.end_of(user, None if room is self._rooms.lobby else room.shelf)
         for each in there:
             if room is self._rooms.lobby or (each.only is room and not each.echo):
                 place = "this server" if room is self._rooms.lobby else room.name

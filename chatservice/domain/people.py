@@ -206,7 +206,7 @@ class People:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         self._rooms.admit(session, user.key)
         if only is not None:
-            self._rights.enter_as(user, session, only)
+            self._rights.enter_as(user, session.reader.address, only)
 
     async def attend(self, session: Session) -> answers.Welcome:
         """Make a session the operator's, who came through a door that nobody else can use."""
@@ -364,6 +364,8 @@ class People:
 
     def end(self, session: Session, sentence: str, why: End = End.REVOKED) -> None:
         """Tell a session why it ends, and take everything from it: nothing more is done for it."""
+        given = session.token
+        self._rights.given.take_back(lambda right: right.session == given)
         session.reader.end(sentence, why)
         self.depart(session)
 
@@ -410,6 +412,7 @@ class People:
         if key in _RESERVED:
             raise Refusal(Code.NAME_TAKEN, f"{name} speaks for the server; type another name.")
         self._may_be_guest(name, await self._accounts.account(key))
+        names.new_user(name)
         if key not in self.by_key and await self._accounts.alike(looks(name)):
             raise _alike(name)
         if key in self.by_key or not await self._engine.names.claim(key):
@@ -468,6 +471,7 @@ class People:
         theirs = [session for session, it in self._rights.tokens.items() if it == sha256]
         for session in theirs:
             self.end(session, "The token that you came in with was revoked.")
+        self._rights.given.take_back(lambda right: right.token == sha256)
         return len(theirs)
 
     async def free(self, name: str) -> None:

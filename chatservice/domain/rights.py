@@ -12,6 +12,7 @@ from chatservice import names
 from chatservice.domain.log import Cursor
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.rules import Access, Rule, What
+from chatservice.domain.tickets import Download, Given, Upload
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Command, Need, Request
 
@@ -108,11 +109,13 @@ class Rights:
 
     `operators` are the keys (`names.key`) of the registered users who run the server. `tokens` has
     the sessions that came in with a token, and what is kept of it (`chatservice.domain.passes`).
+    `given` are the rights to single transfers, which end with what they were given for.
     """
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.operators: set[str] = set()
         self.tokens: dict[Session, str] = {}
+        self.given = Given()
         self._now = now
 
     def check(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
@@ -285,13 +288,13 @@ class Rights:
             return
         if session.only not in (None, room):
             raise Refusal(Code.NOT_ALLOWED, f"Your token is for the room {session.only.name} only.")
-        self.enter_as(user, session, room)
+        self.enter_as(user, session.reader.address, room)
 
-    def enter_as(self, user: User, session: Session, room: Room) -> None:
-        """The same, for a session that is to be that user's."""
+    def enter_as(self, user: User, address: str, room: Room) -> None:
+        """The same, for a user, who may not be here yet, and comes from an address."""
         if self.rank(user, room) is not None:
             return
-        rule = self.ban(user, room) or room.rules.ban(user.key, session.reader.address, self._now())
+        rule = self.ban(user, room) or room.rules.ban(user.key, address, self._now())
         if rule is not None:
             raise _banned(room, rule.until)
         if room.access is Access.CLOSED:
@@ -302,11 +305,30 @@ class Rights:
                 f"One comes into {room.name} by invitation; ask somebody who moderates it.",
             )
 
-    def still_welcome(self, key: str, room: Room) -> None:
-        """Raise `Refusal` (banned) if the user with that key was banned from a room meanwhile."""
-        rule = room.rules.ban(key, "", self._now())
-        if rule is not None and key not in self.operators:
-            raise _banned(room, rule.until)
+    def still(self, right: Download | Upload, room: Room | None, lobby: Room) -> None:
+        """Raise `Refusal` (not-allowed, banned) if the right to a transfer would not be given now,
+        from or to that room, or a user. To have left a room by oneself, or because the connection
+        broke, is no reason: only not to be let in there again."""
+        rule = self.ban(right.user, lobby)
+        if rule is not None and not self.is_operator(right.user):
+            raise _banned(lobby, rule.until)
+        if room is not None:
+            self._still_in(right, room)
+        if not self.given.holds(right):
+            raise Refusal(
+                Code.NOT_ALLOWED, "You were put out since you asked for that; ask for it again."
+            )
+
+    def _still_in(self, right: Download | Upload, room: Room) -> None:
+        user = right.user
+        need = Need.SPEAK if isinstance(right, Upload) else Need.READ
+        role = self.role(user, room)
+        if role in (Role.OUTSIDER, Role.VISITOR):
+            self.enter_as(user, "", room)
+            muted = room.rules and self.held(What.MUTED, user, room)
+            role = Role.LISTENER if room.frozen or muted else Role.MEMBER
+        if need not in HAS[role]:
+            raise self._refusal(user, room, role, need)
 
     def admit(self, key: str, address: str, lobby: Room) -> None:
         """Raise `Refusal` (banned) if nobody of that name, or from that address, is let in."""

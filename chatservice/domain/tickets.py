@@ -1,8 +1,10 @@
 """A ticket is the right to one transfer, on whatever connection shows it first."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
+from weakref import WeakSet
 
 from chatservice import limits
 from chatservice.domain.log import Cursor, Log
@@ -34,23 +36,26 @@ class Target:
         return self.removed or (isinstance(self.whom, User) and self.whom.gone)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Download:
-    """What a ticket for `GET` is good for."""
+    """What a ticket for `GET` is good for. `session` and `token` are as in `Upload`."""
 
     shelf: str
     name: str
     version: int
     sha256: str
     user: User
+    session: str = ""
+    token: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Upload:
     """A file that somebody may send: what a ticket for `PUT` is good for, and `/put` asks for.
 
     `user` is who sends it; `author` is the cursor that is not told of it, because its reader is
-    answered. What was shared with the same `key` is not shared twice (`Draft.key`).
+    answered. What was shared with the same `key` is not shared twice (`Draft.key`). `session` is
+    the `Session.token` of who asked, and `token` what is kept of the token that they came with.
     """
 
     target: Target
@@ -61,11 +66,18 @@ class Upload:
     author: Cursor | None = None
     key: str | None = None
     address: str = ""
+    session: str = ""
+    token: str | None = None
 
     @property
     def origin(self) -> Origin:
         """Whose it is, and from where it was asked for."""
         return Origin(self.user.id, bool(self.user.guest), self.address)
+
+    @property
+    def shelf(self) -> str:
+        """The shelf that it goes to."""
+        return self.target.shelf
 
     @property
     def writer(self) -> str:
@@ -83,6 +95,38 @@ class Upload:
 
 
 Right = TypeVar("Right", Download, Upload)
+
+
+class Given:
+    """The rights that were given and not taken back: of tickets, and of transfers under way. What
+    nobody holds any more is not remembered here."""
+
+    def __init__(self) -> None:
+        self._rights: WeakSet[Download | Upload] = WeakSet()
+
+    def give(self, right: Right) -> Right:
+        """Let a right be good from now on."""
+        self._rights.add(right)
+        return right
+
+    def holds(self, right: Download | Upload) -> bool:
+        """Return whether a right was not taken back."""
+        return right in self._rights
+
+    def take_back(self, which: Callable[[Download | Upload], bool]) -> None:
+        """Let the rights be good no more that `which` returns true for."""
+        self._rights -= {right for right in self._rights if which(right)}
+
+    def end_of(self, user: User, shelf: str | None = None) -> None:
+        """Take back what a user was given; or only what is for one shelf."""
+
+        def is_theirs(right: Download | Upload) -> bool:
+            same = right.user is user or (
+                user.registered and right.user.registered and right.user.key == user.key
+            )
+            return same and shelf in (None, right.shelf)
+
+        self.take_back(is_theirs)
 
 
 class Tickets:

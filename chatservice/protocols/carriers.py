@@ -66,10 +66,11 @@ class Carrier:
         self._begun = True
         self._connection.named()
         verb, ticket, offset = match[1], match[2].decode("ascii", "replace"), int(match[3] or 0)
+        address = self._connection.address
         if verb == b"GET":
-            self._get(self._chat.files.redeem(ticket, Download), offset)
+            self._get(self._chat.files.redeem(ticket, Download, address), offset)
         else:
-            self._put(self._chat.files.redeem(ticket, Upload), offset)
+            self._put(self._chat.files.redeem(ticket, Upload, address), offset)
 
     def _get(self, right: Download, offset: int) -> None:
         opening = self._chat.files.opened(right)

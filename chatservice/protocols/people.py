@@ -404,6 +404,11 @@ class Person:
         is_person = self._connection.greeted and not self._connection.more_came
 
         def opened(outgoing: Outgoing) -> None:
+            try:  # all of it may have been read first
+                self._chat.permit(self._session, request)
+            except Refusal:
+                outgoing.close()
+                raise
             if is_person and "offset" not in args and not _is_readable(outgoing):
                 outgoing.close()
                 self._link(request)

@@ -7,7 +7,6 @@ from chatservice.domain.actions.kinds import Action, Args
 from chatservice.domain.chat import Chat
 from chatservice.domain.parts import part
 from chatservice.domain.places import Session
-from chatservice.domain.tickets import Download
 
 
 async def _files(chat: Chat, session: Session, args: Args) -> answers.FileList:
@@ -36,14 +35,13 @@ def _bytes(it: answers.FileInfo) -> int:
 
 async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:
     """`link`, and `get` in JSON: a ticket for a file."""
-    user = session.needs_user()
     room, name = args.get("room"), args["name"]
     outgoing = chat.files.arriving(session, room, name) if args.get("arriving") else None
     if outgoing is None:
         outgoing = await chat.files.open(session, room, name, args.get("version"))
     outgoing.close()
     mark = outgoing.mark
-    right = Download(outgoing.shelf, mark.name, mark.version, mark.sha256, user)
+    right = chat.files.download(session, outgoing)
     return answers.GetTicket(
         chat.files.issue(right), mark.name, mark.size, mark.sha256, mark.version
     )
