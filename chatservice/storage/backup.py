@@ -82,7 +82,8 @@ class Source(NamedTuple):
 def make(source: Source, to: Path, tell: Tell, wanted: Wanted) -> Made:
     """Make a backup at `to`, which must not be there, or be an empty folder. Raises `Refusal`, and
     then nothing is left of it."""
-    if source.files.resolve() in (to.resolve(), *to.resolve().parents):
+    place = Path(os.path.realpath(to))  # a loop of links is no error here
+    if Path(os.path.realpath(source.files)) in (place, *place.parents):
         raise Refusal(
             Code.BAD_ARGUMENT, f"{to} is among the files that are shared; name another directory."
         )

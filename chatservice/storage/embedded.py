@@ -1,5 +1,6 @@
 """The default engine: SQLite and plain folders, in one directory, for one process."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class Embedded:
         checkers: Sequence[Any] = (),
         keys: Sequence[Path] = (),
     ) -> None:
-        inside = files.resolve().is_relative_to(data.resolve())
+        inside = Path(os.path.realpath(files)).is_relative_to(os.path.realpath(data))
         self._locks = [_taken(data, private.FOLDER, "lock", "name another directory with --data")]
         private.close(data)
         self._locks.append(

@@ -68,7 +68,7 @@ def kind(folder: Path) -> str:
         lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return ""
-    place = folder.resolve()
+    place = Path(os.path.realpath(folder))
     found = [("", "")]
     for line in lines:
         mount, _, rest = line.partition(" - ")  # proc(5): the fifth field is where it is mounted

@@ -15,6 +15,7 @@ the database, and believed only while the file's size and modification time are 
 import errno
 import heapq
 import itertools
+import os
 import secrets
 import shutil
 import time
@@ -128,7 +129,7 @@ class Folders:
         partial_seconds: float = limits.PARTIAL_SECONDS,
         private_: bool = False,
     ) -> None:
-        self.root = root = root.resolve()  # it may be a link, and nothing in it
+        self.root = root = Path(os.path.realpath(root))  # it may be a link, and nothing in it
         self._reactor = reactor
         self._table = table
         self._private = private_
