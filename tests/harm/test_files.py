@@ -40,9 +40,10 @@ def shared(house):
             carrier.send(f"PUT {answer['ticket']}")
             carrier.end()
             (line,) = check_text(carrier.rest())
-            assert line.partition(" ")[2].split(" ", 2)[2] == text
+            name = names.file(text)  # one normal form, however it was typed
+            assert line.partition(" ")[2].split(" ", 2)[2] == name
             carrier.close()
-            taken.append(text)
+            taken.append(name)
     reader.send("/files")
     reader.expect("files on the shelf")
     for bare in (reader, program):
