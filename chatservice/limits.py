@@ -349,5 +349,12 @@ CHECKS_AN_ADDRESS = 32
 second; addresses take turns, so that one who sends many waits longest."""
 
 GUESSES = 4
-"""Passwords for one name or room that are looked at at once, once some were wrong: else who opens
-many connections would guess in all of them."""
+"""Passwords for one name or room that are delayed at once, once some were wrong: else somebody with
+many connections would guess in all of them. Others wait for their turn, by address: four in half a
+minute, 480 an hour, whatever the number of connections and addresses."""
+
+FIRST_SECONDS = 1.0
+"""How long the first password from an address waits for a name that somebody guesses at: one such
+address after the other. So who comes from where they never were before is in after a second, and
+after one more for each address that came just before; and who guesses from many addresses has one
+guess more an hour for each of them."""

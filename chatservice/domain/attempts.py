@@ -4,10 +4,13 @@ Failures are counted by the name or room, and by the address. An attempt is take
 until it turns out not to be one, so that many at once fare as one after another. An address from
 which the right password came is counted apart for that name: whoever guesses elsewhere does not
 hold up its owner.
+
+Nobody is refused for what others guess. Those who wait for one name take turns by address, and an
+address from which nothing was tried for that name yet goes past all others: it waits for as many
+seconds as there are such addresses before it (`limits.FIRST_SECONDS`).
 """
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -24,8 +27,11 @@ T = TypeVar("T")
 class Patience(Protocol):
     """What has others wait."""
 
-    def pause(self, seconds: float) -> Awaitable[object]:
-        """Answer after so long."""
+    def delayed(
+        self, line: Hashable, places: int, who: Hashable, seconds: float
+    ) -> Awaitable[object]:
+        """Answer after so long, which begins when it is the turn of `who` in a line. Only so many
+        in it are delayed at a time, and each has as many turns as any other."""
 
     def in_turn(self, who: str, job: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         """Do a job when it is the turn of `who`, of whom each has as many turns as any other.
@@ -35,7 +41,7 @@ class Patience(Protocol):
 class Hurried:
     """A `Patience` that has nobody wait."""
 
-    async def pause(self, seconds: float) -> None:
+    async def delayed(self, line: Hashable, places: int, who: Hashable, seconds: float) -> None:
         """Answer at once."""
 
     def in_turn(self, who: str, job: Callable[[], Awaitable[T]]) -> Awaitable[T]:
@@ -54,7 +60,6 @@ class Attempts:
         self._patience = patience
         self._failures = Failures()
         self._known: dict[tuple[str, str], None] = {}
-        self._delayed: Counter[Hashable] = Counter()
 
     def hash(self, password: str, session: Session | None) -> Awaitable[str]:
         """Return what to keep of a password that somebody wishes to have."""
@@ -67,31 +72,31 @@ class Attempts:
 
     async def try_(self, check: Callable[[], Awaitable[T]], whose: str, session: Session) -> T:
         """Try a password, which fits if `check` answers with something. `whose` tells the names and
-        the rooms apart that it may be of. Raises `Refusal` (slow-down)."""
+        the rooms apart that it may be of. Raises `Refusal` (slow-down, name-needed)."""
         address = counted(session.reader.address)
         known = (whose, address) in self._known
         who: Hashable = (whose, address) if known else whose
+        first = bool(address) and not (known or self._failures.has((whose, address)))
         delay = self._delay(who, limits.FAILURES_FREE)
+        if first:  # whoever guesses elsewhere holds up nobody for long
+            delay = min(delay, limits.FIRST_SECONDS)
         if address:
             delay = max(delay, self._delay(("", address), limits.FAILURES_FREE_AN_ADDRESS))
-        if delay and self._delayed[who] >= limits.GUESSES:
-            raise Refusal(
-                Code.SLOW_DOWN,
-                "Too many wrong passwords were given there; try again in "
-                f"{max(1, round(delay))} seconds.",
-            )
-        self._note(who, address)
+        counted_as = {who, (whose, address), ("", address)} if address else {who}
+        self._note(counted_as)
         if delay:
-            await self._wait(who, delay)
+            places = 1 if first else limits.GUESSES
+            waits_as = address or id(session)  # of those on this machine each is somebody
+            await self._patience.delayed((who, first), places, waits_as, delay)
             if session.gone:
                 raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         try:
             found = await self._patience.in_turn(address, check)
         except Refusal:
-            self._forgive(who, address)
+            self._forgive(counted_as)
             raise
         if found:
-            self._forgive(who, address)
+            self._forgive(counted_as)
             self._remember(whose, who, address)
         return found
 
@@ -99,24 +104,15 @@ class Attempts:
         longest, memory = limits.FAILURES_LONGEST, limits.FAILURES_SECONDS
         return self._failures.delay(who, self._seconds(), free, longest, memory)
 
-    async def _wait(self, who: Hashable, delay: float) -> None:
-        self._delayed[who] += 1
-        try:
-            await self._patience.pause(delay)
-        finally:
-            self._delayed[who] -= 1
-            if not self._delayed[who]:
-                del self._delayed[who]
-
-    def _note(self, who: Hashable, address: str) -> None:
-        for each in (who, ("", address))[: 2 if address else 1]:
+    def _note(self, counted_as: Iterable[Hashable]) -> None:
+        for each in counted_as:
             self._failures.note(
                 each, self._seconds(), limits.FAILURES_SECONDS, limits.FAILURES_REMEMBERED
             )
 
-    def _forgive(self, who: Hashable, address: str) -> None:
-        self._failures.forgive(who)
-        self._failures.forgive(("", address))
+    def _forgive(self, counted_as: Iterable[Hashable]) -> None:
+        for each in counted_as:
+            self._failures.forgive(each)
 
     def _remember(self, whose: str, who: Hashable, address: str) -> None:
         """Remember from where the right password came; on this machine all are from one place."""

@@ -62,6 +62,10 @@ class Failures:
         while len(self._of) > most:
             del self._of[next(iter(self._of))]
 
+    def has(self, who: Hashable) -> bool:
+        """Return whether somebody has failed lately."""
+        return who in self._of
+
     def forgive(self, who: Hashable) -> None:
         """Take one failure back: it was none."""
         count, at = self._of.get(who, (0, 0.0))

@@ -253,7 +253,11 @@ class ChatProtocol(FileStream):
         self.factory.unnamed.remove(self)
 
     def expire(self) -> None:
-        """Tell whoever is there that the time to give a name is over, and end the connection."""
+        """Tell whoever is there that the time to give a name is over, and end the connection. Not
+        if it is we who look at a password that they gave."""
+        if "answer" in self._holds:
+            self.factory.unnamed.add(self)
+            return
         sentence = f"No name was given in {limits.NAME_SECONDS:g} seconds; connect again for one."
         refusal = Refusal(Code.NAME_NEEDED, sentence)
         if self._speaker is not None:

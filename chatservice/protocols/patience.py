@@ -1,7 +1,7 @@
 """Waiting for one's turn, so that who asks for much at once holds up nobody but themselves."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -13,46 +13,32 @@ from chatservice.errors import Code, Refusal
 T = TypeVar("T")
 
 
-class InTurn:
-    """`chatservice.domain.attempts.Patience`: as many jobs at a time as passwords can be hashed."""
+class Line:
+    """Places for a few at a time, and those who wait for one: each of them has as many turns as any
+    other, however often they wait."""
 
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self._waiting: dict[str, deque[Deferred[None]]] = {}
-        self._count = 0
-        self._busy = 0
+    def __init__(self) -> None:
+        self.busy = 0
+        self._waiting: dict[Hashable, deque[Deferred[None]]] = {}
 
-    def pause(self, seconds: float) -> "Deferred[None]":
-        """Answer after so long."""
-        return deferLater(self._reactor, seconds)
+    def waiting(self, who: Hashable) -> int:
+        """Return how often somebody waits."""
+        return len(self._waiting.get(who, ()))
 
-    async def in_turn(self, who: str, job: Callable[[], Awaitable[T]]) -> T:
-        """Do a job when it is the turn of `who`, of whom each has as many turns as any other.
-        Raises `Refusal` (slow-down) where too many wait."""
-        if self._busy >= limits.HASHES:
-            await self._turn(who)
-        self._busy += 1
-        try:
-            return await job()
-        finally:
-            self._busy -= 1
-            self._next()
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
 
-    def _turn(self, who: str) -> "Deferred[None]":
-        waiting = self._waiting.get(who, ())
-        if self._count >= limits.CHECKS_WAITING or (
-            who and len(waiting) >= limits.CHECKS_AN_ADDRESS
-        ):
-            raise Refusal(
-                Code.SLOW_DOWN, "Many passwords are being looked at; try again in a few seconds."
-            )
-        turn: Deferred[None] = Deferred()
-        self._waiting.setdefault(who, deque()).append(turn)
-        self._count += 1
-        return turn
+    async def enter(self, who: Hashable, places: int) -> None:
+        """Take one of so many places, when it is the turn of `who`."""
+        if self.busy >= places:
+            turn: Deferred[None] = Deferred()
+            self._waiting.setdefault(who, deque()).append(turn)
+            await turn
+        self.busy += 1
 
-    def _next(self) -> None:
-        """Let the one go on who has waited for longest, of who comes next."""
+    def leave(self) -> None:
+        """Give a place back, to the one who has waited for longest, of who comes next."""
+        self.busy -= 1
         if not self._waiting:
             return
         who = next(iter(self._waiting))
@@ -60,5 +46,43 @@ class InTurn:
         turn = turns.popleft()
         if turns:
             self._waiting[who] = turns  # the last one now
-        self._count -= 1
         turn.callback(None)
+
+
+class InTurn:
+    """`chatservice.domain.attempts.Patience`: as many jobs at a time as passwords can be hashed."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._hashing = Line()
+        self._delayed: dict[Hashable, Line] = {}
+
+    async def delayed(self, line: Hashable, places: int, who: Hashable, seconds: float) -> None:
+        """Answer after so long, which begins when it is the turn of `who` in a line. Only so many
+        in it are delayed at a time. Nobody is refused: a connection waits once, and they are
+        counted."""
+        there = self._delayed.setdefault(line, Line())
+        await there.enter(who, places)
+        try:
+            await deferLater(self._reactor, seconds)
+        finally:
+            there.leave()
+            if not (there.busy or len(there)):
+                self._delayed.pop(line, None)
+
+    async def in_turn(self, who: str, job: Callable[[], Awaitable[T]]) -> T:
+        """Do a job when it is the turn of `who`, of whom each has as many turns as any other.
+        Raises `Refusal` (slow-down) for who waits too often; one may always wait once."""
+        line = self._hashing
+        mine = line.waiting(who)
+        if (mine and len(line) >= limits.CHECKS_WAITING) or (
+            who and mine >= limits.CHECKS_AN_ADDRESS
+        ):
+            raise Refusal(
+                Code.SLOW_DOWN, "Many passwords are being looked at; try again in a few seconds."
+            )
+        await line.enter(who, limits.HASHES)
+        try:
+            return await job()
+        finally:
+            line.leave()

@@ -66,7 +66,7 @@ class Unnamed:
         for guest in late:
             self.remove(guest)
             guest.expire()
-        if self._since:
+        if self._since and self._timer is None:
             self._wait()
 
 

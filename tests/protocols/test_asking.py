@@ -6,7 +6,7 @@ import pexpect
 import pytest
 
 from chatservice.grammar.telnet import DO, DONT, ECHO, HIDE, IAC, SHOW
-from tests.running import PATIENCE
+from tests.running import PATIENCE, Door
 
 
 @pytest.fixture
@@ -227,21 +227,19 @@ def test_new_passwords_are_asked_for_again(bob, server, connect):
 
 def test_an_answer_waits_where_passwords_are_tried_too_often(start_server, connect):
     """`slow-down` is no end of the question either: what is typed next is no name."""
-    server = start_server(FAILURES_FREE=0, GUESSES=0)
-    owner = connect(server, "owner")
-    owner.send("/register pw", "/who")
-    owner.expect("* 1 in lobby")
+    server = start_server(TRUSTED=("192.0.2.1/32",), CHECKS_AN_ADDRESS=0)
+    operator = Door(server)
+    operator.ask(do="account", name="owner", password="pw")
+    operator.event("ok")
     person = connect(server)
     person.expect("* Welcome")
     person.send("owner")
     person.expect("type its password")
-    person.send("wrong")
-    person.expect("! That is not owner's password")
     person.send("pw")
-    assert person.expect("! ").startswith("! Too many wrong passwords")
+    assert person.expect("! ").startswith("! Many passwords are being looked at")
     assert person.line().endswith("type its password, or nothing to take another name:")
     person.send("pw", "", "/who", "eve", "/who")
-    person.expect("* 2 in lobby: eve, owner")
+    person.expect("* 1 in lobby: eve")
 
 
 def test_a_room_that_closes_while_its_password_is_asked_for(bob, server, connect):
