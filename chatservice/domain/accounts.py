@@ -153,6 +153,9 @@ class Accounts:
             for each in user.sessions if user is not None else ():
                 sentence = "Your account was deleted by who runs the server."
                 self._people.end(each, sentence, End.REVOKED)
+            self._rights.given.take_back(
+                lambda right: right.user.registered and right.user.key == key
+            )
             await self._recorder.settled()
             if erase:
                 for shelf, file in await self._shelves.shared(key):
