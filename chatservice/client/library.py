@@ -153,9 +153,10 @@ class Client:
                 )
                 after = 0
             position = newest if after is None else after
-            await self._see_the_last(room)
-        self._followers[room].append(follower)
+        self._followers[room].append(follower)  # with nothing waited for since `newest` was read
         follower.opened(position, newest)
+        if room != INBOX:
+            await self._see_the_last(room)
 
     async def _page(self, room: str, after: int) -> answers.History:
         found = await self.session.ask("history", room=room, after=after, limit=AHEAD)

@@ -164,6 +164,21 @@ async def test_who_is_slow_misses_nothing(bot, anna, server, wire):
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_comes_while_following_begins_is_not_left_out(bot, anna, server, wire):
+    """The server's answers stand still, and then all of them come at once."""
+    net = wire(server)
+    client = await bot(at=net)
+    await client.join("lab")
+    net.through.clear()
+    await anna("send", "one", "two", "/history 1")
+    await anna("expect", "#2] anna: two")
+    follower = client.follow("lab")
+    await deferToThread(net.wait_for, '"do":"history"')
+    net.through.set()
+    assert await taken(follower, 2) == [(1, "one"), (2, "two")]
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_function_that_is_called(bot, anna):
     """With each entry, the next one when it is done; what it raises ends it, as does cancelling."""
     client = await bot()
