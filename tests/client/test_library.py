@@ -266,7 +266,8 @@ async def test_what_was_taken_away_is_not_waited_for():
 
 @pytest_twisted.ensureDeferred
 async def test_files(bot, anna, tmp_path):
-    """To a room and to a user; fetched under another name where there is one of that name."""
+    """To a room and to a user. A file that is here already is not saved again; where another one
+    has its name, it gets another name."""
     client = await bot()
     path = tmp_path / "report.pdf"
     path.write_bytes(bytes(range(256)) * 1000)
@@ -274,9 +275,13 @@ async def test_files(bot, anna, tmp_path):
     await anna("expect", "* bot shared report.pdf")
     await client.put(path, to="anna")
     await anna("expect", "* bot sent you report.pdf")
+    assert await client.get("lab", "report.pdf", tmp_path) == path
+    whole = path.read_bytes()
+    path.write_bytes(b"another one")
     place = await client.get("lab", "report.pdf", tmp_path)
     assert place != path
-    assert place.read_bytes() == path.read_bytes()
+    assert place.read_bytes() == whole
+    assert path.read_bytes() == b"another one"
     assert [it.name for it in await client.files("lab")] == ["report.pdf"]
     with pytest.raises(Refusal):
         await client.put(tmp_path / "nothing", room="lab")
