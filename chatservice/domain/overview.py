@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import translate
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from operator import itemgetter
+from typing import Protocol, TypeVar
 
 from chatservice import __version__, answers, limits, names
 from chatservice.domain.log import News
@@ -19,6 +20,11 @@ from chatservice.events import Notice
 T = TypeVar("T")
 
 Fits = Callable[[T], bool]
+
+Sieve = Callable[[Iterable[T]], list[T]]
+
+Registered = tuple[str, Account]
+"""An account, behind its key."""
 
 
 class Front(Protocol):
@@ -111,7 +117,7 @@ class Overview:
     def users(self, filter_: str, after: str) -> answers.UserList:
         """Return who is here, of those who fit a filter, behind a name."""
         fits = _filter(filter_, _USERS, lambda user: user.key)
-        found = [user for user in self._here() if fits(user)]
+        found = fits(self._here())
         page, more = _page(found, after, lambda user: user.key)
         rows = tuple(
             answers.UserInfo(
@@ -125,26 +131,25 @@ class Overview:
     async def accounts(self, filter_: str, after: str) -> answers.AccountList:
         """Return the registered names that fit a filter, behind one."""
         tokens = await self._engine.accounts.token_counts()
-        kinds: Mapping[str, Fits[Account]] = {
-            "here": lambda it: bool(self._connections(it)),
-            "gone": lambda it: not self._connections(it),
-            "operator": lambda it: it.operator,
-            "token": lambda it: bool(tokens.get(names.key(it.name))),
+        kinds: Mapping[str, Fits[Registered]] = {
+            "here": lambda it: bool(self._connections(it[0])),
+            "gone": lambda it: not self._connections(it[0]),
+            "operator": lambda it: it[1].operator,
+            "token": lambda it: it[0] in tokens,
         }
-        fits = _filter(filter_, kinds, lambda it: names.key(it.name))
+        key: Callable[[Registered], str] = itemgetter(0)
         all_ = await self._engine.accounts.accounts()
-        found = [it for it in all_ if it.name != names.OPERATOR and fits(it)]
-        page, more = _page(found, after, lambda it: names.key(it.name))
+        behind, own = names.key(after), names.key(names.OPERATOR)
+        following = (it for it in all_.items() if it[0] > behind and it[0] != own)
+        page, more = _page(_filter(filter_, kinds, key)(following), after, key)
         rows = tuple(
-            answers.AccountInfo(
-                it.name, it.operator, self._connections(it), tokens.get(names.key(it.name), 0)
-            )
-            for it in page
+            answers.AccountInfo(it.name, it.operator, self._connections(key), tokens.get(key, 0))
+            for key, it in page
         )
         return answers.AccountList(rows, more)
 
-    def _connections(self, account: Account) -> int:
-        user = self._people.by_key.get(names.key(account.name))
+    def _connections(self, key: str) -> int:
+        user = self._people.by_key.get(key)
         return len(user.sessions) if user is not None and user.registered else 0
 
 
@@ -152,8 +157,8 @@ def rooms_that_fit(rooms: Iterable[Room], filter_: str) -> Iterable[Room]:
     """Return the rooms that fit a filter. Raises `Refusal` (bad-argument)."""
     if not filter_:
         return rooms
-    fits = _filter(filter_, _ROOMS, lambda room: names.key(room.name))
-    return [room for room in rooms if fits(room)]
+    sieve = _filter(filter_, _ROOMS, lambda room: names.key(room.name))
+    return sieve(rooms)
 
 
 _ROOMS: Mapping[str, Fits[Room]] = {
@@ -178,11 +183,16 @@ def _none() -> Refusal:
     return Refusal(Code.SERVER_ERROR, "This server's storage cannot do that.")
 
 
-def _filter(words: str, kinds: Mapping[str, Fits[Any]], key: Callable[[Any], str]) -> Fits[Any]:
-    """Return what tells whether something fits all of the words: those that `kinds` has, and
-    patterns of a name. Raises `Refusal` (bad-argument)."""
-    checks: list[Fits[Any]] = []
-    for word in words.split():
+PATTERNS = 2
+"""Patterns of a name in one filter. Each is compared with thousands of names at once."""
+
+
+def _filter(words: str, kinds: Mapping[str, Fits[T]], key: Callable[[T], str]) -> Sieve[T]:
+    """Return what picks those that fit all of the words: the kinds, and patterns of a name. A word
+    that is repeated counts once. Raises `Refusal` (bad-argument)."""
+    checks: list[Fits[T]] = []
+    patterns: list[Callable[[str], object]] = []
+    for word in dict.fromkeys(words.split()):
         if word in kinds:
             checks.append(kinds[word])
             continue
@@ -191,13 +201,22 @@ def _filter(words: str, kinds: Mapping[str, Fits[Any]], key: Callable[[Any], str
                 Code.BAD_ARGUMENT,
                 f"A filter is {', '.join(kinds)}, or a name with a * in it, such as al*.",
             )
-        pattern = re.compile(translate(names.key(word).replace("[", "[[]").replace("?", "[?]")))
-        checks.append(partial(_is_called, pattern, key))
-    return lambda it: all(check(it) for check in checks)
+        if len(patterns) == PATTERNS:
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"A filter has at most {PATTERNS} names with a * in them; leave some out.",
+            )
+        pattern = translate(names.key(word).replace("[", "[[]").replace("?", "[?]"))
+        patterns.append(re.compile(pattern).fullmatch)
 
+    def picked(found: Iterable[T]) -> list[T]:
+        for check in checks:
+            found = [it for it in found if check(it)]
+        for fits in patterns:
+            found = [it for it in found if fits(key(it))]
+        return list(found)
 
-def _is_called(pattern: re.Pattern[str], key: Callable[[T], str], it: T) -> bool:
-    return pattern.fullmatch(key(it)) is not None
+    return picked
 
 
 def _page(found: list[T], after: str, key: Callable[[T], str]) -> tuple[list[T], int]:

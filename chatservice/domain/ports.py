@@ -226,8 +226,8 @@ class AccountStore(Protocol):
     def operators(self) -> Awaitable[Sequence[str]]:
         """The names of those who run the server."""
 
-    def accounts(self) -> Awaitable[Sequence[Account]]:
-        """Every account, in no order."""
+    def accounts(self) -> Awaitable[Mapping[str, Account]]:
+        """Every account, by its key, in no order."""
 
     def token_counts(self) -> Awaitable[Mapping[str, int]]:
         """How many tokens each account has that has any, by its key."""

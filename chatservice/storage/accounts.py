@@ -69,9 +69,9 @@ class AccountTable:
         """The names of those who run the server."""
         return succeed(sorted(it.name for it in self._accounts.values() if it.operator))
 
-    def accounts(self) -> Awaitable[Sequence[Account]]:
-        """Every account, in no order."""
-        return succeed(list(self._accounts.values()))
+    def accounts(self) -> Awaitable[Mapping[str, Account]]:
+        """Every account, by its key, in no order."""
+        return succeed(self._accounts)
 
     def token_counts(self) -> Awaitable[Mapping[str, int]]:
         """How many tokens each account has that has any, by its key."""
