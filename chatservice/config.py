@@ -23,7 +23,7 @@ NAMES = tuple(name for name in vars(limits) if name.isupper())
 AT_START = frozenset(
     {
         *("ACCEPTING", "HASHES", "KEEP_SECONDS", "KEEPALIVE_IDLE_SECONDS"),
-        *("KEEPALIVE_INTERVAL_SECONDS", "KEEPALIVE_PROBES", "UNANSWERED_SECONDS"),
+        *("KEEPALIVE_INTERVAL_SECONDS", "KEEPALIVE_PROBES"),
     }
 )
 """Of these, what is only looked at when the server starts."""
@@ -50,7 +50,6 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "KEEPALIVE_INTERVAL_SECONDS": (1, 32_767),
     "KEEPALIVE_PROBES": (1, 127),
     "UNANSWERED_SECONDS": (1, 86_400),
-    "UNREAD_SECONDS": (1, 86_400),
     "NEWS_SECONDS": (0, 60),
     "TURN_SECONDS": (0, 1),
 }

@@ -155,12 +155,9 @@ is free again; a minute is below what routers remember a silent connection for (
 hours, but many take five minutes)."""
 
 UNANSWERED_SECONDS = 120
-"""How long the system goes on sending what is not answered at all: as long as for an idle
-connection. Linux's own default is a quarter of an hour (tcp(7), tcp_retries2)."""
-
-UNREAD_SECONDS = 900
-"""How long a reader may take nothing whose transport is full: to the system they look like one who
-is gone. What they have not read is in the log, for when they come back."""
+"""How long is waited for an answer to what was sent, and a quarter of that: about as long as for an
+idle connection. Linux's own default is a quarter of an hour (tcp(7), tcp_retries2). A reader who
+has stopped answers that they take nothing now, and may stay."""
 
 FAR_BEHIND = 5000
 """Entries behind the present from which on a person is offered to skip them: more than one would

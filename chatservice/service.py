@@ -27,6 +27,7 @@ from chatservice.protocols import direct
 from chatservice.protocols.admission import Entrance, files
 from chatservice.protocols.certificate import Certificate
 from chatservice.protocols.factory import ChatFactory
+from chatservice.protocols.gone import Gone
 from chatservice.protocols.patience import InTurn
 from chatservice.protocols.tls import FirstByteFactory
 from chatservice.rereading import Rereading
@@ -134,6 +135,7 @@ class ChatService(Service):
             gc.set_threshold(*GARBAGE)
             self._rereading.start()
             self.factory.idle.start()
+            Gone(self.factory.reactor, self.factory.connections, self.factory.turns.do).start()
             self._sweeping.start(limits.VACANT_SECONDS, now=False)
             for port in self._listening:
                 self.log.info("listening on {address}", address=address(port.getHost()))

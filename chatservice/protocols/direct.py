@@ -104,8 +104,9 @@ def untaken(transport: Any) -> int:
 
 
 def prepare(port: Any) -> Any:
-    """Let a port make transports that are `_Bounded`, and find out when the other side is gone.
-    Let it take at most `limits.ACCEPTS` connections in a turn of the reactor. Return it.
+    """Let a port make transports that are `_Bounded`, and have the system look whether the other
+    side of an idle one is there. Let it take at most `limits.ACCEPTS` connections in a turn of the
+    reactor. Return it.
 
     Twisted's takes more in each turn while they keep coming, up to all that wait, and everybody who
     is here already waits meanwhile. Options are set on the listening socket: connections inherit
@@ -126,22 +127,9 @@ def prepare(port: Any) -> Any:
                 ("TCP_KEEPIDLE", limits.KEEPALIVE_IDLE_SECONDS),
                 ("TCP_KEEPINTVL", limits.KEEPALIVE_INTERVAL_SECONDS),
                 ("TCP_KEEPCNT", limits.KEEPALIVE_PROBES),
-                ("TCP_USER_TIMEOUT", 1000 * limits.UNANSWERED_SECONDS),
             ):
                 _set(port.socket, option, value)
     return port
-
-
-def wait_for_reader(transport: Any, yes: bool) -> None:
-    """Let the system wait longer for the other side of a transport, which is full, or no longer.
-
-    `TCP_USER_TIMEOUT` counts for a reader who has stopped as for one who is gone (tcp(7)).
-    """
-    plain = getattr(transport, "transport", transport)  # below TLS
-    sock = getattr(plain, "socket", None)
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        seconds = limits.UNREAD_SECONDS if yes else limits.UNANSWERED_SECONDS
-        _set(sock, "TCP_USER_TIMEOUT", 1000 * seconds)
 
 
 def _set(sock: socket.socket, option: str, value: int) -> None:

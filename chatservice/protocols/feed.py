@@ -17,7 +17,7 @@ from zope.interface import implementer
 from chatservice import limits, names
 from chatservice.domain.log import Block, Cursor, Log, News, Render
 from chatservice.events import End, Event, Notice
-from chatservice.protocols.direct import wait_for_reader, write
+from chatservice.protocols.direct import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,10 @@ class Feed:
     def pauseProducing(self) -> None:
         """The transport is full."""
         self.full = True
-        wait_for_reader(self._connection.transport, True)
 
     def resumeProducing(self) -> None:
         """The transport can take more."""
         self.full = False
-        wait_for_reader(self._connection.transport, False)
         if self._dialect.skip is not None:
             self._offer(self._dialect.skip)
         self.wake(())
@@ -144,8 +142,6 @@ class Feed:
         if not self._ended:
             self.stopProducing()
             self._connection.transport.unregisterProducer()
-            if self.full:
-                wait_for_reader(self._connection.transport, False)
 
     # -- the domain's side -----------------------------------------------------------------------
 

@@ -2,13 +2,13 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 
 import pytest
 
-from chatservice import limits
-from tests.running import Server
+from tests.running import PATIENCE, Server
 from tests.securing import Secured
 
 
@@ -23,7 +23,7 @@ class Telling(Server):
         "    named(self)\n"
         "    it = getattr(self.transport, 'transport', self.transport).socket\n"
         "    ask = lambda name: it.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))\n"
-        "    names = ('TCP_KEEPIDLE', 'TCP_KEEPINTVL', 'TCP_KEEPCNT', 'TCP_USER_TIMEOUT')\n"
+        "    names = ('TCP_KEEPIDLE', 'TCP_KEEPINTVL', 'TCP_KEEPCNT')\n"
         "    found = {name: ask(name) for name in names}\n"
         "    found['SO_KEEPALIVE'] = it.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)\n"
         "    print('sockets are', json.dumps(found), flush=True)\n"
@@ -47,7 +47,47 @@ def test_the_system_looks_whether_the_other_side_is_there(tmp_path, connect, kin
     probing = found["TCP_KEEPIDLE"] + found["TCP_KEEPINTVL"] * found["TCP_KEEPCNT"]
     assert found["SO_KEEPALIVE"] == 1
     assert probing <= 120
-    assert found["TCP_USER_TIMEOUT"] == 1000 * limits.UNANSWERED_SECONDS
+
+
+class Looking(Server):
+    """A server that logs when it looks for those whose network went."""
+
+    before = (
+        "from chatservice.protocols.gone import Gone\n"
+        "look = Gone._look\n"
+        "def tell(self):\n"
+        "    look(self)\n"
+        "    print('it looked', flush=True)\n"
+        "Gone._look = tell\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+@pytest.mark.parametrize("count", [6, 200], ids=["in the system's buffers", "beyond them"])
+def test_who_has_stopped_reading_may_stay(tmp_path, connect, count):
+    """A client that is suspended answers that it takes nothing now, for much longer than nothing is
+    answered where a network went. Then it reads all."""
+    server = Looking(tmp_path, UNANSWERED_SECONDS=1)
+    try:
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 13)
+            slow.settimeout(PATIENCE)
+            slow.connect(("127.0.0.1", server.port))
+            slow.sendall(b"slow\n")
+            server.log.expect("slow came into lobby")
+            bob = connect(server, "bob")
+            bob.send(*(f"{at} {'x' * 7000}" for at in range(count)), "/who", "that was all")
+            bob.expect("2 in lobby: bob, slow")
+            for _ in range(20):  # of which four are within a second
+                server.log.expect("it looked")
+            found = b""
+            while b"that was all" not in found[-1000:]:
+                piece = slow.recv(1 << 16)
+                assert piece, "the connection was ended"
+                found += piece
+            assert found.count(b"bob: ") >= count
+    finally:
+        server.kill()
 
 
 def _ip(*args: str) -> subprocess.CompletedProcess:

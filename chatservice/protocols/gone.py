@@ -1,0 +1,81 @@
+"""Clients whose network went while something was on its way to them.
+
+The system's keep-alive finds idle ones. What is not answered, the system sends again for a quarter
+of an hour. `TCP_USER_TIMEOUT` would shorten that, but it also ends the connection of a reader who
+has stopped, whose system answers that it takes nothing now (tcp(7)). Such a reader costs nothing
+and may take as long as they like. So the system is asked which of both it is.
+"""
+
+import socket
+import struct
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+
+from twisted.internet.tcp import Connection
+from twisted.logger import Logger
+
+from chatservice import limits
+
+LOOKS = 4
+"""Looks in the time after which a connection counts as gone."""
+
+LOT = 250
+"""Connections looked at in one go: less than a millisecond."""
+
+_INFO = struct.Struct("=2xB21xI28xI")
+"""Of `struct tcp_info` (linux/tcp.h): how often the oldest segment that waits for an answer was
+sent again, how many of them wait, and the milliseconds since any was answered."""
+
+
+class Gone:
+    """Ends those `connections` whose other side answers nothing any more. `do` does something when
+    nothing more urgent waits."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        connections: Collection[Any],
+        do: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._reactor = reactor
+        self._connections = connections
+        self._do = do
+
+    def start(self) -> None:
+        """Look at all of them, again and again."""
+        if hasattr(socket, "TCP_INFO"):
+            self._reactor.callLater(limits.UNANSWERED_SECONDS / LOOKS, self._look)
+
+    def _look(self) -> None:
+        self._look_at(iter(tuple(self._connections)))
+
+    def _look_at(self, rest: Iterable[Any]) -> None:
+        """Look at some, and later at the rest."""
+        lot = tuple(islice(rest, LOT))
+        for connection in lot:
+            if connection.connected and is_gone(connection.transport):
+                self.log.info("{peer} answers nothing any more", peer=connection.peer)
+                connection.transport.abortConnection()
+        if lot:
+            self._reactor.callLater(0, self._do, lambda: self._look_at(rest))
+        else:
+            self.start()
+
+
+def is_gone(transport: Any) -> bool:
+    """Return whether what was sent on a transport is not answered at all, for longer than
+    `limits.UNANSWERED_SECONDS`. It is False where the system does not tell."""
+    plain = getattr(transport, "transport", transport)  # below TLS
+    if not isinstance(plain, Connection) or plain.socket.family == socket.AF_UNIX:
+        return False
+    info = b""
+    with suppress(OSError):
+        info = plain.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
+    if len(info) < _INFO.size:
+        return False
+    again, waiting, silent = _INFO.unpack(info)
+    return bool(again and waiting) and silent > 1000 * limits.UNANSWERED_SECONDS
