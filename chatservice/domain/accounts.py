@@ -116,8 +116,9 @@ class Accounts:
         await self._people.free(name)
         hashed = await self._attempts.hash(names.password(made), session)
         self._rights.operates(session)
+        by = session.needs_user().name
         account = await self._people.make(name, hashed)
-        self._report("{by} registered {user}", by=session.needs_user().name, user=account.name)
+        self._report("{by} registered {user}", by=by, user=account.name)
         return answers.Password(account.name, "" if password else made)
 
     async def code(self, session: Session) -> str:
@@ -129,9 +130,10 @@ class Accounts:
 
     async def take_back(self, session: Session, code: str) -> None:
         """Let a code be good no more. Raises `Refusal` (bad-code) for one that is not."""
+        by = session.needs_user().name
         if not await self._store.drop_code(passes.kept(code)):
             raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; nothing is done.")
-        self._report("{by} took an invitation code back", by=session.needs_user().name)
+        self._report("{by} took an invitation code back", by=by)
 
     async def delete(self, session: Session, name: str, erase: bool) -> tuple[str, str]:
         """Delete an account: nobody comes in by it any more, and what waited for it is gone. What
@@ -209,10 +211,9 @@ class Accounts:
             raise Refusal(Code.WRONG_PASSWORD, "That is not the password that you have; try again.")
         hashed = await self._attempts.hash(new, session)
         session.needs_user()
-        now = await self._account(user.name)
-        if now.password != account.password:  # by another connection, or an operator
+        # Another connection, or an operator, may have changed it meanwhile.
+        if not await self._store.set_password(user.key, hashed, before=account.password):
             raise Refusal(Code.WRONG_PASSWORD, "Your password was changed just now; try again.")
-        await self._store.set_password(user.key, hashed)
         for each in user.sessions:
             if each is not session and each not in self._rights.tokens:
                 self._people.end(each, "Your password was changed; come in with the new one.")
@@ -231,8 +232,9 @@ class Accounts:
         hashed = await self._attempts.hash(names.password(made), session)
         self._rights.operates(session)
         await self._account(name)  # it may be gone by now
+        by = session.needs_user().name  # whose connection may be gone when it is done
         await self._store.set_password(key, hashed, alone=True)
-        user, by = self._people.by_key.get(key), session.needs_user().name
+        user = self._people.by_key.get(key)
         for each in user.sessions if user is not None else ():
             if each is not session:
                 self._people.end(each, "Your password was changed by who runs the server.")

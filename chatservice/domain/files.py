@@ -112,18 +112,17 @@ class Files:
         if not session.echo and session.here is not None and session.here.log is target.log:
             author = session.here.sessions[session]
         sha256 = sha256.lower() if sha256 else None
-        address = counted(session.reader.address)
         asker = self._asker(session)
-        upload = Upload(target, name, size, sha256, user, author, key, address, *asker)
+        upload = Upload(target, name, size, sha256, user, author, key, *asker)
         self._rights.given.give(upload)
         declared = self._declared(upload)
         check = partial(self.quotas.check, origin=upload.origin)
         await self._within(check, declared, await self.shelves.have(declared))
         return upload
 
-    def _asker(self, session: Session) -> tuple[str, str | None]:
-        """Return what tells by whom a right was asked for: the session, and its token."""
-        return session.token, self._rights.tokens.get(session)
+    def _asker(self, session: Session) -> tuple[str, str, str | None]:
+        """Return what tells by whom a right was asked for: the address, the session, its token."""
+        return session.reader.address, session.token, self._rights.tokens.get(session)
 
     def download(self, session: Session, outgoing: Outgoing) -> Download:
         """Return the right to fetch a file that a session may fetch now."""

@@ -5,6 +5,7 @@ of it is told to those in the room, and is on record for who moderates it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from chatservice import events, limits, names
 from chatservice.domain.addresses import network
@@ -17,6 +18,7 @@ from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import Access, Rule, What, range_of
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.grammar.commands import Need
 from chatservice.grammar.shown import duration
 
 _UNDONE = {
@@ -42,6 +44,7 @@ class Moderation:
         report: Report,
     ) -> None:
         self._store = engine.rooms
+        self._accounts = engine.accounts
         self._entries = engine.store
         self._recorder = engine.recorder
         self._rooms = rooms
@@ -57,15 +60,24 @@ class Moderation:
         connections were there."""
         user = self._present(name)
         self._rights.over(session, room, user)
-        if not room.has(user):
+        connections = len(self._there(user, room))
+        if not connections:
             raise Refusal(Code.NO_SUCH_USER, f"{user.name} is not in {room.name}; /who lists it.")
-        await self._did(session, room, "kick", user.name, why)
-        return self._put_out(session, room, user, "kick", why)
-
-    def _put_out(self, session: Session, room: Room, user: User, what: str, why: str) -> int:
-        room.log.tell_news()  # they are to see it too
         by = session.needs_user().name
-        there = [each for each in user.sessions if each in room.sessions]
+        put_out = partial(self._put_out, by, room, user, "kick", why)
+        await self._did(room, by, "kick", user.name, why, put_out)
+        return connections
+
+    def _there(self, user: User, room: Room) -> Sequence[Session]:
+        """Return a user's sessions in a room. The lobby stands for the server: a program may be
+        connected, and not be in it."""
+        if room is self._rooms.lobby:
+            return user.sessions
+        return [each for each in user.sessions if each in room.sessions]
+
+    def _put_out(self, by: str, room: Room, user: User, what: str, why: str) -> None:
+        room.log.tell_news()  # they are to see it too
+        there = self._there(user, room)
         self._rights.given.end_of(user, None if room is self._rooms.lobby else room.shelf)
         for each in there:
             if room is self._rooms.lobby or (each.only is room and not each.echo):
@@ -76,7 +88,6 @@ class Moderation:
                 self._rooms.put_out(each, room, f"put out by {by}")
                 each.reader.tell(News((events.Out(room.name, by, what, why),)))
                 each.wake()
-        return len(there)
 
     def _present(self, name: str) -> User:
         user = self._people.by_key.get(names.key(name[: limits.LINE_BYTES]))
@@ -93,26 +104,32 @@ class Moderation:
         if network(whom) is not None:
             range_ = range_of(whom)
             await self._hold(session, room, What.BANNED, range_, range_, until, why)
-            self._put_out_banned(session, room, why)
             hint = (
                 f" /ban @{whom} is for the user." if names.key(whom) in self._people.by_key else ""
             )
             return f"{range_} is kept out of {room.name}.{hint}"
         whom = whom.removeprefix("@")
         key, name = await self._known(session, room, whom)
-        await self._hold(session, room, What.BANNED, key, name, until, why)
         user = self._people.by_key.get(key)
+        there = user.sessions if user is not None else ()
+        addresses = ", ".join(sorted({each.reader.address or "here" for each in there}))
+        await self._hold(session, room, What.BANNED, key, name, until, why)
         if user is None:
             return f"{name} is kept out of {room.name}."
-        addresses = ", ".join(sorted({each.reader.address or "here" for each in user.sessions}))
-        self._put_out(session, room, user, "ban", why)
         guest = "" if user.registered else " A guest can take another name; ban the address, too."
         return f"{name} is kept out of {room.name}; they come from {addresses}.{guest}"
 
-    def _put_out_banned(self, session: Session, room: Room, why: str) -> None:
-        for user in tuple(room.users()):
-            if self._rights.role(user, room) is Role.BANNED:
-                self._put_out(session, room, user, "ban", why)
+    def _put_out_banned(self, by: str, room: Room, rule: Rule, whom: User | None, why: str) -> None:
+        """Put out those whom a new rule keeps out: `whom` it was made for, also where they moderate
+        the room, and whoever else has the name by now, or comes from the addresses."""
+        if whom is not None:
+            self._put_out(by, room, whom, "ban", why)
+        everybody = self._people.by_key.values() if room is self._rooms.lobby else room.users()
+        named = self._people.by_key.get(rule.whom)
+        found = everybody if network(rule.whom) is not None else (named,)
+        for user in tuple(found):
+            if user is not None and self._rights.role(user, room) is Role.BANNED:
+                self._put_out(by, room, user, "ban", why)
 
     async def mute(self, session: Session, room: Room, whom: str, until: int, why: str) -> None:
         """Keep a user from speaking in a room."""
@@ -129,15 +146,18 @@ class Moderation:
     async def _hold(
         self, session: Session, room: Room, what: What, whom: str, name: str, until: int, why: str
     ) -> None:
-        now = self._now()
-        rule = Rule(what, whom, until, session.needs_user().name, now)
+        now, by = self._now(), session.needs_user().name
+        rule = Rule(what, whom, until, by, now)
         user = self._people.by_key.get(whom)
         held = [rule]
         if user is not None and user.guest:  # who is to have it under any other name, too
             held.append(rule._replace(whom=user.id, named=whom))
         await self._let_hold(room, held)
         for_ = f"for {duration((until - now) / 1000)}" if until else ""
-        await self._did(session, room, _DONE[what], name, ": ".join(filter(None, (for_, why))))
+        how = ": ".join(filter(None, (for_, why)))
+        put_out = partial(self._put_out_banned, by, room, rule, user, why)
+        then = put_out if what is What.BANNED else lambda: None
+        await self._did(room, by, _DONE[what], name, how, then)
 
     async def _let_hold(self, room: Room, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> None:
         """Let rules hold in a room, and others no longer. Those of guests, by their `User.id`, are
@@ -184,8 +204,9 @@ class Moderation:
         await self._lift(session, room, lift, user.name if user is not None else key)
 
     async def _lift(self, session: Session, room: Room, rules: Sequence[Rule], name: str) -> None:
+        by = session.needs_user().name
         await self._let_hold(room, [], rules)
-        await self._did(session, room, _UNDONE[rules[0].what], name, "")
+        await self._did(room, by, _UNDONE[rules[0].what], name, "")
 
     # -- in charge -------------------------------------------------------------------------------
 
@@ -201,13 +222,13 @@ class Moderation:
                     f"{user.name} is a guest, who may be gone tomorrow; they are to /register.",
                 )
             await self._let_hold(room, [Rule(what, user.id, 0, by.name, now)])
-            await self._did(session, room, _DONE[what], user.name, "")
+            await self._did(room, by.name, _DONE[what], user.name, "")
             return
         account, _ = await self._people.addressee(whom)
         former = [it for it in room.rules.all(now) if what is What.OWNER and it.what is what]
         rule = Rule(what, key, 0, by.name, now)
         await self._let_hold(room, [rule], former)
-        await self._did(session, room, _DONE[what], account.name, "")
+        await self._did(room, by.name, _DONE[what], account.name, "")
 
     async def registered(self, user: User, guest: str) -> None:
         """Let what held for a guest, by their `User.id`, hold for the registered user that they are
@@ -230,7 +251,7 @@ class Moderation:
         whom_, inbox = await self._people.addressee(whom)
         id_ = whom_.id if isinstance(whom_, User) else names.key(whom_.name)
         await self._let_hold(room, [Rule(What.INVITED, id_, 0, by.name, now)])
-        await self._did(session, room, "invite", whom_.name, "")
+        await self._did(room, by.name, "invite", whom_.name, "")
         text = f"You are invited to {room.name}; /join {room.name} takes you there."
         await self._recorder.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
 
@@ -254,23 +275,36 @@ class Moderation:
             frozen if frozen is not None else room.frozen,
             slow if slow is not None else room.slow,
         )
+        by = session.needs_user().name
         await self._store.set(room.number, *new)
         room.password, room.access, room.frozen, room.slow = new
+        if access is not None:  # who is not in it now is to come in as it is now
+            self._rights.given.take_back(
+                lambda right: right.shelf == room.shelf and not room.has(right.user)
+            )
         what, _, how = did.partition(" ")
-        await self._did(session, room, what, "", how)
-        if room.access is Access.CLOSED:
-            for user in tuple(room.users()):
-                if self._rights.rank(user, room) is None:
-                    self._put_out(session, room, user, "close", "it is closed")
+        await self._did(room, by, what, "", how, partial(self._put_out_of_closed, by, room))
+
+    def _put_out_of_closed(self, by: str, room: Room) -> None:
+        for user in tuple(room.users()) if room.access is Access.CLOSED else ():
+            if self._rights.rank(user, room) is None:
+                self._put_out(by, room, user, "close", "it is closed")
 
     # -- what was said ---------------------------------------------------------------------------
 
     async def erase(self, session: Session, room: Room, position: int, entry: Entry) -> None:
-        """Take out what an entry says: of one's own, or of somebody lower."""
+        """Take out what an entry says: of one's own, or of somebody lower.
+
+        What was said under a registered name is its own from the registration on: before, it was
+        some guest's. Raises `Refusal` (not-allowed, no-such-entry, not-stored).
+        """
+        account = await self._accounts.account(session.needs_user().key)
+        self._rights.need(session, room, Need.READ)
         user = session.needs_user()
         cursor = room.sessions.get(session)
         own = cursor is not None and cursor.said == position  # a guest's, too
-        own = own or (user.registered and names.key(entry.who) == user.key)
+        if account is not None and user.registered and names.key(entry.who) == user.key:
+            own = own or entry.time >= account.since
         if not own:
             if self._rights.role(user, room) < Role.MODERATOR:
                 raise Refusal(
@@ -278,7 +312,8 @@ class Moderation:
                     "Only what you said last, or under a registered name, can you erase; ask who "
                     f"moderates {room.name} (/rules).",
                 )
-            self._rights.over(session, room, names.key(entry.who))
+            key = names.key(entry.who)
+            self._rights.over(session, room, self._people.by_key.get(key, key))
         if entry.kind in (Kind.GONE, Kind.ERASED):
             raise Refusal(Code.NO_SUCH_ENTRY, f"There is nothing to erase at #{position}.")
         block = await self._entries.erase(room.log.id, position)
@@ -293,7 +328,7 @@ class Moderation:
         run = Run(Kind.ERASED, self._now(), user.name, (str(position),))
         await self._recorder.stored(Draft(room.log, run))
         if not own:
-            await self._note(session, room, f"erase #{position}, of {entry.who}")
+            await self._note(room, user.name, f"erase #{position}, of {entry.who}")
 
     # -- on record -------------------------------------------------------------------------------
 
@@ -301,15 +336,22 @@ class Moderation:
         """Return the last things that were done in a room, oldest first."""
         return self._store.deeds(room.number, limit)
 
-    async def _did(self, session: Session, room: Room, what: str, whom: str, why: str) -> None:
-        """Put on record what was done, then tell those in the room: so whatever follows from it can
-        be done in the same moment, and nobody comes back in between."""
-        by = session.needs_user().name
-        await self._note(session, room, " ".join(filter(None, (what, whom, why))))
+    async def _did(
+        self,
+        room: Room,
+        by: str,
+        what: str,
+        whom: str,
+        why: str,
+        then: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Tell those in a room what was done, do in the same moment what follows, and put it
+        on record. `by` is the name of who did it, whose connection may be gone by then."""
         self._rooms.tell(room, events.Moderated(room.name, by, what, whom, why))
+        then()
+        await self._note(room, by, " ".join(filter(None, (what, whom, why))))
 
-    async def _note(self, session: Session, room: Room, what: str) -> None:
-        by = session.needs_user().name
+    async def _note(self, room: Room, by: str, what: str) -> None:
         await self._store.note(room.number, Deed(self._now(), by, what))
         self._report("{user} in {room}: {did}", user=by, room=room.name, did=what)
 

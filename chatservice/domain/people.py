@@ -301,6 +301,7 @@ class People:
             )
         session.user, session.only = user, only
         user.sessions = (*user.sessions, session)
+        self._rooms.put_out_unwelcome(user)
         if user.inbox is None or not self._rights.reaches(session, None):
             return 0
         if after is None and account is not None:
@@ -397,6 +398,7 @@ class People:
             if self._rooms.shows(user, room):  # a name can be a message
                 event = events.Renamed(room.name, former, name)
                 self._rooms.tell(room, event, but=session if session in room.sessions else None)
+        self._rooms.put_out_unwelcome(user)
         if key != was:
             self._engine.names.release(was)
             self._ignored_on(was, key)

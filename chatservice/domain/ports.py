@@ -136,13 +136,15 @@ class RoomStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class Account:
     """A registered user as they are kept: `shown` is how far their inbox was read, `operator`
-    whether they run the server. `password` is a hash, or empty where others vouch for them."""
+    whether they run the server. `password` is a hash, or empty where others vouch for them.
+    `since` is when it was made, in milliseconds since 1970."""
 
     name: str
     password: str
     inbox: int
     shown: int
     operator: bool = False
+    since: int = 0
 
 
 class Token(NamedTuple):
@@ -251,8 +253,11 @@ class AccountStore(Protocol):
     def rename(self, key: str, name: str) -> Awaitable[None]:
         """Write the name of an account in another way; its key stays."""
 
-    def set_password(self, key: str, password: str, alone: bool = False) -> Awaitable[None]:
-        """Keep another password; with `alone`, no token is good for the account any more."""
+    def set_password(
+        self, key: str, password: str, alone: bool = False, before: str | None = None
+    ) -> Awaitable[bool]:
+        """Keep another password; with `alone`, no token is good for the account any more. With
+        `before`, only if that is what is kept. Return whether it is done."""
 
     def delete(self, key: str, mark: str) -> Awaitable[None]:
         """Forget an account, its tokens, its inbox, and the rooms in which it is in charge or

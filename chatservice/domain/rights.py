@@ -252,12 +252,13 @@ class Rights:
         now = self._now()
         return room.rules.find(what, user.id, now) or room.rules.find(what, user.key, now)
 
-    def ban(self, user: User, room: Room) -> Any:
-        """Return the rule that keeps a user out of a room, or None."""
+    def ban(self, user: User, room: Room, address: str = "") -> Any:
+        """Return the rule that keeps a user out of a room, or None; also if they came from that
+        address, on a connection that may be gone."""
         if not room.rules:
             return None
-        for session in user.sessions:
-            found = room.rules.ban(user.key, session.reader.address, self._now())
+        for at in {address, *(session.reader.address for session in user.sessions)}:
+            found = room.rules.ban(user.key, at, self._now())
             if found is not None:
                 return found
         return self.held(What.BANNED, user, room)
@@ -294,7 +295,7 @@ class Rights:
         """The same, for a user, who may not be here yet, and comes from an address."""
         if self.rank(user, room) is not None:
             return
-        rule = self.ban(user, room) or room.rules.ban(user.key, address, self._now())
+        rule = self.ban(user, room, address)
         if rule is not None:
             raise _banned(room, rule.until)
         if room.access is Access.CLOSED:
@@ -309,7 +310,7 @@ class Rights:
         """Raise `Refusal` (not-allowed, banned) if the right to a transfer would not be given now,
         from or to that room, or a user. To have left a room by oneself, or because the connection
         broke, is no reason: only not to be let in there again."""
-        rule = self.ban(right.user, lobby)
+        rule = self.ban(right.user, lobby, right.address)
         if rule is not None and not self.is_operator(right.user):
             raise _banned(lobby, rule.until)
         if room is not None:
@@ -324,7 +325,7 @@ class Rights:
         need = Need.SPEAK if isinstance(right, Upload) else Need.READ
         role = self.role(user, room)
         if role in (Role.OUTSIDER, Role.VISITOR):
-            self.enter_as(user, "", room)
+            self.enter_as(user, right.address, room)
             muted = room.rules and self.held(What.MUTED, user, room)
             role = Role.LISTENER if room.frozen or muted else Role.MEMBER
         if need not in HAS[role]:

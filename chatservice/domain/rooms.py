@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 from chatservice import events, limits, names
 from chatservice.domain.attempts import Attempts
-from chatservice.domain.log import Cursor, Log, Tails
+from chatservice.domain.log import Cursor, Log, News, Tails
 from chatservice.domain.places import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
 from chatservice.domain.rights import HAS, Rights, Role
@@ -480,6 +480,18 @@ class Rooms:
         self._leave(session, room, farewell)
         if not session.echo and room is not self.lobby:
             self.place(session, self.lobby)
+
+    def put_out_unwelcome(self, user: User) -> None:
+        """Make a user, who was somebody else a moment ago, leave the rooms that they are now banned
+        from, and those that are closed to them."""
+        for session in user.sessions:
+            for room in session.rooms:
+                role = self._rights.role(user, room)
+                closed = room.access is Access.CLOSED and role < Role.MODERATOR
+                if role is Role.BANNED or closed:
+                    self.put_out(session, room, "")
+                    what = "close" if closed else "ban"
+                    session.reader.tell(News((events.Out(room.name, "server", what),)))
 
     def leave_all(self, session: Session, farewell: str = "") -> None:
         """Leave every room; `farewell` is a last word to those who stay."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from chatservice import limits
+from chatservice.domain.addresses import counted
 from chatservice.domain.log import Cursor, Log
 from chatservice.domain.places import GUESTS, User
 from chatservice.domain.ports import Account
@@ -38,13 +39,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Download:
-    """What a ticket for `GET` is good for. `session` and `token` are as in `Upload`."""
+    """What a ticket for `GET` is good for. `address`, `session` and `token` are as in `Upload`."""
 
     shelf: str
     name: str
     version: int
     sha256: str
     user: User
+    address: str = ""
     session: str = ""
     token: str | None = None
 
@@ -54,8 +56,9 @@ class Upload:
     """A file that somebody may send: what a ticket for `PUT` is good for, and `/put` asks for.
 
     `user` is who sends it; `author` is the cursor that is not told of it, because its reader is
-    answered. What was shared with the same `key` is not shared twice (`Draft.key`). `session` is
-    the `Session.token` of who asked, and `token` what is kept of the token that they came with.
+    answered. What was shared with the same `key` is not shared twice (`Draft.key`). `address` is
+    from where it was asked for, `session` the `Session.token` of who asked, and `token` what is
+    kept of the token that they came with.
     """
 
     target: Target
@@ -72,7 +75,7 @@ class Upload:
     @property
     def origin(self) -> Origin:
         """Whose it is, and from where it was asked for."""
-        return Origin(self.user.id, bool(self.user.guest), self.address)
+        return Origin(self.user.id, bool(self.user.guest), counted(self.address))
 
     @property
     def shelf(self) -> str:

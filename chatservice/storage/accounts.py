@@ -44,10 +44,11 @@ class AccountTable:
         self._accounts: dict[str, Account] = {}
         self._by_inbox: dict[int, Account] = {}
         self._looks: set[str] = set()
-        for name, password, inbox, shown, operator in db.execute(
-            "SELECT name, password, inbox, shown, operator FROM account"
+        for name, password, inbox, shown, operator, since in db.execute(
+            "SELECT name, password, inbox, shown, operator, coalesce(created, 0)"
+            " FROM account LEFT JOIN log ON log.id = inbox"
         ):
-            self._keep(Account(name, password, inbox, shown, bool(operator)))
+            self._keep(Account(name, password, inbox, shown, bool(operator), since))
             self._looks |= looks(name)
         rows = db.execute("SELECT sha256, account, label, log, time FROM token")
         self._tokens: dict[str, Token] = {sha256: Token(*rest) for sha256, *rest in rows}
@@ -108,17 +109,22 @@ class AccountTable:
         self._keep(account)
         return account
 
-    async def set_password(self, key: str, password: str, alone: bool = False) -> None:
-        """Keep another password; with `alone`, no token is good for the account any more."""
-        before = self._own(key)
-        await self._change(self._set_password, key, password, alone)
+    async def set_password(
+        self, key: str, password: str, alone: bool = False, before: str | None = None
+    ) -> bool:
+        """Keep another password; with `alone`, no token is good for the account any more. With
+        `before`, only if that is what is kept. Return whether it is done."""
+        tokens = self._own(key)
+        if not await self._change(self._set_password, key, password, alone, before):
+            return False
         self._keep(replace(self._accounts[key], password=password))
         if alone:
             own = self._own(key)
             for sha256 in own:
                 del self._tokens[sha256]
-            if own - before:  # made meanwhile, and stored behind it
+            if own - tokens:  # made meanwhile, and stored behind it
                 await self._change(self._execute, "DELETE FROM token WHERE account = ?", key)
+        return True
 
     def _own(self, key: str) -> set[str]:
         return {sha256 for sha256, token in self._tokens.items() if token.account == key}
@@ -272,7 +278,7 @@ class AccountTable:
             )
         if inbox is not None:
             inbox.id = log  # here, so that no batch in between goes where nobody looks
-        return Account(name, password, log, shown)
+        return Account(name, password, log, shown, since=time)
 
     def _give(self, guest: str, key: str) -> None:
         """Let an account have what is kept of a guest (`User.id`), but for their inbox."""
@@ -292,8 +298,11 @@ class AccountTable:
         for table in ("block", "said"):
             self._db.execute(f"UPDATE {table} SET log = ? WHERE log = ?", (log, guest))
 
-    def _set_password(self, key: str, password: str, alone: bool) -> None:
+    def _set_password(self, key: str, password: str, alone: bool, before: str | None) -> bool:
+        sql = "UPDATE account SET password = ?1 WHERE key = ?2 AND password = ifnull(?3, password)"
         with self._commit():
-            self._db.execute("UPDATE account SET password = ? WHERE key = ?", (password, key))
+            if not self._db.execute(sql, (password, key, before)).rowcount:
+                return False
             if alone:
                 self._db.execute("DELETE FROM token WHERE account = ?", (key,))
+        return True

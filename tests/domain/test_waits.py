@@ -290,3 +290,89 @@ def test_nothing_is_done_for_who_was_put_off_the_server(place):
     place.slow.answer()
     assert refused(joining) is Code.NAME_NEEDED
     assert refused(place.begin(eve, "create", room="mine")) is Code.NAME_NEEDED
+
+
+@pytest.mark.parametrize("command", ["kick", "ban", "close"])
+def test_a_moderator_whose_connection_is_gone(place, command):
+    """What they asked for before is done wholly: whom it is for is put out, and it is on record."""
+    eve = place.new("eve")
+    place.do(place.alice, "access", room="studio", access="public")
+    place.do(eve, "join", room="studio")
+    place.rooms.waits = True
+    args = {} if command == "close" else {"user": "eve"}
+    done = place.begin(place.alice, command, room="studio", **args)
+    place.chat.people.depart(place.alice)
+    place.rooms.answer()
+    assert not isinstance(getattr(done[0], "value", None), Refusal)
+    assert eve not in place.studio.sessions
+    deeds = place.do(place.operator, "record", room="studio").deeds
+    assert [(it.who, it.did.split()[0]) for it in deeds[-1:]] == [("alice", command)]
+
+
+def test_who_is_banned_reads_nothing_more(place):
+    """They are out in the moment in which the ban holds, while it is not on record yet; and so is
+    who came under that name while the ban was stored."""
+    eve = place.new("eve")
+    place.do(place.alice, "access", room="studio", access="public")
+    place.do(eve, "join", room="studio")
+    place.rooms.waits = True
+    banning = [place.begin(place.alice, "ban", room="studio", user="eve")]
+    place.rooms.waiting.pop(0).callback(None)  # the rule is stored
+    assert eve not in place.studio.sessions
+    place.rooms.answer()
+    place.rooms.waits = True
+    banning.append(place.begin(place.alice, "ban", room="studio", user="bob"))
+    bob = place.new("bob")
+    place.do(bob, "join", room="studio")
+    place.rooms.answer()
+    assert bob not in place.studio.sessions
+    assert all(not isinstance(getattr(it[0], "value", None), Refusal) for it in banning)
+
+
+class SlowChanges:
+    """What changes accounts, at once; it answers when the test says so."""
+
+    def __init__(self, accounts, monkeypatch):
+        self._change = accounts._change
+        self.waiting = []
+        monkeypatch.setattr(accounts, "_change", self.change)
+
+    async def change(self, *job):
+        """Do a job, and answer later."""
+        done = await self._change(*job)
+        asked = Deferred()
+        self.waiting.append(asked)
+        await asked
+        return done
+
+    def answer(self):
+        """Answer all that waits."""
+        while self.waiting:
+            self.waiting.pop(0).callback(None)
+
+
+def test_a_password_that_is_chosen_while_another_is_stored(place, monkeypatch):
+    """The operator's holds, also where it is on its way to the disk when the other is hashed."""
+    place.slow.hashing = True
+    changing = place.begin(place.alice, "password", old="old", new="mine")
+    place.slow.answer()  # the old one fits; now the new one is hashed
+    place.slow.hashing = False
+    changes = SlowChanges(place.store.accounts, monkeypatch)
+    resetting = place.begin(place.operator, "reset", name="alice", password="theirs")
+    place.slow.answer()
+    changes.answer()
+    assert len(resetting) == 1
+    assert refused(changing) in (Code.NAME_NEEDED, Code.WRONG_PASSWORD)
+    account = place.now(awaited(place.store.accounts.account("alice")))
+    stored = place.store._db.execute("SELECT password FROM account WHERE key = 'alice'").fetchone()
+    assert account.password == stored[0] == "kept theirs"
+
+
+def test_a_reset_by_who_is_gone(place, monkeypatch):
+    """The sessions of the account end all the same."""
+    changes = SlowChanges(place.store.accounts, monkeypatch)
+    resetting = place.begin(place.operator, "reset", name="alice", password="theirs")
+    place.chat.people.depart(place.operator)
+    changes.answer()
+    assert len(resetting) == 1
+    assert place.alice.user is None

@@ -120,7 +120,6 @@ async def _erase(chat: Chat, session: Session, args: Args) -> answers.Erased:
     found, _ = await chat.history(room, position - 1, position + 1, 1)
     if not found or found[0][0] != position:
         raise no_entry(position)
-    chat.rights.need(session, room, Need.READ)
     entry = found[0][1]
     await chat.moderation.erase(session, room, position, entry)
     was = entry.file.name if entry.file is not None else names.one_line(entry.text)

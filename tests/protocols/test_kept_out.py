@@ -1,0 +1,123 @@
+"""Who is kept out of a room, or of the server, stays so: by whatever name, and from anywhere."""
+
+import pytest
+
+from tests.protocols.test_given import CONTENT, redeemed
+from tests.protocols.test_moderation import code, ok
+from tests.running import Door
+
+
+@pytest.fixture
+def operator(server):
+    """Return the operator, who has made the room studio and is in it."""
+    door = Door(server)
+    ok(door, do="create", room="studio")
+    yield door
+    door.close()
+
+
+@pytest.fixture
+def enter(server, connect):
+    """Return a function that opens a JSON connection, and comes into studio."""
+
+    def open_(name, register=False, room="studio"):
+        bot = connect(server)
+        ok(bot, do="hello", name=name)
+        if register:
+            ok(bot, do="register", password="pass-word")
+        if room is not None:
+            ok(bot, do="join", room=room)
+        return bot
+
+    return open_
+
+
+@pytest.mark.parametrize("what", ["kick", "ban", "a range"])
+def test_a_program_that_is_not_in_the_lobby(operator, enter, what):
+    """Out of the lobby is off the server, for those too who are in another room only."""
+    eve = enter("eve")
+    if what == "a range":
+        ok(operator, do="ban", room="lobby", user="127.0.0.0/8")
+    else:
+        ok(operator, do=what, room="lobby", user="eve")
+    assert b'"put-out"' in eve.rest()
+    assert ok(operator, do="who", room="studio")["count"] == 1
+
+
+@pytest.mark.parametrize("how", ["login", "nick"])
+def test_who_becomes_somebody_who_is_banned(operator, enter, how):
+    """They are out of the room in which that one is banned, and hear nothing of it."""
+    if how == "login":
+        enter("eve", register=True, room=None).close()
+    ok(operator, do="ban", room="studio", user="eve")
+    guest = enter("guest")
+    more = {"password": "pass-word"} if how == "login" else {}
+    ok(guest, do=how, name="eve", **more)
+    ok(operator, do="say", room="studio", text="behind closed doors")
+    assert code(guest, do="say", room="studio", text="x") in ("banned", "not-in-room")
+    assert code(guest, do="history", room="studio") == "banned"
+    ok(guest, do="join", room="lab")
+    assert "behind closed doors" not in guest.seen
+    assert '"event":"out","room":"studio"' in guest.seen
+
+
+def test_a_moderator_of_a_closed_room_who_is_nobody_any_more(operator, enter):
+    """They do not stay as a guest where no guest may be."""
+    alice = enter("alice", register=True)
+    ok(operator, do="op", room="studio", user="alice")
+    ok(operator, do="close", room="studio")
+    ok(alice, do="say", room="studio", text="I moderate it")
+    ok(alice, do="nick", name="someone")
+    assert code(alice, do="say", room="studio", text="x") == "not-in-room"
+    assert code(alice, do="join", room="studio") == "not-allowed"
+
+
+CHANGES = {
+    "the addresses": {"do": "ban", "user": "127.0.0.0/8"},
+    "a password": {"do": "access", "access": "public", "password": "pass-word"},
+    "by invitation": {"do": "access", "access": "invited"},
+}
+
+
+@pytest.mark.parametrize("verb", ["PUT", "GET"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_ticket_of_who_left_before(server, operator, enter, connect, change, verb):
+    """It is not good for a room into which they could not come now; else it still is."""
+    eve, bob = enter("eve", register=True), enter("bob", register=True)
+
+    def ticket(bot, verb, name):
+        asked = {"do": "put", "size": len(CONTENT)} if verb == "PUT" else {"do": "get"}
+        return ok(bot, **asked, room="studio", name=name)["ticket"]
+
+    def use(verb, ticket):
+        return redeemed(connect, server, verb, ticket, CONTENT if verb == "PUT" else b"")
+
+    assert use("PUT", ticket(bob, "PUT", "a")).startswith(b"= 8 ")
+    mine, theirs = ticket(eve, verb, "a"), ticket(bob, verb, "a")
+    ok(eve, do="quit")
+    eve.rest()
+    if change != "the addresses":
+        ok(operator, room="studio", **CHANGES[change])
+        assert not use(verb, theirs).startswith(b"! ")
+    else:
+        ok(bob, do="quit")
+        bob.rest()
+        ok(operator, do="ban", room="studio", user="10.0.0.0/8")
+        assert not use(verb, theirs).startswith(b"! ")
+        ok(operator, room="studio", **CHANGES[change])
+    assert use(verb, mine).startswith(b"! ")
+
+
+def test_what_a_guest_said_under_a_name_that_is_registered_since(server, operator, enter):
+    """It is not erased by who has the name now, who may erase what they say themselves."""
+    first = enter("eve")
+    said = ok(first, do="say", room="studio", text="of the first eve")["seq"]
+    ok(first, do="quit")
+    first.rest()
+    second = enter("eve", register=True)
+    mine = ok(second, do="say", room="studio", text="of the second eve")["seq"]
+    ok(second, do="say", room="studio", text="more")
+    assert code(second, do="erase", room="studio", position=said) == "not-allowed"
+    ok(second, do="erase", room="studio", position=mine)
+    server.stop()
+    server.start()
