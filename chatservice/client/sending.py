@@ -39,24 +39,20 @@ def asked_for(line: str) -> Sending | None:
     text = explicit[2] if explicit is not None else line
     if text is None:
         form = line.strip(" ").lower()
-        raise Refusal(Code.BAD_ARGUMENT, f"PATH is missing: {form} PATH [@USER]{_to_say(line)}.")
+        refusal = Refusal(Code.BAD_ARGUMENT, f"PATH is missing: {form} PATH [@USER].")
+        raise typed.or_said(refusal, line)
     readings, meant = _readings(text.strip(" "))
     there = next(filter(_is_file, readings), None)
     if there is not None or (explicit is None and not typed.names_own_file(line)):
         return there
     if _is_absent(meant):
-        raise Refusal(Code.NO_SUCH_FILE, absent(meant.path) + _to_say(line) + ".")
+        raise typed.or_said(Refusal(Code.NO_SUCH_FILE, absent(meant.path) + "."), line)
     return meant
 
 
 def absent(path: object) -> str:
     """Return the beginning of a sentence about a path that leads nowhere."""
     return f"There is no file {path} here (no such file); give its exact path"
-
-
-def _to_say(line: str) -> str:
-    """Return how to say a line all the same, where a word of it may be meant as talk."""
-    return "; /say before it says it" if not line.startswith(("/", "-")) else ""
 
 
 def _is_command(line: str) -> bool:

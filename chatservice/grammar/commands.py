@@ -204,9 +204,9 @@ _ROWS = (
     ),
     Command(
         "create",
-        "makes a room and moves there; without a name the server picks one",
+        "makes a room and moves there",
         (
-            Arg("room", Form.WORD, "its name", True),
+            Arg("room", Form.WORD, "its name; else the server picks one", True),
             Arg("password", Form.WORD, "to be asked of who joins", True),
         ),
         (Also("create [ROOM]"), Also("NEW [ROOM]")),
@@ -214,7 +214,7 @@ _ROWS = (
     ),
     Command(
         "leave",
-        "leaves the room; a person is in the lobby then",
+        "leaves the room; who types is in the lobby then",
         (
             Arg(
                 "room",
@@ -233,11 +233,16 @@ _ROWS = (
     ),
     Command(
         "rooms",
-        "lists the rooms; with FILTER, some: public, hidden, invited, closed, locked, empty, used, "
-        "or as dev-*",
+        "lists the rooms; see /help /rooms",
         (
             Arg("after", Form.POSITION, "only those whose numbers come after that", True),
-            Arg("filter", Form.REST, "words that all fit, or a name with * in it", True),
+            Arg(
+                "filter",
+                Form.REST,
+                "words that all fit: public, hidden, invited, closed, locked, empty, used; or a "
+                "name with * in it, as dev-*",
+                True,
+            ),
         ),
         answer=answers.RoomList,
     ),
@@ -280,7 +285,7 @@ _ROWS = (
     ),
     Command(
         "msg",
-        "a private message; it waits for a registered user who is away",
+        "writes to one user; a registered one may be away",
         (Arg("to", Form.WORD, "the user"), Arg("text", Form.REST, "what to say"), _KEY),
         (Also("@TO TEXT"), Also("-pr TO TEXT")),
         answer=answers.Private,
@@ -297,7 +302,7 @@ _ROWS = (
     ),
     Command(
         "history",
-        "shows the last LIMIT entries, or those after position #AFTER",
+        "shows the last entries, or those after #AFTER",
         (
             Arg("room", Form.WORD, "the room", dialect=_J),
             Arg("after", Form.POSITION, "those after this position, the first ones", True),
@@ -321,7 +326,7 @@ _ROWS = (
     ),
     Command(
         "skip",
-        "jumps to the present, for who is far behind",
+        "jumps to the newest entry, if you are far behind",
         (_HERE,),
         needs=Need.PRESENCE,
     ),
@@ -373,13 +378,12 @@ _ROWS = (
     ),
     Command(
         "get",
-        "downloads a file: one line '= LENGTH SHA256 NAME', then LENGTH bytes; "
-        "a person is told how, unless it is a short text, or OFFSET is there",
+        "downloads a file; who types is told how to fetch it, unless it is a short text",
         (
             _SHELF,
             _FILE,
             Arg("version", Form.VERSION, "which one; else the newest", True),
-            Arg("offset", Form.NUMBER, "where to begin", True, _T),
+            Arg("offset", Form.NUMBER, "where to begin; 0 gets the bytes in any case", True, _T),
             Arg("arriving", Form.FLAG, "also one that is still being uploaded", True, _J),
         ),
         (Also("download NAME"),),
@@ -444,7 +448,7 @@ _ROWS = (
     ),
     Command(
         "erase",
-        "takes out what you said last, or what was said there: for who moderates, anybody's",
+        "erases what you said last, or entry #POSITION; moderators erase anybody's",
         (_HERE, Arg("position", Form.POSITION, "its position, as /history shows it", True)),
         answer=answers.Erased,
         needs=Need.READ,

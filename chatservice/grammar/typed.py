@@ -213,7 +213,8 @@ def or_said(refusal: Refusal, line: str) -> Refusal:
     if not line or line.startswith("/") or refusal.code in _OF_PASSWORDS:
         return refusal
     how = f"/say {line}" if len(line) <= _QUOTED else "put /say before it"
-    return Refusal(refusal.code, f"{refusal.sentence} To say it: {how}")
+    end = "" if refusal.sentence.endswith((".", "!", "?")) else "."
+    return Refusal(refusal.code, f"{refusal.sentence}{end} To say it: {how}")
 
 
 _OF_PASSWORDS = (Code.PASSWORD_NEEDED, Code.WRONG_PASSWORD, Code.SLOW_DOWN)

@@ -72,7 +72,7 @@ class Person:
                 self._take_answer(self._asking, text)
                 return
             if self._bare_words and typed.names_own_file(text):
-                raise Refusal(Code.BAD_ARGUMENT, _OWN_FILE)
+                raise typed.or_said(_OWN_FILE, text)
             request = self._parsed(text)
         except Refusal as refusal:
             self._connection.paced(UNUSED)
@@ -521,9 +521,10 @@ _PROVING = ("register", "password")
 """The commands that say who one is, beside those that are answered with a room or a welcome."""
 
 _ANOTHER_PASSWORD = (Code.PASSWORD_NEEDED, Code.WRONG_PASSWORD, Code.SLOW_DOWN)
-_OWN_FILE = (
-    "Nobody can reach a file of your machine from here; /put NAME SIZE, then its bytes, sends it, "
-    "and chat-client takes its path; /say before the line says it."
+_OWN_FILE = Refusal(
+    Code.BAD_ARGUMENT,
+    "Your files cannot be read from here. chat-client sends one whose path you type; "
+    "a script can use /put NAME SIZE.",
 )
 _INTO_THE_ROOM = ("say", "me", "topic", "put")
 """The commands that others in the room see something of."""

@@ -110,7 +110,7 @@ def test_a_form_without_a_path_is_told_what_is_missing(here, form):
 
 def test_a_sentence_that_begins_as_a_form_is_told_how_to_say_it(here):
     """Nobody has a file that is called so, and it may be talk."""
-    with pytest.raises(Refusal, match=r"no such file.*/say before it says it"):
+    with pytest.raises(Refusal, match=r"no such file.* To say it: /say transfer the money"):
         asked_for("transfer the money")
 
 

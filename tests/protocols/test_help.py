@@ -18,9 +18,10 @@ def told(bare, *lines):
 
 
 def test_at_first_a_few_that_matter(server, connect):
-    """Ten commands, and how to learn of the others; it fits any terminal."""
+    """Ten commands, and how to learn of the others; it fits a terminal of 80 columns."""
     text, commands = told(connect(server, "alice"), "/help")
     assert len(text) <= 12
+    assert max(map(len, text)) < 80
     assert {"join", "create", "rooms", "who", "msg", "files", "quit"} <= set(commands)
     assert not {*ORDER, *SERVER} & set(commands)
     assert "talking, rooms, files, names, all" in "\n".join(text)
