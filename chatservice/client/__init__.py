@@ -18,6 +18,7 @@ docs/bots.md shows how it is used. The modules:
 * `screen`, `plain`, `terminal`: what a person or a script sees, in two forms.
 * `look`, `colours`, `wrapping`, `naming`, `waiting`, `toolbar`: what is shown on a terminal.
 * `region`, `drawing`: how it gets there.
+* `system`, `locks`, `writing`, `output`: what the system is asked for, and where systems differ.
 * `keys`, `completing`, `pasting`, `typedhistory`, `around`: what is typed there.
 
 No module here imports the reactor, except `main.run`, which chooses it, and `library.connect`, when

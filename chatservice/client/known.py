@@ -11,6 +11,7 @@ import re
 import stat
 from pathlib import Path
 
+from chatservice.client import system
 from chatservice.client.writing import write_whole
 
 VERIFIED = "verified"
@@ -92,7 +93,7 @@ class Known:
         """Return what is in the file; nothing, if there is none."""
         try:
             # A pipe that nobody writes to would be waited for.
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = os.open(self.path, system.flags("O_RDONLY", "O_NONBLOCK"))
         except FileNotFoundError:
             if self.path.is_symlink():
                 raise self._unclear("it is a link that leads nowhere") from None

@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.python.failure import Failure
 
 from chatservice import names
-from chatservice.client import asking, passwords
+from chatservice.client import asking, passwords, system
 from chatservice.client.absence import Absence
 from chatservice.client.completion import script
 from chatservice.client.connection import Lost
@@ -237,7 +237,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     settings = Settings(settings_folder())
     types = os.isatty(0)
     able = os.environ.get("TERM", DUMB[0]) not in DUMB
-    at_terminal = types and os.isatty(1) and able and options.action is None
+    at_terminal = system.POSIX and types and os.isatty(1) and able and options.action is None
     if at_terminal:  # the one reactor on which the line of input can be edited
         from twisted.internet import asyncioreactor
 

@@ -13,6 +13,8 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from chatservice.client import system
+
 GONE = os.strerror(errno.EPIPE)
 """Why nothing can be written where the reader has gone."""
 
@@ -42,7 +44,7 @@ class ReaderWatch(FileDescriptor):
         self._fd = fd
         self._gone: Callable[[], None] | None = gone
         with suppress(OSError):
-            if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            if system.POSIX and stat.S_ISFIFO(os.fstat(fd).st_mode):
                 self.startReading()  # nothing comes, but the end of the reader is told
 
     def fileno(self) -> int:

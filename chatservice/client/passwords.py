@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from chatservice.client import system
 from chatservice.client.answering import given_up
 from chatservice.client.plain import Plain
 from chatservice.client.screen import InputEnded
@@ -41,7 +42,7 @@ def given(file: str | None) -> str | None:
 async def asked(reactor: Any, prompt: str) -> str | None:
     """Return what is typed on the terminal, unseen; None if there is no terminal, or nothing is."""
     try:
-        terminal = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY)
+        terminal = os.open(TERMINAL, system.flags("O_RDWR", "O_NOCTTY"))
     except OSError:
         return None
     screen = Plain(reactor, terminal, terminal)

@@ -1,9 +1,8 @@
 """A front end of plain lines, for pipes: no prompt stays on a line, no escape codes, no waiting."""
 
 import os
-import termios
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -13,6 +12,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from chatservice import answers, names
+from chatservice.client import system
 from chatservice.client.around import Around
 from chatservice.client.cursor import News, Unread
 from chatservice.client.output import written
@@ -37,7 +37,8 @@ class Plain:
     keys: tuple[str, ...] = ()
 
     def __init__(self, reactor: Any, stdin: int, stdout: int) -> None:
-        self._input = _Input(reactor, stdin, self._received, self._ended)
+        make = _Input if system.POSIX else _InputByThread
+        self._input = make(reactor, stdin, self._received, self._ended)
         self._stdin = stdin
         self._stdout = stdout
         self._lines: DeferredQueue[bytes | None] = DeferredQueue()
@@ -45,7 +46,7 @@ class Plain:
         self._skipping = False
         self._over = False
         self._interrupted: Callable[[], None] = lambda: None
-        self._with_echo: list[Any] | None = None
+        self._with_echo: Any = None
         self._held = False
         self.unwritable: str | None = None
         self.asks = os.isatty(stdin)
@@ -129,7 +130,7 @@ class Plain:
             if prompt:
                 self._write(f"{prompt}\n".encode())
             if hidden and self._with_echo is None:
-                self._with_echo = _hide(self._stdin)
+                self._with_echo = system.hide(self._stdin)
             self._held = hold
             try:
                 line = await self._lines.get()
@@ -151,14 +152,13 @@ class Plain:
         if self._held and self.asks:
             self._lines.pending[:] = [line for line in self._lines.pending if line is None]
             self._buffer = b""
-            with suppress(termios.error):
-                termios.tcflush(self._stdin, termios.TCIFLUSH)
+            system.forget_typed(self._stdin)
         self._held = False
         self._show_typing()
 
     def _show_typing(self) -> None:
         before, self._with_echo = self._with_echo, None
-        _unhide(self._stdin, before)
+        system.unhide(self._stdin, before)
 
     async def close(self) -> None:
         """Read no more."""
@@ -198,17 +198,36 @@ class _Input(FileDescriptor):
         self._on_end()
 
 
-def _hide(fd: int) -> list[Any] | None:
-    """Stop a terminal from showing what is typed. Return how it was; None if it is no terminal."""
-    if not os.isatty(fd):
-        return None
-    before = termios.tcgetattr(fd)
-    quiet = termios.tcgetattr(fd)
-    quiet[3] &= ~termios.ECHO
-    termios.tcsetattr(fd, termios.TCSANOW, quiet)
-    return before
+class _InputByThread:
+    """Reads a descriptor in a thread, where the reactor can only watch sockets (Windows)."""
 
+    def __init__(
+        self, reactor: Any, fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
+    ) -> None:
+        self._reactor = reactor
+        self._fd = fd
+        self._on_data = on_data
+        self._on_end = on_end
+        self._wanted = threading.Event()
+        self._thread: threading.Thread | None = None
 
-def _unhide(fd: int, before: list[Any] | None) -> None:
-    if before is not None:
-        termios.tcsetattr(fd, termios.TCSANOW, before)
+    def startReading(self) -> None:
+        """Read, from now on."""
+        self._wanted.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._read, daemon=True)
+            self._thread.start()
+
+    def stopReading(self) -> None:
+        """Read no more, but for what is being waited for."""
+        self._wanted.clear()
+
+    def _read(self) -> None:
+        data = b"\n"
+        while data:
+            self._wanted.wait()
+            try:
+                data = os.read(self._fd, 1 << 16)
+            except OSError:
+                data = b""
+            self._reactor.callFromThread(*((self._on_data, data) if data else (self._on_end,)))

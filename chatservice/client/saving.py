@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chatservice import names
+from chatservice.client import system
 from chatservice.client.filenames import alike, cut, free_names, portable
 from chatservice.client.locks import locked
 from chatservice.errors import Code, Refusal
@@ -128,9 +129,11 @@ class Saving:
         """
         try:
             os.fsync(self._file.fileno())
+            if not system.POSIX:  # an open file cannot get another name
+                self._file.close()
             place = self._name_it()
             self._file.close()
-            _sync(self._folder)
+            system.sync_folder(self._folder)
             return place
         except OSError as error:
             self.discard()
@@ -159,8 +162,7 @@ class Saving:
     def discard(self) -> None:
         """Leave nothing of it, unless it was kept. After `keep` or `release` it does nothing."""
         if not self._file.closed:
-            self._part.unlink(missing_ok=True)
-            self._file.close()
+            system.take_away(self._part, self._file)
 
     def _refusal(self, error: OSError) -> Refusal:
         reason = error.strerror or str(error)
@@ -214,8 +216,7 @@ def clean(folder: Path) -> None:
 def _discard(part: Path) -> None:
     file = locked(part)
     if file is not None:  # else somebody is at it
-        part.unlink(missing_ok=True)
-        file.close()
+        system.take_away(part, file)
 
 
 def _give_name(part: Path, place: Path) -> None:
@@ -228,12 +229,3 @@ def _give_name(part: Path, place: Path) -> None:
     except OSError:  # no links on this file system: take the name first, then put the file there
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         os.replace(part, place)
-
-
-def _sync(folder: Path) -> None:
-    """Let the names in a folder outlast a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -264,5 +264,5 @@ def _login() -> str:
     """Return the name that one has on this machine."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
+    except (ImportError, KeyError, OSError):
         raise Ended(Status.USAGE, "Who are you? Give a NAME.") from None

@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol
 
 from platformdirs import user_state_dir
 
+from chatservice.client import system
 from chatservice.client.locks import locked
 from chatservice.client.saving import OLD_SECONDS, clean
 
@@ -63,14 +64,14 @@ class Claim:
         """It is finished, or never will be."""
         if self.place is not None and self.file is not None and not self.file.closed:
             with suppress(OSError):
-                self.place.unlink(missing_ok=True)
+                system.take_away(self.place, self.file)
         self.release()
 
     def release(self) -> None:
         """Leave it to the next start."""
         if self.file is not None and not self.file.closed:
             with suppress(OSError):
-                os.utime(self.file.fileno())  # it was tried now
+                system.touch(self.file)  # it was tried now
             self.file.close()
 
 
@@ -112,8 +113,12 @@ class Unfinished:
             return Claim(it)
         file.write(text)
         os.fsync(file.fileno())
+        if system.POSIX:
+            new.rename(place)
+            return Claim(it, place, file)
+        file.close()  # an open one cannot get another name
         new.rename(place)
-        return Claim(it, place, file)
+        return Claim(it, place, locked(place))
 
     def take(self, server: str, user: str) -> list[Claim]:
         """Return those of a user at a server that nobody carries, oldest first. What was not tried
@@ -132,7 +137,7 @@ class Unfinished:
                 found.append(Claim(it, place, file))
             else:
                 if place.suffix == _NEW:  # who wrote it was killed meanwhile
-                    place.unlink(missing_ok=True)
+                    system.take_away(place, file)
                 file.close()
         return found
 
