@@ -1,6 +1,7 @@
 """The default engine: SQLite and plain folders, in one directory, for one process."""
 
 import os
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -110,11 +111,11 @@ class Embedded:
 def _taken(folder: Path, mode: int | None, name: str, remedy: str) -> Lock:
     """Make a folder that outlasts a power cut, see that something can be written there, and take it
     for this server alone."""
-    probe = folder / ".writable"
+    probe = folder / f".writable-{secrets.token_hex(8)}"
     try:
         private.make_folders(folder.parent)
         private.make_folders(folder, mode)
-        probe.write_bytes(b"")
+        probe.touch(private.FILE, exist_ok=False)  # others may put links where they may write
         probe.unlink()
         return Lock(folder, name, remedy)
     except OSError as error:

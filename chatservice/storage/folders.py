@@ -144,6 +144,7 @@ class Folders:
         self._being_swept: set[str] = set()
         self._closed = False
         for name in _PRIVATE:
+            private.check_own(root / name)
             if (root / name).is_dir():
                 private.close(root / name)
         shutil.rmtree(root / ".guests", ignore_errors=True)

@@ -67,7 +67,9 @@ class Partials:
         self._beginning = Alone()
         self._looking = LoopingCall(self._drop_old)
         self._looking.clock = reactor
-        there = {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
+        there = {
+            entry.name: entry.stat(follow_symlinks=False).st_size for entry in os.scandir(folder)
+        }
         taking = table.partials().addCallback(self._take_up, there)
         taking.addErrback(lambda why: self.log.failure("unfinished uploads cannot be read", why))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
+from chatservice.errors import Code, Refusal
 from chatservice.storage.checks import sync
 
 FOLDER = 0o700
@@ -49,6 +50,27 @@ def make_file(path: Path) -> None:
                 os.fchmod(handle, FILE)
     finally:
         os.close(handle)
+
+
+def check_own(folder: Path) -> None:
+    """Raise `Refusal` for a folder that is a link, which may lead to what is another's. The log
+    tells of one that belongs to another user, who can read what is put there."""
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        raise Refusal(
+            Code.NOT_STORED,
+            f"{folder} is a link or a file, and the server needs a folder of its own there; see "
+            "that nothing is at it, and remove it.",
+        )
+    if found.st_uid != os.geteuid():
+        _log.warn(
+            "{folder} belongs to another user (number {owner}), who can read what is put there",
+            folder=str(folder),
+            owner=found.st_uid,
+        )
 
 
 def close(folder: Path) -> None:

@@ -197,3 +197,69 @@ def test_two_servers_do_not_share_their_files(start_server, connect, tmp_path):
     first.kill()
     start_server("--files", str(files))
     assert not os.path.exists(files / ".guests")
+
+
+# -- what others put there -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Return a folder of somebody else's, with a file in it that everybody may read."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "theirs").write_text("theirs")
+    for path, mode in ((folder, 0o755), (folder / "theirs", 0o644)):
+        path.chmod(mode)
+    return folder
+
+
+def is_as_it_was(folder):
+    """Return whether nothing was done to what is in it."""
+    return modes(folder) == {".": "755", "theirs": "644"} and (
+        (folder / "theirs").read_text() == "theirs"
+    )
+
+
+@pytest.mark.parametrize("name", [".inboxes", ".guests", ".partial"])
+def test_no_folder_that_leads_elsewhere_is_used(elsewhere, tmp_path, name):
+    """Where others may write to `--files`, they may put a link there in the place of a folder of
+    the server's. Nothing is changed, read or deleted where that leads, and the start says so."""
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / name).symlink_to(elsewhere)
+    words = ["-n", "--pidfile=", "chat", "--port", "0", "--interface", "127.0.0.1"]
+    words += ["--data", str(tmp_path / "data"), "--files", str(files)]
+    ended = subprocess.run(
+        [*TWISTD, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
+        env=environment(),
+    )
+    assert ended.returncode == 1
+    assert f"chat: {files / name} is a link or a file, and the server" in ended.stdout
+    assert is_as_it_was(elsewhere)
+
+
+def test_what_tries_the_disk_follows_no_link(start_server, elsewhere, tmp_path):
+    """A file that is made to see whether that can be done is nobody else's file."""
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / ".writable").symlink_to(elsewhere / "theirs")
+    start_server("--files", str(files))
+    assert is_as_it_was(elsewhere)
+
+
+def test_a_folder_of_another_user_is_told(start_server, tmp_path):
+    """Its owner can read what the server puts there, whatever its mode."""
+    if os.geteuid():
+        pytest.skip("only root can give files away")
+    files = tmp_path / "files"
+    (files / ".inboxes").mkdir(parents=True)
+    os.chown(files / ".inboxes", 65534, 65534)
+    server = start_server("--files", str(files))
+    assert any(
+        f"{files / '.inboxes'} belongs to another user (number 65534)" in line
+        for line in server.log.lines
+    )
