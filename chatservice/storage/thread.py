@@ -3,12 +3,15 @@
 import os
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
@@ -17,6 +20,30 @@ T = TypeVar("T")
 BACKGROUND_NICE = 5
 """Added to the niceness of threads that can wait: where they share a core with the reactor's, talk
 goes first (docs/performance.md)."""
+
+
+STOP_SECONDS = 10.0
+"""How long a server that stops waits for its threads that are at files. A piece of their work takes
+a twentieth of a second, and what they wait for on a slow disk some seconds; a file system that is
+dead (a network that went, say) never answers."""
+
+_log = Logger()
+
+
+def joined(threads: Sequence[threading.Thread]) -> None:
+    """Wait until threads have ended, but not for ever: the log tells of those that do not, and they
+    go with the process."""
+    until = time.monotonic() + STOP_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    late = [thread.name for thread in threads if thread.is_alive()]
+    if late:
+        tell_late(", ".join(late))
+
+
+def tell_late(threads: str) -> None:
+    """Let the log tell of threads that are not waited for any longer."""
+    _log.warn("a disk does not answer, so the server ends without it ({late})", late=threads)
 
 
 def give_way() -> None:
@@ -33,6 +60,8 @@ class Pool:
     def __init__(self, reactor: Any, name: str, most: int) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(0, most, name)
+        make: Any = partial(threading.Thread, daemon=True)  # the process can end without them
+        self._pool.threadFactory = make
         self._polite = threading.local()
         self._pool.start()
 
@@ -47,8 +76,10 @@ class Pool:
         return job(*args)
 
     def stop(self) -> None:
-        """Do what was given so far, then end. Returns when that is done."""
-        self._pool.stop()
+        """Do what was given so far, then end. Returns when that is done, or takes too long."""
+        ending = threading.Thread(target=self._pool.stop, name=self._pool.name, daemon=True)
+        ending.start()
+        joined([ending])
 
 
 class WorkThread:

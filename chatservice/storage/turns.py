@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice.errors import Code, Refusal
-from chatservice.storage.thread import give_way
+from chatservice.storage.thread import give_way, joined
 
 T = TypeVar("T")
 
@@ -70,12 +70,12 @@ class Turns:
         return answer
 
     def stop(self) -> None:
-        """End what is under way behind the piece that is being done. Returns when that is so."""
+        """End what is under way behind the piece that is being done. Returns when that is so, or
+        takes too long."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+        joined(self._threads)
         for turn in self._waiting:
             turn.job.close()
             turn.answer.errback(_stopping())

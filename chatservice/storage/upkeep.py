@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from chatservice.answers import CountInfo
 from chatservice.domain.ports import Figures, Made
 from chatservice.errors import Code, Refusal
-from chatservice.storage import backup
+from chatservice.storage import backup, thread
 from chatservice.storage.backup import Tell
 from chatservice.storage.folders import Folders
 from chatservice.storage.journal import Journal
@@ -84,8 +84,8 @@ class LocalUpkeep:
             made: Made = await it
             return made
         finally:
-            thread, self._thread = self._thread, None
-            thread.stop()
+            done, self._thread = self._thread, None
+            done.stop()
             ended, self._ended = self._ended, []
             for answer in ended:  # in a moment: who waits for the backup is told first
                 self._reactor.callLater(0, answer.callback, None)
@@ -97,12 +97,16 @@ class LocalUpkeep:
             raise Refusal(Code.CANCELLED, "Nobody waits for the backup any more; it is not kept.")
 
     def stop(self) -> "Deferred[None]":
-        """Let what is under way end soon, without a result. Answer when it has."""
+        """Let what is under way end soon, without a result. Answer when it has, or takes too long
+        for that: a disk may be dead."""
         self._stopping = True
         if self._thread is None:
             return succeed(None)
         answer: Deferred[None] = Deferred()
         self._ended.append(answer)
+        answer.addTimeout(
+            thread.STOP_SECONDS, self._reactor, lambda *_: thread.tell_late("chat-backup")
+        )
         return answer
 
     def _disk(self, shared: int) -> Sequence[CountInfo]:

@@ -8,7 +8,8 @@ import socket
 
 import pytest
 
-from tests.running import Server
+from tests.running import Door, Server
+from tests.test_backup import until
 
 TERABYTE = 1 << 40
 
@@ -216,3 +217,41 @@ def test_only_files_are_listed(server, connect):
         alice.send(f"/get {name} 0")
         assert alice.expect("! ").startswith(f"! There is no file {name} here")
     assert got(alice, "file") == b"content"
+
+
+@pytest.mark.parametrize("hangs", ["plain.open_plain", "folders._there", "backup.copy"])
+def test_a_disk_that_is_dead_does_not_keep_the_server(
+    start_server, connect, monkeypatch, tmp_path, hangs
+):
+    """A file system of another machine may never answer again: reading, looking for a file, and
+    a backup stand still then. SIGTERM ends the server all the same, and what was said is there."""
+    where, what = hangs.split(".")
+    monkeypatch.setattr(
+        Server,
+        "before",
+        "import pathlib, threading\n"
+        f"from chatservice.storage import {where}, thread\n"
+        "thread.STOP_SECONDS = 0.2\n"
+        "def hang(*args):\n"
+        "    pathlib.Path('hangs').touch()\n"
+        "    threading.Event().wait()\n"
+        f"{where}.{what} = hang\n",
+    )
+    server = start_server()
+    drop(server.files / "file")
+    alice = connect(server, "alice")
+    alice.send("kept", "/history")
+    alice.expect("#1] alice: kept")
+    if where == "backup":
+        door = Door(server)
+        door.ask(do="backup", dir=str(tmp_path / "backup"), id="1")
+    else:
+        alice.send("/get file 0")
+    until(lambda: (server.folder / "hangs").exists())
+    assert server.stop() == -signal.SIGTERM
+    server.log.expect("a disk does not answer, so the server ends without it")
+    monkeypatch.setattr(Server, "before", "")
+    again = start_server(folder=server.folder)
+    bob = connect(again, "bob")
+    bob.send("/history")
+    bob.expect("#1] alice: kept")
