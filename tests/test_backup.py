@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chatservice import limits
-from tests.running import PATIENCE, Server, environment
+from tests.running import PATIENCE, Bare, Server, environment
 from tests.test_chatctl import CHATCTL, chatctl
 
 
@@ -30,8 +30,6 @@ def until(found):
 
 def put(bot, room, name, content):
     """Share a file, by a ticket."""
-    from tests.running import Bare
-
     bot.ask(do="put", room=room, name=name, size=len(content), id="put")
     while (answer := bot.event()).get("id") != "put":
         pass
@@ -435,3 +433,71 @@ def test_an_export_to_a_full_disk_is_told(server, connect):
         74,
         "chatctl: The standard output cannot be written to (No space left on device).\n",
     )
+
+
+def test_hostile_names_in_the_folder_of_files_are_no_matter(full, tmp_path):
+    """Folders that no room can be called like are no shelves, and a file with a hostile name is on
+    none: the backup is whole without them."""
+    root = os.fsencode(full.files)
+    for name in (b"two\nlines", b"\xff\xfe", b"\x1b[2J", b"escaped\\n", b"back\\slash"):
+        os.makedirs(root + b"/" + name)
+        os.makedirs(root + b"/.inboxes/" + name, exist_ok=True)
+        for folder in (root + b"/" + name, root + b"/.inboxes/" + name, root + b"/lab"):
+            for file in (name + b".txt", b"plain.txt"):
+                with open(folder + b"/" + file, "wb") as made:
+                    made.write(b"content")
+    backup = tmp_path / "backup"
+    status, _, wrong = chatctl(full.data, "backup", str(backup))
+    assert (status, wrong) == (0, "")
+    subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=backup, check=True)
+    assert (backup / "SharedFiles" / "lab" / "plain.txt").exists()
+    assert chatctl(tmp_path / "again", "restore", str(backup))[0] == 0
+
+
+def test_holes_in_a_file_take_no_room(full, start_server, tmp_path):
+    """A file that is nearly nothing but a hole is one in the backup, and where that is restored."""
+    with open(full.files / "sparse", "wb") as file:
+        file.write(b"begin")
+        file.seek(300 << 20)
+        file.write(b"middle")
+        file.truncate(600 << 20)
+    backup = tmp_path / "backup"
+    assert chatctl(full.data, "backup", str(backup))[0] == 0
+    assert chatctl(tmp_path / "again", "restore", str(backup))[0] == 0
+    for place in (backup, tmp_path / "again"):
+        found = place / "SharedFiles" / "sparse"
+        assert found.stat().st_size == 600 << 20
+        assert found.stat().st_blocks * 512 < 20 << 20
+        subprocess.run(["cmp", full.files / "sparse", found], check=True)
+
+
+def test_folders_that_cannot_be_read_are_named(tmp_path, monkeypatch):
+    """A server that is not root makes a backup of all else, and says what is not in it."""
+    if os.geteuid():
+        pytest.skip("only root can start a server as somebody else")
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    folder = tmp_path / "server"
+    folder.mkdir()
+    shutil.chown(folder, 65534, 65534)
+    monkeypatch.setattr(
+        Server, "before", "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534); "
+    )
+    server = Server(folder, "--room", "lab", "--room", "den")
+    bot = Bare(server.port)
+    try:
+        bot.ask(do="hello", name="bot")
+        for room in ("lab", "den"):
+            bot.ask(do="join", room=room)
+            put(bot, room, "data", b"content")
+        (server.files / "den").chmod(0)
+        (server.files / ".inboxes").mkdir()
+        status, said, wrong = chatctl(server.data, "backup", str(folder / "backup"))
+        assert (status, wrong) == (0, "")
+        assert str(server.files / "den") in said
+        assert str(server.files / ".inboxes") not in said
+        assert (folder / "backup" / "SharedFiles" / "lab" / "data").read_bytes() == b"content"
+    finally:
+        bot.close()
+        server.kill()

@@ -30,7 +30,7 @@ from typing import NamedTuple
 from chatservice import __version__, names
 from chatservice.domain.ports import Made
 from chatservice.errors import Code, Refusal
-from chatservice.storage import checks, plain
+from chatservice.storage import checks, plain, private
 from chatservice.storage.schema import VERSION
 
 DATABASE, FILES, KEY, KEYS = "chat.sqlite", "SharedFiles", "tls.pem", "certificate"
@@ -41,6 +41,8 @@ PAGES = 256
 
 PIECE_BYTES = 1 << 20
 """Of a file that are copied, or read, at a time."""
+
+_ZEROS = bytes(PIECE_BYTES)
 
 SYNC_BYTES = 32 << 20
 """Of a file after which what was written is brought to the disk: less than a disk does in the time
@@ -107,7 +109,9 @@ class Becoming:
     def __enter__(self) -> Path:
         try:
             self._check_free()
-            self._part.mkdir(0o700)
+            self._part.mkdir(private.FOLDER)
+            with suppress(PermissionError):  # a file system without modes
+                self._part.chmod(private.FOLDER)  # an umask can take rights from the owner, too
         except FileExistsError:
             raise Refusal(
                 Code.BAD_ARGUMENT,
@@ -194,7 +198,7 @@ class _Making:
         }
         _write(self._part / ABOUT, f"{json.dumps(about)}\n".encode())
         sums = os.open(self._part / SUMS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(sums, "w") as lines:
+        with os.fdopen(sums, "w", encoding="utf-8") as lines:
             for path, sha256 in self._files():
                 lines.write(f"{sha256}  {path}\n")
             for path in (DATABASE, ABOUT):
@@ -274,7 +278,12 @@ class _Making:
         folder = self._source.folder(shelf)
         for _ in range(2):  # a newer version may take its name from it between two looks
             for path in (folder / name, plain.version_path(folder, name, version)):
-                if plain.status(path) == (size, mtime):
+                try:
+                    there = plain.status(path) == (size, mtime)
+                except OSError:  # its folder cannot be read, so it may be there
+                    self._leave_out(path)
+                    return True
+                if there:
                     with suppress(FileNotFoundError):
                         yield from self._shared(path)
                         return True
@@ -309,14 +318,22 @@ class _Making:
                             yield from self._shared(folder / name)
 
     def _shelves(self) -> Iterator[tuple[str, Path]]:
-        """Iterate over the shelves of rooms and of registered users, with their folders."""
+        """Iterate over the shelves of rooms and of registered users, with their folders. No room or
+        user is called what would not be shown as it is: a folder of such a name is no shelf."""
         root = self._source.files
         yield "", root
         for above, before in ((root, ""), (root / ".inboxes", ".inboxes/")):
-            if above.is_dir() and not above.is_symlink():
-                for folder in sorted(above.iterdir()):
-                    if not folder.name.startswith(".") and folder.is_dir():
-                        yield before + folder.name.removesuffix(" (room)"), folder
+            try:
+                folders = sorted(above.iterdir()) if not above.is_symlink() else []
+            except FileNotFoundError:
+                continue
+            except OSError:
+                self._leave_out(above)
+                continue
+            for folder in folders:
+                shown = names.one_line(folder.name) == folder.name
+                if shown and not folder.name.startswith(".") and folder.is_dir():
+                    yield before + folder.name.removesuffix(" (room)"), folder
 
     def _leave_out(self, path: Path) -> None:
         """Note that a file cannot be read."""
@@ -341,7 +358,7 @@ class _Making:
             if not stat.S_ISREG(status.st_mode):
                 self._leave_out(path)
                 return None
-            make_folders(to.parent)
+            private.make_folders(to.parent, private.FOLDER)
             one = status.st_dev, status.st_ino
             there = self._linked.get(one) if status.st_nlink > 1 else None
             if there is not None:
@@ -357,7 +374,8 @@ class _Making:
 
 def copy(source: int, to: Path, wanted: Wanted) -> str:
     """Copy an open file to a new one, with its time, onto the disk. Return the SHA-256. Blocks are
-    shared where the file system can do that until one of the two is changed."""
+    shared where the file system can do that until one of the two is changed; and where there are
+    only zeros, the copy has a hole: a file with holes takes no more room than before."""
     status = os.fstat(source)
     digest = hashlib.sha256()
     target = os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -371,6 +389,9 @@ def copy(source: int, to: Path, wanted: Wanted) -> str:
         while data := os.read(target if cloned else source, PIECE_BYTES):
             wanted()
             digest.update(data)
+            if not cloned and data == _ZEROS[: len(data)]:
+                os.lseek(target, len(data), os.SEEK_CUR)
+                continue
             view = memoryview(b"" if cloned else data)
             while view:
                 view = view[os.write(target, view) :]
@@ -378,6 +399,7 @@ def copy(source: int, to: Path, wanted: Wanted) -> str:
             if unsynced >= SYNC_BYTES and not cloned:
                 os.fdatasync(target)
                 unsynced = 0
+        os.ftruncate(target, os.lseek(target, 0, os.SEEK_CUR))
         os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
         os.fsync(target)
     finally:
@@ -475,10 +497,3 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(handle)
-
-
-def make_folders(folder: Path) -> None:
-    """Make a folder in the backup, with those above it."""
-    for each in reversed((folder, *folder.parents)):
-        with suppress(FileExistsError):
-            each.mkdir(0o700)

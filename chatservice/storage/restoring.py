@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chatservice.domain.ports import Made
 from chatservice.errors import Code, Refusal
-from chatservice.storage import checks
+from chatservice.storage import checks, private
 from chatservice.storage.backup import (
     ABOUT,
     FILES,
@@ -16,7 +16,6 @@ from chatservice.storage.backup import (
     Tell,
     copy,
     listed,
-    make_folders,
     not_whole,
     sha256_of,
     verify,
@@ -57,13 +56,13 @@ def _lock(stack: ExitStack, data: Path) -> None:
 
 
 def _fill(backup: Path, part: Path, shared: Path, made: Made, tell: Tell) -> None:
-    make_folders(shared)
+    private.make_folders(shared, private.FOLDER)
     for sha256, path in listed(backup):
         if path == ABOUT or path.startswith(f"{KEYS}/"):
             continue
         inside = path.removeprefix(f"{FILES}/")
         to = shared / inside if inside != path else part / path
-        make_folders(to.parent)
+        private.make_folders(to.parent, private.FOLDER)
         with (backup / path).open("rb", buffering=0) as file:
             copied = copy(file.fileno(), to, _wanted)
             made.bytes += os.fstat(file.fileno()).st_size
