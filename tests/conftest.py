@@ -1,5 +1,8 @@
 """What tests share: a real server in a process of its own, and bare connections to it."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,6 +48,23 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 def server(start_server: Callable[..., Server]) -> Server:
     """Return a running server with the rooms lobby and lab."""
     return start_server("--room", "lab")
+
+
+@pytest.fixture
+def unprivileged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Let servers run as a user for whom modes count, and return a folder that is theirs.
+
+    It is not one of pytest's: a further run of it closes those to all other users.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if not os.geteuid():
+            shutil.chown(folder, 65534, 65534)
+            monkeypatch.setattr(
+                Server,
+                "before",
+                "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534); ",
+            )
+        yield Path(folder)
 
 
 @pytest.fixture

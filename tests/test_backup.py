@@ -471,33 +471,19 @@ def test_holes_in_a_file_take_no_room(full, start_server, tmp_path):
         subprocess.run(["cmp", full.files / "sparse", found], check=True)
 
 
-def test_folders_that_cannot_be_read_are_named(tmp_path, monkeypatch):
-    """A server that is not root makes a backup of all else, and says what is not in it."""
-    if os.geteuid():
-        pytest.skip("only root can start a server as somebody else")
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    folder = tmp_path / "server"
-    folder.mkdir()
-    shutil.chown(folder, 65534, 65534)
-    monkeypatch.setattr(
-        Server, "before", "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534); "
-    )
-    server = Server(folder, "--room", "lab", "--room", "den")
-    bot = Bare(server.port)
-    try:
-        bot.ask(do="hello", name="bot")
-        for room in ("lab", "den"):
-            bot.ask(do="join", room=room)
-            put(bot, room, "data", b"content")
-        (server.files / "den").chmod(0)
-        (server.files / ".inboxes").mkdir()
-        status, said, wrong = chatctl(server.data, "backup", str(folder / "backup"))
-        assert (status, wrong) == (0, "")
-        assert str(server.files / "den") in said
-        assert str(server.files / ".inboxes") not in said
-        assert (folder / "backup" / "SharedFiles" / "lab" / "data").read_bytes() == b"content"
-    finally:
-        bot.close()
-        server.kill()
+def test_folders_that_cannot_be_read_are_named(unprivileged, start_server, connect):
+    """A backup has all else, and its answer says what is not in it."""
+    server = start_server("--room", "lab", "--room", "den", folder=unprivileged)
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    for room in ("lab", "den"):
+        bot.ask(do="join", room=room)
+        put(bot, room, "data", b"content")
+    den = server.files / "den"
+    den.chmod(0)
+    backup = unprivileged / "backup"
+    status, said, wrong = chatctl(server.data, "backup", str(backup))
+    den.chmod(0o700)
+    assert (status, wrong) == (0, "")
+    assert str(den) in said
+    assert (backup / "SharedFiles" / "lab" / "data").read_bytes() == b"content"

@@ -148,23 +148,6 @@ def partials(server):
 # -- what cannot be read ---------------------------------------------------------------------------
 
 
-@pytest.fixture
-def unprivileged(tmp_path, monkeypatch):
-    """Let servers run as a user for whom modes count, and return a folder that is theirs."""
-    if os.geteuid():
-        return tmp_path / "server"
-    folder = tmp_path / "server"
-    folder.mkdir()
-    shutil.chown(folder, 65534, 65534)
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    monkeypatch.setattr(
-        Server, "before", "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534); "
-    )
-    return folder
-
-
 def test_what_the_server_may_not_read_is_told(unprivileged, start_server, connect):
     """Who asks for a file, or for the files of a room, that the server may not read is told that,
     and that the operator is to be told; the log says which and why, without a traceback. What can
