@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.running import Bare, Server, let_programs_be_signalled
 
 let_programs_be_signalled()
+
+settings.register_profile("any machine", deadline=None)  # other tests take the machine, too
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

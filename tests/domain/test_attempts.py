@@ -1,7 +1,7 @@
 """Wrong passwords cost time: whose, for whom, and until when."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -178,7 +178,6 @@ def test_who_is_gone_meanwhile_is_not_looked_at(world):
     assert isinstance(came[0].value, Refusal)
 
 
-@settings(deadline=None)  # other tests take the machine, too
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50)), max_size=60))
 def test_nobody_waits_longer_than_the_longest(tries):
     """Whatever happened before."""

@@ -89,7 +89,7 @@ class Log_(RuleBasedStateMachine):
 
 
 TestLog = Log_.TestCase
-TestLog.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLog.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 300)), max_size=30))

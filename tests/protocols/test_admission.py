@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice import limits
@@ -97,7 +97,6 @@ def test_an_address_that_is_not_known_any_more_takes_no_memory(bounded):
     assert len(admission._neighbours) <= 3000
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("cgm"), st.integers(0, 3)), max_size=200))
 def test_who_comes_and_goes_is_counted(steps):
     """What is counted is who is here, whatever happens in between."""

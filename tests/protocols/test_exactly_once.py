@@ -319,11 +319,11 @@ class AnyOrder(RuleBasedStateMachine):
 class TestAnyOrder(AnyOrder.TestCase):
     """In the usual run: some hundred stories."""
 
-    settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    settings = settings(max_examples=60, stateful_step_count=40)
 
 
 @pytest.mark.long
 class TestAnyOrderLong(AnyOrder.TestCase):
     """Where there is time: many, and longer ones."""
 
-    settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+    settings = settings(max_examples=300, stateful_step_count=60)
