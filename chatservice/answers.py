@@ -322,7 +322,7 @@ class Operators:
 
 @dataclass(frozen=True, slots=True)
 class CountInfo:
-    """How many of one kind there are: a row of several lists of `status`."""
+    """A count of one kind of things: a row of several lists of `status`."""
 
     what: str
     count: int

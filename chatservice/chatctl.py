@@ -1,7 +1,7 @@
 """`chatctl`: the operator's command line. Most of it is one request to a running server, through
 the operator's door.
 
-What stands on the command line is typed as in the chat, without the slash; it is asked in JSON, so
+The command line is typed as in the chat, without the slash; it is asked in JSON, so
 that it is known whether it was granted.
 """
 
@@ -35,7 +35,7 @@ MEANINGS = {
 }
 
 SECONDS = 30.0
-"""How long a server may say nothing before it is given up: longer than the longest wait for a
+"""A server that says nothing for so long is given up: longer than the longest wait for a
 password's hash, where many come at once."""
 
 PAGE = 1000
@@ -53,7 +53,7 @@ LOCAL = {
     "export ROOM": "writes all that was said in a room to the standard output, as --md or --json",
     "restore DIR": "makes a data directory (--data) of a backup, for a server that does not run",
 }
-"""What is not a command of the table, with what it does."""
+"""The commands that are not in the table, with what they do."""
 
 OPTIONS = {
     "--data DIR": "the server's data directory (chat-data)",

@@ -24,7 +24,7 @@ ENDS: dict[End, str] = {
     End.IDLE: "the server is full, and one was idle",
     End.FAILED: "an error of the server's",
 }
-"""What each of them means, for docs/protocol.md."""
+"""The meaning of each of them, for docs/protocol.md."""
 
 FOR_GOOD = frozenset({End.PUT_OUT, End.REPLACED, End.REVOKED})
 """After these a client does not come back by itself: a person decides that."""

@@ -9,7 +9,7 @@ from chatservice.entries import Entry, Kind
 from chatservice.grammar import jsonlines, shown
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&]")
-"""What means something in Markdown, or in the HTML that it is made into."""
+"""Characters that mean something in Markdown, or in the HTML that it is made into."""
 
 
 def as_json(it: answers.History) -> bytes:

@@ -87,8 +87,8 @@ SHELF_FILES = 1000
 """Files in one answer of `files`: about 150 KiB; the rest follows from there (`after`)."""
 
 READING_SECONDS = 60.0
-"""How long is waited for a file that an operator dropped in and that nobody has read yet, which is
-done for its SHA-256: some tens of GB from a fast disk. It is read to its end all the same."""
+"""The longest wait for a file that an operator dropped in and that is still being read for its
+SHA-256: some tens of GB from a fast disk. It is read to its end all the same."""
 
 DISCARD_BYTES = 64 << 20
 """A refused upload of up to this many bytes is read and thrown away, so that the connection can
@@ -98,8 +98,9 @@ HISTORY_ENTRIES = 1000
 """Entries in one answer: about 100 KiB of talk."""
 
 TAIL_BYTES = 32 << 20
-"""What all logs together hold in memory, for readers nearly up to date, with what was rendered for
-them: a quarter of a second of all the talk that one core can take in (docs/performance.md)."""
+"""Bytes that all logs together hold in memory, for readers nearly up to date, with what was
+rendered for them: a quarter of a second of all the talk that one core can take in
+(docs/performance.md)."""
 
 TEXT_LINES = 500
 """Lines of one message: of code, more than fit into `LINE_BYTES`. In front of each line stands who
@@ -144,8 +145,9 @@ that Twisted reads, who pours lines is no faster either, and a turn of the react
 longer."""
 
 UNSENT_BYTES = 1 << 19
-"""What may wait to be sent on one connection before nothing more is read from it: more than a piece
-for a reader and an answer, or two pieces of a file. Whoever asks and does not read costs that."""
+"""Bytes that may wait to be sent on one connection before nothing more is read from it: more than a
+piece for a reader and an answer, or two pieces of a file. A client that asks and does not read
+costs that."""
 
 KEEPALIVE_IDLE_SECONDS = 60
 KEEPALIVE_INTERVAL_SECONDS = 15
@@ -155,7 +157,7 @@ is free again; a minute is below what routers remember a silent connection for (
 hours, but many take five minutes)."""
 
 UNANSWERED_SECONDS = 120
-"""How long is waited for an answer to what was sent, and a quarter of that: about as long as for an
+"""An answer to what was sent is waited for so long, and a quarter of that: about as long as for an
 idle connection. Linux's own default is a quarter of an hour (tcp(7), tcp_retries2). A reader who
 has stopped answers that they take nothing now, and may stay."""
 
@@ -192,8 +194,8 @@ KEEP_SECONDS = 60.0
 """How long to rest between two such steps, and between two looks at what is too old."""
 
 AGE_SECONDS = 600.0
-"""How often is noted how old what was said is (storage/ages.py). So much later than it should, it
-may go; and there are 50,000 such notes a year."""
+"""So often it is noted how old entries are (storage/ages.py). An entry may go so much later than it
+should; and there are 50,000 such notes a year."""
 
 TICKET_SECONDS = 600.0
 """Time to use a ticket: enough to paste it into another terminal."""
@@ -351,7 +353,7 @@ many connections would guess in all of them. Others wait for their turn, by addr
 minute, 480 an hour, whatever the number of connections and addresses."""
 
 FIRST_SECONDS = 1.0
-"""How long the first password from an address waits for a name that somebody guesses at: one such
-address after the other. So who comes from where they never were before is in after a second, and
-after one more for each address that came just before; and who guesses from many addresses has one
-guess more an hour for each of them."""
+"""The first password from an address waits for so long where somebody guesses at the name: one such
+address after the other. So its owner is in after a second from a place where they never were, and
+after one more for each address that came just before. Somebody who guesses from many addresses has
+one guess more an hour for each of them."""

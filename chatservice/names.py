@@ -23,7 +23,7 @@ RESERVED = (OPERATOR, "server")
 """Names that speak for the server: nobody can take them, or one that looks like them."""
 
 _DELETED = re.compile(r"deleted-[0-9]+")
-"""What is called so was called otherwise before it was deleted (`deleted`)."""
+"""The mark of an account or a room that was called otherwise before it was deleted (`deleted`)."""
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
 """Letters and digits of any script, `.`, `_` and `-`; a letter or digit comes first."""
@@ -37,7 +37,7 @@ _FORBIDDEN = re.compile(
 overrides and isolates (Unicode UAX #9), and lone surrogates."""
 
 _QUAD = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
-"""How an IPv4 address is written. No other name can be one."""
+"""An IPv4 address as it is written. No other name can be one."""
 
 _DRIVE = re.compile("[A-Za-z]:")
 """What a path begins with, on Windows, that leads to another drive."""

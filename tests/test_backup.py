@@ -109,8 +109,8 @@ def test_what_is_restored_is_what_was_there(full, start_server, connect, tmp_pat
 
 
 def test_it_is_of_one_moment_however_much_goes_on(full, connect, tmp_path):
-    """What is said, shared, removed and replaced meanwhile neither spoils it nor waits for it: each
-    file that its database knows is there, with the content that it knows of it."""
+    """All that is said, shared, removed and replaced meanwhile neither spoils it nor waits for it:
+    each file that its database knows is there, with the content that it knows of it."""
     bot = connect(full)
     bot.ask(do="hello", name="busy")
     bot.ask(do="join", room="lab")

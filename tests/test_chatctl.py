@@ -229,7 +229,7 @@ def test_a_server_that_stands_still_is_given_up(server, how):
     ids=lambda it: repr(it)[:30],
 )
 def test_a_socket_that_is_no_servers_is_told(tmp_path, said, sentence):
-    """Whatever it says, in one sentence."""
+    """The user gets one sentence, whatever it says."""
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(tmp_path / "operator"))
     listening.listen()

@@ -78,7 +78,7 @@ def test_a_ticket_does_not_outlive_its_time_by_a_clock_that_goes_back(leaping, c
 
 
 def test_nobody_is_hurried_by_a_clock_that_goes_forward(leaping, connect):
-    """Who is asked for a name still has their minute, and a slow room its pace."""
+    """A stranger who is asked for a name still has their minute, and a slow room its pace."""
     server = leaping()
     alice = connect(server)
     alice.expect("* Welcome")

@@ -392,7 +392,7 @@ def test_a_script_with_a_token(server, reader, connect, tmp_path):
 
 
 def test_a_backup_while_the_server_runs(server, reader, start_server, tmp_path):
-    """What is restored of it is all that was said until then."""
+    """A server restored from it has all that was said until then."""
     reader.send("keep this", "/history 1")
     reader.expect("keep this")
     for line in EXAMPLES["backup"].splitlines():

@@ -10,7 +10,7 @@ from chatservice.grammar.commands import Request, Secret
 from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question, of_code, of_room, questions
 
 GIVES_UP = "/cancel"
-"""What gives a question up, as an empty line does."""
+"""The line that gives a question up, as an empty one does."""
 
 _TRY_AGAIN = frozenset({Code.WRONG_PASSWORD, Code.SLOW_DOWN})
 """Refusals of a password: who had made a slip types it once more."""
@@ -22,8 +22,8 @@ def given_up(answer: str) -> bool:
 
 
 class Answering:
-    """What a person at `screen` is asked for one request. From the first question to `done`, what
-    they type is an answer, or nothing at all. `refused` shows a refusal."""
+    """Questions to a person at `screen`, for one request. From the first question to `done`, a
+    line that they type is an answer, or nothing at all. `refused` shows a refusal."""
 
     def __init__(self, screen: Screen, refused: Callable[[Refusal], None]) -> None:
         self._screen = screen
@@ -91,5 +91,5 @@ class Answering:
         return None if given_up(answer) else answer
 
     def done(self) -> None:
-        """What is typed from now on is a line as any other."""
+        """Let all that is typed from now on be lines as any other."""
         self._screen.unask()

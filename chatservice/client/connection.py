@@ -28,7 +28,7 @@ EVENT_BYTES = 256 << 10
 """The longest line of any other time: an entry of 8 KiB, escaped, with room to spare."""
 
 Happening = replies.Arrival | Refusal | events.Event
-"""What a server tells without being asked."""
+"""An object that a server sends without being asked."""
 
 STRANGE = "That is not a chat server, or one of another version; check the host and the port."
 

@@ -79,7 +79,7 @@ class Cursor:
 
     @property
     def is_noted(self) -> bool:
-        """Whether the entry at `position` is remembered."""
+        """True if the entry at `position` is remembered."""
         return self.position in self._trail
 
     def differs(self, position: int, entry: Entry) -> bool:

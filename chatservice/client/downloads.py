@@ -173,8 +173,8 @@ class Downloads:
 
 
 def _same_name(offered: str, asked: str) -> bool:
-    """Whether a file's name is the one that was asked for: behind a room, if there was one, and
-    however its accents are composed."""
+    """Return whether a file's name is the one that was asked for: behind a room, if there was one,
+    and however its accents are composed."""
     return normalize("NFC", offered) == normalize("NFC", asked.rpartition("/")[2])
 
 

@@ -24,12 +24,12 @@ MOST_BYTES = 1 << 20
 _BOM = "\ufeff"
 
 _LABEL = re.compile(r"\s*(?:sha-?256\s+)?fingerprint\s*=", re.IGNORECASE)
-"""What openssl puts before a fingerprint; its versions differ."""
+"""The label that openssl puts before a fingerprint; its versions differ."""
 
 
 class Unclear(Exception):
-    """What is remembered cannot be read or understood, so nobody knows which servers are known. Its
-    text is a sentence."""
+    """The file cannot be read or understood, so nobody knows which servers are known. Its text is a
+    sentence."""
 
 
 def fingerprint(text: str) -> str:

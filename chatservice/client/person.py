@@ -116,7 +116,7 @@ class Person:
         self._stand()
 
     def put_back(self, room: str, after: int, newest: int) -> None:
-        """What is new there is shown as it comes."""
+        """Do nothing: all that is new there is shown as it comes."""
 
     def said(self, key: str, request: Request) -> None:
         """Mark what one said until it is stored."""

@@ -30,8 +30,8 @@ from chatservice.grammar.replies import Arrival
 from chatservice.grammar.typed import or_said
 
 TAKEN_SECONDS = 300.0
-"""How long to try to come back while the server refuses that for now, as `_LATER` has it: it may
-not have noticed yet that the old connection is gone, and the name is taken."""
+"""So long it is tried to come back while the server refuses that for now (`_LATER`): it may not
+have noticed yet that the old connection is gone, and the name is taken."""
 
 OLD_SECONDS = 60.0
 """A private message that is older when it comes is shown with its time."""
@@ -40,7 +40,7 @@ UNACKNOWLEDGED = 256
 """How much may be said ahead of its acknowledgement."""
 
 WARNING = "Warning: "
-"""What a sentence begins with that a script tells, too, where nobody looks on."""
+"""The beginning of a sentence that a script tells, too, where nobody looks on."""
 
 _PUT_OUT = frozenset({"kick", "ban"})
 """What somebody is put out of a room by."""

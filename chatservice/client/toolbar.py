@@ -32,7 +32,7 @@ def rooms(name: str, connected: bool, standings: Sequence[Standing], columns: in
     """Return a row that says who one is, whether the server is there, and how one stands in each
     room, with the keys to turn to it by.
 
-    Where there are too few columns for all, the keys are left out, and then rooms with nothing new.
+    With too few columns for all, the keys are left out, and then rooms with nothing new.
     """
     row: Fragments = [("class:room", _short(name) + " ")]
     if not connected:

@@ -150,7 +150,7 @@ class Tails:
 
     @property
     def held(self) -> int:
-        """How many bytes they are."""
+        """The bytes that they take."""
         return self._held
 
     def hold(self, log: "Log", block: Block) -> None:

@@ -1,4 +1,4 @@
-"""What an operator sees of the whole server: how it is, who is here, who is registered."""
+"""An operator's view of the whole server: how it is, who is here, who is registered."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -121,8 +121,8 @@ SAID = frozenset({"say", "me"})
 """What is said is no command: it costs nobody much, and pipes are full of it."""
 
 UNUSED = ""
-"""What a line counts as that is refused before it is known which command it gives, or that answers
-a question: to look at it costs as much."""
+"""The command that a line counts as which is refused before its own is known, or which answers a
+question: to look at it costs as much."""
 
 KEPT = frozenset({"create", "register"})
 """What of it stays for good."""

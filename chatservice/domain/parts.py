@@ -20,7 +20,7 @@ class Part(Generic[T]):
 
     @property
     def left(self) -> int:
-        """How many rows may still come."""
+        """The number of rows that may still come."""
         return 0 if self.over else self._most - len(self.rows)
 
     def add(self, row: T, size: int) -> None:

@@ -91,8 +91,8 @@ class User:
 
     @property
     def id(self) -> str:
-        """What is remembered of a user is remembered by this: the key of a registered name, or of a
-        guest what no other user ever has."""
+        """The key by which all that belongs to a user is remembered: that of a registered name, or,
+        of a guest, one that no other user ever has."""
         return self.shelf if self.guest else self.key
 
     @property
@@ -112,10 +112,10 @@ class User:
 
 
 GUESTS = ".guests/"
-"""What the shelves of guests begin with, and their `User.id`. No name does."""
+"""The beginning of the shelves of guests, and of their `User.id`. No name begins so."""
 
 _INBOXES = ".inboxes/"
-"""What the shelves of registered users begin with."""
+"""The beginning of the shelves of registered users."""
 
 
 def account_shelf(key: str) -> str:

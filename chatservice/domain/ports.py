@@ -158,8 +158,9 @@ class Token(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a search has found: entries with their positions, oldest first; whether the newest ones
-    are still being read in, so that there may be others; whether there are `more` before these."""
+    """The result of a search: entries with their positions, oldest first. `pending` says that the
+    newest ones are still being read in, so that there may be others; `more`, that there are more
+    before these."""
 
     entries: Sequence[tuple[int, Entry]]
     pending: bool
@@ -232,7 +233,7 @@ class AccountStore(Protocol):
         """Every account, by its key, in no order."""
 
     def token_counts(self) -> Awaitable[Mapping[str, int]]:
-        """How many tokens each account has that has any, by its key."""
+        """The number of tokens of each account that has any, by its key."""
 
     def register(
         self,
@@ -336,7 +337,7 @@ class Declared(NamedTuple):
 
     @property
     def upload(self) -> tuple[str, str, int, str | None, str, str]:
-        """What an upload that goes on has in common with the one that was begun.
+        """The key that an upload that goes on has in common with the one that was begun.
 
         To go on with what a guest sent to a room takes their name, and the content's SHA-256, which
         nobody else is told: so it can be done after a broken connection, and not by somebody who
@@ -347,7 +348,7 @@ class Declared(NamedTuple):
 
     @property
     def is_fleeting(self) -> bool:
-        """Whether it ends with a guest: who sends it to one user, or to whom it is sent."""
+        """True if it ends with a guest: who sends it to one user, or to whom it is sent."""
         return self.shelf.startswith(GUESTS) or (
             self.owner.startswith(GUESTS) and is_private(self.shelf)
         )
@@ -508,8 +509,8 @@ class Shelves(Protocol):
 
 
 class Figures(NamedTuple):
-    """What an engine tells of itself: how many `accounts`, kept `entries` and known `files` there
-    are; bytes, by what has them on the disk; and what is yet to be done."""
+    """An engine's figures: the numbers of `accounts`, kept `entries` and known `files`; the bytes
+    on the `disk`, by what has them; and what is yet to be done (`waiting`)."""
 
     accounts: int
     entries: int
@@ -520,8 +521,8 @@ class Figures(NamedTuple):
 
 @dataclass(slots=True)
 class Made:
-    """What is in a backup: how many files of shelves, how many bytes in all, and whether there is a
-    key for TLS; and `unread` files are not, because they cannot be read: some are `left_out`."""
+    """The content of a backup: the number of files of shelves, the bytes in all, and whether there
+    is a key for TLS. So many files cannot be read (`unread`); `left_out` names some of them."""
 
     files: int = 0
     bytes: int = 0
@@ -531,7 +532,7 @@ class Made:
 
 
 class Upkeep(Protocol):
-    """What an operator does with all that is kept."""
+    """The work of an operator with all that is kept."""
 
     def backup(
         self, to: str, tell: Callable[[str], None], wanted: Callable[[], bool]

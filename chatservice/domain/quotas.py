@@ -137,5 +137,5 @@ def _same_address(one: Origin, other: Origin) -> bool:
 
 
 def _same(one: Declared, other: Declared) -> bool:
-    """Whether they are the same upload, begun twice."""
+    """Return whether they are the same upload, begun twice."""
     return one.sha256 is not None and one.upload == other.upload

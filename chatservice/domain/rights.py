@@ -72,7 +72,7 @@ OF_A_ROOM = frozenset({Need.READ, Need.PRESENCE, Need.SPEAK, Need.MODERATE, Need
 """What one has in one room, and not in another."""
 
 _OPERATED = frozenset({"broadcast", "operators", "status", "users", "accounts"})
-"""What an operator's token is good for: it lasts no longer than the token."""
+"""Commands for which an operator's token is good: what they do lasts no longer than the token."""
 
 BY_PASSWORD = frozenset({"password", "token", "revoke", "owner"}) | {
     row.name for row in COMMANDS.values() if row.needs is Need.OPERATE and row.name not in _OPERATED

@@ -91,8 +91,8 @@ class Rooms:
     def find(self, name: str) -> Room:
         """Return the room of that name or number: `12` and `room12` are the room of number 12.
 
-        Where a room of another number is called `room12`, that goes before, and `12` means it if no
-        room has that number.
+        A room of another number that is called `room12` goes before; `12` means it if no room has
+        that number.
         """
         if name.isdecimal() and len(name) < 10:
             found = self._by_number.get(int(name)) or self.by_key.get(names.numbered(int(name)))

@@ -27,19 +27,20 @@ class Target:
 
     @property
     def removed(self) -> bool:
-        """Whether it was a room's that is removed."""
+        """True if it was a room's that is removed."""
         return self.log.gone
 
     @property
     def gone(self) -> bool:
-        """Whether nobody is there to get it any more: it was a guest's, who has left, or a room's
+        """True if nobody is there to get it any more: it was a guest's, who has left, or a room's
         that is removed."""
         return self.removed or (isinstance(self.whom, User) and self.whom.gone)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Download:
-    """What a ticket for `GET` is good for. `address`, `session` and `token` are as in `Upload`."""
+    """A file that somebody may fetch: a ticket for `GET` is good for it. `address`, `session` and
+    `token` are as in `Upload`."""
 
     shelf: str
     name: str
@@ -92,7 +93,7 @@ class Upload:
 
     @property
     def void(self) -> bool:
-        """Whether nobody can go on with it any more: what a guest sends to one user ends with the
+        """True if nobody can go on with it any more: what a guest sends to one user ends with the
         guest."""
         return self.target.gone or (self.user.gone and self.target.whom is not None)
 

@@ -727,7 +727,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "server": tuple(row.name for row in _ROWS if row.needs in (Need.OPERATE, Need.DOOR)),
     }
 )
-"""What `/help` has by topic. Every command that can be typed is there once."""
+"""The topics of `/help`. Every command that can be typed is there once."""
 
 ALL = "all"
 """The topic that has all of them."""

@@ -35,7 +35,7 @@ def decode(line: bytes) -> str:
 
 
 _ROOT = r"(?:[A-Za-z]:[\\/]|\\\\[^\s\\/]+[\\/])"
-"""What a path on Windows begins with: a drive, or a computer on the network."""
+"""The beginning of a path on Windows: a drive, or a computer on the network."""
 
 _OWN_MACHINE = re.compile(
     r"-file(?: .*)?|transfer"

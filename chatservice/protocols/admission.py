@@ -21,7 +21,7 @@ LOG_SECONDS = 60.0
 """Who is turned away is in the log once in so long: a flood is not to fill the log."""
 
 OWN_DESCRIPTORS = 40
-"""What the server has open besides: databases, their logs, ports, threads, the disk's folders."""
+"""Descriptors that the server has open besides: databases, their logs, ports, threads, folders."""
 
 SPARE = 1000
 """Addresses of which nothing need be known any more, before they are looked through."""
@@ -45,9 +45,9 @@ class Neighbour:
 
 class Admission:
     """Counts connections, those from an address under the name that `addresses.counted` gives it;
-    an empty one is not counted but in all. So many were
-    turned `away` since the start. `seconds` tells the time, `report` takes a line for the
-    operator, and `make_room` tells somebody to go, if there is somebody who may be told."""
+    an empty one is not counted but in all. `away` counts those that were turned away since the
+    start. `seconds` tells the time, `report` takes a line for the operator, and `make_room` tells
+    somebody to go, if there is somebody who may be told."""
 
     def __init__(
         self,

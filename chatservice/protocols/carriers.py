@@ -27,12 +27,12 @@ _NAMED = re.compile(
     rb"|(?:EHLO|HELO|LHLO|MAIL|RCPT|USER|PASS|NICK|CAP|AUTH|PROXY|[0-9A-Za-z]+ LOGIN)[ \t]"
     rb"|SSH-[0-9.]+-|\*[0-9]+$)"
 )
-"""How other protocols begin: HTTP (RFC 9110, 9.3; RFC 5789; RFC 9113, 3.4), also without a version
-as HTTP/0.9 has it; SMTP and LMTP (RFC 5321, RFC 2033), FTP, POP3, IRC and IMAP; what proxies send
-first; SSH (RFC 4253, 4.2), whose greeting would make a name; and Redis."""
+"""Beginnings of other protocols: HTTP (RFC 9110, 9.3; RFC 5789; RFC 9113, 3.4), also without a
+version as HTTP/0.9 has it; SMTP and LMTP (RFC 5321, RFC 2033), FTP, POP3, IRC and IMAP; what
+proxies send first; SSH (RFC 4253, 4.2), whose greeting would make a name; and Redis."""
 
 _VERSIONED = re.compile(rb"[ \t][A-Za-z][A-Za-z0-9+.-]*/[0-9]+(?:\.[0-9]+)?[ \t]*$")
-"""How a request line ends, whatever its method: ` HTTP/1.1` (RFC 9112, 3), and likewise RTSP and
+"""The end of a request line, whatever its method: ` HTTP/1.1` (RFC 9112, 3), and likewise RTSP and
 SIP (RFC 7826, RFC 3261)."""
 
 

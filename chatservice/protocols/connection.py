@@ -45,8 +45,8 @@ LINGER_SECONDS = 5.0
 
 
 class Speaker(Protocol):
-    """Who is at the other end of a connection, once that is known. An operator is told of how many
-    of each `kind` there are."""
+    """The other end of a connection, once it is known who that is. An operator is told how many of
+    each `kind` there are."""
 
     kind: str
 
@@ -113,7 +113,7 @@ class ChatProtocol(FileStream):
 
     @property
     def kind(self) -> str:
-        """Who is at the other end, as the operator is told."""
+        """The kind of its other end, as the operator is told."""
         return self._speaker.kind if self._speaker is not None else "nobody yet"
 
     @property
@@ -347,7 +347,7 @@ class ChatProtocol(FileStream):
         self._finishing = True
         half = not ISSLTransport.providedBy(self.transport)  # TLS ends as a whole (RFC 8446, 6.1)
         if half and not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
-            # Who does not read would else never see that half closed, and stay for ever.
+            # A reader who has stopped would else never see that half closed, and stay for ever.
             self._lingering = self.factory.reactor.callLater(
                 limits.TLS_CLOSING_SECONDS, self.transport.abortConnection
             )

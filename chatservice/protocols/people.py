@@ -35,7 +35,7 @@ TEXT = Dialect(shown.run, shown.replayed, shown.event, shown.skip)
 
 
 READABLE_BYTES = 2000
-"""What a person can read at once: a terminal of 80 columns and 25 lines."""
+"""Bytes that a person can read at once: a terminal of 80 columns and 25 lines."""
 
 
 class Person:

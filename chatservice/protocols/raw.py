@@ -63,7 +63,7 @@ class Sender:
 
     @property
     def left(self) -> int:
-        """How many bytes the other side has not taken yet, as far as the system tells."""
+        """The bytes that the other side has not taken yet, as far as the system tells."""
         return self._outgoing.left + direct.untaken(self._transport)
 
     def has_waited(self) -> bool:

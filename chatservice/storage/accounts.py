@@ -75,7 +75,7 @@ class AccountTable:
         return succeed(self._accounts)
 
     def token_counts(self) -> Awaitable[Mapping[str, int]]:
-        """How many tokens each account has that has any, by its key."""
+        """The number of tokens of each account that has any, by its key."""
         return succeed(Counter(it.account for it in self._tokens.values()))
 
     async def register(

@@ -1,4 +1,4 @@
-"""How old what was said is, by the time that really passed, and not by what the clock says.
+"""The ages of entries, by the time that really passed, and not by what the clock says.
 
 Entries carry the time of the system's clock, and that can be wrong: an hour ahead for a minute, or
 in 1970 until the network is there. Where entries are not kept for ever, a clock must neither hurry
@@ -28,13 +28,13 @@ TAKEN_OVER = 24.0
 behind a week without the server, the ages are right again after seven hours."""
 
 GAP_SECONDS = 1.0
-"""What the clock has to differ by for a gap. Below that it is only set right by the network."""
+"""The clock has to differ by so much for a gap. Below that it is only set right by the network."""
 
 TOLD_SECONDS = 3600.0
 """Beyond that the log tells that the clock was set, or the server was away."""
 
 SETTLED_SECONDS = 86_400.0
-"""How long a clock has to go as time passes until it is believed to have been right to go back."""
+"""A clock that went back has to go as time passes for so long until that is believed."""
 
 _GAPS = 200
 """Gaps that are known. Beyond that the two oldest are one; what lies between is younger for it."""
@@ -50,8 +50,8 @@ def really_passed() -> float:
 
 
 class Clocks(NamedTuple):
-    """What the time is taken from: `wall`, seconds since 1970, as the system is set, and `passed`,
-    seconds since any moment."""
+    """The clocks that the time is taken from: `wall`, seconds since 1970, as the system is set, and
+    `passed`, seconds since any moment."""
 
     wall: Callable[[], float] = time.time
     passed: Callable[[], float] = really_passed

@@ -56,7 +56,7 @@ LEFT_OUT = 20
 """So many files that cannot be read are named."""
 
 _MAY_BE_THERE = frozenset({UNFINISHED, "lock", ".lock", "lost+found"})
-"""What an empty folder may have in it."""
+"""Names that an empty folder may have in it."""
 
 _LAST = frozenset({DATABASE, SUMS})
 
@@ -71,8 +71,9 @@ Wanted = Callable[[], None]
 
 
 class Source(NamedTuple):
-    """What there is: the `database`, the root of the `files` with the folder of each shelf, the
-    server's own `key`, if there is one, and further `keys`: PEM files, or folders with such."""
+    """All that is to be copied: the `database`, the root of the `files` with the folder of each
+    shelf, the server's own `key`, if there is one, and further `keys`: PEM files, or folders with
+    such."""
 
     database: Path
     files: Path
@@ -252,7 +253,7 @@ class _Making:
                 found = yield from self._known(shelf, name, version, size, mtime)
                 if not found:
                     gone.append((shelf, name, version))
-            # What was removed since the moment of the copy is removed in it, too.
+            # Files that were removed since the moment of the copy are removed in it, too.
             db.execute("BEGIN")
             db.executemany("DELETE FROM file WHERE shelf = ? AND name = ? AND version = ?", gone)
             db.execute("COMMIT")

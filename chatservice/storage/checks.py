@@ -202,7 +202,7 @@ def emptied(db: sqlite3.Connection) -> bool:
 
 
 AGAIN_SECONDS = 0.25
-"""How long to wait before `emptied` is tried again."""
+"""The wait before `emptied` is tried again."""
 
 
 def sync(path: Path) -> None:
@@ -219,7 +219,7 @@ def sync(path: Path) -> None:
 
 
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
-"""What `fsync` answers where it does not know folders (fsync(2): EINVAL; CIFS: EBADF)."""
+"""Errors of `fsync` where it does not know folders (fsync(2): EINVAL; CIFS: EBADF)."""
 
 
 def _empty(path: Path) -> Refusal:

@@ -1,4 +1,4 @@
-"""What a file system can do: some know no second names of a file, or take two names for one."""
+"""Abilities of file systems: some know no second names of a file, or take two names for one."""
 
 import os
 import re
@@ -16,9 +16,9 @@ them, only its own program knows."""
 
 
 class Abilities(NamedTuple):
-    """What can be done in a folder: `links`, whether a file can have a second name (vfat, exFAT and
-    sshfs know none), and `exact`, whether `a` and `A` are two names (vfat and exFAT, and macOS,
-    take them for one)."""
+    """The abilities of a folder: `links`, that a file can have a second name (vfat, exFAT and sshfs
+    know none), and `exact`, that `a` and `A` are two names (vfat and exFAT, and macOS, take them
+    for one)."""
 
     links: bool = True
     exact: bool = True

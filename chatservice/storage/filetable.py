@@ -58,8 +58,8 @@ class FileTable:
         self._commit = commit
 
     async def rows(self, shelf: str) -> list[FileRow]:
-        """What is known of the files of a shelf, by name and version. It may be much, and is asked
-        for bit by bit: others read meanwhile."""
+        """Return all that is known of the files of a shelf, by name and version. It may be much,
+        and is asked for bit by bit: others read meanwhile."""
         sql = (
             f"SELECT {_COLUMNS} FROM file WHERE shelf = ? AND (name, version) > (?, ?)"
             f" ORDER BY name, version LIMIT {_ROWS_AT_A_TIME}"
@@ -124,7 +124,7 @@ class FileTable:
         return self._look(_placed, sql, shelf, owner)
 
     def count(self) -> "Deferred[tuple[int, int]]":
-        """How many versions of files are known, on all shelves, and how many bytes they have."""
+        """Count the versions of files that are known, on all shelves, and their bytes."""
         sql = "SELECT count(*), coalesce(sum(size), 0) FROM file"
         return self._look(lambda db: db.execute(sql).fetchone())
 

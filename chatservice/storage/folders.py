@@ -51,10 +51,10 @@ _THREADS = 8
 """Jobs on files at once: enough for a disk to be busy, and few enough for a core."""
 
 _PRIVATE = (".inboxes", ".guests", ".partial")
-"""What is one user's alone, or on its way."""
+"""Folders of files that are one user's alone, or on their way."""
 
 _NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR}
-"""What opening a file answers where there is none: nothing, a link, a socket, a folder."""
+"""Errors of opening where there is no plain file: nothing, a link, a socket, a folder."""
 
 
 class _Version(NamedTuple):
@@ -180,7 +180,7 @@ class Folders:
 
     @property
     def unread(self) -> int:
-        """How many files are read just now, or wait for that, because somebody asked for them."""
+        """The number of files that are read, or wait for it, because somebody asked for them."""
         return len(self._being_read)
 
     def free(self) -> int:

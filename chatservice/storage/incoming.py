@@ -59,7 +59,7 @@ class Partial:
 
     @property
     def is_to_be_read(self) -> bool:
-        """Whether to open it may take long: all that came of it before is read then."""
+        """True if to open it may take long: all that came of it before is read then."""
         return self.sha256 is None and self.have > 0
 
     def open(self) -> Job[IO[bytes]]:

@@ -32,7 +32,7 @@ class Journal:
 
     @property
     def waiting(self) -> int:
-        """How many runs wait to be given to the store."""
+        """The number of runs that wait to be given to the store."""
         return len(self._waiting)
 
     def record(self, draft: Draft) -> None:

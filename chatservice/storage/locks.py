@@ -11,7 +11,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.storage import filesystem, private
 
 _UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
-"""What `flock` answers where a file system knows no locks (flock(2), and what is mounted with
+"""Errors of `flock` on a file system that knows no locks (flock(2), and what is mounted with
 `nolock`)."""
 
 

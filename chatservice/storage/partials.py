@@ -36,12 +36,13 @@ _LOOK_SECONDS = 60.0
 """How often is looked for those that are too old."""
 
 _GRACE_SECONDS = 3600.0
-"""How long one is kept behind a start at least: by then somebody has set a clock that was wrong."""
+"""One is kept for so long behind a start: by then somebody has set a clock that was wrong."""
 
 
 class Partials:
-    """What is in `folder`. `aside` does something in a thread, and `by_turns` what takes long;
-    `put` puts a whole file on its shelf; one on which nothing has moved for `keep_seconds` goes."""
+    """The partial uploads in `folder`. `aside` does something in a thread, and `by_turns` what
+    takes long; `put` puts a whole file on its shelf; one on which nothing has moved for
+    `keep_seconds` goes."""
 
     log = Logger()
 

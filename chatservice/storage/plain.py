@@ -23,12 +23,12 @@ from chatservice.storage.turns import Job
 _READ_BYTES = 1 << 20
 
 PIECE_SECONDS = 0.05
-"""How long one turn of what takes long is (`chatservice.storage.turns`), about: as long as a server
-that stops waits for it, and what is small waits for what is large."""
+"""About the length of one turn of a long job (`chatservice.storage.turns`): a server that stops
+waits so long for it, and a small job for a large one."""
 
 LOOK_SECONDS = 0.001
-"""How long many files are looked at until others have their turn: meanwhile a thread has Python's
-lock, and who talks would wait for it."""
+"""Many files are looked at for so long until others have their turn: meanwhile a thread has
+Python's lock, and all talk would wait for it."""
 
 _SYNC_BYTES = 1 << 25
 """Bytes of a copy after which they are brought to the disk: all of a large one at its end would
@@ -234,7 +234,7 @@ def place(
 
 
 _BAD_NAME = {errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG}
-"""What a file system answers to a name that it does not take: vfat to `a:b`, say."""
+"""Errors of a file system for a name that it does not take: vfat for `a:b`, say."""
 
 
 def _place(part: Path, folder: Path, name: str, there: int, links: bool, mode: int | None) -> None:
@@ -416,5 +416,5 @@ def digests(folder: Path, wanted: Iterator[tuple[str, int]]) -> Job[list[FileRow
 LARGE_BYTES = 64 << 20
 _SWEEP_BYTES = LARGE_BYTES
 _SWEEP_FILES = 100
-"""What is read in one step of a background sweep: its result is one commit. A larger file is read
-by itself."""
+"""Files that are read in one step of a background sweep: its result is one commit. A larger file is
+read by itself."""

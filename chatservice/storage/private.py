@@ -1,7 +1,7 @@
 """Files and folders that nobody but the server's own user can read, whatever the umask is.
 
-What is said in rooms, the hashes of passwords, and what is sent to one user lie in them. Each has
-its mode from the first moment on: a moment is enough to open a file, and it stays open.
+All talk, the hashes of passwords, and private files lie in them. Each has its mode from the first
+moment on: a moment is enough to open a file, and it stays open.
 """
 
 import os
@@ -19,7 +19,7 @@ FOLDER = 0o700
 FILE = 0o600
 
 _OTHERS = 0o077
-"""What the group and all others may do."""
+"""The rights of the group and of all others."""
 
 _log = Logger()
 

@@ -90,7 +90,7 @@ def open_index(path: Path, log: sqlite3.Connection) -> sqlite3.Connection:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     db = _connect(path)
     db.executescript(f"BEGIN; {_TABLES} COMMIT;")
-    # What was erased before this moment never comes in.
+    # Entries that were erased before this moment never come in.
     (erased,) = log.execute("SELECT coalesce(max(id), 0) FROM erased").fetchone()
     db.execute("UPDATE forgotten SET id = ?", (erased,))
     return db

@@ -141,11 +141,11 @@ class SqliteStore:
         return erasing.addCallback(self._then_clean)
 
     def entries(self) -> "Deferred[int]":
-        """How many entries are kept, of all logs but guests' inboxes."""
+        """Count the entries that are kept, of all logs but guests' inboxes."""
         return self._reading.do(_kept, self._reader, self._last.copy())
 
     def unread(self) -> "Deferred[int]":
-        """How many blocks are not in the index of the search yet."""
+        """Count the blocks that are not in the index of the search yet."""
         return self._reading.do(self._indexer.behind, self._reader)
 
     def last(self, log: int) -> Awaitable[int]:

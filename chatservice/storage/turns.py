@@ -1,4 +1,4 @@
-"""What takes long is done by turns: a piece of this, a piece of that, and it can be stopped.
+"""Long jobs by turns: a piece of this, a piece of that; each can be stopped.
 
 A job is a generator that yields after each piece: some MiB that were read, some hundred files that
 were looked at. The next piece is always of the job that has had the least time so far. So what is
@@ -57,8 +57,8 @@ class Turns:
         """Do a job; answer with what it returns or raises. Fails with `Refusal` (not-stored) if the
         server stops before that.
 
-        Where nobody waits for it, it is to be the `last`. Else one of many short ones, which come
-        one behind the other, would pass all that takes longer.
+        A job that nobody waits for is to be the `last`. Else many short ones, one behind the other,
+        would pass all that takes longer.
         """
         answer: Deferred[T] = Deferred()
         with self._changed:

@@ -1,4 +1,4 @@
-"""What an operator does with all that is kept: `chatservice.domain.ports.Upkeep`."""
+"""The work of an operator with all that is kept: `chatservice.domain.ports.Upkeep`."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from chatservice.storage.sqlite import SqliteStore
 from chatservice.storage.thread import WorkThread
 
 TELL_SECONDS = 1.0
-"""How often is told how far a backup is. It also shows whether anybody still waits for it."""
+"""So often it is told how far a backup is. That also shows whether anybody still waits for it."""
 
 
 class LocalUpkeep:

@@ -19,7 +19,7 @@ HONEST: dict[str, Answer] = {
     "quit": {"text": ""},
     "history": {"room": "lobby", "entries": []},
 }
-"""What is answered to each request, unless a test wants something else."""
+"""The answer to each request, unless a test wants something else."""
 
 
 class Hostile:

@@ -17,7 +17,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 TIME = "2026-11-21T04:42:27.259Z"
 
 STEERING = "\x1b]0;owned\x07 \x1b[2J \x9b31m \u202e \x7f\r\nforged"
-"""What a terminal would obey, or be confused by."""
+"""Characters that a terminal would obey, or be confused by."""
 
 
 def announced(name="notes.txt", size=SIZE, sha256=SHA256, seq=1):
@@ -222,14 +222,14 @@ def test_odd_types_in_answers_are_refused(hostile, piped, command, odd):
 
 
 def harmless(out: bytes) -> bool:
-    """Whether nothing in what was written could steer a terminal."""
+    """Return whether nothing in what was written could steer a terminal."""
     text = out.decode()
     return all(c.isprintable() or c in "\n\t" for c in text) and "\u202e" not in text
 
 
 @pytest.mark.parametrize("json_", [(), ("--json",)], ids=["lines", "json"])
 def test_following_prints_no_control_characters(hostile, piped, json_):
-    """Whatever stands in whichever field."""
+    """Nothing goes wrong whatever stands in any field."""
     server = hostile()
     client = piped(server, "anna", "--follow", *json_)
     server.wait_for("join")

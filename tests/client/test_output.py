@@ -1,4 +1,4 @@
-"""What cannot be written: it is noticed, wherever it is, with a status and a sentence."""
+"""Output that cannot be written is noticed, wherever it is, with a status and a sentence."""
 
 import os
 import subprocess

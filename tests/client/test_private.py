@@ -1,4 +1,4 @@
-"""Who else on the machine can read what the client remembers: nobody."""
+"""Nobody else on the machine can read what the client remembers."""
 
 import os
 import stat

@@ -115,7 +115,7 @@ def test_a_sentence_that_begins_as_a_form_is_told_how_to_say_it(here):
 
 
 def test_a_folder_is_sent_as_what_it_is(here):
-    """Who names it is told why it cannot be read, when it is opened."""
+    """The user is told why it cannot be read when it is opened."""
     assert asked_for("-file folder") == Sending("folder")
 
 

@@ -122,7 +122,7 @@ def test_what_was_rendered_counts_for_the_memory_too():
 
 
 def test_what_replaces_a_block_counts_in_its_place():
-    """What was erased is no more, and what is there now is counted."""
+    """The erased text is gone, and the text that is there now is counted."""
     tails = Tails(limit=100_000)
     log = Log(1, "lab", 0, tails)
     log.extend(block(1, 2))

@@ -14,7 +14,7 @@ from tests.domain.test_accounts import House, Slow
 
 
 class Held:
-    """What does all at once, and answers when the test says so, while it `waits`."""
+    """A stand-in that does all at once, and answers when the test says so, while it `waits`."""
 
     def __init__(self, inner):
         self._inner = inner
@@ -143,7 +143,7 @@ def test_a_room_that_changes_while_its_password_is_looked_at(place, change):
 
 
 def test_a_password_that_is_no_longer_asked_for(place):
-    """Who gave the one of before comes in."""
+    """Somebody who gave the one of before comes in."""
     eve = place.new("eve")
     joining = place.begin(eve, "join", room="studio", password="secret")
     place.do(place.alice, "access", room="studio", access="public")
@@ -194,7 +194,7 @@ def test_who_owned_the_room_a_moment_ago(place):
 
 
 def test_an_owner_who_is_no_operator_any_more(place):
-    """What an operator asked for before is not done after; neither is a password reset."""
+    """Nothing that an operator asked for before is done after; neither is a password reset."""
     bob = place.session()
     place.now(place.chat.accounts.sign_up(bob, "bob", "pw", None))
     place.do(place.operator, "operator", name="bob")
@@ -273,7 +273,7 @@ def test_bounds_hold_for_many_at_once(place, monkeypatch):
 
 
 def test_no_room_is_made_for_who_cannot_be_in_it(place, monkeypatch):
-    """Who is in as many as may be is told before there is one more."""
+    """Somebody who is in as many as may be is told before there is one more."""
     monkeypatch.setattr(limits, "ROOMS_JOINED", 1)
     before = len(place.chat.rooms.by_key)
     assert refused(place.begin(place.alice, "create", room="more")) is Code.BAD_ARGUMENT

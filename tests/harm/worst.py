@@ -72,7 +72,7 @@ HOSTILE: dict[str, Make] = {
     "lines": _times("\n"),
     "emoji": _times("\U0001f469\u200d"),
 }
-"""What is put where something is typed, of so many bytes."""
+"""Texts that are put where something is typed, of so many bytes."""
 
 STREAMS: dict[str, Callable[[int], bytes]] = {
     "telnet doubled": lambda size: b"\xff\xff" * (size // 2),
@@ -133,7 +133,7 @@ QUESTIONS: dict[str, bytes] = {
     "/password": b"/login owner\npw\n/password\n",
     "/password, the new one": b"/login owner\npw\n/password\npw\n",
 }
-"""What is typed until something is asked."""
+"""Lines that are typed until something is asked."""
 
 
 @dataclass(frozen=True)

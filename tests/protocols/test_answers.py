@@ -44,7 +44,7 @@ def test_a_message_has_at_most_so_many_lines(server, connect):
 
 
 def test_the_lines_of_a_message_are_counted_where_lines_are(start_server, connect):
-    """Who says a hundred in one is read on as late as who says them one by one."""
+    """A hundred lines in one message take as long to be read on as a hundred messages."""
     server = start_server("--room", "lab", MESSAGES_PER_SECOND=1, MESSAGES_BURST=10)
     program = bot(connect, server)
     program.ask(do="say", room="lab", text="x\n" * 99 + "x")

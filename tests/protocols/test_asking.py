@@ -156,8 +156,8 @@ ASKED = {
     "/join, typed": (["eve", "/join vault no"], "! That is not vault's", "* You are in vault"),
     "join": (["eve", "join vault"], "! That is not vault's", "* You are in vault"),
 }
-"""What is typed until a password is asked for, how a wrong one is refused, and where the right one
-leads to."""
+"""Lines that are typed until a password is asked for, the refusal of a wrong one, and the answer to
+the right one."""
 
 
 @pytest.mark.parametrize(("typed", "refused", "done"), ASKED.values(), ids=ASKED)

@@ -62,7 +62,7 @@ def test_a_long_line_is_not_told_again(server, connect):
 
 @pytest.mark.parametrize("line", TALK)
 def test_what_has_not_the_shape_of_a_command_is_said(server, reader, connect, line):
-    """Whatever it begins with."""
+    """A line that only begins as a command does is no command."""
     connect(server, "eve").send(line)
     assert reader.expect("eve: ") == f"eve: {line}"
 

@@ -1,4 +1,4 @@
-"""What one said last can be taken out without its position, by whoever said it and nobody else."""
+"""The last message of a user can be taken out without its position, by that user alone."""
 
 import pytest
 
@@ -67,7 +67,7 @@ def test_nobody_elses(reader, enter, server, connect):
 
 
 def test_files_and_topics_stay(reader, enter):
-    """What was said before them is taken out, and they are not."""
+    """The message before them is taken out, and they are not."""
     eve = enter("eve")
     eve.send("said", "/topic plans")
     eve.send_raw(b"/put x.txt 3\nabc")

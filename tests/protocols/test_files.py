@@ -364,8 +364,8 @@ def test_a_file_that_is_asked_for_again_with_its_key(server, connect, enter, pro
 
 @pytest.mark.parametrize("asked", ["/get {}", "download {}", "/get lobby/{}", "/get {} #1"])
 def test_a_person_gets_no_bytes_on_the_screen(server, connect, tmp_path, asked):
-    """Who was greeted, and sends nothing behind the line, is told how to fetch the file from
-    another terminal, as /link does, and how to have its bytes all the same. Both work."""
+    """A person who was greeted, and sends nothing behind the line, is told how to fetch the file
+    from another terminal, as /link does, and how to have its bytes all the same. Both work."""
     data = bytes(range(256)) * 20
     put(connect(server, "alice"), "image1.png", data)
     bob = connect(server, "bob")
@@ -402,7 +402,7 @@ READABLE = {
 
 @pytest.mark.parametrize("content", READABLE.values(), ids=READABLE)
 def test_a_person_reads_a_short_text_at_once(server, connect, content):
-    """What is no text, or steers a terminal, or is longer than a screen, does not come."""
+    """Bytes that are no text, or steer a terminal, or are longer than a screen, do not come."""
     data, comes = content if isinstance(content, tuple) else (content, False)
     put(connect(server, "alice"), "x", data)
     bob = connect(server, "bob")
@@ -418,7 +418,7 @@ def test_a_person_reads_a_short_text_at_once(server, connect, content):
 
 
 def test_a_script_gets_the_bytes(server, connect):
-    """Who spoke first, and who sends more behind the line, does not look at them."""
+    """A client that spoke first, or sends more behind the line, is no person who looks at them."""
     data = b"\x00\xff" * 100
     put(connect(server, "alice"), "a.bin", data)
     pasted = connect(server, "bob")

@@ -67,7 +67,7 @@ def test_a_file_that_was_dropped_in_is_found_in_either_form(server, connect, bot
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_upload_goes_on_and_is_cancelled_in_either_form(server, connect, bot, name):
-    """What came of it belongs to one name."""
+    """The bytes that came belong to one name."""
     sha256 = hashlib.sha256(b"hello").hexdigest()
     whole = {"room": "lobby", "size": 5, "sha256": sha256}
     ticket = asks(bot, "put", name=normalize("NFD", name), **whole)["ticket"]

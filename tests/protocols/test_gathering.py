@@ -101,7 +101,7 @@ def test_a_script_whose_answers_were_gathered_gets_all_of_them(start_server):
 
 
 def test_over_tls_it_is_the_same(start_server):
-    """What is gathered there is in another transport."""
+    """Over TLS, the bytes gather in another transport."""
     server = start_server("--tls", "auto", COMMANDS_BURST=1_000_000)
     rude = small(server)
     rude.socket = TLS.wrap_socket(rude.socket)

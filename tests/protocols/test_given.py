@@ -17,7 +17,7 @@ TAKEN = {
     "the server": {"room": "lobby", "user": "eve"},
     "its addresses": {"room": "lobby", "user": "127.0.0.0/8"},
 }
-"""What takes from eve that she may send a file to the room, and with what it is done."""
+"""Commands that take from eve the right to send a file to the room, with their arguments."""
 
 READING = ("mute", "freeze")
 """After these she may still read."""
@@ -99,7 +99,8 @@ def test_an_upload_under_way(house, connect, what):
 
 
 def test_typed_uploads_are_asked_about_too(house, connect):
-    """What a person sends on their own connection is not told of when they are muted meanwhile."""
+    """A file that a person sends on their own connection is not told of when they are muted
+    meanwhile."""
     server, operator, _, reader = house
     one = connect(server, "one")
     one.send("/join studio")
@@ -120,7 +121,7 @@ def test_typed_uploads_are_asked_about_too(house, connect):
 
 
 def test_who_comes_in_again_gets_another_ticket(house, connect):
-    """What was given before the door was shown is not good, and what is given after it is."""
+    """A ticket from before the kick is not good, and one from after it is."""
     server, operator, eve, reader = house
     before = put(eve)
     take(operator, "kick")

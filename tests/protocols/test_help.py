@@ -1,4 +1,4 @@
-"""What `/help` tells: little at first, the rest by topic, and only what the asker may do."""
+"""`/help` tells little at first, the rest by topic, and only what the asker may do."""
 
 import re
 
@@ -28,7 +28,7 @@ def test_at_first_a_few_that_matter(server, connect):
 
 
 def test_before_one_has_a_name(server, connect):
-    """What can be typed then."""
+    """Only commands that can be typed then are told."""
     bare = connect(server)
     bare.expect("* Welcome")
     bare.send("/help", "/help all", "/quit")
@@ -85,7 +85,7 @@ def test_only_what_one_may_do(server, connect):
 
 
 def test_who_is_muted_is_not_told_to_speak(server, connect):
-    """What one may not do now is not offered."""
+    """Nothing is offered that one may not do now."""
     owner, eve = connect(server, "owner"), connect(server, "eve")
     owner.send("/create den")
     owner.expect("* You are in den")

@@ -160,9 +160,9 @@ def looks_often(start_server, tmp_path, *options):
 
 @pytest.mark.parametrize("ahead", [YEAR, -50 * YEAR], ids=["a year ahead", "in 1976"])
 def test_a_clock_that_jumps_ends_nothing(tmp_path, start_server, connect, clock, ahead):
-    """Whatever the clock says while the server runs, or when it starts, or when something is said:
-    what was said a short time ago is kept, and what was said an hour ago by the time that passed is
-    not, however it is dated, and whatever was said before it."""
+    """The clock may say anything while the server runs, when it starts, or when something is said:
+    an entry of a short time ago is kept, and one of an hour ago by the time that passed is not,
+    however it is dated, and whatever was said before it."""
     server = looks_often(start_server, tmp_path, "--keep", "1h")
     bot = program(server, connect)
     for at, seconds in enumerate((0, ahead, 0)):
@@ -195,8 +195,8 @@ def test_a_clock_that_jumps_ends_nothing(tmp_path, start_server, connect, clock,
 
 
 def test_an_older_database_with_an_entry_in_the_future(tmp_path, start_server, connect):
-    """Where nothing but the dates of entries tells how old they are, one that is dated in the
-    future holds up nothing behind it, nor before it."""
+    """An entry that is dated in the future holds up nothing behind it, nor before it, in a database
+    in which nothing but dates tells how old entries are."""
     server = start_server(folder=tmp_path)
     bot = program(server, connect)
     for text in ("old", "dated in the future", "old, too", "new"):

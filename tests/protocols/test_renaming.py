@@ -1,4 +1,4 @@
-"""What is a guest's: it stays theirs under another name, and is nobody's after them."""
+"""The belongings of a guest stay theirs under another name, and are nobody's after them."""
 
 import hashlib
 
@@ -212,7 +212,7 @@ def test_who_is_ignored_stays_so(enter):
 
 
 def test_so_many_are_ignored_and_no_more(start_server, connect):
-    """What is gathered for a connection has a bound."""
+    """The list that is gathered for a connection has a bound."""
     bot = connect(start_server(IGNORED=3))
     ok(bot, do="hello", name="bot")
     for at in range(3):
@@ -247,8 +247,8 @@ def test_an_invitation_is_a_guests_own(server, enter, owner):
 
 
 def test_a_key_is_a_guests_own(server, connect, enter):
-    """Who takes the name has their own say stored; who comes again with their token does not have
-    it stored twice, also after a restart and after /register."""
+    """A stranger who takes the name has their own message stored. A guest who comes again with
+    their token does not have one stored twice, also after a restart and after /register."""
     bot = connect(server)
     token = ok(bot, do="hello", name="bot")["token"]
     ok(bot, do="join", room="lab")
@@ -273,8 +273,8 @@ def test_a_key_is_a_guests_own(server, connect, enter):
 
 
 def test_files_are_a_guests_own(server, connect, enter, owner):
-    """Who takes the name can neither remove them, nor see or drop what stopped half-way; who has
-    registered meanwhile can."""
+    """A stranger who takes the name can neither remove them, nor see or drop what stopped half-way;
+    the guest who has registered meanwhile can."""
     dan = enter("dan", "studio")
     put(server, connect, dan, room="studio", name="a.txt")
     half_sent(server, connect, dan)
@@ -294,8 +294,8 @@ def test_files_are_a_guests_own(server, connect, enter, owner):
 
 
 def test_a_room_is_a_guests_own(enter):
-    """Who takes the name of its owner does not own it; neither does a moderator's successor
-    moderate."""
+    """A stranger who takes the name of its owner does not own it; neither does a moderator's
+    successor moderate."""
     dan, mod = enter("dan"), enter("mod")
     ok(dan, do="create", room="den")
     ok(mod, do="join", room="den")
@@ -309,7 +309,7 @@ def test_a_room_is_a_guests_own(enter):
 
 
 def test_away_and_ignored_end_with_the_guest(enter):
-    """Who takes the name is here, and hears all."""
+    """A stranger who takes the name is here, and hears all."""
     dan, bob = enter("dan", "lab"), enter("bob", "lab")
     ok(dan, do="away", text="out")
     ok(dan, do="ignore", user="bob")

@@ -1,4 +1,4 @@
-"""What all have together, and one would have alone: uploads, downloads, and descriptors."""
+"""Shares of what all have together: uploads, downloads, and descriptors."""
 
 import contextlib
 import socket
@@ -39,7 +39,8 @@ def fetching(server, name) -> Bare:
 
 
 def test_downloads_that_nobody_reads_leave_descriptors(few, connect):
-    """Who comes too late is told so; all others go on to talk, and registered users to fetch."""
+    """A guest who comes too late is told so; all others go on to talk, and registered users to
+    fetch."""
     alice = connect(few, "alice")
     alice.send("/register secret")
     alice.expect("is your name from now on")

@@ -68,8 +68,8 @@ def test_who_comes_back_in_time_has_the_room_still(start_server, connect):
 
 
 def test_guests_do_not_take_the_space_of_all(start_server, connect):
-    """What is vacant gives way to a room that is to be made; where none is, registered users have
-    space still, and guests are told what to do."""
+    """A vacant room gives way to one that is to be made; where none is vacant, registered users
+    have space still, and guests are told what to do."""
     server = start_server(ROOMS=8, ROOMS_OF_GUESTS=4, VACANT_SECONDS=3600)
     flood = come(server, connect, "flood")
     for at in range(20):
@@ -106,7 +106,7 @@ def test_an_address_makes_so_many_rooms(start_server, connect):
 
 
 def test_guests_of_an_address_have_so_many_rooms(start_server, connect):
-    """What goes, or is a registered user's, counts no more."""
+    """A room that goes, or is a registered user's, counts no more."""
     server = start_server(TRUSTED=(), ROOMS_AN_ADDRESS=2, VACANT_SECONDS=0.3)
     one, two = come(server, connect, "one"), come(server, connect, "two")
     ok(one, do="create", room="a")

@@ -1,4 +1,4 @@
-"""What a token reaches: every command, in both dialects, given by who came in with one."""
+"""The reach of a token: every command, in both dialects, from a session that came in with one."""
 
 import hashlib
 import itertools
@@ -11,7 +11,7 @@ from tests.protocols.test_rights import VALUES, ok
 from tests.running import Door
 
 SECRETS = ("said-elsewhere", "said-privately", "private-file", "file-elsewhere", "topic-elsewhere")
-"""What stands in the inbox of who the token is of, on their shelf, and in another room."""
+"""Texts in the inbox of the token's owner, on their shelf, and in another room."""
 
 MEANING = {
     "room": ("vault", "other", "OTHER", "3", "lobby", "1", "@", "nowhere", "", "vault/../other"),
@@ -19,7 +19,7 @@ MEANING = {
     "name": ("private-file", "file-elsewhere", "other/file-elsewhere", "@/private-file"),
     "user": ("victim", "alice", "10.0.0.0/8"),
 }
-"""What arguments are given that mean something outside of the one room."""
+"""Values of arguments that mean something outside of the one room."""
 
 ANYBODYS = {"help", "login", "signup", "hello"}
 """Commands that ask for nothing that a token could give: they are refused, or need a password."""
@@ -151,7 +151,7 @@ BY_PASSWORD = {
     "operator": {"name": "victim"},
     "owner": {"room": "mine", "user": "victim"},
 }
-"""What an operator may do, and with a token may not."""
+"""Commands that an operator may give, and with a token may not."""
 
 
 def test_an_operators_token(server, connect):
@@ -223,7 +223,7 @@ def test_transfers_of_another_room_are_not_seen(house, connect):
 
 @pytest.mark.parametrize("why", ["ban", "close"])
 def test_the_room_is_not_to_be_entered_any_more(house, connect, why):
-    """Who may not come into the one room of their token does not come in at all."""
+    """A user who may not come into the one room of their token does not come in at all."""
     server, token, _ = house
     door = Door(server)
     ok(door, do=why, room="vault", **({"user": "alice"} if why == "ban" else {}))

@@ -1,4 +1,5 @@
-"""Who may not speak shows no text of their own in any other way, nor to those who ignore them."""
+"""Users who may not speak show no text of their own in any other way, nor to those who ignore
+them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How old what was said is, whatever the clock says."""
+"""The ages of entries are right whatever the clock says."""
 
 import sqlite3
 from contextlib import closing, contextmanager
@@ -71,8 +71,8 @@ STEPS = st.one_of(
 
 @given(st.lists(STEPS, max_size=30))
 def test_with_a_clock_that_is_right(steps):
-    """What is older than a time is at least so old; and what was said by who runs the server now,
-    and was noted, is known as soon as it is."""
+    """A block that is told to be older than a time is at least so old. One that was stored while
+    this server ran, and noted, is told as soon as it is."""
     world = World()
     for step, value in steps:
         getattr(world, step)(*([] if value is None else [value]))

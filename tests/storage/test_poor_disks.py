@@ -88,7 +88,7 @@ def test_content_that_is_here_is_taken_over(poor, start_server, connect):
 
 
 def test_names_that_differ_in_case_are_one_file(poor, start_server, connect, monkeypatch):
-    """Where the disk takes them for one, so does the server: the other one is a new version, and is
+    """The server takes them for one where the disk does: the other one is a new version, and is
     called as the first one was."""
     monkeypatch.setenv("POOR_CASE", "yes")
     server = start_server("--files", str(poor))

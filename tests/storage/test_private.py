@@ -1,4 +1,4 @@
-"""Who else on the machine can read what a server keeps: nobody."""
+"""Nobody else on the machine can read what a server keeps."""
 
 import hashlib
 import os
@@ -70,8 +70,8 @@ def partials(server):
 
 @pytest.mark.parametrize("umask", ["0", "0o22", "0o277"])
 def test_nobody_else_reads_what_is_kept(start_server, connect, monkeypatch, umask):
-    """Whatever the umask is, all folders are 0700 and all files 0600: the database, its log, the
-    index, the key of TLS, locks, shared files, those of one user, and those on their way."""
+    """With any umask, all folders are 0700 and all files 0600: the database, its log, the index,
+    the key of TLS, locks, shared files, those of one user, and those on their way."""
     monkeypatch.setattr(Server, "before", f"import os; os.umask({umask}); ")
     server = start_server("--tls", "auto")
     used(server, connect)
@@ -86,7 +86,7 @@ def test_nobody_else_reads_what_is_kept(start_server, connect, monkeypatch, umas
 
 @pytest.mark.parametrize("umask", ["0", "0o22"])
 def test_a_folder_of_shared_files_stays_open(start_server, connect, monkeypatch, tmp_path, umask):
-    """Where `--files` names one elsewhere, its files can be read as before, but for what is one
+    """In a folder elsewhere that `--files` names, files can be read as before, but for what is one
     user's, or on its way."""
     monkeypatch.setattr(Server, "before", f"import os; os.umask({umask}); ")
     files = tmp_path / "files"

@@ -1,4 +1,4 @@
-"""What takes long is done by turns, and can be stopped."""
+"""Long jobs are done by turns, and can be stopped."""
 
 import threading
 

@@ -204,7 +204,7 @@ _CHANGES: Mapping[str, Action] = {
     "access": _access,
     "close": _close,
 }
-"""What changes a room."""
+"""Commands that change a room."""
 
 ORDERING: Mapping[str, Action] = {
     **{name: _alone(name, action) for name, action in _CHANGES.items()},
