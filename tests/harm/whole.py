@@ -20,6 +20,7 @@ from chatservice.domain.chat import Chat
 from chatservice.protocols.factory import ChatFactory
 from chatservice.storage import embedded, passwords
 from chatservice.storage.thread import Pool
+from chatservice.storage.turns import Turns, finished
 from tests.harm.inside import AS_FAST, quickly
 from tests.harm.safety import check_json, check_text, steering, without_telnet
 
@@ -127,6 +128,7 @@ class Whole:
         self.logged: list[str] = []
         self._patches = [
             patch.object(Pool, "do", lambda pool, job, *args: execute(job, *args)),
+            patch.object(Turns, "do", lambda turns, job, last=False: execute(finished, job)),
             patch.object(passwords.Helper, "ask", quickly),
             *(patch.object(limits, name, value) for name, value in AS_FAST.items()),
         ]

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, execute
 
 from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form
 from chatservice.storage.thread import Pool, WorkThread
+from chatservice.storage.turns import Turns, finished
 from tests.harm.whole import Whole, Wire
 
 LONGEST = 8192
@@ -218,7 +219,10 @@ class Meter:
     def __init__(self) -> None:
         self._elsewhere = 0.0
         self.whole = Whole()
-        self._patches = [patch.object(it, "do", self._do) for it in (Pool, WorkThread)]
+        self._patches = [
+            *(patch.object(it, "do", self._do) for it in (Pool, WorkThread)),
+            patch.object(Turns, "do", lambda turns, job, last=False: self._do(finished, job)),
+        ]
         for it in self._patches:
             it.start()
         owner = self.whole.connect()

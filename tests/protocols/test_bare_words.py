@@ -74,7 +74,7 @@ def test_a_room_that_was_not_meant(server, reader, connect):
     eve.send("create beauty")
     eve.expect("* It is room number ")
     hint = "* That made a room. To say it instead: /leave, and then /say create beauty"
-    assert eve.line() == hint
+    assert eve.expect("That made a room") == hint
     eve.send("/leave", "/say create beauty")
     assert reader.expect("eve: ") == "eve: create beauty"
     eve.send("NEW", "/create other", "/exit", "exit")
