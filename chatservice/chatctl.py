@@ -417,12 +417,12 @@ _SLASHED = re.compile(rf"(?<![\w/.])/({'|'.join(COMMANDS)})\b")
 
 def _complain(sentence: str) -> None:
     """Say on the standard error what is wrong, if that can be written to."""
-    if len(sentence) > _SENTENCE:  # a path, say
-        sentence = f"{sentence[: _SENTENCE // 2]}...{sentence[-_SENTENCE // 2 :]}"
-    _write(2, f"chatctl: {names.one_line(sentence)}\n".encode())
+    sentence = names.one_line(names.shortened(sentence, _SENTENCE))
+    _write(2, f"chatctl: {sentence}\n".encode())
 
 
 _SENTENCE = 1000
+"""So many characters has the longest sentence; a path that it names may be longer."""
 
 
 def _tell(text: str) -> None:

@@ -84,9 +84,7 @@ class Wrong(Exception):
 def told(sentence: str) -> str:
     """Return a sentence about an option, as it can be shown on any terminal: what it quotes has no
     control characters, it is not long, and it ends with a full stop."""
-    if len(sentence) > _SENTENCE:
-        sentence = f"{sentence[: _SENTENCE // 2]} ... {sentence[-_SENTENCE // 2 :]}"
-    sentence = names.one_line(sentence).rstrip()
+    sentence = names.one_line(names.shortened(sentence, _SENTENCE)).rstrip()
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 

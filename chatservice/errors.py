@@ -46,6 +46,12 @@ class Code(StrEnum):
     SERVER_ERROR = "server-error"
 
 
+PASSWORD_REFUSED = frozenset({Code.WRONG_PASSWORD, Code.SLOW_DOWN})
+"""Refusals of a password that was given: whoever made a slip types it once more."""
+
+OF_PASSWORDS = PASSWORD_REFUSED | {Code.PASSWORD_NEEDED}
+"""Refusals that a password can change."""
+
 MEANINGS: dict[Code, str] = {
     Code.BAD_LINE: "the line is not UTF-8, holds a NUL, or is not one JSON object",
     Code.TOO_LONG: "the line, or a text in it, is longer than allowed",

@@ -293,6 +293,12 @@ def lines(text: str) -> int:
     return count
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text as it is, or of one with more than `most` characters its beginning and its
+    end."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
+
+
 def one_line(text: str) -> str:
     """Return `text`, cleaned, with spaces for newlines."""
     return clean(text).replace("\n", " ")

@@ -5,15 +5,20 @@ from dataclasses import replace
 
 from chatservice import names
 from chatservice.client.screen import Screen
-from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Request, Secret
-from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question, of_code, of_room, questions
+from chatservice.errors import OF_PASSWORDS, PASSWORD_REFUSED, Code, Refusal
+from chatservice.grammar.commands import Request
+from chatservice.grammar.questions import (
+    DIFFER,
+    ONCE_MORE,
+    Question,
+    of_code,
+    of_room,
+    questions,
+    without_known,
+)
 
 GIVES_UP = "/cancel"
 """The line that gives a question up, as an empty one does."""
-
-_TRY_AGAIN = frozenset({Code.WRONG_PASSWORD, Code.SLOW_DOWN})
-"""Refusals of a password: who had made a slip types it once more."""
 
 
 def given_up(answer: str) -> bool:
@@ -50,14 +55,12 @@ class Answering:
         """Return what to ask behind a refusal."""
         command = request.command.name
         if command == "join":
-            if refusal.code is Code.PASSWORD_NEEDED or refusal.code in _TRY_AGAIN:
+            if refusal.code in OF_PASSWORDS:
                 yield of_room(request.args["room"])
         elif refusal.code is Code.BAD_CODE and command in ("register", "signup"):
             yield of_code()
-        elif refusal.code in _TRY_AGAIN:
-            known = {it.name for it in request.command.args if it.secret is Secret.KNOWN}
-            lacking = {key: it for key, it in request.args.items() if key not in known}
-            yield from questions(Request(request.command, lacking), False)
+        elif refusal.code in PASSWORD_REFUSED:
+            yield from questions(without_known(request), False)
 
     async def _answered(self, request: Request, asked: Iterable[Question]) -> Request | None:
         args = dict(request.args)

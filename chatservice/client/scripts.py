@@ -33,7 +33,7 @@ from chatservice.client.statuses import Status, status_of
 from chatservice.client.uploads import opened
 from chatservice.client.wrapping import shortened
 from chatservice.entries import Entry
-from chatservice.errors import Code, Refusal
+from chatservice.errors import PASSWORD_REFUSED, Code, Refusal
 from chatservice.grammar import jsonlines, shown, typed
 
 GOODBYE_SECONDS = 2.0
@@ -224,7 +224,7 @@ class Script:
                     reactor=self._reactor,
                 )
             except Refusal as refusal:
-                if asked and refusal.code in (Code.WRONG_PASSWORD, Code.SLOW_DOWN):
+                if asked and refusal.code in PASSWORD_REFUSED:
                     self._tell(refusal.sentence)
                 elif refusal.code is not Code.PASSWORD_NEEDED or password is not None:
                     raise

@@ -11,7 +11,7 @@ from chatservice.domain.attempts import Attempts
 from chatservice.domain.people import People
 from chatservice.domain.places import Room, Session, account_shelf
 from chatservice.domain.policy import Policy, Registration
-from chatservice.domain.ports import Account, Engine, Renamed, Token
+from chatservice.domain.ports import Account, Engine, RenameStep, Token
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import What
@@ -184,7 +184,7 @@ class Accounts:
         )
         return account.name, mark
 
-    def _show_changed(self, step: Renamed) -> None:
+    def _show_changed(self, step: RenameStep) -> None:
         """Let what is in memory be as it is stored now."""
         for number, block in step.changed:
             log = self._people.log_of(number)

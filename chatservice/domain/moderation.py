@@ -11,7 +11,7 @@ from chatservice import events, limits, names
 from chatservice.domain.addresses import network
 from chatservice.domain.log import News
 from chatservice.domain.people import People
-from chatservice.domain.places import GUESTS, Room, Session, User
+from chatservice.domain.places import Room, Session, User, is_guests
 from chatservice.domain.ports import Deed, Draft, Engine
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
@@ -165,19 +165,19 @@ class Moderation:
         over = [*drop, *room.rules.expired(self._now())]
         if add and len(room.rules) - len(over) >= limits.RULES:
             here = {user.id for user in self._people.by_key.values()}
-            over += [it for it in room.rules.all(0) if _is_guests(it) and it.whom not in here]
+            over += [it for it in room.rules.all(0) if is_guests(it.whom) and it.whom not in here]
         if add and len(room.rules) - len(over) >= limits.RULES:
             raise Refusal(
                 Code.TOO_MANY, f"{room.name} has {limits.RULES} rules already; /rules lists them."
             )
-        stored, dropped = ([it for it in rules if not _is_guests(it)] for rules in (add, over))
+        stored, dropped = ([it for it in rules if not is_guests(it.whom)] for rules in (add, over))
         if stored or dropped:
             await self._store.rule(room.number, stored, dropped)
         for each in over:
             room.rules.drop(each.what, each.whom)
         for each in add:
             room.rules.add(each)
-            if each.what is What.OWNER and not _is_guests(each):
+            if each.what is What.OWNER and not is_guests(each.whom):
                 self._rooms.space.drop(room)
 
     async def undo(self, session: Session, room: Room, what: What, whom: str) -> None:
@@ -357,11 +357,6 @@ class Moderation:
 
 
 _OPEN = (Access.PUBLIC, None)
-
-
-def _is_guests(rule: Rule) -> bool:
-    """Return whether a rule is of a guest, and ends with them."""
-    return rule.whom.startswith(GUESTS)
 
 
 def no_entry(position: int) -> Refusal:

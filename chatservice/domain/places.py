@@ -123,6 +123,11 @@ def account_shelf(key: str) -> str:
     return f"{_INBOXES}{key}"
 
 
+def is_guests(id_: str) -> bool:
+    """Return whether a `User.id`, or a shelf, is a guest's: it ends with them."""
+    return id_.startswith(GUESTS)
+
+
 def is_private(shelf: str) -> bool:
     """Return whether a shelf is one user's, and not a room's."""
     return shelf.startswith((GUESTS, _INBOXES))

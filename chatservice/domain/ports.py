@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from chatservice import names
 from chatservice.answers import CountInfo, FileInfo
 from chatservice.domain.log import Block, Cursor, Log
-from chatservice.domain.places import GUESTS, is_private
+from chatservice.domain.places import is_guests, is_private
 from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
 
@@ -167,7 +167,7 @@ class Found(NamedTuple):
     more: bool = False
 
 
-class Renamed(NamedTuple):
+class RenameStep(NamedTuple):
     """A step through the past: the number of the last block that was looked at, or None where there
     are no more; the blocks that were changed, with their logs; and the topics that were erased,
     with the numbers of the rooms that may have them."""
@@ -201,7 +201,9 @@ class Store(Protocol):
         Raises `Refusal` (bad-argument, too-slow).
         """
 
-    def rename_in_past(self, key: str, mark: str, erase: bool, after: int) -> "Awaitable[Renamed]":
+    def rename_in_past(
+        self, key: str, mark: str, erase: bool, after: int
+    ) -> "Awaitable[RenameStep]":
         """Let some of what an account said be `mark`'s; with `erase`, let it be gone as well. It
         begins behind the block with the number `after`. Raises `Refusal` (not-stored)."""
 
@@ -349,9 +351,7 @@ class Declared(NamedTuple):
     @property
     def is_fleeting(self) -> bool:
         """True if it ends with a guest: who sends it to one user, or to whom it is sent."""
-        return self.shelf.startswith(GUESTS) or (
-            self.owner.startswith(GUESTS) and is_private(self.shelf)
-        )
+        return is_guests(self.shelf) or (is_guests(self.owner) and is_private(self.shelf))
 
 
 class Place(NamedTuple):
@@ -520,7 +520,7 @@ class Figures(NamedTuple):
 
 
 @dataclass(slots=True)
-class Made:
+class BackupSummary:
     """The content of a backup: the number of files of shelves, the bytes in all, and whether there
     is a key for TLS. So many files cannot be read (`unread`); `left_out` names some of them."""
 
@@ -536,7 +536,7 @@ class Upkeep(Protocol):
 
     def backup(
         self, to: str, tell: Callable[[str], None], wanted: Callable[[], bool]
-    ) -> Awaitable[Made]:
+    ) -> Awaitable[BackupSummary]:
         """Make a copy of all that a server needs at a place that the engine understands, of one
         moment, and read again. `tell` is told how far it is; it ends once it is not `wanted` any
         more.

@@ -95,8 +95,8 @@ class Quotas:
         share = left
         for part, theirs in (
             (limits.RESERVED_SHARE, [it for it in others if it.origin.owner == origin.owner]),
-            (limits.ADDRESS_SHARE, [it for it in others if _same_address(it.origin, origin)]),
-            (limits.GUESTS_SHARE, [it for it in others if it.origin.guest and origin.guest]),
+            (limits.ADDRESS_SHARE, [it for it in others if shares.same_address(it.origin, origin)]),
+            (limits.GUESTS_SHARE, [it for it in others if shares.both_guests(it.origin, origin)]),
         ):
             reserved = sum(it.missing for it in theirs)
             share = min(share, int((left + reserved) * part) - reserved)
@@ -130,10 +130,6 @@ class Quotas:
             )
         origins = [it.origin for it in others]
         shares.check(origins, origin, self.bounds.uploads_of_all, "uploads")
-
-
-def _same_address(one: Origin, other: Origin) -> bool:
-    return bool(one.address) and one.address == other.address
 
 
 def _same(one: Declared, other: Declared) -> bool:

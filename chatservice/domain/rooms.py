@@ -165,7 +165,7 @@ class Rooms:
         if name is not None:
             self._check_new(name, by)
         owner = by.name if by is not None and by.registered else None
-        making = frozenset[str]().union(*self._making.values())
+        making = self._looks_being_made()
         key = names.key(name) if name is not None else object()
         self._making[key] = looks(name) if name is not None else frozenset()  # it counts from here
         try:
@@ -225,7 +225,11 @@ class Rooms:
 
     def _is_free(self, name: str) -> bool:
         """Return whether no room's name looks like that one, nor that of one that is being made."""
-        return self._differs(name, frozenset[str]().union(*self._making.values()))
+        return self._differs(name, self._looks_being_made())
+
+    def _looks_being_made(self) -> frozenset[str]:
+        """Return what the names of rooms look like that are being made."""
+        return frozenset[str]().union(*self._making.values())
 
     def _differs(self, name: str, others: frozenset[str]) -> bool:
         """Return whether a name looks like no room's, and has none of `others`' looks. Any thread
@@ -300,10 +304,7 @@ class Rooms:
 
         Raises `Refusal` (not-allowed, no-such-room, not-stored).
         """
-        if room is self.lobby:
-            raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays.")
-        if room.log.gone:
-            raise _no_room(room.name)
+        self._may_go(room)
         room.log.gone = True
         self.space.drop(room)
         try:
@@ -325,9 +326,8 @@ class Rooms:
 
         Raises `Refusal` (not-allowed, no-such-room, not-stored).
         """
-        if room is self.lobby:
-            raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays.")
-        if room.log.gone or names.is_deleted(room.name):
+        self._may_go(room)
+        if names.is_deleted(room.name):
             raise _no_room(room.name)
         before, shelf, mark = room.name, room.shelf, names.deleted(room.number)
         room.log.gone = True
@@ -346,6 +346,13 @@ class Rooms:
         self._looks.update(looks(mark))
         await self._shelves.move(shelf, room.shelf, "")
         self._report("{user} deleted room {room}: it is {mark}", user=by, room=before, mark=mark)
+
+    def _may_go(self, room: Room) -> None:
+        """Raise `Refusal` (not-allowed, no-such-room) for the lobby, or a room that is going."""
+        if room is self.lobby:
+            raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays.")
+        if room.log.gone:
+            raise _no_room(room.name)
 
     def _empty(self, room: Room, by: str) -> None:
         """Put everybody out of a room that is about to go, and end what is on its way there."""

@@ -18,14 +18,14 @@ class Origin:
     address: str = ""
 
 
-def of_address(origins: Iterable[Origin], mine: Origin) -> int:
-    """Return how many are from the same address as `mine`."""
-    return sum(1 for it in origins if mine.address and it.address == mine.address)
+def same_address(one: Origin, other: Origin) -> bool:
+    """Return whether both are from one address that counts."""
+    return bool(one.address) and one.address == other.address
 
 
-def of_guests(origins: Iterable[Origin], mine: Origin) -> int:
-    """Return how many are guests', if `mine` is one's."""
-    return sum(1 for it in origins if mine.guest and it.guest)
+def both_guests(one: Origin, other: Origin) -> bool:
+    """Return whether both are guests'."""
+    return one.guest and other.guest
 
 
 def check(origins: Iterable[Origin], mine: Origin, most: int, what: str) -> None:
@@ -34,8 +34,8 @@ def check(origins: Iterable[Origin], mine: Origin, most: int, what: str) -> None
     all_ = list(origins)
     for count, share, whose in (
         (len(all_), 1.0, "in all"),
-        (of_address(all_, mine), limits.ADDRESS_SHARE, "from your address"),
-        (of_guests(all_, mine), limits.GUESTS_SHARE, "of guests"),
+        (sum(same_address(it, mine) for it in all_), limits.ADDRESS_SHARE, "from your address"),
+        (sum(both_guests(it, mine) for it in all_), limits.GUESTS_SHARE, "of guests"),
     ):
         if count >= math.ceil(most * share):
             raise Refusal(

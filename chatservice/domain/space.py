@@ -10,7 +10,7 @@ from collections.abc import Callable
 from chatservice import limits, names
 from chatservice.domain.addresses import counted
 from chatservice.domain.paces import Bucket
-from chatservice.domain.places import GUESTS, Room, User
+from chatservice.domain.places import Room, User, is_guests
 from chatservice.domain.rules import What
 from chatservice.errors import Code, Refusal
 
@@ -141,9 +141,7 @@ class Space:
 
 def _is_owned(room: Room) -> bool:
     """Return whether a registered user owns a room."""
-    return any(
-        rule.what is What.OWNER and not rule.whom.startswith(GUESTS) for rule in room.rules.all(0)
-    )
+    return any(rule.what is What.OWNER and not is_guests(rule.whom) for rule in room.rules.all(0))
 
 
 def _address(by: User | None) -> str:

@@ -719,7 +719,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("help", "quit"),
         ),
         "rooms": ("rooms", "join", "create", "leave", "exit", "who", "rules"),
-        "files": (*("files", "link", "get", "put", "versions", "remove", "transfers", "cancel"),),
+        "files": ("files", "link", "get", "put", "versions", "remove", "transfers", "cancel"),
         "names": (
             *("nick", "register", "signup", "login", "password", "token", "tokens", "revoke"),
         ),

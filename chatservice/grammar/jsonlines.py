@@ -23,7 +23,7 @@ _KNOWN: Mapping[str, tuple[Command, tuple[tuple[Arg, bool], ...]]] = {
 }
 """The commands of this dialect, with their arguments, and which of those may be left out."""
 
-_EVENTS: dict[type, str] = {
+EVENTS: Mapping[type[Any], str] = {
     events.Came: "joined",
     events.Left: "left",
     events.Renamed: "renamed",
@@ -198,7 +198,7 @@ def event(it: events.Event) -> bytes:
     fields_ = _fields(it)
     if isinstance(it, events.Notice) and not it.end:
         del fields_["end"]
-    return line({"event": _EVENTS[type(it)], **fields_})
+    return line({"event": EVENTS[type(it)], **fields_})
 
 
 def answer(it: answers.Answer, id_: Any) -> bytes:

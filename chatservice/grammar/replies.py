@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 from chatservice import answers, events, limits, names
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
+from chatservice.grammar.jsonlines import EVENTS
 
 A = TypeVar("A")
 
@@ -261,19 +262,12 @@ def event(it: answers.Fields) -> events.Event | None:
     """Return the event of an object; None where it is none that this version knows. Raises
     `Malformed`."""
     name = it.get("event")
-    class_ = EVENTS.get(name) if isinstance(name, str) else None
+    class_ = _EVENTS.get(name) if isinstance(name, str) else None
     made: events.Event | None = _made(class_, it) if class_ is not None else None
     return made
 
 
-EVENTS: Mapping[str, type[Any]] = {
-    "joined": events.Came,
-    "left": events.Left,
-    "renamed": events.Renamed,
-    "moderated": events.Moderated,
-    "out": events.Out,
-    "notice": events.Notice,
-}
+_EVENTS: Mapping[str, type[Any]] = {name: class_ for class_, name in EVENTS.items()}
 """The events that are kept nowhere, by what they are called in JSON."""
 
 

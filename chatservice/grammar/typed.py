@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from chatservice.errors import Code, Refusal
+from chatservice.errors import OF_PASSWORDS, Code, Refusal
 from chatservice.grammar.commands import (
     COMMANDS,
     SAY,
@@ -210,14 +210,12 @@ def _bare(line: str) -> Request | None:
 def or_said(refusal: Refusal, line: str) -> Refusal:
     """Return the refusal of what a line without a slash asks for, with how to say that line. What
     lacks only the right password was no talk."""
-    if not line or line.startswith("/") or refusal.code in _OF_PASSWORDS:
+    if not line or line.startswith("/") or refusal.code in OF_PASSWORDS:
         return refusal
     how = f"/say {line}" if len(line) <= _QUOTED else "put /say before it"
     end = "" if refusal.sentence.endswith((".", "!", "?")) else "."
     return Refusal(refusal.code, f"{refusal.sentence}{end} To say it: {how}")
 
-
-_OF_PASSWORDS = (Code.PASSWORD_NEEDED, Code.WRONG_PASSWORD, Code.SLOW_DOWN)
 
 _QUOTED = 60
 """Characters of a line that are told again."""

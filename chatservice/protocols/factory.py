@@ -26,7 +26,7 @@ from chatservice.protocols.waiting import Idle, Unnamed
 
 log = Logger()
 
-COUNTED = frozenset(
+TROUBLE = frozenset(
     {
         *(Code.TOO_LONG, Code.TOO_FAST, Code.TOO_LARGE, Code.OVER_QUOTA, Code.DISK_FULL),
         *(Code.TOO_MANY, Code.SLOW_DOWN, Code.TOO_SLOW, Code.NOT_STORED, Code.SERVER_ERROR),
@@ -66,7 +66,7 @@ class ChatFactory(Factory):
 
     def count(self, refusal: Refusal) -> None:
         """Note that something is refused, if it is for a limit, or for trouble of the server's."""
-        if refusal.code in COUNTED:
+        if refusal.code in TROUBLE:
             self._refused[refusal.code] += 1
 
     def refused(self) -> list[CountInfo]:

@@ -14,7 +14,7 @@ from chatservice.domain.places import Session, User
 from chatservice.domain.ports import Outgoing
 from chatservice.domain.tickets import Upload
 from chatservice.entries import FileMark, Kind
-from chatservice.errors import Code, Refusal
+from chatservice.errors import OF_PASSWORDS, Code, Refusal
 from chatservice.events import End, Notice
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import COMMANDS, Need, Request
@@ -213,7 +213,7 @@ class Person:
     ) -> tuple[Request, tuple[Question, ...]] | None:
         """Return what a person is to be asked for, where a password was missing, or was wrong and
         typed with its command: else they would type the right one alone, and say it."""
-        if refusal.code not in _ANOTHER_PASSWORD or not self._connection.greeted:
+        if refusal.code not in OF_PASSWORDS or not self._connection.greeted:
             return None
         if refusal.code is not Code.PASSWORD_NEEDED and self._connection.more_came:
             return None  # they have gone on already
@@ -520,7 +520,6 @@ _UNPROVEN = Refusal(
 _PROVING = ("register", "password")
 """The commands that say who one is, beside those that are answered with a room or a welcome."""
 
-_ANOTHER_PASSWORD = (Code.PASSWORD_NEEDED, Code.WRONG_PASSWORD, Code.SLOW_DOWN)
 _OWN_FILE = Refusal(
     Code.BAD_ARGUMENT,
     "Your files cannot be read from here. chat-client sends one whose path you type; "

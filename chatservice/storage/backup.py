@@ -28,7 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from chatservice import __version__, names
-from chatservice.domain.ports import Made
+from chatservice.domain.ports import BackupSummary
 from chatservice.errors import Code, Refusal
 from chatservice.storage import checks, plain, private
 from chatservice.storage.schema import VERSION
@@ -82,7 +82,7 @@ class Source(NamedTuple):
     keys: tuple[Path, ...] = ()
 
 
-def make(source: Source, to: Path, tell: Tell, wanted: Wanted) -> Made:
+def make(source: Source, to: Path, tell: Tell, wanted: Wanted) -> BackupSummary:
     """Make a backup at `to`, which must not be there, or be an empty folder. Raises `Refusal`, and
     then nothing is left of it."""
     place = Path(os.path.realpath(to))  # a loop of links is no error here
@@ -186,10 +186,10 @@ class _Making:
         self._part = part
         self._tell = tell
         self._wanted = wanted
-        self._made = Made()
+        self._made = BackupSummary()
         self._linked: dict[tuple[int, int], Path] = {}
 
-    def all(self) -> Made:
+    def all(self) -> BackupSummary:
         """Put everything into it: first the database, then the files that it knows."""
         self._copy_database(self._part / DATABASE)
         about = {

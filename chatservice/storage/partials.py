@@ -19,7 +19,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatservice import limits
-from chatservice.domain.places import GUESTS
+from chatservice.domain.places import is_guests
 from chatservice.domain.ports import Declared, Unfinished
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
@@ -295,7 +295,7 @@ class Partials:
 
 
 def _is_registered(partial: Partial) -> bool:
-    return not partial.declared.owner.startswith(GUESTS)
+    return not is_guests(partial.declared.owner)
 
 
 def _check_offset(offset: int, have: int) -> None:

@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from chatservice.domain.ports import Made
+from chatservice.domain.ports import BackupSummary
 from chatservice.errors import Code, Refusal
 from chatservice.storage import checks, private
 from chatservice.storage.backup import (
@@ -23,11 +23,11 @@ from chatservice.storage.backup import (
 from chatservice.storage.locks import Lock
 
 
-def restore(backup: Path, data: Path, files: Path | None, tell: Tell) -> Made:
+def restore(backup: Path, data: Path, files: Path | None, tell: Tell) -> BackupSummary:
     """Make a server's data directory of a backup, and read what is in it again. `files` is where
     the shared files go, if not into it. Nothing is overwritten. Raises `Refusal`."""
     verify(backup, tell, _wanted)
-    made = Made()
+    made = BackupSummary()
     with ExitStack() as stack:
         if data.is_dir():
             _lock(stack, data)
@@ -55,7 +55,7 @@ def _lock(stack: ExitStack, data: Path) -> None:
     stack.callback(lock.release)
 
 
-def _fill(backup: Path, part: Path, shared: Path, made: Made, tell: Tell) -> None:
+def _fill(backup: Path, part: Path, shared: Path, made: BackupSummary, tell: Tell) -> None:
     private.make_folders(shared, private.FOLDER)
     for sha256, path in listed(backup):
         if path == ABOUT or path.startswith(f"{KEYS}/"):

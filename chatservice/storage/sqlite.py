@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from chatservice import limits
 from chatservice.domain.log import Block
-from chatservice.domain.ports import Draft, Found, Renamed
+from chatservice.domain.ports import Draft, Found, RenameStep
 from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks, checks
@@ -177,7 +177,7 @@ class SqliteStore:
         else:
             self._reactor.callLater(checks.AGAIN_SECONDS, self._clean)
 
-    def rename_in_past(self, key: str, mark: str, erase: bool, after: int) -> Awaitable[Renamed]:
+    def rename_in_past(self, key: str, mark: str, erase: bool, after: int) -> Awaitable[RenameStep]:
         """Let some of what an account said be `mark`'s."""
         return self._change(self._rename_some, key, mark, erase, after)
 
@@ -403,7 +403,7 @@ class SqliteStore:
         self._indexer.nudge()
         return Block(runs)
 
-    def _rename_some(self, key: str, mark: str, erase: bool, after: int) -> Renamed:
+    def _rename_some(self, key: str, mark: str, erase: bool, after: int) -> RenameStep:
         sql = "SELECT id, log, first, entries FROM block WHERE id > ? ORDER BY id LIMIT ?"
         rows, room = [], limits.END_BYTES
         with closing(self._db.execute(sql, (after, limits.END_BLOCKS))) as found:
@@ -415,7 +415,7 @@ class SqliteStore:
         if not rows:
             if erase:
                 self._unclean = not self._empty_wal()
-            return Renamed(None, ())
+            return RenameStep(None, ())
         changed: list[tuple[int, Block]] = []
         topics: list[tuple[int, str]] = []
         self._db.execute("PRAGMA secure_delete = ON")  # what it was is written over
@@ -438,7 +438,7 @@ class SqliteStore:
         finally:
             self._db.execute("PRAGMA secure_delete = OFF")
         self._indexer.nudge()
-        return Renamed(rows[-1][0], changed, topics)
+        return RenameStep(rows[-1][0], changed, topics)
 
     def _empty_wal(self) -> bool:
         return checks.emptied(self._db)

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice.answers import CountInfo
-from chatservice.domain.ports import Figures, Made
+from chatservice.domain.ports import BackupSummary, Figures
 from chatservice.errors import Code, Refusal
 from chatservice.storage import backup, thread
 from chatservice.storage.backup import Tell
@@ -58,7 +58,7 @@ class LocalUpkeep:
         accounts = len(await self._store.accounts.accounts())
         return Figures(accounts, await self._store.entries(), files, disk, waiting)
 
-    async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> Made:
+    async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> BackupSummary:
         """Make a backup, in a thread of its own. Raises `Refusal`."""
         if self._thread is not None:
             raise Refusal(Code.TOO_MANY, "A backup is being made already; wait for it to end.")
@@ -81,7 +81,7 @@ class LocalUpkeep:
                 telling.again()
 
             it = self._thread.do(backup.make, source, Path(to), telling.tell, check)
-            made: Made = await it
+            made: BackupSummary = await it
             return made
         finally:
             done, self._thread = self._thread, None

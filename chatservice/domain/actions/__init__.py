@@ -40,10 +40,9 @@ def _while_one_may(name: str, action: Action) -> Later:
 
 _ALL: Mapping[str, Action] = {**TALKING, **SHARING, **ORDERING, **REGISTERING, **OPERATING}
 
-ACTIONS: Mapping[str, Action] = {
-    **_ALL,
-    **{name: _while_one_may(name, _ALL[name]) for name in _READ},
-}
+_READING = {name: _while_one_may(name, _ALL[name]) for name in _READ}
+
+ACTIONS: Mapping[str, Action] = {**_ALL, **_READING}
 """Each command's action, but for those that a dialect does in its own way."""
 
-link = _while_one_may("link", _ALL["link"])
+link = _READING["link"]

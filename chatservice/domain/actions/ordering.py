@@ -6,7 +6,7 @@ from chatservice import answers, limits, names
 from chatservice.domain.actions.kinds import Action, Args, awaited
 from chatservice.domain.chat import Chat
 from chatservice.domain.moderation import no_entry
-from chatservice.domain.places import GUESTS, Room, Session
+from chatservice.domain.places import Room, Session, is_guests
 from chatservice.domain.rights import Role
 from chatservice.domain.rules import Access, Rule, What
 from chatservice.errors import Code, Refusal
@@ -147,7 +147,7 @@ def _rules(chat: Chat, session: Session, args: Args) -> answers.RoomRules:
         for it in room.rules.all(now)
         if moderates or it.what in (What.OWNER, What.MODERATOR)
         for whom in [guests.get(it.whom, it.whom)]
-        if not (whom.startswith(GUESTS) or _is_told_by_name(room, it, whom, now))
+        if not (is_guests(whom) or _is_told_by_name(room, it, whom, now))
     ]
     shown.sort(key=lambda it: (list(What).index(What(it.what)), it.user))
     how = (room.access, room.password is not None, room.frozen, room.slow)
