@@ -295,8 +295,8 @@ class Moderation:
     async def erase(self, session: Session, room: Room, position: int, entry: Entry) -> None:
         """Take out what an entry says: of one's own, or of somebody lower.
 
-        What was said under a registered name is its own from the registration on: before, it was
-        some guest's. Raises `Refusal` (not-allowed, no-such-entry, not-stored).
+        Talk under a registered name is its own from the registration on: before, it was some
+        guest's. Raises `Refusal` (not-allowed, no-such-entry, not-stored).
         """
         account = await self._accounts.account(session.needs_user().key)
         self._rights.need(session, room, Need.READ)

@@ -1,4 +1,4 @@
-"""What picks rooms, users and accounts: it costs a look at each, whatever the filter is."""
+"""A filter of rooms, users or accounts costs a look at each, whatever it is."""
 
 import pytest
 
@@ -25,7 +25,7 @@ class Room:
 
     @property
     def access(self):
-        """Whether all may come in."""
+        """All may come in."""
         Room.looks += 1
         return Access.PUBLIC
 

@@ -294,7 +294,7 @@ def test_nothing_is_done_for_who_was_put_off_the_server(place):
 
 @pytest.mark.parametrize("command", ["kick", "ban", "close"])
 def test_a_moderator_whose_connection_is_gone(place, command):
-    """What they asked for before is done wholly: whom it is for is put out, and it is on record."""
+    """Their last command is done wholly: whom it is for is put out, and it is on record."""
     eve = place.new("eve")
     place.do(place.alice, "access", room="studio", access="public")
     place.do(eve, "join", room="studio")
@@ -330,7 +330,7 @@ def test_who_is_banned_reads_nothing_more(place):
 
 
 class SlowChanges:
-    """What changes accounts, at once; it answers when the test says so."""
+    """A stand-in that changes accounts at once, and answers when the test says so."""
 
     def __init__(self, accounts, monkeypatch):
         self._change = accounts._change

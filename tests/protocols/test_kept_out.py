@@ -1,4 +1,4 @@
-"""Who is kept out of a room, or of the server, stays so: by whatever name, and from anywhere."""
+"""Users who are kept out of a room, or of the server, stay so: by any name, and from anywhere."""
 
 import pytest
 
