@@ -17,6 +17,9 @@ from benchmarks.files import connect
 CONNECTIONS = 4
 """How many of them there are at once, of each kind."""
 
+MANY = 15
+"""Connections of those that need more than one each."""
+
 POLITE = 15
 """Added to their niceness."""
 
@@ -50,6 +53,15 @@ class Flood:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             connection.settimeout(0.1)
             yield connection
+
+    @contextlib.contextmanager
+    def many(self, name: str) -> Iterator[list[socket.socket]]:
+        """Give `MANY` connections of programs that are called `name` and a number."""
+        with contextlib.ExitStack() as stack:
+            all_ = [stack.enter_context(self.connected()) for _ in range(MANY)]
+            for at, connection in enumerate(all_):
+                _ask(connection, {"do": "hello", "name": f"{name}.{at}"})
+            yield all_
 
 
 def connections(flood: Flood, number: int) -> None:
@@ -98,8 +110,92 @@ def lines(flood: Flood, number: int) -> None:
                 connection.send(said)
 
 
+def unread(flood: Flood, number: int) -> None:
+    """Speak first, ask without a pause, and read no answer."""
+    with flood.connected() as connection:
+        connection.sendall(b"a%d\n" % number)
+        while flood.going_on():
+            with contextlib.suppress(TimeoutError):
+                connection.send(b"/help all\n" * 1000)
+
+
+def histories(flood: Flood, number: int) -> None:
+    """Ask for the past over and over, on many connections, and read no answer."""
+    asked = {"do": "history", "room": flood.room, "after": 0, "limit": 1000}
+    with flood.many(f"h{number}") as all_:
+        while flood.going_on():
+            for connection in all_:
+                with contextlib.suppress(TimeoutError):
+                    _ask(connection, asked)
+
+
+def newlines(flood: Flood, number: int) -> None:
+    """Say messages that are many lines and little else, in a room of one's own."""
+    name = f"n{number}"
+    said = {"do": "say", "room": name, "text": "\n" * 400 + "x"}
+    with flood.connected() as connection:
+        _ask(connection, {"do": "hello", "name": name}, {"do": "create", "room": name})
+        while flood.going_on():
+            with contextlib.suppress(TimeoutError):
+                _ask(connection, *[said] * 10)
+            _read_some(connection)
+
+
+def trickles(flood: Flood, number: int) -> None:
+    """Hold as many uploads as may be, with a byte now and then."""
+    with contextlib.ExitStack() as stack:
+        all_ = [stack.enter_context(flood.connected()) for _ in range(MANY)]
+        for at, connection in enumerate(all_):
+            put = f"t{number}.{at}\n/put file{number}.{at} 1000000000\n"
+            connection.sendall(put.encode())
+        while flood.going_on():
+            for connection in all_:
+                connection.sendall(b"x")
+            time.sleep(0.1)
+
+
+def tickets(flood: Flood, number: int) -> None:
+    """Ask for tickets without end."""
+    name = f"k{number}"
+    put = {"do": "put", "room": flood.room, "name": name, "size": 1}
+    with flood.connected() as connection:
+        come = {"do": "hello", "name": name}, {"do": "join", "room": flood.room}
+        _ask(connection, *come)
+        while flood.going_on():
+            with contextlib.suppress(TimeoutError):
+                _ask(connection, *[put] * 100)
+            _read_some(connection)
+
+
+def leavers(flood: Flood, number: int) -> None:
+    """Come into the room with many connections, and reset all of them at once."""
+    for turn in itertools.count():
+        with flood.many(f"l{number}.{turn}") as all_:
+            for connection in all_:
+                _ask(connection, {"do": "join", "room": flood.room})
+            for connection in all_:
+                _read_some(connection)
+            if not flood.going_on():
+                return
+
+
+def filters(flood: Flood, number: int) -> None:
+    """List rooms by filters as long as a line can be."""
+    with flood.connected() as connection:
+        _ask(connection, {"do": "hello", "name": f"f{number}"})
+        asked = {"do": "rooms", "filter": "* *o* " * 1300}
+        while flood.going_on():
+            with contextlib.suppress(TimeoutError):
+                _ask(connection, *[asked] * 10)
+            _read_some(connection)
+
+
 KINDS: Mapping[str, Callable[[Flood, int], None]] = {
-    kind.__name__: kind for kind in (connections, logins, joins, uploads, lines)
+    kind.__name__: kind
+    for kind in (
+        *(connections, logins, joins, uploads, lines, unread, histories, newlines, trickles),
+        *(tickets, leavers, filters),
+    )
 }
 """All of them, by name."""
 
