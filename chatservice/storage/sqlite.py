@@ -58,7 +58,7 @@ class SqliteStore:
         self._blocks_unnoted = 0
         self._thread = WorkThread(reactor, "chat-database")
         self._reader = open_reader(path)
-        self._reading = WorkThread(reactor, "chat-history")
+        self._reading = WorkThread(reactor, "chat-history", by_turns=True)
         self.files = FileTable(
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
@@ -77,7 +77,7 @@ class SqliteStore:
         )
         self._indexer = Indexer(path, index_path(path))
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again)
-        self._searching = WorkThread(reactor, "chat-search")
+        self._searching = WorkThread(reactor, "chat-search", by_turns=True)
 
     def start(self) -> None:
         """From now on, leave the database to its threads."""

@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,6 +15,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
+
+from chatservice import limits
 
 T = TypeVar("T")
 
@@ -84,15 +87,21 @@ class Pool:
 
 class WorkThread:
     """Jobs are done in the order in which they are given; `reactor` is told of the results. In the
-    `background`, they give way to all others.
+    `background`, they give way to all others. What is done with a result can take as long as to
+    find it: `by_turns`, only as many are told in one turn of the reactor as there is time for.
 
     Until `start` is called they are done at once: while a program starts, nobody waits for it, and
     what it finds wrong can still end it.
     """
 
-    def __init__(self, reactor: Any, name: str, background: bool = False) -> None:
+    def __init__(
+        self, reactor: Any, name: str, background: bool = False, by_turns: bool = False
+    ) -> None:
         self._reactor = reactor
         self._background = background
+        self._by_turns = by_turns
+        self._told: deque[Callable[[], None]] = deque()
+        self._turn_over = True
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Deferred[Any]] | None] = (
             queue.SimpleQueue()
         )
@@ -133,6 +142,27 @@ class WorkThread:
         except BaseException:
             failure = Failure()
             failure.cleanFailure()
-            self._reactor.callFromThread(answer.errback, failure)
+            self._reactor.callFromThread(self._tell, partial(answer.errback, failure))
         else:
-            self._reactor.callFromThread(answer.callback, result)
+            self._reactor.callFromThread(self._tell, partial(answer.callback, result))
+
+    # -- in the reactor's thread -----------------------------------------------------------------
+
+    def _tell(self, result: Callable[[], None]) -> None:
+        if not self._by_turns:
+            result()
+            return
+        self._told.append(result)
+        if self._turn_over:
+            self._next()
+
+    def _next(self) -> None:
+        """Tell of some results, one of them come what may, and of the others in the next turn."""
+        self._turn_over = not self._told
+        until = time.monotonic() + limits.TURN_SECONDS
+        while self._told:
+            self._told.popleft()()
+            if time.monotonic() >= until:
+                break
+        if not self._turn_over:
+            self._reactor.callLater(0, self._next)
