@@ -227,12 +227,10 @@ def phrase(text: str, needed: bool = False) -> str:
 
 def clean_all(texts: Sequence[str]) -> Sequence[str]:
     """Return `texts`, each as `clean` would; at once, where there is nothing to do in any. Raises
-    `Refusal` (too-long) for one of more lines than `limits.TEXT_LINES`."""
-    joined = "\n".join(texts)
-    if joined.count("\n") - len(texts) + 1 >= limits.TEXT_LINES:
-        for text in texts:
-            lines(text)
-    if joined.encode(errors="surrogatepass").translate(None, _PLAIN):
+    `Refusal` (too-long) for one text of more lines than `limits.TEXT_LINES`."""
+    if len(texts) == 1:  # of several, each is a line of a chunk
+        lines(texts[0])
+    if "\n".join(texts).encode(errors="surrogatepass").translate(None, _PLAIN):
         return [clean(text) for text in texts]
     return texts
 
