@@ -43,13 +43,13 @@ class AccountTable:
         self._empty = empty
         self._accounts: dict[str, Account] = {}
         self._by_inbox: dict[int, Account] = {}
-        self._looks: set[str] = set()
+        self._looks: Counter[str] = Counter()
         for name, password, inbox, shown, operator, since in db.execute(
             "SELECT name, password, inbox, shown, operator, coalesce(created, 0)"
             " FROM account LEFT JOIN log ON log.id = inbox"
         ):
             self._keep(Account(name, password, inbox, shown, bool(operator), since))
-            self._looks |= looks(name)
+            self._looks.update(looks(name))
         rows = db.execute("SELECT sha256, account, label, log, time FROM token")
         self._tokens: dict[str, Token] = {sha256: Token(*rest) for sha256, *rest in rows}
 
@@ -64,7 +64,7 @@ class AccountTable:
 
     def alike(self, wanted: frozenset[str]) -> Awaitable[bool]:
         """Whether a registered name looks like one that has these looks."""
-        return succeed(not self._looks.isdisjoint(wanted))
+        return succeed(not self._looks.keys().isdisjoint(wanted))
 
     def operators(self) -> Awaitable[Sequence[str]]:
         """The names of those who run the server."""
@@ -90,21 +90,21 @@ class AccountTable:
         """Make an account. What is kept of a `guest`, and their `inbox`, becomes its own; a `code`
         is used up."""
         key, mine = names.key(name), looks(name)
-        if key not in self._accounts and not self._looks.isdisjoint(mine):
+        if key not in self._accounts and not self._looks.keys().isdisjoint(mine):
             await self._change(lambda: None)  # what is on its way to be registered, is or was not
         if key in self._accounts:
             raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
-        if not self._looks.isdisjoint(mine):
+        if not self._looks.keys().isdisjoint(mine):
             raise Refusal(
                 Code.NAME_TAKEN, f"{name} looks like a registered name; take another one."
             )
-        self._looks |= mine
+        self._looks.update(mine)
         try:
             account: Account = await self._change(
                 self._register, key, name, password, inbox, time, code, guest
             )
         except BaseException:
-            self._looks -= mine
+            self._looks -= Counter(mine)
             raise
         self._keep(account)
         return account
@@ -141,7 +141,7 @@ class AccountTable:
         for sha256 in self._own(key):
             del self._tokens[sha256]
         del self._accounts[key], self._by_inbox[account.inbox]
-        self._looks = {look for it in self._accounts.values() for look in looks(it.name)}
+        self._looks -= Counter(looks(account.name))
         self._empty(account.inbox)
 
     async def set_operator(self, key: str, operator: bool) -> None:
