@@ -110,20 +110,7 @@ class ChatService(Service):
             )
             if self._options["tls"] == _AUTO:
                 self._show(certificates.own(data))
-            guests = not self._options["no-guests"]
-            policy = Policy(guests, Registration(self._options["registration"]))
-            self.factory.chat = Chat(
-                *(self._embedded.engine, time.time, self._soon, self.log.info),
-                *(self._bounds, policy, InTurn(self._reactor), self._reactor.seconds),
-            )
-            self.factory.chat.overview.front = self.factory
-            for opening in (
-                self.factory.chat.rooms.open(self._options["rooms"]),
-                self.factory.chat.accounts.open(),
-            ):
-                found: list[Any] = []
-                Deferred.fromCoroutine(opening).addBoth(found.append)
-                _had(found)
+            self._open_chat(self._embedded)
         except Refusal as refusal:
             self._give_up(refusal.sentence)
         except (OSError, RuntimeError) as error:  # a path that is too long; a loop of links (3.11)
@@ -139,6 +126,20 @@ class ChatService(Service):
             self._sweeping.start(limits.VACANT_SECONDS, now=False)
             for port in self._listening:
                 self.log.info("listening on {address}", address=address(port.getHost()))
+
+    def _open_chat(self, embedded: Embedded) -> None:
+        """Take up what is stored. Raises `Refusal`."""
+        guests = not self._options["no-guests"]
+        policy = Policy(guests, Registration(self._options["registration"]))
+        chat = self.factory.chat = Chat(
+            *(embedded.engine, time.time, self._soon, self.log.info),
+            *(self._bounds, policy, InTurn(self._reactor), self._reactor.seconds),
+        )
+        chat.overview.front = self.factory
+        for opening in (chat.rooms.open(self._options["rooms"]), chat.accounts.open()):
+            found: list[Any] = []
+            Deferred.fromCoroutine(opening).addBoth(found.append)
+            _had(found)
 
     def _show(self, path: Path) -> None:
         """Show the certificate at `path` in TLS."""

@@ -151,23 +151,9 @@ class Accounts:
             raise Refusal(Code.TOO_MANY, f"{account.name} is being deleted already.")
         self._rooms.leaving.add(key)
         try:
-            user = self._people.by_key.get(key)
-            for each in user.sessions if user is not None else ():
-                sentence = "Your account was deleted by who runs the server."
-                self._people.end(each, sentence, End.REVOKED)
-            self._rights.given.take_back(
-                lambda right: right.user.registered and right.user.key == key
-            )
+            self._put_off(key)
             await self._recorder.settled()
-            if erase:
-                for shelf, file in await self._shelves.shared(key):
-                    with suppress(Refusal):  # it is gone already
-                        await self._shelves.remove(shelf, file, None, key)
-            reached: int | None = 0
-            while reached is not None:
-                step = await self._past.rename_in_past(key, mark, erase, reached)
-                reached = step.reached
-                self._show_changed(step)
+            await self._give_past_to(mark, key, erase)
             await self._store.delete(key, mark)
         finally:
             self._rooms.leaving.discard(key)
@@ -183,6 +169,26 @@ class Accounts:
             mark=mark,
         )
         return account.name, mark
+
+    def _put_off(self, key: str) -> None:
+        """End the sessions of an account that is being deleted, and what they were given."""
+        user = self._people.by_key.get(key)
+        for each in user.sessions if user is not None else ():
+            sentence = "Your account was deleted by who runs the server."
+            self._people.end(each, sentence, End.REVOKED)
+        self._rights.given.end_of_account(key)
+
+    async def _give_past_to(self, mark: str, key: str, erase: bool) -> None:
+        """Let what an account said be `mark`'s; with `erase`, let it be gone, and its files too."""
+        if erase:
+            for shelf, file in await self._shelves.shared(key):
+                with suppress(Refusal):  # it is gone already
+                    await self._shelves.remove(shelf, file, None, key)
+        reached: int | None = 0
+        while reached is not None:
+            step = await self._past.rename_in_past(key, mark, erase, reached)
+            reached = step.reached
+            self._show_changed(step)
 
     def _show_changed(self, step: RenameStep) -> None:
         """Let what is in memory be as it is stored now."""
@@ -238,7 +244,7 @@ class Accounts:
         for each in user.sessions if user is not None else ():
             if each is not session:
                 self._people.end(each, "Your password was changed by who runs the server.")
-        self._rights.given.take_back(lambda right: right.user.registered and right.user.key == key)
+        self._rights.given.end_of_account(key)
         self._report("{by} reset the password of {user}", by=by, user=account.name)
         return answers.Password(account.name, "" if password else made)
 

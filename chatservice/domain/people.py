@@ -70,8 +70,7 @@ class People:
         name = names.user(name)
         key = names.key(name)
         self._rooms.admit(session, key)
-        if key in _RESERVED:
-            raise Refusal(Code.NAME_TAKEN, f"{name} speaks for the server; type another name.")
+        _check_reserved(name)
         if session.user is not None and session.user.key in _RESERVED:
             raise Refusal(
                 Code.NOT_ALLOWED, "Here you are the operator; come in elsewhere to be somebody."
@@ -99,12 +98,15 @@ class People:
             session.adopt(token)
         user = await self._user(key, name, inbox, account, former, session)
         if former is not None:
-            former.reader.end(
-                "You came in again on another connection; this one ends.", End.REPLACED
-            )
-            self._rooms.leave_all(former)
-            former.forget_token()
+            self._replace(former)
         return self._come_in(session, user, account, after, only, own_token)
+
+    def _replace(self, former: Session) -> None:
+        """End a session whose user came in again on another connection."""
+        sentence = "You came in again on another connection; this one ends."
+        former.reader.end(sentence, End.REPLACED)
+        self._rooms.leave_all(former)
+        former.forget_token()
 
     def _may_be_guest(self, name: str, account: Account | None) -> None:
         """Raise `Refusal` (password-needed) for who gives a name alone, if that is not enough."""
@@ -411,8 +413,7 @@ class People:
         """Take a name for a guest who has another one. Raises `Refusal` if it is not to be had."""
         key = names.key(name)
         self._rooms.admit(session, key)
-        if key in _RESERVED:
-            raise Refusal(Code.NAME_TAKEN, f"{name} speaks for the server; type another name.")
+        _check_reserved(name)
         self._may_be_guest(name, await self._accounts.account(key))
         names.new_user(name)
         if key not in self.by_key and await self._accounts.alike(looks(name)):
@@ -575,6 +576,12 @@ class People:
         """Return why a user is away; empty if they are here."""
         user = self.by_key.get(names.key(name))
         return "not here now" if user is None else user.away
+
+
+def _check_reserved(name: str) -> None:
+    """Raise `Refusal` (name-taken) for a name that speaks for the server."""
+    if names.key(name) in _RESERVED:
+        raise Refusal(Code.NAME_TAKEN, f"{name} speaks for the server; type another name.")
 
 
 def _alike(name: str) -> Refusal:

@@ -121,6 +121,10 @@ class Given:
         """Let the rights be good no more that `which` returns true for."""
         self._rights -= {right for right in self._rights if which(right)}
 
+    def end_of_account(self, key: str) -> None:
+        """Take back what was given to the registered user with that key."""
+        self.take_back(lambda right: right.user.registered and right.user.key == key)
+
     def end_of(self, user: User, shelf: str | None = None) -> None:
         """Take back what a user was given; or only what is for one shelf."""
 

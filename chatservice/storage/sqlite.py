@@ -403,7 +403,9 @@ class SqliteStore:
         self._indexer.nudge()
         return Block(runs)
 
-    def _rename_some(self, key: str, mark: str, erase: bool, after: int) -> RenameStep:
+    def _some_blocks(self, after: int) -> list[tuple[int, int, int, bytes]]:
+        """Return the next blocks behind one: number, log, first position and entries; so many as
+        are dealt with in one step."""
         sql = "SELECT id, log, first, entries FROM block WHERE id > ? ORDER BY id LIMIT ?"
         rows, room = [], limits.END_BYTES
         with closing(self._db.execute(sql, (after, limits.END_BLOCKS))) as found:
@@ -412,6 +414,10 @@ class SqliteStore:
                 room -= len(row[3])
                 if room <= 0:
                     break
+        return rows
+
+    def _rename_some(self, key: str, mark: str, erase: bool, after: int) -> RenameStep:
+        rows = self._some_blocks(after)
         if not rows:
             if erase:
                 self._unclean = not self._empty_wal()
