@@ -372,7 +372,7 @@ class Session:
         if isinstance(it, Moderated) and self._puts_out(it):
             self._show(news)
             why = _out(shown.event(it), f"You were put out of {it.room}: ")
-            self._put_out(it.room, why, True)
+            self._put_out(it.room, why, told=bool(news))
             return []
         return news
 

@@ -84,6 +84,26 @@ def test_a_person_learns_that_a_room_is_closed(server, operator, terminal):
     client.see("anna: hello")
 
 
+@pytest.mark.parametrize(
+    ("deed", "why"),
+    [
+        ("/kick anna too loud", "operator put anna out: too loud"),
+        ("/ban anna 1h spam", "operator banned anna for 60 min: spam"),
+    ],
+)
+def test_a_person_learns_that_they_are_out_of_another_room(server, operator, terminal, deed, why):
+    """One that they do not look at just now: it would go from the last row, and nothing said why."""
+    client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lab")
+    client.see_in("You are in lab")
+    operator.expect("* anna came in")
+    client.type("/join lobby")
+    client.see_in("You are in lobby")
+    operator.send(deed)
+    client.see(f"! You were put out of lab: {why}.")
+    client.type("hello")
+    client.see("anna: hello")
+
+
 def test_a_server_that_stops_is_waited_for(server, connect, piped):
     """That is no reason to stay away."""
     client = piped(server, "anna")
