@@ -457,7 +457,7 @@ def test_the_operator_sees_how_the_server_is(server, connect):
     assert {it["count"] for it in found["waiting"] if it["what"] == "entries to store"} == {0}
     lines = chatctl(server.data, "status")[1].splitlines()
     assert lines[0].startswith("* chatservice ")
-    assert "* Users: 2 here, 1 of them guests; 2 registered" in lines
+    assert "* Users: 2 here, 1 of them guests; 1 registered" in lines
     assert "* Rooms: 2; entries kept: 3; files: 0" in lines
     assert any("too-long" in line for line in lines)
     alice.send("/status")

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
+from chatservice import names
 from chatservice.answers import CountInfo
 from chatservice.domain.ports import BackupSummary, Figures
 from chatservice.errors import Code, Refusal
@@ -55,7 +56,8 @@ class LocalUpkeep:
             CountInfo("blocks to index", await self._store.unread()),
             CountInfo("files to read", self._folders.unread),
         )
-        accounts = len(await self._store.accounts.accounts())
+        known = await self._store.accounts.accounts()
+        accounts = len(known.keys() - {names.key(names.OPERATOR)})  # as /accounts lists them
         return Figures(accounts, await self._store.entries(), files, disk, waiting)
 
     async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> BackupSummary:

@@ -92,7 +92,7 @@ def test_a_person_learns_that_a_room_is_closed(server, operator, terminal):
     ],
 )
 def test_a_person_learns_that_they_are_out_of_another_room(server, operator, terminal, deed, why):
-    """One that they do not look at just now: it would go from the last row, and nothing said why."""
+    """One that they do not look at just now: nothing else says why it goes from the last row."""
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lab")
     client.see_in("You are in lab")
     operator.expect("* anna came in")
