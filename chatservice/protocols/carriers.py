@@ -25,11 +25,13 @@ _NAMED = re.compile(
     rb"\s*(?:"
     rb"(?i:GET|PUT|HEAD|POST|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI|SOURCE)[ \t]"
     rb"|(?:EHLO|HELO|LHLO|MAIL|RCPT|USER|PASS|NICK|CAP|AUTH|PROXY|[0-9A-Za-z]+ LOGIN)[ \t]"
+    rb"|(?:CONNECT|STOMP)$|@RSYNCD:|HELLO [0-9]"
     rb"|SSH-[0-9.]+-|\*[0-9]+$)"
 )
 """Beginnings of other protocols: HTTP (RFC 9110, 9.3; RFC 5789; RFC 9113, 3.4), also without a
 version as HTTP/0.9 has it; SMTP and LMTP (RFC 5321, RFC 2033), FTP, POP3, IRC and IMAP; what
-proxies send first; SSH (RFC 4253, 4.2), whose greeting would make a name; and Redis."""
+proxies send first; SSH (RFC 4253, 4.2), whose greeting would make a name; STOMP, whose further
+lines have a password; rsync; and Redis."""
 
 _VERSIONED = re.compile(rb"[ \t][A-Za-z][A-Za-z0-9+.-]*/[0-9]+(?:\.[0-9]+)?[ \t]*$")
 """The end of a request line, whatever its method: ` HTTP/1.1` (RFC 9112, 3), and likewise RTSP and

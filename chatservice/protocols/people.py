@@ -215,8 +215,6 @@ class Person:
         typed with its command: else they would type the right one alone, and say it."""
         if refusal.code not in OF_PASSWORDS or not self._connection.greeted:
             return None
-        if refusal.code is not Code.PASSWORD_NEEDED and self._connection.more_came:
-            return None  # they have gone on already
         if request.command.name == "join":
             return request, (of_room(request.args["room"]),)
         request = without_known(request)

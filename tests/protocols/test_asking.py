@@ -105,6 +105,27 @@ def test_commands_without_their_password(bob, person):
     assert new.line() == "* You are in vault, alone for now."
 
 
+@pytest.mark.parametrize("typed", ["/login bob wrong", "/join vault wrong"])
+def test_what_is_pasted_behind_a_wrong_password(bob, server, connect, typed):
+    """It may be the right one, and is an answer to the question that follows: no name, and no talk,
+    for a guest as for who has no name yet."""
+    listener = connect(server, "listener")
+    pasted = connect(server) if "login" in typed else connect(server, "eve")
+    if "login" in typed:
+        pasted.expect("* Welcome")
+    pasted.send(typed, "not my word", "s3cret too")
+    for _ in range(3):
+        pasted.expect("! That is not")
+    pasted.send("")
+    pasted.expect("* Nothing was done.")
+    pasted.send("dora", "/who")
+    pasted.expect("in lobby")
+    listener.send("/who")
+    listener.expect("in lobby")
+    assert "s3cret" not in listener.seen
+    assert "word" not in listener.seen
+
+
 def test_an_invitation_code_is_asked_for_too(start_server, connect):
     """Behind the password, where one registers by invitation."""
     server = start_server("--registration", "invited")
