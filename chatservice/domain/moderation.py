@@ -4,6 +4,8 @@ Whether one may is asked before (`chatservice.domain.rights`), but for whom it m
 of it is told to those in the room, and is on record for who moderates it.
 """
 
+import re
+import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -100,7 +102,9 @@ class Moderation:
 
     async def ban(self, session: Session, room: Room, whom: str, until: int, why: str) -> str:
         """Keep a user, or a range of addresses, out of a room. Return what is to be told of it to
-        who did. What is an address is taken for one, but behind an `@`."""
+        who did. What is an address is taken for one, but behind an `@`; what only looks like one is
+        refused, unless that is somebody's name (bad-argument)."""
+        whom = unicodedata.normalize("NFKC", whom).strip()
         if network(whom) is not None:
             range_ = range_of(whom)
             await self._hold(session, room, What.BANNED, range_, range_, until, why)
@@ -108,6 +112,11 @@ class Moderation:
                 f" /ban @{whom} is for the user." if names.key(whom) in self._people.by_key else ""
             )
             return f"{range_} is kept out of {room.name}.{hint}"
+        if _LIKE_ADDRESS.fullmatch(whom) and names.key(whom) not in self._people.by_key:
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"{whom} is no address, as 10.1.0.1 or 10.1.0.0/16 is; /ban @{whom} is for a user.",
+            )
         whom = whom.removeprefix("@")
         key, name = await self._known(session, room, whom)
         user = self._people.by_key.get(key)
@@ -357,6 +366,9 @@ class Moderation:
 
 
 _OPEN = (Access.PUBLIC, None)
+
+_LIKE_ADDRESS = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x)?[0-9a-f]+)+", re.IGNORECASE)
+"""What other programs may take for an IPv4 address: too short, octal or hexadecimal."""
 
 
 def no_entry(position: int) -> Refusal:

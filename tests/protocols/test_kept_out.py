@@ -121,3 +121,35 @@ def test_what_a_guest_said_under_a_name_that_is_registered_since(server, operato
     ok(second, do="erase", room="studio", position=mine)
     server.stop()
     server.start()
+
+
+NO_ADDRESSES = ["1.2.3", "010.1.1.1", "0x7f.1", "127.0x1", "1.2.3.256", "\uff11.2.3"]
+
+
+def test_what_only_looks_like_an_address(operator, enter):
+    """It bans nobody, and is not said to; behind an `@`, it is a user. An address with blanks about
+    it, or in wide letters, is an address."""
+    for whom in NO_ADDRESSES:
+        assert code(operator, do="ban", room="studio", user=whom) == "bad-argument", whom
+    ok(operator, do="ban", room="studio", user="@1.2.3")
+    for whom in (" 10.1.0.1 ", "\uff11\uff10.1.0.2"):
+        ok(operator, do="ban", room="studio", user=whom)
+    rules = ok(operator, do="rules", room="studio")["rules"]
+    banned = [it["user"] for it in rules if it["what"] == "banned"]
+    assert sorted(banned) == ["1.2.3", "10.1.0.1/32", "10.1.0.2/32"]
+    bob = enter("1.2.3.x")
+    ok(operator, do="ban", room="studio", user="1.2.3.x")
+    assert code(bob, do="history", room="studio") == "banned"
+
+
+def test_a_token_for_one_room_is_told_of_no_other(operator, enter, connect, server):
+    """To speak in a room that is there is refused as in one that is not."""
+    eve = enter("eve", register=True)
+    token = ok(eve, do="token", label="t", room="studio")["token"]
+    bot = connect(server)
+    ok(bot, do="hello", name="eve", password=token)
+    ok(bot, do="join", room="studio")
+    ok(bot, do="say", room="studio", text="here")
+    for do in ("say", "me"):
+        for room in ("lab", "nowhere"):
+            assert code(bot, do=do, room=room, text="x") == "not-allowed"

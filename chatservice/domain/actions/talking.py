@@ -20,6 +20,8 @@ from chatservice.grammar.commands import TOPICS, Request, first_help, help_lines
 
 def talk(chat: Chat, session: Session, request: Request, done: Done | None = None) -> None:
     """`say` and `me`. `done` gets the position, once the entry is stored."""
+    if session.only is not None:  # no refusal is to tell which other rooms there are
+        chat.permit(session, request)
     room = chat.rooms.of(session, request.args.get("room"))
     kind = Kind.ACTION if request.command.name == "me" else Kind.MESSAGE
     chat.say(session, room, kind, (request.args["text"],), request.args.get("key"), done)
