@@ -2,7 +2,8 @@
 
 import json
 
-from chatservice import limits
+from chatservice import limits, names
+from chatservice.errors import Refusal
 
 AROUND = 256
 """Bytes that the rest of a request takes at most: the names of a room and of the command, a key,
@@ -22,6 +23,10 @@ def question(text: str) -> str:
 
 def refusal(text: str) -> str | None:
     """Return why a text cannot be said, if it is too long for that."""
+    try:
+        names.lines(text)
+    except Refusal as refused:
+        return refused.sentence
     size = len(json.dumps(text, ensure_ascii=False).encode(errors="replace"))
     if size <= limits.LINE_BYTES - AROUND:
         return None

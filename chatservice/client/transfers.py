@@ -16,10 +16,18 @@ from chatservice.client.unfinished import Claim, Unfinished
 from chatservice.client.uploads import Uploads
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Refusal
+from chatservice.grammar import shown
 from chatservice.grammar.typed import or_said
 
 AT_ONCE = 4
 """Transfers under way at one time; the others wait their turn."""
+
+UNASKED = 100
+"""Files of the largest size that is saved unasked, which one run of the client saves of them in
+all; so many bytes, if they are smaller. Else a server, or a user, could fill the disk with them."""
+
+UNASKED_FILES = 10_000
+"""A file counts as at least the bytes in all over this, so that nobody makes more of them."""
 
 
 class Transfers:
@@ -44,6 +52,7 @@ class Transfers:
         self._who = who
         self._folder = folder
         self._accept = accept
+        self._unasked = accept * UNASKED  # the bytes that may still come
         self._unfinished = unfinished
         self._uploads = Uploads(self._carriage, unfinished, who)
         self._downloads = Downloads(self._carriage, unfinished, who)
@@ -74,10 +83,24 @@ class Transfers:
             return False
         if mine and self._uploads.is_echo(news.log, entry.file.sha256):
             return True
-        if entry.file.size <= self._accept and self._accept:
+        if entry.file.size <= self._accept and self._accept and self._may_come(entry.file.size):
             work = self._downloads.fetch_announced(self._folder(), news.log, entry.file)
             self._begin(f"{entry.file.name} is not saved", work)
         return False
+
+    def _may_come(self, size: int) -> bool:
+        """Count a file of `size` bytes that nobody asked for. Return whether that is not too much
+        in all; the first that is too much is told."""
+        if self._unasked < 0:
+            return False
+        in_all = self._accept * UNASKED
+        self._unasked -= max(size, in_all // UNASKED_FILES, 1)
+        if self._unasked < 0:
+            self._carriage.refuse(
+                f"Files of {shown.size(in_all)}, or {UNASKED_FILES} of them, came by themselves, "
+                "and no more will: ask for them with /get, or start again."
+            )
+        return self._unasked >= 0
 
     def go_on(self) -> None:
         """Go on with what an earlier run of the client began; what goes to a room waits until one

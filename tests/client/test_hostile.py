@@ -9,6 +9,7 @@ import pytest
 
 from chatservice.client.connection import ANSWER_BYTES
 from chatservice.client.statuses import Status
+from chatservice.client.transfers import UNASKED
 from tests.client.test_scripts import apart
 
 CONTENT = b"ssh-rsa AAAA evil"
@@ -157,6 +158,23 @@ def test_a_line_to_paste_into_a_shell_has_nothing_of_the_servers(hostile, piped)
     client.type("/link notes.txt")
     client.expect("^! That is not a chat server")
     assert not [line for line in client.finish() if "touch" in line]
+
+
+def test_what_comes_unasked_has_a_bound_in_all(hostile, piped):
+    """Many small files, announced one after another, do not fill the disk: no more is fetched, and
+    that is told once. What is asked for is fetched all the same."""
+    server = hostile()
+    client = piped(server, "anna", "--accept", str(SIZE))
+    server.wait_for("join")
+    many = range(1, UNASKED + 21)
+    server.tell(*(announced(f"{n}.txt", seq=n) for n in many), said("then", UNASKED + 30))
+    client.expect("came by themselves, and no more will")
+    client.expect("eve: then$")
+    client.type("/get notes.txt")
+    client.expect("^! notes.txt is not saved")
+    shown = client.finish()
+    assert len([line for line in shown if "came by themselves" in line]) == 1
+    assert len([it for it in server.asked if it["do"] == "get"]) == UNASKED + 1
 
 
 # -- types -----------------------------------------------------------------------------------------

@@ -142,9 +142,23 @@ def test_a_paste_that_no_message_holds_is_refused(server, terminal):
     """With what to do instead; what was typed stays."""
     client = arrive(terminal, server)
     client.press("half")
-    client.paste("12345678\n" * (limits.LINE_BYTES // 8))
+    client.paste("1" * limits.LINE_BYTES + "\n2")
     client.see_in("put it into a file")
     client.until(at_input("half"), "what was there before")
+
+
+def test_a_paste_of_too_many_lines_is_refused(server, connect, terminal):
+    """Before it is asked about, and what was typed stays; one of just so many is said."""
+    bob = connect(server, "bob")
+    client = arrive(terminal, server)
+    client.press("half")
+    client.paste("x\n" * (limits.TEXT_LINES + 1))
+    client.see_in(f"at most {limits.TEXT_LINES} lines, not {limits.TEXT_LINES + 1}")
+    client.until(at_input("half"), "what was there before")
+    client.paste("\n" * (limits.TEXT_LINES - 1) + "last")
+    client.see_in(f"Say these {limits.TEXT_LINES} lines")
+    client.press("\r")
+    bob.expect("anna: last")
 
 
 def test_alt_enter_begins_a_line_of_the_same_message(server, connect, terminal):
