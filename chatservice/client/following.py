@@ -8,10 +8,18 @@ from twisted.internet.defer import Deferred
 
 from chatservice.answers import History
 from chatservice.entries import Entry
+from chatservice.errors import Code, Refusal
 
 AHEAD = 1000
 """Entries held in memory for a program that is slower than the room. What is more is read from the
 server once it has dealt with those."""
+
+HELD_CHARACTERS = 16 << 20
+"""What is held of a log that cannot be read from the server again: texts, and `ENTRY_CHARACTERS`
+for each. A program that is so far behind is told that it is."""
+
+ENTRY_CHARACTERS = 256
+"""An entry in memory without its text, roughly."""
 
 Page = Callable[[int], Awaitable[History]]
 """Returns the first entries behind a position, `AHEAD` of them, or says that there are more."""
@@ -19,8 +27,9 @@ Page = Callable[[int], Awaitable[History]]
 
 class Follower:
     """An asynchronous iterator over the entries of a log, each with its position: in their order
-    and once, from when it is `opened`. What is not in memory comes from `page`; where there is
-    none, all that is told is held there. `position` is that of the entry that was taken last.
+    and once, from when it is `opened`. What is not in memory comes from `page`. Where there is
+    none, `HELD_CHARACTERS` of what is told are held. What is beyond ends it with `Refusal`
+    (slow-down), once what is held was taken. `position` is that of the entry that was taken last.
     """
 
     def __init__(self, page: Page | None) -> None:
@@ -28,6 +37,7 @@ class Follower:
         self._page = page
         self._newest = 0
         self._ahead: deque[tuple[int, Entry]] = deque()
+        self._held = 0
         self._behind = False
         self._waiting: Deferred[None] | None = None
         self._put_back = 0
@@ -44,14 +54,22 @@ class Follower:
         """The log is as it was up to `position`, and another one behind that, up to `newest`. What
         of the other one was told and not taken is gone."""
         self._ahead.clear()
+        self._held = 0
         self._put_back += 1
         self.opened(min(self.position, position), newest)
 
     def tell(self, position: int, entry: Entry) -> None:
         """Something new is in the log."""
+        if self._over:
+            return
         self._newest = max(self._newest, position)
         if self._page is not None and len(self._ahead) >= AHEAD:
             self._behind = True
+        if self._page is None:
+            self._held += _size(entry)
+            if self._held > HELD_CHARACTERS:
+                self.end(Refusal(Code.SLOW_DOWN, FAR_BEHIND))
+                return
         if not self._behind:
             self._ahead.append((position, entry))
         self._wake()
@@ -76,6 +94,7 @@ class Follower:
         while True:
             while self._ahead:
                 position, entry = self._ahead.popleft()
+                self._held -= _size(entry) if self._page is None else 0
                 if position > self.position:
                     self.position = position
                     return position, entry
@@ -100,6 +119,16 @@ class Follower:
             self._behind = False
         elif len(entries) < AHEAD and not found.more and self._newest == asked_at:
             self._behind = False  # what was there then is not kept any more
+
+
+FAR_BEHIND = (
+    f"More came than is held for a program that is slow ({HELD_CHARACTERS >> 20} million "
+    "characters): what came then is left out. Follow again, and take entries faster."
+)
+
+
+def _size(entry: Entry) -> int:
+    return len(entry.text) + ENTRY_CHARACTERS
 
 
 def each(follower: Follower, call: Callable[[int, Entry], Any]) -> "Deferred[None]":

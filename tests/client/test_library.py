@@ -7,7 +7,7 @@ from twisted.internet.threads import deferToThread
 
 from chatservice.answers import History
 from chatservice.client import Code, Kind, Lost, Refusal, connect
-from chatservice.client.following import AHEAD, Follower
+from chatservice.client.following import AHEAD, HELD_CHARACTERS, Follower
 from chatservice.entries import Entry
 from tests.running import PATIENCE
 
@@ -259,6 +259,24 @@ async def test_what_was_taken_away_is_not_waited_for():
     assert pages == [0]
     follower.tell(6, Entry(Kind.MESSAGE, 0, "bob", "six"))
     assert (await in_time(waiting))[0] == 6
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_inbox_that_nobody_reads_has_a_bound():
+    """A program that is slow gets what is held for it, then hears that more came. One that takes
+    what comes is never told so, however much it is."""
+    follower, text = Follower(None), "x" * (1 << 20)
+    follower.opened(0, 0)
+    count = 2 * HELD_CHARACTERS // len(text)
+    for position in range(1, count + 1):
+        follower.tell(position, Entry(Kind.PRIVATE, 0, "eve", text))
+        assert (await taken(follower, 1))[0][0] == position
+    for position in range(count + 1, 2 * count):
+        follower.tell(position, Entry(Kind.PRIVATE, 0, "eve", text))
+    assert len(await taken(follower, count // 2 - 1)) == count // 2 - 1
+    with pytest.raises(Refusal) as refused:
+        await taken(follower, 1)
+    assert refused.value.code is Code.SLOW_DOWN
 
 
 # -- files -----------------------------------------------------------------------------------------
