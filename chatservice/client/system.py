@@ -1,4 +1,4 @@
-"""What differs between systems: Linux and macOS have it all, Windows does some of it otherwise.
+"""The differences between systems: Linux and macOS have it all, Windows does some of it otherwise.
 
 No other module of the client imports what only some systems have.
 """

@@ -26,7 +26,7 @@ goes first (docs/performance.md)."""
 
 
 STOP_SECONDS = 10.0
-"""How long a server that stops waits for its threads that are at files. A piece of their work takes
+"""A server that stops waits so long for its threads that are at files. A piece of their work takes
 a twentieth of a second, and what they wait for on a slow disk some seconds; a file system that is
 dead (a network that went, say) never answers."""
 

@@ -32,7 +32,7 @@ for where, what in (
 ):
     delattr(where, what)
 """
-"""What is missing on Windows, made to be missing here for the code of this project."""
+"""Modules that are missing on Windows, made to be missing here for the code of this project."""
 
 
 @pytest.fixture

@@ -222,8 +222,8 @@ def is_as_it_was(folder):
 
 @pytest.mark.parametrize("name", [".inboxes", ".guests", ".partial"])
 def test_no_folder_that_leads_elsewhere_is_used(elsewhere, tmp_path, name):
-    """Where others may write to `--files`, they may put a link there in the place of a folder of
-    the server's. Nothing is changed, read or deleted where that leads, and the start says so."""
+    """Others who may write to `--files` may put a link there in the place of a folder of the
+    server's. Nothing is changed, read or deleted where that leads, and the start says so."""
     files = tmp_path / "files"
     files.mkdir()
     (files / name).symlink_to(elsewhere)

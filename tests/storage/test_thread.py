@@ -29,7 +29,7 @@ class Reactor:
 
 
 def test_results_are_told_by_turns(monkeypatch):
-    """What many asked for at once is not answered in one turn, in which all others would wait."""
+    """Answers that many wait for are not told in one turn, in which all others would wait."""
     monkeypatch.setattr(limits, "TURN_SECONDS", 0)
     reactor, told = Reactor(), []
     thread = WorkThread(reactor, "test", by_turns=True)
