@@ -26,9 +26,13 @@ CLIENT_CODE = "from chatservice.client.main import run; run()"
 CLIENT = [sys.executable, "-m", "chatservice.client.main"]
 
 
+_NO_KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+"""What keeps tests out of the keyring of whoever runs them."""
+
+
 def environment(**more: str) -> dict[str, str]:
     """Return an environment in which this checkout is found, whatever the current directory."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **_NO_KEYRING, **more}
 
 
 def let_programs_be_signalled() -> None:

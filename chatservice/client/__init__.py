@@ -6,8 +6,9 @@ docs/bots.md shows how it is used. The modules:
 
 * `library`, `following`, `moving`: what a bot's author uses.
 * `main`, `scripts`: the program: a line at a time, or one thing for a script.
-* `options`, `settings`, `asking`, `passwords`: what the command line says, what is remembered, and
-  what is asked for because neither tells; `completion`, `statuses`: what a shell is told.
+* `options`, `settings`, `asking`, `passwords`, `keyrings`: what the command line says, what is
+  remembered, and what is asked for because neither tells; `completion`, `statuses`: what a shell is
+  told.
 * `person`, `sending`, `helping`: what each line that is typed does; which lines send a file.
 * `conversation`, `cursor`: where one is and what was shown, with no I/O in it.
 * `session`, `rooms`, `listener`, `pauses`: one stay at a server, over as many connections as that

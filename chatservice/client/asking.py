@@ -9,23 +9,26 @@ from chatservice.client.connection import Lost, NotAChat, Strange
 from chatservice.client.options import Options, port
 from chatservice.client.person import Person
 from chatservice.client.screen import Screen
+from chatservice.client.settings import Server
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
 
 NAME = "Your name: "
 PASSWORD = "Password: "
-HOST, DEFAULT_HOST = "Host [localhost]: ", "localhost"
-PORT, DEFAULT_PORT = "Port [5555]: ", "5555"
+DEFAULT_HOST, DEFAULT_PORT = "localhost", "5555"
 ROOM = "Room (its name or number, NEW for a new one, Enter for the lobby): "
 
 _LOOKING = frozenset({None, "help", "rooms", "who", "topic", "history", "files", "link"})
 """Commands that do not tell where one wants to be; nor does what was refused."""
 
 
-async def name(screen: Screen, given: str | None, scripted: bool) -> str:
-    """Return a name that a user can have. Raises `Refusal` for one that a script gave."""
+async def name(
+    screen: Screen, given: str | None, scripted: bool, offered: str | None = None
+) -> str:
+    """Return a name that a user can have; the one that is `offered`, for who types none. Raises
+    `Refusal` for one that a script gave."""
     while True:
-        text = given if given is not None else await screen.line(NAME)
+        text = given if given is not None else await screen.line(NAME) or offered or ""
         try:
             return names.user(text)
         except Refusal as refusal:
@@ -35,18 +38,22 @@ async def name(screen: Screen, given: str | None, scripted: bool) -> str:
             given = None
 
 
-async def place(screen: Screen, options: Options, scripted: bool) -> tuple[str, int]:
-    """Return the server's host and port."""
+async def place(
+    screen: Screen, options: Options, scripted: bool, offered: Server | None = None
+) -> tuple[str, int]:
+    """Return the server's host and port; those of the server that is `offered`, or the usual ones,
+    for who types none."""
     host, number = options.host, options.port
+    usual = (offered.host, str(offered.port)) if offered else (DEFAULT_HOST, DEFAULT_PORT)
     if host is None:
-        host = DEFAULT_HOST if scripted else await screen.line(HOST)
+        host = DEFAULT_HOST if scripted else await screen.line(f"Host [{usual[0]}]: ")
     while number is None:
-        text = DEFAULT_PORT if scripted else await screen.line(PORT)
+        text = DEFAULT_PORT if scripted else await screen.line(f"Port [{usual[1]}]: ")
         try:
-            number = port(text.strip() or DEFAULT_PORT)
+            number = port(text.strip() or usual[1])
         except ValueError as error:
             screen.show(shown.refusal(Refusal(Code.BAD_ARGUMENT, str(error))))
-    return host.strip() or DEFAULT_HOST, number
+    return host.strip() or usual[0], number
 
 
 async def enter(
@@ -64,10 +71,12 @@ async def enter(
 async def _enter(
     person: Person, screen: Screen, wanted: str, scripted: bool, given: str | None
 ) -> None:
-    password, broke = given, False
+    password, broke, recalled = given, False, None
     while True:
         try:
             person.answered(await person.session.enter(wanted, password))
+            if password not in (None, given, recalled):
+                await person.keep_password(password)
             return
         except (NotAChat, Strange):
             raise
@@ -82,6 +91,10 @@ async def _enter(
             if refusal.code is Code.TLS_NEEDED or (scripted and was_given):
                 raise
             asked = password
+            if asked is None and refusal.code is Code.PASSWORD_NEEDED and recalled is None:
+                password = recalled = await person.keyring.recall(wanted)
+                if password is not None:
+                    continue
             password = await _password(person, screen, wanted, refusal, asked is not None)
             if password is None:
                 if scripted:
@@ -89,7 +102,7 @@ async def _enter(
                 if asked is None or refusal.code is not Code.PASSWORD_NEEDED:
                     person.refused(refusal)
                 screen.unask()
-                wanted = await name(screen, None, scripted)
+                wanted, recalled = await name(screen, None, scripted), None
 
 
 async def _password(

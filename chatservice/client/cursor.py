@@ -130,12 +130,22 @@ class Cursor:
 
     def take(self, news: News) -> None:
         """Take in what came: an event, or an entry that is passed over if it is not new."""
-        if isinstance(news.it, Entry):
+        entry = news.it
+        if isinstance(entry, Entry):
             if self._broken or news.position <= self._taken:
                 return
-            self.note(news.position, news.it)
+            self.note(news.position, entry)
             news = news._replace(late=news.late or news.position <= self._late_until)
+            if entry.kind == Kind.ERASED and entry.text.isdecimal():
+                self._erase(int(entry.text))
         self._held.append(news)
+
+    def _erase(self, position: int) -> None:
+        """Keep nothing of what was erased and was not shown yet."""
+        for news in (self._held, self._kept):
+            for at, each in enumerate(news):
+                if isinstance(each.it, Entry) and each.position == position:
+                    news[at] = each._replace(it=Entry(Kind.GONE, each.it.time, each.it.who))
 
     @property
     def _taken(self) -> int:

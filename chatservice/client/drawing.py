@@ -7,8 +7,9 @@ it, what is half-typed stays as it is, and a busy room costs no more than a fram
 import asyncio
 import os
 import sys
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.application.current import set_app
@@ -22,6 +23,21 @@ from chatservice.client.wrapping import Fragments
 
 FRAME_SECONDS = 1 / 30
 """As often as films change their picture, about; more often is work that nobody sees."""
+
+
+KEPT = 200
+"""Pieces that are kept to be shown anew, when one of them is taken back: more than a screen has
+rows."""
+
+
+class Mark(NamedTuple):
+    """What is shown: the entry at a position of a log, and by whom and when it was made, in
+    milliseconds since 1970."""
+
+    log: str
+    position: int
+    who: str
+    time: int
 
 
 class Output(Vt100_Output):
@@ -72,13 +88,28 @@ class Drawing:
         self._failed = failed
         self._app = app
         self._rows = Fragments()
+        self._shown: deque[tuple[Mark | None, Fragments]] = deque(maxlen=KEPT)
+        self._anew = False
         self._ring = False
         self._due: asyncio.TimerHandle | None = None
         self._last = 0.0
 
-    def put(self, rows: Fragments) -> None:
-        """Show rows in the next frame."""
+    def put(self, rows: Fragments, mark: "Mark | None" = None) -> None:
+        """Show rows in the next frame. With a `mark`, they can be taken back while they can be
+        seen."""
+        if rows:
+            self._shown.append((mark, rows))
         self._rows += rows
+        self.soon()
+
+    def take_back(self, log: str, position: int, instead: Callable[[str, int], Fragments]) -> None:
+        """Show other rows in the place of those of an entry, where they can still be seen:
+        `instead` makes them of who said it, and when. What has left the screen is the terminal's.
+        """
+        for at, (mark, _) in enumerate(self._shown):
+            if mark is not None and (mark.log, mark.position) == (log, position):
+                self._shown[at] = mark, instead(mark.who, mark.time)
+                self._anew = True
         self.soon()
 
     def ring(self) -> None:
@@ -104,12 +135,30 @@ class Drawing:
             self._failed()
         self._last = asyncio.get_event_loop().time()
 
+    def _on_screen(self) -> Fragments:
+        """Return the last rows that were shown, as many as there is room for above the region."""
+        size = self._output.get_size()
+        region = self._app.layout.container.preferred_height(size.columns, size.rows).preferred
+        room = max(size.rows - region, 0)
+        pieces = [piece for _, rows in self._shown for piece in rows]
+        at = len(pieces)
+        while at and room >= pieces[at - 1][1].count("\n"):
+            at -= 1
+            room -= pieces[at][1].count("\n")
+        while at < len(pieces) and at and not pieces[at - 1][1].endswith("\n"):
+            at += 1  # a row begins behind the end of another one
+        return pieces[at:]
+
     def _frame(self) -> None:
         rows, self._rows = self._rows, []
         self._output.held = True
         try:
             if self._app.is_running:
                 self._app.renderer.erase()
+            if self._anew:
+                rows, self._anew = self._on_screen(), False
+                self._output.erase_screen()
+                self._output.cursor_goto(0, 0)
             text = FormattedText(rows)
             print_formatted_text(self._output, text, self._style, color_depth=self._depth)
             if self._ring:

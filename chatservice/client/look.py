@@ -58,6 +58,24 @@ class Look:
             return self._entry(news.it, news.log, news.position, numbered=False)
         return self._at(self._clock(), self._server(shown.event(news.it).decode()))
 
+    def replayed(self, news: News) -> Fragments:
+        """Return the rows of an entry from before, with its position."""
+        assert isinstance(news.it, Entry)
+        return self._entry(news.it, news.log, news.position, numbered=True)
+
+    def pending(self, it: answers.History) -> Fragments:
+        """Return the row that says that there may be more, where a search says so."""
+        there = isinstance(it, answers.Matches) and it.pending
+        return self.lines(shown.PENDING.encode()) if there else []
+
+    def erased(self, who: str, time: int) -> Fragments:
+        """Return the row that stands in the place of what somebody said, at a time in milliseconds
+        since 1970, and what was erased."""
+        entry = Entry(Kind.GONE, time, who)
+        local = datetime.fromtimestamp(time / 1000)
+        line = self._server(shown.run(0, entry.alone(), "").decode())[0]
+        return self._wrapped([("class:time", f"{local:%H:%M} "), *line])
+
     def own(self, text: str, kind: str = Kind.MESSAGE, to: str | None = None) -> Fragments:
         """Return the rows of something that one said oneself, now; `to` a user, if not all."""
         return self._at(self._clock(), self._said(self._name(), kind, text, to))
@@ -155,10 +173,8 @@ class Look:
             case answers.History(entries=[_, *_]) | answers.Matches(entries=[_, *_]):
                 rows = Fragments()
                 for position, entry in it.entries:
-                    rows += self._entry(entry, it.room, position, numbered=True)
-                if isinstance(it, answers.Matches) and it.pending:
-                    rows += self.lines(shown.PENDING.encode())
-                return rows
+                    rows += self.replayed(News(entry, it.room, position))
+                return rows + self.pending(it)
             case answers.Help(lines) if len(lines) > _MANY and all(x[0] == "/" for x in lines):
                 return self._help(lines)
         return self.lines(shown.answer(it))

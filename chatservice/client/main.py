@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from chatservice.client.absence import Absence
 from chatservice.client.completion import script
 from chatservice.client.connection import Lost
 from chatservice.client.doors import unreachable
+from chatservice.client.known import place_of
 from chatservice.client.options import Options, make_parser, parse
 from chatservice.client.output import unwritable, written
 from chatservice.client.passwords import Unreadable
@@ -23,7 +25,7 @@ from chatservice.client.person import Person
 from chatservice.client.plain import Plain
 from chatservice.client.screen import InputEnded, Screen
 from chatservice.client.scripts import Script
-from chatservice.client.settings import Server, Settings, filled_in, settings_folder
+from chatservice.client.settings import Server, Settings, as_at, filled_in, settings_folder
 from chatservice.client.statuses import Status, status_of
 from chatservice.clocks import use_monotonic
 from chatservice.errors import Code, Refusal
@@ -60,6 +62,7 @@ class Client:
         self._working: Deferred[None] | None = None
         self._at_once = False
         self._server: Server | None = None
+        self._known: Sequence[Server] = ()
         self._status = Status.DONE
 
     async def run(self) -> int:
@@ -113,8 +116,18 @@ class Client:
         screen, scripted = self._screen, self._scripted
         password = passwords.given(self._options.password_file)
         self._recall()
-        name = await asking.name(screen, self._options.name, scripted)
-        host, port = await asking.place(screen, self._options, scripted)
+        known = self._known
+        first = known[0].name if known else None
+        if first is not None:
+            where = f"{first} at {place_of(known[0].host, known[0].port)}"
+            screen.show(
+                shown.event(Notice(names.clean(f"Enter alone is as the last time: {where}")))
+            )
+        name = await asking.name(screen, self._options.name, scripted, first)
+        offered = next((it for it in known if it.name == name), known[0] if known else None)
+        host, port = await asking.place(screen, self._options, scripted, offered)
+        if offered is not None and (offered.host, offered.port) == (host, port):
+            self._options = as_at(self._options, offered)
         person = Person(
             self._reactor, screen, self._options, host, port, self._ended_because, scripted
         )
@@ -138,6 +151,9 @@ class Client:
         except Refusal as refusal:
             self._screen.show(shown.refusal(refusal))
             self._settings = None
+            return
+        if self._options.ask:
+            self._known = servers
             return
         recalled = filled_in(self._options, servers)
         if recalled is not self._options:

@@ -17,6 +17,7 @@ from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door, Open
 from chatservice.client.filenames import portable
 from chatservice.client.helping import OWN_HELP, STAYING_HELP, own_help
+from chatservice.client.keyrings import Keyring
 from chatservice.client.known import Known, place_of
 from chatservice.client.options import Options
 from chatservice.client.screen import Screen, Standing
@@ -63,6 +64,7 @@ class Person:
         self._here = self.session.conversation
         self._downloads = options.downloads
         self._address = (host, port)
+        self.keyring = Keyring(reactor, place_of(host, port), options.tls)
         self._tls = options.tls
         self._scripted = scripted
         self._astray = False
@@ -124,7 +126,7 @@ class Person:
 
     def stored(self, key: str, position: int) -> None:
         """Take the mark away."""
-        self._screen.settled(key, True)
+        self._screen.settled(key, True, position)
 
     def unread(self, room: str) -> None:
         """Show how much is unread."""
@@ -335,6 +337,13 @@ class Person:
 
     async def _password(self, request: Request) -> None:
         self.answered(await self.session.change_password(**request.args))
+        await self.keyring.renew(self._here.name, request.args["new"])
+
+    async def keep_password(self, password: str | None) -> None:
+        """Keep the password that one came in with, for the next time, where that can be done."""
+        kept = password and self._screen.interactive
+        if kept and await self.keyring.keep(self._here.name, password or ""):
+            self.tell("Your password is kept in the keyring of this system.")
 
     async def _away(self, request: Request) -> None:
         self.answered(await self.session.away(request.args.get("text")))

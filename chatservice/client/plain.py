@@ -89,7 +89,7 @@ class Plain:
     def said(self, key: str, request: Request, connected: bool) -> None:
         """What one says is not shown here, so nothing can be marked."""
 
-    def settled(self, key: str, stored: bool) -> None:
+    def settled(self, key: str, stored: bool, position: int = 0) -> None:
         """Nothing is marked here."""
 
     def _write(self, data: bytes) -> None:

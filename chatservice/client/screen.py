@@ -70,8 +70,8 @@ class Screen(Protocol):
     def said(self, key: str, request: Request, connected: bool) -> None:
         """Something is said with `key`. Without a connection it waits for one."""
 
-    def settled(self, key: str, stored: bool) -> None:
-        """What was said with `key` is stored, or refused."""
+    def settled(self, key: str, stored: bool, position: int = 0) -> None:
+        """What was said with `key` is stored at a position, or refused."""
 
     async def close(self) -> None:
         """Give the terminal back as it was."""

@@ -23,6 +23,8 @@ from chatservice.client.asking import DEFAULT_HOST, DEFAULT_PORT
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.downloads import from_here
+from chatservice.client.keyrings import Keyring
+from chatservice.client.known import place_of
 from chatservice.client.library import Client, connect
 from chatservice.client.options import Options
 from chatservice.client.output import GONE, ReaderWatch, unwritable, written
@@ -228,7 +230,12 @@ class Script:
                     self._tell(refusal.sentence)
                 elif refusal.code is not Code.PASSWORD_NEEDED or password is not None:
                     raise
-                password, asked = await self._ask(f"Password of {name}: "), True
+                kept = None
+                if password is None:
+                    kept = await Keyring(self._reactor, place_of(host, port), options.tls).recall(
+                        name
+                    )
+                password, asked = kept or await self._ask(f"Password of {name}: "), True
                 if password is None:
                     raise
 

@@ -98,11 +98,15 @@ def filled_in(options: Options, servers: Sequence[Server]) -> Options:
     it = next((it for it in servers if options.name in (None, it.name)), servers[0])
     same = options.name in (None, it.name)
     return replace(
-        options,
+        as_at(options, it),
         name=options.name or it.name,
         host=it.host,
         port=it.port,
         room=options.room or (it.room if same else None),
-        tls=options.tls or it.tls or it.trust is not None,
-        trust=options.trust or it.trust,
     )
+
+
+def as_at(options: Options, it: Server) -> Options:
+    """Return options by which one knows a server as it was known the last time."""
+    tls = options.tls or it.tls or it.trust is not None
+    return replace(options, tls=tls, trust=options.trust or it.trust)

@@ -14,7 +14,7 @@ from chatservice.client import colours, keys, pasting, sending, toolbar
 from chatservice.client.around import Around
 from chatservice.client.completing import Completing
 from chatservice.client.cursor import News, Unread
-from chatservice.client.drawing import Drawing, Output
+from chatservice.client.drawing import Drawing, Mark, Output
 from chatservice.client.look import Look
 from chatservice.client.progress import Progress
 from chatservice.client.region import Region
@@ -23,7 +23,7 @@ from chatservice.client.typedhistory import TypedHistory, masked
 from chatservice.client.unfinished import state_folder
 from chatservice.client.waiting import PROMPT, Waiting
 from chatservice.client.wrapping import Fragments, wrapped
-from chatservice.entries import Entry
+from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import shown, typed
 from chatservice.grammar.commands import Request
@@ -109,13 +109,30 @@ class Terminal:
             if news.late and not self._late:
                 self._drawing.put(self._look.heading("missed meanwhile"))
             self._late = news.late
-        self._drawing.put(self._look.news(news))
+        self._show_entry(self._look.news(news), news)
         if self._bell and not news.late and self._look.concerns(news):
             self._drawing.ring()
 
+    def _show_entry(self, rows: Fragments, news: News) -> None:
+        """Show the rows of what happened, marked so that they can be taken back; and take back what
+        was erased."""
+        entry = news.it
+        if not isinstance(entry, Entry):
+            self._drawing.put(rows)
+            return
+        self._drawing.put(rows, Mark(news.log, news.position, entry.who, entry.time))
+        if entry.kind == Kind.ERASED and entry.text.isdecimal():  # also where that is replayed
+            self._drawing.take_back(news.log, int(entry.text), self._look.erased)
+
     def answer(self, it: answers.Answer) -> None:
         """Show an answer."""
-        self._drawing.put(self._look.answer(it))
+        if not isinstance(it, answers.History) or not it.entries:
+            self._drawing.put(self._look.answer(it))
+            return
+        for position, entry in it.entries:
+            news = News(entry, it.room, position)
+            self._show_entry(self._look.replayed(news), news)
+        self._drawing.put(self._look.pending(it))
 
     def status(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Show a bar for each transfer, below the line of input."""
@@ -138,10 +155,13 @@ class Terminal:
         self._waiting.add(key, request)
         self._drawing.soon()
 
-    def settled(self, key: str, stored: bool) -> None:
+    def settled(self, key: str, stored: bool, position: int = 0) -> None:
         """Show what one said among all else, with its time, or as it was typed where it is not
         stored."""
-        self._drawing.put(self._waiting.settled(key, stored))
+        room, mark = self._waiting.room(key), None
+        if stored and room is not None:
+            mark = Mark(room, position, self._name(), round(time.time() * 1000))
+        self._drawing.put(self._waiting.settled(key, stored), mark)
 
     def _above(self) -> Fragments:
         """What stands above the line of input: what waits for the server."""

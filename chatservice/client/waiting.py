@@ -25,6 +25,11 @@ class Waiting:
         """Something was said, with a key."""
         self._said[key] = request
 
+    def room(self, key: str) -> str | None:
+        """Return the room that something is said in with `key`; None for what is said to one."""
+        request = self._said.get(key)
+        return request.args.get("room") if request is not None else None
+
     def settled(self, key: str, stored: bool) -> Fragments:
         """Return the rows of what was said with `key`: as others see it, or as it was typed if it
         is not `stored`. It waits no longer."""
