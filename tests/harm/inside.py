@@ -18,9 +18,10 @@ COUNT = signal.SIGUSR1
 AS_FAST = {
     **{f"{what}_BURST": 10**9 for what in ("COMMANDS", "JOINS", "ROOMS")},
     **{f"FAILURES_FREE{of}": 10**9 for of in ("", "_AN_ADDRESS")},
+    "ANSWER_BYTES": 1 << 23,
 }
-"""Bounds on how fast one may ask, as other values for those of `chatservice.limits`: there is much
-to be asked here."""
+"""Other values for those of `chatservice.limits`, because there is much to be asked here: how fast
+one may ask, and the bytes of one answer, which holds the whole corpus."""
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
