@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from tests.test_chatctl import chatctl
+
 
 def say(connect, server, room, *texts):
     """Say something in a room, and leave."""
@@ -15,18 +17,18 @@ def say(connect, server, room, *texts):
 
 @pytest.fixture
 def backup(tmp_path):
-    """Return functions that copy the data of a server that does not run, and put that back."""
+    """Return functions that make a backup of a server, and that put it back."""
     kept = tmp_path / "backup"
 
     def make(server):
-        server.stop()
-        shutil.copytree(server.data, kept)
-        server.start()
+        status, _, wrong = chatctl(server.data, "backup", str(kept))
+        assert status == 0, wrong
 
     def put_back(server):
         server.stop()
         shutil.rmtree(server.data)
-        shutil.copytree(kept, server.data)
+        status, _, wrong = chatctl(server.data, "restore", str(kept))
+        assert status == 0, wrong
         server.start()
 
     return make, put_back
