@@ -1,0 +1,96 @@
+"""Harmful texts from operators. An order is shown to others, kept in the record, and logged."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chatservice import limits
+from chatservice.grammar.commands import COMMANDS, Dialect, Form
+from tests.harm.conftest import Watched, fresh
+from tests.harm.corpus import cases
+from tests.harm.safety import check_json, check_text, steering
+from tests.running import Bare, Door
+
+SHAPES = ("{}", "victim{}", "fe80::%{}/64", "10.0.0.0/8{}", "::ffff:10.0.0.1%{}", "1h{}", "@{}")
+"""Shapes in which a text stands for a name, an address, or a time."""
+
+NOT_HERE = {"quit", "hello", "close", "owner", "remove", "delete", "put"}
+"""Commands after which others have nothing to look at any more."""
+
+TEXTS = {
+    name: text
+    for name, text in {**cases("texts.txt"), "forged": "\x1b[2J\n* forged x"}.items()
+    if text.isascii() or text == text.encode(errors="replace").decode()
+}
+"""The corpus without half surrogate pairs: a line with one is refused as a whole."""
+
+
+def orders(room: str, text: str) -> Iterator[dict[str, Any]]:
+    """Iterate over requests with a text, in all its shapes, in one of their fields."""
+    good = {"user": "victim", "name": "victim", "to": "victim", "text": "why", "time": "1h"}
+    for command in COMMANDS.values():
+        if command.name in NOT_HERE or not command.dialect & Dialect.JSON:
+            continue
+        args = [a for a in command.arguments(Dialect.JSON) if a.form is not Form.FLAG]
+        for arg in args:
+            if arg.form.type is not str or arg.name == "room":
+                continue
+            needed = {
+                it.name: good.get(it.name, 1 if it.form.type is int else "public")
+                for it in args
+                if not it.is_optional(Dialect.JSON)
+            }
+            there = {"room": room} if any(it.name == "room" for it in args) else {}
+            for shape in SHAPES:
+                yield {"do": command.name, **needed, **there, arg.name: shape.format(text)}
+
+
+def safe(it: Any) -> bool:
+    """Return whether nothing in an object steers a terminal, but for line ends in what was said."""
+    if isinstance(it, dict):
+        return all(safe(value) for name, value in it.items() if name != "id")
+    if isinstance(it, list):
+        return all(map(safe, it))
+    return not (isinstance(it, str) and steering(it))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_orders(house: Watched, text: str) -> None:
+    """Nothing that steers a terminal reaches the operator, the people and programs in the room, the
+    record, or the rules. The log is looked at in the end."""
+    room = fresh()
+    door, typing, program, person = Door(house), Door(house), Bare(house.port), Bare(house.port)
+    door.ask(do="create", room=room, id="made")
+    while door.event().get("id") != "made":
+        pass
+    program.ask(do="hello", name=fresh())
+    program.ask(do="join", room=room)
+    person.send(fresh(), f"/join {room}", "/who")
+    person.expect(f"in {room}:")
+    seen = []
+    for at, request in enumerate(orders(room, text)):
+        line = json.dumps({**request, "id": at})
+        if len(line) > limits.LINE_BYTES:  # it is refused as a whole, and its `id` with it
+            continue
+        door.send(line)
+        while (answer := door.event()).get("id") != at:
+            seen.append(answer)
+        seen.append(answer)
+        assert answer.get("code") != "server-error", (request, answer)
+    for do in ("rules", "record"):
+        door.ask(do=do, room=room, limit=100, id=do)
+        while (answer := door.event()).get("id") != do:
+            seen.append(answer)
+        seen.append(answer)
+    typing.send(f"/join {room}", "/rules", "/record 100", "/quit")
+    check_text(typing.rest())
+    for bare in (program, person):
+        bare.end()
+    seen += check_json(program.rest())
+    check_text(person.seen.encode() + person.rest())
+    assert not [it for it in seen if not safe(it)]
+    for bare in (door, typing, program, person):
+        bare.close()
