@@ -69,6 +69,9 @@ class Output:
                 line = self._new.get(timeout=PATIENCE)
             except queue.Empty:
                 line = None
+            else:
+                if line is None:
+                    self._new.put(None)  # it has ended: whoever asks again is told at once
             if line is None:
                 raise AssertionError(f"{pattern!r} did not come; what came: {self.lines}")
             self.lines.append(line)

@@ -221,12 +221,13 @@ def slow(start_server, connect):
     return server
 
 
-@pytest.mark.parametrize("try_", ["/login owner {}", "/join den {}"])
-def test_wrong_passwords_take_time(slow, connect, try_):
-    """More of it each time, but not without end, and others are served meanwhile."""
+@pytest.mark.parametrize(("asked", "right"), [("/login owner", "secret"), ("/join den", "hush")])
+def test_wrong_passwords_take_time(slow, connect, asked, right):
+    """More of it each time, but not without end, and others are served meanwhile. All lines behind
+    the first one are answers to the question for the password."""
     eve, bob = connect(slow, "eve"), connect(slow, "bob")
     start = time.monotonic()
-    eve.send(*(try_.format("wrong") for _ in range(4)), try_.format("secret"), try_.format("hush"))
+    eve.send(f"{asked} wrong", *["wrong"] * 3, right)
     bob.send("/who")
     bob.expect("in lobby")
     for _ in range(4):
