@@ -27,7 +27,7 @@ CLIENT = [sys.executable, "-m", "chatservice.client.main"]
 
 
 _NO_KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
-"""What keeps tests out of the keyring of whoever runs them."""
+"""Settings that keep tests out of the keyring of whoever runs them."""
 
 
 def environment(**more: str) -> dict[str, str]:

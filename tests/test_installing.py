@@ -17,7 +17,7 @@ _CALLED = {"prompt_toolkit": "prompt_toolkit", "OpenSSL": "pyopenssl", "cryptogr
 """Packages that are installed from something that is called otherwise."""
 
 _OPTIONAL = {"keyring", "confusable_homoglyphs"}
-"""What is only imported where it is there, or where a server is asked for."""
+"""Packages that are only imported where it is there, or where a server is asked for."""
 
 
 def requirements(text: str) -> set[str]:

@@ -116,7 +116,7 @@ class Conversation:
         return key, keyed
 
     def stored(self, key: str, position: int) -> list[News]:
-        """What was said with `key` is stored at `position`."""
+        """The text with `key` is stored at `position`."""
         cursor = self._spoken_in(key)
         if cursor is None:
             return []

@@ -31,7 +31,7 @@ rows."""
 
 
 class Mark(NamedTuple):
-    """What is shown: the entry at a position of a log, and by whom and when it was made, in
+    """News to show: the entry at a position of a log, and by whom and when it was made, in
     milliseconds since 1970."""
 
     log: str

@@ -15,8 +15,8 @@ AHEAD = 1000
 server once it has dealt with those."""
 
 HELD_CHARACTERS = 16 << 20
-"""What is held of a log that cannot be read from the server again: texts, and `ENTRY_CHARACTERS`
-for each. A program that is so far behind is told that it is."""
+"""The most that is held of a log that cannot be read from the server again: texts, and
+`ENTRY_CHARACTERS` for each. A program that is so far behind is told that it is."""
 
 ENTRY_CHARACTERS = 256
 """An entry in memory without its text, roughly."""

@@ -24,7 +24,7 @@ class Listener(Protocol):
         """Something is said: `say`, `me` or `msg`. While there is no connection it waits."""
 
     def stored(self, key: str, position: int) -> None:
-        """What was said with `key` is stored, at that position of its log."""
+        """The text with `key` is stored, at that position of its log."""
 
     def unread(self, room: str) -> None:
         """How much is unread in a room has changed, or which room is the current one."""

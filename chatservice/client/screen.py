@@ -71,7 +71,7 @@ class Screen(Protocol):
         """Something is said with `key`. Without a connection it waits for one."""
 
     def settled(self, key: str, stored: bool, position: int = 0) -> None:
-        """What was said with `key` is stored at a position, or refused."""
+        """The text with `key` is stored at a position, or refused."""
 
     async def close(self) -> None:
         """Give the terminal back as it was."""

@@ -368,7 +368,7 @@ class Moderation:
 _OPEN = (Access.PUBLIC, None)
 
 _LIKE_ADDRESS = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x)?[0-9a-f]+)+", re.IGNORECASE)
-"""What other programs may take for an IPv4 address: too short, octal or hexadecimal."""
+"""Texts that other programs may take for an IPv4 address: too short, octal or hexadecimal."""
 
 
 def no_entry(position: int) -> Refusal:

@@ -1,4 +1,4 @@
-"""What is erased goes from the screens that show it."""
+"""Erased lines go from the screens that show it."""
 
 import pytest
 
