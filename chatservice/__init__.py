@@ -2,15 +2,15 @@
 
 The house, from the ground up; imports go downwards only:
 
-* `entries`, `events`, `answers`, `errors`, `names`, `looks`, `limits`, `door`, `clocks`: the words
+* `entries`, `events`, `answers`, `errors`, `names`, `looks`, `limits`, `clocks`: the words
   that all else is spoken in.
 * `grammar`: bytes to meaning and back. Knows no Twisted, no clock and no chat.
 * `domain`: what is true: rooms, logs, cursors, users, shelves, and who may do what.
 * `storage`: how it lasts: SQLite and plain folders.
 * `protocols`: how it is reached: the line protocol, in its two dialects.
 * `client`: the bundled client: the same grammar from the other side.
-* `doorway`, `exporting`, `chatctl`: the operator's command line, and what it asks the server.
-* `config`, `options`, `rereading`, `service`, `plugin`: `twistd chat`, and the wiring of it all.
+* `adminsocket`, `export`, `chatctl`: the operator's command line, and what it asks the server.
+* `config`, `options`, `reload`, `service`, `plugin`: `twistd chat`, and the wiring of it all.
 """
 
 __version__ = "0.1.0"

@@ -17,11 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from chatservice import __version__, answers, exporting, names
-from chatservice.doorway import Doorway, Fields
+from chatservice import __version__, answers, export, names
+from chatservice.adminsocket import AdminClient, Fields
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import jsonlines, replies, shown, typed
-from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Need, Request, Secret
+from chatservice.grammar import jsonclient, jsonlines, textformat, textparser
+from chatservice.grammar.commands import (
+    COMMANDS,
+    Arg,
+    Command,
+    Format,
+    PasswordKind,
+    Request,
+    Right,
+)
 
 DONE, REFUSED, USAGE, UNWRITABLE, INTERRUPTED = 0, 1, 2, 74, 130
 """Exit statuses. 74 is EX_IOERR of BSD's sysexits.h."""
@@ -84,19 +92,19 @@ _ALONE = frozenset(
 )
 """Commands that mean a connection that stays, or a file that follows: for people in the chat."""
 
-_OF_PRESENCE = frozenset({Need.PRESENCE, Need.SPEAK, Need.ACCOUNT})
+_OF_PRESENCE = frozenset({Right.PRESENCE, Right.SPEAK, Right.ACCOUNT})
 
 
-class Unwritable(Exception):
+class OutputError(Exception):
     """The standard output does not take what is to be shown; it says why."""
 
 
-class Usage(Exception):
+class UsageError(Exception):
     """The command line makes no sense; it says why in a sentence."""
 
 
 @dataclass
-class Line:
+class CommandLine:
     """A command line: its `words` without its options."""
 
     words: list[str] = field(default_factory=list)
@@ -112,13 +120,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         line = _parsed(sys.argv[1:] if argv is None else argv)
         _run(line)
-    except Usage as wrong:
+    except UsageError as wrong:
         _complain(f"{wrong} chatctl --help tells more.")
         return USAGE
     except Refusal as refusal:
         _complain(_own_words(refusal.sentence))
         return REFUSED
-    except Unwritable as wrong:
+    except OutputError as wrong:
         _complain(str(wrong))
         return UNWRITABLE
     except KeyboardInterrupt:
@@ -135,21 +143,21 @@ def commands() -> dict[str, Command]:
     return {
         row.name: row
         for row in COMMANDS.values()
-        if row.dialect is Dialect.BOTH and row.name not in _ALONE and row.needs not in _OF_PRESENCE
+        if row.dialect is Format.BOTH and row.name not in _ALONE and row.needs not in _OF_PRESENCE
     }
 
 
-def _parsed(argv: Sequence[str]) -> Line:
+def _parsed(argv: Sequence[str]) -> CommandLine:
     """Take the options out of a command line.
 
     They may stand anywhere, but in a text that is to be told.
     """
-    line, rest = Line(), list(argv)
+    line, rest = CommandLine(), list(argv)
     for word in rest:
         try:
             word.encode()
         except UnicodeEncodeError:
-            raise Usage(f"{names.one_line(word)} is not UTF-8; write it so.") from None
+            raise UsageError(f"{names.one_line(word)} is not UTF-8; write it so.") from None
     while rest:
         word = rest.pop(0)
         if word == "--":
@@ -161,47 +169,49 @@ def _parsed(argv: Sequence[str]) -> Line:
         name, equals, value = word.partition("=")
         if name in _FLAGS:
             if equals:
-                raise Usage(f"{name} takes no value.")
+                raise UsageError(f"{name} takes no value.")
             line.flags.add(name)
         elif name in _TAKING:
             if not equals:
                 if not rest:
-                    raise Usage(f"{name} needs a value.")
+                    raise UsageError(f"{name} needs a value.")
                 value = rest.pop(0)
             _TAKING[name](line, value)
         else:
-            raise Usage(f"There is no option {_short(name)}{_nearest(name, [*_FLAGS, *_TAKING])}.")
+            raise UsageError(
+                f"There is no option {_short(name)}{_nearest(name, [*_FLAGS, *_TAKING])}."
+            )
     return line
 
 
 def _in_text(words: Sequence[str]) -> bool:
     """Return whether the text of a command has begun that takes all that follows."""
     command = commands().get(words[0].removeprefix("/")) if words else None
-    args = [*command.arguments(Dialect.TEXT)] if command is not None else []
+    args = [*command.arguments(Format.TEXT)] if command is not None else []
     greedy = next((at for at, arg in enumerate(args) if arg.name == "text"), len(args))
     return greedy < len(args) and len(words) > 1 + greedy
 
 
-def _set_data(line: Line, value: str) -> None:
+def _set_data(line: CommandLine, value: str) -> None:
     line.data = Path(value)
 
 
-def _set_room(line: Line, value: str) -> None:
+def _set_room(line: CommandLine, value: str) -> None:
     line.room = value
 
 
-def _set_files(line: Line, value: str) -> None:
+def _set_files(line: CommandLine, value: str) -> None:
     line.files = Path(value)
 
 
-def _set_seconds(line: Line, value: str) -> None:
+def _set_seconds(line: CommandLine, value: str) -> None:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or not float(value):
-        raise Usage("--timeout takes a number of seconds, such as 30.")
+        raise UsageError("--timeout takes a number of seconds, such as 30.")
     line.seconds = float(value)
 
 
 _FLAGS = frozenset({"--json", "--md", "--help", "--version"})
-_TAKING: Mapping[str, Callable[[Line, str], None]] = {
+_TAKING: Mapping[str, Callable[[CommandLine, str], None]] = {
     "--data": _set_data,
     "--room": _set_room,
     "--files": _set_files,
@@ -221,7 +231,7 @@ def _nearest(word: str, known: Sequence[str]) -> str:
 # -- what is done ----------------------------------------------------------------------------------
 
 
-def _run(line: Line) -> None:
+def _run(line: CommandLine) -> None:
     _check_output()
     if "--version" in line.flags:
         _show(f"chatctl {__version__}\n".encode())
@@ -229,7 +239,7 @@ def _run(line: Line) -> None:
         about = [it for it in line.words if it != "help"]
         _show(_help(about[0] if about else None).encode())
     elif not line.words:
-        raise Usage("Name a command.")
+        raise UsageError("Name a command.")
     elif line.words[0] == "export":
         _export(line)
     elif line.words[0] == "restore":
@@ -239,25 +249,25 @@ def _run(line: Line) -> None:
         _ask(line, _request(line))
 
 
-def _check_flags(line: Line, *good: str) -> None:
+def _check_flags(line: CommandLine, *good: str) -> None:
     """Raise `Usage` for options that mean nothing for a command."""
     given = {*line.flags, *(["--files"] if line.files is not None else [])}
     for flag in sorted(given.difference(good)):
-        raise Usage(f"{flag} means nothing for {_short(line.words[0])}.")
+        raise UsageError(f"{flag} means nothing for {_short(line.words[0])}.")
 
 
-def _export(line: Line) -> None:
+def _export(line: CommandLine) -> None:
     """Write all that was said in a room, a page after another."""
     _check_flags(line, "--json", "--md")
     rooms = [*line.words[1:], *([line.room] if line.room is not None else [])]
     if len(rooms) != 1:
-        raise Usage("Name one room: chatctl export ROOM.")
+        raise UsageError("Name one room: chatctl export ROOM.")
     if line.flags >= {"--json", "--md"}:
-        raise Usage("Take --json or --md, and not both.")
+        raise UsageError("Take --json or --md, and not both.")
     history = COMMANDS["history"]
-    render = exporting.as_json if "--json" in line.flags else exporting.Markdown().render
+    render = export.as_json if "--json" in line.flags else export.MarkdownExport().render
     after = 0
-    with Doorway(line.data, line.seconds, _tell) as server:
+    with AdminClient(line.data, line.seconds, _tell) as server:
 
         def ask(**args: int) -> answers.History:
             request = Request(history, {"room": rooms[0], **args})
@@ -275,33 +285,33 @@ def _export(line: Line) -> None:
             after = made.entries[-1][0]
 
 
-def _restore(line: Line) -> None:
+def _restore(line: CommandLine) -> None:
     """Make a data directory of a backup. No server is asked: there is none yet."""
     _check_flags(line, "--files")
     if len(line.words) != 2 or line.room is not None:
-        raise Usage("Name one backup: chatctl --data DIR restore BACKUP.")
+        raise UsageError("Name one backup: chatctl --data DIR restore BACKUP.")
     from chatservice.storage.restoring import restore  # what else needs a database?
 
     made = restore(Path(line.words[1]), line.data, line.files, _tell)
     files = "1 file" if made.files == 1 else f"{made.files} files"
     _show(
         f"* {names.one_line(str(line.data))} has the database, {files}, "
-        f"{shown.size(made.bytes)}; all of it was read again.\n".encode()
+        f"{textformat.size(made.bytes)}; all of it was read again.\n".encode()
     )
 
 
-def _ask(line: Line, request: Request) -> None:
+def _ask(line: CommandLine, request: Request) -> None:
     """Ask the server, and show its answer."""
-    with Doorway(line.data, line.seconds, _tell) as server:
+    with AdminClient(line.data, line.seconds, _tell) as server:
         for found in _pages(server, request):
             made = _answer(request.command, found)
             try:
-                _show(_as_json(found) if "--json" in line.flags else shown.answer(made))
-            except Unwritable as wrong:
-                raise Unwritable(_unseen(server, made, str(wrong))) from None
+                _show(_as_json(found) if "--json" in line.flags else textformat.answer(made))
+            except OutputError as wrong:
+                raise OutputError(_unseen(server, made, str(wrong))) from None
 
 
-def _pages(server: Doorway, request: Request) -> Iterator[Fields]:
+def _pages(server: AdminClient, request: Request) -> Iterator[Fields]:
     """Yield the answer to a request; and, where not all fitted into it, the ones behind it, as if
     all had."""
     of = _PAGED.get(request.command.name)
@@ -325,8 +335,8 @@ def _answer(command: Command, found: Fields) -> answers.Answer:
     """Return an answer of what came. Raises `Refusal` if it is none: of another version's server,
     or of another program."""
     try:
-        made: answers.Answer = replies.answer(command.answer, found)
-    except replies.Malformed:
+        made: answers.Answer = jsonclient.answer(command.answer, found)
+    except jsonclient.Malformed:
         raise Refusal(
             Code.SERVER_ERROR,
             "The server's answer cannot be understood; use the chatctl of the server's version.",
@@ -339,7 +349,7 @@ def _as_json(found: Fields) -> bytes:
     return jsonlines.line({key: it for key, it in found.items() if key not in ("event", "id")})
 
 
-def _unseen(server: Doorway, made: answers.Answer, why: str) -> str:
+def _unseen(server: AdminClient, made: answers.Answer, why: str) -> str:
     """Do what is to be done about a secret that nobody has seen, and return what became of it."""
     if isinstance(made, answers.Invitation):
         server.ask(Request(COMMANDS["uncode"], {"code": made.code}))
@@ -352,7 +362,7 @@ def _unseen(server: Doorway, made: answers.Answer, why: str) -> str:
     return f"{why} What was asked for is done."
 
 
-def _request(line: Line) -> Request:
+def _request(line: CommandLine) -> Request:
     """Return what the command line asks for; passwords that are missing are asked for here."""
     name = line.words[0].removeprefix("/").casefold()
     if name == "who" and len(line.words) == 1 and line.room is None:
@@ -364,7 +374,7 @@ def _request(line: Line) -> Request:
         hint = _nearest(name, known) or "; chatctl help lists those there are."
         raise Refusal(Code.UNKNOWN_COMMAND, f"There is no command {_short(name)}{hint}")
     text = " ".join([name, *line.words[1:]])
-    request = typed.parse(f"/{text}", asks=True)
+    request = textparser.parse(f"/{text}", asks=True)
     assert request is not None
     args = {**({"room": line.room} if line.room is not None else {}), **request.args}
     for arg in request.command.args:
@@ -372,10 +382,10 @@ def _request(line: Line) -> Request:
             args[arg.name] = _password(arg)
         elif arg.name == "dir" and arg.name in args:
             args["dir"] = os.path.abspath(args["dir"])  # the server is in another directory
-        elif arg.name == "room" and "room" not in args and not arg.is_optional(Dialect.JSON):
+        elif arg.name == "room" and "room" not in args and not arg.is_optional(Format.JSON):
             raise Refusal(Code.BAD_ARGUMENT, "Say in which room: chatctl --room ROOM ...")
     if line.room is not None and not any(it.name == "room" for it in request.command.args):
-        raise Usage(f"{name} is about no room, so leave --room out.")
+        raise UsageError(f"{name} is about no room, so leave --room out.")
     return Request(COMMANDS[request.command.name], args)
 
 
@@ -388,7 +398,7 @@ def _password(arg: Arg) -> str:
     try:
         if sys.stdin is not None and sys.stdin.isatty():
             found = getpass.getpass(f"{arg.name.capitalize()}: ")
-            if arg.secret is not Secret.KNOWN and found != getpass.getpass("Once more: "):
+            if arg.secret is not PasswordKind.KNOWN and found != getpass.getpass("Once more: "):
                 raise Refusal(Code.WRONG_PASSWORD, "The two differ, so nothing was done.")
         else:
             data = sys.stdin.buffer.readline(LINE_BYTES) if sys.stdin is not None else b""
@@ -436,14 +446,14 @@ def _check_output() -> None:
     try:
         os.fstat(1)
     except OSError:
-        raise Unwritable("There is no standard output, so nothing was done.") from None
+        raise OutputError("There is no standard output, so nothing was done.") from None
 
 
 def _show(data: bytes) -> None:
     """Write to the standard output. Raises `Unwritable`."""
     why = _write(1, data)
     if why is not None:
-        raise Unwritable(f"The standard output cannot be written to ({why}).")
+        raise OutputError(f"The standard output cannot be written to ({why}).")
 
 
 def _write(descriptor: int, data: bytes) -> str | None:
@@ -511,11 +521,11 @@ def _about(name: str) -> Iterator[str]:
             Code.UNKNOWN_COMMAND,
             f"There is no command {_short(name)}{_nearest(name, list(commands()))}.",
         )
-    of_room = any(it.name == "room" and not it.dialect & Dialect.TEXT for it in command.args)
+    of_room = any(it.name == "room" and not it.dialect & Format.TEXT for it in command.args)
     yield f"chatctl {'--room ROOM ' if of_room else ''}{usage(command)}"
     about = _own_words(command.help)
     yield from textwrap.wrap(f"{about[0].upper()}{about[1:]}.", 80)
-    for arg in command.arguments(Dialect.TEXT):
+    for arg in command.arguments(Format.TEXT):
         if arg.help:
             yield from _listed(arg.usage, _own_words(arg.help))
 

@@ -77,7 +77,7 @@ _started_with: dict[str, Value] = {}
 """What each limit that was changed had been before."""
 
 
-class Wrong(Exception):
+class ConfigError(Exception):
     """What is wrong with a file, in one sentence that names it and the key."""
 
 
@@ -105,12 +105,12 @@ def check_value(option: str, value: str, is_path: bool = False) -> None:
     """Raise `Wrong` for a value that no option can have; for a path, also for one that no file
     system takes."""
     if _CONTROL.search(value):
-        raise Wrong(f"{option} has a control character in it; leave it out.")
+        raise ConfigError(f"{option} has a control character in it; leave it out.")
     encoded = os.fsencode(value)
     if len(encoded) > VALUE_BYTES:
-        raise Wrong(f"{option} has more than {VALUE_BYTES} bytes; give less.")
+        raise ConfigError(f"{option} has more than {VALUE_BYTES} bytes; give less.")
     if is_path and any(len(part) > PART_BYTES for part in encoded.split(b"/")):
-        raise Wrong(f"{option} has a name of more than {PART_BYTES} bytes in it; shorten it.")
+        raise ConfigError(f"{option} has a name of more than {PART_BYTES} bytes in it; shorten it.")
 
 
 def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
@@ -119,25 +119,29 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
         with open(path, "rb") as file:
             data = file.read(FILE_BYTES + 1)
         if len(data) > FILE_BYTES:
-            raise Wrong(f"{path} has more than {FILE_BYTES} bytes; name a file of options.")
+            raise ConfigError(f"{path} has more than {FILE_BYTES} bytes; name a file of options.")
         found = tomllib.loads(data.decode())
     except OSError as error:
-        raise Wrong(f"{path} cannot be read ({error.strerror}).") from None
+        raise ConfigError(f"{path} cannot be read ({error.strerror}).") from None
     except RecursionError:
-        raise Wrong(
+        raise ConfigError(
             f"{path} is not TOML that can be read (brackets in too many brackets)."
         ) from None
     except ValueError as error:  # of TOML, of UTF-8, and of numbers with thousands of digits
-        raise Wrong(f"{path} is not TOML ({cut(str(error))}).") from None
+        raise ConfigError(f"{path} is not TOML ({cut(str(error))}).") from None
     table = found.pop("limits", {})
     if not isinstance(table, dict):
-        raise Wrong(f"{path}: limits is a table; write [limits], and below it one limit a line.")
+        raise ConfigError(
+            f"{path}: limits is a table; write [limits], and below it one limit a line."
+        )
     known = [name.lower() for name in NAMES if name not in OPTIONS]
     for key in table:
         if key.upper() in OPTIONS:
-            raise Wrong(f"{path}: {key} is the option {OPTIONS[key.upper()]}, above [limits].")
+            raise ConfigError(
+                f"{path}: {key} is the option {OPTIONS[key.upper()]}, above [limits]."
+            )
         if key not in known:
-            raise Wrong(f"{path}: there is no limit {cut(key)}{nearest(key, known)}.")
+            raise ConfigError(f"{path}: there is no limit {cut(key)}{nearest(key, known)}.")
     return found, {key.upper(): _checked(path, key, value) for key, value in table.items()}
 
 
@@ -152,26 +156,26 @@ def _checked(path: str, key: str, value: Any) -> Value:
     if kind is tuple:
         return _networks(path, key, value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Wrong(f"{path}: {key} is a number, not {_quoted(value)}.")
+        raise ConfigError(f"{path}: {key} is a number, not {_quoted(value)}.")
     if kind is int and not isinstance(value, int):
-        raise Wrong(f"{path}: {key} is a whole number, not {_quoted(value)}.")
+        raise ConfigError(f"{path}: {key} is a whole number, not {_quoted(value)}.")
     least, most = RANGES.get(key.upper(), (1 if kind is int else 0.001, MOST))
     if not least <= value <= most:
         to = f" to {most}" if most < MOST else " on"
-        raise Wrong(f"{path}: {key} goes from {least}{to}, and is not {_quoted(value)}.")
+        raise ConfigError(f"{path}: {key} goes from {least}{to}, and is not {_quoted(value)}.")
     return kind(value)  # type: ignore[no-any-return]
 
 
 def _networks(path: str, key: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise Wrong(
+        raise ConfigError(
             f'{path}: {key} is a list of addresses, as ["127.0.0.0/8"], not {_quoted(value)}.'
         )
     for each in value:
         try:
             ipaddress.ip_network(each if isinstance(each, str) else "")
         except ValueError:
-            raise Wrong(
+            raise ConfigError(
                 f"{path}: {key} has {_quoted(each)}, which is no address, nor a network as "
                 "10.0.0.0/8."
             ) from None
@@ -194,17 +198,17 @@ def arguments(path: str, options: Mapping[str, Any], known: Mapping[str, bool]) 
     whether it takes a value. Raises `Wrong`."""
     for key, value in options.items():
         if key not in known:
-            raise Wrong(f"{path}: there is no option {cut(key)}{nearest(key, known)}.")
+            raise ConfigError(f"{path}: there is no option {cut(key)}{nearest(key, known)}.")
         if not known[key]:
             if not isinstance(value, bool):
-                raise Wrong(f"{path}: {key} is true or false, not {_quoted(value)}.")
+                raise ConfigError(f"{path}: {key} is true or false, not {_quoted(value)}.")
             if value:
                 yield f"--{key}"
             continue
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, bool) or not isinstance(each, (str, int)):
-                raise Wrong(f"{path}: {key} is text or a number, not {_quoted(each)}.")
+                raise ConfigError(f"{path}: {key} is text or a number, not {_quoted(each)}.")
             try:
                 yield f"--{key}={each}"
             except ValueError:  # a number with thousands of digits, written in hexadecimal
-                raise Wrong(f"{path}: {key} is too large a number.") from None
+                raise ConfigError(f"{path}: {key} is too large a number.") from None

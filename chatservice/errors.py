@@ -60,7 +60,7 @@ MEANINGS: dict[Code, str] = {
     Code.PASSWORD_NEEDED: "the name is registered, or the room has a password, and none was given",
     Code.WRONG_PASSWORD: "the password does not fit",
     Code.NAME_NEEDED: "say who you are first (`hello`)",
-    Code.UNKNOWN_COMMAND: "there is no such command in this dialect",
+    Code.UNKNOWN_COMMAND: "there is no such command in this format",
     Code.BAD_ARGUMENT: "an argument is missing, of the wrong type, or one too many",
     Code.NO_SUCH_ROOM: "there is no such room",
     Code.ROOM_EXISTS: "a room of that name exists already, or of one that looks like it",

@@ -239,7 +239,7 @@ def said(texts: Sequence[str]) -> Sequence[str]:
     """Return `texts`, cleaned, as they may be said. Raises `Refusal` (bad-argument) where there is
     nothing to see in one.
 
-    Of several that are plain ASCII, `chatservice.grammar.typed.talk` has made sure already.
+    Of several that are plain ASCII, `chatservice.grammar.textparser.talk` has made sure already.
     """
     cleaned = clean_all(texts)
     if (cleaned is not texts or len(texts) == 1) and not all(map(is_seen, cleaned)):

@@ -83,7 +83,7 @@ class Options(usage.Options, AuthOptionMixin):
         try:
             self._check_values()
             super().parseOptions([*self._of_file(), *self.arguments])
-        except (usage.UsageError, config.Wrong) as error:
+        except (usage.UsageError, config.ConfigError) as error:
             raise usage.UsageError(config.told(str(error))) from None
 
     def _check_values(self) -> None:
@@ -114,7 +114,7 @@ class Options(usage.Options, AuthOptionMixin):
         try:
             found, self["limits"] = config.read(path)
             of_file = list(config.arguments(path, found, known))
-        except config.Wrong as wrong:
+        except config.ConfigError as wrong:
             raise usage.UsageError(str(wrong)) from None
         alone = type(self)()  # what is wrong with the file is told as that
         alone.postOptions = lambda: None  # type: ignore[method-assign]

@@ -18,7 +18,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import config, door, limits
+from chatservice import adminsocket, config, limits
 from chatservice.domain.chat import Chat
 from chatservice.domain.policy import Policy, Registration
 from chatservice.domain.quotas import Bounds
@@ -30,7 +30,7 @@ from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.gone import Gone
 from chatservice.protocols.patience import InTurn
 from chatservice.protocols.tls import FirstByteFactory
-from chatservice.rereading import Rereading
+from chatservice.reload import Reloader
 from chatservice.storage import certificates
 from chatservice.storage.embedded import Embedded
 
@@ -68,7 +68,7 @@ class ChatService(Service):
         self._door: IListeningPort | None = None
         self._listening: list[IListeningPort] = []
         self._bounds: Bounds = within_descriptors(options["bounds"])
-        self._rereading = Rereading(reactor, options, self._bounded)
+        self._rereading = Reloader(reactor, options, self._bounded)
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
 
@@ -157,7 +157,7 @@ class ChatService(Service):
             self.log.warn("others can write to {data}; that makes them operators", data=data)
         umask = os.umask(0o177)  # from the first moment on it is nobody else's
         try:
-            where = door.address(data)
+            where = adminsocket.address(data)
             with suppress(FileNotFoundError):  # left by one that was killed: the lock is ours
                 os.unlink(where)
             operators = self.factory.operators()

@@ -27,7 +27,7 @@ from chatservice.domain.rights import (  # noqa: E402
 )
 from chatservice.errors import MEANINGS, Code  # noqa: E402
 from chatservice.events import ENDS, FOR_GOOD, End  # noqa: E402
-from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form, Need  # noqa: E402
+from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format, Right  # noqa: E402
 from chatservice.options import Options  # noqa: E402
 from docs.manual import chatctl_manual, manual  # noqa: E402
 
@@ -44,7 +44,7 @@ def typed() -> str:
     """Return the commands as a person types them."""
     rows = []
     for row in COMMANDS.values():
-        if row.dialect & Dialect.TEXT:
+        if row.dialect & Format.TEXT:
             also = ", ".join(f"`{each.shape}`" for each in row.also)
             rows.append((f"`{row.usage}`", also, row.help))
     return table(("command", "also", "does"), rows)
@@ -53,17 +53,17 @@ def typed() -> str:
 def requests() -> str:
     """Return the commands as programs send them, with the fields of each answer."""
     rows = [
-        (f"`{row.name}`", ", ".join(map(field, row.arguments(Dialect.JSON))) or "-", answered(row))
+        (f"`{row.name}`", ", ".join(map(field, row.arguments(Format.JSON))) or "-", answered(row))
         for row in COMMANDS.values()
-        if row.dialect & Dialect.JSON
+        if row.dialect & Format.JSON
     ]
     return table(("`do`", "fields; those with ? may be left out", "answered with"), rows)
 
 
 def field(arg: Arg) -> str:
     """Return an argument as JSON has it, with what goes in."""
-    mark = "?" if arg.is_optional(Dialect.JSON) else ""
-    kind = Form.SHA256.description if arg.form is Form.SHA256 else JSON_TYPES[arg.form.type]
+    mark = "?" if arg.is_optional(Format.JSON) else ""
+    kind = ArgType.SHA256.description if arg.form is ArgType.SHA256 else JSON_TYPES[arg.form.type]
     return f"`{arg.name}`{mark} ({kind}: {arg.help})"
 
 
@@ -140,7 +140,7 @@ def tokens() -> str:
         return ", ".join(f"`{name}`" for name in COMMANDS if name in set(names))
 
     in_room = {row.name for row in COMMANDS.values() if row.needs in OF_A_ROOM} - BY_PASSWORD
-    free = {row.name for row in COMMANDS.values() if row.needs is Need.NOTHING}
+    free = {row.name for row in COMMANDS.values() if row.needs is Right.NOTHING}
     rows = [
         ("a password (or the operator's door)", listed(BY_PASSWORD)),
         ("a password, or a token without a room", "all others that are not below"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.running import Bare, Server, let_programs_be_signalled
+from tests.servers import RawClient, Server, let_programs_be_signalled
 
 let_programs_be_signalled()
 
@@ -75,12 +75,12 @@ def unprivileged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., Bare]]:
+def connect() -> Iterator[Callable[..., RawClient]]:
     """Return a function that opens a bare connection to a server; with a name, it is given."""
-    opened: list[Bare] = []
+    opened: list[RawClient] = []
 
-    def open_(server: Server, name: str | None = None) -> Bare:
-        bare = Bare(server.port)
+    def open_(server: Server, name: str | None = None) -> RawClient:
+        bare = RawClient(server.port)
         opened.append(bare)
         if name is not None:
             bare.expect("* Welcome")

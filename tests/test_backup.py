@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chatservice import limits
-from tests.running import PATIENCE, Bare, Server, environment
+from tests.servers import PATIENCE, RawClient, Server, environment
 from tests.test_chatctl import CHATCTL, chatctl
 
 
@@ -33,7 +33,7 @@ def put(bot, room, name, content):
     bot.ask(do="put", room=room, name=name, size=len(content), id="put")
     while (answer := bot.event()).get("id") != "put":
         pass
-    carrier = Bare(bot.socket.getpeername()[1])
+    carrier = RawClient(bot.socket.getpeername()[1])
     carrier.send_raw(f"PUT {answer['ticket']}\n".encode() + content)
     assert carrier.line().startswith("= ")
     carrier.close()

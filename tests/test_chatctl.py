@@ -16,7 +16,7 @@ import pexpect
 import pytest
 
 from chatservice import names
-from tests.running import PATIENCE, Door, environment
+from tests.servers import PATIENCE, RawAdminClient, environment
 
 CHATCTL = [sys.executable, "-m", "chatservice.chatctl"]
 
@@ -404,7 +404,7 @@ def test_both_dialects_are_spoken_there(server, connect):
     alice.send("/msg operator help!")
     alice.expect("* operator is away (not here now), and will see it later.")
     assert chatctl(server.data, "rooms")[0] == 0
-    person = Door(server)
+    person = RawAdminClient(server)
     person.send("/who")
     person.expect("alice -> you: help!")
     assert alice.expect("operator") == "* operator came in"
@@ -424,7 +424,7 @@ def test_both_dialects_are_spoken_there(server, connect):
 @pytest.mark.parametrize("line", ["hello", "", '{"do":"rooms","id":1}'])
 def test_who_waits_at_the_door_is_greeted(server, line):
     """As the operator, and not asked for a name."""
-    door = Door(server)
+    door = RawAdminClient(server)
     assert door.line() == "* Welcome, operator. /help lists the commands."
     door.send(line, *(["/who"] if not line.startswith("{") else []))
     door.expect('"ok"' if line.startswith("{") else "* 1 in lobby: operator")

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.base import ReactorBase
 
 from chatservice.clocks import use_monotonic
-from tests.running import Server
+from tests.servers import Server
 
 HOUR = 3600
 

@@ -9,7 +9,7 @@ from twisted.python import usage
 
 from chatservice import config, limits, names
 from chatservice.options import Options
-from tests.running import PATIENCE, TWISTD, environment
+from tests.servers import PATIENCE, TWISTD, environment
 
 
 @pytest.fixture

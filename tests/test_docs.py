@@ -22,7 +22,7 @@ from chatservice.errors import MEANINGS, Code
 from chatservice.options import Options
 from docs import generate
 from docs.manual import chatctl_manual, manual
-from tests.running import CLIENT, PATIENCE, ROOT, Bare, Output, environment
+from tests.servers import CLIENT, PATIENCE, ROOT, Output, RawClient, environment
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "NEWS.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLE = re.compile(r"<!-- tested: (\S+) -->\n```\w*\n(.*?)```", re.DOTALL)
@@ -400,7 +400,7 @@ def test_a_backup_while_the_server_runs(server, reader, start_server, tmp_path):
     restored = tmp_path / "restored"
     restored.mkdir()
     (server.folder / "new-data").rename(restored / "chat-data")
-    bare = Bare(start_server(folder=restored).port)
+    bare = RawClient(start_server(folder=restored).port)
     bare.send("alice", "/join lab", "/history")
     bare.expect("#1] reader: keep this")
     bare.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, Output
+from tests.servers import ROOT, Output
 
 NEEDED = ROOT / "client.txt"
 

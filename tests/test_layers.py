@@ -9,12 +9,12 @@ import chatservice
 
 HOUSE = Path(chatservice.__file__).parent
 FLOORS = [
-    {"errors", "limits", "entries", "events", "looks", "door", "clocks"},
+    {"errors", "limits", "entries", "events", "looks", "clocks"},
     {"names", "answers"},
     {"grammar"},
-    {"domain", "client", "doorway", "exporting"},
+    {"domain", "client", "adminsocket", "export"},
     {"storage", "protocols"},
-    {"chatctl", "config", "options", "rereading", "service", "plugin"},
+    {"chatctl", "config", "options", "reload", "service", "plugin"},
 ]
 
 

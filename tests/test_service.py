@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.running import PATIENCE, ROOT, TWISTD, Bare, Output, environment
+from tests.servers import PATIENCE, ROOT, TWISTD, Output, RawClient, environment
 
 
 def fails(folder, *options):
@@ -85,7 +85,7 @@ def test_one_server_listens_in_many_places(start_server, tmp_path, connect):
     second = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
     server.log.expect("listening on .*chat.sock")
     alice = connect(server, "alice")
-    bob = Bare(second)
+    bob = RawClient(second)
     bob.send("bob", "hello from another port")
     alice.expect("bob: hello from another port")
     with socket.socket(socket.AF_UNIX) as pipe:
@@ -150,7 +150,7 @@ def test_the_tac_file_starts_the_same_service(tmp_path):
     )
     try:
         port = int(Output(process.stdout).expect(r"listening on .*:(\d+)")[1])
-        bare = Bare(port)
+        bare = RawClient(port)
         bare.send("alice", "/rooms")
         bare.expect("lobby (1 here)")
         bare.close()

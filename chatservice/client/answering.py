@@ -7,10 +7,10 @@ from chatservice import names
 from chatservice.client.screen import Screen
 from chatservice.errors import OF_PASSWORDS, PASSWORD_REFUSED, Code, Refusal
 from chatservice.grammar.commands import Request
-from chatservice.grammar.questions import (
+from chatservice.grammar.prompts import (
     DIFFER,
     ONCE_MORE,
-    Question,
+    Prompt,
     of_code,
     of_room,
     questions,
@@ -51,7 +51,7 @@ class Answering:
             self._refused(refusal)
         return found
 
-    def _helpful(self, request: Request, refusal: Refusal) -> Iterable[Question]:
+    def _helpful(self, request: Request, refusal: Refusal) -> Iterable[Prompt]:
         """Return what to ask behind a refusal."""
         command = request.command.name
         if command == "join":
@@ -62,7 +62,7 @@ class Answering:
         elif refusal.code in PASSWORD_REFUSED:
             yield from questions(without_known(request), False)
 
-    async def _answered(self, request: Request, asked: Iterable[Question]) -> Request | None:
+    async def _answered(self, request: Request, asked: Iterable[Prompt]) -> Request | None:
         args = dict(request.args)
         for question in asked:
             answer = await self._answer(question)
@@ -71,7 +71,7 @@ class Answering:
             args[question.arg] = answer
         return replace(request, args=args)
 
-    async def _answer(self, question: Question) -> str | None:
+    async def _answer(self, question: Prompt) -> str | None:
         """Return the answer to a question; None if it is given up."""
         while True:
             answer = await self._line(question.text, question.hidden)

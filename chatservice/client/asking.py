@@ -11,7 +11,7 @@ from chatservice.client.person import Person
 from chatservice.client.screen import Screen
 from chatservice.client.settings import Server
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import shown, typed
+from chatservice.grammar import textformat, textparser
 
 NAME = "Your name: "
 PASSWORD = "Password: "
@@ -34,7 +34,7 @@ async def name(
         except Refusal as refusal:
             if scripted:
                 raise
-            screen.show(shown.refusal(refusal))
+            screen.show(textformat.refusal(refusal))
             given = None
 
 
@@ -52,7 +52,7 @@ async def place(
         try:
             number = port(text.strip() or usual[1])
         except ValueError as error:
-            screen.show(shown.refusal(Refusal(Code.BAD_ARGUMENT, str(error))))
+            screen.show(textformat.refusal(Refusal(Code.BAD_ARGUMENT, str(error))))
     return host.strip() or usual[0], number
 
 
@@ -162,7 +162,7 @@ def could_be_room(line: str) -> bool:
     try:
         if sending.asked_for(line) is not None:
             return False
-        request = typed.parse(line.strip())
+        request = textparser.parse(line.strip())
     except Refusal:
         return False
     return request is not None and request.args.get("text") == line.strip()

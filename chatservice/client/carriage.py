@@ -12,7 +12,7 @@ from chatservice.client.progress import Progress
 from chatservice.client.unfinished import Claim
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Display(Protocol):
     """Where it is shown how transfers stand."""
 
     def show(self, lines: bytes, /) -> None:
-        """Show lines, as `chatservice.grammar.shown` makes them."""
+        """Show lines, as `chatservice.grammar.textformat` makes them."""
 
     def status(self, under_way: Sequence[Progress], waiting: int, now: float, /) -> None:
         """Show how the transfers stand at `now` (seconds), and how many more wait their turn."""
@@ -104,16 +104,16 @@ class Carriage:
 
     def tell(self, text: str) -> None:
         """Show a sentence."""
-        self._screen.show(shown.event(Notice(names.clean(text))))
+        self._screen.show(textformat.event(Notice(names.clean(text))))
 
     def tell_going_on(self, it: Progress, done: int) -> None:
         """Show that a transfer goes on behind the first `done` bytes."""
         percent = 100 * done // it.size if it.size else 0
-        self.tell(f"going on with {it.name} ({percent}% of {shown.size(it.size)})")
+        self.tell(f"going on with {it.name} ({percent}% of {textformat.size(it.size)})")
 
     def refuse(self, sentence: str) -> None:
         """Show a sentence about something that is not done."""
-        self._screen.show(shown.refusal(Refusal(Code.INCOMPLETE, names.clean(sentence))))
+        self._screen.show(textformat.refusal(Refusal(Code.INCOMPLETE, names.clean(sentence))))
 
     def _show_status(self) -> None:
         """Show those under way, and how many wait."""

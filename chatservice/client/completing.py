@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 
 from chatservice import names
 from chatservice.client.around import Around
-from chatservice.grammar.commands import ALL, COMMANDS, TOPICS, Arg, Command, Dialect, Form
-from chatservice.grammar.shown import to_type
+from chatservice.grammar.commands import ALL, COMMANDS, TOPICS, Arg, ArgType, Command, Format
+from chatservice.grammar.textformat import to_type
 
 OWN_COMMANDS = ("keys",)
 """What `/help` explains here and nowhere else."""
@@ -72,11 +72,11 @@ def _of_command(line: str) -> Wanted | None:
 
 def _of_arguments(command: Command, rest: str) -> Wanted | None:
     """Return what the last word of `rest` is, behind the name of a command."""
-    for arg in command.arguments(Dialect.TEXT):
-        if arg.form is Form.FLAG:
+    for arg in command.arguments(Format.TEXT):
+        if arg.form is ArgType.FLAG:
             continue
         if arg.form.greedy:
-            return Wanted(Sort.FILE, rest) if arg.form is Form.FILE else _of_talk(rest)
+            return Wanted(Sort.FILE, rest) if arg.form is ArgType.FILE else _of_talk(rest)
         word, space, after = rest.lstrip(" ").partition(" ")
         if not space:
             return _of_argument(arg, word)
@@ -155,7 +155,7 @@ class Completing(Completer):
         match it.sort:
             case Sort.COMMAND | Sort.EXPLAINED:
                 own = {*OWN_COMMANDS, *TOPICS, ALL} if it.sort is Sort.EXPLAINED else set()
-                rows = [name for name, row in COMMANDS.items() if row.dialect & Dialect.TEXT]
+                rows = [name for name, row in COMMANDS.items() if row.dialect & Format.TEXT]
                 return sorted({*rows, *own})
             case Sort.CHOICE:
                 return list(it.choices)

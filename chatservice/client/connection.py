@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from chatservice import answers, events, limits, names
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import jsonlines, replies
+from chatservice.grammar import jsonclient, jsonlines
 from chatservice.grammar.commands import COMMANDS, Command, Request
 
 ANSWER_SECONDS = 60.0
@@ -27,7 +27,7 @@ ANSWER_BYTES = 64 << 20
 EVENT_BYTES = 256 << 10
 """The longest line of any other time: an entry of 8 KiB, escaped, with room to spare."""
 
-Happening = replies.Arrival | Refusal | events.Event
+Happening = jsonclient.LogEntry | Refusal | events.Event
 """An object that a server sends without being asked."""
 
 STRANGE = "That is not a chat server, or one of another version; check the host and the port."
@@ -147,8 +147,8 @@ class ChatConnection(Protocol, TimeoutMixin):
         if kind in ("ok", "error") and type(id_) is int and id_ in self._asked:
             self._answered(id_, it)
             return
-        with suppress(replies.Malformed):
-            happening = replies.happening(it)
+        with suppress(jsonclient.Malformed):
+            happening = jsonclient.happening(it)
             if happening is not None:
                 self._on_event(happening)
 
@@ -158,10 +158,10 @@ class ChatConnection(Protocol, TimeoutMixin):
             self.setTimeout(None)
         try:
             if it["event"] == "error":
-                waiting.errback(Failure(replies.refusal(it)))
+                waiting.errback(Failure(jsonclient.refusal(it)))
                 return
-            answer: Any = replies.answer(command.answer, it)
-        except replies.Malformed:
+            answer: Any = jsonclient.answer(command.answer, it)
+        except jsonclient.Malformed:
             waiting.errback(Failure(Strange()))
             return
         waiting.callback(answer)

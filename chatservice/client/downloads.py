@@ -16,7 +16,7 @@ from chatservice.client.saving import Saving, clean, here_already
 from chatservice.client.unfinished import Claim, Memory, Transfer
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 
 
 class Downloads:
@@ -106,7 +106,7 @@ class Downloads:
         finally:
             self._under_way.discard(it)
         self._carriage.tell(
-            f"{it.name} ({shown.size(it.size)}) is saved as {from_here(place)}, checked."
+            f"{it.name} ({textformat.size(it.size)}) is saved as {from_here(place)}, checked."
         )
         return place
 

@@ -11,7 +11,7 @@ from chatservice.client import colours, naming
 from chatservice.client.cursor import News
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
 from chatservice.entries import Entry, Kind
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 
 INDENT = 6
 """Columns before the rows of a line but the first: as many as its time takes."""
@@ -56,7 +56,7 @@ class Look:
         """Return the rows of something that happened."""
         if isinstance(news.it, Entry):
             return self._entry(news.it, news.log, news.position, numbered=False)
-        return self._at(self._clock(), self._server(shown.event(news.it).decode()))
+        return self._at(self._clock(), self._server(textformat.event(news.it).decode()))
 
     def replayed(self, news: News) -> Fragments:
         """Return the rows of an entry from before, with its position."""
@@ -66,14 +66,14 @@ class Look:
     def pending(self, it: answers.History) -> Fragments:
         """Return the row that says that there may be more, where a search says so."""
         there = isinstance(it, answers.Matches) and it.pending
-        return self.lines(shown.PENDING.encode()) if there else []
+        return self.lines(textformat.PENDING.encode()) if there else []
 
     def erased(self, who: str, time: int) -> Fragments:
         """Return the row that stands in the place of what somebody said, at a time in milliseconds
         since 1970, and what was erased."""
         entry = Entry(Kind.GONE, time, who)
         local = datetime.fromtimestamp(time / 1000)
-        line = self._server(shown.run(0, entry.alone(), "").decode())[0]
+        line = self._server(textformat.run(0, entry.alone(), "").decode())[0]
         return self._wrapped([("class:time", f"{local:%H:%M} "), *line])
 
     def own(self, text: str, kind: str = Kind.MESSAGE, to: str | None = None) -> Fragments:
@@ -94,7 +94,7 @@ class Look:
         if entry.kind in _SAID:
             lines = self._said(entry.who, entry.kind, entry.text, None)
         else:
-            lines = self._server(shown.run(position, entry.alone(), log).decode())
+            lines = self._server(textformat.run(position, entry.alone(), log).decode())
         return self._at(entry.time / 1000, lines, number)
 
     def _said(self, who: str, kind: str, text: str, to: str | None) -> list[Fragments]:
@@ -127,7 +127,7 @@ class Look:
         return [self._line(line) for line in lines.removesuffix("\n").split("\n")]
 
     def _line(self, line: str) -> Fragments:
-        """Return a line that `chatservice.grammar.shown` made."""
+        """Return a line that `chatservice.grammar.textformat` made."""
         sign = line[:2]
         if sign in ("* ", "! "):
             style = "class:server" if sign == "* " else "class:refusal"
@@ -161,7 +161,7 @@ class Look:
     # -- answers ---------------------------------------------------------------------------------
 
     def lines(self, lines: bytes) -> Fragments:
-        """Return the rows of lines that `chatservice.grammar.shown` made."""
+        """Return the rows of lines that `chatservice.grammar.textformat` made."""
         text = lines.decode(errors="replace").removesuffix("\n")
         if not text:
             return []
@@ -177,7 +177,7 @@ class Look:
                 return rows + self.pending(it)
             case answers.Help(lines) if len(lines) > _MANY and all(x[0] == "/" for x in lines):
                 return self._help(lines)
-        return self.lines(shown.answer(it))
+        return self.lines(textformat.answer(it))
 
     def _help(self, lines: tuple[str, ...]) -> Fragments:
         """Return all commands in columns, so that they fit the screen."""

@@ -30,7 +30,7 @@ from chatservice.client.statuses import Status, status_of
 from chatservice.clocks import use_monotonic
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 
 GOODBYE_SECONDS = 2.0
 """How long who leaves at once waits for the server to have stored what was said."""
@@ -121,7 +121,7 @@ class Client:
         if first is not None:
             where = f"{first} at {place_of(known[0].host, known[0].port)}"
             screen.show(
-                shown.event(Notice(names.clean(f"Enter alone is as the last time: {where}")))
+                textformat.event(Notice(names.clean(f"Enter alone is as the last time: {where}")))
             )
         name = await asking.name(screen, self._options.name, scripted, first)
         offered = next((it for it in known if it.name == name), known[0] if known else None)
@@ -149,7 +149,7 @@ class Client:
         try:
             servers = self._settings.servers()
         except Refusal as refusal:
-            self._screen.show(shown.refusal(refusal))
+            self._screen.show(textformat.refusal(refusal))
             self._settings = None
             return
         if self._options.ask:
@@ -159,7 +159,9 @@ class Client:
         if recalled is not self._options:
             self._options = recalled
             where = f"{recalled.host}:{recalled.port} as {recalled.name}"
-            self._screen.show(shown.event(Notice(names.clean(f"Going to {where}; --ask asks."))))
+            self._screen.show(
+                textformat.event(Notice(names.clean(f"Going to {where}; --ask asks.")))
+            )
 
     def _remember(self) -> None:
         """Remember where one is. Who cannot is told, and that is all."""
@@ -171,7 +173,7 @@ class Client:
             self._settings.remember(replace(self._server, name=here.name, room=room))
         except Refusal as refusal:
             self._settings = None
-            self._screen.show(shown.refusal(refusal))
+            self._screen.show(textformat.refusal(refusal))
 
     async def _find_room(self, person: Person) -> None:
         if self._options.room is not None and await person.go(self._options.room):
@@ -190,7 +192,7 @@ class Client:
 
     def _fail(self, sentence: str, status: Status = Status.REFUSED) -> None:
         self._status = status
-        self._screen.show(shown.refusal(Refusal(Code.SERVER_ERROR, sentence)))
+        self._screen.show(textformat.refusal(Refusal(Code.SERVER_ERROR, sentence)))
 
     def _ended_because(self, sentence: str) -> None:
         self._fail(sentence)

@@ -29,7 +29,7 @@ from chatservice.client.unfinished import Unfinished, state_folder
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar import shown, typed
+from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request
 
 _TO_THE_ROOM = frozenset({"say", "me", "topic", "remove"})
@@ -109,7 +109,7 @@ class Person:
         """Show a refusal; with a `key`, of what was said with it."""
         if key is not None:
             self._screen.settled(key, False)
-        self._screen.show(shown.refusal(refusal))
+        self._screen.show(textformat.refusal(refusal))
 
     def put_out(self, room: str, why: Refusal, told: bool) -> None:
         """Show in which rooms one is, and why not in that one any more."""
@@ -140,7 +140,7 @@ class Person:
 
     def tell(self, text: str) -> None:
         """Show a sentence of the client's own."""
-        self._screen.show(shown.event(Notice(names.clean(text))))
+        self._screen.show(textformat.event(Notice(names.clean(text))))
 
     # -- what is typed ---------------------------------------------------------------------------
 
@@ -156,9 +156,9 @@ class Person:
             self.refused(refusal)
             return None
         try:
-            request = typed.parse(line, asks=self._screen.asks)
+            request = textparser.parse(line, asks=self._screen.asks)
         except Refusal as refusal:
-            refusal = typed.or_said(refusal, line)
+            refusal = textparser.or_said(refusal, line)
             self.refused(refusal)
             return None
         if request is None or not await self.do(request):
@@ -170,7 +170,7 @@ class Person:
         was done; a refusal is shown."""
 
         def refused(refusal: Refusal) -> None:
-            self.refused(typed.or_said(refusal, request.bare))
+            self.refused(textparser.or_said(refusal, request.bare))
 
         answering = Answering(self._screen, refused)
         try:
@@ -190,7 +190,7 @@ class Person:
 
     def _hint(self, request: Request) -> None:
         """Tell how to undo what a line did that may have been meant as talk."""
-        hint = typed.or_meant(request)
+        hint = textparser.or_meant(request)
         if hint is not None and self._screen.interactive:
             self.tell(hint)
 
@@ -325,7 +325,7 @@ class Person:
             if room is not None or refusal.code is not Code.NO_SUCH_FILE:
                 raise
             it = await self.session.ask("link", room=INBOX, name=name)
-        self._screen.show(shown.link(it, *self._address, self._tls))
+        self._screen.show(textformat.link(it, *self._address, self._tls))
 
     # -- who one is ------------------------------------------------------------------------------
 

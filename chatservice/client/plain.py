@@ -20,7 +20,7 @@ from chatservice.client.progress import Progress
 from chatservice.client.screen import InputEnded, Standing
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import shown, typed
+from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import Request
 
 LINE_BYTES = 1 << 20
@@ -68,14 +68,14 @@ class Plain:
     def news(self, news: News) -> None:
         """Write what happened."""
         if not isinstance(news.it, Entry):
-            self.show(shown.event(news.it))
+            self.show(textformat.event(news.it))
             return
-        render = shown.replayed if news.late else shown.run
+        render = textformat.replayed if news.late else textformat.run
         self.show(render(news.position, news.it.alone(), news.log))
 
     def answer(self, it: answers.Answer) -> None:
         """Write an answer."""
-        self.show(shown.answer(it))
+        self.show(textformat.answer(it))
 
     def status(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Transfers tell when they are done, and that is enough here."""
@@ -114,7 +114,7 @@ class Plain:
         if self._skipping or len(line) > LINE_BYTES:
             self._skipping = False
             sentence = f"A line has at most {LINE_BYTES} bytes; send a shorter one."
-            self.show(shown.refusal(Refusal(Code.TOO_LONG, sentence)))
+            self.show(textformat.refusal(Refusal(Code.TOO_LONG, sentence)))
         else:
             self._lines.put(line.removesuffix(b"\r"))
 
@@ -143,9 +143,9 @@ class Plain:
                 self._lines.put(None)
                 raise InputEnded
             try:
-                return typed.decode(line)
+                return textparser.decode(line)
             except Refusal as refusal:
-                self.show(shown.refusal(refusal))
+                self.show(textformat.refusal(refusal))
 
     def unask(self) -> None:
         """Show again what is typed. At a terminal, drop what was typed meanwhile."""

@@ -3,7 +3,7 @@
 from collections import deque
 
 from chatservice.client.wrapping import shortened, width
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 
 WIDTH, NARROW = 80, 60
 """Columns that a line of progress fits in; where there are fewer than the second, it is terse."""
@@ -61,9 +61,9 @@ class Progress:
         end = f" [{'#' * full}{'-' * (bar - full)}] {self.percent}%"
         rate = self.rate(now)
         if rate is not None:
-            end += f"{gap}{shown.size(round(rate))}/s"
+            end += f"{gap}{textformat.size(round(rate))}/s"
             if rate:
-                end += f"{gap}{shown.duration(self.left / rate)}{left}"
+                end += f"{gap}{textformat.duration(self.left / rate)}{left}"
         most = max(columns - len(end), NAME_LEAST)
         name = shortened(self.name, most)
         return name + " " * (min(name_columns, most) - width(name)) + end

@@ -23,7 +23,7 @@ from chatservice.client import system
 from chatservice.client.filenames import alike, cut, free_names, portable
 from chatservice.client.locks import locked
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 
 HASH_CHUNK = 1 << 20
 
@@ -93,7 +93,7 @@ class Saving:
         if size - self.received > free:
             raise Unwritable(
                 Code.DISK_FULL,
-                f"It has {shown.size(size)}, and there is room for {shown.size(free)} in "
+                f"It has {textformat.size(size)}, and there is room for {textformat.size(free)} in "
                 f"{self._folder}.",
             )
 

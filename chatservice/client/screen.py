@@ -41,7 +41,7 @@ class Screen(Protocol):
         """One has come to a server: what there is `around` can be asked for, and shown."""
 
     def show(self, lines: bytes) -> None:
-        """Show lines, as `chatservice.grammar.shown` makes them."""
+        """Show lines, as `chatservice.grammar.textformat` makes them."""
 
     def news(self, news: News) -> None:
         """Show something that happened."""

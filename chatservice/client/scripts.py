@@ -36,7 +36,7 @@ from chatservice.client.uploads import opened
 from chatservice.client.wrapping import shortened
 from chatservice.entries import Entry
 from chatservice.errors import PASSWORD_REFUSED, Code, Refusal
-from chatservice.grammar import jsonlines, shown, typed
+from chatservice.grammar import jsonlines, textformat, textparser
 
 GOODBYE_SECONDS = 2.0
 """How long it waits for the server to have said goodbye: what was asked for is done by then."""
@@ -147,7 +147,7 @@ class Script:
                 raise Ended(Status.DATA, "There is nothing in that to be seen; give a text.")
             return text
         try:
-            text = typed.decode(sys.stdin.buffer.read()).removesuffix("\n")
+            text = textparser.decode(sys.stdin.buffer.read()).removesuffix("\n")
         except Refusal as refusal:
             raise Ended(Status.DATA, refusal.sentence) from None
         if not names.is_seen(text):
@@ -185,7 +185,7 @@ class Script:
     def _rendered(self, position: int, entry: Entry, room: str) -> bytes:
         if self._options.json:
             return jsonlines.line(jsonlines.entry_fields(position, entry, room))
-        return shown.replayed(position, entry.alone(), room)
+        return textformat.replayed(position, entry.alone(), room)
 
     def _list(self, rows: Iterable[Any], columns: Callable[[Any], Iterable[str]]) -> None:
         """Print rows: their columns with tabs between, or all there is of each as an object."""

@@ -11,7 +11,7 @@ import shlex
 from typing import NamedTuple
 
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import typed
+from chatservice.grammar import textparser
 
 _FORMS = re.compile(r"((?i:/put)|-file|transfer)(?: +(\S.*)| *)", re.DOTALL)
 _QUOTED = re.compile(r"""(["'])(.+)\1(?: +@(\S+))?""", re.DOTALL)
@@ -40,13 +40,13 @@ def asked_for(line: str) -> Sending | None:
     if text is None:
         form = line.strip(" ").lower()
         refusal = Refusal(Code.BAD_ARGUMENT, f"PATH is missing: {form} PATH [@USER].")
-        raise typed.or_said(refusal, line)
+        raise textparser.or_said(refusal, line)
     readings, meant = _readings(text.strip(" "))
     there = next(filter(_is_file, readings), None)
-    if there is not None or (explicit is None and not typed.names_own_file(line)):
+    if there is not None or (explicit is None and not textparser.names_own_file(line)):
         return there
     if _is_absent(meant):
-        raise typed.or_said(Refusal(Code.NO_SUCH_FILE, absent(meant.path) + "."), line)
+        raise textparser.or_said(Refusal(Code.NO_SUCH_FILE, absent(meant.path) + "."), line)
     return meant
 
 
@@ -57,7 +57,7 @@ def absent(path: object) -> str:
 
 def _is_command(line: str) -> bool:
     try:
-        request = typed.parse(line)
+        request = textparser.parse(line)
     except Refusal:
         return False  # no command that there is, so it may be a path
     return request is None or request.command.name != "say" or line.startswith(("//", "/say "))

@@ -24,10 +24,10 @@ from chatservice.client.pauses import pauses
 from chatservice.client.rooms import Rooms
 from chatservice.errors import Code, Refusal
 from chatservice.events import FOR_GOOD, Moderated, Notice, Out
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 from chatservice.grammar.commands import Request
-from chatservice.grammar.replies import Arrival
-from chatservice.grammar.typed import or_said
+from chatservice.grammar.jsonclient import LogEntry
+from chatservice.grammar.textparser import or_said
 
 TAKEN_SECONDS = 300.0
 """So long it is tried to come back while the server refuses that for now (`_LATER`): it may not
@@ -351,7 +351,7 @@ class Session:
         self._show(self._news_of(it))
 
     def _news_of(self, it: Happening) -> list[News]:
-        if isinstance(it, Arrival):
+        if isinstance(it, LogEntry):
             position, entry, log = it
             late = log == INBOX and self.wall() - entry.time / 1000 > OLD_SECONDS
             before = self.unread(log)
@@ -366,12 +366,12 @@ class Session:
             self._end_for_good(it.text)
             return []
         if isinstance(it, Out):
-            self._put_out(it.room, _out(shown.event(it)), False)
+            self._put_out(it.room, _out(textformat.event(it)), False)
             return []
         news = self.conversation.happened(it)
         if isinstance(it, Moderated) and self._puts_out(it):
             self._show(news)
-            why = _out(shown.event(it), f"You were put out of {it.room}: ")
+            why = _out(textformat.event(it), f"You were put out of {it.room}: ")
             self._put_out(it.room, why, told=bool(news))
             return []
         return news

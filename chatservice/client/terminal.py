@@ -25,7 +25,7 @@ from chatservice.client.waiting import PROMPT, Waiting
 from chatservice.client.wrapping import Fragments, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import shown, typed
+from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import Request
 
 _SAID = frozenset({"say", "me", "msg"})
@@ -192,9 +192,9 @@ class Terminal:
             elif not _is_said(line):
                 self._drawing.put(self._look.echo(PROMPT, masked(line)))
             try:
-                return typed.decode(line.encode(errors="surrogatepass"))
+                return textparser.decode(line.encode(errors="surrogatepass"))
             except Refusal as refusal:
-                self.show(shown.refusal(refusal))
+                self.show(textformat.refusal(refusal))
 
     async def _ask(self, prompt: str, hidden: bool, hold: bool) -> str | None:
         self._region.ask(prompt, hidden)
@@ -244,7 +244,7 @@ class Terminal:
         too_long = pasting.refusal(buffer.text)
         if too_long is not None:
             buffer.document = before
-            self.show(shown.refusal(Refusal(Code.TOO_LONG, too_long)))
+            self.show(textformat.refusal(Refusal(Code.TOO_LONG, too_long)))
         elif "\n" in text:
             self._paste = buffer, before
 
@@ -285,7 +285,7 @@ def _is_said(line: str) -> bool:
     try:
         if sending.asked_for(line) is not None:
             return False
-        request = typed.parse(line)
+        request = textparser.parse(line)
     except Refusal:
         return False
     return request is not None and request.command.name in _SAID

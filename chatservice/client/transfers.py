@@ -16,8 +16,8 @@ from chatservice.client.unfinished import Claim, Unfinished
 from chatservice.client.uploads import Uploads
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Refusal
-from chatservice.grammar import shown
-from chatservice.grammar.typed import or_said
+from chatservice.grammar import textformat
+from chatservice.grammar.textparser import or_said
 
 AT_ONCE = 4
 """Transfers under way at one time; the others wait their turn."""
@@ -97,8 +97,8 @@ class Transfers:
         self._unasked -= max(size, in_all // UNASKED_FILES, 1)
         if self._unasked < 0:
             self._carriage.refuse(
-                f"Files of {shown.size(in_all)}, or {UNASKED_FILES} of them, came by themselves, "
-                "and no more will: ask for them with /get, or start again."
+                f"Files of {textformat.size(in_all)}, or {UNASKED_FILES} of them, came by "
+                "themselves, and no more will: ask for them with /get, or start again."
             )
         return self._unasked >= 0
 

@@ -11,7 +11,7 @@ from prompt_toolkit.history import History
 
 from chatservice.client import sending
 from chatservice.errors import Refusal
-from chatservice.grammar import typed
+from chatservice.grammar import textparser
 from chatservice.grammar.commands import Request
 
 KEPT = 1000
@@ -81,7 +81,7 @@ def may_be_kept(line: str) -> bool:
     try:
         if sending.asked_for(line) is not None:
             return True
-        request = typed.parse(line, asks=True)
+        request = textparser.parse(line, asks=True)
     except Refusal:
         return False
     return request is not None and not _passwords(request)
@@ -90,7 +90,7 @@ def may_be_kept(line: str) -> bool:
 def masked(line: str) -> str:
     """Return a line as it can stand on the screen: with `***` for its passwords."""
     try:
-        request = typed.parse(line, asks=True)
+        request = textparser.parse(line, asks=True)
     except Refusal:
         return line
     for password in _passwords(request) if request is not None else []:

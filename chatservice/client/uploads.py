@@ -18,7 +18,7 @@ from chatservice.client.progress import Progress
 from chatservice.client.sending import absent
 from chatservice.client.unfinished import Claim, Memory, Transfer
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 
 HASH_CHUNK = 1 << 20
 
@@ -105,7 +105,7 @@ class Uploads:
         it = claim.it
         claim.forget()
         whom = f" to {it.to}" if it.to is not None else ""
-        self._carriage.tell(f"{it.name} ({shown.size(it.size)}) is sent{whom}.")
+        self._carriage.tell(f"{it.name} ({textformat.size(it.size)}) is sent{whom}.")
 
     def _let_go(self, claim: Claim, error: BaseException) -> None:
         if isinstance(error, Refusal) and error.code not in _NOT_NOW:

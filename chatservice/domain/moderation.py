@@ -20,8 +20,8 @@ from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import Access, Rule, What, range_of
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Need
-from chatservice.grammar.shown import duration
+from chatservice.grammar.commands import Right
+from chatservice.grammar.textformat import duration
 
 _UNDONE = {
     What.BANNED: "unban",
@@ -308,7 +308,7 @@ class Moderation:
         guest's. Raises `Refusal` (not-allowed, no-such-entry, not-stored).
         """
         account = await self._accounts.account(session.needs_user().key)
-        self._rights.need(session, room, Need.READ)
+        self._rights.need(session, room, Right.READ)
         user = session.needs_user()
         cursor = room.sessions.get(session)
         own = cursor is not None and cursor.said == position  # a guest's, too

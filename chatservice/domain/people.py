@@ -16,7 +16,7 @@ from chatservice.domain.rights import HAS, Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.errors import Code, Refusal
 from chatservice.events import End, Event
-from chatservice.grammar.commands import Need
+from chatservice.grammar.commands import Right
 from chatservice.looks import looks
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
@@ -569,7 +569,7 @@ class People:
         their words, if they may not speak there or it does not hear them."""
         if not user.away:
             return ""
-        speaks = Need.SPEAK in HAS[self._rights.role(user, room)]
+        speaks = Right.SPEAK in HAS[self._rights.role(user, room)]
         return user.away if speaks and user.key not in session.ignored else "away"
 
     def away(self, name: str) -> str:

@@ -7,7 +7,7 @@ from chatservice.domain import shares
 from chatservice.domain.ports import Declared, Used
 from chatservice.domain.shares import Origin
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.shown import size as shown
+from chatservice.grammar.textformat import size as shown
 
 
 @dataclass(frozen=True, slots=True)

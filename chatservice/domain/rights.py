@@ -14,7 +14,7 @@ from chatservice.domain.places import Room, Session, User
 from chatservice.domain.rules import Access, Rule, What
 from chatservice.domain.tickets import Download, Given, Upload
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import COMMANDS, Command, Need, Request
+from chatservice.grammar.commands import COMMANDS, Command, Request, Right
 
 
 class Role(IntEnum):
@@ -44,15 +44,15 @@ WHO: Mapping[Role, str] = {
 }
 """What each role is, for docs/protocol.md."""
 
-_ANYBODY = frozenset({Need.NOTHING})
-_NAMED = _ANYBODY | {Need.NAME}
-_READING = _NAMED | {Need.READ}
-_LISTENING = _READING | {Need.PRESENCE}
-_SPEAKING = _LISTENING | {Need.SPEAK}
-_MODERATING = _SPEAKING | {Need.MODERATE}
-_OWNING = _MODERATING | {Need.OWN}
+_ANYBODY = frozenset({Right.NOTHING})
+_NAMED = _ANYBODY | {Right.NAME}
+_READING = _NAMED | {Right.READ}
+_LISTENING = _READING | {Right.PRESENCE}
+_SPEAKING = _LISTENING | {Right.SPEAK}
+_MODERATING = _SPEAKING | {Right.MODERATE}
+_OWNING = _MODERATING | {Right.OWN}
 
-HAS: Mapping[Role, frozenset[Need]] = {
+HAS: Mapping[Role, frozenset[Right]] = {
     Role.STRANGER: _ANYBODY,
     Role.BANNED: _NAMED,
     Role.OUTSIDER: _NAMED,
@@ -61,21 +61,23 @@ HAS: Mapping[Role, frozenset[Need]] = {
     Role.MEMBER: _SPEAKING,
     Role.MODERATOR: _MODERATING,
     Role.OWNER: _OWNING,
-    Role.OPERATOR: _OWNING | {Need.OPERATE, Need.DOOR},
+    Role.OPERATOR: _OWNING | {Right.OPERATE, Right.DOOR},
 }
 """The table. `Need.DOOR` is had by the operator of the door alone: it is for what reaches beyond
 the chat, into the machine. `Need.ACCOUNT` is had, in any role, by who is registered, but not by the
 operator of the door, who never logs in. Who moderates a room does so from anywhere, but to speak,
 and for `Need.PRESENCE`, must be in it like everybody."""
 
-OF_A_ROOM = frozenset({Need.READ, Need.PRESENCE, Need.SPEAK, Need.MODERATE, Need.OWN})
+OF_A_ROOM = frozenset({Right.READ, Right.PRESENCE, Right.SPEAK, Right.MODERATE, Right.OWN})
 """What one has in one room, and not in another."""
 
 _OPERATED = frozenset({"broadcast", "operators", "status", "users", "accounts"})
 """Commands for which an operator's token is good: what they do lasts no longer than the token."""
 
 BY_PASSWORD = frozenset({"password", "token", "revoke", "owner"}) | {
-    row.name for row in COMMANDS.values() if row.needs is Need.OPERATE and row.name not in _OPERATED
+    row.name
+    for row in COMMANDS.values()
+    if row.needs is Right.OPERATE and row.name not in _OPERATED
 }
 """Commands for which no token is good: they make, change or end what lets somebody in or puts them
 in charge, so what they did would outlast the token."""
@@ -85,7 +87,7 @@ BY_ROOM_TOKEN = frozenset({"join", "leave", "exit", "ignore", "transfers", "canc
 those that need nothing. They reach that room alone."""
 
 
-def needs(command: Command, args: Mapping[str, Any]) -> set[Need]:
+def needs(command: Command, args: Mapping[str, Any]) -> set[Right]:
     """Return what a command needs with these arguments."""
     more = _MORE.get(command.name)
     if more is None:
@@ -96,7 +98,7 @@ def needs(command: Command, args: Mapping[str, Any]) -> set[Need]:
 _MORE = {
     row.name: {arg.name: arg.needs for arg in row.args}
     for row in COMMANDS.values()
-    if any(arg.needs is not Need.NOTHING for arg in row.args)
+    if any(arg.needs is not Right.NOTHING for arg in row.args)
 }
 """What arguments need, of the commands of which any does."""
 
@@ -125,7 +127,7 @@ class Rights:
         if session in self.tokens:
             self._fits_token(session, request, find)
         for need in needs(command, args):
-            if need is Need.NOTHING:
+            if need is Right.NOTHING:
                 continue
             user = session.needs_user()
             own = args.get("room") == "@" and command.name in _OWN_SHELF
@@ -146,7 +148,7 @@ class Rights:
         if only is None:
             return
         in_room = command.needs in OF_A_ROOM
-        fits = in_room or command.name in BY_ROOM_TOKEN or command.needs is Need.NOTHING
+        fits = in_room or command.name in BY_ROOM_TOKEN or command.needs is Right.NOTHING
         if fits and (in_room or "room" in args):
             try:
                 fits = find() is only and "to" not in args
@@ -172,7 +174,7 @@ class Rights:
     def reads(self, session: Session, room: Room) -> bool:
         """Return whether a session may read a room, and fetch what is on its shelf."""
         role = self.role(session.needs_user(), room)
-        return self.reaches(session, room) and Need.READ in HAS[role]
+        return self.reaches(session, room) and Right.READ in HAS[role]
 
     def operates(self, session: Session) -> None:
         """Raise `Refusal` (name-needed, not-allowed) unless a session's user runs the server, as
@@ -180,32 +182,32 @@ class Rights:
         if not self.is_operator(session.needs_user()):
             raise Refusal(Code.NOT_ALLOWED, "You do not run the server any more; nothing was done.")
 
-    def _need_of_server(self, user: User, need: Need, command: Command) -> None:
-        if need is Need.ACCOUNT and not user.registered:
+    def _need_of_server(self, user: User, need: Right, command: Command) -> None:
+        if need is Right.ACCOUNT and not user.registered:
             raise Refusal(
                 Code.NOT_ALLOWED, f"/{command.name} is for registered names; /register first."
             )
-        if need is Need.ACCOUNT and user.key == names.key(names.OPERATOR):
+        if need is Right.ACCOUNT and user.key == names.key(names.OPERATOR):
             raise Refusal(
                 Code.NOT_ALLOWED,
                 f"/{command.name} is for names that log in, and {names.OPERATOR} comes through "
                 "the door only; use an account's name.",
             )
-        if need is Need.DOOR and user.key != names.key(names.OPERATOR):
+        if need is Right.DOOR and user.key != names.key(names.OPERATOR):
             raise Refusal(
                 Code.NOT_ALLOWED,
                 f"/{command.name} is for who sits at the server's machine: chatctl {command.name}.",
             )
-        if need is Need.OPERATE and not self.is_operator(user):
+        if need is Right.OPERATE and not self.is_operator(user):
             raise Refusal(
                 Code.NOT_ALLOWED, f"/{command.name} is for who runs the server; ask them."
             )
 
-    def need(self, session: Session, room: Room, need: Need) -> None:
+    def need(self, session: Session, room: Room, need: Right) -> None:
         """Raise `Refusal` unless the session has what is needed in a room."""
         user = session.needs_user()
         role = self.role(user, room)
-        if need in (Need.PRESENCE, Need.SPEAK) and role > Role.BANNED:
+        if need in (Right.PRESENCE, Right.SPEAK) and role > Role.BANNED:
             session.needs_room(room)
         if need not in HAS[role]:
             raise self._refusal(user, room, role, need)
@@ -214,7 +216,7 @@ class Rights:
         """Return the session's cursor in a room. Raises `Refusal` unless it may speak there."""
         cursor = session.needs_room(room)
         if room.rules or room.frozen:  # else everybody in it may
-            self.need(session, room, Need.SPEAK)
+            self.need(session, room, Right.SPEAK)
         return cursor
 
     def is_operator(self, user: User) -> bool:
@@ -322,7 +324,7 @@ class Rights:
 
     def _still_in(self, right: Download | Upload, room: Room) -> None:
         user = right.user
-        need = Need.SPEAK if isinstance(right, Upload) else Need.READ
+        need = Right.SPEAK if isinstance(right, Upload) else Right.READ
         role = self.role(user, room)
         if role in (Role.OUTSIDER, Role.VISITOR):
             self.enter_as(user, right.address, room)
@@ -348,12 +350,12 @@ class Rights:
             return room.access is Access.PUBLIC or session in room.sessions
         return self.rank(user, room) is not None or self.invited(user, room)
 
-    def _refusal(self, user: User, room: Room, role: Role, need: Need) -> Refusal:
+    def _refusal(self, user: User, room: Room, role: Role, need: Right) -> Refusal:
         if role is Role.BANNED:
             rule = self.ban(user, room)
             return _banned(room, rule.until if rule is not None else 0)
-        if need in (Need.MODERATE, Need.OWN):
-            who = "moderates" if need is Need.MODERATE else "owns"
+        if need in (Right.MODERATE, Right.OWN):
+            who = "moderates" if need is Right.MODERATE else "owns"
             return Refusal(
                 Code.NOT_ALLOWED, f"Only who {who} {room.name} may do that; /rules lists them."
             )

@@ -14,8 +14,8 @@ from chatservice.domain.rules import Access, Rule, Rules, What
 from chatservice.domain.space import Space
 from chatservice.errors import Code, Refusal
 from chatservice.events import End, Event
-from chatservice.grammar.commands import Need
-from chatservice.grammar.shown import duration
+from chatservice.grammar.commands import Right
+from chatservice.grammar.textformat import duration
 from chatservice.looks import looks
 
 Report = Callable[..., None]
@@ -269,7 +269,7 @@ class Rooms:
     def shows(self, user: User, room: Room) -> bool:
         """Return whether a text of a user's, such as a new name or last words, is shown in a room
         where they are: to show it would be to speak, and is their turn where that is counted."""
-        if Need.SPEAK not in HAS[self._rights.role(user, room)] or self.turn_in(user, room):
+        if Right.SPEAK not in HAS[self._rights.role(user, room)] or self.turn_in(user, room):
             return False
         self.take_turn(user, room)
         return True

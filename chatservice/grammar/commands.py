@@ -11,7 +11,7 @@ from typing import Any
 from chatservice import answers
 
 
-class Dialect(Flag):
+class Format(Flag):
     """Which of the two dialects knows a command, or an argument."""
 
     TEXT = auto()
@@ -19,7 +19,7 @@ class Dialect(Flag):
     BOTH = TEXT | JSON
 
 
-class Need(Enum):
+class Right(Enum):
     """What a command, or an argument of it, needs of who gives it. `chatservice.domain.rights` says
     who has it."""
 
@@ -35,7 +35,7 @@ class Need(Enum):
     DOOR = "to come through the operator's door"
 
 
-class Form(Enum):
+class ArgType(Enum):
     """What an argument looks like.
 
     The value says it in words, has the pattern that a typed word must match to be taken for it,
@@ -67,16 +67,21 @@ class Form(Enum):
     @property
     def mark(self) -> str:
         """The sign that a word of this form begins with, or nothing."""
-        marks = {Form.USER: "@", Form.POSITION: "#", Form.VERSION: "#", Form.OFFSET: "+"}
+        marks = {
+            ArgType.USER: "@",
+            ArgType.POSITION: "#",
+            ArgType.VERSION: "#",
+            ArgType.OFFSET: "+",
+        }
         return marks.get(self, "")
 
     @property
     def greedy(self) -> bool:
         """Whether it may hold spaces."""
-        return self in (Form.REST, Form.FILE)
+        return self in (ArgType.REST, ArgType.FILE)
 
 
-class Secret(Enum):
+class PasswordKind(Enum):
     """What is asked for where nobody sees it typed, if it is left out."""
 
     KNOWN = "a password that one has"
@@ -90,13 +95,13 @@ class Arg:
     make sense, they are `choices`."""
 
     name: str
-    form: Form
+    form: ArgType
     help: str = ""
     optional: bool = False
-    dialect: Dialect = Dialect.BOTH
+    dialect: Format = Format.BOTH
     json_optional: bool | None = None
-    needs: Need = Need.NOTHING
-    secret: Secret | None = None
+    needs: Right = Right.NOTHING
+    secret: PasswordKind | None = None
     choices: tuple[str, ...] = ()
 
     @property
@@ -104,21 +109,21 @@ class Arg:
         """Whether it is a password, which nobody but who types it may see or keep."""
         return self.secret is not None or self.name == "password"
 
-    def is_optional(self, dialect: Dialect) -> bool:
+    def is_optional(self, dialect: Format) -> bool:
         """Return whether it may be left out in that dialect."""
-        if dialect is Dialect.JSON and self.json_optional is not None:
+        if dialect is Format.JSON and self.json_optional is not None:
             return self.json_optional
         return self.optional
 
     @property
     def usage(self) -> str:
         """How `/help` names it: `ROOM`, `[PASSWORD]`, `[@USER]`."""
-        word = self.form.mark + ("USER" if self.form is Form.USER else self.name.upper())
+        word = self.form.mark + ("USER" if self.form is ArgType.USER else self.name.upper())
         return f"[{word}]" if self.optional else word
 
 
 @dataclass(frozen=True, slots=True)
-class Also:
+class Alias:
     """Words that call a command without its slash, where the whole line has exactly that shape.
 
     `shape` is made of words to be typed as they stand and, in capitals, arguments of the command;
@@ -136,19 +141,19 @@ class Command:
     name: str
     help: str
     args: tuple[Arg, ...] = ()
-    also: tuple[Also, ...] = ()
+    also: tuple[Alias, ...] = ()
     answer: type = answers.Done
-    needs: Need = Need.NAME
-    dialect: Dialect = Dialect.BOTH
+    needs: Right = Right.NAME
+    dialect: Format = Format.BOTH
 
-    def arguments(self, dialect: Dialect) -> Iterator[Arg]:
+    def arguments(self, dialect: Format) -> Iterator[Arg]:
         """The arguments that it has in that dialect, in their order."""
         return (arg for arg in self.args if arg.dialect & dialect)
 
     @property
     def usage(self) -> str:
         """`/put NAME SIZE [SHA256] [@USER]`."""
-        shown = (a.usage for a in self.arguments(Dialect.TEXT) if a.form is not Form.FLAG)
+        shown = (a.usage for a in self.arguments(Format.TEXT) if a.form is not ArgType.FLAG)
         return " ".join([f"/{self.name}", *shown])
 
 
@@ -163,18 +168,18 @@ class Request:
     bare: str = ""
 
 
-_T, _J = Dialect.TEXT, Dialect.JSON
-_HERE = Arg("room", Form.WORD, "the room", dialect=_J)
+_T, _J = Format.TEXT, Format.JSON
+_HERE = Arg("room", ArgType.WORD, "the room", dialect=_J)
 """The room of a command that, typed, always means the room one is in."""
-_SHELF = Arg("room", Form.WORD, "the shelf; `@` is your own", dialect=_J)
-_FILE = Arg("name", Form.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf")
-_USER = Arg("user", Form.WORD, "the user")
-_WHY = Arg("text", Form.REST, "why", True)
-_FOR = Arg("time", Form.TIME, "for how long; else for good", True)
-_CODE = Arg("code", Form.WORD, "where one registers by invitation", True)
+_SHELF = Arg("room", ArgType.WORD, "the shelf; `@` is your own", dialect=_J)
+_FILE = Arg("name", ArgType.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf")
+_USER = Arg("user", ArgType.WORD, "the user")
+_WHY = Arg("text", ArgType.REST, "why", True)
+_FOR = Arg("time", ArgType.TIME, "for how long; else for good", True)
+_CODE = Arg("code", ArgType.WORD, "where one registers by invitation", True)
 _ACCESS = ("public", "hidden", "invited")
 _KEY = Arg(
-    "key", Form.WORD, "the client's choice; sent again with it, it is not said twice", True, _J
+    "key", ArgType.WORD, "the client's choice; sent again with it, it is not said twice", True, _J
 )
 
 _ROWS = (
@@ -182,34 +187,34 @@ _ROWS = (
         "hello",
         "says who one is; comes first",
         (
-            Arg("name", Form.WORD, "the user's name"),
-            Arg("password", Form.WORD, "of a registered name, or a token in its place", True),
-            Arg("token", Form.WORD, "of an earlier `hello`, to take the name over", True),
-            Arg("after", Form.NUMBER, "inbox: what comes after that position", True),
+            Arg("name", ArgType.WORD, "the user's name"),
+            Arg("password", ArgType.WORD, "of a registered name, or a token in its place", True),
+            Arg("token", ArgType.WORD, "of an earlier `hello`, to take the name over", True),
+            Arg("after", ArgType.NUMBER, "inbox: what comes after that position", True),
         ),
         answer=answers.Welcome,
-        needs=Need.NOTHING,
+        needs=Right.NOTHING,
         dialect=_J,
     ),
     Command(
         "join",
         "moves to a room, by name or by number",
         (
-            Arg("room", Form.WORD, "its name or number"),
-            Arg("password", Form.WORD, "where it has one", True),
-            Arg("after", Form.NUMBER, "first the entries after that position", True, _J),
+            Arg("room", ArgType.WORD, "its name or number"),
+            Arg("password", ArgType.WORD, "where it has one", True),
+            Arg("after", ArgType.NUMBER, "first the entries after that position", True, _J),
         ),
-        (Also("join [ROOM]"), Also("-goto ROOM")),
+        (Alias("join [ROOM]"), Alias("-goto ROOM")),
         answer=answers.Joined,
     ),
     Command(
         "create",
         "makes a room and moves there",
         (
-            Arg("room", Form.WORD, "its name; else the server picks one", True),
-            Arg("password", Form.WORD, "to be asked of who joins", True),
+            Arg("room", ArgType.WORD, "its name; else the server picks one", True),
+            Arg("password", ArgType.WORD, "to be asked of who joins", True),
         ),
-        (Also("create [ROOM]"), Also("NEW [ROOM]")),
+        (Alias("create [ROOM]"), Alias("NEW [ROOM]")),
         answer=answers.Made,
     ),
     Command(
@@ -218,7 +223,7 @@ _ROWS = (
         (
             Arg(
                 "room",
-                Form.WORD,
+                ArgType.WORD,
                 "the room; typed, this one if none is named",
                 True,
                 json_optional=False,
@@ -228,17 +233,17 @@ _ROWS = (
     Command(
         "exit",
         "back to the lobby; from the lobby, ends the connection",
-        also=(Also("exit"),),
+        also=(Alias("exit"),),
         dialect=_T,
     ),
     Command(
         "rooms",
         "lists the rooms; see /help /rooms",
         (
-            Arg("after", Form.POSITION, "only those whose numbers come after that", True),
+            Arg("after", ArgType.POSITION, "only those whose numbers come after that", True),
             Arg(
                 "filter",
-                Form.REST,
+                ArgType.REST,
                 "words that all fit: public, hidden, invited, closed, locked, empty, used; or a "
                 "name with * in it, as dev-*",
                 True,
@@ -252,83 +257,83 @@ _ROWS = (
         (
             Arg(
                 "room",
-                Form.WORD,
+                ArgType.WORD,
                 "the room; typed, this one if none is named",
                 True,
                 json_optional=False,
             ),
-            Arg("after", Form.WORD, "only those whose names come after that", True, _J),
+            Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
         answer=answers.Members,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "topic",
         "shows or sets what the room is about",
-        (_HERE, Arg("text", Form.REST, "the new topic", True, needs=Need.SPEAK)),
+        (_HERE, Arg("text", ArgType.REST, "the new topic", True, needs=Right.SPEAK)),
         answer=answers.Topic,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "say",
         "says a line, also one that begins with a slash",
-        (_HERE, Arg("text", Form.REST, "what to say"), _KEY),
+        (_HERE, Arg("text", ArgType.REST, "what to say"), _KEY),
         answer=answers.Stored,
-        needs=Need.SPEAK,
+        needs=Right.SPEAK,
     ),
     Command(
         "me",
         "shows what you do: ~ alice waves",
-        (_HERE, Arg("text", Form.REST, "what you do"), _KEY),
+        (_HERE, Arg("text", ArgType.REST, "what you do"), _KEY),
         answer=answers.Stored,
-        needs=Need.SPEAK,
+        needs=Right.SPEAK,
     ),
     Command(
         "msg",
         "writes to one user; a registered one may be away",
-        (Arg("to", Form.WORD, "the user"), Arg("text", Form.REST, "what to say"), _KEY),
-        (Also("@TO TEXT"), Also("-pr TO TEXT")),
+        (Arg("to", ArgType.WORD, "the user"), Arg("text", ArgType.REST, "what to say"), _KEY),
+        (Alias("@TO TEXT"), Alias("-pr TO TEXT")),
         answer=answers.Private,
     ),
     Command(
         "away",
         "tells who writes to you that you are away, and why; alone: you are back",
-        (Arg("text", Form.REST, "why", True),),
+        (Arg("text", ArgType.REST, "why", True),),
     ),
     Command(
         "ignore",
         "hides what a user says from this connection; again: shows it",
-        (Arg("user", Form.WORD, "the user"),),
+        (Arg("user", ArgType.WORD, "the user"),),
     ),
     Command(
         "history",
         "shows the last entries, or those after #AFTER",
         (
-            Arg("room", Form.WORD, "the room", dialect=_J),
-            Arg("after", Form.POSITION, "those after this position, the first ones", True),
-            Arg("before", Form.NUMBER, "those before this position, the last ones", True, _J),
-            Arg("limit", Form.NUMBER, "how many at most (20; never more than 1000)", True),
+            Arg("room", ArgType.WORD, "the room", dialect=_J),
+            Arg("after", ArgType.POSITION, "those after this position, the first ones", True),
+            Arg("before", ArgType.NUMBER, "those before this position, the last ones", True, _J),
+            Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 1000)", True),
         ),
         answer=answers.History,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "search",
         'finds what was said here: all words, "in a row", or begin*',
         (
-            Arg("room", Form.WORD, "the room", dialect=_J),
-            Arg("text", Form.REST, "words that an entry has; any case, with or without accents"),
-            Arg("before", Form.NUMBER, "those before this position", True, _J),
-            Arg("limit", Form.NUMBER, "how many at most (20; never more than 100)", True, _J),
+            Arg("room", ArgType.WORD, "the room", dialect=_J),
+            Arg("text", ArgType.REST, "words that an entry has; any case, with or without accents"),
+            Arg("before", ArgType.NUMBER, "those before this position", True, _J),
+            Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True, _J),
         ),
         answer=answers.Matches,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "skip",
         "jumps to the newest entry, if you are far behind",
         (_HERE,),
-        needs=Need.PRESENCE,
+        needs=Right.PRESENCE,
     ),
     Command(
         "files",
@@ -336,45 +341,47 @@ _ROWS = (
         (
             Arg(
                 "room",
-                Form.WORD,
+                ArgType.WORD,
                 "the room; typed, this one if none is named",
                 True,
                 json_optional=False,
             ),
-            Arg("brief", Form.FLAG, "only how many", True),
-            Arg("after", Form.WORD, "only those whose names come after that", True, _J),
+            Arg("brief", ArgType.FLAG, "only how many", True),
+            Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
-        (Also("access server files", {"brief": True}), Also("list server files")),
+        (Alias("access server files", {"brief": True}), Alias("list server files")),
         answer=answers.FileList,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "versions",
         "lists all that a file's name has held",
-        (_SHELF, _FILE, Arg("before", Form.NUMBER, "those before this number", True, _J)),
+        (_SHELF, _FILE, Arg("before", ArgType.NUMBER, "those before this number", True, _J)),
         answer=answers.Versions,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "put",
         "uploads a file, to the room or to one user: exactly SIZE bytes follow the line",
         (
-            Arg("room", Form.WORD, "the room; or `to`", True, _J),
-            Arg("name", Form.FILE, "the file's name"),
-            Arg("size", Form.NUMBER, "how many bytes"),
-            Arg("sha256", Form.SHA256, "checked if given; then it can be interrupted", True),
-            Arg("offset", Form.OFFSET, "go on behind so many bytes, which are not sent", True, _T),
-            Arg("to", Form.USER, "only for that user", True),
+            Arg("room", ArgType.WORD, "the room; or `to`", True, _J),
+            Arg("name", ArgType.FILE, "the file's name"),
+            Arg("size", ArgType.NUMBER, "how many bytes"),
+            Arg("sha256", ArgType.SHA256, "checked if given; then it can be interrupted", True),
+            Arg(
+                "offset", ArgType.OFFSET, "go on behind so many bytes, which are not sent", True, _T
+            ),
+            Arg("to", ArgType.USER, "only for that user", True),
             Arg(
                 "key",
-                Form.WORD,
+                ArgType.WORD,
                 "the client's choice; what was shared with it is not shared twice",
                 True,
                 _J,
             ),
         ),
         answer=answers.PutTicket,
-        needs=Need.SPEAK,
+        needs=Right.SPEAK,
     ),
     Command(
         "get",
@@ -382,26 +389,26 @@ _ROWS = (
         (
             _SHELF,
             _FILE,
-            Arg("version", Form.VERSION, "which one; else the newest", True),
-            Arg("offset", Form.NUMBER, "where to begin; 0 gets the bytes in any case", True, _T),
-            Arg("arriving", Form.FLAG, "also one that is still being uploaded", True, _J),
+            Arg("version", ArgType.VERSION, "which one; else the newest", True),
+            Arg("offset", ArgType.NUMBER, "where to begin; 0 gets the bytes in any case", True, _T),
+            Arg("arriving", ArgType.FLAG, "also one that is still being uploaded", True, _J),
         ),
-        (Also("download NAME"),),
+        (Alias("download NAME"),),
         answer=answers.GetTicket,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "link",
         "tells how to fetch a file from another terminal",
-        (_SHELF, _FILE, Arg("version", Form.VERSION, "which one; else the newest", True)),
+        (_SHELF, _FILE, Arg("version", ArgType.VERSION, "which one; else the newest", True)),
         answer=answers.GetTicket,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "remove",
         "takes your own file off the shelf",
-        (_SHELF, _FILE, Arg("version", Form.VERSION, "only that one; else all of yours", True)),
-        needs=Need.READ,
+        (_SHELF, _FILE, Arg("version", ArgType.VERSION, "only that one; else all of yours", True)),
+        needs=Right.READ,
     ),
     Command(
         "transfers",
@@ -411,264 +418,266 @@ _ROWS = (
     Command(
         "cancel",
         "ends the transfers of a file, and keeps nothing of what came",
-        (Arg("name", Form.REST, "the file's name"),),
+        (Arg("name", ArgType.REST, "the file's name"),),
     ),
     Command(
         "kick",
         "puts a user out of the room; out of the lobby is off the server",
         (_HERE, _USER, _WHY),
-        needs=Need.MODERATE,
+        needs=Right.MODERATE,
     ),
     Command(
         "ban",
         "keeps a user, or an address or a range of them, out of the room",
-        (_HERE, Arg("user", Form.WORD, "the user, or as 10.1.0.0/16"), _FOR, _WHY),
-        needs=Need.MODERATE,
+        (_HERE, Arg("user", ArgType.WORD, "the user, or as 10.1.0.0/16"), _FOR, _WHY),
+        needs=Right.MODERATE,
     ),
     Command(
         "unban",
         "lets them in again",
-        (_HERE, Arg("user", Form.WORD, "whom, as /rules shows it")),
-        needs=Need.MODERATE,
+        (_HERE, Arg("user", ArgType.WORD, "whom, as /rules shows it")),
+        needs=Right.MODERATE,
     ),
     Command(
         "mute",
         "keeps a user from speaking in the room",
         (_HERE, _USER, _FOR, _WHY),
-        needs=Need.MODERATE,
+        needs=Right.MODERATE,
     ),
-    Command("unmute", "lets them speak again", (_HERE, _USER), needs=Need.MODERATE),
-    Command("freeze", "lets only who moderates the room speak", (_HERE,), needs=Need.MODERATE),
-    Command("unfreeze", "lets everybody in it speak again", (_HERE,), needs=Need.MODERATE),
+    Command("unmute", "lets them speak again", (_HERE, _USER), needs=Right.MODERATE),
+    Command("freeze", "lets only who moderates the room speak", (_HERE,), needs=Right.MODERATE),
+    Command("unfreeze", "lets everybody in it speak again", (_HERE,), needs=Right.MODERATE),
     Command(
         "slow",
         "lets each user say something only every so often; 0 ends it",
-        (_HERE, Arg("seconds", Form.NUMBER, "from one message to the next; at most 3600")),
-        needs=Need.MODERATE,
+        (_HERE, Arg("seconds", ArgType.NUMBER, "from one message to the next; at most 3600")),
+        needs=Right.MODERATE,
     ),
     Command(
         "erase",
         "erases what you said last, or entry #POSITION; moderators erase anybody's",
-        (_HERE, Arg("position", Form.POSITION, "its position, as /history shows it", True)),
+        (_HERE, Arg("position", ArgType.POSITION, "its position, as /history shows it", True)),
         answer=answers.Erased,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "invite",
         "lets a user in without a password, and tells them",
         (_HERE, _USER),
-        needs=Need.MODERATE,
+        needs=Right.MODERATE,
     ),
-    Command("uninvite", "takes that back", (_HERE, _USER), needs=Need.MODERATE),
-    Command("op", "lets a user moderate the room", (_HERE, _USER), needs=Need.OWN),
-    Command("deop", "takes that back", (_HERE, _USER), needs=Need.OWN),
-    Command("owner", "gives the room to a registered user", (_HERE, _USER), needs=Need.OWN),
+    Command("uninvite", "takes that back", (_HERE, _USER), needs=Right.MODERATE),
+    Command("op", "lets a user moderate the room", (_HERE, _USER), needs=Right.OWN),
+    Command("deop", "takes that back", (_HERE, _USER), needs=Right.OWN),
+    Command("owner", "gives the room to a registered user", (_HERE, _USER), needs=Right.OWN),
     Command(
         "access",
         "says who may come in: public, hidden from /rooms, or invited; and with which password",
         (
             _HERE,
-            Arg("access", Form.WORD, "public, hidden or invited", choices=_ACCESS),
-            Arg("password", Form.WORD, "to be asked of who joins; else there is none", True),
+            Arg("access", ArgType.WORD, "public, hidden or invited", choices=_ACCESS),
+            Arg("password", ArgType.WORD, "to be asked of who joins; else there is none", True),
         ),
-        needs=Need.OWN,
+        needs=Right.OWN,
     ),
     Command(
         "close",
         "puts everybody out of the room, and keeps it as it is; /access opens it again",
         (_HERE,),
-        needs=Need.OWN,
+        needs=Right.OWN,
     ),
     Command(
         "rules",
         "shows who owns and moderates the room, and what holds there",
         (_HERE,),
         answer=answers.RoomRules,
-        needs=Need.READ,
+        needs=Right.READ,
     ),
     Command(
         "record",
         "shows what was done to keep order in the room",
-        (_HERE, Arg("limit", Form.NUMBER, "how many at most (20; never more than 100)", True)),
+        (_HERE, Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True)),
         answer=answers.Record,
-        needs=Need.MODERATE,
+        needs=Right.MODERATE,
     ),
     Command(
         "users",
         "lists everybody who is here, in which rooms, and from where",
         (
-            Arg("filter", Form.REST, "guest, registered, away, or a name with * in it", True),
-            Arg("after", Form.WORD, "only those whose names come after that", True, _J),
+            Arg("filter", ArgType.REST, "guest, registered, away, or a name with * in it", True),
+            Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
         answer=answers.UserList,
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "accounts",
         "lists the registered names",
         (
-            Arg("filter", Form.REST, "here, gone, operator, token, or a name with * in it", True),
-            Arg("after", Form.WORD, "only those that come after that", True, _J),
+            Arg(
+                "filter", ArgType.REST, "here, gone, operator, token, or a name with * in it", True
+            ),
+            Arg("after", ArgType.WORD, "only those that come after that", True, _J),
         ),
         answer=answers.AccountList,
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "backup",
         "copies the database, the files and the key for TLS, while the server runs, and checks it",
-        (Arg("dir", Form.REST, "a new directory on the server's machine, with its whole path"),),
+        (Arg("dir", ArgType.REST, "a new directory on the server's machine, with its whole path"),),
         answer=answers.Backup,
-        needs=Need.DOOR,
+        needs=Right.DOOR,
     ),
     Command(
         "status",
         "tells how the server is: who and what is here, the disk, what waits, what was refused",
         answer=answers.Status,
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "broadcast",
         "tells everybody on the server something, now",
-        (Arg("text", Form.REST, "what"),),
-        needs=Need.OPERATE,
+        (Arg("text", ArgType.REST, "what"),),
+        needs=Right.OPERATE,
     ),
     Command(
         "register",
         "keeps your name for you",
-        (Arg("password", Form.WORD, "to log in with", secret=Secret.NEW), _CODE),
+        (Arg("password", ArgType.WORD, "to log in with", secret=PasswordKind.NEW), _CODE),
     ),
     Command(
         "signup",
         "registers a name, and takes it",
         (
-            Arg("name", Form.WORD, "the name to register"),
-            Arg("password", Form.WORD, "to log in with", secret=Secret.NEW),
+            Arg("name", ArgType.WORD, "the name to register"),
+            Arg("password", ArgType.WORD, "to log in with", secret=PasswordKind.NEW),
             _CODE,
         ),
         answer=answers.Welcome,
-        needs=Need.NOTHING,
+        needs=Right.NOTHING,
     ),
     Command(
         "login",
         "takes your registered name",
         (
-            Arg("name", Form.WORD, "the registered name"),
-            Arg("password", Form.WORD, "its password, or a token", secret=Secret.KNOWN),
+            Arg("name", ArgType.WORD, "the registered name"),
+            Arg("password", ArgType.WORD, "its password, or a token", secret=PasswordKind.KNOWN),
         ),
         answer=answers.Welcome,
-        needs=Need.NOTHING,
+        needs=Right.NOTHING,
     ),
     Command(
         "password",
         "changes your password, and ends your other connections that came in with it",
         (
-            Arg("old", Form.WORD, "the one that you have", secret=Secret.KNOWN),
-            Arg("new", Form.WORD, "the one to have from now on", secret=Secret.NEW),
+            Arg("old", ArgType.WORD, "the one that you have", secret=PasswordKind.KNOWN),
+            Arg("new", ArgType.WORD, "the one to have from now on", secret=PasswordKind.NEW),
         ),
-        needs=Need.ACCOUNT,
+        needs=Right.ACCOUNT,
     ),
     Command(
         "token",
         "makes a token: for a program, in place of your password; for one room, if you wish",
         (
-            Arg("label", Form.WORD, "what you call it"),
-            Arg("room", Form.WORD, "the only room that it is good for", True),
+            Arg("label", ArgType.WORD, "what you call it"),
+            Arg("room", ArgType.WORD, "the only room that it is good for", True),
         ),
         answer=answers.MadeToken,
-        needs=Need.ACCOUNT,
+        needs=Right.ACCOUNT,
     ),
-    Command("tokens", "lists your tokens", answer=answers.TokenList, needs=Need.ACCOUNT),
+    Command("tokens", "lists your tokens", answer=answers.TokenList, needs=Right.ACCOUNT),
     Command(
         "revoke",
         "ends a token, and the connections that came in with it",
-        (Arg("label", Form.WORD, "what you call it"),),
-        needs=Need.ACCOUNT,
+        (Arg("label", ArgType.WORD, "what you call it"),),
+        needs=Right.ACCOUNT,
     ),
     Command(
         "account",
         "registers a name for somebody; without a password the server makes one up",
         (
-            Arg("name", Form.WORD, "the name"),
-            Arg("password", Form.WORD, "to log in with", True),
+            Arg("name", ArgType.WORD, "the name"),
+            Arg("password", ArgType.WORD, "to log in with", True),
         ),
         answer=answers.Password,
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "reset",
         "gives a registered name another password, and ends its tokens and connections",
         (
-            Arg("name", Form.WORD, "the registered name"),
-            Arg("password", Form.WORD, "the new one; else the server makes one up", True),
+            Arg("name", ArgType.WORD, "the registered name"),
+            Arg("password", ArgType.WORD, "the new one; else the server makes one up", True),
         ),
         answer=answers.Password,
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "code",
         "makes an invitation code, with which one person can register",
         answer=answers.Invitation,
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "uncode",
         "takes an invitation code back that nobody has used",
-        (Arg("code", Form.WORD, "the code"),),
-        needs=Need.OPERATE,
+        (Arg("code", ArgType.WORD, "the code"),),
+        needs=Right.OPERATE,
     ),
     Command(
         "unregister",
         "deletes an account: what it said stays, as of deleted-N; with erase, it is erased",
         (
-            Arg("name", Form.WORD, "the registered name"),
-            Arg("erase", Form.WORD, "the word erase", True, choices=("erase",)),
+            Arg("name", ArgType.WORD, "the registered name"),
+            Arg("erase", ArgType.WORD, "the word erase", True, choices=("erase",)),
         ),
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "destroy",
         "deletes a room: what was said stays in the closed room deleted-N; with erase, it goes",
         (
-            Arg("room", Form.WORD, "the room"),
-            Arg("erase", Form.WORD, "the word erase", True, choices=("erase",)),
+            Arg("room", ArgType.WORD, "the room"),
+            Arg("erase", ArgType.WORD, "the word erase", True, choices=("erase",)),
         ),
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "operator",
         "lets a registered name run the server; with off, no longer",
         (
-            Arg("name", Form.WORD, "the registered name"),
-            Arg("off", Form.WORD, "the word off, to take it back", True, choices=("off",)),
+            Arg("name", ArgType.WORD, "the registered name"),
+            Arg("off", ArgType.WORD, "the word off, to take it back", True, choices=("off",)),
         ),
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "operators",
         "lists the registered names that run the server",
         answer=answers.Operators,
-        needs=Need.OPERATE,
+        needs=Right.OPERATE,
     ),
     Command(
         "nick",
         "takes another name",
-        (Arg("name", Form.WORD, "the new name"),),
+        (Arg("name", ArgType.WORD, "the new name"),),
         answer=answers.Welcome,
     ),
     Command(
         "help",
         "lists commands, or explains one",
-        (Arg("command", Form.WORD, "which one; or a topic, or all", True),),
-        (Also("help"),),
+        (Arg("command", ArgType.WORD, "which one; or a topic, or all", True),),
+        (Alias("help"),),
         answer=answers.Help,
-        needs=Need.NOTHING,
+        needs=Right.NOTHING,
     ),
     Command(
         "quit",
         "ends the connection",
-        (Arg("text", Form.REST, "a last word", True),),
-        (Also("quit"), Also("bye")),
-        needs=Need.NOTHING,
+        (Arg("text", ArgType.REST, "a last word", True),),
+        (Alias("quit"), Alias("bye")),
+        needs=Right.NOTHING,
     ),
 )
 
@@ -705,7 +714,7 @@ def seems_a_time(text: str) -> bool:
     return bare[:1].isnumeric()
 
 
-def nearest(name: str, dialect: Dialect) -> str | None:
+def nearest(name: str, dialect: Format) -> str | None:
     """Return the command whose name is most like `name`, or None where none is like it."""
     known = [row.name for row in _ROWS if row.dialect & dialect]
     near = difflib.get_close_matches(name.casefold()[:32], known, n=1, cutoff=0.6)
@@ -723,8 +732,8 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "names": (
             *("nick", "register", "signup", "login", "password", "token", "tokens", "revoke"),
         ),
-        "order": tuple(row.name for row in _ROWS if row.needs in (Need.MODERATE, Need.OWN)),
-        "server": tuple(row.name for row in _ROWS if row.needs in (Need.OPERATE, Need.DOOR)),
+        "order": tuple(row.name for row in _ROWS if row.needs in (Right.MODERATE, Right.OWN)),
+        "server": tuple(row.name for row in _ROWS if row.needs in (Right.OPERATE, Right.DOOR)),
     }
 )
 """The topics of `/help`. Every command that can be typed is there once."""
@@ -759,17 +768,17 @@ def help_lines(about: str | None = None, may: May = lambda _: True) -> tuple[str
     all, where none is named. Empty if there is no such."""
     topic = None if about is None else about.casefold()
     if topic in (None, ALL):
-        return tuple(_explained(row) for row in _ROWS if row.dialect & Dialect.TEXT and may(row))
+        return tuple(_explained(row) for row in _ROWS if row.dialect & Format.TEXT and may(row))
     if topic in TOPICS:
         return tuple(_explained(COMMANDS[name]) for name in TOPICS[topic] if may(COMMANDS[name]))
     row = COMMANDS.get(topic.removeprefix("/"))
-    if row is None or not row.dialect & Dialect.TEXT:
+    if row is None or not row.dialect & Format.TEXT:
         return ()
     lines = [_explained(row)]
     lines += [
         f"  {arg.usage} - {arg.help}"
-        for arg in row.arguments(Dialect.TEXT)
-        if arg.form is not Form.FLAG
+        for arg in row.arguments(Format.TEXT)
+        if arg.form is not ArgType.FLAG
     ]
     if row.also:
         lines.append("  also: " + ", ".join(also.shape for also in row.also))

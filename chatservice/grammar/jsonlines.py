@@ -10,16 +10,16 @@ from typing import Any
 from chatservice import answers, events
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form, Request, nearest
+from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format, Request, nearest
 from chatservice.names import one_line
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _quoted = json.encoder.encode_basestring
 
 _KNOWN: Mapping[str, tuple[Command, tuple[tuple[Arg, bool], ...]]] = {
-    row.name: (row, tuple((a, a.is_optional(Dialect.JSON)) for a in row.arguments(Dialect.JSON)))
+    row.name: (row, tuple((a, a.is_optional(Format.JSON)) for a in row.arguments(Format.JSON)))
     for row in COMMANDS.values()
-    if row.dialect & Dialect.JSON
+    if row.dialect & Format.JSON
 }
 """The commands of this dialect, with their arguments, and which of those may be left out."""
 
@@ -96,7 +96,7 @@ def request(it: answers.Fields) -> Request:
         raise Refusal(Code.BAD_ARGUMENT, 'There is no "do" in that object; name the command in it.')
     known = _KNOWN.get(name)
     if known is None:
-        near = nearest(name, Dialect.JSON)
+        near = nearest(name, Format.JSON)
         hint = f'did you mean "{near}"?' if near else '{"do":"help"} lists those there are.'
         raise Refusal(Code.UNKNOWN_COMMAND, f'There is no command "{name[:32]}"; {hint}')
     command, args = known
@@ -125,16 +125,16 @@ def _check(command: Command, arg: Arg, value: Any) -> None:
     fits = type(value) is arg.form.type
     if fits and arg.form.type is int:
         fits = 0 <= value < 1 << 60
-    if fits and arg.form in (Form.SHA256, Form.TIME):
+    if fits and arg.form in (ArgType.SHA256, ArgType.TIME):
         fits = arg.form.pattern.fullmatch(value) is not None
     if not fits:
         wanted = "a string" if arg.form.type is str else arg.form.description
-        if arg.form is Form.SHA256:
+        if arg.form is ArgType.SHA256:
             wanted = "a string of 64 hexadecimal digits"
-        elif arg.form is Form.TIME:
+        elif arg.form is ArgType.TIME:
             wanted = f"a string: {arg.form.description}"
-        elif arg.form in (Form.POSITION, Form.VERSION):
-            wanted = Form.NUMBER.description
+        elif arg.form in (ArgType.POSITION, ArgType.VERSION):
+            wanted = ArgType.NUMBER.description
         sentence = f'"{arg.name}" of "{command.name}" must be {wanted}.'
         raise Refusal(Code.BAD_ARGUMENT, sentence)
     if arg.form.type is str and "\0" in value:

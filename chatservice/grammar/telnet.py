@@ -20,7 +20,7 @@ NO_UTF8 = 0xFE
 refused either way; but what was looked at need not be looked at again."""
 
 
-class Found(NamedTuple):
+class TelnetLine(NamedTuple):
     """A line, or what there is of it, without telnet's bytes; where that ends; whether it is all of
     the line; and what to answer."""
 
@@ -36,7 +36,7 @@ _SUBNEGOTIATION = re.compile(rb"(?:[^\xff]++|\xff[^\xf0])*+\xff\xf0", re.DOTALL)
 """Up to `IAC SE`; a doubled IAC before an SE is data (RFC 855)."""
 
 
-def take_line(data: bytes, start: int = 0, offered: bytes = b"") -> Found:
+def take_line(data: bytes, start: int = 0, offered: bytes = b"") -> TelnetLine:
     """Return the line of `data` that begins at `start`.
 
     Where its end has not come yet, what was found and what stands behind `end` are to be given here
@@ -49,11 +49,11 @@ def take_line(data: bytes, start: int = 0, offered: bytes = b"") -> Found:
     while (found := _COMMAND_OR_END.search(data, at)) is not None:
         line += data[at : found.start()]
         if found[0] == b"\n":
-            return Found(bytes(line), found.end(), True, bytes(answer))
+            return TelnetLine(bytes(line), found.end(), True, bytes(answer))
         at = found.start()
         end = _command_end(data, at)
         if end is None:
-            return Found(bytes(line), at, False, bytes(answer))
+            return TelnetLine(bytes(line), at, False, bytes(answer))
         if data[at + 1] == IAC:
             line.append(NO_UTF8)
         elif data[at + 1] == DO and data[at + 2] not in offered:
@@ -61,7 +61,7 @@ def take_line(data: bytes, start: int = 0, offered: bytes = b"") -> Found:
         elif data[at + 1] == WILL:
             answer += bytes((IAC, DONT, data[at + 2]))
         at = end
-    return Found(bytes(line + data[at:]), len(data), False, bytes(answer))
+    return TelnetLine(bytes(line + data[at:]), len(data), False, bytes(answer))
 
 
 def _command_end(data: bytes, at: int) -> int | None:

@@ -15,7 +15,7 @@ from chatservice import limits
 from chatservice.domain.addresses import counted
 from chatservice.domain.paces import Bucket
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 
 LOG_SECONDS = 60.0
 """Who is turned away is in the log once in so long: a flood is not to fill the log."""
@@ -169,7 +169,7 @@ class TurnedAway(Protocol):
     def connectionMade(self) -> None:
         """Tell it, and end the connection."""
         transport: Any = self.transport
-        transport.write(shown.refusal(self._refusal))
+        transport.write(textformat.refusal(self._refusal))
         transport.loseConnection()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from chatservice import names
 from chatservice.errors import Refusal
 from chatservice.grammar.commands import Request
-from chatservice.grammar.questions import DIFFER, ONCE_MORE, Question, giving_up
+from chatservice.grammar.prompts import DIFFER, ONCE_MORE, Prompt, giving_up
 
 
 class Asking:
@@ -26,7 +26,7 @@ class Asking:
     def __init__(
         self,
         request: Request,
-        asked: tuple[Question, ...],
+        asked: tuple[Prompt, ...],
         write: Callable[[str], None],
         hide: Callable[[bool], None],
         done: Callable[["Asking", Request], None],

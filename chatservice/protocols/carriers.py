@@ -16,7 +16,7 @@ from chatservice.domain.tickets import Download, Upload
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.events import End
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 from chatservice.protocols.connection import ChatProtocol
 
 FIRST_LINE = re.compile(rb"(GET|PUT) (\S+)(?: ([0-9]{1,18}))?")
@@ -109,13 +109,13 @@ class Carrier:
         )
 
     def _kept(self, mark: FileMark) -> None:
-        self._connection.transport.write(shown.file_line(mark, mark.size))
+        self._connection.transport.write(textformat.file_line(mark, mark.size))
         self._connection.dismiss()
 
     def refuse(self, refusal: Refusal) -> None:
         """Say why the file does not move, and end."""
         self._connection.factory.count(refusal)
-        self._connection.transport.write(shown.refusal(refusal))
+        self._connection.transport.write(textformat.refusal(refusal))
         self._connection.dismiss()
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:

@@ -17,7 +17,7 @@ from chatservice.domain.paces import COUNTED, SAID, UNUSED, Paces
 from chatservice.domain.places import User
 from chatservice.errors import Code, Refusal
 from chatservice.events import End, Notice
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 from chatservice.grammar.telnet import IAC
 from chatservice.protocols import direct
 from chatservice.protocols.filestream import FileStream
@@ -179,7 +179,7 @@ class ChatProtocol(FileStream):
                 self.factory.moved(self)
             except Refusal as refusal:
                 self.factory.count(refusal)
-                self.transport.write(shown.refusal(refusal))
+                self.transport.write(textformat.refusal(refusal))
                 self.dismiss()
                 return
             self._speaker = self.factory.speaker(self, line)
@@ -263,7 +263,7 @@ class ChatProtocol(FileStream):
         if self._speaker is not None:
             self._speaker.turn_out(refusal)
         else:
-            self.transport.write(shown.refusal(refusal))
+            self.transport.write(textformat.refusal(refusal))
             self.dismiss()
 
     # -- pace ------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ class ChatProtocol(FileStream):
             self._speaker.end(sentence, why)
         else:
             if self.greeted:
-                self.transport.write(shown.event(Notice(sentence)))
+                self.transport.write(textformat.event(Notice(sentence)))
             self.transport.loseConnection()
 
     def may_go(self, busy: Collection[User]) -> bool:

@@ -15,7 +15,7 @@ from chatservice.domain.places import Room, User
 from chatservice.domain.ports import Shelves
 from chatservice.errors import Code, Refusal
 from chatservice.events import End, Notice
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 from chatservice.protocols.admission import Admission
 from chatservice.protocols.carriers import Carrier, is_foreign
 from chatservice.protocols.connection import ChatProtocol, Speaker
@@ -41,7 +41,7 @@ class ChatFactory(Factory):
     """Makes a `ChatProtocol` for each connection.
 
     `chat` is set before the first connection is made. `door` says whether who comes is the operator
-    (`chatservice.door`). `bare_words` says whether commands work
+    (`chatservice.adminsocket`). `bare_words` says whether commands work
     without their slash (`join lab`, `bye`).
     """
 
@@ -53,8 +53,10 @@ class ChatFactory(Factory):
 
     def __init__(self, reactor: Any, bare_words: bool = True) -> None:
         self.reactor = reactor
-        self.greeting = shown.event(Notice(GREETING))
-        self.nameless = shown.refusal(Refusal(Code.BAD_NAME, "A name cannot be empty; type one."))
+        self.greeting = textformat.event(Notice(GREETING))
+        self.nameless = textformat.refusal(
+            Refusal(Code.BAD_NAME, "A name cannot be empty; type one.")
+        )
         self.connections: set[ChatProtocol] = set()
         self.unnamed = Unnamed(reactor)
         self.turns = Turns(reactor)
@@ -182,7 +184,7 @@ class Door(ChatFactory):
     def __init__(self, house: ChatFactory) -> None:
         super().__init__(house.reactor, house.bare_words)
         self.chat = house.chat
-        self.greeting = shown.event(Notice("Welcome, operator. /help lists the commands."))
+        self.greeting = textformat.event(Notice("Welcome, operator. /help lists the commands."))
         self.nameless = b""
         self.connections = house.connections
         self.unnamed, self.turns, self.idle = house.unnamed, house.turns, house.idle

@@ -16,10 +16,10 @@ from chatservice.domain.tickets import Upload
 from chatservice.entries import FileMark, Kind
 from chatservice.errors import OF_PASSWORDS, Code, Refusal
 from chatservice.events import End, Notice
-from chatservice.grammar import shown, typed
-from chatservice.grammar.commands import COMMANDS, Need, Request
-from chatservice.grammar.questions import (
-    Question,
+from chatservice.grammar import textformat, textparser
+from chatservice.grammar.commands import COMMANDS, Request, Right
+from chatservice.grammar.prompts import (
+    Prompt,
     missing,
     of_room,
     questions,
@@ -31,7 +31,7 @@ from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
 from chatservice.protocols.holding import weighed
 
-TEXT = Dialect(shown.run, shown.replayed, shown.event, shown.skip)
+TEXT = Dialect(textformat.run, textformat.replayed, textformat.event, textformat.skip)
 
 
 READABLE_BYTES = 2000
@@ -66,13 +66,13 @@ class Person:
     def line(self, line: bytes) -> None:
         """Take a line: a name at first, then talk and commands."""
         try:
-            text = typed.decode(line)
+            text = textparser.decode(line)
             if self._asking is not None:
                 self._connection.paced(UNUSED)
                 self._take_answer(self._asking, text)
                 return
-            if self._bare_words and typed.names_own_file(text):
-                raise typed.or_said(_OWN_FILE, text)
+            if self._bare_words and textparser.names_own_file(text):
+                raise textparser.or_said(_OWN_FILE, text)
             request = self._parsed(text)
         except Refusal as refusal:
             self._connection.paced(UNUSED)
@@ -87,9 +87,9 @@ class Person:
 
     def _parsed(self, text: str) -> Request | None:
         try:
-            return typed.parse(text, self._bare_words, asks=True)
+            return textparser.parse(text, self._bare_words, asks=True)
         except Refusal as refusal:
-            raise typed.or_said(refusal, text) from None
+            raise textparser.or_said(refusal, text) from None
 
     def lines(self, lines: bytes) -> bool:
         """Take several lines, if all of them are talk."""
@@ -98,7 +98,7 @@ class Person:
             return False
         if not (self._connection.may_say(lines) and self._chat.may_talk(self._session, room)):
             return False
-        said = typed.talk(lines, self._bare_words)
+        said = textparser.talk(lines, self._bare_words)
         if said is None or not self._connection.fit(lines):
             return False
         for at in range(0, len(said), limits.RUN_ENTRIES):
@@ -117,7 +117,7 @@ class Person:
             self._attend(request)
         elif self._astray and name in _INTO_THE_ROOM and "to" not in request.args:
             self._refuse_request(request, self._astray)
-        elif self._session.user is None and request.command.needs is not Need.NOTHING:
+        elif self._session.user is None and request.command.needs is not Right.NOTHING:
             self._before_name(request)
         elif name in ("say", "me"):
             weight = weighed(request.args["text"])
@@ -210,7 +210,7 @@ class Person:
 
     def _lacking(
         self, request: Request, refusal: Refusal
-    ) -> tuple[Request, tuple[Question, ...]] | None:
+    ) -> tuple[Request, tuple[Prompt, ...]] | None:
         """Return what a person is to be asked for, where a password was missing, or was wrong and
         typed with its command: else they would type the right one alone, and say it."""
         if refusal.code not in OF_PASSWORDS or not self._connection.greeted:
@@ -227,12 +227,12 @@ class Person:
         elif self._connection.greeted:
             what = f"{name} is registered; type its" if self._chat.guests else f"Type {name}'s"
             text = f"{what} password, or nothing to take another name:"
-            self._ask_for(Request(COMMANDS["login"], {"name": name}), (Question("password", text),))
+            self._ask_for(Request(COMMANDS["login"], {"name": name}), (Prompt("password", text),))
         else:
             self.refuse(refusal)
             self._astray = _UNPROVEN
 
-    def _question(self, request: Request, asked: tuple[Question, ...]) -> None:
+    def _question(self, request: Request, asked: tuple[Prompt, ...]) -> None:
         """Ask for what a request lacks, if it can be granted at all. A program is not asked; but
         what it sends next may be the password, so that is said to nobody."""
         if not self._connection.greeted:
@@ -243,7 +243,7 @@ class Person:
         self._chat.accounts.may_begin(self._session, request.command.name)
         self._ask_for(request, asked)
 
-    def _ask_for(self, request: Request, asked: tuple[Question, ...]) -> None:
+    def _ask_for(self, request: Request, asked: tuple[Prompt, ...]) -> None:
         def write(line: str) -> None:
             end = "\r\n" if self._connection.hidden else "\n"  # telnet adds no CR then
             self._write(f"{line}{end}".encode())
@@ -274,8 +274,8 @@ class Person:
         if request.command.name in _PROVING:
             self._astray = None
         self._answer(it)
-        if (hint := typed.or_meant(request)) is not None and self._connection.greeted:
-            self._write(shown.event(Notice(hint)))
+        if (hint := textparser.or_meant(request)) is not None and self._connection.greeted:
+            self._write(textformat.event(Notice(hint)))
 
     def _answer(self, it: answers.Answer) -> None:
         if isinstance(it, (answers.Joined, answers.Welcome)):
@@ -283,14 +283,14 @@ class Person:
         if isinstance(it, answers.Welcome) and self._session.here is None:
             self._introduced(it)  # a login in place of a name
             return
-        self._write(shown.answer(it))
+        self._write(textformat.answer(it))
         if isinstance(it, (answers.Joined, answers.Welcome)):
             self._session.wake()
 
     def refuse(self, refusal: Refusal) -> None:
         """Say why something is not done."""
         self._connection.factory.count(refusal)
-        self._write(shown.refusal(refusal))
+        self._write(textformat.refusal(refusal))
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
         """Say why a line is not taken at all. Behind one that begins an upload there may be bytes
@@ -379,11 +379,13 @@ class Person:
         self._connection.receive_file(self._chat, upload, offset, self._kept, refuse, self.refuse)
 
     def _kept(self, mark: FileMark) -> None:
-        self._write(shown.file_line(mark, mark.size))
+        self._write(textformat.file_line(mark, mark.size))
 
     def _refuse_request(self, request: Request, refusal: Refusal) -> None:
         """Refuse what was asked for. An upload's bytes may be on their way, and are no lines."""
-        self.refuse(typed.or_said(refusal, request.bare if self._session.user is not None else ""))
+        self.refuse(
+            textparser.or_said(refusal, request.bare if self._session.user is not None else "")
+        )
         if request.command.name != "put":
             return
         coming = max(request.args["size"] - request.args.get("offset", 0), 0)
@@ -429,7 +431,7 @@ class Person:
         transfer = self._chat.files.departing(user, address, outgoing, abort)
         self._uncork()
         self._feed.hold()
-        self._connection.transport.write(shown.file_line(outgoing.mark, outgoing.left))
+        self._connection.transport.write(textformat.file_line(outgoing.mark, outgoing.left))
         self._connection.send_file(
             outgoing,
             lambda: self._sent(outgoing.mark),
@@ -449,9 +451,9 @@ class Person:
         transport = self._connection.transport
         host, tls = transport.getHost(), ISSLTransport.providedBy(transport)
         place = getattr(host, "host", "HOST"), getattr(host, "port", "PORT")
-        self._write(shown.link(it, *place, tls))
+        self._write(textformat.link(it, *place, tls))
         if request.command.name == "get":
-            self._write(shown.bytes_here(request.args))
+            self._write(textformat.bytes_here(request.args))
 
     # -- the end ---------------------------------------------------------------------------------
 

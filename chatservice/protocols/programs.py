@@ -13,7 +13,7 @@ from chatservice.domain.places import Session, User
 from chatservice.errors import Code, Refusal
 from chatservice.events import End, Notice
 from chatservice.grammar import jsonlines
-from chatservice.grammar.commands import Need, Request
+from chatservice.grammar.commands import Request, Right
 from chatservice.protocols.connection import ChatProtocol
 from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
@@ -65,7 +65,7 @@ class Program:
             refuse = partial(self._refuse, request.id)
             self._connection.serve(attending, lambda _: self._obey_in_turn(request), refuse)
             return
-        if self._session.user is None and request.command.needs is not Need.NOTHING:
+        if self._session.user is None and request.command.needs is not Right.NOTHING:
             raise Refusal(Code.NAME_NEEDED, 'Say who you are first: {"do":"hello","name":"..."}.')
         if name in ("say", "me"):
             actions.talk(

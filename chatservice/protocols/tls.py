@@ -21,7 +21,7 @@ from zope.interface import implementer
 from chatservice import limits
 from chatservice.domain.addresses import counted
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import jsonlines, shown
+from chatservice.grammar import jsonlines, textformat
 from chatservice.protocols.certificate import Certificate
 from chatservice.protocols.connection import HELLO
 from chatservice.protocols.factory import ChatFactory
@@ -127,7 +127,7 @@ class FirstByte(Protocol):
         if data.lstrip().startswith(b"{"):
             self.transport.write(jsonlines.refusal(ONLY_TLS, _id_in(data)))
         else:
-            self.transport.write(shown.refusal(ONLY_TLS))
+            self.transport.write(textformat.refusal(ONLY_TLS))
         self._inner.dismiss()
 
     def _hand_to(self, factory: Any) -> None:

@@ -8,7 +8,7 @@ import pexpect
 import pytest
 
 from tests.client.conftest import terminal
-from tests.running import PATIENCE, Server
+from tests.servers import PATIENCE, Server
 
 __all__ = ["by_hand", "terminal"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.client.driving import OnTerminal, Piped, Wire
 from tests.client.hostile import Hostile
-from tests.running import Server
+from tests.servers import Server
 
 
 @pytest.fixture

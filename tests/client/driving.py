@@ -17,8 +17,8 @@ import pexpect
 import pyte
 from wcwidth import wcwidth
 
-from tests.forked import Forked
-from tests.running import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
+from tests.forkserver import ForkedProcess
+from tests.servers import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
 
 
 def state_of(folder: Path) -> Path:
@@ -45,7 +45,7 @@ class Piped:
     def __init__(self, folder: Path, *arguments: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.process = Forked(
+        self.process = ForkedProcess(
             CLIENT_CODE,
             arguments,
             folder,

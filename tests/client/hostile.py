@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tests.running import PATIENCE
+from tests.servers import PATIENCE
 
 Fields = dict[str, Any]
 Answer = Fields | Callable[[Fields], Fields]

@@ -6,7 +6,7 @@ import pexpect
 import pytest
 
 from tests.client.driving import places_of, state_of
-from tests.running import CLIENT, PATIENCE, environment
+from tests.servers import CLIENT, PATIENCE, environment
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from chatservice.client.completion import script
 from chatservice.client.options import SHELLS, make_parser
-from tests.running import CLIENT, PATIENCE, environment
+from tests.servers import CLIENT, PATIENCE, environment
 
 
 def run(*command: str, folder=None) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 import chatservice.client
 from tests.client.driving import places_of
-from tests.running import CLIENT_CODE, PATIENCE, environment
+from tests.servers import CLIENT_CODE, PATIENCE, environment
 
 BLOCKED = """
 import builtins, os, signal, socket

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.client.driving import config_of
-from tests.running import ROOT
+from tests.servers import ROOT
 
 BACKEND = '''
 import json, pathlib

@@ -9,7 +9,7 @@ from chatservice.answers import History
 from chatservice.client import Code, Kind, Lost, Refusal, connect
 from chatservice.client.following import AHEAD, HELD_CHARACTERS, Follower
 from chatservice.entries import Entry
-from tests.running import PATIENCE
+from tests.servers import PATIENCE
 
 
 def in_time(waiting):

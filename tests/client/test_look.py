@@ -16,8 +16,8 @@ from chatservice.client.look import Look
 from chatservice.client.waiting import Waiting
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.events import Came
-from chatservice.grammar.commands import COMMANDS, Need, Request, help_lines
-from tests.running import environment
+from chatservice.grammar.commands import COMMANDS, Request, Right, help_lines
+from tests.servers import environment
 
 NOON = 1_795_262_400_000
 """2026-11-21 12:00:00 UTC, in milliseconds."""
@@ -135,7 +135,7 @@ def test_history_tells_days_times_and_positions():
 def test_help_fits_the_screen(columns, most):
     """All commands at once, but for who runs the server, and how to learn more, in fewer rows than
     a terminal has."""
-    lines = help_lines(may=lambda row: row.needs is not Need.OPERATE)
+    lines = help_lines(may=lambda row: row.needs is not Right.OPERATE)
     made = rows(look(columns).answer(answers.Help(lines)))
     assert len(made) <= most
     assert max(map(len, made)) <= columns

@@ -7,7 +7,7 @@ import pytest
 from chatservice import __version__
 from chatservice.client import options
 from chatservice.client.options import Options, parse
-from tests.running import CLIENT, TWISTD, environment
+from tests.servers import CLIENT, TWISTD, environment
 
 
 def test_everything_may_be_left_out():

@@ -7,7 +7,7 @@ import pytest
 
 from chatservice.client.statuses import Status
 from tests.client.driving import places_of
-from tests.running import CLIENT, PATIENCE, environment
+from tests.servers import CLIENT, PATIENCE, environment
 
 ACTIONS = {
     "rooms": ("--rooms",),

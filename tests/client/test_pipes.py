@@ -10,7 +10,7 @@ import pytest
 
 from chatservice.client.statuses import Status
 from tests.client.driving import Piped
-from tests.running import CLIENT, PATIENCE, environment
+from tests.servers import CLIENT, PATIENCE, environment
 
 
 def test_a_script_says_its_lines_and_ends(server, connect, piped):

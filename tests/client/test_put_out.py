@@ -3,7 +3,7 @@
 import pytest
 
 from chatservice.client.statuses import Status
-from tests.running import Door
+from tests.servers import RawAdminClient
 
 LAB = ("--room", "lab")
 
@@ -11,7 +11,7 @@ LAB = ("--room", "lab")
 @pytest.fixture
 def operator(server):
     """Return the server's operator, in the lab."""
-    door = Door(server)
+    door = RawAdminClient(server)
     door.send("/join lab")
     door.expect("* You are in lab")
     yield door

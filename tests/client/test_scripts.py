@@ -14,8 +14,8 @@ from chatservice.client.settings import Server as Remembered
 from chatservice.client.settings import Settings
 from chatservice.client.statuses import Status
 from tests.client.driving import config_of, places_of
-from tests.forked import Forked
-from tests.running import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
+from tests.forkserver import ForkedProcess
+from tests.servers import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
 
 
 @pytest.fixture
@@ -326,7 +326,7 @@ def test_a_server_that_does_not_come_back(server, anna, tmp_path, wire):
     net.deaf_to = b'{"event":"ok","id":3'
     code = f"from chatservice.client import absence; absence.ALONE_SECONDS = 0.5; {CLIENT_CODE}"
     arguments = ["bot", "127.0.0.1", str(net.port), "--room", "lab", "--say", "hi"]
-    process = Forked(code, arguments, tmp_path, environment(**places_of(tmp_path)))
+    process = ForkedProcess(code, arguments, tmp_path, environment(**places_of(tmp_path)))
     output = Output(process.stdout)
     anna.expect("bot: hi")
     net.down = True

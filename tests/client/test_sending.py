@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatservice.client.sending import Sending, asked_for
 from chatservice.errors import Refusal
-from chatservice.grammar import typed
+from chatservice.grammar import textparser
 
 _FORM = re.compile(r"(?i:/put)|-file|transfer")
 
@@ -125,4 +125,4 @@ def test_any_line_has_an_answer(line):
     try:
         asked_for(line)
     except Refusal:
-        assert _FORM.match(line) or typed.names_own_file(line)
+        assert _FORM.match(line) or textparser.names_own_file(line)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.client.driving import OnTerminal
-from tests.running import CLIENT
+from tests.servers import CLIENT
 
 
 class InShell(OnTerminal):

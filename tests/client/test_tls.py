@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from chatservice.client.statuses import Status
-from tests.securing import Authority, logged
+from tests.tls import CertificateAuthority, logged
 
 CONTENT = random.Random(5).randbytes(5_000_001)
 
@@ -82,7 +82,7 @@ def test_another_certificate_is_refused(server, remembering, tmp_path):
 
 def test_another_certificate_later_on(start_server, piped, wire, tmp_path):
     """Who is connected again by itself believes nobody else either."""
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     pem = tmp_path / "chat.pem"
     pem.write_bytes(b"".join(authority.certify("nobody")))
     server = start_server("--tls", str(pem))
@@ -114,7 +114,7 @@ def test_it_comes_back(server, connect, piped, wire):
 def test_an_authority_that_the_system_trusts(start_server, remembering, monkeypatch, tmp_path):
     """Its word is enough, whatever the certificate: it is renewed often. But where it vouched once,
     a certificate without its word is refused."""
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.root))
     pem = tmp_path / "chat.pem"
     pem.write_bytes(b"".join(authority.certify("127.0.0.1")))
@@ -149,7 +149,7 @@ def test_files_both_ways(server, piped):
 def test_a_file_that_somebody_else_would_get(start_server, piped, tmp_path):
     """A transfer's connection is checked like any other: a file does not go to who has taken the
     server's place meanwhile."""
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     pem = tmp_path / "chat.pem"
     pem.write_bytes(b"".join(authority.certify("nobody")))
     server = start_server("--tls", str(pem))

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from tests.running import PATIENCE, Server
+from tests.servers import PATIENCE, Server
 
 ROOM = "lab"
 

@@ -4,7 +4,7 @@ import resource
 import subprocess
 from pathlib import Path
 
-from tests.running import PATIENCE, TWISTD, environment
+from tests.servers import PATIENCE, TWISTD, environment
 
 
 def launch(folder: Path, largest: int | None = None) -> "subprocess.Popen[bytes]":

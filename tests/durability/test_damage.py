@@ -11,7 +11,7 @@ import pytest
 from chatservice.storage.checks import AT_ONCE_BYTES
 from tests.durability.asking import history, joined, say
 from tests.durability.starting import refused
-from tests.running import PATIENCE, environment
+from tests.servers import PATIENCE, environment
 from tests.storage.test_schema import PAGE, fill
 
 

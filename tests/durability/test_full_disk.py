@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.durability.asking import answer, follow, history, joined, say
-from tests.running import Bare, Server
+from tests.servers import RawClient, Server
 
 REFUSED = "! The server could not store that"
 
@@ -86,11 +86,11 @@ def test_whatever_is_to_be_kept_is_refused(server, connect, largest):
     assert (server.files / "lab" / "a.txt").read_bytes() == b"abc"
 
 
-def upload(server: Server, bare: Bare) -> bytes:
+def upload(server: Server, bare: RawClient) -> bytes:
     """Send a file, and return the first two bytes of the answer."""
     bare.ask(do="put", room="lab", name="a.txt", size=3, id="put")
     ticket = answer(bare, "put")["ticket"]
-    with contextlib.closing(Bare(server.port)) as carrier:
+    with contextlib.closing(RawClient(server.port)) as carrier:
         carrier.send_raw(f"PUT {ticket}\nabc".encode())
         return carrier.rest()[:2]
 

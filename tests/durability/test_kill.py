@@ -16,7 +16,7 @@ import pytest
 
 from tests.durability.asking import answer, follow
 from tests.durability.crowd import ROOM, Bot, Clerk, One, Person, Program, Progress, Shown, text_of
-from tests.running import Bare, Server
+from tests.servers import RawClient, Server
 
 MOST = 2_000
 """What a writer says in one round, if it is not killed before."""
@@ -113,7 +113,7 @@ Log = dict[int, Shown]
 def read_log(server: Server) -> Log:
     """Return all that was said in the room, by position, as the server shows it from the
     beginning."""
-    with contextlib.closing(Bare(server.port)) as bare:
+    with contextlib.closing(RawClient(server.port)) as bare:
         bare.ask(do="hello", name="auditor")
         return {
             event["seq"]: Shown(event["from"], event["text"])
@@ -152,7 +152,7 @@ def check_talk(log: Log, before: Log, crowd: Crowd) -> None:
 def check_rest(server: Server, clerk: Clerk) -> None:
     """What the clerk was granted is there: rooms, topics, letters, files, and the newest account
     and content."""
-    with contextlib.closing(Bare(server.port)) as bare:
+    with contextlib.closing(RawClient(server.port)) as bare:
         bare.ask(do="hello", name="keeper", password=Clerk.PASSWORD, after=0)
         letters = {}
         while clerk.letters.keys() - letters.keys():
@@ -173,7 +173,7 @@ def check_rest(server: Server, clerk: Clerk) -> None:
     if clerk.files:
         assert (server.files / ROOM / name).read_bytes() == content
     if clerk.accounts:
-        with contextlib.closing(Bare(server.port)) as bare:
+        with contextlib.closing(RawClient(server.port)) as bare:
             bare.ask(do="hello", name=clerk.accounts[-1], password=Clerk.PASSWORD)
             assert bare.event("ok")["registered"]
 
@@ -189,7 +189,7 @@ def test_killed_at_any_moment(start_server: Callable[..., Server], rounds: int) 
     print(f"SEED={seed} repeats the choices of this run, though not the speed of its machine")
     chance = random.Random(seed)
     server, crowd, log = start_server("--room", ROOM), Crowd(), Log()
-    with contextlib.closing(Bare(server.port)) as bare:
+    with contextlib.closing(RawClient(server.port)) as bare:
         bare.ask(do="hello", name="keeper")
         bare.ask(do="register", password=Clerk.PASSWORD, id="register")
         answer(bare, "register")

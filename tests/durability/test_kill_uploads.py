@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests.running import Bare, Server
+from tests.servers import RawClient, Server
 
 SIZE = 8_000_000
 CONTENTS = [random.Random(n).randbytes(SIZE) for n in range(3)]
@@ -26,20 +26,20 @@ class Uploader:
     def go_on(self, server: Server) -> None:
         """Send until the server is gone, or all is sent."""
         with contextlib.suppress(OSError, AssertionError):
-            bot = Bare(server.port)
+            bot = RawClient(server.port)
             bot.ask(do="hello", name="bot")
             bot.ask(do="join", room="lab")
             bot.event("ok"), bot.event("ok")
             while self.answered < len(CONTENTS):
                 self._send(server, bot)
 
-    def _send(self, server: Server, bot: Bare) -> None:
+    def _send(self, server: Server, bot: RawClient) -> None:
         data, sha256 = CONTENTS[self.answered], HASHES[self.answered]
         bot.ask(do="put", room="lab", name="a", size=SIZE, sha256=sha256)
         answer = bot.event("ok")
         if not answer["stored"]:
             self.resumed += answer["offset"] > 0
-            carrier = Bare(server.port)
+            carrier = RawClient(server.port)
             carrier.send(f"PUT {answer['ticket']} {answer['offset']}")
             for at in range(answer["offset"], SIZE, 200_000):
                 carrier.send_raw(data[at : at + 200_000])
@@ -76,7 +76,7 @@ def test_killed_while_files_come(start_server, rounds):
             assert set(HASHES[: uploader.answered]) <= set(found)
             server.start()
         assert on_the_shelf(server) == HASHES
-        bot = Bare(server.port)
+        bot = RawClient(server.port)
         bot.ask(do="hello", name="bot")
         bot.ask(do="versions", room="lab", name="a")
         bot.event("ok")

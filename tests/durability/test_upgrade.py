@@ -11,12 +11,12 @@ from contextlib import closing, suppress
 import pytest
 
 from chatservice.entries import Entry, FileMark
-from chatservice.grammar import replies
+from chatservice.grammar import jsonclient
 from chatservice.storage import checks
 from chatservice.storage.schema import VERSION
 from tests.durability.asking import answer, follow, say
 from tests.durability.starting import launch, refused
-from tests.running import PATIENCE, Output
+from tests.servers import PATIENCE, Output
 from tests.storage.test_upgrades import VERSION_1, dump
 
 LAB = 2
@@ -77,7 +77,7 @@ def shown(bare, room="lab"):
     """Join a room, and return all that the server shows of it."""
     found = {}
     for event in follow(bare, room=room):
-        position, entry, _ = replies.entry(event)
+        position, entry, _ = jsonclient.entry(event)
         found[position] = entry
     return found
 
@@ -86,7 +86,7 @@ def unread(bare, last):
     """Return what the server shows of an inbox, up to its last position."""
     found = {}
     while last not in found:
-        position, entry, _ = replies.entry(bare.event("private"))
+        position, entry, _ = jsonclient.entry(bare.event("private"))
         found[position] = entry
     return found
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from chatservice import answers, events, names
 from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import jsonlines, replies
-from chatservice.grammar.commands import COMMANDS, Dialect, Request
+from chatservice.grammar import jsonclient, jsonlines
+from chatservice.grammar.commands import COMMANDS, Format, Request
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 TIMES = st.integers(0, 4_000_000_000_000)
@@ -77,7 +77,7 @@ def test_entries_come_back_as_they_went(first, run, log):
     """A client reads the very entries that the server wrote, each on one line."""
     lines = jsonlines.run(first, run, log).split(b"\n")
     assert lines.pop() == b""
-    found = [replies.entry(json.loads(line)) for line in lines]
+    found = [jsonclient.entry(json.loads(line)) for line in lines]
     assert found == [(position, entry, log) for position, entry in run.entries(first)]
 
 
@@ -86,7 +86,7 @@ def test_an_answer_comes_back_as_it_went(answer):
     """So it is with every kind of answer."""
     found = json.loads(jsonlines.answer(answer, 7))
     assert (found["event"], found["id"]) == ("ok", 7)
-    assert replies.answer(type(answer), found) == answer
+    assert jsonclient.answer(type(answer), found) == answer
 
 
 def test_every_kind_of_answer_is_tried():
@@ -103,8 +103,8 @@ def test_every_kind_of_answer_is_tried():
 )
 def test_an_event_comes_back_as_it_went(event):
     """So it is with what is shown and not kept; an event of a later version is passed over."""
-    assert replies.event(json.loads(jsonlines.event(event))) == event
-    assert replies.event({"event": "sung"}) is None
+    assert jsonclient.event(json.loads(jsonlines.event(event))) == event
+    assert jsonclient.event({"event": "sung"}) is None
 
 
 def test_a_request_comes_back_as_it_went():
@@ -164,7 +164,7 @@ def test_any_json_is_a_request_or_refused(value):
     data = json.dumps({"do": "say", "room": value, "text": value, "id": value}).encode()
     for line in (json.dumps(value).encode(), data):
         try:
-            assert jsonlines.request(jsonlines.load(line)).command.dialect & Dialect.JSON
+            assert jsonlines.request(jsonlines.load(line)).command.dialect & Format.JSON
         except Refusal as refusal:
             assert refusal.sentence
 

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.harm.inside import AS_FAST, COUNT
-from tests.harm.safety import check_log
-from tests.running import Server
+from tests.harm.checks import check_log
+from tests.harm.watched import AS_FAST, COUNT
+from tests.servers import Server
 
 fresh = (f"visitor{at}" for at in count()).__next__
 """Returns a name that nobody has yet: of who has just gone, it may not be known yet."""
 
 
-class Watched(Server):
+class WatchedServer(Server):
     """A server that tells how many objects it has."""
 
-    before = "from tests.harm import inside; inside.watch(); "
+    before = "from tests.harm import watched; watched.watch(); "
 
     def __init__(self, folder: Path, *options: str) -> None:
         super().__init__(folder, "--room", "lab", *options, **AS_FAST)
@@ -43,8 +43,8 @@ class Watched(Server):
         return [line for line in self.log.lines if not line.startswith("counted ")]
 
 
-def _started(folder: Path) -> Iterator[Watched]:
-    server = Watched(folder)
+def _started(folder: Path) -> Iterator[WatchedServer]:
+    server = WatchedServer(folder)
     try:
         yield server
         check_log(server.logged())
@@ -53,12 +53,12 @@ def _started(folder: Path) -> Iterator[Watched]:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedServer]:
     """Return a server that all tests of a module share. In the end its log is looked at."""
     yield from _started(tmp_path_factory.mktemp("house"))
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Watched]:
+def server(tmp_path: Path) -> Iterator[WatchedServer]:
     """Return a server of a test's own. In the end its log is looked at."""
     yield from _started(tmp_path / "server")

@@ -3,8 +3,8 @@
     pip install atheris
     python -m tests.harm.fuzz --seconds 3600
 
-Each stream is sent to all of a server in this process (tests/harm/whole.py), cut here and there.
-What an exception, a broken line, or a second of work comes of is written down in
+Each stream is sent to a whole server in this process (tests/harm/inprocess.py), cut here and
+there. What an exception, a broken line, or a second of work comes of is written down in
 tests/harm/found.txt, where it is a case of the tests from then on.
 """
 
@@ -20,10 +20,10 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["chatservice"]):
-    from tests.harm.whole import Whole
+    from tests.harm.inprocess import InProcessServer
 
 from tests.harm.corpus import keep
-from tests.harm.tokens import SEEDS, TOKENS
+from tests.harm.fragments import SEEDS, TOKENS
 
 BEFORE = (b"", b"eve\n", b'{"do":"hello","name":"eve"}\n{"do":"join","room":"lobby"}\n')
 SLOW_SECONDS = 1.0
@@ -35,7 +35,7 @@ class Fuzzing:
     """What is being tried, and how far that is."""
 
     def __init__(self) -> None:
-        self._whole = Whole()
+        self._whole = InProcessServer()
         self._began = time.monotonic()
         self._seen: set[str] = set()
         self.runs = 0
@@ -62,7 +62,7 @@ class Fuzzing:
 
     def _renew(self) -> None:
         self._whole.close()
-        self._whole = Whole()
+        self._whole = InProcessServer()
 
     def _note(self, value: bytes, why: str) -> None:
         """Keep what was found, once for each place where it fails."""

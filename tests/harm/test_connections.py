@@ -10,22 +10,22 @@ from collections.abc import Callable
 import pytest
 
 from chatservice.protocols.connection import UNCOUNTED
-from tests.harm.conftest import Watched
-from tests.harm.safety import check_json, check_text, without_telnet
-from tests.running import PATIENCE, Bare
+from tests.harm.checks import check_json, check_text, without_telnet
+from tests.harm.conftest import WatchedServer
+from tests.servers import PATIENCE, RawClient
 
 MB = 1_000_000
 
 
-def reset(bare: Bare) -> None:
+def reset(bare: RawClient) -> None:
     """End a connection as a crash does."""
     bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     bare.close()
 
 
-def served(server: Watched) -> None:
+def served(server: WatchedServer) -> None:
     """Somebody else is served as ever."""
-    bare = Bare(server.port)
+    bare = RawClient(server.port)
     bare.ask(do="hello", name="somebody")
     bare.ask(do="rooms", id=1)
     bare.expect('"id":1')
@@ -34,17 +34,17 @@ def served(server: Watched) -> None:
     bare.close()
 
 
-def as_person(server: Watched) -> Bare:
+def as_person(server: WatchedServer) -> RawClient:
     """Return a person's connection."""
-    bare = Bare(server.port)
+    bare = RawClient(server.port)
     bare.send("eve", "/who")
     bare.expect("in lobby")
     return bare
 
 
-def as_program(server: Watched) -> Bare:
+def as_program(server: WatchedServer) -> RawClient:
     """Return a program's connection."""
-    bare = Bare(server.port)
+    bare = RawClient(server.port)
     bare.ask(do="hello", name="mal")
     bare.event("ok")
     return bare
@@ -78,7 +78,7 @@ def test_a_line_without_an_end(house, speaker, begun):
     bare.close()
 
 
-def assert_goes_on(bare: Bare, speaker: Callable[[Watched], Bare]) -> None:
+def assert_goes_on(bare: RawClient, speaker: Callable[[WatchedServer], RawClient]) -> None:
     """What it asks for in a new line is granted."""
     bare.send_raw(b"\xff\xf0\n\n")
     bare.send('{"do":"help","id":"then"}' if speaker is as_program else "/help quit")
@@ -115,7 +115,7 @@ def test_lines_without_an_end_again_and_again(server):
 
 def test_requests_before_and_behind_a_refusal(house):
     """Sent in one piece, each has its answer, and those that are granted come in their order."""
-    bare = Bare(house.port)
+    bare = RawClient(house.port)
     good = '{"do":"topic","room":"lobby","id":%d}'
     bad = ['{"do":"nosuch","id":%d}', '{"do":"get","room":"lobby","name":"../x","id":%d}']
     bad += ['{"do":"join","room":"nosuch","id":%d}', '{"do":"say","room":"lab","text":7,"id":%d}']
@@ -132,7 +132,7 @@ def test_requests_before_and_behind_a_refusal(house):
 
 def test_what_a_person_pipes_before_and_behind_a_refusal(house):
     """The same, typed: what is refused takes nothing with it."""
-    reader, bare = as_person(house), Bare(house.port)
+    reader, bare = as_person(house), RawClient(house.port)
     lines = ["pipe", "no name?"]
     for at in range(300):
         lines += [f"good {at}", "/nosuch", "/join", "/put x", f"/msg nobody {at}"]
@@ -169,10 +169,10 @@ SAID = {
 }
 
 
-def visit(server: Watched, at: int, end: Callable[[Bare], None]) -> None:
+def visit(server: WatchedServer, at: int, end: Callable[[RawClient], None]) -> None:
     """Connect, say something, and go, without a look at what comes."""
     said = list(SAID.values())[at % len(SAID)]
-    bare = Bare(server.port)
+    bare = RawClient(server.port)
     bare.send_raw(said.replace(b"%s", b"visitor%d" % at))
     end(bare)
 
@@ -181,10 +181,10 @@ class Tally:
     """What there is in a server that nobody uses but one, who makes it do what was asked for
     before."""
 
-    def __init__(self, server: Watched) -> None:
+    def __init__(self, server: WatchedServer) -> None:
         self._server = server
         for at in range(2 * len(SAID)):  # what is made once, and kept
-            visit(server, at, reset if at % 2 else Bare.close)
+            visit(server, at, reset if at % 2 else RawClient.close)
         self._keeper = as_program(server)
         self._keeper.ask(do="join", room="lobby")
         for _ in range(UNCOUNTED):  # its own commands are counted from now on
@@ -212,11 +212,11 @@ class Tally:
             time.sleep(0.05)
 
 
-def come_and_go(server: Watched, times: int) -> None:
+def come_and_go(server: WatchedServer, times: int) -> None:
     """Nothing is left of those who came: no object, no descriptor."""
     tally = Tally(server)
     for at in range(times):
-        visit(server, at, reset if at % 2 else Bare.close)
+        visit(server, at, reset if at % 2 else RawClient.close)
     served(server)
     assert tally.more() == {}
 
@@ -236,7 +236,7 @@ def test_many_at_once_that_say_nothing(server):
     """A thousand half-open connections cost nobody anything; when they are reset, all is gone."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     tally = Tally(server)
-    waiting = [Bare(server.port) for _ in range(min(1000, descriptors - 200))]
+    waiting = [RawClient(server.port) for _ in range(min(1000, descriptors - 200))]
     for at, bare in enumerate(waiting):
         bare.send_raw(list(SAID.values())[at % len(SAID)].replace(b"%s", b"w%d" % at)[:-1])
         if at % 3 == 0:
@@ -251,7 +251,7 @@ def test_many_at_once_that_say_nothing(server):
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
 def test_half_open(house, said):
     """Who has sent all that they will gets what they asked for, and is let go."""
-    bare = Bare(house.port)
+    bare = RawClient(house.port)
     bare.send_raw(said.replace(b"%s", b"halfway"))
     bare.end()
     answer = bare.rest()
@@ -279,7 +279,7 @@ QUESTIONS = {
 
 
 @pytest.fixture
-def wordy(server: Watched) -> Watched:
+def wordy(server: WatchedServer) -> WatchedServer:
     """Return a server in whose lobby ten megabytes were said."""
     bare = as_person(server)
     for _ in range(5):
@@ -300,7 +300,7 @@ def test_who_asks_for_everything_and_reads_nothing(wordy, kind):
     )
     greedy = []
     for at in range(10):
-        bare = Bare(wordy.port)
+        bare = RawClient(wordy.port)
         bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
         bare.send(f"greedy{at}" if kind == "person" else f'{{"do":"hello","name":"greedy{at}"}}')
         bare.send_raw(asking)

@@ -7,9 +7,9 @@ import shlex
 import pytest
 
 from chatservice import limits, names
+from tests.harm.checks import check_json, check_text
 from tests.harm.corpus import cases
-from tests.harm.safety import check_json, check_text
-from tests.running import Bare
+from tests.servers import RawClient
 
 TEXTS = {**cases("texts.txt"), **cases("harmless.txt")}
 SHORT = [
@@ -22,7 +22,7 @@ SHORT = [
 @pytest.fixture(scope="module")
 def shared(house):
     """Return the names under which files could be shared, and what a person read of it."""
-    reader, program = Bare(house.port), Bare(house.port)
+    reader, program = RawClient(house.port), RawClient(house.port)
     reader.send("reader", "/who")
     reader.expect("* 1 in lobby")
     program.ask(do="hello", name="giver")
@@ -36,7 +36,7 @@ def shared(house):
             pass
         assert (answer["event"] == "ok") is names.is_file(text), ascii(text)
         if answer["event"] == "ok":
-            carrier = Bare(house.port)
+            carrier = RawClient(house.port)
             carrier.send(f"PUT {answer['ticket']}")
             carrier.end()
             (line,) = check_text(carrier.rest())
@@ -64,7 +64,7 @@ def test_what_came_up_is_told_as_it_is_called(shared):
 def test_what_came_up_is_listed_and_found(house, shared):
     """In both dialects, under exactly its name, and nowhere else on the disk."""
     taken, _ = shared
-    program = Bare(house.port)
+    program = RawClient(house.port)
     program.ask(do="hello", name="finder")
     program.ask(do="files", room="lobby")
     for name in taken:
@@ -82,7 +82,7 @@ def test_what_came_up_is_listed_and_found(house, shared):
 def test_a_link_is_for_a_shell(house, shared):
     """What is to be pasted into a shell is one command there, and has the name as one word."""
     taken, _ = shared
-    person = Bare(house.port)
+    person = RawClient(house.port)
     person.send("typist")
     typed = [name for name in taken if '"' not in name and "#" not in name]
     person.send(*(f'/link "{name}"' for name in typed))
@@ -102,7 +102,7 @@ def test_what_an_operator_drops_in(server):
         if 0 < len(name) < 256 and b"/" not in name and b"\0" not in name and name.strip(b"."):
             (server.files / name.decode(errors="surrogateescape")).write_bytes(b"x")
             dropped.add(name.decode(errors="surrogateescape"))
-    person, program = Bare(server.port), Bare(server.port)
+    person, program = RawClient(server.port), RawClient(server.port)
     person.send("reader", "/files")
     person.end()
     lines = check_text(person.rest())

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from chatservice import names
 from chatservice.errors import Refusal
-from chatservice.grammar import jsonlines, typed
-from chatservice.grammar.commands import Dialect
+from chatservice.grammar import jsonlines, textparser
+from chatservice.grammar.commands import Format
 from chatservice.protocols.lines import LineStream
+from tests.harm.checks import height, steering
 from tests.harm.corpus import each
-from tests.harm.safety import height, steering
-from tests.harm.tokens import TOKENS
-from tests.harm.whole import Whole
+from tests.harm.fragments import TOKENS
+from tests.harm.inprocess import InProcessServer
 
 STREAMS = st.lists(st.sampled_from(TOKENS) | st.binary(max_size=8), max_size=30).map(b"".join)
 CUTS = st.lists(st.integers(0, 1 << 16), max_size=8)
@@ -36,13 +36,13 @@ def test_a_typed_line(data, bare_words, asks):
     """It is a request of the dialect, nothing at all, or refused in a sentence."""
     for line in data.split(b"\n"):
         try:
-            text = typed.decode(line)
-            typed.names_own_file(text)
-            request = typed.parse(text, bare_words, asks)
+            text = textparser.decode(line)
+            textparser.names_own_file(text)
+            request = textparser.parse(text, bare_words, asks)
         except Refusal as refusal:
             assert refusal.sentence.endswith((".", "?", "]")) or ":" in refusal.sentence
             continue
-        assert request is None or request.command.dialect & Dialect.TEXT
+        assert request is None or request.command.dialect & Format.TEXT
         assert (request is None) == (not text.strip())
 
 
@@ -56,7 +56,7 @@ def test_a_line_of_json(data):
             asked = jsonlines.load(line)
             id_ = jsonlines.id_of(asked)
             request = jsonlines.request(asked)
-            assert request.command.dialect & Dialect.JSON
+            assert request.command.dialect & Format.JSON
             json.dumps(dict(request.args), ensure_ascii=False).encode()
         except Refusal as refusal:
             answer = json.loads(jsonlines.refusal(refusal, id_))
@@ -131,7 +131,7 @@ def test_long_lines_however_they_are_cut(data, places, length):
 @pytest.fixture(scope="module")
 def whole():
     """Return a server in this process."""
-    whole = Whole()
+    whole = InProcessServer()
     yield whole
     whole.close()
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.harm.conftest import Watched
+from tests.harm.checks import LOGGED, check_json, check_log, check_text
+from tests.harm.conftest import WatchedServer
 from tests.harm.corpus import cases
-from tests.harm.safety import LOGGED, check_json, check_log, check_text
-from tests.running import Bare
+from tests.servers import RawClient
 
 TEXTS = {**cases("texts.txt"), **cases("harmless.txt"), **cases("names.txt")}
 
 
-class Broken(Watched):
+class Broken(WatchedServer):
     """A server in which whatever is asked for fails half-way, with all that was given at hand."""
 
-    before = Watched.before + "from tests.harm import breaking; "
+    before = WatchedServer.before + "from tests.harm import faults; "
 
 
 def secret() -> str:
@@ -25,10 +25,10 @@ def secret() -> str:
     return f"secret-{secrets.token_hex(8)}"
 
 
-def tell_secrets(server: Watched) -> list[str]:
+def tell_secrets(server: WatchedServer) -> list[str]:
     """Give a server every kind of secret there is, rightly and wrongly. Return them."""
     known = {it: secret() for it in ("right", "wrong", "room", "wrong room", "mistyped", "token")}
-    program = Bare(server.port)
+    program = RawClient(server.port)
     requests = [
         {"do": "hello", "name": "keeper", "token": known["token"]},
         {"do": "register", "password": known["right"]},
@@ -54,7 +54,7 @@ def tell_secrets(server: Watched) -> list[str]:
     found = list(known.values())
     for it in check_json(program.rest()):
         found += [it[field] for field in ("token", "ticket") if it.get(field)]
-    person = Bare(server.port)
+    person = RawClient(server.port)
     person.send(
         *("typist", f"/login keeper {known['wrong']}", f"/login keeper {known['right']}"),
         *(f"/join vault {known['wrong room']}", f"/join vault {known['room']}"),
@@ -65,7 +65,7 @@ def tell_secrets(server: Watched) -> list[str]:
     check_text(person.rest())
     for ticket in (known["token"], *found[len(known) :]):
         for word in ("GET", "PUT"):
-            carrier = Bare(server.port)
+            carrier = RawClient(server.port)
             carrier.send(f"{word} {ticket} 1")
             carrier.end()
             check_text(carrier.rest())
@@ -90,7 +90,7 @@ def test_no_secret_is_logged_when_all_fails(tmp_path: Path):
     server = Broken(tmp_path / "server")
     try:
         known = tell_secrets(server)
-        program = Bare(server.port)
+        program = RawClient(server.port)
         program.ask(do="rooms", id=1)
         program.ask(do="hello", name="x", id=2)
         program.ask(do="help", id=3)
@@ -129,7 +129,7 @@ def test_nobody_forges_a_line(server, as_program):
         else:
             data = line + b"\nspare\n/nick " + line + b"\n/create " + line + b"\n/remove " + line
             data += b'\n/put "' + line + b'" 0'
-        bare = Bare(server.port)
+        bare = RawClient(server.port)
         bare.send_raw(data)
         bare.end()
         bare.rest()
@@ -141,11 +141,11 @@ def test_nobody_forges_a_line(server, as_program):
 
 def test_what_a_proxy_tells_is_no_line_either(tmp_path: Path):
     """Where a connection comes from is told by a proxy, or by who speaks as one."""
-    server = Watched(tmp_path / "server", "--listen", "haproxy:tcp:0:interface=127.0.0.1")
+    server = WatchedServer(tmp_path / "server", "--listen", "haproxy:tcp:0:interface=127.0.0.1")
     try:
         port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
         for host in (b"\x1b[2J", b"1.2.3.4\nforged", b"\xc2\x9b2J", b"\xe2\x80\xaeb"):
-            bare = Bare(port)
+            bare = RawClient(port)
             bare.send_raw(b"PROXY TCP4 " + host + b" 127.0.0.1 1 2\r\nproxied\n")
             bare.end()
             bare.rest()

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harm.conftest import Watched
+from tests.harm.checks import check_json, check_object, check_text, without_telnet
+from tests.harm.conftest import WatchedServer
 from tests.harm.corpus import each
-from tests.harm.safety import check_json, check_object, check_text, without_telnet
-from tests.running import Bare
+from tests.servers import RawClient
 
 HTTP_OR_TLS = (b"! ", b"\x15\x03")
 """What who speaks another protocol is told: a refusal, or TLS's own."""
@@ -17,9 +17,9 @@ HTTP_OR_TLS = (b"! ", b"\x15\x03")
 class Street:
     """A server, and two who read in its lobby: whoever comes in there is seen."""
 
-    def __init__(self, server: Watched) -> None:
+    def __init__(self, server: WatchedServer) -> None:
         self.server = server
-        self.anna, self.bot = Bare(server.port), Bare(server.port)
+        self.anna, self.bot = RawClient(server.port), RawClient(server.port)
         self.anna.send("anna", "/who")
         self.anna.expect("* 1 in lobby")
         self.bot.ask(do="hello", name="bot")
@@ -29,7 +29,7 @@ class Street:
 
     def walk(self, data: bytes, cuts: int, *before: bytes) -> bytes:
         """Send bytes in pieces on a connection of their own, and no more. Return what came back."""
-        stranger = Bare(self.server.port)
+        stranger = RawClient(self.server.port)
         try:
             for line in before:
                 stranger.send(line)
@@ -70,7 +70,7 @@ def pieces(data: bytes, cuts: int) -> Iterator[bytes]:
 
 
 @pytest.fixture(scope="module")
-def street(house: Watched) -> Iterator[Street]:
+def street(house: WatchedServer) -> Iterator[Street]:
     """Return the server with its readers."""
     street = Street(house)
     yield street

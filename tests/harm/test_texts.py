@@ -9,18 +9,18 @@ import pytest
 
 from chatservice import limits, names
 from chatservice.errors import Refusal
-from chatservice.grammar import typed
-from chatservice.grammar.commands import COMMANDS, Dialect, Form
-from tests.harm.conftest import Watched, fresh
-from tests.harm.corpus import cases, each
-from tests.harm.safety import (
+from chatservice.grammar import textparser
+from chatservice.grammar.commands import COMMANDS, ArgType, Format
+from tests.harm.checks import (
     check_json,
     check_object,
     check_text,
     height,
     steering,
 )
-from tests.running import Bare
+from tests.harm.conftest import WatchedServer, fresh
+from tests.harm.corpus import cases, each
+from tests.servers import RawClient
 
 ALL = {**cases("texts.txt"), **cases("harmless.txt")}
 
@@ -33,7 +33,7 @@ def sent(text: str) -> bytes:
 def arrives(line: bytes) -> bool:
     """Return whether a line is taken for one."""
     try:
-        typed.decode(line)
+        textparser.decode(line)
     except Refusal:
         return False
     return len(line) <= limits.LINE_BYTES
@@ -54,7 +54,7 @@ def asked(text: str, escaped: bool, **fields: Any) -> tuple[bytes, str | None]:
 class Stage:
     """A room in which two write, a person and a program, and two read."""
 
-    def __init__(self, server: Watched) -> None:
+    def __init__(self, server: WatchedServer) -> None:
         self.server = server
         self.anna, self.eve = (self._person(name) for name in ("anna", "eve"))
         self.bot, self.mal = (self._program(name) for name in ("bot", "mal"))
@@ -62,14 +62,14 @@ class Stage:
         self.bot.expect('"from":"mal"')
         self.done = 0
 
-    def _person(self, name: str) -> Bare:
-        bare = Bare(self.server.port)
+    def _person(self, name: str) -> RawClient:
+        bare = RawClient(self.server.port)
         bare.send(name, "/join lab", "/who")
         bare.expect("in lab")
         return bare
 
-    def _program(self, name: str) -> Bare:
-        bare = Bare(self.server.port)
+    def _program(self, name: str) -> RawClient:
+        bare = RawClient(self.server.port)
         bare.ask(do="hello", name=name)
         bare.ask(do="join", room="lab")
         bare.event("ok")
@@ -111,7 +111,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(house: Watched) -> Iterator[Stage]:
+def stage(house: WatchedServer) -> Iterator[Stage]:
     """Return the room, and who is in it."""
     stage = Stage(house)
     yield stage
@@ -144,7 +144,7 @@ def test_what_a_person_writes(stage, text):
         if line.strip(b" ") and arrives(b"/msg anna " + line):
             cleaned = names.clean(text.removesuffix("\r").strip(" "))
             add("eve -> you: ", b"/msg anna " + line, cleaned)
-        if typed.talk(line + b"\n") is not None and len(line) <= limits.LINE_BYTES:
+        if textparser.talk(line + b"\n") is not None and len(line) <= limits.LINE_BYTES:
             lines += [line]
             told += ["eve: " + names.clean(text.removesuffix("\r"))]
     seen, events = stage.act(*lines)
@@ -196,7 +196,7 @@ def write(stage: Stage, text: str, escaped: bool) -> None:
 @pytest.mark.parametrize("text", each("texts.txt", "harmless.txt"))
 def test_every_field_of_every_request(house, text):
     """Wherever a program can put a string, it is granted or refused, with its `id`, and once."""
-    program = Bare(house.port)
+    program = RawClient(house.port)
     program.ask(do="hello", name=fresh(), id=-1)
     requests = [json.dumps({**it, "id": at}) for at, it in enumerate(requests_with(text))]
     program.send(*requests)
@@ -218,16 +218,16 @@ def requests_with(text: str) -> Iterator[dict[str, Any]]:
     good = {"name": "x", "room": "lab", "to": "x", "user": "x", "password": "x", "text": "x"}
     good |= {"size": 5, "position": 1, "seconds": 0, "access": "public"}
     for command in COMMANDS.values():
-        if not command.dialect & Dialect.JSON or command.name == "quit":
+        if not command.dialect & Format.JSON or command.name == "quit":
             continue
-        args = list(command.arguments(Dialect.JSON))
+        args = list(command.arguments(Format.JSON))
         for arg in args:
-            if arg.form.type is not str or arg.form is Form.SHA256:
+            if arg.form.type is not str or arg.form is ArgType.SHA256:
                 continue
             fields = {
                 it.name: good.get(it.name, 1 if it.form.type is int else "x")
                 for it in args
-                if not it.is_optional(Dialect.JSON)
+                if not it.is_optional(Format.JSON)
             }
             yield {"do": command.name, **fields, arg.name: text}
 
@@ -235,11 +235,11 @@ def requests_with(text: str) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("text", each("texts.txt", "harmless.txt"))
 def test_every_field_of_every_command(house, text):
     """Wherever a person can type one, what they read is what people read, and nobody is cut."""
-    person = Bare(house.port)
+    person = RawClient(house.port)
     line = sent(text).removesuffix(b"\r")
     if b"\n" in line:
         line = line.partition(b"\n")[0]
-    commands = [it for it in COMMANDS.values() if it.dialect & Dialect.TEXT]
+    commands = [it for it in COMMANDS.values() if it.dialect & Format.TEXT]
     person.send(fresh())
     for command in commands:
         if command.name not in ("quit", "exit", "put"):
@@ -257,7 +257,7 @@ def test_every_field_of_every_command(house, text):
 def test_every_text_as_a_name(house):
     """As the first line, and with `hello`: whoever comes in by it has a name, and nothing else."""
     for text in ALL.values():
-        person, program = Bare(house.port), Bare(house.port)
+        person, program = RawClient(house.port), RawClient(house.port)
         person.send_raw(sent(text))
         person.end()
         (check_json if text.lstrip().startswith("{") else check_text)(person.rest())
@@ -272,7 +272,7 @@ def test_every_text_as_a_name(house):
 @pytest.mark.parametrize("name", each("names.txt"))
 def test_names_that_nobody_has(house, name):
     """Neither a user nor a room can be called that, however it comes."""
-    program = Bare(house.port)
+    program = RawClient(house.port)
     program.ask(do="hello", name=name)
     program.ask(do="hello", name=fresh())
     program.ask(do="nick", name=name)
@@ -282,7 +282,7 @@ def test_names_that_nobody_has(house, name):
     granted = [it["event"] for it in events]
     if name.strip():
         assert granted == ["error", "ok", "error", "error"], events
-    person = Bare(house.port)
+    person = RawClient(house.port)
     person.send_raw(sent(name).replace(b"\n", b"") + b"\n")
     if "\n" not in name and name[0:1] != "{":
         person.end()
@@ -293,12 +293,12 @@ def test_names_that_nobody_has(house, name):
 
 def test_last_words(house):
     """What somebody says in leaving is one line, or not said."""
-    reader = Bare(house.port)
+    reader = RawClient(house.port)
     reader.send("reader", "/create parting", "/who")
     reader.expect("* 1 in parting")
     leaving, expected = [], []
     for at, text in enumerate(ALL.values()):
-        program = Bare(house.port)
+        program = RawClient(house.port)
         program.ask(do="hello", name=f"leaver{at}")
         program.ask(do="join", room="parting")
         line, there = asked(text, True, do="quit")
@@ -318,7 +318,7 @@ def test_last_words(house):
 
 def test_reasons_for_being_away(house):
     """Who writes to somebody who is away, and who lists a room, reads why in one line."""
-    program, person = Bare(house.port), Bare(house.port)
+    program, person = RawClient(house.port), RawClient(house.port)
     program.ask(do="hello", name="absent")
     program.ask(do="create", room="desk")
     program.expect('"desk"')
@@ -345,10 +345,10 @@ def test_reasons_for_being_away(house):
     person.close()
 
 
-def replays(server: Watched) -> tuple[list[str], list[str], list[dict], list[dict]]:
+def replays(server: WatchedServer) -> tuple[list[str], list[str], list[dict], list[dict]]:
     """Return what there is to read of before: by a person, in the history and by searching, and by
     a program, in the history and by joining behind the beginning."""
-    person, program = Bare(server.port), Bare(server.port)
+    person, program = RawClient(server.port), RawClient(server.port)
     person.send("reader", "/join lab", "/history 1000", "/who", "/search needle*")
     person.end()
     lines = check_text(person.rest())
@@ -372,7 +372,7 @@ def replays(server: Watched) -> tuple[list[str], list[str], list[dict], list[dic
 def test_what_was_said_before(server):
     """In the history, in what a search finds, to who joins behind the beginning; from memory, and
     after a restart, from storage: it is what it was live."""
-    mal = Bare(server.port)
+    mal = RawClient(server.port)
     mal.ask(do="hello", name="mal")
     mal.ask(do="join", room="lab")
     lines, texts = [], []

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.running import Door
+from tests.servers import RawAdminClient
 
 
 def hello(connect, server, name, password=None, **more):
@@ -264,7 +264,7 @@ def test_no_guests(start_server, connect):
 def test_nothing_secret_is_in_the_log(start_server, connect):
     """Neither passwords nor tokens nor codes, given or made up, taken or refused."""
     server = start_server("--registration", "invited")
-    door = Door(server)
+    door = RawAdminClient(server)
     code = asks(door, "code")["code"]
     bob = connect(server)
     assert asks(bob, "signup", name="bob", password="pa55word", code=code)["event"] == "ok"
@@ -289,7 +289,7 @@ def test_nothing_secret_is_in_the_log(start_server, connect):
 def test_a_code_is_good_once(start_server, connect):
     """Of any number who use it at once, one registers; a name that is refused leaves it good."""
     server = start_server("--registration", "invited")
-    operator = Door(server)
+    operator = RawAdminClient(server)
     for _ in range(3):
         code = asks(operator, "code")["code"]
         assert re.fullmatch("[a-z2-9]{4}(-[a-z2-9]{4}){2}", code)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chatservice import limits
 from chatservice.errors import Code, Refusal
 from chatservice.protocols.admission import LOG_SECONDS, Admission
-from tests.running import Bare
+from tests.servers import RawClient
 
 FULL = "! The server has {} connections, and no more; come back later."
 
@@ -123,7 +123,7 @@ def test_a_full_server_says_so_at_the_door(start_server, connect):
     has gone, another one may come."""
     server = start_server(CONNECTIONS=2)
     alice, bob = connect(server, "alice"), connect(server, "bob")
-    third, fourth = Bare(server.port), Bare(server.port)
+    third, fourth = RawClient(server.port), RawClient(server.port)
     assert third.rest().decode() == FULL.format(2) + "\n"
     fourth.ask(do="hello", name="bot")
     assert fourth.line() == FULL.format(2)
@@ -140,7 +140,7 @@ def test_too_many_of_one_address(start_server, connect):
     server = start_server("--listen", "unix:chat.sock", TRUSTED=(), CONNECTIONS_AN_ADDRESS=2)
     alice = connect(server, "alice")
     connect(server, "bob")
-    third = Bare(server.port)
+    third = RawClient(server.port)
     assert "! 2 connections are here from your address" in third.line()
     server.log.expect("connections from 127.0.0.1 are turned away")
     with socket.socket(socket.AF_UNIX) as pipe:  # which has no address
@@ -156,7 +156,7 @@ def test_behind_a_proxy_the_users_own_address_counts(start_server):
     port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
 
     def come(address, name):
-        bare = Bare(port)
+        bare = RawClient(port)
         bare.send_raw(b"PROXY TCP4 %b 192.0.2.99 5000 5555\r\n" % address)
         bare.send(name, "/who")
         return bare
@@ -192,7 +192,7 @@ def test_the_one_who_was_idle_for_longest_makes_room(start_server, connect):
         writer.expect("in lobby")
         idle.send("/who")
         idle.expect("in lobby")
-        came = Bare(server.port)
+        came = RawClient(server.port)
         line = came.line()
         came.close()
         if line.startswith("* Welcome"):

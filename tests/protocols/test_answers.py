@@ -3,7 +3,7 @@
 import json
 
 from chatservice import limits
-from tests.running import Bare
+from tests.servers import RawClient
 
 
 def bot(connect, server, name="bot"):
@@ -16,7 +16,7 @@ def bot(connect, server, name="bot"):
     return made
 
 
-def ok(bare: Bare, **request):
+def ok(bare: RawClient, **request):
     """Ask, and return the answer, with how many bytes it is."""
     bare.ask(**request, id="x")
     while True:

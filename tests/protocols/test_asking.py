@@ -6,7 +6,7 @@ import pexpect
 import pytest
 
 from chatservice.grammar.telnet import DO, DONT, ECHO, HIDE, IAC, SHOW
-from tests.running import PATIENCE, Door
+from tests.servers import PATIENCE, RawAdminClient
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_new_passwords_are_asked_for_again(bob, server, connect):
 def test_an_answer_waits_where_passwords_are_tried_too_often(start_server, connect):
     """`slow-down` is no end of the question either: what is typed next is no name."""
     server = start_server(TRUSTED=("192.0.2.1/32",), CHECKS_AN_ADDRESS=0)
-    operator = Door(server)
+    operator = RawAdminClient(server)
     operator.ask(do="account", name="owner", password="pw")
     operator.event("ok")
     person = connect(server)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from chatservice.protocols.connection import UNCOUNTED
-from tests.running import Bare
+from tests.servers import RawClient
 
 LATE = "No name was given in 0.5 seconds; connect again for one."
 
@@ -269,7 +269,7 @@ def test_who_guesses_does_not_hold_up_who_asks_from_elsewhere(start_server, conn
     owner.expect("your name from now on")
 
     def try_(address, password):
-        bare = Bare(port)
+        bare = RawClient(port)
         bare.send_raw(b"PROXY TCP4 %b 192.0.2.99 5000 5555\r\n" % address)
         bare.ask(do="hello", name="owner", password=password)
         return bare

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tests.running import Door, Server
+from tests.servers import RawAdminClient, Server
 from tests.test_backup import until
 
 TERABYTE = 1 << 40
@@ -226,7 +226,7 @@ def test_a_disk_that_is_dead_does_not_keep_the_server(
     alice.send("kept", "/history")
     alice.expect("#1] alice: kept")
     if where == "backup":
-        door = Door(server)
+        door = RawAdminClient(server)
         door.ask(do="backup", dir=str(tmp_path / "backup"), id="1")
     else:
         alice.send("/get file 0")

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from chatservice import limits
 from chatservice.domain.log import Tails
-from tests.stalling import House, Network
+from tests.simulation import SimulatedClient, SimulatedServer
 
 LITTLE = {"WRITE_BYTES": 250, "REPLAY_BYTES": 300, "RUN_ENTRIES": 3, "UNSTORED_ENTRIES": 8}
 """Bounds so small that everything meets them all the time."""
@@ -22,7 +22,7 @@ LITTLE = {"WRITE_BYTES": 250, "REPLAY_BYTES": 300, "RUN_ENTRIES": 3, "UNSTORED_E
 class Reader:
     """A client that reads the room, each new connection from where the last one ended."""
 
-    def __init__(self, name: str, network: Network, after: int | None) -> None:
+    def __init__(self, name: str, network: SimulatedClient, after: int | None) -> None:
         self.name = name
         self.network = network
         self.after = after
@@ -44,7 +44,7 @@ class Reader:
         """The last position that it has seen, or where it began."""
         return self.seen[-1][0] if self.seen else self.after
 
-    def again(self, network: Network) -> None:
+    def again(self, network: SimulatedClient) -> None:
         """Go on, on another connection."""
         self.look()
         self.network, self._counted = network, 0
@@ -54,14 +54,14 @@ class Writer:
     """A program that says things with keys, and says them again until they are acknowledged."""
 
     def __init__(self) -> None:
-        self.network: Network | None = None
+        self.network: SimulatedClient | None = None
         self.said = 0
         self.unanswered: dict[str, str] = {}
         self.acknowledged: dict[str, int] = {}
         self.token: str | None = "chosen-by-the-client"  # which may not get the server's answer
         self._counted = 0
 
-    def connect(self, network: Network) -> None:
+    def connect(self, network: SimulatedClient) -> None:
         """Come (again), and say again what was not acknowledged."""
         self.look()
         self.network, self._counted = network, 0
@@ -102,12 +102,12 @@ class AnyOrder(RuleBasedStateMachine):
             self.patch.setattr(limits, name, value)
         self.patch.setattr(Tails.__init__, "__defaults__", (700,))
         self.folder = tempfile.TemporaryDirectory()
-        self.house = House(Path(self.folder.name) / "chat.sqlite")
+        self.house = SimulatedServer(Path(self.folder.name) / "chat.sqlite")
         self.writer = Writer()
         self.writer.connect(self.house.connect())
         self.readers: list[Reader] = []
-        self.people: list[tuple[str, Network]] = []
-        self.speaker: tuple[str, Network] | None = None
+        self.people: list[tuple[str, SimulatedClient]] = []
+        self.speaker: tuple[str, SimulatedClient] | None = None
         self.names = 0
         self.lines = 0
         self.highest = 0
@@ -192,7 +192,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.house.turn(0.2)
         self.people.append((name, network))
 
-    def networks(self) -> list[Network]:
+    def networks(self) -> list[SimulatedClient]:
         """Return all whose reading can be stopped."""
         found = [reader.network for reader in self.readers] + [n for _, n in self.people]
         found += [self.speaker[1]] if self.speaker is not None else []
@@ -252,7 +252,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.house.kill()
         for _, network in self.people:
             network.open = False
-        self.house = House(Path(self.folder.name) / "chat.sqlite")
+        self.house = SimulatedServer(Path(self.folder.name) / "chat.sqlite")
         assert self.house.chat.rooms.find("lab").log.last >= before
         self.writer.connect(self.house.connect())
         for reader in self.readers:

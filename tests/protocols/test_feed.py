@@ -5,7 +5,7 @@ from twisted.internet.testing import StringTransport
 
 from chatservice.domain.log import Block, Cursor, Log, Tails
 from chatservice.entries import Kind, Run
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 from chatservice.protocols.feed import Dialect, Feed
 
 
@@ -19,7 +19,9 @@ class Behind:
     def __init__(self) -> None:
         self.transport = StringTransport()
         self.reads: list[Deferred] = []
-        self.feed = self.reader = Feed(self, Dialect(shown.run, shown.run, shown.event), self)
+        self.feed = self.reader = Feed(
+            self, Dialect(textformat.run, textformat.run, textformat.event), self
+        )
         self.feed.start()
         self.feed.wake((Cursor(Log(1, "lab", 2, Tails()), self, after=0),))
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.running import PATIENCE
+from tests.servers import PATIENCE
 
 PAYLOADS = {
     "empty": b"",

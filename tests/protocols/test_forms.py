@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 import pytest
 
-from tests.running import Bare
+from tests.servers import RawClient
 
 NAMES = ("\u00e9t\u00e9.txt", "\ud55c\uad6d\uc5b4.txt", "\u1ec7.txt")
 """French, Korean and Vietnamese."""
@@ -15,7 +15,7 @@ NAMES = ("\u00e9t\u00e9.txt", "\ud55c\uad6d\uc5b4.txt", "\u1ec7.txt")
 FORMS = ("NFC", "NFD")
 
 
-def asks(bot: Bare, do: str, **fields):
+def asks(bot: RawClient, do: str, **fields):
     """Ask for something, and return the answer."""
     bot.ask(do=do, id=do, **fields)
     while (it := bot.event()).get("id") != do:

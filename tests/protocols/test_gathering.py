@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from tests.running import PATIENCE, Bare
-from tests.securing import TLS
+from tests.servers import PATIENCE, RawClient
+from tests.tls import TLS
 
 QUIET = 2.0
 """Seconds after which a server that takes nothing is taken not to read any more."""
@@ -17,7 +17,7 @@ BOUND = 96 << 20
 collected yet. Without bounds it would be what the client asks for: hundreds of MB."""
 
 
-def poured(server, bare: Bare, data: bytes, most: int = 4 << 20) -> int:
+def poured(server, bare: RawClient, data: bytes, most: int = 4 << 20) -> int:
     """Send `data` over and over without reading: `most` bytes, or until nothing more is taken, or
     the server has got larger than it may. Return by how much it grew, in bytes."""
     before = grown = server.memory()
@@ -34,9 +34,9 @@ def poured(server, bare: Bare, data: bytes, most: int = 4 << 20) -> int:
     return grown - before
 
 
-def small(server) -> Bare:
+def small(server) -> RawClient:
     """Return a connection whose system takes little in."""
-    bare = Bare.__new__(Bare)
+    bare = RawClient.__new__(RawClient)
     bare._seen, bare._buffer = [], b""
     bare.socket = socket.socket()
     bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
@@ -86,7 +86,7 @@ def test_who_has_not_given_a_name_is_answered_up_to_a_bound_too(start_server, co
 def test_a_script_whose_answers_were_gathered_gets_all_of_them(start_server):
     """It goes on without a pause, and reads at the end; they come in their order."""
     server = start_server(COMMANDS_BURST=1_000_000)
-    script, count = Bare(server.port), 3000
+    script, count = RawClient(server.port), 3000
 
     def speak() -> None:
         script.send_raw(b"script\n" + b"".join(b"/who r%d\n" % at for at in range(count)))
@@ -115,7 +115,7 @@ def test_long_answers_that_nobody_reads_do_not_gather(start_server, speaks):
     """One write that asks for the whole past a hundred times, before anything is answered; and many
     who ask for it once."""
     server = start_server("--room", "lab")
-    writer = Bare(server.port)
+    writer = RawClient(server.port)
     writer.ask(do="hello", name="writer")
     writer.ask(do="join", room="lab")
 

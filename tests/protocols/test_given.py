@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from tests.protocols.test_moderation import code, ok
-from tests.running import Bare, Door
+from tests.servers import RawAdminClient, RawClient
 
 CONTENT = b"the file"
 TAKEN = {
@@ -26,7 +26,7 @@ READING = ("mute", "freeze")
 @pytest.fixture
 def house(server, connect):
     """Return the server, the operator, eve who is in the room studio, and somebody who reads it."""
-    operator, eve, reader = Door(server), connect(server), connect(server)
+    operator, eve, reader = RawAdminClient(server), connect(server), connect(server)
     ok(eve, do="hello", name="eve")
     ok(eve, do="register", password="pass-word")
     ok(reader, do="hello", name="reader")
@@ -152,7 +152,7 @@ def test_what_somebody_came_in_with_is_good_no_more(house, connect, way):
     password = ok(eve, do="token", label="bot")["token"] if way == "revoke" else "pass-word"
     tickets = []
     for stays in (True, False):
-        bot = Bare(server.port)
+        bot = RawClient(server.port)
         ok(bot, do="hello", name="eve", password=password)
         ok(bot, do="join", room="studio")
         tickets += [put(bot), ok(bot, do="put", to="reader", name="b", size=8)["ticket"]]

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tests.running import PATIENCE, Server
-from tests.securing import Secured
+from tests.servers import PATIENCE, Server
+from tests.tls import TlsClient
 
 
 class Telling(Server):
@@ -40,7 +40,7 @@ def test_the_system_looks_whether_the_other_side_is_there(tmp_path, connect, kin
         if kind == "plain":
             connect(server, "alice")
         else:
-            Secured(server.port).send("alice")
+            TlsClient(server.port).send("alice")
         found = json.loads(server.log.expect(r"sockets are (.*)")[1])
     finally:
         server.kill()

@@ -2,10 +2,10 @@
 
 import re
 
-from chatservice.grammar.commands import COMMANDS, TOPICS, Need
+from chatservice.grammar.commands import COMMANDS, TOPICS, Right
 
-ORDER = [row.name for row in COMMANDS.values() if row.needs in (Need.MODERATE, Need.OWN)]
-SERVER = [row.name for row in COMMANDS.values() if row.needs is Need.OPERATE]
+ORDER = [row.name for row in COMMANDS.values() if row.needs in (Right.MODERATE, Right.OWN)]
+SERVER = [row.name for row in COMMANDS.values() if row.needs is Right.OPERATE]
 
 
 def told(bare, *lines):

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.running import PATIENCE, Server
+from tests.servers import PATIENCE, Server
 
 
 def history(bare, enough):

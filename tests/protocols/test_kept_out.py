@@ -4,13 +4,13 @@ import pytest
 
 from tests.protocols.test_given import CONTENT, redeemed
 from tests.protocols.test_moderation import code, ok
-from tests.running import Door
+from tests.servers import RawAdminClient
 
 
 @pytest.fixture
 def operator(server):
     """Return the operator, who has made the room studio and is in it."""
-    door = Door(server)
+    door = RawAdminClient(server)
     ok(door, do="create", room="studio")
     yield door
     door.close()

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from chatservice.errors import Code
-from tests.running import Bare, Door
+from tests.servers import RawAdminClient, RawClient
 
 SECRET = "unrepeatable"
 
@@ -273,7 +273,7 @@ def test_one_erases_what_one_said_oneself(enter, owner):
 
 def test_operators_do_it_everywhere(server, connect, enter, owner):
     """In any room, over its owner; out of the lobby is off the server; all can be told at once."""
-    operator = Door(server)
+    operator = RawAdminClient(server)
     ok(operator, do="kick", room="studio", user="founder", text="a test")
     assert ok(operator, do="rooms")["rooms"][-1]["users"] == 0
     eve = connect(server, "eve")
@@ -290,7 +290,7 @@ def test_operators_do_it_everywhere(server, connect, enter, owner):
 
 def through_proxy(port, address, name):
     """Return a connection that a proxy says comes from an IPv6 address, which gives a name."""
-    bare = Bare(port)
+    bare = RawClient(port)
     bare.send_raw(b"PROXY TCP6 %b 2001:db8::1 5000 5555\r\n" % address)
     bare.ask(do="hello", name=name, id="it")
     return bare
@@ -303,7 +303,7 @@ def test_an_address_within_ipv6(start_server):
     port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
     eve = through_proxy(port, b"::ffff:198.51.100.7", "eve")
     server.log.expect(r"eve connected from 198\.51\.100\.7:5000")
-    door = Door(server)
+    door = RawAdminClient(server)
     told = ok(door, do="ban", room="lobby", user="eve")["text"]
     assert "they come from 198.51.100.7." in told
     for written in ("::ffff:198.51.100.7", "::ffff:198.51.100.0/120", "198.51.100.7"):
@@ -333,7 +333,7 @@ def test_a_user_who_is_called_as_an_address_is(server, connect, enter):
         db.execute("UPDATE account SET name = '8.8.8.8', key = '8.8.8.8' WHERE key = 'eight'")
         db.commit()
     server.start()
-    eight, door = connect(server), Door(server)
+    eight, door = connect(server), RawAdminClient(server)
     ok(eight, do="hello", name="8.8.8.8", password="pass-word")
     ok(eight, do="join", room="lab")
     told = ok(door, do="ban", room="lab", user="8.8.8.8")["text"]

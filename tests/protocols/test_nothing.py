@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from chatservice import names
-from tests.running import CLIENT, PATIENCE, environment
+from tests.servers import CLIENT, PATIENCE, environment
 
 NOTHING = {
     "zero width": "\u200b",

@@ -1,9 +1,9 @@
 """Rooms have one number each, by which they are called everywhere."""
 
-from tests.running import Bare
+from tests.servers import RawClient
 
 
-def asks(bot: Bare, do: str, **fields):
+def asks(bot: RawClient, do: str, **fields):
     """Ask for something, and return the answer."""
     bot.ask(do=do, id=do, **fields)
     while True:

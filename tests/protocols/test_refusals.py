@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 
 from chatservice.errors import Code
-from tests.running import PATIENCE
+from tests.servers import PATIENCE
 
 CLIMBING = ["../x", "/etc/passwd", "lab/x", "a\\b", ".hidden", "n" * 300, "a\x1b[2J", "\u202egpj"]
 """What no file may be called."""

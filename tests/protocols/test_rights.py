@@ -4,8 +4,8 @@ import pytest
 
 from chatservice.domain.rights import HAS, Role
 from chatservice.errors import Code
-from chatservice.grammar.commands import COMMANDS, Dialect, Form, Need
-from tests.running import Door
+from chatservice.grammar.commands import COMMANDS, ArgType, Format, Right
+from tests.servers import RawAdminClient
 
 VALUES = {
     "user": "victim",
@@ -48,22 +48,22 @@ def commands(dialect):
 
 def has(role, command):
     """Return whether the table lets a role give a command."""
-    if command.needs is Need.ACCOUNT:
+    if command.needs is Right.ACCOUNT:
         return role in REGISTERED
     return command.needs in HAS[role]
 
 
 def request(command):
     """Return the object that gives a command, with what it must have."""
-    needed = [arg for arg in command.arguments(Dialect.JSON) if not arg.is_optional(Dialect.JSON)]
+    needed = [arg for arg in command.arguments(Format.JSON) if not arg.is_optional(Format.JSON)]
     room = {"room": "studio"} if command.name == "put" else {}
     return {"do": command.name, **room, **{arg.name: VALUES[arg.name] for arg in needed}}
 
 
 def typed(command):
     """Return the line that gives a command, with what it must have."""
-    needed = [arg for arg in command.arguments(Dialect.TEXT) if not arg.optional]
-    words = [f"{a.form.mark}{VALUES[a.name]}" for a in needed if a.form is not Form.FLAG]
+    needed = [arg for arg in command.arguments(Format.TEXT) if not arg.optional]
+    words = [f"{a.form.mark}{VALUES[a.name]}" for a in needed if a.form is not ArgType.FLAG]
     return " ".join([f"/{command.name}", *words])
 
 
@@ -107,7 +107,7 @@ def give(owner, role):
 @pytest.mark.parametrize("role", Role, ids=lambda role: role.name)
 def test_programs(server, connect, lab, role):
     """Each command is refused for the want of a right exactly where the table says so."""
-    one, found = Door(server) if role is Role.OPERATOR else connect(server), {}
+    one, found = RawAdminClient(server) if role is Role.OPERATOR else connect(server), {}
     if role is Role.OPERATOR:
         ok(one, do="join", room="studio")
     elif role is not Role.STRANGER:
@@ -117,7 +117,7 @@ def test_programs(server, connect, lab, role):
         if role >= Role.LISTENER:
             ok(one, do="join", room="studio")
         give(lab, role)
-    for command in commands(Dialect.JSON):
+    for command in commands(Format.JSON):
         one.ask(**request(command), id=command.name)
         while (answer := one.event()).get("id") != command.name:
             pass
@@ -134,7 +134,11 @@ def test_programs(server, connect, lab, role):
 def test_people(server, connect, lab, role):
     """The same, typed in the room."""
     door = role is Role.OPERATOR
-    one = Door(server) if door else connect(server, None if role is Role.STRANGER else "one")
+    one = (
+        RawAdminClient(server)
+        if door
+        else connect(server, None if role is Role.STRANGER else "one")
+    )
     if role in REGISTERED:
         one.send("/register pass-word")
         one.expect("one is your name")
@@ -142,7 +146,7 @@ def test_people(server, connect, lab, role):
         one.send("/join studio")
         one.expect("You are in studio")
         give(lab, role)
-    for command in commands(Dialect.TEXT):
+    for command in commands(Format.TEXT):
         if command.name in ("say", "put"):  # a line, and what comes behind it, is a program's
             continue
         one.send(typed(command), "/help nothing")

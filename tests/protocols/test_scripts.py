@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from tests.running import PATIENCE
+from tests.servers import PATIENCE
 
 ENDING = {
     "ncat": "ncat 127.0.0.1 PORT",

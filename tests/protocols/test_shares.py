@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from chatservice import limits
-from tests.running import Bare, Server
+from tests.servers import RawClient, Server
 
 
 class Few(Server):
@@ -26,9 +26,9 @@ def few(tmp_path):
     server.kill()
 
 
-def fetching(server, name) -> Bare:
+def fetching(server, name) -> RawClient:
     """Return a connection whose user has asked for the large file, and does not read it."""
-    bare = Bare.__new__(Bare)
+    bare = RawClient.__new__(RawClient)
     bare._seen, bare._buffer = [], b""
     bare.socket = socket.socket()
     bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
@@ -50,7 +50,7 @@ def test_downloads_that_nobody_reads_leave_descriptors(few, connect):
         told.append(stalled[-1].line())
     assert [line.startswith("= ") for line in told].count(True) == 3
     assert "downloads of guests are under way, and no more may be" in told[-1]
-    script = Bare(few.port)
+    script = RawClient(few.port)
     script.send("/login alice secret", "/get large")
     script.expect("= ")
     script.read(64 << 20)
@@ -66,7 +66,7 @@ def test_a_download_that_nobody_reads_ends(start_server, connect):
         file.truncate(64 << 20)
     stalled = fetching(server, "stalled")
     assert stalled.line().startswith("= ")
-    reader = Bare(server.port)
+    reader = RawClient(server.port)
     reader.send("reader", "/get large")
     reader.expect("= ")
     server.log.expect("nothing more is taken of a file by")

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatservice.grammar.telnet import DO, DONT, IAC, SB, SE, WILL, WONT, take_line
-from tests.running import PATIENCE
+from tests.servers import PATIENCE
 
 NEGOTIATION = (
     bytes((IAC, DO, 1, IAC, WILL, 31, IAC, DONT, 3, IAC, WONT, 10, IAC, DO, 10))

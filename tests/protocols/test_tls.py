@@ -15,9 +15,9 @@ import threading
 
 import pytest
 
-from tests.running import PATIENCE
-from tests.securing import Authority, Halves, Secured, logged
+from tests.servers import PATIENCE
 from tests.test_service import fails
+from tests.tls import CertificateAuthority, ManualTlsClient, TlsClient, logged
 
 ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
 """handshake_failure, fatal (RFC 8446, 6.2)."""
@@ -44,7 +44,7 @@ def secure():
     opened = []
 
     def open_(server, name=None, **more):
-        made = Secured(server.port, **more)
+        made = TlsClient(server.port, **more)
         opened.append(made)
         if name is not None:
             made.expect("* Welcome")
@@ -64,7 +64,7 @@ def halves():
     made = []
 
     def make(server):
-        made.append(Halves(server.port))
+        made.append(ManualTlsClient(server.port))
         made[-1].socket.sendall(made[-1].hello())
         return made[-1]
 
@@ -183,7 +183,7 @@ def test_what_was_cut_is_not_said(server, connect, halves):
 def test_a_greeting_is_not_sent_into_a_handshake(start_server, connect):
     """However long that takes on a slow line; and then it comes."""
     server = start_server("--tls", "auto", FIRST_BYTE_SECONDS=0.2, GREETING_SECONDS=0.0)
-    slow = Halves(server.port)
+    slow = ManualTlsClient(server.port)
     hello = slow.hello()
     slow.socket.sendall(hello[:1])
     connect(server).expect("* Welcome")  # who came later and says nothing
@@ -198,7 +198,7 @@ def test_tls_that_begins_too_late(start_server, connect):
     server = start_server("--tls", "auto", FIRST_BYTE_SECONDS=0.0, GREETING_SECONDS=0.0)
     bare = connect(server)
     bare.expect("* Welcome")
-    bare.send_raw(Halves(server.port).hello())
+    bare.send_raw(ManualTlsClient(server.port).hello())
     assert bare.rest() == ALERT
     server.log.expect("began TLS where there is none, or too late")
 
@@ -353,7 +353,7 @@ def test_a_handshake_that_stands_still(start_server, connect):
     """It is ended after a time, wherever it stands."""
     server = start_server("--tls", "auto", HANDSHAKE_SECONDS=0.3)
     for count in (1, 5, 200):
-        slow = Halves(server.port)
+        slow = ManualTlsClient(server.port)
         slow.socket.sendall(slow.hello()[:count])
         with contextlib.suppress(ConnectionResetError):
             slow.rest()
@@ -407,7 +407,7 @@ def test_a_server_without_tls_refuses_it(start_server, connect):
     server = start_server()
     bob = connect(server, "bob")
     with pytest.raises(ssl.SSLError, match=r"(?i)alert"):
-        Secured(server.port)
+        TlsClient(server.port)
     server.log.expect("began TLS where there is none")
     bare = connect(server)
     bare.send_raw(b"\x16\x03\x01\n\x02bob\n/who\nhello\n")
@@ -450,7 +450,7 @@ def test_older_versions_are_refused(server):
         context.set_ciphers("ALL:@SECLEVEL=0")
         context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
         try:
-            Secured(server.port, context).close()
+            TlsClient(server.port, context).close()
         except ssl.SSLError:
             assert not works
         else:
@@ -489,7 +489,7 @@ def test_a_damaged_certificate_is_not_replaced(tmp_path):
 def test_a_certificate_of_the_operators(start_server, secure, tmp_path, kind):
     """With its key in a file, or in a folder as certbot leaves it; a renewed one is taken up
     without a restart, and one that cannot be used is not."""
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
 
     def put(key, certificate):
         if kind == "file":
@@ -528,7 +528,7 @@ def test_a_certificate_of_the_operators(start_server, secure, tmp_path, kind):
 )
 def test_what_cannot_be_a_certificate(tmp_path, pem, why):
     """The server does not start, and says why in a sentence."""
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     key, certificate = authority.certify("127.0.0.1")
     (tmp_path / "certificate.pem").write_bytes(certificate)
     (tmp_path / "key.pem").write_bytes(key)
@@ -552,7 +552,7 @@ def test_tls_only_needs_a_certificate(tmp_path):
 @pytest.mark.parametrize("kind", ["ssl", "tls"])
 def test_endpoints(start_server, connect, tmp_path, kind):
     """Twisted's own endpoints for TLS speak nothing else, with or without --tls."""
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     (tmp_path / "certificates").mkdir()
     pem = tmp_path / "certificates" / "localhost.pem"
     pem.write_bytes(b"".join(authority.certify("localhost", "127.0.0.1")))

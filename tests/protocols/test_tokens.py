@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from chatservice.grammar.commands import COMMANDS, Dialect, Form
+from chatservice.grammar.commands import COMMANDS, ArgType, Format
 from tests.protocols.test_rights import VALUES, ok
-from tests.running import Door
+from tests.servers import RawAdminClient
 
 SECRETS = ("said-elsewhere", "said-privately", "private-file", "file-elsewhere", "topic-elsewhere")
 """Texts in the inbox of the token's owner, on their shelf, and in another room."""
@@ -75,14 +75,14 @@ def test_programs(house, connect):
     """None reaches anything but its room: not by any command, with whatever it is given."""
     server, token, victim = house
     for command in COMMANDS.values():
-        if not command.dialect & Dialect.JSON or command.name == "quit":
+        if not command.dialect & Format.JSON or command.name == "quit":
             continue
         bot = connect(server)
         bot.ask(do="hello", name="alice", password=token, after=0)
         welcome = bot.event()
         assert (welcome["event"], welcome["inbox"]) == ("ok", 0)
         ok(bot, do="join", room="vault")
-        for args in shapes(command, Dialect.JSON):
+        for args in shapes(command, Format.JSON):
             before = len(bot.seen)
             bot.ask(do=command.name, **args, id="it")
             while (answer := bot.event()).get("id") != "it":
@@ -112,8 +112,8 @@ def nothing_happened(victim):
 def typed(command, args):
     """Return the line that gives a command, with these arguments in their order."""
     words = [f"/{command.name}"]
-    for arg in command.arguments(Dialect.TEXT):
-        if arg.name in args and arg.form is not Form.FLAG:
+    for arg in command.arguments(Format.TEXT):
+        if arg.name in args and arg.form is not ArgType.FLAG:
             words.append(f"{arg.form.mark}{args[arg.name]}")
     return " ".join(words)
 
@@ -123,11 +123,11 @@ def test_people(house, connect):
     not found where the room has none."""
     server, token, victim = house
     for command in COMMANDS.values():
-        if not command.dialect & Dialect.TEXT or command.name in ("quit", "put"):
+        if not command.dialect & Format.TEXT or command.name in ("quit", "put"):
             continue
         one = connect(server)
         one.send(f"/login alice {token}")
-        for args in shapes(command, Dialect.TEXT):
+        for args in shapes(command, Format.TEXT):
             before = len(one.seen)
             one.send(typed(command, args), "/help nothing")
             if command.name == "exit":
@@ -157,7 +157,7 @@ BY_PASSWORD = {
 def test_an_operators_token(server, connect):
     """It is good for what operators do, but for none of what would outlast it: it makes, changes
     and ends nothing that lets anybody in or puts them in charge."""
-    door, boss, victim = Door(server), connect(server), connect(server)
+    door, boss, victim = RawAdminClient(server), connect(server), connect(server)
     for bot, name in ((boss, "boss"), (victim, "victim")):
         ok(bot, do="hello", name=name)
         ok(bot, do="register", password="pass-word")
@@ -225,7 +225,7 @@ def test_transfers_of_another_room_are_not_seen(house, connect):
 def test_the_room_is_not_to_be_entered_any_more(house, connect, why):
     """A user who may not come into the one room of their token does not come in at all."""
     server, token, _ = house
-    door = Door(server)
+    door = RawAdminClient(server)
     ok(door, do=why, room="vault", **({"user": "alice"} if why == "ban" else {}))
     bot = connect(server)
     bot.ask(do="hello", name="alice", password=token)
@@ -244,5 +244,5 @@ def test_put_out_of_the_only_room(house, connect):
     one.expect("* Welcome")
     one.send(f"/login alice {token}")
     one.expect("* What you type")
-    ok(Door(server), do="kick", room="vault", user="alice")
+    ok(RawAdminClient(server), do="kick", room="vault", user="alice")
     assert "* operator has put you off vault." in one.rest().decode()

@@ -17,7 +17,7 @@ from chatservice.domain.quotas import Bounds
 from chatservice.events import End
 from chatservice.protocols.factory import ChatFactory
 from chatservice.storage.embedded import Embedded
-from tests.running import PATIENCE, Bare
+from tests.servers import PATIENCE, RawClient
 
 DATA = os.urandom(1_000_000)
 
@@ -59,7 +59,7 @@ class Inside:
         """Open a connection that reads little at a time, and say something on it; return its two
         ends."""
         known = set(self.factory.connections)
-        bare = await deferToThread(Bare, self._port.getHost().port)
+        bare = await deferToThread(RawClient, self._port.getHost().port)
         self._opened.append(bare)
         await until(lambda: self.factory.connections - known)
         (connection,) = self.factory.connections - known

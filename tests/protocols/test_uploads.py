@@ -11,8 +11,8 @@ import time
 import pytest
 
 from tests.protocols.test_files import carried, enter, get, mark, program, put
-from tests.running import PATIENCE
-from tests.securing import Secured
+from tests.servers import PATIENCE
+from tests.tls import TlsClient
 
 __all__ = ["enter", "program"]
 
@@ -489,7 +489,7 @@ def test_a_file_that_is_still_coming_over_tls(start_server, connect):
     while answer.get("event") != "ok":
         bot.ask(do="get", room="lab", name="a", arriving=True)
         answer = bot.event()
-    down = Secured(server.port)
+    down = TlsClient(server.port)
     down.send(f"GET {answer['ticket']}")
     assert down.read(700_000) == DATA[:700_000]
     up.send_raw(DATA[1_000_000:2_900_000])

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from chatservice.storage.credentials import AccountChecker, Checkers
 from chatservice.storage.passwords import Argon2Passwords
 from chatservice.storage.sqlite import SqliteStore
-from tests.running import PATIENCE, TWISTD, environment
+from tests.servers import PATIENCE, TWISTD, environment
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import PATIENCE, TWISTD, Server, environment
+from tests.servers import PATIENCE, TWISTD, Server, environment
 from tests.storage.test_upgrades import VERSION_1
 
 CONTENT = b"for bob alone"

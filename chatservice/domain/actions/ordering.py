@@ -11,7 +11,7 @@ from chatservice.domain.rights import Role
 from chatservice.domain.rules import Access, Rule, What
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar.commands import COMMANDS, Need, Request, seconds
+from chatservice.grammar.commands import COMMANDS, Request, Right, seconds
 
 
 async def _kick(chat: Chat, session: Session, args: Args) -> answers.Done:
@@ -101,7 +101,7 @@ async def _access(chat: Chat, session: Session, args: Args) -> answers.Done:
         raise Refusal(Code.BAD_ARGUMENT, "A room is public, hidden or invited; say which.")
     access = Access(args["access"])
     hashed = await chat.rooms.hashed(password, session.user) if password is not None else None
-    chat.rights.need(session, room, Need.OWN)  # that took a while
+    chat.rights.need(session, room, Right.OWN)  # that took a while
     did = f"access {access}" + (" with a password" if hashed else "")
     await chat.moderation.set(session, room, did, access=access, password=hashed)
     return answers.Done()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from chatservice import answers
 from chatservice.entries import Entry, Kind
-from chatservice.grammar import jsonlines, shown
+from chatservice.grammar import jsonlines, textformat
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&]")
 """Characters that mean something in Markdown, or in the HTML that it is made into."""
@@ -18,7 +18,7 @@ def as_json(it: answers.History) -> bytes:
     return b"".join(map(jsonlines.line, rows))
 
 
-class Markdown:
+class MarkdownExport:
     """A page: its room is its title, and each day has a heading. Times are UTC."""
 
     def __init__(self) -> None:
@@ -50,11 +50,11 @@ def _said(it: Entry, room: str) -> str:
         text = f"*{_safe(it.who)} {_safe(it.text)}*"
     elif it.kind == Kind.FILE and it.file is not None:
         text = (
-            f"**{_safe(it.who)}** shared {_safe(it.file.name)} ({shown.size(it.file.size)}, "
+            f"**{_safe(it.who)}** shared {_safe(it.file.name)} ({textformat.size(it.file.size)}, "
             f"SHA-256 {it.file.sha256})"
         )
     else:
-        lines = shown.replayed(0, it.alone(), room).decode().rstrip("\n").split("\n")
+        lines = textformat.replayed(0, it.alone(), room).decode().rstrip("\n").split("\n")
         text = "\n".join(_safe(line.partition("] * ")[2]) for line in lines)
     return text.replace("\n", "  \n  ")
 

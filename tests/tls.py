@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.running import Bare, Server
+from tests.servers import RawClient, Server
 
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
 
 
-class Secured(Bare):
+class TlsClient(RawClient):
     """A connection over TLS: what `openssl s_client -quiet` is. `before` is sent before it."""
 
     def __init__(self, port: int, context: ssl.SSLContext = TLS, before: bytes = b"") -> None:
@@ -34,7 +34,7 @@ class Secured(Bare):
         return fingerprint(self.socket.getpeercert(binary_form=True))
 
 
-class Halves(Bare):
+class ManualTlsClient(RawClient):
     """A connection over TLS whose bytes pass through here, so that single ones can be sent, and
     TLS can be ended one way only, which Python's sockets cannot do."""
 
@@ -102,7 +102,7 @@ def logged(server: Server) -> str:
     return lines[-1].split()[-1]
 
 
-class Authority:
+class CertificateAuthority:
     """Somebody who vouches for servers. Its own certificate is in the PEM file `root`."""
 
     def __init__(self, folder: Path) -> None:

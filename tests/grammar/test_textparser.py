@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import typed
+from chatservice.grammar import textparser
 from chatservice.grammar.commands import (
     COMMANDS,
     TOPICS,
-    Dialect,
+    Format,
     Request,
     help_lines,
     nearest,
@@ -73,20 +73,20 @@ MEANINGS = {
 @pytest.mark.parametrize(("line", "meaning"), MEANINGS.items(), ids=list(MEANINGS))
 def test_what_a_line_means(line, meaning):
     """Commands, other programs' words where the whole line has their shape, and else talk."""
-    request = typed.parse(line)
+    request = textparser.parse(line)
     assert (request.command.name, dict(request.args)) == meaning
 
 
 @pytest.mark.parametrize("line", ["bye", "join lab", "NEW", "@bob hi", "download x"])
 def test_other_programs_words_can_be_turned_off(line):
     """An operator who does not want bare words has them taken for talk."""
-    assert typed.parse(line, bare_words=False) == Request(COMMANDS["say"], {"text": line})
+    assert textparser.parse(line, bare_words=False) == Request(COMMANDS["say"], {"text": line})
 
 
 @pytest.mark.parametrize("line", ["", " ", "\t"])
 def test_an_empty_line_means_nothing(line):
     """Pressing Enter says nothing."""
-    assert typed.parse(line) is None
+    assert textparser.parse(line) is None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_an_empty_line_means_nothing(line):
 def test_a_refusal_says_what_to_do(line, sentence):
     """A line that is nearly a command is refused with its right form, or the nearest one."""
     with pytest.raises(Refusal) as caught:
-        typed.parse(line)
+        textparser.parse(line)
     assert caught.value.sentence == sentence
     assert caught.value.code in (Code.UNKNOWN_COMMAND, Code.BAD_ARGUMENT)
 
@@ -127,7 +127,7 @@ def test_a_refusal_says_what_to_do(line, sentence):
 def test_any_bytes_mean_something_or_are_refused(line):
     """Whatever comes, it is a request, nothing, or a refusal."""
     try:
-        request = typed.parse(typed.decode(line))
+        request = textparser.parse(textparser.decode(line))
     except Refusal as refusal:
         assert refusal.sentence
     else:
@@ -138,7 +138,7 @@ def test_any_bytes_mean_something_or_are_refused(line):
 def test_arguments_are_taken_or_refused(start, rest):
     """Behind a command, too, anything is understood or refused."""
     try:
-        typed.parse(start + rest)
+        textparser.parse(start + rest)
     except Refusal as refusal:
         assert refusal.sentence
 
@@ -147,14 +147,14 @@ def test_every_command_is_in_the_help():
     """`/help` has a line for each command, and `/help COMMAND` explains each."""
     lines = "\n".join(help_lines())
     for command in COMMANDS.values():
-        if command.dialect & Dialect.TEXT:
+        if command.dialect & Format.TEXT:
             assert command.usage in lines
             assert command.usage in help_lines(command.name)[0]
     assert help_lines("nonsense") == ()
     assert help_lines("ALL") == help_lines()
     named = sorted(name for topic in TOPICS.values() for name in topic)
-    assert named == sorted(it.name for it in COMMANDS.values() if it.dialect & Dialect.TEXT)
-    assert nearest("qut", Dialect.TEXT) == "quit"
+    assert named == sorted(it.name for it in COMMANDS.values() if it.dialect & Format.TEXT)
+    assert nearest("qut", Format.TEXT) == "quit"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_every_command_is_in_the_help():
 )
 def test_a_line_that_means_ones_own_file(line, is_meant):
     """Only where the whole line has that shape; and it is soon known, whatever it is."""
-    assert typed.names_own_file(line) is is_meant
+    assert textparser.names_own_file(line) is is_meant
 
 
 LINES = st.one_of(
@@ -203,16 +203,16 @@ LINES = st.one_of(
 def test_a_chunk_of_talk_is_what_its_lines_are(lines, bare_words, end):
     """Taken at once or line by line, a chunk says the same; what may be a command is never said."""
     chunk = b"".join(line.encode(errors="surrogatepass") + end for line in lines)
-    found = typed.talk(chunk, bare_words)
+    found = textparser.talk(chunk, bare_words)
     if found is not None:
         one_by_one = [line.removesuffix(b"\r") for line in chunk.split(b"\n")[:-1]]
-        texts = [typed.decode(line) for line in one_by_one]
-        assert not bare_words or not any(map(typed.names_own_file, texts))
-        requests = [typed.parse(text, bare_words) for text in texts]
+        texts = [textparser.decode(line) for line in one_by_one]
+        assert not bare_words or not any(map(textparser.names_own_file, texts))
+        requests = [textparser.parse(text, bare_words) for text in texts]
         assert requests == [Request(COMMANDS["say"], {"text": text}) for text in found]
 
 
 @pytest.mark.parametrize("line", ["hello", "joined lab yesterday", "  indented", "a/b", "wörld"])
 def test_ordinary_talk_is_taken_by_the_chunk(line):
     """What people mostly write does not take the slow way."""
-    assert typed.talk(f"{line}\n{line}\r\n".encode()) == [line, line]
+    assert textparser.talk(f"{line}\n{line}\r\n".encode()) == [line, line]

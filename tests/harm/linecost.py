@@ -1,6 +1,6 @@
 """The costs of hostile lines: every command and every question, in both dialects, in one process.
 
-    python -m tests.harm.worst
+    python -m tests.harm.linecost
 
 prints the lines that keep a server's reactor busy for longest. Time of other threads does not
 count: what storage does is taken out.
@@ -16,10 +16,10 @@ from unittest.mock import patch
 
 from twisted.internet.defer import Deferred, execute
 
-from chatservice.grammar.commands import COMMANDS, Arg, Command, Dialect, Form
+from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format
 from chatservice.storage.thread import Pool, WorkThread
 from chatservice.storage.turns import Turns, finished
-from tests.harm.whole import Whole, Wire
+from tests.harm.inprocess import InProcessConnection, InProcessServer
 
 LONGEST = 8192
 """Bytes of a line: `limits.LINE_BYTES`."""
@@ -152,7 +152,7 @@ def _good(arg: Arg) -> Any:
 
 
 def _typed(command: Command, at: int, make: Make) -> Callable[[int], bytes]:
-    args = list(command.arguments(Dialect.TEXT))
+    args = list(command.arguments(Format.TEXT))
     words = [f"{arg.form.mark}{_good(arg)}" for arg in args]
 
     def line(size: int) -> bytes:
@@ -165,7 +165,7 @@ def _typed(command: Command, at: int, make: Make) -> Callable[[int], bytes]:
 
 def _asked(command: Command, arg: Arg, make: Make) -> Callable[[int], bytes]:
     def line(size: int) -> bytes:
-        values = {a.name: _good(a) for a in command.arguments(Dialect.JSON)}
+        values = {a.name: _good(a) for a in command.arguments(Format.JSON)}
         start = len(json.dumps({"do": command.name, **values}, ensure_ascii=False))
         text = make(size - start)
         while True:
@@ -195,17 +195,17 @@ def cases() -> Iterator[Case]:
         for who, before in PERSONS.items():
             yield Case(f"{who}, {what}", before, lambda size, make=make: make(size).encode())
             for command in COMMANDS.values():
-                if not command.dialect & Dialect.TEXT:
+                if not command.dialect & Format.TEXT:
                     continue
-                args = [a for a in command.arguments(Dialect.TEXT) if a.form is not Form.FLAG]
+                args = [a for a in command.arguments(Format.TEXT) if a.form is not ArgType.FLAG]
                 for at in range(len(args)):
                     name = f"{who}, /{command.name} {args[at].name}: {what}"
                     yield Case(name, before, _typed(command, at, make))
     for what, make in HOSTILE.items():
         for who, before in PROGRAMS.items():
             for command in COMMANDS.values():
-                if command.dialect & Dialect.JSON:
-                    for arg in command.arguments(Dialect.JSON):
+                if command.dialect & Format.JSON:
+                    for arg in command.arguments(Format.JSON):
                         name = f"{who}, {command.name} {arg.name}: {what}"
                         yield Case(name, before, _asked(command, arg, make))
     for what, line in STREAMS.items():
@@ -213,12 +213,12 @@ def cases() -> Iterator[Case]:
             yield Case(f"{who}, {what}", before, line)
 
 
-class Meter:
+class CostMeter:
     """A server with the registered owner and their room vault, and what lines cost it."""
 
     def __init__(self) -> None:
         self._elsewhere = 0.0
-        self.whole = Whole()
+        self.whole = InProcessServer()
         self._patches = [
             *(patch.object(it, "do", self._do) for it in (Pool, WorkThread)),
             patch.object(Turns, "do", lambda turns, job, last=False: self._do(finished, job)),
@@ -265,7 +265,7 @@ class Meter:
         self.whole.logged.clear()
         return took
 
-    def _ready(self, case: Case) -> Wire:
+    def _ready(self, case: Case) -> InProcessConnection:
         wire = self.whole.connect()
         self.whole.clock.advance(1)  # it is greeted: a person
         for line in case.before.splitlines(keepends=True):
@@ -290,7 +290,7 @@ def main() -> None:
 
 def _measured(all_: Sequence[Case]) -> Iterator[tuple[Case, float]]:
     for at in range(0, len(all_), 300):  # then a new server, so that what one keeps stays small
-        meter = Meter()
+        meter = CostMeter()
         try:
             for case in all_[at : at + 300]:
                 yield case, meter.seconds(case)

@@ -1,10 +1,13 @@
-"""Requests through the operator's door, one after another, each with its answer: for `chatctl`.
+"""The admin socket in the data directory, and the client of it that `chatctl` uses.
+
+The file system's permissions decide who may open it, and so who operates the server.
 
 A server that stands still, or ends half-way, and whatever else may answer there, is told of in one
 sentence, after a bounded time.
 """
 
 import json
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -12,10 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from chatservice import door, limits
+from chatservice import limits
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Request
+
+NAME = "operator"
+"""The socket's name in the data directory."""
+
+_ADDRESS_BYTES = 103
+"""Bytes of a socket's address that fit everywhere (sockaddr_un: 108 on Linux, 104 elsewhere)."""
 
 LONGEST = 64 << 20
 """Bytes of the longest answer that is read: many times what any command is answered with."""
@@ -25,7 +34,19 @@ _READ = 1 << 16
 Fields = dict[str, Any]
 
 
-class Doorway:
+def address(data: Path) -> str:
+    """Return the address of the admin socket of the server with that data directory.
+
+    A path that is too long for a socket's address is given relative to the directory, which stays
+    open while this process lasts. Raises `OSError`.
+    """
+    path = str(data / NAME)
+    if len(os.fsencode(path)) <= _ADDRESS_BYTES or not hasattr(os, "O_PATH"):
+        return path
+    return f"/proc/self/fd/{os.open(data, os.O_PATH | os.O_DIRECTORY)}/{NAME}"
+
+
+class AdminClient:
     """A connection to the server whose data is in `data`, for a `with` statement.
 
     `seconds` is how long the server may say nothing at all before it is given up. `told` is called
@@ -42,7 +63,7 @@ class Doorway:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(seconds)
         try:
-            self._socket.connect(door.address(data))
+            self._socket.connect(address(data))
         except BaseException as error:
             self._socket.close()
             if isinstance(error, (OSError, ValueError)):
@@ -124,7 +145,7 @@ class Doorway:
         if isinstance(error, PermissionError):
             return Refusal(
                 Code.NOT_ALLOWED,
-                f"You may not use {self._data / door.NAME}; be the user that the server runs as.",
+                f"You may not use {self._data / NAME}; be the user that the server runs as.",
             )
         if isinstance(error, (FileNotFoundError, ConnectionRefusedError, NotADirectoryError)):
             return Refusal(
@@ -150,7 +171,7 @@ class Doorway:
     def _stranger(self) -> Refusal:
         return Refusal(
             Code.SERVER_ERROR,
-            f"What answers at {self._data / door.NAME} is no chat server; name the directory of "
+            f"What answers at {self._data / NAME} is no chat server; name the directory of "
             "one with --data.",
         )
 

@@ -30,14 +30,14 @@ PRELOADED = (
     "twisted.internet.epollreactor",
     "twisted.internet.unix",
     "twisted.scripts.twistd",
-    "tests.harm.inside",
+    "tests.harm.watched",
 )
 """Not the reactor itself: each program has its own."""
 
 _REQUEST_BYTES = 1 << 20
 
 
-class Forked:
+class ForkedProcess:
     """A running program: what is used here of `subprocess.Popen`, and as it is there. `stdin` is a
     pipe if `typed`; what it writes, errors too, is to be read from `stdout`."""
 
@@ -96,7 +96,7 @@ def _pipe_in() -> tuple[int, IO[bytes]]:
     return theirs, os.fdopen(mine, "wb")
 
 
-class _Nursery:
+class _ForkServer:
     """The process that programs are forked from, as it is seen from here."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class _Nursery:
             [
                 sys.executable,
                 "-c",
-                "from tests import forked; forked.serve()",
+                "from tests import forkserver; forkserver.serve()",
                 str(theirs.fileno()),
             ],
             cwd=root,
@@ -130,13 +130,13 @@ class _Nursery:
             return int(self._line.recv(16))
 
 
-_nurseries: dict[int, _Nursery] = {}
+_nurseries: dict[int, _ForkServer] = {}
 
 
-def _nursery() -> _Nursery:
+def _nursery() -> _ForkServer:
     """Return the one of this process: pytest's workers have one each."""
     if os.getpid() not in _nurseries:
-        _nurseries[os.getpid()] = _Nursery()
+        _nurseries[os.getpid()] = _ForkServer()
     return _nurseries[os.getpid()]
 
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Dialect, Request, Secret
+from chatservice.grammar.commands import Format, PasswordKind, Request
 
 ONCE_MORE = "Type it once more:"
 DIFFER = Refusal(Code.WRONG_PASSWORD, "The two differ; nothing was done.")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Prompt:
     """What is asked for an argument: `hidden` where it is not to be seen, and `twice` where nobody
     could see a slip either."""
 
@@ -31,20 +31,20 @@ _TEXTS: Mapping[tuple[str, str], str] = {
 """By command and argument; what stands in braces is another argument of the request."""
 
 
-def questions(request: Request, by_invitation: bool) -> Iterator[Question]:
+def questions(request: Request, by_invitation: bool) -> Iterator[Prompt]:
     """Tell what is to be asked for a request that lacks passwords."""
     command = request.command
     asks = False
-    for arg in command.arguments(Dialect.TEXT):
+    for arg in command.arguments(Format.TEXT):
         if arg.secret is not None and arg.name not in request.args:
             asks = True
             text = _TEXTS[command.name, arg.name].format_map(request.args)
-            yield Question(arg.name, text, twice=arg.secret is Secret.NEW)
+            yield Prompt(arg.name, text, twice=arg.secret is PasswordKind.NEW)
         elif arg.name == "code" and asks and by_invitation:
             yield of_code()
 
 
-def missing(request: Request, asked: Question) -> Refusal:
+def missing(request: Request, asked: Prompt) -> Refusal:
     """Return the refusal of a request that lacks what `asked` asks for, where nobody is asked."""
     command = request.command
     usage = next(arg.usage for arg in command.args if arg.name == asked.arg)
@@ -53,7 +53,7 @@ def missing(request: Request, asked: Question) -> Refusal:
 
 def without_known(request: Request) -> Request:
     """Return a request without the passwords that one has: one of them was wrong."""
-    known = {arg.name for arg in request.command.args if arg.secret is Secret.KNOWN}
+    known = {arg.name for arg in request.command.args if arg.secret is PasswordKind.KNOWN}
     kept = {name: value for name, value in request.args.items() if name not in known}
     return Request(request.command, kept)
 
@@ -63,11 +63,11 @@ def giving_up(text: str) -> str:
     return text if ", or nothing" in text else f"{text.removesuffix(':')}, or nothing to give up:"
 
 
-def of_code() -> Question:
+def of_code() -> Prompt:
     """Return the question for an invitation code."""
-    return Question("code", "Type your invitation code:", hidden=False)
+    return Prompt("code", "Type your invitation code:", hidden=False)
 
 
-def of_room(room: str) -> Question:
+def of_room(room: str) -> Prompt:
     """Return what is asked of who comes into a room that has a password."""
-    return Question("password", f"{room} has a password; type it:")
+    return Prompt("password", f"{room} has a password; type it:")

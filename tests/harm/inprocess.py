@@ -21,14 +21,14 @@ from chatservice.protocols.factory import ChatFactory
 from chatservice.storage import embedded, passwords
 from chatservice.storage.thread import Pool
 from chatservice.storage.turns import Turns, finished
-from tests.harm.inside import AS_FAST, quickly
-from tests.harm.safety import check_json, check_text, steering, without_telnet
+from tests.harm.checks import check_json, check_text, steering, without_telnet
+from tests.harm.watched import AS_FAST, quickly
 
 MEMORY = Path("/dev/shm")
 """Where files are on no disk: nothing of this is to last."""
 
 
-class Wire:
+class InProcessConnection:
     """A connection's transport, whose other side reads all."""
 
     TLS = False
@@ -117,7 +117,7 @@ class Wire:
             self._protocol.connectionLost(Failure(ConnectionDone()))
 
 
-class Whole:
+class InProcessServer:
     """A server with the rooms lobby and lab, and one who reads in the lobby."""
 
     def __init__(self) -> None:
@@ -155,9 +155,9 @@ class Whole:
             failure = event.get("log_failure")
             self.failures.append(failure.getTraceback() if failure is not None else str(event))
 
-    def connect(self) -> Wire:
+    def connect(self) -> InProcessConnection:
         """Connect a client."""
-        return Wire(self.factory.buildProtocol(None), self.clock)
+        return InProcessConnection(self.factory.buildProtocol(None), self.clock)
 
     def settle(self) -> None:
         """Let all be done that is to be done at once, or in a moment."""

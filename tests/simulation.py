@@ -22,7 +22,7 @@ FULL = 300
 """Bytes beyond which a transport says that it is full."""
 
 
-class Disk:
+class SimulatedDisk:
     """In the place of a thread of the store: does its jobs when it is told to."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Disk:
         return True
 
 
-class Network:
+class SimulatedClient:
     """A connection's transport, and the client at its other end, who reads or does not."""
 
     TLS = False
@@ -151,14 +151,14 @@ class Network:
         return [json.loads(line) for line in self.lines()]
 
 
-class NoShelves:
+class NoFiles:
     """Where nobody shares a file."""
 
     def forget(self, shelf: str) -> None:
         """A guest has left, who has none either."""
 
 
-class House:
+class SimulatedServer:
     """The server on a database at `path`."""
 
     def __init__(self, path: Path) -> None:
@@ -167,21 +167,21 @@ class House:
         self.factory = ChatFactory(self.clock)
         engine = Engine(
             *(Journal(self.store, self.clock), self.store, self.store.rooms, self.store.accounts),
-            *(LocalNames(), None, None, NoShelves()),
+            *(LocalNames(), None, None, NoFiles()),
         )
         soon = partial(self.clock.callLater, 0.05)
         self.chat = Chat(engine, self.clock.seconds, soon, lambda *_, **__: None)
         self.factory.chat = self.chat
         opening = Deferred.fromCoroutine(self.chat.rooms.open(["lab"]))
         assert opening.called
-        self.disk = self.store._thread = Disk()
-        self.past = self.store._reading = Disk()
-        self.networks: list[Network] = []
+        self.disk = self.store._thread = SimulatedDisk()
+        self.past = self.store._reading = SimulatedDisk()
+        self.networks: list[SimulatedClient] = []
 
-    def connect(self) -> Network:
+    def connect(self) -> SimulatedClient:
         """Connect a client."""
         protocol = self.factory.buildProtocol(None)
-        network = Network(protocol, self.clock)
+        network = SimulatedClient(protocol, self.clock)
         protocol.makeConnection(network)
         self.networks.append(network)
         return network

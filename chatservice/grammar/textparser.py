@@ -8,18 +8,18 @@ from chatservice.errors import OF_PASSWORDS, Code, Refusal
 from chatservice.grammar.commands import (
     COMMANDS,
     SAY,
-    Also,
+    Alias,
     Arg,
+    ArgType,
     Command,
-    Dialect,
-    Form,
+    Format,
     Request,
     nearest,
     seems_a_time,
 )
 from chatservice.names import PLAINLY_SEEN, is_seen
 
-_TEXT = Dialect.TEXT
+_TEXT = Format.TEXT
 
 
 def decode(line: bytes) -> str:
@@ -83,7 +83,7 @@ def talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
     `chunk` ends with a line end. It is looked at as a whole, so that what costs something a line
     (decoding, looking for commands) costs it once. Whatever is not plainly talk gives None: line by
     line, `decode` and `parse` tell what it is. A chunk that is given back is, line by line, what
-    `parse` would make `say` of (tests/grammar/test_typed.py).
+    `parse` would make `say` of (tests/grammar/test_textparser.py).
     """
     if b"\0" in chunk:
         return None
@@ -112,9 +112,9 @@ def _command(word: str) -> Command:
 
 
 def _request(command: Command, rest: str, asks: bool = False) -> Request:
-    args = [arg for arg in command.arguments(_TEXT) if arg.form is not Form.FLAG]
+    args = [arg for arg in command.arguments(_TEXT) if arg.form is not ArgType.FLAG]
     values = dict(_values(command, args, rest, asks))
-    if "name" in values and any(a.name == "name" and a.form is Form.FILE for a in args):
+    if "name" in values and any(a.name == "name" and a.form is ArgType.FILE for a in args):
         _split_shelf(command, values)
     return Request(command, values)
 
@@ -135,7 +135,7 @@ def _values(command: Command, args: list[Arg], rest: str, asks: bool) -> Iterato
         if rest.strip():
             raise Refusal(Code.BAD_ARGUMENT, f"That is one word too many: {command.usage}")
         return
-    quoted = _quoted(rest) if args[greedy].form is Form.FILE else None
+    quoted = _quoted(rest) if args[greedy].form is ArgType.FILE else None
     if quoted is not None:
         name, rest = quoted
         rest = " " + rest
@@ -152,7 +152,7 @@ def _values(command: Command, args: list[Arg], rest: str, asks: bool) -> Iterato
             raise Refusal(Code.BAD_ARGUMENT, f"That is one word too many: {command.usage}")
         yield args[greedy].name, name
         return
-    if len(args) > 1 or args[greedy].form is Form.FILE:
+    if len(args) > 1 or args[greedy].form is ArgType.FILE:
         rest = rest.strip(" ")
     if rest:
         yield args[greedy].name, rest
@@ -163,7 +163,7 @@ def _values(command: Command, args: list[Arg], rest: str, asks: bool) -> Iterato
 def _may_be_left_out(arg: Arg, rest: str, asks: bool) -> bool:
     """Return whether an argument is not given where `rest` does not begin with one. What was meant
     for a time, and is none, is not taken for the reason behind it."""
-    if arg.form is Form.TIME:
+    if arg.form is ArgType.TIME:
         return not seems_a_time(rest)
     return arg.optional or (asks and arg.secret is not None and not rest.partition(" ")[0])
 
@@ -177,7 +177,7 @@ def _misfit(command: Command, arg: Arg, word: str) -> Refusal:
     if not word:
         return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} is missing: {command.usage}")
     wanted = arg.form.description
-    if arg.form is Form.TIME:
+    if arg.form is ArgType.TIME:
         wanted += "; begin a reason with a word"
     return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} must be {wanted}: {command.usage}")
 
@@ -230,7 +230,7 @@ def or_meant(request: Request) -> str | None:
     return f"That made a room. To say it instead: /leave, and then /say {line}"
 
 
-def _shape(also: Also) -> re.Pattern[str]:
+def _shape(also: Alias) -> re.Pattern[str]:
     """Compile a shape: `join [ROOM]` matches `join` and `join lab`, and nothing else."""
     words = also.shape.split(" ")
     pattern, parts = "", []
@@ -251,9 +251,9 @@ def _shape(also: Also) -> re.Pattern[str]:
     return re.compile(f"{pattern}{gap}(?P<rest>{' '.join(parts)})", re.DOTALL)
 
 
-def _bare_table() -> dict[str, list[tuple[re.Pattern[str], Command, Also]]]:
+def _bare_table() -> dict[str, list[tuple[re.Pattern[str], Command, Alias]]]:
     """The shapes by their first character, so that ordinary talk is looked at once."""
-    table: dict[str, list[tuple[re.Pattern[str], Command, Also]]] = {}
+    table: dict[str, list[tuple[re.Pattern[str], Command, Alias]]] = {}
     for command in COMMANDS.values():
         for also in command.also:
             table.setdefault(also.shape[0], []).append((_shape(also), command, also))

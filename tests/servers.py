@@ -14,8 +14,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from chatservice import door
-from tests.forked import Forked
+from chatservice import adminsocket
+from tests.forkserver import ForkedProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = float(os.environ.get("PATIENCE", "60"))
@@ -125,9 +125,11 @@ class Server:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _launch(code: str, arguments: list[str], folder: Path) -> "Forked | subprocess.Popen[bytes]":
+def _launch(
+    code: str, arguments: list[str], folder: Path
+) -> "ForkedProcess | subprocess.Popen[bytes]":
     if "LD_PRELOAD" not in os.environ:
-        return Forked(code, arguments, folder, environment())
+        return ForkedProcess(code, arguments, folder, environment())
     return subprocess.Popen(  # what is to be loaded before Python has to be there when it starts
         [sys.executable, "-c", code, *arguments],
         cwd=folder,
@@ -138,7 +140,7 @@ def _launch(code: str, arguments: list[str], folder: Path) -> "Forked | subproce
     )
 
 
-class Bare:
+class RawClient:
     """A bare TCP connection: what `nc` is."""
 
     def __init__(self, port: int) -> None:
@@ -219,7 +221,7 @@ class Bare:
         self.socket.close()
 
 
-class Door(Bare):
+class RawAdminClient(RawClient):
     """A connection through the operator's door."""
 
     def __init__(self, server: Server) -> None:
@@ -227,4 +229,4 @@ class Door(Bare):
         self.socket.close()
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(door.address(server.data))
+        self.socket.connect(adminsocket.address(server.data))

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from chatservice import limits
-from chatservice.grammar.commands import COMMANDS, Dialect, Form
-from tests.harm.conftest import Watched, fresh
+from chatservice.grammar.commands import COMMANDS, ArgType, Format
+from tests.harm.checks import check_json, check_text, steering
+from tests.harm.conftest import WatchedServer, fresh
 from tests.harm.corpus import cases
-from tests.harm.safety import check_json, check_text, steering
-from tests.running import Bare, Door
+from tests.servers import RawAdminClient, RawClient
 
 SHAPES = ("{}", "victim{}", "fe80::%{}/64", "10.0.0.0/8{}", "::ffff:10.0.0.1%{}", "1h{}", "@{}")
 """Shapes in which a text stands for a name, an address, or a time."""
@@ -31,16 +31,16 @@ def orders(room: str, text: str) -> Iterator[dict[str, Any]]:
     """Iterate over requests with a text, in all its shapes, in one of their fields."""
     good = {"user": "victim", "name": "victim", "to": "victim", "text": "why", "time": "1h"}
     for command in COMMANDS.values():
-        if command.name in NOT_HERE or not command.dialect & Dialect.JSON:
+        if command.name in NOT_HERE or not command.dialect & Format.JSON:
             continue
-        args = [a for a in command.arguments(Dialect.JSON) if a.form is not Form.FLAG]
+        args = [a for a in command.arguments(Format.JSON) if a.form is not ArgType.FLAG]
         for arg in args:
             if arg.form.type is not str or arg.name == "room":
                 continue
             needed = {
                 it.name: good.get(it.name, 1 if it.form.type is int else "public")
                 for it in args
-                if not it.is_optional(Dialect.JSON)
+                if not it.is_optional(Format.JSON)
             }
             there = {"room": room} if any(it.name == "room" for it in args) else {}
             for shape in SHAPES:
@@ -58,11 +58,16 @@ def safe(it: Any) -> bool:
 
 @pytest.mark.long
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_orders(house: Watched, text: str) -> None:
+def test_orders(house: WatchedServer, text: str) -> None:
     """Nothing that steers a terminal reaches the operator, the people and programs in the room, the
     record, or the rules. The log is looked at in the end."""
     room = fresh()
-    door, typing, program, person = Door(house), Door(house), Bare(house.port), Bare(house.port)
+    door, typing, program, person = (
+        RawAdminClient(house),
+        RawAdminClient(house),
+        RawClient(house.port),
+        RawClient(house.port),
+    )
     door.ask(do="create", room=room, id="made")
     while door.event().get("id") != "made":
         pass

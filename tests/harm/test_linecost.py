@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.harm.worst import QUESTIONS, Case, Meter, cases
+from tests.harm.linecost import QUESTIONS, Case, CostMeter, cases
 
 SHORT, LONG = 512, 8192
 STEEPER = 4
@@ -14,13 +14,13 @@ costs 16 times more, here."""
 ALL = list(cases())
 ASKED = [case for case in ALL if case.before in QUESTIONS.values()]
 SOME = random.Random(11).sample([it for it in ALL if it.before not in QUESTIONS.values()], 500)
-"""Of the thousands that there are, always the same ones; `python -m tests.harm.worst` tries all."""
+"""Some of thousands, always the same ones; `python -m tests.harm.linecost` tries all."""
 
 
 @pytest.fixture(scope="module")
 def meter():
     """Return a server of which it is known how long it is busy."""
-    meter = Meter()
+    meter = CostMeter()
     yield meter
     meter.close()
 
@@ -30,7 +30,7 @@ PAIRS = 12
 a measure: so one pair in which the long line is cheap enough shows that it is."""
 
 
-def is_steep(meter: Meter, case: Case, least: float) -> bool:
+def is_steep(meter: CostMeter, case: Case, least: float) -> bool:
     """Return whether a long line costs more than its length allows, in every pair of measures. What
     costs less than `least` seconds is taken for that."""
     most = STEEPER * LONG / SHORT

@@ -46,7 +46,7 @@ class Malformed(ValueError):
     """An object is not as docs/protocol.md describes it."""
 
 
-class Arrival(NamedTuple):
+class LogEntry(NamedTuple):
     """An entry at its position in the log of a room; the log called `@` is one's inbox."""
 
     position: int
@@ -230,7 +230,7 @@ def _object(it: Any) -> None:
 # -- objects -------------------------------------------------------------------------------------
 
 
-def entry(it: answers.Fields) -> Arrival:
+def entry(it: answers.Fields) -> LogEntry:
     """Return the entry that an object tells of. Raises `Malformed`."""
     _object(it)
     try:
@@ -255,7 +255,7 @@ def entry(it: answers.Fields) -> Arrival:
         case Kind.MESSAGE | Kind.ACTION | Kind.PRIVATE:
             text = _text(it.get("text"))
     made = Entry(kind, _time(it.get("time")), _name(it.get("from")), text, mark)
-    return Arrival(_whole(it.get("seq")), made, _name(it["room"]) if "room" in it else "@")
+    return LogEntry(_whole(it.get("seq")), made, _name(it["room"]) if "room" in it else "@")
 
 
 def event(it: answers.Fields) -> events.Event | None:
@@ -291,7 +291,7 @@ def refusal(it: answers.Fields) -> Refusal:
     return Refusal(known, _line(it.get("message")))
 
 
-def happening(it: answers.Fields) -> Arrival | Refusal | events.Event | None:
+def happening(it: answers.Fields) -> LogEntry | Refusal | events.Event | None:
     """Return what an object that answers nothing tells of; None for what this version does not
     know. Raises `Malformed`."""
     kind = it.get("event")

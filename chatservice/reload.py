@@ -18,7 +18,7 @@ AT_ONCE = frozenset({"max-file", "user-files", "room-files", "free", "uploads", 
 """What of the options is taken over while the server runs; the rest from the next start on."""
 
 
-class Rereading:
+class Reloader:
     """Keeps limits, and the `bounds` of uploads, as the file has them.
 
     `options` is what `chatservice.options.Options` holds; `bounded` is told the bounds, now and

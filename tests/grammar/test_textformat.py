@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from chatservice import answers, events
 from chatservice.entries import Entry, FileMark, Kind, Run
-from chatservice.grammar import shown
+from chatservice.grammar import textformat
 from tests.grammar.test_jsonlines import RUNS
 
 MARK = FileMark("a b.pdf", 1_500_000, "ab" * 32)
@@ -37,23 +37,23 @@ MARK = FileMark("a b.pdf", 1_500_000, "ab" * 32)
 )
 def test_entries_as_lines(run, log, line):
     """Each kind of entry has its form; every line of a text says whose it is."""
-    assert shown.run(7, run, log).decode() == line
+    assert textformat.run(7, run, log).decode() == line
 
 
 def test_history_has_time_and_position():
     """What is replayed is stamped, so nobody takes it for being said now."""
     pairs = ((1812, Entry(Kind.MESSAGE, 1_700_000_000_123, "alice", "hello")),)
-    line = shown.answer(answers.History("lab", pairs)).decode()
+    line = textformat.answer(answers.History("lab", pairs)).decode()
     assert line == "[2023-11-14 22:13:20Z #1812] alice: hello\n"
 
 
 @given(RUNS, st.sampled_from(["lab", "@"]))
 def test_a_run_is_shown_as_its_entries_are(run, log):
     """That many lines are made at once shows in nothing but the time it takes."""
-    alone = [shown.run(at, entry.alone(), log) for at, entry in run.entries(7)]
-    assert shown.run(7, run, log) == b"".join(alone)
-    alone = [shown.replayed(at, entry.alone(), log) for at, entry in run.entries(7)]
-    assert shown.replayed(7, run, log) == b"".join(alone)
+    alone = [textformat.run(at, entry.alone(), log) for at, entry in run.entries(7)]
+    assert textformat.run(7, run, log) == b"".join(alone)
+    alone = [textformat.replayed(at, entry.alone(), log) for at, entry in run.entries(7)]
+    assert textformat.replayed(7, run, log) == b"".join(alone)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_a_run_is_shown_as_its_entries_are(run, log):
 )
 def test_sizes_that_people_can_read(count, text):
     """Powers of 1000, a digit behind the point."""
-    assert shown.size(count) == text
+    assert textformat.size(count) == text
 
 
 @given(st.text().filter(lambda text: "\n" not in text))
 def test_an_events_line_is_one_line(text):
     """Whatever a farewell says, it is told in one line that begins with a star."""
-    line = shown.event(events.Left("lab", "alice", text.encode(errors="ignore").decode()))
+    line = textformat.event(events.Left("lab", "alice", text.encode(errors="ignore").decode()))
     assert line.startswith(b"* alice left")
     assert line.count(b"\n") == 1
 
@@ -95,4 +95,6 @@ def test_an_events_line_is_one_line(text):
 )
 def test_what_a_moderator_did(what, user, why, told):
     """Is told in words, also by a newer server that knows more of it."""
-    assert shown.event(events.Moderated("lab", "ann", what, user, why)) == f"* {told}\n".encode()
+    assert (
+        textformat.event(events.Moderated("lab", "ann", what, user, why)) == f"* {told}\n".encode()
+    )
