@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatservice.domain.log import Log, Tails
+from chatservice.domain.log import BlockCache, Log
 from chatservice.domain.ports import Draft
 from chatservice.entries import Kind, Run
 from chatservice.storage.sqlite import SqliteStore
@@ -25,7 +25,7 @@ START = 1_750_000_000_000
 async def fill(store: SqliteStore, entries: int) -> None:
     """Store so many entries."""
     rows = [await store.rooms.create(f"r{number:03}", None, START, None) for number in range(ROOMS)]
-    logs = [Log(row.number, row.name, row.last, Tails()) for row in rows]
+    logs = [Log(row.number, row.name, row.last, BlockCache()) for row in rows]
     for round_ in range(entries // ROOMS):
         run = Run(Kind.MESSAGE, START + 1000 * round_, "u00000", ("what is said is said again",))
         await store.append([Draft(log, run) for log in logs], {})

@@ -47,7 +47,7 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
-class Private:
+class PrivateSent:
     """`msg`: the position in the inbox of `to`; `away` is why they do not see it now, or empty."""
 
     seq: int
@@ -69,7 +69,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class Made(Joined):
+class Created(Joined):
     """`create`: the same, of a room that was made just now."""
 
 
@@ -103,7 +103,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
+class MemberList:
     """`who`: `count` users are there. `more` come behind the last one that is named, and are asked
     for by its name (`after`)."""
 
@@ -139,7 +139,7 @@ class RoomRules:
 
 
 @dataclass(frozen=True, slots=True)
-class DeedInfo:
+class ModerationInfo:
     """A row of `record`: what `who` did, as it was asked for; `time` in milliseconds since 1970."""
 
     time: int
@@ -148,11 +148,11 @@ class DeedInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ModerationLog:
     """`record`: oldest first."""
 
     room: str
-    deeds: tuple[DeedInfo, ...] = field(metadata={"of": DeedInfo})
+    deeds: tuple[ModerationInfo, ...] = field(metadata={"of": ModerationInfo})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Matches(History):
+class SearchMatches(History):
     """`search`: the same, and whether the newest entries are still being read in, so that there may
     be more."""
 
@@ -213,7 +213,7 @@ class FileList:
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
+class VersionList:
     """`versions`: oldest first. `more` are older than these, and are asked for by the number of the
     first one (`before`)."""
 
@@ -272,7 +272,7 @@ class PutTicket:
 
 
 @dataclass(frozen=True, slots=True)
-class Password:
+class NewPassword:
     """`reset`, `account`: whose it is, and the password where the server has made it up; else it is
     empty."""
 
@@ -281,7 +281,7 @@ class Password:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeToken:
+class NewToken:
     """`token`: what is good in place of one's password; it is told this once. `room` is the only
     one that it is good for, or None."""
 
@@ -307,14 +307,14 @@ class TokenList:
 
 
 @dataclass(frozen=True, slots=True)
-class Invitation:
+class InvitationCode:
     """`code`: with it, one person can register."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
-class Operators:
+class OperatorList:
     """`operators`: the registered names that run the server."""
 
     operators: tuple[str, ...]
@@ -329,7 +329,7 @@ class CountInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ServerStatus:
     """`status`: how the server is. `uptime` is in seconds; `connections` counts them by their kind;
     of `users` who are here so many are `guests`; `entries` are those that are kept, of all rooms
     and inboxes. `disk` tells bytes, `waiting` what is yet to be done, and `refused` how often
@@ -390,7 +390,7 @@ class AccountList:
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class BackupMade:
     """`backup`: where it is, how many files of shelves and bytes are in it, and whether there is a
     key for TLS. So many files could not be read (`unread`), of which some are `left_out`."""
 
@@ -409,33 +409,33 @@ class Help:
     lines: tuple[str, ...]
 
 
-Answer = (
+Reply = (
     Done
     | Welcome
     | Stored
     | Erased
-    | Private
+    | PrivateSent
     | Joined
-    | Made
+    | Created
     | RoomList
-    | Members
+    | MemberList
     | RoomRules
-    | Record
+    | ModerationLog
     | Topic
     | History
-    | Matches
+    | SearchMatches
     | FileList
-    | Versions
+    | VersionList
     | TransferList
     | GetTicket
     | PutTicket
-    | Password
-    | MadeToken
+    | NewPassword
+    | NewToken
     | TokenList
-    | Invitation
-    | Operators
-    | Backup
-    | Status
+    | InvitationCode
+    | OperatorList
+    | BackupMade
+    | ServerStatus
     | UserList
     | AccountList
     | Help

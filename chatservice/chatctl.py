@@ -331,11 +331,11 @@ _PAGED = {"users": "users", "accounts": "accounts", "files": "files"}
 """The lists that come in pieces, with the field that has the rows of each."""
 
 
-def _answer(command: Command, found: Fields) -> answers.Answer:
+def _answer(command: Command, found: Fields) -> answers.Reply:
     """Return an answer of what came. Raises `Refusal` if it is none: of another version's server,
     or of another program."""
     try:
-        made: answers.Answer = jsonclient.answer(command.answer, found)
+        made: answers.Reply = jsonclient.answer(command.answer, found)
     except jsonclient.Malformed:
         raise Refusal(
             Code.SERVER_ERROR,
@@ -349,12 +349,12 @@ def _as_json(found: Fields) -> bytes:
     return jsonlines.line({key: it for key, it in found.items() if key not in ("event", "id")})
 
 
-def _unseen(server: AdminClient, made: answers.Answer, why: str) -> str:
+def _unseen(server: AdminClient, made: answers.Reply, why: str) -> str:
     """Do what is to be done about a secret that nobody has seen, and return what became of it."""
-    if isinstance(made, answers.Invitation):
+    if isinstance(made, answers.InvitationCode):
         server.ask(Request(COMMANDS["uncode"], {"code": made.code}))
         return f"{why} The code is taken back."
-    if isinstance(made, answers.Password) and made.password:
+    if isinstance(made, answers.NewPassword) and made.password:
         return (
             f"{why} {made.name} has a password that nobody knows; chatctl reset {made.name} makes "
             "another one."

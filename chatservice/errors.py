@@ -49,7 +49,7 @@ class Code(StrEnum):
 PASSWORD_REFUSED = frozenset({Code.WRONG_PASSWORD, Code.SLOW_DOWN})
 """Refusals of a password that was given: whoever made a slip types it once more."""
 
-OF_PASSWORDS = PASSWORD_REFUSED | {Code.PASSWORD_NEEDED}
+PASSWORD_RELATED = PASSWORD_REFUSED | {Code.PASSWORD_NEEDED}
 """Refusals that a password can change."""
 
 MEANINGS: dict[Code, str] = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class End(StrEnum):
+class EndReason(StrEnum):
     """Why the server ends a connection. A client comes back by itself after some of these only
     (`FOR_GOOD`); after one that it does not know it does."""
 
@@ -16,22 +16,22 @@ class End(StrEnum):
     FAILED = "failed"
 
 
-ENDS: dict[End, str] = {
-    End.PUT_OUT: "somebody has put the user off the server",
-    End.REPLACED: "the same user came in on another connection, with this one's token",
-    End.REVOKED: "what one came in with is good no more: a password, a token, an account",
-    End.STOPPING: "the server stops, and may be there again soon",
-    End.IDLE: "the server is full, and one was idle",
-    End.FAILED: "an error of the server's",
+END_MEANINGS: dict[EndReason, str] = {
+    EndReason.PUT_OUT: "somebody has put the user off the server",
+    EndReason.REPLACED: "the same user came in on another connection, with this one's token",
+    EndReason.REVOKED: "what one came in with is good no more: a password, a token, an account",
+    EndReason.STOPPING: "the server stops, and may be there again soon",
+    EndReason.IDLE: "the server is full, and one was idle",
+    EndReason.FAILED: "an error of the server's",
 }
 """The meaning of each of them, for docs/protocol.md."""
 
-FOR_GOOD = frozenset({End.PUT_OUT, End.REPLACED, End.REVOKED})
+FINAL_ENDS = frozenset({EndReason.PUT_OUT, EndReason.REPLACED, EndReason.REVOKED})
 """After these a client does not come back by itself: a person decides that."""
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class UserJoined:
     """`who` came into `room`."""
 
     room: str
@@ -39,7 +39,7 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class UserLeft:
     """`who` left `room`; `text` is a last word, or empty."""
 
     room: str
@@ -48,7 +48,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Renamed:
+class UserRenamed:
     """`who`, in `room`, is called `name` from now on."""
 
     room: str
@@ -78,7 +78,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Out:
+class PutOut:
     """One is not in `room` any more, because `who` did `what` there, as the command is called, for
     the reason `text`, or for none. It is told to who was put out."""
 
@@ -88,4 +88,4 @@ class Out:
     text: str = ""
 
 
-Event = Came | Left | Renamed | Moderated | Out | Notice
+Event = UserJoined | UserLeft | UserRenamed | Moderated | PutOut | Notice

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain, takewhile
 from urllib.parse import unquote
 
-from chatservice import limits, looks
+from chatservice import confusables, limits
 from chatservice.errors import Code, Refusal
 
 LOBBY = "lobby"
@@ -96,7 +96,7 @@ def _name(text: str, what: str) -> str:
             Code.BAD_NAME,
             f"That {what} is too long; use at most {limits.NAME_CHARACTERS} characters.",
         )
-    if looks.INVISIBLE.search(name):
+    if confusables.INVISIBLE.search(name):
         raise Refusal(
             Code.BAD_NAME, f"That {what} has an invisible character in it; type it without."
         )
@@ -261,7 +261,7 @@ def _is_seen(character: str) -> bool:
         not character.isspace()
         and unicodedata.category(character) not in ("Mn", "Me", "Mc", "Cf", "Zl", "Zp")
         and character not in _SHOWN_BLANK
-        and not looks.INVISIBLE.match(character)
+        and not confusables.INVISIBLE.match(character)
     )
 
 

@@ -14,7 +14,7 @@ from twisted.python import usage
 
 from chatservice import __version__, config, limits, names
 from chatservice.domain.policy import Registration
-from chatservice.domain.quotas import Bounds
+from chatservice.domain.quotas import FileLimits
 from chatservice.errors import Refusal
 from twisted import copyright
 
@@ -22,9 +22,9 @@ from twisted import copyright
 class Options(usage.Options, AuthOptionMixin):
     """`twistd chat`. After parsing, `ports`, `listen` and `rooms` are lists, `data`, `files` and
     `interface` strings, `tls` one or None, `keep-seconds` and `keep-bytes` numbers, or None for no
-    bound, `partial-seconds` a number, `bounds` a `Bounds`, `registration` one of `Registration`'s
-    values, `checkers` a list of checkers of twisted.cred, and `limits` what the file of `--config`
-    has below `[limits]`. `arguments` is what was parsed."""
+    bound, `partial-seconds` a number, `bounds` a `FileLimits`, `registration` one of
+    `Registration`'s values, `checkers` a list of checkers of twisted.cred, and `limits` what the
+    file of `--config` has below `[limits]`. `arguments` is what was parsed."""
 
     supportedInterfaces = (IUsernamePassword,)
     synopsis = "[options]"
@@ -70,7 +70,7 @@ class Options(usage.Options, AuthOptionMixin):
         self["checkers"] = []
         self["keep-seconds"] = self["keep-bytes"] = None
         self["partial-seconds"] = limits.PARTIAL_SECONDS
-        self["bounds"] = Bounds()
+        self["bounds"] = FileLimits()
         self["limits"] = {}
         self.arguments: list[str] = []
 

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from chatservice import config, limits
-from chatservice.domain.quotas import Bounds
+from chatservice.domain.quotas import FileLimits
 
 log = Logger()
 
@@ -26,7 +26,7 @@ class Reloader:
     """
 
     def __init__(
-        self, reactor: Any, options: Mapping[str, Any], bounded: Callable[[Bounds], None]
+        self, reactor: Any, options: Mapping[str, Any], bounded: Callable[[FileLimits], None]
     ) -> None:
         self._reactor = reactor
         self._options: Any = options

@@ -20,8 +20,8 @@ from twisted.python.failure import Failure
 
 from chatservice import adminsocket, config, limits
 from chatservice.domain.chat import Chat
-from chatservice.domain.policy import Policy, Registration
-from chatservice.domain.quotas import Bounds
+from chatservice.domain.policy import Registration, RegistrationPolicy
+from chatservice.domain.quotas import FileLimits
 from chatservice.errors import Refusal
 from chatservice.protocols import direct
 from chatservice.protocols.admission import Entrance, files
@@ -67,12 +67,12 @@ class ChatService(Service):
         self._embedded: Embedded | None = None
         self._door: IListeningPort | None = None
         self._listening: list[IListeningPort] = []
-        self._bounds: Bounds = within_descriptors(options["bounds"])
+        self._bounds: FileLimits = within_descriptors(options["bounds"])
         self._rereading = Reloader(reactor, options, self._bounded)
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
 
-    def _bounded(self, bounds: Bounds) -> None:
+    def _bounded(self, bounds: FileLimits) -> None:
         self._bounds = within_descriptors(bounds)
         if self._embedded is not None:
             self.factory.chat.files.quotas.bounds = self._bounds
@@ -130,7 +130,7 @@ class ChatService(Service):
     def _open_chat(self, embedded: Embedded) -> None:
         """Take up what is stored. Raises `Refusal`."""
         guests = not self._options["no-guests"]
-        policy = Policy(guests, Registration(self._options["registration"]))
+        policy = RegistrationPolicy(guests, Registration(self._options["registration"]))
         chat = self.factory.chat = Chat(
             *(embedded.engine, time.time, self._soon, self.log.info),
             *(self._bounds, policy, InTurn(self._reactor), self._reactor.seconds),
@@ -201,7 +201,7 @@ class ChatService(Service):
         return Deferred.fromCoroutine(self._stop())
 
 
-def within_descriptors(bounds: Bounds) -> Bounds:
+def within_descriptors(bounds: FileLimits) -> FileLimits:
     """Return bounds by which there is a descriptor for each file that is under way."""
     each = files() // 2
     return replace(

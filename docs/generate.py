@@ -18,15 +18,15 @@ sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installe
 
 from chatservice import answers, limits  # noqa: E402
 from chatservice.domain.rights import (  # noqa: E402
-    BY_PASSWORD,
-    BY_ROOM_TOKEN,
-    HAS,
-    OF_A_ROOM,
-    WHO,
+    PASSWORD_ONLY,
+    ROLE_MEANINGS,
+    ROLE_RIGHTS,
+    ROOM_RIGHTS,
+    ROOM_TOKEN_COMMANDS,
     Role,
 )
 from chatservice.errors import MEANINGS, Code  # noqa: E402
-from chatservice.events import ENDS, FOR_GOOD, End  # noqa: E402
+from chatservice.events import END_MEANINGS, FINAL_ENDS, EndReason  # noqa: E402
 from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format, Right  # noqa: E402
 from chatservice.options import Options  # noqa: E402
 from docs.manual import chatctl_manual, manual  # noqa: E402
@@ -89,7 +89,9 @@ def codes() -> str:
 
 def ends() -> str:
     """Return why a connection ends, and after which of that a client comes back."""
-    rows = [(f"`{end}`", ENDS[end], "no" if end in FOR_GOOD else "yes") for end in End]
+    rows = [
+        (f"`{end}`", END_MEANINGS[end], "no" if end in FINAL_ENDS else "yes") for end in EndReason
+    ]
     return table(("`end`", "means", "come back by itself?"), rows)
 
 
@@ -125,10 +127,12 @@ def rights() -> str:
     """Return which commands each role has, beyond those of the role before it."""
     rows, before = [], set[str]()
     for role in Role:
-        has = {row.name for row in COMMANDS.values() if row.needs in HAS[role]}
+        has = {row.name for row in COMMANDS.values() if row.needs in ROLE_RIGHTS[role]}
         more = ", ".join(f"`{name}`" for name in COMMANDS if name in has - before)
         less = ", ".join(f"`{name}`" for name in COMMANDS if name in before - has)
-        rows.append((role.name.lower(), WHO[role], more + (f"; but not {less}" if less else "")))
+        rows.append(
+            (role.name.lower(), ROLE_MEANINGS[role], more + (f"; but not {less}" if less else ""))
+        )
         before = has
     return table(("role", "who", "may also give"), rows)
 
@@ -139,14 +143,14 @@ def tokens() -> str:
     def listed(names: Iterable[str]) -> str:
         return ", ".join(f"`{name}`" for name in COMMANDS if name in set(names))
 
-    in_room = {row.name for row in COMMANDS.values() if row.needs in OF_A_ROOM} - BY_PASSWORD
+    in_room = {row.name for row in COMMANDS.values() if row.needs in ROOM_RIGHTS} - PASSWORD_ONLY
     free = {row.name for row in COMMANDS.values() if row.needs is Right.NOTHING}
     rows = [
-        ("a password (or the operator's door)", listed(BY_PASSWORD)),
+        ("a password (or the operator's door)", listed(PASSWORD_ONLY)),
         ("a password, or a token without a room", "all others that are not below"),
         (
             "a password, or any token; with one for a room, in that room",
-            listed(in_room | BY_ROOM_TOKEN),
+            listed(in_room | ROOM_TOKEN_COMMANDS),
         ),
         ("nothing", listed(free)),
     ]

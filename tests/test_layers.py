@@ -9,7 +9,7 @@ import chatservice
 
 HOUSE = Path(chatservice.__file__).parent
 FLOORS = [
-    {"errors", "limits", "entries", "events", "looks", "clocks"},
+    {"errors", "limits", "entries", "events", "confusables", "clocks"},
     {"names", "answers"},
     {"grammar"},
     {"domain", "client", "adminsocket", "export"},

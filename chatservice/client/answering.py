@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from chatservice import names
 from chatservice.client.screen import Screen
-from chatservice.errors import OF_PASSWORDS, PASSWORD_REFUSED, Code, Refusal
+from chatservice.errors import PASSWORD_REFUSED, PASSWORD_RELATED, Code, Refusal
 from chatservice.grammar.commands import Request
 from chatservice.grammar.prompts import (
     DIFFER,
@@ -55,7 +55,7 @@ class Answering:
         """Return what to ask behind a refusal."""
         command = request.command.name
         if command == "join":
-            if refusal.code in OF_PASSWORDS:
+            if refusal.code in PASSWORD_RELATED:
                 yield of_room(request.args["room"])
         elif refusal.code is Code.BAD_CODE and command in ("register", "signup"):
             yield of_code()

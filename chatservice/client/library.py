@@ -318,7 +318,7 @@ class Client:
         if not waiting:
             self._told(refusal.sentence)
 
-    def answered(self, it: answers.Answer) -> None:
+    def answered(self, it: answers.Reply) -> None:
         """Who said something has got its position."""
 
     def unread(self, room: str) -> None:

@@ -14,7 +14,7 @@ class Listener(Protocol):
     def news(self, news: News) -> None:
         """Something is to be shown."""
 
-    def answered(self, it: answers.Answer) -> None:
+    def answered(self, it: answers.Reply) -> None:
         """Something that was said has an answer worth showing."""
 
     def refused(self, refusal: Refusal, key: str | None = None) -> None:

@@ -65,7 +65,7 @@ class Look:
 
     def pending(self, it: answers.History) -> Fragments:
         """Return the row that says that there may be more, where a search says so."""
-        there = isinstance(it, answers.Matches) and it.pending
+        there = isinstance(it, answers.SearchMatches) and it.pending
         return self.lines(textformat.PENDING.encode()) if there else []
 
     def erased(self, who: str, time: int) -> Fragments:
@@ -167,10 +167,10 @@ class Look:
             return []
         return [piece for line in self._server(text) for piece in self._wrapped(line)]
 
-    def answer(self, it: answers.Answer) -> Fragments:
+    def answer(self, it: answers.Reply) -> Fragments:
         """Return the rows of an answer."""
         match it:
-            case answers.History(entries=[_, *_]) | answers.Matches(entries=[_, *_]):
+            case answers.History(entries=[_, *_]) | answers.SearchMatches(entries=[_, *_]):
                 rows = Fragments()
                 for position, entry in it.entries:
                     rows += self.replayed(News(entry, it.room, position))

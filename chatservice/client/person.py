@@ -101,7 +101,7 @@ class Person:
                 return
         self._screen.news(news)
 
-    def answered(self, it: answers.Answer) -> None:
+    def answered(self, it: answers.Reply) -> None:
         """Show an answer."""
         self._screen.answer(it)
 

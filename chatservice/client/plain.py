@@ -73,7 +73,7 @@ class Plain:
         render = textformat.replayed if news.late else textformat.run
         self.show(render(news.position, news.it.alone(), news.log))
 
-    def answer(self, it: answers.Answer) -> None:
+    def answer(self, it: answers.Reply) -> None:
         """Write an answer."""
         self.show(textformat.answer(it))
 

@@ -46,7 +46,7 @@ class Screen(Protocol):
     def news(self, news: News) -> None:
         """Show something that happened."""
 
-    def answer(self, it: answers.Answer) -> None:
+    def answer(self, it: answers.Reply) -> None:
         """Show an answer to what one asked for."""
 
     async def line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:

@@ -23,7 +23,7 @@ from chatservice.client.listener import Listener
 from chatservice.client.pauses import pauses
 from chatservice.client.rooms import Rooms
 from chatservice.errors import Code, Refusal
-from chatservice.events import FOR_GOOD, Moderated, Notice, Out
+from chatservice.events import FINAL_ENDS, Moderated, Notice, PutOut
 from chatservice.grammar import textformat
 from chatservice.grammar.commands import Request
 from chatservice.grammar.jsonclient import LogEntry
@@ -229,29 +229,29 @@ class Session:
         self._became(name, welcome, password)
         return welcome  # type: ignore[no-any-return]
 
-    async def register(self, password: str, code: str | None = None) -> answers.Answer:
+    async def register(self, password: str, code: str | None = None) -> answers.Reply:
         """Keep one's name, with a password, and a code where one is needed."""
-        done: answers.Answer = await self.ask("register", password=password, code=code)
+        done: answers.Reply = await self.ask("register", password=password, code=code)
         self._password = password
         self.conversation.registered = True
         return done
 
-    async def change_password(self, old: str, new: str) -> answers.Answer:
+    async def change_password(self, old: str, new: str) -> answers.Reply:
         """Have another password."""
-        done: answers.Answer = await self.ask("password", old=old, new=new)
+        done: answers.Reply = await self.ask("password", old=old, new=new)
         if self._password == old:  # and not a token
             self._password = new
         return done
 
-    async def away(self, text: str | None) -> answers.Answer:
+    async def away(self, text: str | None) -> answers.Reply:
         """Say why one is away, or that one is back."""
-        done: answers.Answer = await self.ask("away", text=text)
+        done: answers.Reply = await self.ask("away", text=text)
         self._away = text or ""
         return done
 
-    async def ignore(self, user: str) -> answers.Answer:
+    async def ignore(self, user: str) -> answers.Reply:
         """Hide what a user says, or show it again."""
-        done: answers.Answer = await self.ask("ignore", user=user)
+        done: answers.Reply = await self.ask("ignore", user=user)
         self._ignored ^= {names.key(user)}
         return done
 
@@ -326,7 +326,7 @@ class Session:
         asking = Deferred.fromCoroutine(self.ask_now(request.command.name, **request.args))
         asking.addCallbacks(self._stored, self._not_stored, (key,), errbackArgs=(key,))
 
-    def _stored(self, it: answers.Stored | answers.Private, key: str) -> None:
+    def _stored(self, it: answers.Stored | answers.PrivateSent, key: str) -> None:
         after = self.conversation.stored(key, it.seq)
         self._listener.stored(key, it.seq)
         self._show(after)
@@ -362,10 +362,10 @@ class Session:
         if isinstance(it, Refusal):
             self._listener.refused(it)
             return []
-        if isinstance(it, Notice) and it.end in FOR_GOOD:
+        if isinstance(it, Notice) and it.end in FINAL_ENDS:
             self._end_for_good(it.text)
             return []
-        if isinstance(it, Out):
+        if isinstance(it, PutOut):
             self._put_out(it.room, _out(textformat.event(it)), False)
             return []
         news = self.conversation.happened(it)

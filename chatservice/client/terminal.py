@@ -124,7 +124,7 @@ class Terminal:
         if entry.kind == Kind.ERASED and entry.text.isdecimal():  # also where that is replayed
             self._drawing.take_back(news.log, int(entry.text), self._look.erased)
 
-    def answer(self, it: answers.Answer) -> None:
+    def answer(self, it: answers.Reply) -> None:
         """Show an answer."""
         if not isinstance(it, answers.History) or not it.entries:
             self._drawing.put(self._look.answer(it))

@@ -4,9 +4,9 @@ Knows no protocol and no storage, and no Twisted: what lasts is reached through 
 passed in.
 
 * `log`: the log and its cursors, on which all else stands.
-* `places`: a room, a user, a session: where one is, and who.
-* `rooms`, `people`, `files`: what can be done with each; `tickets`: the right to one transfer.
+* `model`: a room, a user, a session: where one is, and who.
+* `rooms`, `users`, `files`: what can be done with each; `tickets`: the right to one transfer.
 * `chat`: all of them together, and talk.
-* `actions`: what each row of the table of commands does.
+* `handlers`: what each row of the table of commands does.
 * `ports`: what a storage engine must promise.
 """

@@ -6,17 +6,17 @@ from contextlib import suppress
 from functools import partial
 
 from chatservice import answers, names
-from chatservice.domain import passes
-from chatservice.domain.attempts import Attempts
-from chatservice.domain.people import People
-from chatservice.domain.places import Room, Session, account_shelf
-from chatservice.domain.policy import Policy, Registration
-from chatservice.domain.ports import Account, Engine, RenameStep, Token
+from chatservice.domain import tokens
+from chatservice.domain.loginthrottle import LoginThrottle
+from chatservice.domain.model import Room, Session, account_shelf
+from chatservice.domain.policy import Registration, RegistrationPolicy
+from chatservice.domain.ports import Account, Engine, ReassignStep, Token
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
-from chatservice.domain.rules import What
+from chatservice.domain.rules import RuleKind
+from chatservice.domain.users import Users
 from chatservice.errors import Code, Refusal
-from chatservice.events import End
+from chatservice.events import EndReason
 
 
 class Accounts:
@@ -30,12 +30,12 @@ class Accounts:
         self,
         engine: Engine,
         rooms: Rooms,
-        people: People,
+        people: Users,
         rights: Rights,
         now: Callable[[], int],
         report: Report,
-        policy: Policy,
-        attempts: Attempts,
+        policy: RegistrationPolicy,
+        attempts: LoginThrottle,
     ) -> None:
         self._store = engine.accounts
         self._past = engine.store
@@ -102,7 +102,7 @@ class Accounts:
                     "That is one word too many; a password is one, and no code is needed here.",
                 )
             return None
-        used = passes.kept(code or "")
+        used = tokens.digest(code or "")
         if not await self._store.code(used):
             raise Refusal(
                 Code.BAD_CODE,
@@ -110,28 +110,28 @@ class Accounts:
             )
         return used
 
-    async def make(self, session: Session, name: str, password: str | None) -> answers.Password:
+    async def make(self, session: Session, name: str, password: str | None) -> answers.NewPassword:
         """Register a name for somebody else."""
-        name, made = names.user(name), password or passes.password()
+        name, made = names.user(name), password or tokens.new_password()
         await self._people.free(name)
         hashed = await self._attempts.hash(names.password(made), session)
         self._rights.operates(session)
         by = session.needs_user().name
         account = await self._people.make(name, hashed)
         self._report("{by} registered {user}", by=by, user=account.name)
-        return answers.Password(account.name, "" if password else made)
+        return answers.NewPassword(account.name, "" if password else made)
 
     async def code(self, session: Session) -> str:
         """Return a new code, with which one person can register."""
-        code, by = passes.code(), session.needs_user().name
-        await self._store.add_code(passes.kept(code), by, self._now())
+        code, by = tokens.new_code(), session.needs_user().name
+        await self._store.add_code(tokens.digest(code), by, self._now())
         self._report("{by} made an invitation code", by=by)
         return code
 
     async def take_back(self, session: Session, code: str) -> None:
         """Let a code be good no more. Raises `Refusal` (bad-code) for one that is not."""
         by = session.needs_user().name
-        if not await self._store.drop_code(passes.kept(code)):
+        if not await self._store.drop_code(tokens.digest(code)):
             raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; nothing is done.")
         self._report("{by} took an invitation code back", by=by)
 
@@ -159,7 +159,7 @@ class Accounts:
             self._rooms.leaving.discard(key)
         self._rights.operators.discard(key)
         for room in self._rooms.by_key.values():
-            for what in (What.OWNER, What.MODERATOR, What.INVITED):
+            for what in (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED):
                 room.rules.drop(what, key)
         await self._shelves.forget(account_shelf(key))
         self._report(
@@ -175,7 +175,7 @@ class Accounts:
         user = self._people.by_key.get(key)
         for each in user.sessions if user is not None else ():
             sentence = "Your account was deleted by who runs the server."
-            self._people.end(each, sentence, End.REVOKED)
+            self._people.end(each, sentence, EndReason.REVOKED)
         self._rights.given.end_of_account(key)
 
     async def _give_past_to(self, mark: str, key: str, erase: bool) -> None:
@@ -190,7 +190,7 @@ class Accounts:
             reached = step.reached
             self._show_changed(step)
 
-    def _show_changed(self, step: RenameStep) -> None:
+    def _show_changed(self, step: ReassignStep) -> None:
         """Let what is in memory be as it is stored now."""
         for number, block in step.changed:
             log = self._people.log_of(number)
@@ -229,11 +229,11 @@ class Accounts:
         )
         self._report("{user} changed their password", user=user.name)
 
-    async def reset(self, session: Session, name: str, password: str | None) -> answers.Password:
+    async def reset(self, session: Session, name: str, password: str | None) -> answers.NewPassword:
         """Give an account another password. Nobody has any other way in after that: its tokens are
         good no more, and its sessions end, but for the one that asks."""
         account = await self._account(name)
-        made = password or passes.password()
+        made = password or tokens.new_password()
         key = names.key(account.name)
         hashed = await self._attempts.hash(names.password(made), session)
         self._rights.operates(session)
@@ -246,7 +246,7 @@ class Accounts:
                 self._people.end(each, "Your password was changed by who runs the server.")
         self._rights.given.end_of_account(key)
         self._report("{by} reset the password of {user}", by=by, user=account.name)
-        return answers.Password(account.name, "" if password else made)
+        return answers.NewPassword(account.name, "" if password else made)
 
     async def _account(self, name: str) -> Account:
         key = names.key(names.user(name))
@@ -257,15 +257,17 @@ class Accounts:
 
     # -- tokens ----------------------------------------------------------------------------------
 
-    async def token(self, session: Session, label: str, where: str | None) -> answers.MadeToken:
+    async def token(self, session: Session, label: str, where: str | None) -> answers.NewToken:
         """Make a token, for one room if that is named."""
         user, label = session.needs_user(), names.label(label)
         room = self._room(session, where) if where is not None else None
-        made = passes.token()
+        made = tokens.new_token()
         number = room.number if room is not None else None
-        await self._store.add_token(passes.kept(made), Token(user.key, label, number, self._now()))
+        await self._store.add_token(
+            tokens.digest(made), Token(user.key, label, number, self._now())
+        )
         self._report("{user} made the token {label}", user=user.name, label=label)
-        return answers.MadeToken(label, made, room.name if room is not None else None)
+        return answers.NewToken(label, made, room.name if room is not None else None)
 
     def _room(self, session: Session, name: str) -> Room:
         """Return a room that the session may be in: with the token no password is needed."""

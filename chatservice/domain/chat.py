@@ -9,19 +9,19 @@ from typing import TypeVar
 
 from chatservice import limits, names
 from chatservice.domain.accounts import Accounts
-from chatservice.domain.attempts import Attempts, Hurried, Patience
 from chatservice.domain.files import Files
-from chatservice.domain.log import Block, Cursor, Log, Tails
+from chatservice.domain.log import Block, BlockCache, Cursor, Log
+from chatservice.domain.loginthrottle import FairQueue, LoginThrottle, NoQueue
+from chatservice.domain.model import Room, Session
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
-from chatservice.domain.parts import Part, part
-from chatservice.domain.people import People
-from chatservice.domain.places import Room, Session
-from chatservice.domain.policy import Policy
-from chatservice.domain.ports import Done, Draft, Engine, Found
-from chatservice.domain.quotas import Bounds
+from chatservice.domain.paging import Page, page
+from chatservice.domain.policy import RegistrationPolicy
+from chatservice.domain.ports import Draft, Engine, OnStored, SearchResult
+from chatservice.domain.quotas import FileLimits
 from chatservice.domain.rights import Rights
-from chatservice.domain.rooms import Report, Rooms, Soon
+from chatservice.domain.rooms import CallSoon, Report, Rooms
+from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Command, Request
@@ -42,20 +42,20 @@ class Chat:
         self,
         engine: Engine,
         clock: Callable[[], float],
-        soon: Soon,
+        soon: CallSoon,
         report: Report,
-        bounds: Bounds = Bounds(),  # noqa: B008 - it cannot be changed
-        policy: Policy = Policy(),  # noqa: B008
-        patience: Patience = Hurried(),  # noqa: B008
+        bounds: FileLimits = FileLimits(),  # noqa: B008 - it cannot be changed
+        policy: RegistrationPolicy = RegistrationPolicy(),  # noqa: B008
+        patience: FairQueue = NoQueue(),  # noqa: B008
         seconds: Callable[[], float] | None = None,
     ) -> None:
         seconds = seconds or clock
         self.recorder = engine.recorder
-        self._tails = tails = Tails()
+        self._tails = tails = BlockCache()
         self.rights = Rights(self.now)
-        attempts = Attempts(engine.passwords, seconds, patience)
+        attempts = LoginThrottle(engine.passwords, seconds, patience)
         self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights, attempts, seconds)
-        self.people = People(
+        self.people = Users(
             *(engine, self.rooms, tails, self.now, report, policy, attempts, self.rights)
         )
         self.accounts = Accounts(
@@ -84,7 +84,7 @@ class Chat:
         kind: Kind,
         texts: Sequence[str],
         key: str | None = None,
-        done: Done | None = None,
+        done: OnStored | None = None,
     ) -> None:
         """Say something in a room that one is in, or several things at once; `done` gets the
         position of the first, once all are stored."""
@@ -169,7 +169,7 @@ class Chat:
     ) -> tuple[list[tuple[int, Entry]], bool]:
         limit = min(limit, limits.HISTORY_ENTRIES)
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
-        found = Part[tuple[int, Entry]](limit)
+        found = Page[tuple[int, Entry]](limit)
         if after is None:
             while found.left:
                 older = await self._store.read_back(room.log.id, end, found.left)
@@ -191,14 +191,14 @@ class Chat:
                 after = block.last
         return found.rows, found.over
 
-    async def search(self, room: Room, words: str, before: int | None, limit: int) -> Found:
+    async def search(self, room: Room, words: str, before: int | None, limit: int) -> SearchResult:
         """Return the last entries of a room, of those before `before` if that is given, that have
-        all these words (`Store.search`)."""
+        all these words (`LogStore.search`)."""
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
         limit = min(limit, limits.SEARCH_ENTRIES)
         log = room.log
         found = await _as_it_is(log, lambda: self._store.search(log.id, words, end, limit))
-        newest = part(reversed(found.entries), lambda pair: pair[1].weight, limit)
+        newest = page(reversed(found.entries), lambda pair: pair[1].weight, limit)
         return found._replace(entries=newest[::-1], more=len(newest) < len(found.entries))
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:

@@ -8,24 +8,24 @@ from typing import TypeVar
 from chatservice import names
 from chatservice.answers import TransferInfo
 from chatservice.domain.addresses import counted
-from chatservice.domain.people import People
-from chatservice.domain.places import Room, Session, User, account_shelf
+from chatservice.domain.fairshare import Requester
+from chatservice.domain.model import Room, Session, User, account_shelf
 from chatservice.domain.ports import (
-    Declared,
+    DeclaredFile,
+    DiskUsage,
     Draft,
     Engine,
-    Incoming,
-    Outgoing,
-    Place,
-    Unfinished,
-    Used,
+    FileLocation,
+    FileReader,
+    PartialUpload,
+    UploadWriter,
 )
-from chatservice.domain.quotas import Bounds, Quotas, Reservation
+from chatservice.domain.quotas import FileLimits, Quotas, Reservation
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
-from chatservice.domain.shares import Origin
-from chatservice.domain.tickets import Download, Right, Target, Tickets, Upload
+from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, Tickets, UploadTicket
 from chatservice.domain.transfers import Transfer, Transfers
+from chatservice.domain.users import Users
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 
@@ -43,10 +43,10 @@ class Files:
         self,
         engine: Engine,
         rooms: Rooms,
-        people: People,
+        people: Users,
         now: Callable[[], int],
         report: Report,
-        bounds: Bounds,
+        bounds: FileLimits,
         rights: Rights,
         seconds: Callable[[], float],
     ) -> None:
@@ -76,7 +76,7 @@ class Files:
             return session.needs_user().shelf
         return self._rooms.of(session, name).shelf
 
-    async def target(self, session: Session, room: str | None, to: str | None) -> Target:
+    async def target(self, session: Session, room: str | None, to: str | None) -> Destination:
         """Return the shelf and the log that a file for that room or user goes to."""
         session.needs_user()
         if to is None:
@@ -84,10 +84,10 @@ class Files:
                 raise Refusal(Code.BAD_ARGUMENT, 'Name the "room", or whom it is "to".')
             where = self._rooms.of(session, room)
             session.needs_room(where)
-            return Target(where.shelf, where.log, where.name)
+            return Destination(where.shelf, where.log, where.name)
         whom, log = await self._people.addressee(to)
         shelf = whom.shelf if isinstance(whom, User) else account_shelf(names.key(to))
-        return Target(shelf, log, whom.name, whom)
+        return Destination(shelf, log, whom.name, whom)
 
     async def upload(
         self,
@@ -98,7 +98,7 @@ class Files:
         size: int,
         sha256: str | None,
         key: str | None = None,
-    ) -> Upload:
+    ) -> UploadTicket:
         """Return the upload that is asked for, if it may begin."""
         name = names.file(name)
         target = await self.target(session, room, to)
@@ -113,7 +113,7 @@ class Files:
             author = session.here.sessions[session]
         sha256 = sha256.lower() if sha256 else None
         asker = self._asker(session)
-        upload = Upload(target, name, size, sha256, user, author, key, *asker)
+        upload = UploadTicket(target, name, size, sha256, user, author, key, *asker)
         self._rights.given.give(upload)
         declared = self._declared(upload)
         check = partial(self.quotas.check, origin=upload.origin)
@@ -124,19 +124,19 @@ class Files:
         """Return what tells by whom a right was asked for: the address, the session, its token."""
         return session.reader.address, session.token, self._rights.tokens.get(session)
 
-    def download(self, session: Session, outgoing: Outgoing) -> Download:
+    def download(self, session: Session, outgoing: FileReader) -> DownloadTicket:
         """Return the right to fetch a file that a session may fetch now."""
         mark = outgoing.mark
         file = outgoing.shelf, mark.name, mark.version, mark.sha256
-        right = Download(*file, session.needs_user(), *self._asker(session))
+        right = DownloadTicket(*file, session.needs_user(), *self._asker(session))
         return self._rights.given.give(right)
 
-    def _still(self, right: Download | Upload) -> None:
+    def _still(self, right: DownloadTicket | UploadTicket) -> None:
         """Raise `Refusal` if who was given a right would not be given it now."""
         self._rights.still(right, self._rooms.on_shelf(right.shelf), self._rooms.lobby)
 
     async def _within(
-        self, ask: Callable[[Declared, int, Used], T], declared: Declared, have: int
+        self, ask: Callable[[DeclaredFile, int, DiskUsage], T], declared: DeclaredFile, have: int
     ) -> T:
         """Ask `quotas` for room. It looks at every file only where the answer would be no: what the
         operator has taken away, or put something else in the place of, takes no room."""
@@ -147,25 +147,25 @@ class Files:
                 raise
         return ask(declared, have, await self.shelves.used(declared, exactly=True))
 
-    def _declared(self, upload: Upload) -> Declared:
-        return Declared(
+    def _declared(self, upload: UploadTicket) -> DeclaredFile:
+        return DeclaredFile(
             *(upload.target.shelf, upload.name, upload.size, upload.sha256, upload.user.name),
             time=self._now(),
             owner=upload.user.id,
         )
 
-    async def have(self, upload: Upload) -> int:
+    async def have(self, upload: UploadTicket) -> int:
         """Return how many bytes of an upload are here already."""
         return await self.shelves.have(self._declared(upload))
 
-    async def was_shared(self, upload: Upload) -> bool:
+    async def was_shared(self, upload: UploadTicket) -> bool:
         """Return whether all of it came before, and was told of: its sender may not know."""
         log, writer = upload.target.log.id, upload.writer
         if upload.key is None:
             return False
         return await self._store.said(log, writer, upload.key) is not None
 
-    async def already_here(self, session: Session, upload: Upload) -> FileMark | None:
+    async def already_here(self, session: Session, upload: UploadTicket) -> FileMark | None:
         """Put a file on its shelf whose content is here already, where the sender could have read
         it, and tell of it. Return None if there is none. What came of it before is not needed."""
         if upload.sha256 is None:
@@ -180,7 +180,9 @@ class Files:
                     return mark
         return None
 
-    async def _copied(self, place: Place, declared: Declared, origin: Origin) -> FileMark | None:
+    async def _copied(
+        self, place: FileLocation, declared: DeclaredFile, origin: Requester
+    ) -> FileMark | None:
         reserve = partial(self.quotas.reserve, origin=origin)
         reservation = await self._within(reserve, declared, 0)
         try:
@@ -195,7 +197,9 @@ class Files:
         room = self._rooms.on_shelf(shelf)
         return room is not None and self._rights.reads(session, room)
 
-    async def receive(self, upload: Upload, offset: int, stop: Callable[[], None]) -> "Arrival":
+    async def receive(
+        self, upload: UploadTicket, offset: int, stop: Callable[[], None]
+    ) -> "ActiveUpload":
         """Begin to take in a file's bytes behind the first `offset`; `stop` ends their coming."""
         _check_there(upload.target)
         self._still(upload)  # it may be long since it was permitted
@@ -216,14 +220,14 @@ class Files:
             stop=stop,
         )
         still = partial(self._still, upload)
-        return Arrival(upload, incoming, reservation, self.transfers, transfer, still)
+        return ActiveUpload(upload, incoming, reservation, self.transfers, transfer, still)
 
     def departing(
-        self, user: User, address: str, outgoing: Outgoing, stop: Callable[[], None]
+        self, user: User, address: str, outgoing: FileReader, stop: Callable[[], None]
     ) -> Transfer:
         """Note that a file is being fetched by a user, at an address; `transfers.end` is for who
         sends it. Raises `Refusal` (too-many), and then the file is closed."""
-        size, origin = outgoing.mark.size, Origin(user.id, bool(user.guest), counted(address))
+        size, origin = outgoing.mark.size, Requester(user.id, bool(user.guest), counted(address))
         try:
             self.transfers.admit(origin, self.quotas.bounds.downloads_of_all)
         except Refusal:
@@ -251,7 +255,7 @@ class Files:
         found = self.transfers.of(session.needs_user())
         return [it for it in found if self._rights.reaches(session, self._rooms.on_shelf(it.shelf))]
 
-    async def _unfinished(self, session: Session) -> list[Unfinished]:
+    async def _unfinished(self, session: Session) -> list[PartialUpload]:
         """Return the user's uploads that stopped half-way and that they could go on with."""
         found = await self.shelves.unfinished(session.needs_user().id)
         return [it for it in found if self._goes_on(session, it.declared.shelf)]
@@ -292,7 +296,7 @@ class Files:
             )
         return len(stopping) + len(stopped)
 
-    async def share(self, upload: Upload, mark: FileMark) -> None:
+    async def share(self, upload: UploadTicket, mark: FileMark) -> None:
         """Tell of a file that is on its shelf now. If that was of a guest who left meanwhile, or
         its sender may not send it any more, take it away again."""
         if upload.target.removed:
@@ -325,11 +329,11 @@ class Files:
             "{user} fetched {file} ({size} bytes)", user=who, file=mark.name, size=mark.size
         )
 
-    def issue(self, right: Download | Upload) -> str:
+    def issue(self, right: DownloadTicket | UploadTicket) -> str:
         """Hand out a ticket for one transfer."""
         return self._tickets.issue(right, self._seconds(), right.user.id)
 
-    def redeem(self, ticket: str, class_: type[Right], address: str) -> Right:
+    def redeem(self, ticket: str, class_: type[AnyTicket], address: str) -> AnyTicket:
         """Take a ticket for a transfer of that class from who comes from an address. Raises
         `Refusal` (bad-ticket, banned)."""
         right = self._tickets.redeem(ticket, class_, self._seconds())
@@ -337,12 +341,12 @@ class Files:
             self._rights.admit(right.user.key, address, self._rooms.lobby)
         return right
 
-    def arriving(self, session: Session, room: str | None, name: str) -> Outgoing | None:
+    def arriving(self, session: Session, room: str | None, name: str) -> FileReader | None:
         """Open a file that is being uploaded to a shelf, to be read as it comes; None if there is
         none."""
         return self.shelves.arriving(self.shelf(session, room), names.file(name))
 
-    async def opened(self, right: Download) -> Outgoing:
+    async def opened(self, right: DownloadTicket) -> FileReader:
         """Open the file that a ticket is for. Raises `Refusal` (no-such-file, not-allowed, banned,
         not-in-room)."""
         self._still(right)
@@ -363,7 +367,7 @@ class Files:
 
     async def open(
         self, session: Session, room: str | None, name: str, version: int | None = None
-    ) -> Outgoing:
+    ) -> FileReader:
         """Open a file of a shelf; with none named, of the room one is in, else of one's own."""
         name = names.file(name)
         try:
@@ -396,14 +400,14 @@ class Files:
         return removed
 
 
-class Arrival:
-    """A file on its way in, with the room that is reserved for it: what `Incoming` is, and how far
-    it is for who asks for `transfers`."""
+class ActiveUpload:
+    """A file on its way in, with the room that is reserved for it: what `UploadWriter` is, and how
+    far it is for who asks for `transfers`."""
 
     def __init__(
         self,
-        upload: Upload,
-        incoming: Incoming,
+        upload: UploadTicket,
+        incoming: UploadWriter,
         reservation: Reservation,
         transfers: Transfers,
         transfer: Transfer,
@@ -462,7 +466,7 @@ class Arrival:
         self._transfers.end(self._transfer)
 
 
-def _check_there(target: Target) -> None:
+def _check_there(target: Destination) -> None:
     if target.removed:
         raise Refusal(
             Code.NO_SUCH_ROOM, f"{target.name} was removed, and nothing is kept; join another room."

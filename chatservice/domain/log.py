@@ -21,9 +21,9 @@ from typing import Any, Protocol
 
 from chatservice import limits, names
 from chatservice.entries import Entry, Run
-from chatservice.events import End, Event, Left, Renamed
+from chatservice.events import EndReason, Event, UserLeft, UserRenamed
 
-Render = Callable[[int, Run, str], bytes]
+Encoder = Callable[[int, Run, str], bytes]
 """Makes a run's bytes in one dialect, of the position of its first entry, itself, and its log's
 name."""
 
@@ -31,7 +31,7 @@ _ENTRY_BYTES = 64
 """About what an entry takes beside its text (Python 3.11: a string's head, and its place)."""
 
 
-class Reader(Protocol):
+class Peer(Protocol):
     """Where what is read goes to: a connection, as the domain sees it."""
 
     @property
@@ -45,21 +45,21 @@ class Reader(Protocol):
     def wake(self, cursors: "tuple[Cursor, ...]") -> None:
         """There is more behind these cursors."""
 
-    def tell(self, news: "News") -> None:
+    def tell(self, news: "EventBatch") -> None:
         """Show news, if there is room for them now: they are not kept for the slow."""
 
-    def end(self, sentence: str, why: End) -> None:
+    def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, and why it is, then end the connection."""
 
 
-class Owner(Protocol):
+class CursorOwner(Protocol):
     """Whom a cursor belongs to: a session. It does not hear those in `ignored` (`names.key`)."""
 
-    reader: Reader
+    reader: Peer
     ignored: frozenset[str]
 
 
-class News:
+class EventBatch:
     """Events that are shown together, each dialect's bytes made once."""
 
     __slots__ = ("_bytes", "events")
@@ -91,9 +91,9 @@ class Block:
         self.first = runs[0][0]
         start, run = runs[-1]
         self.last = start + len(run.texts) - 1
-        self._pieces: dict[Render, list[bytes]] = {}
-        self._joined: dict[Render, bytes] = {}
-        self.tails: Tails | None = None
+        self._pieces: dict[Encoder, list[bytes]] = {}
+        self._joined: dict[Encoder, bytes] = {}
+        self.tails: BlockCache | None = None
         self.weight = sum([_weight(run.texts) for _, run in runs])
 
     def _grow(self, by: int) -> None:
@@ -101,7 +101,7 @@ class Block:
         if self.tails is not None:
             self.tails.grow(by)
 
-    def pieces(self, render: Render, log: str) -> list[bytes]:
+    def pieces(self, render: Encoder, log: str) -> list[bytes]:
         """Return the bytes of each run."""
         pieces = self._pieces.get(render)
         if pieces is None:
@@ -109,7 +109,7 @@ class Block:
             self._grow(sum(map(len, pieces)))
         return pieces
 
-    def joined(self, render: Render, log: str) -> bytes:
+    def joined(self, render: Encoder, log: str) -> bytes:
         """Return the bytes of all of them."""
         joined = self._joined.get(render)
         if joined is None:
@@ -135,7 +135,7 @@ def _weight(texts: Sequence[str]) -> int:
     return width * len(text) + _ENTRY_BYTES * len(texts)
 
 
-class Tails:
+class BlockCache:
     """The newest blocks of all logs, with what was rendered of them: up to `limit` bytes together
     (`limits.TAIL_BYTES`).
 
@@ -205,7 +205,7 @@ class Log:
         *("last", "memory_from", "name", "newest", "replaced", "up_to_date"),
     )
 
-    def __init__(self, id_: int, name: str, last: int, tails: Tails) -> None:
+    def __init__(self, id_: int, name: str, last: int, tails: BlockCache) -> None:
         self.id = id_
         self.name = name
         self.last = last
@@ -286,16 +286,16 @@ class Log:
         if not self._news:
             return
         all_, self._news = self._news, []
-        parts = {0: News(all_)}
+        parts = {0: EventBatch(all_)}
         for cursor in tuple(self.cursors.values()):
             told, cursor.told = cursor.told, 0
             if cursor.owner.ignored:
                 heard = _heard(all_[told:], cursor.owner.ignored)
                 if heard:
-                    cursor.owner.reader.tell(News(heard))
+                    cursor.owner.reader.tell(EventBatch(heard))
             elif told < len(all_):
                 if told not in parts:
-                    parts[told] = News(all_[told:])
+                    parts[told] = EventBatch(all_[told:])
                 cursor.owner.reader.tell(parts[told])
 
     @property
@@ -310,11 +310,11 @@ def _heard(news: Sequence[Event], ignored: Collection[str]) -> list[Event]:
     heard: list[Event] = []
     for event in news:
         match event:
-            case Renamed(who=who, name=name):
+            case UserRenamed(who=who, name=name):
                 if names.key(who) not in ignored and names.key(name) not in ignored:
                     heard.append(event)
-            case Left(room=room, who=who) if names.key(who) in ignored:
-                heard.append(Left(room, who))
+            case UserLeft(room=room, who=who) if names.key(who) in ignored:
+                heard.append(UserLeft(room, who))
             case _:
                 heard.append(event)
     return heard
@@ -336,7 +336,7 @@ def wake(logs: Collection[Log]) -> None:
         for cursor in tuple(log.cursors.values()):
             cursor.owner.reader.wake((cursor,))
         return
-    woken: dict[Reader, tuple[Cursor, ...]] = {}
+    woken: dict[Peer, tuple[Cursor, ...]] = {}
     for log in logs:
         for cursor in log.cursors.values():
             reader = cursor.owner.reader
@@ -360,7 +360,7 @@ class Cursor:
         *("live_from", "log", "open", "own", "owner", "position", "replaying", "said", "told"),
     )
 
-    def __init__(self, log: Log, owner: Owner, after: int | None = None) -> None:
+    def __init__(self, log: Log, owner: CursorOwner, after: int | None = None) -> None:
         self.log = log
         self.owner = owner
         self.live_from = log.last

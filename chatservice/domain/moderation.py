@@ -11,25 +11,30 @@ from functools import partial
 
 from chatservice import events, limits, names
 from chatservice.domain.addresses import network
-from chatservice.domain.log import News
-from chatservice.domain.people import People
-from chatservice.domain.places import Room, Session, User, is_guests
-from chatservice.domain.ports import Deed, Draft, Engine
+from chatservice.domain.log import EventBatch
+from chatservice.domain.model import Room, Session, User, is_guests
+from chatservice.domain.ports import Draft, Engine, ModerationRecord
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
-from chatservice.domain.rules import Access, Rule, What, range_of
+from chatservice.domain.rules import Access, Rule, RuleKind, range_of
+from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Right
 from chatservice.grammar.textformat import duration
 
 _UNDONE = {
-    What.BANNED: "unban",
-    What.MUTED: "unmute",
-    What.MODERATOR: "deop",
-    What.INVITED: "uninvite",
+    RuleKind.BANNED: "unban",
+    RuleKind.MUTED: "unmute",
+    RuleKind.MODERATOR: "deop",
+    RuleKind.INVITED: "uninvite",
 }
-_DONE = {What.BANNED: "ban", What.MUTED: "mute", What.MODERATOR: "op", What.OWNER: "owner"}
+_DONE = {
+    RuleKind.BANNED: "ban",
+    RuleKind.MUTED: "mute",
+    RuleKind.MODERATOR: "op",
+    RuleKind.OWNER: "owner",
+}
 
 
 class Moderation:
@@ -40,7 +45,7 @@ class Moderation:
         self,
         engine: Engine,
         rooms: Rooms,
-        people: People,
+        people: Users,
         rights: Rights,
         now: Callable[[], int],
         report: Report,
@@ -85,10 +90,10 @@ class Moderation:
             if room is self._rooms.lobby or (each.only is room and not each.echo):
                 place = "this server" if room is self._rooms.lobby else room.name
                 sentence = f"{by} has put you off {place}" + (f": {why}" if why else ".")
-                self._people.end(each, sentence, events.End.PUT_OUT)
+                self._people.end(each, sentence, events.EndReason.PUT_OUT)
             else:
                 self._rooms.put_out(each, room, f"put out by {by}")
-                each.reader.tell(News((events.Out(room.name, by, what, why),)))
+                each.reader.tell(EventBatch((events.PutOut(room.name, by, what, why),)))
                 each.wake()
 
     def _present(self, name: str) -> User:
@@ -107,7 +112,7 @@ class Moderation:
         whom = unicodedata.normalize("NFKC", whom).strip()
         if network(whom) is not None:
             range_ = range_of(whom)
-            await self._hold(session, room, What.BANNED, range_, range_, until, why)
+            await self._hold(session, room, RuleKind.BANNED, range_, range_, until, why)
             hint = (
                 f" /ban @{whom} is for the user." if names.key(whom) in self._people.by_key else ""
             )
@@ -122,7 +127,7 @@ class Moderation:
         user = self._people.by_key.get(key)
         there = user.sessions if user is not None else ()
         addresses = ", ".join(sorted({each.reader.address or "here" for each in there}))
-        await self._hold(session, room, What.BANNED, key, name, until, why)
+        await self._hold(session, room, RuleKind.BANNED, key, name, until, why)
         if user is None:
             return f"{name} is kept out of {room.name}."
         guest = "" if user.registered else " A guest can take another name; ban the address, too."
@@ -143,7 +148,7 @@ class Moderation:
     async def mute(self, session: Session, room: Room, whom: str, until: int, why: str) -> None:
         """Keep a user from speaking in a room."""
         key, name = await self._known(session, room, whom)
-        await self._hold(session, room, What.MUTED, key, name, until, why)
+        await self._hold(session, room, RuleKind.MUTED, key, name, until, why)
 
     async def _known(self, session: Session, room: Room, whom: str) -> tuple[str, str]:
         """Return the key and name of a user over whom the session is."""
@@ -153,7 +158,14 @@ class Moderation:
         return names.key(name), user.name if user is not None else name
 
     async def _hold(
-        self, session: Session, room: Room, what: What, whom: str, name: str, until: int, why: str
+        self,
+        session: Session,
+        room: Room,
+        what: RuleKind,
+        whom: str,
+        name: str,
+        until: int,
+        why: str,
     ) -> None:
         now, by = self._now(), session.needs_user().name
         rule = Rule(what, whom, until, by, now)
@@ -165,7 +177,7 @@ class Moderation:
         for_ = f"for {duration((until - now) / 1000)}" if until else ""
         how = ": ".join(filter(None, (for_, why)))
         put_out = partial(self._put_out_banned, by, room, rule, user, why)
-        then = put_out if what is What.BANNED else lambda: None
+        then = put_out if what is RuleKind.BANNED else lambda: None
         await self._did(room, by, _DONE[what], name, how, then)
 
     async def _let_hold(self, room: Room, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> None:
@@ -186,13 +198,13 @@ class Moderation:
             room.rules.drop(each.what, each.whom)
         for each in add:
             room.rules.add(each)
-            if each.what is What.OWNER and not is_guests(each.whom):
+            if each.what is RuleKind.OWNER and not is_guests(each.whom):
                 self._rooms.space.drop(room)
 
-    async def undo(self, session: Session, room: Room, what: What, whom: str) -> None:
+    async def undo(self, session: Session, room: Room, what: RuleKind, whom: str) -> None:
         """Let a ban, or the like, hold no longer."""
         now = self._now()
-        range_ = network(whom) if what is What.BANNED else None
+        range_ = network(whom) if what is RuleKind.BANNED else None
         if range_ is not None and (rule := room.rules.of_range(range_, now)):
             await self._lift(session, room, [rule], str(range_))
             return
@@ -219,13 +231,13 @@ class Moderation:
 
     # -- in charge -------------------------------------------------------------------------------
 
-    async def promote(self, session: Session, room: Room, whom: str, what: What) -> None:
+    async def promote(self, session: Session, room: Room, whom: str, what: RuleKind) -> None:
         """Make a user a moderator, or the owner in the place of who was it."""
         now, by = self._now(), session.needs_user()
         key = names.key(names.user(whom))
         user = self._people.by_key.get(key)
         if user is not None and user.guest:
-            if what is What.OWNER:
+            if what is RuleKind.OWNER:
                 raise Refusal(
                     Code.NOT_ALLOWED,
                     f"{user.name} is a guest, who may be gone tomorrow; they are to /register.",
@@ -234,7 +246,7 @@ class Moderation:
             await self._did(room, by.name, _DONE[what], user.name, "")
             return
         account, _ = await self._people.addressee(whom)
-        former = [it for it in room.rules.all(now) if what is What.OWNER and it.what is what]
+        former = [it for it in room.rules.all(now) if what is RuleKind.OWNER and it.what is what]
         rule = Rule(what, key, 0, by.name, now)
         await self._let_hold(room, [rule], former)
         await self._did(room, by.name, _DONE[what], account.name, "")
@@ -246,7 +258,7 @@ class Moderation:
         for room in tuple(self._rooms.by_key.values()):
             if guest in room.spoke:
                 room.spoke[user.id] = room.spoke.pop(guest)
-            found = [room.rules.find(what, guest, now) for what in What] if room.rules else []
+            found = [room.rules.find(what, guest, now) for what in RuleKind] if room.rules else []
             drop = [it for it in found if it is not None]
             if drop:
                 kept = [it._replace(whom=user.id, named="") for it in drop]
@@ -259,7 +271,7 @@ class Moderation:
         now, by = self._now(), session.needs_user()
         whom_, inbox = await self._people.addressee(whom)
         id_ = whom_.id if isinstance(whom_, User) else names.key(whom_.name)
-        await self._let_hold(room, [Rule(What.INVITED, id_, 0, by.name, now)])
+        await self._let_hold(room, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
         await self._did(room, by.name, "invite", whom_.name, "")
         text = f"You are invited to {room.name}; /join {room.name} takes you there."
         await self._recorder.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
@@ -341,7 +353,7 @@ class Moderation:
 
     # -- on record -------------------------------------------------------------------------------
 
-    def record(self, room: Room, limit: int) -> Awaitable[Sequence[Deed]]:
+    def record(self, room: Room, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
         """Return the last things that were done in a room, oldest first."""
         return self._store.deeds(room.number, limit)
 
@@ -361,7 +373,7 @@ class Moderation:
         await self._note(room, by, " ".join(filter(None, (what, whom, why))))
 
     async def _note(self, room: Room, by: str, what: str) -> None:
-        await self._store.note(room.number, Deed(self._now(), by, what))
+        await self._store.note(room.number, ModerationRecord(self._now(), by, what))
         self._report("{user} in {room}: {did}", user=by, room=room.name, did=what)
 
 

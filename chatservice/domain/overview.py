@@ -8,12 +8,12 @@ from operator import itemgetter
 from typing import Protocol, TypeVar
 
 from chatservice import __version__, answers, limits, names
-from chatservice.domain.log import News
-from chatservice.domain.people import People
-from chatservice.domain.places import Room, Session, User
+from chatservice.domain.log import EventBatch
+from chatservice.domain.model import Room, Session, User
 from chatservice.domain.ports import Account, Engine
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import Access
+from chatservice.domain.users import Users
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 
@@ -27,7 +27,7 @@ Registered = tuple[str, Account]
 """An account, behind its key."""
 
 
-class Front(Protocol):
+class ConnectionStats(Protocol):
     """The connections, as they are seen here."""
 
     def by_kind(self) -> Sequence[answers.CountInfo]:
@@ -40,8 +40,8 @@ class Front(Protocol):
         """Tell what waits there."""
 
 
-class Nobody:
-    """`Front` where nothing can connect."""
+class NoConnections:
+    """`ConnectionStats` where nothing can connect."""
 
     def by_kind(self) -> Sequence[answers.CountInfo]:
         """There are none."""
@@ -58,11 +58,11 @@ class Overview:
         self,
         engine: Engine,
         rooms: Rooms,
-        people: People,
+        people: Users,
         seconds: Callable[[], float],
         report: Report,
     ) -> None:
-        self.front: Front = Nobody()
+        self.front: ConnectionStats = NoConnections()
         self._report = report
         self._engine = engine
         self._rooms = rooms
@@ -70,13 +70,13 @@ class Overview:
         self._seconds = seconds
         self._since = seconds()
 
-    async def status(self) -> answers.Status:
+    async def status(self) -> answers.ServerStatus:
         """Return how the server is."""
         if self._engine.upkeep is None:
             raise _none()
         figures = await self._engine.upkeep.figures()
         users = self._here()
-        return answers.Status(
+        return answers.ServerStatus(
             version=__version__,
             uptime=int(self._seconds() - self._since),
             connections=tuple(self.front.by_kind()),
@@ -91,7 +91,7 @@ class Overview:
             refused=tuple(self.front.refused()),
         )
 
-    async def backup(self, session: Session, to: str) -> answers.Backup:
+    async def backup(self, session: Session, to: str) -> answers.BackupMade:
         """Make a backup, for as long as the session waits for it."""
         if self._engine.upkeep is None:
             raise _none()
@@ -100,12 +100,12 @@ class Overview:
         by = session.needs_user().name
 
         def tell(text: str) -> None:
-            session.reader.tell(News((Notice(f"backup: {text}"),)))
+            session.reader.tell(EventBatch((Notice(f"backup: {text}"),)))
 
         self._report("{by} begins a backup at {place}", by=by, place=names.one_line(to))
         made = await self._engine.upkeep.backup(to, tell, lambda: not session.gone)
         self._report("{by} made a backup at {place}", by=by, place=names.one_line(to))
-        return answers.Backup(
+        return answers.BackupMade(
             names.one_line(to), made.files, made.bytes, made.key, made.unread, tuple(made.left_out)
         )
 

@@ -13,7 +13,7 @@ class Registration(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RegistrationPolicy:
     """Whether one may come as a guest, and register. Operators make accounts whatever it says."""
 
     guests: bool = True

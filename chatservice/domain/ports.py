@@ -12,11 +12,11 @@ from typing import NamedTuple, Protocol
 from chatservice import names
 from chatservice.answers import CountInfo, FileInfo
 from chatservice.domain.log import Block, Cursor, Log
-from chatservice.domain.places import is_guests, is_private
+from chatservice.domain.model import is_guests, is_private
 from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
 
-Done = Callable[[int | Exception], None]
+OnStored = Callable[[int | Exception], None]
 """Called once, with the position of the first entry that was stored, or with what went wrong."""
 
 
@@ -34,8 +34,8 @@ class Draft:
     run: Run
     author: Cursor | None = None
     key: str | None = None
-    done: Done | None = None
-    shown: Done | None = None
+    done: OnStored | None = None
+    shown: OnStored | None = None
     writer: str = ""
     speaker: Cursor | None = None
 
@@ -72,7 +72,7 @@ class RoomRow:
     rules: Sequence[Rule] = ()
 
 
-class Deed(NamedTuple):
+class ModerationRecord(NamedTuple):
     """What a moderator did, as it was asked for. `time` in milliseconds since 1970."""
 
     time: int
@@ -126,10 +126,10 @@ class RoomStore(Protocol):
     def rule(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> Awaitable[None]:
         """Let some rules hold in a room, and others no longer, all at once."""
 
-    def note(self, room: int, deed: Deed) -> Awaitable[None]:
+    def note(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
         """Put on record what a moderator did."""
 
-    def deeds(self, room: int, limit: int) -> Awaitable[Sequence[Deed]]:
+    def deeds(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
         """The last things that moderators did, oldest first."""
 
 
@@ -157,7 +157,7 @@ class Token(NamedTuple):
     time: int
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """The result of a search: entries with their positions, oldest first. `pending` says that the
     newest ones are still being read in, so that there may be others; `more`, that there are more
     before these."""
@@ -167,7 +167,7 @@ class Found(NamedTuple):
     more: bool = False
 
 
-class RenameStep(NamedTuple):
+class ReassignStep(NamedTuple):
     """A step through the past: the number of the last block that was looked at, or None where there
     are no more; the blocks that were changed, with their logs; and the topics that were erased,
     with the numbers of the rooms that may have them."""
@@ -177,7 +177,7 @@ class RenameStep(NamedTuple):
     topics: Sequence[tuple[int, str]] = ()
 
 
-class Store(Protocol):
+class LogStore(Protocol):
     """The logs' past."""
 
     def erase(self, log: int, position: int) -> "Awaitable[Block | None]":
@@ -194,7 +194,7 @@ class Store(Protocol):
         """The entries before a position: the newest blocks, in their order, with about `limit` of
         them altogether."""
 
-    def search(self, log: int, words: str, before: int, limit: int) -> "Awaitable[Found]":
+    def search(self, log: int, words: str, before: int, limit: int) -> "Awaitable[SearchResult]":
         """The last `limit` entries of a room before a position in which all of `words` occur: words
         in any case, `"one behind the other"`, or the beginning of one, `begin*`.
 
@@ -203,7 +203,7 @@ class Store(Protocol):
 
     def rename_in_past(
         self, key: str, mark: str, erase: bool, after: int
-    ) -> "Awaitable[RenameStep]":
+    ) -> "Awaitable[ReassignStep]":
         """Let some of what an account said be `mark`'s; with `erase`, let it be gone as well. It
         begins behind the block with the number `after`. Raises `Refusal` (not-stored)."""
 
@@ -226,7 +226,7 @@ class AccountStore(Protocol):
         """The account of a name, or None."""
 
     def alike(self, wanted: frozenset[str]) -> Awaitable[bool]:
-        """Whether a registered name looks like one that has these `chatservice.looks.looks`."""
+        """Whether a registered name looks like one that has these `confusables.skeletons`."""
 
     def operators(self) -> Awaitable[Sequence[str]]:
         """The names of those who run the server."""
@@ -291,7 +291,7 @@ class AccountStore(Protocol):
         """Let a code be good no more; answer whether it was."""
 
 
-class Identities(Protocol):
+class Authenticator(Protocol):
     """Who vouches that a password is the one of a name."""
 
     @property
@@ -302,7 +302,7 @@ class Identities(Protocol):
         """Answer with the name, as its owner writes it, if the password is theirs; else None."""
 
 
-class Names(Protocol):
+class NameClaims(Protocol):
     """Who is here. A name is one user's at a time, on all nodes together; on one of them, the
     domain sees to that itself."""
 
@@ -313,7 +313,7 @@ class Names(Protocol):
         """Give it back."""
 
 
-class Passwords(Protocol):
+class PasswordHasher(Protocol):
     """Slow on purpose, so never done where others wait."""
 
     def hash(self, password: str) -> Awaitable[str]:
@@ -323,7 +323,7 @@ class Passwords(Protocol):
         """Return whether it is the one."""
 
 
-class Declared(NamedTuple):
+class DeclaredFile(NamedTuple):
     """What is said of a file before its bytes come: `size` in bytes, `sha256` in hexadecimal, or
     None where the sender does not know it; `who` sends it to `shelf`, at `time` (milliseconds).
     `owner` is the `User.id` of who sends it.
@@ -354,7 +354,7 @@ class Declared(NamedTuple):
         return is_guests(self.shelf) or (is_guests(self.owner) and is_private(self.shelf))
 
 
-class Place(NamedTuple):
+class FileLocation(NamedTuple):
     """Where a version of a file is."""
 
     shelf: str
@@ -362,7 +362,7 @@ class Place(NamedTuple):
     version: int
 
 
-class Used(NamedTuple):
+class DiskUsage(NamedTuple):
     """Bytes: of a shelf, of one user's files on all of them, and free on the disk."""
 
     shelf: int
@@ -370,14 +370,14 @@ class Used(NamedTuple):
     free: int
 
 
-class Unfinished(NamedTuple):
+class PartialUpload(NamedTuple):
     """An upload that stopped half-way, and can go on behind the `have` bytes that are there."""
 
-    declared: Declared
+    declared: DeclaredFile
     have: int
 
 
-class Listed(NamedTuple):
+class FileListing(NamedTuple):
     """Some files of a shelf, by name; how many there are in `all` and how large; and how many
     from the first one of `files` on."""
 
@@ -387,7 +387,7 @@ class Listed(NamedTuple):
     files: Sequence[FileInfo]
 
 
-class Incoming(Protocol):
+class UploadWriter(Protocol):
     """A file on its way in."""
 
     @property
@@ -415,7 +415,7 @@ class Incoming(Protocol):
         """Keep nothing of it."""
 
 
-class Outgoing(Protocol):
+class FileReader(Protocol):
     """A file of a shelf, opened: its content stays what `mark` says."""
 
     shelf: str
@@ -436,52 +436,52 @@ class Outgoing(Protocol):
         """Be done with it."""
 
 
-class Shelves(Protocol):
+class FileStore(Protocol):
     """Keeps shared files. A shelf is named by a path (`Room.shelf`, `User.shelf`).
 
     The content of a version never changes. Putting a file where there is one of that name makes a
     new version, which has the name from then on; a version can be asked for by its number.
     """
 
-    def files(self, shelf: str, after: str, limit: int) -> Awaitable[Listed]:
+    def files(self, shelf: str, after: str, limit: int) -> Awaitable[FileListing]:
         """The newest versions of what is there: the first `limit` whose names come after one."""
 
     def versions(self, shelf: str, name: str) -> Awaitable[Sequence[FileInfo]]:
         """All versions of a file, oldest first. Raises `Refusal` (no-such-file)."""
 
-    def open(self, shelf: str, name: str, version: int | None = None) -> Awaitable[Outgoing]:
+    def open(self, shelf: str, name: str, version: int | None = None) -> Awaitable[FileReader]:
         """Open a file for reading. Raises `Refusal` (no-such-file)."""
 
-    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> Outgoing | None:
+    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> FileReader | None:
         """Open a file that is being uploaded, to be read as it comes; None if there is none whose
         SHA-256 was declared: this one, or else any, the one that was begun last. The version of its
         `mark` is 0: it has none yet. Its last byte can only be read once it is on the shelf."""
 
-    def used(self, declared: Declared, exactly: bool = False) -> Awaitable[Used]:
+    def used(self, declared: DeclaredFile, exactly: bool = False) -> Awaitable[DiskUsage]:
         """How much room is taken on the shelf and by the user, but for this upload, and how much
         there is. What an operator has taken away may still count, unless `exactly` is asked for,
         which takes longer."""
 
-    def have(self, declared: Declared) -> Awaitable[int]:
+    def have(self, declared: DeclaredFile) -> Awaitable[int]:
         """How many bytes are there of an upload that stopped half-way."""
 
-    def receive(self, declared: Declared, offset: int) -> Awaitable[Incoming]:
+    def receive(self, declared: DeclaredFile, offset: int) -> Awaitable[UploadWriter]:
         """Begin an upload, or go on with one: `offset` bytes are not sent again. One that still
         seems to be under way ends, and this one goes on in its place.
 
         Raises `Refusal` (bad-offset, not-stored).
         """
 
-    def unfinished(self, owner: str) -> Awaitable[Sequence[Unfinished]]:
+    def unfinished(self, owner: str) -> Awaitable[Sequence[PartialUpload]]:
         """The uploads that stopped half-way of a user, by their `User.id`."""
 
-    def drop(self, declared: Declared) -> Awaitable[None]:
+    def drop(self, declared: DeclaredFile) -> Awaitable[None]:
         """Keep nothing of an upload that stopped half-way."""
 
-    def places(self, size: int, sha256: str) -> Awaitable[Sequence[Place]]:
+    def places(self, size: int, sha256: str) -> Awaitable[Sequence[FileLocation]]:
         """Where there are files with that content."""
 
-    def copy(self, place: Place, declared: Declared) -> Awaitable[FileMark | None]:
+    def copy(self, place: FileLocation, declared: DeclaredFile) -> Awaitable[FileMark | None]:
         """Put a file that is there on another shelf, or under another name, without taking room for
         its bytes twice, if that can be done. None if it is not there any more as it was."""
 
@@ -508,7 +508,7 @@ class Shelves(Protocol):
         half-way on its way to it, or is owned by that guest."""
 
 
-class Figures(NamedTuple):
+class StorageStats(NamedTuple):
     """An engine's figures: the numbers of `accounts`, kept `entries` and known `files`; the bytes
     on the `disk`, by what has them; and what is yet to be done (`waiting`)."""
 
@@ -531,7 +531,7 @@ class BackupSummary:
     left_out: list[str] = field(default_factory=list)
 
 
-class Upkeep(Protocol):
+class Maintenance(Protocol):
     """The work of an operator with all that is kept."""
 
     def backup(
@@ -545,7 +545,7 @@ class Upkeep(Protocol):
         left of it then.
         """
 
-    def figures(self) -> Awaitable[Figures]:
+    def figures(self) -> Awaitable[StorageStats]:
         """Tell how much there is."""
 
 
@@ -554,11 +554,11 @@ class Engine:
     """All of it. One that has no `upkeep` cannot be looked after from here."""
 
     recorder: Recorder
-    store: Store
+    store: LogStore
     rooms: RoomStore
     accounts: AccountStore
-    names: Names
-    passwords: Passwords
-    identities: Identities
-    shelves: Shelves
-    upkeep: Upkeep | None = None
+    names: NameClaims
+    passwords: PasswordHasher
+    identities: Authenticator
+    shelves: FileStore
+    upkeep: Maintenance | None = None

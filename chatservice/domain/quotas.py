@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from chatservice import limits
-from chatservice.domain import shares
-from chatservice.domain.ports import Declared, Used
-from chatservice.domain.shares import Origin
+from chatservice.domain import fairshare
+from chatservice.domain.fairshare import Requester
+from chatservice.domain.ports import DeclaredFile, DiskUsage
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.textformat import size as shown
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class FileLimits:
     """What the operator allows, in bytes: the largest file, all files of one user, all of one
     room, and what must stay free on the disk; and how many uploads of one user, uploads of all of
     them, and downloads may be under way at once. None is no bound."""
@@ -30,9 +30,9 @@ class Reservation:
     """Room for an upload under way, until `release`. `have` of its bytes are on the disk."""
 
     quotas: "Quotas"
-    declared: Declared
+    declared: DeclaredFile
     have: int
-    origin: Origin
+    origin: Requester
 
     def release(self) -> None:
         """Give it back. To do so twice does no harm."""
@@ -48,26 +48,26 @@ class Reservation:
 class Quotas:
     """Keeps uploads within `bounds`, counting those that are under way as if they were there."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: FileLimits) -> None:
         self.bounds = bounds
         self.held: set[Reservation] = set()
 
     def reserve(
-        self, declared: Declared, have: int, used: Used, origin: Origin | None = None
+        self, declared: DeclaredFile, have: int, used: DiskUsage, origin: Requester | None = None
     ) -> Reservation:
         """Reserve room for the bytes behind `have`, sent from `origin`. Raises `Refusal`
         (too-large, over-quota, disk-full, too-many) that says which bound it is and how much is
         left."""
         self.check(declared, have, used, origin)
-        reservation = Reservation(self, declared, have, origin or Origin(declared.owner))
+        reservation = Reservation(self, declared, have, origin or Requester(declared.owner))
         self.held.add(reservation)
         return reservation
 
     def check(
-        self, declared: Declared, have: int, used: Used, origin: Origin | None = None
+        self, declared: DeclaredFile, have: int, used: DiskUsage, origin: Requester | None = None
     ) -> None:
         """Raise `Refusal` if `reserve` would, now."""
-        origin = origin or Origin(declared.owner)
+        origin = origin or Requester(declared.owner)
         others = [it for it in self.held if not _same(it.declared, declared)]  # it takes its place
         self._check_size(declared)
         self._check_count(declared, others, origin)
@@ -89,14 +89,20 @@ class Quotas:
         self._check_disk(declared.size - have, origin, used.free, others)
 
     def _check_disk(
-        self, coming: int, origin: Origin, free: int, others: list[Reservation]
+        self, coming: int, origin: Requester, free: int, others: list[Reservation]
     ) -> None:
         left = free - self.bounds.free - sum(it.missing for it in others)
         share = left
         for part, theirs in (
             (limits.RESERVED_SHARE, [it for it in others if it.origin.owner == origin.owner]),
-            (limits.ADDRESS_SHARE, [it for it in others if shares.same_address(it.origin, origin)]),
-            (limits.GUESTS_SHARE, [it for it in others if shares.both_guests(it.origin, origin)]),
+            (
+                limits.ADDRESS_SHARE,
+                [it for it in others if fairshare.same_address(it.origin, origin)],
+            ),
+            (
+                limits.GUESTS_SHARE,
+                [it for it in others if fairshare.both_guests(it.origin, origin)],
+            ),
         ):
             reserved = sum(it.missing for it in theirs)
             share = min(share, int((left + reserved) * part) - reserved)
@@ -114,14 +120,16 @@ class Quotas:
                 "yours to end, or ask its operator to make room.",
             )
 
-    def _check_size(self, declared: Declared) -> None:
+    def _check_size(self, declared: DeclaredFile) -> None:
         most = min(self.bounds.file or limits.FILE_BYTES, limits.FILE_BYTES)
         if declared.size > most:
             raise Refusal(
                 Code.TOO_LARGE, f"A file has at most {shown(most)} here; send a smaller one."
             )
 
-    def _check_count(self, declared: Declared, others: list[Reservation], origin: Origin) -> None:
+    def _check_count(
+        self, declared: DeclaredFile, others: list[Reservation], origin: Requester
+    ) -> None:
         count = sum(1 for it in others if it.declared.owner == declared.owner)
         if count >= self.bounds.uploads:
             raise Refusal(
@@ -129,9 +137,9 @@ class Quotas:
                 f"{count} uploads of yours are under way, and no more may be; wait for one to end.",
             )
         origins = [it.origin for it in others]
-        shares.check(origins, origin, self.bounds.uploads_of_all, "uploads")
+        fairshare.check(origins, origin, self.bounds.uploads_of_all, "uploads")
 
 
-def _same(one: Declared, other: Declared) -> bool:
+def _same(one: DeclaredFile, other: DeclaredFile) -> bool:
     """Return whether they are the same upload, begun twice."""
     return one.sha256 is not None and one.upload == other.upload

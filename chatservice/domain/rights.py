@@ -10,9 +10,9 @@ from typing import Any
 
 from chatservice import names
 from chatservice.domain.log import Cursor
-from chatservice.domain.places import Room, Session, User
-from chatservice.domain.rules import Access, Rule, What
-from chatservice.domain.tickets import Download, Given, Upload
+from chatservice.domain.model import Room, Session, User
+from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.domain.tickets import DownloadTicket, UploadTicket, ValidTickets
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Command, Request, Right
 
@@ -31,7 +31,7 @@ class Role(IntEnum):
     OPERATOR = 8
 
 
-WHO: Mapping[Role, str] = {
+ROLE_MEANINGS: Mapping[Role, str] = {
     Role.STRANGER: "has not said who they are",
     Role.BANNED: "is kept out of the room",
     Role.OUTSIDER: "is not in the room, into which not everybody may come",
@@ -52,7 +52,7 @@ _SPEAKING = _LISTENING | {Right.SPEAK}
 _MODERATING = _SPEAKING | {Right.MODERATE}
 _OWNING = _MODERATING | {Right.OWN}
 
-HAS: Mapping[Role, frozenset[Right]] = {
+ROLE_RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.STRANGER: _ANYBODY,
     Role.BANNED: _NAMED,
     Role.OUTSIDER: _NAMED,
@@ -68,13 +68,13 @@ the chat, into the machine. `Need.ACCOUNT` is had, in any role, by who is regist
 operator of the door, who never logs in. Who moderates a room does so from anywhere, but to speak,
 and for `Need.PRESENCE`, must be in it like everybody."""
 
-OF_A_ROOM = frozenset({Right.READ, Right.PRESENCE, Right.SPEAK, Right.MODERATE, Right.OWN})
+ROOM_RIGHTS = frozenset({Right.READ, Right.PRESENCE, Right.SPEAK, Right.MODERATE, Right.OWN})
 """What one has in one room, and not in another."""
 
 _OPERATED = frozenset({"broadcast", "operators", "status", "users", "accounts"})
 """Commands for which an operator's token is good: what they do lasts no longer than the token."""
 
-BY_PASSWORD = frozenset({"password", "token", "revoke", "owner"}) | {
+PASSWORD_ONLY = frozenset({"password", "token", "revoke", "owner"}) | {
     row.name
     for row in COMMANDS.values()
     if row.needs is Right.OPERATE and row.name not in _OPERATED
@@ -82,7 +82,7 @@ BY_PASSWORD = frozenset({"password", "token", "revoke", "owner"}) | {
 """Commands for which no token is good: they make, change or end what lets somebody in or puts them
 in charge, so what they did would outlast the token."""
 
-BY_ROOM_TOKEN = frozenset({"join", "leave", "exit", "ignore", "transfers", "cancel"})
+ROOM_TOKEN_COMMANDS = frozenset({"join", "leave", "exit", "ignore", "transfers", "cancel"})
 """Commands that are good for one room's token, beside those that need something in that room and
 those that need nothing. They reach that room alone."""
 
@@ -110,14 +110,14 @@ class Rights:
     """Says who may do what. `now` tells the time in milliseconds since 1970.
 
     `operators` are the keys (`names.key`) of the registered users who run the server. `tokens` has
-    the sessions that came in with a token, and what is kept of it (`chatservice.domain.passes`).
+    the sessions that came in with a token, and what is kept of it (`chatservice.domain.tokens`).
     `given` are the rights to single transfers, which end with what they were given for.
     """
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.operators: set[str] = set()
         self.tokens: dict[Session, str] = {}
-        self.given = Given()
+        self.given = ValidTickets()
         self._now = now
 
     def check(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
@@ -131,7 +131,7 @@ class Rights:
                 continue
             user = session.needs_user()
             own = args.get("room") == "@" and command.name in _OWN_SHELF
-            if need in OF_A_ROOM and not own and "to" not in args:
+            if need in ROOM_RIGHTS and not own and "to" not in args:
                 self.need(session, find(), need)
             else:
                 self._need_of_server(user, need, command)
@@ -140,15 +140,15 @@ class Rights:
         """Raise `Refusal` (not-allowed) if the token of a session is not good for a request. A room
         that is not there is refused as one that is: a token for another room is to tell nothing."""
         command, args = request.command, request.args
-        if command.name in BY_PASSWORD:
+        if command.name in PASSWORD_ONLY:
             raise Refusal(
                 Code.NOT_ALLOWED, "A token is not good for that; log in with your password."
             )
         only = session.only
         if only is None:
             return
-        in_room = command.needs in OF_A_ROOM
-        fits = in_room or command.name in BY_ROOM_TOKEN or command.needs is Right.NOTHING
+        in_room = command.needs in ROOM_RIGHTS
+        fits = in_room or command.name in ROOM_TOKEN_COMMANDS or command.needs is Right.NOTHING
         if fits and (in_room or "room" in args):
             try:
                 fits = find() is only and "to" not in args
@@ -174,7 +174,7 @@ class Rights:
     def reads(self, session: Session, room: Room) -> bool:
         """Return whether a session may read a room, and fetch what is on its shelf."""
         role = self.role(session.needs_user(), room)
-        return self.reaches(session, room) and Right.READ in HAS[role]
+        return self.reaches(session, room) and Right.READ in ROLE_RIGHTS[role]
 
     def operates(self, session: Session) -> None:
         """Raise `Refusal` (name-needed, not-allowed) unless a session's user runs the server, as
@@ -209,7 +209,7 @@ class Rights:
         role = self.role(user, room)
         if need in (Right.PRESENCE, Right.SPEAK) and role > Role.BANNED:
             session.needs_room(room)
-        if need not in HAS[role]:
+        if need not in ROLE_RIGHTS[role]:
             raise self._refusal(user, room, role, need)
 
     def speak(self, session: Session, room: Room) -> Cursor:
@@ -234,7 +234,7 @@ class Rights:
             return Role.BANNED
         if not room.has(user):
             return Role.OUTSIDER if not room.is_open else Role.VISITOR
-        muted = self.held(What.MUTED, user, room)
+        muted = self.held(RuleKind.MUTED, user, room)
         return Role.LISTENER if room.frozen or muted else Role.MEMBER
 
     def rank(self, user: User, room: Room) -> Role | None:
@@ -248,7 +248,7 @@ class Rights:
                 return role
         return None
 
-    def held(self, what: What, user: User, room: Room) -> Rule | None:
+    def held(self, what: RuleKind, user: User, room: Room) -> Rule | None:
         """Return what is held against a user in a room. It is held against the name too: it does
         not end because a guest comes again."""
         now = self._now()
@@ -263,7 +263,7 @@ class Rights:
             found = room.rules.ban(user.key, at, self._now())
             if found is not None:
                 return found
-        return self.held(What.BANNED, user, room)
+        return self.held(RuleKind.BANNED, user, room)
 
     def over(self, session: Session, room: Room, whom: User | str) -> None:
         """Raise `Refusal` (not-allowed) if a user, or the one with that key, is not of a lower role
@@ -308,7 +308,7 @@ class Rights:
                 f"One comes into {room.name} by invitation; ask somebody who moderates it.",
             )
 
-    def still(self, right: Download | Upload, room: Room | None, lobby: Room) -> None:
+    def still(self, right: DownloadTicket | UploadTicket, room: Room | None, lobby: Room) -> None:
         """Raise `Refusal` (not-allowed, banned) if the right to a transfer would not be given now,
         from or to that room, or a user. To have left a room by oneself, or because the connection
         broke, is no reason: only not to be let in there again."""
@@ -322,15 +322,15 @@ class Rights:
                 Code.NOT_ALLOWED, "You were put out since you asked for that; ask for it again."
             )
 
-    def _still_in(self, right: Download | Upload, room: Room) -> None:
+    def _still_in(self, right: DownloadTicket | UploadTicket, room: Room) -> None:
         user = right.user
-        need = Right.SPEAK if isinstance(right, Upload) else Right.READ
+        need = Right.SPEAK if isinstance(right, UploadTicket) else Right.READ
         role = self.role(user, room)
         if role in (Role.OUTSIDER, Role.VISITOR):
             self.enter_as(user, right.address, room)
-            muted = room.rules and self.held(What.MUTED, user, room)
+            muted = room.rules and self.held(RuleKind.MUTED, user, room)
             role = Role.LISTENER if room.frozen or muted else Role.MEMBER
-        if need not in HAS[role]:
+        if need not in ROLE_RIGHTS[role]:
             raise self._refusal(user, room, role, need)
 
     def admit(self, key: str, address: str, lobby: Room) -> None:
@@ -341,7 +341,7 @@ class Rights:
 
     def invited(self, user: User, room: Room) -> bool:
         """Return whether a user was invited into a room."""
-        return room.rules.find(What.INVITED, user.id, self._now()) is not None
+        return room.rules.find(RuleKind.INVITED, user.id, self._now()) is not None
 
     def sees(self, session: Session, room: Room) -> bool:
         """Return whether a session is told that a room is there."""
@@ -370,7 +370,7 @@ class Rights:
         return Refusal(Code.NOT_IN_ROOM, f"You are not in {room.name}; join it first.")
 
 
-_RANKS: Mapping[What, Role] = {What.OWNER: Role.OWNER, What.MODERATOR: Role.MODERATOR}
+_RANKS: Mapping[RuleKind, Role] = {RuleKind.OWNER: Role.OWNER, RuleKind.MODERATOR: Role.MODERATOR}
 
 _A: Mapping[Role, str] = {
     Role.VISITOR: "like everybody",

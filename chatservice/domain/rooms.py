@@ -5,23 +5,23 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 
 from chatservice import events, limits, names
-from chatservice.domain.attempts import Attempts
-from chatservice.domain.log import Cursor, Log, News, Tails
-from chatservice.domain.places import Room, Session, User
+from chatservice.confusables import skeletons
+from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
+from chatservice.domain.loginthrottle import LoginThrottle
+from chatservice.domain.model import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
-from chatservice.domain.rights import HAS, Rights, Role
-from chatservice.domain.rules import Access, Rule, Rules, What
-from chatservice.domain.space import Space
+from chatservice.domain.rights import ROLE_RIGHTS, Rights, Role
+from chatservice.domain.roomlimits import RoomLimits
+from chatservice.domain.rules import Access, Rule, RuleKind, Rules
 from chatservice.errors import Code, Refusal
-from chatservice.events import End, Event
+from chatservice.events import EndReason, Event
 from chatservice.grammar.commands import Right
 from chatservice.grammar.textformat import duration
-from chatservice.looks import looks
 
 Report = Callable[..., None]
 """Called with a format and its fields: a line for the operator."""
 
-Soon = Callable[[Callable[[], None]], object]
+CallSoon = Callable[[Callable[[], None]], object]
 """Called with what is to be done in a moment, when more of the kind may have come together."""
 
 
@@ -37,15 +37,15 @@ class Rooms:
     def __init__(
         self,
         engine: Engine,
-        tails: Tails,
+        tails: BlockCache,
         now: Callable[[], int],
-        soon: Soon,
+        soon: CallSoon,
         report: Report,
         rights: Rights,
-        attempts: Attempts,
+        attempts: LoginThrottle,
         seconds: Callable[[], float],
     ) -> None:
-        self.space = Space(seconds)
+        self.space = RoomLimits(seconds)
         self._seconds = seconds
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
@@ -167,7 +167,9 @@ class Rooms:
         owner = by.name if by is not None and by.registered else None
         making = self._looks_being_made()
         key = names.key(name) if name is not None else object()
-        self._making[key] = looks(name) if name is not None else frozenset()  # it counts from here
+        self._making[key] = (
+            skeletons(name) if name is not None else frozenset()
+        )  # it counts from here
         try:
             row = await self._store.create(
                 name, hashed, self._now(), owner, lambda name: self._differs(name, making)
@@ -176,7 +178,7 @@ class Rooms:
             del self._making[key]
         room = self._add(row)
         if by is not None and by.guest:
-            room.rules.add(Rule(What.OWNER, by.id, 0, by.name, self._now()))
+            room.rules.add(Rule(RuleKind.OWNER, by.id, 0, by.name, self._now()))
         self.space.add(room, by)
         maker = by.name if by is not None else "the operator"
         self._report("{user} made room {room}", user=maker, room=room.name)
@@ -234,7 +236,7 @@ class Rooms:
     def _differs(self, name: str, others: frozenset[str]) -> bool:
         """Return whether a name looks like no room's, and has none of `others`' looks. Any thread
         may call this."""
-        mine = looks(name)
+        mine = skeletons(name)
         return mine.isdisjoint(others) and self._looks.keys().isdisjoint(mine)
 
     # -- who is heard ----------------------------------------------------------------------------
@@ -269,14 +271,16 @@ class Rooms:
     def shows(self, user: User, room: Room) -> bool:
         """Return whether a text of a user's, such as a new name or last words, is shown in a room
         where they are: to show it would be to speak, and is their turn where that is counted."""
-        if Right.SPEAK not in HAS[self._rights.role(user, room)] or self.turn_in(user, room):
+        if Right.SPEAK not in ROLE_RIGHTS[self._rights.role(user, room)] or self.turn_in(
+            user, room
+        ):
             return False
         self.take_turn(user, room)
         return True
 
     def carry(self, room: Room, before: User, user: User) -> None:
         """Let a user, who was another one before, speak no more in a room than that one."""
-        rule = self._rights.held(What.MUTED, before, room)
+        rule = self._rights.held(RuleKind.MUTED, before, room)
         if rule is not None:
             room.rules.add(rule._replace(whom=user.id, named=before.key))
         if before.id in room.spoke:
@@ -295,7 +299,7 @@ class Rooms:
         )
         self.by_key[names.key(room.name)] = room
         self._by_number[room.number] = room
-        self._looks.update(looks(room.name))
+        self._looks.update(skeletons(room.name))
         return room
 
     async def remove(self, room: Room, by: str) -> None:
@@ -317,7 +321,7 @@ class Rooms:
             raise
         await self._shelves.forget(room.shelf)
         del self.by_key[names.key(room.name)], self._by_number[room.number]
-        self._looks -= Counter(looks(room.name))
+        self._looks -= Counter(skeletons(room.name))
         self._report("{user} removed room {room}", user=by, room=room.name)
 
     async def retire(self, room: Room, by: str) -> None:
@@ -338,12 +342,12 @@ class Rooms:
         finally:
             room.log.gone = False
         del self.by_key[names.key(before)]
-        self._looks -= Counter(looks(before))
+        self._looks -= Counter(skeletons(before))
         room.name = room.log.name = mark
         room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
         room.rules = Rules()
         self.by_key[names.key(mark)] = room
-        self._looks.update(looks(mark))
+        self._looks.update(skeletons(mark))
         await self._shelves.move(shelf, room.shelf, "")
         self._report("{user} deleted room {room}: it is {mark}", user=by, room=before, mark=mark)
 
@@ -361,7 +365,7 @@ class Rooms:
         for session in tuple(room.sessions):
             if session.only is room:
                 session.reader.end(
-                    f"{room.name} was removed, and your token was for it alone.", End.REVOKED
+                    f"{room.name} was removed, and your token was for it alone.", EndReason.REVOKED
                 )
                 continue
             self.put_out(session, room, "")
@@ -430,7 +434,7 @@ class Rooms:
         if session.here is not None:
             self._leave(session, session.here)
         if not room.has(user):
-            self.tell(room, events.Came(room.name, user.name))
+            self.tell(room, events.UserJoined(room.name, user.name))
             self._came.setdefault(room, []).append(user.name)
         Cursor(room.log, session, after)
         session.rooms = (*session.rooms, room) if session.rooms else room.alone
@@ -480,7 +484,7 @@ class Rooms:
             self.space.emptied(room)
         user = session.user
         if user is not None and not (room.log.gone or room.has(user)):
-            self.tell(room, events.Left(room.name, user.name, farewell))
+            self.tell(room, events.UserLeft(room.name, user.name, farewell))
 
     def put_out(self, session: Session, room: Room, farewell: str) -> None:
         """Make a session leave a room; a person is in the lobby then."""
@@ -498,7 +502,7 @@ class Rooms:
                 if role is Role.BANNED or closed:
                     self.put_out(session, room, "")
                     what = "close" if closed else "ban"
-                    session.reader.tell(News((events.Out(room.name, "server", what),)))
+                    session.reader.tell(EventBatch((events.PutOut(room.name, "server", what),)))
 
     def leave_all(self, session: Session, farewell: str = "") -> None:
         """Leave every room; `farewell` is a last word to those who stay."""

@@ -20,7 +20,7 @@ class Access(StrEnum):
     CLOSED = "closed"
 
 
-class What(StrEnum):
+class RuleKind(StrEnum):
     """What holds for somebody in a room."""
 
     OWNER = "owner"
@@ -38,7 +38,7 @@ class Rule(NamedTuple):
     stored.
     """
 
-    what: What
+    what: RuleKind
     whom: str
     until: int
     who: str
@@ -52,7 +52,7 @@ class Rules:
     __slots__ = ("_found", "_ranges")
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
-        self._found: dict[tuple[What, str], Rule] = {}
+        self._found: dict[tuple[RuleKind, str], Rule] = {}
         self._ranges: dict[tuple[int, int], dict[int, Rule]] = {}
         for rule in rules:
             self.add(rule)
@@ -63,14 +63,14 @@ class Rules:
     def add(self, rule: Rule) -> None:
         """Let a rule hold, in the place of one of the kind."""
         self._found[rule.what, rule.whom] = rule
-        range_ = _range(rule.whom) if rule.what is What.BANNED else None
+        range_ = _range(rule.whom) if rule.what is RuleKind.BANNED else None
         if range_ is not None:
             sized, start = _place(range_)
             self._ranges.setdefault(sized, {})[start] = rule
 
-    def drop(self, what: What, whom: str) -> bool:
+    def drop(self, what: RuleKind, whom: str) -> bool:
         """Let a rule hold no longer. Return whether it did."""
-        range_ = _range(whom) if what is What.BANNED else None
+        range_ = _range(whom) if what is RuleKind.BANNED else None
         if range_ is not None:
             sized, start = _place(range_)
             ranges = self._ranges.get(sized, {})
@@ -78,7 +78,7 @@ class Rules:
                 del self._ranges[sized]
         return self._found.pop((what, whom), None) is not None
 
-    def find(self, what: What, whom: str, now: int) -> Rule | None:
+    def find(self, what: RuleKind, whom: str, now: int) -> Rule | None:
         """Return the rule of that kind that holds for a user, if there is one."""
         return _holding(self._found.get((what, whom)), now)
 
@@ -89,7 +89,7 @@ class Rules:
 
     def ban(self, whom: str, address: str, now: int) -> Rule | None:
         """Return what keeps a user at that address out, if anything does."""
-        found = self.find(What.BANNED, whom, now)
+        found = self.find(RuleKind.BANNED, whom, now)
         if found is None and self._ranges:
             at = _number(address)
             if at is None:  # of no network: a local socket

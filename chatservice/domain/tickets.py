@@ -8,15 +8,15 @@ from weakref import WeakSet
 
 from chatservice import limits
 from chatservice.domain.addresses import counted
+from chatservice.domain.fairshare import Requester
 from chatservice.domain.log import Cursor, Log
-from chatservice.domain.places import GUESTS, User
+from chatservice.domain.model import GUESTS, User
 from chatservice.domain.ports import Account
-from chatservice.domain.shares import Origin
 from chatservice.errors import Code, Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """Where a file is sent: a shelf that keeps it, the log that tells of it, whose they are; and to
     `whom` alone, if it is not for a room."""
 
@@ -38,7 +38,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Download:
+class DownloadTicket:
     """A file that somebody may fetch: a ticket for `GET` is good for it. `address`, `session` and
     `token` are as in `Upload`."""
 
@@ -53,7 +53,7 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Upload:
+class UploadTicket:
     """A file that somebody may send: what a ticket for `PUT` is good for, and `/put` asks for.
 
     `user` is who sends it; `author` is the cursor that is not told of it, because its reader is
@@ -62,7 +62,7 @@ class Upload:
     kept of the token that they came with.
     """
 
-    target: Target
+    target: Destination
     name: str
     size: int
     sha256: str | None
@@ -74,9 +74,9 @@ class Upload:
     token: str | None = None
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> Requester:
         """Whose it is, and from where it was asked for."""
-        return Origin(self.user.id, bool(self.user.guest), counted(self.address))
+        return Requester(self.user.id, bool(self.user.guest), counted(self.address))
 
     @property
     def shelf(self) -> str:
@@ -86,7 +86,7 @@ class Upload:
     @property
     def writer(self) -> str:
         """By whom its `key` is known again (`Draft.writer`). A guest's is by the name and the
-        content, as it is when an upload goes on (`Declared.upload`)."""
+        content, as it is when an upload goes on (`DeclaredFile.upload`)."""
         if self.user.registered or self.sha256 is None:
             return self.user.id
         return f"{GUESTS}{self.user.key}/{self.sha256}"
@@ -98,26 +98,26 @@ class Upload:
         return self.target.gone or (self.user.gone and self.target.whom is not None)
 
 
-Right = TypeVar("Right", Download, Upload)
+AnyTicket = TypeVar("AnyTicket", DownloadTicket, UploadTicket)
 
 
-class Given:
+class ValidTickets:
     """The rights that were given and not taken back: of tickets, and of transfers under way. What
     nobody holds any more is not remembered here."""
 
     def __init__(self) -> None:
-        self._rights: WeakSet[Download | Upload] = WeakSet()
+        self._rights: WeakSet[DownloadTicket | UploadTicket] = WeakSet()
 
-    def give(self, right: Right) -> Right:
+    def give(self, right: AnyTicket) -> AnyTicket:
         """Let a right be good from now on."""
         self._rights.add(right)
         return right
 
-    def holds(self, right: Download | Upload) -> bool:
+    def holds(self, right: DownloadTicket | UploadTicket) -> bool:
         """Return whether a right was not taken back."""
         return right in self._rights
 
-    def take_back(self, which: Callable[[Download | Upload], bool]) -> None:
+    def take_back(self, which: Callable[[DownloadTicket | UploadTicket], bool]) -> None:
         """Let the rights be good no more that `which` returns true for."""
         self._rights -= {right for right in self._rights if which(right)}
 
@@ -128,7 +128,7 @@ class Given:
     def end_of(self, user: User, shelf: str | None = None) -> None:
         """Take back what a user was given; or only what is for one shelf."""
 
-        def is_theirs(right: Download | Upload) -> bool:
+        def is_theirs(right: DownloadTicket | UploadTicket) -> bool:
             same = right.user is user or (
                 user.registered and right.user.registered and right.user.key == user.key
             )
@@ -141,13 +141,13 @@ class Tickets:
     """The tickets that are out. `now`, everywhere, is in seconds on a clock that only goes on."""
 
     def __init__(self) -> None:
-        self._out: dict[str, tuple[float, str, Download | Upload]] = {}
+        self._out: dict[str, tuple[float, str, DownloadTicket | UploadTicket]] = {}
         self._of: dict[str, dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._out)
 
-    def issue(self, right: Download | Upload, now: float, whose: str = "") -> str:
+    def issue(self, right: DownloadTicket | UploadTicket, now: float, whose: str = "") -> str:
         """Hand out a ticket: 144 random bits, good for `limits.TICKET_SECONDS`, once. Where there
         are too many, who has most of them loses their oldest."""
         while self._out:  # the oldest ones come first
@@ -163,7 +163,7 @@ class Tickets:
         self._of.setdefault(whose, {})[ticket] = None
         return ticket
 
-    def _take(self, ticket: str) -> tuple[float, Download | Upload | None]:
+    def _take(self, ticket: str) -> tuple[float, DownloadTicket | UploadTicket | None]:
         """Take a ticket out, and return until when it is good, and for what."""
         until, whose, right = self._out.pop(ticket, (0.0, "", None))
         theirs = self._of.get(whose)
@@ -173,7 +173,7 @@ class Tickets:
                 del self._of[whose]
         return until, right
 
-    def redeem(self, ticket: str, class_: type[Right], now: float) -> Right:
+    def redeem(self, ticket: str, class_: type[AnyTicket], now: float) -> AnyTicket:
         """Take a ticket back and return its right. Raises `Refusal` (bad-ticket)."""
         until, right = self._take(ticket)
         if right is None or until < now or not isinstance(right, class_):

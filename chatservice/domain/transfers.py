@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from chatservice.domain import shares
+from chatservice.domain import fairshare
+from chatservice.domain.fairshare import Requester
 from chatservice.domain.log import Log
-from chatservice.domain.places import User
-from chatservice.domain.shares import Origin
+from chatservice.domain.model import User
 
-_NOBODY = Origin("")
+_NOBODY = Requester("")
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +30,7 @@ class Transfer:
     done: Callable[[], int]
     stop: Callable[[], None]
     finishing: bool = False
-    origin: Origin = _NOBODY
+    origin: Requester = _NOBODY
     to: Log | None = None
 
 
@@ -49,10 +49,10 @@ class Transfers:
         """Note that it is over. To do so twice does no harm."""
         self._under_way.pop(transfer, None)
 
-    def admit(self, origin: Origin, most: int) -> None:
+    def admit(self, origin: Requester, most: int) -> None:
         """Raise `Refusal` (too-many) unless another download may begin."""
         theirs = [it.origin for it in self._under_way if not it.up]
-        shares.check(theirs, origin, most, "downloads")
+        fairshare.check(theirs, origin, most, "downloads")
 
     def users(self) -> set[User]:
         """Return all whose files are on their way."""

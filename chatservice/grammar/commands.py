@@ -215,7 +215,7 @@ _ROWS = (
             Arg("password", ArgType.WORD, "to be asked of who joins", True),
         ),
         (Alias("create [ROOM]"), Alias("NEW [ROOM]")),
-        answer=answers.Made,
+        answer=answers.Created,
     ),
     Command(
         "leave",
@@ -264,7 +264,7 @@ _ROWS = (
             ),
             Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
-        answer=answers.Members,
+        answer=answers.MemberList,
         needs=Right.READ,
     ),
     Command(
@@ -293,7 +293,7 @@ _ROWS = (
         "writes to one user; a registered one may be away",
         (Arg("to", ArgType.WORD, "the user"), Arg("text", ArgType.REST, "what to say"), _KEY),
         (Alias("@TO TEXT"), Alias("-pr TO TEXT")),
-        answer=answers.Private,
+        answer=answers.PrivateSent,
     ),
     Command(
         "away",
@@ -326,7 +326,7 @@ _ROWS = (
             Arg("before", ArgType.NUMBER, "those before this position", True, _J),
             Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True, _J),
         ),
-        answer=answers.Matches,
+        answer=answers.SearchMatches,
         needs=Right.READ,
     ),
     Command(
@@ -357,7 +357,7 @@ _ROWS = (
         "versions",
         "lists all that a file's name has held",
         (_SHELF, _FILE, Arg("before", ArgType.NUMBER, "those before this number", True, _J)),
-        answer=answers.Versions,
+        answer=answers.VersionList,
         needs=Right.READ,
     ),
     Command(
@@ -497,7 +497,7 @@ _ROWS = (
         "record",
         "shows what was done to keep order in the room",
         (_HERE, Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True)),
-        answer=answers.Record,
+        answer=answers.ModerationLog,
         needs=Right.MODERATE,
     ),
     Command(
@@ -526,13 +526,13 @@ _ROWS = (
         "backup",
         "copies the database, the files and the key for TLS, while the server runs, and checks it",
         (Arg("dir", ArgType.REST, "a new directory on the server's machine, with its whole path"),),
-        answer=answers.Backup,
+        answer=answers.BackupMade,
         needs=Right.DOOR,
     ),
     Command(
         "status",
         "tells how the server is: who and what is here, the disk, what waits, what was refused",
-        answer=answers.Status,
+        answer=answers.ServerStatus,
         needs=Right.OPERATE,
     ),
     Command(
@@ -583,7 +583,7 @@ _ROWS = (
             Arg("label", ArgType.WORD, "what you call it"),
             Arg("room", ArgType.WORD, "the only room that it is good for", True),
         ),
-        answer=answers.MadeToken,
+        answer=answers.NewToken,
         needs=Right.ACCOUNT,
     ),
     Command("tokens", "lists your tokens", answer=answers.TokenList, needs=Right.ACCOUNT),
@@ -600,7 +600,7 @@ _ROWS = (
             Arg("name", ArgType.WORD, "the name"),
             Arg("password", ArgType.WORD, "to log in with", True),
         ),
-        answer=answers.Password,
+        answer=answers.NewPassword,
         needs=Right.OPERATE,
     ),
     Command(
@@ -610,13 +610,13 @@ _ROWS = (
             Arg("name", ArgType.WORD, "the registered name"),
             Arg("password", ArgType.WORD, "the new one; else the server makes one up", True),
         ),
-        answer=answers.Password,
+        answer=answers.NewPassword,
         needs=Right.OPERATE,
     ),
     Command(
         "code",
         "makes an invitation code, with which one person can register",
-        answer=answers.Invitation,
+        answer=answers.InvitationCode,
         needs=Right.OPERATE,
     ),
     Command(
@@ -655,7 +655,7 @@ _ROWS = (
     Command(
         "operators",
         "lists the registered names that run the server",
-        answer=answers.Operators,
+        answer=answers.OperatorList,
         needs=Right.OPERATE,
     ),
     Command(

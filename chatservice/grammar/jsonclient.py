@@ -155,11 +155,11 @@ _NAMED: Mapping[str, Check] = {
 _OF: Mapping[tuple[type, str], Check] = {
     (answers.Welcome, "name"): _own_name,
     (answers.Member, "name"): _name,
-    (answers.Password, "name"): _name,
+    (answers.NewPassword, "name"): _name,
     (answers.GetTicket, "name"): _file_name,
     (answers.Joined, "users"): _name,
-    (answers.Operators, "operators"): _name,
-    (events.Renamed, "name"): _name,
+    (answers.OperatorList, "operators"): _name,
+    (events.UserRenamed, "name"): _name,
 }
 """Checks of single fields."""
 

@@ -24,11 +24,11 @@ _KNOWN: Mapping[str, tuple[Command, tuple[tuple[Arg, bool], ...]]] = {
 """The commands of this dialect, with their arguments, and which of those may be left out."""
 
 EVENTS: Mapping[type[Any], str] = {
-    events.Came: "joined",
-    events.Left: "left",
-    events.Renamed: "renamed",
+    events.UserJoined: "joined",
+    events.UserLeft: "left",
+    events.UserRenamed: "renamed",
     events.Moderated: "moderated",
-    events.Out: "out",
+    events.PutOut: "out",
     events.Notice: "notice",
 }
 
@@ -201,12 +201,12 @@ def event(it: events.Event) -> bytes:
     return line({"event": EVENTS[type(it)], **fields_})
 
 
-def answer(it: answers.Answer, id_: Any) -> bytes:
+def answer(it: answers.Reply, id_: Any) -> bytes:
     """Return an answer as a line."""
     head: answers.Fields = {"event": "ok"} if id_ is None else {"event": "ok", "id": id_}
     if isinstance(it, answers.History):
         rows = [entry_fields(position, one, it.room) for position, one in it.entries]
-        more = {"pending": it.pending} if isinstance(it, answers.Matches) else {}
+        more = {"pending": it.pending} if isinstance(it, answers.SearchMatches) else {}
         return line({**head, "room": it.room, "entries": rows, "more": it.more, **more})
     return line({**head, **_fields(it)})
 

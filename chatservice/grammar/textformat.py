@@ -104,15 +104,15 @@ def to_type(name: str) -> str:
 def event(it: events.Event) -> bytes:
     """Return an event as a line."""
     match it:
-        case events.Came(who=who):
+        case events.UserJoined(who=who):
             text = f"{who} came in"
-        case events.Left(who=who, text=last):
+        case events.UserLeft(who=who, text=last):
             text = f"{who} left" + (f" ({last})" if last else "")
-        case events.Renamed(who=who, name=name):
+        case events.UserRenamed(who=who, name=name):
             text = f"{who} is now called {name}"
         case events.Moderated(who=who, what=what, user=user, text=why):
             text = f"{who} {_moderated(what, user, why)}"
-        case events.Out(room=room, who=who, text=why):
+        case events.PutOut(room=room, who=who, text=why):
             text = f"You are out of {room}, because of {who}" + (f": {why}" if why else "")
         case events.Notice(text=text):
             pass
@@ -221,7 +221,7 @@ def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def answer(it: answers.Answer) -> bytes:
+def answer(it: answers.Reply) -> bytes:
     """Return an answer as lines; nothing for one that only programs need."""
     lines = _ANSWERS[type(it)](it)
     return "".join(f"{line}\n" for line in lines).encode()
@@ -231,7 +231,7 @@ def _done(it: answers.Done) -> list[str]:
     return [f"* {it.text}"] if it.text else []
 
 
-def _nothing(it: answers.Answer) -> list[str]:
+def _nothing(it: answers.Reply) -> list[str]:
     return []
 
 
@@ -243,7 +243,7 @@ def _erased(it: answers.Erased) -> list[str]:
     return [f"* {it.text}"]
 
 
-def _private(it: answers.Private) -> list[str]:
+def _private(it: answers.PrivateSent) -> list[str]:
     return [f"* {it.to} is away ({it.away}), and will see it later."] if it.away else []
 
 
@@ -257,7 +257,7 @@ def _joined(it: answers.Joined) -> list[str]:
     return lines
 
 
-def _made(it: answers.Made) -> list[str]:
+def _made(it: answers.Created) -> list[str]:
     number = f"* It is room number {it.number}: join {it.number} leads here, too."
     first, *more = _joined(it)
     return [first, number, *more]
@@ -296,12 +296,12 @@ def _rules(it: answers.RoomRules) -> list[str]:
     return lines
 
 
-def _record(it: answers.Record) -> list[str]:
+def _record(it: answers.ModerationLog) -> list[str]:
     lines = [f"* {_second(one.time // 1000)}Z {one.who}: {one.did}" for one in it.deeds]
     return lines or [f"* Nothing was done in {it.room}"]
 
 
-def _members(it: answers.Members) -> list[str]:
+def _members(it: answers.MemberList) -> list[str]:
     more = f" and {it.more} more" if it.more else ""
     count = it.count or len(it.users)  # older servers do not tell it
     lines = [f"* {count} in {it.room}: {', '.join(m.name for m in it.users)}{more}"]
@@ -327,7 +327,7 @@ LONGER = (
 PENDING = "* The newest of what was said is still being read in; search again soon."
 
 
-def _matches(it: answers.Matches) -> list[str]:
+def _matches(it: answers.SearchMatches) -> list[str]:
     lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
     if not lines:
         lines = [f"* Nothing in {it.room} has all of that"]
@@ -350,7 +350,7 @@ def _files(it: answers.FileList) -> list[str]:
     return lines
 
 
-def _versions(it: answers.Versions) -> list[str]:
+def _versions(it: answers.VersionList) -> list[str]:
     older = [f"* and {it.more} older ones"] if it.more else []
     return older + [
         f"* #{one.version} {one.name} ({size(one.size)}"
@@ -386,13 +386,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _password(it: answers.Password) -> list[str]:
+def _password(it: answers.NewPassword) -> list[str]:
     if not it.password:
         return [f"* {it.name} has that password now."]
     return [f"* {it.name}'s password is now {it.password}"]
 
 
-def _made_token(it: answers.MadeToken) -> list[str]:
+def _made_token(it: answers.NewToken) -> list[str]:
     where = f", in {it.room} alone" if it.room is not None else ""
     return [
         f"* {it.label}: {it.token}",
@@ -411,16 +411,16 @@ def _tokens(it: answers.TokenList) -> list[str]:
     ]
 
 
-def _invitation(it: answers.Invitation) -> list[str]:
+def _invitation(it: answers.InvitationCode) -> list[str]:
     return [f"* {it.code} lets one person register: /register PASSWORD {it.code}"]
 
 
-def _operators(it: answers.Operators) -> list[str]:
+def _operators(it: answers.OperatorList) -> list[str]:
     who = ", ".join(it.operators)
     return [f"* The server is run by {who}" if who else "* No registered name runs the server"]
 
 
-def _backup(it: answers.Backup) -> list[str]:
+def _backup(it: answers.BackupMade) -> list[str]:
     files = "1 file" if it.files == 1 else f"{it.files} files"
     key = ", the key for TLS" if it.key else ""
     lines = [
@@ -433,7 +433,7 @@ def _backup(it: answers.Backup) -> list[str]:
     return lines
 
 
-def _status(it: answers.Status) -> list[str]:
+def _status(it: answers.ServerStatus) -> list[str]:
     connections = sum(one.count for one in it.connections)
     bytes_ = {one.what: size(one.count) for one in it.disk}
     return [
@@ -485,28 +485,28 @@ _ANSWERS: dict[type, Callable[..., list[str]]] = {
     answers.Welcome: _welcome,
     answers.Stored: _nothing,
     answers.Erased: _erased,
-    answers.Private: _private,
+    answers.PrivateSent: _private,
     answers.Joined: _joined,
-    answers.Made: _made,
+    answers.Created: _made,
     answers.RoomList: _rooms,
-    answers.Members: _members,
+    answers.MemberList: _members,
     answers.RoomRules: _rules,
-    answers.Record: _record,
+    answers.ModerationLog: _record,
     answers.Topic: _topic,
     answers.History: _history,
-    answers.Matches: _matches,
+    answers.SearchMatches: _matches,
     answers.FileList: _files,
-    answers.Versions: _versions,
+    answers.VersionList: _versions,
     answers.TransferList: _transfers,
     answers.GetTicket: _nothing,
     answers.PutTicket: _nothing,
-    answers.Password: _password,
-    answers.MadeToken: _made_token,
+    answers.NewPassword: _password,
+    answers.NewToken: _made_token,
     answers.TokenList: _tokens,
-    answers.Invitation: _invitation,
-    answers.Operators: _operators,
-    answers.Backup: _backup,
-    answers.Status: _status,
+    answers.InvitationCode: _invitation,
+    answers.OperatorList: _operators,
+    answers.BackupMade: _backup,
+    answers.ServerStatus: _status,
     answers.UserList: _users,
     answers.AccountList: _accounts,
     answers.Help: _help,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from chatservice.errors import OF_PASSWORDS, Code, Refusal
+from chatservice.errors import PASSWORD_RELATED, Code, Refusal
 from chatservice.grammar.commands import (
     COMMANDS,
     SAY,
@@ -210,7 +210,7 @@ def _bare(line: str) -> Request | None:
 def or_said(refusal: Refusal, line: str) -> Refusal:
     """Return the refusal of what a line without a slash asks for, with how to say that line. What
     lacks only the right password was no talk."""
-    if not line or line.startswith("/") or refusal.code in OF_PASSWORDS:
+    if not line or line.startswith("/") or refusal.code in PASSWORD_RELATED:
         return refusal
     how = f"/say {line}" if len(line) <= _QUOTED else "put /say before it"
     end = "" if refusal.sentence.endswith((".", "!", "?")) else "."

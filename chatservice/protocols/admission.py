@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from chatservice import limits
 from chatservice.domain.addresses import counted
-from chatservice.domain.paces import Bucket
+from chatservice.domain.ratelimit import TokenBucket
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
 
@@ -34,7 +34,7 @@ class Neighbour:
 
     def __init__(self) -> None:
         self.here = 0
-        self.arrivals = Bucket()
+        self.arrivals = TokenBucket()
         self.away = 0  # turned away since it was `told` of
         self.told = -LOG_SECONDS
 

@@ -10,12 +10,12 @@ from collections.abc import Collection
 
 from chatservice import limits
 from chatservice.domain.chat import Chat
-from chatservice.domain.places import User
-from chatservice.domain.ports import Outgoing
-from chatservice.domain.tickets import Download, Upload
+from chatservice.domain.model import User
+from chatservice.domain.ports import FileReader
+from chatservice.domain.tickets import DownloadTicket, UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
-from chatservice.events import End
+from chatservice.events import EndReason
 from chatservice.grammar import textformat
 from chatservice.protocols.connection import ChatProtocol
 
@@ -70,14 +70,14 @@ class Carrier:
         verb, ticket, offset = match[1], match[2].decode("ascii", "replace"), int(match[3] or 0)
         address = self._connection.address
         if verb == b"GET":
-            self._get(self._chat.files.redeem(ticket, Download, address), offset)
+            self._get(self._chat.files.redeem(ticket, DownloadTicket, address), offset)
         else:
-            self._put(self._chat.files.redeem(ticket, Upload, address), offset)
+            self._put(self._chat.files.redeem(ticket, UploadTicket, address), offset)
 
-    def _get(self, right: Download, offset: int) -> None:
+    def _get(self, right: DownloadTicket, offset: int) -> None:
         opening = self._chat.files.opened(right)
 
-        def send(outgoing: Outgoing) -> None:
+        def send(outgoing: FileReader) -> None:
             self._seek(outgoing, offset)
             abort = self._connection.transport.abortConnection
             transfer = self._chat.files.departing(
@@ -95,14 +95,14 @@ class Carrier:
         self._chat.files.fetched(who, mark)
         self._connection.dismiss()
 
-    def _seek(self, outgoing: Outgoing, offset: int) -> None:
+    def _seek(self, outgoing: FileReader, offset: int) -> None:
         try:
             outgoing.seek(offset)
         except Refusal:
             outgoing.close()
             raise
 
-    def _put(self, upload: Upload, offset: int) -> None:
+    def _put(self, upload: UploadTicket, offset: int) -> None:
         refuse = self.refuse
         self._connection.receive_file(
             self._chat, upload, offset, self._kept, refuse, refuse, alone=True
@@ -136,7 +136,7 @@ class Carrier:
         """Return that its file is not to be held up."""
         return False
 
-    def end(self, sentence: str, why: End) -> None:
+    def end(self, sentence: str, why: EndReason) -> None:
         """End the connection: a file cannot be told anything."""
         self._connection.transport.abortConnection()
 

@@ -13,10 +13,10 @@ from zope.interface import implementer
 
 from chatservice import limits
 from chatservice.domain.addresses import plain
-from chatservice.domain.paces import COUNTED, SAID, UNUSED, Paces
-from chatservice.domain.places import User
+from chatservice.domain.model import User
+from chatservice.domain.ratelimit import COUNTED, SAID, UNUSED, RateLimits
 from chatservice.errors import Code, Refusal
-from chatservice.events import End, Notice
+from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
 from chatservice.grammar.telnet import IAC
 from chatservice.protocols import direct
@@ -71,7 +71,7 @@ class Speaker(Protocol):
     def turn_out(self, refusal: Refusal) -> None:
         """Say why no more is done at all, and dismiss the connection."""
 
-    def end(self, sentence: str, why: End) -> None:
+    def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, and why it is, then end the connection."""
 
     def may_go(self, busy: Collection[User]) -> bool:
@@ -93,7 +93,7 @@ class ChatProtocol(FileStream):
     _finishing = False
     _lingering: Any = None
     _dismissed = False
-    _paces: Paces | None = None
+    _paces: RateLimits | None = None
     counted = ""
 
     def __init__(self) -> None:
@@ -277,7 +277,7 @@ class ChatProtocol(FileStream):
             if self._uncounted and command not in COUNTED:
                 self._uncounted -= 1
                 return
-            self._paces = Paces()
+            self._paces = RateLimits()
         wait = self._paces.take(command, self.factory.reactor.seconds(), lines)
         if wait:
             self.hold("pace")
@@ -289,7 +289,7 @@ class ChatProtocol(FileStream):
         """Return whether all these lines may be said at once."""
         if not limits.MESSAGES_PER_SECOND:
             return True
-        self._paces = self._paces or Paces()
+        self._paces = self._paces or RateLimits()
         return self._paces.has(lines.count(b"\n"), self.factory.reactor.seconds())
 
     # -- the end ---------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ class ChatProtocol(FileStream):
             ending.addErrback(self._refused, self._speaker.refuse)
             ending.addBoth(lambda _: self.transport.loseConnection())
 
-    def end(self, sentence: str, why: End) -> None:
+    def end(self, sentence: str, why: EndReason) -> None:
         """Tell whoever is there `sentence`, and why it is, and end the connection."""
         if self._speaker is not None:
             self._speaker.end(sentence, why)

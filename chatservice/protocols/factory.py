@@ -11,10 +11,10 @@ from twisted.logger import Logger
 from chatservice.answers import CountInfo
 from chatservice.domain.addresses import counted
 from chatservice.domain.chat import Chat
-from chatservice.domain.places import Room, User
-from chatservice.domain.ports import Shelves
+from chatservice.domain.model import Room, User
+from chatservice.domain.ports import FileStore
 from chatservice.errors import Code, Refusal
-from chatservice.events import End, Notice
+from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
 from chatservice.protocols.admission import Admission
 from chatservice.protocols.carriers import Carrier, is_foreign
@@ -96,7 +96,7 @@ class ChatFactory(Factory):
         return self.chat.people.by_key
 
     @property
-    def shared_files(self) -> Shelves:
+    def shared_files(self) -> FileStore:
         """The shelves."""
         return self.chat.files.shelves
 
@@ -166,7 +166,7 @@ class ChatFactory(Factory):
     def farewell(self, sentence: str) -> None:
         """Tell everybody that the server ends, and end their connections."""
         for connection in tuple(self.connections):
-            connection.end(sentence, End.STOPPING)
+            connection.end(sentence, EndReason.STOPPING)
 
 
 def _kind(connection: ChatProtocol) -> str:

@@ -15,8 +15,8 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from chatservice import limits, names
-from chatservice.domain.log import Block, Cursor, Log, News, Render
-from chatservice.events import End, Event, Notice
+from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log
+from chatservice.events import EndReason, Event, Notice
 from chatservice.protocols.direct import write
 
 
@@ -25,8 +25,8 @@ class Dialect:
     """How entries and events are rendered: `live` ones, and `replayed` ones, which happened before
     the reader came. Readers of some dialects are offered to `skip` what they are far behind."""
 
-    live: Render
-    replayed: Render
+    live: Encoder
+    replayed: Encoder
     event: Callable[[Event], bytes]
     skip: Callable[[str, int], bytes] | None = None
 
@@ -60,7 +60,7 @@ class Past(Protocol):
 
 @implementer(IPushProducer)
 class Feed:
-    """A `chatservice.domain.log.Reader` on a connection, of whose transport it is the streaming
+    """A `chatservice.domain.log.Peer` on a connection, of whose transport it is the streaming
     producer."""
 
     log = Logger()
@@ -155,14 +155,14 @@ class Feed:
         """The address of its other side; empty where it has none."""
         return self._connection.address
 
-    def tell(self, news: News) -> None:
+    def tell(self, news: EventBatch) -> None:
         """Show news, unless the reader cannot take them now."""
         if not (self.full or self._held or self._ended):
             write(self._connection.transport, news.rendered(self._dialect.event))
 
-    def end(self, sentence: str, why: End) -> None:
+    def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, then end the connection; at once, where nothing can be told."""
-        self.tell(News((Notice(sentence, why),)))
+        self.tell(EventBatch((Notice(sentence, why),)))
         full = self.full
         self.stop()
         if full:
@@ -191,7 +191,7 @@ class Feed:
 
     def _failed(self) -> None:
         self.log.failure("feeding a reader failed")
-        self.end("Something went wrong in the server; connect again to go on.", End.FAILED)
+        self.end("Something went wrong in the server; connect again to go on.", EndReason.FAILED)
 
     def _wake_live(self, cursor: Cursor) -> bool:
         """Write the newest block of a log, if that is all that its reader lacks, and they want all
@@ -272,7 +272,9 @@ class Feed:
     def _unreadable(self, failure: Any, cursor: Cursor) -> None:
         cursor.replaying = False
         self.log.failure("reading log {name} failed", failure, name=cursor.log.name)
-        self.end("What was said before could not be read; connect again to go on.", End.FAILED)
+        self.end(
+            "What was said before could not be read; connect again to go on.", EndReason.FAILED
+        )
 
     def _write_stored(self, cursor: Cursor, blocks: Sequence[Block]) -> None:
         parts: list[bytes] = []

@@ -9,9 +9,9 @@ from twisted.python.failure import Failure
 
 from chatservice import limits
 from chatservice.domain.chat import Chat
-from chatservice.domain.files import Arrival
-from chatservice.domain.ports import Outgoing
-from chatservice.domain.tickets import Upload
+from chatservice.domain.files import ActiveUpload
+from chatservice.domain.ports import FileReader
+from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.protocols.holding import HeldLines, Refuse, awaited
@@ -61,7 +61,7 @@ class FileStream(HeldLines):
     def receive_file(
         self,
         chat: Chat,
-        upload: Upload,
+        upload: UploadTicket,
         offset: int,
         kept: Callable[[FileMark], None],
         refuse: Refuse,
@@ -74,7 +74,7 @@ class FileStream(HeldLines):
         come `alone`, there are too many if anything comes behind them.
         """
 
-        def begin(arrival: Arrival) -> None:
+        def begin(arrival: ActiveUpload) -> None:
             if not self.connected:
                 arrival.abandon()
                 return
@@ -163,7 +163,7 @@ class FileStream(HeldLines):
 
     def send_file(
         self,
-        outgoing: Outgoing,
+        outgoing: FileReader,
         sent: Callable[[], None],
         ended: Callable[[], None],
     ) -> None:
@@ -228,7 +228,7 @@ def _stopped_short(why: str) -> Refusal:
     )
 
 
-def _too_long(upload: Upload) -> Refusal:
+def _too_long(upload: UploadTicket) -> Refusal:
     return Refusal(
         Code.TOO_LARGE,
         f"More came than the {upload.size} bytes that were declared; nothing was kept. If the file "

@@ -50,7 +50,7 @@ class Line:
 
 
 class InTurn:
-    """`chatservice.domain.attempts.Patience`: as many jobs at a time as passwords can be hashed."""
+    """`FairQueue` of the login throttle: as many jobs at a time as passwords can be hashed."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor

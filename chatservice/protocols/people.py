@@ -6,16 +6,16 @@ from functools import partial
 from twisted.internet.interfaces import ISSLTransport
 
 from chatservice import answers, limits, names
-from chatservice.domain import actions
+from chatservice.domain import handlers
 from chatservice.domain.chat import Chat
-from chatservice.domain.log import News
-from chatservice.domain.paces import UNUSED
-from chatservice.domain.places import Session, User
-from chatservice.domain.ports import Outgoing
-from chatservice.domain.tickets import Upload
+from chatservice.domain.log import EventBatch
+from chatservice.domain.model import Session, User
+from chatservice.domain.ports import FileReader
+from chatservice.domain.ratelimit import UNUSED
+from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark, Kind
-from chatservice.errors import OF_PASSWORDS, Code, Refusal
-from chatservice.events import End, Notice
+from chatservice.errors import PASSWORD_RELATED, Code, Refusal
+from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request, Right
 from chatservice.grammar.prompts import (
@@ -122,7 +122,7 @@ class Person:
         elif name in ("say", "me"):
             weight = weighed(request.args["text"])
             stored = partial(self._stored, count=weight)
-            actions.talk(self._chat, self._session, request, stored)
+            handlers.talk(self._chat, self._session, request, stored)
             self._connection.storing(weight)
         elif asked := tuple(questions(request, self._chat.accounts.by_invitation)):
             self._question(request, asked)
@@ -142,7 +142,9 @@ class Person:
         if own is not None:
             own(self, request)
         else:
-            result = actions.ACTIONS[request.command.name](self._chat, self._session, request.args)
+            result = handlers.HANDLERS[request.command.name](
+                self._chat, self._session, request.args
+            )
             self._connection.serve(result, partial(self._answer_to, request), refuse)
 
     def _before_name(self, request: Request) -> None:
@@ -170,7 +172,7 @@ class Person:
         self._chat.rooms.place(self._session, room)
         if self._connection.greeted:
             self._answer(welcome)
-            self._answer(actions.joined(room, self._session))
+            self._answer(handlers.joined(room, self._session))
             self._write(b"* What you type is said to everybody here; /help lists the commands.\n")
         self._session.wake()
 
@@ -213,7 +215,7 @@ class Person:
     ) -> tuple[Request, tuple[Prompt, ...]] | None:
         """Return what a person is to be asked for, where a password was missing, or was wrong and
         typed with its command: else they would type the right one alone, and say it."""
-        if refusal.code not in OF_PASSWORDS or not self._connection.greeted:
+        if refusal.code not in PASSWORD_RELATED or not self._connection.greeted:
             return None
         if request.command.name == "join":
             return request, (of_room(request.args["room"]),)
@@ -270,14 +272,14 @@ class Person:
 
     # -- what comes back -------------------------------------------------------------------------
 
-    def _answer_to(self, request: Request, it: answers.Answer) -> None:
+    def _answer_to(self, request: Request, it: answers.Reply) -> None:
         if request.command.name in _PROVING:
             self._astray = None
         self._answer(it)
         if (hint := textparser.or_meant(request)) is not None and self._connection.greeted:
             self._write(textformat.event(Notice(hint)))
 
-    def _answer(self, it: answers.Answer) -> None:
+    def _answer(self, it: answers.Reply) -> None:
         if isinstance(it, (answers.Joined, answers.Welcome)):
             self._astray = None
         if isinstance(it, answers.Welcome) and self._session.here is None:
@@ -326,7 +328,7 @@ class Person:
         if here is None or here.name == names.LOBBY or self._session.only is here:
             self._quit(request)
         else:
-            self._answer(actions.leave(self._chat, self._session, {}))
+            self._answer(handlers.leave(self._chat, self._session, {}))
 
     def _quit(self, request: Request) -> None:
         self._connection.serve(self._leave(request.args.get("text", "")), self._left, self.refuse)
@@ -356,7 +358,7 @@ class Person:
             partial(self._refuse_request, request),
         )
 
-    def _begin_upload(self, request: Request, upload: Upload) -> None:
+    def _begin_upload(self, request: Request, upload: UploadTicket) -> None:
         offset = request.args.get("offset", 0)
         if offset and offset == upload.size:  # nothing is to come, if all of it is here
             here = self._chat.files.already_here(self._session, upload)
@@ -365,13 +367,15 @@ class Person:
         else:
             self._receive(request, upload)
 
-    def _receive_unless_here(self, request: Request, upload: Upload, here: FileMark | None) -> None:
+    def _receive_unless_here(
+        self, request: Request, upload: UploadTicket, here: FileMark | None
+    ) -> None:
         if here is not None:
             self._kept(here)
         else:
             self._receive(request, upload)
 
-    def _receive(self, request: Request, upload: Upload) -> None:
+    def _receive(self, request: Request, upload: UploadTicket) -> None:
         offset = request.args.get("offset", 0)
         if self._connection.greeted and not self._connection.more_came:
             self._write(f"* Send its {max(upload.size - offset, 0)} bytes now.\n".encode())
@@ -403,7 +407,7 @@ class Person:
         )
         is_person = self._connection.greeted and not self._connection.more_came
 
-        def opened(outgoing: Outgoing) -> None:
+        def opened(outgoing: FileReader) -> None:
             try:  # all of it may have been read first
                 self._chat.permit(self._session, request)
             except Refusal:
@@ -417,7 +421,7 @@ class Person:
 
         self._connection.serve(opening, opened, partial(self._refuse_request, request))
 
-    def _send(self, outgoing: Outgoing, offset: int) -> None:
+    def _send(self, outgoing: FileReader, offset: int) -> None:
         if not self._connection.connected:
             outgoing.close()
             return
@@ -443,7 +447,7 @@ class Person:
         self._chat.files.fetched(self._session.needs_user().name, mark)
 
     def _link(self, request: Request) -> None:
-        result = actions.link(self._chat, self._session, request.args)
+        result = handlers.link(self._chat, self._session, request.args)
         show, refuse = partial(self._show_link, request), partial(self._refuse_request, request)
         self._connection.serve(result, show, refuse)
 
@@ -465,7 +469,7 @@ class Person:
 
     def tell(self, sentence: str) -> None:
         """Tell `sentence`, in between."""
-        self._feed.tell(News((Notice(sentence),)))
+        self._feed.tell(EventBatch((Notice(sentence),)))
 
     def turn_out(self, refusal: Refusal) -> None:
         """Say why no more is done at all, and dismiss the connection."""
@@ -476,7 +480,7 @@ class Person:
         """Return whether it is a guest, and none who is `busy`."""
         return self._session.may_go(busy)
 
-    def end(self, sentence: str, why: End) -> None:
+    def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, then end the connection."""
         self._uncork()
         self._feed.end(sentence, why)
@@ -495,7 +499,7 @@ class Person:
         )
 
 
-def _is_readable(outgoing: Outgoing) -> bool:
+def _is_readable(outgoing: FileReader) -> bool:
     """Return whether a file is a short text, in which nothing steers a terminal."""
     size = outgoing.mark.size
     if size > READABLE_BYTES:

@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 
 from chatservice import answers
-from chatservice.domain import actions
+from chatservice.domain import handlers
 from chatservice.domain.chat import Chat
-from chatservice.domain.log import News
-from chatservice.domain.paces import UNUSED
-from chatservice.domain.places import Session, User
+from chatservice.domain.log import EventBatch
+from chatservice.domain.model import Session, User
+from chatservice.domain.ratelimit import UNUSED
 from chatservice.errors import Code, Refusal
-from chatservice.events import End, Notice
+from chatservice.events import EndReason, Notice
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Request, Right
 from chatservice.protocols.connection import ChatProtocol
@@ -68,7 +68,7 @@ class Program:
         if self._session.user is None and request.command.needs is not Right.NOTHING:
             raise Refusal(Code.NAME_NEEDED, 'Say who you are first: {"do":"hello","name":"..."}.')
         if name in ("say", "me"):
-            actions.talk(
+            handlers.talk(
                 self._chat, self._session, request, partial(self._stored, request.id, weighed(text))
             )
             self._connection.storing(weighed(text))
@@ -84,7 +84,7 @@ class Program:
 
     def _ask(self, request: Request) -> None:
         self._chat.permit(self._session, request)
-        action = _OWN.get(request.command.name) or actions.ACTIONS[request.command.name]
+        action = _OWN.get(request.command.name) or handlers.HANDLERS[request.command.name]
         result = action(self._chat, self._session, request.args)
         self._connection.serve(
             result, partial(self._answer, request), partial(self._refuse, request.id)
@@ -99,7 +99,7 @@ class Program:
             self._connection.transport.write(jsonlines.stored(result, id_))
             self._connection.written(self._feed.full)
 
-    def _answer(self, request: Request, it: answers.Answer) -> None:
+    def _answer(self, request: Request, it: answers.Reply) -> None:
         self._write(jsonlines.answer(it, request.id))
         if isinstance(it, answers.Welcome):
             self._connection.named()
@@ -133,7 +133,7 @@ class Program:
 
     def tell(self, sentence: str) -> None:
         """Tell `sentence`, in between."""
-        self._feed.tell(News((Notice(sentence),)))
+        self._feed.tell(EventBatch((Notice(sentence),)))
 
     def turn_out(self, refusal: Refusal) -> None:
         """Say why no more is done at all, and dismiss the connection."""
@@ -145,7 +145,7 @@ class Program:
         """Return whether it is a guest, and none who is `busy`."""
         return self._session.may_go(busy)
 
-    def end(self, sentence: str, why: End) -> None:
+    def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, and why it is, then end the connection."""
         self._feed.end(sentence, why)
 
@@ -177,10 +177,10 @@ async def _quit(chat: Chat, session: Session, args: Mapping[str, Any]) -> answer
     return answers.Done()
 
 
-_OWN: dict[str, Callable[[Chat, Session, Mapping[str, Any]], Awaitable[answers.Answer]]] = {
+_OWN: dict[str, Callable[[Chat, Session, Mapping[str, Any]], Awaitable[answers.Reply]]] = {
     "hello": _hello,
     "quit": _quit,
-    "get": actions.link,
-    "put": actions.put_ticket,
+    "get": handlers.link,
+    "put": handlers.put_ticket,
 }
 """The commands that this dialect does in its own way."""

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IPullProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice.domain.ports import Incoming, Outgoing
+from chatservice.domain.ports import FileReader, UploadWriter
 from chatservice.errors import Refusal
 from chatservice.protocols import direct
 from chatservice.protocols.holding import awaited
@@ -27,7 +27,7 @@ class Sender:
     once nothing is left in it. Only over TLS it may still hold the last 64 KiB.
     """
 
-    def __init__(self, outgoing: Outgoing, transport: Any) -> None:
+    def __init__(self, outgoing: FileReader, transport: Any) -> None:
         self._outgoing = outgoing
         self._transport = transport
         self._waiting = False
@@ -95,7 +95,7 @@ class Receiving:
 
     def __init__(
         self,
-        incoming: Incoming | None,
+        incoming: UploadWriter | None,
         left: int,
         complete: Callable[[bytes], None] = lambda rest: None,
         failed: Callable[[Refusal], None] = lambda refusal: None,

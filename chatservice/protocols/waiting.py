@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from chatservice import limits
-from chatservice.domain.places import User
-from chatservice.events import End
+from chatservice.domain.model import User
+from chatservice.events import EndReason
 
 LOOK_SECONDS = 10.0
 """How often to look, at least: limits may have changed."""
@@ -23,7 +23,7 @@ class Guest(Protocol):
     def expire(self) -> None:
         """Tell whoever is there that the time to give a name is over, and end the connection."""
 
-    def end(self, sentence: str, why: End) -> None:
+    def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, and why it is, then end the connection."""
 
     def may_go(self, busy: Collection[User]) -> bool:
@@ -99,7 +99,7 @@ class Idle:
         while self._found:
             guest = self._found.pop()
             if self._is_idle(guest) and guest in self._guests:
-                guest.end(sentence, End.IDLE)
+                guest.end(sentence, EndReason.IDLE)
                 return True
         return False
 

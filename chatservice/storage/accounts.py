@@ -10,10 +10,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice import limits, names
+from chatservice.confusables import skeletons
 from chatservice.domain.log import Log
 from chatservice.domain.ports import Account, Token
 from chatservice.errors import Code, Refusal
-from chatservice.looks import looks
 
 
 class AccountTable:
@@ -49,7 +49,7 @@ class AccountTable:
             " FROM account LEFT JOIN log ON log.id = inbox"
         ):
             self._keep(Account(name, password, inbox, shown, bool(operator), since))
-            self._looks.update(looks(name))
+            self._looks.update(skeletons(name))
         rows = db.execute("SELECT sha256, account, label, log, time FROM token")
         self._tokens: dict[str, Token] = {sha256: Token(*rest) for sha256, *rest in rows}
 
@@ -89,7 +89,7 @@ class AccountTable:
     ) -> Account:
         """Make an account. What is kept of a `guest`, and their `inbox`, becomes its own; a `code`
         is used up."""
-        key, mine = names.key(name), looks(name)
+        key, mine = names.key(name), skeletons(name)
         if key not in self._accounts and not self._looks.keys().isdisjoint(mine):
             await self._change(lambda: None)  # what is on its way to be registered, is or was not
         if key in self._accounts:
@@ -141,7 +141,7 @@ class AccountTable:
         for sha256 in self._own(key):
             del self._tokens[sha256]
         del self._accounts[key], self._by_inbox[account.inbox]
-        self._looks -= Counter(looks(account.name))
+        self._looks -= Counter(skeletons(account.name))
         self._empty(account.inbox)
 
     async def set_operator(self, key: str, operator: bool) -> None:

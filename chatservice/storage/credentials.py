@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
 from chatservice import names
-from chatservice.domain.ports import AccountStore, Passwords
+from chatservice.domain.ports import AccountStore, PasswordHasher
 from chatservice.errors import Refusal
 
 
@@ -24,7 +24,7 @@ class AccountChecker:
 
     credentialInterfaces = (IUsernamePassword,)
 
-    def __init__(self, accounts: AccountStore, passwords: Passwords) -> None:
+    def __init__(self, accounts: AccountStore, passwords: PasswordHasher) -> None:
         self._accounts = accounts
         self._passwords = passwords
         self._nobodys: str | None = None

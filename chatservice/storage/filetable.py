@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 from twisted.internet.defer import Deferred
 
-from chatservice.domain.ports import Declared, Place
+from chatservice.domain.ports import DeclaredFile, FileLocation
 
 
 class FileRow(NamedTuple):
@@ -31,7 +31,7 @@ class PartialRow(NamedTuple):
     """An upload that was begun: `id` is the name of the file that has what came of it."""
 
     id: int
-    declared: Declared
+    declared: DeclaredFile
 
 
 class FileTable:
@@ -109,7 +109,7 @@ class FileTable:
             self._commit, "UPDATE file SET shelf = ? WHERE shelf = ?", [(to, shelf)]
         )
 
-    def places(self, size: int, sha256: str) -> "Deferred[list[Place]]":
+    def places(self, size: int, sha256: str) -> "Deferred[list[FileLocation]]":
         """Where there are files with that content."""
         return self._ask(self._places, size, sha256)
 
@@ -132,7 +132,7 @@ class FileTable:
         """The uploads that were begun, oldest first."""
         return self._ask(self._partials)
 
-    def add_partial(self, declared: Declared) -> "Deferred[int]":
+    def add_partial(self, declared: DeclaredFile) -> "Deferred[int]":
         """Note that an upload begins; answer with its number."""
         sql = (
             "INSERT INTO partial (shelf, name, size, sha256, who, time, owner)"
@@ -151,9 +151,9 @@ class FileTable:
 
     # -- in the database's thread ----------------------------------------------------------------
 
-    def _places(self, size: int, sha256: str) -> list[Place]:
+    def _places(self, size: int, sha256: str) -> list[FileLocation]:
         sql = "SELECT shelf, name, version FROM file WHERE sha256 = ? AND size = ?"
-        return [Place(*row) for row in self._db.execute(sql, (sha256, size))]
+        return [FileLocation(*row) for row in self._db.execute(sql, (sha256, size))]
 
     def _used(self, shelf: str, owner: str) -> tuple[int, int]:
         sql = "SELECT coalesce(sum(size), 0) FROM file WHERE {} = ?"
@@ -163,7 +163,7 @@ class FileTable:
 
     def _partials(self) -> list[PartialRow]:
         sql = "SELECT id, shelf, name, size, sha256, who, time, owner FROM partial ORDER BY id"
-        found = [PartialRow(id_, Declared(*row)) for id_, *row in self._db.execute(sql)]
+        found = [PartialRow(id_, DeclaredFile(*row)) for id_, *row in self._db.execute(sql)]
         # Names came in any form once; what goes on with them is asked for in NFC.
         return [
             row._replace(declared=row.declared._replace(name=normalize("NFC", row.declared.name)))

@@ -32,8 +32,14 @@ from twisted.python.failure import Failure
 
 from chatservice import limits
 from chatservice.answers import FileInfo
-from chatservice.domain.places import is_private
-from chatservice.domain.ports import Declared, Listed, Place, Unfinished, Used
+from chatservice.domain.model import is_private
+from chatservice.domain.ports import (
+    DeclaredFile,
+    DiskUsage,
+    FileListing,
+    FileLocation,
+    PartialUpload,
+)
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.storage import filesystem, plain, private
@@ -135,7 +141,7 @@ class Folders:
         self._private = private_
         self._putting = Alone()
         self._listing = Alone()
-        self._lists: dict[tuple[str, str, int], tuple[int, Listed]] = {}
+        self._lists: dict[tuple[str, str, int], tuple[int, FileListing]] = {}
         self._asked = 0
         self._moved: dict[str, str] = {}
         self._pool = Pool(reactor, "chat-files", _THREADS)
@@ -220,7 +226,7 @@ class Folders:
 
     # -- what is there ---------------------------------------------------------------------------
 
-    async def files(self, shelf: str, after: str, limit: int) -> Listed:
+    async def files(self, shelf: str, after: str, limit: int) -> FileListing:
         """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
         self._asked += 1
         asked, key = self._asked, (shelf, after, limit)
@@ -234,7 +240,7 @@ class Folders:
             self._lists.pop(key, None)
         return found
 
-    async def _list(self, shelf: str, after: str, limit: int) -> Listed:
+    async def _list(self, shelf: str, after: str, limit: int) -> FileListing:
         rows = await self._table.rows(shelf)
         try:
             listed, unread, gone = await self.by_turns(
@@ -384,7 +390,7 @@ class Folders:
         """Open a file that is being uploaded."""
         return self._partials.arriving(self._now(shelf), name, sha256)
 
-    async def used(self, declared: Declared, exactly: bool = False) -> Used:
+    async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
         """How much room is taken, but for this upload, and how much there is."""
         shelf, owner = declared.shelf, declared.owner
         if exactly:
@@ -394,23 +400,23 @@ class Folders:
             here, theirs = await self._table.used(shelf, owner)
         begun_here, begun_theirs = self._partials.held(declared)
         free = shutil.disk_usage(self.root).free
-        return Used(here + begun_here, theirs + begun_theirs, free)
+        return DiskUsage(here + begun_here, theirs + begun_theirs, free)
 
     # -- what comes ------------------------------------------------------------------------------
 
-    def have(self, declared: Declared) -> Awaitable[int]:
+    def have(self, declared: DeclaredFile) -> Awaitable[int]:
         """How many bytes are there of an upload that stopped half-way."""
         return self._partials.have(declared)
 
-    def receive(self, declared: Declared, offset: int) -> Awaitable[Upload]:
+    def receive(self, declared: DeclaredFile, offset: int) -> Awaitable[Upload]:
         """Begin an upload, or go on with one."""
         return self._partials.receive(declared, offset)
 
-    def unfinished(self, owner: str) -> Awaitable[Sequence[Unfinished]]:
+    def unfinished(self, owner: str) -> Awaitable[Sequence[PartialUpload]]:
         """The uploads of a user that stopped half-way."""
         return self._partials.of(owner)
 
-    def drop(self, declared: Declared) -> Awaitable[None]:
+    def drop(self, declared: DeclaredFile) -> Awaitable[None]:
         """Keep nothing of an upload that stopped half-way."""
         return self._partials.drop(declared)
 
@@ -427,7 +433,7 @@ class Folders:
             await self.aside(plain.set_mode, partial.path, self._modes(declared.shelf)[1])
             return await self._put(partial.path, declared)
 
-    async def _put(self, part: Path, declared: Declared) -> FileMark:
+    async def _put(self, part: Path, declared: DeclaredFile) -> FileMark:
         shelf, name, size, sha256, who, time, owner = declared
         assert sha256 is not None
         _, newest, last = await self._file(shelf, name)
@@ -451,11 +457,11 @@ class Folders:
             raise
         return FileMark(name, size, sha256, number)
 
-    def places(self, size: int, sha256: str) -> Awaitable[Sequence[Place]]:
+    def places(self, size: int, sha256: str) -> Awaitable[Sequence[FileLocation]]:
         """Where there are files with that content."""
         return self._table.places(size, sha256)
 
-    async def copy(self, place: Place, declared: Declared) -> FileMark | None:
+    async def copy(self, place: FileLocation, declared: DeclaredFile) -> FileMark | None:
         """Put a file that is there somewhere else too."""
         it = _meant(await self._file(place.shelf, place.name), place.version)
         if it is None or it.row is None or it.row.sha256 != declared.sha256:
@@ -534,7 +540,7 @@ class Folders:
 
 def _listed(
     folder: Path, rows: Sequence[FileRow], after: str, limit: int
-) -> Job[tuple[Listed, list[_Version], list[str]]]:
+) -> Job[tuple[FileListing, list[_Version], list[str]]]:
     """Return a part of what is in a folder; what is not known; and the names of what is known, and
     not there any more.
 
@@ -571,7 +577,7 @@ def _listed(
     files = [
         _told(it) if isinstance(it, FileRow) else it.info(name) for name, it in _first(first, limit)
     ]
-    return Listed(count, total, following, files), unread, list(gone)
+    return FileListing(count, total, following, files), unread, list(gone)
 
 
 def _first(

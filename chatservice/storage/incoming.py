@@ -10,7 +10,7 @@ from typing import IO, Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
-from chatservice.domain.ports import Declared
+from chatservice.domain.ports import DeclaredFile
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.storage import plain, private
@@ -36,7 +36,9 @@ class Partial:
     about to.
     """
 
-    def __init__(self, declared: Declared, path: Path, number: int | None, have: int = 0) -> None:
+    def __init__(
+        self, declared: DeclaredFile, path: Path, number: int | None, have: int = 0
+    ) -> None:
         self.declared = declared
         self.path = path
         self.number = number

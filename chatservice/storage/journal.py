@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.domain.log import Block, Log, wake
-from chatservice.domain.ports import Done, Draft
+from chatservice.domain.ports import Draft, OnStored
 from chatservice.entries import Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage.sqlite import NOT_STORED, Appended, SqliteStore
@@ -128,7 +128,7 @@ class Journal:
             self._answer(draft.done, refusal)
             self._answer(draft.shown, refusal)
 
-    def _answer(self, done: Done | None, result: int | Exception) -> None:
+    def _answer(self, done: OnStored | None, result: int | Exception) -> None:
         if done is None:
             return
         try:

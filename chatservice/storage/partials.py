@@ -19,8 +19,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatservice import limits
-from chatservice.domain.places import is_guests
-from chatservice.domain.ports import Declared, Unfinished
+from chatservice.domain.model import is_guests
+from chatservice.domain.ports import DeclaredFile, PartialUpload
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.storage.ages import Clocks
@@ -107,14 +107,14 @@ class Partials:
         if self._looking.running:
             self._looking.stop()
 
-    async def have(self, declared: Declared) -> int:
+    async def have(self, declared: DeclaredFile) -> int:
         """How much there is of an upload."""
         partial = self._known.get(declared.upload)
         if partial is not None and partial.upload is not None:
             await partial.upload.closed()
         return partial.have if partial is not None else 0
 
-    def held(self, declared: Declared) -> tuple[int, int]:
+    def held(self, declared: DeclaredFile) -> tuple[int, int]:
         """Return how many bytes there are of uploads that stopped half-way, but for this one: to
         its shelf, and of its user."""
         others = [
@@ -125,14 +125,14 @@ class Partials:
         here = sum(it.have for it in others if it.declared.shelf == declared.shelf)
         return here, sum(it.have for it in others if it.declared.owner == declared.owner)
 
-    async def of(self, owner: str) -> list[Unfinished]:
+    async def of(self, owner: str) -> list[PartialUpload]:
         """The uploads of a user that stopped half-way; the last ones are those on which something
         moved last."""
         for partial in self._theirs(owner):
             if partial.upload is not None:
                 await partial.upload.closed()
         theirs = self._theirs(owner)
-        return [Unfinished(it.declared, it.have) for it in theirs if not it.is_busy]
+        return [PartialUpload(it.declared, it.have) for it in theirs if not it.is_busy]
 
     def _theirs(self, owner: str) -> list[Partial]:
         return [it for it in self._known.values() if it.declared.owner == owner]
@@ -148,7 +148,7 @@ class Partials:
                     return ArrivingFile(partial, upload, partial.path.open("rb"), it.sha256)
         return None
 
-    async def receive(self, declared: Declared, offset: int) -> Upload:
+    async def receive(self, declared: DeclaredFile, offset: int) -> Upload:
         """Begin an upload, or go on with one."""
         async with self._beginning.with_(declared.upload):
             try:
@@ -158,7 +158,7 @@ class Partials:
                 sentence = f"The server could not store {declared.name}; try again later."
                 raise Refusal(Code.NOT_STORED, sentence) from error
 
-    async def _receive(self, declared: Declared, offset: int) -> Upload:
+    async def _receive(self, declared: DeclaredFile, offset: int) -> Upload:
         partial = self._known.get(declared.upload) if declared.sha256 is not None else None
         if partial is not None and partial.upload is not None:
             await partial.upload.stop()
@@ -189,7 +189,7 @@ class Partials:
             raise
         return Upload(partial, file, partial.have - offset, self._aside, self._put, self._ended)
 
-    async def _begun(self, declared: Declared) -> Partial:
+    async def _begun(self, declared: DeclaredFile) -> Partial:
         once = Partial(declared, self._folder / f"once-{secrets.token_hex(8)}", None)
         if declared.sha256 is None:
             return once
@@ -246,7 +246,7 @@ class Partials:
             lambda failure: self.log.failure("an unfinished upload cannot be dropped", failure)
         )
 
-    async def drop(self, declared: Declared) -> None:
+    async def drop(self, declared: DeclaredFile) -> None:
         """Keep nothing of an upload that stopped half-way."""
         partial = self._known.get(declared.upload)
         if partial is not None and not partial.is_busy:
@@ -281,7 +281,7 @@ class Partials:
         if theirs:
             await self._table.rename(owner, name)
 
-    def _call(self, partial: Partial, declared: Declared) -> None:
+    def _call(self, partial: Partial, declared: DeclaredFile) -> None:
         if self._known.get(partial.declared.upload) is partial:
             del self._known[partial.declared.upload]
             self._known[declared.upload] = partial

@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock
 
 from chatservice import names
-from chatservice.domain.ports import Deed, RoomRow, any_name
-from chatservice.domain.rules import Access, Rule, What
+from chatservice.domain.ports import ModerationRecord, RoomRow, any_name
+from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.errors import Code, Refusal
 
 NUMBERS_AHEAD = 100
@@ -101,12 +101,12 @@ class RoomTable:
         statements += [(new, (room, *rule[:5])) for rule in add]
         return self._change(self._execute, statements)
 
-    def note(self, room: int, deed: Deed) -> Awaitable[None]:
+    def note(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
         """Put on record what a moderator did."""
         sql = "INSERT INTO deed (log, time, who, what) VALUES (?, ?, ?, ?)"
         return self._change(self._execute, [(sql, (room, *deed))])
 
-    def deeds(self, room: int, limit: int) -> Awaitable[Sequence[Deed]]:
+    def deeds(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
         """The last things that moderators did, oldest first."""
         return self._ask(self._deeds, room, limit)
 
@@ -122,7 +122,7 @@ class RoomTable:
         for log, what, *rest in self._db.execute(
             "SELECT log, what, whom, until, who, time FROM rule"
         ):
-            rules.setdefault(log, []).append(Rule(What(what), *rest))
+            rules.setdefault(log, []).append(Rule(RuleKind(what), *rest))
         sql = "SELECT log, name, topic, password, access, frozen, slow FROM room ORDER BY log"
         return [
             RoomRow(
@@ -140,7 +140,9 @@ class RoomTable:
         owner: str | None,
         fits: Callable[[str], bool],
     ) -> RoomRow:
-        rules = [Rule(What.OWNER, names.key(owner), 0, owner, time)] if owner is not None else []
+        rules = (
+            [Rule(RuleKind.OWNER, names.key(owner), 0, owner, time)] if owner is not None else []
+        )
         try:
             with self._commit():
                 number = self._next_number(name, fits)
@@ -199,6 +201,6 @@ class RoomTable:
             else:  # AUTOINCREMENT sees to it that the number does not come again
                 self._db.execute("DELETE FROM log WHERE id = ?", (room,))
 
-    def _deeds(self, room: int, limit: int) -> list[Deed]:
+    def _deeds(self, room: int, limit: int) -> list[ModerationRecord]:
         sql = "SELECT time, who, what FROM deed WHERE log = ? ORDER BY id DESC LIMIT ?"
-        return [Deed(*row) for row in self._db.execute(sql, (room, limit))][::-1]
+        return [ModerationRecord(*row) for row in self._db.execute(sql, (room, limit))][::-1]

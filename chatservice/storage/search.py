@@ -13,7 +13,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from chatservice import limits
-from chatservice.domain.ports import Found
+from chatservice.domain.ports import SearchResult
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks
@@ -69,7 +69,7 @@ class Searcher:
     def _late(self) -> bool:
         return time.monotonic() > self._until
 
-    def search(self, log: int, words: str, before: int, limit: int, until: float) -> Found:
+    def search(self, log: int, words: str, before: int, limit: int, until: float) -> SearchResult:
         """Return the last `limit` entries of a log before a position that have all these words.
 
         `until` is when to give it up, by the clock of `time.monotonic`. Raises `Refusal`
@@ -88,15 +88,15 @@ class Searcher:
             Code.TOO_SLOW, "That takes too long now; search for a rarer word as well, or later."
         )
 
-    def _found(self, log: int, question: str, before: int, limit: int) -> Found:
+    def _found(self, log: int, question: str, before: int, limit: int) -> SearchResult:
         if limit <= 0 or before <= 0:
-            return Found([], False)
+            return SearchResult([], False)
         among = (question, number(log, 0), number(log, before - 1))
         reached, asked = self._ask_index(log, among, limit)
         fresh, pending = self._not_indexed(log, reached, before)
         rows = sorted({*self._ask_fresh(fresh, among, limit), *asked})[-limit:]
         positions = [row & ((1 << POSITIONS) - 1) for row in rows]
-        return Found(list(self._entries(log, positions)), pending)
+        return SearchResult(list(self._entries(log, positions)), pending)
 
     def _ask_index(
         self, log: int, among: tuple[str, int, int], limit: int

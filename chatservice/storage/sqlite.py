@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from chatservice import limits
 from chatservice.domain.log import Block
-from chatservice.domain.ports import Draft, Found, RenameStep
+from chatservice.domain.ports import Draft, ReassignStep, SearchResult
 from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.storage import blocks, checks
@@ -120,7 +120,7 @@ class SqliteStore:
         """The entries before a position."""
         return self._reading.do(self._read_back, log, before, limit)
 
-    def search(self, log: int, words: str, before: int, limit: int) -> Awaitable[Found]:
+    def search(self, log: int, words: str, before: int, limit: int) -> Awaitable[SearchResult]:
         """The last entries before a position that have all these words."""
         until = monotonic() + limits.SEARCH_SECONDS
         return self._searching.do(self._searcher.search, log, words, before, limit, until)
@@ -177,7 +177,9 @@ class SqliteStore:
         else:
             self._reactor.callLater(checks.AGAIN_SECONDS, self._clean)
 
-    def rename_in_past(self, key: str, mark: str, erase: bool, after: int) -> Awaitable[RenameStep]:
+    def rename_in_past(
+        self, key: str, mark: str, erase: bool, after: int
+    ) -> Awaitable[ReassignStep]:
         """Let some of what an account said be `mark`'s."""
         return self._change(self._rename_some, key, mark, erase, after)
 
@@ -416,12 +418,12 @@ class SqliteStore:
                     break
         return rows
 
-    def _rename_some(self, key: str, mark: str, erase: bool, after: int) -> RenameStep:
+    def _rename_some(self, key: str, mark: str, erase: bool, after: int) -> ReassignStep:
         rows = self._some_blocks(after)
         if not rows:
             if erase:
                 self._unclean = not self._empty_wal()
-            return RenameStep(None, ())
+            return ReassignStep(None, ())
         changed: list[tuple[int, Block]] = []
         topics: list[tuple[int, str]] = []
         self._db.execute("PRAGMA secure_delete = ON")  # what it was is written over
@@ -444,7 +446,7 @@ class SqliteStore:
         finally:
             self._db.execute("PRAGMA secure_delete = OFF")
         self._indexer.nudge()
-        return RenameStep(rows[-1][0], changed, topics)
+        return ReassignStep(rows[-1][0], changed, topics)
 
     def _empty_wal(self) -> bool:
         return checks.emptied(self._db)

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from chatservice import names
 from chatservice.answers import CountInfo
-from chatservice.domain.ports import BackupSummary, Figures
+from chatservice.domain.ports import BackupSummary, StorageStats
 from chatservice.errors import Code, Refusal
 from chatservice.storage import backup, thread
 from chatservice.storage.backup import Tell
@@ -47,7 +47,7 @@ class LocalUpkeep:
         self._journal = journal
         self._folders = folders
 
-    async def figures(self) -> Figures:
+    async def figures(self) -> StorageStats:
         """Tell how much there is."""
         files, shared = await self._store.files.count()
         disk = await self._folders.aside(self._disk, shared)
@@ -58,7 +58,7 @@ class LocalUpkeep:
         )
         known = await self._store.accounts.accounts()
         accounts = len(known.keys() - {names.key(names.OPERATOR)})  # as /accounts lists them
-        return Figures(accounts, await self._store.entries(), files, disk, waiting)
+        return StorageStats(accounts, await self._store.entries(), files, disk, waiting)
 
     async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> BackupSummary:
         """Make a backup, in a thread of its own. Raises `Refusal`."""

@@ -9,7 +9,7 @@ from chatservice.client import cursor
 from chatservice.client.conversation import Conversation
 from chatservice.client.cursor import UNREAD_KEPT, News, mentions
 from chatservice.entries import Entry, Kind
-from chatservice.events import Came, Notice
+from chatservice.events import Notice, UserJoined
 from chatservice.grammar.commands import COMMANDS, Request
 
 
@@ -108,8 +108,8 @@ def test_other_rooms_are_not_heard():
     here.joined(Joined("den", 2, "", (), 50))
     here.left("lab")
     assert here.came(1, message("bob", "late"), "lab") == []
-    assert here.happened(Came("lab", "carl")) == []
-    assert len(here.happened(Came("den", "carl"))) == 1
+    assert here.happened(UserJoined("lab", "carl")) == []
+    assert len(here.happened(UserJoined("den", "carl"))) == 1
     assert len(here.happened(Notice("the end"))) == 1
 
 
@@ -127,7 +127,7 @@ def test_what_comes_elsewhere_is_kept_until_one_goes_there():
     assert here.came(8, message("bob", "one"), "lab") == []
     assert here.came(9, message("anna", "from the other place"), "lab") == []
     assert here.came(10, message("bob", "Anna, look"), "lab") == []
-    assert here.happened(Came("lab", "carl")) == []
+    assert here.happened(UserJoined("lab", "carl")) == []
     assert texts(here.came(51, message("bob", "here"), "den")) == ["here"]
     lab = here.cursors["lab"]
     assert (lab.unread, lab.mentioned, here.cursors["den"].unread) == (2, True, 0)

@@ -15,7 +15,7 @@ from chatservice.client.cursor import News
 from chatservice.client.look import Look
 from chatservice.client.waiting import Waiting
 from chatservice.entries import Entry, FileMark, Kind
-from chatservice.events import Came
+from chatservice.events import UserJoined
 from chatservice.grammar.commands import COMMANDS, Request, Right, help_lines
 from tests.servers import environment
 
@@ -73,7 +73,7 @@ def test_each_kind_has_its_look():
     it.news(said("the day is said"))
     assert rows(it.news(said("waves", kind=Kind.ACTION))) == ["17:30 ~ bob waves"]
     assert rows(it.news(said("psst", kind=Kind.PRIVATE))) == ["17:30 bob -> you: psst"]
-    assert rows(it.news(News(Came("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
+    assert rows(it.news(News(UserJoined("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
     file = Entry(Kind.FILE, NOON, "bob", "", FileMark("a.pdf", 1500, "0" * 64))
     assert rows(it.news(News(file, "lab", 8))) == ["17:30 * bob shared a.pdf (1.5 kB): /get a.pdf"]
 
@@ -112,7 +112,7 @@ def test_nothing_that_a_server_sends_steers_the_terminal():
         said("a\x1b[2Jb\x9b1m\u202ec"),
         said("x", who="b\x1b]0;x\x07b"),
         News(Entry(Kind.FILE, NOON, "bob", "", FileMark("a\x1b[2J\u202e", 1, "0" * 64)), "lab", 8),
-        News(Came("lab", "b\x1b[Hb"), "lab"),
+        News(UserJoined("lab", "b\x1b[Hb"), "lab"),
     ):
         text = "".join(piece for _, piece in it.news(news)).replace("\n", "")
         assert text.isprintable(), text

@@ -3,9 +3,9 @@
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
-from chatservice.domain import passes
+from chatservice.domain import tokens
 from chatservice.domain.chat import Chat
-from chatservice.domain.places import Session
+from chatservice.domain.model import Session
 from chatservice.domain.ports import Engine
 from chatservice.errors import Code, Refusal
 from chatservice.storage.embedded import LocalNames
@@ -215,9 +215,9 @@ def test_looks_go_with_their_names(house):
 
 def test_what_is_made_up_is_long_enough():
     """And never the same twice; what is kept of it does not depend on how it was pasted."""
-    for make, length in ((passes.token, 37), (passes.password, 19), (passes.code, 14)):
+    for make, length in ((tokens.new_token, 37), (tokens.new_password, 19), (tokens.new_code, 14)):
         made = {make() for _ in range(100)}
         assert len(made) == 100
         assert {len(it) for it in made} == {length}
         one = made.pop()
-        assert passes.kept(f" {one}\n") == passes.kept(one) != passes.kept(made.pop())
+        assert tokens.digest(f" {one}\n") == tokens.digest(one) != tokens.digest(made.pop())

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
 
-from chatservice.domain.log import Block, Cursor, Log, News, Tails, wake
+from chatservice.domain.log import Block, BlockCache, Cursor, EventBatch, Log, wake
 from chatservice.entries import Kind, Run
-from chatservice.events import Came
+from chatservice.events import UserJoined
 
 
 def block(first: int, count: int) -> Block:
@@ -34,7 +34,7 @@ class Reading:
         """Count."""
         self.woken += len(list(cursors))
 
-    def tell(self, news: News) -> None:
+    def tell(self, news: EventBatch) -> None:
         """Note what happened."""
         self.told += news.rendered(lambda event: event.who.encode()).decode()
 
@@ -56,7 +56,7 @@ class Log_(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        tails = Tails(limit=20_000)
+        tails = BlockCache(limit=20_000)
         self.log, self.other = Log(1, "lab", 0, tails), Log(2, "den", 0, tails)
         self.stored: list[Block] = []
 
@@ -95,7 +95,7 @@ TestLog.settings = settings(max_examples=60, stateful_step_count=30)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 300)), max_size=30))
 def test_memory_is_bounded(blocks):
     """However long logs become, what is held of all of them together is bounded."""
-    tails = Tails(limit=10_000)
+    tails = BlockCache(limit=10_000)
     logs = Log(1, "lab", 0, tails), Log(2, "den", 0, tails)
     for which, count in blocks:
         logs[which].extend(block(logs[which].last + 1, count))
@@ -106,7 +106,7 @@ def test_memory_is_bounded(blocks):
 
 def test_what_was_rendered_counts_for_the_memory_too():
     """A dialect may make a hundred times as much of a text as was sent."""
-    tails = Tails(limit=100_000)
+    tails = BlockCache(limit=100_000)
     log = Log(1, "lab", 0, tails)
     kept = []
     for at in range(1, 60):
@@ -123,7 +123,7 @@ def test_what_was_rendered_counts_for_the_memory_too():
 
 def test_what_replaces_a_block_counts_in_its_place():
     """The erased text is gone, and the text that is there now is counted."""
-    tails = Tails(limit=100_000)
+    tails = BlockCache(limit=100_000)
     log = Log(1, "lab", 0, tails)
     log.extend(block(1, 2))
     log.newest.joined(lambda *_: bytes(50_000), "lab")
@@ -142,7 +142,7 @@ def _positions(log: Log) -> list[int]:
 
 def test_a_reader_of_many_logs_is_woken_once():
     """So that it gets all that is new with one write."""
-    tails = Tails()
+    tails = BlockCache()
     logs = [Log(number, "lab", 0, tails) for number in range(3)]
     reading = Reading(logs[0], [], None)
     woken = []
@@ -156,18 +156,18 @@ def test_a_reader_of_many_logs_is_woken_once():
 
 def test_news_are_told_to_those_who_were_there():
     """Each event to who was there when it happened, together, and before what was said after it."""
-    log = Log(1, "lab", 0, Tails())
+    log = Log(1, "lab", 0, BlockCache())
     early = Reading(log, [], None)
-    log.tell(Came("lab", "a"))
+    log.tell(UserJoined("lab", "a"))
     late = Reading(log, [], None)
-    log.tell(Came("lab", "b"))
+    log.tell(UserJoined("lab", "b"))
     assert early.told == []
     log.extend(block(1, 1))
     wake([log])
     assert (early.told, late.told) == (["a", "b"], ["b"])
-    log.tell(Came("lab", "c"))
-    log.tell(Came("lab", "d"), but=late.cursor)
-    log.tell(Came("lab", "e"))
+    log.tell(UserJoined("lab", "c"))
+    log.tell(UserJoined("lab", "d"), but=late.cursor)
+    log.tell(UserJoined("lab", "e"))
     log.tell_news()
     assert (early.told, late.told) == (["a", "b", "c", "d", "e"], ["b", "c", "e"])
 
@@ -188,13 +188,13 @@ def test_everybody_at_one_cursor_is_handed_the_same_bytes():
 def test_a_reader_may_not_start_in_the_future():
     """After its data was put back to an older copy, a server does not make readers wait for
     positions that are still to come."""
-    log = Log(1, "lab", 5, Tails())
+    log = Log(1, "lab", 5, BlockCache())
     assert Reading(log, [], 99).cursor.position == 5
 
 
 def test_what_is_no_longer_kept_is_let_go():
     """Of all logs, in the order in which it came; a guest's inbox stays, and stops nobody."""
-    tails = Tails()
+    tails = BlockCache()
     lab, den, guest = Log(1, "lab", 0, tails), Log(2, "den", 0, tails), Log(-1, "@", 0, tails)
     for log, it in (
         (guest, block(1, 2)),

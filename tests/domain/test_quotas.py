@@ -2,9 +2,9 @@
 
 import pytest
 
-from chatservice.domain.ports import Declared, Used
-from chatservice.domain.quotas import Bounds, Quotas
-from chatservice.domain.shares import Origin
+from chatservice.domain.fairshare import Requester
+from chatservice.domain.ports import DeclaredFile, DiskUsage
+from chatservice.domain.quotas import FileLimits, Quotas
 from chatservice.errors import Code, Refusal
 
 GB = 10**9
@@ -12,7 +12,7 @@ GB = 10**9
 
 def declared(name, size, who="alice"):
     """Return what is said of an upload before its bytes come."""
-    return Declared("lab", name, size, None, who, 0, who.lower())
+    return DeclaredFile("lab", name, size, None, who, 0, who.lower())
 
 
 def refused(quotas, *args):
@@ -25,7 +25,7 @@ def refused(quotas, *args):
 def test_nobody_takes_all_of_the_disk():
     """One user may have half of it reserved, whatever their name's letters; the next one half of
     the rest; and the sentence says how much that is."""
-    quotas, free = Quotas(Bounds(free=2 * GB)), Used(0, 0, 18 * GB)
+    quotas, free = Quotas(FileLimits(free=2 * GB)), DiskUsage(0, 0, 18 * GB)
     assert refused(quotas, declared("a", 9 * GB), 0, free) == (
         Code.DISK_FULL,
         "The server's disk has room for 16.0 GB, of which you may take 8.0 GB at once; send a "
@@ -45,18 +45,18 @@ def test_nobody_takes_all_of_the_disk():
 
 def test_what_is_written_is_not_reserved_twice():
     """It is on the disk, so it is not free any more, and a further upload is granted as before."""
-    quotas = Quotas(Bounds(free=0))
-    reservation = quotas.reserve(declared("a", 6 * GB), 0, Used(0, 0, 12 * GB))
+    quotas = Quotas(FileLimits(free=0))
+    reservation = quotas.reserve(declared("a", 6 * GB), 0, DiskUsage(0, 0, 12 * GB))
     reservation.have = 5 * GB
-    refused(quotas, declared("b", 3 * GB), 0, Used(0, 0, 7 * GB))
-    quotas.reserve(declared("b", 2 * GB), 0, Used(0, 0, 7 * GB))
+    refused(quotas, declared("b", 3 * GB), 0, DiskUsage(0, 0, 7 * GB))
+    quotas.reserve(declared("b", 2 * GB), 0, DiskUsage(0, 0, 7 * GB))
 
 
 def test_an_upload_that_goes_on_needs_room_for_the_rest():
     """And takes the place of itself, if it still seems to be under way."""
-    quotas, what = Quotas(Bounds(free=0)), declared("a", 6 * GB)._replace(sha256="0" * 64)
-    quotas.reserve(what, 4 * GB, Used(0, 0, 4 * GB))
-    quotas.reserve(what._replace(who="Alice", time=1), 4 * GB, Used(0, 0, 4 * GB))
+    quotas, what = Quotas(FileLimits(free=0)), declared("a", 6 * GB)._replace(sha256="0" * 64)
+    quotas.reserve(what, 4 * GB, DiskUsage(0, 0, 4 * GB))
+    quotas.reserve(what._replace(who="Alice", time=1), 4 * GB, DiskUsage(0, 0, 4 * GB))
     reservation, other = quotas.held
     for each in (reservation, other, other):
         each.release()
@@ -65,12 +65,12 @@ def test_an_upload_that_goes_on_needs_room_for_the_rest():
 
 def guest(number, address=""):
     """Return a guest's origin."""
-    return Origin(f".guests/{number}", True, address)
+    return Requester(f".guests/{number}", True, address)
 
 
 def test_guests_leave_some_uploads_to_registered_users():
     """Under however many names they come."""
-    quotas, free = Quotas(Bounds(uploads_of_all=16, uploads=8)), Used(0, 0, 1000 * GB)
+    quotas, free = Quotas(FileLimits(uploads_of_all=16, uploads=8)), DiskUsage(0, 0, 1000 * GB)
     for at in range(12):
         quotas.reserve(declared(f"f{at}", 10, f"g{at}"), 0, free, guest(at))
     code, sentence = refused(quotas, declared("x", 10, "g"), 0, free, guest(99))
@@ -79,26 +79,26 @@ def test_guests_leave_some_uploads_to_registered_users():
         "12 uploads of guests are under way, and no more may be; wait for one to end.",
     )
     for at in range(4):
-        quotas.reserve(declared(f"a{at}", 10), 0, free, Origin("alice"))
-    assert refused(quotas, declared("b", 10, "bob"), 0, free, Origin("bob"))[0] == Code.TOO_MANY
+        quotas.reserve(declared(f"a{at}", 10), 0, free, Requester("alice"))
+    assert refused(quotas, declared("b", 10, "bob"), 0, free, Requester("bob"))[0] == Code.TOO_MANY
 
 
 def test_one_address_leaves_some_uploads_to_others():
     """Also where all are registered."""
-    quotas, free = Quotas(Bounds(uploads_of_all=16)), Used(0, 0, 1000 * GB)
+    quotas, free = Quotas(FileLimits(uploads_of_all=16)), DiskUsage(0, 0, 1000 * GB)
     for at in range(8):
-        origin = Origin(f"u{at}", False, "192.0.2.1")
+        origin = Requester(f"u{at}", False, "192.0.2.1")
         quotas.reserve(declared(f"f{at}", 10, f"u{at}"), 0, free, origin)
-    origin = Origin("u9", False, "192.0.2.1")
+    origin = Requester("u9", False, "192.0.2.1")
     assert "from your address" in refused(quotas, declared("x", 10, "u9"), 0, free, origin)[1]
-    quotas.reserve(declared("x", 10, "u9"), 0, free, Origin("u9", False, "192.0.2.2"))
+    quotas.reserve(declared("x", 10, "u9"), 0, free, Requester("u9", False, "192.0.2.2"))
 
 
 def test_eleven_guests_do_not_declare_all_of_the_disk():
     """Each may have half of what is left, and all of them three quarters; from one address, half:
     a registered user still has room."""
     for address in ("", "192.0.2.1"):
-        quotas, free = Quotas(Bounds(free=0)), Used(0, 0, 1000 * GB)
+        quotas, free = Quotas(FileLimits(free=0)), DiskUsage(0, 0, 1000 * GB)
         for at in range(11):
             size = 1000 * GB
             while size > GB:
@@ -109,4 +109,6 @@ def test_eleven_guests_do_not_declare_all_of_the_disk():
                 else:
                     break
         assert sum(it.missing for it in quotas.held) <= (500 if address else 750) * GB
-        quotas.reserve(declared("alices", 100 * GB), 0, free, Origin("alice", False, "192.0.2.9"))
+        quotas.reserve(
+            declared("alices", 100 * GB), 0, free, Requester("alice", False, "192.0.2.9")
+        )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice.domain import rules
-from chatservice.domain.rules import Rule, Rules, What, range_of
+from chatservice.domain.rules import Rule, RuleKind, Rules, range_of
 
 RANGES = st.one_of(
     st.builds(
@@ -28,7 +28,7 @@ ADDRESSES = st.one_of(
 
 def banned(whom: str, until: int = 0) -> Rule:
     """Return a ban."""
-    return Rule(What.BANNED, range_of(whom), until, "owner", 1)
+    return Rule(RuleKind.BANNED, range_of(whom), until, "owner", 1)
 
 
 @given(st.lists(st.tuples(RANGES, st.sampled_from([0, 5, 50]))), ADDRESSES, st.data())
@@ -37,7 +37,7 @@ def test_an_address_is_kept_out_by_exactly_the_ranges_that_hold_it(ranges, addre
     held = {range_of(text): banned(text, until) for text, until in ranges}
     room = Rules(held.values())
     for gone in data.draw(st.sets(st.sampled_from(sorted(held)))) if held else ():
-        assert room.drop(What.BANNED, gone)
+        assert room.drop(RuleKind.BANNED, gone)
         del held[gone]
     at = ipaddress.ip_address(address)
     expected = [
@@ -62,6 +62,6 @@ def test_a_thousand_ranges_cost_a_look_for_each_length_of_prefix(monkeypatch):
 
 def test_who_is_of_no_network_is_kept_out_by_name_only():
     """A local socket has no address."""
-    room = Rules([banned("10.0.0.0/8"), Rule(What.BANNED, "eve", 0, "owner", 1)])
+    room = Rules([banned("10.0.0.0/8"), Rule(RuleKind.BANNED, "eve", 0, "owner", 1)])
     assert room.ban("eve", "", now=10).whom == "eve"
     assert room.ban("bob", "", now=10) is None

@@ -3,20 +3,20 @@
 import pytest
 
 from chatservice import limits
-from chatservice.domain.places import User
-from chatservice.domain.tickets import Download, Tickets, Upload
+from chatservice.domain.model import User
+from chatservice.domain.tickets import DownloadTicket, Tickets, UploadTicket
 from chatservice.errors import Code, Refusal
 
-RIGHT = Download("lab", "a.csv", 1, "ab" * 32, User("alice", None, 1))
+RIGHT = DownloadTicket("lab", "a.csv", 1, "ab" * 32, User("alice", None, 1))
 
 
 def test_a_ticket_is_good_once():
     """It gives what it was issued for, and then nothing."""
     tickets = Tickets()
     ticket = tickets.issue(RIGHT, 0)
-    assert tickets.redeem(ticket, Download, 1) is RIGHT
+    assert tickets.redeem(ticket, DownloadTicket, 1) is RIGHT
     with pytest.raises(Refusal) as caught:
-        tickets.redeem(ticket, Download, 1)
+        tickets.redeem(ticket, DownloadTicket, 1)
     assert caught.value.code is Code.BAD_TICKET
 
 
@@ -27,7 +27,7 @@ def test_a_ticket_grows_old(when):
     ticket = tickets.issue(RIGHT, 0)
     tickets.issue(RIGHT, when)
     with pytest.raises(Refusal):
-        tickets.redeem(ticket, Download, when)
+        tickets.redeem(ticket, DownloadTicket, when)
     assert len(tickets) == 1
 
 
@@ -36,7 +36,7 @@ def test_a_ticket_is_good_for_what_it_was_issued_for():
     tickets = Tickets()
     for ticket in (tickets.issue(RIGHT, 0), "made-up", ""):
         with pytest.raises(Refusal):
-            tickets.redeem(ticket, Upload, 0)
+            tickets.redeem(ticket, UploadTicket, 0)
 
 
 def test_tickets_cannot_be_guessed():
@@ -54,8 +54,8 @@ def test_there_are_only_so_many(monkeypatch):
     out = [tickets.issue(RIGHT, 0) for _ in range(5)]
     assert len(tickets) == 3
     with pytest.raises(Refusal):
-        tickets.redeem(out[1], Download, 0)
-    assert tickets.redeem(out[4], Download, 0) == RIGHT
+        tickets.redeem(out[1], DownloadTicket, 0)
+    assert tickets.redeem(out[4], DownloadTicket, 0) == RIGHT
 
 
 def test_who_asks_for_many_takes_nobody_elses(monkeypatch):
@@ -65,7 +65,7 @@ def test_who_asks_for_many_takes_nobody_elses(monkeypatch):
     hers = tickets.issue(RIGHT, 0, "alice")
     theirs = [tickets.issue(RIGHT, 1, f"guest{at % 11}") for at in range(1000)]
     assert len(tickets) == 100
-    assert tickets.redeem(hers, Download, 2) is RIGHT
-    assert tickets.redeem(theirs[-1], Download, 2) is RIGHT
+    assert tickets.redeem(hers, DownloadTicket, 2) is RIGHT
+    assert tickets.redeem(theirs[-1], DownloadTicket, 2) is RIGHT
     with pytest.raises(Refusal):
-        tickets.redeem(theirs[0], Download, 2)
+        tickets.redeem(theirs[0], DownloadTicket, 2)

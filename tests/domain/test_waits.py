@@ -6,8 +6,8 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice import limits, names
-from chatservice.domain.actions import ACTIONS
-from chatservice.domain.actions.kinds import awaited
+from chatservice.domain.handlers import HANDLERS
+from chatservice.domain.handlers.handler import awaited
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Request
 from tests.domain.test_accounts import House, Slow
@@ -86,7 +86,7 @@ class Place(House):
     async def asked(self, session, command, **args):
         """Give a command, as a connection does."""
         self.chat.permit(session, Request(COMMANDS[command], args))
-        return await awaited(ACTIONS[command](self.chat, session, args))
+        return await awaited(HANDLERS[command](self.chat, session, args))
 
     def do(self, session, command, **args):
         """Give a command that does not wait."""

@@ -8,7 +8,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from chatservice.domain.log import Cursor, Log, Tails
+from chatservice.domain.log import BlockCache, Cursor, Log
 from chatservice.errors import Code, Refusal
 from chatservice.storage.journal import Journal
 from chatservice.storage.sqlite import SqliteStore
@@ -56,9 +56,13 @@ async def test_a_commit_that_raises(tmp_path, cause):
     positions go on without a gap, and a restart finds exactly what was acknowledged."""
     store = SqliteStore(reactor, tmp_path / "chat.sqlite")
     row = await store.rooms.create("lab", None, 0, None)
-    journal, log, watcher = Journal(store, reactor), Log(row.number, "lab", 0, Tails()), Watcher()
+    journal, log, watcher = (
+        Journal(store, reactor),
+        Log(row.number, "lab", 0, BlockCache()),
+        Watcher(),
+    )
     Cursor(log, watcher)
-    inbox = Log(-1, "@", 0, Tails())
+    inbox = Log(-1, "@", 0, BlockCache())
     kept = [await journal.stored(say(log, "a", "first"))]
     with cause(store._db):
         big = "b" * 100_000  # more than fits into the pages there are

@@ -27,31 +27,31 @@ ANSWERS = [
     answers.Welcome("alice", True, "t0ken", 7),
     answers.Stored(42),
     answers.Erased("#7 is erased: x", 7),
-    answers.Private(42, "bob", "lunch"),
+    answers.PrivateSent(42, "bob", "lunch"),
     answers.Joined("lab", 2, "", ("bob", "carol"), 42),
-    answers.Made("room6", 6, "", (), 0),
+    answers.Created("room6", 6, "", (), 0),
     answers.RoomList((answers.RoomInfo("lab", 2, "x", 3, False),)),
-    answers.Members("lab", (answers.Member("bob", ""),)),
+    answers.MemberList("lab", (answers.Member("bob", ""),)),
     answers.Topic("lab", "x"),
     answers.RoomRules("lab", "public", False, True, 5, (answers.RuleInfo("muted", "b", 7, "a"),)),
-    answers.Record("lab", (answers.DeedInfo(1_700_000_000_123, "bob", "kick eve"),)),
+    answers.ModerationLog("lab", (answers.ModerationInfo(1_700_000_000_123, "bob", "kick eve"),)),
     answers.History("lab", ((41, Entry(Kind.MESSAGE, 1_700_000_000_123, "bob", "hi")),)),
-    answers.Matches("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi")),), True),
+    answers.SearchMatches("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi")),), True),
     answers.FileList("lab", 1, 5, (answers.FileInfo("a", 5, None, "", 1_700_000_000_123),), False),
     answers.GetTicket("t", "a", 5, "ab" * 32, 2),
     answers.PutTicket("t", 0),
     answers.PutTicket(None, 5, True),
-    answers.Versions("lab", (answers.FileInfo("a", 5, None, "", 1_700_000_000_123, 2),)),
+    answers.VersionList("lab", (answers.FileInfo("a", 5, None, "", 1_700_000_000_123, 2),)),
     answers.TransferList(
         (answers.TransferInfo("a", 5, 3, True, False, 7, 0.5, None),),
     ),
-    answers.Password("alice", "pass-word"),
-    answers.MadeToken("ci", "chat_x", "lab"),
+    answers.NewPassword("alice", "pass-word"),
+    answers.NewToken("ci", "chat_x", "lab"),
     answers.TokenList((answers.TokenInfo("ci", None, 1_700_000_000_123),)),
-    answers.Invitation("abcd-efgh"),
-    answers.Operators(("alice",)),
-    answers.Backup("/var/backups/chat", 2, 300, True, 1, ("/etc/key.pem",)),
-    answers.Status(
+    answers.InvitationCode("abcd-efgh"),
+    answers.OperatorList(("alice",)),
+    answers.BackupMade("/var/backups/chat", 2, 300, True, 1, ("/etc/key.pem",)),
+    answers.ServerStatus(
         *("1.0", 60, (answers.CountInfo("people", 2),), 2, 1, 3, 4, 500, 6),
         *((answers.CountInfo("database", 70),), (), (answers.CountInfo("too-long", 8),)),
     ),
@@ -91,15 +91,15 @@ def test_an_answer_comes_back_as_it_went(answer):
 
 def test_every_kind_of_answer_is_tried():
     """The list above leaves none out, and every command's answer is one of them."""
-    assert {type(answer) for answer in ANSWERS} == set(answers.Answer.__args__)
-    assert {command.answer for command in COMMANDS.values()} <= set(answers.Answer.__args__)
+    assert {type(answer) for answer in ANSWERS} == set(answers.Reply.__args__)
+    assert {command.answer for command in COMMANDS.values()} <= set(answers.Reply.__args__)
 
 
 @pytest.mark.parametrize(
     "event",
-    [events.Came("lab", "bob"), events.Left("lab", "bob", "bye"), events.Notice("soon")]
-    + [events.Notice("now", events.End.PUT_OUT), events.Out("lab", "bob", "kick", "why")]
-    + [events.Renamed("lab", "bob", "rob"), events.Moderated("lab", "bob", "kick", "eve", "")],
+    [events.UserJoined("lab", "bob"), events.UserLeft("lab", "bob", "bye"), events.Notice("soon")]
+    + [events.Notice("now", events.EndReason.PUT_OUT), events.PutOut("lab", "bob", "kick", "why")]
+    + [events.UserRenamed("lab", "bob", "rob"), events.Moderated("lab", "bob", "kick", "eve", "")],
 )
 def test_an_event_comes_back_as_it_went(event):
     """So it is with what is shown and not kept; an event of a later version is passed over."""

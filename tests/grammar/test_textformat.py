@@ -69,7 +69,7 @@ def test_sizes_that_people_can_read(count, text):
 @given(st.text().filter(lambda text: "\n" not in text))
 def test_an_events_line_is_one_line(text):
     """Whatever a farewell says, it is told in one line that begins with a star."""
-    line = textformat.event(events.Left("lab", "alice", text.encode(errors="ignore").decode()))
+    line = textformat.event(events.UserLeft("lab", "alice", text.encode(errors="ignore").decode()))
     assert line.startswith(b"* alice left")
     assert line.count(b"\n") == 1
 

@@ -3,9 +3,9 @@ arguments, the hashing of passwords, and what is asked of the store."""
 
 from typing import Any
 
-from chatservice.domain import actions
-from chatservice.domain.people import People
+from chatservice.domain import handlers
 from chatservice.domain.tickets import Tickets
+from chatservice.domain.users import Users
 from chatservice.protocols import programs
 from chatservice.storage.passwords import Argon2Passwords
 
@@ -19,20 +19,20 @@ async def _broken_later(*args: Any, **kwargs: Any) -> Any:
     return _broken(*args, **kwargs)
 
 
-for _name in list(actions.ACTIONS):
-    actions.ACTIONS[_name] = _broken if _name != "login" else _broken_later  # type: ignore[index]
+for _name in list(handlers.HANDLERS):
+    handlers.HANDLERS[_name] = _broken if _name != "login" else _broken_later  # type: ignore[index]
 for _name in ("get", "put"):
     programs._OWN[_name] = _broken_later
 Argon2Passwords.hash = _broken_later  # type: ignore[method-assign, assignment]
 Argon2Passwords.fits = _broken_later  # type: ignore[method-assign, assignment]
 Tickets.redeem = _broken  # type: ignore[method-assign]
-_enter = People.enter
+_enter = Users.enter
 
 
-async def _enter_or_fail(self: People, session: Any, name: str, *args: Any, **more: Any) -> Any:
+async def _enter_or_fail(self: Users, session: Any, name: str, *args: Any, **more: Any) -> Any:
     if name in ("keeper", "typist"):
         return await _enter(self, session, name, *args, **more)
     return await _broken_later(name, *args, **more)
 
 
-People.enter = _enter_or_fail  # type: ignore[method-assign]
+Users.enter = _enter_or_fail  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from chatservice import limits
-from chatservice.domain.log import Tails
+from chatservice.domain.log import BlockCache
 from tests.simulation import SimulatedClient, SimulatedServer
 
 LITTLE = {"WRITE_BYTES": 250, "REPLAY_BYTES": 300, "RUN_ENTRIES": 3, "UNSTORED_ENTRIES": 8}
@@ -100,7 +100,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         for name, value in LITTLE.items():
             self.patch.setattr(limits, name, value)
-        self.patch.setattr(Tails.__init__, "__defaults__", (700,))
+        self.patch.setattr(BlockCache.__init__, "__defaults__", (700,))
         self.folder = tempfile.TemporaryDirectory()
         self.house = SimulatedServer(Path(self.folder.name) / "chat.sqlite")
         self.writer = Writer()

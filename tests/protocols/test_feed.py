@@ -3,7 +3,7 @@
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 
-from chatservice.domain.log import Block, Cursor, Log, Tails
+from chatservice.domain.log import Block, BlockCache, Cursor, Log
 from chatservice.entries import Kind, Run
 from chatservice.grammar import textformat
 from chatservice.protocols.feed import Dialect, Feed
@@ -23,7 +23,7 @@ class Behind:
             self, Dialect(textformat.run, textformat.run, textformat.event), self
         )
         self.feed.start()
-        self.feed.wake((Cursor(Log(1, "lab", 2, Tails()), self, after=0),))
+        self.feed.wake((Cursor(Log(1, "lab", 2, BlockCache()), self, after=0),))
 
     def drained(self) -> None:
         """There is nothing to do."""

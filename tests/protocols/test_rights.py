@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatservice.domain.rights import HAS, Role
+from chatservice.domain.rights import ROLE_RIGHTS, Role
 from chatservice.errors import Code
 from chatservice.grammar.commands import COMMANDS, ArgType, Format, Right
 from tests.servers import RawAdminClient
@@ -50,7 +50,7 @@ def has(role, command):
     """Return whether the table lets a role give a command."""
     if command.needs is Right.ACCOUNT:
         return role in REGISTERED
-    return command.needs in HAS[role]
+    return command.needs in ROLE_RIGHTS[role]
 
 
 def request(command):

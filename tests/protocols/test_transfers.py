@@ -13,8 +13,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from chatservice.domain.chat import Chat
-from chatservice.domain.quotas import Bounds
-from chatservice.events import End
+from chatservice.domain.quotas import FileLimits
+from chatservice.events import EndReason
 from chatservice.protocols.factory import ChatFactory
 from chatservice.storage.embedded import Embedded
 from tests.servers import PATIENCE, RawClient
@@ -35,7 +35,7 @@ class Inside:
             reactor.seconds,
             lambda what: reactor.callLater(0, what),
             lambda form, **what: self.reports.append(form.format(**what)),
-            Bounds(uploads=1),
+            FileLimits(uploads=1),
         )
         self.factory = ChatFactory(reactor)
         self.factory.chat = self.chat
@@ -147,7 +147,7 @@ async def test_the_server_ends_a_connection_that_fetches(inside):
     bare, connection = await inside.connect("alice", "/get a")
     await deferToThread(bare.expect, "= 1000000 ")
     assert len(inside.descriptors()) == 1
-    connection.end("You are to go.", End.STOPPING)
+    connection.end("You are to go.", EndReason.STOPPING)
     await until(lambda: connection not in inside.factory.connections)
     assert inside.holds_nothing()
     with pytest.raises((ConnectionError, AssertionError)):

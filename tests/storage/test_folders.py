@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 
-from chatservice.domain.ports import Declared
+from chatservice.domain.ports import DeclaredFile
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.storage import plain
@@ -33,7 +33,7 @@ def folders(tmp_path):
 
 def declared(name, data, shelf="lab", sha256=None, size=None, who="alice"):
     """Return what is said of a file before it comes."""
-    return Declared(shelf, name, len(data) if size is None else size, sha256, who, 0, who)
+    return DeclaredFile(shelf, name, len(data) if size is None else size, sha256, who, 0, who)
 
 
 async def put(folders, name, data, *more, **changed):

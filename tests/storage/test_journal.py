@@ -4,7 +4,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from chatservice.domain.log import Cursor, Log, Tails
+from chatservice.domain.log import BlockCache, Cursor, Log
 from chatservice.errors import Code, Refusal
 from chatservice.storage.journal import Journal
 from chatservice.storage.sqlite import SqliteStore
@@ -42,7 +42,7 @@ def store(tmp_path):
 @pytest_twisted.ensureDeferred
 async def test_what_arrives_together_is_committed_together(store):
     """A thousand messages take a handful of commits, and all are shown in their order."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, Tails()), Watcher()
+    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, BlockCache()), Watcher()
     Cursor(log, watcher)
     for at in range(1000):
         journal.record(say(log, str(at)))
@@ -55,7 +55,7 @@ async def test_what_arrives_together_is_committed_together(store):
 @pytest_twisted.ensureDeferred
 async def test_a_commit_that_fails_is_shown_to_nobody(store):
     """Who wrote is told so, nobody sees it, and the next message is stored as if nothing was."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, Tails()), Watcher()
+    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, BlockCache()), Watcher()
     Cursor(log, watcher)
     with pytest.raises(Refusal) as caught:
         await journal.stored(say(log, "\ud800"))
@@ -68,7 +68,7 @@ async def test_a_commit_that_fails_is_shown_to_nobody(store):
 @pytest_twisted.ensureDeferred
 async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
     """An error in answering one writer reaches neither the others nor the readers."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, Tails()), Watcher()
+    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, BlockCache()), Watcher()
     Cursor(log, watcher)
     bad = say(log, "a")
 
@@ -85,7 +85,7 @@ async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
 @pytest_twisted.ensureDeferred
 async def test_a_repetition_is_answered_and_not_shown_again(store):
     """The second time a key comes it gets the first one's position."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, Tails()), Watcher()
+    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, BlockCache()), Watcher()
     Cursor(log, watcher)
     assert await journal.stored(say(log, "a", "k")) == 1
     assert await journal.stored(say(log, "a", "k")) == 1

@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, gatherResults
 
 from chatservice import limits
-from chatservice.domain.ports import Declared
+from chatservice.domain.ports import DeclaredFile
 from chatservice.errors import Code, Refusal
 from chatservice.storage import plain
 from chatservice.storage.ages import Clocks, really_passed
@@ -57,7 +57,7 @@ def shelves(tmp_path):
 def declared(name="a", data=DATA, who="alice", **changed):
     """Return what is said of an upload before its bytes come."""
     sha256 = hashlib.sha256(data).hexdigest()
-    return Declared("lab", name, len(data), sha256, who, 0, who.lower())._replace(**changed)
+    return DeclaredFile("lab", name, len(data), sha256, who, 0, who.lower())._replace(**changed)
 
 
 async def begun(shelves, data=DATA[:300_000], what=None, offset=0):

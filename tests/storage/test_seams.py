@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
 
 from chatservice.domain.chat import Chat
-from chatservice.domain.log import Log, Tails
+from chatservice.domain.log import BlockCache, Log
 from chatservice.domain.ports import Draft
 from chatservice.entries import Kind, Run
 from chatservice.storage.ages import Clocks, really_passed
@@ -56,7 +56,7 @@ async def test_who_reads_the_past_is_not_ahead_of_the_present(engine, chat):
 async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
     """It gets another number meanwhile, and nothing is missed, whichever comes first."""
     for turn in range(20):
-        inbox = Log(-1 - turn, "@", 0, Tails())
+        inbox = Log(-1 - turn, "@", 0, BlockCache())
         await chat.recorder.stored(said(inbox, "psst"))
         what = [
             lambda inbox=inbox: chat.replay(inbox, 0),

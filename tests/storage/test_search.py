@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.internet import reactor
 
 from chatservice import limits
-from chatservice.domain.log import Log, Tails
+from chatservice.domain.log import BlockCache, Log
 from chatservice.domain.ports import Draft
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
@@ -22,7 +22,7 @@ from chatservice.storage.search import Searcher, terms
 from chatservice.storage.searchindex import index_path
 from chatservice.storage.sqlite import SqliteStore
 
-TAILS = Tails()
+TAILS = BlockCache()
 SAID = [
     "The build is GREEN again",
     "la crème brûlée",

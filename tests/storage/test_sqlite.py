@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet import reactor
 
 from chatservice import limits, names
-from chatservice.domain.log import Log, Tails
+from chatservice.domain.log import BlockCache, Log
 from chatservice.domain.ports import Draft
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
@@ -17,7 +17,7 @@ from chatservice.storage import blocks
 from chatservice.storage.sqlite import SqliteStore
 from tests.grammar.test_jsonlines import RUNS
 
-TAILS = Tails()
+TAILS = BlockCache()
 
 
 def say(log: Log, text: str, key: str | None = None) -> Draft:

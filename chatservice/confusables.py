@@ -32,7 +32,7 @@ _SHOWN = _FOLDED | {ord("I"): "l"}
 tenth of a second to read."""
 
 
-def looks(name: str) -> frozenset[str]:
+def skeletons(name: str) -> frozenset[str]:
     """Return the skeletons of a name."""
     if name.isascii():  # nearly all are: thousands a second, and no need of the data
         return frozenset((name.translate(_SHOWN), name.translate(_FOLDED)))

@@ -8,7 +8,7 @@ from chatservice import limits
 T = TypeVar("T")
 
 
-class Part(Generic[T]):
+class Page(Generic[T]):
     """The first `rows` of an answer: at most `most` of them, and about `limits.ANSWER_BYTES`, but
     at least one. `over` says whether one was left out because of its bytes."""
 
@@ -34,9 +34,9 @@ class Part(Generic[T]):
         self.rows.append(row)
 
 
-def part(rows: Iterable[T], size: Callable[[T], int], most: int) -> tuple[T, ...]:
+def page(rows: Iterable[T], size: Callable[[T], int], most: int) -> tuple[T, ...]:
     """Return the first of some rows, each of about `size` bytes, that are one answer."""
-    found = Part[T](most)
+    found = Page[T](most)
     for row in rows:
         if not found.left:
             break

@@ -16,15 +16,15 @@ from typing import Protocol, TypeVar
 
 from chatservice import limits
 from chatservice.domain.addresses import counted
-from chatservice.domain.paces import Failures
-from chatservice.domain.places import Session
-from chatservice.domain.ports import Passwords
+from chatservice.domain.model import Session
+from chatservice.domain.ports import PasswordHasher
+from chatservice.domain.ratelimit import Backoff
 from chatservice.errors import Code, Refusal
 
 T = TypeVar("T")
 
 
-class Patience(Protocol):
+class FairQueue(Protocol):
     """What has others wait."""
 
     def delayed(
@@ -38,8 +38,8 @@ class Patience(Protocol):
         Raises `Refusal` (slow-down) where too many wait."""
 
 
-class Hurried:
-    """A `Patience` that has nobody wait."""
+class NoQueue:
+    """A `FairQueue` that has nobody wait."""
 
     async def delayed(self, line: Hashable, places: int, who: Hashable, seconds: float) -> None:
         """Answer at once."""
@@ -49,16 +49,16 @@ class Hurried:
         return job()
 
 
-class Attempts:
+class LoginThrottle:
     """All that asks for passwords to be hashed. `seconds` tells the time."""
 
     def __init__(
-        self, passwords: Passwords, seconds: Callable[[], float], patience: Patience
+        self, passwords: PasswordHasher, seconds: Callable[[], float], patience: FairQueue
     ) -> None:
         self._passwords = passwords
         self._seconds = seconds
         self._patience = patience
-        self._failures = Failures()
+        self._failures = Backoff()
         self._known: dict[tuple[str, str], None] = {}
 
     def hash(self, password: str, session: Session | None) -> Awaitable[str]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice import limits
-from chatservice.domain.paces import Bucket, Failures, Paces
+from chatservice.domain.ratelimit import Backoff, RateLimits, TokenBucket
 
 RATES = st.floats(0.01, 1000)
 BURSTS = st.integers(1, 1000)
@@ -17,7 +17,7 @@ PAUSES = st.lists(st.floats(0, 100), max_size=200)
 @given(RATES, BURSTS, PAUSES)
 def test_never_more_than_the_rate_and_the_burst(rate, burst, pauses):
     """Whoever waits as they are told does, in any stretch of time, at most so many things."""
-    bucket, now, done = Bucket(), 1e6, []
+    bucket, now, done = TokenBucket(), 1e6, []
     for pause in pauses:
         now += pause
         done.append(now)
@@ -31,7 +31,7 @@ def test_never_more_than_the_rate_and_the_burst(rate, burst, pauses):
 @given(RATES, BURSTS)
 def test_a_burst_passes_at_once(rate, burst):
     """Nobody waits before it is over, and the next one waits for one token."""
-    bucket = Bucket()
+    bucket = TokenBucket()
     waits = [bucket.take(1e6, rate, burst) for _ in range(burst)]
     assert waits[:-1] == pytest.approx([0.0] * (burst - 1), abs=1e-6)
     assert waits[-1] == pytest.approx(1 / rate, rel=1e-3, abs=1e-6)
@@ -40,7 +40,7 @@ def test_a_burst_passes_at_once(rate, burst):
 @given(RATES, BURSTS, PAUSES)
 def test_what_is_left_is_what_can_be_taken(rate, burst, pauses):
     """It is never more than the burst, and comes back at the rate."""
-    bucket, now = Bucket(), 1e6
+    bucket, now = TokenBucket(), 1e6
     for pause in pauses:
         now += pause
         left = bucket.left(now, rate, burst)
@@ -57,7 +57,7 @@ def test_what_is_left_is_what_can_be_taken(rate, burst, pauses):
 @given(RATES, BURSTS, st.floats(1, 1e6))
 def test_a_clock_that_goes_back_holds_nobody_up_for_long(rate, burst, back):
     """At most as long as an empty bucket takes to fill."""
-    bucket = Bucket()
+    bucket = TokenBucket()
     bucket.take(1e6, rate, burst)
     assert bucket.take(1e6 - back, rate, burst) <= (burst + 1) / rate + 1e-6
 
@@ -66,7 +66,7 @@ def test_a_clock_that_goes_back_holds_nobody_up_for_long(rate, burst, back):
 def test_a_paste_of_ten_lines_passes_at_once(monkeypatch, command):
     """Whatever is in it, and also where lines are bounded."""
     monkeypatch.setattr(limits, "MESSAGES_PER_SECOND", 1.0)
-    paces = Paces()
+    paces = RateLimits()
     assert paces.has(10, 1e6)
     assert [paces.take(command, 1e6) for _ in range(10)] == [0.0] * 10
 
@@ -74,7 +74,7 @@ def test_a_paste_of_ten_lines_passes_at_once(monkeypatch, command):
 def test_each_kind_of_command_has_its_own_bound(monkeypatch):
     """Who joins too often can still ask; who makes rooms also comes into them."""
     monkeypatch.setattr(limits, "JOINS_BURST", 2)
-    paces = Paces()
+    paces = RateLimits()
     assert paces.take("join", 1e6) == 0
     assert paces.take("nick", 1e6) > 0
     assert paces.take("who", 1e6) == 0
@@ -86,7 +86,7 @@ def test_each_kind_of_command_has_its_own_bound(monkeypatch):
 def test_delays_grow_and_end(pauses, free, longest):
     """The first failures are free; then it is a second, doubled each time, never more than the
     longest; and some time after the last one all is forgotten."""
-    failures, now, memory = Failures(), 1e6, 100.0
+    failures, now, memory = Backoff(), 1e6, 100.0
     assert failures.delay("alice", now, free, longest, memory) == 0
     delays = []
     for pause in pauses:
@@ -102,7 +102,7 @@ def test_delays_grow_and_end(pauses, free, longest):
 @given(st.lists(st.tuples(st.sampled_from("nfg"), st.integers(0, 5)), max_size=100))
 def test_failures_that_were_none_are_taken_back(steps):
     """Also more often than there were any."""
-    failures, counts = Failures(), Counter()
+    failures, counts = Backoff(), Counter()
     for what, who in steps:
         if what == "n":
             failures.note(who, 1e6, 100, 100)
@@ -121,7 +121,7 @@ def test_failures_that_were_none_are_taken_back(steps):
 @given(st.lists(st.integers(0, 1000), max_size=300), st.integers(1, 20))
 def test_only_so_many_are_remembered(who_fails, most):
     """Those who failed last."""
-    failures = Failures()
+    failures = Backoff()
     for who in who_fails:
         failures.note(who, 1e6, 100, most)
     assert len(failures) <= most

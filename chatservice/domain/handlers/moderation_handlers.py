@@ -3,54 +3,54 @@
 from collections.abc import Mapping
 
 from chatservice import answers, limits, names
-from chatservice.domain.actions.kinds import Action, Args, awaited
 from chatservice.domain.chat import Chat
+from chatservice.domain.handlers.handler import Arguments, Handler, awaited
+from chatservice.domain.model import Room, Session, is_guests
 from chatservice.domain.moderation import no_entry
-from chatservice.domain.places import Room, Session, is_guests
 from chatservice.domain.rights import Role
-from chatservice.domain.rules import Access, Rule, What
+from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Request, Right, seconds
 
 
-async def _kick(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _kick(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.kick(session, room, _user(args), _reason(args))
     return answers.Done()
 
 
-async def _ban(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _ban(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
     until = _until(chat, args)
     told = await chat.moderation.ban(session, room, args["user"], until, _reason(args))
     return answers.Done(told)
 
 
-async def _mute(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _mute(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
     until = _until(chat, args)
     await chat.moderation.mute(session, room, _user(args), until, _reason(args))
     return answers.Done()
 
 
-def _user(args: Args) -> str:
+def _user(args: Arguments) -> str:
     """Whom it is for: users are called with an `@` before their name, too."""
     return str(args["user"]).removeprefix("@")
 
 
-def _reason(args: Args) -> str:
+def _reason(args: Arguments) -> str:
     return names.phrase(args.get("text", ""))
 
 
-def _until(chat: Chat, args: Args) -> int:
+def _until(chat: Chat, args: Arguments) -> int:
     """When a time that begins now is over, in milliseconds since 1970; 0 if none was given."""
     time = args.get("time")
     return chat.now() + 1000 * seconds(time) if time is not None else 0
 
 
-def _undoing(what: What) -> Action:
-    async def undo(chat: Chat, session: Session, args: Args) -> answers.Done:
+def _undoing(what: RuleKind) -> Handler:
+    async def undo(chat: Chat, session: Session, args: Arguments) -> answers.Done:
         room = chat.rooms.of(session, args.get("room"))
         await chat.moderation.undo(session, room, what, args["user"])
         return answers.Done()
@@ -58,8 +58,8 @@ def _undoing(what: What) -> Action:
     return undo
 
 
-def _promoting(what: What) -> Action:
-    async def promote(chat: Chat, session: Session, args: Args) -> answers.Done:
+def _promoting(what: RuleKind) -> Handler:
+    async def promote(chat: Chat, session: Session, args: Arguments) -> answers.Done:
         room = chat.rooms.of(session, args.get("room"))
         await chat.moderation.promote(session, room, _user(args), what)
         return answers.Done()
@@ -67,25 +67,25 @@ def _promoting(what: What) -> Action:
     return promote
 
 
-async def _invite(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _invite(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.invite(session, room, _user(args))
     return answers.Done()
 
 
-async def _freeze(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _freeze(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.set(session, room, "freeze", frozen=True)
     return answers.Done()
 
 
-async def _unfreeze(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _unfreeze(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.set(session, room, "unfreeze", frozen=False)
     return answers.Done()
 
 
-async def _slow(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _slow(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room, every = chat.rooms.of(session, args.get("room")), args["seconds"]
     if every > limits.SLOW_SECONDS:
         raise Refusal(
@@ -95,7 +95,7 @@ async def _slow(chat: Chat, session: Session, args: Args) -> answers.Done:
     return answers.Done()
 
 
-async def _access(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _access(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room, password = chat.rooms.of(session, args.get("room")), args.get("password")
     if args["access"] not in (Access.PUBLIC, Access.HIDDEN, Access.INVITED):
         raise Refusal(Code.BAD_ARGUMENT, "A room is public, hidden or invited; say which.")
@@ -107,13 +107,13 @@ async def _access(chat: Chat, session: Session, args: Args) -> answers.Done:
     return answers.Done()
 
 
-async def _close(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _close(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.set(session, room, "close", access=Access.CLOSED)
     return answers.Done(f"{room.name} is closed.")
 
 
-async def _erase(chat: Chat, session: Session, args: Args) -> answers.Erased:
+async def _erase(chat: Chat, session: Session, args: Arguments) -> answers.Erased:
     room, position = chat.rooms.of(session, args.get("room")), args.get("position")
     if position is None:
         position = chat.last_said(session, room)
@@ -131,7 +131,7 @@ _ERASED = 60
 """Characters of what was erased that are told: enough to know it by, in one line of a terminal."""
 
 
-def _rules(chat: Chat, session: Session, args: Args) -> answers.RoomRules:
+def _rules(chat: Chat, session: Session, args: Arguments) -> answers.RoomRules:
     room, now = chat.rooms.of(session, args.get("room")), chat.now()
     guests = {user.id: user.name for user in chat.people.by_key.values() if user.guest}
     moderates = chat.rights.role(session.needs_user(), room) >= Role.MODERATOR
@@ -145,11 +145,11 @@ def _rules(chat: Chat, session: Session, args: Args) -> answers.RoomRules:
             )
         )
         for it in room.rules.all(now)
-        if moderates or it.what in (What.OWNER, What.MODERATOR)
+        if moderates or it.what in (RuleKind.OWNER, RuleKind.MODERATOR)
         for whom in [guests.get(it.whom, it.whom)]
         if not (is_guests(whom) or _is_told_by_name(room, it, whom, now))
     ]
-    shown.sort(key=lambda it: (list(What).index(What(it.what)), it.user))
+    shown.sort(key=lambda it: (list(RuleKind).index(RuleKind(it.what)), it.user))
     how = (room.access, room.password is not None, room.frozen, room.slow)
     return answers.RoomRules(room.name, *how, tuple(shown))
 
@@ -160,24 +160,24 @@ def _is_told_by_name(room: Room, rule: Rule, name: str, now: int) -> bool:
     return rule.whom != key and room.rules.find(rule.what, key, now) is not None
 
 
-async def _record(chat: Chat, session: Session, args: Args) -> answers.Record:
+async def _record(chat: Chat, session: Session, args: Arguments) -> answers.ModerationLog:
     room = chat.rooms.of(session, args.get("room"))
     deeds = await chat.moderation.record(room, min(args.get("limit", 20), limits.RECORD_DEEDS))
-    told = (answers.DeedInfo(time, who, names.one_line(did)) for time, who, did in deeds)
-    return answers.Record(room.name, tuple(told))
+    told = (answers.ModerationInfo(time, who, names.one_line(did)) for time, who, did in deeds)
+    return answers.ModerationLog(room.name, tuple(told))
 
 
-def _broadcast(chat: Chat, session: Session, args: Args) -> answers.Done:
+def _broadcast(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     by, text = session.needs_user().name, names.phrase(args["text"], needed=True)
     told = chat.people.tell_all(Notice(f"{by} tells all: {text}"))
     return answers.Done("1 connection was told." if told == 1 else f"{told} connections were told.")
 
 
-def _alone(name: str, action: Action) -> Action:
+def _alone(name: str, action: Handler) -> Handler:
     """Return a command's action that changes a room while nobody else does, and only if the one
     whose turn it is then still may."""
 
-    async def change(chat: Chat, session: Session, args: Args) -> answers.Answer:
+    async def change(chat: Chat, session: Session, args: Arguments) -> answers.Reply:
         room = chat.rooms.of(session, args.get("room"))
         async with chat.rooms.alone(room):
             there = {**args, "room": room.name}  # where one is may be another room by now
@@ -187,26 +187,26 @@ def _alone(name: str, action: Action) -> Action:
     return change
 
 
-_CHANGES: Mapping[str, Action] = {
+_CHANGES: Mapping[str, Handler] = {
     "kick": _kick,
     "ban": _ban,
-    "unban": _undoing(What.BANNED),
+    "unban": _undoing(RuleKind.BANNED),
     "mute": _mute,
-    "unmute": _undoing(What.MUTED),
+    "unmute": _undoing(RuleKind.MUTED),
     "freeze": _freeze,
     "unfreeze": _unfreeze,
     "slow": _slow,
     "invite": _invite,
-    "uninvite": _undoing(What.INVITED),
-    "op": _promoting(What.MODERATOR),
-    "deop": _undoing(What.MODERATOR),
-    "owner": _promoting(What.OWNER),
+    "uninvite": _undoing(RuleKind.INVITED),
+    "op": _promoting(RuleKind.MODERATOR),
+    "deop": _undoing(RuleKind.MODERATOR),
+    "owner": _promoting(RuleKind.OWNER),
     "access": _access,
     "close": _close,
 }
 """Commands that change a room."""
 
-ORDERING: Mapping[str, Action] = {
+MODERATION_HANDLERS: Mapping[str, Handler] = {
     **{name: _alone(name, action) for name, action in _CHANGES.items()},
     "erase": _erase,
     "rules": _rules,

@@ -6,19 +6,19 @@ from heapq import nsmallest
 from itertools import islice
 
 from chatservice import answers, limits, names
-from chatservice.domain.actions.kinds import Action, Args
 from chatservice.domain.chat import Chat
+from chatservice.domain.handlers.handler import Arguments, Handler
+from chatservice.domain.model import Room, Session
 from chatservice.domain.overview import rooms_that_fit
-from chatservice.domain.parts import part
-from chatservice.domain.places import Room, Session
-from chatservice.domain.ports import Done
+from chatservice.domain.paging import page
+from chatservice.domain.ports import OnStored
 from chatservice.domain.rules import Access
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import TOPICS, Request, first_help, help_lines
 
 
-def talk(chat: Chat, session: Session, request: Request, done: Done | None = None) -> None:
+def talk(chat: Chat, session: Session, request: Request, done: OnStored | None = None) -> None:
     """`say` and `me`. `done` gets the position, once the entry is stored."""
     if session.only is not None:  # no refusal is to tell which other rooms there are
         chat.permit(session, request)
@@ -39,27 +39,27 @@ def joined(
     return answer(*how, tuple(others), room.log.last, more)
 
 
-async def _join(chat: Chat, session: Session, args: Args) -> answers.Joined:
+async def _join(chat: Chat, session: Session, args: Arguments) -> answers.Joined:
     room = await chat.rooms.join(session, args["room"], args.get("password"), args.get("after"))
     return joined(room, session)
 
 
-async def _create(chat: Chat, session: Session, args: Args) -> answers.Joined:
+async def _create(chat: Chat, session: Session, args: Arguments) -> answers.Joined:
     user = session.needs_user()
     chat.rooms.may_join_another(session)
     room = await chat.rooms.make(args.get("room"), args.get("password"), user)
     chat.rooms.place(session, room)
-    return joined(room, session, answers.Made)
+    return joined(room, session, answers.Created)
 
 
-def leave(chat: Chat, session: Session, args: Args) -> answers.Answer:
+def leave(chat: Chat, session: Session, args: Arguments) -> answers.Reply:
     """`leave`: a person is in the lobby then."""
     room = chat.rooms.of(session, args.get("room"))
     chat.rooms.leave(session, room)
     return joined(session.here, session) if session.here is not None else answers.Done()
 
 
-def _rooms(chat: Chat, session: Session, args: Args) -> answers.RoomList:
+def _rooms(chat: Chat, session: Session, args: Arguments) -> answers.RoomList:
     found = rooms_that_fit(chat.rooms.behind(args.get("after", 0)), args.get("filter", ""))
     rows: list[answers.RoomInfo] = []
     left, more = limits.LISTED_BYTES, 0
@@ -83,7 +83,7 @@ _ROOM_BYTES = 120
 """About what a room takes in the answer, beside its topic."""
 
 
-def _who(chat: Chat, session: Session, args: Args) -> answers.Members:
+def _who(chat: Chat, session: Session, args: Arguments) -> answers.MemberList:
     room = chat.rooms.of(session, args.get("room"))
     room.log.tell_news()  # who left is seen to leave before they are missing here
     users, after = room.users(), names.key(args.get("after", "")[: limits.LINE_BYTES])
@@ -91,36 +91,36 @@ def _who(chat: Chat, session: Session, args: Args) -> answers.Members:
     first = nsmallest(limits.WHO_USERS, following, key=lambda user: user.key)
     away = chat.people.away_in
     rows = (answers.Member(user.name, away(user, room, session)) for user in first)
-    shown = part(rows, lambda it: 4 * len(it.name + it.away) + 40, limits.WHO_USERS)
-    return answers.Members(room.name, shown, len(users), len(following) - len(shown))
+    shown = page(rows, lambda it: 4 * len(it.name + it.away) + 40, limits.WHO_USERS)
+    return answers.MemberList(room.name, shown, len(users), len(following) - len(shown))
 
 
-async def _topic(chat: Chat, session: Session, args: Args) -> answers.Topic:
+async def _topic(chat: Chat, session: Session, args: Arguments) -> answers.Topic:
     room = chat.rooms.of(session, args.get("room"))
     if "text" in args:
         await chat.set_topic(session, room, args["text"])
     return answers.Topic(room.name, room.topic)
 
 
-async def _msg(chat: Chat, session: Session, args: Args) -> answers.Private:
+async def _msg(chat: Chat, session: Session, args: Arguments) -> answers.PrivateSent:
     seq = await chat.write_to(session, args["to"], args["text"], args.get("key"))
-    return answers.Private(seq, args["to"], chat.people.away(args["to"]))
+    return answers.PrivateSent(seq, args["to"], chat.people.away(args["to"]))
 
 
-def _away(chat: Chat, session: Session, args: Args) -> answers.Done:
+def _away(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     user = session.needs_user()
     user.away = names.phrase(args.get("text", ""))
     return answers.Done("You are away." if user.away else "You are back.")
 
 
-def _ignore(chat: Chat, session: Session, args: Args) -> answers.Done:
+def _ignore(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     name = names.user(args["user"])
     if chat.people.ignore(session, name):
         return answers.Done(f"You hear {name} again.")
     return answers.Done(f"You do not hear {name} any more; /ignore {name} again to hear them.")
 
 
-async def _history(chat: Chat, session: Session, args: Args) -> answers.History:
+async def _history(chat: Chat, session: Session, args: Arguments) -> answers.History:
     room = chat.rooms.of(session, args.get("room"))
     after, before = args.get("after"), args.get("before")
     limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
@@ -135,14 +135,14 @@ def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tupl
     return tuple(one for one in entries if names.key(one[1].who) not in session.ignored)
 
 
-async def _search(chat: Chat, session: Session, args: Args) -> answers.Matches:
+async def _search(chat: Chat, session: Session, args: Arguments) -> answers.SearchMatches:
     room = chat.rooms.of(session, args.get("room"))
     found = await chat.search(room, args["text"], args.get("before"), args.get("limit", 20))
     entries = _heard(session, found.entries)
-    return answers.Matches(room.name, entries, found.more, found.pending)
+    return answers.SearchMatches(room.name, entries, found.more, found.pending)
 
 
-def _skip(chat: Chat, session: Session, args: Args) -> answers.Done:
+def _skip(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     room = chat.rooms.of(session, args.get("room"))
     cursor = session.needs_room(room)
     position, last = cursor.position, room.log.last
@@ -152,11 +152,11 @@ def _skip(chat: Chat, session: Session, args: Args) -> answers.Done:
     return answers.Done(f"You are up to date now; /history #{position} shows what you skipped.")
 
 
-async def _nick(chat: Chat, session: Session, args: Args) -> answers.Welcome:
+async def _nick(chat: Chat, session: Session, args: Arguments) -> answers.Welcome:
     return await chat.people.rename(session, args["name"])
 
 
-def _help(chat: Chat, session: Session, args: Args) -> answers.Help:
+def _help(chat: Chat, session: Session, args: Arguments) -> answers.Help:
     about = args.get("command")
     may = partial(chat.may, session)
     if about is None and not session.echo:
@@ -171,7 +171,7 @@ def _help(chat: Chat, session: Session, args: Args) -> answers.Help:
     return answers.Help(lines)
 
 
-TALKING: Mapping[str, Action] = {
+ROOM_HANDLERS: Mapping[str, Handler] = {
     "join": _join,
     "create": _create,
     "leave": leave,

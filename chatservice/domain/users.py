@@ -6,35 +6,35 @@ from functools import partial
 from weakref import WeakValueDictionary
 
 from chatservice import answers, events, limits, names
-from chatservice.domain import passes
-from chatservice.domain.attempts import Attempts
-from chatservice.domain.log import Cursor, Log, News, Tails
-from chatservice.domain.places import NOBODY, Room, Session, User
-from chatservice.domain.policy import Policy
+from chatservice.confusables import skeletons
+from chatservice.domain import tokens
+from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
+from chatservice.domain.loginthrottle import LoginThrottle
+from chatservice.domain.model import NOBODY, Room, Session, User
+from chatservice.domain.policy import RegistrationPolicy
 from chatservice.domain.ports import Account, Engine
-from chatservice.domain.rights import HAS, Rights
+from chatservice.domain.rights import ROLE_RIGHTS, Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.errors import Code, Refusal
-from chatservice.events import End, Event
+from chatservice.events import EndReason, Event
 from chatservice.grammar.commands import Right
-from chatservice.looks import looks
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
-_RESERVED_LOOKS = frozenset(look for name in names.RESERVED for look in looks(name))
+_RESERVED_LOOKS = frozenset(look for name in names.RESERVED for look in skeletons(name))
 
 
-class People:
+class Users:
     """Every user who is here, in `by_key` (`names.key`)."""
 
     def __init__(
         self,
         engine: Engine,
         rooms: Rooms,
-        tails: Tails,
+        tails: BlockCache,
         now: Callable[[], int],
         report: Report,
-        policy: Policy,
-        attempts: Attempts,
+        policy: RegistrationPolicy,
+        attempts: LoginThrottle,
         rights: Rights,
     ) -> None:
         self.by_key: dict[str, User] = {}
@@ -65,7 +65,7 @@ class People:
         A `token` that `enter` gave to another session of that user takes its place: its connection
         broke and nobody noticed yet. With `after`, the inbox is read from there. A session that has
         a user already becomes the other one and stays in its rooms. In place of the password of an
-        account, one of its own tokens is good (`chatservice.domain.passes`).
+        account, one of its own tokens is good (`chatservice.domain.tokens`).
         """
         name = names.user(name)
         key = names.key(name)
@@ -104,7 +104,7 @@ class People:
     def _replace(self, former: Session) -> None:
         """End a session whose user came in again on another connection."""
         sentence = "You came in again on another connection; this one ends."
-        former.reader.end(sentence, End.REPLACED)
+        former.reader.end(sentence, EndReason.REPLACED)
         self._rooms.leave_all(former)
         former.forget_token()
 
@@ -123,9 +123,9 @@ class People:
 
     async def _own_token(self, key: str, password: str) -> str | None:
         """Return what is kept of a token, if that is what was given, and it is that user's."""
-        if not password.startswith(passes.TOKEN):
+        if not password.startswith(tokens.TOKEN_PREFIX):
             return None
-        kept = passes.kept(password)
+        kept = tokens.digest(password)
         token = await self._accounts.token(kept)
         return kept if token is not None and token.account == key else None
 
@@ -240,7 +240,7 @@ class People:
         session: Session,
     ) -> User:
         """Return the user of a name that the asker may have, making one if nobody has it."""
-        mine = looks(name) if account is None else NOBODY
+        mine = skeletons(name) if account is None else NOBODY
         new = account is None and key not in self.by_key
         if new:
             names.new_user(name)
@@ -290,7 +290,7 @@ class People:
         if former is not None:
             for room in session.rooms:
                 if self._rooms.shows(former, room):
-                    event = events.Renamed(room.name, former.name, user.name)
+                    event = events.UserRenamed(room.name, former.name, user.name)
                     self._rooms.tell(room, event, but=session)
                 self._rooms.carry(room, former, user)
             for ignoring in tuple(self._ignoring.get(former.key, ())):
@@ -341,12 +341,14 @@ class People:
         """Let a user be found by their name, and keep names away that look like a guest's."""
         self.by_key[user.key] = user
         if user.guest:
-            for look in looks(user.name) - {user.key}:  # what looks like its key is found by that
+            for look in skeletons(user.name) - {
+                user.key
+            }:  # what looks like its key is found by that
                 self._looks[look] = user.key
 
     def _give_name_back(self, user: User) -> None:
         del self.by_key[user.key]
-        for look in looks(user.name):
+        for look in skeletons(user.name):
             if self._looks.get(look) == user.key:
                 del self._looks[look]
 
@@ -365,7 +367,7 @@ class People:
         room = self._rooms.numbered(number)
         return room.log if room is not None else self._inboxes.get(number)
 
-    def end(self, session: Session, sentence: str, why: End = End.REVOKED) -> None:
+    def end(self, session: Session, sentence: str, why: EndReason = EndReason.REVOKED) -> None:
         """Tell a session why it ends, and take everything from it: nothing more is done for it."""
         given = session.token
         self._rights.given.take_back(lambda right: right.session == given)
@@ -398,7 +400,7 @@ class People:
         self._take_name(user)
         for room in dict.fromkeys(room for each in user.sessions for room in each.rooms):
             if self._rooms.shows(user, room):  # a name can be a message
-                event = events.Renamed(room.name, former, name)
+                event = events.UserRenamed(room.name, former, name)
                 self._rooms.tell(room, event, but=session if session in room.sessions else None)
         self._rooms.put_out_unwelcome(user)
         if key != was:
@@ -416,7 +418,7 @@ class People:
         _check_reserved(name)
         self._may_be_guest(name, await self._accounts.account(key))
         names.new_user(name)
-        if key not in self.by_key and await self._accounts.alike(looks(name)):
+        if key not in self.by_key and await self._accounts.alike(skeletons(name)):
             raise _alike(name)
         if key in self.by_key or not await self._engine.names.claim(key):
             raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
@@ -424,7 +426,7 @@ class People:
             self._rooms.admit(session, key)
             if key in self.by_key:
                 raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
-            if self._taken(looks(name), session):
+            if self._taken(skeletons(name), session):
                 raise _alike(name)
         except Refusal:
             if key not in self.by_key:
@@ -485,14 +487,14 @@ class People:
             raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
         names.new_user(name)
         self._nobodys(name)
-        if await self._accounts.alike(looks(name)):
+        if await self._accounts.alike(skeletons(name)):
             raise _alike(name)
 
     def _nobodys(self, name: str) -> None:
         """Raise `Refusal` (name-taken) if somebody who is here has a name, or one like it."""
         if names.key(name) in self.by_key:
             raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
-        if self._taken(looks(name), None):
+        if self._taken(skeletons(name), None):
             raise _alike(name)
 
     def _taken(self, mine: frozenset[str], session: Session | None) -> bool:
@@ -561,7 +563,7 @@ class People:
         """Show an event to every session there is, and return how many there are."""
         sessions = [session for user in self.by_key.values() for session in user.sessions]
         for session in sessions:
-            session.reader.tell(News((event,)))
+            session.reader.tell(EventBatch((event,)))
         return len(sessions)
 
     def away_in(self, user: User, room: Room, session: Session) -> str:
@@ -569,7 +571,7 @@ class People:
         their words, if they may not speak there or it does not hear them."""
         if not user.away:
             return ""
-        speaks = Right.SPEAK in HAS[self._rights.role(user, room)]
+        speaks = Right.SPEAK in ROLE_RIGHTS[self._rights.role(user, room)]
         return user.away if speaks and user.key not in session.ignored else "away"
 
     def away(self, name: str) -> str:

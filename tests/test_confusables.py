@@ -7,13 +7,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatservice import names
+from chatservice.confusables import skeletons
 from chatservice.errors import Code, Refusal
-from chatservice.looks import looks
 
 
 def alike(one: str, other: str) -> bool:
     """Return whether two names look alike."""
-    return not looks(names.user(one)).isdisjoint(looks(names.user(other)))
+    return not skeletons(names.user(one)).isdisjoint(skeletons(names.user(other)))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_looking_alike_goes_both_ways(one, other):
     one, other = accepted(one), accepted(other)
     if one is None or other is None:
         return
-    assert 1 <= len(looks(one)) <= 2
+    assert 1 <= len(skeletons(one)) <= 2
     for cased in (one.upper(), one.lower(), one.casefold(), one.title()):
         again = accepted(cased)
         if again is not None and names.key(again) == names.key(one):
@@ -104,14 +104,14 @@ def test_looking_alike_goes_both_ways(one, other):
     if names.key(one) == names.key(other):
         assert alike(one, other)
     if alike(one, other) and (one + other).isascii():
-        assert not looks("x" + one).isdisjoint(looks("x" + other))
+        assert not skeletons("x" + one).isdisjoint(skeletons("x" + other))
 
 
 @given(NAMES)
 def test_a_skeleton_is_its_own(name):
     """What a name looks like looks like nothing else: to compare skeletons is enough."""
-    for skeleton in looks(name):
-        assert skeleton in looks(skeleton)
+    for skeleton in skeletons(name):
+        assert skeleton in skeletons(skeleton)
         assert skeleton == unicodedata.normalize("NFD", skeleton)
         assert skeleton == skeleton.casefold()
 
@@ -120,5 +120,5 @@ def test_a_skeleton_is_its_own(name):
 @example("".join(map(chr, range(128))))
 def test_the_short_way_of_ascii_is_right(name):
     """What the code says of each character is what the data say, behind one that needs them."""
-    long = looks("é" + name)
-    assert {"e\u0301" + look for look in looks(name)} == long
+    long = skeletons("é" + name)
+    assert {"e\u0301" + look for look in skeletons(name)} == long

@@ -3,28 +3,28 @@
 from collections.abc import Mapping
 
 from chatservice import answers
-from chatservice.domain.actions.kinds import Action, Args
 from chatservice.domain.chat import Chat
-from chatservice.domain.places import Session
+from chatservice.domain.handlers.handler import Arguments, Handler
+from chatservice.domain.model import Session
 
 
-async def _status(chat: Chat, session: Session, args: Args) -> answers.Status:
+async def _status(chat: Chat, session: Session, args: Arguments) -> answers.ServerStatus:
     return await chat.overview.status()
 
 
-def _users(chat: Chat, session: Session, args: Args) -> answers.UserList:
+def _users(chat: Chat, session: Session, args: Arguments) -> answers.UserList:
     return chat.overview.users(args.get("filter", ""), args.get("after", ""))
 
 
-async def _accounts(chat: Chat, session: Session, args: Args) -> answers.AccountList:
+async def _accounts(chat: Chat, session: Session, args: Arguments) -> answers.AccountList:
     return await chat.overview.accounts(args.get("filter", ""), args.get("after", ""))
 
 
-async def _backup(chat: Chat, session: Session, args: Args) -> answers.Backup:
+async def _backup(chat: Chat, session: Session, args: Arguments) -> answers.BackupMade:
     return await chat.overview.backup(session, args["dir"])
 
 
-OPERATING: Mapping[str, Action] = {
+OPERATOR_HANDLERS: Mapping[str, Handler] = {
     "backup": _backup,
     "status": _status,
     "users": _users,

@@ -9,8 +9,8 @@ from chatservice.errors import Code, Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Whose something is: a user's, by `chatservice.domain.places.User.id`, and whether that is a
+class Requester:
+    """Whose something is: a user's, by `chatservice.domain.model.User.id`, and whether that is a
     guest; at an `address` (`chatservice.domain.addresses.counted`), empty where none counts."""
 
     owner: str
@@ -18,17 +18,17 @@ class Origin:
     address: str = ""
 
 
-def same_address(one: Origin, other: Origin) -> bool:
+def same_address(one: Requester, other: Requester) -> bool:
     """Return whether both are from one address that counts."""
     return bool(one.address) and one.address == other.address
 
 
-def both_guests(one: Origin, other: Origin) -> bool:
+def both_guests(one: Requester, other: Requester) -> bool:
     """Return whether both are guests'."""
     return one.guest and other.guest
 
 
-def check(origins: Iterable[Origin], mine: Origin, most: int, what: str) -> None:
+def check(origins: Iterable[Requester], mine: Requester, most: int, what: str) -> None:
     """Raise `Refusal` (too-many) unless there may be one more, of at most `most`. `what` they are
     is told, in the plural."""
     all_ = list(origins)

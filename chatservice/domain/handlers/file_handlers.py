@@ -3,37 +3,37 @@
 from collections.abc import Mapping
 
 from chatservice import answers, limits, names
-from chatservice.domain.actions.kinds import Action, Args
 from chatservice.domain.chat import Chat
-from chatservice.domain.parts import part
-from chatservice.domain.places import Session
+from chatservice.domain.handlers.handler import Arguments, Handler
+from chatservice.domain.model import Session
+from chatservice.domain.paging import page
 
 
-async def _files(chat: Chat, session: Session, args: Args) -> answers.FileList:
+async def _files(chat: Chat, session: Session, args: Arguments) -> answers.FileList:
     shelf = chat.files.shelf(session, args.get("room"))
     name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
     brief, after = args.get("brief", False), args.get("after", "")
     found = await chat.files.shelves.files(shelf, after, 0 if brief else limits.SHELF_FILES)
-    files = part(found.files, _bytes, limits.SHELF_FILES)
+    files = page(found.files, _bytes, limits.SHELF_FILES)
     more = 0 if brief else found.following - len(files)
     return answers.FileList(name, found.all, found.bytes, files, brief, more)
 
 
-async def _versions(chat: Chat, session: Session, args: Args) -> answers.Versions:
+async def _versions(chat: Chat, session: Session, args: Arguments) -> answers.VersionList:
     shelf = chat.files.shelf(session, args.get("room"))
     name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
     found = await chat.files.shelves.versions(shelf, names.file(args["name"]))
     before = args.get("before")
     older = [it for it in reversed(found) if before is None or it.version < before]
-    newest = part(older, _bytes, limits.VERSIONS_LISTED)
-    return answers.Versions(name, newest[::-1], len(older) - len(newest))
+    newest = page(older, _bytes, limits.VERSIONS_LISTED)
+    return answers.VersionList(name, newest[::-1], len(older) - len(newest))
 
 
 def _bytes(it: answers.FileInfo) -> int:
     return len(it.name.encode()) + 4 * len(it.who) + 200
 
 
-async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:
+async def link(chat: Chat, session: Session, args: Arguments) -> answers.GetTicket:
     """`link`, and `get` in JSON: a ticket for a file."""
     room, name = args.get("room"), args["name"]
     outgoing = chat.files.arriving(session, room, name) if args.get("arriving") else None
@@ -47,7 +47,7 @@ async def link(chat: Chat, session: Session, args: Args) -> answers.GetTicket:
     )
 
 
-async def put_ticket(chat: Chat, session: Session, args: Args) -> answers.PutTicket:
+async def put_ticket(chat: Chat, session: Session, args: Arguments) -> answers.PutTicket:
     """`put` in JSON: a ticket for an upload, unless the content is here already."""
     place = args.get("room"), args.get("to"), args["name"]
     upload = await chat.files.upload(
@@ -58,24 +58,24 @@ async def put_ticket(chat: Chat, session: Session, args: Args) -> answers.PutTic
     return answers.PutTicket(chat.files.issue(upload), await chat.files.have(upload))
 
 
-async def _remove(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _remove(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     name, version = args["name"], args.get("version")
     await chat.files.remove(session, args.get("room"), name, version)
     which = name if version is None else f"{name} #{version}"
     return answers.Done(f"{which} is off the shelf.")
 
 
-async def _transfers(chat: Chat, session: Session, args: Args) -> answers.TransferList:
+async def _transfers(chat: Chat, session: Session, args: Arguments) -> answers.TransferList:
     return answers.TransferList(tuple(await chat.files.under_way(session)))
 
 
-async def _cancel(chat: Chat, session: Session, args: Args) -> answers.Done:
+async def _cancel(chat: Chat, session: Session, args: Arguments) -> answers.Done:
     count = await chat.files.cancel(session, args["name"])
     transfers = "1 transfer" if count == 1 else f"{count} transfers"
     return answers.Done(f"{transfers} of {args['name']} cancelled.")
 
 
-SHARING: Mapping[str, Action] = {
+FILE_HANDLERS: Mapping[str, Handler] = {
     "files": _files,
     "versions": _versions,
     "link": link,

@@ -6,15 +6,15 @@ from typing import Any
 
 from chatservice import answers
 from chatservice.domain.chat import Chat
-from chatservice.domain.places import Session
+from chatservice.domain.model import Session
 
-Args = Mapping[str, Any]
+Arguments = Mapping[str, Any]
 """A request's arguments, as the table of commands names them."""
 
-Action = Callable[[Chat, Session, Args], answers.Answer | Awaitable[answers.Answer]]
+Handler = Callable[[Chat, Session, Arguments], answers.Reply | Awaitable[answers.Reply]]
 """It answers at once or later, and may raise `Refusal`."""
 
 
-async def awaited(answer: answers.Answer | Awaitable[answers.Answer]) -> answers.Answer:
+async def awaited(answer: answers.Reply | Awaitable[answers.Reply]) -> answers.Reply:
     """Return what an action answers, at once or later."""
     return await answer if isawaitable(answer) else answer

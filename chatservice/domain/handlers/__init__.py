@@ -8,28 +8,28 @@ answers are not waited for.
 from collections.abc import Awaitable, Callable, Mapping
 
 from chatservice import answers
-from chatservice.domain.actions.kinds import Action, Args, awaited
-from chatservice.domain.actions.operating import OPERATING
-from chatservice.domain.actions.ordering import ORDERING
-from chatservice.domain.actions.registering import REGISTERING
-from chatservice.domain.actions.sharing import SHARING, put_ticket
-from chatservice.domain.actions.talking import TALKING, joined, leave, talk
 from chatservice.domain.chat import Chat
-from chatservice.domain.places import Session
+from chatservice.domain.handlers.account_handlers import ACCOUNT_HANDLERS
+from chatservice.domain.handlers.file_handlers import FILE_HANDLERS, put_ticket
+from chatservice.domain.handlers.handler import Arguments, Handler, awaited
+from chatservice.domain.handlers.moderation_handlers import MODERATION_HANDLERS
+from chatservice.domain.handlers.operator_handlers import OPERATOR_HANDLERS
+from chatservice.domain.handlers.room_handlers import ROOM_HANDLERS, joined, leave, talk
+from chatservice.domain.model import Session
 from chatservice.grammar.commands import COMMANDS, Request
 
-__all__ = ["ACTIONS", "joined", "leave", "link", "put_ticket", "talk"]
+__all__ = ["HANDLERS", "joined", "leave", "link", "put_ticket", "talk"]
 
-Later = Callable[[Chat, Session, Args], Awaitable[answers.Answer]]
+AsyncHandler = Callable[[Chat, Session, Arguments], Awaitable[answers.Reply]]
 
 _READ = ("history", "search", "files", "versions", "link", "record")
 """Commands that wait for what they read."""
 
 
-def _while_one_may(name: str, action: Action) -> Later:
+def _while_one_may(name: str, action: Handler) -> AsyncHandler:
     """Return a command's action that answers only who still may read what was read."""
 
-    async def read(chat: Chat, session: Session, args: Args) -> answers.Answer:
+    async def read(chat: Chat, session: Session, args: Arguments) -> answers.Reply:
         request = Request(COMMANDS[name], args)
         answer = await awaited(action(chat, session, args))
         chat.permit(session, request)
@@ -38,11 +38,17 @@ def _while_one_may(name: str, action: Action) -> Later:
     return read
 
 
-_ALL: Mapping[str, Action] = {**TALKING, **SHARING, **ORDERING, **REGISTERING, **OPERATING}
+_ALL: Mapping[str, Handler] = {
+    **ROOM_HANDLERS,
+    **FILE_HANDLERS,
+    **MODERATION_HANDLERS,
+    **ACCOUNT_HANDLERS,
+    **OPERATOR_HANDLERS,
+}
 
 _READING = {name: _while_one_may(name, _ALL[name]) for name in _READ}
 
-ACTIONS: Mapping[str, Action] = {**_ALL, **_READING}
+HANDLERS: Mapping[str, Handler] = {**_ALL, **_READING}
 """Each command's action, but for those that a dialect does in its own way."""
 
 link = _READING["link"]

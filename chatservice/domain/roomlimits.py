@@ -9,16 +9,16 @@ from collections.abc import Callable
 
 from chatservice import limits, names
 from chatservice.domain.addresses import counted
-from chatservice.domain.paces import Bucket
-from chatservice.domain.places import Room, User, is_guests
-from chatservice.domain.rules import What
+from chatservice.domain.model import Room, User, is_guests
+from chatservice.domain.ratelimit import TokenBucket
+from chatservice.domain.rules import RuleKind
 from chatservice.errors import Code, Refusal
 
 _SPARE = 1000
 """Addresses of which nothing need be known any more, before they are looked through."""
 
 
-class Space:
+class RoomLimits:
     """Counts the rooms that no registered user owns. `seconds` tells the time, on a clock that only
     goes on."""
 
@@ -29,7 +29,7 @@ class Space:
         self._fixed: set[str] = set()
         self._from: dict[Room, str] = {}
         self._of: Counter[str] = Counter()
-        self._paces: dict[str, Bucket] = {}
+        self._paces: dict[str, TokenBucket] = {}
         self._look_at = _SPARE
 
     # -- rooms that there are --------------------------------------------------------------------
@@ -111,7 +111,7 @@ class Space:
         bucket = self._paces.get(address)
         if bucket is None:
             self._forget(now)
-            bucket = self._paces[address] = Bucket()
+            bucket = self._paces[address] = TokenBucket()
         if bucket.left(now, *pace) < 1:
             raise Refusal(
                 Code.SLOW_DOWN,
@@ -141,7 +141,9 @@ class Space:
 
 def _is_owned(room: Room) -> bool:
     """Return whether a registered user owns a room."""
-    return any(rule.what is What.OWNER and not is_guests(rule.whom) for rule in room.rules.all(0))
+    return any(
+        rule.what is RuleKind.OWNER and not is_guests(rule.whom) for rule in room.rules.all(0)
+    )
 
 
 def _address(by: User | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from chatservice import limits
 
 
-class Bucket:
+class TokenBucket:
     """Tokens that come at a `rate`, up to `burst` of them; each deed takes one.
 
     What is kept is only when the bucket will be full again (the "generic cell rate algorithm"), so
@@ -34,7 +34,7 @@ class Bucket:
         return self._full_at <= now
 
 
-class Failures:
+class Backoff:
     """Who has failed how often, and how long they wait before they may try again.
 
     The first `free` failures cost nothing; from then on the delay is a second, and doubles, up to
@@ -79,13 +79,13 @@ class Failures:
         self._of.pop(who, None)
 
 
-class Paces:
+class RateLimits:
     """The buckets of one connection: how often it may do what costs others something."""
 
     __slots__ = ("_buckets",)
 
     def __init__(self) -> None:
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
 
     def take(self, command: str, now: float, lines: int = 1) -> float:
         """Count a command that says so many `lines`, and return how many seconds nothing more is
@@ -110,10 +110,10 @@ class Paces:
         left = self._bucket("lines").left(now, limits.MESSAGES_PER_SECOND, limits.MESSAGES_BURST)
         return lines <= left
 
-    def _bucket(self, kind: str) -> Bucket:
+    def _bucket(self, kind: str) -> TokenBucket:
         bucket = self._buckets.get(kind)
         if bucket is None:
-            bucket = self._buckets[kind] = Bucket()
+            bucket = self._buckets[kind] = TokenBucket()
         return bucket
 
 

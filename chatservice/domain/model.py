@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterable
 
 from chatservice import names
-from chatservice.domain.log import Cursor, Log, Reader
+from chatservice.domain.log import Cursor, Log, Peer
 from chatservice.domain.rules import Access, Rule, Rules
 from chatservice.errors import Code, Refusal
 
@@ -158,7 +158,7 @@ class Session:
         "user",
     )
 
-    def __init__(self, reader: Reader, echo: bool) -> None:
+    def __init__(self, reader: Peer, echo: bool) -> None:
         self.reader = reader
         self.echo = echo
         self.user: User | None = None
