@@ -23,7 +23,7 @@ from typing import IO, Any
 
 PRELOADED = (
     "chatservice.client.main",
-    "chatservice.client.plain",
+    "chatservice.client.pipescreen",
     "chatservice.plugin",
     "chatservice.service",
     "twisted.application.runner",

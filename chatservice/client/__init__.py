@@ -6,21 +6,24 @@ docs/bots.md shows how it is used. The modules:
 
 * `library`, `following`, `moving`: what a bot's author uses.
 * `main`, `scripts`: the program: a line at a time, or one thing for a script.
-* `options`, `settings`, `asking`, `passwords`, `keyrings`: what the command line says, what is
-  remembered, and what is asked for because neither tells; `completion`, `statuses`: what a shell is
+* `options`, `settings`, `login`, `questions`,
+   `passwords`, `keyrings`: what the command line says, what is
+  remembered, and what is asked for because neither tells;
+  `shellcompletion`, `statuses`: what a shell is
   told.
-* `person`, `sending`, `helping`: what each line that is typed does; which lines send a file.
+* `controller`, `typedlines`, `helping`: what each line that is typed does; which lines send a file.
 * `conversation`, `cursor`: where one is and what was shown, with no I/O in it.
 * `session`, `rooms`, `listener`, `pauses`: one stay at a server, over as many connections as that
   takes.
 * `connection`: one connection in the JSON dialect.
 * `doors`, `tls`, `handshake`, `known`: ways to a server, plain and over TLS, and whom one believes.
 * `transfers`, `carriers`, `saving`: files both ways, on connections of their own, and on the disk.
-* `screen`, `plain`, `terminal`: what a person or a script sees, in two forms.
-* `look`, `colours`, `wrapping`, `naming`, `waiting`, `toolbar`: what is shown on a terminal.
-* `region`, `drawing`: how it gets there.
+* `screen`, `pipescreen`, `terminalscreen`: what a person or a script sees, in two forms.
+* `rendering`, `theme`, `wrapping`, `mentions`, `pendingtexts`,
+  `statusline`: what is shown on a terminal.
+* `lineeditor`, `frames`: how it gets there.
 * `system`, `locks`, `writing`, `output`: what the system is asked for, and where systems differ.
-* `keys`, `completing`, `pasting`, `typedhistory`, `around`: what is typed there.
+* `keys`, `tabcompletion`, `pasting`, `inputhistory`, `around`: what is typed there.
 
 No module here imports the reactor, except `main.run`, which chooses it, and `library.connect`, when
 it is given none.

@@ -10,7 +10,7 @@ from chatservice.client.session import Session
 from chatservice.errors import Refusal
 
 
-class Around:
+class SessionView:
     """What a front end may ask about a stay at a server. Lists are empty where the server refuses
     to tell. `switch` is called with the room to turn to."""
 

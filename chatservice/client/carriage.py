@@ -38,7 +38,7 @@ class Display(Protocol):
     def show(self, lines: bytes, /) -> None:
         """Show lines, as `chatservice.grammar.textformat` makes them."""
 
-    def status(self, under_way: Sequence[Progress], waiting: int, now: float, /) -> None:
+    def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float, /) -> None:
         """Show how the transfers stand at `now` (seconds), and how many more wait their turn."""
 
 
@@ -118,4 +118,4 @@ class Carriage:
     def _show_status(self) -> None:
         """Show those under way, and how many wait."""
         waiting = self._count() - len(self._under_way)
-        self._screen.status(tuple(self._under_way), waiting, self.reactor.seconds())
+        self._screen.show_transfers(tuple(self._under_way), waiting, self.reactor.seconds())

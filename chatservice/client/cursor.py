@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from chatservice import names
 from chatservice.answers import Joined
-from chatservice.client.naming import is_named
+from chatservice.client.mentions import is_mentioned
 from chatservice.entries import Entry, Kind
 from chatservice.events import Event
 
@@ -209,4 +209,4 @@ class Cursor:
 
 def mentions(entry: Entry, name: str) -> bool:
     """Return whether somebody said `name`, as a word of its own and in whatever case."""
-    return entry.kind in _SAID and is_named(name, entry.text)
+    return entry.kind in _SAID and is_mentioned(name, entry.text)

@@ -8,7 +8,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
-HELP = (
+KEY_HELP = (
     "Enter says the line, Alt+Enter begins another one in the same message",
     "Tab completes commands, users, rooms, files and paths; again, it goes through them",
     "Up and Down bring back what was typed before; Ctrl+R searches in it",
@@ -22,36 +22,36 @@ HELP = (
 """What `/help keys` shows."""
 
 
-class Pressed(Protocol):
+class KeyActions(Protocol):
     """Who is told of keys."""
 
     @property
-    def pasting(self) -> bool:
+    def paste_undecided(self) -> bool:
         """Whether there is a paste to be decided on."""
 
-    def interrupted(self) -> None:
+    def interrupt(self) -> None:
         """One wants to leave at once."""
 
-    def ended(self) -> None:
+    def end_input(self) -> None:
         """No further line will come."""
 
-    def pasted(self, buffer: Buffer, data: str) -> None:
+    def paste(self, buffer: Buffer, data: str) -> None:
         """Something is pasted into a line."""
 
-    def decided(self, how: str) -> None:
+    def decide_paste(self, how: str) -> None:
         """What to do with a paste: `say`, `drop` or `edit` it."""
 
-    def turn(self, by: int) -> None:
+    def switch_by(self, by: int) -> None:
         """Go to the room that is so many behind this one."""
 
-    def turn_to(self, number: int) -> None:
+    def switch_to(self, number: int) -> None:
         """Go to a room by its number in the row."""
 
-    def turn_to_unread(self) -> None:
+    def switch_to_unread(self) -> None:
         """Go to the next room with something unread."""
 
 
-def bindings(pressed: Pressed) -> KeyBindings:
+def key_bindings(pressed: KeyActions) -> KeyBindings:
     """Return what `pressed` is told of."""
     keys = KeyBindings()
     for bind in (_leaving, _suspending, _editing, _rooms, _pastes):
@@ -59,26 +59,26 @@ def bindings(pressed: Pressed) -> KeyBindings:
     return keys
 
 
-def _leaving(keys: KeyBindings, pressed: Pressed) -> None:
+def _leaving(keys: KeyBindings, pressed: KeyActions) -> None:
     @keys.add("c-c")
     def _(event: KeyPressEvent) -> None:
-        pressed.interrupted()
+        pressed.interrupt()
 
     @keys.add("c-d")
     def _(event: KeyPressEvent) -> None:
         if event.current_buffer.text:
             event.current_buffer.delete()
         else:
-            pressed.ended()
+            pressed.end_input()
 
 
-def _suspending(keys: KeyBindings, pressed: Pressed) -> None:
+def _suspending(keys: KeyBindings, pressed: KeyActions) -> None:
     @keys.add("c-z", filter=Condition(lambda: hasattr(signal, "SIGTSTP")))
     def _(event: KeyPressEvent) -> None:
         event.app.suspend_to_background()
 
 
-def _editing(keys: KeyBindings, pressed: Pressed) -> None:
+def _editing(keys: KeyBindings, pressed: KeyActions) -> None:
     @keys.add("escape", "enter")
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
@@ -97,31 +97,31 @@ def _editing(keys: KeyBindings, pressed: Pressed) -> None:
 
     @keys.add(Keys.BracketedPaste)
     def _(event: KeyPressEvent) -> None:
-        pressed.pasted(event.current_buffer, event.data)
+        pressed.paste(event.current_buffer, event.data)
 
 
-def _rooms(keys: KeyBindings, pressed: Pressed) -> None:
+def _rooms(keys: KeyBindings, pressed: KeyActions) -> None:
     @keys.add("c-n")
     def _(event: KeyPressEvent) -> None:
-        pressed.turn(1)
+        pressed.switch_by(1)
 
     @keys.add("c-p")
     def _(event: KeyPressEvent) -> None:
-        pressed.turn(-1)
+        pressed.switch_by(-1)
 
     @keys.add("escape", "a")
     def _(event: KeyPressEvent) -> None:
-        pressed.turn_to_unread()
+        pressed.switch_to_unread()
 
     for digit in "123456789":
 
         @keys.add("escape", digit)
         def _(event: KeyPressEvent) -> None:
-            pressed.turn_to(int(event.key_sequence[-1].key))
+            pressed.switch_to(int(event.key_sequence[-1].key))
 
 
-def _pastes(keys: KeyBindings, pressed: Pressed) -> None:
-    there = Condition(lambda: pressed.pasting)
+def _pastes(keys: KeyBindings, pressed: KeyActions) -> None:
+    there = Condition(lambda: pressed.paste_undecided)
 
     @keys.add("<any>", filter=there, eager=True)
     def _(event: KeyPressEvent) -> None:
@@ -132,8 +132,8 @@ def _pastes(keys: KeyBindings, pressed: Pressed) -> None:
 
         @keys.add(key, filter=there, eager=True)
         def _(event: KeyPressEvent, how: str = how) -> None:
-            pressed.decided(how)
+            pressed.decide_paste(how)
 
     @keys.add("c-c", filter=there, eager=True)
     def _(event: KeyPressEvent) -> None:
-        pressed.interrupted()
+        pressed.interrupt()

@@ -12,20 +12,20 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.python.failure import Failure
 
 from chatservice import names
-from chatservice.client import asking, passwords, system
+from chatservice.client import login, passwords, system
 from chatservice.client.absence import Absence
-from chatservice.client.completion import script
 from chatservice.client.connection import Lost
+from chatservice.client.controller import Controller
 from chatservice.client.doors import unreachable
 from chatservice.client.known import place_of
 from chatservice.client.options import Options, make_parser, parse
 from chatservice.client.output import unwritable, written
 from chatservice.client.passwords import Unreadable
-from chatservice.client.person import Person
-from chatservice.client.plain import Plain
+from chatservice.client.pipescreen import PipeScreen
 from chatservice.client.screen import InputEnded, Screen
 from chatservice.client.scripts import Script
 from chatservice.client.settings import Server, Settings, as_at, filled_in, settings_folder
+from chatservice.client.shellcompletion import completion_script
 from chatservice.client.statuses import Status, status_of
 from chatservice.clocks import use_monotonic
 from chatservice.errors import Code, Refusal
@@ -35,13 +35,13 @@ from chatservice.grammar import textformat
 GOODBYE_SECONDS = 2.0
 """How long who leaves at once waits for the server to have stored what was said."""
 
-DUMB = ("dumb", "unknown", "")
+DUMB_TERMINALS = ("dumb", "unknown", "")
 """What `TERM` is where a line that was written can not be changed any more."""
 
 WELCOME = "What you type is said to everybody here; /help lists the commands."
 
 
-class Client:
+class ChatProgram:
     """One run of the program. `scripted` says that nothing may be asked. With `settings`, where one
     was is remembered there."""
 
@@ -58,9 +58,9 @@ class Client:
         self._screen = screen
         self._scripted = scripted
         self._settings = settings
-        self._person: Person | None = None
-        self._working: Deferred[None] | None = None
-        self._at_once = False
+        self._controller: Controller | None = None
+        self._work: Deferred[None] | None = None
+        self._interrupted = False
         self._server: Server | None = None
         self._known: Sequence[Server] = ()
         self._status = Status.DONE
@@ -72,38 +72,38 @@ class Client:
             await self._until_interrupted(self._talk())
             await self._until_interrupted(self._finish())
         finally:
-            await self._leave()
+            await self._close()
             await self._screen.close()
-        if self._screen.unwritable is not None:
-            _complain(unwritable(self._screen.unwritable))
+        if self._screen.write_error is not None:
+            _complain(unwritable(self._screen.write_error))
             return Status.UNWRITABLE
         return self._status
 
     async def _until_interrupted(self, work: Any) -> None:
-        self._working = Deferred.fromCoroutine(work)
+        self._work = Deferred.fromCoroutine(work)
         with suppress(CancelledError):
-            await self._working
+            await self._work
 
     def interrupt(self) -> None:
         """Leave at once. What calls this may be the very work that is to end: it returns first."""
-        if not self._at_once:
-            self._at_once = True
+        if not self._interrupted:
+            self._interrupted = True
             self._reactor.callLater(0, self._stop_working)
 
     def _stop_working(self) -> None:
-        if self._working is not None:
-            self._working.cancel()
+        if self._work is not None:
+            self._work.cancel()
 
     # -- arriving --------------------------------------------------------------------------------
 
     async def _talk(self) -> None:
         try:
-            person = await self._arrive()
-            await self._find_room(person)
-            while not person.leaving:
-                await person.obey(await self._screen.line())
+            controller = await self._log_in()
+            await self._join_first_room(controller)
+            while not controller.leaving:
+                await controller.run_line(await self._screen.read_line())
         except InputEnded:
-            if self._person is None and not self._screen.interactive:
+            if self._controller is None and not self._screen.interactive:
                 self._status = Status.REFUSED
         except Unreadable as refusal:
             self._fail(refusal.sentence, Status.NO_INPUT)
@@ -112,10 +112,10 @@ class Client:
         except Lost as lost:
             self._fail(str(lost), status_of(lost))
 
-    async def _arrive(self) -> Person:
+    async def _log_in(self) -> Controller:
         screen, scripted = self._screen, self._scripted
         password = passwords.given(self._options.password_file)
-        self._recall()
+        self._recall_server()
         known = self._known
         first = known[0].name if known else None
         if first is not None:
@@ -123,26 +123,26 @@ class Client:
             screen.show(
                 textformat.event(Notice(names.clean(f"Enter alone is as the last time: {where}")))
             )
-        name = await asking.name(screen, self._options.name, scripted, first)
+        name = await login.ask_name(screen, self._options.name, scripted, first)
         offered = next((it for it in known if it.name == name), known[0] if known else None)
-        host, port = await asking.place(screen, self._options, scripted, offered)
+        host, port = await login.ask_address(screen, self._options, scripted, offered)
         if offered is not None and (offered.host, offered.port) == (host, port):
             self._options = as_at(self._options, offered)
-        person = Person(
+        controller = Controller(
             self._reactor, screen, self._options, host, port, self._ended_because, scripted
         )
         try:
-            await person.session.open()
+            await controller.session.open()
         except Lost as lost:
             raise unreachable(host, port, lost) from None
-        self._person = person
-        await asking.enter(person, screen, name, scripted, password)
+        self._controller = controller
+        await login.log_in(controller, screen, name, scripted, password)
         self._server = Server(host, port, "", None, self._options.tls, self._options.trust)
-        self._remember()
-        person.transfers.go_on()
-        return person
+        self._remember_server()
+        controller.transfers.go_on()
+        return controller
 
-    def _recall(self) -> None:
+    def _recall_server(self) -> None:
         """Go where one was last, unless the command line says more."""
         if self._settings is None:
             return
@@ -163,11 +163,11 @@ class Client:
                 textformat.event(Notice(names.clean(f"Going to {where}; --ask asks.")))
             )
 
-    def _remember(self) -> None:
+    def _remember_server(self) -> None:
         """Remember where one is. Who cannot is told, and that is all."""
-        if self._settings is None or self._person is None or self._server is None:
+        if self._settings is None or self._controller is None or self._server is None:
             return
-        here = self._person.session.conversation
+        here = self._controller.session.conversation
         room = here.room or self._options.room
         try:
             self._settings.remember(replace(self._server, name=here.name, room=room))
@@ -175,18 +175,18 @@ class Client:
             self._settings = None
             self._screen.show(textformat.refusal(refusal))
 
-    async def _find_room(self, person: Person) -> None:
-        if self._options.room is not None and await person.go(self._options.room):
+    async def _join_first_room(self, controller: Controller) -> None:
+        if self._options.room is not None and await controller.join(self._options.room):
             return
         if self._options.room is not None and self._scripted:
             self._status = Status.REFUSED
-            person.leaving = True
+            controller.leaving = True
             return
-        await person.go(names.LOBBY)
+        await controller.join(names.LOBBY)
         if not self._scripted:
-            await asking.room(person, self._screen)
-            if not person.leaving:
-                person.tell(WELCOME)
+            await login.ask_room(controller, self._screen)
+            if not controller.leaving:
+                controller.notify(WELCOME)
 
     # -- leaving ---------------------------------------------------------------------------------
 
@@ -200,33 +200,35 @@ class Client:
 
     async def _finish(self) -> None:
         """Wait until all that was said is stored, and all files have moved."""
-        if self._person is None or self._at_once or self._status:
+        if self._controller is None or self._interrupted or self._status:
             return
-        transfers = self._person.transfers
+        transfers = self._controller.transfers
         if transfers.count and self._screen.interactive:
-            self._person.tell(f"Waiting for {_count(transfers.count, 'file')}; Ctrl+C leaves now.")
-        watching = Absence(self._reactor, self._person.session, self._alone)
+            self._controller.notify(
+                f"Waiting for {_count(transfers.count, 'file')}; Ctrl+C leaves now."
+            )
+        watching = Absence(self._reactor, self._controller.session, self._server_stays_away)
         watching.watch()
         try:
             await transfers.finished()
-            await self._person.session.acknowledged()
+            await self._controller.session.acknowledged()
         finally:
             watching.stop()
 
-    def _alone(self) -> None:
+    def _server_stays_away(self) -> None:
         self._fail("The server does not come back.", Status.UNAVAILABLE)
         self.interrupt()
 
-    async def _leave(self) -> None:
-        if self._person is None:
+    async def _close(self) -> None:
+        if self._controller is None:
             return
-        self._remember()
-        self._person.transfers.stop()
-        closing = Deferred.fromCoroutine(self._person.session.close(self._person.farewell))
+        self._remember_server()
+        self._controller.transfers.stop()
+        closing = Deferred.fromCoroutine(self._controller.session.close(self._controller.farewell))
         closing.addTimeout(GOODBYE_SECONDS, self._reactor)
         with suppress(CancelledError, TimeoutError):
             await closing
-        unsaid = len(self._person.session.conversation.unacknowledged)
+        unsaid = len(self._controller.session.conversation.unacknowledged)
         if unsaid:
             status = self._status or Status.UNAVAILABLE
             self._fail(f"{_count(unsaid, 'line')} may not have reached the server.", status)
@@ -236,12 +238,12 @@ def _count(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
-def _screen(reactor: Any, options: Options, at_terminal: bool) -> Screen:
+def _make_screen(reactor: Any, options: Options, at_terminal: bool) -> Screen:
     if at_terminal:
-        from chatservice.client.terminal import Terminal
+        from chatservice.client.terminalscreen import TerminalScreen
 
-        return Terminal(options.bell)
-    return Plain(reactor, stdin=0, stdout=1)
+        return TerminalScreen(options.bell)
+    return PipeScreen(reactor, stdin=0, stdout=1)
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
@@ -249,12 +251,12 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     shows = _open_closed()
     options = parse(arguments)
     if options.completion is not None:
-        sys.exit(_print(script(make_parser(), options.completion).encode()))
+        sys.exit(_print(completion_script(make_parser(), options.completion).encode()))
     if not shows and options.action is None:  # one may talk without looking
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)
     settings = Settings(settings_folder())
     types = os.isatty(0)
-    able = os.environ.get("TERM", DUMB[0]) not in DUMB
+    able = os.environ.get("TERM", DUMB_TERMINALS[0]) not in DUMB_TERMINALS
     at_terminal = system.POSIX and types and os.isatty(1) and able and options.action is None
     if at_terminal:  # the one reactor on which the line of input can be edited
         from twisted.internet import asyncioreactor
@@ -268,8 +270,8 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(_run_reactor(reactor, Script(reactor, options, settings)))
     scripted = not types and options.name is not None
     remembering = settings if at_terminal else None
-    screen = _screen(reactor, options, at_terminal)
-    client = Client(reactor, options, screen, scripted, remembering)
+    screen = _make_screen(reactor, options, at_terminal)
+    client = ChatProgram(reactor, options, screen, scripted, remembering)
     sys.exit(_run_reactor(reactor, client))
 
 
@@ -300,7 +302,7 @@ def _complain(sentence: str) -> None:
     written(2, f"chat-client: {names.clean(sentence)}\n".encode())
 
 
-def _run_reactor(reactor: Any, client: Client | Script) -> int:
+def _run_reactor(reactor: Any, client: ChatProgram | Script) -> int:
     statuses: list[int] = []
     ended: Deferred[None] = Deferred()
 

@@ -68,7 +68,7 @@ class _Display:
         self._told = told
         self._progress = progress
 
-    def status(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
+    def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Tell how the transfers stand: a line for each."""
         self._progress("\n".join(it.line(now) for it in under_way))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from chatservice.client import system
-from chatservice.client.answering import given_up
-from chatservice.client.plain import Plain
+from chatservice.client.pipescreen import PipeScreen
+from chatservice.client.questions import is_cancelled
 from chatservice.client.screen import InputEnded
 from chatservice.errors import Code, Refusal
 
@@ -45,11 +45,11 @@ async def asked(reactor: Any, prompt: str) -> str | None:
         terminal = os.open(TERMINAL, system.flags("O_RDWR", "O_NOCTTY"))
     except OSError:
         return None
-    screen = Plain(reactor, terminal, terminal)
+    screen = PipeScreen(reactor, terminal, terminal)
     screen.start(lambda: None)
     try:
-        answer = await screen.line(prompt, hidden=True)
-        return None if given_up(answer) else answer
+        answer = await screen.read_line(prompt, hidden=True)
+        return None if is_cancelled(answer) else answer
     except InputEnded:
         return None
     finally:

@@ -10,18 +10,18 @@ AROUND = 256
 and what JSON puts around them."""
 
 
-def lines_of(pasted: str) -> str:
+def with_newlines(pasted: str) -> str:
     """Return what was pasted with newlines as texts have them, and none at its end."""
     return pasted.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
 
 
-def question(text: str) -> str:
+def paste_question(text: str) -> str:
     """Return what to ask about a text of several lines."""
     count = text.count("\n") + 1
     return f"Say these {count} lines as one message? Enter or y: yes; n: drop; e: edit first"
 
 
-def refusal(text: str) -> str | None:
+def paste_too_long(text: str) -> str | None:
     """Return why a text cannot be said, if it is too long for that."""
     try:
         names.lines(text)
@@ -37,6 +37,6 @@ def refusal(text: str) -> str | None:
     )
 
 
-def as_message(text: str) -> str:
+def say_line(text: str) -> str:
     """Return the line that says a text of several lines, whatever it begins with."""
     return f"/say {text}"

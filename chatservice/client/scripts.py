@@ -19,13 +19,13 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from chatservice import names
 from chatservice.client import passwords
 from chatservice.client.absence import Absence
-from chatservice.client.asking import DEFAULT_HOST, DEFAULT_PORT
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.downloads import from_here
 from chatservice.client.keyrings import Keyring
 from chatservice.client.known import place_of
 from chatservice.client.library import Client, connect
+from chatservice.client.login import DEFAULT_HOST, DEFAULT_PORT
 from chatservice.client.options import Options
 from chatservice.client.output import GONE, ReaderWatch, unwritable, written
 from chatservice.client.passwords import Unreadable

@@ -15,7 +15,7 @@ from chatservice.client.carriage import ATTEMPTS, Carriage, OtherRoom
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.progress import Progress
-from chatservice.client.sending import absent
+from chatservice.client.typedlines import no_such_file
 from chatservice.client.unfinished import Claim, Memory, Transfer
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
@@ -182,6 +182,6 @@ def measure(file: BinaryIO, stopped: list[bool]) -> tuple[int, str]:
 
 def _unreadable(path: Path, error: OSError | ValueError) -> Refusal:
     if isinstance(error, FileNotFoundError):
-        return Refusal(Code.NO_SUCH_FILE, f"{absent(path)}.")
+        return Refusal(Code.NO_SUCH_FILE, f"{no_such_file(path)}.")
     reason = getattr(error, "strerror", None) or str(error)
     return Refusal(Code.NO_SUCH_FILE, f"{path} cannot be read ({reason}).")

@@ -22,7 +22,7 @@ _ISOLATE, _END = "\u2068", "\u2069"
 
 
 @lru_cache(maxsize=4096)
-def cells(grapheme: str) -> int:
+def grapheme_width(grapheme: str) -> int:
     """Return how many columns one sign takes at most.
 
     Terminals differ: for some, what a joiner (ZWJ) makes one sign of is one, for others it is
@@ -37,7 +37,7 @@ def width(text: str) -> int:
     """Return how many columns a text takes at most."""
     if text.isascii():
         return len(text)
-    return sum(cells(grapheme) for grapheme in iter_graphemes(text))
+    return sum(grapheme_width(grapheme) for grapheme in iter_graphemes(text))
 
 
 def shortened(text: str, columns: int) -> str:
@@ -52,7 +52,7 @@ def shortened(text: str, columns: int) -> str:
 
 def _fitting(signs: list[str], columns: int) -> list[str]:
     """Return the first ones that fit."""
-    taken = accumulate(map(cells, signs))
+    taken = accumulate(map(grapheme_width, signs))
     return [sign for sign, so_far in zip(signs, taken, strict=True) if so_far <= columns]
 
 
@@ -103,11 +103,11 @@ def _words(line: Fragments) -> Iterator[Fragments]:
                 word.append((style, piece))
             else:
                 for sign in iter_graphemes(piece):
-                    if cells(sign) > 1 and word:
+                    if grapheme_width(sign) > 1 and word:
                         yield word
                         word = []
                     word.append((style, sign))
-                    if cells(sign) > 1:
+                    if grapheme_width(sign) > 1:
                         yield word
                         word = []
     if word:
@@ -162,5 +162,9 @@ class _Rows:
         used = self._used
         for _, text in word:
             for sign in iter_graphemes(text):
-                used = used + cells(sign) if used + cells(sign) <= self._columns else cells(sign)
+                used = (
+                    used + grapheme_width(sign)
+                    if used + grapheme_width(sign) <= self._columns
+                    else grapheme_width(sign)
+                )
         return used

@@ -5,9 +5,9 @@ import stat
 
 import pytest
 
+from chatservice.client.inputhistory import InputHistory
 from chatservice.client.known import Known
 from chatservice.client.settings import Server, Settings
-from chatservice.client.typedhistory import TypedHistory
 from chatservice.client.unfinished import Transfer, Unfinished
 
 
@@ -28,7 +28,7 @@ def test_nobody_else_reads_what_is_remembered(tmp_path, there):
     if there:
         folder.mkdir()
         (folder / "history").touch()
-    TypedHistory(folder / "history").store_string("a private thing")
+    InputHistory(folder / "history").store_string("a private thing")
     Known(folder).remember("host:5555", "verified")
     Settings(folder).remember(Server("host", 5555, "alice"))
     Unfinished(folder).remember(Transfer("host", "me", True, "/a", "a", 1, "ab" * 32, "lab"))

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from prompt_toolkit.history import History
 
-from chatservice.client import sending
+from chatservice.client import typedlines
 from chatservice.errors import Refusal
 from chatservice.grammar import textparser
 from chatservice.grammar.commands import Request
 
-KEPT = 1000
+LINES_REMEMBERED = 1000
 """Lines that a start remembers. The file is cut back to them when it holds twice as many."""
 
 
-class TypedHistory(History):
+class InputHistory(History):
     """Lines in the file at `place`, each as a JSON string. Where it cannot be read or written, they
     are remembered as long as the client runs."""
 
@@ -32,10 +32,10 @@ class TypedHistory(History):
             lines = self._place.read_bytes().splitlines(keepends=True)
         except OSError:
             return []
-        if len(lines) > 2 * KEPT:
-            lines = lines[-KEPT:]
+        if len(lines) > 2 * LINES_REMEMBERED:
+            lines = lines[-LINES_REMEMBERED:]
             self._cut_back(lines)
-        return [line for line in map(_loaded, reversed(lines[-KEPT:])) if line]
+        return [line for line in map(_loaded, reversed(lines[-LINES_REMEMBERED:])) if line]
 
     def _cut_back(self, lines: list[bytes]) -> None:
         new = self._place.with_suffix(".new")
@@ -47,7 +47,7 @@ class TypedHistory(History):
 
     def append_string(self, string: str) -> None:
         """Remember a line, unless it may hold a password."""
-        if may_be_kept(string):
+        if may_be_remembered(string):
             super().append_string(string)
 
     def store_string(self, string: str) -> None:
@@ -75,11 +75,11 @@ def _loaded(line: bytes) -> str:
     return string if isinstance(string, str) else ""
 
 
-def may_be_kept(line: str) -> bool:
+def may_be_remembered(line: str) -> bool:
     """Return whether a line holds no password, as far as can be told: one that was not understood
     may be a command with a password and a slip in it."""
     try:
-        if sending.asked_for(line) is not None:
+        if typedlines.file_to_send(line) is not None:
             return True
         request = textparser.parse(line, asks=True)
     except Refusal:

@@ -1,6 +1,6 @@
 """What was typed and is not stored yet: shown as waiting, above the line of input."""
 
-from chatservice.client.look import Look
+from chatservice.client.rendering import RowRenderer
 from chatservice.client.wrapping import Fragments
 from chatservice.entries import Kind
 from chatservice.grammar.commands import Request
@@ -14,10 +14,10 @@ PROMPT = "> "
 _KINDS = {"say": Kind.MESSAGE, "me": Kind.ACTION, "msg": Kind.PRIVATE}
 
 
-class Waiting:
+class PendingTexts:
     """What one said, in its order, until it is stored. `look` makes the rows."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: RowRenderer) -> None:
         self._look = look
         self._said: dict[str, Request] = {}
 
@@ -30,7 +30,7 @@ class Waiting:
         request = self._said.get(key)
         return request.args.get("room") if request is not None else None
 
-    def settled(self, key: str, stored: bool) -> Fragments:
+    def resolve(self, key: str, stored: bool) -> Fragments:
         """Return the rows of what was said with `key`: as others see it, or as it was typed if it
         is not `stored`. It waits no longer."""
         request = self._said.pop(key, None)
@@ -47,9 +47,9 @@ class Waiting:
         waiting = [request.args["text"] for request in self._said.values()] + typed
         rows = Fragments()
         for text in waiting[:MOST_SHOWN]:
-            rows += self._look.waiting(text)
+            rows += self._look.pending_text(text)
         if len(waiting) > MOST_SHOWN:
-            rows += self._look.waiting(f"and {len(waiting) - MOST_SHOWN} more")
+            rows += self._look.pending_text(f"and {len(waiting) - MOST_SHOWN} more")
         return rows
 
 

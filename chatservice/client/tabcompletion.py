@@ -10,7 +10,7 @@ from prompt_toolkit.document import Document
 from twisted.internet.defer import Deferred
 
 from chatservice import names
-from chatservice.client.around import Around
+from chatservice.client.around import SessionView
 from chatservice.grammar.commands import ALL, COMMANDS, TOPICS, Arg, ArgType, Command, Format
 from chatservice.grammar.textformat import to_type
 
@@ -20,7 +20,7 @@ OWN_COMMANDS = ("keys",)
 _PATHS = ("./", "../", "~", "/")
 
 
-class Sort(Enum):
+class WordKind(Enum):
     """What sort of thing a word is the beginning of."""
 
     COMMAND = auto()
@@ -33,20 +33,25 @@ class Sort(Enum):
     CHOICE = auto()
 
 
-class Wanted(NamedTuple):
+class CompletionTarget(NamedTuple):
     """What could complete a line: of which sort, and how much of it is there; `choices`, where only
     a few words make sense."""
 
-    sort: Sort
+    sort: WordKind
     beginning: str
     choices: tuple[str, ...] = ()
 
 
-_OF_NAME = {"room": Sort.ROOM, "user": Sort.USER, "to": Sort.USER, "command": Sort.EXPLAINED}
+_OF_NAME = {
+    "room": WordKind.ROOM,
+    "user": WordKind.USER,
+    "to": WordKind.USER,
+    "command": WordKind.EXPLAINED,
+}
 """What the words are that the table of commands calls so."""
 
 
-def wanted(line: str) -> Wanted | None:
+def completion_target(line: str) -> CompletionTarget | None:
     """Return what could complete a line that was typed so far; None where nothing could."""
     if line.startswith("/"):
         return _of_command(line)
@@ -54,29 +59,33 @@ def wanted(line: str) -> Wanted | None:
     if found is not None:
         return found
     if line.startswith(_PATHS):
-        return Wanted(Sort.PATH, line)
+        return CompletionTarget(WordKind.PATH, line)
     return _of_talk(line)
 
 
-def _of_command(line: str) -> Wanted | None:
+def _of_command(line: str) -> CompletionTarget | None:
     word, space, rest = line[1:].partition(" ")
     if not space:
         if any(name.startswith(word.casefold()) for name in COMMANDS):
-            return Wanted(Sort.COMMAND, word)
-        return Wanted(Sort.PATH, line)
+            return CompletionTarget(WordKind.COMMAND, word)
+        return CompletionTarget(WordKind.PATH, line)
     command = COMMANDS.get(word.casefold())
     if command is None:
-        return Wanted(Sort.PATH, line)
+        return CompletionTarget(WordKind.PATH, line)
     return _of_path(rest) if command.name == "put" else _of_arguments(command, rest)
 
 
-def _of_arguments(command: Command, rest: str) -> Wanted | None:
+def _of_arguments(command: Command, rest: str) -> CompletionTarget | None:
     """Return what the last word of `rest` is, behind the name of a command."""
     for arg in command.arguments(Format.TEXT):
         if arg.form is ArgType.FLAG:
             continue
         if arg.form.greedy:
-            return Wanted(Sort.FILE, rest) if arg.form is ArgType.FILE else _of_talk(rest)
+            return (
+                CompletionTarget(WordKind.FILE, rest)
+                if arg.form is ArgType.FILE
+                else _of_talk(rest)
+            )
         word, space, after = rest.lstrip(" ").partition(" ")
         if not space:
             return _of_argument(arg, word)
@@ -85,20 +94,20 @@ def _of_arguments(command: Command, rest: str) -> Wanted | None:
     return None
 
 
-def _of_argument(arg: Arg, word: str) -> Wanted | None:
+def _of_argument(arg: Arg, word: str) -> CompletionTarget | None:
     if arg.choices:
-        return Wanted(Sort.CHOICE, word, arg.choices)
+        return CompletionTarget(WordKind.CHOICE, word, arg.choices)
     sort = _OF_NAME.get(arg.name)
-    return Wanted(sort, word) if sort is not None else None
+    return CompletionTarget(sort, word) if sort is not None else None
 
 
-def _of_bare_words(line: str) -> Wanted | None:
+def _of_bare_words(line: str) -> CompletionTarget | None:
     """Return what could complete a command that is called without its slash: `join l`."""
     for first in ("-file ", "transfer "):
         if line.startswith(first):
             return _of_path(line.removeprefix(first))
     if line.startswith("@") and " " not in line:
-        return Wanted(Sort.USER, line[1:])
+        return CompletionTarget(WordKind.USER, line[1:])
     for command in COMMANDS.values():
         for also in command.also:
             fixed, _, arguments = also.shape.partition(" ")
@@ -107,27 +116,27 @@ def _of_bare_words(line: str) -> Wanted | None:
     return None
 
 
-def _of_path(rest: str) -> Wanted:
+def _of_path(rest: str) -> CompletionTarget:
     path, space, user = rest.rpartition(" @")
     if space and path and " " not in user:
-        return Wanted(Sort.USER, user)
-    return Wanted(Sort.PATH, rest)
+        return CompletionTarget(WordKind.USER, user)
+    return CompletionTarget(WordKind.PATH, rest)
 
 
-def _of_talk(line: str) -> Wanted | None:
+def _of_talk(line: str) -> CompletionTarget | None:
     before, _, word = line.rpartition(" ")
     if not word:
         return None
     if word.startswith("@"):
-        return Wanted(Sort.USER, word[1:])
-    return Wanted(Sort.USER if before else Sort.ADDRESSED, word)
+        return CompletionTarget(WordKind.USER, word[1:])
+    return CompletionTarget(WordKind.USER if before else WordKind.ADDRESSED, word)
 
 
-class Completing(Completer):
+class TabCompleter(Completer):
     """Completes with what there is `around`: None before one has come to a server."""
 
     def __init__(self) -> None:
-        self.around: Around | None = None
+        self.around: SessionView | None = None
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
@@ -138,34 +147,34 @@ class Completing(Completer):
         self, document: Document, event: CompleteEvent
     ) -> AsyncGenerator[Completion, None]:
         """Return what could stand in the place of the word before the cursor."""
-        it = wanted(document.text_before_cursor)
+        it = completion_target(document.text_before_cursor)
         if it is None:
             return
-        if it.sort is Sort.PATH:
+        if it.sort is WordKind.PATH:
             path = Document(it.beginning)
             for found in self._paths.get_completions(path, event):
                 yield found
             return
         for word in map(names.clean, await self._words(it)):
             if names.key(word).startswith(names.key(it.beginning)):
-                end = ": " if it.sort is Sort.ADDRESSED else " "
+                end = ": " if it.sort is WordKind.ADDRESSED else " "
                 yield Completion(word + end, -len(it.beginning), display=word)
 
-    async def _words(self, it: Wanted) -> list[str]:
+    async def _words(self, it: CompletionTarget) -> list[str]:
         match it.sort:
-            case Sort.COMMAND | Sort.EXPLAINED:
-                own = {*OWN_COMMANDS, *TOPICS, ALL} if it.sort is Sort.EXPLAINED else set()
+            case WordKind.COMMAND | WordKind.EXPLAINED:
+                own = {*OWN_COMMANDS, *TOPICS, ALL} if it.sort is WordKind.EXPLAINED else set()
                 rows = [name for name, row in COMMANDS.items() if row.dialect & Format.TEXT]
                 return sorted({*rows, *own})
-            case Sort.CHOICE:
+            case WordKind.CHOICE:
                 return list(it.choices)
         around = self.around
         if around is None or not around.connected:
             return []
         match it.sort:
-            case Sort.ROOM:
+            case WordKind.ROOM:
                 return await _answer(around.rooms())
-            case Sort.FILE:
+            case WordKind.FILE:
                 shelf, slash, _ = it.beginning.partition("/")
                 files = await _answer(around.files(shelf if slash else None))
                 before = f"{shelf}/" if slash else ""

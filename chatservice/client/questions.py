@@ -17,16 +17,16 @@ from chatservice.grammar.prompts import (
     without_known,
 )
 
-GIVES_UP = "/cancel"
+CANCEL = "/cancel"
 """The line that gives a question up, as an empty one does."""
 
 
-def given_up(answer: str) -> bool:
+def is_cancelled(answer: str) -> bool:
     """Return whether a line gives a question up."""
-    return not answer or answer.strip().casefold() == GIVES_UP
+    return not answer or answer.strip().casefold() == CANCEL
 
 
-class Answering:
+class CommandDialog:
     """Questions to a person at `screen`, for one request. From the first question to `done`, a
     line that they type is an answer, or nothing at all. `refused` shows a refusal."""
 
@@ -38,10 +38,10 @@ class Answering:
         """Ask for what a request lacks. Return it with that; None if it is given up."""
         return await self._answered(request, tuple(questions(request, False)))
 
-    async def again(self, request: Request, refusal: Refusal) -> Request | None:
+    async def retry(self, request: Request, refusal: Refusal) -> Request | None:
         """Show why a request was refused, and ask for what could help. Return the request with
         that; None if nothing could, or it is given up."""
-        asked = tuple(self._helpful(request, refusal)) if self._screen.asks else ()
+        asked = tuple(self._helpful(request, refusal)) if self._screen.can_ask else ()
         if refusal.code is not Code.PASSWORD_NEEDED or not asked:
             self._refused(refusal)
         if not asked:
@@ -90,9 +90,9 @@ class Answering:
                 self._refused(refusal)
 
     async def _line(self, text: str, hidden: bool) -> str | None:
-        answer = await self._screen.line(f"{text} ", hidden, hold=True)
-        return None if given_up(answer) else answer
+        answer = await self._screen.read_line(f"{text} ", hidden, hold=True)
+        return None if is_cancelled(answer) else answer
 
-    def done(self) -> None:
+    def end(self) -> None:
         """Let all that is typed from now on be lines as any other."""
-        self._screen.unask()
+        self._screen.end_question()

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from prompt_toolkit.output import ColorDepth
 
 from chatservice import answers
-from chatservice.client import colours
+from chatservice.client import theme
 from chatservice.client.cursor import News
-from chatservice.client.look import Look
-from chatservice.client.waiting import Waiting
+from chatservice.client.pendingtexts import PendingTexts
+from chatservice.client.rendering import RowRenderer
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.events import UserJoined
 from chatservice.grammar.commands import COMMANDS, Request, Right, help_lines
@@ -37,7 +37,7 @@ def zone(monkeypatch):
 
 def look(columns=80, depth=ColorDepth.DEPTH_8_BIT):
     """Return how things look to anna."""
-    return Look(lambda: "anna", lambda: columns, depth, lambda: NOON / 1000)
+    return RowRenderer(lambda: "anna", lambda: columns, depth, lambda: NOON / 1000)
 
 
 def rows(fragments):
@@ -59,10 +59,10 @@ def test_times_are_the_readers_own_and_days_are_apart():
     """A new day begins with a row that says so, once; at half past five in Kolkata's morning it is
     still yesterday in London."""
     it = look()
-    assert rows(it.news(said("one")))[0].startswith("-- Saturday, 21 November 2026 ---")
-    assert rows(it.news(said("two"))) == ["17:30 bob: two"]
-    assert rows(it.news(said("three", at=NOON + 6 * HOUR))) == ["23:30 bob: three"]
-    late = rows(it.news(said("four", at=NOON + 7 * HOUR)))
+    assert rows(it.item(said("one")))[0].startswith("-- Saturday, 21 November 2026 ---")
+    assert rows(it.item(said("two"))) == ["17:30 bob: two"]
+    assert rows(it.item(said("three", at=NOON + 6 * HOUR))) == ["23:30 bob: three"]
+    late = rows(it.item(said("four", at=NOON + 7 * HOUR)))
     assert late[0].startswith("-- Sunday, 22 November 2026 --")
     assert late[1:] == ["00:30 bob: four"]
 
@@ -70,19 +70,19 @@ def test_times_are_the_readers_own_and_days_are_apart():
 def test_each_kind_has_its_look():
     """Messages, actions, private ones, files, who came."""
     it = look()
-    it.news(said("the day is said"))
-    assert rows(it.news(said("waves", kind=Kind.ACTION))) == ["17:30 ~ bob waves"]
-    assert rows(it.news(said("psst", kind=Kind.PRIVATE))) == ["17:30 bob -> you: psst"]
-    assert rows(it.news(News(UserJoined("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
+    it.item(said("the day is said"))
+    assert rows(it.item(said("waves", kind=Kind.ACTION))) == ["17:30 ~ bob waves"]
+    assert rows(it.item(said("psst", kind=Kind.PRIVATE))) == ["17:30 bob -> you: psst"]
+    assert rows(it.item(News(UserJoined("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
     file = Entry(Kind.FILE, NOON, "bob", "", FileMark("a.pdf", 1500, "0" * 64))
-    assert rows(it.news(News(file, "lab", 8))) == ["17:30 * bob shared a.pdf (1.5 kB): /get a.pdf"]
+    assert rows(it.item(News(file, "lab", 8))) == ["17:30 * bob shared a.pdf (1.5 kB): /get a.pdf"]
 
 
 def test_several_lines_of_one_message_cannot_be_taken_for_others():
     """Each but the first has a bar before it, in columns where no name can stand."""
     it = look()
-    it.news(said(""))
-    assert rows(it.news(said("one\ncarl: two\n* three"))) == [
+    it.item(said(""))
+    assert rows(it.item(said("one\ncarl: two\n* three"))) == [
         "17:30 bob: one",
         "      | carl: two",
         "      | * three",
@@ -92,29 +92,29 @@ def test_several_lines_of_one_message_cannot_be_taken_for_others():
 def test_ones_name_stands_out_and_what_is_like_it_does_not():
     """In whatever case, as a word of its own; in what others say."""
     it = look()
-    it.news(said(""))
-    made = it.news(said("well, ANNA, look"))
+    it.item(said(""))
+    made = it.item(said("well, ANNA, look"))
     assert "named" in style_of(made, "ANNA")
     assert "mention" in style_of(made, "bob")
     for text in ("annabel", "joanna", "anna.b", "anna-marie"):
-        assert not any("mention" in style for style, _ in it.news(said(text)))
-        assert not it.concerns(said(text))
-    assert it.concerns(said("is that right, anna?"))
-    assert it.concerns(said("psst", kind=Kind.PRIVATE))
-    assert not it.concerns(said("I am anna", who="Anna"))
+        assert not any("mention" in style for style, _ in it.item(said(text)))
+        assert not it.is_for_user(said(text))
+    assert it.is_for_user(said("is that right, anna?"))
+    assert it.is_for_user(said("psst", kind=Kind.PRIVATE))
+    assert not it.is_for_user(said("I am anna", who="Anna"))
 
 
 def test_nothing_that_a_server_sends_steers_the_terminal():
     """Not in a text, a name, or the name of a file; whatever server one has come to."""
     it = look()
-    it.news(said(""))
+    it.item(said(""))
     for news in (
         said("a\x1b[2Jb\x9b1m\u202ec"),
         said("x", who="b\x1b]0;x\x07b"),
         News(Entry(Kind.FILE, NOON, "bob", "", FileMark("a\x1b[2J\u202e", 1, "0" * 64)), "lab", 8),
         News(UserJoined("lab", "b\x1b[Hb"), "lab"),
     ):
-        text = "".join(piece for _, piece in it.news(news)).replace("\n", "")
+        text = "".join(piece for _, piece in it.item(news)).replace("\n", "")
         assert text.isprintable(), text
         assert "\u202e" not in text
 
@@ -122,7 +122,7 @@ def test_nothing_that_a_server_sends_steers_the_terminal():
 def test_history_tells_days_times_and_positions():
     """Positions are what `/erase` is told."""
     entries = ((3, said("one", at=NOON - 24 * HOUR).it), (4, said("two").it))
-    made = rows(look().answer(answers.History("lab", entries)))
+    made = rows(look().reply(answers.History("lab", entries)))
     assert [row[:12] for row in made] == [
         "-- Friday, 2",
         "17:30 #3 bob",
@@ -136,7 +136,7 @@ def test_help_fits_the_screen(columns, most):
     """All commands at once, but for who runs the server, and how to learn more, in fewer rows than
     a terminal has."""
     lines = help_lines(may=lambda row: row.needs is not Right.OPERATE)
-    made = rows(look(columns).answer(answers.Help(lines)))
+    made = rows(look(columns).reply(answers.Help(lines)))
     assert len(made) <= most
     assert max(map(len, made)) <= columns
     assert all(f"/{name}" in " ".join(made) for name in ("say", "join", "get", "quit"))
@@ -145,18 +145,18 @@ def test_help_fits_the_screen(columns, most):
 def test_what_waits_is_shown_as_waiting_until_it_is_stored():
     """Then it stands among all else, as others see it; in the order in which it was stored."""
     it = look()
-    it.news(said(""))
-    waiting = Waiting(it)
+    it.item(said(""))
+    waiting = PendingTexts(it)
     for n in range(5):
         waiting.add(f"key{n}", Request(COMMANDS["say"], {"text": f"line {n}"}))
     assert rows(waiting.rows([])) == [
         *(f"(waits) line {n}" for n in range(3)),
         "(waits) and 2 more",
     ]
-    assert rows(waiting.settled("key0", True)) == ["17:30 anna: line 0"]
-    assert rows(waiting.settled("key1", False)) == ["> line 1"]
+    assert rows(waiting.resolve("key0", True)) == ["17:30 anna: line 0"]
+    assert rows(waiting.resolve("key1", False)) == ["> line 1"]
     waiting.add("p", Request(COMMANDS["msg"], {"to": "bob", "text": "psst"}))
-    assert rows(waiting.settled("p", False)) == ["> @bob psst"]
+    assert rows(waiting.resolve("p", False)) == ["> @bob psst"]
     assert rows(waiting.rows(["/who"]))[-1] == "(waits) and 1 more"
 
 
@@ -171,9 +171,9 @@ def luminance(colour):
 def test_a_name_has_one_colour_that_can_be_read_on_white_and_on_black(name):
     """Always the same one, in whatever case the name is written."""
     depth = ColorDepth.DEPTH_8_BIT
-    style = colours.of_name(name, depth)
-    assert style == colours.of_name(name.upper(), depth)
-    light = luminance("#" + colours.style(depth).get_attrs_for_style_str(style).color)
+    style = theme.name_style(name, depth)
+    assert style == theme.name_style(name.upper(), depth)
+    light = luminance("#" + theme.terminal_style(depth).get_attrs_for_style_str(style).color)
     assert 1.05 / (light + 0.05) >= 3.8
     assert (light + 0.05) / 0.05 >= 3.6
 
@@ -190,7 +190,7 @@ def test_a_name_has_one_colour_that_can_be_read_on_white_and_on_black(name):
 def test_as_many_colours_as_the_terminal_has(variables, depth):
     """And none where somebody wants none. A terminal is described once in a process, so each is
     asked about in one of its own."""
-    code = "from chatservice.client import colours; print(colours.depth().name)"
+    code = "from chatservice.client import theme; print(theme.colour_depth().name)"
     wanted = {"NO_COLOR": "", "COLORTERM": ""} | variables
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(**wanted), capture_output=True, text=True

@@ -8,23 +8,23 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from chatservice import answers, names
-from chatservice.client import sending
-from chatservice.client.answering import Answering
-from chatservice.client.around import Around
+from chatservice.client import typedlines
+from chatservice.client.around import SessionView
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door, Open
 from chatservice.client.filenames import portable
-from chatservice.client.helping import OWN_HELP, STAYING_HELP, own_help
+from chatservice.client.helping import CLIENT_HELP, ROOMS_HELP, client_help
 from chatservice.client.keyrings import Keyring
 from chatservice.client.known import Known, place_of
 from chatservice.client.options import Options
-from chatservice.client.screen import Screen, Standing
-from chatservice.client.sending import Sending
+from chatservice.client.questions import CommandDialog
+from chatservice.client.screen import RoomStatus, Screen
 from chatservice.client.session import Session
 from chatservice.client.tls import Secure
 from chatservice.client.transfers import Transfers
+from chatservice.client.typedlines import FileToSend
 from chatservice.client.unfinished import Unfinished, state_folder
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
@@ -32,10 +32,10 @@ from chatservice.events import Notice
 from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request
 
-_TO_THE_ROOM = frozenset({"say", "me", "topic", "remove"})
+_NEED_A_ROOM = frozenset({"say", "me", "topic", "remove"})
 
 
-class Person:
+class Controller:
     """Somebody at a `screen`, and all that they do. It is the listener of its own session.
 
     With `scripted`, what is meant for a room that was not reached is said nowhere else.
@@ -53,102 +53,102 @@ class Person:
         scripted: bool = False,
     ) -> None:
         self._screen = screen
-        self.session = Session(reactor, self._door(reactor, host, port, options), self, time)
+        self.session = Session(reactor, self._connector(reactor, host, port, options), self, time)
         self.transfers = Transfers(
-            *(reactor, self.session, screen, self._who, self._folder, options.accept),
+            *(reactor, self.session, screen, self._owner, self._download_folder, options.accept),
             Unfinished(state_folder()),
         )
         self.leaving = False
         self.farewell: str | None = None
         self.ended = ended_because
-        self._here = self.session.conversation
+        self._conversation = self.session.conversation
         self._downloads = options.downloads
         self._address = (host, port)
         self.keyring = Keyring(reactor, place_of(host, port), options.tls)
         self._tls = options.tls
         self._scripted = scripted
-        self._astray = False
-        self._staying = screen.interactive
-        screen.attend(Around(self.session, self._turn))
+        self._room_missed = False
+        self._keeps_rooms = screen.interactive
+        screen.attach(SessionView(self.session, self._switch_soon))
 
-    def _door(self, reactor: Any, host: str, port: int, options: Options) -> Door:
+    def _connector(self, reactor: Any, host: str, port: int, options: Options) -> Door:
         known = Known(state_folder())
         if options.tls:
-            return Secure(reactor, host, port, known, options.trust, self.tell)
+            return Secure(reactor, host, port, known, options.trust, self.notify)
         warning = known.warning(place_of(host, port))
         if warning is not None:
-            self.tell(f"Warning: {warning}")
+            self.notify(f"Warning: {warning}")
         return Open(reactor, host, port)
 
-    def _who(self) -> tuple[str, str]:
+    def _owner(self) -> tuple[str, str]:
         """What transfers are remembered by: the server, and the user."""
         host, port = self._address
-        return f"{host}:{port}", names.key(self._here.name)
+        return f"{host}:{port}", names.key(self._conversation.name)
 
-    def _folder(self) -> Path:
+    def _download_folder(self) -> Path:
         """Where files are saved: a folder named after the user, unless another one is given."""
         if self._downloads is not None:
             return Path(self._downloads)
-        return Path(portable(self._here.name))
+        return Path(portable(self._conversation.name))
 
     # -- what comes ------------------------------------------------------------------------------
 
     def news(self, news: News) -> None:
         """Show what happened, and receive the file if it is one."""
         if isinstance(news.it, Entry):
-            mine = names.key(news.it.who) == names.key(self._here.name)
+            mine = names.key(news.it.who) == names.key(self._conversation.name)
             if self.transfers.consider(news, mine):
                 return
-        self._screen.news(news)
+        self._screen.show_item(news)
 
     def answered(self, it: answers.Reply) -> None:
         """Show an answer."""
-        self._screen.answer(it)
+        self._screen.show_reply(it)
 
     def refused(self, refusal: Refusal, key: str | None = None) -> None:
         """Show a refusal; with a `key`, of what was said with it."""
         if key is not None:
-            self._screen.settled(key, False)
+            self._screen.resolve_pending(key, False)
         self._screen.show(textformat.refusal(refusal))
 
     def put_out(self, room: str, why: Refusal, told: bool) -> None:
         """Show in which rooms one is, and why not in that one any more."""
         if not told:
             self.refused(why)
-        self._stand()
+        self._show_rooms()
 
     def put_back(self, room: str, after: int, newest: int) -> None:
         """Do nothing: all that is new there is shown as it comes."""
 
     def said(self, key: str, request: Request) -> None:
         """Mark what one said until it is stored."""
-        self._screen.said(key, request, self.session.connected)
+        self._screen.show_pending(key, request, self.session.connected)
 
     def stored(self, key: str, position: int) -> None:
         """Take the mark away."""
-        self._screen.settled(key, True, position)
+        self._screen.resolve_pending(key, True, position)
 
     def unread(self, room: str) -> None:
         """Show how much is unread."""
-        self._stand()
+        self._show_rooms()
 
-    def _stand(self) -> None:
-        here, cursors = self._here.room, self._here.cursors.values()
-        self._screen.rooms(
-            [Standing(it.room, it.room == here, it.unread, it.mentioned) for it in cursors]
+    def _show_rooms(self) -> None:
+        here, cursors = self._conversation.room, self._conversation.cursors.values()
+        self._screen.show_rooms(
+            [RoomStatus(it.room, it.room == here, it.unread, it.mentioned) for it in cursors]
         )
 
-    def tell(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Show a sentence of the client's own."""
         self._screen.show(textformat.event(Notice(names.clean(text))))
 
     # -- what is typed ---------------------------------------------------------------------------
 
-    async def obey(self, line: str) -> str | None:
+    async def run_line(self, line: str) -> str | None:
         """Do what a line asks for. Return the name of the command that it was; None for an empty
         line, and for one that was refused."""
         try:
-            file = sending.asked_for(line)
+            file = typedlines.file_to_send(line)
             if file is not None:
                 self._send(file)
                 return "put"
@@ -156,58 +156,58 @@ class Person:
             self.refused(refusal)
             return None
         try:
-            request = textparser.parse(line, asks=self._screen.asks)
+            request = textparser.parse(line, asks=self._screen.can_ask)
         except Refusal as refusal:
             refusal = textparser.or_said(refusal, line)
             self.refused(refusal)
             return None
-        if request is None or not await self.do(request):
+        if request is None or not await self.run(request):
             return None
         return request.command.name
 
-    async def do(self, request: Request) -> bool:
+    async def run(self, request: Request) -> bool:
         """Do what a request asks for, and ask for what it lacks, or had wrong. Return whether it
         was done; a refusal is shown."""
 
         def refused(refusal: Refusal) -> None:
             self.refused(textparser.or_said(refusal, request.bare))
 
-        answering = Answering(self._screen, refused)
+        dialog = CommandDialog(self._screen, refused)
         try:
-            lacking: Request | None = await answering.complete(request)
+            lacking: Request | None = await dialog.complete(request)
             while lacking is not None:
                 try:
-                    await self._do(lacking)
+                    await self._perform(lacking)
                     self._hint(request)
                     return True
                 except Refusal as refusal:
-                    lacking = await answering.again(lacking, refusal)
+                    lacking = await dialog.retry(lacking, refusal)
         except Lost:  # one is leaving, and nothing is answered any more
             pass
         finally:
-            answering.done()
+            dialog.end()
         return False
 
     def _hint(self, request: Request) -> None:
         """Tell how to undo what a line did that may have been meant as talk."""
         hint = textparser.or_meant(request)
         if hint is not None and self._screen.interactive:
-            self.tell(hint)
+            self.notify(hint)
 
-    async def _do(self, request: Request) -> None:
+    async def _perform(self, request: Request) -> None:
         name = request.command.name
-        if name in _TO_THE_ROOM:
-            self._must_be_here()
+        if name in _NEED_A_ROOM:
+            self._require_room()
         if name in ("say", "me"):
             await self.session.say(Request(request.command, self._in_room(request)))
         elif name == "msg":
             await self.session.say(request)
         else:
             await self.session.acknowledged()
-            await _OWN.get(name, Person._ask)(self, request)
+            await _COMMANDS.get(name, Controller._ask)(self, request)
 
-    def _must_be_here(self) -> None:
-        if self._astray:
+    def _require_room(self) -> None:
+        if self._room_missed:
             raise Refusal(
                 Code.NOT_IN_ROOM, "Not done: you are not in the room that you asked for; join one."
             )
@@ -215,21 +215,21 @@ class Person:
     def _in_room(self, request: Request) -> dict[str, Any]:
         """The arguments of a request, in the room where one is if none is named."""
         has_room = any(arg.name == "room" for arg in request.command.args)
-        return ({"room": self._here.room} if has_room else {}) | dict(request.args)
+        return ({"room": self._conversation.room} if has_room else {}) | dict(request.args)
 
     async def _ask(self, request: Request) -> None:
         self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
 
     # -- rooms -----------------------------------------------------------------------------------
 
-    async def go(self, room: str, bare: str = "") -> bool:
+    async def join(self, room: str, bare: str = "") -> bool:
         """Go to a room, and leave the one where one is; return whether one is there. A refusal is
         shown. `bare` is the line that was typed for it, if it may have been meant as talk."""
-        self._staying = False
+        self._keeps_rooms = False
         try:
-            return await self.do(Request(COMMANDS["join"], {"room": room}, bare=bare))
+            return await self.run(Request(COMMANDS["join"], {"room": room}, bare=bare))
         finally:
-            self._staying = self._screen.interactive
+            self._keeps_rooms = self._screen.interactive
 
     async def switch(self, room: str) -> bool:
         """Make another room the current one, of those that one is in, and show what is unread
@@ -242,57 +242,62 @@ class Person:
         self._switched(unread)
         return True
 
-    def _turn(self, room: str) -> None:
+    def _switch_soon(self, room: str) -> None:
         """Somebody pressed a key for that."""
         turning = Deferred.fromCoroutine(self.switch(room))
         turning.addErrback(lambda failure: failure.trap(Lost))  # one is leaving
 
     def _switched(self, unread: Unread) -> None:
-        self._astray = False
-        self._stand()
+        self._room_missed = False
+        self._show_rooms()
         count = f"; {unread.unread} unread" if unread.unread else ""
-        self.tell(f"You are in {unread.room}{count}.")
-        self._screen.switched(unread)
+        self.notify(f"You are in {unread.room}{count}.")
+        self._screen.show_unread(unread)
         for each in unread.news:
             self.news(each)
 
-    async def _move(self, request: Request) -> None:
+    async def _change_room(self, request: Request) -> None:
         room, password = request.args.get("room"), request.args.get("password")
         rooms, command = self.session.rooms, request.command.name
-        if command == "join" and self._staying and self._here.find(request.args["room"]):
+        if (
+            command == "join"
+            and self._keeps_rooms
+            and self._conversation.find(request.args["room"])
+        ):
             self._switched(await rooms.switch(request.args["room"]))
             return
         try:
-            come = rooms.join if self._staying else rooms.move
+            come = rooms.join if self._keeps_rooms else rooms.move
             joined = await come(command, room, password)
         except Refusal:
-            self._astray = self._scripted
+            self._room_missed = self._scripted
             raise
-        if joined.room != self._here.room:  # one was there already, and asked by another name
+        # The user was there already, and asked for it by another name.
+        if joined.room != self._conversation.room:
             self._switched(await rooms.switch(joined.room))
             return
-        self._astray = False
-        self._stand()
+        self._room_missed = False
+        self._show_rooms()
         self.answered(joined)
         self.transfers.entered(joined.room)
 
     async def _leave(self, request: Request) -> None:
-        room = request.args.get("room") or self._here.room
-        if len(self._here.cursors) == 1 and self._here.find(room):
-            if self._here.room == names.LOBBY:
+        room = request.args.get("room") or self._conversation.room
+        if len(self._conversation.cursors) == 1 and self._conversation.find(room):
+            if self._conversation.room == names.LOBBY:
                 raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
-            await self.go(names.LOBBY)
+            await self.join(names.LOBBY)
             return
         await self.session.rooms.leave(room)
         unread = await self.session.rooms.fall_back()
         if unread is None:
-            self.tell(f"You left {room}.")
-            self._stand()
+            self.notify(f"You left {room}.")
+            self._show_rooms()
         else:
             self._switched(unread)
 
     async def _exit(self, request: Request) -> None:
-        if len(self._here.cursors) == 1 and self._here.room == names.LOBBY:
+        if len(self._conversation.cursors) == 1 and self._conversation.room == names.LOBBY:
             self.leaving = True
         else:
             await self._leave(request)
@@ -303,15 +308,15 @@ class Person:
 
     # -- files -----------------------------------------------------------------------------------
 
-    def _send(self, file: Sending) -> None:
+    def _send(self, file: FileToSend) -> None:
         if file.to is None:
-            self._must_be_here()
-        self.transfers.send(file.path, self._here.room, file.to)
+            self._require_room()
+        self.transfers.send(file.path, self._conversation.room, file.to)
 
     async def _get(self, request: Request) -> None:
         room = request.args.get("room")
         self.transfers.fetch(
-            room or self._here.room,
+            room or self._conversation.room,
             request.args["name"],
             or_inbox=room is None,
             bare=request.bare,
@@ -320,7 +325,7 @@ class Person:
     async def _link(self, request: Request) -> None:
         room, name = request.args.get("room"), request.args["name"]
         try:
-            it = await self.session.ask("link", room=room or self._here.room, name=name)
+            it = await self.session.ask("link", room=room or self._conversation.room, name=name)
         except Refusal as refusal:
             if room is not None or refusal.code is not Code.NO_SUCH_FILE:
                 raise
@@ -329,7 +334,7 @@ class Person:
 
     # -- who one is ------------------------------------------------------------------------------
 
-    async def _become(self, request: Request) -> None:
+    async def _log_in(self, request: Request) -> None:
         self.answered(await self.session.become(**request.args))
 
     async def _register(self, request: Request) -> None:
@@ -337,13 +342,13 @@ class Person:
 
     async def _password(self, request: Request) -> None:
         self.answered(await self.session.change_password(**request.args))
-        await self.keyring.renew(self._here.name, request.args["new"])
+        await self.keyring.renew(self._conversation.name, request.args["new"])
 
-    async def keep_password(self, password: str | None) -> None:
+    async def save_password(self, password: str | None) -> None:
         """Keep the password that one came in with, for the next time, where that can be done."""
         kept = password and self._screen.interactive
-        if kept and await self.keyring.keep(self._here.name, password or ""):
-            self.tell("Your password is kept in the keyring of this system.")
+        if kept and await self.keyring.keep(self._conversation.name, password or ""):
+            self.notify("Your password is kept in the keyring of this system.")
 
     async def _away(self, request: Request) -> None:
         self.answered(await self.session.away(request.args.get("text")))
@@ -352,28 +357,28 @@ class Person:
         self.answered(await self.session.ignore(request.args["user"]))
 
     async def _help(self, request: Request) -> None:
-        if request.args.get("command") == "keys" and self._screen.keys:
-            self.answered(answers.Help(self._screen.keys))
+        if request.args.get("command") == "keys" and self._screen.key_help:
+            self.answered(answers.Help(self._screen.key_help))
             return
         it = await self.session.ask("help", **request.args)
-        own = OWN_HELP | STAYING_HELP if self._staying else OWN_HELP
-        self.answered(answers.Help(tuple(own_help(it.lines, own))))
+        own = CLIENT_HELP | ROOMS_HELP if self._keeps_rooms else CLIENT_HELP
+        self.answered(answers.Help(tuple(client_help(it.lines, own))))
 
 
-_OWN: dict[str, Callable[[Person, Request], Awaitable[None]]] = {
-    "join": Person._move,
-    "create": Person._move,
-    "leave": Person._leave,
-    "exit": Person._exit,
-    "quit": Person._quit,
-    "get": Person._get,
-    "link": Person._link,
-    "nick": Person._become,
-    "login": Person._become,
-    "register": Person._register,
-    "password": Person._password,
-    "away": Person._away,
-    "ignore": Person._ignore,
-    "help": Person._help,
+_COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {
+    "join": Controller._change_room,
+    "create": Controller._change_room,
+    "leave": Controller._leave,
+    "exit": Controller._exit,
+    "quit": Controller._quit,
+    "get": Controller._get,
+    "link": Controller._link,
+    "nick": Controller._log_in,
+    "login": Controller._log_in,
+    "register": Controller._register,
+    "password": Controller._password,
+    "away": Controller._away,
+    "ignore": Controller._ignore,
+    "help": Controller._help,
 }
 """The commands that take more here than asking the server."""

@@ -2,18 +2,23 @@
 
 import pytest
 
-from chatservice.client.typedhistory import KEPT, TypedHistory, masked, may_be_kept
+from chatservice.client.inputhistory import (
+    LINES_REMEMBERED,
+    InputHistory,
+    masked,
+    may_be_remembered,
+)
 
 
 def remembered(place):
     """Return what a new run of the client remembers, the newest first."""
-    return list(TypedHistory(place).load_history_strings())
+    return list(InputHistory(place).load_history_strings())
 
 
 def test_what_was_typed_is_there_in_the_next_run(tmp_path):
     """In its order, also what has several lines; only its owner can read it."""
     place = tmp_path / "state" / "typed"
-    before = TypedHistory(place)
+    before = InputHistory(place)
     for line in ("one", "/say two\nlines", "drei: äöü"):
         before.append_string(line)
     assert remembered(place) == ["drei: äöü", "/say two\nlines", "one"]
@@ -24,11 +29,11 @@ def test_what_was_typed_is_there_in_the_next_run(tmp_path):
 def test_it_does_not_grow_for_ever(tmp_path):
     """A start cuts it back to the newest lines."""
     place = tmp_path / "typed"
-    before = TypedHistory(place)
-    for n in range(2 * KEPT + 1):
+    before = InputHistory(place)
+    for n in range(2 * LINES_REMEMBERED + 1):
         before.append_string(f"line {n}")
-    assert remembered(place)[0] == f"line {2 * KEPT}"
-    assert len(remembered(place)) == len(place.read_bytes().splitlines()) == KEPT
+    assert remembered(place)[0] == f"line {2 * LINES_REMEMBERED}"
+    assert len(remembered(place)) == len(place.read_bytes().splitlines()) == LINES_REMEMBERED
     assert place.stat().st_mode & 0o777 == 0o600
 
 
@@ -37,7 +42,7 @@ def test_a_damaged_file_is_read_as_far_as_it_can_be(tmp_path):
     place = tmp_path / "typed"
     place.write_bytes(b'"one"\n\xff\xfe\n{"a": 1}\n"tw')
     assert remembered(place) == ["one"]
-    nowhere = TypedHistory(tmp_path / "typed" / "below a file")
+    nowhere = InputHistory(tmp_path / "typed" / "below a file")
     nowhere.append_string("two")
     assert nowhere.get_strings() == ["two"]
 
@@ -52,7 +57,7 @@ def test_a_damaged_file_is_read_as_far_as_it_can_be(tmp_path):
 )
 def test_what_may_hold_a_password_is_not_remembered(tmp_path, line):
     """However the command is written, and also with a slip in it."""
-    history = TypedHistory(tmp_path / "typed")
+    history = InputHistory(tmp_path / "typed")
     history.append_string(line)
     assert not (tmp_path / "typed").exists()
     assert history.get_strings() == []
@@ -63,7 +68,7 @@ def test_what_may_hold_a_password_is_not_remembered(tmp_path, line):
 )
 def test_commands_without_a_password_are_remembered(line):
     """Those that are asked for it, too."""
-    assert may_be_kept(line)
+    assert may_be_remembered(line)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from prompt_toolkit.output import ColorDepth
 
 from chatservice import answers, names
-from chatservice.client import colours, naming
+from chatservice.client import mentions, theme
 from chatservice.client.cursor import News
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
 from chatservice.entries import Entry, Kind
@@ -28,7 +28,7 @@ WAITS = "(waits) "
 _SAID = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE})
 
 
-class Look:
+class RowRenderer:
     """Makes rows for a terminal of `columns()` columns.
 
     `clock` tells the time, in seconds since 1970; times are shown in the zone that the machine is
@@ -52,7 +52,7 @@ class Look:
 
     # -- what happens ----------------------------------------------------------------------------
 
-    def news(self, news: News) -> Fragments:
+    def item(self, news: News) -> Fragments:
         """Return the rows of something that happened."""
         if isinstance(news.it, Entry):
             return self._entry(news.it, news.log, news.position, numbered=False)
@@ -63,7 +63,7 @@ class Look:
         assert isinstance(news.it, Entry)
         return self._entry(news.it, news.log, news.position, numbered=True)
 
-    def pending(self, it: answers.History) -> Fragments:
+    def search_pending(self, it: answers.History) -> Fragments:
         """Return the row that says that there may be more, where a search says so."""
         there = isinstance(it, answers.SearchMatches) and it.pending
         return self.lines(textformat.PENDING.encode()) if there else []
@@ -80,13 +80,13 @@ class Look:
         """Return the rows of something that one said oneself, now; `to` a user, if not all."""
         return self._at(self._clock(), self._said(self._name(), kind, text, to))
 
-    def concerns(self, news: News) -> bool:
+    def is_for_user(self, news: News) -> bool:
         """Return whether somebody else names one, or writes to one."""
         entry = news.it
         if not isinstance(entry, Entry) or names.key(entry.who) == names.key(self._name()):
             return False
         return entry.kind == Kind.PRIVATE or (
-            entry.kind in _SAID and naming.is_named(self._name(), entry.text)
+            entry.kind in _SAID and mentions.is_mentioned(self._name(), entry.text)
         )
 
     def _entry(self, entry: Entry, log: str, position: int, numbered: bool) -> Fragments:
@@ -99,7 +99,7 @@ class Look:
 
     def _said(self, who: str, kind: str, text: str, to: str | None) -> list[Fragments]:
         mine = names.key(who) == names.key(self._name())
-        style = colours.of_name(who, self._depth) + (" class:me" if mine else "")
+        style = theme.name_style(who, self._depth) + (" class:me" if mine else "")
         first, *more = text.split("\n")
         if kind == Kind.ACTION:
             line: Fragments = [("", "~ "), (style, who), ("", " ")]
@@ -109,16 +109,16 @@ class Look:
             line = [(style, who), ("", ": ")]
         lines = [line + self._text(first, mine)]
         lines += [[("class:time", "| "), *self._text(row, mine)] for row in more]
-        if not mine and (kind == Kind.PRIVATE or naming.is_named(self._name(), text)):
+        if not mine and (kind == Kind.PRIVATE or mentions.is_mentioned(self._name(), text)):
             lines = [[(f"class:mention {s}", t) for s, t in line] for line in lines]
         return lines
 
     def _text(self, text: str, mine: bool) -> Fragments:
         """Return a text in which one's own name stands out."""
-        if mine or not naming.is_named(self._name(), text):
+        if mine or not mentions.is_mentioned(self._name(), text):
             return [("", text)]
         pieces, at = Fragments(), 0
-        for found in naming.pattern(self._name()).finditer(text):
+        for found in mentions.mention_pattern(self._name()).finditer(text):
             pieces += [("", text[at : found.start()]), ("class:named", found[0])]
             at = found.end()
         return [*pieces, ("", text[at:])]
@@ -167,14 +167,14 @@ class Look:
             return []
         return [piece for line in self._server(text) for piece in self._wrapped(line)]
 
-    def answer(self, it: answers.Reply) -> Fragments:
+    def reply(self, it: answers.Reply) -> Fragments:
         """Return the rows of an answer."""
         match it:
             case answers.History(entries=[_, *_]) | answers.SearchMatches(entries=[_, *_]):
                 rows = Fragments()
                 for position, entry in it.entries:
                     rows += self.replayed(News(entry, it.room, position))
-                return rows + self.pending(it)
+                return rows + self.search_pending(it)
             case answers.Help(lines) if len(lines) > _MANY and all(x[0] == "/" for x in lines):
                 return self._help(lines)
         return self.lines(textformat.answer(it))
@@ -200,7 +200,7 @@ class Look:
         rows = self._wrapped([("class:prompt", prompt), ("", first)])
         return rows + [piece for row in more for piece in self._wrapped([("", "  " + row)])]
 
-    def waiting(self, text: str) -> Fragments:
+    def pending_text(self, text: str) -> Fragments:
         """Return the row of something that waits for the server, as much of it as fits."""
         first, more, _ = text.partition("\n")
         room = self._columns() - len(WAITS) - 1

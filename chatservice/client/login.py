@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from chatservice import names
-from chatservice.client import sending
-from chatservice.client.answering import given_up
+from chatservice.client import typedlines
 from chatservice.client.connection import Lost, NotAChat, Strange
+from chatservice.client.controller import Controller
 from chatservice.client.options import Options, port
-from chatservice.client.person import Person
+from chatservice.client.questions import is_cancelled
 from chatservice.client.screen import Screen
 from chatservice.client.settings import Server
 from chatservice.errors import Code, Refusal
@@ -18,17 +18,17 @@ PASSWORD = "Password: "
 DEFAULT_HOST, DEFAULT_PORT = "localhost", "5555"
 ROOM = "Room (its name or number, NEW for a new one, Enter for the lobby): "
 
-_LOOKING = frozenset({None, "help", "rooms", "who", "topic", "history", "files", "link"})
+_QUERIES = frozenset({None, "help", "rooms", "who", "topic", "history", "files", "link"})
 """Commands that do not tell where one wants to be; nor does what was refused."""
 
 
-async def name(
+async def ask_name(
     screen: Screen, given: str | None, scripted: bool, offered: str | None = None
 ) -> str:
     """Return a name that a user can have; the one that is `offered`, for who types none. Raises
     `Refusal` for one that a script gave."""
     while True:
-        text = given if given is not None else await screen.line(NAME) or offered or ""
+        text = given if given is not None else await screen.read_line(NAME) or offered or ""
         try:
             return names.user(text)
         except Refusal as refusal:
@@ -38,7 +38,7 @@ async def name(
             given = None
 
 
-async def place(
+async def ask_address(
     screen: Screen, options: Options, scripted: bool, offered: Server | None = None
 ) -> tuple[str, int]:
     """Return the server's host and port; those of the server that is `offered`, or the usual ones,
@@ -46,9 +46,9 @@ async def place(
     host, number = options.host, options.port
     usual = (offered.host, str(offered.port)) if offered else (DEFAULT_HOST, DEFAULT_PORT)
     if host is None:
-        host = DEFAULT_HOST if scripted else await screen.line(f"Host [{usual[0]}]: ")
+        host = DEFAULT_HOST if scripted else await screen.read_line(f"Host [{usual[0]}]: ")
     while number is None:
-        text = DEFAULT_PORT if scripted else await screen.line(f"Port [{usual[1]}]: ")
+        text = DEFAULT_PORT if scripted else await screen.read_line(f"Port [{usual[1]}]: ")
         try:
             number = port(text.strip() or usual[1])
         except ValueError as error:
@@ -56,27 +56,27 @@ async def place(
     return host.strip() or usual[0], number
 
 
-async def enter(
-    person: Person, screen: Screen, wanted: str, scripted: bool, given: str | None = None
+async def log_in(
+    controller: Controller, screen: Screen, wanted: str, scripted: bool, given: str | None = None
 ) -> None:
     """Say who one is until the server agrees; first with the password that was `given`, if one was.
     Raises `Refusal` for the name and the password that a script gave, and `Lost` where the server
     cannot be reached."""
     try:
-        await _enter(person, screen, wanted, scripted, given)
+        await _log_in(controller, screen, wanted, scripted, given)
     finally:
-        screen.unask()
+        screen.end_question()
 
 
-async def _enter(
-    person: Person, screen: Screen, wanted: str, scripted: bool, given: str | None
+async def _log_in(
+    controller: Controller, screen: Screen, wanted: str, scripted: bool, given: str | None
 ) -> None:
     password, broke, recalled = given, False, None
     while True:
         try:
-            person.answered(await person.session.enter(wanted, password))
+            controller.answered(await controller.session.enter(wanted, password))
             if password not in (None, given, recalled):
-                await person.keep_password(password)
+                await controller.save_password(password)
             return
         except (NotAChat, Strange):
             raise
@@ -84,7 +84,7 @@ async def _enter(
             if broke:  # it was not just that somebody took long to answer
                 raise
             broke = True
-            await person.session.open()
+            await controller.session.open()
         except Refusal as refusal:
             broke = False
             was_given = password is not None and password == given
@@ -92,63 +92,63 @@ async def _enter(
                 raise
             asked = password
             if asked is None and refusal.code is Code.PASSWORD_NEEDED and recalled is None:
-                password = recalled = await person.keyring.recall(wanted)
+                password = recalled = await controller.keyring.recall(wanted)
                 if password is not None:
                     continue
-            password = await _password(person, screen, wanted, refusal, asked is not None)
+            password = await _ask_password(controller, screen, wanted, refusal, asked is not None)
             if password is None:
                 if scripted:
                     raise
                 if asked is None or refusal.code is not Code.PASSWORD_NEEDED:
-                    person.refused(refusal)
-                screen.unask()
-                wanted, recalled = await name(screen, None, scripted), None
+                    controller.refused(refusal)
+                screen.end_question()
+                wanted, recalled = await ask_name(screen, None, scripted), None
 
 
-async def _password(
-    person: Person, screen: Screen, wanted: str, refusal: Refusal, tried: bool
+async def _ask_password(
+    controller: Controller, screen: Screen, wanted: str, refusal: Refusal, tried: bool
 ) -> str | None:
     """Return a password to try, if that is what is missing, and somebody knows it. `tried` says
     that one was tried before."""
     if refusal.code is Code.PASSWORD_NEEDED:
-        person.tell(f"{wanted} is a registered name; Enter alone takes another one.")
+        controller.notify(f"{wanted} is a registered name; Enter alone takes another one.")
     elif refusal.code is Code.WRONG_PASSWORD or (tried and refusal.code is Code.SLOW_DOWN):
-        person.refused(refusal)
+        controller.refused(refusal)
     else:
         return None
-    answer = await screen.line(PASSWORD, hidden=True, hold=True)
-    return None if given_up(answer) else answer
+    answer = await screen.read_line(PASSWORD, hidden=True, hold=True)
+    return None if is_cancelled(answer) else answer
 
 
-async def room(person: Person, screen: Screen) -> None:
+async def ask_room(controller: Controller, screen: Screen) -> None:
     """Ask which room to go to, from the lobby, and go there.
 
     What cannot be a room is talk, or a command: somebody who does not care about rooms and begins
     to talk is heard in the lobby, and is asked no more.
     """
-    await _list(person)
-    while not person.leaving:
-        line = await screen.line(ROOM)
+    await _list_rooms(controller)
+    while not controller.leaving:
+        line = await screen.read_line(ROOM)
         if not line.strip():
             return
         if could_be_room(line):
-            if await person.go(line.strip(), bare=line.strip()):
+            if await controller.join(line.strip(), bare=line.strip()):
                 return
-        elif await person.obey(line) not in _LOOKING:
+        elif await controller.run_line(line) not in _QUERIES:
             return
 
 
-async def _list(person: Person) -> None:
+async def _list_rooms(controller: Controller) -> None:
     """Show the rooms, as many as leave the question in sight: those first in which most are."""
     try:
-        it = await person.session.ask("rooms")
+        it = await controller.session.ask("rooms")
     except Refusal as refusal:
-        person.refused(refusal)
+        controller.refused(refusal)
         return
     rooms = sorted(it.rooms, key=lambda room: room.users, reverse=True)[:_LISTED]
-    person.answered(replace(it, rooms=tuple(sorted(rooms, key=lambda room: room.number))))
+    controller.answered(replace(it, rooms=tuple(sorted(rooms, key=lambda room: room.number))))
     if len(it.rooms) > _LISTED:
-        person.tell(f"and {len(it.rooms) - _LISTED} more; /rooms lists all of them.")
+        controller.notify(f"and {len(it.rooms) - _LISTED} more; /rooms lists all of them.")
 
 
 _LISTED = 12
@@ -160,7 +160,7 @@ def could_be_room(line: str) -> bool:
     if len(line.split()) > 1:
         return False
     try:
-        if sending.asked_for(line) is not None:
+        if typedlines.file_to_send(line) is not None:
             return False
         request = textparser.parse(line.strip())
     except Refusal:

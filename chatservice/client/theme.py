@@ -26,7 +26,7 @@ _PLAIN = "bg:default fg:default"
 NAME_COLOURS = {ColorDepth.DEPTH_4_BIT: len(_NAMES_8), ColorDepth.DEPTH_8_BIT: len(_NAMES_256)}
 
 
-def depth() -> ColorDepth:
+def colour_depth() -> ColorDepth:
     """Return how many colours the terminal shows: none with `NO_COLOR` (no-color.org), else what
     `COLORTERM` or the terminal's own description (terminfo) says."""
     if os.environ.get("NO_COLOR"):
@@ -43,7 +43,7 @@ def depth() -> ColorDepth:
     return ColorDepth.DEPTH_4_BIT if count >= 8 else ColorDepth.DEPTH_1_BIT
 
 
-def of_name(name: str, depth: ColorDepth) -> str:
+def name_style(name: str, depth: ColorDepth) -> str:
     """Return the style of a name: always the same for the same one, in every run of the program."""
     count = NAME_COLOURS.get(depth)
     if count is None:
@@ -51,7 +51,7 @@ def of_name(name: str, depth: ColorDepth) -> str:
     return f"class:name class:name{zlib.crc32(names.key(name).encode()) % count}"
 
 
-def style(depth: ColorDepth) -> Style:
+def terminal_style(depth: ColorDepth) -> Style:
     """Return what the styles' names mean in so many colours."""
     many = depth is ColorDepth.DEPTH_8_BIT
     grey, red = ("#767676", "#d70000") if many else ("ansibrightblack", "ansired")

@@ -25,12 +25,12 @@ FRAME_SECONDS = 1 / 30
 """As often as films change their picture, about; more often is work that nobody sees."""
 
 
-KEPT = 200
+ROWS_KEPT = 200
 """Pieces that are kept to be shown anew, when one of them is taken back: more than a screen has
 rows."""
 
 
-class Mark(NamedTuple):
+class EntryMark(NamedTuple):
     """News to show: the entry at a position of a log, and by whom and when it was made, in
     milliseconds since 1970."""
 
@@ -40,7 +40,7 @@ class Mark(NamedTuple):
     time: int
 
 
-class Output(Vt100_Output):
+class FrameOutput(Vt100_Output):
     """Writes what a frame consists of at once, while it is `held`.
 
     It does not ask the terminal where its cursor is: over a slow network, the answer would be
@@ -54,10 +54,10 @@ class Output(Vt100_Output):
         self.enable_cpr = False
 
     @classmethod
-    def here(cls) -> "Output":
+    def from_stdout(cls) -> "FrameOutput":
         """Return the terminal that the program writes to."""
         output = cls.from_pty(sys.stdout, term=os.environ.get("TERM"))
-        assert isinstance(output, Output)
+        assert isinstance(output, FrameOutput)
         return output
 
     def flush(self) -> None:
@@ -71,12 +71,12 @@ class Output(Vt100_Output):
             super().disable_bracketed_paste()
 
 
-class Drawing:
+class FrameWriter:
     """Puts rows above what an application draws. `failed` is called where the terminal is gone."""
 
     def __init__(
         self,
-        output: Output,
+        output: FrameOutput,
         app: Application[None],
         style: BaseStyle,
         depth: ColorDepth,
@@ -88,21 +88,21 @@ class Drawing:
         self._failed = failed
         self._app = app
         self._rows = Fragments()
-        self._shown: deque[tuple[Mark | None, Fragments]] = deque(maxlen=KEPT)
+        self._shown: deque[tuple[EntryMark | None, Fragments]] = deque(maxlen=ROWS_KEPT)
         self._anew = False
         self._ring = False
         self._due: asyncio.TimerHandle | None = None
         self._last = 0.0
 
-    def put(self, rows: Fragments, mark: "Mark | None" = None) -> None:
+    def add(self, rows: Fragments, mark: "EntryMark | None" = None) -> None:
         """Show rows in the next frame. With a `mark`, they can be taken back while they can be
         seen."""
         if rows:
             self._shown.append((mark, rows))
         self._rows += rows
-        self.soon()
+        self.draw_soon()
 
-    def take_back(self, log: str, position: int, instead: Callable[[str, int], Fragments]) -> None:
+    def replace(self, log: str, position: int, instead: Callable[[str, int], Fragments]) -> None:
         """Show other rows in the place of those of an entry, where they can still be seen:
         `instead` makes them of who said it, and when. What has left the screen is the terminal's.
         """
@@ -110,21 +110,21 @@ class Drawing:
             if mark is not None and (mark.log, mark.position) == (log, position):
                 self._shown[at] = mark, instead(mark.who, mark.time)
                 self._anew = True
-        self.soon()
+        self.draw_soon()
 
     def ring(self) -> None:
         """Sound the bell with the next frame."""
         self._ring = True
-        self.soon()
+        self.draw_soon()
 
-    def soon(self) -> None:
+    def draw_soon(self) -> None:
         """Draw a frame, once it is time for one."""
         if self._due is None:
             loop = asyncio.get_event_loop()
             wait = self._last + FRAME_SECONDS - loop.time()
-            self._due = loop.call_later(max(wait, 0), self.now)
+            self._due = loop.call_later(max(wait, 0), self.draw)
 
-    def now(self) -> None:
+    def draw(self) -> None:
         """Draw a frame, with all there is for it."""
         if self._due is not None:
             self._due.cancel()

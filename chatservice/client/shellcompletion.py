@@ -10,7 +10,7 @@ _FILES = frozenset({"FILE"})
 _FOLDERS = frozenset({"DIR"})
 
 
-def script(parser: argparse.ArgumentParser, shell: str) -> str:
+def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
     """Return a script for a `shell`: `bash`, `fish` or `zsh`."""
     return _SCRIPTS[shell](list(_options(parser)))
 

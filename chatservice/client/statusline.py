@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chatservice import names
 from chatservice.client.progress import Progress
-from chatservice.client.screen import Standing
+from chatservice.client.screen import RoomStatus
 from chatservice.client.wrapping import Fragments, isolated, shortened, width
 
 MOST_BARS = 4
@@ -14,7 +14,9 @@ _NAME_COLUMNS = 16
 """Columns for a name, at most, so that there is room for others."""
 
 
-def bars(under_way: Sequence[Progress], waiting: int, now: float, columns: int) -> Fragments:
+def transfer_rows(
+    under_way: Sequence[Progress], waiting: int, now: float, columns: int
+) -> Fragments:
     """Return a row for each transfer, and how many more there are."""
     shown = under_way[:MOST_BARS]
     rows = Fragments()
@@ -28,7 +30,9 @@ def bars(under_way: Sequence[Progress], waiting: int, now: float, columns: int) 
     return rows
 
 
-def rooms(name: str, connected: bool, standings: Sequence[Standing], columns: int) -> Fragments:
+def room_row(
+    name: str, connected: bool, standings: Sequence[RoomStatus], columns: int
+) -> Fragments:
     """Return a row that says who one is, whether the server is there, and how one stands in each
     room, with the keys to turn to it by.
 
@@ -57,16 +61,16 @@ def _key(number: int) -> str:
     return f"Alt+{number} " if number < 10 else ""
 
 
-def _label(it: Standing) -> str:
+def _label(it: RoomStatus) -> str:
     unread = f"({it.unread}{'!' if it.mentioned else ''})" if it.unread else ""
     return f"{_short(it.room)}{unread}"
 
 
-def _weight(it: Standing) -> tuple[bool, bool, bool]:
+def _weight(it: RoomStatus) -> tuple[bool, bool, bool]:
     return not it.current, not it.mentioned, not it.unread
 
 
-def _style(it: Standing) -> str:
+def _style(it: RoomStatus) -> str:
     if it.current:
         return "class:here"
     return "class:unread" if it.unread else "class:room"

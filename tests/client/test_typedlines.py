@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice.client.sending import Sending, asked_for
+from chatservice.client.typedlines import FileToSend, file_to_send
 from chatservice.errors import Refusal
 from chatservice.grammar import textparser
 
@@ -28,29 +28,29 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "sending"),
     [
-        ("report.pdf", Sending("report.pdf")),
-        ("my report.pdf", Sending("my report.pdf")),
-        ('"my report.pdf"', Sending("my report.pdf")),
-        ("'my report.pdf'", Sending("my report.pdf")),
-        ("my\\ report.pdf", Sending("my report.pdf")),
-        ("report.pdf @bob", Sending("report.pdf", "bob")),
-        ("my report.pdf @bob", Sending("my report.pdf", "bob")),
-        ('"my report.pdf" @bob', Sending("my report.pdf", "bob")),
-        ("odd @name", Sending("odd @name")),
-        ("odd @name @bob", Sending("odd @name", "bob")),
-        ("it's", Sending("it's")),
-        ("folder/../report.pdf", Sending("folder/../report.pdf")),
+        ("report.pdf", FileToSend("report.pdf")),
+        ("my report.pdf", FileToSend("my report.pdf")),
+        ('"my report.pdf"', FileToSend("my report.pdf")),
+        ("'my report.pdf'", FileToSend("my report.pdf")),
+        ("my\\ report.pdf", FileToSend("my report.pdf")),
+        ("report.pdf @bob", FileToSend("report.pdf", "bob")),
+        ("my report.pdf @bob", FileToSend("my report.pdf", "bob")),
+        ('"my report.pdf" @bob', FileToSend("my report.pdf", "bob")),
+        ("odd @name", FileToSend("odd @name")),
+        ("odd @name @bob", FileToSend("odd @name", "bob")),
+        ("it's", FileToSend("it's")),
+        ("folder/../report.pdf", FileToSend("folder/../report.pdf")),
     ],
 )
 def test_forms_and_paths(here, form, path, sending):
     """Every form takes every kind of path, with a user behind it or without."""
-    assert asked_for(form.format(path)) == sending
+    assert file_to_send(form.format(path)) == sending
 
 
 def test_absolute_and_home(here):
     """A path from the root that would be a command, and one below the home directory."""
-    assert asked_for(f"{here}/report.pdf") == Sending(f"{here}/report.pdf")
-    assert asked_for("~/report.pdf @bob") == Sending(f"{here}/report.pdf", "bob")
+    assert file_to_send(f"{here}/report.pdf") == FileToSend(f"{here}/report.pdf")
+    assert file_to_send("~/report.pdf @bob") == FileToSend(f"{here}/report.pdf", "bob")
 
 
 WINDOWS = [
@@ -69,7 +69,7 @@ def test_a_path_that_leads_nowhere_is_told_as_it_was_typed(here, form, path, quo
     """Each form says that there is no such file, with all backslashes and spaces, quotes taken off;
     so does a line that looks like nothing but a path."""
     with pytest.raises(Refusal) as refused:
-        asked_for(form.format(f"{quote}{path}{quote}{user}"))
+        file_to_send(form.format(f"{quote}{path}{quote}{user}"))
     told = path.replace("~", str(here))
     assert refused.value.sentence.startswith(f"There is no file {told} here (no such file)")
 
@@ -83,11 +83,11 @@ def test_backslashes_are_part_of_a_path(here, form, name, quote):
     """A file whose name has them is found, and never another one whose name is without them."""
     for each in (name, name.replace("\\", "")):
         (here / each).write_text("x")
-    assert asked_for(form.format(f"{quote}{name}{quote} @bob")) == Sending(name, "bob")
+    assert file_to_send(form.format(f"{quote}{name}{quote} @bob")) == FileToSend(name, "bob")
     (here / name).unlink()
     if form != "{}":
         with pytest.raises(Refusal, match="no such file"):
-            asked_for(form.format(f"{quote}{name}{quote}"))
+            file_to_send(form.format(f"{quote}{name}{quote}"))
 
 
 @pytest.mark.parametrize(
@@ -98,31 +98,31 @@ def test_backslashes_are_part_of_a_path(here, form, name, quote):
 )
 def test_what_sends_no_file(here, line):
     """Talk, and commands, also where a file is called like one."""
-    assert asked_for(line) is None
+    assert file_to_send(line) is None
 
 
 @pytest.mark.parametrize("form", ["-file", "transfer", "/put", "/put "])
 def test_a_form_without_a_path_is_told_what_is_missing(here, form):
     """It is not said in the room."""
     with pytest.raises(Refusal, match="PATH is missing"):
-        asked_for(form)
+        file_to_send(form)
 
 
 def test_a_sentence_that_begins_as_a_form_is_told_how_to_say_it(here):
     """Nobody has a file that is called so, and it may be talk."""
     with pytest.raises(Refusal, match=r"no such file.* To say it: /say transfer the money"):
-        asked_for("transfer the money")
+        file_to_send("transfer the money")
 
 
 def test_a_folder_is_sent_as_what_it_is(here):
     """The user is told why it cannot be read when it is opened."""
-    assert asked_for("-file folder") == Sending("folder")
+    assert file_to_send("-file folder") == FileToSend("folder")
 
 
 @given(st.text())
 def test_any_line_has_an_answer(line):
     """Nothing that can be typed makes it fail otherwise than with a refusal."""
     try:
-        asked_for(line)
+        file_to_send(line)
     except Refusal:
         assert _FORM.match(line) or textparser.names_own_file(line)

@@ -13,11 +13,11 @@ from twisted.python.failure import Failure
 
 from chatservice import answers, names
 from chatservice.client import system
-from chatservice.client.around import Around
+from chatservice.client.around import SessionView
 from chatservice.client.cursor import News, Unread
 from chatservice.client.output import written
 from chatservice.client.progress import Progress
-from chatservice.client.screen import InputEnded, Standing
+from chatservice.client.screen import InputEnded, RoomStatus
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat, textparser
@@ -30,14 +30,14 @@ LINES_AHEAD = 100
 """Lines that are read before they are obeyed."""
 
 
-class Plain:
+class PipeScreen:
     """A `chatservice.client.screen.Screen` on two file descriptors."""
 
     interactive = False
-    keys: tuple[str, ...] = ()
+    key_help: tuple[str, ...] = ()
 
     def __init__(self, reactor: Any, stdin: int, stdout: int) -> None:
-        make = _Input if system.POSIX else _InputByThread
+        make = _ReactorInput if system.POSIX else _ThreadInput
         self._input = make(reactor, stdin, self._received, self._ended)
         self._stdin = stdin
         self._stdout = stdout
@@ -48,8 +48,8 @@ class Plain:
         self._interrupted: Callable[[], None] = lambda: None
         self._with_echo: Any = None
         self._held = False
-        self.unwritable: str | None = None
-        self.asks = os.isatty(stdin)
+        self.write_error: str | None = None
+        self.can_ask = os.isatty(stdin)
 
     def start(self, interrupted: Callable[[], None]) -> None:
         """Begin to read."""
@@ -62,10 +62,10 @@ class Plain:
         """Write lines, at once."""
         self._write(names.clean(lines.decode(errors="replace")).encode())
 
-    def attend(self, around: Around) -> None:
+    def attach(self, around: SessionView) -> None:
         """Nothing of it is shown here."""
 
-    def news(self, news: News) -> None:
+    def show_item(self, news: News) -> None:
         """Write what happened."""
         if not isinstance(news.it, Entry):
             self.show(textformat.event(news.it))
@@ -73,30 +73,30 @@ class Plain:
         render = textformat.replayed if news.late else textformat.run
         self.show(render(news.position, news.it.alone(), news.log))
 
-    def answer(self, it: answers.Reply) -> None:
+    def show_reply(self, it: answers.Reply) -> None:
         """Write an answer."""
         self.show(textformat.answer(it))
 
-    def status(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
+    def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Transfers tell when they are done, and that is enough here."""
 
-    def rooms(self, standings: Sequence[Standing]) -> None:
+    def show_rooms(self, standings: Sequence[RoomStatus]) -> None:
         """One is in one room at a time here, and was told which when one came there."""
 
-    def switched(self, unread: Unread) -> None:
+    def show_unread(self, unread: Unread) -> None:
         """What is unread is lines like all others here."""
 
-    def said(self, key: str, request: Request, connected: bool) -> None:
+    def show_pending(self, key: str, request: Request, connected: bool) -> None:
         """What one says is not shown here, so nothing can be marked."""
 
-    def settled(self, key: str, stored: bool, position: int = 0) -> None:
+    def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
         """Nothing is marked here."""
 
     def _write(self, data: bytes) -> None:
         """Write all of it. Output that nobody can read ends the program."""
-        if self.unwritable is None:
-            self.unwritable = written(self._stdout, data)
-            if self.unwritable is not None:
+        if self.write_error is None:
+            self.write_error = written(self._stdout, data)
+            if self.write_error is not None:
                 self._interrupted()
 
     # -- input -----------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class Plain:
         self._over = True
         self._lines.put(None)
 
-    async def line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
+    async def read_line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
         """Return the next line. The prompt gets a line of its own."""
         while True:
             if prompt:
@@ -147,9 +147,9 @@ class Plain:
             except Refusal as refusal:
                 self.show(textformat.refusal(refusal))
 
-    def unask(self) -> None:
+    def end_question(self) -> None:
         """Show again what is typed. At a terminal, drop what was typed meanwhile."""
-        if self._held and self.asks:
+        if self._held and self.can_ask:
             self._lines.pending[:] = [line for line in self._lines.pending if line is None]
             self._buffer = b""
             system.forget_typed(self._stdin)
@@ -166,7 +166,7 @@ class Plain:
         self._input.stopReading()
 
 
-class _Input(FileDescriptor):
+class _ReactorInput(FileDescriptor):
     """Reads a descriptor that stays in blocking mode: it is shared with whoever started us."""
 
     def __init__(
@@ -198,7 +198,7 @@ class _Input(FileDescriptor):
         self._on_end()
 
 
-class _InputByThread:
+class _ThreadInput:
     """Reads a descriptor in a thread, where the reactor can only watch sockets (Windows)."""
 
     def __init__(

@@ -23,7 +23,7 @@ from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle
 from prompt_toolkit.widgets import CompletionsToolbar, SearchToolbar
 
-from chatservice.client.waiting import PROMPT
+from chatservice.client.pendingtexts import PROMPT
 from chatservice.client.wrapping import Fragments, width, wrapped
 
 MOST_ROWS = 8
@@ -33,7 +33,7 @@ _LEAST_BESIDE = 12
 """Columns that must be left for an answer beside its question."""
 
 
-class Region:
+class LineEditor:
     """`accepted` is called with each line that is typed, `answered` with each answer to a question.
     Lines are remembered in `history`, and completed by `completer`."""
 
@@ -112,7 +112,7 @@ class Region:
         self.answer.reset()
         self._focus(self.answer)
 
-    def unask(self) -> None:
+    def end_question(self) -> None:
         """Show the line of input again."""
         self.question, self._hidden = "", False
         self.answer.reset()

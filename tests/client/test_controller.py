@@ -2,8 +2,8 @@
 
 import pytest
 
-from chatservice.client.asking import could_be_room
-from chatservice.client.helping import OWN_HELP, STAYING_HELP, own_help
+from chatservice.client.helping import CLIENT_HELP, ROOMS_HELP, client_help
+from chatservice.client.login import could_be_room
 
 
 @pytest.mark.parametrize("line", ["lab", " lab ", "2", "nowhere", "Überraum", "hello"])
@@ -25,10 +25,10 @@ def test_what_cannot_be_a_room(line):
 def test_help_of_another_command_is_the_servers():
     """Only the two that are done otherwise here are put right."""
     lines = ("/join ROOM - moves", "/put NAME SIZE - uploads", "/get NAME - downloads")
-    shown = own_help(lines)
+    shown = client_help(lines)
     assert shown[0] == lines[0]
     assert shown[1].startswith("/put PATH")
-    assert own_help(("/join ROOM - moves", "  ROOM - its name")) == [
+    assert client_help(("/join ROOM - moves", "  ROOM - its name")) == [
         "/join ROOM - moves",
         "  ROOM - its name",
     ]
@@ -37,9 +37,9 @@ def test_help_of_another_command_is_the_servers():
 def test_help_where_one_may_be_in_several_rooms():
     """To join and to leave are told of as they are there, with their arguments as ever."""
     lines = ("/join ROOM - moves", "/leave - leaves", "/who - lists")
-    shown = own_help(lines, OWN_HELP | STAYING_HELP)
-    assert shown == [STAYING_HELP["/join"], STAYING_HELP["/leave"], "/who - lists"]
-    assert own_help(("/join ROOM - moves", "  ROOM - its name"), STAYING_HELP) == [
-        STAYING_HELP["/join"],
+    shown = client_help(lines, CLIENT_HELP | ROOMS_HELP)
+    assert shown == [ROOMS_HELP["/join"], ROOMS_HELP["/leave"], "/who - lists"]
+    assert client_help(("/join ROOM - moves", "  ROOM - its name"), ROOMS_HELP) == [
+        ROOMS_HELP["/join"],
         "  ROOM - its name",
     ]

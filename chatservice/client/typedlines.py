@@ -20,14 +20,14 @@ _SEPARATOR = re.compile(r"\\\w")
 """A backslash that stands between folders: no terminal writes one before a letter or a digit."""
 
 
-class Sending(NamedTuple):
+class FileToSend(NamedTuple):
     """A file to send: where it is, and the one user that it is for, if it is for one only."""
 
     path: str
     to: str | None = None
 
 
-def asked_for(line: str) -> Sending | None:
+def file_to_send(line: str) -> FileToSend | None:
     """Return what a line asks to be sent, or None where it is another command, or talk.
 
     Raises `Refusal` for a form without a path, and for a path that leads nowhere: behind a form, or
@@ -46,11 +46,11 @@ def asked_for(line: str) -> Sending | None:
     if there is not None or (explicit is None and not textparser.names_own_file(line)):
         return there
     if _is_absent(meant):
-        raise textparser.or_said(Refusal(Code.NO_SUCH_FILE, absent(meant.path) + "."), line)
+        raise textparser.or_said(Refusal(Code.NO_SUCH_FILE, no_such_file(meant.path) + "."), line)
     return meant
 
 
-def absent(path: object) -> str:
+def no_such_file(path: object) -> str:
     """Return the beginning of a sentence about a path that leads nowhere."""
     return f"There is no file {path} here (no such file); give its exact path"
 
@@ -63,14 +63,14 @@ def _is_command(line: str) -> bool:
     return request is None or request.command.name != "say" or line.startswith(("//", "/say "))
 
 
-def _is_file(sending: Sending) -> bool:
+def _is_file(sending: FileToSend) -> bool:
     try:
         return os.path.isfile(sending.path)
     except ValueError:  # a NUL
         return False
 
 
-def _is_absent(sending: Sending) -> bool:
+def _is_absent(sending: FileToSend) -> bool:
     try:
         os.stat(sending.path)
     except (FileNotFoundError, NotADirectoryError):
@@ -80,7 +80,7 @@ def _is_absent(sending: Sending) -> bool:
     return False
 
 
-def _readings(text: str) -> tuple[list[Sending], Sending]:
+def _readings(text: str) -> tuple[list[FileToSend], FileToSend]:
     """Return what a text can mean, the likeliest first, and what is meant where none is there."""
     found = [_sending(text)]
     path, space, user = text.rpartition(" @")
@@ -89,10 +89,10 @@ def _readings(text: str) -> tuple[list[Sending], Sending]:
     quoted = _QUOTED.fullmatch(text)
     if quoted is not None:
         found.append(_sending(quoted[2], quoted[3]))
-    return found + _as_in_a_shell(text), found[-1]
+    return found + _as_shell_words(text), found[-1]
 
 
-def _as_in_a_shell(text: str) -> list[Sending]:
+def _as_shell_words(text: str) -> list[FileToSend]:
     if _SEPARATOR.search(text):
         return []
     try:
@@ -106,5 +106,5 @@ def _as_in_a_shell(text: str) -> list[Sending]:
     return []
 
 
-def _sending(path: str, user: str | None = None) -> Sending:
-    return Sending(os.path.expanduser(path), user)
+def _sending(path: str, user: str | None = None) -> FileToSend:
+    return FileToSend(os.path.expanduser(path), user)

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from chatservice.client.completion import script
 from chatservice.client.options import SHELLS, make_parser
+from chatservice.client.shellcompletion import completion_script
 from tests.servers import CLIENT, PATIENCE, environment
 
 
@@ -23,7 +23,7 @@ def in_bash(folder, *words: str) -> list[str]:
     """Return what bash would complete the last one of some words to."""
     line = " ".join(f"'{word}'" for word in ("chat-client", *words))
     code = f"""
-{script(make_parser(), "bash")}
+{completion_script(make_parser(), "bash")}
 COMP_WORDS=({line}) COMP_CWORD={len(words)}
 _chat_client
 [[ ${{#COMPREPLY[@]}} -eq 0 ]] || printf "%s\\n" "${{COMPREPLY[@]}}"
@@ -50,7 +50,7 @@ def test_fish(tmp_path):
     (tmp_path / "saved").mkdir()
 
     def completed(line: str) -> list[str]:
-        code = f"{script(make_parser(), 'fish')}\ncomplete -C 'chat-client {line}'"
+        code = f"{completion_script(make_parser(), 'fish')}\ncomplete -C 'chat-client {line}'"
         lines = run("fish", "--no-config", "-c", code, folder=tmp_path)
         return [each.partition("\t")[0] for each in lines]
 
@@ -64,7 +64,7 @@ def test_fish(tmp_path):
 def test_zsh(tmp_path):
     """It is taken, and the function is there."""
     place = tmp_path / "completion"
-    place.write_text(script(make_parser(), "zsh"))
+    place.write_text(completion_script(make_parser(), "zsh"))
     code = f"autoload -U compinit && compinit -D; source {place}; print $_comps[chat-client]"
     assert run("zsh", "-f", "-c", code) == ["_chat_client"]
 
@@ -72,7 +72,7 @@ def test_zsh(tmp_path):
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_option_is_completed(shell):
     """None is left out."""
-    text = script(make_parser(), shell)
+    text = completion_script(make_parser(), shell)
     for action in make_parser()._actions:
         for option in action.option_strings:
             assert option.lstrip("-") in text
@@ -83,5 +83,5 @@ def test_the_program_prints_it():
     done = subprocess.run(
         [*CLIENT, "--completion", "bash"], capture_output=True, env=environment(), check=True
     )
-    assert done.stdout.decode() == script(make_parser(), "bash")
+    assert done.stdout.decode() == completion_script(make_parser(), "bash")
     assert done.stderr == b""
