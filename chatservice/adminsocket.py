@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from chatservice import limits
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import jsonlines
+from chatservice.grammar import jsonclient
 from chatservice.grammar.commands import Request
 
 NAME = "operator"
@@ -26,7 +26,7 @@ NAME = "operator"
 _ADDRESS_BYTES = 103
 """Bytes of a socket's address that fit everywhere (sockaddr_un: 108 on Linux, 104 elsewhere)."""
 
-LONGEST = 64 << 20
+MAX_REPLY_BYTES = 64 << 20
 """Bytes of the longest answer that is read: many times what any command is answered with."""
 
 _READ = 1 << 16
@@ -54,20 +54,20 @@ class AdminClient:
     what to do.
     """
 
-    def __init__(self, data: Path, seconds: float, told: Callable[[str], None]) -> None:
+    def __init__(self, data: Path, timeout: float, on_notice: Callable[[str], None]) -> None:
         self._data = data
-        self._seconds = seconds
-        self._told = told
-        self._asked = 0
+        self._timeout = timeout
+        self._on_notice = on_notice
+        self._last_id = 0
         self._buffer = b""
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(seconds)
+        self._socket.settimeout(timeout)
         try:
             self._socket.connect(address(data))
         except BaseException as error:
             self._socket.close()
             if isinstance(error, (OSError, ValueError)):
-                raise self._not_there(error) from None
+                raise self._cannot_connect(error) from None
             raise
 
     def __enter__(self) -> Self:
@@ -81,67 +81,67 @@ class AdminClient:
     ) -> None:
         self._socket.close()
 
-    def ask(self, request: Request) -> Fields:
+    def request(self, request: Request) -> Fields:
         """Return what the server answers, as the object that it sent. Raises `Refusal` with what it
         refuses it with."""
-        self._asked += 1
-        asked = Request(request.command, request.args, self._asked)
+        self._last_id += 1
+        asked = Request(request.command, request.args, self._last_id)
         try:
-            self._socket.sendall(jsonlines.asking(asked))
+            self._socket.sendall(jsonclient.encode_request(asked))
             while True:
-                answer = self._object()
+                answer = self._read_object()
                 event, id_ = answer.get("event"), answer.get("id")
                 if event == "notice":
-                    self._told(str(answer.get("text", "")))
-                elif event == "error" and id_ in (None, self._asked):
+                    self._on_notice(str(answer.get("text", "")))
+                elif event == "error" and id_ in (None, self._last_id):
                     # Without an id, too: a line that is too long is not read, and so has none.
                     raise _refused(answer)
-                elif event == "ok" and id_ == self._asked:
+                elif event == "ok" and id_ == self._last_id:
                     return answer
         except TimeoutError:
             raise Refusal(
                 Code.SERVER_ERROR,
-                f"The server at {self._data} said nothing for {self._seconds:g} seconds; see "
+                f"The server at {self._data} said nothing for {self._timeout:g} seconds; see "
                 "whether it still runs. What was asked may be done all the same.",
             ) from None
         except OSError as error:
-            raise self._broke(error.strerror or str(error)) from None
+            raise self._connection_lost(error.strerror or str(error)) from None
 
-    def _object(self) -> Fields:
+    def _read_object(self) -> Fields:
         """Return the next object that comes."""
         while True:
-            line = self._line()
+            line = self._read_line()
             if not line.startswith(b"{"):  # a slow start may have been greeted
                 if line.startswith((b"* ", b"! ")) or not line.strip():
                     continue
-                raise self._stranger()
+                raise self._not_a_server()
             try:
                 found = json.loads(line)
             except (ValueError, RecursionError):
-                raise self._stranger() from None
+                raise self._not_a_server() from None
             if not isinstance(found, dict):
-                raise self._stranger()
+                raise self._not_a_server()
             return found
 
-    def _line(self) -> bytes:
+    def _read_line(self) -> bytes:
         """Return the next line. A line that comes in drops is waited for no longer than silence."""
-        until = time.monotonic() + self._seconds
+        until = time.monotonic() + self._timeout
         pieces = [self._buffer]
         length = len(self._buffer)
         while b"\n" not in pieces[-1]:
-            if length > LONGEST:
-                raise self._stranger()
+            if length > MAX_REPLY_BYTES:
+                raise self._not_a_server()
             if len(pieces) > 1 and time.monotonic() > until and length < limits.LINE_BYTES:
                 raise TimeoutError
             data = self._socket.recv(_READ)
             if not data:
-                raise self._broke("it has ended")
+                raise self._connection_lost("it has ended")
             pieces.append(data)
             length += len(data)
         line, _, self._buffer = b"".join(pieces).partition(b"\n")
         return line
 
-    def _not_there(self, error: Exception) -> Refusal:
+    def _cannot_connect(self, error: Exception) -> Refusal:
         if isinstance(error, PermissionError):
             return Refusal(
                 Code.NOT_ALLOWED,
@@ -161,14 +161,14 @@ class AdminClient:
         why = getattr(error, "strerror", None) or error
         return Refusal(Code.SERVER_ERROR, f"{self._data} is no server's directory ({why}).")
 
-    def _broke(self, why: str) -> Refusal:
+    def _connection_lost(self, why: str) -> Refusal:
         return Refusal(
             Code.SERVER_ERROR,
             f"The server at {self._data} did not answer ({why}); what was asked may be done all "
             "the same.",
         )
 
-    def _stranger(self) -> Refusal:
+    def _not_a_server(self) -> Refusal:
         return Refusal(
             Code.SERVER_ERROR,
             f"What answers at {self._data / NAME} is no chat server; name the directory of "

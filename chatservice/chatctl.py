@@ -143,7 +143,7 @@ def commands() -> dict[str, Command]:
     return {
         row.name: row
         for row in COMMANDS.values()
-        if row.dialect is Format.BOTH and row.name not in _ALONE and row.needs not in _OF_PRESENCE
+        if row.formats is Format.BOTH and row.name not in _ALONE and row.needs not in _OF_PRESENCE
     }
 
 
@@ -265,13 +265,13 @@ def _export(line: CommandLine) -> None:
     if line.flags >= {"--json", "--md"}:
         raise UsageError("Take --json or --md, and not both.")
     history = COMMANDS["history"]
-    render = export.as_json if "--json" in line.flags else export.MarkdownExport().render
+    render = export.json_lines if "--json" in line.flags else export.MarkdownExport().encode
     after = 0
     with AdminClient(line.data, line.seconds, _tell) as server:
 
         def ask(**args: int) -> answers.History:
             request = Request(history, {"room": rooms[0], **args})
-            made = _answer(history, server.ask(request))
+            made = _answer(history, server.request(request))
             assert isinstance(made, answers.History)
             return made
 
@@ -306,7 +306,7 @@ def _ask(line: CommandLine, request: Request) -> None:
         for found in _pages(server, request):
             made = _answer(request.command, found)
             try:
-                _show(_as_json(found) if "--json" in line.flags else textformat.answer(made))
+                _show(_as_json(found) if "--json" in line.flags else textformat.reply(made))
             except OutputError as wrong:
                 raise OutputError(_unseen(server, made, str(wrong))) from None
 
@@ -316,7 +316,7 @@ def _pages(server: AdminClient, request: Request) -> Iterator[Fields]:
     all had."""
     of = _PAGED.get(request.command.name)
     while True:
-        found = server.ask(request)
+        found = server.request(request)
         rows = found.get(of) if of is not None else None
         if not (
             rows and isinstance(rows, list) and found.get("more") and isinstance(rows[-1], dict)
@@ -335,8 +335,8 @@ def _answer(command: Command, found: Fields) -> answers.Reply:
     """Return an answer of what came. Raises `Refusal` if it is none: of another version's server,
     or of another program."""
     try:
-        made: answers.Reply = jsonclient.answer(command.answer, found)
-    except jsonclient.Malformed:
+        made: answers.Reply = jsonclient.parse_reply(command.reply, found)
+    except jsonclient.MalformedMessage:
         raise Refusal(
             Code.SERVER_ERROR,
             "The server's answer cannot be understood; use the chatctl of the server's version.",
@@ -352,7 +352,7 @@ def _as_json(found: Fields) -> bytes:
 def _unseen(server: AdminClient, made: answers.Reply, why: str) -> str:
     """Do what is to be done about a secret that nobody has seen, and return what became of it."""
     if isinstance(made, answers.InvitationCode):
-        server.ask(Request(COMMANDS["uncode"], {"code": made.code}))
+        server.request(Request(COMMANDS["uncode"], {"code": made.code}))
         return f"{why} The code is taken back."
     if isinstance(made, answers.NewPassword) and made.password:
         return (
@@ -374,7 +374,7 @@ def _request(line: CommandLine) -> Request:
         hint = _nearest(name, known) or "; chatctl help lists those there are."
         raise Refusal(Code.UNKNOWN_COMMAND, f"There is no command {_short(name)}{hint}")
     text = " ".join([name, *line.words[1:]])
-    request = textparser.parse(f"/{text}", asks=True)
+    request = textparser.parse(f"/{text}", may_prompt=True)
     assert request is not None
     args = {**({"room": line.room} if line.room is not None else {}), **request.args}
     for arg in request.command.args:
@@ -398,7 +398,7 @@ def _password(arg: Arg) -> str:
     try:
         if sys.stdin is not None and sys.stdin.isatty():
             found = getpass.getpass(f"{arg.name.capitalize()}: ")
-            if arg.secret is not PasswordKind.KNOWN and found != getpass.getpass("Once more: "):
+            if arg.secret is not PasswordKind.CURRENT and found != getpass.getpass("Once more: "):
                 raise Refusal(Code.WRONG_PASSWORD, "The two differ, so nothing was done.")
         else:
             data = sys.stdin.buffer.readline(LINE_BYTES) if sys.stdin is not None else b""
@@ -521,7 +521,7 @@ def _about(name: str) -> Iterator[str]:
             Code.UNKNOWN_COMMAND,
             f"There is no command {_short(name)}{_nearest(name, list(commands()))}.",
         )
-    of_room = any(it.name == "room" and not it.dialect & Format.TEXT for it in command.args)
+    of_room = any(it.name == "room" and not it.formats & Format.TEXT for it in command.args)
     yield f"chatctl {'--room ROOM ' if of_room else ''}{usage(command)}"
     about = _own_words(command.help)
     yield from textwrap.wrap(f"{about[0].upper()}{about[1:]}.", 80)

@@ -81,14 +81,14 @@ class ConfigError(Exception):
     """What is wrong with a file, in one sentence that names it and the key."""
 
 
-def told(sentence: str) -> str:
+def as_sentence(sentence: str) -> str:
     """Return a sentence about an option, as it can be shown on any terminal: what it quotes has no
     control characters, it is not long, and it ends with a full stop."""
     sentence = names.one_line(names.shortened(sentence, _SENTENCE)).rstrip()
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 
-def cut(text: str) -> str:
+def shorten(text: str) -> str:
     """Return the beginning of a value, as a sentence quotes it."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
@@ -96,7 +96,7 @@ def cut(text: str) -> str:
 def _quoted(value: Any) -> str:
     """Return the beginning of a value, as Python writes it."""
     try:
-        return cut(repr(value))
+        return shorten(repr(value))
     except (ValueError, RecursionError):  # thousands of digits, or of brackets
         return "what it is"
 
@@ -128,7 +128,7 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
             f"{path} is not TOML that can be read (brackets in too many brackets)."
         ) from None
     except ValueError as error:  # of TOML, of UTF-8, and of numbers with thousands of digits
-        raise ConfigError(f"{path} is not TOML ({cut(str(error))}).") from None
+        raise ConfigError(f"{path} is not TOML ({shorten(str(error))}).") from None
     table = found.pop("limits", {})
     if not isinstance(table, dict):
         raise ConfigError(
@@ -141,11 +141,13 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
                 f"{path}: {key} is the option {OPTIONS[key.upper()]}, above [limits]."
             )
         if key not in known:
-            raise ConfigError(f"{path}: there is no limit {cut(key)}{nearest(key, known)}.")
+            raise ConfigError(
+                f"{path}: there is no limit {shorten(key)}{closest_hint(key, known)}."
+            )
     return found, {key.upper(): _checked(path, key, value) for key, value in table.items()}
 
 
-def nearest(key: str, known: Iterable[str]) -> str:
+def closest_hint(key: str, known: Iterable[str]) -> str:
     """Return which of those that are known may have been meant, as the rest of a sentence."""
     found = difflib.get_close_matches(key[:_SHOWN], list(known), 1)
     return f"; the nearest one is {found[0]}" if found else ""
@@ -198,7 +200,9 @@ def arguments(path: str, options: Mapping[str, Any], known: Mapping[str, bool]) 
     whether it takes a value. Raises `Wrong`."""
     for key, value in options.items():
         if key not in known:
-            raise ConfigError(f"{path}: there is no option {cut(key)}{nearest(key, known)}.")
+            raise ConfigError(
+                f"{path}: there is no option {shorten(key)}{closest_hint(key, known)}."
+            )
         if not known[key]:
             if not isinstance(value, bool):
                 raise ConfigError(f"{path}: {key} is true or false, not {_quoted(value)}.")

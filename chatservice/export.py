@@ -12,8 +12,8 @@ _SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&]")
 """Characters that mean something in Markdown, or in the HTML that it is made into."""
 
 
-def as_json(it: answers.History) -> bytes:
-    """Return entries as the JSON dialect shows them, a line each."""
+def json_lines(it: answers.History) -> bytes:
+    """Return entries as the JSON format shows them, a line each."""
     rows = (jsonlines.entry_fields(at, one, it.room) for at, one in it.entries)
     return b"".join(map(jsonlines.line, rows))
 
@@ -24,7 +24,7 @@ class MarkdownExport:
     def __init__(self) -> None:
         self._day: str | None = None
 
-    def render(self, it: answers.History) -> bytes:
+    def encode(self, it: answers.History) -> bytes:
         """Return the next entries of the room."""
         return "".join(f"{line}\n" for line in self._lines(it)).encode()
 

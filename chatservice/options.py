@@ -84,7 +84,7 @@ class Options(usage.Options, AuthOptionMixin):
             self._check_values()
             super().parseOptions([*self._of_file(), *self.arguments])
         except (usage.UsageError, config.ConfigError) as error:
-            raise usage.UsageError(config.told(str(error))) from None
+            raise usage.UsageError(config.as_sentence(str(error))) from None
 
     def _check_values(self) -> None:
         """Raise `config.Wrong` for what cannot be the value of any option."""
@@ -128,7 +128,7 @@ class Options(usage.Options, AuthOptionMixin):
         """A TCP port to listen on; may be repeated [default: 5555]."""
         if not port.isdecimal() or int(port) > 65535:
             raise usage.UsageError(
-                f"--port takes a number from 0 to 65535, not {config.cut(port)}."
+                f"--port takes a number from 0 to 65535, not {config.shorten(port)}."
             )
         self["ports"].append(int(port))
 
@@ -141,7 +141,7 @@ class Options(usage.Options, AuthOptionMixin):
         try:
             self["rooms"].append(names.room(name))
         except Refusal as refusal:
-            raise usage.UsageError(f"--room {config.cut(name)}: {refusal.sentence}") from None
+            raise usage.UsageError(f"--room {config.shorten(name)}: {refusal.sentence}") from None
 
     def opt_keep(self, bound: str) -> None:
         """How long what was said is kept, as 90d, or how much of it, as 20GB; may be given once of
@@ -150,7 +150,7 @@ class Options(usage.Options, AuthOptionMixin):
         if match is None:
             raise usage.UsageError(
                 "--keep takes a time, such as 90d, or a size, such as 20GB, not "
-                f"{config.cut(bound)}."
+                f"{config.shorten(bound)}."
             )
         if match[2]:
             self["keep-seconds"] = int(match[1]) * _SECONDS[match[2]]
@@ -176,7 +176,9 @@ class Options(usage.Options, AuthOptionMixin):
     def opt_uploads(self, count: str) -> None:
         """How many uploads of one user may be under way at once [default: 8]."""
         if not re.fullmatch("[1-9][0-9]{0,5}", count):
-            raise usage.UsageError(f"--uploads takes a number from 1 on, not {config.cut(count)}.")
+            raise usage.UsageError(
+                f"--uploads takes a number from 1 on, not {config.shorten(count)}."
+            )
         self["bounds"] = replace(self["bounds"], uploads=int(count))
 
     def opt_partial(self, time: str) -> None:
@@ -184,7 +186,7 @@ class Options(usage.Options, AuthOptionMixin):
         match = re.fullmatch(r"([1-9][0-9]{0,8})([hdwy])", time)
         if match is None:
             raise usage.UsageError(
-                f"--partial takes a time, such as 12h or 7d, not {config.cut(time)}."
+                f"--partial takes a time, such as 12h or 7d, not {config.shorten(time)}."
             )
         self["partial-seconds"] = int(match[1]) * _SECONDS[match[2]]
 
@@ -192,7 +194,7 @@ class Options(usage.Options, AuthOptionMixin):
         match = re.fullmatch(r"([1-9][0-9]{0,8})([MGT])B", size)
         if match is None:
             raise usage.UsageError(
-                f"--{option} takes a size, such as 500MB or 2GB, not {config.cut(size)}."
+                f"--{option} takes a size, such as 500MB or 2GB, not {config.shorten(size)}."
             )
         bytes_ = int(match[1]) * _BYTES[match[2]]
         self["bounds"] = replace(self["bounds"], **{field: bytes_})
@@ -208,7 +210,7 @@ class Options(usage.Options, AuthOptionMixin):
         if self["registration"] not in list(Registration):
             raise usage.UsageError(
                 "--registration is open, invited or closed, not "
-                f"{config.cut(self['registration'])}."
+                f"{config.shorten(self['registration'])}."
             )
         if not self["ports"] and not self["listen"]:
             self["ports"].append(5555)

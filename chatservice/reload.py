@@ -14,7 +14,9 @@ from chatservice.domain.quotas import FileLimits
 
 log = Logger()
 
-AT_ONCE = frozenset({"max-file", "user-files", "room-files", "free", "uploads", "bounds", "limits"})
+RELOADABLE = frozenset(
+    {"max-file", "user-files", "room-files", "free", "uploads", "bounds", "limits"}
+)
 """What of the options is taken over while the server runs; the rest from the next start on."""
 
 
@@ -48,9 +50,9 @@ class Reloader:
             self._before = None
 
     def _signalled(self, *_: Any) -> None:
-        self._reactor.callFromThread(self.read)  # which wakes the reactor, too
+        self._reactor.callFromThread(self.reload)  # which wakes the reactor, too
 
-    def read(self) -> None:
+    def reload(self) -> None:
         """Read the file again. One that is wrong changes nothing."""
         again = type(self._options)()
         try:
@@ -63,7 +65,7 @@ class Reloader:
         later |= {
             name
             for name, value in again.items()
-            if name not in AT_ONCE and value != self._options[name]
+            if name not in RELOADABLE and value != self._options[name]
         }
         log.info("{file} was read again{changes}", file=again["config"], changes=_listed(changed))
         if later:

@@ -65,15 +65,15 @@ class ChatService(Service):
         self._options = options
         self._reactor = reactor
         self._embedded: Embedded | None = None
-        self._door: IListeningPort | None = None
+        self._admin_port: IListeningPort | None = None
         self._listening: list[IListeningPort] = []
-        self._bounds: FileLimits = within_descriptors(options["bounds"])
-        self._rereading = Reloader(reactor, options, self._bounded)
+        self._bounds: FileLimits = within_open_files(options["bounds"])
+        self._reloader = Reloader(reactor, options, self._set_bounds)
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
 
-    def _bounded(self, bounds: FileLimits) -> None:
-        self._bounds = within_descriptors(bounds)
+    def _set_bounds(self, bounds: FileLimits) -> None:
+        self._bounds = within_open_files(bounds)
         if self._embedded is not None:
             self.factory.chat.files.quotas.bounds = self._bounds
 
@@ -82,17 +82,17 @@ class ChatService(Service):
         reactor does not run yet."""
         super().privilegedStartService()
         if self._options["tls"] not in (None, _AUTO):
-            self._show(Path(self._options["tls"]))
+            self._use_certificate(Path(self._options["tls"]))
         entrance = Entrance(self._tls or self.factory, self.factory.admission)
         for endpoint in endpoints(self._options):
             try:
                 found: list[Any] = []
                 serverFromString(self._reactor, endpoint).listen(entrance).addBoth(found.append)
-                self._listening.append(direct.prepare(_had(found)))
+                self._listening.append(direct.prepare(_result(found)))
             except Exception as error:  # whatever a kind of endpoint may raise
-                self._give_up(
-                    f"cannot listen on {config.cut(endpoint)} ({config.cut(_reason(error))}); "
-                    "name another one."
+                self._fail(
+                    f"cannot listen on {config.shorten(endpoint)} "
+                    f"({config.shorten(_reason(error))}); name another one."
                 )
 
     def startService(self) -> None:
@@ -109,18 +109,18 @@ class ChatService(Service):
                 [*map(Path, keys)],
             )
             if self._options["tls"] == _AUTO:
-                self._show(certificates.own(data))
+                self._use_certificate(certificates.own(data))
             self._open_chat(self._embedded)
         except Refusal as refusal:
-            self._give_up(refusal.sentence)
+            self._fail(refusal.sentence)
         except (OSError, RuntimeError) as error:  # a path that is too long; a loop of links (3.11)
-            self._give_up(f"{data} cannot be used ({_reason(error)}); name another directory.")
+            self._fail(f"{data} cannot be used ({_reason(error)}); name another directory.")
         else:
-            self._open_door(data)
+            self._open_admin_socket(data)
             self._embedded.start(self.factory.chat.ended)
             gc.freeze()  # what is here now stays: do not look at it at each collection
             gc.set_threshold(*GARBAGE)
-            self._rereading.start()
+            self._reloader.start()
             self.factory.idle.start()
             Gone(self.factory.reactor, self.factory.connections, self.factory.turns.do).start()
             self._sweeping.start(limits.VACANT_SECONDS, now=False)
@@ -132,26 +132,26 @@ class ChatService(Service):
         guests = not self._options["no-guests"]
         policy = RegistrationPolicy(guests, Registration(self._options["registration"]))
         chat = self.factory.chat = Chat(
-            *(embedded.engine, time.time, self._soon, self.log.info),
+            *(embedded.engine, time.time, self._call_soon, self.log.info),
             *(self._bounds, policy, InTurn(self._reactor), self._reactor.seconds),
         )
         chat.overview.front = self.factory
         for opening in (chat.rooms.open(self._options["rooms"]), chat.accounts.open()):
             found: list[Any] = []
             Deferred.fromCoroutine(opening).addBoth(found.append)
-            _had(found)
+            _result(found)
 
-    def _show(self, path: Path) -> None:
+    def _use_certificate(self, path: Path) -> None:
         """Show the certificate at `path` in TLS."""
         assert self._tls is not None
         try:
             certificate = Certificate(path)
         except Refusal as refusal:
-            self._give_up(refusal.sentence)
+            self._fail(refusal.sentence)
         self._tls.use(certificate)
         self.log.info("TLS with the certificate of SHA-256 {it}", it=certificate.fingerprint)
 
-    def _open_door(self, data: Path) -> None:
+    def _open_admin_socket(self, data: Path) -> None:
         """Let the operator in by a socket in the data directory. Without it, all else goes on."""
         if data.stat().st_mode & 0o022:
             self.log.warn("others can write to {data}; that makes them operators", data=data)
@@ -162,7 +162,7 @@ class ChatService(Service):
                 os.unlink(where)
             operators = self.factory.operators()
             door_ = self._reactor.listenUNIX(where, operators, mode=0o600)
-            self._door = direct.prepare(door_)
+            self._admin_port = direct.prepare(door_)
         except (OSError, CannotListenError) as error:
             self.log.error("no door for chatctl in {data} ({why})", data=data, why=_reason(error))
         finally:
@@ -172,19 +172,19 @@ class ChatService(Service):
         sweeping = Deferred.fromCoroutine(self.factory.chat.rooms.sweep())
         return sweeping.addErrback(lambda why: self.log.failure("vacant rooms stay", why))
 
-    def _soon(self, call: Callable[[], None]) -> object:
+    def _call_soon(self, call: Callable[[], None]) -> object:
         return self._reactor.callLater(limits.NEWS_SECONDS, call)
 
-    def _give_up(self, sentence: str) -> NoReturn:
-        sentence = config.told(sentence)
+    def _fail(self, sentence: str) -> NoReturn:
+        sentence = config.as_sentence(sentence)
         self.log.critical("{sentence}", sentence=sentence)
         raise SystemExit(f"chat: {sentence}")
 
     async def _stop(self) -> None:
         for port in self._listening:
             port.stopListening()
-        if self._door is not None:
-            await maybeDeferred(self._door.stopListening)  # then its socket is gone, too
+        if self._admin_port is not None:
+            await maybeDeferred(self._admin_port.stopListening)  # then its socket is gone, too
         if self._embedded is not None:
             await self._embedded.stopping()
             await self.factory.chat.recorder.settled()
@@ -195,13 +195,13 @@ class ChatService(Service):
     def stopService(self) -> "Deferred[None]":
         """Store what was accepted, tell everybody, and end."""
         super().stopService()
-        self._rereading.stop()
+        self._reloader.stop()
         if self._sweeping.running:
             self._sweeping.stop()
         return Deferred.fromCoroutine(self._stop())
 
 
-def within_descriptors(bounds: FileLimits) -> FileLimits:
+def within_open_files(bounds: FileLimits) -> FileLimits:
     """Return bounds by which there is a descriptor for each file that is under way."""
     each = files() // 2
     return replace(
@@ -228,7 +228,7 @@ def address(host: Any) -> str:
     return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
-def _had(found: list[Any]) -> Any:
+def _result(found: list[Any]) -> Any:
     """Return what an operation that does not wait has come to, or raise why it failed."""
     if not found:
         raise OSError("it does not answer at once")

@@ -44,8 +44,8 @@ def typed() -> str:
     """Return the commands as a person types them."""
     rows = []
     for row in COMMANDS.values():
-        if row.dialect & Format.TEXT:
-            also = ", ".join(f"`{each.shape}`" for each in row.also)
+        if row.formats & Format.TEXT:
+            also = ", ".join(f"`{each.shape}`" for each in row.aliases)
             rows.append((f"`{row.usage}`", also, row.help))
     return table(("command", "also", "does"), rows)
 
@@ -55,7 +55,7 @@ def requests() -> str:
     rows = [
         (f"`{row.name}`", ", ".join(map(field, row.arguments(Format.JSON))) or "-", answered(row))
         for row in COMMANDS.values()
-        if row.dialect & Format.JSON
+        if row.formats & Format.JSON
     ]
     return table(("`do`", "fields; those with ? may be left out", "answered with"), rows)
 
@@ -63,15 +63,17 @@ def requests() -> str:
 def field(arg: Arg) -> str:
     """Return an argument as JSON has it, with what goes in."""
     mark = "?" if arg.is_optional(Format.JSON) else ""
-    kind = ArgType.SHA256.description if arg.form is ArgType.SHA256 else JSON_TYPES[arg.form.type]
+    kind = (
+        ArgType.SHA256.description if arg.type is ArgType.SHA256 else JSON_TYPES[arg.type.json_type]
+    )
     return f"`{arg.name}`{mark} ({kind}: {arg.help})"
 
 
 def answered(row: Command) -> str:
     """Return the fields that a command's answer has."""
-    if row.answer is answers.History:
+    if row.reply is answers.History:
         return "`room`, `entries`: each an event, as below"
-    return ", ".join(fields(row.answer))
+    return ", ".join(fields(row.reply))
 
 
 def fields(answer: type) -> Iterator[str]:

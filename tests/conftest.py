@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.servers import RawClient, Server, let_programs_be_signalled
+from tests.servers import RawClient, Server, restore_default_signals
 
-let_programs_be_signalled()
+restore_default_signals()
 
 settings.register_profile("any machine", deadline=None)  # other tests take the machine, too
 settings.load_profile("any machine")

@@ -35,7 +35,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **_NO_KEYRING, **more}
 
 
-def let_programs_be_signalled() -> None:
+def restore_default_signals() -> None:
     """Give the programs that tests start the usual signals, also where this process ignores some.
 
     A shell's `&` has SIGINT and SIGQUIT ignored, `nohup` SIGHUP, and a program that is started

@@ -367,7 +367,7 @@ def test_only_who_is_at_the_machine_makes_one(full, connect):
 
 
 def test_a_room_is_exported_whole(start_server, connect):
-    """However many pages it has: as objects, of which each is a line of the dialect, and as
+    """However many pages it has: as objects, of which each is a line of the format, and as
     Markdown in which nothing that was said means anything."""
     server = start_server("--room", "lab", HISTORY_ENTRIES=7)
     assert limits.HISTORY_ENTRIES != 7

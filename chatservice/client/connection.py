@@ -93,7 +93,7 @@ class ChatConnection(Protocol, TimeoutMixin):
         command = COMMANDS[name]
         given = {key: value for key, value in args.items() if value is not None}
         try:
-            line = jsonlines.asking(Request(command, given, self._ids))
+            line = jsonclient.encode_request(Request(command, given, self._ids))
         except UnicodeEncodeError:
             return fail(Refusal(Code.BAD_LINE, "That is not UTF-8; set your terminal to UTF-8."))
         if len(line) > limits.LINE_BYTES:
@@ -147,8 +147,8 @@ class ChatConnection(Protocol, TimeoutMixin):
         if kind in ("ok", "error") and type(id_) is int and id_ in self._asked:
             self._answered(id_, it)
             return
-        with suppress(jsonclient.Malformed):
-            happening = jsonclient.happening(it)
+        with suppress(jsonclient.MalformedMessage):
+            happening = jsonclient.parse_unsolicited(it)
             if happening is not None:
                 self._on_event(happening)
 
@@ -158,10 +158,10 @@ class ChatConnection(Protocol, TimeoutMixin):
             self.setTimeout(None)
         try:
             if it["event"] == "error":
-                waiting.errback(Failure(jsonclient.refusal(it)))
+                waiting.errback(Failure(jsonclient.parse_refusal(it)))
                 return
-            answer: Any = jsonclient.answer(command.answer, it)
-        except jsonclient.Malformed:
+            answer: Any = jsonclient.parse_reply(command.reply, it)
+        except jsonclient.MalformedMessage:
             waiting.errback(Failure(Strange()))
             return
         waiting.callback(answer)

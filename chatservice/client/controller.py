@@ -156,9 +156,9 @@ class Controller:
             self.refused(refusal)
             return None
         try:
-            request = textparser.parse(line, asks=self._screen.can_ask)
+            request = textparser.parse(line, may_prompt=self._screen.can_ask)
         except Refusal as refusal:
-            refusal = textparser.or_said(refusal, line)
+            refusal = textparser.with_say_hint(refusal, line)
             self.refused(refusal)
             return None
         if request is None or not await self.run(request):
@@ -170,7 +170,7 @@ class Controller:
         was done; a refusal is shown."""
 
         def refused(refusal: Refusal) -> None:
-            self.refused(textparser.or_said(refusal, request.bare))
+            self.refused(textparser.with_say_hint(refusal, request.bare))
 
         dialog = CommandDialog(self._screen, refused)
         try:
@@ -190,7 +190,7 @@ class Controller:
 
     def _hint(self, request: Request) -> None:
         """Tell how to undo what a line did that may have been meant as talk."""
-        hint = textparser.or_meant(request)
+        hint = textparser.undo_hint(request)
         if hint is not None and self._screen.interactive:
             self.notify(hint)
 
@@ -330,7 +330,7 @@ class Controller:
             if room is not None or refusal.code is not Code.NO_SUCH_FILE:
                 raise
             it = await self.session.ask("link", room=INBOX, name=name)
-        self._screen.show(textformat.link(it, *self._address, self._tls))
+        self._screen.show(textformat.fetch_instructions(it, *self._address, self._tls))
 
     # -- who one is ------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ def may_be_remembered(line: str) -> bool:
     try:
         if typedlines.file_to_send(line) is not None:
             return True
-        request = textparser.parse(line, asks=True)
+        request = textparser.parse(line, may_prompt=True)
     except Refusal:
         return False
     return request is not None and not _passwords(request)
@@ -90,7 +90,7 @@ def may_be_remembered(line: str) -> bool:
 def masked(line: str) -> str:
     """Return a line as it can stand on the screen: with `***` for its passwords."""
     try:
-        request = textparser.parse(line, asks=True)
+        request = textparser.parse(line, may_prompt=True)
     except Refusal:
         return line
     for password in _passwords(request) if request is not None else []:

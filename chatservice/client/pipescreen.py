@@ -75,7 +75,7 @@ class PipeScreen:
 
     def show_reply(self, it: answers.Reply) -> None:
         """Write an answer."""
-        self.show(textformat.answer(it))
+        self.show(textformat.reply(it))
 
     def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Transfers tell when they are done, and that is enough here."""

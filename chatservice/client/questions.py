@@ -8,13 +8,13 @@ from chatservice.client.screen import Screen
 from chatservice.errors import PASSWORD_REFUSED, PASSWORD_RELATED, Code, Refusal
 from chatservice.grammar.commands import Request
 from chatservice.grammar.prompts import (
-    DIFFER,
-    ONCE_MORE,
+    PASSWORDS_DIFFER,
+    REPEAT,
     Prompt,
-    of_code,
-    of_room,
-    questions,
-    without_known,
+    code_prompt,
+    prompts_for,
+    room_prompt,
+    without_current_passwords,
 )
 
 CANCEL = "/cancel"
@@ -36,7 +36,7 @@ class CommandDialog:
 
     async def complete(self, request: Request) -> Request | None:
         """Ask for what a request lacks. Return it with that; None if it is given up."""
-        return await self._answered(request, tuple(questions(request, False)))
+        return await self._answered(request, tuple(prompts_for(request, False)))
 
     async def retry(self, request: Request, refusal: Refusal) -> Request | None:
         """Show why a request was refused, and ask for what could help. Return the request with
@@ -56,11 +56,11 @@ class CommandDialog:
         command = request.command.name
         if command == "join":
             if refusal.code in PASSWORD_RELATED:
-                yield of_room(request.args["room"])
+                yield room_prompt(request.args["room"])
         elif refusal.code is Code.BAD_CODE and command in ("register", "signup"):
-            yield of_code()
+            yield code_prompt()
         elif refusal.code in PASSWORD_REFUSED:
-            yield from questions(without_known(request), False)
+            yield from prompts_for(without_current_passwords(request), False)
 
     async def _answered(self, request: Request, asked: Iterable[Prompt]) -> Request | None:
         args = dict(request.args)
@@ -82,10 +82,10 @@ class CommandDialog:
                     names.password(answer)
                 if not question.twice:
                     return answer
-                once_more = await self._line(ONCE_MORE, True)
+                once_more = await self._line(REPEAT, True)
                 if once_more is None or once_more == answer:
                     return once_more
-                raise DIFFER
+                raise PASSWORDS_DIFFER
             except Refusal as refusal:
                 self._refused(refusal)
 

@@ -66,7 +66,7 @@ class RowRenderer:
     def search_pending(self, it: answers.History) -> Fragments:
         """Return the row that says that there may be more, where a search says so."""
         there = isinstance(it, answers.SearchMatches) and it.pending
-        return self.lines(textformat.PENDING.encode()) if there else []
+        return self.lines(textformat.INDEX_PENDING.encode()) if there else []
 
     def erased(self, who: str, time: int) -> Fragments:
         """Return the row that stands in the place of what somebody said, at a time in milliseconds
@@ -177,7 +177,7 @@ class RowRenderer:
                 return rows + self.search_pending(it)
             case answers.Help(lines) if len(lines) > _MANY and all(x[0] == "/" for x in lines):
                 return self._help(lines)
-        return self.lines(textformat.answer(it))
+        return self.lines(textformat.reply(it))
 
     def _help(self, lines: tuple[str, ...]) -> Fragments:
         """Return all commands in columns, so that they fit the screen."""

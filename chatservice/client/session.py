@@ -27,7 +27,7 @@ from chatservice.events import FINAL_ENDS, Moderated, Notice, PutOut
 from chatservice.grammar import textformat
 from chatservice.grammar.commands import Request
 from chatservice.grammar.jsonclient import LogEntry
-from chatservice.grammar.textparser import or_said
+from chatservice.grammar.textparser import with_say_hint
 
 TAKEN_SECONDS = 300.0
 """So long it is tried to come back while the server refuses that for now (`_LATER`): it may not
@@ -338,7 +338,7 @@ class Session:
             return  # it will be said again
         refusal, request = _refusal(failure), self.conversation.unacknowledged[key]
         self._show(self.conversation.refused(key))
-        self._listener.refused(or_said(refusal, request.bare), key)
+        self._listener.refused(with_say_hint(refusal, request.bare), key)
         self._count()
         if refusal.code is Code.NOT_IN_ROOM:
             cursor = self.conversation.find(request.args.get("room", ""))

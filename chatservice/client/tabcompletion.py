@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from chatservice import names
 from chatservice.client.around import SessionView
 from chatservice.grammar.commands import ALL, COMMANDS, TOPICS, Arg, ArgType, Command, Format
-from chatservice.grammar.textformat import to_type
+from chatservice.grammar.textformat import quoted_name
 
 OWN_COMMANDS = ("keys",)
 """What `/help` explains here and nowhere else."""
@@ -78,18 +78,18 @@ def _of_command(line: str) -> CompletionTarget | None:
 def _of_arguments(command: Command, rest: str) -> CompletionTarget | None:
     """Return what the last word of `rest` is, behind the name of a command."""
     for arg in command.arguments(Format.TEXT):
-        if arg.form is ArgType.FLAG:
+        if arg.type is ArgType.FLAG:
             continue
-        if arg.form.greedy:
+        if arg.type.greedy:
             return (
                 CompletionTarget(WordKind.FILE, rest)
-                if arg.form is ArgType.FILE
+                if arg.type is ArgType.FILE
                 else _of_talk(rest)
             )
         word, space, after = rest.lstrip(" ").partition(" ")
         if not space:
             return _of_argument(arg, word)
-        if arg.form.pattern.fullmatch(word):
+        if arg.type.pattern.fullmatch(word):
             rest = after
     return None
 
@@ -109,7 +109,7 @@ def _of_bare_words(line: str) -> CompletionTarget | None:
     if line.startswith("@") and " " not in line:
         return CompletionTarget(WordKind.USER, line[1:])
     for command in COMMANDS.values():
-        for also in command.also:
+        for also in command.aliases:
             fixed, _, arguments = also.shape.partition(" ")
             if arguments.strip("[]").isupper() and line.startswith(f"{fixed} "):
                 return _of_arguments(command, line.removeprefix(f"{fixed} "))
@@ -164,7 +164,7 @@ class TabCompleter(Completer):
         match it.sort:
             case WordKind.COMMAND | WordKind.EXPLAINED:
                 own = {*OWN_COMMANDS, *TOPICS, ALL} if it.sort is WordKind.EXPLAINED else set()
-                rows = [name for name, row in COMMANDS.items() if row.dialect & Format.TEXT]
+                rows = [name for name, row in COMMANDS.items() if row.formats & Format.TEXT]
                 return sorted({*rows, *own})
             case WordKind.CHOICE:
                 return list(it.choices)
@@ -178,7 +178,7 @@ class TabCompleter(Completer):
                 shelf, slash, _ = it.beginning.partition("/")
                 files = await _answer(around.files(shelf if slash else None))
                 before = f"{shelf}/" if slash else ""
-                return [to_type(before + name) for name in files]
+                return [quoted_name(before + name) for name in files]
         mine = names.key(around.name)
         return [user for user in await _answer(around.users()) if names.key(user) != mine]
 

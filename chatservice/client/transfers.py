@@ -17,7 +17,7 @@ from chatservice.client.uploads import Uploads
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Refusal
 from chatservice.grammar import textformat
-from chatservice.grammar.textparser import or_said
+from chatservice.grammar.textparser import with_say_hint
 
 AT_ONCE = 4
 """Transfers under way at one time; the others wait their turn."""
@@ -169,7 +169,7 @@ class Transfers:
         except OtherRoom as other:
             self._wait_for_room(other.claim)
         except Refusal as refusal:
-            self._carriage.refuse(f"{failed}: {or_said(refusal, bare).sentence}")
+            self._carriage.refuse(f"{failed}: {with_say_hint(refusal, bare).sentence}")
         except Lost:
             self._carriage.refuse(f"{failed}: the connection broke; ask for it again.")
         except CancelledError:

@@ -40,13 +40,15 @@ def file_to_send(line: str) -> FileToSend | None:
     if text is None:
         form = line.strip(" ").lower()
         refusal = Refusal(Code.BAD_ARGUMENT, f"PATH is missing: {form} PATH [@USER].")
-        raise textparser.or_said(refusal, line)
+        raise textparser.with_say_hint(refusal, line)
     readings, meant = _readings(text.strip(" "))
     there = next(filter(_is_file, readings), None)
-    if there is not None or (explicit is None and not textparser.names_own_file(line)):
+    if there is not None or (explicit is None and not textparser.names_local_file(line)):
         return there
     if _is_absent(meant):
-        raise textparser.or_said(Refusal(Code.NO_SUCH_FILE, no_such_file(meant.path) + "."), line)
+        raise textparser.with_say_hint(
+            Refusal(Code.NO_SUCH_FILE, no_such_file(meant.path) + "."), line
+        )
     return meant
 
 

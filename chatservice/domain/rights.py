@@ -61,12 +61,12 @@ ROLE_RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.MEMBER: _SPEAKING,
     Role.MODERATOR: _MODERATING,
     Role.OWNER: _OWNING,
-    Role.OPERATOR: _OWNING | {Right.OPERATE, Right.DOOR},
+    Role.OPERATOR: _OWNING | {Right.OPERATE, Right.ADMIN_SOCKET},
 }
-"""The table. `Need.DOOR` is had by the operator of the door alone: it is for what reaches beyond
-the chat, into the machine. `Need.ACCOUNT` is had, in any role, by who is registered, but not by the
-operator of the door, who never logs in. Who moderates a room does so from anywhere, but to speak,
-and for `Need.PRESENCE`, must be in it like everybody."""
+"""The table. Only the operator of the admin socket has `Right.ADMIN_SOCKET`: it is for what
+reaches beyond the chat, into the machine. That operator never logs in, so they alone lack
+`Right.ACCOUNT`, which every registered user has in any role. Moderators need not be in the room,
+but to speak, and for `Right.PRESENCE`, they must be in it like everybody."""
 
 ROOM_RIGHTS = frozenset({Right.READ, Right.PRESENCE, Right.SPEAK, Right.MODERATE, Right.OWN})
 """What one has in one room, and not in another."""
@@ -193,7 +193,7 @@ class Rights:
                 f"/{command.name} is for names that log in, and {names.OPERATOR} comes through "
                 "the door only; use an account's name.",
             )
-        if need is Right.DOOR and user.key != names.key(names.OPERATOR):
+        if need is Right.ADMIN_SOCKET and user.key != names.key(names.OPERATOR):
             raise Refusal(
                 Code.NOT_ALLOWED,
                 f"/{command.name} is for who sits at the server's machine: chatctl {command.name}.",

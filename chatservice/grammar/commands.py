@@ -12,7 +12,7 @@ from chatservice import answers
 
 
 class Format(Flag):
-    """Which of the two dialects knows a command, or an argument."""
+    """Which of the two formats knows a command, or an argument."""
 
     TEXT = auto()
     JSON = auto()
@@ -32,7 +32,7 @@ class Right(Enum):
     MODERATE = "to moderate the room"
     OWN = "to own the room"
     OPERATE = "to run the server"
-    DOOR = "to come through the operator's door"
+    ADMIN_SOCKET = "to connect through the admin socket"
 
 
 class ArgType(Enum):
@@ -62,7 +62,7 @@ class ArgType(Enum):
     def __init__(self, description: str, pattern: str, type_: type) -> None:
         self.description = description
         self.pattern = re.compile(pattern, re.DOTALL)
-        self.type = type_
+        self.json_type = type_
 
     @property
     def mark(self) -> str:
@@ -84,7 +84,7 @@ class ArgType(Enum):
 class PasswordKind(Enum):
     """What is asked for where nobody sees it typed, if it is left out."""
 
-    KNOWN = "a password that one has"
+    CURRENT = "a password that one has"
     NEW = "a password to have, asked for twice"
 
 
@@ -95,10 +95,10 @@ class Arg:
     make sense, they are `choices`."""
 
     name: str
-    form: ArgType
+    type: ArgType
     help: str = ""
     optional: bool = False
-    dialect: Format = Format.BOTH
+    formats: Format = Format.BOTH
     json_optional: bool | None = None
     needs: Right = Right.NOTHING
     secret: PasswordKind | None = None
@@ -109,16 +109,16 @@ class Arg:
         """Whether it is a password, which nobody but who types it may see or keep."""
         return self.secret is not None or self.name == "password"
 
-    def is_optional(self, dialect: Format) -> bool:
-        """Return whether it may be left out in that dialect."""
-        if dialect is Format.JSON and self.json_optional is not None:
+    def is_optional(self, format_: Format) -> bool:
+        """Return whether it may be left out in that format."""
+        if format_ is Format.JSON and self.json_optional is not None:
             return self.json_optional
         return self.optional
 
     @property
     def usage(self) -> str:
         """How `/help` names it: `ROOM`, `[PASSWORD]`, `[@USER]`."""
-        word = self.form.mark + ("USER" if self.form is ArgType.USER else self.name.upper())
+        word = self.type.mark + ("USER" if self.type is ArgType.USER else self.name.upper())
         return f"[{word}]" if self.optional else word
 
 
@@ -141,19 +141,19 @@ class Command:
     name: str
     help: str
     args: tuple[Arg, ...] = ()
-    also: tuple[Alias, ...] = ()
-    answer: type = answers.Done
+    aliases: tuple[Alias, ...] = ()
+    reply: type = answers.Done
     needs: Right = Right.NAME
-    dialect: Format = Format.BOTH
+    formats: Format = Format.BOTH
 
-    def arguments(self, dialect: Format) -> Iterator[Arg]:
-        """The arguments that it has in that dialect, in their order."""
-        return (arg for arg in self.args if arg.dialect & dialect)
+    def arguments(self, format_: Format) -> Iterator[Arg]:
+        """The arguments that it has in that format, in their order."""
+        return (arg for arg in self.args if arg.formats & format_)
 
     @property
     def usage(self) -> str:
         """`/put NAME SIZE [SHA256] [@USER]`."""
-        shown = (a.usage for a in self.arguments(Format.TEXT) if a.form is not ArgType.FLAG)
+        shown = (a.usage for a in self.arguments(Format.TEXT) if a.type is not ArgType.FLAG)
         return " ".join([f"/{self.name}", *shown])
 
 
@@ -169,9 +169,9 @@ class Request:
 
 
 _T, _J = Format.TEXT, Format.JSON
-_HERE = Arg("room", ArgType.WORD, "the room", dialect=_J)
+_HERE = Arg("room", ArgType.WORD, "the room", formats=_J)
 """The room of a command that, typed, always means the room one is in."""
-_SHELF = Arg("room", ArgType.WORD, "the shelf; `@` is your own", dialect=_J)
+_SHELF = Arg("room", ArgType.WORD, "the shelf; `@` is your own", formats=_J)
 _FILE = Arg("name", ArgType.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf")
 _USER = Arg("user", ArgType.WORD, "the user")
 _WHY = Arg("text", ArgType.REST, "why", True)
@@ -192,9 +192,9 @@ _ROWS = (
             Arg("token", ArgType.WORD, "of an earlier `hello`, to take the name over", True),
             Arg("after", ArgType.NUMBER, "inbox: what comes after that position", True),
         ),
-        answer=answers.Welcome,
+        reply=answers.Welcome,
         needs=Right.NOTHING,
-        dialect=_J,
+        formats=_J,
     ),
     Command(
         "join",
@@ -205,7 +205,7 @@ _ROWS = (
             Arg("after", ArgType.NUMBER, "first the entries after that position", True, _J),
         ),
         (Alias("join [ROOM]"), Alias("-goto ROOM")),
-        answer=answers.Joined,
+        reply=answers.Joined,
     ),
     Command(
         "create",
@@ -215,7 +215,7 @@ _ROWS = (
             Arg("password", ArgType.WORD, "to be asked of who joins", True),
         ),
         (Alias("create [ROOM]"), Alias("NEW [ROOM]")),
-        answer=answers.Created,
+        reply=answers.Created,
     ),
     Command(
         "leave",
@@ -233,8 +233,8 @@ _ROWS = (
     Command(
         "exit",
         "back to the lobby; from the lobby, ends the connection",
-        also=(Alias("exit"),),
-        dialect=_T,
+        aliases=(Alias("exit"),),
+        formats=_T,
     ),
     Command(
         "rooms",
@@ -249,7 +249,7 @@ _ROWS = (
                 True,
             ),
         ),
-        answer=answers.RoomList,
+        reply=answers.RoomList,
     ),
     Command(
         "who",
@@ -264,28 +264,28 @@ _ROWS = (
             ),
             Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
-        answer=answers.MemberList,
+        reply=answers.MemberList,
         needs=Right.READ,
     ),
     Command(
         "topic",
         "shows or sets what the room is about",
         (_HERE, Arg("text", ArgType.REST, "the new topic", True, needs=Right.SPEAK)),
-        answer=answers.Topic,
+        reply=answers.Topic,
         needs=Right.READ,
     ),
     Command(
         "say",
         "says a line, also one that begins with a slash",
         (_HERE, Arg("text", ArgType.REST, "what to say"), _KEY),
-        answer=answers.Stored,
+        reply=answers.Stored,
         needs=Right.SPEAK,
     ),
     Command(
         "me",
         "shows what you do: ~ alice waves",
         (_HERE, Arg("text", ArgType.REST, "what you do"), _KEY),
-        answer=answers.Stored,
+        reply=answers.Stored,
         needs=Right.SPEAK,
     ),
     Command(
@@ -293,7 +293,7 @@ _ROWS = (
         "writes to one user; a registered one may be away",
         (Arg("to", ArgType.WORD, "the user"), Arg("text", ArgType.REST, "what to say"), _KEY),
         (Alias("@TO TEXT"), Alias("-pr TO TEXT")),
-        answer=answers.PrivateSent,
+        reply=answers.PrivateSent,
     ),
     Command(
         "away",
@@ -309,24 +309,24 @@ _ROWS = (
         "history",
         "shows the last entries, or those after #AFTER",
         (
-            Arg("room", ArgType.WORD, "the room", dialect=_J),
+            Arg("room", ArgType.WORD, "the room", formats=_J),
             Arg("after", ArgType.POSITION, "those after this position, the first ones", True),
             Arg("before", ArgType.NUMBER, "those before this position, the last ones", True, _J),
             Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 1000)", True),
         ),
-        answer=answers.History,
+        reply=answers.History,
         needs=Right.READ,
     ),
     Command(
         "search",
         'finds what was said here: all words, "in a row", or begin*',
         (
-            Arg("room", ArgType.WORD, "the room", dialect=_J),
+            Arg("room", ArgType.WORD, "the room", formats=_J),
             Arg("text", ArgType.REST, "words that an entry has; any case, with or without accents"),
             Arg("before", ArgType.NUMBER, "those before this position", True, _J),
             Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True, _J),
         ),
-        answer=answers.SearchMatches,
+        reply=answers.SearchMatches,
         needs=Right.READ,
     ),
     Command(
@@ -350,14 +350,14 @@ _ROWS = (
             Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
         (Alias("access server files", {"brief": True}), Alias("list server files")),
-        answer=answers.FileList,
+        reply=answers.FileList,
         needs=Right.READ,
     ),
     Command(
         "versions",
         "lists all that a file's name has held",
         (_SHELF, _FILE, Arg("before", ArgType.NUMBER, "those before this number", True, _J)),
-        answer=answers.VersionList,
+        reply=answers.VersionList,
         needs=Right.READ,
     ),
     Command(
@@ -380,7 +380,7 @@ _ROWS = (
                 _J,
             ),
         ),
-        answer=answers.PutTicket,
+        reply=answers.PutTicket,
         needs=Right.SPEAK,
     ),
     Command(
@@ -394,14 +394,14 @@ _ROWS = (
             Arg("arriving", ArgType.FLAG, "also one that is still being uploaded", True, _J),
         ),
         (Alias("download NAME"),),
-        answer=answers.GetTicket,
+        reply=answers.GetTicket,
         needs=Right.READ,
     ),
     Command(
         "link",
         "tells how to fetch a file from another terminal",
         (_SHELF, _FILE, Arg("version", ArgType.VERSION, "which one; else the newest", True)),
-        answer=answers.GetTicket,
+        reply=answers.GetTicket,
         needs=Right.READ,
     ),
     Command(
@@ -413,7 +413,7 @@ _ROWS = (
     Command(
         "transfers",
         "lists your transfers, and the uploads that you can go on with",
-        answer=answers.TransferList,
+        reply=answers.TransferList,
     ),
     Command(
         "cancel",
@@ -457,7 +457,7 @@ _ROWS = (
         "erase",
         "erases what you said last, or entry #POSITION; moderators erase anybody's",
         (_HERE, Arg("position", ArgType.POSITION, "its position, as /history shows it", True)),
-        answer=answers.Erased,
+        reply=answers.Erased,
         needs=Right.READ,
     ),
     Command(
@@ -490,14 +490,14 @@ _ROWS = (
         "rules",
         "shows who owns and moderates the room, and what holds there",
         (_HERE,),
-        answer=answers.RoomRules,
+        reply=answers.RoomRules,
         needs=Right.READ,
     ),
     Command(
         "record",
         "shows what was done to keep order in the room",
         (_HERE, Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True)),
-        answer=answers.ModerationLog,
+        reply=answers.ModerationLog,
         needs=Right.MODERATE,
     ),
     Command(
@@ -507,7 +507,7 @@ _ROWS = (
             Arg("filter", ArgType.REST, "guest, registered, away, or a name with * in it", True),
             Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
-        answer=answers.UserList,
+        reply=answers.UserList,
         needs=Right.OPERATE,
     ),
     Command(
@@ -519,20 +519,20 @@ _ROWS = (
             ),
             Arg("after", ArgType.WORD, "only those that come after that", True, _J),
         ),
-        answer=answers.AccountList,
+        reply=answers.AccountList,
         needs=Right.OPERATE,
     ),
     Command(
         "backup",
         "copies the database, the files and the key for TLS, while the server runs, and checks it",
         (Arg("dir", ArgType.REST, "a new directory on the server's machine, with its whole path"),),
-        answer=answers.BackupMade,
-        needs=Right.DOOR,
+        reply=answers.BackupMade,
+        needs=Right.ADMIN_SOCKET,
     ),
     Command(
         "status",
         "tells how the server is: who and what is here, the disk, what waits, what was refused",
-        answer=answers.ServerStatus,
+        reply=answers.ServerStatus,
         needs=Right.OPERATE,
     ),
     Command(
@@ -554,7 +554,7 @@ _ROWS = (
             Arg("password", ArgType.WORD, "to log in with", secret=PasswordKind.NEW),
             _CODE,
         ),
-        answer=answers.Welcome,
+        reply=answers.Welcome,
         needs=Right.NOTHING,
     ),
     Command(
@@ -562,16 +562,16 @@ _ROWS = (
         "takes your registered name",
         (
             Arg("name", ArgType.WORD, "the registered name"),
-            Arg("password", ArgType.WORD, "its password, or a token", secret=PasswordKind.KNOWN),
+            Arg("password", ArgType.WORD, "its password, or a token", secret=PasswordKind.CURRENT),
         ),
-        answer=answers.Welcome,
+        reply=answers.Welcome,
         needs=Right.NOTHING,
     ),
     Command(
         "password",
         "changes your password, and ends your other connections that came in with it",
         (
-            Arg("old", ArgType.WORD, "the one that you have", secret=PasswordKind.KNOWN),
+            Arg("old", ArgType.WORD, "the one that you have", secret=PasswordKind.CURRENT),
             Arg("new", ArgType.WORD, "the one to have from now on", secret=PasswordKind.NEW),
         ),
         needs=Right.ACCOUNT,
@@ -583,10 +583,10 @@ _ROWS = (
             Arg("label", ArgType.WORD, "what you call it"),
             Arg("room", ArgType.WORD, "the only room that it is good for", True),
         ),
-        answer=answers.NewToken,
+        reply=answers.NewToken,
         needs=Right.ACCOUNT,
     ),
-    Command("tokens", "lists your tokens", answer=answers.TokenList, needs=Right.ACCOUNT),
+    Command("tokens", "lists your tokens", reply=answers.TokenList, needs=Right.ACCOUNT),
     Command(
         "revoke",
         "ends a token, and the connections that came in with it",
@@ -600,7 +600,7 @@ _ROWS = (
             Arg("name", ArgType.WORD, "the name"),
             Arg("password", ArgType.WORD, "to log in with", True),
         ),
-        answer=answers.NewPassword,
+        reply=answers.NewPassword,
         needs=Right.OPERATE,
     ),
     Command(
@@ -610,13 +610,13 @@ _ROWS = (
             Arg("name", ArgType.WORD, "the registered name"),
             Arg("password", ArgType.WORD, "the new one; else the server makes one up", True),
         ),
-        answer=answers.NewPassword,
+        reply=answers.NewPassword,
         needs=Right.OPERATE,
     ),
     Command(
         "code",
         "makes an invitation code, with which one person can register",
-        answer=answers.InvitationCode,
+        reply=answers.InvitationCode,
         needs=Right.OPERATE,
     ),
     Command(
@@ -655,21 +655,21 @@ _ROWS = (
     Command(
         "operators",
         "lists the registered names that run the server",
-        answer=answers.OperatorList,
+        reply=answers.OperatorList,
         needs=Right.OPERATE,
     ),
     Command(
         "nick",
         "takes another name",
         (Arg("name", ArgType.WORD, "the new name"),),
-        answer=answers.Welcome,
+        reply=answers.Welcome,
     ),
     Command(
         "help",
         "lists commands, or explains one",
         (Arg("command", ArgType.WORD, "which one; or a topic, or all", True),),
         (Alias("help"),),
-        answer=answers.Help,
+        reply=answers.Help,
         needs=Right.NOTHING,
     ),
     Command(
@@ -690,7 +690,7 @@ SAY = COMMANDS["say"]
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-def seconds(time: str) -> int:
+def parse_duration(time: str) -> int:
     """Return how many seconds a word of the form `TIME` is: `1h30m`, `30min`."""
     parts = re.findall(r"([0-9]+)([a-z])[a-z]*", time)
     return sum(int(count) * _SECONDS[unit] for count, unit in parts)
@@ -702,7 +702,7 @@ _COUNTS = re.compile(
 )
 
 
-def seems_a_time(text: str) -> bool:
+def looks_like_a_time(text: str) -> bool:
     """Return whether somebody may have meant a time by the beginning of a text that is none:
     `60`, `-5m`, `for 2 hours`, `an hour`, `PT1H`."""
     text = re.sub("^(?:for|in|until|till) +", "", text[:64].strip().casefold())
@@ -714,9 +714,9 @@ def seems_a_time(text: str) -> bool:
     return bare[:1].isnumeric()
 
 
-def nearest(name: str, dialect: Format) -> str | None:
+def closest_command(name: str, format_: Format) -> str | None:
     """Return the command whose name is most like `name`, or None where none is like it."""
-    known = [row.name for row in _ROWS if row.dialect & dialect]
+    known = [row.name for row in _ROWS if row.formats & format_]
     near = difflib.get_close_matches(name.casefold()[:32], known, n=1, cutoff=0.6)
     return near[0] if near else None
 
@@ -733,7 +733,9 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("nick", "register", "signup", "login", "password", "token", "tokens", "revoke"),
         ),
         "order": tuple(row.name for row in _ROWS if row.needs in (Right.MODERATE, Right.OWN)),
-        "server": tuple(row.name for row in _ROWS if row.needs in (Right.OPERATE, Right.DOOR)),
+        "server": tuple(
+            row.name for row in _ROWS if row.needs in (Right.OPERATE, Right.ADMIN_SOCKET)
+        ),
     }
 )
 """The topics of `/help`. Every command that can be typed is there once."""
@@ -744,11 +746,11 @@ ALL = "all"
 _FIRST = ("rooms", "join", "create", "who", "msg", "history", "files", "link", "register", "quit")
 _FIRST_OF_STRANGERS = ("signup", "login", "quit")
 
-May = Callable[[Command], bool]
+MayUse = Callable[[Command], bool]
 """Returns whether who asks may give a command."""
 
 
-def first_help(may: May, named: bool) -> tuple[str, ...]:
+def help_overview(may: MayUse, named: bool) -> tuple[str, ...]:
     """Return what `/help` alone shows to a person, who is `named` or has yet to say who they are:
     the commands that matter first, of those that they may give, and how to learn of the others."""
     rows = [COMMANDS[name] for name in (_FIRST if named else _FIRST_OF_STRANGERS)]
@@ -763,25 +765,25 @@ def first_help(may: May, named: bool) -> tuple[str, ...]:
     )
 
 
-def help_lines(about: str | None = None, may: May = lambda _: True) -> tuple[str, ...]:
+def help_lines(about: str | None = None, may: MayUse = lambda _: True) -> tuple[str, ...]:
     """Return all about a command, or a line for each command of a topic that one `may` give; of
     all, where none is named. Empty if there is no such."""
     topic = None if about is None else about.casefold()
     if topic in (None, ALL):
-        return tuple(_explained(row) for row in _ROWS if row.dialect & Format.TEXT and may(row))
+        return tuple(_explained(row) for row in _ROWS if row.formats & Format.TEXT and may(row))
     if topic in TOPICS:
         return tuple(_explained(COMMANDS[name]) for name in TOPICS[topic] if may(COMMANDS[name]))
     row = COMMANDS.get(topic.removeprefix("/"))
-    if row is None or not row.dialect & Format.TEXT:
+    if row is None or not row.formats & Format.TEXT:
         return ()
     lines = [_explained(row)]
     lines += [
         f"  {arg.usage} - {arg.help}"
         for arg in row.arguments(Format.TEXT)
-        if arg.form is not ArgType.FLAG
+        if arg.type is not ArgType.FLAG
     ]
-    if row.also:
-        lines.append("  also: " + ", ".join(also.shape for also in row.also))
+    if row.aliases:
+        lines.append("  also: " + ", ".join(also.shape for also in row.aliases))
     return tuple(lines)
 
 

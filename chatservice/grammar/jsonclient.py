@@ -1,4 +1,4 @@
-"""Replies and events of the JSON dialect, checked where they come in: the one gate of a client.
+"""Replies and events of the JSON format, checked where they come in: the one gate of a client.
 
 Nothing that a server sends is to be trusted. Each field of each object gets its type, its range and
 its form here, or the object is refused as a whole. Texts and names are made safe for a terminal, so
@@ -16,20 +16,21 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 from chatservice import answers, events, limits, names
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.jsonlines import EVENTS
+from chatservice.grammar.commands import Request
+from chatservice.grammar.jsonlines import EVENTS, line
 
 A = TypeVar("A")
 
 Check = Callable[[Any], Any]
-"""Returns a value as it can be used. Raises `Malformed`."""
+"""Returns a value as it can be used. Raises `MalformedMessage`."""
 
-MOST = 1 << 63
+MAX_INTEGER = 1 << 63
 """Whole numbers are below that: positions are SQLite's, and sizes those of a file system."""
 
-SECONDS = 1e12
+MAX_SECONDS = 1e12
 """Numbers that count seconds are at most that: thirty thousand years."""
 
-LAST_TIME = 253_402_128_000_000
+MAX_TIME = 253_402_128_000_000
 """Milliseconds since 1970 at the end of the year 9999, less a day for the zone that one is in:
 `datetime` knows no later one."""
 
@@ -42,7 +43,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 _CODES, _KINDS = frozenset(Code), frozenset(Kind)
 
 
-class Malformed(ValueError):
+class MalformedMessage(ValueError):
     """An object is not as docs/protocol.md describes it."""
 
 
@@ -59,7 +60,7 @@ class LogEntry(NamedTuple):
 
 def _string(value: Any) -> str:
     if not isinstance(value, str):
-        raise Malformed(f"{type(value).__name__} in place of a string")
+        raise MalformedMessage(f"{type(value).__name__} in place of a string")
     return value
 
 
@@ -72,20 +73,20 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < MOST:  # true is an int, too
-        raise Malformed("no whole number from 0 on")
+    if type(value) is not int or not 0 <= value < MAX_INTEGER:  # true is an int, too
+        raise MalformedMessage("no whole number from 0 on")
     return value
 
 
 def _seconds(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 <= value <= SECONDS:
-        raise Malformed("no number of seconds")
+    if type(value) not in (int, float) or not 0 <= value <= MAX_SECONDS:
+        raise MalformedMessage("no number of seconds")
     return float(value)
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Malformed("neither true nor false")
+        raise MalformedMessage("neither true nor false")
     return value
 
 
@@ -94,9 +95,9 @@ def _time(value: Any) -> int:
     try:
         milliseconds = round(datetime.fromisoformat(_string(value)).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
-        raise Malformed("no time") from None
-    if not 0 <= milliseconds <= LAST_TIME:
-        raise Malformed("no time of today")
+        raise MalformedMessage("no time") from None
+    if not 0 <= milliseconds <= MAX_TIME:
+        raise MalformedMessage("no time of today")
     return milliseconds
 
 
@@ -125,13 +126,13 @@ def _passed(gate: Callable[[str], str], value: Any) -> str:
     try:
         return gate(_string(value))
     except Refusal as refusal:
-        raise Malformed(refusal.sentence) from None
+        raise MalformedMessage(refusal.sentence) from None
 
 
 def _formed(form: re.Pattern[str]) -> Check:
     def check(value: Any) -> str:
         if form.fullmatch(_string(value)) is None:
-            raise Malformed("of another form")
+            raise MalformedMessage("of another form")
         return str(value)
 
     return check
@@ -183,7 +184,7 @@ def _or_null(check: Check) -> Check:
 def _each(check: Check) -> Check:
     def checked(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            raise Malformed("no list")
+            raise MalformedMessage("no list")
         return tuple(map(check, value))
 
     return checked
@@ -212,7 +213,7 @@ def _fields_of(class_: Any) -> tuple[_Field, ...]:
 
 
 def _made(class_: Any, it: Any) -> Any:
-    """Return an object of a class of `answers` or `events`. Raises `Malformed`."""
+    """Return an object of a class of `answers` or `events`. Raises `MalformedMessage`."""
     _object(it)
     values = {
         each.name: each.check(it.get(each.key))
@@ -224,19 +225,27 @@ def _made(class_: Any, it: Any) -> Any:
 
 def _object(it: Any) -> None:
     if not isinstance(it, dict):
-        raise Malformed("no object")
+        raise MalformedMessage("no object")
+
+
+def encode_request(it: Request) -> bytes:
+    """Return the line that makes a request: what a client sends."""
+    asked = {"do": it.command.name, "id": it.id, **it.args}
+    if it.id is None:
+        del asked["id"]
+    return line(asked)
 
 
 # -- objects -------------------------------------------------------------------------------------
 
 
-def entry(it: answers.Fields) -> LogEntry:
-    """Return the entry that an object tells of. Raises `Malformed`."""
+def parse_entry(it: answers.Fields) -> LogEntry:
+    """Return the entry that an object tells of. Raises `MalformedMessage`."""
     _object(it)
     try:
         kind = Kind(it.get("event"))  # type: ignore[arg-type]
     except (ValueError, TypeError):
-        raise Malformed("no entry") from None
+        raise MalformedMessage("no entry") from None
     mark, text = None, ""
     match kind:
         case Kind.FILE:
@@ -258,9 +267,9 @@ def entry(it: answers.Fields) -> LogEntry:
     return LogEntry(_whole(it.get("seq")), made, _name(it["room"]) if "room" in it else "@")
 
 
-def event(it: answers.Fields) -> events.Event | None:
+def parse_event(it: answers.Fields) -> events.Event | None:
     """Return the event of an object; None where it is none that this version knows. Raises
-    `Malformed`."""
+    `MalformedMessage`."""
     name = it.get("event")
     class_ = _EVENTS.get(name) if isinstance(name, str) else None
     made: events.Event | None = _made(class_, it) if class_ is not None else None
@@ -271,11 +280,11 @@ _EVENTS: Mapping[str, type[Any]] = {name: class_ for class_, name in EVENTS.item
 """The events that are kept nowhere, by what they are called in JSON."""
 
 
-def answer(class_: type[A], it: answers.Fields) -> A:
+def parse_reply(class_: type[A], it: answers.Fields) -> A:
     """Return the answer of an `ok` object, as `class_`, which the table of commands tells. Raises
-    `Malformed`."""
+    `MalformedMessage`."""
     if issubclass(class_, answers.History):
-        rows = _each(entry)(it.get("entries"))
+        rows = _each(parse_entry)(it.get("entries"))
         pairs = tuple((each.position, each.entry) for each in rows)
         more = {name: _flag(it[name]) for name in ("more", "pending") if name in it}
         return class_(_name(it.get("room")), pairs, **more)
@@ -283,22 +292,22 @@ def answer(class_: type[A], it: answers.Fields) -> A:
     return made
 
 
-def refusal(it: answers.Fields) -> Refusal:
+def parse_refusal(it: answers.Fields) -> Refusal:
     """Return the refusal of an `error` object, also with a code that this version does not know.
-    Raises `Malformed`."""
+    Raises `MalformedMessage`."""
     code = _string(it.get("code"))
     known = Code(code) if code in _CODES else Code.SERVER_ERROR
     return Refusal(known, _line(it.get("message")))
 
 
-def happening(it: answers.Fields) -> LogEntry | Refusal | events.Event | None:
+def parse_unsolicited(it: answers.Fields) -> LogEntry | Refusal | events.Event | None:
     """Return what an object that answers nothing tells of; None for what this version does not
-    know. Raises `Malformed`."""
+    know. Raises `MalformedMessage`."""
     kind = it.get("event")
     if not isinstance(kind, str):
-        raise Malformed("no event")
+        raise MalformedMessage("no event")
     if kind == "error":
-        return refusal(it)
+        return parse_refusal(it)
     if kind in _KINDS:
-        return entry(it)
-    return event(it)
+        return parse_entry(it)
+    return parse_event(it)

@@ -1,4 +1,4 @@
-"""The JSON dialect: one object a line, each way."""
+"""The JSON format: one object a line, each way."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,18 +10,26 @@ from typing import Any
 from chatservice import answers, events
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format, Request, nearest
+from chatservice.grammar.commands import (
+    COMMANDS,
+    Arg,
+    ArgType,
+    Command,
+    Format,
+    Request,
+    closest_command,
+)
 from chatservice.names import one_line
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _quoted = json.encoder.encode_basestring
 
-_KNOWN: Mapping[str, tuple[Command, tuple[tuple[Arg, bool], ...]]] = {
+_COMMANDS: Mapping[str, tuple[Command, tuple[tuple[Arg, bool], ...]]] = {
     row.name: (row, tuple((a, a.is_optional(Format.JSON)) for a in row.arguments(Format.JSON)))
     for row in COMMANDS.values()
-    if row.dialect & Format.JSON
+    if row.formats & Format.JSON
 }
-"""The commands of this dialect, with their arguments, and which of those may be left out."""
+"""The commands of this format, with their arguments, and which of those may be left out."""
 
 EVENTS: Mapping[type[Any], str] = {
     events.UserJoined: "joined",
@@ -47,7 +55,7 @@ def load(data: bytes) -> answers.Fields:
     try:
         # Of bytes, `loads` would also take what is not UTF-8: surrogates, and UTF-16.
         it = _loads(data.decode())
-        halved = b"\\u" in data and _half_a_character(it)
+        halved = b"\\u" in data and _has_lone_surrogate(it)
     except UnicodeDecodeError:
         raise Refusal(Code.BAD_LINE, "That line is not UTF-8; encode it so.") from None
     except (ValueError, RecursionError):
@@ -61,7 +69,7 @@ def load(data: bytes) -> answers.Fields:
     return it
 
 
-def _half_a_character(it: answers.Fields) -> bool:
+def _has_lone_surrogate(it: answers.Fields) -> bool:
     try:
         _dumps(it).encode()
     except UnicodeEncodeError:
@@ -69,7 +77,7 @@ def _half_a_character(it: answers.Fields) -> bool:
     return False
 
 
-def id_of(it: answers.Fields) -> str | int | None:
+def request_id(it: answers.Fields) -> str | int | None:
     """Return the `id` of a request. Raises `Refusal` (bad-argument)."""
     id_ = it.get("id")
     if id_ is None or type(id_) in (str, int):  # true is an int, too
@@ -78,14 +86,14 @@ def id_of(it: answers.Fields) -> str | int | None:
     raise Refusal(Code.BAD_ARGUMENT, '"id" must be a string or a whole number.')
 
 
-def _no_constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-_loads = json.JSONDecoder(parse_constant=_no_constant).decode
+_loads = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
-def request(it: answers.Fields) -> Request:
+def parse_request(it: answers.Fields) -> Request:
     """Return what an object asks for. Raises `Refusal` (unknown-command, bad-argument).
 
     Fields that a command does not have are passed over, so that an older server understands a
@@ -94,13 +102,13 @@ def request(it: answers.Fields) -> Request:
     name = it.get("do")
     if not isinstance(name, str):
         raise Refusal(Code.BAD_ARGUMENT, 'There is no "do" in that object; name the command in it.')
-    known = _KNOWN.get(name)
+    known = _COMMANDS.get(name)
     if known is None:
-        near = nearest(name, Format.JSON)
+        near = closest_command(name, Format.JSON)
         hint = f'did you mean "{near}"?' if near else '{"do":"help"} lists those there are.'
         raise Refusal(Code.UNKNOWN_COMMAND, f'There is no command "{name[:32]}"; {hint}')
     command, args = known
-    return Request(command, _arguments(command, args, it), id_of(it))
+    return Request(command, _arguments(command, args, it), request_id(it))
 
 
 def _arguments(
@@ -122,31 +130,23 @@ def _arguments(
 
 def _check(command: Command, arg: Arg, value: Any) -> None:
     """Refuse a value of the wrong type. For JSON, true is no number."""
-    fits = type(value) is arg.form.type
-    if fits and arg.form.type is int:
+    fits = type(value) is arg.type.json_type
+    if fits and arg.type.json_type is int:
         fits = 0 <= value < 1 << 60
-    if fits and arg.form in (ArgType.SHA256, ArgType.TIME):
-        fits = arg.form.pattern.fullmatch(value) is not None
+    if fits and arg.type in (ArgType.SHA256, ArgType.TIME):
+        fits = arg.type.pattern.fullmatch(value) is not None
     if not fits:
-        wanted = "a string" if arg.form.type is str else arg.form.description
-        if arg.form is ArgType.SHA256:
+        wanted = "a string" if arg.type.json_type is str else arg.type.description
+        if arg.type is ArgType.SHA256:
             wanted = "a string of 64 hexadecimal digits"
-        elif arg.form is ArgType.TIME:
-            wanted = f"a string: {arg.form.description}"
-        elif arg.form in (ArgType.POSITION, ArgType.VERSION):
+        elif arg.type is ArgType.TIME:
+            wanted = f"a string: {arg.type.description}"
+        elif arg.type in (ArgType.POSITION, ArgType.VERSION):
             wanted = ArgType.NUMBER.description
         sentence = f'"{arg.name}" of "{command.name}" must be {wanted}.'
         raise Refusal(Code.BAD_ARGUMENT, sentence)
-    if arg.form.type is str and "\0" in value:
+    if arg.type.json_type is str and "\0" in value:
         raise Refusal(Code.BAD_LINE, f'"{arg.name}" has a NUL in it; leave it out.')
-
-
-def asking(it: Request) -> bytes:
-    """Return the line that makes a request: what a client sends."""
-    asked = {"do": it.command.name, "id": it.id, **it.args}
-    if it.id is None:
-        del asked["id"]
-    return line(asked)
 
 
 def time(milliseconds: int) -> str:
@@ -201,7 +201,7 @@ def event(it: events.Event) -> bytes:
     return line({"event": EVENTS[type(it)], **fields_})
 
 
-def answer(it: answers.Reply, id_: Any) -> bytes:
+def reply(it: answers.Reply, id_: Any) -> bytes:
     """Return an answer as a line."""
     head: answers.Fields = {"event": "ok"} if id_ is None else {"event": "ok", "id": id_}
     if isinstance(it, answers.History):
@@ -215,7 +215,7 @@ def stored(position: int, id_: str | int | None) -> bytes:
     """Return `answer(Stored(position), id_)`, of which there are as many as entries."""
     if type(id_) is int:
         return b'{"event":"ok","id":%d,"seq":%d}\n' % (id_, position)
-    return answer(answers.Stored(position), id_)
+    return reply(answers.Stored(position), id_)
 
 
 def refusal(it: Refusal, id_: Any) -> bytes:

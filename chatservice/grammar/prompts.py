@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Format, PasswordKind, Request
 
-ONCE_MORE = "Type it once more:"
-DIFFER = Refusal(Code.WRONG_PASSWORD, "The two differ; nothing was done.")
+REPEAT = "Type it once more:"
+PASSWORDS_DIFFER = Refusal(Code.WRONG_PASSWORD, "The two differ; nothing was done.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ _TEXTS: Mapping[tuple[str, str], str] = {
 """By command and argument; what stands in braces is another argument of the request."""
 
 
-def questions(request: Request, by_invitation: bool) -> Iterator[Prompt]:
+def prompts_for(request: Request, by_invitation: bool) -> Iterator[Prompt]:
     """Tell what is to be asked for a request that lacks passwords."""
     command = request.command
     asks = False
@@ -41,33 +41,33 @@ def questions(request: Request, by_invitation: bool) -> Iterator[Prompt]:
             text = _TEXTS[command.name, arg.name].format_map(request.args)
             yield Prompt(arg.name, text, twice=arg.secret is PasswordKind.NEW)
         elif arg.name == "code" and asks and by_invitation:
-            yield of_code()
+            yield code_prompt()
 
 
-def missing(request: Request, asked: Prompt) -> Refusal:
+def missing_password(request: Request, asked: Prompt) -> Refusal:
     """Return the refusal of a request that lacks what `asked` asks for, where nobody is asked."""
     command = request.command
     usage = next(arg.usage for arg in command.args if arg.name == asked.arg)
     return Refusal(Code.BAD_ARGUMENT, f"{usage} is missing: {command.usage}")
 
 
-def without_known(request: Request) -> Request:
+def without_current_passwords(request: Request) -> Request:
     """Return a request without the passwords that one has: one of them was wrong."""
-    known = {arg.name for arg in request.command.args if arg.secret is PasswordKind.KNOWN}
+    known = {arg.name for arg in request.command.args if arg.secret is PasswordKind.CURRENT}
     kept = {name: value for name, value in request.args.items() if name not in known}
     return Request(request.command, kept)
 
 
-def giving_up(text: str) -> str:
+def with_give_up_hint(text: str) -> str:
     """Return a question as it is asked again: it says how to give up."""
     return text if ", or nothing" in text else f"{text.removesuffix(':')}, or nothing to give up:"
 
 
-def of_code() -> Prompt:
+def code_prompt() -> Prompt:
     """Return the question for an invitation code."""
     return Prompt("code", "Type your invitation code:", hidden=False)
 
 
-def of_room(room: str) -> Prompt:
+def room_prompt(room: str) -> Prompt:
     """Return what is asked of who comes into a room that has a password."""
     return Prompt("password", f"{room} has a password; type it:")

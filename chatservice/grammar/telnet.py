@@ -10,7 +10,7 @@ from typing import NamedTuple
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 
 ECHO = 1
-HIDE, SHOW = bytes((IAC, WILL, ECHO)), bytes((IAC, WONT, ECHO))
+HIDE_INPUT, SHOW_INPUT = bytes((IAC, WILL, ECHO)), bytes((IAC, WONT, ECHO))
 """Keep the other side from showing what is typed there, by saying that we do; and let it again
 (RFC 857)."""
 
@@ -26,8 +26,8 @@ class TelnetLine(NamedTuple):
 
     line: bytes
     end: int
-    whole: bool
-    answer: bytes
+    complete: bool
+    reply: bytes
 
 
 _COMMAND_OR_END = re.compile(rb"[\xff\n]")

@@ -34,7 +34,7 @@ def size(count: int) -> str:
 
 def run(first: int, it: Run, log: str) -> bytes:
     """Return a run of entries as lines. `log` is the room's name, or `@` in an inbox."""
-    return _prefixed(_prefix(it), it.texts) if it.kind in _SAID else _lines(_told(it, log))
+    return _prefixed(_prefix(it), it.texts) if it.kind in _TALK else _lines(_notice(it, log))
 
 
 def replayed(first: int, it: Run, log: str) -> bytes:
@@ -45,18 +45,18 @@ def replayed(first: int, it: Run, log: str) -> bytes:
 def _replayed(position: int, it: Entry, log: str) -> list[str]:
     stamped = stamp(it.time, position)
     alone = it.alone()
-    if it.kind in _SAID:
+    if it.kind in _TALK:
         prefix = stamped + _prefix(alone)
         return [prefix + line for line in it.text.split("\n")]
-    return [stamped + line for line in _told(alone, log)]
+    return [stamped + line for line in _notice(alone, log)]
 
 
-_SAID = {Kind.MESSAGE: "{}: ", Kind.PRIVATE: "{} -> you: ", Kind.ACTION: "~ {} "}
+_TALK = {Kind.MESSAGE: "{}: ", Kind.PRIVATE: "{} -> you: ", Kind.ACTION: "~ {} "}
 """What stands before every line of a text that somebody said."""
 
 
 def _prefix(it: Run) -> str:
-    return _SAID[it.kind].format(it.who)  # type: ignore[index]
+    return _TALK[it.kind].format(it.who)  # type: ignore[index]
 
 
 def _prefixed(prefix: str, texts: Sequence[str]) -> bytes:
@@ -72,17 +72,17 @@ def _lines(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _told(it: Run, log: str) -> list[str]:
+def _notice(it: Run, log: str) -> list[str]:
     """What the server tells of something that somebody did."""
     if it.kind == Kind.FILE and it.file is not None:
         did, shelf = ("sent you", "@/") if log == "@" else ("shared", "")
-        name, path = it.file.name, to_type(shelf + it.file.name)
+        name, path = it.file.name, quoted_name(shelf + it.file.name)
         version = f", version #{it.file.version}" if it.file.version > 1 else ""
         return [f"* {it.who} {did} {name} ({size(it.file.size)}{version}): /get {path}"]
-    return [line for text in it.texts for line in _done_with(it.kind, it.who, text).split("\n")]
+    return [line for text in it.texts for line in _action(it.kind, it.who, text).split("\n")]
 
 
-def _done_with(kind: str, who: str, text: str) -> str:
+def _action(kind: str, who: str, text: str) -> str:
     if kind == Kind.TOPIC:
         return f"* {who} set the topic: {text}" if text else f"* {who} took the topic away"
     if kind == Kind.REMOVED:
@@ -94,7 +94,7 @@ def _done_with(kind: str, who: str, text: str) -> str:
     return "* " + f"{who}: {text}".replace("\n", "\n* ")
 
 
-def to_type(name: str) -> str:
+def quoted_name(name: str) -> str:
     """Return a file's name as it is typed behind `/get`: in quotes, where it would else be taken
     for something else."""
     return f'"{name}"' if _NEEDS_QUOTES.search(name) else name
@@ -125,12 +125,12 @@ def _moderated(what: str, user: str, why: str) -> str:
         return _SLOW.format(duration(int(why))) if int(why) else "lets everybody speak at any time"
     if what == "access":
         access, _, more = why.partition(" ")
-        return " ".join(filter(None, (_OPENED.get(access, f"made the room {access}"), more)))
-    did = _DID[what].format(user=user) if what in _DID else f"{what} {user}".rstrip()
+        return " ".join(filter(None, (_ACCESS_SET.get(access, f"made the room {access}"), more)))
+    did = _MODERATED[what].format(user=user) if what in _MODERATED else f"{what} {user}".rstrip()
     return f"{did} {why}" if why.startswith("for ") else ": ".join(filter(None, (did, why)))
 
 
-_DID = {
+_MODERATED = {
     "kick": "put {user} out",
     "ban": "banned {user}",
     "unban": "lets {user} in again",
@@ -149,14 +149,14 @@ _DID = {
 _SLOW_DIGITS = 9
 """Digits of a number of seconds: more are no time, and far more are no number that can be read."""
 _SLOW = "lets everybody speak once in {}"
-_OPENED = {
+_ACCESS_SET = {
     "public": "opened the room to everybody",
     "hidden": "hid the room",
     "invited": "lets in only who is invited",
 }
 
 
-def skip(log: str, behind: int) -> bytes:
+def skip_offer(log: str, behind: int) -> bytes:
     """Return the offer to leave out what one is behind in a log, in entries."""
     return f"* You are {behind} entries behind in {log}; /skip jumps to the present.\n".encode()
 
@@ -171,7 +171,9 @@ def file_line(mark: FileMark, length: int) -> bytes:
     return f"= {length} {mark.sha256} {mark.name}\n".encode()
 
 
-def link(it: answers.GetTicket, host: str, port: int | str, tls: bool = False) -> bytes:
+def fetch_instructions(
+    it: answers.GetTicket, host: str, port: int | str, tls: bool = False
+) -> bytes:
     """Return how to fetch a file from another terminal. The indented lines are for a shell, and
     can be pasted as they stand. With `tls`, it is fetched over that, and what comes is checked
     against the SHA-256 that came over it, too."""
@@ -198,12 +200,12 @@ def link(it: answers.GetTicket, host: str, port: int | str, tls: bool = False) -
     ).encode()
 
 
-def bytes_here(args: Mapping[str, Any]) -> bytes:
+def inline_instructions(args: Mapping[str, Any]) -> bytes:
     """Return how to have a file's bytes on this connection, for who asked with `get` and these
     arguments."""
     shelf = f"{args['room']}/" if "room" in args else ""
     version = f" #{args['version']}" if "version" in args else ""
-    path = to_type(f"{shelf}{args['name']}")
+    path = quoted_name(f"{shelf}{args['name']}")
     return f"* To have its bytes here all the same: /get {path}{version} 0\n".encode()
 
 
@@ -221,9 +223,9 @@ def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def answer(it: answers.Reply) -> bytes:
+def reply(it: answers.Reply) -> bytes:
     """Return an answer as lines; nothing for one that only programs need."""
-    lines = _ANSWERS[type(it)](it)
+    lines = _REPLIES[type(it)](it)
     return "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -317,14 +319,14 @@ def _history(it: answers.History) -> list[str]:
     if not it.entries:
         return [f"* Nothing there in {it.room}"]
     lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
-    return [*lines, LONGER] if it.more else lines
+    return [*lines, MORE_HISTORY] if it.more else lines
 
 
-LONGER = (
+MORE_HISTORY = (
     "* The rest is too long for one answer; /history #POSITION shows what is behind a position."
 )
 
-PENDING = "* The newest of what was said is still being read in; search again soon."
+INDEX_PENDING = "* The newest of what was said is still being read in; search again soon."
 
 
 def _matches(it: answers.SearchMatches) -> list[str]:
@@ -332,7 +334,7 @@ def _matches(it: answers.SearchMatches) -> list[str]:
     if not lines:
         lines = [f"* Nothing in {it.room} has all of that"]
     if it.pending:
-        lines.append(PENDING)
+        lines.append(INDEX_PENDING)
     return lines
 
 
@@ -355,7 +357,7 @@ def _versions(it: answers.VersionList) -> list[str]:
     return older + [
         f"* #{one.version} {one.name} ({size(one.size)}"
         + (f", from {one.who}" if one.who else "")
-        + f", {_second(one.time // 1000)}Z): /get {to_type(one.name)} #{one.version}"
+        + f", {_second(one.time // 1000)}Z): /get {quoted_name(one.name)} #{one.version}"
         for one in it.files
     ]
 
@@ -370,7 +372,7 @@ def _transfer(it: answers.TransferInfo) -> str:
     percent = 100 * it.done // it.size if it.size else 100
     far = f"{percent}%, {size(it.done)} of {size(it.size)}"
     if it.stopped:
-        again = f"/put {to_type(it.name)} {it.size} {it.sha256} +{it.done}"
+        again = f"/put {quoted_name(it.name)} {it.size} {it.sha256} +{it.done}"
         return f"* {it.name} stopped at {far}; go on with {again}"
     way = "coming" if it.up else "going"
     left = f", {duration(it.left)} left" if it.left is not None else ""
@@ -480,7 +482,7 @@ def _help(it: answers.Help) -> list[str]:
     return [f"* {line}" for line in it.lines]
 
 
-_ANSWERS: dict[type, Callable[..., list[str]]] = {
+_REPLIES: dict[type, Callable[..., list[str]]] = {
     answers.Done: _done,
     answers.Welcome: _welcome,
     answers.Stored: _nothing,

@@ -14,8 +14,8 @@ from chatservice.grammar.commands import (
     Command,
     Format,
     Request,
-    nearest,
-    seems_a_time,
+    closest_command,
+    looks_like_a_time,
 )
 from chatservice.names import PLAINLY_SEEN, is_seen
 
@@ -37,7 +37,7 @@ def decode(line: bytes) -> str:
 _ROOT = r"(?:[A-Za-z]:[\\/]|\\\\[^\s\\/]+[\\/])"
 """The beginning of a path on Windows: a drive, or a computer on the network."""
 
-_OWN_MACHINE = re.compile(
+_LOCAL_PATH = re.compile(
     r"-file(?: .*)?|transfer"
     r"|(?:transfer (?=\S*[./\\])\S+"
     r"|/[^\s/]+/.*|(?:~[^\s/\\]*|\.{1,2})[/\\]\S*"
@@ -47,16 +47,16 @@ _OWN_MACHINE = re.compile(
 )
 
 
-def names_own_file(line: str) -> bool:
+def names_local_file(line: str) -> bool:
     """Return whether a line means a file on the machine of who typed it: `-file PATH`, `transfer
     PATH`, or what looks like nothing but a path. Only a client that runs there can send it.
 
     A path may have spaces where it begins with a drive and ends in an extension, or is quoted.
     """
-    return _OWN_MACHINE.fullmatch(line) is not None
+    return _LOCAL_PATH.fullmatch(line) is not None
 
 
-def parse(line: str, bare_words: bool = True, asks: bool = False) -> Request | None:
+def parse(line: str, bare_words: bool = True, may_prompt: bool = False) -> Request | None:
     """Return what a line asks for; None for an empty one. What is no command is `say`.
 
     With `bare_words` the words of other programs (`join lab`, `bye`) count as commands too. If one
@@ -69,15 +69,15 @@ def parse(line: str, bare_words: bool = True, asks: bool = False) -> Request | N
         if line[1:2] == "/":
             return Request(SAY, {"text": line[1:]})
         word, _, rest = line[1:].partition(" ")
-        return _request(_command(word), rest, asks)
+        return _request(_command(word), rest, may_prompt)
     if bare_words:
-        found = _bare(line)
+        found = _parse_alias(line)
         if found is not None:
             return found
     return Request(SAY, {"text": line})
 
 
-def talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
+def parse_talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
     """Return the lines of a chunk, if each of them is talk and nothing else, or None.
 
     `chunk` ends with a line end. It is looked at as a whole, so that what costs something a line
@@ -103,81 +103,83 @@ def talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
 
 def _command(word: str) -> Command:
     command = COMMANDS.get(word.casefold())
-    if command is not None and command.dialect & _TEXT:
+    if command is not None and command.formats & _TEXT:
         return command
-    near = nearest(word, _TEXT)
+    near = closest_command(word, _TEXT)
     hint = f"did you mean /{near}?" if near else "/help lists those there are."
     shown = word if len(word) <= 32 else word[:32] + "..."
     raise Refusal(Code.UNKNOWN_COMMAND, f"There is no command /{shown}; {hint}")
 
 
-def _request(command: Command, rest: str, asks: bool = False) -> Request:
-    args = [arg for arg in command.arguments(_TEXT) if arg.form is not ArgType.FLAG]
-    values = dict(_values(command, args, rest, asks))
-    if "name" in values and any(a.name == "name" and a.form is ArgType.FILE for a in args):
-        _split_shelf(command, values)
+def _request(command: Command, rest: str, may_prompt: bool = False) -> Request:
+    args = [arg for arg in command.arguments(_TEXT) if arg.type is not ArgType.FLAG]
+    values = dict(_values(command, args, rest, may_prompt))
+    if "name" in values and any(a.name == "name" and a.type is ArgType.FILE for a in args):
+        _split_room(command, values)
     return Request(command, values)
 
 
-def _values(command: Command, args: list[Arg], rest: str, asks: bool) -> Iterator[tuple[str, Any]]:
+def _values(
+    command: Command, args: list[Arg], rest: str, may_prompt: bool
+) -> Iterator[tuple[str, Any]]:
     """Give the words of `rest` to the arguments: from the left up to a greedy one, then from the
     right down to it, and to the greedy one what is left over."""
-    greedy = next((i for i, arg in enumerate(args) if arg.form.greedy), len(args))
+    greedy = next((i for i, arg in enumerate(args) if arg.type.greedy), len(args))
     for arg in args[:greedy]:
         rest = rest.lstrip(" ")
         word, _, after = rest.partition(" ")
-        if arg.form.pattern.fullmatch(word):
+        if arg.type.pattern.fullmatch(word):
             yield arg.name, _value(arg, word)
             rest = after
-        elif not _may_be_left_out(arg, rest, asks):
-            raise _misfit(command, arg, word)
+        elif not _may_be_left_out(arg, rest, may_prompt):
+            raise _bad_argument(command, arg, word)
     if greedy == len(args):
         if rest.strip():
             raise Refusal(Code.BAD_ARGUMENT, f"That is one word too many: {command.usage}")
         return
-    quoted = _quoted(rest) if args[greedy].form is ArgType.FILE else None
+    quoted = _quoted(rest) if args[greedy].type is ArgType.FILE else None
     if quoted is not None:
         name, rest = quoted
         rest = " " + rest
     for arg in reversed(args[greedy + 1 :]):
         rest = rest.rstrip(" ")
         before, space, word = rest.rpartition(" ")
-        if space and arg.form.pattern.fullmatch(word):
+        if space and arg.type.pattern.fullmatch(word):
             yield arg.name, _value(arg, word)
             rest = before
         elif not arg.optional:
-            raise _misfit(command, arg, word if space else "")
+            raise _bad_argument(command, arg, word if space else "")
     if quoted is not None:
         if rest.strip():
             raise Refusal(Code.BAD_ARGUMENT, f"That is one word too many: {command.usage}")
         yield args[greedy].name, name
         return
-    if len(args) > 1 or args[greedy].form is ArgType.FILE:
+    if len(args) > 1 or args[greedy].type is ArgType.FILE:
         rest = rest.strip(" ")
     if rest:
         yield args[greedy].name, rest
     elif not args[greedy].optional:
-        raise _misfit(command, args[greedy], "")
+        raise _bad_argument(command, args[greedy], "")
 
 
-def _may_be_left_out(arg: Arg, rest: str, asks: bool) -> bool:
+def _may_be_left_out(arg: Arg, rest: str, may_prompt: bool) -> bool:
     """Return whether an argument is not given where `rest` does not begin with one. What was meant
     for a time, and is none, is not taken for the reason behind it."""
-    if arg.form is ArgType.TIME:
-        return not seems_a_time(rest)
-    return arg.optional or (asks and arg.secret is not None and not rest.partition(" ")[0])
+    if arg.type is ArgType.TIME:
+        return not looks_like_a_time(rest)
+    return arg.optional or (may_prompt and arg.secret is not None and not rest.partition(" ")[0])
 
 
 def _value(arg: Arg, word: str) -> Any:
-    text = word[len(arg.form.mark) :]
-    return int(text) if arg.form.type is int else text
+    text = word[len(arg.type.mark) :]
+    return int(text) if arg.type.json_type is int else text
 
 
-def _misfit(command: Command, arg: Arg, word: str) -> Refusal:
+def _bad_argument(command: Command, arg: Arg, word: str) -> Refusal:
     if not word:
         return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} is missing: {command.usage}")
-    wanted = arg.form.description
-    if arg.form is ArgType.TIME:
+    wanted = arg.type.description
+    if arg.type is ArgType.TIME:
         wanted += "; begin a reason with a word"
     return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} must be {wanted}: {command.usage}")
 
@@ -187,7 +189,7 @@ def _quoted(rest: str) -> tuple[str, str] | None:
     return (match[1], match[2] or "") if match else None
 
 
-def _split_shelf(command: Command, values: dict[str, Any]) -> None:
+def _split_room(command: Command, values: dict[str, Any]) -> None:
     """Take `ROOM/NAME` apart, where the command can look at another room's shelf."""
     if any(arg.name == "room" and not arg.optional for arg in command.args):
         shelf, slash, name = values["name"].partition("/")
@@ -195,8 +197,8 @@ def _split_shelf(command: Command, values: dict[str, Any]) -> None:
             values["room"], values["name"] = shelf, name
 
 
-def _bare(line: str) -> Request | None:
-    for pattern, command, also in _BARE.get(line[0], ()):
+def _parse_alias(line: str) -> Request | None:
+    for pattern, command, also in _ALIASES.get(line[0], ()):
         match = pattern.fullmatch(line)
         if match:
             rest = match["rest"] or ""
@@ -207,7 +209,7 @@ def _bare(line: str) -> Request | None:
     return None
 
 
-def or_said(refusal: Refusal, line: str) -> Refusal:
+def with_say_hint(refusal: Refusal, line: str) -> Refusal:
     """Return the refusal of what a line without a slash asks for, with how to say that line. What
     lacks only the right password was no talk."""
     if not line or line.startswith("/") or refusal.code in PASSWORD_RELATED:
@@ -221,7 +223,7 @@ _QUOTED = 60
 """Characters of a line that are told again."""
 
 
-def or_meant(request: Request) -> str | None:
+def undo_hint(request: Request) -> str | None:
     """Return what is told behind a request that made a room by a line that may have been meant as
     talk: how to undo it, and to say the line. None behind any other."""
     if request.command.name != "create" or not request.bare or "room" not in request.args:
@@ -230,7 +232,7 @@ def or_meant(request: Request) -> str | None:
     return f"That made a room. To say it instead: /leave, and then /say {line}"
 
 
-def _shape(also: Alias) -> re.Pattern[str]:
+def _compile_alias(also: Alias) -> re.Pattern[str]:
     """Compile a shape: `join [ROOM]` matches `join` and `join lab`, and nothing else."""
     words = also.shape.split(" ")
     pattern, parts = "", []
@@ -251,16 +253,16 @@ def _shape(also: Alias) -> re.Pattern[str]:
     return re.compile(f"{pattern}{gap}(?P<rest>{' '.join(parts)})", re.DOTALL)
 
 
-def _bare_table() -> dict[str, list[tuple[re.Pattern[str], Command, Alias]]]:
+def _alias_table() -> dict[str, list[tuple[re.Pattern[str], Command, Alias]]]:
     """The shapes by their first character, so that ordinary talk is looked at once."""
     table: dict[str, list[tuple[re.Pattern[str], Command, Alias]]] = {}
     for command in COMMANDS.values():
-        for also in command.also:
-            table.setdefault(also.shape[0], []).append((_shape(also), command, also))
+        for also in command.aliases:
+            table.setdefault(also.shape[0], []).append((_compile_alias(also), command, also))
     return table
 
 
-_BARE = _bare_table()
+_ALIASES = _alias_table()
 
 
 def _not_talk(*more: str) -> re.Pattern[str]:
@@ -271,7 +273,7 @@ def _not_talk(*more: str) -> re.Pattern[str]:
 _NOT_TALK = _not_talk()
 _MAY_BE_NOTHING = re.compile(rf"\n[^{PLAINLY_SEEN}\n]*+(?=\n|\Z)")
 """A line in which nothing is plainly to be seen."""
-_FIRST_WORDS = {also.shape.split(" ")[0] for row in COMMANDS.values() for also in row.also}
+_FIRST_WORDS = {also.shape.split(" ")[0] for row in COMMANDS.values() for also in row.aliases}
 _NOT_TALK_BARE = _not_talk(
     r"[~.@]|[A-Za-z]:[\\/]|\\\\|[\"'](?:[A-Za-z]:|[~./\\])|(?:-file|transfer)(?!\S)",
     *(re.escape(word) + r"(?![^\s])" for word in sorted(_FIRST_WORDS) if word[0] != "@"),

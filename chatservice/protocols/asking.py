@@ -7,7 +7,7 @@ from typing import Any
 from chatservice import names
 from chatservice.errors import Refusal
 from chatservice.grammar.commands import Request
-from chatservice.grammar.prompts import DIFFER, ONCE_MORE, Prompt, giving_up
+from chatservice.grammar.prompts import PASSWORDS_DIFFER, REPEAT, Prompt, with_give_up_hint
 
 
 class Asking:
@@ -54,8 +54,8 @@ class Asking:
         """Ask the question that is to be answered next."""
         question = self._questions[0]
         self._hide(question.hidden)
-        text = question.text if self._first is None else ONCE_MORE
-        self._write(f"* {giving_up(text) if self._again else text}")
+        text = question.text if self._first is None else REPEAT
+        self._write(f"* {with_give_up_hint(text) if self._again else text}")
 
     def take(self, text: str) -> bool:
         """Take an answer. Return whether another one is to come. Raises `Refusal` for one that
@@ -71,7 +71,7 @@ class Asking:
             if question.hidden:
                 names.password(text)
             if self._first is not None and self._first != text:
-                raise DIFFER
+                raise PASSWORDS_DIFFER
         except Refusal:
             self._hide(False)
             raise

@@ -118,9 +118,9 @@ class LineStream(LineReceiver):
                 return True
             found = telnet.take_line(data, at, self._offered)
             at = found.end
-            if found.answer:
-                self.transport.write(found.answer)
-            if not found.whole:
+            if found.reply:
+                self.transport.write(found.reply)
+            if not found.complete:
                 break
             self.more_came = at < len(data)
             self._line(found.line)
@@ -141,7 +141,7 @@ class LineStream(LineReceiver):
         """Keep what is typed from being shown where it is typed, or no longer; over telnet."""
         if self.telnet and hidden != self.hidden:
             self._offered = bytes((telnet.ECHO,)) if hidden else b""
-            self.transport.write(telnet.HIDE if hidden else telnet.SHOW)
+            self.transport.write(telnet.HIDE_INPUT if hidden else telnet.SHOW_INPUT)
 
     def _skip(self) -> None:
         """Drop what there is of a line that is too long; the rest is dropped as it comes."""

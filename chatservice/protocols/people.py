@@ -20,10 +20,10 @@ from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request, Right
 from chatservice.grammar.prompts import (
     Prompt,
-    missing,
-    of_room,
-    questions,
-    without_known,
+    missing_password,
+    prompts_for,
+    room_prompt,
+    without_current_passwords,
 )
 from chatservice.protocols.asking import Asking
 from chatservice.protocols.connection import ChatProtocol
@@ -31,7 +31,7 @@ from chatservice.protocols.direct import write
 from chatservice.protocols.feed import Dialect, Feed
 from chatservice.protocols.holding import weighed
 
-TEXT = Dialect(textformat.run, textformat.replayed, textformat.event, textformat.skip)
+TEXT = Dialect(textformat.run, textformat.replayed, textformat.event, textformat.skip_offer)
 
 
 READABLE_BYTES = 2000
@@ -71,8 +71,8 @@ class Person:
                 self._connection.paced(UNUSED)
                 self._take_answer(self._asking, text)
                 return
-            if self._bare_words and textparser.names_own_file(text):
-                raise textparser.or_said(_OWN_FILE, text)
+            if self._bare_words and textparser.names_local_file(text):
+                raise textparser.with_say_hint(_OWN_FILE, text)
             request = self._parsed(text)
         except Refusal as refusal:
             self._connection.paced(UNUSED)
@@ -87,9 +87,9 @@ class Person:
 
     def _parsed(self, text: str) -> Request | None:
         try:
-            return textparser.parse(text, self._bare_words, asks=True)
+            return textparser.parse(text, self._bare_words, may_prompt=True)
         except Refusal as refusal:
-            raise textparser.or_said(refusal, text) from None
+            raise textparser.with_say_hint(refusal, text) from None
 
     def lines(self, lines: bytes) -> bool:
         """Take several lines, if all of them are talk."""
@@ -98,7 +98,7 @@ class Person:
             return False
         if not (self._connection.may_say(lines) and self._chat.may_talk(self._session, room)):
             return False
-        said = textparser.talk(lines, self._bare_words)
+        said = textparser.parse_talk(lines, self._bare_words)
         if said is None or not self._connection.fit(lines):
             return False
         for at in range(0, len(said), limits.RUN_ENTRIES):
@@ -124,7 +124,7 @@ class Person:
             stored = partial(self._stored, count=weight)
             handlers.talk(self._chat, self._session, request, stored)
             self._connection.storing(weight)
-        elif asked := tuple(questions(request, self._chat.accounts.by_invitation)):
+        elif asked := tuple(prompts_for(request, self._chat.accounts.by_invitation)):
             self._question(request, asked)
         else:
             settled = self._chat.recorder.settled
@@ -218,9 +218,9 @@ class Person:
         if refusal.code not in PASSWORD_RELATED or not self._connection.greeted:
             return None
         if request.command.name == "join":
-            return request, (of_room(request.args["room"]),)
-        request = without_known(request)
-        asked = tuple(questions(request, self._chat.accounts.by_invitation))
+            return request, (room_prompt(request.args["room"]),)
+        request = without_current_passwords(request)
+        asked = tuple(prompts_for(request, self._chat.accounts.by_invitation))
         return (request, asked) if asked else None
 
     def _refuse_name(self, name: str, refusal: Refusal) -> None:
@@ -238,7 +238,7 @@ class Person:
         """Ask for what a request lacks, if it can be granted at all. A program is not asked; but
         what it sends next may be the password, so that is said to nobody."""
         if not self._connection.greeted:
-            self.refuse(missing(request, asked[0]))
+            self.refuse(missing_password(request, asked[0]))
             self._astray = _UNPROVEN
             return
         self._chat.permit(self._session, request)
@@ -276,7 +276,7 @@ class Person:
         if request.command.name in _PROVING:
             self._astray = None
         self._answer(it)
-        if (hint := textparser.or_meant(request)) is not None and self._connection.greeted:
+        if (hint := textparser.undo_hint(request)) is not None and self._connection.greeted:
             self._write(textformat.event(Notice(hint)))
 
     def _answer(self, it: answers.Reply) -> None:
@@ -285,7 +285,7 @@ class Person:
         if isinstance(it, answers.Welcome) and self._session.here is None:
             self._introduced(it)  # a login in place of a name
             return
-        self._write(textformat.answer(it))
+        self._write(textformat.reply(it))
         if isinstance(it, (answers.Joined, answers.Welcome)):
             self._session.wake()
 
@@ -388,7 +388,9 @@ class Person:
     def _refuse_request(self, request: Request, refusal: Refusal) -> None:
         """Refuse what was asked for. An upload's bytes may be on their way, and are no lines."""
         self.refuse(
-            textparser.or_said(refusal, request.bare if self._session.user is not None else "")
+            textparser.with_say_hint(
+                refusal, request.bare if self._session.user is not None else ""
+            )
         )
         if request.command.name != "put":
             return
@@ -455,9 +457,9 @@ class Person:
         transport = self._connection.transport
         host, tls = transport.getHost(), ISSLTransport.providedBy(transport)
         place = getattr(host, "host", "HOST"), getattr(host, "port", "PORT")
-        self._write(textformat.link(it, *place, tls))
+        self._write(textformat.fetch_instructions(it, *place, tls))
         if request.command.name == "get":
-            self._write(textformat.bytes_here(request.args))
+            self._write(textformat.inline_instructions(request.args))
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -48,8 +48,8 @@ class Program:
         id_ = None
         try:
             asked = jsonlines.load(line)
-            id_ = jsonlines.id_of(asked)
-            request = jsonlines.request(asked)
+            id_ = jsonlines.request_id(asked)
+            request = jsonlines.parse_request(asked)
         except Refusal as refusal:
             self._connection.paced(UNUSED)
             self._refuse(id_, refusal)
@@ -100,7 +100,7 @@ class Program:
             self._connection.written(self._feed.full)
 
     def _answer(self, request: Request, it: answers.Reply) -> None:
-        self._write(jsonlines.answer(it, request.id))
+        self._write(jsonlines.reply(it, request.id))
         if isinstance(it, answers.Welcome):
             self._connection.named()
         if isinstance(it, (answers.Joined, answers.Welcome)):

@@ -84,7 +84,7 @@ class Secured(BufferingTLSTransport):
 
 def _id_in(data: bytes) -> str | int | None:
     try:
-        return jsonlines.id_of(jsonlines.load(data.lstrip().partition(b"\n")[0]))
+        return jsonlines.request_id(jsonlines.load(data.lstrip().partition(b"\n")[0]))
     except Refusal:
         return None
 

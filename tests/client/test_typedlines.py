@@ -125,4 +125,4 @@ def test_any_line_has_an_answer(line):
     try:
         file_to_send(line)
     except Refusal:
-        assert _FORM.match(line) or textparser.names_own_file(line)
+        assert _FORM.match(line) or textparser.names_local_file(line)

@@ -77,7 +77,7 @@ def shown(bare, room="lab"):
     """Join a room, and return all that the server shows of it."""
     found = {}
     for event in follow(bare, room=room):
-        position, entry, _ = jsonclient.entry(event)
+        position, entry, _ = jsonclient.parse_entry(event)
         found[position] = entry
     return found
 
@@ -86,7 +86,7 @@ def unread(bare, last):
     """Return what the server shows of an inbox, up to its last position."""
     found = {}
     while last not in found:
-        position, entry, _ = jsonclient.entry(bare.event("private"))
+        position, entry, _ = jsonclient.parse_entry(bare.event("private"))
         found[position] = entry
     return found
 

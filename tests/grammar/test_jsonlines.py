@@ -1,4 +1,4 @@
-"""The JSON dialect, both ways."""
+"""The JSON format, both ways."""
 
 import json
 
@@ -77,22 +77,22 @@ def test_entries_come_back_as_they_went(first, run, log):
     """A client reads the very entries that the server wrote, each on one line."""
     lines = jsonlines.run(first, run, log).split(b"\n")
     assert lines.pop() == b""
-    found = [jsonclient.entry(json.loads(line)) for line in lines]
+    found = [jsonclient.parse_entry(json.loads(line)) for line in lines]
     assert found == [(position, entry, log) for position, entry in run.entries(first)]
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda it: type(it).__name__)
 def test_an_answer_comes_back_as_it_went(answer):
     """So it is with every kind of answer."""
-    found = json.loads(jsonlines.answer(answer, 7))
+    found = json.loads(jsonlines.reply(answer, 7))
     assert (found["event"], found["id"]) == ("ok", 7)
-    assert jsonclient.answer(type(answer), found) == answer
+    assert jsonclient.parse_reply(type(answer), found) == answer
 
 
 def test_every_kind_of_answer_is_tried():
     """The list above leaves none out, and every command's answer is one of them."""
     assert {type(answer) for answer in ANSWERS} == set(answers.Reply.__args__)
-    assert {command.answer for command in COMMANDS.values()} <= set(answers.Reply.__args__)
+    assert {command.reply for command in COMMANDS.values()} <= set(answers.Reply.__args__)
 
 
 @pytest.mark.parametrize(
@@ -103,14 +103,14 @@ def test_every_kind_of_answer_is_tried():
 )
 def test_an_event_comes_back_as_it_went(event):
     """So it is with what is shown and not kept; an event of a later version is passed over."""
-    assert jsonclient.event(json.loads(jsonlines.event(event))) == event
-    assert jsonclient.event({"event": "sung"}) is None
+    assert jsonclient.parse_event(json.loads(jsonlines.event(event))) == event
+    assert jsonclient.parse_event({"event": "sung"}) is None
 
 
 def test_a_request_comes_back_as_it_went():
     """What the client asks is what the server understands."""
     asked = Request(COMMANDS["say"], {"room": "lab", "text": "hi", "key": "k"}, 7)
-    assert jsonlines.request(jsonlines.load(jsonlines.asking(asked))) == asked
+    assert jsonlines.parse_request(jsonlines.load(jsonclient.encode_request(asked))) == asked
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_request_comes_back_as_it_went():
 def test_what_is_no_request_is_refused(line, code):
     """Broken JSON, no object, a wrong type: each with its code."""
     with pytest.raises(Refusal) as caught:
-        jsonlines.request(jsonlines.load(line))
+        jsonlines.parse_request(jsonlines.load(line))
     assert caught.value.code is code
     assert caught.value.sentence.endswith((".", "?"))
 
@@ -164,7 +164,7 @@ def test_any_json_is_a_request_or_refused(value):
     data = json.dumps({"do": "say", "room": value, "text": value, "id": value}).encode()
     for line in (json.dumps(value).encode(), data):
         try:
-            assert jsonlines.request(jsonlines.load(line)).command.dialect & Format.JSON
+            assert jsonlines.parse_request(jsonlines.load(line)).command.formats & Format.JSON
         except Refusal as refusal:
             assert refusal.sentence
 
@@ -173,12 +173,15 @@ def test_any_json_is_a_request_or_refused(value):
 def test_an_acknowledgement_is_an_answer_like_any(position, id_):
     """It is only written faster."""
     line = jsonlines.stored(position, id_)
-    assert line == jsonlines.answer(answers.Stored(position), id_)
+    assert line == jsonlines.reply(answers.Stored(position), id_)
 
 
 def test_of_two_fields_of_a_name_the_last_one_counts():
     """As in JavaScript."""
-    assert jsonlines.request(jsonlines.load(b'{"do":"quit","do":"rooms"}')).command.name == "rooms"
+    assert (
+        jsonlines.parse_request(jsonlines.load(b'{"do":"quit","do":"rooms"}')).command.name
+        == "rooms"
+    )
 
 
 def test_a_refusal_quotes_harmlessly():

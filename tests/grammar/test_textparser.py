@@ -11,8 +11,8 @@ from chatservice.grammar.commands import (
     TOPICS,
     Format,
     Request,
+    closest_command,
     help_lines,
-    nearest,
 )
 
 SHA = "0f" * 32
@@ -147,14 +147,14 @@ def test_every_command_is_in_the_help():
     """`/help` has a line for each command, and `/help COMMAND` explains each."""
     lines = "\n".join(help_lines())
     for command in COMMANDS.values():
-        if command.dialect & Format.TEXT:
+        if command.formats & Format.TEXT:
             assert command.usage in lines
             assert command.usage in help_lines(command.name)[0]
     assert help_lines("nonsense") == ()
     assert help_lines("ALL") == help_lines()
     named = sorted(name for topic in TOPICS.values() for name in topic)
-    assert named == sorted(it.name for it in COMMANDS.values() if it.dialect & Format.TEXT)
-    assert nearest("qut", Format.TEXT) == "quit"
+    assert named == sorted(it.name for it in COMMANDS.values() if it.formats & Format.TEXT)
+    assert closest_command("qut", Format.TEXT) == "quit"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_every_command_is_in_the_help():
 )
 def test_a_line_that_means_ones_own_file(line, is_meant):
     """Only where the whole line has that shape; and it is soon known, whatever it is."""
-    assert textparser.names_own_file(line) is is_meant
+    assert textparser.names_local_file(line) is is_meant
 
 
 LINES = st.one_of(
@@ -203,11 +203,11 @@ LINES = st.one_of(
 def test_a_chunk_of_talk_is_what_its_lines_are(lines, bare_words, end):
     """Taken at once or line by line, a chunk says the same; what may be a command is never said."""
     chunk = b"".join(line.encode(errors="surrogatepass") + end for line in lines)
-    found = textparser.talk(chunk, bare_words)
+    found = textparser.parse_talk(chunk, bare_words)
     if found is not None:
         one_by_one = [line.removesuffix(b"\r") for line in chunk.split(b"\n")[:-1]]
         texts = [textparser.decode(line) for line in one_by_one]
-        assert not bare_words or not any(map(textparser.names_own_file, texts))
+        assert not bare_words or not any(map(textparser.names_local_file, texts))
         requests = [textparser.parse(text, bare_words) for text in texts]
         assert requests == [Request(COMMANDS["say"], {"text": text}) for text in found]
 
@@ -215,4 +215,4 @@ def test_a_chunk_of_talk_is_what_its_lines_are(lines, bare_words, end):
 @pytest.mark.parametrize("line", ["hello", "joined lab yesterday", "  indented", "a/b", "wörld"])
 def test_ordinary_talk_is_taken_by_the_chunk(line):
     """What people mostly write does not take the slow way."""
-    assert textparser.talk(f"{line}\n{line}\r\n".encode()) == [line, line]
+    assert textparser.parse_talk(f"{line}\n{line}\r\n".encode()) == [line, line]

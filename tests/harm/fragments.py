@@ -1,11 +1,11 @@
-"""What streams are made of that get far: pieces of both dialects, of telnet, and of what nobody is
+"""What streams are made of that get far: pieces of both formats, of telnet, and of what nobody is
 to send. Fuzzing puts them together."""
 
 from chatservice.grammar.commands import COMMANDS
 from tests.harm.corpus import cases
 
 _WORDS = [command.name.encode() for command in COMMANDS.values()]
-_SHAPES = [also.shape.encode() for command in COMMANDS.values() for also in command.also]
+_SHAPES = [also.shape.encode() for command in COMMANDS.values() for also in command.aliases]
 _FIELDS = sorted({arg.name.encode() for command in COMMANDS.values() for arg in command.args})
 
 TOKENS: list[bytes] = [

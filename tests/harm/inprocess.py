@@ -199,7 +199,7 @@ class InProcessServer:
         return wire.received
 
     def check(self, answer: bytes) -> None:
-        """What came back is lines of one dialect, or a file; what others read is lines of theirs;
+        """What came back is lines of one format, or a file; what others read is lines of theirs;
         the log has only lines that are the server's."""
         for line in self.logged:
             assert not steering(line), ascii(line)

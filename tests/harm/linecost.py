@@ -1,4 +1,4 @@
-"""The costs of hostile lines: every command and every question, in both dialects, in one process.
+"""The costs of hostile lines: every command and every question, in both formats, in one process.
 
     python -m tests.harm.linecost
 
@@ -148,15 +148,15 @@ class Case:
 
 
 def _good(arg: Arg) -> Any:
-    return GOOD.get(arg.name, 1 if arg.form.type is int else "x")
+    return GOOD.get(arg.name, 1 if arg.type.json_type is int else "x")
 
 
 def _typed(command: Command, at: int, make: Make) -> Callable[[int], bytes]:
     args = list(command.arguments(Format.TEXT))
-    words = [f"{arg.form.mark}{_good(arg)}" for arg in args]
+    words = [f"{arg.type.mark}{_good(arg)}" for arg in args]
 
     def line(size: int) -> bytes:
-        start = " ".join([f"/{command.name}", *words[:at], args[at].form.mark if args else ""])
+        start = " ".join([f"/{command.name}", *words[:at], args[at].type.mark if args else ""])
         end = "".join(f" {word}" for word in words[at + 1 :])
         return (start + make(size - len(start) - len(end)) + end).encode()
 
@@ -195,16 +195,16 @@ def cases() -> Iterator[Case]:
         for who, before in PERSONS.items():
             yield Case(f"{who}, {what}", before, lambda size, make=make: make(size).encode())
             for command in COMMANDS.values():
-                if not command.dialect & Format.TEXT:
+                if not command.formats & Format.TEXT:
                     continue
-                args = [a for a in command.arguments(Format.TEXT) if a.form is not ArgType.FLAG]
+                args = [a for a in command.arguments(Format.TEXT) if a.type is not ArgType.FLAG]
                 for at in range(len(args)):
                     name = f"{who}, /{command.name} {args[at].name}: {what}"
                     yield Case(name, before, _typed(command, at, make))
     for what, make in HOSTILE.items():
         for who, before in PROGRAMS.items():
             for command in COMMANDS.values():
-                if command.dialect & Format.JSON:
+                if command.formats & Format.JSON:
                     for arg in command.arguments(Format.JSON):
                         name = f"{who}, {command.name} {arg.name}: {what}"
                         yield Case(name, before, _asked(command, arg, make))

@@ -62,7 +62,7 @@ def test_what_came_up_is_told_as_it_is_called(shared):
 
 
 def test_what_came_up_is_listed_and_found(house, shared):
-    """In both dialects, under exactly its name, and nowhere else on the disk."""
+    """In both formats, under exactly its name, and nowhere else on the disk."""
     taken, _ = shared
     program = RawClient(house.port)
     program.ask(do="hello", name="finder")

@@ -33,30 +33,30 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 @given(STREAMS, st.booleans(), st.booleans())
 def test_a_typed_line(data, bare_words, asks):
-    """It is a request of the dialect, nothing at all, or refused in a sentence."""
+    """It is a request of the format, nothing at all, or refused in a sentence."""
     for line in data.split(b"\n"):
         try:
             text = textparser.decode(line)
-            textparser.names_own_file(text)
+            textparser.names_local_file(text)
             request = textparser.parse(text, bare_words, asks)
         except Refusal as refusal:
             assert refusal.sentence.endswith((".", "?", "]")) or ":" in refusal.sentence
             continue
-        assert request is None or request.command.dialect & Format.TEXT
+        assert request is None or request.command.formats & Format.TEXT
         assert (request is None) == (not text.strip())
 
 
 @given(STREAMS)
 @example(b'{"do":"rooms","id":"\xed\xa0\x80"}')
 def test_a_line_of_json(data):
-    """It is a request of the dialect or refused, and what is quoted of it can be sent back."""
+    """It is a request of the format or refused, and what is quoted of it can be sent back."""
     for line in data.split(b"\n"):
         id_ = None
         try:
             asked = jsonlines.load(line)
-            id_ = jsonlines.id_of(asked)
-            request = jsonlines.request(asked)
-            assert request.command.dialect & Format.JSON
+            id_ = jsonlines.request_id(asked)
+            request = jsonlines.parse_request(asked)
+            assert request.command.formats & Format.JSON
             json.dumps(dict(request.args), ensure_ascii=False).encode()
         except Refusal as refusal:
             answer = json.loads(jsonlines.refusal(refusal, id_))

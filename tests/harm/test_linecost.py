@@ -42,7 +42,7 @@ def is_steep(meter: CostMeter, case: Case, least: float) -> bool:
 
 @pytest.mark.parametrize("some", [ASKED, SOME], ids=["questions", "commands"])
 def test_no_line_costs_more_than_its_length(meter, some):
-    """Of every question, and of commands in both dialects: with sixteen times the bytes it costs at
+    """Of every question, and of commands in both formats: with sixteen times the bytes it costs at
     most sixty-four times as much, on any machine."""
     empty = Case("nothing", b"", lambda size: b"/help quit")
     least = min(meter.seconds(empty, 0) for _ in range(PAIRS))

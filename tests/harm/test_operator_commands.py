@@ -31,14 +31,14 @@ def orders(room: str, text: str) -> Iterator[dict[str, Any]]:
     """Iterate over requests with a text, in all its shapes, in one of their fields."""
     good = {"user": "victim", "name": "victim", "to": "victim", "text": "why", "time": "1h"}
     for command in COMMANDS.values():
-        if command.name in NOT_HERE or not command.dialect & Format.JSON:
+        if command.name in NOT_HERE or not command.formats & Format.JSON:
             continue
-        args = [a for a in command.arguments(Format.JSON) if a.form is not ArgType.FLAG]
+        args = [a for a in command.arguments(Format.JSON) if a.type is not ArgType.FLAG]
         for arg in args:
-            if arg.form.type is not str or arg.name == "room":
+            if arg.type.json_type is not str or arg.name == "room":
                 continue
             needed = {
-                it.name: good.get(it.name, 1 if it.form.type is int else "public")
+                it.name: good.get(it.name, 1 if it.type.json_type is int else "public")
                 for it in args
                 if not it.is_optional(Format.JSON)
             }

@@ -79,7 +79,7 @@ def street(house: WatchedServer) -> Iterator[Street]:
 
 
 def check_answer(data: bytes, is_program: bool) -> None:
-    """What comes back is lines of one dialect, behind what declines telnet's options."""
+    """What comes back is lines of one format, behind what declines telnet's options."""
     data = without_telnet(data)
     (check_json if is_program else check_text)(data)
 

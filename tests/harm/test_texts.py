@@ -1,4 +1,4 @@
-"""Every text of the corpus, through every field of both dialects, live and replayed."""
+"""Every text of the corpus, through every field of both formats, live and replayed."""
 
 import json
 from collections.abc import Iterator
@@ -144,7 +144,7 @@ def test_what_a_person_writes(stage, text):
         if line.strip(b" ") and arrives(b"/msg anna " + line):
             cleaned = names.clean(text.removesuffix("\r").strip(" "))
             add("eve -> you: ", b"/msg anna " + line, cleaned)
-        if textparser.talk(line + b"\n") is not None and len(line) <= limits.LINE_BYTES:
+        if textparser.parse_talk(line + b"\n") is not None and len(line) <= limits.LINE_BYTES:
             lines += [line]
             told += ["eve: " + names.clean(text.removesuffix("\r"))]
     seen, events = stage.act(*lines)
@@ -218,14 +218,14 @@ def requests_with(text: str) -> Iterator[dict[str, Any]]:
     good = {"name": "x", "room": "lab", "to": "x", "user": "x", "password": "x", "text": "x"}
     good |= {"size": 5, "position": 1, "seconds": 0, "access": "public"}
     for command in COMMANDS.values():
-        if not command.dialect & Format.JSON or command.name == "quit":
+        if not command.formats & Format.JSON or command.name == "quit":
             continue
         args = list(command.arguments(Format.JSON))
         for arg in args:
-            if arg.form.type is not str or arg.form is ArgType.SHA256:
+            if arg.type.json_type is not str or arg.type is ArgType.SHA256:
                 continue
             fields = {
-                it.name: good.get(it.name, 1 if it.form.type is int else "x")
+                it.name: good.get(it.name, 1 if it.type.json_type is int else "x")
                 for it in args
                 if not it.is_optional(Format.JSON)
             }
@@ -239,7 +239,7 @@ def test_every_field_of_every_command(house, text):
     line = sent(text).removesuffix(b"\r")
     if b"\n" in line:
         line = line.partition(b"\n")[0]
-    commands = [it for it in COMMANDS.values() if it.dialect & Format.TEXT]
+    commands = [it for it in COMMANDS.values() if it.formats & Format.TEXT]
     person.send(fresh())
     for command in commands:
         if command.name not in ("quit", "exit", "put"):

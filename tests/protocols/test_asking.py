@@ -5,7 +5,7 @@ import shutil
 import pexpect
 import pytest
 
-from chatservice.grammar.telnet import DO, DONT, ECHO, HIDE, IAC, SHOW
+from chatservice.grammar.telnet import DO, DONT, ECHO, HIDE_INPUT, IAC, SHOW_INPUT
 from tests.servers import PATIENCE, RawAdminClient
 
 
@@ -356,19 +356,19 @@ def test_telnet_is_told_to_hide_it(bob, server, connect):
             telnet = connect(server)
             telnet.expect("* Welcome")
             telnet.send_raw(first)
-            wanted = HIDE + prompt
+            wanted = HIDE_INPUT + prompt
             before = telnet.read(len(wanted) + (0 if first[0] != IAC else 3))
             assert before.endswith(wanted)
             telnet.send_raw(bytes((IAC, DO, ECHO)) + answer + b"\r\n")
-            wanted = SHOW + then
+            wanted = SHOW_INPUT + then
             asks_again = then.startswith(b"!")
             if answer.startswith(b"\xff"):
                 wanted = bytes((IAC, 254, 31)) + wanted
             assert telnet.read(len(wanted)) == wanted
             telnet.send_raw(bytes((IAC, DONT, ECHO)) + (b"\r\n" * asks_again) + b"/quit\r\n")
             rest = telnet.rest()
-            assert (HIDE + prompt in rest) == asks_again
-            assert bytes((IAC,)) not in rest.replace(HIDE, b"").replace(SHOW, b"")
+            assert (HIDE_INPUT + prompt in rest) == asks_again
+            assert bytes((IAC,)) not in rest.replace(HIDE_INPUT, b"").replace(SHOW_INPUT, b"")
 
 
 def test_it_is_not_on_the_screen_of_the_real_program(bob, server):

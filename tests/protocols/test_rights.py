@@ -41,7 +41,7 @@ REGISTERED = (Role.MODERATOR, Role.OWNER)
 
 def commands(dialect):
     """Return the commands of a dialect, in an order in which they do not spoil each other."""
-    names = [name for name, row in COMMANDS.items() if row.dialect & dialect]
+    names = [name for name, row in COMMANDS.items() if row.formats & dialect]
     names = [name for name in names if name not in (*MOVES, *LAST)]
     return [COMMANDS[name] for name in (*names, *LAST)]
 
@@ -63,7 +63,7 @@ def request(command):
 def typed(command):
     """Return the line that gives a command, with what it must have."""
     needed = [arg for arg in command.arguments(Format.TEXT) if not arg.optional]
-    words = [f"{a.form.mark}{VALUES[a.name]}" for a in needed if a.form is not ArgType.FLAG]
+    words = [f"{a.type.mark}{VALUES[a.name]}" for a in needed if a.type is not ArgType.FLAG]
     return " ".join([f"/{command.name}", *words])
 
 

@@ -93,22 +93,22 @@ def test_a_line_is_what_stands_between_commands(pieces, behind):
     data = b"".join(text + b"".join(commands) for text, commands in pieces) + b"\n"
     found = take_line(data + behind)
     assert (found.line, found.end) == (b"".join(text for text, _ in pieces), len(data))
-    assert found.whole
+    assert found.complete
     for cut in range(len(data)):
         begun = take_line(data[:cut])
-        assert not begun.whole
+        assert not begun.complete
         rest = take_line(begun.line + data[begun.end :])
-        assert (rest.line, begun.answer + rest.answer) == (found.line, found.answer)
+        assert (rest.line, begun.reply + rest.reply) == (found.line, found.reply)
     asked = [it for _, commands in pieces for it in commands if it[1] in (DO, WILL)]
     turned = {DO: WONT, WILL: DONT}
-    assert found.answer == b"".join(bytes((IAC, turned[it[1]], it[2])) for it in asked)
+    assert found.reply == b"".join(bytes((IAC, turned[it[1]], it[2])) for it in asked)
 
 
 @given(st.binary(), st.binary())
 def test_any_bytes_at_all(data, behind):
     """They are a line or not yet one; what comes behind never changes which."""
     found = take_line(data)
-    if found.whole:
+    if found.complete:
         assert data[found.end - 1] == 10
         assert take_line(data + behind) == found
     assert IAC not in found.line

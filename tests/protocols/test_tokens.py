@@ -75,7 +75,7 @@ def test_programs(house, connect):
     """None reaches anything but its room: not by any command, with whatever it is given."""
     server, token, victim = house
     for command in COMMANDS.values():
-        if not command.dialect & Format.JSON or command.name == "quit":
+        if not command.formats & Format.JSON or command.name == "quit":
             continue
         bot = connect(server)
         bot.ask(do="hello", name="alice", password=token, after=0)
@@ -113,8 +113,8 @@ def typed(command, args):
     """Return the line that gives a command, with these arguments in their order."""
     words = [f"/{command.name}"]
     for arg in command.arguments(Format.TEXT):
-        if arg.name in args and arg.form is not ArgType.FLAG:
-            words.append(f"{arg.form.mark}{args[arg.name]}")
+        if arg.name in args and arg.type is not ArgType.FLAG:
+            words.append(f"{arg.type.mark}{args[arg.name]}")
     return " ".join(words)
 
 
@@ -123,7 +123,7 @@ def test_people(house, connect):
     not found where the room has none."""
     server, token, victim = house
     for command in COMMANDS.values():
-        if not command.dialect & Format.TEXT or command.name in ("quit", "put"):
+        if not command.formats & Format.TEXT or command.name in ("quit", "put"):
             continue
         one = connect(server)
         one.send(f"/login alice {token}")

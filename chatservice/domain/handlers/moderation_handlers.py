@@ -11,7 +11,7 @@ from chatservice.domain.rights import Role
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar.commands import COMMANDS, Request, Right, seconds
+from chatservice.grammar.commands import COMMANDS, Request, Right, parse_duration
 
 
 async def _kick(chat: Chat, session: Session, args: Arguments) -> answers.Done:
@@ -46,7 +46,7 @@ def _reason(args: Arguments) -> str:
 def _until(chat: Chat, args: Arguments) -> int:
     """When a time that begins now is over, in milliseconds since 1970; 0 if none was given."""
     time = args.get("time")
-    return chat.now() + 1000 * seconds(time) if time is not None else 0
+    return chat.now() + 1000 * parse_duration(time) if time is not None else 0
 
 
 def _undoing(what: RuleKind) -> Handler:
