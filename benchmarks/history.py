@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 
 from chatservice.domain.log import BlockCache, Log
 from chatservice.domain.ports import Draft
+from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.entries import Kind, Run
-from chatservice.storage.sqlite import SqliteStore
 
 ROOMS = 1000
 """Rooms, which are also the entries in each commit."""
@@ -22,7 +22,7 @@ START = 1_750_000_000_000
 """When the first entry was made, in milliseconds since 1970."""
 
 
-async def fill(store: SqliteStore, entries: int) -> None:
+async def fill(store: LogStore, entries: int) -> None:
     """Store so many entries."""
     rows = [await store.rooms.create(f"r{number:03}", None, START, None) for number in range(ROOMS)]
     logs = [Log(row.number, row.name, row.last, BlockCache()) for row in rows]
@@ -33,7 +33,7 @@ async def fill(store: SqliteStore, entries: int) -> None:
 
 def main() -> None:
     """Fill the database that is named with the number of entries that is named."""
-    store = SqliteStore(None, Path(sys.argv[1]))  # never started: every job is done at once
+    store = LogStore(None, Path(sys.argv[1]))  # never started: every job is done at once
     failures: list[Failure] = []
     Deferred.fromCoroutine(fill(store, int(sys.argv[2]))).addErrback(failures.append)
     store.close()

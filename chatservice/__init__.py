@@ -6,7 +6,7 @@ The house, from the ground up; imports go downwards only:
   that all else is spoken in.
 * `grammar`: bytes to meaning and back. Knows no Twisted, no clock and no chat.
 * `domain`: what is true: rooms, logs, cursors, users, shelves, and who may do what.
-* `storage`: how it lasts: SQLite and plain folders.
+* `engines`: how it lasts: SQLite and plain folders.
 * `protocols`: how it is reached: the line protocol, in its two dialects.
 * `client`: the bundled client: the same grammar from the other side.
 * `adminsocket`, `export`, `chatctl`: the operator's command line, and what it asks the server.

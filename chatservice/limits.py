@@ -194,7 +194,7 @@ KEEP_SECONDS = 60.0
 """How long to rest between two such steps, and between two looks at what is too old."""
 
 AGE_SECONDS = 600.0
-"""So often it is noted how old entries are (storage/ages.py). An entry may go so much later than it
+"""So often it is noted how old entries are. An entry may go so much later than it
 should; and there are 50,000 such notes a year."""
 
 TICKET_SECONDS = 600.0

@@ -22,6 +22,8 @@ from chatservice import adminsocket, config, limits
 from chatservice.domain.chat import Chat
 from chatservice.domain.policy import Registration, RegistrationPolicy
 from chatservice.domain.quotas import FileLimits
+from chatservice.engines.sqlite import selfsigned
+from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Refusal
 from chatservice.protocols import direct
 from chatservice.protocols.admission import Entrance, files
@@ -31,8 +33,6 @@ from chatservice.protocols.gone import Gone
 from chatservice.protocols.patience import InTurn
 from chatservice.protocols.tls import FirstByteFactory
 from chatservice.reload import Reloader
-from chatservice.storage import certificates
-from chatservice.storage.embedded import Embedded
 
 FAREWELL_SECONDS = 3.0
 """How long connections may take to hear that the server ends."""
@@ -64,7 +64,7 @@ class ChatService(Service):
             self._tls = FirstByteFactory(self.factory, options["tls-only"])
         self._options = options
         self._reactor = reactor
-        self._embedded: Embedded | None = None
+        self._embedded: SqliteEngine | None = None
         self._admin_port: IListeningPort | None = None
         self._listening: list[IListeningPort] = []
         self._bounds: FileLimits = within_open_files(options["bounds"])
@@ -102,14 +102,14 @@ class ChatService(Service):
         files = Path(self._options["files"] or data / "SharedFiles")
         try:
             keys = [self._options["tls"]] if self._options["tls"] not in (None, _AUTO) else []
-            self._embedded = Embedded(
+            self._embedded = SqliteEngine(
                 *(self._reactor, data, files),
                 *(self._options["keep-seconds"], self._options["keep-bytes"]),
                 *(self._options["partial-seconds"], self._options["checkers"]),
                 [*map(Path, keys)],
             )
             if self._options["tls"] == _AUTO:
-                self._use_certificate(certificates.own(data))
+                self._use_certificate(selfsigned.own(data))
             self._open_chat(self._embedded)
         except Refusal as refusal:
             self._fail(refusal.sentence)
@@ -127,7 +127,7 @@ class ChatService(Service):
             for port in self._listening:
                 self.log.info("listening on {address}", address=address(port.getHost()))
 
-    def _open_chat(self, embedded: Embedded) -> None:
+    def _open_chat(self, embedded: SqliteEngine) -> None:
         """Take up what is stored. Raises `Refusal`."""
         guests = not self._options["no-guests"]
         policy = RegistrationPolicy(guests, Registration(self._options["registration"]))

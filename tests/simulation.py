@@ -13,10 +13,10 @@ from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.ports import Engine
+from chatservice.engines.sqlite.engine import LocalNames
+from chatservice.engines.sqlite.journal import Journal
+from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.protocols.factory import ChatFactory
-from chatservice.storage.embedded import LocalNames
-from chatservice.storage.journal import Journal
-from chatservice.storage.sqlite import SqliteStore
 
 FULL = 300
 """Bytes beyond which a transport says that it is full."""
@@ -163,7 +163,7 @@ class SimulatedServer:
 
     def __init__(self, path: Path) -> None:
         self.clock = Clock()
-        self.store = SqliteStore(self.clock, path)
+        self.store = LogStore(self.clock, path)
         self.factory = ChatFactory(self.clock)
         engine = Engine(
             *(Journal(self.store, self.clock), self.store, self.store.rooms, self.store.accounts),

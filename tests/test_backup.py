@@ -235,7 +235,8 @@ class Slow(Server):
     """A server whose backup stands still before the first file, until it is let go."""
 
     before = (
-        "import os, pathlib, time; from chatservice.storage import backup; was = backup.copy\n"
+        "import os, pathlib, time\n"
+        "from chatservice.engines.sqlite import backup\nwas = backup.copy\n"
         "def copy(*args):\n"
         "    pathlib.Path('begun').touch()\n"
         "    while not os.path.exists('go-on'):\n"
@@ -332,7 +333,7 @@ def test_a_full_disk_is_told(tmp_path):
 
     class Full(Server):
         before = (
-            "import errno; from chatservice.storage import backup\n"
+            "import errno; from chatservice.engines.sqlite import backup\n"
             "def copy(*args): raise OSError(errno.ENOSPC, 'No space left on device')\n"
             "backup.copy = copy\n"
         )

@@ -13,7 +13,7 @@ FLOORS = [
     {"names", "answers"},
     {"grammar"},
     {"domain", "client", "adminsocket", "export"},
-    {"storage", "protocols"},
+    {"engines", "protocols"},
     {"chatctl", "config", "options", "reload", "service", "plugin"},
 ]
 

@@ -7,9 +7,9 @@ from chatservice.domain import tokens
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import Session
 from chatservice.domain.ports import Engine
+from chatservice.engines.sqlite.engine import LocalNames
+from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.errors import Code, Refusal
-from chatservice.storage.embedded import LocalNames
-from chatservice.storage.sqlite import SqliteStore
 
 
 class Slow:
@@ -77,7 +77,7 @@ class House:
     """A chat without a network, on a database that does not wait."""
 
     def __init__(self, path):
-        self.store = SqliteStore(None, path)
+        self.store = LogStore(None, path)
         accounts = self.store.accounts
         self.slow = Slow(accounts)
         engine = Engine(

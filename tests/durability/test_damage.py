@@ -8,11 +8,11 @@ import subprocess
 
 import pytest
 
-from chatservice.storage.checks import AT_ONCE_BYTES
+from chatservice.engines.sqlite.integrity import AT_ONCE_BYTES
 from tests.durability.asking import history, joined, say
 from tests.durability.starting import refused
+from tests.engines.test_schema import PAGE, fill
 from tests.servers import PATIENCE, environment
-from tests.storage.test_schema import PAGE, fill
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from chatservice.domain.log import BlockCache, Cursor, Log
+from chatservice.engines.sqlite.journal import Journal
+from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.errors import Code, Refusal
-from chatservice.storage.journal import Journal
-from chatservice.storage.sqlite import SqliteStore
-from tests.storage.test_journal import Watcher
-from tests.storage.test_sqlite import say
+from tests.engines.test_journal import Watcher
+from tests.engines.test_logstore import say
 
 ORPHAN = """
 CREATE TABLE orphan (log INTEGER REFERENCES log(id) DEFERRABLE INITIALLY DEFERRED);
@@ -54,7 +54,7 @@ def before_it_begins(db):
 async def test_a_commit_that_raises(tmp_path, cause):
     """All of the batch is refused and shown to nobody. Then the same keys are taken as new ones,
     positions go on without a gap, and a restart finds exactly what was acknowledged."""
-    store = SqliteStore(reactor, tmp_path / "chat.sqlite")
+    store = LogStore(reactor, tmp_path / "chat.sqlite")
     row = await store.rooms.create("lab", None, 0, None)
     journal, log, watcher = (
         Journal(store, reactor),
@@ -81,7 +81,7 @@ async def test_a_commit_that_raises(tmp_path, cause):
     assert watcher.seen == ["a", "b", "d"]
     store.close()
 
-    store = SqliteStore(reactor, tmp_path / "chat.sqlite")
+    store = LogStore(reactor, tmp_path / "chat.sqlite")
     found = [
         entry.text for block in await store.read(log.id, 0, 99) for _, entry in block.entries()
     ]

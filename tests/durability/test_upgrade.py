@@ -10,14 +10,14 @@ from contextlib import closing, suppress
 
 import pytest
 
+from chatservice.engines.sqlite import integrity
+from chatservice.engines.sqlite.schema import VERSION
 from chatservice.entries import Entry, FileMark
 from chatservice.grammar import jsonclient
-from chatservice.storage import checks
-from chatservice.storage.schema import VERSION
 from tests.durability.asking import answer, follow, say
 from tests.durability.starting import launch, refused
+from tests.engines.test_upgrades import VERSION_1, dump
 from tests.servers import PATIENCE, Output
-from tests.storage.test_upgrades import VERSION_1, dump
 
 LAB = 2
 """The number of the room lab in the database of version 1."""
@@ -51,8 +51,8 @@ def make_long(path):
 
 def version_of(path):
     """Return a database's version. It is whole, and nothing but a reader touches it."""
-    assert checks.check(path) is None
-    with closing(checks.open_reader(path)) as db:
+    assert integrity.check(path) is None
+    with closing(integrity.open_reader(path)) as db:
         return db.execute("PRAGMA user_version").fetchone()[0]
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from chatservice.domain import handlers
 from chatservice.domain.tickets import Tickets
 from chatservice.domain.users import Users
+from chatservice.engines.sqlite.argon2 import Argon2Passwords
 from chatservice.protocols import programs
-from chatservice.storage.passwords import Argon2Passwords
 
 
 def _broken(*args: Any, **kwargs: Any) -> Any:

@@ -17,10 +17,10 @@ from twisted.python.failure import Failure
 
 from chatservice import limits
 from chatservice.domain.chat import Chat
+from chatservice.engines.sqlite import argon2, engine
+from chatservice.engines.sqlite.longjobs import JobScheduler, finished
+from chatservice.engines.sqlite.threads import BackgroundPool
 from chatservice.protocols.factory import ChatFactory
-from chatservice.storage import embedded, passwords
-from chatservice.storage.thread import Pool
-from chatservice.storage.turns import Turns, finished
 from tests.harm.checks import check_json, check_text, steering, without_telnet
 from tests.harm.watched import AS_FAST, quickly
 
@@ -127,15 +127,15 @@ class InProcessServer:
         self.failures: list[str] = []
         self.logged: list[str] = []
         self._patches = [
-            patch.object(Pool, "do", lambda pool, job, *args: execute(job, *args)),
-            patch.object(Turns, "do", lambda turns, job, last=False: execute(finished, job)),
-            patch.object(passwords.Helper, "ask", quickly),
+            patch.object(BackgroundPool, "do", lambda pool, job, *args: execute(job, *args)),
+            patch.object(JobScheduler, "do", lambda turns, job, last=False: execute(finished, job)),
+            patch.object(argon2.HashProcess, "ask", quickly),
             *(patch.object(limits, name, value) for name, value in AS_FAST.items()),
         ]
         for it in self._patches:
             it.start()
         data = Path(self._folder.name)
-        self._embedded = embedded.Embedded(self.clock, data, data / "SharedFiles")
+        self._embedded = engine.SqliteEngine(self.clock, data, data / "SharedFiles")
         soon = partial(self.clock.callLater, 0.05)
         self.chat = Chat(self._embedded.engine, self.clock.seconds, soon, self._report)
         self.factory = ChatFactory(self.clock)

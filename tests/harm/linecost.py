@@ -16,9 +16,9 @@ from unittest.mock import patch
 
 from twisted.internet.defer import Deferred, execute
 
+from chatservice.engines.sqlite.longjobs import JobScheduler, finished
+from chatservice.engines.sqlite.threads import BackgroundPool, WorkerThread
 from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format
-from chatservice.storage.thread import Pool, WorkThread
-from chatservice.storage.turns import Turns, finished
 from tests.harm.inprocess import InProcessConnection, InProcessServer
 
 LONGEST = 8192
@@ -220,8 +220,10 @@ class CostMeter:
         self._elsewhere = 0.0
         self.whole = InProcessServer()
         self._patches = [
-            *(patch.object(it, "do", self._do) for it in (Pool, WorkThread)),
-            patch.object(Turns, "do", lambda turns, job, last=False: self._do(finished, job)),
+            *(patch.object(it, "do", self._do) for it in (BackgroundPool, WorkerThread)),
+            patch.object(
+                JobScheduler, "do", lambda turns, job, last=False: self._do(finished, job)
+            ),
         ]
         for it in self._patches:
             it.start()

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from argon2 import PasswordHasher
 from twisted.internet.base import DelayedCall
 
-from chatservice.storage import hashing, passwords
+from chatservice.engines.sqlite import argon2, hashprocess
 
 COUNT = signal.SIGUSR1
 
@@ -29,13 +29,13 @@ _HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 def quickly(helper: Any, what: str | list[str]) -> str | bool:
     """Hash a password, or check one, at once and with as little work as argon2id can do: there are
     hundreds of them here."""
-    with patch.object(hashing, "_HASHER", _HASHER):
-        return hashing.hashed(what) if isinstance(what, str) else hashing.fits(*what)
+    with patch.object(hashprocess, "_HASHER", _HASHER):
+        return hashprocess.hashed(what) if isinstance(what, str) else hashprocess.fits(*what)
 
 
 def watch() -> None:
     """Be quick with passwords, and tell at a signal how many objects of ours there are."""
-    passwords.Helper.ask = quickly  # type: ignore[method-assign]
+    argon2.HashProcess.ask = quickly  # type: ignore[method-assign]
     signal.signal(COUNT, _count)
 
 

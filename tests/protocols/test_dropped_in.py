@@ -213,7 +213,7 @@ def test_a_disk_that_is_dead_does_not_keep_the_server(
         Server,
         "before",
         "import pathlib, threading\n"
-        f"from chatservice.storage import {where}, thread\n"
+        f"from chatservice.engines.sqlite import {where}, thread\n"
         "thread.STOP_SECONDS = 0.2\n"
         "def hang(*args):\n"
         "    pathlib.Path('hangs').touch()\n"

@@ -147,8 +147,8 @@ def looked(server, bot, times=5):
 def looks_often(start_server, tmp_path, *options):
     """Start a server that looks all the time for what is too old, and says so in its log."""
     told = (
-        "from chatservice.storage.keeping import Keeping; look = Keeping._look; "
-        "Keeping._look = lambda self: (self.log.info('looked'), look(self))[1]; "
+        "from chatservice.engines.sqlite.retention import Retention; look = Retention._look; "
+        "Retention._look = lambda self: (self.log.info('looked'), look(self))[1]; "
     )
     class_ = Server.before
     Server.before = class_ + told

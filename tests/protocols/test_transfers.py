@@ -14,9 +14,9 @@ from twisted.internet.threads import deferToThread
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.quotas import FileLimits
+from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.events import EndReason
 from chatservice.protocols.factory import ChatFactory
-from chatservice.storage.embedded import Embedded
 from tests.servers import PATIENCE, RawClient
 
 DATA = os.urandom(1_000_000)
@@ -28,7 +28,7 @@ class Inside:
     def __init__(self, path):
         self.path = path
         self.reports = []
-        self.embedded = Embedded(reactor, path, path / "files")
+        self.embedded = SqliteEngine(reactor, path, path / "files")
         self.shelves = self.embedded.engine.shelves
         self.chat = Chat(
             self.embedded.engine,

@@ -1,0 +1,1 @@
+"""Storage engines, each of which keeps the promises of `chatservice.domain.ports`."""

@@ -1,0 +1,500 @@
+"""Backups: a folder with all that a server needs to be there again, made while it runs.
+
+    DIR/chat.sqlite        the database, as it was at one moment
+    DIR/SharedFiles/...    the files, as they lie on the shelves
+    DIR/tls.pem            the key and the certificate of `--tls auto`
+    DIR/certificate/...    those of `--tls PATH`
+    DIR/backup.json        which version made it, and when
+    DIR/SHA256SUMS         what is in each file, as sha256sum(1) writes and checks it
+
+It is made under another name beside it, and gets its own once all of it is on the disk, was read
+again, and is right. So a folder of that name is a whole backup. All here waits for the disk, and is
+done in a thread of its own; between two pieces of work it asks whether it is still wanted.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from chatservice import __version__, names
+from chatservice.domain.ports import BackupSummary
+from chatservice.engines.sqlite import integrity, permissions, plainfiles
+from chatservice.engines.sqlite.schema import VERSION
+from chatservice.errors import Code, Refusal
+
+DATABASE, FILES, KEY, KEYS = "chat.sqlite", "SharedFiles", "tls.pem", "certificate"
+ABOUT, SUMS, UNFINISHED = "backup.json", "SHA256SUMS", ".unfinished"
+
+PAGES = 256
+"""Of the database that are copied at a time: 1 MiB, a few milliseconds."""
+
+PIECE_BYTES = 1 << 20
+"""Of a file that are copied, or read, at a time."""
+
+_ZEROS = bytes(PIECE_BYTES)
+
+SYNC_BYTES = 32 << 20
+"""Of a file after which what was written is brought to the disk: less than a disk does in the time
+for which a server that stops is waited for."""
+
+CHECK_STEPS = 100_000
+"""SQLite's instructions after which is asked whether the check of a database is still wanted: a few
+milliseconds."""
+
+LEFT_OUT = 20
+"""So many files that cannot be read are named."""
+
+_MAY_BE_THERE = frozenset({UNFINISHED, "lock", ".lock", "lost+found"})
+"""Names that an empty folder may have in it."""
+
+_LAST = frozenset({DATABASE, SUMS})
+
+_FICLONE = 0x40049409
+"""Linux's request for a copy that shares its blocks (ioctl_ficlone(2))."""
+
+Tell = Callable[[str], None]
+"""Called with how far it is: a phrase for a person."""
+
+Wanted = Callable[[], None]
+"""Called now and then. Raises `Refusal` once the work is not wanted any more."""
+
+
+class BackupSource(NamedTuple):
+    """All that is to be copied: the `database`, the root of the `files` with the folder of each
+    shelf, the server's own `key`, if there is one, and further `keys`: PEM files, or folders with
+    such."""
+
+    database: Path
+    files: Path
+    folder: Callable[[str], Path]
+    key: Path
+    keys: tuple[Path, ...] = ()
+
+
+def make(source: BackupSource, to: Path, tell: Tell, wanted: Wanted) -> BackupSummary:
+    """Make a backup at `to`, which must not be there, or be an empty folder. Raises `Refusal`, and
+    then nothing is left of it."""
+    place = Path(os.path.realpath(to))  # a loop of links is no error here
+    if Path(os.path.realpath(source.files)) in (place, *place.parents):
+        raise Refusal(
+            Code.BAD_ARGUMENT, f"{to} is among the files that are shared; name another directory."
+        )
+    with Becoming(to) as part:
+        making = _Making(source, part, tell, wanted)
+        made = making.all()
+        tell("reading it again")
+        verify(part, tell, wanted)
+    return made
+
+
+class Becoming:
+    """Gives a folder, in a `with` statement, whose content is at `to` when all of it is there. If
+    anything goes wrong, nothing is left of it, and that is told as a `Refusal`."""
+
+    def __init__(self, to: Path) -> None:
+        self._to = to
+        self._inside = to.is_dir()  # one that is there may be all that may be written to
+        self._part = to / UNFINISHED if self._inside else to.with_name(to.name + UNFINISHED)
+
+    def __enter__(self) -> Path:
+        try:
+            self._check_free()
+            self._part.mkdir(permissions.FOLDER)
+            with suppress(PermissionError):  # a file system without modes
+                self._part.chmod(permissions.FOLDER)  # an umask can take rights from the owner, too
+        except FileExistsError:
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"{self._part} is there, of one that is being made, or did not end; see that "
+                "nothing is at it, and remove it.",
+            ) from None
+        except OSError as error:
+            raise self._refusal(error) from None
+        return self._part
+
+    def _check_free(self) -> None:
+        there = os.path.lexists(self._to)
+        if there and not (self._inside and _MAY_BE_THERE.issuperset(os.listdir(self._to))):
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"{self._to} is there already, and is not overwritten; name a directory that is "
+                "not there, or is empty.",
+            )
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            try:
+                self._finish()
+                return
+            except OSError as failed:
+                error = failed
+        shutil.rmtree(self._part, ignore_errors=True)
+        if isinstance(error, OSError | sqlite3.Error):
+            raise self._refusal(error) from error
+
+    def _finish(self) -> None:
+        """Let it be where it belongs. What tells that it is there is moved last."""
+        if not self._inside:
+            os.rename(self._part, self._to)
+            integrity.sync(self._to.parent)
+            return
+        self._to.chmod(0o700)
+        for name in sorted(os.listdir(self._part), key=lambda name: (name in _LAST, name)):
+            os.rename(self._part / name, self._to / name)
+        self._part.rmdir()
+        integrity.sync(self._to)
+
+    def _refusal(self, error: Exception) -> Refusal:
+        why = getattr(error, "strerror", None) or str(error)
+        full = getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
+        if full:
+            return Refusal(
+                Code.DISK_FULL, f"There is no room for {self._to} ({why}); nothing of it is kept."
+            )
+        return Refusal(
+            Code.NOT_STORED,
+            f"{self._to} cannot be written ({why}); name a directory in one that may be written "
+            f"by {_who()}.",
+        )
+
+
+def _who() -> str:
+    """Return who runs this process, as an operator knows them."""
+    with suppress(ImportError, KeyError):
+        import pwd
+
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return f"the user {os.geteuid()}"
+
+
+class _Making:
+    """One backup, on its way into the folder `part`."""
+
+    def __init__(self, source: BackupSource, part: Path, tell: Tell, wanted: Wanted) -> None:
+        self._source = source
+        self._part = part
+        self._tell = tell
+        self._wanted = wanted
+        self._made = BackupSummary()
+        self._linked: dict[tuple[int, int], Path] = {}
+
+    def all(self) -> BackupSummary:
+        """Put everything into it: first the database, then the files that it knows."""
+        self._copy_database(self._part / DATABASE)
+        about = {
+            "version": __version__,
+            "database": VERSION,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        _write(self._part / ABOUT, f"{json.dumps(about)}\n".encode())
+        sums = os.open(self._part / SUMS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(sums, "w", encoding="utf-8") as lines:
+            for path, sha256 in self._files():
+                lines.write(f"{sha256}  {path}\n")
+            for path in (DATABASE, ABOUT):
+                lines.write(f"{sha256_of(self._part / path, self._wanted)}  {path}\n")
+            lines.flush()
+            os.fsync(lines.fileno())
+        for folder, _, _ in os.walk(self._part):
+            integrity.sync(Path(folder))
+        return self._made
+
+    def _copy_database(self, to: Path) -> None:
+        """Copy the database as it is now. It is read in one transaction, in pieces: so nothing that
+        is stored meanwhile changes the copy, or has it begin again."""
+        _write(to, b"")
+        with (
+            closing(integrity.open_reader(self._source.database)) as db,
+            closing(sqlite3.connect(to, isolation_level=None)) as new,
+        ):
+            new.execute("PRAGMA synchronous = OFF")  # it is brought to the disk at its end
+            db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            began = time.monotonic()
+
+            def go_on(status: int, left: int, pages: int) -> None:
+                nonlocal began
+                self._wanted()
+                self._tell(f"the database, {100 * (pages - left) // max(pages, 1)}%")
+                time.sleep(min(time.monotonic() - began, 0.05))  # others read and write, too
+                began = time.monotonic()
+
+            db.backup(new, pages=PAGES, progress=go_on)
+            new.execute("PRAGMA journal_mode = DELETE")  # one file, without others beside it
+        integrity.sync(to)
+        self._made.bytes += to.stat().st_size
+
+    def _files(self) -> Iterator[tuple[str, str]]:
+        """Copy keys and files. Yield the path in the backup, and the SHA-256, of each."""
+        for path, name in self._keys():
+            with suppress(FileNotFoundError):
+                copied = self._copied(path, self._part / name, follow=True)
+                self._made.key = self._made.key or copied is not None
+                if copied is not None:
+                    yield name, copied
+        with closing(sqlite3.connect(self._part / DATABASE, isolation_level=None)) as db:
+            gone = []
+            sql = (
+                "SELECT shelf, name, version, size, mtime FROM file"
+                " WHERE shelf NOT GLOB '.guests/*' ORDER BY shelf, name, version"
+            )
+            for shelf, name, version, size, mtime in db.execute(sql):
+                found = yield from self._known(shelf, name, version, size, mtime)
+                if not found:
+                    gone.append((shelf, name, version))
+            # Files that were removed since the moment of the copy are removed in it, too.
+            db.execute("BEGIN")
+            db.executemany("DELETE FROM file WHERE shelf = ? AND name = ? AND version = ?", gone)
+            db.execute("COMMIT")
+        integrity.sync(self._part / DATABASE)
+        yield from self._dropped_in()
+
+    def _keys(self) -> Iterator[tuple[Path, str]]:
+        yield self._source.key, KEY
+        for path in self._source.keys:
+            try:
+                pems = sorted(path.glob("*.pem")) if path.is_dir() else [path]
+            except OSError:
+                self._leave_out(path)
+                continue
+            for pem in pems:
+                if names.is_file(pem.name):
+                    yield pem, f"{KEYS}/{pem.name}"
+
+    def _known(
+        self, shelf: str, name: str, version: int, size: int, mtime: int
+    ) -> Generator[tuple[str, str], None, bool]:
+        """Copy one version of a file that the database knows. Return whether it is there."""
+        folder = self._source.folder(shelf)
+        for _ in range(2):  # a newer version may take its name from it between two looks
+            for path in (folder / name, plainfiles.version_path(folder, name, version)):
+                try:
+                    there = plainfiles.status(path) == (size, mtime)
+                except OSError:  # its folder cannot be read, so it may be there
+                    self._leave_out(path)
+                    return True
+                if there:
+                    with suppress(FileNotFoundError):
+                        yield from self._shared(path)
+                        return True
+        return False
+
+    def _shared(self, path: Path) -> Iterator[tuple[str, str]]:
+        """Copy a file of a shelf to where it lies there."""
+        name = f"{FILES}/{path.relative_to(self._source.files).as_posix()}"
+        if os.path.lexists(self._part / name):  # a crash may leave one file under two versions
+            return
+        copied = self._copied(path, self._part / name)
+        if copied is not None:
+            self._made.files += 1
+            self._tell(f"{self._made.files} files")
+            yield name, copied
+
+    def _dropped_in(self) -> Iterator[tuple[str, str]]:
+        """Copy what lies on shelves and was not read yet; but for what has come there since."""
+        with closing(integrity.open_reader(self._source.database)) as db:
+            for shelf, folder in self._shelves():
+                try:
+                    there = list(plainfiles.scan(folder))
+                except OSError:
+                    self._leave_out(folder)
+                    continue
+                for name, size, mtime in there:
+                    self._wanted()
+                    sql = "SELECT 1 FROM file WHERE (shelf, name, size, mtime) = (?, ?, ?, ?)"
+                    known = db.execute(sql, (shelf, name, size, mtime)).fetchone()
+                    if known is None:
+                        with suppress(FileNotFoundError):
+                            yield from self._shared(folder / name)
+
+    def _shelves(self) -> Iterator[tuple[str, Path]]:
+        """Iterate over the shelves of rooms and of registered users, with their folders. No room or
+        user is called what would not be shown as it is: a folder of such a name is no shelf."""
+        root = self._source.files
+        yield "", root
+        for above, before in ((root, ""), (root / ".inboxes", ".inboxes/")):
+            try:
+                folders = sorted(above.iterdir()) if not above.is_symlink() else []
+            except FileNotFoundError:
+                continue
+            except OSError:
+                self._leave_out(above)
+                continue
+            for folder in folders:
+                shown = names.one_line(folder.name) == folder.name
+                if shown and not folder.name.startswith(".") and folder.is_dir():
+                    yield before + folder.name.removesuffix(" (room)"), folder
+
+    def _leave_out(self, path: Path) -> None:
+        """Note that a file cannot be read."""
+        self._made.unread += 1
+        if len(self._made.left_out) < LEFT_OUT:
+            self._made.left_out.append(names.one_line(str(path)))
+
+    def _copied(self, path: Path, to: Path, follow: bool = False) -> str | None:
+        """Copy a file. Return its SHA-256; None for one that cannot be read. What has several names
+        here has several there."""
+        try:
+            source = os.open(
+                path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+            )
+        except FileNotFoundError:
+            raise
+        except OSError:
+            self._leave_out(path)
+            return None
+        with os.fdopen(source, "rb") as file:
+            status = os.fstat(source)
+            if not stat.S_ISREG(status.st_mode):
+                self._leave_out(path)
+                return None
+            permissions.make_folders(to.parent, permissions.FOLDER)
+            one = status.st_dev, status.st_ino
+            there = self._linked.get(one) if status.st_nlink > 1 else None
+            if there is not None:
+                with suppress(OSError):  # the place of the backup knows no links
+                    os.link(there, to)
+                    return sha256_of(to, self._wanted)
+            sha256 = copy(file.fileno(), to, self._wanted)
+            self._made.bytes += status.st_size
+            if status.st_nlink > 1:
+                self._linked[one] = to
+        return sha256
+
+
+def copy(source: int, to: Path, wanted: Wanted) -> str:
+    """Copy an open file to a new one, with its time, onto the disk. Return the SHA-256. Blocks are
+    shared where the file system can do that until one of the two is changed; and where there are
+    only zeros, the copy has a hole: a file with holes takes no more room than before."""
+    status = os.fstat(source)
+    digest = hashlib.sha256()
+    target = os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.ioctl(target, _FICLONE, source)
+            cloned = True
+        except OSError:
+            cloned = False
+        unsynced = 0
+        while data := os.read(target if cloned else source, PIECE_BYTES):
+            wanted()
+            digest.update(data)
+            if not cloned and data == _ZEROS[: len(data)]:
+                os.lseek(target, len(data), os.SEEK_CUR)
+                continue
+            view = memoryview(b"" if cloned else data)
+            while view:
+                view = view[os.write(target, view) :]
+            unsynced += len(data)
+            if unsynced >= SYNC_BYTES and not cloned:
+                os.fdatasync(target)
+                unsynced = 0
+        os.ftruncate(target, os.lseek(target, 0, os.SEEK_CUR))
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.fsync(target)
+    finally:
+        os.close(target)
+    return digest.hexdigest()
+
+
+def sha256_of(path: Path, wanted: Wanted) -> str:
+    """Return the SHA-256 of a file, as it is on the disk."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        if hasattr(os, "posix_fadvise"):  # else it is what the system still has in memory
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while data := file.read(PIECE_BYTES):
+            wanted()
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def verify(folder: Path, tell: Tell, wanted: Wanted) -> None:
+    """Read a backup, all of it. Raises `Refusal` unless it is whole."""
+    seen = set()
+    for sha256, path in listed(folder):
+        try:
+            right = sha256_of(folder / path, wanted) == sha256
+        except OSError as error:
+            raise not_whole(folder, f"{path}: {error.strerror}") from None
+        if not right:
+            raise not_whole(folder, f"{path} is not what was put into it")
+        if "/" not in path:
+            seen.add(path)
+        tell(f"checked {path}")
+    if not seen >= {DATABASE, ABOUT}:
+        raise not_whole(folder, "there is no database in it")
+    _check_database(folder, wanted)
+
+
+def _check_database(folder: Path, wanted: Wanted) -> None:
+    path = folder / DATABASE
+    stopped: list[Refusal] = []
+
+    def go_on() -> bool:
+        try:
+            wanted()
+        except Refusal as refusal:
+            stopped.append(refusal)
+        return bool(stopped)
+
+    with closing(integrity.open_reader(path)) as db:
+        db.set_progress_handler(go_on, CHECK_STEPS)
+        try:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            wrong = integrity.fault(db)
+        except sqlite3.Error as error:
+            if stopped:
+                raise stopped[0] from None
+            raise not_whole(folder, str(error)) from None
+    if wrong is not None:
+        raise not_whole(folder, f"its database is damaged: {wrong}")
+    if version > VERSION:
+        raise Refusal(
+            Code.BAD_ARGUMENT,
+            f"The backup {folder} was made by a newer version of this program; use that one.",
+        )
+
+
+def listed(folder: Path) -> Iterator[tuple[str, str]]:
+    """Iterate over the files of a backup: SHA-256 and path. Raises `Refusal`."""
+    try:
+        with open(folder / SUMS, encoding="utf-8") as lines:
+            for line in lines:
+                sha256, gap, path = line.rstrip("\n").partition("  ")
+                parts = PurePosixPath(path).parts
+                if not gap or not parts or ".." in parts or path.startswith("/"):
+                    raise not_whole(folder, f"{SUMS} cannot be understood")
+                yield sha256, path
+    except (FileNotFoundError, NotADirectoryError):
+        raise Refusal(
+            Code.BAD_ARGUMENT, f"{folder} is no backup: it has no {SUMS}; name one that has."
+        ) from None
+    except OSError as error:
+        raise not_whole(folder, f"{SUMS}: {error.strerror}") from None
+    except ValueError:
+        raise not_whole(folder, f"{SUMS} cannot be understood") from None
+
+
+def not_whole(folder: Path, why: str) -> Refusal:
+    """Return the refusal of a backup that is damaged."""
+    return Refusal(Code.BAD_ARGUMENT, f"The backup {folder} is not whole ({why}); use another one.")
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(handle)

@@ -1,0 +1,134 @@
+"""The default engine: SQLite and plain folders, in one directory, for one process."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+
+from chatservice import limits
+from chatservice.domain.ports import Engine
+from chatservice.engines.sqlite import permissions
+from chatservice.engines.sqlite.argon2 import Argon2Passwords
+from chatservice.engines.sqlite.credentials import AccountChecker, Checkers
+from chatservice.engines.sqlite.filestore import FolderFileStore
+from chatservice.engines.sqlite.folderlock import FolderLock
+from chatservice.engines.sqlite.journal import Journal
+from chatservice.engines.sqlite.latecheck import IntegrityCheck
+from chatservice.engines.sqlite.logstore import LogStore
+from chatservice.engines.sqlite.maintenance import LocalMaintenance
+from chatservice.engines.sqlite.retention import Ended, Retention
+from chatservice.errors import Code, Refusal
+
+
+class LocalNames:
+    """`chatservice.domain.ports.Names` for one process: nobody is anywhere else."""
+
+    def claim(self, key: str) -> "Deferred[bool]":
+        """Take a name that nobody here has."""
+        return succeed(True)
+
+    def release(self, key: str) -> None:
+        """Give it back."""
+
+
+class SqliteEngine:
+    """Everything that lasts, below `data`; shared files below `files`.
+
+    Entries are kept for `keep_seconds`, and while the database has no more than `keep_bytes`; None
+    for either is no bound. Uploads that stopped half-way can go on for `partial_seconds`. The
+    `checkers` of twisted.cred are asked about those who have no password here. `keys` are what it
+    speaks TLS with beside its own; they belong to a backup. Raises `Refusal`,
+    with one sentence for the operator, if that cannot be used.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        data: Path,
+        files: Path,
+        keep_seconds: float | None = None,
+        keep_bytes: int | None = None,
+        partial_seconds: float = limits.PARTIAL_SECONDS,
+        checkers: Sequence[Any] = (),
+        keys: Sequence[Path] = (),
+    ) -> None:
+        inside = Path(os.path.realpath(files)).is_relative_to(os.path.realpath(data))
+        self._locks = [
+            _taken(data, permissions.FOLDER, "lock", "name another directory with --data")
+        ]
+        permissions.close(data)
+        self._locks.append(
+            _taken(
+                *(files, permissions.FOLDER if inside else None, ".lock"),
+                "name another directory with --files",
+            )
+        )
+        self._store = LogStore(reactor, data / "chat.sqlite")
+        self._check = IntegrityCheck(reactor, data / "chat.sqlite")
+        try:
+            self._folders = FolderFileStore(
+                reactor, files, self._store.files, partial_seconds, inside
+            )
+        except OSError as error:
+            raise _unusable(files, error) from error
+        self._journal = Journal(self._store, reactor)
+        self._keeping = Retention(reactor, self._store, keep_seconds, keep_bytes)
+        accounts = self._store.accounts
+        self._passwords = Argon2Passwords(reactor)
+        own = AccountChecker(accounts, self._passwords)
+        self._upkeep = LocalMaintenance(
+            *(reactor, data / "chat.sqlite", self._store, self._journal, self._folders, keys)
+        )
+        self.engine = Engine(
+            *(self._journal, self._store, self._store.rooms, accounts),
+            *(LocalNames(), self._passwords, Checkers(own, accounts, checkers), self._folders),
+            self._upkeep,
+        )
+
+    def start(self, ended: Ended) -> None:
+        """From now on, wait for no disk: the reactor is about to run. `ended` is told what is no
+        longer kept."""
+        self._store.start()
+        self._folders.start()
+        self._keeping.start(ended)
+        self._check.start()
+
+    def stopping(self) -> "Deferred[None]":
+        """End soon what takes long; answer when it has ended."""
+        return self._upkeep.stop()
+
+    async def close(self) -> None:
+        """Store what was accepted, and let go."""
+        self._check.stop()
+        self._keeping.stop()
+        await self._journal.settled()
+        self._passwords.close()
+        self._folders.close()
+        self._store.close()
+        for lock in self._locks:
+            lock.release()
+
+
+def _taken(folder: Path, mode: int | None, name: str, remedy: str) -> FolderLock:
+    """Make a folder that outlasts a power cut, see that something can be written there, and take it
+    for this server alone."""
+    probe = folder / f".writable-{secrets.token_hex(8)}"
+    try:
+        permissions.make_folders(folder.parent)
+        permissions.make_folders(folder, mode)
+        probe.touch(permissions.FILE, exist_ok=False)  # others may put links where they may write
+        probe.unlink()
+        return FolderLock(folder, name, remedy)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> Refusal:
+    why = error.strerror or str(error)
+    return Refusal(
+        Code.NOT_STORED,
+        f"The directory {folder} cannot be written ({why}); make it writable, or name another one.",
+    )

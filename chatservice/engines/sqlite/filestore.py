@@ -1,0 +1,677 @@
+"""Shared files as plain files in plain folders: `chatservice.domain.ports.Shelves`.
+
+    SharedFiles/report.pdf            on the lobby's shelf
+    SharedFiles/lab/data.csv          on the shelf of the room "lab"
+    SharedFiles/lab/.versions/...     what its names held before
+    SharedFiles/.inboxes/alice/...    meant for alice, a registered user
+    SharedFiles/.guests/7/...         meant for a guest; gone when they are
+    SharedFiles/.partial/...          on its way in
+
+An operator may look at them, copy them, and drop files in. A file is on a shelf only when all of it
+is there and safely on the disk. What is known beyond the file (its SHA-256, who shared it) is in
+the database, and believed only while the file's size and modification time are what they were.
+"""
+
+import errno
+import heapq
+import itertools
+import os
+import secrets
+import shutil
+import time
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice import limits
+from chatservice.answers import FileInfo
+from chatservice.domain.model import is_private
+from chatservice.domain.ports import (
+    DeclaredFile,
+    DiskUsage,
+    FileListing,
+    FileLocation,
+    PartialUpload,
+)
+from chatservice.engines.sqlite import filesystem, permissions, plainfiles
+from chatservice.engines.sqlite.arriving import ArrivingFile
+from chatservice.engines.sqlite.filetable import FileRow, FileTable
+from chatservice.engines.sqlite.keyedlock import KeyedLock
+from chatservice.engines.sqlite.longjobs import Job, JobScheduler
+from chatservice.engines.sqlite.partials import PartialUploads
+from chatservice.engines.sqlite.threads import BackgroundPool
+from chatservice.engines.sqlite.uploads import IncomingFile, PartialFile
+from chatservice.entries import FileMark
+from chatservice.errors import Code, Refusal
+
+T = TypeVar("T")
+
+_THREADS = 8
+"""Jobs on files at once: enough for a disk to be busy, and few enough for a core."""
+
+_PRIVATE = (".inboxes", ".guests", ".partial")
+"""Folders of files that are one user's alone, or on their way."""
+
+_NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR}
+"""Errors of opening where there is no plain file: nothing, a link, a socket, a folder."""
+
+
+class _Version(NamedTuple):
+    """A version of a file that is there. `row` is what is known of it, or None."""
+
+    number: int
+    path: Path
+    size: int
+    mtime: int
+    row: FileRow | None
+
+    def info(self, name: str) -> FileInfo:
+        """What is told of it."""
+        if self.row is None:
+            return FileInfo(name, self.size, None, "", self.mtime // 1_000_000, self.number)
+        return _told(self.row)
+
+
+def _told(it: FileRow) -> FileInfo:
+    """Return what is told of a version that is known."""
+    return FileInfo(it.name, it.size, it.sha256, it.who, it.time, it.version)
+
+
+class _File(NamedTuple):
+    """A name on a shelf: its versions that are there, oldest first, the one of them that has the
+    name, and the last number that one of them ever had."""
+
+    versions: list[_Version]
+    newest: _Version | None
+    last: int
+
+
+class _Reading:
+    """A file that an operator dropped in, and that is being read: `done` bytes of it so far.
+    `waiting` are those who want it now."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.done = 0
+        self.waiting: list[Deferred[FileRow]] = []
+
+    def pace(self, done: int) -> float:
+        """Note how far it is. Return how many times as long as it works it is to rest."""
+        self.done = done
+        return 0.0 if self.waiting else 1.0
+
+    def soon(self, name: str) -> Refusal:
+        """Return what is told to one who has waited for long."""
+        percent = 100 * self.done // max(self.size, 1)
+        return Refusal(
+            Code.TOO_SLOW,
+            f"{name} was put here by hand, and is being read for its SHA-256 first; that goes on "
+            f"({percent} % is done), so ask again later.",
+        )
+
+
+class FolderFileStore:
+    """The shelves below `root`. What is known of them is in `table`.
+
+    `partial_seconds` is how long an upload that stopped half-way can go on. If all of it is
+    `private`, nobody else on this machine can read any of it; else that holds for what is one
+    user's alone, and for what is on its way. Raises `OSError` where nothing can be kept there.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        root: Path,
+        table: FileTable,
+        partial_seconds: float = limits.PARTIAL_SECONDS,
+        private_: bool = False,
+    ) -> None:
+        self.root = root = Path(os.path.realpath(root))  # it may be a link, and nothing in it
+        self._reactor = reactor
+        self._table = table
+        self._private = private_
+        self._putting = KeyedLock()
+        self._listing = KeyedLock()
+        self._lists: dict[tuple[str, str, int], tuple[int, FileListing]] = {}
+        self._asked = 0
+        self._moved: dict[str, str] = {}
+        self._pool = BackgroundPool(reactor, "chat-files", _THREADS)
+        self._turns = JobScheduler(reactor, "chat-reading")
+        self._being_read: dict[Path, _Reading] = {}
+        self._being_swept: set[str] = set()
+        self._closed = False
+        for name in _PRIVATE:
+            permissions.check_own(root / name)
+            if (root / name).is_dir():
+                permissions.close(root / name)
+        shutil.rmtree(root / ".guests", ignore_errors=True)
+        permissions.make_folders(root / ".partial", permissions.FOLDER)
+        self._disk = filesystem.tried(root / ".partial")
+        if not self._disk.links:
+            self.log.info(
+                "{root} is on a disk where a file has one name only: what a name held before is "
+                "copied when a new version comes, which takes longer",
+                root=str(root),
+            )
+        self._partials = PartialUploads(
+            *(reactor, root / ".partial", table, self.aside, self.by_turns),
+            *(self._put_one, partial_seconds),
+        )
+
+    def _modes(self, shelf: str) -> tuple[int | None, int]:
+        """Return the modes of folders and files on a shelf; None is what the umask says."""
+        if self._private or shelf.startswith("."):
+            return permissions.FOLDER, permissions.FILE
+        return None, 0o644
+
+    def start(self) -> None:
+        """From now on, drop uploads with which nobody goes on."""
+        self._partials.start()
+
+    def close(self) -> None:
+        """Stop what takes long where it is, and finish the rest."""
+        self._closed = True
+        self._partials.stop()
+        self._turns.stop()
+        self._pool.stop()
+
+    @property
+    def unread(self) -> int:
+        """The number of files that are read, or wait for it, because somebody asked for them."""
+        return len(self._being_read)
+
+    def free(self) -> int:
+        """Return how many bytes are free on the disk of the files."""
+        return shutil.disk_usage(self.root).free
+
+    def folder(self, shelf: str) -> Path:
+        """Return the folder of a shelf.
+
+        A room may be called like a file of the lobby's; no room's name has a bracket in it, so the
+        other place is nobody else's.
+        """
+        folder = self.root / shelf
+        beside = folder.with_name(f"{folder.name} (room)")
+        return beside if shelf and (beside.is_dir() or folder.is_file()) else folder
+
+    def _now(self, shelf: str) -> str:
+        """What a shelf is called now, that was a guest's when something began."""
+        return self._moved.get(shelf, shelf)
+
+    def aside(self, what: Any, *args: Any) -> "Deferred[Any]":
+        """Do `what(*args)` in a thread for files."""
+        return self._pool.do(what, *args)
+
+    def by_turns(self, job: Job[T]) -> "Deferred[T]":
+        """Do what may take long, a piece at a time."""
+        return self._turns.do(job)
+
+    async def _spelled(self, shelf: str, name: str) -> str:
+        """Return how the name of a file is written on the disk, where accents may be
+        composed otherwise, and which may not tell `a` from `A`."""
+        exact = self._disk.exact
+        if exact and name.isascii():
+            return name
+        found: str = await self.aside(filesystem.spelled, self.folder(shelf), name, exact)
+        return found
+
+    # -- what is there ---------------------------------------------------------------------------
+
+    async def files(self, shelf: str, after: str, limit: int) -> FileListing:
+        """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
+        self._asked += 1
+        asked, key = self._asked, (shelf, after, limit)
+        async with self._listing.with_(key):  # all who wait have the next one together
+            began, found = self._lists.get(key, (0, None))
+            if found is None or began < asked:
+                began = self._asked
+                found = await self._list(shelf, after, limit)
+                self._lists[key] = began, found
+        if not self._listing.is_held(key):
+            self._lists.pop(key, None)
+        return found
+
+    async def _list(self, shelf: str, after: str, limit: int) -> FileListing:
+        rows = await self._table.rows(shelf)
+        try:
+            listed, unread, gone = await self.by_turns(
+                _listed(self.folder(shelf), rows, after, limit)
+            )
+        except OSError as error:
+            raise self._unreadable("This shelf", error) from None
+        with suppress(Refusal):  # what the disk refuses now is done the next time
+            for name in gone:
+                await self._drop_gone(shelf, name)
+        self._sweep(shelf, unread)
+        return listed
+
+    async def _drop_gone(self, shelf: str, name: str) -> None:
+        """Forget what is known of versions that an operator has taken away: they take no room."""
+        async with self._putting.with_((shelf, name)):
+            rows = await self._table.versions(shelf, name)
+            file = await self._file(shelf, name)
+            there = {it.number for it in file.versions}
+            await self._table.drop(
+                shelf, name, [it.version for it in rows if it.version not in there]
+            )
+
+    def _sweep(self, shelf: str, unread: "list[_Version]") -> None:
+        """Read the files that nobody has read yet, unless that is being done: the small ones a few
+        at a time, and of the large ones the smallest."""
+        small = [(it.path.name, it.number) for it in unread if it.size <= plainfiles.LARGE_BYTES]
+        if small and shelf not in self._being_swept:
+            self._being_swept.add(shelf)
+            sweeping = Deferred.fromCoroutine(self._read_small(shelf, iter(small)))
+            sweeping.addErrback(self._failed_to_read)
+            sweeping.addBoth(lambda _: self._being_swept.discard(shelf))
+        large = [it for it in unread if it.size > plainfiles.LARGE_BYTES]
+        if large and not any(it.path in self._being_read for it in large):
+            first = min(large, key=lambda it: it.size)
+            self._reading(shelf, first.path.name, first)
+
+    def _failed_to_read(self, why: Failure) -> None:
+        if not self._closed:
+            self.log.failure("reading new files failed", why)
+
+    async def _read_small(self, shelf: str, unread: Iterator[tuple[str, int]]) -> None:
+        while rows := await self._turns.do(
+            plainfiles.digests(self.folder(shelf), unread), last=True
+        ):
+            await self._table.note(shelf, rows)
+
+    async def versions(self, shelf: str, name: str) -> Sequence[FileInfo]:
+        """All versions of a file."""
+        name = await self._spelled(shelf, name)
+        file = await self._file(shelf, name)
+        if not file.versions:
+            raise _missing(name)
+        return [it.info(name) for it in file.versions]
+
+    async def _file(self, shelf: str, name: str) -> _File:
+        rows = await self._table.versions(shelf, name)
+        try:
+            found: _File = await self.aside(_there, self.folder(shelf), name, rows)
+        except OSError as error:
+            raise self._unreadable(name, error) from None
+        return found
+
+    def _unreadable(self, what: str, error: OSError) -> Refusal:
+        """Return the refusal of what is there, and that the system does not let the server read."""
+        why = error.strerror or str(error)
+        self.log.warn("{path} cannot be read: {why}", path=str(error.filename or what), why=why)
+        return Refusal(
+            Code.SERVER_ERROR, f"{what} cannot be read by the server ({why}); tell who runs it."
+        )
+
+    async def open(self, shelf: str, name: str, version: int | None = None) -> plainfiles.OpenFile:
+        """Open a file; one that was not read yet is hashed first."""
+        shelf = self._now(shelf)
+        name = await self._spelled(shelf, name)
+        it = _meant(await self._file(shelf, name), version)
+        if it is None:
+            raise _missing(name, version)
+        row = it.row or await self._read_in_time(shelf, name, it)
+        try:
+            file, size, mtime = await self.aside(plainfiles.open_plain, it.path)
+        except OSError as error:
+            raise self._not_opened(name, version, error) from None
+        if (row.size, row.mtime) != (size, mtime):
+            file.close()
+            raise _changing(name)
+        return plainfiles.OpenFile(file, shelf, FileMark(name, size, row.sha256, row.version))
+
+    def _not_opened(self, name: str, version: int | None, error: OSError) -> Refusal:
+        if error.errno in _NO_FILE:
+            return _missing(name, version)
+        return self._unreadable(name, error)
+
+    async def _read_in_time(self, shelf: str, name: str, it: _Version) -> FileRow:
+        """Wait until a file is read that an operator dropped in, but not for ever. Raises `Refusal`
+        (too-slow); it is read to its end all the same."""
+        answer = self._read(shelf, name, it)
+        reading = self._being_read[it.path]
+
+        def give_up() -> None:
+            reading.waiting.remove(answer)
+            answer.errback(reading.soon(name))
+
+        late = self._reactor.callLater(limits.READING_SECONDS, give_up)
+        try:
+            return await answer
+        finally:
+            if late.active():
+                late.cancel()
+
+    def _read(self, shelf: str, name: str, it: _Version) -> "Deferred[FileRow]":
+        """Read a file that an operator dropped in; whoever asks meanwhile waits for the same."""
+        answer: Deferred[FileRow] = Deferred()
+        self._reading(shelf, name, it).waiting.append(answer)
+        return answer
+
+    def _reading(self, shelf: str, name: str, it: _Version) -> _Reading:
+        reading = self._being_read.get(it.path)
+        if reading is None:
+            reading = self._being_read[it.path] = _Reading(it.size)
+            Deferred.fromCoroutine(self._read_new(shelf, name, it, reading)).addBoth(
+                self._was_read, it.path
+            )
+        return reading
+
+    def _was_read(self, result: FileRow | Failure, path: Path) -> None:
+        for answer in self._being_read.pop(path).waiting:
+            answer.callback(result)  # a Failure goes the way of failures
+
+    async def _read_new(self, shelf: str, name: str, it: _Version, reading: _Reading) -> FileRow:
+        await _pause(self._reactor, 0)  # so that it is known as being read
+        until = self._reactor.seconds() + 2 * plainfiles.SETTLED_SECONDS
+        while True:
+            try:
+                row: FileRow = await self.by_turns(
+                    plainfiles.digest(it.path, name, it.number, reading.pace)
+                )
+                break
+            except BlockingIOError:
+                if self._reactor.seconds() > until:
+                    raise _changing(name) from None
+            except OSError as error:
+                raise self._not_opened(name, None, error) from None
+            await _pause(self._reactor, plainfiles.SETTLED_SECONDS / 4)
+        await self._table.note(shelf, [row])
+        return row
+
+    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> ArrivingFile | None:
+        """Open a file that is being uploaded."""
+        return self._partials.arriving(self._now(shelf), name, sha256)
+
+    async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
+        """How much room is taken, but for this upload, and how much there is."""
+        shelf, owner = declared.shelf, declared.owner
+        if exactly:
+            rows = await self._table.counted(shelf, owner)
+            here, theirs = await self.by_turns(_sums(self.folder, rows, shelf, owner))
+        else:
+            here, theirs = await self._table.used(shelf, owner)
+        begun_here, begun_theirs = self._partials.held(declared)
+        free = shutil.disk_usage(self.root).free
+        return DiskUsage(here + begun_here, theirs + begun_theirs, free)
+
+    # -- what comes ------------------------------------------------------------------------------
+
+    def have(self, declared: DeclaredFile) -> Awaitable[int]:
+        """How many bytes are there of an upload that stopped half-way."""
+        return self._partials.have(declared)
+
+    def receive(self, declared: DeclaredFile, offset: int) -> Awaitable[IncomingFile]:
+        """Begin an upload, or go on with one."""
+        return self._partials.receive(declared, offset)
+
+    def unfinished(self, owner: str) -> Awaitable[Sequence[PartialUpload]]:
+        """The uploads of a user that stopped half-way."""
+        return self._partials.of(owner)
+
+    def drop(self, declared: DeclaredFile) -> Awaitable[None]:
+        """Keep nothing of an upload that stopped half-way."""
+        return self._partials.drop(declared)
+
+    async def _put_one(self, partial: PartialFile, sha256: str) -> FileMark:
+        """Put a whole and durable file on its shelf.
+
+        One after another, so that the same file coming twice at once is seen to be the same.
+        """
+        declared = partial.declared
+        declared = declared._replace(shelf=self._now(declared.shelf), sha256=sha256)
+        name = await self._spelled(declared.shelf, declared.name)
+        declared = declared._replace(name=name)
+        async with self._putting.with_((declared.shelf, declared.name)):
+            await self.aside(plainfiles.set_mode, partial.path, self._modes(declared.shelf)[1])
+            return await self._put(partial.path, declared)
+
+    async def _put(self, part: Path, declared: DeclaredFile) -> FileMark:
+        shelf, name, size, sha256, who, time, owner = declared
+        assert sha256 is not None
+        _, newest, last = await self._file(shelf, name)
+        known = newest.row if newest is not None else None
+        if newest is not None and known is None and newest.size == size:
+            with suppress(Refusal):  # a server that was killed then put it there, or an operator
+                known = await self._read(shelf, name, newest)
+        if known is not None and (known.size, known.sha256) == (size, sha256):
+            return FileMark(name, size, sha256, known.version)
+        there, number = newest.number if newest is not None else 0, last + 1
+        folder, (mode, _), links = self.folder(shelf), self._modes(shelf), self._disk.links
+        if newest is not None and not links:
+            await self.by_turns(plainfiles.keep_version(folder, name, there, mode))
+        mtime = await self.aside(plainfiles.place, part, folder, name, there, links, mode)
+        try:
+            row = FileRow(name, number, size, mtime, sha256, who, time, owner)
+            await self._table.keep(shelf, [row])
+        except Refusal:  # who sent it is told that it is not kept
+            await self.aside(plainfiles.take_back, part, folder, name)
+            await self.aside(plainfiles.take_off, folder, name, number, [number])
+            raise
+        return FileMark(name, size, sha256, number)
+
+    def places(self, size: int, sha256: str) -> Awaitable[Sequence[FileLocation]]:
+        """Where there are files with that content."""
+        return self._table.places(size, sha256)
+
+    async def copy(self, place: FileLocation, declared: DeclaredFile) -> FileMark | None:
+        """Put a file that is there somewhere else too."""
+        it = _meant(await self._file(place.shelf, place.name), place.version)
+        if it is None or it.row is None or it.row.sha256 != declared.sha256:
+            return None
+        part = self.root / ".partial" / f"copy-{secrets.token_hex(8)}"
+        try:
+            mode, links = self._modes(declared.shelf)[1], self._disk.links
+            await self.by_turns(plainfiles.duplicate(it.path, part, mode, links))
+            declared = declared._replace(name=await self._spelled(declared.shelf, declared.name))
+            if await self.aside(plainfiles.status, it.path) != (it.size, it.mtime):
+                return None
+            async with self._putting.with_((declared.shelf, declared.name)):
+                return await self._put(part, declared)
+        except OSError as error:
+            self.log.error("{file} cannot be copied: {why}", file=declared.name, why=str(error))
+            sentence = f"The server could not store {declared.name}; try again later."
+            raise Refusal(Code.NOT_STORED, sentence) from error
+        finally:
+            await self.aside(part.unlink, True)
+
+    # -- what goes -------------------------------------------------------------------------------
+
+    async def remove(self, shelf: str, name: str, version: int | None, owner: str) -> Sequence[int]:
+        """Take a version of a file away, or all that are the `owner`'s."""
+        name = await self._spelled(shelf, name)
+        async with self._putting.with_((shelf, name)):
+            versions, newest, _ = await self._file(shelf, name)
+            meant = [it for it in versions if version in (None, it.number)]
+            if not meant:
+                raise _missing(name, version)
+            mine = [it.number for it in meant if not owner or _is_by(it, owner)]
+            if not mine:
+                raise Refusal(Code.NOT_YOURS, f"{name} was not shared by you; ask who did.")
+            named = newest.number if newest is not None else 0
+            await self.aside(plainfiles.take_off, self.folder(shelf), name, named, mine)
+            await self._table.drop(shelf, name, mine)
+            return mine
+
+    async def rename(self, owner: str, name: str) -> None:
+        """A user is called otherwise now."""
+        await self._partials.rename(owner, name)
+
+    async def shared(self, who: str) -> Sequence[tuple[str, str]]:
+        """The shelf and the name of each file of which `who` has put a version there."""
+        rows = await self._table.counted("\0", who)  # no shelf is called that
+        return list(dict.fromkeys((shelf, row.name) for shelf, row in rows))
+
+    async def move(self, shelf: str, to: str, owner: str) -> None:
+        """Call a shelf otherwise."""
+        self._moved[shelf] = to
+        self._partials.move(shelf, to, owner)
+        if await self.aside(plainfiles.rename_folder, self.folder(shelf), self.folder(to)):
+            await self._table.move(shelf, to)
+        if not is_private(shelf):  # a room's, and there can be another room of that name
+            del self._moved[shelf]
+
+    def forget(self, shelf: str) -> Awaitable[None]:
+        """Drop the whole shelf of a guest who left, or of a room that is removed, and what was on
+        its way to it."""
+        assert shelf  # else it would be all that there is
+        self._partials.forget(shelf)
+        folder = self.folder(shelf)
+        if not folder.exists():  # as for nearly every guest
+            return succeed(None)
+        forgetting = Deferred.fromCoroutine(self._forget(shelf, folder))
+        return forgetting.addErrback(
+            lambda failure: self.log.failure(
+                "the files of {shelf} are not dropped", failure, shelf=shelf
+            )
+        )
+
+    async def _forget(self, shelf: str, folder: Path) -> None:
+        await self.aside(shutil.rmtree, folder, True)
+        await self._table.drop_shelf(shelf)
+
+
+def _listed(
+    folder: Path, rows: Sequence[FileRow], after: str, limit: int
+) -> Job[tuple[FileListing, list[_Version], list[str]]]:
+    """Return a part of what is in a folder; what is not known; and the names of what is known, and
+    not there any more.
+
+    There may be a hundred thousand files. Sorting them all at once would hold Python's lock for a
+    tenth of a second; the first ones are picked without. And who wants that lock while others talk
+    takes it for a moment, and rests as long (docs/performance.md).
+    """
+    gone: dict[str, FileRow] = {}
+    began = time.monotonic()
+    for row in rows:  # the newest has the name: they come by version
+        gone[row.name] = row
+        if time.monotonic() - began > plainfiles.LOOK_SECONDS:
+            yield time.monotonic() - began
+            began = time.monotonic()
+    unread: list[_Version] = []
+    first: list[tuple[str, FileRow | _Version]] = []
+    count = total = following = 0
+    for name, size, mtime in plainfiles.scan(folder, gone):
+        count, total = count + 1, total + size
+        found: FileRow | _Version | None = gone.pop(name, None)
+        if not isinstance(found, FileRow) or (found.size, found.mtime) != (size, mtime):
+            found = _version(folder / name, size, mtime, _rows_of(rows, name))
+            if found.row is None:
+                unread.append(found)
+        if name > after:
+            following += 1
+            if limit:
+                first.append((name, found))
+            if len(first) >= 2 * limit + 100:
+                first = _first(first, limit)
+        if time.monotonic() - began > plainfiles.LOOK_SECONDS:
+            yield time.monotonic() - began
+            began = time.monotonic()
+    files = [
+        _told(it) if isinstance(it, FileRow) else it.info(name) for name, it in _first(first, limit)
+    ]
+    return FileListing(count, total, following, files), unread, list(gone)
+
+
+def _first(
+    named: list[tuple[str, FileRow | _Version]], limit: int
+) -> list[tuple[str, FileRow | _Version]]:
+    return heapq.nsmallest(limit, named, key=itemgetter(0))
+
+
+def _rows_of(rows: Sequence[FileRow], name: str) -> Sequence[FileRow]:
+    """Return the rows of a file, of rows that are in the order of their names."""
+    start = bisect_left(rows, name, key=lambda row: row.name)
+    behind = itertools.islice(rows, start, None)
+    return list(itertools.takewhile(lambda row: row.name == name, behind))
+
+
+def _version(path: Path, size: int, mtime: int, rows: Sequence[FileRow]) -> _Version:
+    """Return the version that a file of that size and mtime is: one that is known, or a new one."""
+    for row in reversed(rows):
+        if (row.size, row.mtime) == (size, mtime):
+            return _Version(row.version, path, size, mtime, row)
+    return _Version(rows[-1].version + 1 if rows else 1, path, size, mtime, None)
+
+
+def _there(folder: Path, name: str, rows: Sequence[FileRow]) -> _File:
+    """Return what is there of a file."""
+    found = []
+    for number, size, mtime in plainfiles.old_versions(folder, name):
+        path = plainfiles.version_path(folder, name, number)
+        same = [row for row in rows if (row.version, row.size, row.mtime) == (number, size, mtime)]
+        found.append(_Version(number, path, size, mtime, same[0] if same else None))
+    last = max([row.version for row in rows] + [it.number for it in found], default=0)
+    status = plainfiles.status(folder / name)
+    if status is None:
+        return _File(found, None, last)
+    newest = _version(folder / name, *status, rows)
+    if newest.row is None:
+        newest = newest._replace(number=last + 1)
+    found = [it for it in found if it.number != newest.number]  # a crash may leave it under both
+    return _File([*found, newest], newest, max(last, newest.number))
+
+
+def _sums(
+    folder: Callable[[str], Path], rows: Sequence[tuple[str, FileRow]], shelf: str, owner: str
+) -> Job[tuple[int, int]]:
+    """Return how many bytes are on a shelf, and how many of one user's, of what is known and is
+    still there."""
+    here = theirs = 0
+    for at, (where, row) in enumerate(rows, 1):
+        if _is_there(folder(where), row):
+            here += row.size if where == shelf else 0
+            theirs += row.size if row.owner == owner else 0
+        if at % _COUNTED == 0:
+            yield 0.0
+    return here, theirs
+
+
+_COUNTED = 500
+"""Files that are looked at in one turn: a few milliseconds."""
+
+
+def _is_there(folder: Path, row: FileRow) -> bool:
+    paths = folder / row.name, plainfiles.version_path(folder, row.name, row.version)
+    return any(plainfiles.status(path) == (row.size, row.mtime) for path in paths)
+
+
+def _meant(file: _File, version: int | None) -> _Version | None:
+    if version is None:
+        return file.newest
+    return next((it for it in file.versions if it.number == version), None)
+
+
+def _is_by(it: _Version, owner: str) -> bool:
+    return it.row is not None and it.row.owner == owner
+
+
+def _missing(name: str, version: int | None = None) -> Refusal:
+    if version is not None:
+        return Refusal(
+            Code.NO_SUCH_FILE,
+            f"There is no version #{version} of {name} here; /versions {name} lists those there "
+            "are.",
+        )
+    return Refusal(
+        Code.NO_SUCH_FILE, f"There is no file {name} here; /files lists those there are."
+    )
+
+
+def _changing(name: str) -> Refusal:
+    return Refusal(Code.NO_SUCH_FILE, f"{name} is being changed; try again later.")
+
+
+def _pause(reactor: Any, seconds: float) -> "Deferred[None]":
+    pausing: Deferred[None] = Deferred()
+    reactor.callLater(seconds, pausing.callback, None)
+    return pausing

@@ -1,0 +1,29 @@
+"""One at a time, where it is about the same thing."""
+
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+
+from twisted.internet.defer import DeferredLock
+
+
+class KeyedLock:
+    """Locks, one for each key that somebody holds or waits for."""
+
+    def __init__(self) -> None:
+        self._locks: dict[Hashable, DeferredLock] = {}
+
+    @asynccontextmanager
+    async def with_(self, key: Hashable) -> AsyncIterator[None]:
+        """Hold the lock of a key: `async with alone.with_(key):`."""
+        lock = self._locks.setdefault(key, DeferredLock())
+        await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+            if not lock.locked:
+                self._locks.pop(key, None)
+
+    def is_held(self, key: Hashable) -> bool:
+        """Return whether somebody holds the lock of a key, or waits for it."""
+        return key in self._locks

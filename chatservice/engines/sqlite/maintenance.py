@@ -1,0 +1,165 @@
+"""The work of an operator with all that is kept: `chatservice.domain.ports.Upkeep`."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+
+from chatservice import names
+from chatservice.answers import CountInfo
+from chatservice.domain.ports import BackupSummary, StorageStats
+from chatservice.engines.sqlite import backup, threads
+from chatservice.engines.sqlite.backup import Tell
+from chatservice.engines.sqlite.filestore import FolderFileStore
+from chatservice.engines.sqlite.journal import Journal
+from chatservice.engines.sqlite.logstore import LogStore
+from chatservice.engines.sqlite.searchindex import FILES, index_path
+from chatservice.engines.sqlite.threads import WorkerThread
+from chatservice.errors import Code, Refusal
+
+TELL_SECONDS = 1.0
+"""So often it is told how far a backup is. That also shows whether anybody still waits for it."""
+
+
+class LocalMaintenance:
+    """For one process, with its database at `path`. `keys` are what it speaks TLS with, but for
+    the key of its own."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        path: Path,
+        store: LogStore,
+        journal: Journal,
+        folders: FolderFileStore,
+        keys: Sequence[Path] = (),
+    ) -> None:
+        self._reactor = reactor
+        self._keys = tuple(keys)
+        self._thread: WorkerThread | None = None
+        self._stopping = False
+        self._ended: list[Deferred[None]] = []
+        self._path = path
+        self._store = store
+        self._journal = journal
+        self._folders = folders
+
+    async def figures(self) -> StorageStats:
+        """Tell how much there is."""
+        files, shared = await self._store.files.count()
+        disk = await self._folders.aside(self._disk, shared)
+        waiting = (
+            CountInfo("entries to store", self._journal.waiting),
+            CountInfo("blocks to index", await self._store.unread()),
+            CountInfo("files to read", self._folders.unread),
+        )
+        known = await self._store.accounts.accounts()
+        accounts = len(known.keys() - {names.key(names.OPERATOR)})  # as /accounts lists them
+        return StorageStats(accounts, await self._store.entries(), files, disk, waiting)
+
+    async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> BackupSummary:
+        """Make a backup, in a thread of its own. Raises `Refusal`."""
+        if self._thread is not None:
+            raise Refusal(Code.TOO_MANY, "A backup is being made already; wait for it to end.")
+        if self._stopping:
+            raise _stops()
+        self._thread = WorkerThread(self._reactor, "chat-backup", background=True)
+        self._thread.start()
+        try:
+            source = backup.BackupSource(
+                self._path,
+                self._folders.root,
+                self._folders.folder,
+                self._path.with_name(backup.KEY),
+                self._keys,
+            )
+            telling = _ProgressLog(self._reactor, tell)
+
+            def check() -> None:
+                self._check(wanted)
+                telling.again()
+
+            it = self._thread.do(backup.make, source, Path(to), telling.tell, check)
+            made: BackupSummary = await it
+            return made
+        finally:
+            done, self._thread = self._thread, None
+            done.stop()
+            ended, self._ended = self._ended, []
+            for answer in ended:  # in a moment: who waits for the backup is told first
+                self._reactor.callLater(0, answer.callback, None)
+
+    def _check(self, wanted: Callable[[], bool]) -> None:
+        if self._stopping:
+            raise _stops()
+        if not wanted():
+            raise Refusal(Code.CANCELLED, "Nobody waits for the backup any more; it is not kept.")
+
+    def stop(self) -> "Deferred[None]":
+        """Let what is under way end soon, without a result. Answer when it has, or takes too long
+        for that: a disk may be dead."""
+        self._stopping = True
+        if self._thread is None:
+            return succeed(None)
+        answer: Deferred[None] = Deferred()
+        self._ended.append(answer)
+        answer.addTimeout(
+            threads.STOP_SECONDS, self._reactor, lambda *_: threads.tell_late("chat-backup")
+        )
+        return answer
+
+    def _disk(self, shared: int) -> Sequence[CountInfo]:
+        """Return what has how many bytes. In a thread for files."""
+        return (
+            CountInfo("database", _bytes_of(self._path)),
+            CountInfo("index", _bytes_of(index_path(self._path))),
+            CountInfo("files", shared),
+            CountInfo("unfinished uploads", _all_in(self._folders.root / ".partial")),
+            CountInfo("free", self._folders.free()),
+        )
+
+
+class _ProgressLog:
+    """Tells now and then, in the reactor's thread, how far something is that is done in another."""
+
+    def __init__(self, reactor: Any, tell: Tell) -> None:
+        self._reactor = reactor
+        self._tell = tell
+        self._next = 0.0
+        self._text = "begun"
+
+    def tell(self, text: str) -> None:
+        """Tell it, unless that was done a moment ago."""
+        self._text = text
+        self.again()
+
+    def again(self) -> None:
+        """Tell it again, unless that was done a moment ago: so it is noticed who has gone."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + TELL_SECONDS
+            self._reactor.callFromThread(self._tell, self._text)
+
+
+def _stops() -> Refusal:
+    return Refusal(Code.CANCELLED, "The server is stopping, so there is no backup.")
+
+
+def _bytes_of(path: Path) -> int:
+    """Return how many bytes a database has, with what SQLite puts beside it."""
+    return sum(_size(path.with_name(path.name + suffix)) for suffix in FILES)
+
+
+def _all_in(folder: Path) -> int:
+    with suppress(OSError):
+        return sum(_size(path) for path in folder.iterdir())
+    return 0
+
+
+def _size(path: Path) -> Any:
+    with suppress(OSError):
+        return path.lstat().st_size
+    return 0

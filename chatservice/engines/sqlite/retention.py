@@ -1,0 +1,68 @@
+"""Letting old entries go, where an operator does not keep them for ever (`--keep`).
+
+In the background and in small steps, oldest first, whichever room they are of, so that nobody waits
+for more than a few milliseconds. Positions go on increasing: a log remembers up to where its
+entries ended.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+
+from chatservice import limits
+from chatservice.engines.sqlite.logstore import LogStore
+
+Ended = Callable[[Mapping[int, int]], None]
+"""Called with logs' numbers, and the position up to which each is no longer kept."""
+
+
+class Retention:
+    """Lets entries go that are older than `seconds`, and the oldest ones while the database has
+    more than `size` bytes; None for either is no bound. It has their ages noted in any case, for
+    the day on which there is one (`engines/sqlite/entryages.py`)."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        store: LogStore,
+        seconds: float | None,
+        size: int | None,
+    ) -> None:
+        self._reactor = reactor
+        self._store = store
+        self._seconds = seconds
+        self._size = size
+        self._loop = LoopingCall(self._look)
+        self._loop.clock = reactor
+
+    def start(self, ended: Ended) -> None:
+        """Look now and then. `ended` is told what went (`SqliteStore.end_some`)."""
+        self._ended = ended
+        self._loop.start(limits.KEEP_SECONDS).addErrback(
+            lambda failure: self.log.failure("old entries are not let go any more", failure)
+        )
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def _look(self) -> "Deferred[None]":
+        looking = Deferred.fromCoroutine(self._end_old())
+        return looking.addErrback(
+            lambda failure: self.log.failure("letting old entries go failed", failure)
+        )
+
+    async def _end_old(self) -> None:
+        await self._store.note_age()
+        while self._loop.running and (self._seconds, self._size) != (None, None):
+            went = await self._store.end_some(self._seconds, self._size)
+            if not went:
+                return
+            self._ended(went)
+            await deferLater(self._reactor, limits.END_REST_SECONDS)

@@ -1,0 +1,189 @@
+"""The tables, numbered, and how the database is opened."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from chatservice.engines.sqlite import integrity, permissions, upgrades
+from chatservice.engines.sqlite.integrity import open_reader
+from chatservice.errors import Code, Refusal
+
+__all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
+
+VERSION = 6
+"""What `PRAGMA user_version` says. A change of `TABLES`, or of what `blocks.py` makes, is a
+new version, with a step in `upgrades.py`."""
+
+TABLES = """
+-- A log: of a room, or a registered user's inbox. A room's number is its log's.
+CREATE TABLE log (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    created  INTEGER NOT NULL,              -- milliseconds since 1970
+    ended    INTEGER NOT NULL DEFAULT 0,    -- entries up to this position are no longer kept
+    last     INTEGER NOT NULL DEFAULT 0,    -- its last position, now and then noted here, for ...
+    noted    INTEGER NOT NULL DEFAULT 0     -- ... all blocks up to the highest of these numbers
+);
+CREATE TABLE room (
+    log      INTEGER PRIMARY KEY REFERENCES log(id),
+    key      TEXT NOT NULL UNIQUE,          -- names.key(name)
+    name     TEXT NOT NULL,
+    topic    TEXT NOT NULL DEFAULT '',
+    password TEXT,                          -- argon2id, or NULL
+    access   TEXT NOT NULL DEFAULT 'public',
+    frozen   INTEGER NOT NULL DEFAULT 0,    -- whether only moderators speak
+    slow     INTEGER NOT NULL DEFAULT 0     -- seconds from one message of a user to the next
+);
+-- What holds for one in a room: who owns it, moderates it, is banned, muted or invited.
+CREATE TABLE rule (
+    log      INTEGER NOT NULL REFERENCES log(id),
+    what     TEXT NOT NULL,
+    whom     TEXT NOT NULL,                 -- names.key(name), or a range of addresses
+    until    INTEGER NOT NULL,              -- milliseconds since 1970; 0: for good
+    who      TEXT NOT NULL,                 -- who made it so
+    time     INTEGER NOT NULL,
+    PRIMARY KEY (log, what, whom)
+) WITHOUT ROWID;
+-- What moderators did, in the order in which they did it.
+CREATE TABLE deed (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    log      INTEGER NOT NULL REFERENCES log(id),
+    time     INTEGER NOT NULL,
+    who      TEXT NOT NULL,
+    what     TEXT NOT NULL                  -- as it was asked for
+);
+CREATE INDEX deed_place ON deed (log, id);
+-- Entries whose text was removed, in the order in which that was done (indexing.py).
+CREATE TABLE erased (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    log      INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    UNIQUE (log, position)
+);
+CREATE TABLE account (
+    key      TEXT PRIMARY KEY,              -- names.key(name)
+    name     TEXT NOT NULL,
+    password TEXT NOT NULL,                 -- argon2id
+    inbox    INTEGER NOT NULL REFERENCES log(id),
+    shown    INTEGER NOT NULL DEFAULT 0,    -- how far the inbox was read
+    operator INTEGER NOT NULL DEFAULT 0     -- whether they run the server
+);
+-- Instead of a password: for programs, one by one revocable. A hash, as no one need read them.
+CREATE TABLE token (
+    sha256   TEXT PRIMARY KEY,
+    account  TEXT NOT NULL REFERENCES account(key),
+    label    TEXT NOT NULL,
+    log      INTEGER REFERENCES log(id),    -- the only room that it is good for, or NULL
+    time     INTEGER NOT NULL,
+    UNIQUE (account, label)
+) WITHOUT ROWID;
+-- A code that lets one person register, where that is by invitation.
+CREATE TABLE code (
+    code     TEXT PRIMARY KEY,
+    who      TEXT NOT NULL,
+    time     INTEGER NOT NULL
+) WITHOUT ROWID;
+-- What one commit added to one log: positions first..last, and the entries (blocks.py).
+-- Rows are only ever appended: a table clustered by room scattered the pages of many rooms over
+-- the file and was slower. A guest's inbox has a negative log and is dropped with the guest.
+CREATE TABLE block (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice (indexing.py)
+    log      INTEGER NOT NULL,
+    first    INTEGER NOT NULL,
+    last     INTEGER NOT NULL,
+    time     INTEGER NOT NULL,              -- of its newest entry, milliseconds since 1970
+    entries  BLOB NOT NULL
+);
+CREATE INDEX block_place ON block (log, last);
+-- How much time has passed, whatever the clock said (entryages.py). One row.
+CREATE TABLE passed (
+    state    TEXT NOT NULL CHECK (json_valid(state))
+);
+-- At what time, of the one that passed, all blocks up to one were there.
+CREATE TABLE aged (
+    block    INTEGER PRIMARY KEY CHECK (typeof(block) = 'integer'),
+    now      INTEGER NOT NULL CHECK (now > 1000000000000)   -- milliseconds
+) WITHOUT ROWID;
+-- Keys given with what was said, so that a repetition is known as one.
+CREATE TABLE said (
+    log      INTEGER NOT NULL,
+    who      TEXT NOT NULL,                 -- User.id
+    key      TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    time     INTEGER NOT NULL,
+    PRIMARY KEY (log, who, key)
+) WITHOUT ROWID;
+CREATE INDEX said_time ON said (time);
+-- What is known of a file beyond the file itself. Believed only while size and mtime are its.
+CREATE TABLE file (
+    shelf    TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    version  INTEGER NOT NULL,              -- from 1 on; the newest one has the name
+    size     INTEGER NOT NULL,
+    mtime    INTEGER NOT NULL,              -- nanoseconds
+    sha256   TEXT NOT NULL,
+    who      TEXT NOT NULL,                 -- empty: the operator
+    time     INTEGER NOT NULL,
+    owner    TEXT NOT NULL DEFAULT '',      -- User.id of who shared it; empty: nobody's
+    PRIMARY KEY (shelf, name, version)
+) WITHOUT ROWID;
+CREATE INDEX file_content ON file (sha256);
+CREATE INDEX file_owner ON file (owner, size);
+-- An upload that was begun, with the SHA-256 that its bytes must have in the end, and can go on.
+CREATE TABLE partial (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT, -- what the file is called that has what came of it
+    shelf    TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    size     INTEGER NOT NULL,
+    sha256   TEXT NOT NULL,
+    who      TEXT NOT NULL,
+    time     INTEGER NOT NULL,              -- when it was begun, milliseconds since 1970
+    owner    TEXT NOT NULL DEFAULT ''       -- User.id of who sends it
+);
+"""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the database at `path`, for one thread at a time to write to.
+
+    If there is none, it is made; an older one is upgraded, after a copy of it was made beside it.
+    Raises `Refusal` with one sentence for the operator, if it cannot be used: it is as it was then.
+    """
+    with integrity.refusing(path):
+        if not path.exists():
+            _make(path)
+        version = integrity.examine(path, VERSION)
+        if version < VERSION:
+            upgrades.upgrade(path, version, VERSION)
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        for table in ("block", "said"):
+            db.execute(f"DELETE FROM {table} WHERE log < 0")
+        db.execute("DELETE FROM file WHERE shelf GLOB '.guests/*'")
+        return db
+
+
+def _make(path: Path) -> None:
+    """Make the database under another name and then give it its own: one that is there is whole."""
+    left = integrity.wal(path)
+    if left.exists() and left.stat().st_size:
+        raise Refusal(
+            Code.NOT_STORED,
+            f"The database {path} is missing, but {left.name} is there, with what was said last; "
+            f"put {path.name} back beside it, or move that away as well to begin anew.",
+        )
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    permissions.make_file(new)
+    with closing(sqlite3.connect(new, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = OFF")  # of one that is half made nothing is kept
+        # What makes the tables is kept with them: without our comments it fits into one page, and
+        # `engines/sqlite/rescue.py` can read either all of it or nothing.
+        tables = re.sub(r"\s+", " ", re.sub("--.*", "", TABLES))
+        db.executescript(
+            f"BEGIN; {tables} PRAGMA application_id = {integrity.APPLICATION_ID};"
+            f"PRAGMA user_version = {VERSION}; COMMIT;"
+        )
+    new.rename(path)
+    integrity.sync(path.parent)

@@ -1,0 +1,168 @@
+"""Threads that do what the reactor's must not wait for, and answer in the reactor's."""
+
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from chatservice import limits
+
+T = TypeVar("T")
+
+BACKGROUND_NICE = 5
+"""Added to the niceness of threads that can wait: where they share a core with the reactor's, talk
+goes first (docs/performance.md)."""
+
+
+STOP_SECONDS = 10.0
+"""A server that stops waits so long for its threads that are at files. A piece of their work takes
+a twentieth of a second, and what they wait for on a slow disk some seconds; a file system that is
+dead (a network that went, say) never answers."""
+
+_log = Logger()
+
+
+def joined(threads: Sequence[threading.Thread]) -> None:
+    """Wait until threads have ended, but not for ever: the log tells of those that do not, and they
+    go with the process."""
+    until = time.monotonic() + STOP_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    late = [thread.name for thread in threads if thread.is_alive()]
+    if late:
+        tell_late(", ".join(late))
+
+
+def tell_late(threads: str) -> None:
+    """Let the log tell of threads that are not waited for any longer."""
+    _log.warn("a disk does not answer, so the server ends without it ({late})", late=threads)
+
+
+def give_way() -> None:
+    """Let the calling thread have what the others leave of the processor."""
+    with suppress(OSError, AttributeError):  # Linux has a niceness a thread (sched(7)), others not
+        thread = threading.get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        os.setpriority(os.PRIO_PROCESS, thread, min(niceness + BACKGROUND_NICE, 19))
+
+
+class BackgroundPool:
+    """Threads for jobs on files. They give way to all others."""
+
+    def __init__(self, reactor: Any, name: str, most: int) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(0, most, name)
+        make: Any = partial(threading.Thread, daemon=True)  # the process can end without them
+        self._pool.threadFactory = make
+        self._polite = threading.local()
+        self._pool.start()
+
+    def do(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
+        """Do `job(*args)` in one of them; answer with what it returns or raises."""
+        return deferToThreadPool(self._reactor, self._pool, self._politely, job, args)
+
+    def _politely(self, job: Callable[..., T], args: tuple[Any, ...]) -> T:
+        if not hasattr(self._polite, "yes"):
+            self._polite.yes = True
+            give_way()
+        return job(*args)
+
+    def stop(self) -> None:
+        """Do what was given so far, then end. Returns when that is done, or takes too long."""
+        ending = threading.Thread(target=self._pool.stop, name=self._pool.name, daemon=True)
+        ending.start()
+        joined([ending])
+
+
+class WorkerThread:
+    """Jobs are done in the order in which they are given; `reactor` is told of the results. In the
+    `background`, they give way to all others. What is done with a result can take as long as to
+    find it: `by_turns`, only as many are told in one turn of the reactor as there is time for.
+
+    Until `start` is called they are done at once: while a program starts, nobody waits for it, and
+    what it finds wrong can still end it.
+    """
+
+    def __init__(
+        self, reactor: Any, name: str, background: bool = False, by_turns: bool = False
+    ) -> None:
+        self._reactor = reactor
+        self._background = background
+        self._by_turns = by_turns
+        self._told: deque[Callable[[], None]] = deque()
+        self._turn_over = True
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Deferred[Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._dropping = False
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    def start(self) -> None:
+        """From now on, do the jobs in the thread."""
+        self._thread.start()
+
+    def do(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
+        """Do `job(*args)` there; answer with what it returns or raises."""
+        if self._thread.ident is None:
+            return execute(job, *args)
+        answer: Deferred[T] = Deferred()
+        self._jobs.put((lambda: job(*args), answer))
+        return answer
+
+    def stop(self, drop: bool = False) -> None:
+        """Do what was given so far, then end. Returns when that is done. With `drop`, only what is
+        being done comes to its end, and the rest is done for nobody."""
+        self._dropping = drop
+        if self._thread.ident is not None:
+            self._jobs.put(None)
+            self._thread.join()
+
+    def _work(self) -> None:
+        if self._background:
+            give_way()
+        while (todo := self._jobs.get()) is not None:
+            if not self._dropping:
+                self._do(*todo)
+            del todo  # or what it was about is kept until there is something else to do
+
+    def _do(self, job: Callable[[], Any], answer: "Deferred[Any]") -> None:
+        try:
+            result = job()
+        except BaseException:
+            failure = Failure()
+            failure.cleanFailure()
+            self._reactor.callFromThread(self._tell, partial(answer.errback, failure))
+        else:
+            self._reactor.callFromThread(self._tell, partial(answer.callback, result))
+
+    # -- in the reactor's thread -----------------------------------------------------------------
+
+    def _tell(self, result: Callable[[], None]) -> None:
+        if not self._by_turns:
+            result()
+            return
+        self._told.append(result)
+        if self._turn_over:
+            self._next()
+
+    def _next(self) -> None:
+        """Tell of some results, one of them come what may, and of the others in the next turn."""
+        self._turn_over = not self._told
+        until = time.monotonic() + limits.TURN_SECONDS
+        while self._told:
+            self._told.popleft()()
+            if time.monotonic() >= until:
+                break
+        if not self._turn_over:
+            self._reactor.callLater(0, self._next)

@@ -1,0 +1,94 @@
+"""What is read while it is written, moved or let go: nothing is missed, and nothing comes early."""
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import Clock
+
+from chatservice.domain.chat import Chat
+from chatservice.domain.log import BlockCache, Log
+from chatservice.domain.ports import Draft
+from chatservice.engines.sqlite.engine import SqliteEngine
+from chatservice.engines.sqlite.entryages import Clocks, really_passed
+from chatservice.engines.sqlite.retention import Retention
+from chatservice.entries import Kind, Run
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """Return an engine; its threads run."""
+    embedded = SqliteEngine(reactor, tmp_path, tmp_path / "files")
+    embedded.start(lambda positions: None)
+    yield embedded.engine
+    pytest_twisted.blockon(Deferred.fromCoroutine(embedded.close()))
+
+
+@pytest.fixture
+def chat(engine):
+    """Return a chat with a lobby."""
+    chat = Chat(engine, lambda: 1000.0, lambda what: what(), lambda *args, **kwargs: None)
+    pytest_twisted.blockon(Deferred.fromCoroutine(chat.rooms.open()))
+    return chat
+
+
+def said(log, *texts):
+    """Return messages on their way into a log."""
+    return Draft(log, Run(Kind.MESSAGE, 1000, "alice", texts))
+
+
+def shown(blocks):
+    """Return what somebody who is given these blocks reads."""
+    return [entry.text for block in blocks for _, entry in block.entries()]
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_reads_the_past_is_not_ahead_of_the_present(engine, chat):
+    """What is stored, but was not acknowledged yet, is shown to nobody: else its writer would see
+    it come back."""
+    log = chat.rooms.lobby.log
+    await chat.recorder.stored(said(log, "one"))
+    await engine.store.append([said(log, "two")], {})  # and nobody is told
+    assert shown(await chat.replay(log, 0)) == ["one"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
+    """It gets another number meanwhile, and nothing is missed, whichever comes first."""
+    for turn in range(20):
+        inbox = Log(-1 - turn, "@", 0, BlockCache())
+        await chat.recorder.stored(said(inbox, "psst"))
+        what = [
+            lambda inbox=inbox: chat.replay(inbox, 0),
+            lambda inbox=inbox, turn=turn: engine.store.accounts.register(
+                f"u{turn}", "hash", inbox, 0
+            ),
+        ]
+        doing = [Deferred.fromCoroutine(each()) for each in (what if turn % 2 else what[::-1])]
+        done = await gatherResults(doing)
+        assert shown(done[0] if turn % 2 else done[1]) == ["psst"]
+        assert inbox.id > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
+    """Who comes back from before reads what is left, though the server has run all the time."""
+    log, clock = chat.rooms.lobby.log, Clock()
+    await chat.recorder.stored(said(log, "old", "older"))
+    await engine.store.note_age(last=True)
+    engine.store._ages._clocks = Clocks(passed=lambda: really_passed() + 1000)
+    await chat.recorder.stored(said(log, "new"))
+    gone = Deferred()
+
+    def ended(positions):
+        chat.ended(positions)
+        gone.callback(positions)
+
+    keeping = Retention(clock, engine.store, 500.0, None)
+    keeping.start(ended)
+    assert await gone == {log.id: 2}
+    keeping.stop()
+    assert log.memory_from == 2
+    assert log.since(0) is None
+    assert shown(await chat.replay(log, 0)) == ["new"]
+    assert shown([log.since(2)]) == ["new"]

@@ -1,0 +1,365 @@
+"""Finding what was said: by the index, and in what is not in it yet."""
+
+import sqlite3
+from contextlib import closing, suppress
+from math import inf
+
+import pytest
+import pytest_twisted
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.internet import reactor
+
+from chatservice import limits
+from chatservice.domain.log import BlockCache, Log
+from chatservice.domain.ports import Draft
+from chatservice.engines.sqlite.entryages import Clocks
+from chatservice.engines.sqlite.indexing import Indexer
+from chatservice.engines.sqlite.logstore import LogStore
+from chatservice.engines.sqlite.schema import open_reader
+from chatservice.engines.sqlite.search import Searcher, terms
+from chatservice.engines.sqlite.searchindex import index_path
+from chatservice.entries import FileMark, Kind, Run
+from chatservice.errors import Code, Refusal
+
+TAILS = BlockCache()
+SAID = [
+    "The build is GREEN again",
+    "la crème brûlée",
+    "deploying build-42, to production",
+    "привет, мир",
+    "AND OR NOT NEAR(*) col:on",
+]
+QUESTIONS = {
+    "build": [0, 2],
+    "BUILD green": [0],
+    "green build": [0],
+    '"green build"': [],
+    '"build is green"': [0],
+    "creme": [1],
+    "Brûlée crème": [1],
+    "deploy": [],
+    "deploy*": [2],
+    "42": [2],
+    "МИР": [3],
+    "and or": [4],
+    "near(": [4],
+    "col:on": [4],
+    "nothing": [],
+}
+
+
+@pytest.fixture
+def clock():
+    """Return what the time is, in a list."""
+    return [1e9]
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    """Return an empty store, which does all at once."""
+    clocks = Clocks(lambda: clock[0], lambda: clock[0])
+    store = LogStore(reactor, tmp_path / "chat.sqlite", clocks)
+    yield store
+    store.close()
+
+
+async def passes(store, clock, seconds):
+    """Let time pass behind what is there."""
+    await store.note_age(last=True)
+    clock[0] += seconds
+
+
+@pytest.fixture
+def index(tmp_path, store):
+    """Return an indexer that does nothing by itself."""
+    indexer = Indexer(tmp_path / "chat.sqlite", index_path(tmp_path / "chat.sqlite"))
+    yield indexer
+    indexer.stop()
+
+
+async def room(store, name="lab"):
+    """Make a room and return its log."""
+    row = await store.rooms.create(name, None, 0, None)
+    return Log(row.number, row.name, 0, TAILS)
+
+
+def catch_up(index):
+    """Bring the index up to date."""
+    while index.step():
+        pass
+
+
+async def positions(store, log, words, before=1 << 40, limit=20):
+    """Return where a search finds something."""
+    found = await store.search(log.id, words, before, limit)
+    assert not found.pending
+    return [position for position, _ in found.entries]
+
+
+@pytest.mark.parametrize("up_to", range(len(SAID) + 1))
+@pytest_twisted.ensureDeferred
+async def test_the_index_and_what_is_not_in_it_are_asked_alike(store, index, up_to):
+    """However far the index has come, the same is found."""
+    log = await room(store)
+    for at, text in enumerate(SAID):
+        if at == up_to:
+            catch_up(index)
+        await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", [text]))], {})
+    for words, found in QUESTIONS.items():
+        assert await positions(store, log, words) == [at + 1 for at in found], words
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_the_room_that_is_asked_for_is_searched(store, index):
+    """Not another one, and no inbox."""
+    lab, den = await room(store), await room(store, "den")
+    account = await store.accounts.register("bob", "hash", Log(-1, "@", 0, TAILS), 0)
+    inbox = Log(account.inbox, "@", 0, TAILS)
+    for log in (lab, den, inbox):
+        await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["secret", "x"]))], {})
+    for _ in range(2):
+        assert await positions(store, lab, "secret") == [1]
+        assert len((await store.search(den.id, "secret", 99, 9)).entries) == 1
+        catch_up(index)
+    rows = index._db.execute("SELECT count(*) FROM entry WHERE entry MATCH 'secret'").fetchone()
+    assert rows == (2,)
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_newest_come_and_one_can_page_back(store, index):
+    """The last ones that fit, oldest first; `before` goes on from there."""
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"] * 9))], {})
+    catch_up(index)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"] * 3))], {})
+    assert await positions(store, log, "word", limit=5) == [8, 9, 10, 11, 12]
+    assert await positions(store, log, "word", before=8, limit=5) == [3, 4, 5, 6, 7]
+    assert await positions(store, log, "word", before=3, limit=5) == [1, 2]
+
+
+@pytest_twisted.ensureDeferred
+async def test_files_and_topics_are_found_by_their_names(store, index):
+    """Whatever a room's log has is found by what is shown of it."""
+    log = await room(store)
+    runs = [
+        Run(Kind.TOPIC, 0, "alice", ["quarterly figures"]),
+        Run(Kind.FILE, 0, "alice", file=FileMark("figures 2026.csv", 1, "ab" * 32)),
+        Run(Kind.REMOVED, 0, "alice", ["figures 2026.csv"]),
+    ]
+    await store.append([Draft(log, run) for run in runs], {})
+    for _ in range(2):
+        assert await positions(store, log, "figures") == [1, 2, 3]
+        assert await positions(store, log, "csv") == [2, 3]
+        catch_up(index)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_let_go_is_found_no_more(store, index, clock):
+    """Neither before the index has noticed nor after."""
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["old word"]))], {})
+    await passes(store, clock, 2000)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["new word"]))], {})
+    await passes(store, clock, 0)
+    catch_up(index)
+    assert await store.end_some(1000, None)
+    assert not await store.end_some(1000, None)
+    index.nudge(ended=True)
+    for _ in range(2):
+        assert await positions(store, log, "word") == [2]
+        catch_up(index)
+    assert index._db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_said_after_a_guest_has_gone_is_found(store, index):
+    """Though what went with the guest was the newest that there was."""
+    log, guest = await room(store), Log(-1, "@", 0, TAILS)
+    await store.append([Draft(guest, Run(Kind.PRIVATE, 0, "alice", ["psst"]))], {})
+    catch_up(index)
+    await store.forget(-1)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"]))], {})
+    for _ in range(2):
+        assert await positions(store, log, "word") == [1]
+        catch_up(index)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_index_outlives_a_guest(tmp_path):
+    """That the last thing it took in has gone with a guest is no reason to begin again."""
+    path = tmp_path / "chat.sqlite"
+    store = LogStore(reactor, path)
+    log, guest = await room(store), Log(-1, "@", 0, TAILS)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"]))], {})
+    await store.append([Draft(guest, Run(Kind.PRIVATE, 0, "alice", ["psst"]))], {})
+    indexer = Indexer(path, index_path(path))
+    catch_up(indexer)
+    indexer.stop()
+    store.close()
+    store = LogStore(reactor, path)
+    indexer = Indexer(path, index_path(path))
+    assert indexer._db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
+    indexer.stop()
+    store.close()
+
+
+@pytest.mark.parametrize("trouble", ["gone", "damaged", "of another log"])
+@pytest_twisted.ensureDeferred
+async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
+    """It is gone, damaged, or of a log that was put back to an older copy: it is made anew."""
+    path = tmp_path / "chat.sqlite"
+    store = LogStore(reactor, path)
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 5, "alice", ["first words"]))], {})
+    indexer = Indexer(path, index_path(path))
+    catch_up(indexer)
+    indexer.stop()
+    store.close()
+    if trouble == "gone":
+        index_path(path).unlink()
+    elif trouble == "damaged":
+        index_path(path).write_bytes(b"not a database, but a text" * 1000)
+    else:
+        for file in tmp_path.glob("chat.sqlite*"):
+            file.unlink()
+        store = LogStore(reactor, path)
+        log = await room(store)
+        await store.append([Draft(log, Run(Kind.MESSAGE, 6, "alice", ["other words"]))], {})
+        store.close()
+    store, indexer = LogStore(reactor, path), Indexer(path, index_path(path))
+    catch_up(indexer)
+    assert await positions(store, log, "words") == [1]
+    assert await positions(store, log, "first") == ([] if trouble == "of another log" else [1])
+    indexer.stop()
+    store.close()
+
+
+@given(st.text(max_size=30))
+@example('"')
+@example('""')
+@example('a"b*')
+@example("* - ^")
+@example("\x00")
+@example("a AND (")
+def test_whatever_is_typed_is_a_question_or_refused(tmp_path_factory, words):
+    """Nothing that is typed is taken for the index's own syntax."""
+    try:
+        question = terms(words)
+    except Refusal as refusal:
+        assert refusal.code is Code.BAD_ARGUMENT
+    else:
+        asking(tmp_path_factory).execute("SELECT * FROM entry WHERE entry MATCH ?", (question,))
+
+
+def asking(factory, made=[]):  # noqa: B006 - one for all examples
+    """Return a connection to an empty index."""
+    if not made:
+        folder = factory.mktemp("index")
+        LogStore(reactor, folder / "chat.sqlite").close()
+        made.append(open_reader(index_path(folder / "chat.sqlite")))
+    return made[0]
+
+
+def matches(path, question):
+    """Return how many rows of the index at `path` answer a question; none where it is damaged, or
+    is being made again."""
+    sql = "SELECT count(*) FROM entry WHERE entry MATCH ?"
+    with suppress(sqlite3.DatabaseError), closing(open_reader(path)) as db:
+        return db.execute(sql, (question,)).fetchone()[0]
+    return 0
+
+
+def damage(path):
+    """Write nonsense over the words of an index, and leave what it says of itself as it is."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        sql = (
+            "SELECT rootpage FROM sqlite_master"
+            " WHERE name IN ('reached', 'forgotten', 'ended', 'entry_config')"
+        )
+        spared = {0, *(page - 1 for (page,) in db.execute(sql))}
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        for page in set(range(path.stat().st_size // size)) - spared:
+            file.seek(page * size)
+            file.write(b"?" * size)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
+    """Who asks is answered all the same, and the server goes on."""
+    path = tmp_path / "chat.sqlite"
+    store = LogStore(reactor, path)
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 5, "alice", ["first words"]))], {})
+    store.start()
+    while not matches(index_path(path), "words"):
+        await store.search(log.id, "words", 9, 9)
+    store.close()
+    damage(index_path(path))
+    assert not matches(index_path(path), "words")
+
+    store = LogStore(reactor, path)
+    store.start()
+    while not matches(index_path(path), "words"):
+        assert await positions(store, log, "words") == [1]
+    assert await positions(store, log, "words") == [1]
+    store.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_search_that_is_too_late_is_given_up(tmp_path, store, index):
+    """Whether the index takes so long, or what is not in it."""
+    log = await room(store)
+    searcher = Searcher(tmp_path / "chat.sqlite", index_path(tmp_path / "chat.sqlite"), pytest.fail)
+    texts = [f"a{at}" for at in range(2000)]
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
+    for _ in range(2):
+        with pytest.raises(Refusal) as caught:
+            searcher.search(log.id, "a*", 1 << 40, 9, until=0.0)
+        assert caught.value.code is Code.TOO_SLOW
+        assert len(searcher.search(log.id, "a*", 1 << 40, 9, until=inf).entries) == 9
+        catch_up(index)
+    searcher.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
+    """The newest is looked through all the same."""
+    log = await room(store)
+    texts = [f"word {at}" for at in range(limits.SCAN_ENTRIES)]
+    for _ in range(2):
+        await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
+    found = await store.search(log.id, "word 19999", 1 << 40, 9)
+    assert [position for position, _ in found.entries] == [2 * limits.SCAN_ENTRIES]
+    assert found.pending
+    catch_up(index)
+    assert await positions(store, log, "word 19999") == [20_000, 40_000]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_ends_at_a_time_is_little(store, clock):
+    """However much is too old: so that nobody waits."""
+    log = await room(store)
+    half = Run(Kind.MESSAGE, 1, "alice", ["x" * (limits.END_BYTES // 2)])
+    for _ in range(5):
+        await store.append([Draft(log, half)], {})
+    await passes(store, clock, 3)
+    steps = []
+    while went := await store.end_some(2, None):
+        steps.append(went[log.id])
+    assert steps == [2, 4, 5]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_guests_inbox_ends_with_the_guest(store, clock):
+    """And not before, since nothing but its entries says where it stands."""
+    log, guest = await room(store), Log(-1, "@", 0, TAILS)
+    psst = Draft(guest, Run(Kind.PRIVATE, 1, "alice", ["psst"]))
+    await store.append([psst, Draft(log, Run(Kind.MESSAGE, 1, "alice", ["old"]))], {})
+    await passes(store, clock, 3)
+    assert await store.end_some(2, None) == {log.id: 1}
+    assert await store.end_some(2, None) == {}
+    assert len(await store.read(-1, 0, 9)) == 1
+    assert (await store.append([psst], {})).positions == [2]
