@@ -2,7 +2,7 @@
 
 The house, from the ground up; imports go downwards only:
 
-* `entries`, `events`, `answers`, `errors`, `names`, `confusables`, `limits`, `clocks`: the words
+* `entries`, `events`, `replies`, `errors`, `names`, `confusables`, `limits`, `clocks`: the words
   that all else is spoken in.
 * `grammar`: bytes to meaning and back. Knows no Twisted, no clock and no chat.
 * `domain`: what is true: rooms, logs, cursors, users, shelves, and who may do what.

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from chatservice import __version__, answers, export, names
+from chatservice import __version__, export, names, replies
 from chatservice.adminsocket import AdminClient, Fields
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines, textformat, textparser
@@ -269,10 +269,10 @@ def _export(line: CommandLine) -> None:
     after = 0
     with AdminClient(line.data, line.seconds, _tell) as server:
 
-        def ask(**args: int) -> answers.History:
+        def ask(**args: int) -> replies.History:
             request = Request(history, {"room": rooms[0], **args})
             made = _answer(history, server.request(request))
-            assert isinstance(made, answers.History)
+            assert isinstance(made, replies.History)
             return made
 
         newest = ask(limit=1).entries
@@ -331,11 +331,11 @@ _PAGED = {"users": "users", "accounts": "accounts", "files": "files"}
 """The lists that come in pieces, with the field that has the rows of each."""
 
 
-def _answer(command: Command, found: Fields) -> answers.Reply:
+def _answer(command: Command, found: Fields) -> replies.Reply:
     """Return an answer of what came. Raises `Refusal` if it is none: of another version's server,
     or of another program."""
     try:
-        made: answers.Reply = jsonclient.parse_reply(command.reply, found)
+        made: replies.Reply = jsonclient.parse_reply(command.reply, found)
     except jsonclient.MalformedMessage:
         raise Refusal(
             Code.SERVER_ERROR,
@@ -349,12 +349,12 @@ def _as_json(found: Fields) -> bytes:
     return jsonlines.line({key: it for key, it in found.items() if key not in ("event", "id")})
 
 
-def _unseen(server: AdminClient, made: answers.Reply, why: str) -> str:
+def _unseen(server: AdminClient, made: replies.Reply, why: str) -> str:
     """Do what is to be done about a secret that nobody has seen, and return what became of it."""
-    if isinstance(made, answers.InvitationCode):
+    if isinstance(made, replies.InvitationCode):
         server.request(Request(COMMANDS["uncode"], {"code": made.code}))
         return f"{why} The code is taken back."
-    if isinstance(made, answers.NewPassword) and made.password:
+    if isinstance(made, replies.NewPassword) and made.password:
         return (
             f"{why} {made.name} has a password that nobody knows; chatctl reset {made.name} makes "
             "another one."

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from chatservice import answers
+from chatservice import replies
 from chatservice.entries import Entry, Kind
 from chatservice.grammar import jsonlines, textformat
 
@@ -12,7 +12,7 @@ _SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&]")
 """Characters that mean something in Markdown, or in the HTML that it is made into."""
 
 
-def json_lines(it: answers.History) -> bytes:
+def json_lines(it: replies.History) -> bytes:
     """Return entries as the JSON format shows them, a line each."""
     rows = (jsonlines.entry_fields(at, one, it.room) for at, one in it.entries)
     return b"".join(map(jsonlines.line, rows))
@@ -24,11 +24,11 @@ class MarkdownExport:
     def __init__(self) -> None:
         self._day: str | None = None
 
-    def encode(self, it: answers.History) -> bytes:
+    def encode(self, it: replies.History) -> bytes:
         """Return the next entries of the room."""
         return "".join(f"{line}\n" for line in self._lines(it)).encode()
 
-    def _lines(self, it: answers.History) -> Iterator[str]:
+    def _lines(self, it: replies.History) -> Iterator[str]:
         if self._day is None:
             self._day = ""
             yield f"# {_safe(it.room)}"

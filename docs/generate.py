@@ -16,7 +16,7 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installed
 
-from chatservice import answers, limits  # noqa: E402
+from chatservice import limits, replies  # noqa: E402
 from chatservice.domain.rights import (  # noqa: E402
     PASSWORD_ONLY,
     ROLE_MEANINGS,
@@ -71,7 +71,7 @@ def field(arg: Arg) -> str:
 
 def answered(row: Command) -> str:
     """Return the fields that a command's answer has."""
-    if row.reply is answers.History:
+    if row.reply is replies.History:
         return "`room`, `entries`: each an event, as below"
     return ", ".join(fields(row.reply))
 

@@ -10,7 +10,7 @@ import chatservice
 HOUSE = Path(chatservice.__file__).parent
 FLOORS = [
     {"errors", "limits", "entries", "events", "confusables", "clocks"},
-    {"names", "answers"},
+    {"names", "replies"},
     {"grammar"},
     {"domain", "client", "adminsocket", "export"},
     {"engines", "protocols"},

@@ -10,7 +10,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
-from chatservice import answers, events, limits, names
+from chatservice import events, limits, names, replies
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines
 from chatservice.grammar.commands import COMMANDS, Command, Request
@@ -152,7 +152,7 @@ class ChatConnection(Protocol, TimeoutMixin):
             if happening is not None:
                 self._on_event(happening)
 
-    def _answered(self, id_: int, it: answers.Fields) -> None:
+    def _answered(self, id_: int, it: replies.Fields) -> None:
         command, waiting = self._asked.pop(id_)
         if not self._asked:
             self.setTimeout(None)

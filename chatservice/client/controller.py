@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from chatservice import answers, names
+from chatservice import names, replies
 from chatservice.client import typedlines
 from chatservice.client.around import SessionView
 from chatservice.client.connection import Lost
@@ -101,7 +101,7 @@ class Controller:
                 return
         self._screen.show_item(news)
 
-    def answered(self, it: answers.Reply) -> None:
+    def answered(self, it: replies.Reply) -> None:
         """Show an answer."""
         self._screen.show_reply(it)
 
@@ -358,11 +358,11 @@ class Controller:
 
     async def _help(self, request: Request) -> None:
         if request.args.get("command") == "keys" and self._screen.key_help:
-            self.answered(answers.Help(self._screen.key_help))
+            self.answered(replies.Help(self._screen.key_help))
             return
         it = await self.session.ask("help", **request.args)
         own = CLIENT_HELP | ROOMS_HELP if self._keeps_rooms else CLIENT_HELP
-        self.answered(answers.Help(tuple(client_help(it.lines, own))))
+        self.answered(replies.Help(tuple(client_help(it.lines, own))))
 
 
 _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {

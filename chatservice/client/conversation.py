@@ -14,11 +14,11 @@ from dataclasses import replace
 from uuid import uuid4
 
 from chatservice import names
-from chatservice.answers import Joined, Welcome
 from chatservice.client.cursor import Cursor, News, Unread
 from chatservice.entries import Entry, Kind
 from chatservice.events import Event, Notice
 from chatservice.grammar.commands import Request
+from chatservice.replies import Joined, Welcome
 
 INBOX = "@"
 """What the log of one's inbox is called."""

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from chatservice import names
-from chatservice.answers import Joined
 from chatservice.client.mentions import is_mentioned
 from chatservice.entries import Entry, Kind
 from chatservice.events import Event
+from chatservice.replies import Joined
 
 UNREAD_KEPT = 500
 """Unread entries of one room that are kept in memory: more than a screen or two, and at 8 KiB each

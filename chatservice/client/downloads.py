@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 
-from chatservice import answers
+from chatservice import replies
 from chatservice.client import carriers
 from chatservice.client.carriage import ATTEMPTS, Carriage, OtherRoom
 from chatservice.client.connection import Lost
@@ -53,7 +53,7 @@ class Downloads:
             raise Refusal(Code.NO_SUCH_FILE, "The server offers another file than it announced.")
         return await self._begin(folder, room, found)
 
-    async def _begin(self, folder: Path, room: str, found: answers.GetTicket) -> Path | None:
+    async def _begin(self, folder: Path, room: str, found: replies.GetTicket) -> Path | None:
         it = Transfer(
             *self._who(),
             up=False,
@@ -67,9 +67,9 @@ class Downloads:
         claim = await self._carriage.in_thread(self._unfinished.remember, it)
         return await self._receive(claim, found.ticket)
 
-    async def _in_inbox(self, name: str, refusal: Refusal) -> answers.GetTicket:
+    async def _in_inbox(self, name: str, refusal: Refusal) -> replies.GetTicket:
         try:
-            found: answers.GetTicket = await self._carriage.ask("get", room=INBOX, name=name)
+            found: replies.GetTicket = await self._carriage.ask("get", room=INBOX, name=name)
             return found
         except Refusal:
             raise refusal from None

@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from chatservice.answers import History
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
+from chatservice.replies import History
 
 AHEAD = 1000
 """Entries held in memory for a program that is slower than the room. What is more is read from the

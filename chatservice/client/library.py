@@ -17,7 +17,7 @@ from uuid import uuid4
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatservice import answers, names
+from chatservice import names, replies
 from chatservice.client.connection import Dismissed, Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.cursor import News
@@ -158,9 +158,9 @@ class Client:
         if room != INBOX:
             await self._see_the_last(room)
 
-    async def _page(self, room: str, after: int) -> answers.History:
+    async def _page(self, room: str, after: int) -> replies.History:
         found = await self.session.ask("history", room=room, after=after, limit=AHEAD)
-        page: answers.History = found
+        page: replies.History = found
         return page
 
     async def _see_the_last(self, room: str) -> None:
@@ -189,15 +189,15 @@ class Client:
                 followers.remove(follower)
         return result
 
-    def rooms(self) -> "Deferred[tuple[answers.RoomInfo, ...]]":
+    def rooms(self) -> "Deferred[tuple[replies.RoomInfo, ...]]":
         """Return the rooms that there are."""
         return Deferred.fromCoroutine(self.session.rooms.all())
 
-    def who(self, room: str) -> "Deferred[tuple[answers.Member, ...]]":
+    def who(self, room: str) -> "Deferred[tuple[replies.Member, ...]]":
         """Return who is in a room."""
         return Deferred.fromCoroutine(self._field("users", "who", room=room))
 
-    def files(self, room: str) -> "Deferred[tuple[answers.FileInfo, ...]]":
+    def files(self, room: str) -> "Deferred[tuple[replies.FileInfo, ...]]":
         """Return what is on the shelf of a room; `@` is one's own."""
         return Deferred.fromCoroutine(self._field("files", "files", room=room))
 
@@ -206,7 +206,7 @@ class Client:
 
     def ask(self, command: str, /, **args: Any) -> "Deferred[Any]":
         """Ask for anything else that docs/protocol.md lists, with the fields that stand there. The
-        result is an object of `chatservice.answers`, with the fields of the answer."""
+        result is an object of `chatservice.replies`, with the fields of the answer."""
         return Deferred.fromCoroutine(self.session.ask(command, **args))
 
     # -- files -----------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ class Client:
             joining.addBoth(lambda result: self._came(key, result))
         return await mine
 
-    def _came(self, key: str, result: answers.Joined | Failure) -> None:
+    def _came(self, key: str, result: replies.Joined | Failure) -> None:
         for waiting in self._joining.pop(key):
             if isinstance(result, Failure):
                 waiting.errback(result)
@@ -318,7 +318,7 @@ class Client:
         if not waiting:
             self._told(refusal.sentence)
 
-    def answered(self, it: answers.Reply) -> None:
+    def answered(self, it: replies.Reply) -> None:
         """Who said something has got its position."""
 
     def unread(self, room: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from chatservice import answers
+from chatservice import replies
 from chatservice.client.cursor import News
 from chatservice.errors import Refusal
 from chatservice.grammar.commands import Request
@@ -14,7 +14,7 @@ class Listener(Protocol):
     def news(self, news: News) -> None:
         """Something is to be shown."""
 
-    def answered(self, it: answers.Reply) -> None:
+    def answered(self, it: replies.Reply) -> None:
         """Something that was said has an answer worth showing."""
 
     def refused(self, refusal: Refusal, key: str | None = None) -> None:

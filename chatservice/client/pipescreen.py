@@ -11,7 +11,7 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatservice import answers, names
+from chatservice import names, replies
 from chatservice.client import system
 from chatservice.client.around import SessionView
 from chatservice.client.cursor import News, Unread
@@ -73,7 +73,7 @@ class PipeScreen:
         render = textformat.replayed if news.late else textformat.run
         self.show(render(news.position, news.it.alone(), news.log))
 
-    def show_reply(self, it: answers.Reply) -> None:
+    def show_reply(self, it: replies.Reply) -> None:
         """Write an answer."""
         self.show(textformat.reply(it))
 

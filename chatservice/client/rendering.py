@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 from prompt_toolkit.output import ColorDepth
 
-from chatservice import answers, names
+from chatservice import names, replies
 from chatservice.client import mentions, theme
 from chatservice.client.cursor import News
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
@@ -63,9 +63,9 @@ class RowRenderer:
         assert isinstance(news.it, Entry)
         return self._entry(news.it, news.log, news.position, numbered=True)
 
-    def search_pending(self, it: answers.History) -> Fragments:
+    def search_pending(self, it: replies.History) -> Fragments:
         """Return the row that says that there may be more, where a search says so."""
-        there = isinstance(it, answers.SearchMatches) and it.pending
+        there = isinstance(it, replies.SearchMatches) and it.pending
         return self.lines(textformat.INDEX_PENDING.encode()) if there else []
 
     def erased(self, who: str, time: int) -> Fragments:
@@ -167,15 +167,15 @@ class RowRenderer:
             return []
         return [piece for line in self._server(text) for piece in self._wrapped(line)]
 
-    def reply(self, it: answers.Reply) -> Fragments:
+    def reply(self, it: replies.Reply) -> Fragments:
         """Return the rows of an answer."""
         match it:
-            case answers.History(entries=[_, *_]) | answers.SearchMatches(entries=[_, *_]):
+            case replies.History(entries=[_, *_]) | replies.SearchMatches(entries=[_, *_]):
                 rows = Fragments()
                 for position, entry in it.entries:
                     rows += self.replayed(News(entry, it.room, position))
                 return rows + self.search_pending(it)
-            case answers.Help(lines) if len(lines) > _MANY and all(x[0] == "/" for x in lines):
+            case replies.Help(lines) if len(lines) > _MANY and all(x[0] == "/" for x in lines):
                 return self._help(lines)
         return self.lines(textformat.reply(it))
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from chatservice import answers, names
+from chatservice import names, replies
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import Conversation
 from chatservice.client.cursor import Cursor, Unread
@@ -53,11 +53,11 @@ class Rooms:
 
     async def join(
         self, command: str, room: str | None, password: str | None, after: int | None = None
-    ) -> answers.Joined:
+    ) -> replies.Joined:
         """Be in a further room, by `join` or `create`, and make it the current one; with `after`,
         what lies behind that position comes first. Raises `Refusal`."""
         more = {} if after is None else {"after": after}
-        joined: answers.Joined = await self._stay.ask(command, room=room, password=password, **more)
+        joined: replies.Joined = await self._stay.ask(command, room=room, password=password, **more)
         if joined.room in self._here.cursors and joined.room != self._here.room and after is None:
             return joined  # by another of its names: who asked turns to it
         self._here.joined(joined)
@@ -68,10 +68,10 @@ class Rooms:
         self._somewhere = True
         return joined
 
-    async def all(self) -> tuple[answers.RoomInfo, ...]:
+    async def all(self) -> tuple[replies.RoomInfo, ...]:
         """Return the rooms that the server has, which it tells in parts. Raises `Refusal`."""
-        found: list[answers.RoomInfo] = []
-        part: answers.RoomList = await self._stay.ask("rooms")
+        found: list[replies.RoomInfo] = []
+        part: replies.RoomList = await self._stay.ask("rooms")
         found += part.rooms
         while part.more and part.rooms and len(found) < _MOST:
             part = await self._stay.ask("rooms", after=found[-1].number)
@@ -81,7 +81,7 @@ class Rooms:
             found += new
         return tuple(found)
 
-    async def move(self, command: str, room: str | None, password: str | None) -> answers.Joined:
+    async def move(self, command: str, room: str | None, password: str | None) -> replies.Joined:
         """Go to another room, by `join` or `create`, and leave the one where one was. Raises
         `Refusal`."""
         await self._stay.acknowledged()
@@ -117,8 +117,8 @@ class Rooms:
             raise Refusal(Code.NOT_IN_ROOM, f"You are not in {names.clean(room)}; join it first.")
         return cursor
 
-    async def _join_again(self, room: str, after: int) -> answers.Joined:
-        joined: answers.Joined = await self._stay.ask_now(
+    async def _join_again(self, room: str, after: int) -> replies.Joined:
+        joined: replies.Joined = await self._stay.ask_now(
             "join", room=room, password=self._passwords.get(room), after=after
         )
         return joined
@@ -150,7 +150,7 @@ class Rooms:
                 self._here.resumed(joined, position)
                 return  # else one switched to it meanwhile, and reads on from elsewhere
 
-    async def _join_where_it_was(self, cursor: Cursor) -> tuple[int, answers.Joined]:
+    async def _join_where_it_was(self, cursor: Cursor) -> tuple[int, replies.Joined]:
         """Join a room behind the last entry that was seen there. Return its position, and the
         answer.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from chatservice import answers
+from chatservice import replies
 from chatservice.client.around import SessionView
 from chatservice.client.cursor import News, Unread
 from chatservice.client.progress import Progress
@@ -46,7 +46,7 @@ class Screen(Protocol):
     def show_item(self, news: News) -> None:
         """Show something that happened."""
 
-    def show_reply(self, it: answers.Reply) -> None:
+    def show_reply(self, it: replies.Reply) -> None:
         """Show an answer to what one asked for."""
 
     async def read_line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:

@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from chatservice import answers, names
+from chatservice import names, replies
 from chatservice.client.connection import ChatConnection, Dismissed, Happening, Lost, Strange
 from chatservice.client.conversation import INBOX, Conversation
 from chatservice.client.cursor import News, Unread
@@ -184,7 +184,7 @@ class Session:
 
     # -- who one is ------------------------------------------------------------------------------
 
-    async def enter(self, name: str, password: str | None = None) -> answers.Welcome:
+    async def enter(self, name: str, password: str | None = None) -> replies.Welcome:
         """Say who one is, for the first time. From then on one comes back when it is needed.
 
         Raises `Refusal`, and `Lost` where the server cannot be reached.
@@ -195,12 +195,12 @@ class Session:
         self.connected = True
         return welcome
 
-    async def _hello(self, name: str, password: str | None, after: int | None) -> answers.Welcome:
+    async def _hello(self, name: str, password: str | None, after: int | None) -> replies.Welcome:
         """Say who one is. A token takes the name over from all its other connections, which is
         right for a guest, who has but one; a registered name may be in several places."""
         here = self.conversation
         token = None if here.registered else here.token or None
-        welcome: answers.Welcome = await self.ask_now(
+        welcome: replies.Welcome = await self.ask_now(
             "hello", name=name, password=password, token=token, after=after
         )
         self._became(name, welcome, password)
@@ -211,7 +211,7 @@ class Session:
             )
         return welcome
 
-    def _became(self, name: str, welcome: answers.Welcome, password: str | None) -> None:
+    def _became(self, name: str, welcome: replies.Welcome, password: str | None) -> None:
         """Be who one wanted to be. Files are saved in a folder of that name, so it is never another
         one that a server likes better. Raises `Refusal`."""
         if names.key(welcome.name) != names.key(name):
@@ -219,7 +219,7 @@ class Session:
         self.conversation.entered(welcome)
         self._password = password if welcome.registered else None
 
-    async def become(self, name: str, password: str | None = None) -> answers.Welcome:
+    async def become(self, name: str, password: str | None = None) -> replies.Welcome:
         """Take another name, with a password if it is a registered one."""
         await self.acknowledged()
         if password is None:
@@ -229,29 +229,29 @@ class Session:
         self._became(name, welcome, password)
         return welcome  # type: ignore[no-any-return]
 
-    async def register(self, password: str, code: str | None = None) -> answers.Reply:
+    async def register(self, password: str, code: str | None = None) -> replies.Reply:
         """Keep one's name, with a password, and a code where one is needed."""
-        done: answers.Reply = await self.ask("register", password=password, code=code)
+        done: replies.Reply = await self.ask("register", password=password, code=code)
         self._password = password
         self.conversation.registered = True
         return done
 
-    async def change_password(self, old: str, new: str) -> answers.Reply:
+    async def change_password(self, old: str, new: str) -> replies.Reply:
         """Have another password."""
-        done: answers.Reply = await self.ask("password", old=old, new=new)
+        done: replies.Reply = await self.ask("password", old=old, new=new)
         if self._password == old:  # and not a token
             self._password = new
         return done
 
-    async def away(self, text: str | None) -> answers.Reply:
+    async def away(self, text: str | None) -> replies.Reply:
         """Say why one is away, or that one is back."""
-        done: answers.Reply = await self.ask("away", text=text)
+        done: replies.Reply = await self.ask("away", text=text)
         self._away = text or ""
         return done
 
-    async def ignore(self, user: str) -> answers.Reply:
+    async def ignore(self, user: str) -> replies.Reply:
         """Hide what a user says, or show it again."""
-        done: answers.Reply = await self.ask("ignore", user=user)
+        done: replies.Reply = await self.ask("ignore", user=user)
         self._ignored ^= {names.key(user)}
         return done
 
@@ -326,7 +326,7 @@ class Session:
         asking = Deferred.fromCoroutine(self.ask_now(request.command.name, **request.args))
         asking.addCallbacks(self._stored, self._not_stored, (key,), errbackArgs=(key,))
 
-    def _stored(self, it: answers.Stored | answers.PrivateSent, key: str) -> None:
+    def _stored(self, it: replies.Stored | replies.PrivateSent, key: str) -> None:
         after = self.conversation.stored(key, it.seq)
         self._listener.stored(key, it.seq)
         self._show(after)

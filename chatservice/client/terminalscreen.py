@@ -9,7 +9,7 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from twisted.internet.defer import Deferred, DeferredQueue
 
-from chatservice import answers
+from chatservice import replies
 from chatservice.client import keys, pasting, statusline, theme, typedlines
 from chatservice.client.around import SessionView
 from chatservice.client.cursor import News, Unread
@@ -124,9 +124,9 @@ class TerminalScreen:
         if entry.kind == Kind.ERASED and entry.text.isdecimal():  # also where that is replayed
             self._drawing.replace(news.log, int(entry.text), self._look.erased)
 
-    def show_reply(self, it: answers.Reply) -> None:
+    def show_reply(self, it: replies.Reply) -> None:
         """Show an answer."""
-        if not isinstance(it, answers.History) or not it.entries:
+        if not isinstance(it, replies.History) or not it.entries:
             self._drawing.add(self._look.reply(it))
             return
         for position, entry in it.entries:

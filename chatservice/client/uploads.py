@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from chatservice import answers, names
+from chatservice import names, replies
 from chatservice.client import carriers
 from chatservice.client.carriage import ATTEMPTS, Carriage, OtherRoom
 from chatservice.client.connection import Lost
@@ -137,11 +137,11 @@ class Uploads:
             if fruitless == ATTEMPTS or (fruitless and isinstance(ended, Refusal)):
                 raise ended
 
-    async def _ask(self, claim: Claim) -> answers.PutTicket:
+    async def _ask(self, claim: Claim) -> replies.PutTicket:
         it = claim.it
         place = {"room": it.room} if it.to is None else {"to": it.to}
         try:
-            ticket: answers.PutTicket = await self._carriage.ask(
+            ticket: replies.PutTicket = await self._carriage.ask(
                 "put", **place, name=it.name, size=it.size, sha256=it.sha256, key=it.key or None
             )
         except Refusal as refusal:

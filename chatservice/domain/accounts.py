@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from chatservice import answers, names
+from chatservice import names, replies
 from chatservice.domain import tokens
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.model import Room, Session, account_shelf
@@ -84,7 +84,7 @@ class Accounts:
 
     async def sign_up(
         self, session: Session, name: str, password: str, code: str | None
-    ) -> answers.Welcome:
+    ) -> replies.Welcome:
         """Register a name for a session that has none yet."""
         self.may_begin(session, "signup")
         self._rooms.admit(session, names.key(names.user(name)))
@@ -110,7 +110,7 @@ class Accounts:
             )
         return used
 
-    async def make(self, session: Session, name: str, password: str | None) -> answers.NewPassword:
+    async def make(self, session: Session, name: str, password: str | None) -> replies.NewPassword:
         """Register a name for somebody else."""
         name, made = names.user(name), password or tokens.new_password()
         await self._people.free(name)
@@ -119,7 +119,7 @@ class Accounts:
         by = session.needs_user().name
         account = await self._people.make(name, hashed)
         self._report("{by} registered {user}", by=by, user=account.name)
-        return answers.NewPassword(account.name, "" if password else made)
+        return replies.NewPassword(account.name, "" if password else made)
 
     async def code(self, session: Session) -> str:
         """Return a new code, with which one person can register."""
@@ -229,7 +229,7 @@ class Accounts:
         )
         self._report("{user} changed their password", user=user.name)
 
-    async def reset(self, session: Session, name: str, password: str | None) -> answers.NewPassword:
+    async def reset(self, session: Session, name: str, password: str | None) -> replies.NewPassword:
         """Give an account another password. Nobody has any other way in after that: its tokens are
         good no more, and its sessions end, but for the one that asks."""
         account = await self._account(name)
@@ -246,7 +246,7 @@ class Accounts:
                 self._people.end(each, "Your password was changed by who runs the server.")
         self._rights.given.end_of_account(key)
         self._report("{by} reset the password of {user}", by=by, user=account.name)
-        return answers.NewPassword(account.name, "" if password else made)
+        return replies.NewPassword(account.name, "" if password else made)
 
     async def _account(self, name: str) -> Account:
         key = names.key(names.user(name))
@@ -257,7 +257,7 @@ class Accounts:
 
     # -- tokens ----------------------------------------------------------------------------------
 
-    async def token(self, session: Session, label: str, where: str | None) -> answers.NewToken:
+    async def token(self, session: Session, label: str, where: str | None) -> replies.NewToken:
         """Make a token, for one room if that is named."""
         user, label = session.needs_user(), names.label(label)
         room = self._room(session, where) if where is not None else None
@@ -267,7 +267,7 @@ class Accounts:
             tokens.digest(made), Token(user.key, label, number, self._now())
         )
         self._report("{user} made the token {label}", user=user.name, label=label)
-        return answers.NewToken(label, made, room.name if room is not None else None)
+        return replies.NewToken(label, made, room.name if room is not None else None)
 
     def _room(self, session: Session, name: str) -> Room:
         """Return a room that the session may be in: with the token no password is needed."""
@@ -278,11 +278,11 @@ class Accounts:
             session.needs_room(room)
         return room
 
-    async def tokens(self, session: Session) -> tuple[answers.TokenInfo, ...]:
+    async def tokens(self, session: Session) -> tuple[replies.TokenInfo, ...]:
         """Return the tokens of one's own."""
         found = await self._store.tokens(session.needs_user().key)
         return tuple(
-            answers.TokenInfo(
+            replies.TokenInfo(
                 it.label,
                 self._rooms.find(str(it.room)).name if it.room is not None else None,
                 it.time,

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TypeVar
 
 from chatservice import names
-from chatservice.answers import TransferInfo
 from chatservice.domain.addresses import counted
 from chatservice.domain.fairshare import Requester
 from chatservice.domain.model import Room, Session, User, account_shelf
@@ -28,6 +27,7 @@ from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.domain.users import Users
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.replies import TransferInfo
 
 T = TypeVar("T")
 

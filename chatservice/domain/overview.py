@@ -7,7 +7,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Protocol, TypeVar
 
-from chatservice import __version__, answers, limits, names
+from chatservice import __version__, limits, names, replies
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User
 from chatservice.domain.ports import Account, Engine
@@ -30,20 +30,20 @@ Registered = tuple[str, Account]
 class ConnectionStats(Protocol):
     """The connections, as they are seen here."""
 
-    def by_kind(self) -> Sequence[answers.CountInfo]:
+    def by_kind(self) -> Sequence[replies.CountInfo]:
         """Count them by their kinds."""
 
-    def refused(self) -> Sequence[answers.CountInfo]:
+    def refused(self) -> Sequence[replies.CountInfo]:
         """Tell what was refused since the start, and how often, by codes."""
 
-    def waiting(self) -> Sequence[answers.CountInfo]:
+    def waiting(self) -> Sequence[replies.CountInfo]:
         """Tell what waits there."""
 
 
 class NoConnections:
     """`ConnectionStats` where nothing can connect."""
 
-    def by_kind(self) -> Sequence[answers.CountInfo]:
+    def by_kind(self) -> Sequence[replies.CountInfo]:
         """There are none."""
         return ()
 
@@ -70,13 +70,13 @@ class Overview:
         self._seconds = seconds
         self._since = seconds()
 
-    async def status(self) -> answers.ServerStatus:
+    async def status(self) -> replies.ServerStatus:
         """Return how the server is."""
         if self._engine.upkeep is None:
             raise _none()
         figures = await self._engine.upkeep.figures()
         users = self._here()
-        return answers.ServerStatus(
+        return replies.ServerStatus(
             version=__version__,
             uptime=int(self._seconds() - self._since),
             connections=tuple(self.front.by_kind()),
@@ -91,7 +91,7 @@ class Overview:
             refused=tuple(self.front.refused()),
         )
 
-    async def backup(self, session: Session, to: str) -> answers.BackupMade:
+    async def backup(self, session: Session, to: str) -> replies.BackupMade:
         """Make a backup, for as long as the session waits for it."""
         if self._engine.upkeep is None:
             raise _none()
@@ -105,7 +105,7 @@ class Overview:
         self._report("{by} begins a backup at {place}", by=by, place=names.one_line(to))
         made = await self._engine.upkeep.backup(to, tell, lambda: not session.gone)
         self._report("{by} made a backup at {place}", by=by, place=names.one_line(to))
-        return answers.BackupMade(
+        return replies.BackupMade(
             names.one_line(to), made.files, made.bytes, made.key, made.unread, tuple(made.left_out)
         )
 
@@ -114,21 +114,21 @@ class Overview:
         own = names.key(names.OPERATOR)
         return [it for it in self._people.by_key.values() if it.key != own or _rooms_of(it)]
 
-    def users(self, filter_: str, after: str) -> answers.UserList:
+    def users(self, filter_: str, after: str) -> replies.UserList:
         """Return who is here, of those who fit a filter, behind a name."""
         fits = _filter(filter_, _USERS, lambda user: user.key)
         found = fits(self._here())
         page, more = _page(found, after, lambda user: user.key)
         rows = tuple(
-            answers.UserInfo(
+            replies.UserInfo(
                 *(user.name, user.registered, _rooms_of(user)),
                 *(tuple(dict.fromkeys(each.reader.origin for each in user.sessions)), user.away),
             )
             for user in page
         )
-        return answers.UserList(rows, more)
+        return replies.UserList(rows, more)
 
-    async def accounts(self, filter_: str, after: str) -> answers.AccountList:
+    async def accounts(self, filter_: str, after: str) -> replies.AccountList:
         """Return the registered names that fit a filter, behind one."""
         tokens = await self._engine.accounts.token_counts()
         kinds: Mapping[str, Fits[Registered]] = {
@@ -143,10 +143,10 @@ class Overview:
         following = (it for it in all_.items() if it[0] > behind and it[0] != own)
         page, more = _page(_filter(filter_, kinds, key)(following), after, key)
         rows = tuple(
-            answers.AccountInfo(it.name, it.operator, self._connections(key), tokens.get(key, 0))
+            replies.AccountInfo(it.name, it.operator, self._connections(key), tokens.get(key, 0))
             for key, it in page
         )
-        return answers.AccountList(rows, more)
+        return replies.AccountList(rows, more)
 
     def _connections(self, key: str) -> int:
         user = self._people.by_key.get(key)

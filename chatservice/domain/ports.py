@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from chatservice import names
-from chatservice.answers import CountInfo, FileInfo
 from chatservice.domain.log import Block, Cursor, Log
 from chatservice.domain.model import is_guests, is_private
 from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
+from chatservice.replies import CountInfo, FileInfo
 
 OnStored = Callable[[int | Exception], None]
 """Called once, with the position of the first entry that was stored, or with what went wrong."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from weakref import WeakValueDictionary
 
-from chatservice import answers, events, limits, names
+from chatservice import events, limits, names, replies
 from chatservice.confusables import skeletons
 from chatservice.domain import tokens
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
@@ -59,7 +59,7 @@ class Users:
         password: str | None = None,
         token: str | None = None,
         after: int | None = None,
-    ) -> answers.Welcome:
+    ) -> replies.Welcome:
         """Give a session its user: a guest of a free name, or a registered one.
 
         A `token` that `enter` gave to another session of that user takes its place: its connection
@@ -190,7 +190,7 @@ class Users:
         after: int | None = None,
         only: Room | None = None,
         own_token: str | None = None,
-    ) -> answers.Welcome:
+    ) -> replies.Welcome:
         try:
             self._may_still(session, user, only)
         except Refusal:
@@ -210,7 +210,7 @@ class Users:
         if only is not None:
             self._rights.enter_as(user, session.reader.address, only)
 
-    async def attend(self, session: Session) -> answers.Welcome:
+    async def attend(self, session: Session) -> replies.Welcome:
         """Make a session the operator's, who came through a door that nobody else can use."""
         key = names.key(names.OPERATOR)
         account = await self._accounts.account(key)
@@ -376,7 +376,7 @@ class Users:
 
     # -- another name ----------------------------------------------------------------------------
 
-    async def rename(self, session: Session, name: str) -> answers.Welcome:
+    async def rename(self, session: Session, name: str) -> replies.Welcome:
         """Give a session's user another name. A guest is the same user after it, with all that is
         theirs. A registered user is a guest then, but may write their own name in another case.
 
@@ -433,9 +433,9 @@ class Users:
                 self._engine.names.release(key)
             raise
 
-    def _welcome(self, session: Session, user: User, position: int) -> answers.Welcome:
+    def _welcome(self, session: Session, user: User, position: int) -> replies.Welcome:
         token = session.token if session.echo else ""  # a person has no use for one
-        return answers.Welcome(user.name, user.registered, token, position)
+        return replies.Welcome(user.name, user.registered, token, position)
 
     def ignore(self, session: Session, name: str) -> bool:
         """Let a session not hear a user any more, also when they are called otherwise; or hear them
@@ -513,7 +513,7 @@ class Users:
 
     async def sign_up(
         self, session: Session, name: str, hashed: str, code: str | None
-    ) -> answers.Welcome:
+    ) -> replies.Welcome:
         """Make an account, and a session its user's."""
         self._rooms.admit(session, names.key(name))
         await self.free(name)

@@ -8,7 +8,7 @@ from enum import Enum, Flag, auto
 from types import MappingProxyType
 from typing import Any
 
-from chatservice import answers
+from chatservice import replies
 
 
 class Format(Flag):
@@ -142,7 +142,7 @@ class Command:
     help: str
     args: tuple[Arg, ...] = ()
     aliases: tuple[Alias, ...] = ()
-    reply: type = answers.Done
+    reply: type = replies.Done
     needs: Right = Right.NAME
     formats: Format = Format.BOTH
 
@@ -192,7 +192,7 @@ _ROWS = (
             Arg("token", ArgType.WORD, "of an earlier `hello`, to take the name over", True),
             Arg("after", ArgType.NUMBER, "inbox: what comes after that position", True),
         ),
-        reply=answers.Welcome,
+        reply=replies.Welcome,
         needs=Right.NOTHING,
         formats=_J,
     ),
@@ -205,7 +205,7 @@ _ROWS = (
             Arg("after", ArgType.NUMBER, "first the entries after that position", True, _J),
         ),
         (Alias("join [ROOM]"), Alias("-goto ROOM")),
-        reply=answers.Joined,
+        reply=replies.Joined,
     ),
     Command(
         "create",
@@ -215,7 +215,7 @@ _ROWS = (
             Arg("password", ArgType.WORD, "to be asked of who joins", True),
         ),
         (Alias("create [ROOM]"), Alias("NEW [ROOM]")),
-        reply=answers.Created,
+        reply=replies.Created,
     ),
     Command(
         "leave",
@@ -249,7 +249,7 @@ _ROWS = (
                 True,
             ),
         ),
-        reply=answers.RoomList,
+        reply=replies.RoomList,
     ),
     Command(
         "who",
@@ -264,28 +264,28 @@ _ROWS = (
             ),
             Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
-        reply=answers.MemberList,
+        reply=replies.MemberList,
         needs=Right.READ,
     ),
     Command(
         "topic",
         "shows or sets what the room is about",
         (_HERE, Arg("text", ArgType.REST, "the new topic", True, needs=Right.SPEAK)),
-        reply=answers.Topic,
+        reply=replies.Topic,
         needs=Right.READ,
     ),
     Command(
         "say",
         "says a line, also one that begins with a slash",
         (_HERE, Arg("text", ArgType.REST, "what to say"), _KEY),
-        reply=answers.Stored,
+        reply=replies.Stored,
         needs=Right.SPEAK,
     ),
     Command(
         "me",
         "shows what you do: ~ alice waves",
         (_HERE, Arg("text", ArgType.REST, "what you do"), _KEY),
-        reply=answers.Stored,
+        reply=replies.Stored,
         needs=Right.SPEAK,
     ),
     Command(
@@ -293,7 +293,7 @@ _ROWS = (
         "writes to one user; a registered one may be away",
         (Arg("to", ArgType.WORD, "the user"), Arg("text", ArgType.REST, "what to say"), _KEY),
         (Alias("@TO TEXT"), Alias("-pr TO TEXT")),
-        reply=answers.PrivateSent,
+        reply=replies.PrivateSent,
     ),
     Command(
         "away",
@@ -314,7 +314,7 @@ _ROWS = (
             Arg("before", ArgType.NUMBER, "those before this position, the last ones", True, _J),
             Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 1000)", True),
         ),
-        reply=answers.History,
+        reply=replies.History,
         needs=Right.READ,
     ),
     Command(
@@ -326,7 +326,7 @@ _ROWS = (
             Arg("before", ArgType.NUMBER, "those before this position", True, _J),
             Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True, _J),
         ),
-        reply=answers.SearchMatches,
+        reply=replies.SearchMatches,
         needs=Right.READ,
     ),
     Command(
@@ -350,14 +350,14 @@ _ROWS = (
             Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
         (Alias("access server files", {"brief": True}), Alias("list server files")),
-        reply=answers.FileList,
+        reply=replies.FileList,
         needs=Right.READ,
     ),
     Command(
         "versions",
         "lists all that a file's name has held",
         (_SHELF, _FILE, Arg("before", ArgType.NUMBER, "those before this number", True, _J)),
-        reply=answers.VersionList,
+        reply=replies.VersionList,
         needs=Right.READ,
     ),
     Command(
@@ -380,7 +380,7 @@ _ROWS = (
                 _J,
             ),
         ),
-        reply=answers.PutTicket,
+        reply=replies.PutTicket,
         needs=Right.SPEAK,
     ),
     Command(
@@ -394,14 +394,14 @@ _ROWS = (
             Arg("arriving", ArgType.FLAG, "also one that is still being uploaded", True, _J),
         ),
         (Alias("download NAME"),),
-        reply=answers.GetTicket,
+        reply=replies.GetTicket,
         needs=Right.READ,
     ),
     Command(
         "link",
         "tells how to fetch a file from another terminal",
         (_SHELF, _FILE, Arg("version", ArgType.VERSION, "which one; else the newest", True)),
-        reply=answers.GetTicket,
+        reply=replies.GetTicket,
         needs=Right.READ,
     ),
     Command(
@@ -413,7 +413,7 @@ _ROWS = (
     Command(
         "transfers",
         "lists your transfers, and the uploads that you can go on with",
-        reply=answers.TransferList,
+        reply=replies.TransferList,
     ),
     Command(
         "cancel",
@@ -457,7 +457,7 @@ _ROWS = (
         "erase",
         "erases what you said last, or entry #POSITION; moderators erase anybody's",
         (_HERE, Arg("position", ArgType.POSITION, "its position, as /history shows it", True)),
-        reply=answers.Erased,
+        reply=replies.Erased,
         needs=Right.READ,
     ),
     Command(
@@ -490,14 +490,14 @@ _ROWS = (
         "rules",
         "shows who owns and moderates the room, and what holds there",
         (_HERE,),
-        reply=answers.RoomRules,
+        reply=replies.RoomRules,
         needs=Right.READ,
     ),
     Command(
         "record",
         "shows what was done to keep order in the room",
         (_HERE, Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True)),
-        reply=answers.ModerationLog,
+        reply=replies.ModerationLog,
         needs=Right.MODERATE,
     ),
     Command(
@@ -507,7 +507,7 @@ _ROWS = (
             Arg("filter", ArgType.REST, "guest, registered, away, or a name with * in it", True),
             Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
         ),
-        reply=answers.UserList,
+        reply=replies.UserList,
         needs=Right.OPERATE,
     ),
     Command(
@@ -519,20 +519,20 @@ _ROWS = (
             ),
             Arg("after", ArgType.WORD, "only those that come after that", True, _J),
         ),
-        reply=answers.AccountList,
+        reply=replies.AccountList,
         needs=Right.OPERATE,
     ),
     Command(
         "backup",
         "copies the database, the files and the key for TLS, while the server runs, and checks it",
         (Arg("dir", ArgType.REST, "a new directory on the server's machine, with its whole path"),),
-        reply=answers.BackupMade,
+        reply=replies.BackupMade,
         needs=Right.ADMIN_SOCKET,
     ),
     Command(
         "status",
         "tells how the server is: who and what is here, the disk, what waits, what was refused",
-        reply=answers.ServerStatus,
+        reply=replies.ServerStatus,
         needs=Right.OPERATE,
     ),
     Command(
@@ -554,7 +554,7 @@ _ROWS = (
             Arg("password", ArgType.WORD, "to log in with", secret=PasswordKind.NEW),
             _CODE,
         ),
-        reply=answers.Welcome,
+        reply=replies.Welcome,
         needs=Right.NOTHING,
     ),
     Command(
@@ -564,7 +564,7 @@ _ROWS = (
             Arg("name", ArgType.WORD, "the registered name"),
             Arg("password", ArgType.WORD, "its password, or a token", secret=PasswordKind.CURRENT),
         ),
-        reply=answers.Welcome,
+        reply=replies.Welcome,
         needs=Right.NOTHING,
     ),
     Command(
@@ -583,10 +583,10 @@ _ROWS = (
             Arg("label", ArgType.WORD, "what you call it"),
             Arg("room", ArgType.WORD, "the only room that it is good for", True),
         ),
-        reply=answers.NewToken,
+        reply=replies.NewToken,
         needs=Right.ACCOUNT,
     ),
-    Command("tokens", "lists your tokens", reply=answers.TokenList, needs=Right.ACCOUNT),
+    Command("tokens", "lists your tokens", reply=replies.TokenList, needs=Right.ACCOUNT),
     Command(
         "revoke",
         "ends a token, and the connections that came in with it",
@@ -600,7 +600,7 @@ _ROWS = (
             Arg("name", ArgType.WORD, "the name"),
             Arg("password", ArgType.WORD, "to log in with", True),
         ),
-        reply=answers.NewPassword,
+        reply=replies.NewPassword,
         needs=Right.OPERATE,
     ),
     Command(
@@ -610,13 +610,13 @@ _ROWS = (
             Arg("name", ArgType.WORD, "the registered name"),
             Arg("password", ArgType.WORD, "the new one; else the server makes one up", True),
         ),
-        reply=answers.NewPassword,
+        reply=replies.NewPassword,
         needs=Right.OPERATE,
     ),
     Command(
         "code",
         "makes an invitation code, with which one person can register",
-        reply=answers.InvitationCode,
+        reply=replies.InvitationCode,
         needs=Right.OPERATE,
     ),
     Command(
@@ -655,21 +655,21 @@ _ROWS = (
     Command(
         "operators",
         "lists the registered names that run the server",
-        reply=answers.OperatorList,
+        reply=replies.OperatorList,
         needs=Right.OPERATE,
     ),
     Command(
         "nick",
         "takes another name",
         (Arg("name", ArgType.WORD, "the new name"),),
-        reply=answers.Welcome,
+        reply=replies.Welcome,
     ),
     Command(
         "help",
         "lists commands, or explains one",
         (Arg("command", ArgType.WORD, "which one; or a topic, or all", True),),
         (Alias("help"),),
-        reply=answers.Help,
+        reply=replies.Help,
         needs=Right.NOTHING,
     ),
     Command(

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
-from chatservice import answers, events, limits, names
+from chatservice import events, limits, names, replies
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Request
@@ -154,12 +154,12 @@ _NAMED: Mapping[str, Check] = {
 """Checks by the name of a field, in all classes."""
 
 _OF: Mapping[tuple[type, str], Check] = {
-    (answers.Welcome, "name"): _own_name,
-    (answers.Member, "name"): _name,
-    (answers.NewPassword, "name"): _name,
-    (answers.GetTicket, "name"): _file_name,
-    (answers.Joined, "users"): _name,
-    (answers.OperatorList, "operators"): _name,
+    (replies.Welcome, "name"): _own_name,
+    (replies.Member, "name"): _name,
+    (replies.NewPassword, "name"): _name,
+    (replies.GetTicket, "name"): _file_name,
+    (replies.Joined, "users"): _name,
+    (replies.OperatorList, "operators"): _name,
     (events.UserRenamed, "name"): _name,
 }
 """Checks of single fields."""
@@ -239,7 +239,7 @@ def encode_request(it: Request) -> bytes:
 # -- objects -------------------------------------------------------------------------------------
 
 
-def parse_entry(it: answers.Fields) -> LogEntry:
+def parse_entry(it: replies.Fields) -> LogEntry:
     """Return the entry that an object tells of. Raises `MalformedMessage`."""
     _object(it)
     try:
@@ -267,7 +267,7 @@ def parse_entry(it: answers.Fields) -> LogEntry:
     return LogEntry(_whole(it.get("seq")), made, _name(it["room"]) if "room" in it else "@")
 
 
-def parse_event(it: answers.Fields) -> events.Event | None:
+def parse_event(it: replies.Fields) -> events.Event | None:
     """Return the event of an object; None where it is none that this version knows. Raises
     `MalformedMessage`."""
     name = it.get("event")
@@ -280,10 +280,10 @@ _EVENTS: Mapping[str, type[Any]] = {name: class_ for class_, name in EVENTS.item
 """The events that are kept nowhere, by what they are called in JSON."""
 
 
-def parse_reply(class_: type[A], it: answers.Fields) -> A:
+def parse_reply(class_: type[A], it: replies.Fields) -> A:
     """Return the answer of an `ok` object, as `class_`, which the table of commands tells. Raises
     `MalformedMessage`."""
-    if issubclass(class_, answers.History):
+    if issubclass(class_, replies.History):
         rows = _each(parse_entry)(it.get("entries"))
         pairs = tuple((each.position, each.entry) for each in rows)
         more = {name: _flag(it[name]) for name in ("more", "pending") if name in it}
@@ -292,7 +292,7 @@ def parse_reply(class_: type[A], it: answers.Fields) -> A:
     return made
 
 
-def parse_refusal(it: answers.Fields) -> Refusal:
+def parse_refusal(it: replies.Fields) -> Refusal:
     """Return the refusal of an `error` object, also with a code that this version does not know.
     Raises `MalformedMessage`."""
     code = _string(it.get("code"))
@@ -300,7 +300,7 @@ def parse_refusal(it: answers.Fields) -> Refusal:
     return Refusal(known, _line(it.get("message")))
 
 
-def parse_unsolicited(it: answers.Fields) -> LogEntry | Refusal | events.Event | None:
+def parse_unsolicited(it: replies.Fields) -> LogEntry | Refusal | events.Event | None:
     """Return what an object that answers nothing tells of; None for what this version does not
     know. Raises `MalformedMessage`."""
     kind = it.get("event")

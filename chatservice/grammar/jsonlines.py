@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
 
-from chatservice import answers, events
+from chatservice import events, replies
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import (
@@ -41,12 +41,12 @@ EVENTS: Mapping[type[Any], str] = {
 }
 
 
-def line(it: answers.Fields) -> bytes:
+def line(it: replies.Fields) -> bytes:
     """Return a JSON object as a line, with its end."""
     return _dumps(it).encode() + b"\n"
 
 
-def load(data: bytes) -> answers.Fields:
+def load(data: bytes) -> replies.Fields:
     """Return the JSON object of a line. Raises `Refusal` (bad-line)."""
     if b"\0" in data:
         raise Refusal(
@@ -69,7 +69,7 @@ def load(data: bytes) -> answers.Fields:
     return it
 
 
-def _has_lone_surrogate(it: answers.Fields) -> bool:
+def _has_lone_surrogate(it: replies.Fields) -> bool:
     try:
         _dumps(it).encode()
     except UnicodeEncodeError:
@@ -77,7 +77,7 @@ def _has_lone_surrogate(it: answers.Fields) -> bool:
     return False
 
 
-def request_id(it: answers.Fields) -> str | int | None:
+def request_id(it: replies.Fields) -> str | int | None:
     """Return the `id` of a request. Raises `Refusal` (bad-argument)."""
     id_ = it.get("id")
     if id_ is None or type(id_) in (str, int):  # true is an int, too
@@ -93,7 +93,7 @@ def _refuse_constant(name: str) -> None:
 _loads = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
-def parse_request(it: answers.Fields) -> Request:
+def parse_request(it: replies.Fields) -> Request:
     """Return what an object asks for. Raises `Refusal` (unknown-command, bad-argument).
 
     Fields that a command does not have are passed over, so that an older server understands a
@@ -112,7 +112,7 @@ def parse_request(it: answers.Fields) -> Request:
 
 
 def _arguments(
-    command: Command, args: Iterable[tuple[Arg, bool]], it: answers.Fields
+    command: Command, args: Iterable[tuple[Arg, bool]], it: replies.Fields
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for arg, optional in args:
@@ -155,9 +155,9 @@ def time(milliseconds: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
 
 
-def entry_fields(position: int, it: Entry, log: str) -> answers.Fields:
+def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
     """Return an entry as an object. An inbox has no `room`."""
-    fields_: answers.Fields = {"event": it.kind}
+    fields_: replies.Fields = {"event": it.kind}
     if log != "@":
         fields_["room"] = log
     fields_ |= {"seq": position, "time": time(it.time), "from": it.who}
@@ -201,12 +201,12 @@ def event(it: events.Event) -> bytes:
     return line({"event": EVENTS[type(it)], **fields_})
 
 
-def reply(it: answers.Reply, id_: Any) -> bytes:
+def reply(it: replies.Reply, id_: Any) -> bytes:
     """Return an answer as a line."""
-    head: answers.Fields = {"event": "ok"} if id_ is None else {"event": "ok", "id": id_}
-    if isinstance(it, answers.History):
+    head: replies.Fields = {"event": "ok"} if id_ is None else {"event": "ok", "id": id_}
+    if isinstance(it, replies.History):
         rows = [entry_fields(position, one, it.room) for position, one in it.entries]
-        more = {"pending": it.pending} if isinstance(it, answers.SearchMatches) else {}
+        more = {"pending": it.pending} if isinstance(it, replies.SearchMatches) else {}
         return line({**head, "room": it.room, "entries": rows, "more": it.more, **more})
     return line({**head, **_fields(it)})
 
@@ -215,18 +215,18 @@ def stored(position: int, id_: str | int | None) -> bytes:
     """Return `answer(Stored(position), id_)`, of which there are as many as entries."""
     if type(id_) is int:
         return b'{"event":"ok","id":%d,"seq":%d}\n' % (id_, position)
-    return reply(answers.Stored(position), id_)
+    return reply(replies.Stored(position), id_)
 
 
 def refusal(it: Refusal, id_: Any) -> bytes:
     """Return a refusal as a line. What it quotes of the asker's is made safe here."""
-    head: answers.Fields = {"event": "error"} if id_ is None else {"event": "error", "id": id_}
+    head: replies.Fields = {"event": "error"} if id_ is None else {"event": "error", "id": id_}
     return line({**head, "code": it.code, "message": one_line(it.sentence)})
 
 
-def _fields(it: Any) -> answers.Fields:
+def _fields(it: Any) -> replies.Fields:
     """An answer's or event's fields as JSON has them: `who` is `from`, times are RFC 3339."""
-    values: answers.Fields = {}
+    values: replies.Fields = {}
     for name, has_rows in _names_of(it.__class__):
         value = getattr(it, name)
         if name == "who":

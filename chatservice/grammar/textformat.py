@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from chatservice import answers, events, limits
+from chatservice import events, limits, replies
 from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Refusal
 from chatservice.names import one_line
@@ -172,7 +172,7 @@ def file_line(mark: FileMark, length: int) -> bytes:
 
 
 def fetch_instructions(
-    it: answers.GetTicket, host: str, port: int | str, tls: bool = False
+    it: replies.GetTicket, host: str, port: int | str, tls: bool = False
 ) -> bytes:
     """Return how to fetch a file from another terminal. The indented lines are for a shell, and
     can be pasted as they stand. With `tls`, it is fetched over that, and what comes is checked
@@ -223,33 +223,33 @@ def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def reply(it: answers.Reply) -> bytes:
+def reply(it: replies.Reply) -> bytes:
     """Return an answer as lines; nothing for one that only programs need."""
     lines = _REPLIES[type(it)](it)
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _done(it: answers.Done) -> list[str]:
+def _done(it: replies.Done) -> list[str]:
     return [f"* {it.text}"] if it.text else []
 
 
-def _nothing(it: answers.Reply) -> list[str]:
+def _nothing(it: replies.Reply) -> list[str]:
     return []
 
 
-def _welcome(it: answers.Welcome) -> list[str]:
+def _welcome(it: replies.Welcome) -> list[str]:
     return [f"* You are {it.name}."]
 
 
-def _erased(it: answers.Erased) -> list[str]:
+def _erased(it: replies.Erased) -> list[str]:
     return [f"* {it.text}"]
 
 
-def _private(it: answers.PrivateSent) -> list[str]:
+def _private(it: replies.PrivateSent) -> list[str]:
     return [f"* {it.to} is away ({it.away}), and will see it later."] if it.away else []
 
 
-def _joined(it: answers.Joined) -> list[str]:
+def _joined(it: replies.Joined) -> list[str]:
     others = _names(it.users, it.more)
     lines = [f"* You are in {it.room}" + (f" with {others}." if others else ", alone for now.")]
     if it.topic:
@@ -259,7 +259,7 @@ def _joined(it: answers.Joined) -> list[str]:
     return lines
 
 
-def _made(it: answers.Created) -> list[str]:
+def _made(it: replies.Created) -> list[str]:
     number = f"* It is room number {it.number}: join {it.number} leads here, too."
     first, *more = _joined(it)
     return [first, number, *more]
@@ -271,7 +271,7 @@ def _names(users: Sequence[str], further: int, most: int = 20) -> str:
     return ", ".join(users[:most]) + more
 
 
-def _rooms(it: answers.RoomList) -> list[str]:
+def _rooms(it: replies.RoomList) -> list[str]:
     lines = ["* Rooms:"]
     for room in it.rooms:
         about = f" - {room.topic}" if room.topic else ""
@@ -286,7 +286,7 @@ def _rooms(it: answers.RoomList) -> list[str]:
 _ACCESS = {"hidden": "hidden", "invited": "by invitation", "closed": "closed"}
 
 
-def _rules(it: answers.RoomRules) -> list[str]:
+def _rules(it: replies.RoomRules) -> list[str]:
     how = [_ACCESS.get(it.access, "open to everybody")]
     how += ["with a password"] if it.locked else []
     how += ["only moderators speak"] if it.frozen else []
@@ -298,12 +298,12 @@ def _rules(it: answers.RoomRules) -> list[str]:
     return lines
 
 
-def _record(it: answers.ModerationLog) -> list[str]:
+def _record(it: replies.ModerationLog) -> list[str]:
     lines = [f"* {_second(one.time // 1000)}Z {one.who}: {one.did}" for one in it.deeds]
     return lines or [f"* Nothing was done in {it.room}"]
 
 
-def _members(it: answers.MemberList) -> list[str]:
+def _members(it: replies.MemberList) -> list[str]:
     more = f" and {it.more} more" if it.more else ""
     count = it.count or len(it.users)  # older servers do not tell it
     lines = [f"* {count} in {it.room}: {', '.join(m.name for m in it.users)}{more}"]
@@ -311,11 +311,11 @@ def _members(it: answers.MemberList) -> list[str]:
     return lines
 
 
-def _topic(it: answers.Topic) -> list[str]:
+def _topic(it: replies.Topic) -> list[str]:
     return [f"* Topic of {it.room}: {it.text}" if it.text else f"* {it.room} has no topic"]
 
 
-def _history(it: answers.History) -> list[str]:
+def _history(it: replies.History) -> list[str]:
     if not it.entries:
         return [f"* Nothing there in {it.room}"]
     lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
@@ -329,7 +329,7 @@ MORE_HISTORY = (
 INDEX_PENDING = "* The newest of what was said is still being read in; search again soon."
 
 
-def _matches(it: answers.SearchMatches) -> list[str]:
+def _matches(it: replies.SearchMatches) -> list[str]:
     lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
     if not lines:
         lines = [f"* Nothing in {it.room} has all of that"]
@@ -338,7 +338,7 @@ def _matches(it: answers.SearchMatches) -> list[str]:
     return lines
 
 
-def _files(it: answers.FileList) -> list[str]:
+def _files(it: replies.FileList) -> list[str]:
     place = "your own shelf" if it.room == "@" else f"the shelf of {it.room}"
     files = "1 file" if it.count == 1 else f"{it.count} files"
     lines = [f"* {files} on {place}, {size(it.bytes)}"]
@@ -352,7 +352,7 @@ def _files(it: answers.FileList) -> list[str]:
     return lines
 
 
-def _versions(it: answers.VersionList) -> list[str]:
+def _versions(it: replies.VersionList) -> list[str]:
     older = [f"* and {it.more} older ones"] if it.more else []
     return older + [
         f"* #{one.version} {one.name} ({size(one.size)}"
@@ -362,13 +362,13 @@ def _versions(it: answers.VersionList) -> list[str]:
     ]
 
 
-def _transfers(it: answers.TransferList) -> list[str]:
+def _transfers(it: replies.TransferList) -> list[str]:
     if not it.transfers:
         return ["* Nothing is under way"]
     return [_transfer(one) for one in it.transfers]
 
 
-def _transfer(it: answers.TransferInfo) -> str:
+def _transfer(it: replies.TransferInfo) -> str:
     percent = 100 * it.done // it.size if it.size else 100
     far = f"{percent}%, {size(it.done)} of {size(it.size)}"
     if it.stopped:
@@ -388,13 +388,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _password(it: answers.NewPassword) -> list[str]:
+def _password(it: replies.NewPassword) -> list[str]:
     if not it.password:
         return [f"* {it.name} has that password now."]
     return [f"* {it.name}'s password is now {it.password}"]
 
 
-def _made_token(it: answers.NewToken) -> list[str]:
+def _made_token(it: replies.NewToken) -> list[str]:
     where = f", in {it.room} alone" if it.room is not None else ""
     return [
         f"* {it.label}: {it.token}",
@@ -403,7 +403,7 @@ def _made_token(it: answers.NewToken) -> list[str]:
     ]
 
 
-def _tokens(it: answers.TokenList) -> list[str]:
+def _tokens(it: replies.TokenList) -> list[str]:
     if not it.tokens:
         return ["* You have no tokens"]
     return [
@@ -413,16 +413,16 @@ def _tokens(it: answers.TokenList) -> list[str]:
     ]
 
 
-def _invitation(it: answers.InvitationCode) -> list[str]:
+def _invitation(it: replies.InvitationCode) -> list[str]:
     return [f"* {it.code} lets one person register: /register PASSWORD {it.code}"]
 
 
-def _operators(it: answers.OperatorList) -> list[str]:
+def _operators(it: replies.OperatorList) -> list[str]:
     who = ", ".join(it.operators)
     return [f"* The server is run by {who}" if who else "* No registered name runs the server"]
 
 
-def _backup(it: answers.BackupMade) -> list[str]:
+def _backup(it: replies.BackupMade) -> list[str]:
     files = "1 file" if it.files == 1 else f"{it.files} files"
     key = ", the key for TLS" if it.key else ""
     lines = [
@@ -435,7 +435,7 @@ def _backup(it: answers.BackupMade) -> list[str]:
     return lines
 
 
-def _status(it: answers.ServerStatus) -> list[str]:
+def _status(it: replies.ServerStatus) -> list[str]:
     connections = sum(one.count for one in it.connections)
     bytes_ = {one.what: size(one.count) for one in it.disk}
     return [
@@ -449,12 +449,12 @@ def _status(it: answers.ServerStatus) -> list[str]:
     ]
 
 
-def _counted(rows: Iterable[answers.CountInfo]) -> str:
+def _counted(rows: Iterable[replies.CountInfo]) -> str:
     some = ", ".join(f"{one.count} {one.what}" for one in rows if one.count)
     return f" ({some})" if some else ""
 
 
-def _users(it: answers.UserList) -> list[str]:
+def _users(it: replies.UserList) -> list[str]:
     lines = []
     for one in it.users:
         guest = "" if one.registered else " (guest)"
@@ -464,7 +464,7 @@ def _users(it: answers.UserList) -> list[str]:
     return [*(lines or ["* Nobody is here"]), *_and_more(it.more)]
 
 
-def _accounts(it: answers.AccountList) -> list[str]:
+def _accounts(it: replies.AccountList) -> list[str]:
     lines = []
     for one in it.accounts:
         about = ["runs the server"] if one.operator else []
@@ -478,38 +478,38 @@ def _and_more(count: int) -> list[str]:
     return [f"* and {count} more"] if count else []
 
 
-def _help(it: answers.Help) -> list[str]:
+def _help(it: replies.Help) -> list[str]:
     return [f"* {line}" for line in it.lines]
 
 
 _REPLIES: dict[type, Callable[..., list[str]]] = {
-    answers.Done: _done,
-    answers.Welcome: _welcome,
-    answers.Stored: _nothing,
-    answers.Erased: _erased,
-    answers.PrivateSent: _private,
-    answers.Joined: _joined,
-    answers.Created: _made,
-    answers.RoomList: _rooms,
-    answers.MemberList: _members,
-    answers.RoomRules: _rules,
-    answers.ModerationLog: _record,
-    answers.Topic: _topic,
-    answers.History: _history,
-    answers.SearchMatches: _matches,
-    answers.FileList: _files,
-    answers.VersionList: _versions,
-    answers.TransferList: _transfers,
-    answers.GetTicket: _nothing,
-    answers.PutTicket: _nothing,
-    answers.NewPassword: _password,
-    answers.NewToken: _made_token,
-    answers.TokenList: _tokens,
-    answers.InvitationCode: _invitation,
-    answers.OperatorList: _operators,
-    answers.BackupMade: _backup,
-    answers.ServerStatus: _status,
-    answers.UserList: _users,
-    answers.AccountList: _accounts,
-    answers.Help: _help,
+    replies.Done: _done,
+    replies.Welcome: _welcome,
+    replies.Stored: _nothing,
+    replies.Erased: _erased,
+    replies.PrivateSent: _private,
+    replies.Joined: _joined,
+    replies.Created: _made,
+    replies.RoomList: _rooms,
+    replies.MemberList: _members,
+    replies.RoomRules: _rules,
+    replies.ModerationLog: _record,
+    replies.Topic: _topic,
+    replies.History: _history,
+    replies.SearchMatches: _matches,
+    replies.FileList: _files,
+    replies.VersionList: _versions,
+    replies.TransferList: _transfers,
+    replies.GetTicket: _nothing,
+    replies.PutTicket: _nothing,
+    replies.NewPassword: _password,
+    replies.NewToken: _made_token,
+    replies.TokenList: _tokens,
+    replies.InvitationCode: _invitation,
+    replies.OperatorList: _operators,
+    replies.BackupMade: _backup,
+    replies.ServerStatus: _status,
+    replies.UserList: _users,
+    replies.AccountList: _accounts,
+    replies.Help: _help,
 }

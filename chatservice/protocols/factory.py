@@ -8,7 +8,6 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from chatservice.answers import CountInfo
 from chatservice.domain.addresses import counted
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import Room, User
@@ -23,6 +22,7 @@ from chatservice.protocols.people import Person
 from chatservice.protocols.programs import Program
 from chatservice.protocols.turns import Turns
 from chatservice.protocols.waiting import Idle, Unnamed
+from chatservice.replies import CountInfo
 
 log = Logger()
 

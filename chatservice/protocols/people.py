@@ -5,7 +5,7 @@ from functools import partial
 
 from twisted.internet.interfaces import ISSLTransport
 
-from chatservice import answers, limits, names
+from chatservice import limits, names, replies
 from chatservice.domain import handlers
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import EventBatch
@@ -158,13 +158,13 @@ class Person:
     def _attend(self, request: Request) -> None:
         """Let the operator in, and do what they ask for."""
 
-        def come_in(welcome: answers.Welcome) -> None:
+        def come_in(welcome: replies.Welcome) -> None:
             self._introduced(welcome)
             self._obey(request)
 
         self._connection.serve(self._chat.people.attend(self._session), come_in, self.refuse)
 
-    def _introduced(self, welcome: answers.Welcome) -> None:
+    def _introduced(self, welcome: replies.Welcome) -> None:
         """Begin in the lobby, or in the only room that one may be in. A program that spoke first is
         not told what it did not ask."""
         self._connection.named()
@@ -272,21 +272,21 @@ class Person:
 
     # -- what comes back -------------------------------------------------------------------------
 
-    def _answer_to(self, request: Request, it: answers.Reply) -> None:
+    def _answer_to(self, request: Request, it: replies.Reply) -> None:
         if request.command.name in _PROVING:
             self._astray = None
         self._answer(it)
         if (hint := textparser.undo_hint(request)) is not None and self._connection.greeted:
             self._write(textformat.event(Notice(hint)))
 
-    def _answer(self, it: answers.Reply) -> None:
-        if isinstance(it, (answers.Joined, answers.Welcome)):
+    def _answer(self, it: replies.Reply) -> None:
+        if isinstance(it, (replies.Joined, replies.Welcome)):
             self._astray = None
-        if isinstance(it, answers.Welcome) and self._session.here is None:
+        if isinstance(it, replies.Welcome) and self._session.here is None:
             self._introduced(it)  # a login in place of a name
             return
         self._write(textformat.reply(it))
-        if isinstance(it, (answers.Joined, answers.Welcome)):
+        if isinstance(it, (replies.Joined, replies.Welcome)):
             self._session.wake()
 
     def refuse(self, refusal: Refusal) -> None:
@@ -453,7 +453,7 @@ class Person:
         show, refuse = partial(self._show_link, request), partial(self._refuse_request, request)
         self._connection.serve(result, show, refuse)
 
-    def _show_link(self, request: Request, it: answers.GetTicket) -> None:
+    def _show_link(self, request: Request, it: replies.GetTicket) -> None:
         transport = self._connection.transport
         host, tls = transport.getHost(), ISSLTransport.providedBy(transport)
         place = getattr(host, "host", "HOST"), getattr(host, "port", "PORT")

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
-from chatservice import answers
+from chatservice import replies
 from chatservice.domain import handlers
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import EventBatch
@@ -99,11 +99,11 @@ class Program:
             self._connection.transport.write(jsonlines.stored(result, id_))
             self._connection.written(self._feed.full)
 
-    def _answer(self, request: Request, it: answers.Reply) -> None:
+    def _answer(self, request: Request, it: replies.Reply) -> None:
         self._write(jsonlines.reply(it, request.id))
-        if isinstance(it, answers.Welcome):
+        if isinstance(it, replies.Welcome):
             self._connection.named()
-        if isinstance(it, (answers.Joined, answers.Welcome)):
+        if isinstance(it, (replies.Joined, replies.Welcome)):
             self._session.wake()
         if request.command.name == "quit":
             self._feed.stop()
@@ -163,7 +163,7 @@ class Program:
         )
 
 
-async def _hello(chat: Chat, session: Session, args: Mapping[str, Any]) -> answers.Welcome:
+async def _hello(chat: Chat, session: Session, args: Mapping[str, Any]) -> replies.Welcome:
     if session.user is not None:
         raise Refusal(Code.BAD_ARGUMENT, f'You are {session.user.name}; "nick" changes that.')
     return await chat.people.enter(
@@ -171,13 +171,13 @@ async def _hello(chat: Chat, session: Session, args: Mapping[str, Any]) -> answe
     )
 
 
-async def _quit(chat: Chat, session: Session, args: Mapping[str, Any]) -> answers.Done:
+async def _quit(chat: Chat, session: Session, args: Mapping[str, Any]) -> replies.Done:
     await chat.recorder.settled()
     chat.people.depart(session, args.get("text", ""))
-    return answers.Done()
+    return replies.Done()
 
 
-_OWN: dict[str, Callable[[Chat, Session, Mapping[str, Any]], Awaitable[answers.Reply]]] = {
+_OWN: dict[str, Callable[[Chat, Session, Mapping[str, Any]], Awaitable[replies.Reply]]] = {
     "hello": _hello,
     "quit": _quit,
     "get": handlers.link,

@@ -8,7 +8,6 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatservice.answers import Joined, Stored
 from chatservice.client.connection import (
     ANSWER_SECONDS,
     ChatConnection,
@@ -18,6 +17,7 @@ from chatservice.client.connection import (
 )
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
+from chatservice.replies import Joined, Stored
 
 
 class Transport(StringTransport):

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice.answers import Joined, Welcome
 from chatservice.client import cursor
 from chatservice.client.conversation import Conversation
 from chatservice.client.cursor import UNREAD_KEPT, News, mentions
 from chatservice.entries import Entry, Kind
 from chatservice.events import Notice, UserJoined
 from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.replies import Joined, Welcome
 
 
 def message(who: str, text: str) -> Entry:

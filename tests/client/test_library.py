@@ -5,10 +5,10 @@ import pytest_twisted
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
 
-from chatservice.answers import History
 from chatservice.client import Code, Kind, Lost, Refusal, connect
 from chatservice.client.following import AHEAD, HELD_CHARACTERS, Follower
 from chatservice.entries import Entry
+from chatservice.replies import History
 from tests.servers import PATIENCE
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit.output import ColorDepth
 
-from chatservice import answers
+from chatservice import replies
 from chatservice.client import theme
 from chatservice.client.cursor import News
 from chatservice.client.pendingtexts import PendingTexts
@@ -122,7 +122,7 @@ def test_nothing_that_a_server_sends_steers_the_terminal():
 def test_history_tells_days_times_and_positions():
     """Positions are what `/erase` is told."""
     entries = ((3, said("one", at=NOON - 24 * HOUR).it), (4, said("two").it))
-    made = rows(look().reply(answers.History("lab", entries)))
+    made = rows(look().reply(replies.History("lab", entries)))
     assert [row[:12] for row in made] == [
         "-- Friday, 2",
         "17:30 #3 bob",
@@ -136,7 +136,7 @@ def test_help_fits_the_screen(columns, most):
     """All commands at once, but for who runs the server, and how to learn more, in fewer rows than
     a terminal has."""
     lines = help_lines(may=lambda row: row.needs is not Right.OPERATE)
-    made = rows(look(columns).reply(answers.Help(lines)))
+    made = rows(look(columns).reply(replies.Help(lines)))
     assert len(made) <= most
     assert max(map(len, made)) <= columns
     assert all(f"/{name}" in " ".join(made) for name in ("say", "join", "get", "quit"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice import answers, events, names
+from chatservice import events, names, replies
 from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines
@@ -23,41 +23,41 @@ RUNS = st.one_of(
     st.builds(Run, st.just(Kind.GONE), TIMES, TEXT, st.just([""]), st.none()),
 )
 ANSWERS = [
-    answers.Done(),
-    answers.Welcome("alice", True, "t0ken", 7),
-    answers.Stored(42),
-    answers.Erased("#7 is erased: x", 7),
-    answers.PrivateSent(42, "bob", "lunch"),
-    answers.Joined("lab", 2, "", ("bob", "carol"), 42),
-    answers.Created("room6", 6, "", (), 0),
-    answers.RoomList((answers.RoomInfo("lab", 2, "x", 3, False),)),
-    answers.MemberList("lab", (answers.Member("bob", ""),)),
-    answers.Topic("lab", "x"),
-    answers.RoomRules("lab", "public", False, True, 5, (answers.RuleInfo("muted", "b", 7, "a"),)),
-    answers.ModerationLog("lab", (answers.ModerationInfo(1_700_000_000_123, "bob", "kick eve"),)),
-    answers.History("lab", ((41, Entry(Kind.MESSAGE, 1_700_000_000_123, "bob", "hi")),)),
-    answers.SearchMatches("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi")),), True),
-    answers.FileList("lab", 1, 5, (answers.FileInfo("a", 5, None, "", 1_700_000_000_123),), False),
-    answers.GetTicket("t", "a", 5, "ab" * 32, 2),
-    answers.PutTicket("t", 0),
-    answers.PutTicket(None, 5, True),
-    answers.VersionList("lab", (answers.FileInfo("a", 5, None, "", 1_700_000_000_123, 2),)),
-    answers.TransferList(
-        (answers.TransferInfo("a", 5, 3, True, False, 7, 0.5, None),),
+    replies.Done(),
+    replies.Welcome("alice", True, "t0ken", 7),
+    replies.Stored(42),
+    replies.Erased("#7 is erased: x", 7),
+    replies.PrivateSent(42, "bob", "lunch"),
+    replies.Joined("lab", 2, "", ("bob", "carol"), 42),
+    replies.Created("room6", 6, "", (), 0),
+    replies.RoomList((replies.RoomInfo("lab", 2, "x", 3, False),)),
+    replies.MemberList("lab", (replies.Member("bob", ""),)),
+    replies.Topic("lab", "x"),
+    replies.RoomRules("lab", "public", False, True, 5, (replies.RuleInfo("muted", "b", 7, "a"),)),
+    replies.ModerationLog("lab", (replies.ModerationInfo(1_700_000_000_123, "bob", "kick eve"),)),
+    replies.History("lab", ((41, Entry(Kind.MESSAGE, 1_700_000_000_123, "bob", "hi")),)),
+    replies.SearchMatches("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi")),), True),
+    replies.FileList("lab", 1, 5, (replies.FileInfo("a", 5, None, "", 1_700_000_000_123),), False),
+    replies.GetTicket("t", "a", 5, "ab" * 32, 2),
+    replies.PutTicket("t", 0),
+    replies.PutTicket(None, 5, True),
+    replies.VersionList("lab", (replies.FileInfo("a", 5, None, "", 1_700_000_000_123, 2),)),
+    replies.TransferList(
+        (replies.TransferInfo("a", 5, 3, True, False, 7, 0.5, None),),
     ),
-    answers.NewPassword("alice", "pass-word"),
-    answers.NewToken("ci", "chat_x", "lab"),
-    answers.TokenList((answers.TokenInfo("ci", None, 1_700_000_000_123),)),
-    answers.InvitationCode("abcd-efgh"),
-    answers.OperatorList(("alice",)),
-    answers.BackupMade("/var/backups/chat", 2, 300, True, 1, ("/etc/key.pem",)),
-    answers.ServerStatus(
-        *("1.0", 60, (answers.CountInfo("people", 2),), 2, 1, 3, 4, 500, 6),
-        *((answers.CountInfo("database", 70),), (), (answers.CountInfo("too-long", 8),)),
+    replies.NewPassword("alice", "pass-word"),
+    replies.NewToken("ci", "chat_x", "lab"),
+    replies.TokenList((replies.TokenInfo("ci", None, 1_700_000_000_123),)),
+    replies.InvitationCode("abcd-efgh"),
+    replies.OperatorList(("alice",)),
+    replies.BackupMade("/var/backups/chat", 2, 300, True, 1, ("/etc/key.pem",)),
+    replies.ServerStatus(
+        *("1.0", 60, (replies.CountInfo("people", 2),), 2, 1, 3, 4, 500, 6),
+        *((replies.CountInfo("database", 70),), (), (replies.CountInfo("too-long", 8),)),
     ),
-    answers.UserList((answers.UserInfo("alice", True, ("lab",), ("127.0.0.1:5",), ""),), 3),
-    answers.AccountList((answers.AccountInfo("alice", False, 1, 2),), 0),
-    answers.Help(("one", "two")),
+    replies.UserList((replies.UserInfo("alice", True, ("lab",), ("127.0.0.1:5",), ""),), 3),
+    replies.AccountList((replies.AccountInfo("alice", False, 1, 2),), 0),
+    replies.Help(("one", "two")),
 ]
 
 
@@ -91,8 +91,8 @@ def test_an_answer_comes_back_as_it_went(answer):
 
 def test_every_kind_of_answer_is_tried():
     """The list above leaves none out, and every command's answer is one of them."""
-    assert {type(answer) for answer in ANSWERS} == set(answers.Reply.__args__)
-    assert {command.reply for command in COMMANDS.values()} <= set(answers.Reply.__args__)
+    assert {type(answer) for answer in ANSWERS} == set(replies.Reply.__args__)
+    assert {command.reply for command in COMMANDS.values()} <= set(replies.Reply.__args__)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_any_json_is_a_request_or_refused(value):
 def test_an_acknowledgement_is_an_answer_like_any(position, id_):
     """It is only written faster."""
     line = jsonlines.stored(position, id_)
-    assert line == jsonlines.reply(answers.Stored(position), id_)
+    assert line == jsonlines.reply(replies.Stored(position), id_)
 
 
 def test_of_two_fields_of_a_name_the_last_one_counts():

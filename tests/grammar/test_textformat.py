@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice import answers, events
+from chatservice import events, replies
 from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.grammar import textformat
 from tests.grammar.test_jsonlines import RUNS
@@ -43,7 +43,7 @@ def test_entries_as_lines(run, log, line):
 def test_history_has_time_and_position():
     """What is replayed is stamped, so nobody takes it for being said now."""
     pairs = ((1812, Entry(Kind.MESSAGE, 1_700_000_000_123, "alice", "hello")),)
-    line = textformat.reply(answers.History("lab", pairs)).decode()
+    line = textformat.reply(replies.History("lab", pairs)).decode()
     assert line == "[2023-11-14 22:13:20Z #1812] alice: hello\n"
 
 

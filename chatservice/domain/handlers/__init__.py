@@ -7,7 +7,7 @@ answers are not waited for.
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from chatservice import answers
+from chatservice import replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.account_handlers import ACCOUNT_HANDLERS
 from chatservice.domain.handlers.file_handlers import FILE_HANDLERS, put_ticket
@@ -20,7 +20,7 @@ from chatservice.grammar.commands import COMMANDS, Request
 
 __all__ = ["HANDLERS", "joined", "leave", "link", "put_ticket", "talk"]
 
-AsyncHandler = Callable[[Chat, Session, Arguments], Awaitable[answers.Reply]]
+AsyncHandler = Callable[[Chat, Session, Arguments], Awaitable[replies.Reply]]
 
 _READ = ("history", "search", "files", "versions", "link", "record")
 """Commands that wait for what they read."""
@@ -29,7 +29,7 @@ _READ = ("history", "search", "files", "versions", "link", "record")
 def _while_one_may(name: str, action: Handler) -> AsyncHandler:
     """Return a command's action that answers only who still may read what was read."""
 
-    async def read(chat: Chat, session: Session, args: Arguments) -> answers.Reply:
+    async def read(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
         request = Request(COMMANDS[name], args)
         answer = await awaited(action(chat, session, args))
         chat.permit(session, request)

@@ -2,82 +2,82 @@
 
 from collections.abc import Mapping
 
-from chatservice import answers
+from chatservice import replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Session
 from chatservice.errors import Code, Refusal
 
 
-async def _register(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _register(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     user = session.needs_user()
     guest = user.id
     await chat.accounts.register(session, args["password"], args.get("code"))
     await chat.moderation.registered(user, guest)
     name = user.name
-    return answers.Done(f"{name} is your name from now on; /login {name} PASSWORD brings you back.")
+    return replies.Done(f"{name} is your name from now on; /login {name} PASSWORD brings you back.")
 
 
-async def _login(chat: Chat, session: Session, args: Arguments) -> answers.Welcome:
+async def _login(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
     return await chat.people.enter(session, args["name"], args["password"])
 
 
-async def _signup(chat: Chat, session: Session, args: Arguments) -> answers.Welcome:
+async def _signup(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
     name, password = args["name"], args["password"]
     return await chat.accounts.sign_up(session, name, password, args.get("code"))
 
 
-async def _password(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _password(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     await chat.accounts.change_password(session, args["old"], args["new"])
-    return answers.Done("Your password is changed.")
+    return replies.Done("Your password is changed.")
 
 
-async def _token(chat: Chat, session: Session, args: Arguments) -> answers.NewToken:
+async def _token(chat: Chat, session: Session, args: Arguments) -> replies.NewToken:
     return await chat.accounts.token(session, args["label"], args.get("room"))
 
 
-async def _tokens(chat: Chat, session: Session, args: Arguments) -> answers.TokenList:
-    return answers.TokenList(await chat.accounts.tokens(session))
+async def _tokens(chat: Chat, session: Session, args: Arguments) -> replies.TokenList:
+    return replies.TokenList(await chat.accounts.tokens(session))
 
 
-async def _revoke(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _revoke(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     ended = await chat.accounts.revoke(session, args["label"])
     connections = "1 connection" if ended == 1 else f"{ended} connections"
-    return answers.Done(f"{args['label']} is good no more; {connections} ended.")
+    return replies.Done(f"{args['label']} is good no more; {connections} ended.")
 
 
-async def _account(chat: Chat, session: Session, args: Arguments) -> answers.NewPassword:
+async def _account(chat: Chat, session: Session, args: Arguments) -> replies.NewPassword:
     return await chat.accounts.make(session, args["name"], args.get("password"))
 
 
-async def _reset(chat: Chat, session: Session, args: Arguments) -> answers.NewPassword:
+async def _reset(chat: Chat, session: Session, args: Arguments) -> replies.NewPassword:
     return await chat.accounts.reset(session, args["name"], args.get("password"))
 
 
-async def _code(chat: Chat, session: Session, args: Arguments) -> answers.InvitationCode:
-    return answers.InvitationCode(await chat.accounts.code(session))
+async def _code(chat: Chat, session: Session, args: Arguments) -> replies.InvitationCode:
+    return replies.InvitationCode(await chat.accounts.code(session))
 
 
-async def _uncode(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _uncode(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     await chat.accounts.take_back(session, args["code"])
-    return answers.Done("The code is good no more.")
+    return replies.Done("The code is good no more.")
 
 
-async def _unregister(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _unregister(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     erase = _erase(args)
     name, mark = await chat.accounts.delete(session, args["name"], erase)
     what = "what it said is erased" if erase else f"what it said is {mark}'s now"
-    return answers.Done(f"The account {name} is deleted, and {what}.")
+    return replies.Done(f"The account {name} is deleted, and {what}.")
 
 
-async def _destroy(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _destroy(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room, by = chat.rooms.find(args["room"]), session.needs_user().name
     name = room.name
     if _erase(args):
         await chat.rooms.remove(room, by)
-        return answers.Done(f"The room {name} is deleted, with all that was said in it.")
+        return replies.Done(f"The room {name} is deleted, with all that was said in it.")
     await chat.rooms.retire(room, by)
-    return answers.Done(f"The room {name} is deleted; what was said stays in {room.name}, closed.")
+    return replies.Done(f"The room {name} is deleted; what was said stays in {room.name}, closed.")
 
 
 def _erase(args: Arguments) -> bool:
@@ -86,15 +86,15 @@ def _erase(args: Arguments) -> bool:
     return "erase" in args
 
 
-async def _operator(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _operator(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     if args.get("off", "off") != "off":
         raise Refusal(Code.BAD_ARGUMENT, "Behind the name stands nothing, or the word off.")
     name = await chat.accounts.set_operator(session, args["name"], "off" not in args)
-    return answers.Done(f"{name} runs the server" + (" no more." if "off" in args else "."))
+    return replies.Done(f"{name} runs the server" + (" no more." if "off" in args else "."))
 
 
-async def _operators(chat: Chat, session: Session, args: Arguments) -> answers.OperatorList:
-    return answers.OperatorList(await chat.accounts.operators())
+async def _operators(chat: Chat, session: Session, args: Arguments) -> replies.OperatorList:
+    return replies.OperatorList(await chat.accounts.operators())
 
 
 ACCOUNT_HANDLERS: Mapping[str, Handler] = {

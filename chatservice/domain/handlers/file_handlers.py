@@ -2,38 +2,38 @@
 
 from collections.abc import Mapping
 
-from chatservice import answers, limits, names
+from chatservice import limits, names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Session
 from chatservice.domain.paging import page
 
 
-async def _files(chat: Chat, session: Session, args: Arguments) -> answers.FileList:
+async def _files(chat: Chat, session: Session, args: Arguments) -> replies.FileList:
     shelf = chat.files.shelf(session, args.get("room"))
     name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
     brief, after = args.get("brief", False), args.get("after", "")
     found = await chat.files.shelves.files(shelf, after, 0 if brief else limits.SHELF_FILES)
     files = page(found.files, _bytes, limits.SHELF_FILES)
     more = 0 if brief else found.following - len(files)
-    return answers.FileList(name, found.all, found.bytes, files, brief, more)
+    return replies.FileList(name, found.all, found.bytes, files, brief, more)
 
 
-async def _versions(chat: Chat, session: Session, args: Arguments) -> answers.VersionList:
+async def _versions(chat: Chat, session: Session, args: Arguments) -> replies.VersionList:
     shelf = chat.files.shelf(session, args.get("room"))
     name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
     found = await chat.files.shelves.versions(shelf, names.file(args["name"]))
     before = args.get("before")
     older = [it for it in reversed(found) if before is None or it.version < before]
     newest = page(older, _bytes, limits.VERSIONS_LISTED)
-    return answers.VersionList(name, newest[::-1], len(older) - len(newest))
+    return replies.VersionList(name, newest[::-1], len(older) - len(newest))
 
 
-def _bytes(it: answers.FileInfo) -> int:
+def _bytes(it: replies.FileInfo) -> int:
     return len(it.name.encode()) + 4 * len(it.who) + 200
 
 
-async def link(chat: Chat, session: Session, args: Arguments) -> answers.GetTicket:
+async def link(chat: Chat, session: Session, args: Arguments) -> replies.GetTicket:
     """`link`, and `get` in JSON: a ticket for a file."""
     room, name = args.get("room"), args["name"]
     outgoing = chat.files.arriving(session, room, name) if args.get("arriving") else None
@@ -42,37 +42,37 @@ async def link(chat: Chat, session: Session, args: Arguments) -> answers.GetTick
     outgoing.close()
     mark = outgoing.mark
     right = chat.files.download(session, outgoing)
-    return answers.GetTicket(
+    return replies.GetTicket(
         chat.files.issue(right), mark.name, mark.size, mark.sha256, mark.version
     )
 
 
-async def put_ticket(chat: Chat, session: Session, args: Arguments) -> answers.PutTicket:
+async def put_ticket(chat: Chat, session: Session, args: Arguments) -> replies.PutTicket:
     """`put` in JSON: a ticket for an upload, unless the content is here already."""
     place = args.get("room"), args.get("to"), args["name"]
     upload = await chat.files.upload(
         session, *place, args["size"], args.get("sha256"), args.get("key")
     )
     if await chat.files.was_shared(upload) or await chat.files.already_here(session, upload):
-        return answers.PutTicket(None, upload.size, True)
-    return answers.PutTicket(chat.files.issue(upload), await chat.files.have(upload))
+        return replies.PutTicket(None, upload.size, True)
+    return replies.PutTicket(chat.files.issue(upload), await chat.files.have(upload))
 
 
-async def _remove(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _remove(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     name, version = args["name"], args.get("version")
     await chat.files.remove(session, args.get("room"), name, version)
     which = name if version is None else f"{name} #{version}"
-    return answers.Done(f"{which} is off the shelf.")
+    return replies.Done(f"{which} is off the shelf.")
 
 
-async def _transfers(chat: Chat, session: Session, args: Arguments) -> answers.TransferList:
-    return answers.TransferList(tuple(await chat.files.under_way(session)))
+async def _transfers(chat: Chat, session: Session, args: Arguments) -> replies.TransferList:
+    return replies.TransferList(tuple(await chat.files.under_way(session)))
 
 
-async def _cancel(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _cancel(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     count = await chat.files.cancel(session, args["name"])
     transfers = "1 transfer" if count == 1 else f"{count} transfers"
-    return answers.Done(f"{transfers} of {args['name']} cancelled.")
+    return replies.Done(f"{transfers} of {args['name']} cancelled.")
 
 
 FILE_HANDLERS: Mapping[str, Handler] = {

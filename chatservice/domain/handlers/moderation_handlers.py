@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from chatservice import answers, limits, names
+from chatservice import limits, names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Arguments, Handler, awaited
 from chatservice.domain.model import Room, Session, is_guests
@@ -14,24 +14,24 @@ from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Request, Right, parse_duration
 
 
-async def _kick(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _kick(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.kick(session, room, _user(args), _reason(args))
-    return answers.Done()
+    return replies.Done()
 
 
-async def _ban(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _ban(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room = chat.rooms.of(session, args.get("room"))
     until = _until(chat, args)
     told = await chat.moderation.ban(session, room, args["user"], until, _reason(args))
-    return answers.Done(told)
+    return replies.Done(told)
 
 
-async def _mute(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _mute(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room = chat.rooms.of(session, args.get("room"))
     until = _until(chat, args)
     await chat.moderation.mute(session, room, _user(args), until, _reason(args))
-    return answers.Done()
+    return replies.Done()
 
 
 def _user(args: Arguments) -> str:
@@ -50,52 +50,52 @@ def _until(chat: Chat, args: Arguments) -> int:
 
 
 def _undoing(what: RuleKind) -> Handler:
-    async def undo(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+    async def undo(chat: Chat, session: Session, args: Arguments) -> replies.Done:
         room = chat.rooms.of(session, args.get("room"))
         await chat.moderation.undo(session, room, what, args["user"])
-        return answers.Done()
+        return replies.Done()
 
     return undo
 
 
 def _promoting(what: RuleKind) -> Handler:
-    async def promote(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+    async def promote(chat: Chat, session: Session, args: Arguments) -> replies.Done:
         room = chat.rooms.of(session, args.get("room"))
         await chat.moderation.promote(session, room, _user(args), what)
-        return answers.Done()
+        return replies.Done()
 
     return promote
 
 
-async def _invite(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _invite(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.invite(session, room, _user(args))
-    return answers.Done()
+    return replies.Done()
 
 
-async def _freeze(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _freeze(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.set(session, room, "freeze", frozen=True)
-    return answers.Done()
+    return replies.Done()
 
 
-async def _unfreeze(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _unfreeze(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.set(session, room, "unfreeze", frozen=False)
-    return answers.Done()
+    return replies.Done()
 
 
-async def _slow(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _slow(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room, every = chat.rooms.of(session, args.get("room")), args["seconds"]
     if every > limits.SLOW_SECONDS:
         raise Refusal(
             Code.BAD_ARGUMENT, f"At most {limits.SLOW_SECONDS} seconds; /freeze ends all talk."
         )
     await chat.moderation.set(session, room, f"slow {every}", slow=every)
-    return answers.Done()
+    return replies.Done()
 
 
-async def _access(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _access(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room, password = chat.rooms.of(session, args.get("room")), args.get("password")
     if args["access"] not in (Access.PUBLIC, Access.HIDDEN, Access.INVITED):
         raise Refusal(Code.BAD_ARGUMENT, "A room is public, hidden or invited; say which.")
@@ -104,16 +104,16 @@ async def _access(chat: Chat, session: Session, args: Arguments) -> answers.Done
     chat.rights.need(session, room, Right.OWN)  # that took a while
     did = f"access {access}" + (" with a password" if hashed else "")
     await chat.moderation.set(session, room, did, access=access, password=hashed)
-    return answers.Done()
+    return replies.Done()
 
 
-async def _close(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+async def _close(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room = chat.rooms.of(session, args.get("room"))
     await chat.moderation.set(session, room, "close", access=Access.CLOSED)
-    return answers.Done(f"{room.name} is closed.")
+    return replies.Done(f"{room.name} is closed.")
 
 
-async def _erase(chat: Chat, session: Session, args: Arguments) -> answers.Erased:
+async def _erase(chat: Chat, session: Session, args: Arguments) -> replies.Erased:
     room, position = chat.rooms.of(session, args.get("room")), args.get("position")
     if position is None:
         position = chat.last_said(session, room)
@@ -124,19 +124,19 @@ async def _erase(chat: Chat, session: Session, args: Arguments) -> answers.Erase
     await chat.moderation.erase(session, room, position, entry)
     was = entry.file.name if entry.file is not None else names.one_line(entry.text)
     was = was if len(was) <= _ERASED else f"{was[:_ERASED]}..."
-    return answers.Erased(f"#{position} is erased: {was}", position)
+    return replies.Erased(f"#{position} is erased: {was}", position)
 
 
 _ERASED = 60
 """Characters of what was erased that are told: enough to know it by, in one line of a terminal."""
 
 
-def _rules(chat: Chat, session: Session, args: Arguments) -> answers.RoomRules:
+def _rules(chat: Chat, session: Session, args: Arguments) -> replies.RoomRules:
     room, now = chat.rooms.of(session, args.get("room")), chat.now()
     guests = {user.id: user.name for user in chat.people.by_key.values() if user.guest}
     moderates = chat.rights.role(session.needs_user(), room) >= Role.MODERATOR
     shown = [
-        answers.RuleInfo(
+        replies.RuleInfo(
             *(
                 it.what,
                 names.one_line(whom),
@@ -151,7 +151,7 @@ def _rules(chat: Chat, session: Session, args: Arguments) -> answers.RoomRules:
     ]
     shown.sort(key=lambda it: (list(RuleKind).index(RuleKind(it.what)), it.user))
     how = (room.access, room.password is not None, room.frozen, room.slow)
-    return answers.RoomRules(room.name, *how, tuple(shown))
+    return replies.RoomRules(room.name, *how, tuple(shown))
 
 
 def _is_told_by_name(room: Room, rule: Rule, name: str, now: int) -> bool:
@@ -160,24 +160,24 @@ def _is_told_by_name(room: Room, rule: Rule, name: str, now: int) -> bool:
     return rule.whom != key and room.rules.find(rule.what, key, now) is not None
 
 
-async def _record(chat: Chat, session: Session, args: Arguments) -> answers.ModerationLog:
+async def _record(chat: Chat, session: Session, args: Arguments) -> replies.ModerationLog:
     room = chat.rooms.of(session, args.get("room"))
     deeds = await chat.moderation.record(room, min(args.get("limit", 20), limits.RECORD_DEEDS))
-    told = (answers.ModerationInfo(time, who, names.one_line(did)) for time, who, did in deeds)
-    return answers.ModerationLog(room.name, tuple(told))
+    told = (replies.ModerationInfo(time, who, names.one_line(did)) for time, who, did in deeds)
+    return replies.ModerationLog(room.name, tuple(told))
 
 
-def _broadcast(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+def _broadcast(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     by, text = session.needs_user().name, names.phrase(args["text"], needed=True)
     told = chat.people.tell_all(Notice(f"{by} tells all: {text}"))
-    return answers.Done("1 connection was told." if told == 1 else f"{told} connections were told.")
+    return replies.Done("1 connection was told." if told == 1 else f"{told} connections were told.")
 
 
 def _alone(name: str, action: Handler) -> Handler:
     """Return a command's action that changes a room while nobody else does, and only if the one
     whose turn it is then still may."""
 
-    async def change(chat: Chat, session: Session, args: Arguments) -> answers.Reply:
+    async def change(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
         room = chat.rooms.of(session, args.get("room"))
         async with chat.rooms.alone(room):
             there = {**args, "room": room.name}  # where one is may be another room by now

@@ -5,7 +5,7 @@ from functools import partial
 from heapq import nsmallest
 from itertools import islice
 
-from chatservice import answers, limits, names
+from chatservice import limits, names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Room, Session
@@ -28,8 +28,8 @@ def talk(chat: Chat, session: Session, request: Request, done: OnStored | None =
 
 
 def joined(
-    room: Room, session: Session, answer: type[answers.Joined] = answers.Joined
-) -> answers.Joined:
+    room: Room, session: Session, answer: type[replies.Joined] = replies.Joined
+) -> replies.Joined:
     """Return what one is told of a room that one has come into, as an `answer`."""
     users = room.users()
     first = islice(users, limits.JOINED_USERS + 1)
@@ -39,29 +39,29 @@ def joined(
     return answer(*how, tuple(others), room.log.last, more)
 
 
-async def _join(chat: Chat, session: Session, args: Arguments) -> answers.Joined:
+async def _join(chat: Chat, session: Session, args: Arguments) -> replies.Joined:
     room = await chat.rooms.join(session, args["room"], args.get("password"), args.get("after"))
     return joined(room, session)
 
 
-async def _create(chat: Chat, session: Session, args: Arguments) -> answers.Joined:
+async def _create(chat: Chat, session: Session, args: Arguments) -> replies.Joined:
     user = session.needs_user()
     chat.rooms.may_join_another(session)
     room = await chat.rooms.make(args.get("room"), args.get("password"), user)
     chat.rooms.place(session, room)
-    return joined(room, session, answers.Created)
+    return joined(room, session, replies.Created)
 
 
-def leave(chat: Chat, session: Session, args: Arguments) -> answers.Reply:
+def leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
     """`leave`: a person is in the lobby then."""
     room = chat.rooms.of(session, args.get("room"))
     chat.rooms.leave(session, room)
-    return joined(session.here, session) if session.here is not None else answers.Done()
+    return joined(session.here, session) if session.here is not None else replies.Done()
 
 
-def _rooms(chat: Chat, session: Session, args: Arguments) -> answers.RoomList:
+def _rooms(chat: Chat, session: Session, args: Arguments) -> replies.RoomList:
     found = rooms_that_fit(chat.rooms.behind(args.get("after", 0)), args.get("filter", ""))
-    rows: list[answers.RoomInfo] = []
+    rows: list[replies.RoomInfo] = []
     left, more = limits.LISTED_BYTES, 0
     for room in found:
         if not (room.access is Access.PUBLIC or chat.rights.sees(session, room)):
@@ -71,56 +71,56 @@ def _rooms(chat: Chat, session: Session, args: Arguments) -> answers.RoomList:
             continue
         left -= _ROOM_BYTES + len(room.topic.encode())
         rows.append(
-            answers.RoomInfo(
+            replies.RoomInfo(
                 *(room.name, room.number, room.topic, len(room.users())),
                 *(bool(room.password), room.access),
             )
         )
-    return answers.RoomList(tuple(rows), more)
+    return replies.RoomList(tuple(rows), more)
 
 
 _ROOM_BYTES = 120
 """About what a room takes in the answer, beside its topic."""
 
 
-def _who(chat: Chat, session: Session, args: Arguments) -> answers.MemberList:
+def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberList:
     room = chat.rooms.of(session, args.get("room"))
     room.log.tell_news()  # who left is seen to leave before they are missing here
     users, after = room.users(), names.key(args.get("after", "")[: limits.LINE_BYTES])
     following = [user for user in users if user.key > after] if after else users
     first = nsmallest(limits.WHO_USERS, following, key=lambda user: user.key)
     away = chat.people.away_in
-    rows = (answers.Member(user.name, away(user, room, session)) for user in first)
+    rows = (replies.Member(user.name, away(user, room, session)) for user in first)
     shown = page(rows, lambda it: 4 * len(it.name + it.away) + 40, limits.WHO_USERS)
-    return answers.MemberList(room.name, shown, len(users), len(following) - len(shown))
+    return replies.MemberList(room.name, shown, len(users), len(following) - len(shown))
 
 
-async def _topic(chat: Chat, session: Session, args: Arguments) -> answers.Topic:
+async def _topic(chat: Chat, session: Session, args: Arguments) -> replies.Topic:
     room = chat.rooms.of(session, args.get("room"))
     if "text" in args:
         await chat.set_topic(session, room, args["text"])
-    return answers.Topic(room.name, room.topic)
+    return replies.Topic(room.name, room.topic)
 
 
-async def _msg(chat: Chat, session: Session, args: Arguments) -> answers.PrivateSent:
+async def _msg(chat: Chat, session: Session, args: Arguments) -> replies.PrivateSent:
     seq = await chat.write_to(session, args["to"], args["text"], args.get("key"))
-    return answers.PrivateSent(seq, args["to"], chat.people.away(args["to"]))
+    return replies.PrivateSent(seq, args["to"], chat.people.away(args["to"]))
 
 
-def _away(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+def _away(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     user = session.needs_user()
     user.away = names.phrase(args.get("text", ""))
-    return answers.Done("You are away." if user.away else "You are back.")
+    return replies.Done("You are away." if user.away else "You are back.")
 
 
-def _ignore(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+def _ignore(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     name = names.user(args["user"])
     if chat.people.ignore(session, name):
-        return answers.Done(f"You hear {name} again.")
-    return answers.Done(f"You do not hear {name} any more; /ignore {name} again to hear them.")
+        return replies.Done(f"You hear {name} again.")
+    return replies.Done(f"You do not hear {name} any more; /ignore {name} again to hear them.")
 
 
-async def _history(chat: Chat, session: Session, args: Arguments) -> answers.History:
+async def _history(chat: Chat, session: Session, args: Arguments) -> replies.History:
     room = chat.rooms.of(session, args.get("room"))
     after, before = args.get("after"), args.get("before")
     limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
@@ -128,39 +128,39 @@ async def _history(chat: Chat, session: Session, args: Arguments) -> answers.His
     shown = _heard(session, entries)
     if more and not shown:  # there has to be one to go on from
         shown = tuple(entries[-1:] if after is not None else entries[:1])
-    return answers.History(room.name, shown, more)
+    return replies.History(room.name, shown, more)
 
 
 def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple[int, Entry], ...]:
     return tuple(one for one in entries if names.key(one[1].who) not in session.ignored)
 
 
-async def _search(chat: Chat, session: Session, args: Arguments) -> answers.SearchMatches:
+async def _search(chat: Chat, session: Session, args: Arguments) -> replies.SearchMatches:
     room = chat.rooms.of(session, args.get("room"))
     found = await chat.search(room, args["text"], args.get("before"), args.get("limit", 20))
     entries = _heard(session, found.entries)
-    return answers.SearchMatches(room.name, entries, found.more, found.pending)
+    return replies.SearchMatches(room.name, entries, found.more, found.pending)
 
 
-def _skip(chat: Chat, session: Session, args: Arguments) -> answers.Done:
+def _skip(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room = chat.rooms.of(session, args.get("room"))
     cursor = session.needs_room(room)
     position, last = cursor.position, room.log.last
     cursor.pass_over(last)
     if position == last:
-        return answers.Done("You are up to date.")
-    return answers.Done(f"You are up to date now; /history #{position} shows what you skipped.")
+        return replies.Done("You are up to date.")
+    return replies.Done(f"You are up to date now; /history #{position} shows what you skipped.")
 
 
-async def _nick(chat: Chat, session: Session, args: Arguments) -> answers.Welcome:
+async def _nick(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
     return await chat.people.rename(session, args["name"])
 
 
-def _help(chat: Chat, session: Session, args: Arguments) -> answers.Help:
+def _help(chat: Chat, session: Session, args: Arguments) -> replies.Help:
     about = args.get("command")
     may = partial(chat.may, session)
     if about is None and not session.echo:
-        return answers.Help(help_overview(may, session.user is not None))
+        return replies.Help(help_overview(may, session.user is not None))
     lines = help_lines(about, may)
     if not lines and about is not None and about.casefold() in TOPICS:
         raise Refusal(Code.NOT_ALLOWED, "None of that is for you here; /help lists what is.")
@@ -168,7 +168,7 @@ def _help(chat: Chat, session: Session, args: Arguments) -> answers.Help:
         raise Refusal(
             Code.UNKNOWN_COMMAND, "There is no such command; /help lists those there are."
         )
-    return answers.Help(lines)
+    return replies.Help(lines)
 
 
 ROOM_HANDLERS: Mapping[str, Handler] = {

@@ -31,7 +31,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice import limits
-from chatservice.answers import FileInfo
 from chatservice.domain.model import is_private
 from chatservice.domain.ports import (
     DeclaredFile,
@@ -50,6 +49,7 @@ from chatservice.engines.sqlite.threads import BackgroundPool
 from chatservice.engines.sqlite.uploads import IncomingFile, PartialFile
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
+from chatservice.replies import FileInfo
 
 T = TypeVar("T")
 

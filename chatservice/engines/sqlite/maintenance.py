@@ -9,7 +9,6 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice import names
-from chatservice.answers import CountInfo
 from chatservice.domain.ports import BackupSummary, StorageStats
 from chatservice.engines.sqlite import backup, threads
 from chatservice.engines.sqlite.backup import Tell
@@ -19,6 +18,7 @@ from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.searchindex import FILES, index_path
 from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.errors import Code, Refusal
+from chatservice.replies import CountInfo
 
 TELL_SECONDS = 1.0
 """So often it is told how far a backup is. That also shows whether anybody still waits for it."""
