@@ -1,6 +1,6 @@
-"""What each line that is typed does."""
+"""The controller: it runs what a user types, and shows what happens."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from time import time
 from typing import Any
@@ -9,18 +9,16 @@ from twisted.internet.defer import Deferred
 
 from chatservice import names, replies
 from chatservice.client import typedlines
-from chatservice.client.around import SessionView
 from chatservice.client.connection import Lost
 from chatservice.client.conversation import INBOX
 from chatservice.client.cursor import News, Unread
 from chatservice.client.doors import Door, Open
 from chatservice.client.filenames import portable
-from chatservice.client.helping import CLIENT_HELP, ROOMS_HELP, client_help
 from chatservice.client.keyrings import Keyring
 from chatservice.client.known import Known, place_of
 from chatservice.client.options import Options
 from chatservice.client.questions import CommandDialog
-from chatservice.client.screen import RoomStatus, Screen
+from chatservice.client.screen import RoomStatus, Screen, SessionView
 from chatservice.client.session import Session
 from chatservice.client.tls import Secure
 from chatservice.client.transfers import Transfers
@@ -31,6 +29,29 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request
+
+CLIENT_HELP = {
+    "/put": "/put PATH [@USER] - sends a file, to the room or to one user; also: -file PATH, "
+    "transfer PATH, or just the path",
+    "/get": "/get NAME - saves a file, and checks it; of another shelf: ROOM/NAME, @/NAME",
+}
+"""What is done otherwise here than on a bare connection, in the words of `/help`."""
+
+ROOMS_HELP = {
+    "/join": "/join ROOM [PASSWORD] - goes to a room, and stays in the others: what is said there "
+    "is shown when you go back",
+    "/leave": "/leave [ROOM] - leaves a room; who leaves the last one is in the lobby",
+}
+"""And on a terminal, where one may be in several rooms."""
+
+
+def client_help(lines: tuple[str, ...], own: Mapping[str, str] = CLIENT_HELP) -> list[str]:
+    """Return the lines of the server's `/help`, with what is done otherwise here put right."""
+    otherwise = CLIENT_HELP.get(lines[0].split(" ")[0]) if lines else None
+    if otherwise is not None:
+        return [otherwise]
+    return [own.get(line.split(" ")[0], line) for line in lines]
+
 
 _NEED_A_ROOM = frozenset({"say", "me", "topic", "remove"})
 

@@ -89,12 +89,12 @@ class FrameWriter:
         self._app = app
         self._rows = Fragments()
         self._shown: deque[tuple[EntryMark | None, Fragments]] = deque(maxlen=ROWS_KEPT)
-        self._anew = False
+        self._redraw = False
         self._ring = False
-        self._due: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
 
-    def add(self, rows: Fragments, mark: "EntryMark | None" = None) -> None:
+    def add(self, rows: Fragments, mark: EntryMark | None = None) -> None:
         """Show rows in the next frame. With a `mark`, they can be taken back while they can be
         seen."""
         if rows:
@@ -109,7 +109,7 @@ class FrameWriter:
         for at, (mark, _) in enumerate(self._shown):
             if mark is not None and (mark.log, mark.position) == (log, position):
                 self._shown[at] = mark, instead(mark.who, mark.time)
-                self._anew = True
+                self._redraw = True
         self.draw_soon()
 
     def ring(self) -> None:
@@ -119,23 +119,23 @@ class FrameWriter:
 
     def draw_soon(self) -> None:
         """Draw a frame, once it is time for one."""
-        if self._due is None:
+        if self._timer is None:
             loop = asyncio.get_event_loop()
             wait = self._last + FRAME_SECONDS - loop.time()
-            self._due = loop.call_later(max(wait, 0), self.draw)
+            self._timer = loop.call_later(max(wait, 0), self.draw)
 
     def draw(self) -> None:
         """Draw a frame, with all there is for it."""
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         try:
             self._frame()
         except OSError:
             self._failed()
         self._last = asyncio.get_event_loop().time()
 
-    def _on_screen(self) -> Fragments:
+    def _visible_rows(self) -> Fragments:
         """Return the last rows that were shown, as many as there is room for above the region."""
         size = self._output.get_size()
         region = self._app.layout.container.preferred_height(size.columns, size.rows).preferred
@@ -155,8 +155,8 @@ class FrameWriter:
         try:
             if self._app.is_running:
                 self._app.renderer.erase()
-            if self._anew:
-                rows, self._anew = self._on_screen(), False
+            if self._redraw:
+                rows, self._redraw = self._visible_rows(), False
                 self._output.erase_screen()
                 self._output.cursor_goto(0, 0)
             text = FormattedText(rows)

@@ -11,7 +11,7 @@ from chatservice.client.questions import is_cancelled
 from chatservice.client.screen import Screen
 from chatservice.client.settings import Server
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import textformat, textparser
+from chatservice.grammar import textformat
 
 NAME = "Your name: "
 PASSWORD = "Password: "
@@ -131,7 +131,7 @@ async def ask_room(controller: Controller, screen: Screen) -> None:
         line = await screen.read_line(ROOM)
         if not line.strip():
             return
-        if could_be_room(line):
+        if typedlines.could_be_room(line):
             if await controller.join(line.strip(), bare=line.strip()):
                 return
         elif await controller.run_line(line) not in _QUERIES:
@@ -153,16 +153,3 @@ async def _list_rooms(controller: Controller) -> None:
 
 _LISTED = 12
 """Rooms that are listed above the question for one: half a terminal of 24 lines."""
-
-
-def could_be_room(line: str) -> bool:
-    """Return whether a line can be meant as the name or the number of a room."""
-    if len(line.split()) > 1:
-        return False
-    try:
-        if typedlines.file_to_send(line) is not None:
-            return False
-        request = textparser.parse(line.strip())
-    except Refusal:
-        return False
-    return request is not None and request.args.get("text") == line.strip()

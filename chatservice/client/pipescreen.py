@@ -13,11 +13,10 @@ from twisted.python.failure import Failure
 
 from chatservice import names, replies
 from chatservice.client import system
-from chatservice.client.around import SessionView
 from chatservice.client.cursor import News, Unread
 from chatservice.client.output import written
 from chatservice.client.progress import Progress
-from chatservice.client.screen import InputEnded, RoomStatus
+from chatservice.client.screen import InputEnded, RoomStatus, SessionView
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat, textparser
@@ -38,16 +37,16 @@ class PipeScreen:
 
     def __init__(self, reactor: Any, stdin: int, stdout: int) -> None:
         make = _ReactorInput if system.POSIX else _ThreadInput
-        self._input = make(reactor, stdin, self._received, self._ended)
+        self._input = make(reactor, stdin, self._data_received, self._ended)
         self._stdin = stdin
         self._stdout = stdout
         self._lines: DeferredQueue[bytes | None] = DeferredQueue()
         self._buffer = b""
         self._skipping = False
-        self._over = False
+        self._input_over = False
         self._interrupted: Callable[[], None] = lambda: None
-        self._with_echo: Any = None
-        self._held = False
+        self._echo_settings: Any = None
+        self._question_held = False
         self.write_error: str | None = None
         self.can_ask = os.isatty(stdin)
 
@@ -62,7 +61,7 @@ class PipeScreen:
         """Write lines, at once."""
         self._write(names.clean(lines.decode(errors="replace")).encode())
 
-    def attach(self, around: SessionView) -> None:
+    def attach(self, session: SessionView) -> None:
         """Nothing of it is shown here."""
 
     def show_item(self, news: News) -> None:
@@ -80,7 +79,7 @@ class PipeScreen:
     def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Transfers tell when they are done, and that is enough here."""
 
-    def show_rooms(self, standings: Sequence[RoomStatus]) -> None:
+    def show_rooms(self, rooms: Sequence[RoomStatus]) -> None:
         """One is in one room at a time here, and was told which when one came there."""
 
     def show_unread(self, unread: Unread) -> None:
@@ -101,16 +100,16 @@ class PipeScreen:
 
     # -- input -----------------------------------------------------------------------------------
 
-    def _received(self, data: bytes) -> None:
+    def _data_received(self, data: bytes) -> None:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
-            self._take(line)
+            self._line_received(line)
         if len(self._buffer) > LINE_BYTES:
             self._skipping, self._buffer = True, b""
         if len(self._lines.pending) > LINES_AHEAD:
             self._input.stopReading()
 
-    def _take(self, line: bytes) -> None:
+    def _line_received(self, line: bytes) -> None:
         if self._skipping or len(line) > LINE_BYTES:
             self._skipping = False
             sentence = f"A line has at most {LINE_BYTES} bytes; send a shorter one."
@@ -120,8 +119,8 @@ class PipeScreen:
 
     def _ended(self) -> None:
         if self._buffer:
-            self._take(self._buffer)
-        self._over = True
+            self._line_received(self._buffer)
+        self._input_over = True
         self._lines.put(None)
 
     async def read_line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
@@ -129,15 +128,15 @@ class PipeScreen:
         while True:
             if prompt:
                 self._write(f"{prompt}\n".encode())
-            if hidden and self._with_echo is None:
-                self._with_echo = system.hide(self._stdin)
-            self._held = hold
+            if hidden and self._echo_settings is None:
+                self._echo_settings = system.hide(self._stdin)
+            self._question_held = hold
             try:
                 line = await self._lines.get()
             finally:
                 if not hold:
-                    self._show_typing()
-            if not (self._over or self._lines.pending):
+                    self._restore_echo()
+            if not (self._input_over or self._lines.pending):
                 self._input.startReading()
             if line is None:
                 self._lines.put(None)
@@ -149,20 +148,20 @@ class PipeScreen:
 
     def end_question(self) -> None:
         """Show again what is typed. At a terminal, drop what was typed meanwhile."""
-        if self._held and self.can_ask:
+        if self._question_held and self.can_ask:
             self._lines.pending[:] = [line for line in self._lines.pending if line is None]
             self._buffer = b""
             system.forget_typed(self._stdin)
-        self._held = False
-        self._show_typing()
+        self._question_held = False
+        self._restore_echo()
 
-    def _show_typing(self) -> None:
-        before, self._with_echo = self._with_echo, None
+    def _restore_echo(self) -> None:
+        before, self._echo_settings = self._echo_settings, None
         system.unhide(self._stdin, before)
 
     async def close(self) -> None:
         """Read no more."""
-        self._show_typing()
+        self._restore_echo()
         self._input.stopReading()
 
 

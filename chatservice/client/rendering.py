@@ -1,17 +1,96 @@
-"""What is shown on a terminal, as pieces of text with styles: who, when, what."""
+"""Entries, events and replies as styled rows of a terminal, and the colours of it."""
 
+import curses
+import os
+import zlib
 from collections.abc import Callable
 from datetime import datetime
 from itertools import zip_longest
 
 from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.styles import Style
 
 from chatservice import names, replies
-from chatservice.client import mentions, theme
+from chatservice.client import mentions
 from chatservice.client.cursor import News
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.grammar import textformat
+
+_NAMES_256 = (
+    *("#d70000", "#d75f00", "#af5f00", "#5f8700", "#008700", "#008787"),
+    *("#0087d7", "#005fff", "#875fff", "#af00d7", "#d700d7", "#d70087"),
+)
+"""Colours of xterm's 6x6x6 cube with a contrast of at least 3.8 (WCAG 2, relative luminance 0.13 to
+0.23) on white as on black, so that nobody has to tell us which of the two there is."""
+
+_NAMES_8 = ("ansired", "ansigreen", "ansimagenta", "ansicyan")
+"""Those of eight that are seen on white and on black; yellow vanishes on the one, blue on the
+other."""
+
+_TERMINAL_COLOURS = "bg:default fg:default"
+"""The terminal's own colours, where prompt_toolkit has others."""
+
+NAME_COLOURS = {ColorDepth.DEPTH_4_BIT: len(_NAMES_8), ColorDepth.DEPTH_8_BIT: len(_NAMES_256)}
+
+
+def colour_depth() -> ColorDepth:
+    """Return how many colours the terminal shows: none with `NO_COLOR` (no-color.org), else what
+    `COLORTERM` or the terminal's own description (terminfo) says."""
+    if os.environ.get("NO_COLOR"):
+        return ColorDepth.DEPTH_1_BIT
+    if os.environ.get("COLORTERM"):
+        return ColorDepth.DEPTH_8_BIT
+    try:
+        curses.setupterm()
+        count = curses.tigetnum("colors")
+    except curses.error:  # nobody has described this terminal
+        count = 8
+    if count >= 256:
+        return ColorDepth.DEPTH_8_BIT
+    return ColorDepth.DEPTH_4_BIT if count >= 8 else ColorDepth.DEPTH_1_BIT
+
+
+def name_style(name: str, depth: ColorDepth) -> str:
+    """Return the style of a name: always the same for the same one, in every run of the program."""
+    count = NAME_COLOURS.get(depth)
+    if count is None:
+        return "class:name"
+    return f"class:name class:name{zlib.crc32(names.key(name).encode()) % count}"
+
+
+def terminal_style(depth: ColorDepth) -> Style:
+    """Return what the styles' names mean in so many colours."""
+    many = depth is ColorDepth.DEPTH_8_BIT
+    grey, red = ("#767676", "#d70000") if many else ("ansibrightblack", "ansired")
+    if depth is ColorDepth.DEPTH_1_BIT:
+        grey = red = ""
+    wanted = {
+        "time": grey,
+        "name": "",
+        "me": "bold",
+        "named": "reverse",
+        "mention": "bold",
+        "server": grey,
+        "refusal": f"{red} bold",
+        "mark": "bold",
+        "day": grey,
+        "waiting": grey,
+        "prompt": "bold",
+        "key": "bold",
+        "room": grey,
+        "here": "reverse",
+        "unread": "bold",
+        "bar": "",
+        "completion-toolbar": _TERMINAL_COLOURS,
+        "completion-toolbar.completion": _TERMINAL_COLOURS,
+        "completion-toolbar.completion.current": f"{_TERMINAL_COLOURS} reverse",
+        "completion-toolbar.arrow": f"{_TERMINAL_COLOURS} bold",
+    }
+    colours = _NAMES_256 if many else _NAMES_8
+    wanted |= {f"name{number}": colour for number, colour in enumerate(colours)}
+    return Style.from_dict({name: how.strip() for name, how in wanted.items()})
+
 
 INDENT = 6
 """Columns before the rows of a line but the first: as many as its time takes."""
@@ -56,7 +135,7 @@ class RowRenderer:
         """Return the rows of something that happened."""
         if isinstance(news.it, Entry):
             return self._entry(news.it, news.log, news.position, numbered=False)
-        return self._at(self._clock(), self._server(textformat.event(news.it).decode()))
+        return self._timed(self._clock(), self._server_lines(textformat.event(news.it).decode()))
 
     def replayed(self, news: News) -> Fragments:
         """Return the rows of an entry from before, with its position."""
@@ -73,12 +152,12 @@ class RowRenderer:
         since 1970, and what was erased."""
         entry = Entry(Kind.GONE, time, who)
         local = datetime.fromtimestamp(time / 1000)
-        line = self._server(textformat.run(0, entry.alone(), "").decode())[0]
+        line = self._server_lines(textformat.run(0, entry.alone(), "").decode())[0]
         return self._wrapped([("class:time", f"{local:%H:%M} "), *line])
 
     def own(self, text: str, kind: str = Kind.MESSAGE, to: str | None = None) -> Fragments:
         """Return the rows of something that one said oneself, now; `to` a user, if not all."""
-        return self._at(self._clock(), self._said(self._name(), kind, text, to))
+        return self._timed(self._clock(), self._talk(self._name(), kind, text, to))
 
     def is_for_user(self, news: News) -> bool:
         """Return whether somebody else names one, or writes to one."""
@@ -92,14 +171,14 @@ class RowRenderer:
     def _entry(self, entry: Entry, log: str, position: int, numbered: bool) -> Fragments:
         number = f"#{position} " if numbered else ""
         if entry.kind in _SAID:
-            lines = self._said(entry.who, entry.kind, entry.text, None)
+            lines = self._talk(entry.who, entry.kind, entry.text, None)
         else:
-            lines = self._server(textformat.run(position, entry.alone(), log).decode())
-        return self._at(entry.time / 1000, lines, number)
+            lines = self._server_lines(textformat.run(position, entry.alone(), log).decode())
+        return self._timed(entry.time / 1000, lines, number)
 
-    def _said(self, who: str, kind: str, text: str, to: str | None) -> list[Fragments]:
+    def _talk(self, who: str, kind: str, text: str, to: str | None) -> list[Fragments]:
         mine = names.key(who) == names.key(self._name())
-        style = theme.name_style(who, self._depth) + (" class:me" if mine else "")
+        style = name_style(who, self._depth) + (" class:me" if mine else "")
         first, *more = text.split("\n")
         if kind == Kind.ACTION:
             line: Fragments = [("", "~ "), (style, who), ("", " ")]
@@ -123,10 +202,10 @@ class RowRenderer:
             at = found.end()
         return [*pieces, ("", text[at:])]
 
-    def _server(self, lines: str) -> list[Fragments]:
-        return [self._line(line) for line in lines.removesuffix("\n").split("\n")]
+    def _server_lines(self, lines: str) -> list[Fragments]:
+        return [self._server_line(line) for line in lines.removesuffix("\n").split("\n")]
 
-    def _line(self, line: str) -> Fragments:
+    def _server_line(self, line: str) -> Fragments:
         """Return a line that `chatservice.grammar.textformat` made."""
         sign = line[:2]
         if sign in ("* ", "! "):
@@ -136,17 +215,17 @@ class RowRenderer:
 
     # -- days and times --------------------------------------------------------------------------
 
-    def _at(self, time: float, lines: list[Fragments], number: str = "") -> Fragments:
+    def _timed(self, time: float, lines: list[Fragments], number: str = "") -> Fragments:
         """Put a time before lines, and what day it is if that is another one than before."""
         local = datetime.fromtimestamp(time)
-        rows = self._day_of(local)
+        rows = self._day_heading(local)
         clock = [("class:time", f"{local:%H:%M} {number}")]
         for at, line in enumerate(lines):
             before = clock if at == 0 else [("", " " * self._indent())]
             rows += self._wrapped(before + line)
         return rows
 
-    def _day_of(self, local: datetime) -> Fragments:
+    def _day_heading(self, local: datetime) -> Fragments:
         day = f"{local:%A, %d %B %Y}"
         if day == self._day:
             return []
@@ -165,7 +244,7 @@ class RowRenderer:
         text = lines.decode(errors="replace").removesuffix("\n")
         if not text:
             return []
-        return [piece for line in self._server(text) for piece in self._wrapped(line)]
+        return [piece for line in self._server_lines(text) for piece in self._wrapped(line)]
 
     def reply(self, it: replies.Reply) -> Fragments:
         """Return the rows of an answer."""

@@ -1,13 +1,58 @@
-"""What a front end is: somewhere to show things, and somewhere that lines come from."""
+"""The interface of a front end: it shows things, and lines come from it."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from contextlib import suppress
+from typing import Any, NamedTuple, Protocol
 
 from chatservice import replies
-from chatservice.client.around import SessionView
+from chatservice.client.connection import Lost
 from chatservice.client.cursor import News, Unread
 from chatservice.client.progress import Progress
+from chatservice.client.session import Session
+from chatservice.errors import Refusal
 from chatservice.grammar.commands import Request
+
+
+class SessionView:
+    """What a front end may ask about a stay at a server. Lists are empty where the server refuses
+    to tell. `switch` is called with the room to turn to."""
+
+    def __init__(self, session: Session, switch: Callable[[str], None]) -> None:
+        self.switch = switch
+        self._session = session
+
+    @property
+    def name(self) -> str:
+        """Who one is; empty before one is anybody."""
+        return self._session.conversation.name
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server is there."""
+        return self._session.connected
+
+    async def users(self) -> list[str]:
+        """Return who is in the room."""
+        members = await self._told("who", room=self._session.conversation.room)
+        return [user.name for user in members.users] if members is not None else []
+
+    async def rooms(self) -> list[str]:
+        """Return the rooms there are."""
+        with suppress(Refusal, Lost):
+            return [room.room for room in await self._session.rooms.all()]
+        return []
+
+    async def files(self, shelf: str | None) -> list[str]:
+        """Return the files of a shelf (`@`: one's own); of the room's if none is named."""
+        room = shelf if shelf is not None else self._session.conversation.room
+        files = await self._told("files", room=room)
+        return [file.name for file in files.files] if files is not None else []
+
+    async def _told(self, name: str, **args: Any) -> Any:
+        try:
+            return await self._session.ask(name, **args)
+        except (Refusal, Lost):
+            return None
 
 
 class InputEnded(Exception):
@@ -37,7 +82,7 @@ class Screen(Protocol):
     def start(self, interrupted: Callable[[], None]) -> None:
         """Begin to take lines. `interrupted` is called for who wants to leave at once."""
 
-    def attach(self, around: SessionView) -> None:
+    def attach(self, session: SessionView) -> None:
         """One has come to a server: what there is `around` can be asked for, and shown."""
 
     def show(self, lines: bytes) -> None:
@@ -61,7 +106,7 @@ class Screen(Protocol):
     def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Show how the transfers stand at `now` (seconds), and how many more wait their turn."""
 
-    def show_rooms(self, standings: Sequence[RoomStatus]) -> None:
+    def show_rooms(self, rooms: Sequence[RoomStatus]) -> None:
         """Show which rooms one is in, in the order in which one came there."""
 
     def show_unread(self, unread: Unread) -> None:

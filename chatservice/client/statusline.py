@@ -1,11 +1,73 @@
-"""What stands below the line of input: the transfers under way, and the rooms one is in."""
+"""The rows around the line of input: pending texts above it, transfers and rooms below it."""
 
 from collections.abc import Sequence
 
 from chatservice import names
 from chatservice.client.progress import Progress
+from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import RoomStatus
 from chatservice.client.wrapping import Fragments, isolated, shortened, width
+from chatservice.entries import Kind
+from chatservice.grammar.commands import Request
+
+MOST_SHOWN = 3
+"""How much of it is seen at once."""
+
+PROMPT = "> "
+"""What stands before a line that is typed."""
+
+_KINDS = {"say": Kind.MESSAGE, "me": Kind.ACTION, "msg": Kind.PRIVATE}
+
+
+class PendingTexts:
+    """What one said, in its order, until it is stored. `renderer` makes the rows."""
+
+    def __init__(self, renderer: RowRenderer) -> None:
+        self._renderer = renderer
+        self._texts: dict[str, Request] = {}
+
+    def add(self, key: str, request: Request) -> None:
+        """Something was said, with a key."""
+        self._texts[key] = request
+
+    def room(self, key: str) -> str | None:
+        """Return the room that something is said in with `key`; None for what is said to one."""
+        request = self._texts.get(key)
+        return request.args.get("room") if request is not None else None
+
+    def resolve(self, key: str, stored: bool) -> Fragments:
+        """Return the rows of what was said with `key`: as others see it, or as it was typed if it
+        is not `stored`. It waits no longer."""
+        request = self._texts.pop(key, None)
+        if request is None:
+            return []
+        if not stored:
+            return self._renderer.echo(PROMPT, _as_typed(request))
+        kind = _KINDS[request.command.name]
+        return self._renderer.own(request.args["text"], kind, request.args.get("to"))
+
+    def rows(self, typed: list[str]) -> Fragments:
+        """Return the rows that show what waits, and behind it the lines that were `typed` and are
+        not obeyed yet."""
+        waiting = [request.args["text"] for request in self._texts.values()] + typed
+        rows = Fragments()
+        for text in waiting[:MOST_SHOWN]:
+            rows += self._renderer.pending_text(text)
+        if len(waiting) > MOST_SHOWN:
+            rows += self._renderer.pending_text(f"and {len(waiting) - MOST_SHOWN} more")
+        return rows
+
+
+def _as_typed(request: Request) -> str:
+    """Return what says that, as it can be typed again."""
+    text: str = request.args["text"]
+    match request.command.name:
+        case "me":
+            return f"/me {text}"
+        case "msg":
+            return f"@{request.args['to']} {text}"
+    return text
+
 
 MOST_BARS = 4
 """Rows that transfers take at most."""

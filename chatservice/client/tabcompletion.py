@@ -10,7 +10,7 @@ from prompt_toolkit.document import Document
 from twisted.internet.defer import Deferred
 
 from chatservice import names
-from chatservice.client.around import SessionView
+from chatservice.client.screen import SessionView
 from chatservice.grammar.commands import ALL, COMMANDS, TOPICS, Arg, ArgType, Command, Format
 from chatservice.grammar.textformat import quoted_name
 
@@ -24,9 +24,9 @@ class WordKind(Enum):
     """What sort of thing a word is the beginning of."""
 
     COMMAND = auto()
-    EXPLAINED = auto()
+    HELP_TOPIC = auto()
     USER = auto()
-    ADDRESSED = auto()
+    ADDRESSEE = auto()
     ROOM = auto()
     FILE = auto()
     PATH = auto()
@@ -42,11 +42,11 @@ class CompletionTarget(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
-_OF_NAME = {
+_KIND_OF_ARGUMENT = {
     "room": WordKind.ROOM,
     "user": WordKind.USER,
     "to": WordKind.USER,
-    "command": WordKind.EXPLAINED,
+    "command": WordKind.HELP_TOPIC,
 }
 """What the words are that the table of commands calls so."""
 
@@ -97,7 +97,7 @@ def _of_arguments(command: Command, rest: str) -> CompletionTarget | None:
 def _of_argument(arg: Arg, word: str) -> CompletionTarget | None:
     if arg.choices:
         return CompletionTarget(WordKind.CHOICE, word, arg.choices)
-    sort = _OF_NAME.get(arg.name)
+    sort = _KIND_OF_ARGUMENT.get(arg.name)
     return CompletionTarget(sort, word) if sort is not None else None
 
 
@@ -129,14 +129,14 @@ def _of_talk(line: str) -> CompletionTarget | None:
         return None
     if word.startswith("@"):
         return CompletionTarget(WordKind.USER, word[1:])
-    return CompletionTarget(WordKind.USER if before else WordKind.ADDRESSED, word)
+    return CompletionTarget(WordKind.USER if before else WordKind.ADDRESSEE, word)
 
 
 class TabCompleter(Completer):
     """Completes with what there is `around`: None before one has come to a server."""
 
     def __init__(self) -> None:
-        self.around: SessionView | None = None
+        self.session: SessionView | None = None
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
@@ -157,30 +157,30 @@ class TabCompleter(Completer):
             return
         for word in map(names.clean, await self._words(it)):
             if names.key(word).startswith(names.key(it.beginning)):
-                end = ": " if it.sort is WordKind.ADDRESSED else " "
+                end = ": " if it.sort is WordKind.ADDRESSEE else " "
                 yield Completion(word + end, -len(it.beginning), display=word)
 
     async def _words(self, it: CompletionTarget) -> list[str]:
         match it.sort:
-            case WordKind.COMMAND | WordKind.EXPLAINED:
-                own = {*OWN_COMMANDS, *TOPICS, ALL} if it.sort is WordKind.EXPLAINED else set()
+            case WordKind.COMMAND | WordKind.HELP_TOPIC:
+                own = {*OWN_COMMANDS, *TOPICS, ALL} if it.sort is WordKind.HELP_TOPIC else set()
                 rows = [name for name, row in COMMANDS.items() if row.formats & Format.TEXT]
                 return sorted({*rows, *own})
             case WordKind.CHOICE:
                 return list(it.choices)
-        around = self.around
-        if around is None or not around.connected:
+        session = self.session
+        if session is None or not session.connected:
             return []
         match it.sort:
             case WordKind.ROOM:
-                return await _answer(around.rooms())
+                return await _answer(session.rooms())
             case WordKind.FILE:
                 shelf, slash, _ = it.beginning.partition("/")
-                files = await _answer(around.files(shelf if slash else None))
+                files = await _answer(session.files(shelf if slash else None))
                 before = f"{shelf}/" if slash else ""
                 return [quoted_name(before + name) for name in files]
-        mine = names.key(around.name)
-        return [user for user in await _answer(around.users()) if names.key(user) != mine]
+        mine = names.key(session.name)
+        return [user for user in await _answer(session.users()) if names.key(user) != mine]
 
 
 async def _answer(asking: Coroutine[Any, Any, list[str]]) -> list[str]:

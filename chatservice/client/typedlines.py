@@ -5,19 +5,24 @@ backslashes; quotes around it are taken off. Where nothing of that name is there
 more as a shell would, because that is how many terminals write a file that is dropped on them.
 """
 
+import json
 import os
 import re
 import shlex
 from typing import NamedTuple
 
+from chatservice import limits, names
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textparser
+from chatservice.grammar.commands import Request
 
 _FORMS = re.compile(r"((?i:/put)|-file|transfer)(?: +(\S.*)| *)", re.DOTALL)
 _QUOTED = re.compile(r"""(["'])(.+)\1(?: +@(\S+))?""", re.DOTALL)
 
 _SEPARATOR = re.compile(r"\\\w")
 """A backslash that stands between folders: no terminal writes one before a letter or a digit."""
+
+_TALK = frozenset({"say", "me", "msg"})
 
 
 class FileToSend(NamedTuple):
@@ -110,3 +115,94 @@ def _as_shell_words(text: str) -> list[FileToSend]:
 
 def _sending(path: str, user: str | None = None) -> FileToSend:
     return FileToSend(os.path.expanduser(path), user)
+
+
+def may_be_remembered(line: str) -> bool:
+    """Return whether a line holds no password, as far as can be told: one that was not understood
+    may be a command with a password and a slip in it."""
+    try:
+        if file_to_send(line) is not None:
+            return True
+        request = textparser.parse(line, may_prompt=True)
+    except Refusal:
+        return False
+    return request is not None and not _passwords(request)
+
+
+def masked(line: str) -> str:
+    """Return a line as it can stand on the screen: with `***` for its passwords."""
+    try:
+        request = textparser.parse(line, may_prompt=True)
+    except Refusal:
+        return line
+    for password in _passwords(request) if request is not None else []:
+        before, _, behind = line.rpartition(password)
+        line = f"{before}***{behind}"
+    return line
+
+
+def _passwords(request: Request) -> list[str]:
+    """Return the passwords in a request, the last one first."""
+    args = [arg for arg in request.command.args if arg.private and arg.name in request.args]
+    return [request.args[arg.name] for arg in reversed(args)]
+
+
+def could_be_room(line: str) -> bool:
+    """Return whether a line can be meant as the name or the number of a room."""
+    if len(line.split()) > 1:
+        return False
+    try:
+        if file_to_send(line) is not None:
+            return False
+        request = textparser.parse(line.strip())
+    except Refusal:
+        return False
+    return request is not None and request.args.get("text") == line.strip()
+
+
+def is_talk(line: str) -> bool:
+    """Whether a line is talk, which is shown once it is stored."""
+    try:
+        if file_to_send(line) is not None:
+            return False
+        request = textparser.parse(line)
+    except Refusal:
+        return False
+    return request is not None and request.command.name in _TALK
+
+
+AROUND = 256
+"""Bytes that the rest of a request takes at most: the names of a room and of the command, a key,
+and what JSON puts around them."""
+
+
+def with_newlines(pasted: str) -> str:
+    """Return what was pasted with newlines as texts have them, and none at its end."""
+    return pasted.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+
+
+def paste_question(text: str) -> str:
+    """Return what to ask about a text of several lines."""
+    count = text.count("\n") + 1
+    return f"Say these {count} lines as one message? Enter or y: yes; n: drop; e: edit first"
+
+
+def paste_too_long(text: str) -> str | None:
+    """Return why a text cannot be said, if it is too long for that."""
+    try:
+        names.lines(text)
+    except Refusal as refused:
+        return refused.sentence
+    size = len(json.dumps(text, ensure_ascii=False).encode(errors="replace"))
+    if size <= limits.LINE_BYTES - AROUND:
+        return None
+    most = limits.LINE_BYTES - AROUND
+    return (
+        f"That paste has {size} bytes, and a message at most {most}; put it into a file, and type "
+        "the file's path."
+    )
+
+
+def say_line(text: str) -> str:
+    """Return the line that says a text of several lines, whatever it begins with."""
+    return f"/say {text}"

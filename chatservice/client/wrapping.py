@@ -74,7 +74,7 @@ def wrapped(line: Fragments, columns: int, indent: int, isolate: bool = True) ->
     line = [(style, text.expandtabs(TAB)) for style, text in line]
     if all(text.isascii() for _, text in line) and sum(len(t) for _, t in line) <= columns:
         return [*line, ("", "\n")]
-    rows = _Rows(columns, min(indent, columns // 4))
+    rows = _RowBuilder(columns, min(indent, columns // 4))
     for word in _words(line):
         rows.add(word)
     row, done = Fragments(), Fragments()
@@ -125,7 +125,7 @@ def _joined(row: Fragments) -> Fragments:
     return joined
 
 
-class _Rows:
+class _RowBuilder:
     """Rows that words are put into."""
 
     def __init__(self, columns: int, indent: int) -> None:
@@ -162,9 +162,6 @@ class _Rows:
         used = self._used
         for _, text in word:
             for sign in iter_graphemes(text):
-                used = (
-                    used + grapheme_width(sign)
-                    if used + grapheme_width(sign) <= self._columns
-                    else grapheme_width(sign)
-                )
+                size = grapheme_width(sign)
+                used = used + size if used + size <= self._columns else size
         return used

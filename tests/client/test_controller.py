@@ -2,8 +2,8 @@
 
 import pytest
 
-from chatservice.client.helping import CLIENT_HELP, ROOMS_HELP, client_help
-from chatservice.client.login import could_be_room
+from chatservice.client.controller import CLIENT_HELP, ROOMS_HELP, client_help
+from chatservice.client.typedlines import could_be_room
 
 
 @pytest.mark.parametrize("line", ["lab", " lab ", "2", "nowhere", "Überraum", "hello"])

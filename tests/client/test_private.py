@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from chatservice.client.inputhistory import InputHistory
 from chatservice.client.known import Known
+from chatservice.client.lineeditor import InputHistory
 from chatservice.client.settings import Server, Settings
 from chatservice.client.unfinished import Transfer, Unfinished
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from prompt_toolkit.output import ColorDepth
 
 from chatservice import replies
-from chatservice.client import theme
+from chatservice.client import rendering
 from chatservice.client.cursor import News
-from chatservice.client.pendingtexts import PendingTexts
 from chatservice.client.rendering import RowRenderer
+from chatservice.client.statusline import PendingTexts
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.events import UserJoined
 from chatservice.grammar.commands import COMMANDS, Request, Right, help_lines
@@ -171,9 +171,9 @@ def luminance(colour):
 def test_a_name_has_one_colour_that_can_be_read_on_white_and_on_black(name):
     """Always the same one, in whatever case the name is written."""
     depth = ColorDepth.DEPTH_8_BIT
-    style = theme.name_style(name, depth)
-    assert style == theme.name_style(name.upper(), depth)
-    light = luminance("#" + theme.terminal_style(depth).get_attrs_for_style_str(style).color)
+    style = rendering.name_style(name, depth)
+    assert style == rendering.name_style(name.upper(), depth)
+    light = luminance("#" + rendering.terminal_style(depth).get_attrs_for_style_str(style).color)
     assert 1.05 / (light + 0.05) >= 3.8
     assert (light + 0.05) / 0.05 >= 3.6
 
@@ -190,7 +190,7 @@ def test_a_name_has_one_colour_that_can_be_read_on_white_and_on_black(name):
 def test_as_many_colours_as_the_terminal_has(variables, depth):
     """And none where somebody wants none. A terminal is described once in a process, so each is
     asked about in one of its own."""
-    code = "from chatservice.client import theme; print(theme.colour_depth().name)"
+    code = "from chatservice.client import rendering; print(rendering.colour_depth().name)"
     wanted = {"NO_COLOR": "", "COLORTERM": ""} | variables
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(**wanted), capture_output=True, text=True

@@ -2,12 +2,8 @@
 
 import pytest
 
-from chatservice.client.inputhistory import (
-    LINES_REMEMBERED,
-    InputHistory,
-    masked,
-    may_be_remembered,
-)
+from chatservice.client.lineeditor import LINES_REMEMBERED, InputHistory
+from chatservice.client.typedlines import masked, may_be_remembered
 
 
 def remembered(place):
