@@ -72,6 +72,7 @@ static struct {
     double rate;    /* messages a second, where they are sent by the clock */
     double warm;    /* seconds before the measurement */
     double seconds; /* of the measurement */
+    bool turns;     /* measure again for each line of the input */
 } want = {
     .opening = 40,
     .rooms = 1,
@@ -477,6 +478,55 @@ static uint64_t astray(void)
     return sum;
 }
 
+/* Tell that all is ready, and wait for the next line of the input. Return whether there was one. */
+static bool next_turn(void)
+{
+    char asked[LINE];
+    say("{\"stage\": \"ready\"}");
+    return fgets(asked, sizeof asked, stdin) != NULL;
+}
+
+/* Let all senders send what they have credit for. */
+static void resume(void)
+{
+    for (int r = 0; r < want.rooms; r++)
+        for (int i = r * want.readers; i < r * want.readers + want.senders; i++)
+            if (links[i].credit) spend(&links[i], i);
+}
+
+static void talk_for(double seconds)
+{
+    for (double until = now() + seconds; now() < until;) take_turn(true);
+}
+
+/* Read on until everything has come that should. */
+static void drain(void)
+{
+    double limit = now() + DRAIN;
+    while (astray() && now() < limit) take_turn(false);
+}
+
+static void measure_talk(void)
+{
+    say("{\"stage\": \"start\"}");
+    double start = now(), mine = own_cpu(), theirs = server_cpu();
+    uint64_t bytes = total, messages = all_said();
+    talk_for(want.seconds);
+    double wall = now() - start;
+    mine = own_cpu() - mine;
+    theirs = server_cpu() - theirs;
+    double deliveries = (double)(total - bytes) / (double)delivered;
+    double said = (double)(all_said() - messages);
+    say("{\"stage\": \"stop\"}");
+
+    drain();
+    say("{\"stage\": \"result\", \"seconds\": %.6f, \"line_bytes\": %zu, \"deliveries\": %.0f, "
+        "\"deliveries_per_s\": %.1f, \"messages_per_s\": %.1f, \"server_cpu_s\": %.6f, "
+        "\"cpu_ns_per_delivery\": %.2f, \"load_busy\": %.4f, \"bytes_astray\": %lu}",
+        wall, delivered, deliveries, deliveries / wall, said / wall, theirs,
+        theirs / deliveries * 1e9, mine / wall, astray());
+}
+
 static void measure_throughput(void)
 {
     int count = want.rooms * want.readers;
@@ -488,33 +538,23 @@ static void measure_throughput(void)
     for (ring = 1; ring < (uint32_t)(want.senders * want.window); ring *= 2) {}
     for (int r = 0; r < want.rooms; r++) rooms[r].order = calloc(ring, sizeof(uint32_t));
     ring--;
-    for (int r = 0; r < want.rooms; r++)
-        for (int i = r * want.readers; i < r * want.readers + want.senders; i++) {
+    for (int r = 0; r < want.rooms; r++) {
+        rooms[r].slowest = (r + 1) * want.readers - 1;
+        for (int i = r * want.readers; i < r * want.readers + want.senders; i++)
             links[i].credit = (uint32_t)want.window;
-            spend(&links[i], i);
-        }
-    for (int r = 0; r < want.rooms; r++) rooms[r].slowest = (r + 1) * want.readers - 1;
+    }
 
-    double warm_until = now() + want.warm;
-    while (now() < warm_until) take_turn(true);
-    say("{\"stage\": \"start\"}");
-    double start = now(), mine = own_cpu(), theirs = server_cpu();
-    uint64_t bytes = total, messages = all_said();
-    while (now() < start + want.seconds) take_turn(true);
-    double wall = now() - start;
-    mine = own_cpu() - mine;
-    theirs = server_cpu() - theirs;
-    double deliveries = (double)(total - bytes) / (double)delivered;
-    double said = (double)(all_said() - messages);
-    say("{\"stage\": \"stop\"}");
-
-    double limit = now() + DRAIN;
-    while (astray() && now() < limit) take_turn(false);
-    say("{\"stage\": \"result\", \"seconds\": %.6f, \"line_bytes\": %zu, \"deliveries\": %.0f, "
-        "\"deliveries_per_s\": %.1f, \"messages_per_s\": %.1f, \"server_cpu_s\": %.6f, "
-        "\"cpu_ns_per_delivery\": %.2f, \"load_busy\": %.4f, \"bytes_astray\": %lu}",
-        wall, delivered, deliveries, deliveries / wall, said / wall, theirs,
-        theirs / deliveries * 1e9, mine / wall, astray());
+    resume();
+    talk_for(want.warm);
+    if (!want.turns) {
+        measure_talk();
+        return;
+    }
+    drain();
+    while (next_turn()) {
+        resume();
+        measure_talk();
+    }
 }
 
 /* -- latency: messages sent by the clock ------------------------------------------------------- */
@@ -624,7 +664,10 @@ static void gather(void)
 static void measure_latency(void)
 {
     gather();
-    talk_by_the_clock("result", &links[want.readers], want.readers);
+    do {
+        if (want.turns && !next_turn()) break;
+        talk_by_the_clock("result", &links[want.readers], want.readers);
+    } while (want.turns);
 }
 
 /* -- readers that stop ------------------------------------------------------------------------- */
@@ -740,7 +783,7 @@ static void read_options(int count, char **arguments)
         {"rooms", 1, 0, 'r'},   {"readers", 1, 0, 'n'}, {"senders", 1, 0, 's'},
         {"window", 1, 0, 'w'},  {"rate", 1, 0, 'h'},    {"warm", 1, 0, 'a'},
         {"seconds", 1, 0, 't'}, {"text", 1, 0, 'x'},    {"opening", 1, 0, 'o'},
-        {"stalled", 1, 0, 'k'}, {0, 0, 0, 0},
+        {"stalled", 1, 0, 'k'}, {"turns", 1, 0, 'u'},   {0, 0, 0, 0},
     };
     for (int c; (c = getopt_long(count, arguments, "", OPTIONS, NULL)) != -1;) {
         switch (c) {
@@ -757,6 +800,7 @@ static void read_options(int count, char **arguments)
         case 'x': want.text = atoi(optarg); break;
         case 'o': want.opening = atoi(optarg); break;
         case 'k': want.stalled = atoi(optarg); break;
+        case 'u': want.turns = atoi(optarg); break;
         default: exit(2);
         }
     }

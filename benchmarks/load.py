@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks import compiling, machine
@@ -25,23 +25,10 @@ def run(
     `options` are those of the program. `on_start` is called when a measurement begins. A stage
     `stop` tells `others_busy`: how much of one core or the other something else has used.
     """
-    given = {
-        "dialect": server.dialect,
-        "port": server.port,
-        "pid": server.pid,
-        "opening": server.opening,
-        **options,
-    }
-    process = subprocess.Popen(
-        [compiling.compiled("load.c"), *(f"--{name}={x}" for name, x in given.items()), scene],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = _start(scene, server, core, options)
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        os.sched_setaffinity(process.pid, {core})
         reports: dict[str, Report] = {}
         for line in process.stdout:
             report = json.loads(line)
@@ -59,3 +46,58 @@ def run(
         process.kill()
         process.wait()
     return reports
+
+
+class Turns:
+    """A scene of `load.c` against a server that is played in turns, one for each call of `play`.
+
+    `options` are those of the program; `seconds` is the length of a turn.
+    """
+
+    def __init__(self, scene: str, server: Running, core: int, **options: float | str) -> None:
+        self._process = _start(scene, server, core, {**options, "turns": 1})
+        self._until("ready")
+
+    def play(self) -> Report:
+        """Play on for a turn; return what it came to."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        report = self._until("result")
+        self._until("ready")
+        return report
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _until(self, stage: str) -> Report:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            report: Report = json.loads(line)
+            if report["stage"] == stage:
+                return report
+        _, complaint = self._process.communicate()
+        raise RuntimeError(complaint.strip() or "load ended early")
+
+
+def _start(
+    scene: str, server: Running, core: int, options: Mapping[str, float | str]
+) -> "subprocess.Popen[str]":
+    given = {
+        "dialect": server.dialect,
+        "port": server.port,
+        "pid": server.pid,
+        "opening": server.opening,
+        **options,
+    }
+    process = subprocess.Popen(
+        [compiling.compiled("load.c"), *(f"--{name}={x}" for name, x in given.items()), scene],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.sched_setaffinity(process.pid, {core})
+    return process

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,45 +44,81 @@ Measure = Callable[[Peer, Setting], Measured]
 # -- talk ------------------------------------------------------------------------------------------
 
 
-def throughput(rooms: int, readers: int, senders: int, window: int) -> Measure:
-    """How much is delivered, if each sender keeps `window` messages in flight: said, and not with
-    every reader of their room yet."""
-
-    def measure(peer: Peer, setting: Setting) -> Measured:
-        with _server(peer, setting, rooms) as server:
-            report = _play(
-                "throughput",
-                server,
-                setting,
-                rooms=rooms,
-                readers=readers,
-                senders=senders,
-                window=window,
-            )
-        if report["result"]["bytes_astray"]:
-            raise RuntimeError(f"{report['result']['bytes_astray']} bytes too many or too few came")
-        return {**_numbers(report["result"]), "others_busy": report["stop"]["others_busy"]}
-
-    return measure
+TURN = {"throughput": 0.25, "latency": 1.0}
+"""Seconds that a server talks before another one's turn, by scene."""
 
 
-def latency(readers: int, rate: float) -> Measure:
-    """How late `readers` get what one speaker says, `rate` times a second, and what that costs."""
+@dataclass(frozen=True)
+class Talk:
+    """A scene of the load generator that is all talk."""
 
-    def measure(peer: Peer, setting: Setting) -> Measured:
-        with _server(peer, setting) as server:
-            report = _play("latency", server, setting, readers=readers, rate=rate)
-        figures = _late(report["result"])
+    scene: str
+    rooms: int
+    options: Mapping[str, float]
+
+    def __call__(self, peer: Peer, setting: Setting) -> Measured:
+        """Measure it against one server."""
+        with _server(peer, setting, self.rooms) as server:
+            report = _play(self.scene, server, setting, **self.options)
+        figures = self._merged([report["result"]])
         figures["others_busy"] = report["stop"]["others_busy"]
-        figures["commit_us"] = machine.commit_seconds(setting.folder) * 1e6
+        if self.scene == "latency":
+            figures["commit_us"] = machine.commit_seconds(setting.folder) * 1e6
         return figures
 
-    return measure
+    def in_turns(self, servers: Mapping[str, Peer], setting: Setting) -> dict[str, Measured]:
+        """Measure it against several servers, by label, which run at once and talk in turns.
+
+        What else goes on at the machine is then the same for all of them.
+        """
+        turn = TURN[self.scene]
+        options = {**self.options, "seconds": turn, "warm": min(turn, 0.5)}
+        reports: dict[str, list[load.Report]] = {label: [] for label in servers}
+        with contextlib.ExitStack() as stack:
+            loads = {}
+            for label, peer in servers.items():
+                server = stack.enter_context(_server(peer, setting, self.rooms))
+                playing = load.Turns(self.scene, server, setting.load_core, **options)
+                loads[label] = stack.enter_context(contextlib.closing(playing))
+            for number in range(max(1, round(setting.seconds / turn))):
+                for label in rotated(list(servers), number):
+                    reports[label].append(loads[label].play())
+        return {label: self._merged(of) for label, of in reports.items()}
+
+    def _merged(self, reports: Sequence[load.Report]) -> Measured:
+        """Return the figures of all turns: what was counted is added up, of others the median."""
+        astray = sum(report.get("bytes_astray", 0) for report in reports)
+        if astray:
+            raise RuntimeError(f"{astray} bytes too many or too few came")
+        figures = {
+            name: statistics.median(report[name] for report in reports)
+            for name in _numbers(reports[0])
+        }
+        deliveries = "deliveries" if "deliveries" in figures else "received"
+        for name in {deliveries, "server_cpu_s", "seconds"} & set(figures):
+            figures[name] = sum(report[name] for report in reports)
+        figures["cpu_ns_per_delivery"] = figures["server_cpu_s"] / figures[deliveries] * 1e9
+        if "deliveries" in figures:
+            figures["deliveries_per_s"] = figures["deliveries"] / figures["seconds"]
+        return figures
 
 
-def _late(report: load.Report) -> Measured:
-    cost = report["server_cpu_s"] / max(1, report["received"]) * 1e9
-    return {**_numbers(report), "cpu_ns_per_delivery": cost}
+def rotated(labels: Sequence[str], number: int) -> Sequence[str]:
+    """Return the labels, begun with another one each time, so that drift favours none."""
+    first = number % len(labels)
+    return [*labels[first:], *labels[:first]]
+
+
+def throughput(rooms: int, readers: int, senders: int, window: int) -> Talk:
+    """How much is delivered, if each sender keeps `window` messages in flight: said, and not with
+    every reader of their room yet."""
+    options = {"rooms": rooms, "readers": readers, "senders": senders, "window": window}
+    return Talk("throughput", rooms, options)
+
+
+def latency(readers: int, rate: float) -> Talk:
+    """How late `readers` get what one speaker says, `rate` times a second, and what that costs."""
+    return Talk("latency", 1, {"readers": readers, "rate": rate})
 
 
 def _numbers(report: load.Report) -> Measured:
@@ -157,6 +193,7 @@ def idle(connections: int, each: int) -> Measure:
             if report["joining_s"]:
                 figures["introduced_per_s"] = count / report["introducing_s"]
                 figures["joined_per_s"] = count / report["joining_s"]
+                figures["cpu_us_per_join"] = report["joining_cpu_s"] / count * 1e6
                 figures["load_busy"] = report["load_busy"]
         return figures
 

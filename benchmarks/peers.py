@@ -59,12 +59,28 @@ class Peer(Protocol):
         """Return what it needs in its environment."""
 
 
+CHECKOUT = Path(__file__).parents[1]
+
+
 class Chatservice:
-    """This one, as users run it: with storing on."""
+    """This one, as users run it: with storing on. Its code is that of `checkout`."""
 
     name = "chatservice"
     dialect = "text"
     opening = 40  # Twisted's listen backlog is 50
+
+    STARTING = """\
+import os, sys
+checkout = sys.argv.pop(1)
+others = [x for x in sys.path if not os.path.isdir(os.path.join(x, "chatservice"))]
+sys.path[:] = [checkout, *others]
+from twisted.scripts.twistd import run
+run()
+"""
+    """An environment may have another checkout installed. Twisted would find its plugin, too."""
+
+    def __init__(self, checkout: Path = CHECKOUT) -> None:
+        self._checkout = str(checkout)
 
     def version(self) -> str | None:
         """Return its version."""
@@ -74,13 +90,13 @@ class Chatservice:
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
         """Return what starts it."""
-        twistd = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+        twistd = [sys.executable, "-c", self.STARTING, self._checkout]
         options = ["--interface", "127.0.0.1", "--port", str(port), "--data", str(folder / "data")]
         return [*twistd, "-n", "--pidfile=", "chat", *options, *(f"--room={x}" for x in rooms)]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment: nothing."""
-        return {}
+        """Return what it needs in its environment: its code, for the programs that it starts."""
+        return {"PYTHONPATH": self._checkout}
 
 
 class InspIRCd:
