@@ -38,11 +38,11 @@ class Accounts:
         attempts: LoginThrottle,
     ) -> None:
         self._store = engine.accounts
-        self._past = engine.store
+        self._past = engine.logs
         self._recorder = engine.recorder
-        self._shelves = engine.shelves
+        self._shelves = engine.files
         self._attempts = attempts
-        self._identities = engine.identities
+        self._identities = engine.authenticator
         self._rooms = rooms
         self._people = people
         self._rights = rights
@@ -186,7 +186,7 @@ class Accounts:
                     await self._shelves.remove(shelf, file, None, key)
         reached: int | None = 0
         while reached is not None:
-            step = await self._past.rename_in_past(key, mark, erase, reached)
+            step = await self._past.reassign(key, mark, erase, reached)
             reached = step.reached
             self._show_changed(step)
 

@@ -69,7 +69,7 @@ class Chat:
         )
         self.overview = Overview(engine, self.rooms, self.people, seconds, report)
         self.guests = policy.guests
-        self._store = engine.store
+        self._store = engine.logs
         self._clock = clock
         self._seconds = seconds
 

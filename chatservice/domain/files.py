@@ -50,11 +50,11 @@ class Files:
         rights: Rights,
         seconds: Callable[[], float],
     ) -> None:
-        self.shelves = engine.shelves
+        self.shelves = engine.files
         self.quotas = Quotas(bounds)
         self.transfers = Transfers()
         self._recorder = engine.recorder
-        self._store = engine.store
+        self._store = engine.logs
         self._rooms = rooms
         self._people = people
         self._now = now
@@ -163,7 +163,7 @@ class Files:
         log, writer = upload.target.log.id, upload.writer
         if upload.key is None:
             return False
-        return await self._store.said(log, writer, upload.key) is not None
+        return await self._store.position_of_key(log, writer, upload.key) is not None
 
     async def already_here(self, session: Session, upload: UploadTicket) -> FileMark | None:
         """Put a file on its shelf whose content is here already, where the sender could have read

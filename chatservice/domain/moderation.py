@@ -52,7 +52,7 @@ class Moderation:
     ) -> None:
         self._store = engine.rooms
         self._accounts = engine.accounts
-        self._entries = engine.store
+        self._entries = engine.logs
         self._recorder = engine.recorder
         self._rooms = rooms
         self._people = people
@@ -193,7 +193,7 @@ class Moderation:
             )
         stored, dropped = ([it for it in rules if not is_guests(it.whom)] for rules in (add, over))
         if stored or dropped:
-            await self._store.rule(room.number, stored, dropped)
+            await self._store.change_rules(room.number, stored, dropped)
         for each in over:
             room.rules.drop(each.what, each.whom)
         for each in add:
@@ -297,7 +297,7 @@ class Moderation:
             slow if slow is not None else room.slow,
         )
         by = session.needs_user().name
-        await self._store.set(room.number, *new)
+        await self._store.configure(room.number, *new)
         room.password, room.access, room.frozen, room.slow = new
         if access is not None:  # who is not in it now is to come in as it is now
             self._rights.given.take_back(
@@ -355,7 +355,7 @@ class Moderation:
 
     def record(self, room: Room, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
         """Return the last things that were done in a room, oldest first."""
-        return self._store.deeds(room.number, limit)
+        return self._store.records(room.number, limit)
 
     async def _did(
         self,
@@ -373,7 +373,7 @@ class Moderation:
         await self._note(room, by, " ".join(filter(None, (what, whom, why))))
 
     async def _note(self, room: Room, by: str, what: str) -> None:
-        await self._store.note(room.number, ModerationRecord(self._now(), by, what))
+        await self._store.add_record(room.number, ModerationRecord(self._now(), by, what))
         self._report("{user} in {room}: {did}", user=by, room=room.name, did=what)
 
 

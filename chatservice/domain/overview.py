@@ -72,9 +72,9 @@ class Overview:
 
     async def status(self) -> replies.ServerStatus:
         """Return how the server is."""
-        if self._engine.upkeep is None:
+        if self._engine.maintenance is None:
             raise _none()
-        figures = await self._engine.upkeep.figures()
+        figures = await self._engine.maintenance.stats()
         users = self._here()
         return replies.ServerStatus(
             version=__version__,
@@ -93,7 +93,7 @@ class Overview:
 
     async def backup(self, session: Session, to: str) -> replies.BackupMade:
         """Make a backup, for as long as the session waits for it."""
-        if self._engine.upkeep is None:
+        if self._engine.maintenance is None:
             raise _none()
         if not to.startswith("/"):
             raise Refusal(Code.BAD_ARGUMENT, "Give the whole path, from / on.")
@@ -103,7 +103,7 @@ class Overview:
             session.reader.tell(EventBatch((Notice(f"backup: {text}"),)))
 
         self._report("{by} begins a backup at {place}", by=by, place=names.one_line(to))
-        made = await self._engine.upkeep.backup(to, tell, lambda: not session.gone)
+        made = await self._engine.maintenance.backup(to, tell, lambda: not session.gone)
         self._report("{by} made a backup at {place}", by=by, place=names.one_line(to))
         return replies.BackupMade(
             names.one_line(to), made.files, made.bytes, made.key, made.unread, tuple(made.left_out)

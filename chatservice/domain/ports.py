@@ -88,7 +88,7 @@ def any_name(name: str) -> bool:
 class RoomStore(Protocol):
     """Rooms, and who may do what there. Changes raise `Refusal` (not-stored)."""
 
-    def alone(self, room: int) -> AbstractAsyncContextManager[None]:
+    def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
         """Let a room be changed by nobody else meanwhile: what is entered second waits until the
         first is left, on all nodes. So what a change decides still holds when it is made."""
 
@@ -118,18 +118,20 @@ class RoomStore(Protocol):
         """Close a room under another name; its rules and the tokens for it alone are gone. Raises
         `Refusal` (not-stored)."""
 
-    def set(
+    def configure(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
     ) -> Awaitable[None]:
         """Keep how a room is."""
 
-    def rule(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> Awaitable[None]:
+    def change_rules(
+        self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()
+    ) -> Awaitable[None]:
         """Let some rules hold in a room, and others no longer, all at once."""
 
-    def note(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
+    def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
         """Put on record what a moderator did."""
 
-    def deeds(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
+    def records(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
         """The last things that moderators did, oldest first."""
 
 
@@ -201,20 +203,18 @@ class LogStore(Protocol):
         Raises `Refusal` (bad-argument, too-slow).
         """
 
-    def rename_in_past(
-        self, key: str, mark: str, erase: bool, after: int
-    ) -> "Awaitable[ReassignStep]":
+    def reassign(self, key: str, mark: str, erase: bool, after: int) -> "Awaitable[ReassignStep]":
         """Let some of what an account said be `mark`'s; with `erase`, let it be gone as well. It
         begins behind the block with the number `after`. Raises `Refusal` (not-stored)."""
 
     def last(self, log: int) -> Awaitable[int]:
         """A log's last position."""
 
-    def said(self, log: int, writer: str, key: str) -> Awaitable[int | None]:
+    def position_of_key(self, log: int, writer: str, key: str) -> Awaitable[int | None]:
         """The position of what a user sent to a log with that key (`Draft.key`); None if that was
         nothing, or so long ago that it is not known any more."""
 
-    def forget(self, log: int) -> Awaitable[None]:
+    def drop_inbox(self, log: int) -> Awaitable[None]:
         """Drop the inbox of a guest who left."""
 
 
@@ -545,7 +545,7 @@ class Maintenance(Protocol):
         left of it then.
         """
 
-    def figures(self) -> Awaitable[StorageStats]:
+    def stats(self) -> Awaitable[StorageStats]:
         """Tell how much there is."""
 
 
@@ -554,11 +554,11 @@ class Engine:
     """All of it. One that has no `upkeep` cannot be looked after from here."""
 
     recorder: Recorder
-    store: LogStore
+    logs: LogStore
     rooms: RoomStore
     accounts: AccountStore
     names: NameClaims
     passwords: PasswordHasher
-    identities: Authenticator
-    shelves: FileStore
-    upkeep: Maintenance | None = None
+    authenticator: Authenticator
+    files: FileStore
+    maintenance: Maintenance | None = None

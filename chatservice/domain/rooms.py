@@ -52,7 +52,7 @@ class Rooms:
         self._tails = tails
         self._store = engine.rooms
         self._recorder = engine.recorder
-        self._shelves = engine.shelves
+        self._shelves = engine.files
         self.leaving: set[str] = set()
         self._now = now
         self._soon = soon
@@ -104,9 +104,9 @@ class Rooms:
             raise _no_room(name)
         return found
 
-    def alone(self, room: Room) -> AbstractAsyncContextManager[None]:
-        """Let a room be changed by nobody else meanwhile (`RoomStore.alone`)."""
-        return self._store.alone(room.number)
+    def exclusive(self, room: Room) -> AbstractAsyncContextManager[None]:
+        """Let a room be changed by nobody else meanwhile (`RoomStore.exclusive`)."""
+        return self._store.exclusive(room.number)
 
     def behind(self, number: int) -> Iterator[Room]:
         """Iterate over the rooms behind a number, in the order of their numbers."""

@@ -135,7 +135,7 @@ class Users:
         """Return the account of a name that has this password, making one where somebody else
         vouches for it."""
         names.password(password)
-        vouched = partial(self._engine.identities.vouched, name, password)
+        vouched = partial(self._engine.authenticator.vouched, name, password)
         found = await self._attempts.try_(vouched, names.key(name), session)
         if found is not None:
             if account is None:
@@ -144,7 +144,7 @@ class Users:
             return account
         if account is not None and self._policy.guests:
             raise Refusal(Code.WRONG_PASSWORD, f"That is not {account.name}'s password; try again.")
-        if self._policy.guests and not self._engine.identities.elsewhere:
+        if self._policy.guests and not self._engine.authenticator.elsewhere:
             raise Refusal(
                 Code.NO_SUCH_USER, f"{name} is not registered; give the name alone to be its guest."
             )
@@ -270,7 +270,7 @@ class Users:
         """Return the one `Log` of an account's inbox, so that everybody extends and reads it."""
         log = self._inboxes.get(account.inbox)
         if log is None:
-            last = await self._engine.store.last(account.inbox)
+            last = await self._engine.logs.last(account.inbox)
             log = Log(account.inbox, "@", last, self._tails)
             log = self._inboxes.setdefault(account.inbox, log)
             log.kept = True
@@ -358,9 +358,9 @@ class Users:
         self._give_name_back(user)
         self._engine.names.release(user.key)
         if not user.registered:
-            self._engine.shelves.forget(user.shelf)
+            self._engine.files.forget(user.shelf)
             if user.inbox is not None:  # else nothing was ever sent to them
-                self._engine.store.forget(user.inbox.id)
+                self._engine.logs.drop_inbox(user.inbox.id)
 
     def log_of(self, number: int) -> Log | None:
         """Return a room's log, or an account's inbox, if it is in memory."""
@@ -406,7 +406,7 @@ class Users:
         if key != was:
             self._engine.names.release(was)
             self._ignored_on(was, key)
-        await self._engine.shelves.rename(user.id, name)
+        await self._engine.files.rename(user.id, name)
         self._report("{old} is now called {new}", old=former, new=name)
         position = session.inbox.position if session.inbox is not None else 0
         return self._welcome(session, user, position)
@@ -541,7 +541,7 @@ class Users:
         user.guest = 0
         inbox.kept = True
         self._inboxes[account.inbox] = inbox
-        await self._engine.shelves.move(guest_shelf, user.shelf, user.id)
+        await self._engine.files.move(guest_shelf, user.shelf, user.id)
         self._report("{user} registered", user=user.name)
 
     async def addressee(self, name: str) -> tuple[User | Account, Log]:

@@ -23,7 +23,7 @@ class Held:
 
     def __getattr__(self, name):
         found = getattr(self._inner, name)
-        if name not in ("create", "set", "rule", "note"):
+        if name not in ("create", "configure", "change_rules", "add_record"):
             return found
 
         async def later(*args):

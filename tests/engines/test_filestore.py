@@ -25,7 +25,7 @@ def folders(tmp_path):
     """Return empty shelves."""
     store = LogStore(reactor, tmp_path / "chat.sqlite")
     store.start()
-    folders = FolderFileStore(reactor, tmp_path / "SharedFiles", store.files)
+    folders = FolderFileStore(reactor, tmp_path / "SharedFiles", store.file_table)
     yield folders
     folders.close()
     store.close()

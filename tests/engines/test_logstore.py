@@ -169,7 +169,7 @@ async def test_a_guests_inbox_goes_with_the_guest(tmp_path, store):
     """It is dropped when they leave, or becomes their own when they register."""
     gone, kept = Log(-1, "@", 0, TAILS), Log(-2, "@", 0, TAILS)
     await store.append([say(gone, "a"), say(kept, "b")], {})
-    await store.forget(-1)
+    await store.drop_inbox(-1)
     account = await store.accounts.register("bob", "hash", kept, 0)
     assert await store.read(-1, 0, 9) == []
     (block,) = await store.read(account.inbox, 0, 9)

@@ -48,7 +48,7 @@ async def test_who_reads_the_past_is_not_ahead_of_the_present(engine, chat):
     it come back."""
     log = chat.rooms.lobby.log
     await chat.recorder.stored(said(log, "one"))
-    await engine.store.append([said(log, "two")], {})  # and nobody is told
+    await engine.logs.append([said(log, "two")], {})  # and nobody is told
     assert shown(await chat.replay(log, 0)) == ["one"]
 
 
@@ -60,7 +60,7 @@ async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
         await chat.recorder.stored(said(inbox, "psst"))
         what = [
             lambda inbox=inbox: chat.replay(inbox, 0),
-            lambda inbox=inbox, turn=turn: engine.store.accounts.register(
+            lambda inbox=inbox, turn=turn: engine.logs.accounts.register(
                 f"u{turn}", "hash", inbox, 0
             ),
         ]
@@ -75,8 +75,8 @@ async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
     """Who comes back from before reads what is left, though the server has run all the time."""
     log, clock = chat.rooms.lobby.log, Clock()
     await chat.recorder.stored(said(log, "old", "older"))
-    await engine.store.note_age(last=True)
-    engine.store._ages._clocks = Clocks(passed=lambda: really_passed() + 1000)
+    await engine.logs.note_age(last=True)
+    engine.logs._ages._clocks = Clocks(passed=lambda: really_passed() + 1000)
     await chat.recorder.stored(said(log, "new"))
     gone = Deferred()
 
@@ -84,7 +84,7 @@ async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
         chat.ended(positions)
         gone.callback(positions)
 
-    keeping = Retention(clock, engine.store, 500.0, None)
+    keeping = Retention(clock, engine.logs, 500.0, None)
     keeping.start(ended)
     assert await gone == {log.id: 2}
     keeping.stop()

@@ -178,7 +178,7 @@ async def test_what_is_said_after_a_guest_has_gone_is_found(store, index):
     log, guest = await room(store), Log(-1, "@", 0, TAILS)
     await store.append([Draft(guest, Run(Kind.PRIVATE, 0, "alice", ["psst"]))], {})
     catch_up(index)
-    await store.forget(-1)
+    await store.drop_inbox(-1)
     await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"]))], {})
     for _ in range(2):
         assert await positions(store, log, "word") == [1]

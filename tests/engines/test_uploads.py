@@ -33,7 +33,7 @@ class Shelves:
     def open(self):
         """Open them."""
         self.store = LogStore(reactor, self.path / "chat.sqlite")
-        self.folders = FolderFileStore(reactor, self.path / "SharedFiles", self.store.files)
+        self.folders = FolderFileStore(reactor, self.path / "SharedFiles", self.store.file_table)
         self.store.start()
 
     def close(self):
@@ -156,7 +156,7 @@ async def test_one_that_nobody_can_tell_again_is_not_kept(shelves):
     incoming = await begun(shelves, what=declared(sha256=None))
     assert len(shelves.partials()) == 1
     await stop(incoming)
-    await shelves.store.files.partials()
+    await shelves.store.file_table.partials()
     assert await shelves.folders.unfinished("alice") == []
 
 
@@ -235,7 +235,9 @@ async def test_what_nobody_goes_on_with_is_dropped(tmp_path):
     """After the time that the operator has set."""
     store = LogStore(reactor, tmp_path / "chat.sqlite")
     store.start()
-    folders = FolderFileStore(reactor, tmp_path / "SharedFiles", store.files, partial_seconds=1000)
+    folders = FolderFileStore(
+        reactor, tmp_path / "SharedFiles", store.file_table, partial_seconds=1000
+    )
     incoming = await folders.receive(declared(), 0)
     incoming.write(DATA[:5])
     await incoming.stop()
@@ -321,7 +323,7 @@ async def test_a_file_that_the_database_refuses(shelves, monkeypatch, there):
     if there:
         await (await begun(shelves, b"old", declared(data=b"old"))).finish()
     incoming = await begun(shelves, DATA)
-    monkeypatch.setattr(shelves.store.files, "keep", refuse)
+    monkeypatch.setattr(shelves.store.file_table, "keep", refuse)
     with pytest.raises(Refusal):
         await incoming.finish()
     monkeypatch.undo()

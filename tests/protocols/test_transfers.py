@@ -29,7 +29,7 @@ class Inside:
         self.path = path
         self.reports = []
         self.embedded = SqliteEngine(reactor, path, path / "files")
-        self.shelves = self.embedded.engine.shelves
+        self.shelves = self.embedded.engine.files
         self.chat = Chat(
             self.embedded.engine,
             reactor.seconds,

@@ -179,7 +179,7 @@ def _alone(name: str, action: Handler) -> Handler:
 
     async def change(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
         room = chat.rooms.of(session, args.get("room"))
-        async with chat.rooms.alone(room):
+        async with chat.rooms.exclusive(room):
             there = {**args, "room": room.name}  # where one is may be another room by now
             chat.permit(session, Request(COMMANDS[name], there))
             return await awaited(action(chat, session, there))

@@ -70,7 +70,7 @@ class SqliteEngine:
         self._check = IntegrityCheck(reactor, data / "chat.sqlite")
         try:
             self._folders = FolderFileStore(
-                reactor, files, self._store.files, partial_seconds, inside
+                reactor, files, self._store.file_table, partial_seconds, inside
             )
         except OSError as error:
             raise _unusable(files, error) from error

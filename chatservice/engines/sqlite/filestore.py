@@ -230,13 +230,13 @@ class FolderFileStore:
         """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
         self._asked += 1
         asked, key = self._asked, (shelf, after, limit)
-        async with self._listing.with_(key):  # all who wait have the next one together
+        async with self._listing.acquire(key):  # all who wait have the next one together
             began, found = self._lists.get(key, (0, None))
             if found is None or began < asked:
                 began = self._asked
                 found = await self._list(shelf, after, limit)
                 self._lists[key] = began, found
-        if not self._listing.is_held(key):
+        if not self._listing.is_locked(key):
             self._lists.pop(key, None)
         return found
 
@@ -256,7 +256,7 @@ class FolderFileStore:
 
     async def _drop_gone(self, shelf: str, name: str) -> None:
         """Forget what is known of versions that an operator has taken away: they take no room."""
-        async with self._putting.with_((shelf, name)):
+        async with self._putting.acquire((shelf, name)):
             rows = await self._table.versions(shelf, name)
             file = await self._file(shelf, name)
             there = {it.number for it in file.versions}
@@ -431,7 +431,7 @@ class FolderFileStore:
         declared = declared._replace(shelf=self._now(declared.shelf), sha256=sha256)
         name = await self._spelled(declared.shelf, declared.name)
         declared = declared._replace(name=name)
-        async with self._putting.with_((declared.shelf, declared.name)):
+        async with self._putting.acquire((declared.shelf, declared.name)):
             await self.aside(plainfiles.set_mode, partial.path, self._modes(declared.shelf)[1])
             return await self._put(partial.path, declared)
 
@@ -475,7 +475,7 @@ class FolderFileStore:
             declared = declared._replace(name=await self._spelled(declared.shelf, declared.name))
             if await self.aside(plainfiles.status, it.path) != (it.size, it.mtime):
                 return None
-            async with self._putting.with_((declared.shelf, declared.name)):
+            async with self._putting.acquire((declared.shelf, declared.name)):
                 return await self._put(part, declared)
         except OSError as error:
             self.log.error("{file} cannot be copied: {why}", file=declared.name, why=str(error))
@@ -489,7 +489,7 @@ class FolderFileStore:
     async def remove(self, shelf: str, name: str, version: int | None, owner: str) -> Sequence[int]:
         """Take a version of a file away, or all that are the `owner`'s."""
         name = await self._spelled(shelf, name)
-        async with self._putting.with_((shelf, name)):
+        async with self._putting.acquire((shelf, name)):
             versions, newest, _ = await self._file(shelf, name)
             meant = [it for it in versions if version in (None, it.number)]
             if not meant:

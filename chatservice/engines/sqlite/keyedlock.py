@@ -13,8 +13,8 @@ class KeyedLock:
         self._locks: dict[Hashable, DeferredLock] = {}
 
     @asynccontextmanager
-    async def with_(self, key: Hashable) -> AsyncIterator[None]:
-        """Hold the lock of a key: `async with alone.with_(key):`."""
+    async def acquire(self, key: Hashable) -> AsyncIterator[None]:
+        """Hold the lock of a key: `async with locks.acquire(key):`."""
         lock = self._locks.setdefault(key, DeferredLock())
         await lock.acquire()
         try:
@@ -24,6 +24,6 @@ class KeyedLock:
             if not lock.locked:
                 self._locks.pop(key, None)
 
-    def is_held(self, key: Hashable) -> bool:
+    def is_locked(self, key: Hashable) -> bool:
         """Return whether somebody holds the lock of a key, or waits for it."""
         return key in self._locks

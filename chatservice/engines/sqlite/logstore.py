@@ -59,7 +59,7 @@ class LogStore:
         self._thread = WorkerThread(reactor, "chat-database")
         self._reader = open_reader(path)
         self._reading = WorkerThread(reactor, "chat-history", by_turns=True)
-        self.files = FileTable(
+        self.file_table = FileTable(
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
         self.rooms = RoomTable(
@@ -152,11 +152,11 @@ class LogStore:
         """A log's last position."""
         return self._thread.do(self._last_of, log)
 
-    def said(self, log: int, writer: str, key: str) -> Awaitable[int | None]:
+    def position_of_key(self, log: int, writer: str, key: str) -> Awaitable[int | None]:
         """The position of what was sent with that key, if that is known."""
         return self._thread.do(self._said, log, writer, key)
 
-    def forget(self, log: int) -> Awaitable[None]:
+    def drop_inbox(self, log: int) -> Awaitable[None]:
         """Drop the inbox of a guest who left; what cannot be dropped now is at the next start."""
         return self._change(self._forget, log).addErrback(lambda failure: None)
 
@@ -177,9 +177,7 @@ class LogStore:
         else:
             self._reactor.callLater(integrity.AGAIN_SECONDS, self._clean)
 
-    def rename_in_past(
-        self, key: str, mark: str, erase: bool, after: int
-    ) -> Awaitable[ReassignStep]:
+    def reassign(self, key: str, mark: str, erase: bool, after: int) -> Awaitable[ReassignStep]:
         """Let some of what an account said be `mark`'s."""
         return self._change(self._rename_some, key, mark, erase, after)
 

@@ -47,9 +47,9 @@ class LocalMaintenance:
         self._journal = journal
         self._folders = folders
 
-    async def figures(self) -> StorageStats:
+    async def stats(self) -> StorageStats:
         """Tell how much there is."""
-        files, shared = await self._store.files.count()
+        files, shared = await self._store.file_table.count()
         disk = await self._folders.aside(self._disk, shared)
         waiting = (
             CountInfo("entries to store", self._journal.waiting),

@@ -150,7 +150,7 @@ class PartialUploads:
 
     async def receive(self, declared: DeclaredFile, offset: int) -> IncomingFile:
         """Begin an upload, or go on with one."""
-        async with self._beginning.with_(declared.upload):
+        async with self._beginning.acquire(declared.upload):
             try:
                 return await self._receive(declared, offset)
             except OSError as error:

@@ -49,7 +49,7 @@ class RoomTable:
         self._locks: dict[int, DeferredLock] = {}
 
     @asynccontextmanager
-    async def alone(self, room: int) -> AsyncIterator[None]:
+    async def exclusive(self, room: int) -> AsyncIterator[None]:
         """Let a room be changed by nobody else meanwhile."""
         lock = self._locks.setdefault(room, DeferredLock())
         try:
@@ -85,14 +85,16 @@ class RoomTable:
         await self._change(self._retire, room, name)
         self._retired(room)
 
-    def set(
+    def configure(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
     ) -> Awaitable[None]:
         """Keep how a room is."""
         sql = "UPDATE room SET password = ?, access = ?, frozen = ?, slow = ? WHERE log = ?"
         return self._change(self._execute, [(sql, (password, access, frozen, slow, room))])
 
-    def rule(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> Awaitable[None]:
+    def change_rules(
+        self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()
+    ) -> Awaitable[None]:
         """Let some rules hold in a room, and others no longer, all at once."""
         gone = "DELETE FROM rule WHERE log = ? AND what = ? AND whom = ?"
         new = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
@@ -101,12 +103,12 @@ class RoomTable:
         statements += [(new, (room, *rule[:5])) for rule in add]
         return self._change(self._execute, statements)
 
-    def note(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
+    def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
         """Put on record what a moderator did."""
         sql = "INSERT INTO deed (log, time, who, what) VALUES (?, ?, ?, ?)"
         return self._change(self._execute, [(sql, (room, *deed))])
 
-    def deeds(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
+    def records(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
         """The last things that moderators did, oldest first."""
         return self._ask(self._deeds, room, limit)
 
