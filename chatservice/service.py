@@ -25,13 +25,13 @@ from chatservice.domain.quotas import FileLimits
 from chatservice.engines.sqlite import selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Refusal
-from chatservice.protocols import direct
-from chatservice.protocols.admission import Entrance, files
-from chatservice.protocols.certificate import Certificate
+from chatservice.net import outlet
+from chatservice.net.admission import AdmissionFactory, max_open_files
+from chatservice.net.certificate import Certificate
+from chatservice.net.deadpeers import DeadPeers
+from chatservice.net.fairqueue import PasswordQueue
+from chatservice.net.sniff import SnifferFactory
 from chatservice.protocols.factory import ChatFactory
-from chatservice.protocols.gone import Gone
-from chatservice.protocols.patience import InTurn
-from chatservice.protocols.tls import FirstByteFactory
 from chatservice.reload import Reloader
 
 FAREWELL_SECONDS = 3.0
@@ -59,9 +59,9 @@ class ChatService(Service):
     def __init__(self, options: Mapping[str, Any], reactor: Any) -> None:
         self.setName("chat")
         self.factory = ChatFactory(reactor, bare_words=not options["slash-only"])
-        self._tls: FirstByteFactory | None = None
+        self._tls: SnifferFactory | None = None
         if options["tls"] is not None:
-            self._tls = FirstByteFactory(self.factory, options["tls-only"])
+            self._tls = SnifferFactory(self.factory, options["tls-only"])
         self._options = options
         self._reactor = reactor
         self._embedded: SqliteEngine | None = None
@@ -83,12 +83,12 @@ class ChatService(Service):
         super().privilegedStartService()
         if self._options["tls"] not in (None, _AUTO):
             self._use_certificate(Path(self._options["tls"]))
-        entrance = Entrance(self._tls or self.factory, self.factory.admission)
+        entrance = AdmissionFactory(self._tls or self.factory, self.factory.admission)
         for endpoint in endpoints(self._options):
             try:
                 found: list[Any] = []
                 serverFromString(self._reactor, endpoint).listen(entrance).addBoth(found.append)
-                self._listening.append(direct.prepare(_result(found)))
+                self._listening.append(outlet.prepare_port(_result(found)))
             except Exception as error:  # whatever a kind of endpoint may raise
                 self._fail(
                     f"cannot listen on {config.shorten(endpoint)} "
@@ -122,7 +122,9 @@ class ChatService(Service):
             gc.set_threshold(*GARBAGE)
             self._reloader.start()
             self.factory.idle.start()
-            Gone(self.factory.reactor, self.factory.connections, self.factory.turns.do).start()
+            DeadPeers(
+                self.factory.reactor, self.factory.connections, self.factory.timeslices.run
+            ).start()
             self._sweeping.start(limits.VACANT_SECONDS, now=False)
             for port in self._listening:
                 self.log.info("listening on {address}", address=address(port.getHost()))
@@ -133,7 +135,7 @@ class ChatService(Service):
         policy = RegistrationPolicy(guests, Registration(self._options["registration"]))
         chat = self.factory.chat = Chat(
             *(embedded.engine, time.time, self._call_soon, self.log.info),
-            *(self._bounds, policy, InTurn(self._reactor), self._reactor.seconds),
+            *(self._bounds, policy, PasswordQueue(self._reactor), self._reactor.seconds),
         )
         chat.overview.front = self.factory
         for opening in (chat.rooms.open(self._options["rooms"]), chat.accounts.open()):
@@ -160,9 +162,9 @@ class ChatService(Service):
             where = adminsocket.address(data)
             with suppress(FileNotFoundError):  # left by one that was killed: the lock is ours
                 os.unlink(where)
-            operators = self.factory.operators()
+            operators = self.factory.admin_factory()
             door_ = self._reactor.listenUNIX(where, operators, mode=0o600)
-            self._admin_port = direct.prepare(door_)
+            self._admin_port = outlet.prepare_port(door_)
         except (OSError, CannotListenError) as error:
             self.log.error("no door for chatctl in {data} ({why})", data=data, why=_reason(error))
         finally:
@@ -189,7 +191,7 @@ class ChatService(Service):
             await self._embedded.stopping()
             await self.factory.chat.recorder.settled()
             self.factory.farewell("The server is stopping; come back later.")
-            await self.factory.emptied(FAREWELL_SECONDS)
+            await self.factory.when_empty(FAREWELL_SECONDS)
             await self._embedded.close()
 
     def stopService(self) -> "Deferred[None]":
@@ -203,7 +205,7 @@ class ChatService(Service):
 
 def within_open_files(bounds: FileLimits) -> FileLimits:
     """Return bounds by which there is a descriptor for each file that is under way."""
-    each = files() // 2
+    each = max_open_files() // 2
     return replace(
         bounds,
         uploads_of_all=min(bounds.uploads_of_all, each),

@@ -13,7 +13,8 @@ FLOORS = [
     {"names", "replies"},
     {"grammar"},
     {"domain", "client", "adminsocket", "export"},
-    {"engines", "protocols"},
+    {"engines", "net"},
+    {"protocols"},
     {"chatctl", "config", "options", "reload", "service", "plugin"},
 ]
 

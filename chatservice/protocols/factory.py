@@ -15,13 +15,13 @@ from chatservice.domain.ports import FileStore
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
-from chatservice.protocols.admission import Admission
-from chatservice.protocols.carriers import Carrier, is_foreign
-from chatservice.protocols.connection import ChatProtocol, Speaker
-from chatservice.protocols.people import Person
-from chatservice.protocols.programs import Program
-from chatservice.protocols.turns import Turns
-from chatservice.protocols.waiting import Idle, Unnamed
+from chatservice.net.admission import Admission
+from chatservice.net.timeouts import IdleEviction, LoginTimeout
+from chatservice.net.timeslice import TimeSlices
+from chatservice.protocols.chatprotocol import ChatProtocol, ProtocolSession
+from chatservice.protocols.jsonsession import JsonSession
+from chatservice.protocols.textsession import TextSession
+from chatservice.protocols.ticketsession import TicketSession, is_foreign
 from chatservice.replies import CountInfo
 
 log = Logger()
@@ -40,27 +40,29 @@ GREETING = "Welcome. Type your name; /help lists the commands."
 class ChatFactory(Factory):
     """Makes a `ChatProtocol` for each connection.
 
-    `chat` is set before the first connection is made. `door` says whether who comes is the operator
-    (`chatservice.adminsocket`). `bare_words` says whether commands work
-    without their slash (`join lab`, `bye`).
+    `chat` is set before the first connection is made. `is_admin` is true for the connections of
+    operators, on the admin socket. `bare_words` lets commands work without their slash (`join lab`,
+    `bye`).
     """
 
     noisy = False
     protocol = ChatProtocol
-    door = False
+    is_admin = False
 
     chat: Chat
 
     def __init__(self, reactor: Any, bare_words: bool = True) -> None:
         self.reactor = reactor
         self.greeting = textformat.event(Notice(GREETING))
-        self.nameless = textformat.refusal(
+        self.name_needed = textformat.refusal(
             Refusal(Code.BAD_NAME, "A name cannot be empty; type one.")
         )
         self.connections: set[ChatProtocol] = set()
-        self.unnamed = Unnamed(reactor)
-        self.turns = Turns(reactor)
-        self.idle = Idle(reactor, self.connections, lambda: self.chat.files.transfers.users())
+        self.login_timeout = LoginTimeout(reactor)
+        self.timeslices = TimeSlices(reactor)
+        self.idle = IdleEviction(
+            reactor, self.connections, lambda: self.chat.files.transfers.users()
+        )
         self.admission = Admission(reactor.seconds, log.info, self._make_room)
         self.bare_words = bare_words
         self._emptied: Deferred[None] | None = None
@@ -73,12 +75,12 @@ class ChatFactory(Factory):
 
     def refused(self) -> list[CountInfo]:
         """Tell what was refused since the start, and how often."""
-        away = [CountInfo("connections turned away", self.admission.away)]
+        away = [CountInfo("connections turned away", self.admission.turned_away)]
         return [*(CountInfo(code, count) for code, count in self._refused.most_common()), *away]
 
     def waiting(self) -> list[CountInfo]:
         """Tell what waits here."""
-        return [CountInfo("connections that wait for their turn", len(self.turns))]
+        return [CountInfo("connections that wait for their turn", len(self.timeslices))]
 
     def by_kind(self) -> list[CountInfo]:
         """Count the connections by who is at their other end."""
@@ -105,33 +107,33 @@ class ChatFactory(Factory):
         connection = ChatProtocol()
         connection.factory = self
         if address := counted(getattr(addr, "host", None) or ""):
-            connection.counted = address
+            connection.counted_address = address
         return connection
 
-    def moved(self, connection: ChatProtocol) -> None:
+    def recount(self, connection: ChatProtocol) -> None:
         """Count a connection from where it really is, as is known now. Raises `Refusal`."""
         address = counted(connection.address)
-        if address != connection.counted:
-            before, connection.counted = connection.counted, ""
-            self.admission.moved(before, address)
-            connection.counted = address
+        if address != connection.counted_address:
+            before, connection.counted_address = connection.counted_address, ""
+            self.admission.move(before, address)
+            connection.counted_address = address
 
     def _make_room(self) -> bool:
-        return self.idle.send_one_away("The server is full, and you were idle: come back later.")
+        return self.idle.evict_one("The server is full, and you were idle: come back later.")
 
-    def speaker(self, connection: ChatProtocol, line: bytes) -> Speaker:
+    def make_session(self, connection: ChatProtocol, line: bytes) -> ProtocolSession:
         """Tell by the first line who speaks: a program, a carrier of a file, or a person."""
         if is_foreign(line):
-            return Carrier(connection, self.chat)
+            return TicketSession(connection, self.chat)
         if line.lstrip().startswith(b"{"):
-            return Program(connection, self.chat)
-        return Person(connection, self.chat, self.bare_words)
+            return JsonSession(connection, self.chat)
+        return TextSession(connection, self.chat, self.bare_words)
 
-    def operators(self) -> "Door":
+    def admin_factory(self) -> "AdminFactory":
         """Return what makes the connections of who comes through the operator's door."""
-        return Door(self)
+        return AdminFactory(self)
 
-    def emptied(self, seconds: float) -> "Deferred[None]":
+    def when_empty(self, seconds: float) -> "Deferred[None]":
         """Answer when every connection is gone; after `seconds`, the last ones are cut."""
         if not self.connections:
             return succeed(None)
@@ -145,15 +147,15 @@ class ChatFactory(Factory):
         for connection in tuple(self.connections):
             connection.transport.abortConnection()
 
-    def came(self, connection: ChatProtocol) -> None:
+    def add_connection(self, connection: ChatProtocol) -> None:
         """There is a new connection; whoever it is has to say so before long."""
         self.connections.add(connection)
-        self.unnamed.add(connection)
+        self.login_timeout.add(connection)
 
-    def gone(self, connection: ChatProtocol) -> None:
+    def remove_connection(self, connection: ChatProtocol) -> None:
         """A connection is no more."""
-        self.unnamed.remove(connection)
-        self.admission.go(connection.counted)
+        self.login_timeout.remove(connection)
+        self.admission.remove(connection.counted_address)
         self.forget(connection)
 
     def forget(self, connection: ChatProtocol) -> None:
@@ -171,23 +173,27 @@ class ChatFactory(Factory):
 
 def _kind(connection: ChatProtocol) -> str:
     """Return who is at the other end of a connection, as the operator is told."""
-    if connection.factory.door:
+    if connection.factory.is_admin:
         return "through the operator's door"
     return connection.kind
 
 
-class Door(ChatFactory):
+class AdminFactory(ChatFactory):
     """Makes a `ChatProtocol` for each connection of the operator's. It is one of `house`'s."""
 
-    door = True
+    is_admin = True
 
     def __init__(self, house: ChatFactory) -> None:
         super().__init__(house.reactor, house.bare_words)
         self.chat = house.chat
         self.greeting = textformat.event(Notice("Welcome, operator. /help lists the commands."))
-        self.nameless = b""
+        self.name_needed = b""
         self.connections = house.connections
-        self.unnamed, self.turns, self.idle = house.unnamed, house.turns, house.idle
+        self.login_timeout, self.timeslices, self.idle = (
+            house.login_timeout,
+            house.timeslices,
+            house.idle,
+        )
         self._refused = house._refused
         self._house = house
 

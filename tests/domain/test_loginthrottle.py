@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from chatservice import limits
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.errors import Refusal
-from chatservice.protocols.patience import InTurn
+from chatservice.net.fairqueue import PasswordQueue
 
 ELSEWHERE, HOME = "192.0.2.66", "192.0.2.1"
 
@@ -38,7 +38,7 @@ class World:
     def __init__(self):
         self.clock = Clock()
         self.clock.advance(1e6)
-        self.attempts = LoginThrottle(Plain(), self.clock.seconds, InTurn(self.clock))
+        self.attempts = LoginThrottle(Plain(), self.clock.seconds, PasswordQueue(self.clock))
 
     def begin(self, password, address, whose="alice"):
         """Begin to try a password; return where what it comes to will be."""

@@ -7,7 +7,7 @@ from chatservice.domain import handlers
 from chatservice.domain.tickets import Tickets
 from chatservice.domain.users import Users
 from chatservice.engines.sqlite.argon2 import Argon2Passwords
-from chatservice.protocols import programs
+from chatservice.protocols import jsonsession
 
 
 def _broken(*args: Any, **kwargs: Any) -> Any:
@@ -22,7 +22,7 @@ async def _broken_later(*args: Any, **kwargs: Any) -> Any:
 for _name in list(handlers.HANDLERS):
     handlers.HANDLERS[_name] = _broken if _name != "login" else _broken_later  # type: ignore[index]
 for _name in ("get", "put"):
-    programs._OWN[_name] = _broken_later
+    jsonsession._OWN[_name] = _broken_later
 Argon2Passwords.hash = _broken_later  # type: ignore[method-assign, assignment]
 Argon2Passwords.fits = _broken_later  # type: ignore[method-assign, assignment]
 Tickets.redeem = _broken  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatservice.protocols.connection import UNCOUNTED
+from chatservice.protocols.chatprotocol import FREE_COMMANDS
 from tests.harm.checks import check_json, check_text, without_telnet
 from tests.harm.conftest import WatchedServer
 from tests.servers import PATIENCE, RawClient
@@ -187,7 +187,7 @@ class Tally:
             visit(server, at, reset if at % 2 else RawClient.close)
         self._keeper = as_program(server)
         self._keeper.ask(do="join", room="lobby")
-        for _ in range(UNCOUNTED):  # its own commands are counted from now on
+        for _ in range(FREE_COMMANDS):  # its own commands are counted from now on
             self._now()
         self.before = self._now()
 

@@ -12,7 +12,7 @@ from chatservice import names
 from chatservice.errors import Refusal
 from chatservice.grammar import jsonlines, textparser
 from chatservice.grammar.commands import Format
-from chatservice.protocols.lines import LineStream
+from chatservice.net.linereader import LineReader
 from tests.harm.checks import height, steering
 from tests.harm.corpus import each
 from tests.harm.fragments import TOKENS
@@ -77,7 +77,7 @@ def test_a_text(text):
     assert names.clean(cleaned) == cleaned
 
 
-class Lines(LineStream):
+class Lines(LineReader):
     """Notes what comes of a stream."""
 
     def __init__(self, length: int) -> None:

@@ -47,7 +47,7 @@ def _count(*_: Any) -> None:
 
 def _tell() -> None:
     gc.collect()
-    modules = ("chatservice.protocols", "chatservice.domain", "twisted.internet")
+    modules = ("chatservice.net", "chatservice.protocols", "chatservice.domain", "twisted.internet")
     found = Counter(
         type(it).__qualname__
         for it in gc.get_objects()

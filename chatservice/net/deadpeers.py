@@ -29,7 +29,7 @@ _INFO = struct.Struct("=2xB21xI28xI")
 sent again, how many of them wait, and the milliseconds since any was answered."""
 
 
-class Gone:
+class DeadPeers:
     """Ends those `connections` whose other side answers nothing any more. `do` does something when
     nothing more urgent waits."""
 
@@ -57,7 +57,7 @@ class Gone:
         """Look at some, and later at the rest."""
         lot = tuple(islice(rest, LOT))
         for connection in lot:
-            if connection.connected and is_gone(connection.transport):
+            if connection.connected and is_dead(connection.transport):
                 self.log.info("{peer} answers nothing any more", peer=connection.peer)
                 connection.transport.abortConnection()
         if lot:
@@ -66,7 +66,7 @@ class Gone:
             self.start()
 
 
-def is_gone(transport: Any) -> bool:
+def is_dead(transport: Any) -> bool:
     """Return whether what was sent on a transport is not answered at all, for longer than
     `limits.UNANSWERED_SECONDS`. It is False where the system does not tell."""
     plain = getattr(transport, "transport", transport)  # below TLS

@@ -17,8 +17,8 @@ class Telling(Server):
 
     before = (
         "import json, socket, sys\n"
-        "from chatservice.protocols.connection import ChatProtocol\n"
-        "named = ChatProtocol.named\n"
+        "from chatservice.protocols.chatprotocol import ChatProtocol\n"
+        "named = ChatProtocol.logged_in\n"
         "def tell(self):\n"
         "    named(self)\n"
         "    it = getattr(self.transport, 'transport', self.transport).socket\n"
@@ -27,7 +27,7 @@ class Telling(Server):
         "    found = {name: ask(name) for name in names}\n"
         "    found['SO_KEEPALIVE'] = it.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)\n"
         "    print('sockets are', json.dumps(found), flush=True)\n"
-        "ChatProtocol.named = tell\n"
+        "ChatProtocol.logged_in = tell\n"
     )
 
 
@@ -53,12 +53,12 @@ class Looking(Server):
     """A server that logs when it looks for those whose network went."""
 
     before = (
-        "from chatservice.protocols.gone import Gone\n"
-        "look = Gone._look\n"
+        "from chatservice.net.deadpeers import DeadPeers\n"
+        "look = DeadPeers._look\n"
         "def tell(self):\n"
         "    look(self)\n"
         "    print('it looked', flush=True)\n"
-        "Gone._look = tell\n"
+        "DeadPeers._look = tell\n"
     )
 
 

@@ -12,12 +12,12 @@ from twisted.protocols.basic import LineReceiver
 from chatservice import limits
 from chatservice.grammar import telnet
 
-LINES = 256
+SPLIT_LINES = 256
 """Lines that a chunk is split into at a time. One of them may have to wait for its answer; then the
 rest is put together again: with all of a chunk of commands, that took as long as they did."""
 
 
-class LineStream(LineReceiver):
+class LineReader(LineReceiver):
     """Calls `lineReceived` for each line, without its LF or CR LF.
 
     A line of more than `MAX_LENGTH` bytes is skipped to its end, and `lineLengthExceeded` is called
@@ -69,9 +69,9 @@ class LineStream(LineReceiver):
         if end and not self._skipping and self.linesReceived(self._buffer[:end]):
             self._buffer = self._buffer[end:]
             return bool(self._buffer)
-        whole = LINES
-        while whole == LINES:
-            lines = self._buffer.split(b"\n", LINES)
+        whole = SPLIT_LINES
+        while whole == SPLIT_LINES:
+            lines = self._buffer.split(b"\n", SPLIT_LINES)
             self._buffer = lines.pop()
             whole = len(lines)
             for at, line in enumerate(lines, 1):
@@ -98,7 +98,7 @@ class LineStream(LineReceiver):
         """Return whether a line may be taken now; else what has paused will read on later."""
         return True
 
-    def fit(self, lines: bytes) -> bool:
+    def all_fit(self, lines: bytes) -> bool:
         """Return whether none of these lines, each with its end, is too long."""
         longest, at = self.MAX_LENGTH, 0
         while len(lines) - at > longest:  # so many bytes at a time, and never all lines

@@ -15,37 +15,37 @@ STEPS = 6
 which of them something came; that takes no memory, because all remember the same number."""
 
 
-class Guest(Protocol):
+class Evictable(Protocol):
     """A connection, as it is seen here."""
 
-    heard: int
+    last_active: int
 
-    def expire(self) -> None:
+    def login_timed_out(self) -> None:
         """Tell whoever is there that the time to give a name is over, and end the connection."""
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, and why it is, then end the connection."""
 
-    def may_go(self, busy: Collection[User]) -> bool:
+    def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it can be ended without harm; not for users who are `busy`."""
 
 
-class Unnamed:
+class LoginTimeout:
     """Those who have not said yet who they are. Each has as long as any other, so the first to come
     is the first whose time is over, and there is one timer for all."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._since: dict[Guest, float] = {}
+        self._since: dict[Evictable, float] = {}
         self._timer: Any = None
 
-    def add(self, guest: Guest) -> None:
+    def add(self, guest: Evictable) -> None:
         """From now on its time runs."""
         self._since[guest] = self._reactor.seconds()
         if self._timer is None:
             self._wait()
 
-    def remove(self, guest: Guest) -> None:
+    def remove(self, guest: Evictable) -> None:
         """It has said who it is, or is gone. To do so twice does no harm."""
         if self._since.pop(guest, None) is not None and not self._since:
             self._since = {}  # a dict does not become smaller by itself
@@ -65,23 +65,23 @@ class Unnamed:
             late.append(guest)
         for guest in late:
             self.remove(guest)
-            guest.expire()
+            guest.login_timed_out()
         if self._since and self._timer is None:
             self._wait()
 
 
-class Idle:
+class IdleEviction:
     """Who has sent nothing for longest. `busy` tells whom not to disturb."""
 
     def __init__(
-        self, reactor: Any, guests: Collection[Guest], busy: Callable[[], Collection[User]]
+        self, reactor: Any, guests: Collection[Evictable], busy: Callable[[], Collection[User]]
     ) -> None:
         self.step = 0
         self._reactor = reactor
         self._guests = guests
         self._busy = busy
         self._looked = -1
-        self._found: list[Guest] = []
+        self._found: list[Evictable] = []
 
     def start(self) -> None:
         """Let the time run."""
@@ -89,12 +89,12 @@ class Idle:
         seconds = min(limits.IDLE_SECONDS / STEPS, LOOK_SECONDS)
         self._reactor.callLater(seconds, self.start)
 
-    def send_one_away(self, sentence: str) -> bool:
+    def evict_one(self, sentence: str) -> bool:
         """Tell the one who has been idle for longest to go; return whether there is one."""
         if self._looked != self.step:  # it takes a millisecond for 10,000
             self._looked = self.step
             busy = self._busy()
-            found = [it for it in self._guests if self._is_idle(it) and it.may_go(busy)]
+            found = [it for it in self._guests if self._is_idle(it) and it.is_evictable(busy)]
             self._found = sorted(found, key=_heard, reverse=True)
         while self._found:
             guest = self._found.pop()
@@ -103,9 +103,9 @@ class Idle:
                 return True
         return False
 
-    def _is_idle(self, guest: Guest) -> bool:
-        return self.step - guest.heard > STEPS
+    def _is_idle(self, guest: Evictable) -> bool:
+        return self.step - guest.last_active > STEPS
 
 
-def _heard(guest: Guest) -> int:
-    return guest.heard
+def _heard(guest: Evictable) -> int:
+    return guest.last_active

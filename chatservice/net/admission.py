@@ -23,24 +23,24 @@ LOG_SECONDS = 60.0
 OWN_DESCRIPTORS = 40
 """Descriptors that the server has open besides: databases, their logs, ports, threads, folders."""
 
-SPARE = 1000
+FORGET_AFTER = 1000
 """Addresses of which nothing need be known any more, before they are looked through."""
 
 
-class Neighbour:
+class AddressRecord:
     """An address, and all who come from it: how many are here, and how many come."""
 
-    __slots__ = ("arrivals", "away", "here", "told")
+    __slots__ = ("arrivals", "here", "logged_at", "turned_away")
 
     def __init__(self) -> None:
         self.here = 0
         self.arrivals = TokenBucket()
-        self.away = 0  # turned away since it was `told` of
-        self.told = -LOG_SECONDS
+        self.turned_away = 0  # turned away since it was `told` of
+        self.logged_at = -LOG_SECONDS
 
-    def is_forgotten(self, now: float) -> bool:
+    def is_forgettable(self, now: float) -> bool:
         """Return whether nothing need be known of it any more."""
-        return not self.here and self.arrivals.is_full(now) and self.told + LOG_SECONDS <= now
+        return not self.here and self.arrivals.is_full(now) and self.logged_at + LOG_SECONDS <= now
 
 
 class Admission:
@@ -56,19 +56,19 @@ class Admission:
         make_room: Callable[[], bool],
     ) -> None:
         self.here = 0
-        self.away = 0
+        self.turned_away = 0
         self._seconds = seconds
         self._report = report
         self._make_room = make_room
-        self._neighbours: dict[str, Neighbour] = {}
-        self._look_at = SPARE
-        self._all = Neighbour()
+        self._neighbours: dict[str, AddressRecord] = {}
+        self._look_at = FORGET_AFTER
+        self._all = AddressRecord()
 
-    def come(self, address: str) -> None:
+    def add(self, address: str) -> None:
         """Count a connection from there. Raises `Refusal` (too-many, slow-down)."""
         if address:
             self._arrive(address)
-        most = connections()
+        most = max_connections()
         if self.here >= most and not self._make_room():
             if address:
                 self._leave(address)
@@ -78,7 +78,7 @@ class Admission:
             )
         self.here += 1
 
-    def moved(self, before: str, address: str) -> None:
+    def move(self, before: str, address: str) -> None:
         """Count a connection from where it really is. Raises `Refusal` (too-many, slow-down), and
         then it is counted from nowhere."""
         if before:
@@ -86,7 +86,7 @@ class Admission:
         if address:
             self._arrive(address)
 
-    def go(self, address: str) -> None:
+    def remove(self, address: str) -> None:
         """A connection from there is gone."""
         self.here -= 1
         if address:
@@ -97,8 +97,8 @@ class Admission:
         neighbour = self._neighbours.get(address)
         if neighbour is None:
             self._forget(now)
-            neighbour = self._neighbours[address] = Neighbour()
-        most = min(limits.CONNECTIONS_AN_ADDRESS, connections() // 2)
+            neighbour = self._neighbours[address] = AddressRecord()
+        most = min(limits.CONNECTIONS_AN_ADDRESS, max_connections() // 2)
         if neighbour.here >= most:
             self._turn_away(address, neighbour)
             raise Refusal(
@@ -119,29 +119,29 @@ class Admission:
         if neighbour is not None:
             neighbour.here -= 1
 
-    def _turn_away(self, address: str, neighbour: Neighbour) -> None:
+    def _turn_away(self, address: str, neighbour: AddressRecord) -> None:
         now = self._seconds()
-        self.away += 1
-        neighbour.away += 1
-        if neighbour.told + LOG_SECONDS <= now:
+        self.turned_away += 1
+        neighbour.turned_away += 1
+        if neighbour.logged_at + LOG_SECONDS <= now:
             whom = f"from {address} " if address else ""
             self._report(
                 "connections {whom}are turned away ({here} are here, {away} were turned away since "
                 "this was last said)",
                 whom=whom,
                 here=neighbour.here if address else self.here,
-                away=neighbour.away,
+                away=neighbour.turned_away,
             )
-            neighbour.told, neighbour.away = now, 0
+            neighbour.logged_at, neighbour.turned_away = now, 0
 
     def _forget(self, now: float) -> None:
         if len(self._neighbours) >= self._look_at:
-            kept = {a: it for a, it in self._neighbours.items() if not it.is_forgotten(now)}
+            kept = {a: it for a, it in self._neighbours.items() if not it.is_forgettable(now)}
             self._neighbours = kept
-            self._look_at = 2 * len(kept) + SPARE
+            self._look_at = 2 * len(kept) + FORGET_AFTER
 
 
-def connections() -> int:
+def max_connections() -> int:
     """Return how many connections there may be."""
     descriptors = _descriptors()
     if limits.CONNECTIONS:
@@ -149,10 +149,10 @@ def connections() -> int:
     return descriptors * 3 // 4
 
 
-def files() -> int:
+def max_open_files() -> int:
     """Return how many files may be on their way at once: the descriptors that connections, the
     database and its like leave."""
-    return max(_descriptors() - connections() - OWN_DESCRIPTORS, 8)
+    return max(_descriptors() - max_connections() - OWN_DESCRIPTORS, 8)
 
 
 def _descriptors() -> int:
@@ -160,7 +160,7 @@ def _descriptors() -> int:
     return most if most > 0 else 1 << 20  # it is -1 where there is no bound
 
 
-class TurnedAway(Protocol):
+class RejectedConnection(Protocol):
     """A connection that is told one sentence. It has not said which dialect it speaks."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -173,7 +173,7 @@ class TurnedAway(Protocol):
         transport.loseConnection()
 
 
-class Entrance(Factory):
+class AdmissionFactory(Factory):
     """Lets connections through to a factory, as long as they may come in. Whoever is let in is
     counted until `Admission.go` is called for it."""
 
@@ -186,7 +186,7 @@ class Entrance(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Make what a connection is for: to be told no, or to come in."""
         try:
-            self._admission.come(counted(getattr(addr, "host", None) or ""))
+            self._admission.add(counted(getattr(addr, "host", None) or ""))
         except Refusal as refusal:
-            return TurnedAway(refusal)
+            return RejectedConnection(refusal)
         return self._inner.buildProtocol(addr)

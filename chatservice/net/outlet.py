@@ -39,7 +39,7 @@ def write(transport: Any, data: bytes) -> None:
     transport.write(data)
 
 
-def settle(transport: Any) -> None:
+def tune(transport: Any) -> None:
     """Let a new transport read little at a time, and be as small as it can be: most connections
     are idle.
 
@@ -55,7 +55,7 @@ def settle(transport: Any) -> None:
         transport.logstr = transport.repstr = _NAME  # type: ignore[attr-defined]
 
 
-class _Bounded(Connection):
+class BoundedTransport(Connection):
     """A transport that reads nothing while `limits.UNSENT_BYTES` wait to be sent on it.
 
     Answers, news and talk have bounds of their own, below that one. This one holds for whatever
@@ -91,7 +91,7 @@ def unsent(transport: Any) -> int:
     return int(transport._tempDataLen + len(transport.dataBuffer) - transport.offset)
 
 
-def untaken(transport: Any) -> int:
+def unacknowledged(transport: Any) -> int:
     """Return how many bytes were written to a transport, and its other side has not taken yet, as
     far as the system tells."""
     plain = getattr(transport, "transport", transport)  # below TLS
@@ -103,7 +103,7 @@ def untaken(transport: Any) -> int:
     return unsent(plain) + int.from_bytes(waiting, sys.byteorder)
 
 
-def prepare(port: Any) -> Any:
+def prepare_port(port: Any) -> Any:
     """Let a port make transports that are `_Bounded`, and have the system look whether the other
     side of an idle one is there. Let it take at most `limits.ACCEPTS` connections in a turn of the
     reactor. Return it.
@@ -119,7 +119,7 @@ def prepare(port: Any) -> Any:
             Port.doRead(port)
 
         port.doRead = read  # type: ignore[method-assign]
-        bounded: Any = type("Server", (_Bounded, port.transport), {})
+        bounded: Any = type("Server", (BoundedTransport, port.transport), {})
         port.transport = bounded
         if port.socket.family in (socket.AF_INET, socket.AF_INET6):
             port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

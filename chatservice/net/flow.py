@@ -15,15 +15,15 @@ from twisted.python.failure import Failure
 
 from chatservice import limits
 from chatservice.errors import Code, Refusal
-from chatservice.protocols.lines import LineStream
+from chatservice.net.linereader import LineReader
 
 T = TypeVar("T")
 Refuse = Callable[[Refusal], None]
 
-OURS = "Something went wrong in the server; its operator finds it in the log. Try again."
+SERVER_ERROR = "Something went wrong in the server; its operator finds it in the log. Try again."
 
 
-class HeldLines(LineStream):
+class FlowControl(LineReader):
     """A stream of lines that can be held. `factory` is the
     `chatservice.protocols.factory.ChatFactory`."""
 
@@ -45,12 +45,12 @@ class HeldLines(LineStream):
         """What could be read is read, as far as nothing holds it."""
         raise NotImplementedError
 
-    def hold(self, why: str) -> None:
+    def pause_reading(self, why: str) -> None:
         """Read nothing more, until `release` was called as often with the same reason."""
         self._holds = (*self._holds, why)
         self.pauseProducing()
 
-    def release(self, why: str) -> None:
+    def resume_reading(self, why: str) -> None:
         """Read on, unless there is another reason not to."""
         if why not in self._holds:
             return
@@ -61,7 +61,7 @@ class HeldLines(LineStream):
 
     def drained(self) -> None:
         """The other side reads again: what it asks for may be answered."""
-        self.release("full")
+        self.resume_reading("full")
 
     def _read_on(self) -> None:
         self.paused = False
@@ -70,7 +70,7 @@ class HeldLines(LineStream):
         self.dataReceived(b"")
         self.went_on()
 
-    def serve(self, result: Any, answer: Callable[[Any], None], refuse: Refuse) -> None:
+    def when_answered(self, result: Any, answer: Callable[[Any], None], refuse: Refuse) -> None:
         """Call `answer` with a result, now or when it is there, or `refuse` if there is none."""
         if not isawaitable(result):
             answer(result)
@@ -79,63 +79,63 @@ class HeldLines(LineStream):
         waiting.addCallback(answer)
         waiting.addErrback(self._refused, refuse)
         if not waiting.called:
-            self.hold("answer")
-            waiting.addBoth(lambda _: self.release("answer"))
+            self.pause_reading("answer")
+            waiting.addBoth(lambda _: self.resume_reading("answer"))
 
     def _refused(self, failure: Failure, refuse: Refuse) -> None:
         if isinstance(failure.value, Refusal):
             refuse(failure.value)
             return
         self.log.failure("a request from {peer} failed", failure, peer=self.peer)
-        refuse(Refusal(Code.SERVER_ERROR, OURS))
+        refuse(Refusal(Code.SERVER_ERROR, SERVER_ERROR))
 
-    def written(self, full: bool) -> None:
+    def reply_written(self, full: bool) -> None:
         """An answer was written. While the other side does not read, it is asked for no more."""
         if full and "full" not in self._holds:
-            self.hold("full")
+            self.pause_reading("full")
 
     def gathered(self, size: int) -> None:
         """So many bytes are kept back for the other side. Beyond a bound, it is read no further
         until they go."""
         if size > limits.WRITE_BYTES and "cork" not in self._holds:
-            self.hold("cork")
+            self.pause_reading("cork")
 
     def storing(self, weight: int = 1) -> None:
         """So many entries said here are on their way to the disk, a long one `weighed`. Beyond a
         bound, no more is read until some of them are there."""
         self._unstored += weight
-        self.factory.turns.talk()
+        self.factory.timeslices.note_talk()
         if self._unstored >= limits.UNSTORED_ENTRIES and "unstored" not in self._holds:
-            self.hold("unstored")
+            self.pause_reading("unstored")
 
     def stored(self, weight: int = 1) -> None:
         """They have arrived, or failed."""
         self._unstored -= weight
         if self._unstored <= limits.UNSTORED_ENTRIES // 2:
-            self.release("unstored")
+            self.resume_reading("unstored")
 
     def in_order(
         self, settled: Callable[[], Awaitable[None]], ask: Callable[[], None], refuse: Refuse
     ) -> None:
         """Call `ask` once all that was said here before is stored: who asks sees their own."""
         if self._unstored:
-            self.serve(settled(), lambda _: ask(), refuse)
+            self.when_answered(settled(), lambda _: ask(), refuse)
         else:
             ask()
 
     def may_take(self) -> bool:
         """Return whether it is this connection's turn; else it waits for it."""
-        turns = self.factory.turns
-        if not turns.over():
+        slices = self.factory.timeslices
+        if not slices.is_over():
             return True
         # Most wait with one request only: the transport need not be told, unless more comes.
         self._holds = (*self._holds, "turn")
         self.paused = True
-        turns.wait(self)
+        slices.enqueue(self)
         return False
 
 
-def weighed(text: str) -> int:
+def entry_weight(text: str) -> int:
     """Return as how many entries a text counts while it is not stored."""
     return 1 + len(text) // limits.UNSTORED_CHARACTERS
 

@@ -12,28 +12,28 @@ from typing import Any, Protocol
 
 from chatservice import limits
 
-LONGER = 5
+SILENT_FACTOR = 5
 """So many times as long is a turn while nobody talks."""
 
-SILENT = 50
+SILENT_SLICES = 50
 """After so many turns without talk nobody talks."""
 
 
-class Waiting(Protocol):
+class Waiter(Protocol):
     """A connection, as it is seen here."""
 
-    def release(self, why: str) -> None:
+    def resume_reading(self, why: str) -> None:
         """Read on."""
 
 
-class Turns:
+class TimeSlices:
     """Who may go on, and who waits."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._until: float | None = None
         self._released = False  # a moment ago: it takes one request, come what may
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Waiter] = deque()
         self._deeds: deque[Callable[[], None]] = deque()
         self._talk = 0
 
@@ -41,11 +41,11 @@ class Turns:
         """Return how many wait."""
         return len(self._waiting)
 
-    def talk(self) -> None:
+    def note_talk(self) -> None:
         """Note that something is said."""
-        self._talk = SILENT
+        self._talk = SILENT_SLICES
 
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Return whether this turn's time is over."""
         if self._until is None:
             self._until = self._end()
@@ -55,15 +55,15 @@ class Turns:
         self._released = False
         return False
 
-    def do(self, deed: Callable[[], None]) -> None:
+    def run(self, deed: Callable[[], None]) -> None:
         """Do what need not be done at once: now, or behind all requests when there is time. Where a
         network goes, a thousand leave in the same moment, and who stays is not to wait for that."""
-        if self._deeds or self.over():
+        if self._deeds or self.is_over():
             self._deeds.append(deed)
         else:
             deed()
 
-    def wait(self, connection: Waiting) -> None:
+    def enqueue(self, connection: Waiter) -> None:
         """Release a connection, which holds for its `turn`, when it comes to that."""
         self._waiting.append(connection)
 
@@ -72,7 +72,7 @@ class Turns:
         self._until = self._end()
         while waiting:
             self._released = True
-            waiting.popleft().release("turn")
+            waiting.popleft().resume_reading("turn")
             if self._now() >= self._until:
                 break
         for _ in range(len(self._deeds)):  # one of them, come what may
@@ -82,7 +82,7 @@ class Turns:
         waiting.extend(self._waiting)
         self._waiting, self._released, self._until = waiting, False, None
         if waiting or self._deeds:
-            self.over()  # there is a next turn
+            self.is_over()  # there is a next turn
 
     def _now(self) -> float:
         return float(self._reactor.seconds())
@@ -92,4 +92,4 @@ class Turns:
         if self._talk:
             self._talk -= 1
             return self._now() + limits.TURN_SECONDS
-        return self._now() + limits.TURN_SECONDS * LONGER
+        return self._now() + limits.TURN_SECONDS * SILENT_FACTOR

@@ -10,7 +10,7 @@ from chatservice.grammar.commands import Request
 from chatservice.grammar.prompts import PASSWORDS_DIFFER, REPEAT, Prompt, with_give_up_hint
 
 
-class Asking:
+class PromptDialog:
     """Questions to a person, one line each. An empty one, or `/cancel`, gives up.
 
     Nothing else ends them: an answer that cannot be is refused, and all is asked again. `write`
@@ -29,7 +29,7 @@ class Asking:
         asked: tuple[Prompt, ...],
         write: Callable[[str], None],
         hide: Callable[[bool], None],
-        done: Callable[["Asking", Request], None],
+        done: Callable[["PromptDialog", Request], None],
     ) -> None:
         self.request = request
         self.asked = asked
@@ -39,7 +39,7 @@ class Asking:
         self._done = done
         self._begin()
 
-    def again(self) -> None:
+    def restart(self) -> None:
         """Ask all of it again."""
         self._again = True
         self._begin()
@@ -57,7 +57,7 @@ class Asking:
         text = question.text if self._first is None else REPEAT
         self._write(f"* {with_give_up_hint(text) if self._again else text}")
 
-    def take(self, text: str) -> bool:
+    def answer(self, text: str) -> bool:
         """Take an answer. Return whether another one is to come. Raises `Refusal` for one that
         cannot be; `again` asks again."""
         question = self._questions[0]

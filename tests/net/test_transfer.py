@@ -52,7 +52,7 @@ class Inside:
         await self._port.stopListening()
         for bare in self._opened:
             bare.close()
-        await self.factory.emptied(10)
+        await self.factory.when_empty(10)
         await self.embedded.close()
 
     async def connect(self, *lines):

@@ -14,27 +14,27 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Request, Right
-from chatservice.protocols.connection import ChatProtocol
-from chatservice.protocols.direct import write
-from chatservice.protocols.feed import Dialect, Feed
-from chatservice.protocols.holding import weighed
+from chatservice.net.delivery import EntryFormat, Subscription
+from chatservice.net.flow import entry_weight
+from chatservice.net.outlet import write
+from chatservice.protocols.chatprotocol import ChatProtocol
 
-JSON = Dialect(live=jsonlines.run, replayed=jsonlines.run, event=jsonlines.event)
+JSON = EntryFormat(live=jsonlines.run, replayed=jsonlines.run, event=jsonlines.event)
 
 
-class Program:
-    """A `chatservice.protocols.connection.Speaker` in the JSON dialect."""
+class JsonSession:
+    """A `chatservice.protocols.chatprotocol.Speaker` in the JSON dialect."""
 
     kind = "programs"
 
-    __slots__ = ("_chat", "_connection", "_feed", "_session")
+    __slots__ = ("_chat", "_connection", "_session", "_subscription")
 
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
         self._connection = connection
         self._chat = chat
-        self._feed = Feed(connection, JSON, chat)
-        self._session = Session(self._feed, echo=True)
-        self._feed.start()
+        self._subscription = Subscription(connection, JSON, chat)
+        self._session = Session(self._subscription, echo=True)
+        self._subscription.start()
 
     def lines(self, lines: bytes) -> bool:
         """Take requests one at a time."""
@@ -43,7 +43,7 @@ class Program:
     def line(self, line: bytes) -> None:
         """Take a line: one request."""
         if not line.strip():
-            self._connection.paced(UNUSED)
+            self._connection.count_command(UNUSED)
             return
         id_ = None
         try:
@@ -51,7 +51,7 @@ class Program:
             id_ = jsonlines.request_id(asked)
             request = jsonlines.parse_request(asked)
         except Refusal as refusal:
-            self._connection.paced(UNUSED)
+            self._connection.count_command(UNUSED)
             self._refuse(id_, refusal)
             return
         self._obey_in_turn(request)
@@ -59,19 +59,22 @@ class Program:
     def _obey(self, request: Request) -> None:
         name = request.command.name
         text = request.args.get("text", "")
-        self._connection.paced(name, text.count("\n") + 1)
-        if self._session.user is None and self._connection.factory.door:
+        self._connection.count_command(name, text.count("\n") + 1)
+        if self._session.user is None and self._connection.factory.is_admin:
             attending = self._chat.people.attend(self._session)
             refuse = partial(self._refuse, request.id)
-            self._connection.serve(attending, lambda _: self._obey_in_turn(request), refuse)
+            self._connection.when_answered(attending, lambda _: self._obey_in_turn(request), refuse)
             return
         if self._session.user is None and request.command.needs is not Right.NOTHING:
             raise Refusal(Code.NAME_NEEDED, 'Say who you are first: {"do":"hello","name":"..."}.')
         if name in ("say", "me"):
             handlers.talk(
-                self._chat, self._session, request, partial(self._stored, request.id, weighed(text))
+                self._chat,
+                self._session,
+                request,
+                partial(self._stored, request.id, entry_weight(text)),
             )
-            self._connection.storing(weighed(text))
+            self._connection.storing(entry_weight(text))
             return
         settled, refuse = self._chat.recorder.settled, partial(self._refuse, request.id)
         self._connection.in_order(settled, partial(self._ask, request), refuse)
@@ -86,7 +89,7 @@ class Program:
         self._chat.permit(self._session, request)
         action = _OWN.get(request.command.name) or handlers.HANDLERS[request.command.name]
         result = action(self._chat, self._session, request.args)
-        self._connection.serve(
+        self._connection.when_answered(
             result, partial(self._answer, request), partial(self._refuse, request.id)
         )
 
@@ -97,16 +100,16 @@ class Program:
         elif isinstance(result, int) and self._connection.connected:
             # Many come together: let the transport collect them.
             self._connection.transport.write(jsonlines.stored(result, id_))
-            self._connection.written(self._feed.full)
+            self._connection.reply_written(self._subscription.full)
 
     def _answer(self, request: Request, it: replies.Reply) -> None:
         self._write(jsonlines.reply(it, request.id))
         if isinstance(it, replies.Welcome):
-            self._connection.named()
+            self._connection.logged_in()
         if isinstance(it, (replies.Joined, replies.Welcome)):
             self._session.wake()
         if request.command.name == "quit":
-            self._feed.stop()
+            self._subscription.stop()
             self._connection.dismiss()
 
     def refuse(self, refusal: Refusal) -> None:
@@ -124,36 +127,36 @@ class Program:
     def _write(self, data: bytes) -> None:
         if self._connection.connected:
             write(self._connection.transport, data)
-            self._connection.written(self._feed.full)
+            self._connection.reply_written(self._subscription.full)
 
     async def ended(self) -> None:
         """No more will come: what was said is stored, and then one leaves."""
         await _quit(self._chat, self._session, {})
-        self._feed.stop()
+        self._subscription.stop()
 
     def tell(self, sentence: str) -> None:
         """Tell `sentence`, in between."""
-        self._feed.tell(EventBatch((Notice(sentence),)))
+        self._subscription.tell(EventBatch((Notice(sentence),)))
 
-    def turn_out(self, refusal: Refusal) -> None:
+    def dismiss(self, refusal: Refusal) -> None:
         """Say why no more is done at all, and dismiss the connection."""
         self.refuse(refusal)
-        self._feed.stop()
+        self._subscription.stop()
         self._connection.dismiss()
 
-    def may_go(self, busy: Collection[User]) -> bool:
+    def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it is a guest, and none who is `busy`."""
         return self._session.may_go(busy)
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, and why it is, then end the connection."""
-        self._feed.end(sentence, why)
+        self._subscription.end(sentence, why)
 
     def lost(self) -> None:
         """The connection is gone."""
-        self._feed.stopProducing()
+        self._subscription.stopProducing()
         self._session.gone = True
-        self._connection.factory.turns.do(self._depart)
+        self._connection.factory.timeslices.run(self._depart)
 
     def _depart(self) -> None:
         self._connection.in_order(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatservice import limits
 from chatservice.errors import Code, Refusal
-from chatservice.protocols.admission import LOG_SECONDS, Admission
+from chatservice.net.admission import LOG_SECONDS, Admission
 from tests.servers import RawClient
 
 FULL = "! The server has {} connections, and no more; come back later."
@@ -31,7 +31,7 @@ def bounded(monkeypatch):
 def refused(admission, address):
     """Return the code with which a connection is refused, or None."""
     try:
-        admission.come(address)
+        admission.add(address)
     except Refusal as refusal:
         return refusal.code
     return None
@@ -42,7 +42,7 @@ def test_one_address_cannot_fill_the_server(bounded):
     admission, told, _ = bounded(CONNECTIONS=10, CONNECTIONS_AN_ADDRESS=3)
     assert [refused(admission, "192.0.2.1") for _ in range(4)] == [None] * 3 + [Code.TOO_MANY]
     assert refused(admission, "192.0.2.2") is None
-    admission.go("192.0.2.1")
+    admission.remove("192.0.2.1")
     assert refused(admission, "192.0.2.1") is None
     admission, told, _ = bounded(CONNECTIONS=10, CONNECTIONS_AN_ADDRESS=1000)
     assert [refused(admission, "192.0.2.1") for _ in range(6)] == [None] * 5 + [Code.TOO_MANY]
@@ -57,7 +57,7 @@ def test_what_has_no_address_is_counted_in_all_only(bounded):
     admission, _, _ = bounded(CONNECTIONS=10, CONNECTIONS_AN_ADDRESS=1)
     assert [refused(admission, "") for _ in range(11)] == [None] * 10 + [Code.TOO_MANY]
     assert refused(admission, "192.0.2.1") == Code.TOO_MANY
-    admission.go("")
+    admission.remove("")
     assert refused(admission, "192.0.2.1") is None
 
 
@@ -66,7 +66,7 @@ def test_who_connects_over_and_over_is_slowed_down(bounded):
     admission, _, clock = bounded(ARRIVALS_BURST=3, ARRIVALS_PER_SECOND=2.0)
     for _ in range(3):
         assert refused(admission, "192.0.2.1") is None
-        admission.go("192.0.2.1")
+        admission.remove("192.0.2.1")
     assert refused(admission, "192.0.2.1") == Code.SLOW_DOWN
     assert refused(admission, "192.0.2.2") is None
     clock[0] += 0.6
@@ -93,7 +93,7 @@ def test_an_address_that_is_not_known_any_more_takes_no_memory(bounded):
     for at in range(20_000):
         clock[0] += 1
         assert refused(admission, f"a{at}") is None
-        admission.go(f"a{at}")
+        admission.remove(f"a{at}")
     assert len(admission._neighbours) <= 3000
 
 
@@ -108,10 +108,10 @@ def test_who_comes_and_goes_is_counted(steps):
             if refused(admission, address) is None:
                 here.append(address)
         elif here and what == "g":
-            admission.go(here.pop(number % len(here)))
+            admission.remove(here.pop(number % len(here)))
         elif here:
             before = here.pop(number % len(here))
-            admission.moved(before, address)
+            admission.move(before, address)
             here.append(address)
     assert admission.here == len(here)
     for address in set(here) - {""}:

@@ -22,9 +22,10 @@ from chatservice import limits
 from chatservice.domain.addresses import counted
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines, textformat
-from chatservice.protocols.certificate import Certificate
-from chatservice.protocols.connection import HELLO
-from chatservice.protocols.factory import ChatFactory
+from chatservice.net.certificate import Certificate
+
+TLS_HANDSHAKE = b"\x16"
+"""The first byte of a connection of a client that wants TLS: a handshake record (RFC 8446, 5.1)."""
 
 ONLY_TLS = Refusal(
     Code.TLS_NEEDED, "Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
@@ -32,7 +33,7 @@ ONLY_TLS = Refusal(
 
 
 @implementer(IHalfCloseableProtocol)
-class Secured(BufferingTLSTransport):
+class TlsTransport(BufferingTLSTransport):
     """TLS between a transport and a `ChatProtocol`, whose transport it is.
 
     Twisted's own ends as soon as the other side has said all; here it may still read its answers.
@@ -90,7 +91,7 @@ def _id_in(data: bytes) -> str | int | None:
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class FirstByte(Protocol):
+class Sniffer(Protocol):
     """A connection, which it hands over to plain talk or to TLS once it is known which it is.
 
     Who says nothing for `limits.FIRST_BYTE_SECONDS` is taken for a person with plain talk, and is
@@ -115,7 +116,7 @@ class FirstByte(Protocol):
             self._waiting = self.factory.plain.reactor.callLater(seconds, self._begin, b"")
 
     def _begin(self, data: bytes) -> None:
-        if data.startswith(HELLO):
+        if data.startswith(TLS_HANDSHAKE):
             self._hand_to(self.factory.secured)
         else:
             self._hand_to(self.factory.plain)
@@ -165,10 +166,10 @@ class FirstByte(Protocol):
             self._inner.connectionLost(reason)
         else:  # nobody else knows that it had come
             host = getattr(self._address, "host", None) or ""
-            self.factory.plain.admission.go(counted(host))
+            self.factory.plain.admission.remove(counted(host))
 
 
-class FirstByteFactory(Factory):
+class SnifferFactory(Factory):
     """Makes a `FirstByte` for each connection.
 
     `use` is called before the first connection is made. With `only`, plain talk is refused but on
@@ -177,7 +178,7 @@ class FirstByteFactory(Factory):
 
     noisy = False
 
-    def __init__(self, plain: ChatFactory, only: bool = False) -> None:
+    def __init__(self, plain: Any, only: bool = False) -> None:
         self.plain = plain
         self.secured: TLSMemoryBIOFactory
         self._only = only
@@ -185,10 +186,10 @@ class FirstByteFactory(Factory):
     def use(self, certificate: Certificate) -> None:
         """Show this certificate from now on."""
         self.secured = TLSMemoryBIOFactory(certificate, False, self.plain, self.plain.reactor)
-        self.secured.protocol = Secured
+        self.secured.protocol = TlsTransport
 
-    def buildProtocol(self, addr: IAddress | None) -> FirstByte:
+    def buildProtocol(self, addr: IAddress | None) -> Sniffer:
         """Make what waits for a connection's first byte."""
-        connection = FirstByte(addr, self._only and not isinstance(addr, UNIXAddress))
+        connection = Sniffer(addr, self._only and not isinstance(addr, UNIXAddress))
         connection.factory = self
         return connection

@@ -1,7 +1,7 @@
 """Turns: many who leave at once do not hold up those who stay."""
 
 from chatservice import limits
-from chatservice.protocols.turns import LONGER, Turns
+from chatservice.net.timeslice import SILENT_FACTOR, TimeSlices
 
 
 class Reactor:
@@ -32,7 +32,7 @@ class Asking:
     def __init__(self, done):
         self._done = done
 
-    def release(self, why):
+    def resume_reading(self, why):
         """It is its turn."""
         self._done.append("request")
 
@@ -41,16 +41,16 @@ def test_what_can_wait_is_done_by_turns_and_behind_requests():
     """A thousand leave in one moment: a turn takes as many as it has time for, and one who asks
     something meanwhile is answered in the next turn."""
     reactor, done = Reactor(), []
-    turns = Turns(reactor)
+    turns = TimeSlices(reactor)
 
     def deed():
         done.append("left")
-        reactor.now += limits.TURN_SECONDS * LONGER / 10
+        reactor.now += limits.TURN_SECONDS * SILENT_FACTOR / 10
 
     for _ in range(1000):
-        turns.do(deed)
+        turns.run(deed)
     assert len(done) <= 11
-    turns.wait(Asking(done))
+    turns.enqueue(Asking(done))
     before = len(done)
     reactor.turn()
     assert done[before] == "request"
@@ -63,14 +63,14 @@ def test_what_can_wait_is_done_by_turns_and_behind_requests():
 def test_each_turn_does_something_however_slow():
     """Else what can wait would never be done."""
     reactor, done = Reactor(), []
-    turns = Turns(reactor)
+    turns = TimeSlices(reactor)
 
     def deed():
         done.append("left")
         reactor.now += 1
 
     for _ in range(5):
-        turns.do(deed)
+        turns.run(deed)
     for at in range(1, 6):
         assert len(done) >= min(at, 5)
         reactor.turn()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chatservice.protocols.connection import UNCOUNTED
+from chatservice.protocols.chatprotocol import FREE_COMMANDS
 from tests.servers import RawClient
 
 LATE = "No name was given in 0.5 seconds; connect again for one."
@@ -124,8 +124,8 @@ def test_what_is_refused_is_counted(start_server, connect, line, is_program):
         bare.send("/register pw", "/password")
         bare.expect("Type the password that you have")
     start = time.monotonic()
-    bare.send(*[line] * (UNCOUNTED + 5 + 10))
-    for _ in range(UNCOUNTED + 5 + 10):
+    bare.send(*[line] * (FREE_COMMANDS + 5 + 10))
+    for _ in range(FREE_COMMANDS + 5 + 10):
         bare.expect('"error"' if is_program else "* Type" if line == b"wrong" else "! ")
     assert time.monotonic() - start >= 8 / 20
 

@@ -15,14 +15,14 @@ from zope.interface import implementer
 
 from chatservice.errors import Code, Refusal
 
-IN_FOLDER = ("privkey.pem", "fullchain.pem")
+PEM_NAMES = ("privkey.pem", "fullchain.pem")
 """What certbot and other clients of ACME (RFC 8555) call the files in a domain's folder."""
 
 PEM_BYTES = 1 << 20
 """No file with a key and its certificates is larger: a chain has a few KiB."""
 
 
-class Connection(SSL.Connection):
+class TlsConnection(SSL.Connection):
     """One connection's TLS. It goes on when the other side has said that it will send no more
     (close_notify), as it may since TLS 1.3 (RFC 8446, 6.1): `input_ended` of the connection's
     protocol, its app data, is called instead."""
@@ -52,7 +52,7 @@ class Certificate:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._files = [path / name for name in IN_FOLDER] if path.is_dir() else [path]
+            self._files = [path / name for name in PEM_NAMES] if path.is_dir() else [path]
             self._seen = self._stamps()
             self._read()
         except _UNUSABLE as error:
@@ -106,10 +106,10 @@ class Certificate:
         else:
             self.log.info("TLS with another certificate: SHA-256 {it}", it=self.fingerprint)
 
-    def serverConnectionForTLS(self, protocol: Any) -> Connection:
+    def serverConnectionForTLS(self, protocol: Any) -> TlsConnection:
         """Return what a new connection's TLS is spoken with."""
         self._look_again()
-        connection = Connection(self._context, None)
+        connection = TlsConnection(self._context, None)
         connection.set_app_data(protocol)
         return connection
 

@@ -25,26 +25,26 @@ from chatservice.grammar.prompts import (
     room_prompt,
     without_current_passwords,
 )
-from chatservice.protocols.asking import Asking
-from chatservice.protocols.connection import ChatProtocol
-from chatservice.protocols.direct import write
-from chatservice.protocols.feed import Dialect, Feed
-from chatservice.protocols.holding import weighed
+from chatservice.net.delivery import EntryFormat, Subscription
+from chatservice.net.flow import entry_weight
+from chatservice.net.outlet import write
+from chatservice.protocols.chatprotocol import ChatProtocol
+from chatservice.protocols.promptdialog import PromptDialog
 
-TEXT = Dialect(textformat.run, textformat.replayed, textformat.event, textformat.skip_offer)
+TEXT = EntryFormat(textformat.run, textformat.replayed, textformat.event, textformat.skip_offer)
 
 
 READABLE_BYTES = 2000
 """Bytes that a person can read at once: a terminal of 80 columns and 25 lines."""
 
 
-class Person:
-    """A `chatservice.protocols.connection.Speaker` in the text dialect."""
+class TextSession:
+    """A `chatservice.protocols.chatprotocol.Speaker` in the text dialect."""
 
     kind = "people"
 
     __slots__ = (
-        *("_asking", "_astray", "_bare_words", "_chat", "_connection", "_corked", "_feed"),
+        *("_asking", "_astray", "_bare_words", "_chat", "_connection", "_corked", "_subscription"),
         "_session",
     )
 
@@ -52,15 +52,15 @@ class Person:
         self._connection = connection
         self._chat = chat
         self._bare_words = bare_words
-        self._feed = Feed(connection, TEXT, chat)
-        self._session = Session(self._feed, echo=False)
-        self._feed.start()
+        self._subscription = Subscription(connection, TEXT, chat)
+        self._session = Session(self._subscription, echo=False)
+        self._subscription.start()
         self._astray: Refusal | None = None
-        self._asking: Asking | None = None
+        self._asking: PromptDialog | None = None
         self._corked: bytearray | None = None
         if not connection.greeted:
             self._corked = bytearray()
-            self._feed.cork()
+            self._subscription.pause()
             connection.when_quiet(self._uncork)
 
     def line(self, line: bytes) -> None:
@@ -68,22 +68,22 @@ class Person:
         try:
             text = textparser.decode(line)
             if self._asking is not None:
-                self._connection.paced(UNUSED)
+                self._connection.count_command(UNUSED)
                 self._take_answer(self._asking, text)
                 return
             if self._bare_words and textparser.names_local_file(text):
                 raise textparser.with_say_hint(_OWN_FILE, text)
             request = self._parsed(text)
         except Refusal as refusal:
-            self._connection.paced(UNUSED)
+            self._connection.count_command(UNUSED)
             self.refuse_line(line, refusal)
             return
         if request is not None:
             self._obey(request)
             return
-        self._connection.paced("say")  # pipes are full of blank lines
+        self._connection.count_command("say")  # pipes are full of blank lines
         if self._session.user is None:
-            self._write(self._connection.factory.nameless)
+            self._write(self._connection.factory.name_needed)
 
     def _parsed(self, text: str) -> Request | None:
         try:
@@ -99,7 +99,7 @@ class Person:
         if not (self._connection.may_say(lines) and self._chat.may_talk(self._session, room)):
             return False
         said = textparser.parse_talk(lines, self._bare_words)
-        if said is None or not self._connection.fit(lines):
+        if said is None or not self._connection.all_fit(lines):
             return False
         for at in range(0, len(said), limits.RUN_ENTRIES):
             texts = said[at : at + limits.RUN_ENTRIES]
@@ -109,18 +109,18 @@ class Person:
             self._connection.storing(weight)
         return True
 
-    def _obey(self, request: Request, asking: Asking | None = None) -> None:
+    def _obey(self, request: Request, asking: PromptDialog | None = None) -> None:
         """Do what a line asks for, or what was asked for by `asking`, which has its answers."""
         name = request.command.name
-        self._connection.paced(name)
-        if self._session.user is None and self._connection.factory.door:
+        self._connection.count_command(name)
+        if self._session.user is None and self._connection.factory.is_admin:
             self._attend(request)
         elif self._astray and name in _INTO_THE_ROOM and "to" not in request.args:
             self._refuse_request(request, self._astray)
         elif self._session.user is None and request.command.needs is not Right.NOTHING:
             self._before_name(request)
         elif name in ("say", "me"):
-            weight = weighed(request.args["text"])
+            weight = entry_weight(request.args["text"])
             stored = partial(self._stored, count=weight)
             handlers.talk(self._chat, self._session, request, stored)
             self._connection.storing(weight)
@@ -131,7 +131,7 @@ class Person:
             ask, refuse = partial(self._ask, request, asking), self._refusing(request, asking)
             self._connection.in_order(settled, ask, refuse)
 
-    def _ask(self, request: Request, asking: Asking | None) -> None:
+    def _ask(self, request: Request, asking: PromptDialog | None) -> None:
         refuse = self._refusing(request, asking)
         try:
             self._chat.permit(self._session, request)
@@ -145,13 +145,13 @@ class Person:
             result = handlers.HANDLERS[request.command.name](
                 self._chat, self._session, request.args
             )
-            self._connection.serve(result, partial(self._answer_to, request), refuse)
+            self._connection.when_answered(result, partial(self._answer_to, request), refuse)
 
     def _before_name(self, request: Request) -> None:
         if request.command.name == "say":
             entering = self._chat.people.enter(self._session, request.args["text"])
             refuse = partial(self._refuse_name, request.args["text"])
-            self._connection.serve(entering, self._introduced, refuse)
+            self._connection.when_answered(entering, self._introduced, refuse)
         else:
             self._refuse_request(request, _NAMELESS)
 
@@ -162,12 +162,14 @@ class Person:
             self._introduced(welcome)
             self._obey(request)
 
-        self._connection.serve(self._chat.people.attend(self._session), come_in, self.refuse)
+        self._connection.when_answered(
+            self._chat.people.attend(self._session), come_in, self.refuse
+        )
 
     def _introduced(self, welcome: replies.Welcome) -> None:
         """Begin in the lobby, or in the only room that one may be in. A program that spoke first is
         not told what it did not ask."""
-        self._connection.named()
+        self._connection.logged_in()
         room = self._session.only or self._chat.rooms.lobby
         self._chat.rooms.place(self._session, room)
         if self._connection.greeted:
@@ -181,7 +183,7 @@ class Person:
         if isinstance(result, Refusal) and self._session.user is not None:
             self.refuse(result)
 
-    def _refusing(self, request: Request, asking: Asking | None) -> Callable[[Refusal], None]:
+    def _refusing(self, request: Request, asking: PromptDialog | None) -> Callable[[Refusal], None]:
         """Return what says that a request is not granted. A person is asked again for a password
         that did not do."""
 
@@ -191,7 +193,7 @@ class Person:
                 self._refuse_request(request, refusal)
             if asking is not None:
                 self._asking = asking
-                asking.again()
+                asking.restart()
             elif asked is not None:
                 self._ask_for(*asked)
             elif not self._connection.greeted:
@@ -250,20 +252,20 @@ class Person:
             end = "\r\n" if self._connection.hidden else "\n"  # telnet adds no CR then
             self._write(f"{line}{end}".encode())
 
-        self._asking = Asking(request, asked, write, self._connection.hide, self._answered)
+        self._asking = PromptDialog(request, asked, write, self._connection.hide, self._answered)
 
-    def _take_answer(self, asking: Asking, text: str) -> None:
+    def _take_answer(self, asking: PromptDialog, text: str) -> None:
         self._asking = None  # what it leads to may ask again
         try:
-            more = asking.take(text)
+            more = asking.answer(text)
         except Refusal as refusal:
             self.refuse(refusal)
-            asking.again()
+            asking.restart()
             more = True
         if more:
             self._asking = asking
 
-    def _answered(self, asking: Asking, request: Request) -> None:
+    def _answered(self, asking: PromptDialog, request: Request) -> None:
         """Do what was asked for, with the answers. Whatever is not granted is asked for again."""
         try:
             self._obey(request, asking)
@@ -310,7 +312,7 @@ class Person:
             self._connection.gathered(len(self._corked))
         else:
             write(self._connection.transport, data)
-            self._connection.written(self._feed.full)
+            self._connection.reply_written(self._subscription.full)
 
     def _uncork(self) -> None:
         """Begin to answer a program. While its first words are still on their way nothing is sent:
@@ -319,7 +321,7 @@ class Person:
         corked, self._corked = self._corked, None
         if corked is not None:
             self._write(bytes(corked))
-            self._feed.uncork()
+            self._subscription.resume()
 
     # -- commands of this dialect ----------------------------------------------------------------
 
@@ -331,7 +333,9 @@ class Person:
             self._answer(handlers.leave(self._chat, self._session, {}))
 
     def _quit(self, request: Request) -> None:
-        self._connection.serve(self._leave(request.args.get("text", "")), self._left, self.refuse)
+        self._connection.when_answered(
+            self._leave(request.args.get("text", "")), self._left, self.refuse
+        )
 
     async def _leave(self, farewell: str) -> None:
         await self._chat.recorder.settled()
@@ -343,7 +347,7 @@ class Person:
 
     def _dismiss(self) -> None:
         self._uncork()
-        self._feed.stop()
+        self._subscription.stop()
         self._connection.dismiss()
 
     def _put(self, request: Request) -> None:
@@ -352,7 +356,7 @@ class Person:
             self._session, None, args.get("to"), args["name"], args["size"], args.get("sha256")
         )
 
-        self._connection.serve(
+        self._connection.when_answered(
             asked,
             partial(self._begin_upload, request),
             partial(self._refuse_request, request),
@@ -363,7 +367,7 @@ class Person:
         if offset and offset == upload.size:  # nothing is to come, if all of it is here
             here = self._chat.files.already_here(self._session, upload)
             begin = partial(self._receive_unless_here, request, upload)
-            self._connection.serve(here, begin, partial(self._refuse_request, request))
+            self._connection.when_answered(here, begin, partial(self._refuse_request, request))
         else:
             self._receive(request, upload)
 
@@ -421,7 +425,7 @@ class Person:
             else:
                 self._send(outgoing, args.get("offset", 0))
 
-        self._connection.serve(opening, opened, partial(self._refuse_request, request))
+        self._connection.when_answered(opening, opened, partial(self._refuse_request, request))
 
     def _send(self, outgoing: FileReader, offset: int) -> None:
         if not self._connection.connected:
@@ -436,7 +440,7 @@ class Person:
         user, address = self._session.needs_user(), self._connection.address
         transfer = self._chat.files.departing(user, address, outgoing, abort)
         self._uncork()
-        self._feed.hold()
+        self._subscription.lend_transport()
         self._connection.transport.write(textformat.file_line(outgoing.mark, outgoing.left))
         self._connection.send_file(
             outgoing,
@@ -445,13 +449,13 @@ class Person:
         )
 
     def _sent(self, mark: FileMark) -> None:
-        self._feed.release()
+        self._subscription.take_transport_back()
         self._chat.files.fetched(self._session.needs_user().name, mark)
 
     def _link(self, request: Request) -> None:
         result = handlers.link(self._chat, self._session, request.args)
         show, refuse = partial(self._show_link, request), partial(self._refuse_request, request)
-        self._connection.serve(result, show, refuse)
+        self._connection.when_answered(result, show, refuse)
 
     def _show_link(self, request: Request, it: replies.GetTicket) -> None:
         transport = self._connection.transport
@@ -467,31 +471,31 @@ class Person:
         """No more will come: what was said is stored, and then one leaves."""
         await self._leave("")
         self._uncork()
-        self._feed.stop()
+        self._subscription.stop()
 
     def tell(self, sentence: str) -> None:
         """Tell `sentence`, in between."""
-        self._feed.tell(EventBatch((Notice(sentence),)))
+        self._subscription.tell(EventBatch((Notice(sentence),)))
 
-    def turn_out(self, refusal: Refusal) -> None:
+    def dismiss(self, refusal: Refusal) -> None:
         """Say why no more is done at all, and dismiss the connection."""
         self.refuse(refusal)
         self._dismiss()
 
-    def may_go(self, busy: Collection[User]) -> bool:
+    def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it is a guest, and none who is `busy`."""
         return self._session.may_go(busy)
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, then end the connection."""
         self._uncork()
-        self._feed.end(sentence, why)
+        self._subscription.end(sentence, why)
 
     def lost(self) -> None:
         """The connection is gone."""
-        self._feed.stopProducing()
+        self._subscription.stopProducing()
         self._session.gone = True
-        self._connection.factory.turns.do(self._depart)
+        self._connection.factory.timeslices.run(self._depart)
 
     def _depart(self) -> None:
         self._connection.in_order(
@@ -534,11 +538,11 @@ _OWN_FILE = Refusal(
 _INTO_THE_ROOM = ("say", "me", "topic", "put")
 """The commands that others in the room see something of."""
 
-_OWN: dict[str, Callable[[Person, Request], None]] = {
-    "exit": Person._exit,
-    "quit": Person._quit,
-    "put": Person._put,
-    "get": Person._get,
-    "link": Person._link,
+_OWN: dict[str, Callable[[TextSession, Request], None]] = {
+    "exit": TextSession._exit,
+    "quit": TextSession._quit,
+    "put": TextSession._put,
+    "get": TextSession._get,
+    "link": TextSession._link,
 }
 """The commands that this dialect does in its own way."""

@@ -14,18 +14,18 @@ from chatservice.domain.ports import FileReader
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
-from chatservice.protocols.holding import HeldLines, Refuse, awaited
-from chatservice.protocols.raw import Receiving, Sender
+from chatservice.net.flow import FlowControl, Refuse, awaited
+from chatservice.net.transfer import FileReceiver, FileWriter
 
 RAW_BYTES = 1 << 18
 """Read at a time while a file comes in: a quarter of the calls of Twisted's 64 KiB."""
 
 
-class FileStream(HeldLines):
+class FileTransfers(FlowControl):
     """A stream of lines, with a file between them now and then."""
 
-    _receiving: Receiving | None = None
-    _sending: Sender | None = None
+    _receiving: FileReceiver | None = None
+    _sending: FileWriter | None = None
     _stalling: Any = None
 
     def finish(self) -> None:
@@ -33,13 +33,13 @@ class FileStream(HeldLines):
         raise NotImplementedError
 
     @property
-    def moves_file(self) -> bool:
+    def is_transferring(self) -> bool:
         """Whether a file is on its way here."""
         return self._receiving is not None or self._sending is not None
 
     def throw_away(self) -> None:
         """What comes from now on has no meaning."""
-        self._receiving = Receiving(None, limits.FILE_BYTES)
+        self._receiving = FileReceiver(None, limits.FILE_BYTES)
         self.setRawMode()
 
     def stopped_half_way(self) -> None:
@@ -89,28 +89,30 @@ class FileStream(HeldLines):
                     arrival.refuse()
                     failed(_too_long(upload))
                 else:
-                    self.serve(share(), kept, failed)
+                    self.when_answered(share(), kept, failed)
 
-            self._begin_raw(Receiving(arrival, upload.size - offset, complete, failed))
+            self._begin_raw(FileReceiver(arrival, upload.size - offset, complete, failed))
 
         if offset > upload.size:
             refuse(Refusal(Code.BAD_OFFSET, f"It has only {upload.size} bytes; begin before that."))
         else:
-            self.serve(chat.files.receive(upload, offset, self.cancel_upload), begin, refuse)
+            self.when_answered(
+                chat.files.receive(upload, offset, self.cancel_upload), begin, refuse
+            )
 
     def cancel_upload(self) -> None:
         """Keep nothing of the file that is coming, and end the connection."""
         receiving = self._receiving
         if receiving is not None and receiving.is_file:
-            self._receiving = Receiving(None, limits.FILE_BYTES)
+            self._receiving = FileReceiver(None, limits.FILE_BYTES)
             receiving.refuse(Refusal(Code.CANCELLED, "Cancelled, as you wished."))
             self.finish()
 
     def discard(self, size: int) -> None:
         """Throw the next `size` bytes away, then take lines again."""
-        self._begin_raw(Receiving(None, size))
+        self._begin_raw(FileReceiver(None, size))
 
-    def _begin_raw(self, receiving: Receiving) -> None:
+    def _begin_raw(self, receiving: FileReceiver) -> None:
         self._receiving = receiving
         self.setRawMode()
         if receiving.is_file:
@@ -136,7 +138,7 @@ class FileStream(HeldLines):
         if "disk" in self._holds or _moves(before, receiving.left):  # or it is we who do not read
             self._watch(self._stalled, receiving.left)
         else:
-            self._receiving = Receiving(None, limits.FILE_BYTES)
+            self._receiving = FileReceiver(None, limits.FILE_BYTES)
             receiving.stop(_stopped_short("Nothing has come for a long time"))
             self.finish()
 
@@ -149,9 +151,9 @@ class FileStream(HeldLines):
         if receiving.left > 0:
             ready = receiving.when_ready()
             if ready is not None:
-                self.hold("disk")
+                self.pause_reading("disk")
                 waiting = Deferred.fromCoroutine(awaited(ready))
-                waiting.addBoth(lambda _: self.release("disk"))
+                waiting.addBoth(lambda _: self.resume_reading("disk"))
             return
         self._receiving = None
         self._read_at_a_time(limits.READ_BYTES)
@@ -176,7 +178,7 @@ class FileStream(HeldLines):
             outgoing.close()
             ended()
             return
-        self.hold("file")
+        self.pause_reading("file")
 
         def done(result: Any) -> None:
             self._sending = None
@@ -193,10 +195,10 @@ class FileStream(HeldLines):
                 self.transport.abortConnection()
                 return
             sent()
-            self.release("file")
+            self.resume_reading("file")
 
         if outgoing.left:
-            self._sending = Sender(outgoing, self.transport)
+            self._sending = FileWriter(outgoing, self.transport)
             self._watch(self._unread, self._sending.left)
             self._sending.begin().addBoth(done)
         else:

@@ -13,7 +13,7 @@ from chatservice.errors import Code, Refusal
 T = TypeVar("T")
 
 
-class Line:
+class RoundRobin:
     """Places for a few at a time, and those who wait for one: each of them has as many turns as any
     other, however often they wait."""
 
@@ -28,7 +28,7 @@ class Line:
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
-    async def enter(self, who: Hashable, places: int) -> None:
+    async def acquire(self, who: Hashable, places: int) -> None:
         """Take one of so many places, when it is the turn of `who`."""
         if self.busy >= places:
             turn: Deferred[None] = Deferred()
@@ -36,7 +36,7 @@ class Line:
             await turn
         self.busy += 1
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give a place back, to the one who has waited for longest, of who comes next."""
         self.busy -= 1
         if not self._waiting:
@@ -49,24 +49,24 @@ class Line:
         turn.callback(None)
 
 
-class InTurn:
+class PasswordQueue:
     """`FairQueue` of the login throttle: as many jobs at a time as passwords can be hashed."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._hashing = Line()
-        self._delayed: dict[Hashable, Line] = {}
+        self._hashing = RoundRobin()
+        self._delayed: dict[Hashable, RoundRobin] = {}
 
     async def delayed(self, line: Hashable, places: int, who: Hashable, seconds: float) -> None:
         """Answer after so long, which begins when it is the turn of `who` in a line. Only so many
         in it are delayed at a time. Nobody is refused: a connection waits once, and they are
         counted."""
-        there = self._delayed.setdefault(line, Line())
-        await there.enter(who, places)
+        there = self._delayed.setdefault(line, RoundRobin())
+        await there.acquire(who, places)
         try:
             await deferLater(self._reactor, seconds)
         finally:
-            there.leave()
+            there.release()
             if not (there.busy or len(there)):
                 self._delayed.pop(line, None)
 
@@ -81,8 +81,8 @@ class InTurn:
             raise Refusal(
                 Code.SLOW_DOWN, "Many passwords are being looked at; try again in a few seconds."
             )
-        await line.enter(who, limits.HASHES)
+        await line.acquire(who, limits.HASHES)
         try:
             return await job()
         finally:
-            line.leave()
+            line.release()

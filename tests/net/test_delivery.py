@@ -6,7 +6,7 @@ from twisted.internet.testing import StringTransport
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
 from chatservice.entries import Kind, Run
 from chatservice.grammar import textformat
-from chatservice.protocols.feed import Dialect, Feed
+from chatservice.net.delivery import EntryFormat, Subscription
 
 
 class Behind:
@@ -19,8 +19,8 @@ class Behind:
     def __init__(self) -> None:
         self.transport = StringTransport()
         self.reads: list[Deferred] = []
-        self.feed = self.reader = Feed(
-            self, Dialect(textformat.run, textformat.run, textformat.event), self
+        self.feed = self.reader = Subscription(
+            self, EntryFormat(textformat.run, textformat.run, textformat.event), self
         )
         self.feed.start()
         self.feed.wake((Cursor(Log(1, "lab", 2, BlockCache()), self, after=0),))
@@ -52,10 +52,10 @@ def test_what_is_behind_is_read_from_storage():
 def test_nothing_gets_between_the_bytes_of_a_file():
     """What storage answers while a file has the transport is not written, and read again after."""
     behind = Behind()
-    behind.feed.hold()
+    behind.feed.lend_transport()
     behind.answer()
     assert behind.transport.value() == b""
-    behind.feed.release()
+    behind.feed.take_transport_back()
     behind.answer()
     assert behind.transport.value() == b"alice: one\nalice: two\n"
 

@@ -17,11 +17,11 @@ from zope.interface import implementer
 from chatservice import limits, names
 from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log
 from chatservice.events import EndReason, Event, Notice
-from chatservice.protocols.direct import write
+from chatservice.net.outlet import write
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class EntryFormat:
     """How entries and events are rendered: `live` ones, and `replayed` ones, which happened before
     the reader came. Readers of some dialects are offered to `skip` what they are far behind."""
 
@@ -31,7 +31,7 @@ class Dialect:
     skip: Callable[[str, int], bytes] | None = None
 
 
-class Connection(Protocol):
+class SubscriptionOwner(Protocol):
     """What a feed is on."""
 
     transport: Any
@@ -48,7 +48,7 @@ class Connection(Protocol):
         """The transport was full, and can take more."""
 
 
-class Past(Protocol):
+class ReplaySource(Protocol):
     """Where a feed reads on, of what is no longer in memory: `chatservice.domain.chat.Chat`."""
 
     def replay(self, log: Log, after: int) -> Awaitable[Sequence[Block]]:
@@ -59,7 +59,7 @@ class Past(Protocol):
 
 
 @implementer(IPushProducer)
-class Feed:
+class Subscription:
     """A `chatservice.domain.log.Peer` on a connection, of whose transport it is the streaming
     producer."""
 
@@ -75,7 +75,9 @@ class Feed:
         "full",
     )
 
-    def __init__(self, connection: Connection, dialect: Dialect, past: Past) -> None:
+    def __init__(
+        self, connection: SubscriptionOwner, dialect: EntryFormat, past: ReplaySource
+    ) -> None:
         self.full = False
         self._connection = connection
         self._dialect = dialect
@@ -116,21 +118,21 @@ class Feed:
         self._ended = True
         self._behind = ()
 
-    def cork(self) -> None:
+    def pause(self) -> None:
         """Write nothing yet."""
         self._held = True
 
-    def uncork(self) -> None:
+    def resume(self) -> None:
         """Write from now on."""
         self._held = False
         self.wake(())
 
-    def hold(self) -> None:
+    def lend_transport(self) -> None:
         """Let a file have the transport, which is full for all else: cursors stand still."""
         self.full = True
         self._connection.transport.unregisterProducer()
 
-    def release(self) -> None:
+    def take_transport_back(self) -> None:
         """Go on after a file."""
         self.full = False
         self.start()

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from chatservice.errors import Code, Refusal
-from tests.protocols.test_transfers import Inside, asked, until
+from tests.net.test_transfer import Inside, asked, until
 
 
 @pytest.fixture

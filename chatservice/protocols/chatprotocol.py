@@ -19,21 +19,19 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
 from chatservice.grammar.telnet import IAC
-from chatservice.protocols import direct
-from chatservice.protocols.filestream import FileStream
-from chatservice.protocols.holding import OURS
+from chatservice.net import outlet
+from chatservice.net.filestream import FileTransfers
+from chatservice.net.flow import SERVER_ERROR
+from chatservice.net.sniff import TLS_HANDSHAKE
 
-HELLO = b"\x16"
-"""What a connection begins with whose client wants TLS: a handshake record (RFC 8446, 5.1)."""
-
-NO_TLS = b"\x15\x03\x01\x00\x02\x02\x28"
+TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
 """A record that refuses it: an alert, fatal, handshake_failure (RFC 8446, 6.2)."""
 
 QUIET_SECONDS = 0.1
 """A program's first words are over when nothing has come for so long: longer than a pipe takes to
 hand over its next piece."""
 
-UNCOUNTED = 16
+FREE_COMMANDS = 16
 """Commands of a connection before any are counted: most never give more, and so need no memory for
 it."""
 
@@ -44,7 +42,7 @@ LINGER_SECONDS = 5.0
 """How long a connection that is being dismissed may still send: time to read why it ends."""
 
 
-class Speaker(Protocol):
+class ProtocolSession(Protocol):
     """The other end of a connection, once it is known who that is. An operator is told how many of
     each `kind` there are."""
 
@@ -68,13 +66,13 @@ class Speaker(Protocol):
     def tell(self, sentence: str) -> None:
         """Tell `sentence`, in between."""
 
-    def turn_out(self, refusal: Refusal) -> None:
+    def dismiss(self, refusal: Refusal) -> None:
         """Say why no more is done at all, and dismiss the connection."""
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, and why it is, then end the connection."""
 
-    def may_go(self, busy: Collection[User]) -> bool:
+    def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it is a guest, and none who is `busy`."""
 
     def lost(self) -> None:
@@ -82,7 +80,7 @@ class Speaker(Protocol):
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class ChatProtocol(FileStream):
+class ChatProtocol(FileTransfers):
     """A connection. `factory` is a `chatservice.protocols.factory.ChatFactory`."""
 
     log = Logger()
@@ -94,15 +92,15 @@ class ChatProtocol(FileStream):
     _lingering: Any = None
     _dismissed = False
     _paces: RateLimits | None = None
-    counted = ""
+    counted_address = ""
 
     def __init__(self) -> None:
         super().__init__()
-        self._speaker: Speaker | None = None
+        self._session: ProtocolSession | None = None
         self._greeting: Any = None
         self._quiet: Any = None
-        self._uncounted = UNCOUNTED
-        self.heard = 0
+        self._uncounted = FREE_COMMANDS
+        self.last_active = 0
 
     # -- the life of a connection ----------------------------------------------------------------
 
@@ -114,7 +112,7 @@ class ChatProtocol(FileStream):
     @property
     def kind(self) -> str:
         """The kind of its other end, as the operator is told."""
-        return self._speaker.kind if self._speaker is not None else "nobody yet"
+        return self._session.kind if self._session is not None else "nobody yet"
 
     @property
     def address(self) -> str:
@@ -123,11 +121,11 @@ class ChatProtocol(FileStream):
 
     def connectionMade(self) -> None:
         """Wait a moment for a program to speak first; greet a person who does not."""
-        direct.settle(self.transport)
+        outlet.tune(self.transport)
         for option in ("setTcpNoDelay", "setTcpKeepAlive"):
             if hasattr(self.transport, option):
                 getattr(self.transport, option)(True)
-        self.factory.came(self)
+        self.factory.add_connection(self)
         if ISSLTransport.providedBy(self.transport):
             self._wait(limits.HANDSHAKE_SECONDS, self.transport.abortConnection)
         else:
@@ -148,14 +146,14 @@ class ChatProtocol(FileStream):
 
     def dataReceived(self, data: bytes) -> None:
         """Take in bytes. Who speaks first is not greeted; telnet's negotiation is not speech."""
-        self.heard = self.factory.idle.step
+        self.last_active = self.factory.idle.step
         if self._greeting is not None and data[:1] != bytes((IAC,)):
             self._greeting.cancel()
             self._greeting = None
-        first = self._speaker is None and not (self._buffer or self._dismissed)
-        if first and data.startswith(HELLO):
+        first = self._session is None and not (self._buffer or self._dismissed)
+        if first and data.startswith(TLS_HANDSHAKE):
             self.log.debug("{peer} began TLS where there is none, or too late", peer=self.peer)
-            self.transport.write(NO_TLS)
+            self.transport.write(TLS_ALERT)
             self.dismiss()
         if self._quiet is not None:
             self._quiet.reset(QUIET_SECONDS)
@@ -165,39 +163,39 @@ class ChatProtocol(FileStream):
 
     def linesReceived(self, lines: bytes) -> bool:
         """Give lines to who speaks here, if they can be taken all at once."""
-        return self._speaker is not None and self._speaker.lines(lines)
+        return self._session is not None and self._session.lines(lines)
 
     def lineReceived(self, line: bytes) -> None:
         """Give a line to who speaks here; the first one tells who that is."""
-        if self._speaker is None:
+        if self._session is None:
             if not line.strip():
-                self.paced(UNUSED)
+                self.count_command(UNUSED)
                 if self.greeted and not self.more_came:
-                    self.transport.write(self.factory.nameless)
+                    self.transport.write(self.factory.name_needed)
                 return
             try:
-                self.factory.moved(self)
+                self.factory.recount(self)
             except Refusal as refusal:
                 self.factory.count(refusal)
                 self.transport.write(textformat.refusal(refusal))
                 self.dismiss()
                 return
-            self._speaker = self.factory.speaker(self, line)
+            self._session = self.factory.make_session(self, line)
         try:
-            self._speaker.line(line)
+            self._session.line(line)
         except Refusal as refusal:
-            self._speaker.refuse(refusal)
+            self._session.refuse(refusal)
         except Exception:
             self.log.failure("a line from {peer} failed", peer=self.peer)
-            self._speaker.refuse(Refusal(Code.SERVER_ERROR, OURS))
+            self._session.refuse(Refusal(Code.SERVER_ERROR, SERVER_ERROR))
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is too long; the connection goes on behind it."""
-        self.paced(UNUSED)
-        if self._speaker is None:
-            self._speaker = self.factory.speaker(self, line)
+        self.count_command(UNUSED)
+        if self._session is None:
+            self._session = self.factory.make_session(self, line)
         sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
-        self._speaker.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
+        self._session.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
 
     def readConnectionLost(self) -> None:
         """The other side has sent all that it will; what it asked for is still to be done."""
@@ -229,12 +227,12 @@ class ChatProtocol(FileStream):
             if timer is not None and timer.active():
                 timer.cancel()
         self.lose_files()
-        if self._speaker is not None:
-            self._speaker.lost()
+        if self._session is not None:
+            self._session.lost()
         # So that nothing here goes in a circle: thousands of those who come and go would else be
         # found by the garbage collector at once, and all others wait for it (70 ms).
-        self._speaker = None
-        self.factory.gone(self)
+        self._session = None
+        self.factory.remove_connection(self)
 
     def when_quiet(self, call: Callable[[], None]) -> None:
         """Call once nothing more has come for `QUIET_SECONDS`."""
@@ -246,29 +244,29 @@ class ChatProtocol(FileStream):
         else:
             self._quiet = None
             call()
-            self.release("cork")
+            self.resume_reading("cork")
 
-    def named(self) -> None:
+    def logged_in(self) -> None:
         """It is known who is there."""
-        self.factory.unnamed.remove(self)
+        self.factory.login_timeout.remove(self)
 
-    def expire(self) -> None:
+    def login_timed_out(self) -> None:
         """Tell whoever is there that the time to give a name is over, and end the connection. Not
         if it is we who look at a password that they gave."""
         if "answer" in self._holds:
-            self.factory.unnamed.add(self)
+            self.factory.login_timeout.add(self)
             return
         sentence = f"No name was given in {limits.NAME_SECONDS:g} seconds; connect again for one."
         refusal = Refusal(Code.NAME_NEEDED, sentence)
-        if self._speaker is not None:
-            self._speaker.turn_out(refusal)
+        if self._session is not None:
+            self._session.dismiss(refusal)
         else:
             self.transport.write(textformat.refusal(refusal))
             self.dismiss()
 
     # -- pace ------------------------------------------------------------------------------------
 
-    def paced(self, command: str, lines: int = 1) -> None:
+    def count_command(self, command: str, lines: int = 1) -> None:
         """Count a command that is given here, with the lines that it says, or a line that is
         `UNUSED`. Where there are too many, no more is read for a while."""
         if command in SAID and not limits.MESSAGES_PER_SECOND:
@@ -280,10 +278,10 @@ class ChatProtocol(FileStream):
             self._paces = RateLimits()
         wait = self._paces.take(command, self.factory.reactor.seconds(), lines)
         if wait:
-            self.hold("pace")
-            self.factory.reactor.callLater(wait, self.release, "pace")
-            if wait >= TOLD_SECONDS and self._speaker is not None:
-                self._speaker.tell(f"Not so fast: what you send is read on in {wait:.0f} seconds.")
+            self.pause_reading("pace")
+            self.factory.reactor.callLater(wait, self.resume_reading, "pace")
+            if wait >= TOLD_SECONDS and self._session is not None:
+                self._session.tell(f"Not so fast: what you send is read on in {wait:.0f} seconds.")
 
     def may_say(self, lines: bytes) -> bool:
         """Return whether all these lines may be said at once."""
@@ -314,25 +312,27 @@ class ChatProtocol(FileStream):
         if self._finishing:
             return
         self._finishing = True
-        if self._speaker is None:
+        if self._session is None:
             self.transport.loseConnection()
         else:
-            ending = Deferred.fromCoroutine(self._speaker.ended())
-            ending.addErrback(self._refused, self._speaker.refuse)
+            ending = Deferred.fromCoroutine(self._session.ended())
+            ending.addErrback(self._refused, self._session.refuse)
             ending.addBoth(lambda _: self.transport.loseConnection())
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Tell whoever is there `sentence`, and why it is, and end the connection."""
-        if self._speaker is not None:
-            self._speaker.end(sentence, why)
+        if self._session is not None:
+            self._session.end(sentence, why)
         else:
             if self.greeted:
                 self.transport.write(textformat.event(Notice(sentence)))
             self.transport.loseConnection()
 
-    def may_go(self, busy: Collection[User]) -> bool:
+    def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it can be ended without harm: a guest's, with no file on its way."""
-        return not self.moves_file and (self._speaker is None or self._speaker.may_go(busy))
+        return not self.is_transferring and (
+            self._session is None or self._session.is_evictable(busy)
+        )
 
     def dismiss(self) -> None:
         """End a connection that may go on sending what has no meaning any more.

@@ -11,15 +11,15 @@ from zope.interface import implementer
 
 from chatservice.domain.ports import FileReader, UploadWriter
 from chatservice.errors import Refusal
-from chatservice.protocols import direct
-from chatservice.protocols.holding import awaited
+from chatservice.net import outlet
+from chatservice.net.flow import awaited
 
 CHUNK_BYTES = 1 << 18
 """Written at a time: 1.4-2.6 GB/s over loopback, where 16 KiB makes 0.7-1.0."""
 
 
 @implementer(IPullProducer)
-class Sender:
+class FileWriter:
     """Writes what is left of a file to a transport, at the pace at which that takes it, and at
     which it comes, if it is still coming.
 
@@ -64,7 +64,7 @@ class Sender:
     @property
     def left(self) -> int:
         """The bytes that the other side has not taken yet, as far as the system tells."""
-        return self._outgoing.left + direct.untaken(self._transport)
+        return self._outgoing.left + outlet.unacknowledged(self._transport)
 
     def has_waited(self) -> bool:
         """Return whether it was the file that did not come, at any time since this was asked."""
@@ -86,7 +86,7 @@ class Sender:
             self._ended.errback(Failure(ConnectionLost()))
 
 
-class Receiving:
+class FileReceiver:
     """Bytes that are a file's, or nothing's: `left` of them are to come.
 
     `complete` is called, by who takes the last one, with what came behind it; `failed` with why,

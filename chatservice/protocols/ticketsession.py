@@ -17,7 +17,7 @@ from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar import textformat
-from chatservice.protocols.connection import ChatProtocol
+from chatservice.protocols.chatprotocol import ChatProtocol
 
 FIRST_LINE = re.compile(rb"(GET|PUT) (\S+)(?: ([0-9]{1,18}))?")
 
@@ -46,8 +46,8 @@ def is_foreign(line: bytes) -> bool:
     return not line.lstrip().startswith(b"{") and (len(line) > limits.LINE_BYTES or b"\0" in line)
 
 
-class Carrier:
-    """A `chatservice.protocols.connection.Speaker` that says one line, and then bytes."""
+class TicketSession:
+    """A `chatservice.protocols.chatprotocol.Speaker` that says one line, and then bytes."""
 
     kind = "file transfers"
 
@@ -66,7 +66,7 @@ class Carrier:
         if match is None or self._begun:
             raise Refusal(Code.BAD_LINE, _NO_TICKET)
         self._begun = True
-        self._connection.named()
+        self._connection.logged_in()
         verb, ticket, offset = match[1], match[2].decode("ascii", "replace"), int(match[3] or 0)
         address = self._connection.address
         if verb == b"GET":
@@ -89,7 +89,7 @@ class Carrier:
                 lambda: self._chat.files.transfers.end(transfer),
             )
 
-        self._connection.serve(opening, send, self.refuse)
+        self._connection.when_answered(opening, send, self.refuse)
 
     def _sent(self, who: str, mark: FileMark) -> None:
         self._chat.files.fetched(who, mark)
@@ -128,11 +128,11 @@ class Carrier:
     def tell(self, sentence: str) -> None:
         """Tell nothing: what comes back here is a file, and nothing else."""
 
-    def turn_out(self, refusal: Refusal) -> None:
+    def dismiss(self, refusal: Refusal) -> None:
         """Say why no more is done at all, and dismiss the connection."""
         self.refuse(refusal)
 
-    def may_go(self, busy: Collection[User]) -> bool:
+    def is_evictable(self, busy: Collection[User]) -> bool:
         """Return that its file is not to be held up."""
         return False
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.protocols.test_given import CONTENT, redeemed
 from tests.protocols.test_moderation import code, ok
+from tests.protocols.test_tickets import CONTENT, redeemed
 from tests.servers import RawAdminClient
 
 
