@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterator
 
 from chatservice import __version__, chatctl
-from chatservice.client.options import make_parser
-from chatservice.client.passwords import VARIABLE as PASSWORD
-from chatservice.client.settings import VARIABLE as CONFIG
-from chatservice.client.statuses import MEANINGS
-from chatservice.client.unfinished import VARIABLE as STATE
+from chatservice.client.clientoptions import MEANINGS, make_parser
+from chatservice.client.clientpasswords import PASSWORD_VARIABLE as PASSWORD
+from chatservice.client.settings import CONFIG_VARIABLE as CONFIG
+from chatservice.client.transferjournal import STATE_VARIABLE as STATE
 
 PLAIN_WORDS = re.compile(r"--?[a-z][a-z-]*|\b[A-Z][A-Z]+\b")
 """What stands out: options, and what is to be replaced."""

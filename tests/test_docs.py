@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from chatservice import chatctl
-from chatservice.client.options import make_parser
-from chatservice.client.statuses import Status
+from chatservice.client.clientoptions import ExitStatus, make_parser
 from chatservice.errors import MEANINGS, Code
 from chatservice.options import Options
 from docs import generate
@@ -353,7 +352,7 @@ def test_the_manual_page_can_be_shown():
     for action in make_parser()._actions:
         for option in action.option_strings:
             assert option in page
-    for status in Status:
+    for status in ExitStatus:
         assert re.search(rf"^ +{int(status)} ", page, re.MULTILINE)
 
 

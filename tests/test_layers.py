@@ -9,7 +9,7 @@ import chatservice
 
 HOUSE = Path(chatservice.__file__).parent
 FLOORS = [
-    {"errors", "limits", "entries", "events", "confusables", "clocks"},
+    {"errors", "limits", "entries", "events", "confusables", "clocks", "output"},
     {"names", "replies"},
     {"grammar"},
     {"domain", "client", "adminsocket", "export"},

@@ -28,7 +28,7 @@ No module here imports the reactor, except `main.run`, which chooses it, and `li
 it is given none.
 """
 
-from chatservice.client.connection import Dismissed, Lost
+from chatservice.client.jsonconnection import Dismissed, Lost
 from chatservice.client.library import Client, connect
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal

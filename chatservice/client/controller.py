@@ -9,21 +9,24 @@ from twisted.internet.defer import Deferred
 
 from chatservice import names, replies
 from chatservice.client import typedlines
-from chatservice.client.connection import Lost
-from chatservice.client.conversation import INBOX
-from chatservice.client.cursor import News, Unread
-from chatservice.client.doors import Door, Open
-from chatservice.client.filenames import portable
-from chatservice.client.keyrings import Keyring
-from chatservice.client.known import Known, place_of
-from chatservice.client.options import Options
+from chatservice.client.clientoptions import ClientOptions
+from chatservice.client.clientpasswords import Keyring
+from chatservice.client.clientsession import ClientSession
+from chatservice.client.clientstate import INBOX, Incoming, Unread
+from chatservice.client.connectors import (
+    Connector,
+    KnownServers,
+    PlainConnector,
+    TlsConnector,
+    server_address,
+)
+from chatservice.client.jsonconnection import Lost
+from chatservice.client.partialdownload import portable_name
 from chatservice.client.questions import CommandDialog
 from chatservice.client.screen import RoomStatus, Screen, SessionView
-from chatservice.client.session import Session
-from chatservice.client.tls import Secure
-from chatservice.client.transfers import Transfers
+from chatservice.client.transferjournal import TransferJournal, state_folder
+from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
-from chatservice.client.unfinished import Unfinished, state_folder
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -67,39 +70,41 @@ class Controller:
         self,
         reactor: Any,
         screen: Screen,
-        options: Options,
+        options: ClientOptions,
         host: str,
         port: int,
         ended_because: Callable[[str], None],
         scripted: bool = False,
     ) -> None:
         self._screen = screen
-        self.session = Session(reactor, self._connector(reactor, host, port, options), self, time)
-        self.transfers = Transfers(
+        self.session = ClientSession(
+            reactor, self._connector(reactor, host, port, options), self, time
+        )
+        self.transfers = TransferQueue(
             *(reactor, self.session, screen, self._owner, self._download_folder, options.accept),
-            Unfinished(state_folder()),
+            TransferJournal(state_folder()),
         )
         self.leaving = False
         self.farewell: str | None = None
-        self.ended = ended_because
-        self._conversation = self.session.conversation
+        self.dismissed = ended_because
+        self._conversation = self.session.state
         self._downloads = options.downloads
         self._address = (host, port)
-        self.keyring = Keyring(reactor, place_of(host, port), options.tls)
+        self.keyring = Keyring(reactor, server_address(host, port), options.tls)
         self._tls = options.tls
         self._scripted = scripted
         self._room_missed = False
         self._keeps_rooms = screen.interactive
         screen.attach(SessionView(self.session, self._switch_soon))
 
-    def _connector(self, reactor: Any, host: str, port: int, options: Options) -> Door:
-        known = Known(state_folder())
+    def _connector(self, reactor: Any, host: str, port: int, options: ClientOptions) -> Connector:
+        known = KnownServers(state_folder())
         if options.tls:
-            return Secure(reactor, host, port, known, options.trust, self.notify)
-        warning = known.warning(place_of(host, port))
+            return TlsConnector(reactor, host, port, known, options.trust, self.notify)
+        warning = known.warning(server_address(host, port))
         if warning is not None:
             self.notify(f"Warning: {warning}")
-        return Open(reactor, host, port)
+        return PlainConnector(reactor, host, port)
 
     def _owner(self) -> tuple[str, str]:
         """What transfers are remembered by: the server, and the user."""
@@ -110,15 +115,15 @@ class Controller:
         """Where files are saved: a folder named after the user, unless another one is given."""
         if self._downloads is not None:
             return Path(self._downloads)
-        return Path(portable(self._conversation.name))
+        return Path(portable_name(self._conversation.name))
 
     # -- what comes ------------------------------------------------------------------------------
 
-    def news(self, news: News) -> None:
+    def incoming(self, news: Incoming) -> None:
         """Show what happened, and receive the file if it is one."""
-        if isinstance(news.it, Entry):
-            mine = names.key(news.it.who) == names.key(self._conversation.name)
-            if self.transfers.consider(news, mine):
+        if isinstance(news.item, Entry):
+            mine = names.key(news.item.who) == names.key(self._conversation.name)
+            if self.transfers.consider_incoming(news, mine):
                 return
         self._screen.show_item(news)
 
@@ -132,13 +137,13 @@ class Controller:
             self._screen.resolve_pending(key, False)
         self._screen.show(textformat.refusal(refusal))
 
-    def put_out(self, room: str, why: Refusal, told: bool) -> None:
+    def removed_from_room(self, room: str, why: Refusal, told: bool) -> None:
         """Show in which rooms one is, and why not in that one any more."""
         if not told:
             self.refused(why)
         self._show_rooms()
 
-    def put_back(self, room: str, after: int, newest: int) -> None:
+    def log_rewound(self, room: str, after: int, newest: int) -> None:
         """Do nothing: all that is new there is shown as it comes."""
 
     def said(self, key: str, request: Request) -> None:
@@ -149,12 +154,12 @@ class Controller:
         """Take the mark away."""
         self._screen.resolve_pending(key, True, position)
 
-    def unread(self, room: str) -> None:
+    def unread_changed(self, room: str) -> None:
         """Show how much is unread."""
         self._show_rooms()
 
     def _show_rooms(self) -> None:
-        here, cursors = self._conversation.room, self._conversation.cursors.values()
+        here, cursors = self._conversation.current_room, self._conversation.rooms.values()
         self._screen.show_rooms(
             [RoomStatus(it.room, it.room == here, it.unread, it.mentioned) for it in cursors]
         )
@@ -224,7 +229,7 @@ class Controller:
         elif name == "msg":
             await self.session.say(request)
         else:
-            await self.session.acknowledged()
+            await self.session.all_acknowledged()
             await _COMMANDS.get(name, Controller._ask)(self, request)
 
     def _require_room(self) -> None:
@@ -236,7 +241,7 @@ class Controller:
     def _in_room(self, request: Request) -> dict[str, Any]:
         """The arguments of a request, in the room where one is if none is named."""
         has_room = any(arg.name == "room" for arg in request.command.args)
-        return ({"room": self._conversation.room} if has_room else {}) | dict(request.args)
+        return ({"room": self._conversation.current_room} if has_room else {}) | dict(request.args)
 
     async def _ask(self, request: Request) -> None:
         self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
@@ -274,8 +279,8 @@ class Controller:
         count = f"; {unread.unread} unread" if unread.unread else ""
         self.notify(f"You are in {unread.room}{count}.")
         self._screen.show_unread(unread)
-        for each in unread.news:
-            self.news(each)
+        for each in unread.items:
+            self.incoming(each)
 
     async def _change_room(self, request: Request) -> None:
         room, password = request.args.get("room"), request.args.get("password")
@@ -294,18 +299,18 @@ class Controller:
             self._room_missed = self._scripted
             raise
         # The user was there already, and asked for it by another name.
-        if joined.room != self._conversation.room:
+        if joined.room != self._conversation.current_room:
             self._switched(await rooms.switch(joined.room))
             return
         self._room_missed = False
         self._show_rooms()
         self.answered(joined)
-        self.transfers.entered(joined.room)
+        self.transfers.room_entered(joined.room)
 
     async def _leave(self, request: Request) -> None:
-        room = request.args.get("room") or self._conversation.room
-        if len(self._conversation.cursors) == 1 and self._conversation.find(room):
-            if self._conversation.room == names.LOBBY:
+        room = request.args.get("room") or self._conversation.current_room
+        if len(self._conversation.rooms) == 1 and self._conversation.find(room):
+            if self._conversation.current_room == names.LOBBY:
                 raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
             await self.join(names.LOBBY)
             return
@@ -318,7 +323,7 @@ class Controller:
             self._switched(unread)
 
     async def _exit(self, request: Request) -> None:
-        if len(self._conversation.cursors) == 1 and self._conversation.room == names.LOBBY:
+        if len(self._conversation.rooms) == 1 and self._conversation.current_room == names.LOBBY:
             self.leaving = True
         else:
             await self._leave(request)
@@ -332,12 +337,12 @@ class Controller:
     def _send(self, file: FileToSend) -> None:
         if file.to is None:
             self._require_room()
-        self.transfers.send(file.path, self._conversation.room, file.to)
+        self.transfers.send(file.path, self._conversation.current_room, file.to)
 
     async def _get(self, request: Request) -> None:
         room = request.args.get("room")
         self.transfers.fetch(
-            room or self._conversation.room,
+            room or self._conversation.current_room,
             request.args["name"],
             or_inbox=room is None,
             bare=request.bare,
@@ -346,7 +351,9 @@ class Controller:
     async def _link(self, request: Request) -> None:
         room, name = request.args.get("room"), request.args["name"]
         try:
-            it = await self.session.ask("link", room=room or self._conversation.room, name=name)
+            it = await self.session.ask(
+                "link", room=room or self._conversation.current_room, name=name
+            )
         except Refusal as refusal:
             if room is not None or refusal.code is not Code.NO_SUCH_FILE:
                 raise
@@ -356,7 +363,7 @@ class Controller:
     # -- who one is ------------------------------------------------------------------------------
 
     async def _log_in(self, request: Request) -> None:
-        self.answered(await self.session.become(**request.args))
+        self.answered(await self.session.change_name(**request.args))
 
     async def _register(self, request: Request) -> None:
         self.answered(await self.session.register(**request.args))
@@ -372,10 +379,10 @@ class Controller:
             self.notify("Your password is kept in the keyring of this system.")
 
     async def _away(self, request: Request) -> None:
-        self.answered(await self.session.away(request.args.get("text")))
+        self.answered(await self.session.set_away(request.args.get("text")))
 
     async def _ignore(self, request: Request) -> None:
-        self.answered(await self.session.ignore(request.args["user"]))
+        self.answered(await self.session.toggle_ignored(request.args["user"]))
 
     async def _help(self, request: Request) -> None:
         if request.args.get("command") == "keys" and self._screen.key_help:

@@ -1,14 +1,8 @@
-"""The library for a bot's author: a client of a server, without a person.
-
-Whatever takes time returns a Deferred, which can be awaited in a coroutine as well. Each fails with
-`Refusal` where the server refuses (its `code` is for programs, its `sentence` for people), and with
-`Lost` where it cannot be reached, or one has left. A connection that breaks is made again, and all
-goes on where it was: nothing is said twice, and nothing that is followed is left out.
-"""
+"""The library for authors of bots: a client of a server, without a person."""
 
 import os
-from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from time import time
 from typing import Any, TypeVar
@@ -18,24 +12,164 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice import names, replies
-from chatservice.client.connection import Dismissed, Lost
-from chatservice.client.conversation import INBOX
-from chatservice.client.cursor import News
-from chatservice.client.doors import Door, Open, unreachable
-from chatservice.client.following import AHEAD, Follower, each
-from chatservice.client.known import Known, fingerprint, place_of
-from chatservice.client.moving import Moving
-from chatservice.client.session import WARNING, Session
-from chatservice.client.tls import Secure
-from chatservice.client.unfinished import state_folder
+from chatservice.client.clientsession import WARNING, ClientSession
+from chatservice.client.clientstate import INBOX, Incoming
+from chatservice.client.connectors import (
+    Connector,
+    KnownServers,
+    PlainConnector,
+    TlsConnector,
+    fingerprint,
+    server_address,
+    unreachable,
+)
+from chatservice.client.jsonconnection import Dismissed, Lost
+from chatservice.client.transferjournal import state_folder
+from chatservice.client.transferqueue import BotTransfers
 from chatservice.entries import Entry
-from chatservice.errors import Refusal
+from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.replies import History
+
+BUFFERED_ENTRIES = 1000
+"""Entries held in memory for a program that is slower than the room. What is more is read from the
+server once it has dealt with those."""
+
+BUFFERED_CHARACTERS = 16 << 20
+"""The most that is held of a log that cannot be read from the server again: texts, and
+`ENTRY_CHARACTERS` for each. A program that is so far behind is told that it is."""
+
+ENTRY_CHARACTERS = 256
+"""An entry in memory without its text, roughly."""
+
+FetchPage = Callable[[int], Awaitable[History]]
+"""Returns the first entries behind a position, `AHEAD` of them, or says that there are more."""
+
+
+class Follower:
+    """An asynchronous iterator over the entries of a log, each with its position: in their order
+    and once, from when it is `opened`. What is not in memory comes from `page`. Where there is
+    none, `HELD_CHARACTERS` of what is told are held. What is beyond ends it with `Refusal`
+    (slow-down), once what is held was taken. `position` is that of the entry that was taken last.
+    """
+
+    def __init__(self, page: FetchPage | None) -> None:
+        self.position = 0
+        self._fetch_page = page
+        self._newest = 0
+        self._buffer: deque[tuple[int, Entry]] = deque()
+        self._buffered_characters = 0
+        self._must_fetch = False
+        self._waiting: Deferred[None] | None = None
+        self._rewinds = 0
+        self._is_ended = False
+        self._end_reason: BaseException | None = None
+
+    def start(self, position: int, newest: int) -> None:
+        """Begin behind `position`, in a log whose last one is `newest` so far."""
+        self.position, self._newest = position, newest
+        self._must_fetch = self._fetch_page is not None and newest > position
+        self._wake()
+
+    def rewind(self, position: int, newest: int) -> None:
+        """The log is as it was up to `position`, and another one behind that, up to `newest`. What
+        of the other one was told and not taken is gone."""
+        self._buffer.clear()
+        self._buffered_characters = 0
+        self._rewinds += 1
+        self.start(min(self.position, position), newest)
+
+    def add(self, position: int, entry: Entry) -> None:
+        """Something new is in the log."""
+        if self._is_ended:
+            return
+        self._newest = max(self._newest, position)
+        if self._fetch_page is not None and len(self._buffer) >= BUFFERED_ENTRIES:
+            self._must_fetch = True
+        if self._fetch_page is None:
+            self._buffered_characters += _size(entry)
+            if self._buffered_characters > BUFFERED_CHARACTERS:
+                self.end(Refusal(Code.SLOW_DOWN, TOO_FAR_BEHIND))
+                return
+        if not self._must_fetch:
+            self._buffer.append((position, entry))
+        self._wake()
+
+    def end(self, why: BaseException | None = None) -> None:
+        """Nothing more will come. When all that is there was taken, `why` is raised; without it the
+        iterator is exhausted."""
+        if not self._is_ended:
+            self._is_ended, self._end_reason = True, why
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def __aiter__(self) -> "Follower":
+        return self
+
+    async def __anext__(self) -> tuple[int, Entry]:
+        """Return the next entry and its position."""
+        while True:
+            while self._buffer:
+                position, entry = self._buffer.popleft()
+                self._buffered_characters -= _size(entry) if self._fetch_page is None else 0
+                if position > self.position:
+                    self.position = position
+                    return position, entry
+            if self._is_ended:
+                raise self._end_reason or StopAsyncIteration
+            if self._must_fetch and self._fetch_page is not None:
+                await self._fetch(self._fetch_page)
+            else:
+                self._waiting = Deferred()
+                await self._waiting
+
+    async def _fetch(self, page: FetchPage) -> None:
+        """Read on from the server, until there is nothing that was not seen."""
+        asked_at, put_back = self._newest, self._rewinds
+        found = await page(self.position)
+        if put_back != self._rewinds:  # it was asked for behind a position of the log before
+            return
+        entries = found.entries
+        self._buffer.extend(entries)
+        last = entries[-1][0] if entries else self.position
+        if last >= self._newest:
+            self._must_fetch = False
+        elif len(entries) < BUFFERED_ENTRIES and not found.more and self._newest == asked_at:
+            self._must_fetch = False  # what was there then is not kept any more
+
+
+TOO_FAR_BEHIND = (
+    f"More came than is held for a program that is slow ({BUFFERED_CHARACTERS >> 20} million "
+    "characters): what came then is left out. Follow again, and take entries faster."
+)
+
+
+def _size(entry: Entry) -> int:
+    return len(entry.text) + ENTRY_CHARACTERS
+
+
+def call_for_each(follower: Follower, call: Callable[[int, Entry], Any]) -> "Deferred[None]":
+    """Call `call` with each position and entry that comes, the next one when its result, which may
+    be awaitable, is there. The Deferred fails with what it raised, or when nothing more can come;
+    to cancel it ends that."""
+    return Deferred.fromCoroutine(_call_for_each(follower, call))
+
+
+async def _call_for_each(follower: Follower, call: Callable[[int, Entry], Any]) -> None:
+    async for position, entry in follower:
+        result = call(position, entry)
+        if isinstance(result, Awaitable):
+            await result
+
 
 T = TypeVar("T")
 
-Shown = Callable[[str], None]
+TextCallback = Callable[[str], None]
 """Takes a text for a person: a sentence, or lines that tell how transfers stand."""
 
 
@@ -47,8 +181,8 @@ def connect(
     password: str | None = None,
     tls: bool = False,
     trust: str | None = None,
-    told: Shown = lambda sentence: None,
-    progress: Shown = lambda lines: None,
+    told: TextCallback = lambda sentence: None,
+    progress: TextCallback = lambda lines: None,
     reactor: Any = None,
 ) -> "Deferred[Client]":
     """Connect to a server, and be `name` there.
@@ -61,26 +195,26 @@ def connect(
     if reactor is None:
         from twisted.internet import reactor
     say = lambda sentence: told(names.clean(sentence))  # noqa: E731
-    door: Door = Open(reactor, host, port)
-    known = Known(state_folder())
+    door: Connector = PlainConnector(reactor, host, port)
+    known = KnownServers(state_folder())
     if tls or trust is not None:
         trusted = fingerprint(trust) if trust is not None else None
-        door = Secure(reactor, host, port, known, trusted, say)
-    elif (warning := known.warning(place_of(host, port))) is not None:
+        door = TlsConnector(reactor, host, port, known, trusted, say)
+    elif (warning := known.warning(server_address(host, port))) is not None:
         say(WARNING + warning)
     client = Client(reactor, door, say, progress)
-    return Deferred.fromCoroutine(_enter(client, host, port, name, password))
+    return Deferred.fromCoroutine(_sign_in(client, host, port, name, password))
 
 
-async def _enter(
+async def _sign_in(
     client: "Client", host: str, port: int, name: str, password: str | None
 ) -> "Client":
     try:
-        await client.session.open()
+        await client.session.open_connection()
     except Lost as lost:
         raise unreachable(host, port, lost) from None
     try:
-        await client.session.enter(names.user(name), password)
+        await client.session.sign_in(names.user(name), password)
     except BaseException:
         await client.close()
         raise
@@ -93,19 +227,21 @@ class Client:
     A room is joined when it is used first; `join` does so with a password.
     """
 
-    def __init__(self, reactor: Any, door: Door, told: Shown, progress: Shown) -> None:
-        self.session = Session(reactor, door, self, time, echo=True)
+    def __init__(
+        self, reactor: Any, door: Connector, told: TextCallback, progress: TextCallback
+    ) -> None:
+        self.session = ClientSession(reactor, door, self, time, echo=True)
         self._told = told
-        self._here = self.session.conversation
+        self._state = self.session.state
         self._joining: dict[str, list[Deferred[str]]] = {}
-        self._said: dict[str, list[Deferred[int]]] = defaultdict(list)
+        self._acknowledgements: dict[str, list[Deferred[int]]] = defaultdict(list)
         self._followers: dict[str, list[Follower]] = defaultdict(list)
-        self._moving = Moving(reactor, self.session, told, progress)
+        self._transfers = BotTransfers(reactor, self.session, told, progress)
 
     @property
     def name(self) -> str:
         """Who one is."""
-        return self._here.name
+        return self._state.name
 
     # -- talk ------------------------------------------------------------------------------------
 
@@ -124,7 +260,7 @@ class Client:
 
     async def _post(self, command: str, key: str | None, **args: str) -> int:
         key, done = key or uuid4().hex, Deferred[int]()
-        self._said[key].append(done)
+        self._acknowledgements[key].append(done)
         await self.session.say(Request(COMMANDS[command], {**args, "key": key}))
         return await done
 
@@ -142,10 +278,10 @@ class Client:
 
     async def _open(self, follower: Follower, room: str, after: int | None) -> None:
         if room == INBOX:
-            position = newest = self._here.inbox_position
+            position = newest = self._state.inbox_position
         else:
-            room = await self._entered(room)
-            newest = self._here.cursors[room].position
+            room = await self._ensure_joined(room)
+            newest = self._state.rooms[room].position
             if after is not None and after > newest:
                 self._told(
                     f"{WARNING}the log of {room} ends at #{newest}, before #{after}: it was put "
@@ -154,23 +290,23 @@ class Client:
                 after = 0
             position = newest if after is None else after
         self._followers[room].append(follower)  # with nothing waited for since `newest` was read
-        follower.opened(position, newest)
+        follower.start(position, newest)
         if room != INBOX:
-            await self._see_the_last(room)
+            await self._remember_last_entry(room)
 
     async def _page(self, room: str, after: int) -> replies.History:
-        found = await self.session.ask("history", room=room, after=after, limit=AHEAD)
+        found = await self.session.ask("history", room=room, after=after, limit=BUFFERED_ENTRIES)
         page: replies.History = found
         return page
 
-    async def _see_the_last(self, room: str) -> None:
+    async def _remember_last_entry(self, room: str) -> None:
         """Remember the last entry of a room, by which it is seen whether its log is the same after
         a broken connection."""
         found = await self.session.ask("history", room=room, limit=1)
-        cursor = self._here.cursors.get(room)
+        cursor = self._state.rooms.get(room)
         for position, entry in found.entries:
             if cursor is not None and position <= cursor.position:
-                cursor.note(position, entry)
+                cursor.remember(position, entry)
 
     def each(
         self, room: str, call: Callable[[int, Entry], Any], after: int | None = None
@@ -179,7 +315,7 @@ class Client:
         result, which may be a Deferred or a coroutine, is there. The Deferred fails with what it
         raised, or when one cannot come back to the server; to cancel it ends the following."""
         follower = self.follow(room, after)
-        following = each(follower, call)
+        following = call_for_each(follower, call)
         following.addBoth(lambda result: self._unfollow(follower, result))
         return following
 
@@ -191,7 +327,7 @@ class Client:
 
     def rooms(self) -> "Deferred[tuple[replies.RoomInfo, ...]]":
         """Return the rooms that there are."""
-        return Deferred.fromCoroutine(self.session.rooms.all())
+        return Deferred.fromCoroutine(self.session.rooms.list_all())
 
     def who(self, room: str) -> "Deferred[tuple[replies.Member, ...]]":
         """Return who is in a room."""
@@ -218,22 +354,22 @@ class Client:
         it is not sent again."""
         if (room is None) == (to is None):
             raise TypeError("a file is for a room, or for a user")
-        return self._moving.begin(self._put(Path(path), room, to))
+        return self._transfers.begin(self._put(Path(path), room, to))
 
     async def _put(self, path: Path, room: str | None, to: str | None) -> None:
-        where = await self._entered(room) if room is not None else ""
-        await self._moving.send(path, where, to)
+        where = await self._ensure_joined(room) if room is not None else ""
+        await self._transfers.send(path, where, to)
 
     def get(self, room: str, name: str, folder: str | os.PathLike[str] = ".") -> "Deferred[Path]":
         """Fetch a file of the shelf of a room (`@`: one's own) into `folder`, and check it. The
         result is where it is: under another name, if one of that name was there already."""
-        return self._moving.begin(self._moving.fetch(Path(folder), room, name))
+        return self._transfers.begin(self._transfers.fetch(Path(folder), room, name))
 
     # -- rooms -----------------------------------------------------------------------------------
 
     def join(self, room: str, password: str | None = None) -> "Deferred[str]":
         """Be in a room, given by its name or its number. The result is its name."""
-        return Deferred.fromCoroutine(self._entered(room, password))
+        return Deferred.fromCoroutine(self._ensure_joined(room, password))
 
     def leave(self, room: str) -> "Deferred[None]":
         """Be in a room no more."""
@@ -241,13 +377,13 @@ class Client:
 
     def _in_room(self, room: str, work: Callable[[str], Coroutine[Any, Any, T]]) -> "Deferred[T]":
         async def there() -> T:
-            return await work(await self._entered(room))
+            return await work(await self._ensure_joined(room))
 
         return Deferred.fromCoroutine(there())
 
-    async def _entered(self, room: str, password: str | None = None) -> str:
+    async def _ensure_joined(self, room: str, password: str | None = None) -> str:
         """Be in a room, and return its name. Who comes first is first to go on."""
-        cursor = self._here.find(room)
+        cursor = self._state.find(room)
         if cursor is not None:
             return cursor.room
         key, mine = names.key(room), Deferred[str]()
@@ -255,10 +391,10 @@ class Client:
         self._joining.setdefault(key, []).append(mine)
         if first:
             joining = Deferred.fromCoroutine(self.session.rooms.join("join", room, password))
-            joining.addBoth(lambda result: self._came(key, result))
+            joining.addBoth(lambda result: self._join_done(key, result))
         return await mine
 
-    def _came(self, key: str, result: replies.Joined | Failure) -> None:
+    def _join_done(self, key: str, result: replies.Joined | Failure) -> None:
         for waiting in self._joining.pop(key):
             if isinstance(result, Failure):
                 waiting.errback(result)
@@ -271,8 +407,8 @@ class Client:
 
     async def _close(self) -> None:
         if self.session.connected:
-            await self.session.acknowledged()
-        self._moving.stop()
+            await self.session.all_acknowledged()
+        self._transfers.stop()
         await self.session.close()
         self._end(None)
 
@@ -284,35 +420,35 @@ class Client:
 
     # -- what comes ------------------------------------------------------------------------------
 
-    def news(self, news: News) -> None:
+    def incoming(self, news: Incoming) -> None:
         """Hand an entry on to those who follow its log."""
-        if isinstance(news.it, Entry):
+        if isinstance(news.item, Entry):
             for follower in tuple(self._followers[news.log]):
-                follower.tell(news.position, news.it)
-        elif isinstance(news.it, Notice):
-            self._told(news.it.text)
+                follower.add(news.position, news.item)
+        elif isinstance(news.item, Notice):
+            self._told(news.item.text)
 
-    def put_out(self, room: str, why: Refusal, told: bool) -> None:
+    def removed_from_room(self, room: str, why: Refusal, told: bool) -> None:
         """Tell those who follow the room that nothing more comes."""
         for follower in self._followers.pop(room, []):
             follower.end(why)
 
-    def put_back(self, room: str, after: int, newest: int) -> None:
+    def log_rewound(self, room: str, after: int, newest: int) -> None:
         """Let those who follow the room read it from there."""
         for follower in self._followers[room]:
-            follower.put_back(after, newest)
+            follower.rewind(after, newest)
 
     def said(self, key: str, request: Request) -> None:
         """It is waited for already."""
 
     def stored(self, key: str, position: int) -> None:
         """Tell who said something where it is."""
-        for done in self._said.pop(key, []):
+        for done in self._acknowledgements.pop(key, []):
             done.callback(position)
 
     def refused(self, refusal: Refusal, key: str | None = None) -> None:
         """Tell who said something that it is not stored."""
-        waiting = self._said.pop(key, []) if key is not None else []
+        waiting = self._acknowledgements.pop(key, []) if key is not None else []
         for done in waiting:
             done.errback(refusal)
         if not waiting:
@@ -321,16 +457,16 @@ class Client:
     def answered(self, it: replies.Reply) -> None:
         """Who said something has got its position."""
 
-    def unread(self, room: str) -> None:
+    def unread_changed(self, room: str) -> None:
         """Nothing is kept unread for a program."""
 
-    def ended(self, sentence: str) -> None:
+    def dismissed(self, sentence: str) -> None:
         """Let nobody wait: one cannot come back."""
         Deferred.fromCoroutine(self.session.close())
         self._end(Dismissed(sentence))
 
     def _end(self, why: Lost | None) -> None:
-        said, self._said = self._said, defaultdict(list)
+        said, self._acknowledgements = self._acknowledgements, defaultdict(list)
         for done in (done for waiting in said.values() for done in waiting):
             done.errback(why or Lost("You have left."))
         for follower in (it for followers in self._followers.values() for it in followers):

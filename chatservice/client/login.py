@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from chatservice import names
 from chatservice.client import typedlines
-from chatservice.client.connection import Lost, NotAChat, Strange
+from chatservice.client.clientoptions import ClientOptions, port
 from chatservice.client.controller import Controller
-from chatservice.client.options import Options, port
+from chatservice.client.jsonconnection import BadAnswer, Lost, NotAChatServer
 from chatservice.client.questions import is_cancelled
 from chatservice.client.screen import Screen
-from chatservice.client.settings import Server
+from chatservice.client.settings import RememberedServer
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
 
@@ -39,7 +39,7 @@ async def ask_name(
 
 
 async def ask_address(
-    screen: Screen, options: Options, scripted: bool, offered: Server | None = None
+    screen: Screen, options: ClientOptions, scripted: bool, offered: RememberedServer | None = None
 ) -> tuple[str, int]:
     """Return the server's host and port; those of the server that is `offered`, or the usual ones,
     for who types none."""
@@ -74,17 +74,17 @@ async def _log_in(
     password, broke, recalled = given, False, None
     while True:
         try:
-            controller.answered(await controller.session.enter(wanted, password))
+            controller.answered(await controller.session.sign_in(wanted, password))
             if password not in (None, given, recalled):
                 await controller.save_password(password)
             return
-        except (NotAChat, Strange):
+        except (NotAChatServer, BadAnswer):
             raise
         except Lost:
             if broke:  # it was not just that somebody took long to answer
                 raise
             broke = True
-            await controller.session.open()
+            await controller.session.open_connection()
         except Refusal as refusal:
             broke = False
             was_given = password is not None and password == given

@@ -12,25 +12,35 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.python.failure import Failure
 
 from chatservice import names
-from chatservice.client import login, passwords, system
-from chatservice.client.absence import Absence
-from chatservice.client.connection import Lost
+from chatservice.client import clientpasswords, login, system
+from chatservice.client.clientoptions import (
+    ClientOptions,
+    ExitStatus,
+    make_parser,
+    parse,
+    status_of,
+)
+from chatservice.client.clientpasswords import PasswordFileError
+from chatservice.client.connectors import server_address, unreachable
 from chatservice.client.controller import Controller
-from chatservice.client.doors import unreachable
-from chatservice.client.known import place_of
-from chatservice.client.options import Options, make_parser, parse
-from chatservice.client.output import unwritable, written
-from chatservice.client.passwords import Unreadable
+from chatservice.client.jsonconnection import Lost
 from chatservice.client.pipescreen import PipeScreen
 from chatservice.client.screen import InputEnded, Screen
-from chatservice.client.scripts import Script
-from chatservice.client.settings import Server, Settings, as_at, filled_in, settings_folder
+from chatservice.client.scripts import OutageWatch, Script
+from chatservice.client.settings import (
+    RememberedServer,
+    Settings,
+    fill_in,
+    settings_folder,
+    with_known_tls,
+)
 from chatservice.client.shellcompletion import completion_script
-from chatservice.client.statuses import Status, status_of
+from chatservice.client.system import output_error
 from chatservice.clocks import use_monotonic
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import textformat
+from chatservice.output import write_all
 
 GOODBYE_SECONDS = 2.0
 """How long who leaves at once waits for the server to have stored what was said."""
@@ -48,7 +58,7 @@ class ChatProgram:
     def __init__(
         self,
         reactor: Any,
-        options: Options,
+        options: ClientOptions,
         screen: Screen,
         scripted: bool,
         settings: Settings | None = None,
@@ -61,9 +71,9 @@ class ChatProgram:
         self._controller: Controller | None = None
         self._work: Deferred[None] | None = None
         self._interrupted = False
-        self._server: Server | None = None
-        self._known: Sequence[Server] = ()
-        self._status = Status.DONE
+        self._server: RememberedServer | None = None
+        self._known: Sequence[RememberedServer] = ()
+        self._status = ExitStatus.DONE
 
     async def run(self) -> int:
         """Talk until one leaves. Return the exit status."""
@@ -75,8 +85,8 @@ class ChatProgram:
             await self._close()
             await self._screen.close()
         if self._screen.write_error is not None:
-            _complain(unwritable(self._screen.write_error))
-            return Status.UNWRITABLE
+            _complain(output_error(self._screen.write_error))
+            return ExitStatus.UNWRITABLE
         return self._status
 
     async def _until_interrupted(self, work: Any) -> None:
@@ -104,9 +114,9 @@ class ChatProgram:
                 await controller.run_line(await self._screen.read_line())
         except InputEnded:
             if self._controller is None and not self._screen.interactive:
-                self._status = Status.REFUSED
-        except Unreadable as refusal:
-            self._fail(refusal.sentence, Status.NO_INPUT)
+                self._status = ExitStatus.REFUSED
+        except PasswordFileError as refusal:
+            self._fail(refusal.sentence, ExitStatus.NO_INPUT)
         except Refusal as refusal:
             self._fail(refusal.sentence, status_of(refusal))
         except Lost as lost:
@@ -114,12 +124,12 @@ class ChatProgram:
 
     async def _log_in(self) -> Controller:
         screen, scripted = self._screen, self._scripted
-        password = passwords.given(self._options.password_file)
+        password = clientpasswords.given_password(self._options.password_file)
         self._recall_server()
         known = self._known
         first = known[0].name if known else None
         if first is not None:
-            where = f"{first} at {place_of(known[0].host, known[0].port)}"
+            where = f"{first} at {server_address(known[0].host, known[0].port)}"
             screen.show(
                 textformat.event(Notice(names.clean(f"Enter alone is as the last time: {where}")))
             )
@@ -127,19 +137,21 @@ class ChatProgram:
         offered = next((it for it in known if it.name == name), known[0] if known else None)
         host, port = await login.ask_address(screen, self._options, scripted, offered)
         if offered is not None and (offered.host, offered.port) == (host, port):
-            self._options = as_at(self._options, offered)
+            self._options = with_known_tls(self._options, offered)
         controller = Controller(
             self._reactor, screen, self._options, host, port, self._ended_because, scripted
         )
         try:
-            await controller.session.open()
+            await controller.session.open_connection()
         except Lost as lost:
             raise unreachable(host, port, lost) from None
         self._controller = controller
         await login.log_in(controller, screen, name, scripted, password)
-        self._server = Server(host, port, "", None, self._options.tls, self._options.trust)
+        self._server = RememberedServer(
+            host, port, "", None, self._options.tls, self._options.trust
+        )
         self._remember_server()
-        controller.transfers.go_on()
+        controller.transfers.resume_unfinished()
         return controller
 
     def _recall_server(self) -> None:
@@ -155,7 +167,7 @@ class ChatProgram:
         if self._options.ask:
             self._known = servers
             return
-        recalled = filled_in(self._options, servers)
+        recalled = fill_in(self._options, servers)
         if recalled is not self._options:
             self._options = recalled
             where = f"{recalled.host}:{recalled.port} as {recalled.name}"
@@ -167,8 +179,8 @@ class ChatProgram:
         """Remember where one is. Who cannot is told, and that is all."""
         if self._settings is None or self._controller is None or self._server is None:
             return
-        here = self._controller.session.conversation
-        room = here.room or self._options.room
+        here = self._controller.session.state
+        room = here.current_room or self._options.room
         try:
             self._settings.remember(replace(self._server, name=here.name, room=room))
         except Refusal as refusal:
@@ -179,7 +191,7 @@ class ChatProgram:
         if self._options.room is not None and await controller.join(self._options.room):
             return
         if self._options.room is not None and self._scripted:
-            self._status = Status.REFUSED
+            self._status = ExitStatus.REFUSED
             controller.leaving = True
             return
         await controller.join(names.LOBBY)
@@ -190,7 +202,7 @@ class ChatProgram:
 
     # -- leaving ---------------------------------------------------------------------------------
 
-    def _fail(self, sentence: str, status: Status = Status.REFUSED) -> None:
+    def _fail(self, sentence: str, status: ExitStatus = ExitStatus.REFUSED) -> None:
         self._status = status
         self._screen.show(textformat.refusal(Refusal(Code.SERVER_ERROR, sentence)))
 
@@ -207,16 +219,16 @@ class ChatProgram:
             self._controller.notify(
                 f"Waiting for {_count(transfers.count, 'file')}; Ctrl+C leaves now."
             )
-        watching = Absence(self._reactor, self._controller.session, self._server_stays_away)
-        watching.watch()
+        watching = OutageWatch(self._reactor, self._controller.session, self._server_stays_away)
+        watching.start()
         try:
-            await transfers.finished()
-            await self._controller.session.acknowledged()
+            await transfers.when_finished()
+            await self._controller.session.all_acknowledged()
         finally:
             watching.stop()
 
     def _server_stays_away(self) -> None:
-        self._fail("The server does not come back.", Status.UNAVAILABLE)
+        self._fail("The server does not come back.", ExitStatus.UNAVAILABLE)
         self.interrupt()
 
     async def _close(self) -> None:
@@ -228,9 +240,9 @@ class ChatProgram:
         closing.addTimeout(GOODBYE_SECONDS, self._reactor)
         with suppress(CancelledError, TimeoutError):
             await closing
-        unsaid = len(self._controller.session.conversation.unacknowledged)
+        unsaid = len(self._controller.session.state.unacknowledged)
         if unsaid:
-            status = self._status or Status.UNAVAILABLE
+            status = self._status or ExitStatus.UNAVAILABLE
             self._fail(f"{_count(unsaid, 'line')} may not have reached the server.", status)
 
 
@@ -238,7 +250,7 @@ def _count(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
-def _make_screen(reactor: Any, options: Options, at_terminal: bool) -> Screen:
+def _make_screen(reactor: Any, options: ClientOptions, at_terminal: bool) -> Screen:
     if at_terminal:
         from chatservice.client.terminalscreen import TerminalScreen
 
@@ -289,17 +301,17 @@ def _open_closed() -> bool:
     return shows
 
 
-def _print(data: bytes) -> Status:
+def _print(data: bytes) -> ExitStatus:
     """Write to standard output. Return the exit status."""
-    why = written(1, data)
+    why = write_all(1, data)
     if why is None:
-        return Status.DONE
-    _complain(unwritable(why))
-    return Status.UNWRITABLE
+        return ExitStatus.DONE
+    _complain(output_error(why))
+    return ExitStatus.UNWRITABLE
 
 
 def _complain(sentence: str) -> None:
-    written(2, f"chat-client: {names.clean(sentence)}\n".encode())
+    write_all(2, f"chat-client: {names.clean(sentence)}\n".encode())
 
 
 def _run_reactor(reactor: Any, client: ChatProgram | Script) -> int:
@@ -307,7 +319,7 @@ def _run_reactor(reactor: Any, client: ChatProgram | Script) -> int:
     ended: Deferred[None] = Deferred()
 
     def crashed(failure: Failure) -> None:
-        statuses.append(Status.SOFTWARE)
+        statuses.append(ExitStatus.SOFTWARE)
         failure.printTraceback(file=sys.stderr)
 
     def stop(_: Any) -> None:

@@ -13,14 +13,14 @@ from twisted.python.failure import Failure
 
 from chatservice import names, replies
 from chatservice.client import system
-from chatservice.client.cursor import News, Unread
-from chatservice.client.output import written
-from chatservice.client.progress import Progress
+from chatservice.client.clientstate import Incoming, Unread
 from chatservice.client.screen import InputEnded, RoomStatus, SessionView
+from chatservice.client.transferconnection import Progress
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import Request
+from chatservice.output import write_all
 
 LINE_BYTES = 1 << 20
 """Far more than can be said: a line beyond it is not taken, and not held in memory either."""
@@ -64,13 +64,13 @@ class PipeScreen:
     def attach(self, session: SessionView) -> None:
         """Nothing of it is shown here."""
 
-    def show_item(self, news: News) -> None:
+    def show_item(self, news: Incoming) -> None:
         """Write what happened."""
-        if not isinstance(news.it, Entry):
-            self.show(textformat.event(news.it))
+        if not isinstance(news.item, Entry):
+            self.show(textformat.event(news.item))
             return
         render = textformat.replayed if news.late else textformat.run
-        self.show(render(news.position, news.it.alone(), news.log))
+        self.show(render(news.position, news.item.alone(), news.log))
 
     def show_reply(self, it: replies.Reply) -> None:
         """Write an answer."""
@@ -94,7 +94,7 @@ class PipeScreen:
     def _write(self, data: bytes) -> None:
         """Write all of it. Output that nobody can read ends the program."""
         if self.write_error is None:
-            self.write_error = written(self._stdout, data)
+            self.write_error = write_all(self._stdout, data)
             if self.write_error is not None:
                 self._interrupted()
 
@@ -129,7 +129,7 @@ class PipeScreen:
             if prompt:
                 self._write(f"{prompt}\n".encode())
             if hidden and self._echo_settings is None:
-                self._echo_settings = system.hide(self._stdin)
+                self._echo_settings = system.hide_typing(self._stdin)
             self._question_held = hold
             try:
                 line = await self._lines.get()
@@ -151,13 +151,13 @@ class PipeScreen:
         if self._question_held and self.can_ask:
             self._lines.pending[:] = [line for line in self._lines.pending if line is None]
             self._buffer = b""
-            system.forget_typed(self._stdin)
+            system.discard_typed(self._stdin)
         self._question_held = False
         self._restore_echo()
 
     def _restore_echo(self) -> None:
         before, self._echo_settings = self._echo_settings, None
-        system.unhide(self._stdin, before)
+        system.show_typing(self._stdin, before)
 
     async def close(self) -> None:
         """Read no more."""

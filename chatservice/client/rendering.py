@@ -12,7 +12,7 @@ from prompt_toolkit.styles import Style
 
 from chatservice import names, replies
 from chatservice.client import mentions
-from chatservice.client.cursor import News
+from chatservice.client.clientstate import Incoming
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.grammar import textformat
@@ -131,16 +131,16 @@ class RowRenderer:
 
     # -- what happens ----------------------------------------------------------------------------
 
-    def item(self, news: News) -> Fragments:
+    def item(self, news: Incoming) -> Fragments:
         """Return the rows of something that happened."""
-        if isinstance(news.it, Entry):
-            return self._entry(news.it, news.log, news.position, numbered=False)
-        return self._timed(self._clock(), self._server_lines(textformat.event(news.it).decode()))
+        if isinstance(news.item, Entry):
+            return self._entry(news.item, news.log, news.position, numbered=False)
+        return self._timed(self._clock(), self._server_lines(textformat.event(news.item).decode()))
 
-    def replayed(self, news: News) -> Fragments:
+    def replayed(self, news: Incoming) -> Fragments:
         """Return the rows of an entry from before, with its position."""
-        assert isinstance(news.it, Entry)
-        return self._entry(news.it, news.log, news.position, numbered=True)
+        assert isinstance(news.item, Entry)
+        return self._entry(news.item, news.log, news.position, numbered=True)
 
     def search_pending(self, it: replies.History) -> Fragments:
         """Return the row that says that there may be more, where a search says so."""
@@ -159,9 +159,9 @@ class RowRenderer:
         """Return the rows of something that one said oneself, now; `to` a user, if not all."""
         return self._timed(self._clock(), self._talk(self._name(), kind, text, to))
 
-    def is_for_user(self, news: News) -> bool:
+    def is_for_user(self, news: Incoming) -> bool:
         """Return whether somebody else names one, or writes to one."""
-        entry = news.it
+        entry = news.item
         if not isinstance(entry, Entry) or names.key(entry.who) == names.key(self._name()):
             return False
         return entry.kind == Kind.PRIVATE or (
@@ -252,7 +252,7 @@ class RowRenderer:
             case replies.History(entries=[_, *_]) | replies.SearchMatches(entries=[_, *_]):
                 rows = Fragments()
                 for position, entry in it.entries:
-                    rows += self.replayed(News(entry, it.room, position))
+                    rows += self.replayed(Incoming(entry, it.room, position))
                 return rows + self.search_pending(it)
             case replies.Help(lines) if len(lines) > _MANY and all(x[0] == "/" for x in lines):
                 return self._help(lines)

@@ -5,10 +5,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from chatservice import replies
-from chatservice.client.connection import Lost
-from chatservice.client.cursor import News, Unread
-from chatservice.client.progress import Progress
-from chatservice.client.session import Session
+from chatservice.client.clientsession import ClientSession
+from chatservice.client.clientstate import Incoming, Unread
+from chatservice.client.jsonconnection import Lost
+from chatservice.client.transferconnection import Progress
 from chatservice.errors import Refusal
 from chatservice.grammar.commands import Request
 
@@ -17,14 +17,14 @@ class SessionView:
     """What a front end may ask about a stay at a server. Lists are empty where the server refuses
     to tell. `switch` is called with the room to turn to."""
 
-    def __init__(self, session: Session, switch: Callable[[str], None]) -> None:
+    def __init__(self, session: ClientSession, switch: Callable[[str], None]) -> None:
         self.switch = switch
         self._session = session
 
     @property
     def name(self) -> str:
         """Who one is; empty before one is anybody."""
-        return self._session.conversation.name
+        return self._session.state.name
 
     @property
     def connected(self) -> bool:
@@ -33,18 +33,18 @@ class SessionView:
 
     async def users(self) -> list[str]:
         """Return who is in the room."""
-        members = await self._told("who", room=self._session.conversation.room)
+        members = await self._told("who", room=self._session.state.current_room)
         return [user.name for user in members.users] if members is not None else []
 
     async def rooms(self) -> list[str]:
         """Return the rooms there are."""
         with suppress(Refusal, Lost):
-            return [room.room for room in await self._session.rooms.all()]
+            return [room.room for room in await self._session.rooms.list_all()]
         return []
 
     async def files(self, shelf: str | None) -> list[str]:
         """Return the files of a shelf (`@`: one's own); of the room's if none is named."""
-        room = shelf if shelf is not None else self._session.conversation.room
+        room = shelf if shelf is not None else self._session.state.current_room
         files = await self._told("files", room=room)
         return [file.name for file in files.files] if files is not None else []
 
@@ -88,7 +88,7 @@ class Screen(Protocol):
     def show(self, lines: bytes) -> None:
         """Show lines, as `chatservice.grammar.textformat` makes them."""
 
-    def show_item(self, news: News) -> None:
+    def show_item(self, news: Incoming) -> None:
         """Show something that happened."""
 
     def show_reply(self, it: replies.Reply) -> None:

@@ -1,8 +1,4 @@
-"""What the program does for a script: one thing, and then it ends with a status that tells.
-
-Nothing but what was asked for is written to standard output. Why it was not done stands on standard
-error, and what a person might want to know meanwhile, if that is a terminal.
-"""
+"""The actions for scripts: `chat-client` does one thing, and ends with a status."""
 
 import getpass
 import json
@@ -15,28 +11,57 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.task import LoopingCall
 
 from chatservice import names
-from chatservice.client import passwords
-from chatservice.client.absence import Absence
-from chatservice.client.connection import Lost
-from chatservice.client.conversation import INBOX
-from chatservice.client.downloads import from_here
-from chatservice.client.keyrings import Keyring
-from chatservice.client.known import place_of
+from chatservice.client import clientpasswords
+from chatservice.client.clientoptions import ClientOptions, ExitStatus, status_of
+from chatservice.client.clientpasswords import Keyring, PasswordFileError
+from chatservice.client.clientsession import WARNING, ClientSession
+from chatservice.client.clientstate import INBOX
+from chatservice.client.connectors import server_address
+from chatservice.client.filetransfers import open_for_upload, shortest_path
+from chatservice.client.jsonconnection import Lost
 from chatservice.client.library import Client, connect
 from chatservice.client.login import DEFAULT_HOST, DEFAULT_PORT
-from chatservice.client.options import Options
-from chatservice.client.output import GONE, ReaderWatch, unwritable, written
-from chatservice.client.passwords import Unreadable
-from chatservice.client.session import WARNING
-from chatservice.client.settings import Settings, filled_in
-from chatservice.client.statuses import Status, status_of
-from chatservice.client.uploads import opened
+from chatservice.client.settings import Settings, fill_in
+from chatservice.client.system import READER_GONE, PipeReaderWatch, output_error
 from chatservice.client.wrapping import shortened
 from chatservice.entries import Entry
 from chatservice.errors import PASSWORD_REFUSED, Code, Refusal
 from chatservice.grammar import jsonlines, textformat, textparser
+from chatservice.output import write_all
+
+OUTAGE_SECONDS = 60.0
+"""How long who has only to be done with something waits for a server that is not there."""
+
+_CHECKS = 4
+
+
+class OutageWatch:
+    """Call `noticed` when a session has been offline for `OUTAGE_SECONDS`."""
+
+    def __init__(self, reactor: Any, session: ClientSession, noticed: Callable[[], None]) -> None:
+        self._session = session
+        self._noticed = noticed
+        self._alone = 0
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._looking.start(OUTAGE_SECONDS / _CHECKS)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._looking.stop()
+
+    def _look(self) -> None:
+        self._alone = 0 if self._session.connected else self._alone + 1
+        if self._alone > _CHECKS:
+            self._alone = 0
+            self._noticed()
+
 
 GOODBYE_SECONDS = 2.0
 """How long it waits for the server to have said goodbye: what was asked for is done by then."""
@@ -45,10 +70,10 @@ STDIN = "-"
 """What stands for standard input."""
 
 
-class Ended(Exception):
+class ScriptEnd(Exception):
     """It ends, with a status, and a sentence where there is something to say."""
 
-    def __init__(self, status: Status, sentence: str = "") -> None:
+    def __init__(self, status: ExitStatus, sentence: str = "") -> None:
         super().__init__(status, sentence)
         self.status = status
         self.sentence = sentence
@@ -57,7 +82,7 @@ class Ended(Exception):
 class Script:
     """One run of the program that does what `options.action` says."""
 
-    def __init__(self, reactor: Any, options: Options, settings: Settings) -> None:
+    def __init__(self, reactor: Any, options: ClientOptions, settings: Settings) -> None:
         self._reactor = reactor
         self._options = options
         self._settings = settings
@@ -76,7 +101,7 @@ class Script:
         self._working = Deferred.fromCoroutine(self._do())
         try:
             await self._working
-        except Ended as end:
+        except ScriptEnd as end:
             status, sentence = end.status, end.sentence
         except (Refusal, Lost) as error:
             status = status_of(error)
@@ -84,30 +109,30 @@ class Script:
         except CancelledError:
             status, sentence = self._interrupted(), ""
             if self._away:
-                status, sentence = Status.UNAVAILABLE, "The server does not come back."
+                status, sentence = ExitStatus.UNAVAILABLE, "The server does not come back."
         else:
-            status, sentence = Status.DONE, ""
+            status, sentence = ExitStatus.DONE, ""
         self._show_progress("")
         if sentence:
-            written(2, f"chat-client: {names.clean(sentence)}\n".encode())
+            write_all(2, f"chat-client: {names.clean(sentence)}\n".encode())
         return status
 
-    def _interrupted(self) -> Status:
+    def _interrupted(self) -> ExitStatus:
         """Who follows a room ends that by an interruption, and has what was asked for."""
-        return Status.DONE if self._options.follow else Status.INTERRUPTED
+        return ExitStatus.DONE if self._options.follow else ExitStatus.INTERRUPTED
 
     async def _do(self) -> None:
         text, path = self._text(), self._file()
         client = await self._arrive()
-        watching = Absence(self._reactor, client.session, self._alone)
-        watching.watch()
+        watching = OutageWatch(self._reactor, client.session, self._server_stays_away)
+        watching.start()
         try:
             await self._act(client, text, path)
         finally:
             watching.stop()
             await self._leave(client)
 
-    def _alone(self) -> None:
+    def _server_stays_away(self) -> None:
         if not self._options.follow:
             self._away = True
             self.interrupt()
@@ -131,7 +156,7 @@ class Script:
             await client.put(path, room=None if options.to else room, to=options.to)
         elif options.get is not None:
             place = await client.get(await self._shelf(client), options.get, self._folder())
-            self._write(os.fsencode(from_here(place)) + b"\n")
+            self._write(os.fsencode(shortest_path(place)) + b"\n")
         elif options.follow:
             await self._follow(client, room)
         elif options.who:
@@ -144,14 +169,16 @@ class Script:
         if self._options.say != STDIN:
             text = self._options.say or ""
             if self._options.say is not None and not names.is_seen(text):
-                raise Ended(Status.DATA, "There is nothing in that to be seen; give a text.")
+                raise ScriptEnd(
+                    ExitStatus.DATA, "There is nothing in that to be seen; give a text."
+                )
             return text
         try:
             text = textparser.decode(sys.stdin.buffer.read()).removesuffix("\n")
         except Refusal as refusal:
-            raise Ended(Status.DATA, refusal.sentence) from None
+            raise ScriptEnd(ExitStatus.DATA, refusal.sentence) from None
         if not names.is_seen(text):
-            raise Ended(Status.DATA, "There is nothing on standard input to say.")
+            raise ScriptEnd(ExitStatus.DATA, "There is nothing on standard input to say.")
         return text
 
     def _file(self) -> Path:
@@ -159,9 +186,9 @@ class Script:
         path = Path(self._options.put or "")
         if self._options.put is not None:
             try:
-                opened(path).close()
+                open_for_upload(path).close()
             except Refusal as refusal:
-                raise Ended(Status.NO_INPUT, refusal.sentence) from None
+                raise ScriptEnd(ExitStatus.NO_INPUT, refusal.sentence) from None
         return path
 
     def _folder(self) -> str:
@@ -175,7 +202,7 @@ class Script:
     async def _follow(self, client: Client, room: str) -> None:
         if room != INBOX:
             room = await client.join(room)
-        watch = ReaderWatch(self._reactor, 1, self.interrupt)
+        watch = PipeReaderWatch(self._reactor, 1, self.interrupt)
         try:
             async for position, entry in client.follow(room, self._options.after):
                 self._write(self._rendered(position, entry, room))
@@ -197,11 +224,13 @@ class Script:
             self._write(f"{names.clean(text)}\n".encode())
 
     def _write(self, data: bytes) -> None:
-        why = written(1, data)
-        if why == GONE and self._options.follow:  # as `grep -m1` does, which has what it wants
-            raise Ended(Status.DONE)
+        why = write_all(1, data)
+        if (
+            why == READER_GONE and self._options.follow
+        ):  # as `grep -m1` does, which has what it wants
+            raise ScriptEnd(ExitStatus.DONE)
         if why is not None:
-            raise Ended(Status.UNWRITABLE, unwritable(why))
+            raise ScriptEnd(ExitStatus.UNWRITABLE, output_error(why))
 
     # -- arriving --------------------------------------------------------------------------------
 
@@ -210,9 +239,9 @@ class Script:
         host, port = options.host or DEFAULT_HOST, options.port or int(DEFAULT_PORT)
         name = options.name or _login()
         try:
-            password = passwords.given(options.password_file)
-        except Unreadable as refusal:
-            raise Ended(Status.NO_INPUT, refusal.sentence) from None
+            password = clientpasswords.given_password(options.password_file)
+        except PasswordFileError as refusal:
+            raise ScriptEnd(ExitStatus.NO_INPUT, refusal.sentence) from None
         asked = False
         while True:
             try:
@@ -232,38 +261,38 @@ class Script:
                     raise
                 kept = None
                 if password is None:
-                    kept = await Keyring(self._reactor, place_of(host, port), options.tls).recall(
-                        name
-                    )
+                    kept = await Keyring(
+                        self._reactor, server_address(host, port), options.tls
+                    ).recall(name)
                 password, asked = kept or await self._ask(f"Password of {name}: "), True
                 if password is None:
                     raise
 
-    def _completed(self) -> Options:
+    def _completed(self) -> ClientOptions:
         """Return the options, with what they leave out taken from the settings."""
         if self._options.host is not None:
             return self._options
         try:
             servers = self._settings.servers()
         except Refusal as refusal:
-            raise Ended(Status.CONFIG, refusal.sentence) from None
-        return filled_in(self._options, servers)
+            raise ScriptEnd(ExitStatus.CONFIG, refusal.sentence) from None
+        return fill_in(self._options, servers)
 
     async def _ask(self, prompt: str) -> str | None:
-        return await passwords.asked(self._reactor, prompt)
+        return await clientpasswords.ask_password(self._reactor, prompt)
 
     # -- what is shown meanwhile -----------------------------------------------------------------
 
     def _tell(self, sentence: str) -> None:
         if self._watched or sentence.startswith(WARNING):
             self._show_progress("")
-            written(2, f"{sentence}\n".encode())
+            write_all(2, f"{sentence}\n".encode())
 
     def _show_progress(self, lines: str) -> None:
         """Show how the transfer stands, on one line that is written over."""
         if self._watched and (lines or self._bar):
             line = shortened(names.clean(lines).partition("\n")[0], 79)
-            written(2, f"\r\x1b[K{line}".encode())
+            write_all(2, f"\r\x1b[K{line}".encode())
             self._bar = bool(lines)
 
 
@@ -272,4 +301,4 @@ def _login() -> str:
     try:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):
-        raise Ended(Status.USAGE, "Who are you? Give a NAME.") from None
+        raise ScriptEnd(ExitStatus.USAGE, "Who are you? Give a NAME.") from None

@@ -13,24 +13,24 @@ from pathlib import Path
 
 from platformdirs import user_config_dir
 
-from chatservice.client.options import Options
-from chatservice.client.writing import write_whole
+from chatservice.client.clientoptions import ClientOptions
+from chatservice.client.system import write_atomically
 from chatservice.errors import Code, Refusal
 
-VARIABLE = "CHAT_CLIENT_CONFIG"
+CONFIG_VARIABLE = "CHAT_CLIENT_CONFIG"
 """The environment variable that names another folder."""
 
-SERVERS = 20
+REMEMBERED_SERVERS = 20
 """How many are remembered: more than anybody goes to, and few enough to look at."""
 
 
 def settings_folder() -> Path:
     """Return where settings are."""
-    return Path(os.environ.get(VARIABLE) or user_config_dir("chat-client"))
+    return Path(os.environ.get(CONFIG_VARIABLE) or user_config_dir("chat-client"))
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class RememberedServer:
     """A server where one was, as whom, in which room, and how one knows it."""
 
     host: str
@@ -54,12 +54,12 @@ class Settings:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "settings.json"
 
-    def servers(self) -> list[Server]:
+    def servers(self) -> list[RememberedServer]:
         """Return where one was, the last one first. Raises `Refusal` for a file that cannot be
         understood."""
         try:
             text = self.path.read_text()
-            return [Server(**each) for each in json.loads(text)["servers"]]
+            return [RememberedServer(**each) for each in json.loads(text)["servers"]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -70,7 +70,7 @@ class Settings:
                 "take it away.",
             ) from None
 
-    def remember(self, server: Server) -> None:
+    def remember(self, server: RememberedServer) -> None:
         """Put a server first. Raises `Refusal`; then the file is as it was."""
         others = [
             it
@@ -79,10 +79,10 @@ class Settings:
         ]
         rows = [
             {key: value for key, value in asdict(it).items() if value not in (None, False)}
-            for it in [server, *others][:SERVERS]
+            for it in [server, *others][:REMEMBERED_SERVERS]
         ]
         try:
-            write_whole(self.path, json.dumps({"servers": rows}, indent=2) + "\n")
+            write_atomically(self.path, json.dumps({"servers": rows}, indent=2) + "\n")
         except OSError as error:
             reason = error.strerror or str(error)
             raise Refusal(
@@ -90,7 +90,7 @@ class Settings:
             ) from None
 
 
-def filled_in(options: Options, servers: Sequence[Server]) -> Options:
+def fill_in(options: ClientOptions, servers: Sequence[RememberedServer]) -> ClientOptions:
     """Return options with what they leave out taken from where one was last, as that name if one is
     given. Options that name a host, or want to be asked, are complete as they are."""
     if options.host is not None or options.ask or not servers:
@@ -98,7 +98,7 @@ def filled_in(options: Options, servers: Sequence[Server]) -> Options:
     it = next((it for it in servers if options.name in (None, it.name)), servers[0])
     same = options.name in (None, it.name)
     return replace(
-        as_at(options, it),
+        with_known_tls(options, it),
         name=options.name or it.name,
         host=it.host,
         port=it.port,
@@ -106,7 +106,7 @@ def filled_in(options: Options, servers: Sequence[Server]) -> Options:
     )
 
 
-def as_at(options: Options, it: Server) -> Options:
+def with_known_tls(options: ClientOptions, it: RememberedServer) -> ClientOptions:
     """Return options by which one knows a server as it was known the last time."""
     tls = options.tls or it.tls or it.trust is not None
     return replace(options, tls=tls, trust=options.trust or it.trust)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from chatservice import names
-from chatservice.client.progress import Progress
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import RoomStatus
+from chatservice.client.transferconnection import Progress
 from chatservice.client.wrapping import Fragments, isolated, shortened, width
 from chatservice.entries import Kind
 from chatservice.grammar.commands import Request

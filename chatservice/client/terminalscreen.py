@@ -11,15 +11,15 @@ from twisted.internet.defer import Deferred, DeferredQueue
 
 from chatservice import replies
 from chatservice.client import lineeditor, rendering, statusline, typedlines
-from chatservice.client.cursor import News, Unread
+from chatservice.client.clientstate import Incoming, Unread
 from chatservice.client.frames import EntryMark, FrameOutput, FrameWriter
 from chatservice.client.lineeditor import InputHistory, LineEditor
-from chatservice.client.progress import Progress
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import InputEnded, RoomStatus, SessionView
 from chatservice.client.statusline import PROMPT, PendingTexts
 from chatservice.client.tabcompletion import TabCompleter
-from chatservice.client.unfinished import state_folder
+from chatservice.client.transferconnection import Progress
+from chatservice.client.transferjournal import state_folder
 from chatservice.client.wrapping import Fragments, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
@@ -99,9 +99,9 @@ class TerminalScreen:
         """Show lines."""
         self._frames.add(self._renderer.lines(lines))
 
-    def show_item(self, news: News) -> None:
+    def show_item(self, news: Incoming) -> None:
         """Show what happened, with its time, and a mark where what one has missed begins."""
-        if isinstance(news.it, Entry):
+        if isinstance(news.item, Entry):
             if news.late and not self._in_late:
                 self._frames.add(self._renderer.heading("missed meanwhile"))
             self._in_late = news.late
@@ -109,10 +109,10 @@ class TerminalScreen:
         if self._bell and not news.late and self._renderer.is_for_user(news):
             self._frames.ring()
 
-    def _show_entry(self, rows: Fragments, news: News) -> None:
+    def _show_entry(self, rows: Fragments, news: Incoming) -> None:
         """Show the rows of what happened, marked so that they can be taken back; and take back what
         was erased."""
-        entry = news.it
+        entry = news.item
         if not isinstance(entry, Entry):
             self._frames.add(rows)
             return
@@ -126,7 +126,7 @@ class TerminalScreen:
             self._frames.add(self._renderer.reply(it))
             return
         for position, entry in it.entries:
-            news = News(entry, it.room, position)
+            news = Incoming(entry, it.room, position)
             self._show_entry(self._renderer.replayed(news), news)
         self._frames.add(self._renderer.search_pending(it))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatservice.client.filenames import alike, free_names, portable
+from chatservice.client.partialdownload import comparison_key, free_names, portable_name
 
 WEIRD = st.text(st.sampled_from('conauxlptCOM19¹. <>:"/|?*\\\0\x1f\x9fäß漢e\u0301'), max_size=300)
 ANY = st.text(st.characters(), max_size=300) | WEIRD
@@ -38,14 +38,14 @@ def is_device(name: str) -> bool:
 def test_what_holds_for_every_name(name):
     """Never empty, reserved or too long; nothing that some system does not take; and what is
     portable stays as it is."""
-    found = portable(name)
+    found = portable_name(name)
     assert found
     assert not is_device(found)
     assert len(found.encode()) <= 255
     assert not set(found) & set('<>:"/\\|?*\x7f')
     assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in found)
     assert not found.endswith((".", " "))
-    assert portable(found) == found
+    assert portable_name(found) == found
 
 
 @given(ORDINARY, ORDINARY)
@@ -53,13 +53,13 @@ def test_ordinary_names_of_any_script_stay(stem, suffix):
     """With an extension, a space in the middle, and without."""
     for name in (stem, f"{stem}.{suffix}"[:60], f"{stem} {suffix}"[:60]):
         if not is_device(name) and not name.endswith((".", " ")):
-            assert portable(name) == name
+            assert portable_name(name) == name
 
 
 @given(RESERVED, st.sampled_from(["", ".txt", ".tar.gz", " .txt", "."]))
 def test_devices_of_windows_are_no_names(name, suffix):
     """In any case, with any extension."""
-    assert not is_device(portable(name + suffix))
+    assert not is_device(portable_name(name + suffix))
 
 
 @pytest.mark.parametrize(
@@ -80,18 +80,18 @@ def test_devices_of_windows_are_no_names(name, suffix):
 )
 def test_how_names_are_changed(name, changed):
     """In a way that one can tell in advance."""
-    assert portable(name) == changed
+    assert portable_name(name) == changed
 
 
-@given(ANY.map(portable))
+@given(ANY.map(portable_name))
 def test_free_names_are_portable(name):
     """And no two of them are alike."""
     found = list(itertools.islice(free_names(name), 12))
-    assert len({alike(each) for each in found}) == 12
-    assert all(portable(each) == each for each in found)
+    assert len({comparison_key(each) for each in found}) == 12
+    assert all(portable_name(each) == each for each in found)
 
 
 def test_what_some_file_systems_take_for_one():
     """Other case, and accents composed or not."""
-    assert alike("Ärger.TXT") == alike("A\u0308RGER.txt")
-    assert alike("a") != alike("ä")
+    assert comparison_key("Ärger.TXT") == comparison_key("A\u0308RGER.txt")
+    assert comparison_key("a") != comparison_key("ä")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chatservice.client.connection import ANSWER_BYTES
-from chatservice.client.statuses import Status
-from chatservice.client.transfers import UNASKED
+from chatservice.client.clientoptions import ExitStatus
+from chatservice.client.jsonconnection import ANSWER_LINE_BYTES
+from chatservice.client.transferqueue import UNASKED
 from tests.client.test_scripts import apart
 
 CONTENT = b"ssh-rsa AAAA evil"
@@ -70,7 +70,7 @@ def test_a_server_does_not_choose_the_folder(hostile, piped, name):
     server = hostile(hello={"name": name, "registered": False, "token": "t", "inbox": 0})
     client = piped(server, "anna")
     client.expect("^! .*That is not a chat server")
-    assert client.wait() == Status.PROTOCOL
+    assert client.wait() == ExitStatus.PROTOCOL
     assert written(client.folder) == []
 
 
@@ -146,7 +146,7 @@ def test_a_file_larger_than_the_disk_is_refused_at_once(hostile, tmp_path):
     server.content = [CONTENT]
     place = ("anna", "127.0.0.1", str(server.port))
     status, _, error = apart(tmp_path / "at", *place, "--get", "notes.txt")
-    assert status == Status.CANNOT_CREATE
+    assert status == ExitStatus.CANNOT_CREATE
     assert b"there is room for" in error
     assert (server.sent, written(tmp_path / "at")) == (0, [])
 
@@ -316,16 +316,16 @@ def test_a_line_without_an_end_is_refused_at_its_bound(hostile, piped):
     server.wait_for("join")
     sent = 0
     with contextlib.suppress(OSError):
-        while sent < 2 * ANSWER_BYTES:
+        while sent < 2 * ANSWER_LINE_BYTES:
             server.send(b"x" * (1 << 20))
             sent += 1 << 20
     client.expect("Connection lost")
-    assert sent < ANSWER_BYTES
+    assert sent < ANSWER_LINE_BYTES
 
 
 def test_an_endless_answer_is_refused_at_its_bound(hostile, piped):
     """So it is where an answer is waited for, which may be long."""
-    server = hostile(who=lambda asked: {"room": "x" * (ANSWER_BYTES + (4 << 20))})
+    server = hostile(who=lambda asked: {"room": "x" * (ANSWER_LINE_BYTES + (4 << 20))})
     client = piped(server, "anna")
     server.wait_for("join")
     client.type("/who")

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
 
 from chatservice.client import Code, Kind, Lost, Refusal, connect
-from chatservice.client.following import AHEAD, HELD_CHARACTERS, Follower
+from chatservice.client.library import BUFFERED_CHARACTERS, BUFFERED_ENTRIES, Follower
 from chatservice.entries import Entry
 from chatservice.replies import History
 from tests.servers import PATIENCE
@@ -154,7 +154,7 @@ async def test_who_is_slow_misses_nothing(bot, anna, server, wire):
     client = await bot(at=net)
     follower = client.follow("lab")
     await client.join("lab")
-    count = 2 * AHEAD + 100
+    count = 2 * BUFFERED_ENTRIES + 100
     await anna("send", *(f"message {n}" for n in range(count)), "/history 1")
     await anna("expect", f"message {count - 1}")
     await client.say("lab", "the end")
@@ -254,10 +254,10 @@ async def test_what_was_taken_away_is_not_waited_for():
         return History("lab", ())
 
     follower = Follower(page)
-    follower.opened(0, 5)
+    follower.start(0, 5)
     waiting = Deferred.fromCoroutine(follower.__anext__())
     assert pages == [0]
-    follower.tell(6, Entry(Kind.MESSAGE, 0, "bob", "six"))
+    follower.add(6, Entry(Kind.MESSAGE, 0, "bob", "six"))
     assert (await in_time(waiting))[0] == 6
 
 
@@ -266,13 +266,13 @@ async def test_an_inbox_that_nobody_reads_has_a_bound():
     """A program that is slow gets what is held for it, then hears that more came. One that takes
     what comes is never told so, however much it is."""
     follower, text = Follower(None), "x" * (1 << 20)
-    follower.opened(0, 0)
-    count = 2 * HELD_CHARACTERS // len(text)
+    follower.start(0, 0)
+    count = 2 * BUFFERED_CHARACTERS // len(text)
     for position in range(1, count + 1):
-        follower.tell(position, Entry(Kind.PRIVATE, 0, "eve", text))
+        follower.add(position, Entry(Kind.PRIVATE, 0, "eve", text))
         assert (await taken(follower, 1))[0][0] == position
     for position in range(count + 1, 2 * count):
-        follower.tell(position, Entry(Kind.PRIVATE, 0, "eve", text))
+        follower.add(position, Entry(Kind.PRIVATE, 0, "eve", text))
     assert len(await taken(follower, count // 2 - 1)) == count // 2 - 1
     with pytest.raises(Refusal) as refused:
         await taken(follower, 1)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from chatservice.client.statuses import Status
+from chatservice.client.clientoptions import ExitStatus
 from tests.client.driving import Piped
 from tests.servers import CLIENT, PATIENCE, environment
 
@@ -244,7 +244,7 @@ def test_a_server_that_is_not_there(tmp_path, server, piped):
     server.stop()
     client = piped(server, "anna")
     shown = client.finish()
-    assert client.wait() == Status.UNAVAILABLE
+    assert client.wait() == ExitStatus.UNAVAILABLE
     assert len(shown) == 1
     assert "cannot be reached" in shown[0]
 
@@ -262,7 +262,7 @@ def test_something_else_than_a_chat_server(tmp_path, server, piped):
     server.port = listening.getsockname()[1]
     client = piped(server, "anna")
     assert any("not a chat server" in line for line in client.finish())
-    assert client.wait() == Status.PROTOCOL
+    assert client.wait() == ExitStatus.PROTOCOL
     listening.close()
 
 

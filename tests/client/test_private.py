@@ -5,10 +5,10 @@ import stat
 
 import pytest
 
-from chatservice.client.known import Known
+from chatservice.client.connectors import KnownServers
 from chatservice.client.lineeditor import InputHistory
-from chatservice.client.settings import Server, Settings
-from chatservice.client.unfinished import Transfer, Unfinished
+from chatservice.client.settings import RememberedServer, Settings
+from chatservice.client.transferjournal import TransferJournal, TransferRecord
 
 
 @pytest.fixture
@@ -29,9 +29,11 @@ def test_nobody_else_reads_what_is_remembered(tmp_path, there):
         folder.mkdir()
         (folder / "history").touch()
     InputHistory(folder / "history").store_string("a private thing")
-    Known(folder).remember("host:5555", "verified")
-    Settings(folder).remember(Server("host", 5555, "alice"))
-    Unfinished(folder).remember(Transfer("host", "me", True, "/a", "a", 1, "ab" * 32, "lab"))
+    KnownServers(folder).remember("host:5555", "verified")
+    Settings(folder).remember(RememberedServer("host", 5555, "alice"))
+    TransferJournal(folder).remember(
+        TransferRecord("host", "me", True, "/a", "a", 1, "ab" * 32, "lab")
+    )
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert len(found) == 4
     assert {name for name, mode in found.items() if mode & 0o077} == set()

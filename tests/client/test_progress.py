@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit.utils import get_cwidth
 
-from chatservice.client.progress import Progress, shortened
+from chatservice.client.transferconnection import Progress, shortened
 
 
 def moving(name="report.pdf", size=3_000_000_000, begun=0):

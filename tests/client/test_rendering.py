@@ -11,7 +11,7 @@ from prompt_toolkit.output import ColorDepth
 
 from chatservice import replies
 from chatservice.client import rendering
-from chatservice.client.cursor import News
+from chatservice.client.clientstate import Incoming
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.statusline import PendingTexts
 from chatservice.entries import Entry, FileMark, Kind
@@ -52,7 +52,7 @@ def style_of(fragments, text):
 
 def said(text, who="bob", at=NOON, kind=Kind.MESSAGE):
     """Return a message as it comes."""
-    return News(Entry(kind, at, who, text), "lab", 7)
+    return Incoming(Entry(kind, at, who, text), "lab", 7)
 
 
 def test_times_are_the_readers_own_and_days_are_apart():
@@ -73,9 +73,11 @@ def test_each_kind_has_its_look():
     it.item(said("the day is said"))
     assert rows(it.item(said("waves", kind=Kind.ACTION))) == ["17:30 ~ bob waves"]
     assert rows(it.item(said("psst", kind=Kind.PRIVATE))) == ["17:30 bob -> you: psst"]
-    assert rows(it.item(News(UserJoined("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
+    assert rows(it.item(Incoming(UserJoined("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
     file = Entry(Kind.FILE, NOON, "bob", "", FileMark("a.pdf", 1500, "0" * 64))
-    assert rows(it.item(News(file, "lab", 8))) == ["17:30 * bob shared a.pdf (1.5 kB): /get a.pdf"]
+    assert rows(it.item(Incoming(file, "lab", 8))) == [
+        "17:30 * bob shared a.pdf (1.5 kB): /get a.pdf"
+    ]
 
 
 def test_several_lines_of_one_message_cannot_be_taken_for_others():
@@ -111,8 +113,10 @@ def test_nothing_that_a_server_sends_steers_the_terminal():
     for news in (
         said("a\x1b[2Jb\x9b1m\u202ec"),
         said("x", who="b\x1b]0;x\x07b"),
-        News(Entry(Kind.FILE, NOON, "bob", "", FileMark("a\x1b[2J\u202e", 1, "0" * 64)), "lab", 8),
-        News(UserJoined("lab", "b\x1b[Hb"), "lab"),
+        Incoming(
+            Entry(Kind.FILE, NOON, "bob", "", FileMark("a\x1b[2J\u202e", 1, "0" * 64)), "lab", 8
+        ),
+        Incoming(UserJoined("lab", "b\x1b[Hb"), "lab"),
     ):
         text = "".join(piece for _, piece in it.item(news)).replace("\n", "")
         assert text.isprintable(), text
@@ -121,7 +125,7 @@ def test_nothing_that_a_server_sends_steers_the_terminal():
 
 def test_history_tells_days_times_and_positions():
     """Positions are what `/erase` is told."""
-    entries = ((3, said("one", at=NOON - 24 * HOUR).it), (4, said("two").it))
+    entries = ((3, said("one", at=NOON - 24 * HOUR).item), (4, said("two").item))
     made = rows(look().reply(replies.History("lab", entries)))
     assert [row[:12] for row in made] == [
         "-- Friday, 2",

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from chatservice.client.settings import Server as Remembered
+from chatservice.client.clientoptions import ExitStatus
+from chatservice.client.settings import RememberedServer as Remembered
 from chatservice.client.settings import Settings
-from chatservice.client.statuses import Status
 from tests.client.driving import config_of, places_of
 from tests.forkserver import ForkedProcess
 from tests.servers import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_written(server, tmp_path):
     (tmp_path / "file").write_text("")
     place = ("bot", "127.0.0.1", str(server.port), "--downloads", str(tmp_path / "file"))
     ended, output, errors = apart(tmp_path / "bot", *place, "--get", "a")
-    assert (ended, output) == (Status.CANNOT_CREATE, b"")
+    assert (ended, output) == (ExitStatus.CANNOT_CREATE, b"")
     assert b"cannot be written" in errors
 
 
@@ -274,16 +274,20 @@ def test_a_reader_who_has_gone(server, anna, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        (("--room", "nowhere", "--say", "hi"), Status.REFUSED, "There is no room nowhere"),
-        (("--room", "lab", "--get", "nothing"), Status.REFUSED, "There is no file nothing"),
-        (("--to", "nobody", "--say", "hi"), Status.REFUSED, "nobody"),
-        (("--room", "nowhere", "--follow"), Status.REFUSED, "There is no room nowhere"),
-        (("--put", "nothing"), Status.NO_INPUT, "There is no file nothing"),
-        (("--say", "-"), Status.DATA, "There is nothing on standard input to say"),
-        (("--say", "hi", "--password-file", "nothing"), Status.NO_INPUT, "nothing cannot be read"),
-        (("--say", "hi", "--follow"), Status.USAGE, "not allowed with"),
-        (("--say", "hi", "--after", "3"), Status.USAGE, "--after belongs to --follow"),
-        (("--follow", "--after", "x"), Status.USAGE, "A position is a number"),
+        (("--room", "nowhere", "--say", "hi"), ExitStatus.REFUSED, "There is no room nowhere"),
+        (("--room", "lab", "--get", "nothing"), ExitStatus.REFUSED, "There is no file nothing"),
+        (("--to", "nobody", "--say", "hi"), ExitStatus.REFUSED, "nobody"),
+        (("--room", "nowhere", "--follow"), ExitStatus.REFUSED, "There is no room nowhere"),
+        (("--put", "nothing"), ExitStatus.NO_INPUT, "There is no file nothing"),
+        (("--say", "-"), ExitStatus.DATA, "There is nothing on standard input to say"),
+        (
+            ("--say", "hi", "--password-file", "nothing"),
+            ExitStatus.NO_INPUT,
+            "nothing cannot be read",
+        ),
+        (("--say", "hi", "--follow"), ExitStatus.USAGE, "not allowed with"),
+        (("--say", "hi", "--after", "3"), ExitStatus.USAGE, "--after belongs to --follow"),
+        (("--follow", "--after", "x"), ExitStatus.USAGE, "A position is a number"),
     ],
 )
 def test_what_is_not_done(server, tmp_path, arguments, status, sentence):
@@ -300,7 +304,7 @@ def test_no_server(server, tmp_path):
     server.stop()
     place = ("bot", "127.0.0.1", str(server.port))
     ended, output, errors = apart(tmp_path / "bot", *place, "--say", "hi")
-    assert (ended, output) == (Status.UNAVAILABLE, b"")
+    assert (ended, output) == (ExitStatus.UNAVAILABLE, b"")
     assert "cannot be reached" in errors.decode()
 
 
@@ -316,7 +320,7 @@ def test_no_chat_server(tmp_path):
         threading.Thread(target=serve, daemon=True).start()
         place = ("bot", "127.0.0.1", str(listening.getsockname()[1]))
         ended, output, errors = apart(tmp_path / "bot", *place, "--say", "hi")
-    assert (ended, output) == (Status.PROTOCOL, b"")
+    assert (ended, output) == (ExitStatus.PROTOCOL, b"")
     assert "not a chat server" in errors.decode()
 
 
@@ -324,7 +328,7 @@ def test_a_server_that_does_not_come_back(server, anna, tmp_path, wire):
     """It is waited for, but not for ever."""
     net = wire(server)
     net.deaf_to = b'{"event":"ok","id":3'
-    code = f"from chatservice.client import absence; absence.ALONE_SECONDS = 0.5; {CLIENT_CODE}"
+    code = f"from chatservice.client import scripts; scripts.OUTAGE_SECONDS = 0.5; {CLIENT_CODE}"
     arguments = ["bot", "127.0.0.1", str(net.port), "--room", "lab", "--say", "hi"]
     process = ForkedProcess(code, arguments, tmp_path, environment(**places_of(tmp_path)))
     output = Output(process.stdout)
@@ -332,7 +336,7 @@ def test_a_server_that_does_not_come_back(server, anna, tmp_path, wire):
     net.down = True
     net.cut()
     output.expect("^chat-client: The server does not come back.$")
-    assert process.wait(PATIENCE) == Status.UNAVAILABLE
+    assert process.wait(PATIENCE) == ExitStatus.UNAVAILABLE
 
 
 # -- passwords -------------------------------------------------------------------------------------
@@ -358,13 +362,13 @@ def test_a_password_from_a_file_or_the_environment(server, registered, anna, tmp
     assert anna.expect("carl: ") == "carl: two"
     monkeypatch.setenv("CHAT_PASSWORD", "wrong")
     ended, output, errors = apart(tmp_path / "bot", *place, "--say", "three")
-    assert (ended, output) == (Status.NO_PERMISSION, b"")
+    assert (ended, output) == (ExitStatus.NO_PERMISSION, b"")
     assert b"password" in errors
     ended, output, errors = apart(tmp_path / "bot", *place, stdin=b"three\n")
-    assert ended == Status.NO_PERMISSION
+    assert ended == ExitStatus.NO_PERMISSION
     monkeypatch.delenv("CHAT_PASSWORD")
     ended, output, errors = apart(tmp_path / "bot", *place, "--say", "three")
-    assert (ended, output) == (Status.NO_PERMISSION, b"")
+    assert (ended, output) == (ExitStatus.NO_PERMISSION, b"")
 
 
 def test_a_password_is_asked_for_on_the_terminal(server, registered, anna, terminal):
@@ -405,5 +409,5 @@ def test_what_is_left_out_is_where_one_was(server, anna, tmp_path):
     assert settings.path.read_bytes() == before
     settings.path.write_text("{")
     ended, output, errors = apart(folder, "--say", "hi")
-    assert (ended, output) == (Status.CONFIG, b"")
+    assert (ended, output) == (ExitStatus.CONFIG, b"")
     assert b"settings.json cannot be understood" in errors

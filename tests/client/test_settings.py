@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from chatservice.client.options import parse
-from chatservice.client.settings import SERVERS, Server, Settings, filled_in
+from chatservice.client.clientoptions import parse
+from chatservice.client.settings import REMEMBERED_SERVERS, RememberedServer, Settings, fill_in
 from chatservice.errors import Refusal
 from tests.client.driving import OnTerminal, config_of
 
-LAB = Server("chat.example.org", 5556, "anna", "lab", True)
-HOME = Server("localhost", 5555, "otto")
+LAB = RememberedServer("chat.example.org", 5556, "anna", "lab", True)
+HOME = RememberedServer("localhost", 5555, "otto")
 
 
 def test_the_last_place_comes_first(tmp_path):
@@ -21,9 +21,9 @@ def test_the_last_place_comes_first(tmp_path):
     settings.remember(LAB)
     settings.remember(HOME)
     assert settings.servers() == [HOME, LAB]
-    for port in range(1, SERVERS + 5):
-        settings.remember(Server("elsewhere", port, "anna"))
-    assert len(settings.servers()) == SERVERS
+    for port in range(1, REMEMBERED_SERVERS + 5):
+        settings.remember(RememberedServer("elsewhere", port, "anna"))
+    assert len(settings.servers()) == REMEMBERED_SERVERS
     assert settings.path.parent.stat().st_mode & 0o077 == 0  # it is for nobody else
 
 
@@ -63,16 +63,16 @@ def test_a_place_that_cannot_be_written(tmp_path):
 def test_what_is_left_out_is_filled_in():
     """All of it; or the place of the name that is given; and nothing where a host is given."""
     servers = [LAB, HOME]
-    assert (it := filled_in(parse([]), servers)).name == "anna"
+    assert (it := fill_in(parse([]), servers)).name == "anna"
     assert (it.host, it.port, it.room, it.tls) == ("chat.example.org", 5556, "lab", True)
-    assert filled_in(parse(["--room", "den"]), servers).room == "den"
-    assert (it := filled_in(parse(["otto"]), servers)).host == "localhost"
+    assert fill_in(parse(["--room", "den"]), servers).room == "den"
+    assert (it := fill_in(parse(["otto"]), servers)).host == "localhost"
     assert (it.room, it.tls) == (None, False)
-    assert (it := filled_in(parse(["carl"]), servers)).host == "chat.example.org"
+    assert (it := fill_in(parse(["carl"]), servers)).host == "chat.example.org"
     assert (it.name, it.room) == ("carl", None)
     for line in (["anna", "elsewhere"], ["--ask"]):
-        assert filled_in(parse(line), servers) == parse(line)
-    assert filled_in(parse([]), []) == parse([])
+        assert fill_in(parse(line), servers) == parse(line)
+    assert fill_in(parse([]), []) == parse([])
 
 
 def test_the_program_alone_is_enough_the_second_time(server, tmp_path):

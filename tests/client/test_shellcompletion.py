@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from chatservice.client.options import SHELLS, make_parser
+from chatservice.client.clientoptions import SHELLS, make_parser
 from chatservice.client.shellcompletion import completion_script
 from tests.servers import CLIENT, PATIENCE, environment
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatservice.client.cursor import UNREAD_KEPT
+from chatservice.client.clientstate import UNREAD_KEPT
 from tests.client.driving import untimed
 
 

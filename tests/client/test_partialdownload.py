@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice import names
-from chatservice.client import saving
-from chatservice.client.filenames import free_names
-from chatservice.client.saving import Saving
+from chatservice.client import partialdownload
+from chatservice.client.partialdownload import PartialDownload, free_names
 from chatservice.errors import Refusal
 
 SOME = hashlib.sha256(b"some content").hexdigest()
@@ -19,8 +18,8 @@ SOME = hashlib.sha256(b"some content").hexdigest()
 
 def begun(folder, name, sha256=SOME):
     """Return a file that begins to be saved, with what is there of it."""
-    it = Saving(folder, name, sha256)
-    it.take_up(1000, [])
+    it = PartialDownload(folder, name, sha256)
+    it.resume(1000, [])
     return it
 
 
@@ -32,7 +31,7 @@ def test_it_is_hidden_until_it_is_whole(tmp_path):
     (hidden,) = os.listdir(tmp_path / "new" / "folder")
     assert hidden == f".a.txt.part-{SOME[:16]}"
     assert it.sha256 == hashlib.sha256(b"some content").hexdigest()
-    assert it.keep() == tmp_path / "new" / "folder" / "a.txt"
+    assert it.finish() == tmp_path / "new" / "folder" / "a.txt"
     assert os.listdir(tmp_path / "new" / "folder") == ["a.txt"]
 
 
@@ -43,7 +42,7 @@ def test_what_is_discarded_leaves_nothing(tmp_path):
     it.discard()
     assert os.listdir(tmp_path) == []
     it = begun(tmp_path, "a.txt")
-    it.keep()
+    it.finish()
     it.discard()
     assert os.listdir(tmp_path) == ["a.txt"]
 
@@ -56,11 +55,11 @@ def test_it_never_takes_the_place_of_another(tmp_path, monkeypatch, links):
         def link(*_: object) -> None:
             raise PermissionError(1, "Operation not permitted")
 
-        monkeypatch.setattr(saving.os, "link", link)
+        monkeypatch.setattr(partialdownload.os, "link", link)
     for content in (b"one", b"two", b"three"):
         it = begun(tmp_path, "a.tar.gz")
         it.write(content)
-        it.keep()
+        it.finish()
     got = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
     assert got == {"a.tar.gz": b"one", "a.tar (2).gz": b"two", "a.tar (3).gz": b"three"}
 
@@ -76,7 +75,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
 def test_a_name_as_long_as_can_be(tmp_path):
     """It is saved, hidden and free names included."""
     for _ in range(2):
-        begun(tmp_path, "ä" * 125 + ".txt").keep()
+        begun(tmp_path, "ä" * 125 + ".txt").finish()
     assert len(os.listdir(tmp_path)) == 2
 
 
@@ -121,7 +120,7 @@ def test_what_came_is_gone_on_with(tmp_path):
     assert second.received == 5
     second.write(b"content")
     assert second.sha256 == SOME
-    assert second.keep().read_bytes() == b"some content"
+    assert second.finish().read_bytes() == b"some content"
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
@@ -139,9 +138,9 @@ def test_two_at_once_do_not_share_a_part(tmp_path):
     first.write(b"some ")
     second.write(b"some content")
     assert len(os.listdir(tmp_path)) == 2
-    assert second.keep().name == "a.txt"
+    assert second.finish().name == "a.txt"
     first.write(b"content")
-    assert first.keep().name == "a (2).txt"
+    assert first.finish().name == "a (2).txt"
     third, fourth = begun(tmp_path, "a.txt"), begun(tmp_path, "a.txt")
     fourth.write(b"some")
     fourth.release()
@@ -154,11 +153,11 @@ def test_more_than_the_file_has_is_not_gone_on_with(tmp_path):
     first = begun(tmp_path, "a.txt")
     first.write(bytes(20))
     first.release()
-    second = Saving(tmp_path, "a.txt", SOME)
-    second.take_up(12, [])
+    second = PartialDownload(tmp_path, "a.txt", SOME)
+    second.resume(12, [])
     assert second.received == 0
     second.write(b"some content")
-    assert second.keep().read_bytes() == b"some content"
+    assert second.finish().read_bytes() == b"some content"
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder", "second name"])
@@ -177,14 +176,14 @@ def test_what_stands_in_the_place_of_a_part_is_left_alone(tmp_path, kind):
             part.hardlink_to(other)
     it = begun(tmp_path, "a.txt")
     it.write(b"some content")
-    assert it.keep().read_bytes() == b"some content"
+    assert it.finish().read_bytes() == b"some content"
     assert other.read_bytes() == b"mine"
 
 
 def test_names_that_differ_only_in_case_get_a_number(tmp_path):
     """On a file system where case does not matter, they would be one file."""
     for name in ("Report.PDF", "report.pdf", "REPORT.pdf", "stra\u00dfe", "STRASSE"):
-        begun(tmp_path, name).keep()
+        begun(tmp_path, name).finish()
     assert sorted(os.listdir(tmp_path)) == [
         "REPORT (3).pdf",
         "Report.PDF",
@@ -196,5 +195,5 @@ def test_names_that_differ_only_in_case_get_a_number(tmp_path):
 
 def test_a_name_that_some_system_does_not_take_is_changed(tmp_path):
     """On every system, so that a folder of files can be moved between them."""
-    assert begun(tmp_path, "CON.txt").keep().name == "_CON.txt"
-    assert begun(tmp_path, "what?.txt").keep().name == "what_.txt"
+    assert begun(tmp_path, "CON.txt").finish().name == "_CON.txt"
+    assert begun(tmp_path, "what?.txt").finish().name == "what_.txt"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatservice.client.statuses import Status
+from chatservice.client.clientoptions import ExitStatus
 from tests.servers import RawAdminClient
 
 LAB = ("--room", "lab")
@@ -24,7 +24,7 @@ def test_off_the_server_is_off_the_server(server, operator, piped):
     client.expect("You are in lobby")
     operator.send("/leave", "/kick anna too loud")
     client.expect(r"^! operator has put you off this server: too loud$")
-    assert client.wait() == Status.REFUSED
+    assert client.wait() == ExitStatus.REFUSED
     assert not [line for line in client.shown if "again" in line]
     operator.send("/who")
     operator.expect("* 1 in lobby: operator")
@@ -35,7 +35,7 @@ def test_on_a_terminal_it_is_the_last_thing_that_is_seen(server, operator, termi
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby")
     client.see_in("You are in lobby")
     operator.send("/leave", "/ban anna 1h spam")
-    assert client.wait() == Status.REFUSED
+    assert client.wait() == ExitStatus.REFUSED
     assert "! operator has put you off this server: spam" in client.all_rows
 
 
@@ -47,7 +47,7 @@ def test_following_ends_with_a_status_and_a_sentence(server, operator, piped):
     operator.expect("bot came in")
     operator.send("/kick bot not now")
     client.expect(r"^chat-client: operator has put you off this server: not now$")
-    assert client.wait() == Status.REFUSED
+    assert client.wait() == ExitStatus.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_following_a_room_ends_where_one_is_put_out(server, operator, piped, dee
     operator.expect("* bot came in")
     operator.send(deed)
     sentence = client.expect("^chat-client: ").string
-    assert client.wait() == Status.REFUSED
+    assert client.wait() == ExitStatus.REFUSED
     assert sentence.startswith("chat-client: You ")
     assert sentence.rstrip(".").endswith(why)
 

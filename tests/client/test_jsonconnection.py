@@ -8,12 +8,12 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatservice.client.connection import (
+from chatservice.client.jsonconnection import (
     ANSWER_SECONDS,
-    ChatConnection,
-    Happening,
+    JsonConnection,
     Lost,
-    NotAChat,
+    NotAChatServer,
+    ServerPush,
 )
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -49,8 +49,8 @@ class Line:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.events: list[Happening] = []
-        self.connection = ChatConnection(self.clock, self.events.append)
+        self.events: list[ServerPush] = []
+        self.connection = JsonConnection(self.clock, self.events.append)
         self.transport = Transport()
         self.connection.makeConnection(self.transport)
         self.results: list = []
@@ -109,7 +109,7 @@ def test_the_end_fails_what_is_unanswered():
     line.end()
     line.ask("who", room="lab")
     assert [type(failure.value) for failure in line.results] == [Lost, Lost]
-    assert line.connection.gone.called
+    assert line.connection.closed.called
 
 
 def test_a_silent_server_is_taken_to_be_gone():
@@ -137,7 +137,7 @@ def test_something_else_than_a_chat_server(data):
     line.connection.dataReceived(data)
     assert line.transport.aborted
     line.end()
-    assert isinstance(line.results[0].value, NotAChat)
+    assert isinstance(line.results[0].value, NotAChatServer)
 
 
 def test_an_answer_that_makes_no_sense():

@@ -21,16 +21,18 @@ ANSWER_SECONDS = 60.0
 KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """An idle connection whose other side is gone is noticed within two minutes, not two hours."""
 
-ANSWER_BYTES = 64 << 20
+ANSWER_LINE_BYTES = 64 << 20
 """The longest line while an answer is waited for: a thousand entries of 8 KiB, each escaped."""
 
-EVENT_BYTES = 256 << 10
+EVENT_LINE_BYTES = 256 << 10
 """The longest line of any other time: an entry of 8 KiB, escaped, with room to spare."""
 
-Happening = jsonclient.LogEntry | Refusal | events.Event
+ServerPush = jsonclient.LogEntry | Refusal | events.Event
 """An object that a server sends without being asked."""
 
-STRANGE = "That is not a chat server, or one of another version; check the host and the port."
+NOT_A_CHAT_SERVER = (
+    "That is not a chat server, or one of another version; check the host and the port."
+)
 
 
 class Lost(Exception):
@@ -41,18 +43,18 @@ class Dismissed(Lost):
     """The server does not want one back, and one does not come back by oneself."""
 
 
-class NotAChat(Lost):
+class NotAChatServer(Lost):
     """It ended because something else than a chat server is at the other end."""
 
 
-class Strange(Refusal):
+class BadAnswer(Refusal):
     """An answer of the server's makes no sense."""
 
     def __init__(self) -> None:
-        super().__init__(Code.SERVER_ERROR, STRANGE)
+        super().__init__(Code.SERVER_ERROR, NOT_A_CHAT_SERVER)
 
 
-class ChatConnection(Protocol, TimeoutMixin):
+class JsonConnection(Protocol, TimeoutMixin):
     """A connection to a server. `on_event` is called with what it tells without being asked. An
     object that is not as it should be is passed over, or refused to who asked for it.
 
@@ -61,14 +63,14 @@ class ChatConnection(Protocol, TimeoutMixin):
 
     transport: Any
 
-    def __init__(self, clock: Any, on_event: Callable[[Happening], None]) -> None:
-        self.gone: Deferred[None] = Deferred()
+    def __init__(self, clock: Any, on_event: Callable[[ServerPush], None]) -> None:
+        self.closed: Deferred[None] = Deferred()
         self._clock = clock
         self._on_event = on_event
-        self._asked: dict[int, tuple[Command, Deferred[Any]]] = {}
-        self._ids = 0
-        self._why = Lost("The connection broke.")
-        self._begun = bytearray()  # a line that is not whole yet
+        self._pending: dict[int, tuple[Command, Deferred[Any]]] = {}
+        self._last_id = 0
+        self._end_reason = Lost("The connection broke.")
+        self._partial_line = bytearray()  # a line that is not whole yet
         self._dropped = False
 
     def connectionMade(self) -> None:
@@ -88,21 +90,21 @@ class ChatConnection(Protocol, TimeoutMixin):
         `Refusal`, or with `Lost` where the connection ends first.
         """
         if not self.connected:
-            return fail(self._why)
-        self._ids += 1
+            return fail(self._end_reason)
+        self._last_id += 1
         command = COMMANDS[name]
         given = {key: value for key, value in args.items() if value is not None}
         try:
-            line = jsonclient.encode_request(Request(command, given, self._ids))
+            line = jsonclient.encode_request(Request(command, given, self._last_id))
         except UnicodeEncodeError:
             return fail(Refusal(Code.BAD_LINE, "That is not UTF-8; set your terminal to UTF-8."))
         if len(line) > limits.LINE_BYTES:
             sentence = f"A line has at most {limits.LINE_BYTES} bytes; make two of it."
             return fail(Refusal(Code.TOO_LONG, sentence))
         answer: Deferred[Any] = Deferred()
-        if not self._asked:
+        if not self._pending:
             self.setTimeout(ANSWER_SECONDS)
-        self._asked[self._ids] = command, answer
+        self._pending[self._last_id] = command, answer
         self.transport.write(line)
         return answer
 
@@ -117,22 +119,22 @@ class ChatConnection(Protocol, TimeoutMixin):
         self.resetTimeout()
         *lines, rest = data.split(b"\n")
         for line in lines:
-            begun, self._begun = self._begun, bytearray()
-            self._take(bytes(begun) + line if begun else line)
+            begun, self._partial_line = self._partial_line, bytearray()
+            self._line_received(bytes(begun) + line if begun else line)
             if self._dropped:
                 return
-        self._begun += rest
-        if len(self._begun) > self._most:
-            self._drop(NotAChat(STRANGE))
+        self._partial_line += rest
+        if len(self._partial_line) > self._longest_line:
+            self._drop(NotAChatServer(NOT_A_CHAT_SERVER))
 
     @property
-    def _most(self) -> int:
-        return ANSWER_BYTES if self._asked else EVENT_BYTES
+    def _longest_line(self) -> int:
+        return ANSWER_LINE_BYTES if self._pending else EVENT_LINE_BYTES
 
-    def _take(self, line: bytes) -> None:
+    def _line_received(self, line: bytes) -> None:
         """Take in an object: an answer, or something that happened."""
-        if len(line) > self._most:
-            self._drop(NotAChat(STRANGE))
+        if len(line) > self._longest_line:
+            self._drop(NotAChatServer(NOT_A_CHAT_SERVER))
             return
         if line.startswith(b"! "):  # no more connections than there are, say
             self._drop(Lost(names.one_line(line[2:].decode(errors="replace"))))
@@ -141,10 +143,10 @@ class ChatConnection(Protocol, TimeoutMixin):
             it = jsonlines.load(line)
             kind = it["event"]
         except (Refusal, KeyError):
-            self._drop(NotAChat(STRANGE))
+            self._drop(NotAChatServer(NOT_A_CHAT_SERVER))
             return
         id_ = it.get("id")
-        if kind in ("ok", "error") and type(id_) is int and id_ in self._asked:
+        if kind in ("ok", "error") and type(id_) is int and id_ in self._pending:
             self._answered(id_, it)
             return
         with suppress(jsonclient.MalformedMessage):
@@ -153,8 +155,8 @@ class ChatConnection(Protocol, TimeoutMixin):
                 self._on_event(happening)
 
     def _answered(self, id_: int, it: replies.Fields) -> None:
-        command, waiting = self._asked.pop(id_)
-        if not self._asked:
+        command, waiting = self._pending.pop(id_)
+        if not self._pending:
             self.setTimeout(None)
         try:
             if it["event"] == "error":
@@ -162,7 +164,7 @@ class ChatConnection(Protocol, TimeoutMixin):
                 return
             answer: Any = jsonclient.parse_reply(command.reply, it)
         except jsonclient.MalformedMessage:
-            waiting.errback(Failure(Strange()))
+            waiting.errback(Failure(BadAnswer()))
             return
         waiting.callback(answer)
 
@@ -171,15 +173,15 @@ class ChatConnection(Protocol, TimeoutMixin):
         self._drop(Lost("The server does not answer."))
 
     def _drop(self, why: Lost) -> None:
-        self._why, self._dropped = why, True
-        self._begun = bytearray()
+        self._end_reason, self._dropped = why, True
+        self._partial_line = bytearray()
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell of the end, then fail what is unanswered."""
         self.connected = 0
         self.setTimeout(None)
-        self.gone.callback(None)
-        asked, self._asked = self._asked, {}
+        self.closed.callback(None)
+        asked, self._pending = self._pending, {}
         for _, answer in asked.values():
-            answer.errback(Failure(self._why))
+            answer.errback(Failure(self._end_reason))

@@ -19,10 +19,10 @@ from typing import BinaryIO, Protocol
 from platformdirs import user_state_dir
 
 from chatservice.client import system
-from chatservice.client.locks import locked
-from chatservice.client.saving import OLD_SECONDS, clean
+from chatservice.client.partialdownload import OLD_PART_SECONDS, delete_old_parts
+from chatservice.client.system import open_locked
 
-VARIABLE = "CHAT_CLIENT_STATE"
+STATE_VARIABLE = "CHAT_CLIENT_STATE"
 """The environment variable that names another folder."""
 
 _NEW = ".new"
@@ -30,11 +30,11 @@ _NEW = ".new"
 
 def state_folder() -> Path:
     """Return where transfers are remembered."""
-    return Path(os.environ.get(VARIABLE) or user_state_dir("chat-client"))
+    return Path(os.environ.get(STATE_VARIABLE) or user_state_dir("chat-client"))
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class TransferRecord:
     """A transfer of `user` at `server`: `up` from the file at `path`, to a `room` or, with `to`, to
     one user; or down into the folder at `path`, from the shelf of `room`. An upload has a `key`,
     with which the server knows it again once all of it has come."""
@@ -53,18 +53,18 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class TransferClaim:
     """The right to carry a transfer. `place` is where it is remembered, if it could be."""
 
-    it: Transfer
-    place: Path | None = None
+    record: TransferRecord
+    path: Path | None = None
     file: BinaryIO | None = None
 
     def forget(self) -> None:
         """It is finished, or never will be."""
-        if self.place is not None and self.file is not None and not self.file.closed:
+        if self.path is not None and self.file is not None and not self.file.closed:
             with suppress(OSError):
-                system.take_away(self.place, self.file)
+                system.delete_open(self.path, self.file)
         self.release()
 
     def release(self) -> None:
@@ -75,73 +75,73 @@ class Claim:
             self.file.close()
 
 
-class Memory(Protocol):
+class TransferMemory(Protocol):
     """Where transfers are remembered."""
 
-    def remember(self, it: Transfer) -> Claim:
+    def remember(self, it: TransferRecord) -> TransferClaim:
         """Note that a transfer begins; it may wait for the disk."""
 
 
-class Unfinished:
+class TransferJournal:
     """What is remembered in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def remember(self, it: Transfer) -> Claim:
+    def remember(self, it: TransferRecord) -> TransferClaim:
         """Note that a transfer begins; it waits for the disk. Where nothing can be written, it is
         carried all the same, and not remembered."""
         try:
             return self._remember(it)
         except OSError:
-            return Claim(it)
+            return TransferClaim(it)
 
-    def _remember(self, it: Transfer) -> Claim:
+    def _remember(self, it: TransferRecord) -> TransferClaim:
         text = json.dumps(asdict(it), indent=1).encode()
         same = json.dumps(asdict(replace(it, key="")), indent=1).encode()
         mark = hashlib.sha256(same).hexdigest()[:32]
         place = self._folder / f"{mark}.json"
-        file = locked(place)
+        file = open_locked(place)
         if file is not None:  # it was begun before, and nobody carries it
-            return Claim(_read(file) or it, place, file)
+            return TransferClaim(_read(file) or it, place, file)
         if place.exists():
             place = self._folder / f"{mark}-{secrets.token_hex(4)}.json"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._folder / f"{secrets.token_hex(8)}{_NEW}"
-        file = locked(new, make=True, mode=0o600)
+        file = open_locked(new, make=True, mode=0o600)
         if file is None:
-            return Claim(it)
+            return TransferClaim(it)
         file.write(text)
         os.fsync(file.fileno())
         if system.POSIX:
             new.rename(place)
-            return Claim(it, place, file)
+            return TransferClaim(it, place, file)
         file.close()  # an open one cannot get another name
         new.rename(place)
-        return Claim(it, place, locked(place))
+        return TransferClaim(it, place, open_locked(place))
 
-    def take(self, server: str, user: str) -> list[Claim]:
+    def claim_all(self, server: str, user: str) -> list[TransferClaim]:
         """Return those of a user at a server that nobody carries, oldest first. What was not tried
         for `OLD_SECONDS` is forgotten, whosever it is, with what came of it."""
-        found, oldest = [], time.time() - OLD_SECONDS
-        for place in self._places():
-            file = locked(place)
+        found, oldest = [], time.time() - OLD_PART_SECONDS
+        for place in self._paths():
+            file = open_locked(place)
             it = _read(file) if file is not None else None
             if file is None:
                 continue
             if it is not None and os.fstat(file.fileno()).st_mtime < oldest:
-                Claim(it, place, file).forget()
+                TransferClaim(it, place, file).forget()
                 if not it.up:
-                    clean(Path(it.path))
+                    delete_old_parts(Path(it.path))
             elif it is not None and (it.server, it.user) == (server, user):
-                found.append(Claim(it, place, file))
+                found.append(TransferClaim(it, place, file))
             else:
                 if place.suffix == _NEW:  # who wrote it was killed meanwhile
-                    system.take_away(place, file)
+                    system.delete_open(place, file)
                 file.close()
         return found
 
-    def _places(self) -> list[Path]:
+    def _paths(self) -> list[Path]:
         try:
             times = {place: place.stat().st_mtime_ns for place in self._folder.iterdir()}
         except OSError:
@@ -149,9 +149,9 @@ class Unfinished:
         return sorted(times, key=lambda place: times[place])
 
 
-def _read(file: BinaryIO) -> Transfer | None:
+def _read(file: BinaryIO) -> TransferRecord | None:
     """Return what a file remembers; None if it is none of ours, or of another version."""
     try:
-        return Transfer(**json.loads(file.read()))
+        return TransferRecord(**json.loads(file.read()))
     except (OSError, ValueError, TypeError):
         return None

@@ -5,23 +5,23 @@ import stat
 
 import pytest
 
-from chatservice.client.known import VERIFIED, Known, Unclear, fingerprint
+from chatservice.client.connectors import VERIFIED, KnownServers, KnownServersError, fingerprint
 
 ONE, OTHER = ":".join(["AB"] * 32), ":".join(["01"] * 32)
 
 
 def test_what_is_remembered_is_found(tmp_path):
     """Each server has a line that people can read; a new one takes the place of the old."""
-    known = Known(tmp_path / "state")
-    assert known.of("localhost:5555") is None
+    known = KnownServers(tmp_path / "state")
+    assert known.fingerprint_of("localhost:5555") is None
     known.remember("localhost:5555", ONE)
     known.remember("[::1]:5555", VERIFIED)
     known.remember("localhost:5556", ONE)
     known.remember("localhost:5555", OTHER)
-    again = Known(tmp_path / "state")
-    assert again.of("localhost:5555") == OTHER
-    assert again.of("[::1]:5555") == VERIFIED
-    assert again.of("localhost:5556") == ONE
+    again = KnownServers(tmp_path / "state")
+    assert again.fingerprint_of("localhost:5555") == OTHER
+    assert again.fingerprint_of("[::1]:5555") == VERIFIED
+    assert again.fingerprint_of("localhost:5556") == ONE
     assert again.path.read_text().splitlines() == [
         "[::1]:5555 verified",
         f"localhost:5556 {ONE}",
@@ -33,10 +33,10 @@ def test_what_is_remembered_is_found(tmp_path):
 
 def test_a_line_that_is_removed_is_forgotten(tmp_path):
     """That is how people say that a new certificate is right."""
-    known = Known(tmp_path)
+    known = KnownServers(tmp_path)
     known.remember("here:1", ONE)
     known.path.write_text("")
-    assert known.of("here:1") is None
+    assert known.fingerprint_of("here:1") is None
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_a_line_that_is_removed_is_forgotten(tmp_path):
 )
 def test_people_write_a_line_in_their_own_way(tmp_path, line):
     """It means the same, and their comments and other lines are kept."""
-    known = Known(tmp_path)
+    known = KnownServers(tmp_path)
     before = f"{line}\n\n# mine\nthere:2 verified\n"
     known.path.write_text(before)
-    assert known.of("here:1") == ONE
-    assert known.of("there:2") == VERIFIED
-    assert known.of("nowhere:3") is None
+    assert known.fingerprint_of("here:1") == ONE
+    assert known.fingerprint_of("there:2") == VERIFIED
+    assert known.fingerprint_of("nowhere:3") is None
     known.remember("there:2", OTHER)
-    assert known.of("here:1") == ONE
+    assert known.fingerprint_of("here:1") == ONE
     assert "# mine\n" in known.path.read_text()
     assert line.strip().removeprefix("\ufeff") in known.path.read_text()
 
@@ -81,17 +81,17 @@ def test_people_write_a_line_in_their_own_way(tmp_path, line):
 )
 def test_what_cannot_be_understood_is_not_taken_for_nothing(tmp_path, text):
     """Else somebody could make a server look new. The file stays as it is."""
-    known = Known(tmp_path)
+    known = KnownServers(tmp_path)
     known.path.write_bytes(text)
-    with pytest.raises(Unclear, match=r"known-servers.* cannot be understood"):
-        known.of("here:1")
+    with pytest.raises(KnownServersError, match=r"known-servers.* cannot be understood"):
+        known.fingerprint_of("here:1")
     assert known.path.read_bytes() == text
 
 
 @pytest.mark.parametrize("thing", ["folder", "pipe", "link that leads nowhere", "secret"])
 def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path, thing):
     """And no pipe is waited for."""
-    known = Known(tmp_path)
+    known = KnownServers(tmp_path)
     if thing == "folder":
         known.path.mkdir()
     elif thing == "pipe":
@@ -100,9 +100,9 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path, thing):
         known.path.symlink_to("/proc/self/mem")  # opened, but not read
     else:
         known.path.symlink_to(tmp_path / "nothing")
-    with pytest.raises(Unclear):
-        known.of("here:1")
-    with pytest.raises(Unclear):
+    with pytest.raises(KnownServersError):
+        known.fingerprint_of("here:1")
+    with pytest.raises(KnownServersError):
         known.remember("here:1", ONE)
 
 
@@ -110,7 +110,7 @@ def test_a_link_stays_a_link(tmp_path):
     """The file may lie elsewhere."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text(f"here:1 {ONE}\n")
-    known = Known(tmp_path)
+    known = KnownServers(tmp_path)
     known.path.symlink_to(elsewhere)
     known.remember("there:2", OTHER)
     assert known.path.is_symlink()

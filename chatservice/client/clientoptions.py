@@ -1,4 +1,4 @@
-"""The options of `chat-client`."""
+"""The options and the exit statuses of `chat-client`."""
 
 import argparse
 import errno
@@ -7,12 +7,69 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, TypeVar
 
 from chatservice import __version__
-from chatservice.client.known import fingerprint
-from chatservice.client.output import unwritable
-from chatservice.client.statuses import Status
+from chatservice.client.connectors import UntrustedServer, fingerprint
+from chatservice.client.jsonconnection import BadAnswer, Dismissed, Lost, NotAChatServer
+from chatservice.client.partialdownload import CannotSave
+from chatservice.client.system import output_error
+from chatservice.errors import Code, Refusal
+
+
+class ExitStatus(IntEnum):
+    """An exit status."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    DATA = 65
+    NO_INPUT = 66
+    UNAVAILABLE = 69
+    SOFTWARE = 70
+    CANNOT_CREATE = 73
+    UNWRITABLE = 74
+    PROTOCOL = 76
+    NO_PERMISSION = 77
+    CONFIG = 78
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    ExitStatus.DONE: "what was asked for is done",
+    ExitStatus.REFUSED: "the server refused it, or one cannot come back to it",
+    ExitStatus.USAGE: "the command line makes no sense",
+    ExitStatus.DATA: "what came on standard input cannot be said",
+    ExitStatus.NO_INPUT: "a file that is to be sent, or the one with the password, cannot be read",
+    ExitStatus.UNAVAILABLE: "the server cannot be reached, or does not come back within a minute",
+    ExitStatus.SOFTWARE: "an error of the program's own",
+    ExitStatus.CANNOT_CREATE: "a file cannot be written here",
+    ExitStatus.UNWRITABLE: "the standard output cannot be written",
+    ExitStatus.PROTOCOL: "what answers is no chat server, or not the one that it was",
+    ExitStatus.NO_PERMISSION: "a password is needed, or wrong",
+    ExitStatus.CONFIG: "the settings cannot be understood",
+    ExitStatus.INTERRUPTED: "interrupted before it was done",
+}
+
+_OF = {
+    Code.PASSWORD_NEEDED: ExitStatus.NO_PERMISSION,
+    Code.WRONG_PASSWORD: ExitStatus.NO_PERMISSION,
+}
+
+
+def status_of(error: Refusal | Lost) -> ExitStatus:
+    """Return the status for what could not be done."""
+    if isinstance(error, NotAChatServer | BadAnswer | UntrustedServer):
+        return ExitStatus.PROTOCOL
+    if isinstance(error, Dismissed):
+        return ExitStatus.REFUSED
+    if isinstance(error, Lost):
+        return ExitStatus.UNAVAILABLE
+    if isinstance(error, CannotSave):
+        return ExitStatus.CANNOT_CREATE
+    return _OF.get(error.code, ExitStatus.REFUSED)
+
 
 T = TypeVar("T")
 
@@ -21,7 +78,7 @@ ACTIONS = ("say", "put", "get", "follow", "who", "rooms")
 
 SHELLS = ("bash", "fish", "zsh")
 
-_BELONG = {
+_ONLY_WITH = {
     "to": ("say", "put"),
     "after": ("follow",),
     "json": ("follow", "who", "rooms"),
@@ -47,7 +104,7 @@ with the options for scripts, what is left out is taken from that. Those mean th
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ClientOptions:
     """What the command line says. None is what it does not say; `accept` is in bytes.
 
     At most one of `say`, `put`, `get`, `follow`, `who` and `rooms` is there: what to do instead of
@@ -96,15 +153,15 @@ class _Parser(argparse.ArgumentParser):
             file.flush()
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # what is left goes there at the end
-            self.exit(Status.UNWRITABLE, f"{self.prog}: {unwritable(str(error.strerror))}\n")
+            self.exit(ExitStatus.UNWRITABLE, f"{self.prog}: {output_error(str(error.strerror))}\n")
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
+def parse(arguments: Sequence[str] | None = None) -> ClientOptions:
     """Return the options of a command line. Ends the program where that makes no sense."""
     parser = make_parser()
     given = vars(parser.parse_args(arguments))
-    options = Options(**given | {"tls": given["tls"] or given["trust"] is not None})
-    for name, fitting in _BELONG.items():
+    options = ClientOptions(**given | {"tls": given["tls"] or given["trust"] is not None})
+    for name, fitting in _ONLY_WITH.items():
         if getattr(options, name) not in (None, False) and options.action not in fitting:
             parser.error(f"--{name} belongs to {' or '.join(f'--{it}' for it in fitting)}")
     return options
@@ -215,7 +272,7 @@ def size(text: str) -> int:
 
 
 def _port(text: str) -> int:
-    return _said(port, text)
+    return _argument(port, text)
 
 
 def _position(text: str) -> int:
@@ -225,14 +282,14 @@ def _position(text: str) -> int:
 
 
 def _size(text: str) -> int:
-    return _said(size, text)
+    return _argument(size, text)
 
 
 def _fingerprint(text: str) -> str:
-    return _said(fingerprint, text)
+    return _argument(fingerprint, text)
 
 
-def _said(convert: Callable[[str], T], text: str) -> T:
+def _argument(convert: Callable[[str], T], text: str) -> T:
     try:
         return convert(text)
     except ValueError as error:

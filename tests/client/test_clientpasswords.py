@@ -96,17 +96,17 @@ def test_without_a_keyring_it_is_asked_for(registered, terminal):
 def test_a_keyring_that_is_a_plain_file_is_not_taken(monkeypatch):
     """Where there are several, the first of the others is."""
     keyring = pytest.importorskip("keyring")
-    from chatservice.client import keyrings
+    from chatservice.client import clientpasswords
 
     plain = type("Plain", (), {"__module__": "keyrings.alt.file"})()
     good = type("Good", (), {"__module__": "keyring.backends.SecretService"})()
     monkeypatch.setattr(keyring, "get_keyring", lambda: plain)
-    assert keyrings.usable() is None
+    assert clientpasswords.find_keyring() is None
     both = type("Chainer", (), {"backends": [plain, good]})()
     monkeypatch.setattr(keyring, "get_keyring", lambda: both)
-    assert keyrings.usable() is good
+    assert clientpasswords.find_keyring() is good
     monkeypatch.setitem(sys.modules, "keyring", None)
-    assert keyrings.usable() is None
+    assert clientpasswords.find_keyring() is None
 
 
 def test_ask_offers_what_is_remembered(server, terminal):

@@ -5,20 +5,20 @@ import subprocess
 import pytest
 
 from chatservice import __version__
-from chatservice.client import options
-from chatservice.client.options import Options, parse
+from chatservice.client import clientoptions
+from chatservice.client.clientoptions import ClientOptions, parse
 from tests.servers import CLIENT, TWISTD, environment
 
 
 def test_everything_may_be_left_out():
     """Then it is asked for."""
-    assert parse([]) == Options(None, None, None, None, None, 25_000_000)
+    assert parse([]) == ClientOptions(None, None, None, None, None, 25_000_000)
 
 
 def test_everything_may_be_given():
     """Name, host and port in this order, and the options."""
     line = "anna example.org 5556 --room lab --downloads rec --accept 1G"
-    assert parse(line.split()) == Options("anna", "example.org", 5556, "lab", "rec", 10**9)
+    assert parse(line.split()) == ClientOptions("anna", "example.org", 5556, "lab", "rec", 10**9)
 
 
 def test_to_trust_a_certificate_is_to_use_tls():
@@ -51,14 +51,14 @@ def test_what_is_no_fingerprint(capsys):
 )
 def test_sizes(text, size):
     """Bytes, or with a unit, in powers of 1000 as sizes are shown."""
-    assert options.size(text) == size
+    assert clientoptions.size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "M", "-1", "1x", "1 000", "all", "1e9", "9" * 20])
 def test_what_is_no_size(text):
     """A sentence says how one is written."""
     with pytest.raises(ValueError, match=r"^A size is a number"):
-        options.size(text)
+        clientoptions.size(text)
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "", "٣", "5555.0"])

@@ -1,9 +1,4 @@
-"""A file on its way to the disk: under a hidden name at first, never over a file that is there.
-
-The hidden name is made of the file's own and its SHA-256. So what came of it is found again by
-whoever fetches the same file into the same folder: later, or at once and elsewhere, which is why
-it is locked.
-"""
+"""A file on its way to the disk: a hidden partial file first, and a free name at the end."""
 
 import hashlib
 import os
@@ -13,21 +8,86 @@ import shutil
 import stat
 import threading
 import time
+import unicodedata
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
-from chatservice import names
+from chatservice import limits, names
 from chatservice.client import system
-from chatservice.client.filenames import alike, cut, free_names, portable
-from chatservice.client.locks import locked
+from chatservice.client.system import open_locked
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
 
+_UNPORTABLE = re.compile('[<>:"/\\\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]')
+"""What Windows takes in no name ("Naming Files, Paths, and Namespaces"), control characters, and
+lone surrogates, which are no UTF-8."""
+
+_RESERVED = frozenset(
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+    + [port + digit for port in ("COM", "LPT") for digit in "0123456789¹²³"]
+)
+"""Devices of Windows, which they are with any extension too."""
+
+_SUFFIX_BYTES = 32
+"""What is longer than that behind the last dot is no extension worth keeping whole."""
+
+
+def portable_name(name: str) -> str:
+    """Return `name` as it can stand on any usual file system, changed as little as that takes.
+
+    Characters that some system does not take become `_`, and so do dots and spaces at the end; a
+    `_` goes in front of what is reserved (`_CON.txt`); what is too long is cut before its
+    extension.
+    """
+    name = _ended(_UNPORTABLE.sub("_", name))
+    if _is_reserved(name):
+        name = f"_{name}"
+    if len(name.encode()) > limits.FILE_NAME_BYTES:
+        stem, suffix = os.path.splitext(name)
+        if len(suffix.encode()) > _SUFFIX_BYTES:
+            stem, suffix = name, ""
+        name = _ended(shortened_name(stem, len(suffix.encode())) + suffix)
+    return name or "_"
+
+
+def _ended(name: str) -> str:
+    """Put `_` for the dots and spaces at the end, which Windows leaves out."""
+    kept = name.rstrip(". ")
+    return kept + "_" * (len(name) - len(kept))
+
+
+def _is_reserved(name: str) -> bool:
+    return name.partition(".")[0].rstrip(" ").upper() in _RESERVED
+
+
+def comparison_key(name: str) -> str:
+    """Return what two names share that some file systems take for one: case does not matter, nor
+    how accents are composed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def free_names(name: str) -> Iterator[str]:
+    """Return `report.pdf`, `report (2).pdf`, `report (3).pdf` and so on, none of them too long."""
+    yield name
+    stem, suffix = os.path.splitext(name)
+    number = 2
+    while True:
+        end = f" ({number}){suffix}"
+        yield shortened_name(stem, len(end.encode())) + end
+        number += 1
+
+
+def shortened_name(name: str, spare: int) -> str:
+    """Return as much of a name as leaves `spare` bytes."""
+    return name.encode()[: limits.FILE_NAME_BYTES - spare].decode(errors="ignore")
+
+
 HASH_CHUNK = 1 << 20
 
-OLD_SECONDS = 30 * 24 * 3600.0
+OLD_PART_SECONDS = 30 * 24 * 3600.0
 """What came of a file and was not touched for so long is taken to be of no use to anybody."""
 
 _PART = re.compile(r"\..+\.part-[0-9a-f]{16}", re.DOTALL)
@@ -36,11 +96,11 @@ _naming = threading.Lock()
 """Held from looking which names are free to taking one."""
 
 
-class Unwritable(Refusal):
+class CannotSave(Refusal):
     """The disk here does not want a file."""
 
 
-class Saving:
+class PartialDownload:
     """A file called `name` (as `names.file` lets pass) with that SHA-256, received into `folder`.
 
     What came of it before is there still, if `take_up` is called first; else it is begun anew.
@@ -49,30 +109,30 @@ class Saving:
 
     def __init__(self, folder: Path, name: str, sha256: str) -> None:
         self._folder = folder
-        self._name = portable(names.file(name))
+        self._name = portable_name(names.file(name))
         self.received = 0
         self._hash = hashlib.sha256()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._part, self._file, self._lasting = self._opened(sha256[:16])
+            self._part, self._file, self._can_resume = self._open_part(sha256[:16])
         except OSError as error:
             raise self._refusal(error) from None
 
-    def _opened(self, mark: str) -> tuple[Path, BinaryIO, bool]:
+    def _open_part(self, mark: str) -> tuple[Path, BinaryIO, bool]:
         """Open the one part that there should be of the file, or another if somebody is at it, or
         the file system knows no locks. Return its path, and whether it can be found again."""
-        part = self._hidden(mark)
-        file = locked(part, make=True)
+        part = self._part_path(mark)
+        file = open_locked(part, make=True)
         if file is not None:
             return part, file, True
-        part = self._hidden(secrets.token_hex(8))
+        part = self._part_path(secrets.token_hex(8))
         return part, open(part, "x+b", buffering=0), False
 
-    def _hidden(self, mark: str) -> Path:
+    def _part_path(self, mark: str) -> Path:
         suffix = f".part-{mark}"
-        return self._folder / f".{cut(self._name, len(suffix) + 1)}{suffix}"
+        return self._folder / f".{shortened_name(self._name, len(suffix) + 1)}{suffix}"
 
-    def take_up(self, size: int, stopped: list[bool]) -> None:
+    def resume(self, size: int, stopped: list[bool]) -> None:
         """Go on behind what came before, if that is not more than `size`. It reads all that is
         there, so call it in a thread; it ends early once `stopped` is not empty."""
         try:
@@ -84,14 +144,14 @@ class Saving:
         except OSError as error:
             raise self._refusal(error) from None
 
-    def make_sure_of(self, size: int) -> None:
+    def check_space(self, size: int) -> None:
         """See that there is room on the disk for all of it, `size` bytes."""
         try:
             free = shutil.disk_usage(self._folder).free
         except OSError as error:
             raise self._refusal(error) from None
         if size - self.received > free:
-            raise Unwritable(
+            raise CannotSave(
                 Code.DISK_FULL,
                 f"It has {textformat.size(size)}, and there is room for {textformat.size(free)} in "
                 f"{self._folder}.",
@@ -122,7 +182,7 @@ class Saving:
         """The SHA-256 of what came so far."""
         return self._hash.hexdigest()
 
-    def keep(self) -> Path:
+    def finish(self) -> Path:
         """Put the file on the disk under its name, or the next one that is free. Return where.
 
         It waits for the disk, so call it in a thread.
@@ -131,7 +191,7 @@ class Saving:
             os.fsync(self._file.fileno())
             if not system.POSIX:  # an open file cannot get another name
                 self._file.close()
-            place = self._name_it()
+            place = self._give_free_name()
             self._file.close()
             system.sync_folder(self._folder)
             return place
@@ -139,12 +199,12 @@ class Saving:
             self.discard()
             raise self._refusal(error) from None
 
-    def _name_it(self) -> Path:
+    def _give_free_name(self) -> Path:
         with _naming:
-            there = {alike(name) for name in os.listdir(self._folder)}
+            there = {comparison_key(name) for name in os.listdir(self._folder)}
             for name in free_names(self._name):
                 place = self._folder / name
-                if alike(name) not in there:
+                if comparison_key(name) not in there:
                     try:
                         _give_name(self._part, place)
                     except FileExistsError:
@@ -154,7 +214,7 @@ class Saving:
 
     def release(self) -> None:
         """Receive no more of it now. What came stays, if it can be found again."""
-        if self._lasting and self.received:
+        if self._can_resume and self.received:
             self._file.close()
         else:
             self.discard()
@@ -162,31 +222,29 @@ class Saving:
     def discard(self) -> None:
         """Leave nothing of it, unless it was kept. After `keep` or `release` it does nothing."""
         if not self._file.closed:
-            system.take_away(self._part, self._file)
+            system.delete_open(self._part, self._file)
 
     def _refusal(self, error: OSError) -> Refusal:
         reason = error.strerror or str(error)
-        return Unwritable(
+        return CannotSave(
             Code.NOT_STORED,
             f"{self._folder}/{self._name} cannot be written ({reason}); nothing of it was kept.",
         )
 
 
-def here_already(
-    folder: Path, name: str, size: int, sha256: str, stopped: list[bool]
-) -> Path | None:
+def find_saved(folder: Path, name: str, size: int, sha256: str, stopped: list[bool]) -> Path | None:
     """Return where `folder` has that very file, under the name that it would get, or one of those
     that it gets where that is taken; None if it is not there.
 
     It may read long, so call it in a thread; it ends early once `stopped` is not empty.
     """
-    name = portable(names.file(name))
+    name = portable_name(names.file(name))
     try:
-        there = {alike(each): each for each in os.listdir(folder)}
+        there = {comparison_key(each): each for each in os.listdir(folder)}
     except OSError:
         return None
-    for each in takewhile(lambda it: alike(it) in there, free_names(name)):
-        place = folder / there[alike(each)]
+    for each in takewhile(lambda it: comparison_key(it) in there, free_names(name)):
+        place = folder / there[comparison_key(each)]
         with suppress(OSError):
             found = place.lstat()
             if stat.S_ISREG(found.st_mode) and found.st_size == size:
@@ -203,20 +261,20 @@ def _hash(file: BinaryIO, stopped: list[bool]) -> str:
     return found.hexdigest()
 
 
-def clean(folder: Path) -> None:
+def delete_old_parts(folder: Path) -> None:
     """Take away what came of files into `folder` so long ago that nobody will go on with it. It
     waits for the disk; what cannot be taken away stays."""
-    oldest = time.time() - OLD_SECONDS
+    oldest = time.time() - OLD_PART_SECONDS
     with suppress(OSError):
         for part in filter(lambda it: _PART.fullmatch(it.name), folder.iterdir()):
             if part.lstat().st_mtime < oldest:
-                _discard(part)
+                _delete_part(part)
 
 
-def _discard(part: Path) -> None:
-    file = locked(part)
+def _delete_part(part: Path) -> None:
+    file = open_locked(part)
     if file is not None:  # else somebody is at it
-        system.take_away(part, file)
+        system.delete_open(part, file)
 
 
 def _give_name(part: Path, place: Path) -> None:

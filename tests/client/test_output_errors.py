@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from chatservice.client.statuses import Status
+from chatservice.client.clientoptions import ExitStatus
 from tests.client.driving import places_of
 from tests.servers import CLIENT, PATIENCE, environment
 
@@ -61,7 +61,7 @@ def test_a_full_disk(server, talk, tmp_path, arguments):
     """As `/dev/full` is."""
     full = os.open("/dev/full", os.O_WRONLY)
     status, error = run(server, tmp_path / "at", arguments, full)
-    assert status == Status.UNWRITABLE
+    assert status == ExitStatus.UNWRITABLE
     assert error.startswith("chat-client: Standard output cannot be written (No space left")
     assert error.count("\n") == 1
 
@@ -70,7 +70,7 @@ def test_a_full_disk(server, talk, tmp_path, arguments):
 def test_output_that_was_closed(server, talk, tmp_path, action):
     """As the shell's `>&-` does. To talk without looking is possible (`test_pipes.py`)."""
     status, error = run(server, tmp_path / "at", ACTIONS[action], None)
-    assert status == Status.UNWRITABLE
+    assert status == ExitStatus.UNWRITABLE
     assert error.startswith("chat-client: Standard output cannot be written (")
 
 
@@ -81,5 +81,5 @@ def test_a_reader_who_has_gone(server, talk, tmp_path, arguments):
     if "--follow" in arguments:
         assert (status, error) == (0, "")
     else:
-        assert status == Status.UNWRITABLE
+        assert status == ExitStatus.UNWRITABLE
         assert error.startswith("chat-client: Standard output cannot be written (Broken pipe")

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from chatservice.client.statuses import Status
+from chatservice.client.clientoptions import ExitStatus
 from tests.tls import CertificateAuthority, logged
 
 CONTENT = random.Random(5).randbytes(5_000_001)
@@ -58,7 +58,7 @@ def test_another_certificate_is_refused(server, remembering, tmp_path):
     assert now != before
     client = remembering(server, "anna", "--tls", "--room", "lab")
     said = client.finish("my secret")
-    assert client.wait() == Status.PROTOCOL
+    assert client.wait() == ExitStatus.PROTOCOL
     assert said == [
         f"! The certificate of 127.0.0.1:{server.port} has changed: it was SHA-256 {before}, and "
         f"now it is SHA-256 {now}. Somebody may be listening in, so nothing was sent. If its "
@@ -67,7 +67,7 @@ def test_another_certificate_is_refused(server, remembering, tmp_path):
     ]
     wrong = remembering(server, "anna", "--trust", before)
     assert f"but SHA-256 {now}; nothing was sent." in wrong.finish("my secret")[0]
-    assert wrong.wait() == Status.PROTOCOL
+    assert wrong.wait() == ExitStatus.PROTOCOL
     right = remembering(server, "anna", "--trust", now.lower())
     right.finish("hello")
     assert right.wait() == 0
@@ -92,7 +92,7 @@ def test_another_certificate_later_on(start_server, piped, wire, tmp_path):
     pem.write_bytes(b"".join(authority.certify("nobody")))
     network.cut()
     client.expect("has changed: it was SHA-256")
-    assert client.wait() == Status.REFUSED
+    assert client.wait() == ExitStatus.REFUSED
 
 
 def test_it_comes_back(server, connect, piped, wire):
@@ -128,7 +128,7 @@ def test_an_authority_that_the_system_trusts(start_server, remembering, monkeypa
     pem.write_bytes(b"".join(authority.certify("example.org", "127.0.0.2")))  # somebody else's
     client = remembering(server, "anna", "--tls")
     assert "has changed: it was verified by an authority" in client.finish("secret")[0]
-    assert client.wait() == Status.PROTOCOL
+    assert client.wait() == ExitStatus.PROTOCOL
 
 
 def test_files_both_ways(server, piped):
@@ -188,7 +188,7 @@ def test_a_server_without_tls(start_server, piped):
         f"! 127.0.0.1:{server.port} cannot be reached (it does not speak TLS there; ask its "
         "operator, or leave --tls out); check the host and the port."
     ]
-    assert client.wait() == Status.UNAVAILABLE
+    assert client.wait() == ExitStatus.UNAVAILABLE
 
 
 @pytest.mark.parametrize("greeting", [b"220 mail.example.org ready\r\n", b""])
@@ -206,7 +206,7 @@ def test_another_programs_server(piped, greeting):
         other = type("Other", (), {"port": listening.getsockname()[1]})
         client = piped(other, "anna", "--tls")
         said = client.finish("hello")
-        assert client.wait() == Status.UNAVAILABLE
+        assert client.wait() == ExitStatus.UNAVAILABLE
     why = "it does not speak TLS there" if greeting else "TLS had begun|broke|reset"
     assert len(said) == 1
     assert any(each in said[0] for each in why.split("|"))
@@ -218,7 +218,7 @@ def test_without_tls_where_it_is_needed(start_server, piped):
     client = piped(server, "anna")
     sentence = "! Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
     assert client.finish("hello") == [sentence]
-    assert client.wait() == Status.REFUSED
+    assert client.wait() == ExitStatus.REFUSED
 
 
 def test_what_is_remembered_cannot_be_read(server, remembering, tmp_path):
@@ -228,7 +228,7 @@ def test_what_is_remembered_cannot_be_read(server, remembering, tmp_path):
     (said,) = client.finish("hello")
     assert said.startswith(f"! {tmp_path}/state/known-servers, which says what servers are known,")
     assert "(Is a directory)" in said or "(it is no plain file)" in said
-    assert client.wait() == Status.PROTOCOL
+    assert client.wait() == ExitStatus.PROTOCOL
 
 
 @pytest.mark.parametrize("behind", [" by hand", "\nnonsense"])
@@ -239,7 +239,7 @@ def test_a_file_that_cannot_be_understood_believes_nobody(server, remembering, t
     before = known(tmp_path)
     client = remembering(server, "anna", "--tls")
     client.expect("^! .*known-servers.* cannot be understood .*Nothing was sent")
-    assert client.wait() == Status.PROTOCOL
+    assert client.wait() == ExitStatus.PROTOCOL
     assert known(tmp_path) == before
 
 
