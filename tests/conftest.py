@@ -1,4 +1,4 @@
-"""What tests share: a real server in a process of its own, and bare connections to it."""
+"""Fixtures that tests share: a real server in a process of its own, and bare connections to it."""
 
 import os
 import tempfile

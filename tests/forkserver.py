@@ -1,8 +1,8 @@
-"""Programs that start at once: each is forked from a process that has imported what they need.
+"""Fast starts of programs: each is forked from a process that has imported the modules it needs.
 
-Beside that they are what they are on a command line: a process of their own, with arguments, an
-environment, a current directory and three descriptors. It saves half a second of work for each, of
-hundreds. Whoever is to see how a program starts runs it with `subprocess`.
+Apart from that they are like programs on a command line: a process of their own, with arguments, an
+environment, a current directory and three descriptors. A fork saves half a second for each of
+hundreds of programs. A test of the start itself uses `subprocess`.
 """
 
 import array

@@ -36,11 +36,11 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def restore_default_signals() -> None:
-    """Give the programs that tests start the usual signals, also where this process ignores some.
+    """Give programs that tests start the default signals, even if this process ignores some.
 
-    A shell's `&` has SIGINT and SIGQUIT ignored, `nohup` SIGHUP, and a program that is started
-    inherits what is ignored. What has a handler has none in a new program (execve(2)). So this
-    process goes on ignoring them, by a handler that does nothing.
+    A shell's `&` ignores SIGINT and SIGQUIT, `nohup` ignores SIGHUP, and a new program inherits
+    ignored signals. It does not inherit handlers (execve(2)). So this process goes on ignoring
+    them, by a handler that does nothing.
     """
     for it in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(it) is signal.SIG_IGN:

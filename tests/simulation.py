@@ -152,7 +152,7 @@ class SimulatedClient:
 
 
 class NoFiles:
-    """Where nobody shares a file."""
+    """A file store without files."""
 
     def forget(self, shelf: str) -> None:
         """A guest has left, who has none either."""

@@ -365,7 +365,7 @@ def test_several_at_once(server):
 
 
 def test_without_a_server_it_says_so(server, tmp_path):
-    """Where there never was one, where one was stopped, and where one was killed."""
+    """It says so if there never was a server, if one was stopped, and if one was killed."""
     sentence = "chatctl: No server is running on {}; start it, or name its directory with --data.\n"
     for how in (None, signal.SIGTERM, signal.SIGKILL):
         where = tmp_path / "nothing" if how is None else server.data

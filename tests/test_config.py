@@ -60,14 +60,14 @@ def test_options_and_limits_are_read(write):
 
 @pytest.mark.parametrize("arguments", [["--port", "1"], ["-p", "1"], ["--por=1"], ["-p1"]])
 def test_the_command_line_comes_first(write, arguments):
-    """What it says takes the place of all that the file says of it, and of nothing else."""
+    """An option on the command line overrides the same option in the file, and no other one."""
     options = parsed(write("port = [5555, 5556]", 'room = "lab"'), *arguments)
     assert options["ports"] == [1]
     assert options["rooms"] == ["lab"]
 
 
 def test_an_option_of_the_file_may_need_one_of_the_command_line(write):
-    """What fits together is only looked at in the end."""
+    """Options are checked against each other only when file and command line are both read."""
     assert parsed(write('listen = "unix:x"'))["ports"] == []
     assert parsed(write('interface = "127.0.0.1"'), "--port", "7")["ports"] == [7]
 

@@ -109,7 +109,7 @@ def test_looking_alike_goes_both_ways(one, other):
 
 @given(NAMES)
 def test_a_skeleton_is_its_own(name):
-    """What a name looks like looks like nothing else: to compare skeletons is enough."""
+    """The skeleton of a skeleton is itself, so comparing skeletons is enough."""
     for skeleton in skeletons(name):
         assert skeleton in skeletons(skeleton)
         assert skeleton == unicodedata.normalize("NFD", skeleton)
@@ -119,6 +119,6 @@ def test_a_skeleton_is_its_own(name):
 @given(st.text("abcdeIl1oO0mMrn.-_", min_size=1))
 @example("".join(map(chr, range(128))))
 def test_the_short_way_of_ascii_is_right(name):
-    """What the code says of each character is what the data say, behind one that needs them."""
+    """The code's table of ASCII agrees with Unicode's data, which it replaces for ASCII names."""
     long = skeletons("é" + name)
     assert {"e\u0301" + look for look in skeletons(name)} == long

@@ -36,7 +36,7 @@ by_name = pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
 
 @by_name
 def test_the_tables_are_up_to_date(page):
-    """What docs/generate.py would write is what stands there."""
+    """docs/generate.py would change nothing in the page."""
     assert generate.generated(page.read_text()) == page.read_text()
 
 

@@ -37,7 +37,7 @@ def test_names_of_any_script_pass(name):
     + ["a\u200bb", "~me", "[x]", "\u0301a", "a:b", "@bob", "\ud800"],
 )
 def test_what_could_forge_a_line_or_leave_a_folder_is_no_name(name):
-    """Whatever could be taken for the server's own lines, or for a path, is refused."""
+    """Names that look like a line of the server or like a path are refused."""
     with pytest.raises(Refusal) as caught:
         names.user(name)
     assert caught.value.code is Code.BAD_NAME
@@ -100,7 +100,7 @@ def test_ordinary_text_is_left_alone(text):
 
 @given(st.text())
 def test_a_name_is_accepted_as_it_was_returned(text):
-    """What the gate lets through, it lets through again unchanged, within its bounds."""
+    """A cleaned name is clean: it passes again unchanged, within its bounds."""
     try:
         name = names.user(text)
     except Refusal:

@@ -72,7 +72,7 @@ def test_two_servers_do_not_share_their_data(tmp_path, server):
     ],
 )
 def test_wrong_options_are_said(tmp_path, options, sentence):
-    """What is wrong with an option stands at the end of what is written."""
+    """The last line of the output says what is wrong with an option."""
     status, said = fails(tmp_path, *options)
     assert status == 1
     assert sentence in said
@@ -126,7 +126,7 @@ def test_it_ends_although_somebody_does_not_read(server, connect):
 
 
 def test_the_terminal_shows_what_happens(server, connect):
-    """Who connects and leaves, which rooms are made, which files move: a line each."""
+    """The log has a line for each arrival, departure, new room and transfer."""
     alice = connect(server, "alice")
     server.log.expect(r"alice connected from 127\.0\.0\.1:\d+$")
     alice.send("/create den", "/put a.txt 3", "abc/get a.txt")

@@ -25,7 +25,7 @@ class Shown(NamedTuple):
 
 
 class Progress:
-    """How much came of all that the crowd does: acknowledged, or shown."""
+    """The progress of the crowd: how much was acknowledged, and how much was shown."""
 
     def __init__(self) -> None:
         self._count = 0

@@ -42,7 +42,7 @@ def overwritten(data):
 
 
 def headless(data):
-    """What tells that it is a database is gone."""
+    """Overwrite the header that marks the file as a database."""
     return bytes(100) + data[100:]
 
 

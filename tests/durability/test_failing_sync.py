@@ -1,7 +1,7 @@
-"""A disk that takes what is written, and then cannot say that it is safe: `fsync` fails.
+"""A disk that accepts writes, and then cannot confirm them: `fsync` fails.
 
-All of a commit is in the write-ahead log then, and only the last word is missing. What was refused
-must not be there after a crash all the same.
+The write-ahead log then has all of a commit but its last frame. Entries that were refused must not
+be there after a crash all the same.
 """
 
 import shutil
@@ -28,8 +28,8 @@ def failing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("mended", [False, True], ids=["killed", "mended and killed"])
 def test_what_was_refused_does_not_come_back(failing, start_server, connect, mended):
-    """Who says something is refused, readers see nothing of it; and so it stays after `kill -9`,
-    whether the disk has worked again before or not."""
+    """The author of a lost entry is refused and readers do not see it. It does not come back after
+    `kill -9` either, no matter if the disk had recovered before."""
     server = start_server("--room", "lab")
     alice, bob = joined(connect(server), "alice"), joined(connect(server), "bob")
     kept = {say(alice, "before")["seq"]: "before"}

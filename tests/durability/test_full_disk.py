@@ -97,9 +97,9 @@ def upload(server: Server, bare: RawClient) -> bytes:
 
 @pytest.mark.parametrize("free", [0, 5_000, 50_000])
 def test_a_disk_that_fills_up_in_the_middle_of_talk(server, connect, free):
-    """Some of what is on its way is stored, the rest is refused; then there is room, and then there
-    is none again. What was granted, what was shown, and what is there after a restart is the same,
-    in the same order."""
+    """Some entries on their way are stored, the rest are refused. Then the disk has space, and then
+    it is full again. The entries that were acknowledged, shown, and found after a restart are the
+    same, in the same order."""
     alice, dave = joined(connect(server), "alice"), joined(connect(server), "dave")
     granted, refused = {}, 0
     for turn, full in enumerate((True, False, True, False)):

@@ -1,4 +1,4 @@
-"""What was acknowledged survives `kill -9` at any moment under load, and what was shown was stored.
+"""Acknowledged entries survive `kill -9` at any moment under load, and shown entries were stored.
 
 A real server is killed again and again, and always goes on with the same data.
 """
@@ -150,8 +150,8 @@ def check_talk(log: Log, before: Log, crowd: Crowd) -> None:
 
 
 def check_rest(server: Server, clerk: Clerk) -> None:
-    """What the clerk was granted is there: rooms, topics, letters, files, and the newest account
-    and content."""
+    """Check that everything granted to the clerk is there: rooms, topics, letters, files, and the
+    newest account and content."""
     with contextlib.closing(RawClient(server.port)) as bare:
         bare.ask(do="hello", name="keeper", password=Clerk.PASSWORD, after=0)
         letters = {}

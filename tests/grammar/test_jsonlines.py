@@ -108,7 +108,7 @@ def test_an_event_comes_back_as_it_went(event):
 
 
 def test_a_request_comes_back_as_it_went():
-    """What the client asks is what the server understands."""
+    """The server decodes the same request that the client encoded."""
     asked = Request(COMMANDS["say"], {"room": "lab", "text": "hi", "key": "k"}, 7)
     assert jsonlines.parse_request(jsonlines.load(jsonclient.encode_request(asked))) == asked
 
@@ -185,7 +185,7 @@ def test_of_two_fields_of_a_name_the_last_one_counts():
 
 
 def test_a_refusal_quotes_harmlessly():
-    """What it has of the asker's cannot steer the terminal of who shows it, or make a line."""
+    """Quoted input in a refusal cannot control the terminal that shows it, or begin a new line."""
     it = Refusal(Code.NO_SUCH_ROOM, "There is no room \x1b[2J\x9b\u202e\n* x.")
     assert jsonlines.refusal(it, None).endswith(
         '"There is no room \ufffd[2J\ufffd\ufffd * x."}\n'.encode()

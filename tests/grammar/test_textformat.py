@@ -1,4 +1,4 @@
-"""What people read."""
+"""The lines that people read."""
 
 import pytest
 from hypothesis import given
@@ -41,7 +41,7 @@ def test_entries_as_lines(run, log, line):
 
 
 def test_history_has_time_and_position():
-    """What is replayed is stamped, so nobody takes it for being said now."""
+    """Earlier entries are stamped, so nobody takes them for new ones."""
     pairs = ((1812, Entry(Kind.MESSAGE, 1_700_000_000_123, "alice", "hello")),)
     line = textformat.reply(replies.History("lab", pairs)).decode()
     assert line == "[2023-11-14 22:13:20Z #1812] alice: hello\n"
@@ -68,7 +68,7 @@ def test_sizes_that_people_can_read(count, text):
 
 @given(st.text().filter(lambda text: "\n" not in text))
 def test_an_events_line_is_one_line(text):
-    """Whatever a farewell says, it is told in one line that begins with a star."""
+    """Any farewell is shown in one line that begins with a star."""
     line = textformat.event(events.UserLeft("lab", "alice", text.encode(errors="ignore").decode()))
     assert line.startswith(b"* alice left")
     assert line.count(b"\n") == 1

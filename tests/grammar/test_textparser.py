@@ -1,4 +1,4 @@
-"""What people type, and what it means."""
+"""The lines that people type, and their meaning."""
 
 import pytest
 from hypothesis import given
@@ -125,7 +125,7 @@ def test_a_refusal_says_what_to_do(line, sentence):
 
 @given(st.one_of(st.binary(), st.text().map(str.encode)))
 def test_any_bytes_mean_something_or_are_refused(line):
-    """Whatever comes, it is a request, nothing, or a refusal."""
+    """Any bytes are a request, nothing, or a refusal."""
     try:
         request = textparser.parse(textparser.decode(line))
     except Refusal as refusal:
@@ -214,5 +214,5 @@ def test_a_chunk_of_talk_is_what_its_lines_are(lines, bare_words, end):
 
 @pytest.mark.parametrize("line", ["hello", "joined lab yesterday", "  indented", "a/b", "wörld"])
 def test_ordinary_talk_is_taken_by_the_chunk(line):
-    """What people mostly write does not take the slow way."""
+    """Ordinary talk takes the fast path."""
     assert textparser.parse_talk(f"{line}\n{line}\r\n".encode()) == [line, line]

@@ -1,5 +1,5 @@
-"""What must hold of all that anybody reads, whoever wrote it. Nothing of the server's own is asked:
-what can steer a terminal is looked up in Unicode's data."""
+"""Checks that all output must pass, whoever wrote the text. They do not use the server's own code:
+Unicode's data say which characters control a terminal."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What tests of harm share: servers that can be watched, and whose log is looked at in the end."""
+"""Fixtures of these tests: servers that can be watched, and whose log is checked in the end."""
 
 import json
 import os

@@ -1,5 +1,5 @@
-"""What makes everything fail in a server's own process: each action, once it was begun with all its
-arguments, the hashing of passwords, and what is asked of the store."""
+"""Faults in a server's own process: each command handler fails after it began, and so do the
+hashing of passwords and the requests to the store."""
 
 from typing import Any
 

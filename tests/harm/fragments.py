@@ -1,5 +1,5 @@
-"""What streams are made of that get far: pieces of both formats, of telnet, and of what nobody is
-to send. Fuzzing puts them together."""
+"""Fragments of streams that get far into the code: of both formats, of telnet, and of forbidden
+characters. Fuzzing combines them."""
 
 from chatservice.grammar.commands import COMMANDS
 from tests.harm.corpus import cases

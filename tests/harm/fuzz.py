@@ -1,11 +1,10 @@
-"""Looks for streams of bytes that a server fails at, led by what they reach in its code.
+"""Coverage-guided search for streams of bytes at which a server fails.
 
-    pip install atheris
-    python -m tests.harm.fuzz --seconds 3600
+pip install atheris python -m tests.harm.fuzz --seconds 3600
 
-Each stream is sent to a whole server in this process (tests/harm/inprocess.py), cut here and
-there. What an exception, a broken line, or a second of work comes of is written down in
-tests/harm/found.txt, where it is a case of the tests from then on.
+Each stream is sent to a whole server in this process (tests/harm/inprocess.py), cut here and there.
+A stream that causes an exception, a broken line, or a second of work is written to
+tests/harm/found.txt. It is a test case from then on.
 """
 
 import argparse
@@ -32,7 +31,7 @@ RENEWED = 2000
 
 
 class Fuzzing:
-    """What is being tried, and how far that is."""
+    """The state of the search: the present stream, and the progress."""
 
     def __init__(self) -> None:
         self._whole = InProcessServer()

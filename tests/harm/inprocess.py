@@ -199,8 +199,8 @@ class InProcessServer:
         return wire.received
 
     def check(self, answer: bytes) -> None:
-        """What came back is lines of one format, or a file; what others read is lines of theirs;
-        the log has only lines that are the server's."""
+        """Check all output: the answer is lines of one format or a file, others read lines of their
+        own format, and the log has only lines of the server."""
         for line in self.logged:
             assert not steering(line), ascii(line)
             assert "\n" not in line, ascii(line)

@@ -79,7 +79,7 @@ def test_a_line_without_an_end(house, speaker, begun):
 
 
 def assert_goes_on(bare: RawClient, speaker: Callable[[WatchedServer], RawClient]) -> None:
-    """What it asks for in a new line is granted."""
+    """Check that the connection goes on: a request on a new line is granted."""
     bare.send_raw(b"\xff\xf0\n\n")
     bare.send('{"do":"help","id":"then"}' if speaker is as_program else "/help quit")
     bare.expect("then" if speaker is as_program else "ends the connection")
@@ -178,8 +178,8 @@ def visit(server: WatchedServer, at: int, end: Callable[[RawClient], None]) -> N
 
 
 class Tally:
-    """What there is in a server that nobody uses but one, who makes it do what was asked for
-    before."""
+    """The sizes of the structures in a server that only this user uses. The user makes the server
+    finish all earlier requests before they are counted."""
 
     def __init__(self, server: WatchedServer) -> None:
         self._server = server
@@ -250,7 +250,7 @@ def test_many_at_once_that_say_nothing(server):
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
 def test_half_open(house, said):
-    """Who has sent all that they will gets what they asked for, and is let go."""
+    """A client that has half-closed gets all its answers, and then the end."""
     bare = RawClient(house.port)
     bare.send_raw(said.replace(b"%s", b"halfway"))
     bare.end()

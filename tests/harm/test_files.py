@@ -80,7 +80,7 @@ def test_what_came_up_is_listed_and_found(house, shared):
 
 
 def test_a_link_is_for_a_shell(house, shared):
-    """What is to be pasted into a shell is one command there, and has the name as one word."""
+    """The command that `/link` shows is one command in a shell, with the name as one word."""
     taken, _ = shared
     person = RawClient(house.port)
     person.send("typist")

@@ -31,8 +31,8 @@ a measure: so one pair in which the long line is cheap enough shows that it is."
 
 
 def is_steep(meter: CostMeter, case: Case, least: float) -> bool:
-    """Return whether a long line costs more than its length allows, in every pair of measures. What
-    costs less than `least` seconds is taken for that."""
+    """Return whether a long line costs more than its length allows, in every pair of measures.
+    Costs below `least` seconds count as `least`."""
     most = STEEPER * LONG / SHORT
     return all(
         meter.seconds(case, LONG) > most * max(meter.seconds(case, SHORT), least)

@@ -85,8 +85,8 @@ def test_no_secret_is_logged(server):
 
 
 def test_no_secret_is_logged_when_all_fails(tmp_path: Path):
-    """What failed is in the log, with where it did, and not with what was given; who asked is told
-    so in one sentence, and is never shown where."""
+    """The log has each failure with its place in the code, and without the arguments. The user
+    reads one sentence about it, and no traceback."""
     server = Broken(tmp_path / "server")
     try:
         known = tell_secrets(server)
@@ -112,8 +112,8 @@ def test_no_secret_is_logged_when_all_fails(tmp_path: Path):
 
 @pytest.mark.parametrize("as_program", [False, True], ids=["typed", "JSON"])
 def test_nobody_forges_a_line(server, as_program):
-    """Whatever stands in names of users, rooms and files, and in all else that is told to the log:
-    each of its lines begins as one, and has nothing in it that steers."""
+    """Names of users, rooms and files cannot forge a line of the log, nor can any other text in it:
+    each line begins as one, and has no control characters."""
     for text in TEXTS.values():
         line = text.encode(errors="surrogatepass")
         if as_program:
@@ -140,7 +140,7 @@ def test_nobody_forges_a_line(server, as_program):
 
 
 def test_what_a_proxy_tells_is_no_line_either(tmp_path: Path):
-    """Where a connection comes from is told by a proxy, or by who speaks as one."""
+    """The address that a proxy, or a client in its place, sends cannot forge a line of the log."""
     server = WatchedServer(tmp_path / "server", "--listen", "haproxy:tcp:0:interface=127.0.0.1")
     try:
         port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])

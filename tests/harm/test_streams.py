@@ -79,7 +79,7 @@ def street(house: WatchedServer) -> Iterator[Street]:
 
 
 def check_answer(data: bytes, is_program: bool) -> None:
-    """What comes back is lines of one format, behind what declines telnet's options."""
+    """Check that the answer is lines of one format, after the refusals of telnet options."""
     data = without_telnet(data)
     (check_json if is_program else check_text)(data)
 
@@ -96,7 +96,7 @@ def test_bytes_from_strangers(street, data, cuts):
 @pytest.mark.parametrize("cuts", [0, 20], ids=["whole", "cut"])
 @pytest.mark.parametrize("data", each("streams.txt", "found.txt"))
 def test_bytes_from_persons_and_programs(street, data, cuts):
-    """The same of somebody who has said who they are. What is not to be said is not."""
+    """Harmful bytes do no harm after a name was given, and are not said."""
     check_answer(street.walk(data, cuts, b"eve"), False)
     check_answer(street.walk(data, cuts, b'{"do":"hello","name":"mal"}'), True)
     assert not [line for line in street.seen() if "not said" in line]

@@ -195,7 +195,7 @@ def write(stage: Stage, text: str, escaped: bool) -> None:
 
 @pytest.mark.parametrize("text", each("texts.txt", "harmless.txt"))
 def test_every_field_of_every_request(house, text):
-    """Wherever a program can put a string, it is granted or refused, with its `id`, and once."""
+    """A harmful string in any field of JSON is granted or refused, with its `id`, and once."""
     program = RawClient(house.port)
     program.ask(do="hello", name=fresh(), id=-1)
     requests = [json.dumps({**it, "id": at}) for at, it in enumerate(requests_with(text))]
@@ -234,7 +234,8 @@ def requests_with(text: str) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("text", each("texts.txt", "harmless.txt"))
 def test_every_field_of_every_command(house, text):
-    """Wherever a person can type one, what they read is what people read, and nobody is cut."""
+    """A harmful string in any argument of a typed command gives readable lines, and ends no
+    connection."""
     person = RawClient(house.port)
     line = sent(text).removesuffix(b"\r")
     if b"\n" in line:
@@ -292,7 +293,7 @@ def test_names_that_nobody_has(house, name):
 
 
 def test_last_words(house):
-    """What somebody says in leaving is one line, or not said."""
+    """A farewell is one line, or none."""
     reader = RawClient(house.port)
     reader.send("reader", "/create parting", "/who")
     reader.expect("* 1 in parting")
@@ -317,7 +318,8 @@ def test_last_words(house):
 
 
 def test_reasons_for_being_away(house):
-    """Who writes to somebody who is away, and who lists a room, reads why in one line."""
+    """A reason for being away is one line, in the answer to a private message and in lists of a
+    room."""
     program, person = RawClient(house.port), RawClient(house.port)
     program.ask(do="hello", name="absent")
     program.ask(do="create", room="desk")

@@ -1,4 +1,4 @@
-"""What is done in a server's own process so that it can be watched from outside, and is quick."""
+"""A server process that can be watched from outside, and is quick."""
 
 import gc
 import json
