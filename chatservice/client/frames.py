@@ -1,7 +1,7 @@
-"""Rows that come above a region that is drawn anew below them, at most so many times a second.
+"""Frames: new rows and the line of input below them, in one write, at most 30 times a second.
 
-What comes is gathered and written with the region in one write: so a terminal never shows half of
-it, what is half-typed stays as it is, and a busy room costs no more than a frame does.
+A terminal never shows half a frame, the half-typed line stays as it is, and a busy room costs no
+more than its frames.
 """
 
 import asyncio
@@ -22,17 +22,15 @@ from prompt_toolkit.styles import BaseStyle
 from chatservice.client.wrapping import Fragments
 
 FRAME_SECONDS = 1 / 30
-"""As often as films change their picture, about; more often is work that nobody sees."""
-
+"""Nobody sees more frames than about 30 a second."""
 
 ROWS_KEPT = 200
-"""Pieces that are kept to be shown anew, when one of them is taken back: more than a screen has
-rows."""
+"""Blocks of rows that can be drawn again when one of them is replaced: more than a screen shows."""
 
 
 class EntryMark(NamedTuple):
-    """News to show: the entry at a position of a log, and by whom and when it was made, in
-    milliseconds since 1970."""
+    """The entry that rows belong to: its log, position and author, and its time in milliseconds
+    since 1970."""
 
     log: str
     position: int
@@ -41,10 +39,10 @@ class EntryMark(NamedTuple):
 
 
 class FrameOutput(Vt100_Output):
-    """Writes what a frame consists of at once, while it is `held`.
+    """A terminal that gets each frame in one write: while `held`, it only gathers.
 
-    It does not ask the terminal where its cursor is: over a slow network, the answer would be
-    waited for again and again, and could be taken for something typed.
+    It never asks the terminal for the cursor's position: over a slow network that costs time, and
+    the answer could be taken for typed text.
     """
 
     held = False
@@ -55,24 +53,24 @@ class FrameOutput(Vt100_Output):
 
     @classmethod
     def from_stdout(cls) -> "FrameOutput":
-        """Return the terminal that the program writes to."""
+        """Return the terminal that is the standard output."""
         output = cls.from_pty(sys.stdout, term=os.environ.get("TERM"))
         assert isinstance(output, FrameOutput)
         return output
 
     def flush(self) -> None:
-        """Write what there is, unless the frame is not complete."""
+        """Write what was gathered, unless a frame is incomplete."""
         if not self.held:
             super().flush()
 
     def disable_bracketed_paste(self) -> None:
-        """Between two frames a paste is a paste, too."""
+        """Disable bracketed paste, but not between two frames."""
         if not self.held:
             super().disable_bracketed_paste()
 
 
 class FrameWriter:
-    """Puts rows above what an application draws. `failed` is called where the terminal is gone."""
+    """A writer of rows above an application. It calls `failed` if the terminal is gone."""
 
     def __init__(
         self,
@@ -95,16 +93,17 @@ class FrameWriter:
         self._last = 0.0
 
     def add(self, rows: Fragments, mark: EntryMark | None = None) -> None:
-        """Show rows in the next frame. With a `mark`, they can be taken back while they can be
-        seen."""
+        """Show rows in the next frame; those with a `mark` can be replaced while visible."""
         if rows:
             self._shown.append((mark, rows))
         self._rows += rows
         self.draw_soon()
 
     def replace(self, log: str, position: int, instead: Callable[[str, int], Fragments]) -> None:
-        """Show other rows in the place of those of an entry, where they can still be seen:
-        `instead` makes them of who said it, and when. What has left the screen is the terminal's.
+        """Replace the rows of an entry where they are still visible.
+
+        `instead(author, time)` makes the new rows. Rows that have left the screen stay: they are
+        the terminal's.
         """
         for at, (mark, _) in enumerate(self._shown):
             if mark is not None and (mark.log, mark.position) == (log, position):
@@ -118,14 +117,14 @@ class FrameWriter:
         self.draw_soon()
 
     def draw_soon(self) -> None:
-        """Draw a frame, once it is time for one."""
+        """Draw a frame as soon as the next one is due."""
         if self._timer is None:
             loop = asyncio.get_event_loop()
             wait = self._last + FRAME_SECONDS - loop.time()
             self._timer = loop.call_later(max(wait, 0), self.draw)
 
     def draw(self) -> None:
-        """Draw a frame, with all there is for it."""
+        """Draw a frame now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -136,7 +135,7 @@ class FrameWriter:
         self._last = asyncio.get_event_loop().time()
 
     def _visible_rows(self) -> Fragments:
-        """Return the last rows that were shown, as many as there is room for above the region."""
+        """Return the last rows, as many as fit above the line of input."""
         size = self._output.get_size()
         region = self._app.layout.container.preferred_height(size.columns, size.rows).preferred
         room = max(size.rows - region, 0)
@@ -146,7 +145,7 @@ class FrameWriter:
             at -= 1
             room -= pieces[at][1].count("\n")
         while at < len(pieces) and at and not pieces[at - 1][1].endswith("\n"):
-            at += 1  # a row begins behind the end of another one
+            at += 1  # skip the rest of a row that does not fit
         return pieces[at:]
 
     def _frame(self) -> None:
@@ -165,7 +164,7 @@ class FrameWriter:
                 self._output.bell()
                 self._ring = False
             if self._app.is_running and not self._app.is_done:
-                self._app.render_counter += 1  # what was made for the last frame is not taken
+                self._app.render_counter += 1  # forget what was cached for the last frame
                 with set_app(self._app):
                     self._app.renderer.render(self._app, self._app.layout)
         finally:

@@ -1,4 +1,4 @@
-"""The line of input at the bottom of a terminal: its keys, its history, its layout."""
+"""The line of input at the bottom of a terminal: its keys, its history and its layout."""
 
 import json
 import os
@@ -46,66 +46,64 @@ KEY_HELP = (
     "Ctrl+C gives a question for a password up, else it leaves at once",
     "Ctrl+D on an empty line leaves at once, too",
 )
-"""What `/help keys` shows."""
+"""The lines of `/help keys`."""
 
 
 class KeyActions(Protocol):
-    """Who is told of keys."""
+    """The actions that keys start, beside editing the line."""
 
     @property
     def paste_undecided(self) -> bool:
-        """Whether there is a paste to be decided on."""
+        """Whether a paste waits for the user's decision."""
 
     def interrupt(self) -> None:
-        """One wants to leave at once."""
+        """Cancel a question, or leave at once."""
 
     def end_input(self) -> None:
-        """No further line will come."""
+        """End the input: no further line will come."""
 
     def paste(self, buffer: Buffer, data: str) -> None:
-        """Something is pasted into a line."""
+        """Insert pasted text into a line."""
 
     def decide_paste(self, how: str) -> None:
-        """What to do with a paste: `say`, `drop` or `edit` it."""
+        """Do with the paste what the user decided: `say`, `drop` or `edit`."""
 
     def switch_by(self, by: int) -> None:
-        """Go to the room that is so many behind this one."""
+        """Go `by` rooms forward in the row of rooms."""
 
     def switch_to(self, number: int) -> None:
         """Go to a room by its number in the row."""
 
     def switch_to_unread(self) -> None:
-        """Go to the next room with something unread."""
+        """Go to the next room with unread entries."""
 
 
-def key_bindings(pressed: KeyActions) -> KeyBindings:
-    """Return what `pressed` is told of."""
+def key_bindings(actions: KeyActions) -> KeyBindings:
+    """Return the bindings of keys to `actions`."""
     keys = KeyBindings()
-    for bind in (_leaving, _suspending, _editing, _rooms, _pastes):
-        bind(keys, pressed)
+    for bind in (_bind_leaving, _bind_editing, _bind_rooms, _bind_pastes):
+        bind(keys, actions)
     return keys
 
 
-def _leaving(keys: KeyBindings, pressed: KeyActions) -> None:
+def _bind_leaving(keys: KeyBindings, actions: KeyActions) -> None:
     @keys.add("c-c")
     def _(event: KeyPressEvent) -> None:
-        pressed.interrupt()
+        actions.interrupt()
 
     @keys.add("c-d")
     def _(event: KeyPressEvent) -> None:
         if event.current_buffer.text:
             event.current_buffer.delete()
         else:
-            pressed.end_input()
+            actions.end_input()
 
-
-def _suspending(keys: KeyBindings, pressed: KeyActions) -> None:
     @keys.add("c-z", filter=Condition(lambda: hasattr(signal, "SIGTSTP")))
     def _(event: KeyPressEvent) -> None:
         event.app.suspend_to_background()
 
 
-def _editing(keys: KeyBindings, pressed: KeyActions) -> None:
+def _bind_editing(keys: KeyBindings, actions: KeyActions) -> None:
     @keys.add("escape", "enter")
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
@@ -124,76 +122,78 @@ def _editing(keys: KeyBindings, pressed: KeyActions) -> None:
 
     @keys.add(Keys.BracketedPaste)
     def _(event: KeyPressEvent) -> None:
-        pressed.paste(event.current_buffer, event.data)
+        actions.paste(event.current_buffer, event.data)
 
 
-def _rooms(keys: KeyBindings, pressed: KeyActions) -> None:
+def _bind_rooms(keys: KeyBindings, actions: KeyActions) -> None:
     @keys.add("c-n")
     def _(event: KeyPressEvent) -> None:
-        pressed.switch_by(1)
+        actions.switch_by(1)
 
     @keys.add("c-p")
     def _(event: KeyPressEvent) -> None:
-        pressed.switch_by(-1)
+        actions.switch_by(-1)
 
     @keys.add("escape", "a")
     def _(event: KeyPressEvent) -> None:
-        pressed.switch_to_unread()
+        actions.switch_to_unread()
 
     for digit in "123456789":
 
         @keys.add("escape", digit)
         def _(event: KeyPressEvent) -> None:
-            pressed.switch_to(int(event.key_sequence[-1].key))
+            actions.switch_to(int(event.key_sequence[-1].key))
 
 
-def _pastes(keys: KeyBindings, pressed: KeyActions) -> None:
-    there = Condition(lambda: pressed.paste_undecided)
+def _bind_pastes(keys: KeyBindings, actions: KeyActions) -> None:
+    there = Condition(lambda: actions.paste_undecided)
 
     @keys.add("<any>", filter=there, eager=True)
     def _(event: KeyPressEvent) -> None:
-        """Any other key waits for the decision."""
+        """Ignore any other key until the decision."""
 
     decisions = {"y": "say", "enter": "say", "n": "drop", "escape": "drop", "e": "edit"}
     for key, how in decisions.items():
 
         @keys.add(key, filter=there, eager=True)
         def _(event: KeyPressEvent, how: str = how) -> None:
-            pressed.decide_paste(how)
+            actions.decide_paste(how)
 
     @keys.add("c-c", filter=there, eager=True)
     def _(event: KeyPressEvent) -> None:
-        pressed.interrupt()
+        actions.interrupt()
 
 
 LINES_REMEMBERED = 1000
-"""Lines that a start remembers. The file is cut back to them when it holds twice as many."""
+"""Lines of earlier runs that are remembered. A file with twice as many is shortened to these."""
 
 
 class InputHistory(History):
-    """Lines in the file at `place`, each as a JSON string. Where it cannot be read or written, they
-    are remembered as long as the client runs."""
+    """Typed lines, kept in the file at `place`: a JSON string a line.
+
+    If the file cannot be read or written, they are remembered while the client runs.
+    """
 
     def __init__(self, place: Path) -> None:
         super().__init__()
         self._place = place
 
     def load_history_strings(self) -> Iterable[str]:
-        """Return what is remembered, the newest first."""
+        """Return the remembered lines, the newest first."""
         try:
             lines = self._place.read_bytes().splitlines(keepends=True)
         except OSError:
             return []
         if len(lines) > 2 * LINES_REMEMBERED:
             lines = lines[-LINES_REMEMBERED:]
-            self._cut_back(lines)
+            self._shorten(lines)
         return [line for line in map(_parsed, reversed(lines[-LINES_REMEMBERED:])) if line]
 
-    def _cut_back(self, lines: list[bytes]) -> None:
+    def _shorten(self, lines: list[bytes]) -> None:
         new = self._place.with_suffix(".new")
         with suppress(OSError):
             new.unlink(missing_ok=True)
-            with _private(new) as file:
+            with _open_private(new) as file:
                 file.write(b"".join(lines))
             new.replace(self._place)
 
@@ -203,17 +203,17 @@ class InputHistory(History):
             super().append_string(string)
 
     def store_string(self, string: str) -> None:
-        """Write a line behind the others, in one write: there may be other clients."""
+        """Append a line to the file, in one write: other clients may use it too."""
         with suppress(OSError):
             self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _private(self._place) as file:
+            with _open_private(self._place) as file:
                 file.write(json.dumps(string).encode() + b"\n")
 
 
-def _private(place: Path) -> FileIO:
-    """Open a file to write behind its end, which only its owner can read from now on."""
+def _open_private(place: Path) -> FileIO:
+    """Open a file for appending. From now on, only its owner can read it."""
     descriptor = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    if os.fstat(descriptor).st_mode & 0o077:  # somebody copied it there, say
+    if os.fstat(descriptor).st_mode & 0o077:  # for example, a copy made by hand
         with suppress(OSError):
             place.chmod(0o600)
     return FileIO(descriptor, "w")
@@ -222,21 +222,23 @@ def _private(place: Path) -> FileIO:
 def _parsed(line: bytes) -> str:
     try:
         string = json.loads(line)
-    except ValueError:  # cut off, or not ours
+    except ValueError:  # an incomplete line, or not ours
         return ""
     return string if isinstance(string, str) else ""
 
 
 MOST_ROWS = 8
-"""Rows of input that are seen at once; a longer one scrolls."""
+"""Rows of input that are visible at once; a longer input scrolls."""
 
 _LEAST_BESIDE = 12
-"""Columns that must be left for an answer beside its question."""
+"""Fewest columns for an answer beside its question."""
 
 
 class LineEditor:
-    """`accepted` is called with each line that is typed, `answered` with each answer to a question.
-    Lines are remembered in `history`, and completed by `completer`."""
+    """The line of input, and a question in its place.
+
+    It calls `accepted` with each typed line, and `answered` with each answer to a question.
+    """
 
     def __init__(
         self,
@@ -253,7 +255,7 @@ class LineEditor:
         )
         self.answer = Buffer(
             accept_handler=_accepted_by(answered),
-            history=DummyHistory(),  # a password is not to be had back by the key Up
+            history=DummyHistory(),  # the key Up must not bring back a password
             multiline=False,
         )
         self.question = ""
@@ -269,7 +271,7 @@ class LineEditor:
         above: Callable[[], Fragments],
         below: Callable[[], Fragments],
     ) -> Application[None]:
-        """Return the program that draws it; `above` and `below` return what stands there."""
+        """Return the application that draws it between the rows of `above()` and `below()`."""
         asks = Condition(lambda: bool(self.question))
         search = SearchToolbar(ignore_case=True)
         typed = Window(
@@ -308,7 +310,7 @@ class LineEditor:
         return self._app
 
     def ask(self, question: str, hidden: bool) -> None:
-        """Ask for something in place of the line of input, which waits as it is."""
+        """Show a question in place of the line of input, which keeps its text."""
         self.question, self._hidden = question, hidden
         self.answer.reset()
         self._focus(self.answer)
@@ -325,7 +327,7 @@ class LineEditor:
             self._app.invalidate()
 
     def _asked(self, output: Output) -> tuple[Fragments, str]:
-        """Return the question: what stands above the answer, and what beside it."""
+        """Return the question: the rows above the answer, and the text beside it."""
         columns = output.get_size().columns
         rows = wrapped([("", self.question)], columns, 0)
         text = "".join(piece for _, piece in rows).removesuffix("\n")
@@ -339,24 +341,24 @@ class LineEditor:
 def _accepted_by(take: Callable[[str], None]) -> Callable[[Buffer], bool]:
     def accept(buffer: Buffer) -> bool:
         take(buffer.text)
-        return False  # the text does not stay in the line
+        return False  # clear the line
 
     return accept
 
 
 def _prefix(prompt: str, line: int, wrap: int) -> FormattedText:
-    """What stands before a row of input: `wrap` counts the rows of one line."""
+    """Return the prompt of a row of input; `wrap` is the number of the row in its line."""
     text = prompt if line == wrap == 0 else " " * len(PROMPT)
     return FormattedText([("class:prompt", text)])
 
 
-def _rows(what: Callable[[], Fragments]) -> ConditionalContainer:
-    """Return a place for rows, as many as there are."""
-    there = Condition(lambda: any(text for _, text in what()))
-    control = FormattedTextControl(lambda: _without_end(what()))
+def _rows(rows: Callable[[], Fragments]) -> ConditionalContainer:
+    """Return a container that is as high as the rows of `rows()`."""
+    there = Condition(lambda: any(text for _, text in rows()))
+    control = FormattedTextControl(lambda: _without_end(rows()))
     return ConditionalContainer(Window(control, dont_extend_height=True), there)
 
 
 def _without_end(rows: Fragments) -> FormattedText:
-    """Leave the last newline out: behind it there would be an empty row."""
+    """Return rows without the last newline, which would make an empty row."""
     return FormattedText(rows[:-1] if rows and rows[-1][1] == "\n" else rows)

@@ -1,4 +1,4 @@
-"""Questions for what a command lacks, such as a password, and the same again where it was wrong."""
+"""Questions for the arguments that a command lacks, such as a password."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -18,29 +18,33 @@ from chatservice.grammar.prompts import (
 )
 
 CANCEL = "/cancel"
-"""The line that gives a question up, as an empty one does."""
+"""The line that cancels a question, as an empty line does."""
 
 
 def is_cancelled(answer: str) -> bool:
-    """Return whether a line gives a question up."""
+    """Return whether a line cancels a question."""
     return not answer or answer.strip().casefold() == CANCEL
 
 
 class CommandDialog:
-    """Questions to a person at `screen`, for one request. From the first question to `done`, a
-    line that they type is an answer, or nothing at all. `refused` shows a refusal."""
+    """Questions to the user at `screen` for one request. `refused` shows a refusal.
+
+    From the first question to `end`, each typed line is an answer, or is dropped.
+    """
 
     def __init__(self, screen: Screen, refused: Callable[[Refusal], None]) -> None:
         self._screen = screen
         self._refused = refused
 
     async def complete(self, request: Request) -> Request | None:
-        """Ask for what a request lacks. Return it with that; None if it is given up."""
+        """Return a request with all that it lacked, or None if the user cancels."""
         return await self._answered(request, tuple(prompts_for(request, False)))
 
     async def retry(self, request: Request, refusal: Refusal) -> Request | None:
-        """Show why a request was refused, and ask for what could help. Return the request with
-        that; None if nothing could, or it is given up."""
+        """Show a refusal and ask again for the argument that was wrong. Return the new request.
+
+        Return None if no argument can help, or the user cancels.
+        """
         asked = tuple(self._helpful(request, refusal)) if self._screen.can_ask else ()
         if refusal.code is not Code.PASSWORD_NEEDED or not asked:
             self._refused(refusal)
@@ -52,7 +56,7 @@ class CommandDialog:
         return found
 
     def _helpful(self, request: Request, refusal: Refusal) -> Iterable[Prompt]:
-        """Return what to ask behind a refusal."""
+        """Yield the questions that can help after a refusal."""
         command = request.command.name
         if command == "join":
             if refusal.code in PASSWORD_RELATED:
@@ -72,7 +76,7 @@ class CommandDialog:
         return replace(request, args=args)
 
     async def _answer(self, question: Prompt) -> str | None:
-        """Return the answer to a question; None if it is given up."""
+        """Return the answer to a question, or None if it is cancelled."""
         while True:
             answer = await self._line(question.text, question.hidden)
             if answer is None:
@@ -94,5 +98,5 @@ class CommandDialog:
         return None if is_cancelled(answer) else answer
 
     def end(self) -> None:
-        """Let all that is typed from now on be lines as any other."""
+        """Read typed lines as usual again."""
         self._screen.end_question()

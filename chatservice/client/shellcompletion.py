@@ -1,4 +1,4 @@
-"""What makes a shell complete the options of `chat-client`, made from the parser of them."""
+"""Scripts that make a shell complete the options of `chat-client`."""
 
 import argparse
 import shlex
@@ -11,7 +11,7 @@ _FOLDERS = frozenset({"DIR"})
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return a script for a `shell`: `bash`, `fish` or `zsh`."""
+    """Return the script for a `shell` (`bash`, `fish` or `zsh`), made from the parser's options."""
     return _SCRIPTS[shell](list(_options(parser)))
 
 
@@ -23,8 +23,8 @@ def _long(action: argparse.Action) -> str:
     return action.option_strings[-1]
 
 
-def _takes(action: argparse.Action) -> bool:
-    """Whether a value follows the option."""
+def _has_value(action: argparse.Action) -> bool:
+    """Return whether a value follows the option."""
     return action.nargs != 0
 
 
@@ -33,7 +33,7 @@ def _choices(action: argparse.Action) -> str:
 
 
 def _help(action: argparse.Action) -> str:
-    """The first part of what is said of an option."""
+    """Return the first part of an option's help."""
     return (action.help or "").partition(";")[0].partition(" [")[0]
 
 
@@ -43,7 +43,7 @@ def _bash(options: list[argparse.Action]) -> str:
     chosen = "".join(
         f"    {_long(it)}) words='{_choices(it)}' ;;\n" for it in options if it.choices
     )
-    values = "|".join(_long(it) for it in options if _takes(it) and not it.choices)
+    values = "|".join(_long(it) for it in options if _has_value(it) and not it.choices)
     words = " ".join(word for it in options for word in it.option_strings)
     return f"""\
 # {PROGRAM}: completion for bash
@@ -84,7 +84,7 @@ def _zsh_option(action: argparse.Action) -> str:
     text = f"{_long(action)}[{told}]"
     if action.choices:
         text += f":{action.dest}:({_choices(action)})"
-    elif _takes(action):
+    elif _has_value(action):
         what = "_files" if action.metavar in _FILES else ""
         text += f":{action.metavar}:{'_files -/' if action.metavar in _FOLDERS else what}"
     return shlex.quote(text)
@@ -104,7 +104,7 @@ def _fish_option(action: argparse.Action) -> str:
         parts.append("-r -F")
     elif action.metavar in _FOLDERS:
         parts.append("-x -a '(__fish_complete_directories)'")
-    elif _takes(action):
+    elif _has_value(action):
         parts.append("-x")
     return " ".join([*parts, f"-d {shlex.quote(_help(action))}"])
 

@@ -1,4 +1,4 @@
-"""What Tab makes of the beginning of a word: commands, what belongs behind them, users, paths."""
+"""Completion by Tab: commands and their arguments, users, rooms, files and paths."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterable
@@ -15,13 +15,13 @@ from chatservice.grammar.commands import ALL, COMMANDS, TOPICS, Arg, ArgType, Co
 from chatservice.grammar.textformat import quoted_name
 
 OWN_COMMANDS = ("keys",)
-"""What `/help` explains here and nowhere else."""
+"""Topics that `/help` has only in this client."""
 
 _PATHS = ("./", "../", "~", "/")
 
 
 class WordKind(Enum):
-    """What sort of thing a word is the beginning of."""
+    """The kind of word that Tab completes."""
 
     COMMAND = auto()
     HELP_TOPIC = auto()
@@ -34,10 +34,9 @@ class WordKind(Enum):
 
 
 class CompletionTarget(NamedTuple):
-    """What could complete a line: of which sort, and how much of it is there; `choices`, where only
-    a few words make sense."""
+    """The word to complete: its kind, its beginning, and the `choices` if there are only a few."""
 
-    sort: WordKind
+    kind: WordKind
     beginning: str
     choices: tuple[str, ...] = ()
 
@@ -48,22 +47,22 @@ _KIND_OF_ARGUMENT = {
     "to": WordKind.USER,
     "command": WordKind.HELP_TOPIC,
 }
-"""What the words are that the table of commands calls so."""
+"""The kinds of the arguments in the table of commands, by their names."""
 
 
 def completion_target(line: str) -> CompletionTarget | None:
-    """Return what could complete a line that was typed so far; None where nothing could."""
+    """Return the word to complete at the end of `line`; None if nothing completes it."""
     if line.startswith("/"):
-        return _of_command(line)
-    found = _of_bare_words(line)
+        return _target_of_command(line)
+    found = _target_of_bare_words(line)
     if found is not None:
         return found
     if line.startswith(_PATHS):
         return CompletionTarget(WordKind.PATH, line)
-    return _of_talk(line)
+    return _target_of_talk(line)
 
 
-def _of_command(line: str) -> CompletionTarget | None:
+def _target_of_command(line: str) -> CompletionTarget | None:
     word, space, rest = line[1:].partition(" ")
     if not space:
         if any(name.startswith(word.casefold()) for name in COMMANDS):
@@ -72,58 +71,55 @@ def _of_command(line: str) -> CompletionTarget | None:
     command = COMMANDS.get(word.casefold())
     if command is None:
         return CompletionTarget(WordKind.PATH, line)
-    return _of_path(rest) if command.name == "put" else _of_arguments(command, rest)
+    return _target_of_path(rest) if command.name == "put" else _target_of_arguments(command, rest)
 
 
-def _of_arguments(command: Command, rest: str) -> CompletionTarget | None:
-    """Return what the last word of `rest` is, behind the name of a command."""
+def _target_of_arguments(command: Command, rest: str) -> CompletionTarget | None:
+    """Return the target for the last word of `rest`, the arguments of a command."""
     for arg in command.arguments(Format.TEXT):
         if arg.type is ArgType.FLAG:
             continue
         if arg.type.greedy:
-            return (
-                CompletionTarget(WordKind.FILE, rest)
-                if arg.type is ArgType.FILE
-                else _of_talk(rest)
-            )
+            is_file = arg.type is ArgType.FILE
+            return CompletionTarget(WordKind.FILE, rest) if is_file else _target_of_talk(rest)
         word, space, after = rest.lstrip(" ").partition(" ")
         if not space:
-            return _of_argument(arg, word)
+            return _target_of_argument(arg, word)
         if arg.type.pattern.fullmatch(word):
             rest = after
     return None
 
 
-def _of_argument(arg: Arg, word: str) -> CompletionTarget | None:
+def _target_of_argument(arg: Arg, word: str) -> CompletionTarget | None:
     if arg.choices:
         return CompletionTarget(WordKind.CHOICE, word, arg.choices)
-    sort = _KIND_OF_ARGUMENT.get(arg.name)
-    return CompletionTarget(sort, word) if sort is not None else None
+    kind = _KIND_OF_ARGUMENT.get(arg.name)
+    return CompletionTarget(kind, word) if kind is not None else None
 
 
-def _of_bare_words(line: str) -> CompletionTarget | None:
-    """Return what could complete a command that is called without its slash: `join l`."""
+def _target_of_bare_words(line: str) -> CompletionTarget | None:
+    """Return the target for a command without its slash, as in `join l`."""
     for first in ("-file ", "transfer "):
         if line.startswith(first):
-            return _of_path(line.removeprefix(first))
+            return _target_of_path(line.removeprefix(first))
     if line.startswith("@") and " " not in line:
         return CompletionTarget(WordKind.USER, line[1:])
     for command in COMMANDS.values():
         for also in command.aliases:
             fixed, _, arguments = also.shape.partition(" ")
             if arguments.strip("[]").isupper() and line.startswith(f"{fixed} "):
-                return _of_arguments(command, line.removeprefix(f"{fixed} "))
+                return _target_of_arguments(command, line.removeprefix(f"{fixed} "))
     return None
 
 
-def _of_path(rest: str) -> CompletionTarget:
+def _target_of_path(rest: str) -> CompletionTarget:
     path, space, user = rest.rpartition(" @")
     if space and path and " " not in user:
         return CompletionTarget(WordKind.USER, user)
     return CompletionTarget(WordKind.PATH, rest)
 
 
-def _of_talk(line: str) -> CompletionTarget | None:
+def _target_of_talk(line: str) -> CompletionTarget | None:
     before, _, word = line.rpartition(" ")
     if not word:
         return None
@@ -133,58 +129,58 @@ def _of_talk(line: str) -> CompletionTarget | None:
 
 
 class TabCompleter(Completer):
-    """Completes with what there is `around`: None before one has come to a server."""
+    """A completer that asks the `session`, which is None before the login."""
 
     def __init__(self) -> None:
         self.session: SessionView | None = None
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
-        """What takes its time is completed by `get_completions_async`."""
+        """Return nothing: `get_completions_async` does the work."""
         return ()
 
     async def get_completions_async(
         self, document: Document, event: CompleteEvent
     ) -> AsyncGenerator[Completion, None]:
-        """Return what could stand in the place of the word before the cursor."""
-        it = completion_target(document.text_before_cursor)
-        if it is None:
+        """Yield the completions of the word before the cursor."""
+        target = completion_target(document.text_before_cursor)
+        if target is None:
             return
-        if it.sort is WordKind.PATH:
-            path = Document(it.beginning)
+        if target.kind is WordKind.PATH:
+            path = Document(target.beginning)
             for found in self._paths.get_completions(path, event):
                 yield found
             return
-        for word in map(names.clean, await self._words(it)):
-            if names.key(word).startswith(names.key(it.beginning)):
-                end = ": " if it.sort is WordKind.ADDRESSEE else " "
-                yield Completion(word + end, -len(it.beginning), display=word)
+        for word in map(names.clean, await self._words(target)):
+            if names.key(word).startswith(names.key(target.beginning)):
+                end = ": " if target.kind is WordKind.ADDRESSEE else " "
+                yield Completion(word + end, -len(target.beginning), display=word)
 
-    async def _words(self, it: CompletionTarget) -> list[str]:
-        match it.sort:
+    async def _words(self, target: CompletionTarget) -> list[str]:
+        match target.kind:
             case WordKind.COMMAND | WordKind.HELP_TOPIC:
-                own = {*OWN_COMMANDS, *TOPICS, ALL} if it.sort is WordKind.HELP_TOPIC else set()
+                own = {*OWN_COMMANDS, *TOPICS, ALL} if target.kind is WordKind.HELP_TOPIC else set()
                 rows = [name for name, row in COMMANDS.items() if row.formats & Format.TEXT]
                 return sorted({*rows, *own})
             case WordKind.CHOICE:
-                return list(it.choices)
+                return list(target.choices)
         session = self.session
         if session is None or not session.connected:
             return []
-        match it.sort:
+        match target.kind:
             case WordKind.ROOM:
                 return await _answer(session.rooms())
             case WordKind.FILE:
-                shelf, slash, _ = it.beginning.partition("/")
-                files = await _answer(session.files(shelf if slash else None))
-                before = f"{shelf}/" if slash else ""
+                room, slash, _ = target.beginning.partition("/")
+                files = await _answer(session.files(room if slash else None))
+                before = f"{room}/" if slash else ""
                 return [quoted_name(before + name) for name in files]
         mine = names.key(session.name)
         return [user for user in await _answer(session.users()) if names.key(user) != mine]
 
 
 async def _answer(asking: Coroutine[Any, Any, list[str]]) -> list[str]:
-    """Wait for an answer of the server's in a coroutine of asyncio's."""
+    """Wait for the server's answer in a coroutine of asyncio."""
     loop = asyncio.get_running_loop()
     found: list[str] = await Deferred.fromCoroutine(asking).asFuture(loop)
     return found

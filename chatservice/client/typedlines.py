@@ -1,8 +1,9 @@
-"""The lines that send a file: `/put PATH`, `-file PATH`, `transfer PATH`, or just a path.
+"""The meaning of a typed line: a file to send, a room, talk, a password, a paste.
 
-Behind each, ` @USER` sends it to that user only. A path is taken as it stands, with its spaces and
-backslashes; quotes around it are taken off. Where nothing of that name is there, it is read once
-more as a shell would, because that is how many terminals write a file that is dropped on them.
+`/put PATH`, `-file PATH`, `transfer PATH` and a bare path send a file; ` @USER` at the end sends it
+to that user only. A path is taken literally, with its spaces and backslashes, but without quotes
+around it. If there is no such file, the path is read again as a shell reads it: many terminals
+write a file that is dropped on them in that form.
 """
 
 import json
@@ -20,23 +21,23 @@ _FORMS = re.compile(r"((?i:/put)|-file|transfer)(?: +(\S.*)| *)", re.DOTALL)
 _QUOTED = re.compile(r"""(["'])(.+)\1(?: +@(\S+))?""", re.DOTALL)
 
 _SEPARATOR = re.compile(r"\\\w")
-"""A backslash that stands between folders: no terminal writes one before a letter or a digit."""
+"""A backslash between folders: no terminal escapes a letter or a digit."""
 
 _TALK = frozenset({"say", "me", "msg"})
 
 
 class FileToSend(NamedTuple):
-    """A file to send: where it is, and the one user that it is for, if it is for one only."""
+    """A file to send: its path, and its receiver if it is for one user only."""
 
     path: str
     to: str | None = None
 
 
 def file_to_send(line: str) -> FileToSend | None:
-    """Return what a line asks to be sent, or None where it is another command, or talk.
+    """Return the file that a line sends, or None for any other line.
 
-    Raises `Refusal` for a form without a path, and for a path that leads nowhere: behind a form, or
-    alone where the line looks like nothing but a path.
+    Raises `Refusal` for a command without a path, and for a file that does not exist if the line
+    can only be meant as a path.
     """
     explicit = _FORMS.fullmatch(line)
     if explicit is None and _is_command(line):
@@ -58,7 +59,7 @@ def file_to_send(line: str) -> FileToSend | None:
 
 
 def no_such_file(path: object) -> str:
-    """Return the beginning of a sentence about a path that leads nowhere."""
+    """Return the beginning of a sentence about a path that does not exist."""
     return f"There is no file {path} here (no such file); give its exact path"
 
 
@@ -66,36 +67,36 @@ def _is_command(line: str) -> bool:
     try:
         request = textparser.parse(line)
     except Refusal:
-        return False  # no command that there is, so it may be a path
+        return False  # no known command, so it may be a path
     return request is None or request.command.name != "say" or line.startswith(("//", "/say "))
 
 
-def _is_file(sending: FileToSend) -> bool:
+def _is_file(file: FileToSend) -> bool:
     try:
-        return os.path.isfile(sending.path)
-    except ValueError:  # a NUL
+        return os.path.isfile(file.path)
+    except ValueError:  # a NUL in the path
         return False
 
 
-def _is_absent(sending: FileToSend) -> bool:
+def _is_absent(file: FileToSend) -> bool:
     try:
-        os.stat(sending.path)
+        os.stat(file.path)
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except (OSError, ValueError):  # why it cannot be read is said when it is opened
+    except (OSError, ValueError):  # opening the file tells the reason
         return False
     return False
 
 
 def _readings(text: str) -> tuple[list[FileToSend], FileToSend]:
-    """Return what a text can mean, the likeliest first, and what is meant where none is there."""
-    found = [_sending(text)]
+    """Return the files that a text can mean, the likeliest first, and the one for an error."""
+    found = [_file(text)]
     path, space, user = text.rpartition(" @")
     if space and path and user and " " not in user:
-        found.append(_sending(path.rstrip(" "), user))
+        found.append(_file(path.rstrip(" "), user))
     quoted = _QUOTED.fullmatch(text)
     if quoted is not None:
-        found.append(_sending(quoted[2], quoted[3]))
+        found.append(_file(quoted[2], quoted[3]))
     return found + _as_shell_words(text), found[-1]
 
 
@@ -104,22 +105,24 @@ def _as_shell_words(text: str) -> list[FileToSend]:
         return []
     try:
         words = shlex.split(text)
-    except ValueError:  # a quote without its other half
+    except ValueError:  # an unclosed quote
         return []
     if len(words) == 1 and words[0] != text:
-        return [_sending(words[0])]
+        return [_file(words[0])]
     if len(words) == 2 and words[1].startswith("@") and len(words[1]) > 1:
-        return [_sending(words[0], words[1][1:])]
+        return [_file(words[0], words[1][1:])]
     return []
 
 
-def _sending(path: str, user: str | None = None) -> FileToSend:
+def _file(path: str, user: str | None = None) -> FileToSend:
     return FileToSend(os.path.expanduser(path), user)
 
 
 def may_be_remembered(line: str) -> bool:
-    """Return whether a line holds no password, as far as can be told: one that was not understood
-    may be a command with a password and a slip in it."""
+    """Return whether a line certainly holds no password.
+
+    A line that was refused may be a command with a password and a typing error.
+    """
     try:
         if file_to_send(line) is not None:
             return True
@@ -130,7 +133,7 @@ def may_be_remembered(line: str) -> bool:
 
 
 def masked(line: str) -> str:
-    """Return a line as it can stand on the screen: with `***` for its passwords."""
+    """Return a line for the screen, with `***` for its passwords."""
     try:
         request = textparser.parse(line, may_prompt=True)
     except Refusal:
@@ -142,61 +145,57 @@ def masked(line: str) -> str:
 
 
 def _passwords(request: Request) -> list[str]:
-    """Return the passwords in a request, the last one first."""
+    """Return the passwords in a request, in reverse order."""
     args = [arg for arg in request.command.args if arg.private and arg.name in request.args]
     return [request.args[arg.name] for arg in reversed(args)]
 
 
 def could_be_room(line: str) -> bool:
-    """Return whether a line can be meant as the name or the number of a room."""
-    if len(line.split()) > 1:
-        return False
-    try:
-        if file_to_send(line) is not None:
-            return False
-        request = textparser.parse(line.strip())
-    except Refusal:
-        return False
-    return request is not None and request.args.get("text") == line.strip()
+    """Return whether a line can be the name or the number of a room."""
+    word = line.strip()
+    request = _request(word) if len(word.split()) == 1 else None
+    return request is not None and request.args.get("text") == word
 
 
 def is_talk(line: str) -> bool:
-    """Whether a line is talk, which is shown once it is stored."""
-    try:
-        if file_to_send(line) is not None:
-            return False
-        request = textparser.parse(line)
-    except Refusal:
-        return False
+    """Return whether a line is talk."""
+    request = _request(line)
     return request is not None and request.command.name in _TALK
 
 
-AROUND = 256
-"""Bytes that the rest of a request takes at most: the names of a room and of the command, a key,
-and what JSON puts around them."""
+def _request(line: str) -> Request | None:
+    """Return the request of a line; None if it sends a file, is empty, or is refused."""
+    try:
+        return textparser.parse(line) if file_to_send(line) is None else None
+    except Refusal:
+        return None
+
+
+ENVELOPE_BYTES = 256
+"""Most bytes of a request beside its text: the command, the room, a key, and JSON's signs."""
 
 
 def with_newlines(pasted: str) -> str:
-    """Return what was pasted with newlines as texts have them, and none at its end."""
+    """Return pasted text with plain newlines, and none at its end."""
     return pasted.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
 
 
 def paste_question(text: str) -> str:
-    """Return what to ask about a text of several lines."""
+    """Return the question about a paste of several lines."""
     count = text.count("\n") + 1
     return f"Say these {count} lines as one message? Enter or y: yes; n: drop; e: edit first"
 
 
 def paste_too_long(text: str) -> str | None:
-    """Return why a text cannot be said, if it is too long for that."""
+    """Return the reason if a text is too long for one message, else None."""
     try:
         names.lines(text)
     except Refusal as refused:
         return refused.sentence
     size = len(json.dumps(text, ensure_ascii=False).encode(errors="replace"))
-    if size <= limits.LINE_BYTES - AROUND:
+    most = limits.LINE_BYTES - ENVELOPE_BYTES
+    if size <= most:
         return None
-    most = limits.LINE_BYTES - AROUND
     return (
         f"That paste has {size} bytes, and a message at most {most}; put it into a file, and type "
         "the file's path."
@@ -204,5 +203,5 @@ def paste_too_long(text: str) -> str | None:
 
 
 def say_line(text: str) -> str:
-    """Return the line that says a text of several lines, whatever it begins with."""
+    """Return the line that says a text of several lines, also one that looks like a command."""
     return f"/say {text}"

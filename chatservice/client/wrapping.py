@@ -1,5 +1,4 @@
-"""Text in the columns of a terminal: how wide it is, where its lines are broken, and how a text
-that runs from right to left is kept from reordering what stands beside it."""
+"""Text in the columns of a terminal: its width, its line breaks and its direction."""
 
 import re
 import unicodedata
@@ -10,10 +9,10 @@ from itertools import accumulate
 from wcwidth import iter_graphemes, wcswidth, wcwidth
 
 Fragments = list[tuple[str, str]]
-"""Pieces of text, each behind its style, as prompt_toolkit takes them."""
+"""Pairs of a style and a text, as prompt_toolkit takes them."""
 
 TAB = 4
-"""Columns of a tab: what it would be worth on a terminal depends on where it stands."""
+"""Columns of a tab. Its real width would depend on its place in the row."""
 
 _WORDS = re.compile(r" +|[^ ]+")
 _FROM_THE_RIGHT = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI"})
@@ -23,25 +22,24 @@ _ISOLATE, _END = "\u2068", "\u2069"
 
 @lru_cache(maxsize=4096)
 def grapheme_width(grapheme: str) -> int:
-    """Return how many columns one sign takes at most.
+    """Return the columns that a grapheme takes at most.
 
-    Terminals differ: for some, what a joiner (ZWJ) makes one sign of is one, for others it is
-    all its parts. The wider reading is taken: a line that is broken a little early looks right on
-    both, one that runs over does not.
+    Some terminals show a sequence with a joiner (ZWJ) as one sign, others show all its parts. We
+    assume the wider form: a row that is broken a little early looks right on both.
     """
     parts = sum(max(wcwidth(character), 0) for character in grapheme)
     return max(wcswidth(grapheme), parts)
 
 
 def width(text: str) -> int:
-    """Return how many columns a text takes at most."""
+    """Return the columns that a text takes at most."""
     if text.isascii():
         return len(text)
     return sum(grapheme_width(grapheme) for grapheme in iter_graphemes(text))
 
 
 def shortened(text: str, columns: int) -> str:
-    """Return `text` cut in its middle so that it fits: `a long na…ort.pdf`."""
+    """Return `text`, cut in its middle if it is too long: `a long na…ort.pdf`."""
     if width(text) <= columns:
         return text
     signs = list(iter_graphemes(text))
@@ -51,25 +49,28 @@ def shortened(text: str, columns: int) -> str:
 
 
 def _fitting(signs: list[str], columns: int) -> list[str]:
-    """Return the first ones that fit."""
+    """Return the first signs, as many as fit."""
     taken = accumulate(map(grapheme_width, signs))
     return [sign for sign, so_far in zip(signs, taken, strict=True) if so_far <= columns]
 
 
 def isolated(text: str) -> str:
-    """Return `text` so that its direction ends where it ends. Only what has letters that run from
-    right to left needs that, and not every terminal can show the signs for it."""
+    """Return `text` so that its direction does not reorder its neighbours.
+
+    Only text with letters that run from right to left gets the signs for that: some terminals
+    cannot show them.
+    """
     if text.isascii() or all(unicodedata.bidirectional(c) not in _FROM_THE_RIGHT for c in text):
         return text
     return f"{_ISOLATE}{text}{_END}"
 
 
 def wrapped(line: Fragments, columns: int, indent: int, isolate: bool = True) -> Fragments:
-    """Return a line broken at its spaces into rows of at most so many columns, with `indent`
-    spaces before each but the first, and a newline at the end of each.
+    """Break a line at its spaces into rows of at most `columns`. Each row ends with a newline.
 
-    A word that is longer than a row is left to the terminal to break, so that an address (URL) is
-    still one when it is copied. With `isolate`, directions are kept apart.
+    Rows after the first one begin with `indent` spaces. The terminal itself breaks a word that is
+    longer than a row, so that a URL can still be copied. With `isolate`, text that runs from right
+    to left does not reorder its neighbours.
     """
     line = [(style, text.expandtabs(TAB)) for style, text in line]
     if all(text.isascii() for _, text in line) and sum(len(t) for _, t in line) <= columns:
@@ -89,8 +90,10 @@ def wrapped(line: Fragments, columns: int, indent: int, isolate: bool = True) ->
 
 
 def _words(line: Fragments) -> Iterator[Fragments]:
-    """Return what must not be broken: words, and the spaces between them. What is wide stands for
-    itself: where it is written there are no spaces."""
+    """Yield the pieces that stay together: words, and the spaces between them.
+
+    A wide sign is a word of its own: scripts that have them are written without spaces.
+    """
     word = Fragments()
     for style, text in line:
         for piece in _WORDS.findall(text):
@@ -115,7 +118,7 @@ def _words(line: Fragments) -> Iterator[Fragments]:
 
 
 def _joined(row: Fragments) -> Fragments:
-    """Put neighbours of one style together, so that what is isolated is the whole of it."""
+    """Join neighbours of one style, so that they are isolated as a whole."""
     joined = Fragments()
     for style, text in row:
         if joined and joined[-1][0] == style:
@@ -126,7 +129,7 @@ def _joined(row: Fragments) -> Fragments:
 
 
 class _RowBuilder:
-    """Rows that words are put into."""
+    """Rows, filled word by word."""
 
     def __init__(self, columns: int, indent: int) -> None:
         self.fragments = Fragments()
@@ -136,7 +139,7 @@ class _RowBuilder:
         self._spaces = Fragments()
 
     def add(self, word: Fragments) -> None:
-        """Put a word behind what there is, or into the next row."""
+        """Append a word to the row, or to the next row if it does not fit."""
         if word[0][1][0] == " ":
             self._spaces = word
             return
@@ -156,7 +159,7 @@ class _RowBuilder:
         self._used = self._end(word, size)
 
     def _end(self, word: Fragments, size: int) -> int:
-        """Return in which column a word ends, where the terminal breaks it if it is too long."""
+        """Return the column in which a word ends. The terminal breaks a word that is too long."""
         if self._used + size <= self._columns:
             return self._used + size
         used = self._used
