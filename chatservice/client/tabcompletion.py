@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 
 from chatservice import names
 from chatservice.client.screen import SessionView
-from chatservice.grammar.commands import ALL, COMMANDS, TOPICS, Arg, ArgType, Command, Format
+from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format
+from chatservice.grammar.help import ALL, TOPICS
 from chatservice.grammar.textformat import quoted_name
 
 OWN_COMMANDS = ("keys",)

@@ -1,8 +1,8 @@
-"""The table of commands. Dispatch, `/help`, the client and docs/protocol.md come from it."""
+"""The table of commands. Both formats, dispatch, `/help`, clients and docs/protocol.md use it."""
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from chatservice import replies
 
 
 class Format(Flag):
-    """Which of the two formats knows a command, or an argument."""
+    """The formats that have a command or an argument."""
 
     TEXT = auto()
     JSON = auto()
@@ -20,27 +20,24 @@ class Format(Flag):
 
 
 class Right(Enum):
-    """What a command, or an argument of it, needs of who gives it. `chatservice.domain.rights` says
-    who has it."""
+    """A right that a command or an argument needs. `domain.rights` decides who has it."""
 
     NOTHING = "nothing"
     NAME = "a name"
     ACCOUNT = "a registered name"
-    READ = "to be let into the room"
-    PRESENCE = "to be in the room"
-    SPEAK = "to be in the room, and let speak"
-    MODERATE = "to moderate the room"
-    OWN = "to own the room"
-    OPERATE = "to run the server"
-    ADMIN_SOCKET = "to connect through the admin socket"
+    READ = "access to the room"
+    PRESENCE = "presence in the room"
+    SPEAK = "presence in the room, and leave to speak"
+    MODERATE = "moderating the room"
+    OWN = "owning the room"
+    OPERATE = "operating the server"
+    ADMIN_SOCKET = "a connection through the admin socket"
 
 
 class ArgType(Enum):
-    """What an argument looks like.
+    """The type of an argument: its description, the pattern of a typed word, its type in JSON.
 
-    The value says it in words, has the pattern that a typed word must match to be taken for it,
-    and the type that it has in JSON. `REST` and `FILE` take all that the words around them leave
-    over, with its spaces.
+    `REST` and `FILE` take all words that the other arguments leave, with the spaces between them.
     """
 
     WORD = ("a word", r"\S+", str)
@@ -66,37 +63,34 @@ class ArgType(Enum):
 
     @property
     def mark(self) -> str:
-        """The sign that a word of this form begins with, or nothing."""
-        marks = {
-            ArgType.USER: "@",
-            ArgType.POSITION: "#",
-            ArgType.VERSION: "#",
-            ArgType.OFFSET: "+",
-        }
-        return marks.get(self, "")
+        """The sign that a typed word of this type begins with, or an empty string."""
+        return {"USER": "@", "POSITION": "#", "VERSION": "#", "OFFSET": "+"}.get(self.name, "")
 
     @property
     def greedy(self) -> bool:
-        """Whether it may hold spaces."""
+        """True if it may contain spaces."""
         return self in (ArgType.REST, ArgType.FILE)
 
 
 class PasswordKind(Enum):
-    """What is asked for where nobody sees it typed, if it is left out."""
+    """The kind of password that a person is prompted for if they leave it out."""
 
-    CURRENT = "a password that one has"
-    NEW = "a password to have, asked for twice"
+    CURRENT = "the current password"
+    NEW = "a new password, prompted for twice"
 
 
 @dataclass(frozen=True, slots=True)
 class Arg:
-    """An argument of a command. `help` says what goes in, for the reference. One that needs more
-    than the command does says so in `needs`, and a password in `secret`. Where only a few words
-    make sense, they are `choices`."""
+    """An argument of a command.
+
+    `help` is its description in the reference. `needs` is a right beyond the command's own.
+    `secret` marks a password that is prompted for. `choices` lists the words that make sense,
+    where there are only a few.
+    """
 
     name: str
-    type: ArgType
     help: str = ""
+    type: ArgType = ArgType.WORD
     optional: bool = False
     formats: Format = Format.BOTH
     json_optional: bool | None = None
@@ -106,28 +100,28 @@ class Arg:
 
     @property
     def private(self) -> bool:
-        """Whether it is a password, which nobody but who types it may see or keep."""
+        """True for a password, which must not be shown or kept."""
         return self.secret is not None or self.name == "password"
 
     def is_optional(self, format_: Format) -> bool:
-        """Return whether it may be left out in that format."""
+        """Return whether it may be left out in a format."""
         if format_ is Format.JSON and self.json_optional is not None:
             return self.json_optional
         return self.optional
 
     @property
     def usage(self) -> str:
-        """How `/help` names it: `ROOM`, `[PASSWORD]`, `[@USER]`."""
+        """Its name in `/help`: `ROOM`, `[PASSWORD]`, `[@USER]`."""
         word = self.type.mark + ("USER" if self.type is ArgType.USER else self.name.upper())
         return f"[{word}]" if self.optional else word
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Words that call a command without its slash, where the whole line has exactly that shape.
+    """A line without a slash that calls a command: the whole line must have this shape.
 
-    `shape` is made of words to be typed as they stand and, in capitals, arguments of the command;
-    `sets` gives further arguments a value.
+    `shape` contains words to type as they are, and the command's arguments in capitals. `sets`
+    gives values to further arguments.
     """
 
     shape: str
@@ -136,7 +130,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A row of the table. `answer` is what it is answered with."""
+    """A row of the table. `reply` is the class of its reply."""
 
     name: str
     help: str
@@ -147,20 +141,23 @@ class Command:
     formats: Format = Format.BOTH
 
     def arguments(self, format_: Format) -> Iterator[Arg]:
-        """The arguments that it has in that format, in their order."""
+        """Yield the arguments that it has in a format, in order."""
         return (arg for arg in self.args if arg.formats & format_)
 
     @property
     def usage(self) -> str:
-        """`/put NAME SIZE [SHA256] [@USER]`."""
+        """Its line in `/help`: `/put NAME SIZE [SHA256] [@USER]`."""
         shown = (a.usage for a in self.arguments(Format.TEXT) if a.type is not ArgType.FLAG)
         return " ".join([f"/{self.name}", *shown])
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A command with its arguments, whichever way it came in. `args` holds only what was given.
-    `bare` is the line, where that called it without its slash: it may have been meant as talk."""
+    """A command with the arguments that were given, in any format.
+
+    `id` is the client's, for the reply. `bare` is the typed line, if an alias called the command:
+    the line may have been meant as talk.
+    """
 
     command: Command
     args: Mapping[str, Any]
@@ -169,28 +166,44 @@ class Request:
 
 
 _T, _J = Format.TEXT, Format.JSON
-_HERE = Arg("room", ArgType.WORD, "the room", formats=_J)
-"""The room of a command that, typed, always means the room one is in."""
-_SHELF = Arg("room", ArgType.WORD, "the shelf; `@` is your own", formats=_J)
-_FILE = Arg("name", ArgType.FILE, "the file's name; ROOM/NAME, @/NAME: of another shelf")
-_USER = Arg("user", ArgType.WORD, "the user")
-_WHY = Arg("text", ArgType.REST, "why", True)
-_FOR = Arg("time", ArgType.TIME, "for how long; else for good", True)
-_CODE = Arg("code", ArgType.WORD, "where one registers by invitation", True)
-_ACCESS = ("public", "hidden", "invited")
-_KEY = Arg(
-    "key", ArgType.WORD, "the client's choice; sent again with it, it is not said twice", True, _J
+_REST, _FLAG = ArgType.REST, ArgType.FLAG
+_NUMBER, _POSITION, _VERSION = ArgType.NUMBER, ArgType.POSITION, ArgType.VERSION
+_IN_ROOM = Arg("room", "the room", formats=_J)
+"""The room of a command that means the current room in the text format."""
+_ANY_ROOM = Arg(
+    "room",
+    "the room; in text, the current one if none is named",
+    optional=True,
+    json_optional=False,
 )
+_FILES_OF = Arg("room", "the room whose file it is; `@` is you", formats=_J)
+_FILE = Arg("name", "the file's name; ROOM/NAME and @/NAME name others", ArgType.FILE)
+_FILE_VERSION = Arg("version", "the version; the newest if none is named", _VERSION, True)
+_USER = Arg("user", "the user")
+_REASON = Arg("text", "the reason", _REST, True)
+_TIME = Arg("time", "for how long; for good if none is given", ArgType.TIME, True)
+_TEXT = Arg("text", "the text", _REST)
+_AFTER = Arg("after", "list only names after this one", optional=True, formats=_J)
+_CODE = Arg("code", "an invitation code, where the server asks for one", optional=True)
+_KEY = Arg(
+    "key",
+    "chosen by the client; a request repeated with the same key is done once",
+    optional=True,
+    formats=_J,
+)
+_NEW_PASSWORD = Arg("password", "the password to log in with", secret=PasswordKind.NEW)
+_ACCOUNT = Arg("name", "the registered name")
+_ERASE = Arg("erase", "the word erase", optional=True, choices=("erase",))
 
 _ROWS = (
     Command(
         "hello",
-        "says who one is; comes first",
+        "logs in; comes first",
         (
-            Arg("name", ArgType.WORD, "the user's name"),
-            Arg("password", ArgType.WORD, "of a registered name, or a token in its place", True),
-            Arg("token", ArgType.WORD, "of an earlier `hello`, to take the name over", True),
-            Arg("after", ArgType.NUMBER, "inbox: what comes after that position", True),
+            Arg("name", "the user's name"),
+            Arg("password", "the password of a registered name, or a token", optional=True),
+            Arg("token", "from an earlier `hello`, to take over its session", optional=True),
+            Arg("after", "inbox: the entries after this position", _NUMBER, True),
         ),
         reply=replies.Welcome,
         needs=Right.NOTHING,
@@ -198,41 +211,29 @@ _ROWS = (
     ),
     Command(
         "join",
-        "moves to a room, by name or by number",
+        "joins a room, by name or by number",
         (
-            Arg("room", ArgType.WORD, "its name or number"),
-            Arg("password", ArgType.WORD, "where it has one", True),
-            Arg("after", ArgType.NUMBER, "first the entries after that position", True, _J),
+            Arg("room", "its name or number"),
+            Arg("password", "its password, if it has one", optional=True),
+            Arg("after", "send the entries after this position first", _NUMBER, True, _J),
         ),
         (Alias("join [ROOM]"), Alias("-goto ROOM")),
         reply=replies.Joined,
     ),
     Command(
         "create",
-        "makes a room and moves there",
+        "creates a room and joins it",
         (
-            Arg("room", ArgType.WORD, "its name; else the server picks one", True),
-            Arg("password", ArgType.WORD, "to be asked of who joins", True),
+            Arg("room", "its name; the server picks one if none is given", optional=True),
+            Arg("password", "the password to join it", optional=True),
         ),
         (Alias("create [ROOM]"), Alias("NEW [ROOM]")),
         reply=replies.Created,
     ),
-    Command(
-        "leave",
-        "leaves the room; who types is in the lobby then",
-        (
-            Arg(
-                "room",
-                ArgType.WORD,
-                "the room; typed, this one if none is named",
-                True,
-                json_optional=False,
-            ),
-        ),
-    ),
+    Command("leave", "leaves a room; in text, you are in the lobby then", (_ANY_ROOM,)),
     Command(
         "exit",
-        "back to the lobby; from the lobby, ends the connection",
+        "goes back to the lobby; in the lobby, ends the connection",
         aliases=(Alias("exit"),),
         formats=_T,
     ),
@@ -240,12 +241,12 @@ _ROWS = (
         "rooms",
         "lists the rooms; see /help /rooms",
         (
-            Arg("after", ArgType.POSITION, "only those whose numbers come after that", True),
+            Arg("after", "list only rooms with higher numbers", _POSITION, True),
             Arg(
                 "filter",
-                ArgType.REST,
-                "words that all fit: public, hidden, invited, closed, locked, empty, used; or a "
-                "name with * in it, as dev-*",
+                "list only rooms that fit all these words: public, hidden, invited, closed, "
+                "locked, empty, used; or a name with * in it, as dev-*",
+                _REST,
                 True,
             ),
         ),
@@ -253,78 +254,61 @@ _ROWS = (
     ),
     Command(
         "who",
-        "lists who is in a room",
-        (
-            Arg(
-                "room",
-                ArgType.WORD,
-                "the room; typed, this one if none is named",
-                True,
-                json_optional=False,
-            ),
-            Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
-        ),
+        "lists the users in a room",
+        (_ANY_ROOM, _AFTER),
         reply=replies.MemberList,
         needs=Right.READ,
     ),
     Command(
         "topic",
-        "shows or sets what the room is about",
-        (_HERE, Arg("text", ArgType.REST, "the new topic", True, needs=Right.SPEAK)),
+        "shows or sets the room's topic",
+        (_IN_ROOM, Arg("text", "the new topic", _REST, True, needs=Right.SPEAK)),
         reply=replies.Topic,
         needs=Right.READ,
     ),
     Command(
         "say",
-        "says a line, also one that begins with a slash",
-        (_HERE, Arg("text", ArgType.REST, "what to say"), _KEY),
+        "says a line, which may begin with a slash",
+        (_IN_ROOM, _TEXT, _KEY),
         reply=replies.Stored,
         needs=Right.SPEAK,
     ),
     Command(
         "me",
-        "shows what you do: ~ alice waves",
-        (_HERE, Arg("text", ArgType.REST, "what you do"), _KEY),
+        "says what you do: ~ alice waves",
+        (_IN_ROOM, Arg("text", "what you do", _REST), _KEY),
         reply=replies.Stored,
         needs=Right.SPEAK,
     ),
     Command(
         "msg",
-        "writes to one user; a registered one may be away",
-        (Arg("to", ArgType.WORD, "the user"), Arg("text", ArgType.REST, "what to say"), _KEY),
+        "writes to one user; a registered user may be away",
+        (Arg("to", "the user"), _TEXT, _KEY),
         (Alias("@TO TEXT"), Alias("-pr TO TEXT")),
         reply=replies.PrivateSent,
     ),
-    Command(
-        "away",
-        "tells who writes to you that you are away, and why; alone: you are back",
-        (Arg("text", ArgType.REST, "why", True),),
-    ),
-    Command(
-        "ignore",
-        "hides what a user says from this connection; again: shows it",
-        (Arg("user", ArgType.WORD, "the user"),),
-    ),
+    Command("away", "sets you away, with a reason; without one, you are back", (_REASON,)),
+    Command("ignore", "hides what a user says from this connection; again: shows it", (_USER,)),
     Command(
         "history",
         "shows the last entries, or those after #AFTER",
         (
-            Arg("room", ArgType.WORD, "the room", formats=_J),
-            Arg("after", ArgType.POSITION, "those after this position, the first ones", True),
-            Arg("before", ArgType.NUMBER, "those before this position, the last ones", True, _J),
-            Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 1000)", True),
+            _IN_ROOM,
+            Arg("after", "show the first entries after this position", _POSITION, True),
+            Arg("before", "show the last entries before this position", _NUMBER, True, _J),
+            Arg("limit", "at most so many (20; never more than 1000)", _NUMBER, True),
         ),
         reply=replies.History,
         needs=Right.READ,
     ),
     Command(
         "search",
-        'finds what was said here: all words, "in a row", or begin*',
+        'finds entries here by words, "in a row", or begin*',
         (
-            Arg("room", ArgType.WORD, "the room", formats=_J),
-            Arg("text", ArgType.REST, "words that an entry has; any case, with or without accents"),
-            Arg("before", ArgType.NUMBER, "those before this position", True, _J),
-            Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True, _J),
+            _IN_ROOM,
+            Arg("text", "the words; case and accents do not matter", _REST),
+            Arg("before", "show entries before this position", _NUMBER, True, _J),
+            Arg("limit", "at most so many (20; never more than 100)", _NUMBER, True, _J),
         ),
         reply=replies.SearchMatches,
         needs=Right.READ,
@@ -332,31 +316,21 @@ _ROWS = (
     Command(
         "skip",
         "jumps to the newest entry, if you are far behind",
-        (_HERE,),
+        (_IN_ROOM,),
         needs=Right.PRESENCE,
     ),
     Command(
         "files",
-        "lists the shelf of a room; @ is your own",
-        (
-            Arg(
-                "room",
-                ArgType.WORD,
-                "the room; typed, this one if none is named",
-                True,
-                json_optional=False,
-            ),
-            Arg("brief", ArgType.FLAG, "only how many", True),
-            Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
-        ),
+        "lists the files of a room; @ lists your own",
+        (_ANY_ROOM, Arg("brief", "only count them", _FLAG, True), _AFTER),
         (Alias("access server files", {"brief": True}), Alias("list server files")),
         reply=replies.FileList,
         needs=Right.READ,
     ),
     Command(
         "versions",
-        "lists all that a file's name has held",
-        (_SHELF, _FILE, Arg("before", ArgType.NUMBER, "those before this number", True, _J)),
+        "lists all versions of a file",
+        (_FILES_OF, _FILE, Arg("before", "list versions before this one", _NUMBER, True, _J)),
         reply=replies.VersionList,
         needs=Right.READ,
     ),
@@ -364,34 +338,26 @@ _ROWS = (
         "put",
         "uploads a file, to the room or to one user: exactly SIZE bytes follow the line",
         (
-            Arg("room", ArgType.WORD, "the room; or `to`", True, _J),
-            Arg("name", ArgType.FILE, "the file's name"),
-            Arg("size", ArgType.NUMBER, "how many bytes"),
-            Arg("sha256", ArgType.SHA256, "checked if given; then it can be interrupted", True),
-            Arg(
-                "offset", ArgType.OFFSET, "go on behind so many bytes, which are not sent", True, _T
-            ),
-            Arg("to", ArgType.USER, "only for that user", True),
-            Arg(
-                "key",
-                ArgType.WORD,
-                "the client's choice; what was shared with it is not shared twice",
-                True,
-                _J,
-            ),
+            Arg("room", "the room; or give `to`", optional=True, formats=_J),
+            Arg("name", "the file's name", ArgType.FILE),
+            Arg("size", "its size in bytes", _NUMBER),
+            Arg("sha256", "to check it; such an upload can be resumed", ArgType.SHA256, True),
+            Arg("offset", "resume: the first byte that follows", ArgType.OFFSET, True, _T),
+            Arg("to", "send it only to this user", ArgType.USER, True),
+            _KEY,
         ),
         reply=replies.PutTicket,
         needs=Right.SPEAK,
     ),
     Command(
         "get",
-        "downloads a file; who types is told how to fetch it, unless it is a short text",
+        "downloads a file; in text, shows a short one, and how to fetch any other",
         (
-            _SHELF,
+            _FILES_OF,
             _FILE,
-            Arg("version", ArgType.VERSION, "which one; else the newest", True),
-            Arg("offset", ArgType.NUMBER, "where to begin; 0 gets the bytes in any case", True, _T),
-            Arg("arriving", ArgType.FLAG, "also one that is still being uploaded", True, _J),
+            _FILE_VERSION,
+            Arg("offset", "the first byte to send; 0 sends any file here", _NUMBER, True, _T),
+            Arg("arriving", "also one that is still being uploaded", _FLAG, True, _J),
         ),
         (Alias("download NAME"),),
         reply=replies.GetTicket,
@@ -399,189 +365,172 @@ _ROWS = (
     ),
     Command(
         "link",
-        "tells how to fetch a file from another terminal",
-        (_SHELF, _FILE, Arg("version", ArgType.VERSION, "which one; else the newest", True)),
+        "shows how to fetch a file from another terminal",
+        (_FILES_OF, _FILE, _FILE_VERSION),
         reply=replies.GetTicket,
         needs=Right.READ,
     ),
     Command(
         "remove",
-        "takes your own file off the shelf",
-        (_SHELF, _FILE, Arg("version", ArgType.VERSION, "only that one; else all of yours", True)),
+        "removes a file of yours",
+        (
+            _FILES_OF,
+            _FILE,
+            Arg("version", "remove only this version; else all of yours", _VERSION, True),
+        ),
         needs=Right.READ,
     ),
     Command(
         "transfers",
-        "lists your transfers, and the uploads that you can go on with",
+        "lists your transfers, and the uploads that you can resume",
         reply=replies.TransferList,
     ),
     Command(
         "cancel",
-        "ends the transfers of a file, and keeps nothing of what came",
-        (Arg("name", ArgType.REST, "the file's name"),),
+        "ends the transfers of a file, and deletes what was uploaded",
+        (Arg("name", "the file's name", _REST),),
     ),
     Command(
         "kick",
-        "puts a user out of the room; out of the lobby is off the server",
-        (_HERE, _USER, _WHY),
+        "puts a user out of the room; out of the lobby means off the server",
+        (_IN_ROOM, _USER, _REASON),
         needs=Right.MODERATE,
     ),
     Command(
         "ban",
         "keeps a user, or an address or a range of them, out of the room",
-        (_HERE, Arg("user", ArgType.WORD, "the user, or as 10.1.0.0/16"), _FOR, _WHY),
+        (_IN_ROOM, Arg("user", "the user, or a range as 10.1.0.0/16"), _TIME, _REASON),
         needs=Right.MODERATE,
     ),
     Command(
         "unban",
-        "lets them in again",
-        (_HERE, Arg("user", ArgType.WORD, "whom, as /rules shows it")),
+        "ends a ban",
+        (_IN_ROOM, Arg("user", "the user or range, as /rules shows it")),
         needs=Right.MODERATE,
     ),
     Command(
         "mute",
         "keeps a user from speaking in the room",
-        (_HERE, _USER, _FOR, _WHY),
+        (_IN_ROOM, _USER, _TIME, _REASON),
         needs=Right.MODERATE,
     ),
-    Command("unmute", "lets them speak again", (_HERE, _USER), needs=Right.MODERATE),
-    Command("freeze", "lets only who moderates the room speak", (_HERE,), needs=Right.MODERATE),
-    Command("unfreeze", "lets everybody in it speak again", (_HERE,), needs=Right.MODERATE),
+    Command("unmute", "lets a muted user speak again", (_IN_ROOM, _USER), needs=Right.MODERATE),
+    Command("freeze", "lets only moderators speak in the room", (_IN_ROOM,), needs=Right.MODERATE),
+    Command("unfreeze", "lets everybody in it speak again", (_IN_ROOM,), needs=Right.MODERATE),
     Command(
         "slow",
-        "lets each user say something only every so often; 0 ends it",
-        (_HERE, Arg("seconds", ArgType.NUMBER, "from one message to the next; at most 3600")),
+        "sets the time between two messages of a user; 0 ends slow mode",
+        (_IN_ROOM, Arg("seconds", "from one message to the next; at most 3600", _NUMBER)),
         needs=Right.MODERATE,
     ),
     Command(
         "erase",
         "erases what you said last, or entry #POSITION; moderators erase anybody's",
-        (_HERE, Arg("position", ArgType.POSITION, "its position, as /history shows it", True)),
+        (_IN_ROOM, Arg("position", "its position, as /history shows it", _POSITION, True)),
         reply=replies.Erased,
         needs=Right.READ,
     ),
     Command(
         "invite",
         "lets a user in without a password, and tells them",
-        (_HERE, _USER),
+        (_IN_ROOM, _USER),
         needs=Right.MODERATE,
     ),
-    Command("uninvite", "takes that back", (_HERE, _USER), needs=Right.MODERATE),
-    Command("op", "lets a user moderate the room", (_HERE, _USER), needs=Right.OWN),
-    Command("deop", "takes that back", (_HERE, _USER), needs=Right.OWN),
-    Command("owner", "gives the room to a registered user", (_HERE, _USER), needs=Right.OWN),
+    Command("uninvite", "takes an invitation back", (_IN_ROOM, _USER), needs=Right.MODERATE),
+    Command("op", "makes a user a moderator of the room", (_IN_ROOM, _USER), needs=Right.OWN),
+    Command("deop", "makes a moderator a user again", (_IN_ROOM, _USER), needs=Right.OWN),
+    Command("owner", "gives the room to a registered user", (_IN_ROOM, _USER), needs=Right.OWN),
     Command(
         "access",
-        "says who may come in: public, hidden from /rooms, or invited; and with which password",
+        "sets who may join: everybody (public, or hidden from /rooms) or invited users; and a "
+        "password",
         (
-            _HERE,
-            Arg("access", ArgType.WORD, "public, hidden or invited", choices=_ACCESS),
-            Arg("password", ArgType.WORD, "to be asked of who joins; else there is none", True),
+            _IN_ROOM,
+            Arg("access", "public, hidden or invited", choices=("public", "hidden", "invited")),
+            Arg("password", "the password to join; none if it is left out", optional=True),
         ),
         needs=Right.OWN,
     ),
     Command(
         "close",
-        "puts everybody out of the room, and keeps it as it is; /access opens it again",
-        (_HERE,),
+        "closes the room: everybody is put out, and all in it is kept; /access opens it again",
+        (_IN_ROOM,),
         needs=Right.OWN,
     ),
     Command(
         "rules",
-        "shows who owns and moderates the room, and what holds there",
-        (_HERE,),
+        "shows the room's owner, moderators and rules",
+        (_IN_ROOM,),
         reply=replies.RoomRules,
         needs=Right.READ,
     ),
     Command(
         "record",
-        "shows what was done to keep order in the room",
-        (_HERE, Arg("limit", ArgType.NUMBER, "how many at most (20; never more than 100)", True)),
+        "shows what moderators did in the room",
+        (_IN_ROOM, Arg("limit", "at most so many (20; never more than 100)", _NUMBER, True)),
         reply=replies.ModerationLog,
         needs=Right.MODERATE,
     ),
     Command(
         "users",
-        "lists everybody who is here, in which rooms, and from where",
-        (
-            Arg("filter", ArgType.REST, "guest, registered, away, or a name with * in it", True),
-            Arg("after", ArgType.WORD, "only those whose names come after that", True, _J),
-        ),
+        "lists all users who are here, with their rooms and addresses",
+        (Arg("filter", "guest, registered, away, or a name with * in it", _REST, True), _AFTER),
         reply=replies.UserList,
         needs=Right.OPERATE,
     ),
     Command(
         "accounts",
         "lists the registered names",
-        (
-            Arg(
-                "filter", ArgType.REST, "here, gone, operator, token, or a name with * in it", True
-            ),
-            Arg("after", ArgType.WORD, "only those that come after that", True, _J),
-        ),
+        (Arg("filter", "here, gone, operator, token, or a name with * in it", _REST, True), _AFTER),
         reply=replies.AccountList,
         needs=Right.OPERATE,
     ),
     Command(
         "backup",
-        "copies the database, the files and the key for TLS, while the server runs, and checks it",
-        (Arg("dir", ArgType.REST, "a new directory on the server's machine, with its whole path"),),
+        "copies the database, the files and the TLS key of the running server, and checks the copy",
+        (Arg("dir", "a new directory on the server's machine; the whole path", _REST),),
         reply=replies.BackupMade,
         needs=Right.ADMIN_SOCKET,
     ),
     Command(
         "status",
-        "tells how the server is: who and what is here, the disk, what waits, what was refused",
+        "shows the server's state: connections, users, rooms, disk, queues, refusals",
         reply=replies.ServerStatus,
         needs=Right.OPERATE,
     ),
     Command(
-        "broadcast",
-        "tells everybody on the server something, now",
-        (Arg("text", ArgType.REST, "what"),),
-        needs=Right.OPERATE,
+        "broadcast", "sends a notice to everybody on the server", (_TEXT,), needs=Right.OPERATE
     ),
-    Command(
-        "register",
-        "keeps your name for you",
-        (Arg("password", ArgType.WORD, "to log in with", secret=PasswordKind.NEW), _CODE),
-    ),
+    Command("register", "registers your name", (_NEW_PASSWORD, _CODE)),
     Command(
         "signup",
         "registers a name, and takes it",
-        (
-            Arg("name", ArgType.WORD, "the name to register"),
-            Arg("password", ArgType.WORD, "to log in with", secret=PasswordKind.NEW),
-            _CODE,
-        ),
+        (Arg("name", "the name to register"), _NEW_PASSWORD, _CODE),
         reply=replies.Welcome,
         needs=Right.NOTHING,
     ),
     Command(
         "login",
         "takes your registered name",
-        (
-            Arg("name", ArgType.WORD, "the registered name"),
-            Arg("password", ArgType.WORD, "its password, or a token", secret=PasswordKind.CURRENT),
-        ),
+        (_ACCOUNT, Arg("password", "its password, or a token", secret=PasswordKind.CURRENT)),
         reply=replies.Welcome,
         needs=Right.NOTHING,
     ),
     Command(
         "password",
-        "changes your password, and ends your other connections that came in with it",
+        "changes your password, and ends your other connections that used it",
         (
-            Arg("old", ArgType.WORD, "the one that you have", secret=PasswordKind.CURRENT),
-            Arg("new", ArgType.WORD, "the one to have from now on", secret=PasswordKind.NEW),
+            Arg("old", "your current password", secret=PasswordKind.CURRENT),
+            Arg("new", "your new password", secret=PasswordKind.NEW),
         ),
         needs=Right.ACCOUNT,
     ),
     Command(
         "token",
-        "makes a token: for a program, in place of your password; for one room, if you wish",
+        "makes a token: a password for a program; for one room, if you name it",
         (
-            Arg("label", ArgType.WORD, "what you call it"),
-            Arg("room", ArgType.WORD, "the only room that it is good for", True),
+            Arg("label", "your name for the token"),
+            Arg("room", "the only room that it is good for", optional=True),
         ),
         reply=replies.NewToken,
         needs=Right.ACCOUNT,
@@ -589,26 +538,26 @@ _ROWS = (
     Command("tokens", "lists your tokens", reply=replies.TokenList, needs=Right.ACCOUNT),
     Command(
         "revoke",
-        "ends a token, and the connections that came in with it",
-        (Arg("label", ArgType.WORD, "what you call it"),),
+        "revokes a token, and ends the connections that used it",
+        (Arg("label", "the token's label"),),
         needs=Right.ACCOUNT,
     ),
     Command(
         "account",
-        "registers a name for somebody; without a password the server makes one up",
+        "registers a name for somebody; without a password, the server makes one",
         (
-            Arg("name", ArgType.WORD, "the name"),
-            Arg("password", ArgType.WORD, "to log in with", True),
+            Arg("name", "the name"),
+            Arg("password", "the password to log in with", optional=True),
         ),
         reply=replies.NewPassword,
         needs=Right.OPERATE,
     ),
     Command(
         "reset",
-        "gives a registered name another password, and ends its tokens and connections",
+        "changes the password of a registered name, and ends its tokens and connections",
         (
-            Arg("name", ArgType.WORD, "the registered name"),
-            Arg("password", ArgType.WORD, "the new one; else the server makes one up", True),
+            _ACCOUNT,
+            Arg("password", "the new one; the server makes one if it is left out", optional=True),
         ),
         reply=replies.NewPassword,
         needs=Right.OPERATE,
@@ -621,53 +570,39 @@ _ROWS = (
     ),
     Command(
         "uncode",
-        "takes an invitation code back that nobody has used",
-        (Arg("code", ArgType.WORD, "the code"),),
+        "takes back an invitation code that nobody has used",
+        (Arg("code", "the code"),),
         needs=Right.OPERATE,
     ),
     Command(
         "unregister",
         "deletes an account: what it said stays, as of deleted-N; with erase, it is erased",
-        (
-            Arg("name", ArgType.WORD, "the registered name"),
-            Arg("erase", ArgType.WORD, "the word erase", True, choices=("erase",)),
-        ),
+        (_ACCOUNT, _ERASE),
         needs=Right.OPERATE,
     ),
     Command(
         "destroy",
         "deletes a room: what was said stays in the closed room deleted-N; with erase, it goes",
-        (
-            Arg("room", ArgType.WORD, "the room"),
-            Arg("erase", ArgType.WORD, "the word erase", True, choices=("erase",)),
-        ),
+        (Arg("room", "the room"), _ERASE),
         needs=Right.OPERATE,
     ),
     Command(
         "operator",
-        "lets a registered name run the server; with off, no longer",
-        (
-            Arg("name", ArgType.WORD, "the registered name"),
-            Arg("off", ArgType.WORD, "the word off, to take it back", True, choices=("off",)),
-        ),
+        "makes a registered name an operator of the server; with off, no longer",
+        (_ACCOUNT, Arg("off", "the word off", optional=True, choices=("off",))),
         needs=Right.OPERATE,
     ),
     Command(
         "operators",
-        "lists the registered names that run the server",
+        "lists the registered names that operate the server",
         reply=replies.OperatorList,
         needs=Right.OPERATE,
     ),
-    Command(
-        "nick",
-        "takes another name",
-        (Arg("name", ArgType.WORD, "the new name"),),
-        reply=replies.Welcome,
-    ),
+    Command("nick", "changes your name", (Arg("name", "the new name"),), reply=replies.Welcome),
     Command(
         "help",
         "lists commands, or explains one",
-        (Arg("command", ArgType.WORD, "which one; or a topic, or all", True),),
+        (Arg("command", "a command, a topic, or all", optional=True),),
         (Alias("help"),),
         reply=replies.Help,
         needs=Right.NOTHING,
@@ -675,23 +610,30 @@ _ROWS = (
     Command(
         "quit",
         "ends the connection",
-        (Arg("text", ArgType.REST, "a last word", True),),
+        (Arg("text", "a last word", _REST, True),),
         (Alias("quit"), Alias("bye")),
         needs=Right.NOTHING,
     ),
 )
 
 COMMANDS: Mapping[str, Command] = MappingProxyType({row.name: row for row in _ROWS})
-"""Every command, by its name."""
+"""Every command, by name."""
 
 SAY = COMMANDS["say"]
+
+
+def closest_command(name: str, format_: Format) -> str | None:
+    """Return the name in the table that is closest to `name`, or None if none is close."""
+    known = [row.name for row in _ROWS if row.formats & format_]
+    near = difflib.get_close_matches(name.casefold()[:32], known, n=1, cutoff=0.6)
+    return near[0] if near else None
 
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def parse_duration(time: str) -> int:
-    """Return how many seconds a word of the form `TIME` is: `1h30m`, `30min`."""
+    """Return the seconds of a word of the type `TIME`: `1h30m`, `30min`."""
     parts = re.findall(r"([0-9]+)([a-z])[a-z]*", time)
     return sum(int(count) * _SECONDS[unit] for count, unit in parts)
 
@@ -703,8 +645,10 @@ _COUNTS = re.compile(
 
 
 def looks_like_a_time(text: str) -> bool:
-    """Return whether somebody may have meant a time by the beginning of a text that is none:
-    `60`, `-5m`, `for 2 hours`, `an hour`, `PT1H`."""
+    """Return whether a text that begins with no `TIME` may be meant to begin with one.
+
+    Examples: `60`, `-5m`, `for 2 hours`, `an hour`, `PT1H`.
+    """
     text = re.sub("^(?:for|in|until|till) +", "", text[:64].strip().casefold())
     bare = re.sub(r"^(?:pt?(?=[0-9])|\W+)", "", text)
     while found := _COUNTS.match(text):
@@ -712,80 +656,3 @@ def looks_like_a_time(text: str) -> bool:
         if _UNITS.match(text):
             return True
     return bare[:1].isnumeric()
-
-
-def closest_command(name: str, format_: Format) -> str | None:
-    """Return the command whose name is most like `name`, or None where none is like it."""
-    known = [row.name for row in _ROWS if row.formats & format_]
-    near = difflib.get_close_matches(name.casefold()[:32], known, n=1, cutoff=0.6)
-    return near[0] if near else None
-
-
-TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "talking": (
-            *("say", "me", "msg", "away", "ignore", "topic", "history", "search", "skip", "erase"),
-            *("help", "quit"),
-        ),
-        "rooms": ("rooms", "join", "create", "leave", "exit", "who", "rules"),
-        "files": ("files", "link", "get", "put", "versions", "remove", "transfers", "cancel"),
-        "names": (
-            *("nick", "register", "signup", "login", "password", "token", "tokens", "revoke"),
-        ),
-        "order": tuple(row.name for row in _ROWS if row.needs in (Right.MODERATE, Right.OWN)),
-        "server": tuple(
-            row.name for row in _ROWS if row.needs in (Right.OPERATE, Right.ADMIN_SOCKET)
-        ),
-    }
-)
-"""The topics of `/help`. Every command that can be typed is there once."""
-
-ALL = "all"
-"""The topic that has all of them."""
-
-_FIRST = ("rooms", "join", "create", "who", "msg", "history", "files", "link", "register", "quit")
-_FIRST_OF_STRANGERS = ("signup", "login", "quit")
-
-MayUse = Callable[[Command], bool]
-"""Returns whether who asks may give a command."""
-
-
-def help_overview(may: MayUse, named: bool) -> tuple[str, ...]:
-    """Return what `/help` alone shows to a person, who is `named` or has yet to say who they are:
-    the commands that matter first, of those that they may give, and how to learn of the others."""
-    rows = [COMMANDS[name] for name in (_FIRST if named else _FIRST_OF_STRANGERS)]
-    lines = [_explained(row) for row in rows if may(row)]
-    if not named:
-        return ("Type your name to come in.", *lines)
-    topics = [it for it, of in TOPICS.items() if any(may(COMMANDS[name]) for name in of)]
-    return (
-        *lines,
-        f"/help TOPIC - tells more: {', '.join(topics)}, {ALL}",
-        "/help COMMAND - explains one of them",
-    )
-
-
-def help_lines(about: str | None = None, may: MayUse = lambda _: True) -> tuple[str, ...]:
-    """Return all about a command, or a line for each command of a topic that one `may` give; of
-    all, where none is named. Empty if there is no such."""
-    topic = None if about is None else about.casefold()
-    if topic in (None, ALL):
-        return tuple(_explained(row) for row in _ROWS if row.formats & Format.TEXT and may(row))
-    if topic in TOPICS:
-        return tuple(_explained(COMMANDS[name]) for name in TOPICS[topic] if may(COMMANDS[name]))
-    row = COMMANDS.get(topic.removeprefix("/"))
-    if row is None or not row.formats & Format.TEXT:
-        return ()
-    lines = [_explained(row)]
-    lines += [
-        f"  {arg.usage} - {arg.help}"
-        for arg in row.arguments(Format.TEXT)
-        if arg.type is not ArgType.FLAG
-    ]
-    if row.aliases:
-        lines.append("  also: " + ", ".join(also.shape for also in row.aliases))
-    return tuple(lines)
-
-
-def _explained(row: Command) -> str:
-    return f"{row.usage} - {row.help}"

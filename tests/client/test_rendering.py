@@ -16,7 +16,8 @@ from chatservice.client.rendering import RowRenderer
 from chatservice.client.statusline import PendingTexts
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.events import UserJoined
-from chatservice.grammar.commands import COMMANDS, Request, Right, help_lines
+from chatservice.grammar.commands import COMMANDS, Request, Right
+from chatservice.grammar.help import help_lines
 from tests.servers import environment
 
 NOON = 1_795_262_400_000

@@ -6,14 +6,8 @@ from hypothesis import strategies as st
 
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textparser
-from chatservice.grammar.commands import (
-    COMMANDS,
-    TOPICS,
-    Format,
-    Request,
-    closest_command,
-    help_lines,
-)
+from chatservice.grammar.commands import COMMANDS, Format, Request, closest_command
+from chatservice.grammar.help import TOPICS, help_lines
 
 SHA = "0f" * 32
 

@@ -2,7 +2,8 @@
 
 import re
 
-from chatservice.grammar.commands import COMMANDS, TOPICS, Right
+from chatservice.grammar.commands import COMMANDS, Right
+from chatservice.grammar.help import TOPICS
 
 ORDER = [row.name for row in COMMANDS.values() if row.needs in (Right.MODERATE, Right.OWN)]
 SERVER = [row.name for row in COMMANDS.values() if row.needs is Right.OPERATE]

@@ -15,7 +15,8 @@ from chatservice.domain.ports import OnStored
 from chatservice.domain.rules import Access
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import TOPICS, Request, help_lines, help_overview
+from chatservice.grammar.commands import Request
+from chatservice.grammar.help import TOPICS, help_lines, overview
 
 
 def talk(chat: Chat, session: Session, request: Request, done: OnStored | None = None) -> None:
@@ -160,7 +161,7 @@ def _help(chat: Chat, session: Session, args: Arguments) -> replies.Help:
     about = args.get("command")
     may = partial(chat.may, session)
     if about is None and not session.echo:
-        return replies.Help(help_overview(may, session.user is not None))
+        return replies.Help(overview(may, session.user is not None))
     lines = help_lines(about, may)
     if not lines and about is not None and about.casefold() in TOPICS:
         raise Refusal(Code.NOT_ALLOWED, "None of that is for you here; /help lists what is.")
