@@ -28,8 +28,8 @@
 
 enum { EVENTS = 1024, CHUNK = 1 << 20, LINE = 1024 };
 
-/* Seconds without a byte: what went before is over. */
-static const double QUIET = 0.4;
+/* Seconds without a byte after which most servers have said all they had to say. */
+#define QUIET 0.4
 
 /* Seconds after which what has not come is taken to never come. */
 static const double PATIENCE = 120;
@@ -39,21 +39,30 @@ static const double DRAIN = 20;
 
 /* -- dialects ---------------------------------------------------------------------------------- */
 
-/* `$n` stands for the name, `$r` for the room, `$t` for the text. A connection says `hello`, reads
- * `welcome`, says `join`, and reads `joined`. Where `join` is empty, `hello` has done it all. */
+/* `$n` stands for the name, `$r` for the room, `$t` for the text, `$l` for its length, `$$` for `$`.
+ * A connection says `hello`, reads `welcome`, says `join`, and reads `joined`. Where `join` is
+ * empty, `hello` has done it all. With `echo`, a sender receives its own messages as well. */
 struct dialect {
     const char *name, *hello, *welcome, *join, *joined, *say;
+    bool echo;
+    double quiet; /* seconds without a byte: what went before is over */
 };
 
 static const struct dialect DIALECTS[] = {
-    /* Who is named is in the lobby at once, and would be told of all others who come there: so one
-     * goes on to the room in the same breath. */
-    {"text", "$n\n/join $r\n", "* You are in ", "", "", "$t\n"},
+    /* A named user is in the lobby at once and hears of everybody who comes there. So each goes on
+     * to the room in the same breath. */
+    {"text", "$n\n/join $r\n", "* You are in ", "", "", "$t\n", false, QUIET},
     {"json", "{\"do\":\"hello\",\"name\":\"$n\"}\n", "\"event\":\"ok\"",
      "{\"do\":\"join\",\"room\":\"$r\"}\n", "\"event\":\"ok\"",
-     "{\"do\":\"say\",\"room\":\"$r\",\"text\":\"$t\"}\n"},
+     "{\"do\":\"say\",\"room\":\"$r\",\"text\":\"$t\"}\n", false, QUIET},
     {"irc", "NICK $n\r\nUSER $n 0 * :$n\r\n", " 001 ", "JOIN #$r\r\n", " 366 ",
-     "PRIVMSG #$r :$t\r\n"},
+     "PRIVMSG #$r :$t\r\n", false, QUIET},
+    /* Redis, RESP3. Messages are pushed although there are no replies. */
+    {"redis", "HELLO 3\r\n", "modules", "SUBSCRIBE $r\r\nCLIENT REPLY OFF\r\n", "subscribe",
+     "*3\r\n$$7\r\nPUBLISH\r\n$$4\r\n$r\r\n$$$l\r\n$t\r\n", true, QUIET},
+    /* NATS. Its server pings each client once, after two seconds: that is waited for. */
+    {"nats", "CONNECT {\"verbose\":false,\"echo\":false}\r\nPING\r\n", "PONG",
+     "SUB $r 1\r\nPING\r\n", "PONG", "PUB $r $l\r\n$t\r\n", false, 3},
 };
 
 /* -- what is asked for ------------------------------------------------------------------------- */
@@ -163,7 +172,7 @@ struct room {
 
 static struct link *links;
 static int opened;         /* connections so far */
-static uint64_t *progress; /* by reader: messages got, and its own, which it does not get */
+static uint64_t *progress; /* by reader: messages got, and its own, if it does not get those */
 static struct room *rooms;
 static uint32_t ring; /* size of `order`, less one: a power of two, less one */
 static int poller;
@@ -189,16 +198,21 @@ static void write_all(struct link *it, const char *data, size_t size)
 /* Write what a dialect says into `into`, which has LINE bytes. */
 static void fill(char *into, const char *format, int number, int room, const char *text)
 {
-    char name[16], place[16], *end = into + LINE;
+    char name[16], place[16], length[24], *end = into + LINE;
     snprintf(name, sizeof name, "u%05d", number);
     snprintf(place, sizeof place, "r%03d", room);
+    snprintf(length, sizeof length, "%zu", strlen(text));
     for (; *format && into < end - 1; format++) {
         if (*format != '$') {
             *into++ = *format;
             continue;
         }
         format++;
-        const char *what = *format == 'n' ? name : *format == 'r' ? place : text;
+        const char *what = *format == 'n'   ? name
+                           : *format == 'r' ? place
+                           : *format == 'l' ? length
+                           : *format == '$' ? "$"
+                                            : text;
         into += snprintf(into, (size_t)(end - into), "%s", what);
     }
     if (into >= end) fail("a line is too long");
@@ -285,7 +299,7 @@ static void wait_until_quiet(void)
 {
     double limit = now() + PATIENCE;
     last_byte = now();
-    while (now() - last_byte < QUIET) {
+    while (now() - last_byte < want.dialect->quiet) {
         read_answers(NULL, 100);
         if (now() > limit) fail("it does not become quiet");
     }
@@ -408,7 +422,7 @@ static void spend(struct link *it, int number)
     struct room *room = &rooms[it->room];
     for (uint32_t i = 0; i < it->credit; i++) room->order[room->said++ & ring] = (uint32_t)number;
     it->said += it->credit;
-    progress[number] += it->credit;
+    if (!want.dialect->echo) progress[number] += it->credit;
     it->owed += it->credit * line;
     it->credit = 0;
     push(it);
@@ -446,7 +460,7 @@ static void take_turn(bool sending)
             if (it->closed) fail("the server closed connection %d", number);
             continue;
         }
-        progress[number] = it->bytes / delivered + it->said;
+        progress[number] = it->bytes / delivered + (want.dialect->echo ? 0 : it->said);
         struct room *room = &rooms[it->room];
         if (number == room->slowest && !room->moved) {
             room->moved = true;
@@ -472,7 +486,8 @@ static uint64_t astray(void)
 {
     uint64_t sum = 0;
     for (int i = 0; i < opened; i++) {
-        uint64_t due = (rooms[links[i].room].said - links[i].said) * delivered;
+        uint64_t own = want.dialect->echo ? 0 : links[i].said;
+        uint64_t due = (rooms[links[i].room].said - own) * delivered;
         sum += due > links[i].bytes ? due - links[i].bytes : links[i].bytes - due;
     }
     return sum;

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -179,6 +179,65 @@ PAM = no
     def environment(self) -> dict[str, str]:
         """Return what it needs in its environment."""
         return _without_delay()
+
+
+class Redis:
+    """Redis pub/sub: a room is a channel. It persists nothing, and never cuts a slow reader."""
+
+    name = "redis"
+    dialect = "redis"
+    opening = 400  # its listen backlog is 511
+
+    OPTIONS: Mapping[str, Sequence[str]] = {
+        "--bind": ["127.0.0.1"],
+        "--protected-mode": ["no"],
+        "--save": [""],
+        "--appendonly": ["no"],
+        "--client-output-buffer-limit": ["pubsub", "0", "0", "0"],
+        "--maxclients": ["20000"],
+    }
+
+    def version(self) -> str | None:
+        """Return its version."""
+        return _version(["redis-server", "--version"], r"v=(\d[\d.]*)")
+
+    def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
+        """Return what starts it."""
+        options = [word for name, values in self.OPTIONS.items() for word in (name, *values)]
+        where = ["--port", str(port), "--dir", str(folder)]
+        return [_program("redis-server") or "", *where, *options]
+
+    def environment(self) -> dict[str, str]:
+        """Return what it needs in its environment: nothing."""
+        return {}
+
+
+class Nats:
+    """NATS core, without JetStream: a room is a subject."""
+
+    name = "nats"
+    dialect = "nats"
+    opening = 400
+
+    CONFIG = """\
+listen: "127.0.0.1:{port}"
+max_connections: 20000
+ping_interval: "24h"
+"""
+
+    def version(self) -> str | None:
+        """Return its version."""
+        return _version(["nats-server", "--version"], r"v(\d[\d.]*)")
+
+    def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
+        """Return what starts it."""
+        config = folder / "nats.conf"
+        config.write_text(self.CONFIG.format(port=port))
+        return [_program("nats-server") or "", "--config", str(config)]
+
+    def environment(self) -> dict[str, str]:
+        """Return what it needs in its environment: nothing."""
+        return {}
 
 
 class Threaded:
@@ -347,12 +406,25 @@ http {{
 CHATS = ("chatservice", "inspircd", "ngircd", "threaded")
 """The servers for talk."""
 
+BROKERS = ("redis", "nats")
+"""Message brokers. They fan messages out and know neither users nor a past."""
+
 FILES = ("chatservice", "plain", "scp", "nginx")
 """The servers for files."""
 
 PEERS: dict[str, Peer] = {
     peer.name: peer
-    for peer in (Chatservice(), InspIRCd(), NgIRCd(), Threaded(), Plain(), Scp(), Nginx())
+    for peer in (
+        Chatservice(),
+        InspIRCd(),
+        NgIRCd(),
+        Redis(),
+        Nats(),
+        Threaded(),
+        Plain(),
+        Scp(),
+        Nginx(),
+    )
 }
 
 
@@ -364,6 +436,8 @@ def running(peer: Peer, folder: Path, core: int, rooms: Sequence[str]) -> Iterat
         port = probe.getsockname()[1]
     path = os.pathsep.join(map(os.path.abspath, sys.path))  # the server runs in another directory
     log = folder / "log"
+    own_cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})  # so that all its threads inherit it
     with log.open("wb") as output:
         process = subprocess.Popen(
             peer.command(folder, port, rooms),
@@ -373,8 +447,8 @@ def running(peer: Peer, folder: Path, core: int, rooms: Sequence[str]) -> Iterat
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+    os.sched_setaffinity(0, own_cores)
     try:
-        os.sched_setaffinity(process.pid, {core})
         _wait_until_it_answers(process, port, log)
         yield Running(peer.name, process.pid, port, peer.dialect, peer.opening, folder, log)
     finally:
@@ -402,8 +476,9 @@ def _without_delay() -> dict[str, str]:
 
 
 def _program(name: str) -> str | None:
-    """Return the path of a daemon; those are not always on a user's path."""
-    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin")))
+    """Return the path of a daemon: a package's, the environment's, or the system's."""
+    places = (os.environ.get("PATH", ""), str(Path(sys.executable).parent), "/usr/sbin")
+    return shutil.which(name, path=os.pathsep.join(places))
 
 
 def _version(command: list[str], pattern: str) -> str | None:

@@ -45,6 +45,11 @@ def table(results: Results) -> str:
                     _share(figures, "others_busy", OTHERS_BUSY, "!"),
                 )
             )
+        lines += [
+            (name, server, "not installed", *[""] * 5)
+            for server, version in results["versions"].items()
+            if version is None and server in row.against
+        ]
         verdicts += [(name, *verdict(row, target, found)) for target in row.targets]
     return "\n".join([*_about(results), "", *_aligned(lines), "", NOTES, "", *_aligned(verdicts)])
 

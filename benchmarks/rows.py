@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks import floods, measure
 from benchmarks.measure import Measure
-from benchmarks.peers import CHATS, FILES
+from benchmarks.peers import BROKERS, CHATS, FILES
 
 Figures = Mapping[str, float]
 Medians = Mapping[str, Figures]
@@ -158,6 +158,7 @@ ROWS: dict[str, Row] = {
             _deliveries,
             "deliveries_per_s",
             (_faster(3.3), _cheaper(4)),
+            (*CHATS, *BROKERS),
         ),
         Row(
             "1x1000",
@@ -166,6 +167,7 @@ ROWS: dict[str, Row] = {
             _deliveries,
             "deliveries_per_s",
             (_faster(8), _cheaper(10)),
+            (*CHATS, *BROKERS),
         ),
         Row(
             "100x10",
@@ -182,6 +184,7 @@ ROWS: dict[str, Row] = {
             _deliveries,
             "deliveries_per_s",
             (_faster(0.6),),
+            (*CHATS, *BROKERS),
         ),
         Row(
             "20-a-second",
