@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from chatservice.domain.quotas import FileLimits
 from chatservice.engines.sqlite import selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Refusal
+from chatservice.eventloop import ReactorLoop
 from chatservice.net import outlet
 from chatservice.net.admission import AdmissionFactory, max_open_files
 from chatservice.net.certificate import Certificate
@@ -134,7 +135,7 @@ class ChatService(Service):
         guests = not self._options["no-guests"]
         policy = RegistrationPolicy(guests, Registration(self._options["registration"]))
         chat = self.factory.chat = Chat(
-            *(embedded.engine, time.time, self._call_soon, self.log.info),
+            *(embedded.engine, time.time, ReactorLoop(self._reactor), self.log.info),
             *(self._bounds, policy, PasswordQueue(self._reactor), self._reactor.seconds),
         )
         chat.overview.front = self.factory
@@ -174,9 +175,6 @@ class ChatService(Service):
         sweeping = Deferred.fromCoroutine(self.factory.chat.rooms.sweep())
         return sweeping.addErrback(lambda why: self.log.failure("vacant rooms stay", why))
 
-    def _call_soon(self, call: Callable[[], None]) -> object:
-        return self._reactor.callLater(limits.NEWS_SECONDS, call)
-
     def _fail(self, sentence: str) -> NoReturn:
         sentence = config.as_sentence(sentence)
         self.log.critical("{sentence}", sentence=sentence)
@@ -189,7 +187,7 @@ class ChatService(Service):
             await maybeDeferred(self._admin_port.stopListening)  # then its socket is gone, too
         if self._embedded is not None:
             await self._embedded.stopping()
-            await self.factory.chat.recorder.settled()
+            await self.factory.chat.publisher.settled()
             self.factory.farewell("The server is stopping; come back later.")
             await self.factory.when_empty(FAREWELL_SECONDS)
             await self._embedded.close()

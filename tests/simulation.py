@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from twisted.python.failure import Failure
 from chatservice.domain.chat import Chat
 from chatservice.domain.ports import Engine
 from chatservice.engines.sqlite.engine import LocalNames
-from chatservice.engines.sqlite.journal import Journal
 from chatservice.engines.sqlite.logstore import LogStore
+from chatservice.eventloop import ReactorLoop
 from chatservice.protocols.factory import ChatFactory
 
 FULL = 300
@@ -166,11 +165,10 @@ class SimulatedServer:
         self.store = LogStore(self.clock, path)
         self.factory = ChatFactory(self.clock)
         engine = Engine(
-            *(Journal(self.store, self.clock), self.store, self.store.rooms, self.store.accounts),
+            *(self.store, self.store.rooms, self.store.accounts),
             *(LocalNames(), None, None, NoFiles()),
         )
-        soon = partial(self.clock.callLater, 0.05)
-        self.chat = Chat(engine, self.clock.seconds, soon, lambda *_, **__: None)
+        self.chat = Chat(engine, self.clock.seconds, ReactorLoop(self.clock), lambda *_, **__: None)
         self.factory.chat = self.chat
         opening = Deferred.fromCoroutine(self.chat.rooms.open(["lab"]))
         assert opening.called

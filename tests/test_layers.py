@@ -13,7 +13,7 @@ FLOORS = [
     {"names", "replies"},
     {"grammar"},
     {"domain", "client", "adminsocket", "export"},
-    {"engines", "net"},
+    {"engines", "eventloop", "net"},
     {"protocols"},
     {"chatctl", "config", "options", "reload", "service", "plugin"},
 ]

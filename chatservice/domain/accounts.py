@@ -11,6 +11,7 @@ from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.model import Room, Session, account_shelf
 from chatservice.domain.policy import Registration, RegistrationPolicy
 from chatservice.domain.ports import Account, Engine, ReassignStep, Token
+from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import RuleKind
@@ -29,6 +30,7 @@ class Accounts:
     def __init__(
         self,
         engine: Engine,
+        publisher: Publisher,
         rooms: Rooms,
         people: Users,
         rights: Rights,
@@ -39,7 +41,7 @@ class Accounts:
     ) -> None:
         self._store = engine.accounts
         self._past = engine.logs
-        self._recorder = engine.recorder
+        self._publisher = publisher
         self._shelves = engine.files
         self._attempts = attempts
         self._identities = engine.authenticator
@@ -152,7 +154,7 @@ class Accounts:
         self._rooms.leaving.add(key)
         try:
             self._put_off(key)
-            await self._recorder.settled()
+            await self._publisher.settled()
             await self._give_past_to(mark, key, erase)
             await self._store.delete(key, mark)
         finally:

@@ -17,10 +17,11 @@ from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
 from chatservice.domain.paging import Page, page
 from chatservice.domain.policy import RegistrationPolicy
-from chatservice.domain.ports import Draft, Engine, OnStored, SearchResult
+from chatservice.domain.ports import Draft, Engine, EventLoop, OnStored, SearchResult
+from chatservice.domain.publisher import Publisher
 from chatservice.domain.quotas import FileLimits
 from chatservice.domain.rights import Rights
-from chatservice.domain.rooms import CallSoon, Report, Rooms
+from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
@@ -42,7 +43,7 @@ class Chat:
         self,
         engine: Engine,
         clock: Callable[[], float],
-        soon: CallSoon,
+        loop: EventLoop,
         report: Report,
         bounds: FileLimits = FileLimits(),  # noqa: B008 - it cannot be changed
         policy: RegistrationPolicy = RegistrationPolicy(),  # noqa: B008
@@ -50,28 +51,37 @@ class Chat:
         seconds: Callable[[], float] | None = None,
     ) -> None:
         seconds = seconds or clock
-        self.recorder = engine.recorder
+        self.publisher = publisher = Publisher(engine.logs, loop)
         self._tails = tails = BlockCache()
         self.rights = Rights(self.now)
         attempts = LoginThrottle(engine.passwords, seconds, patience)
-        self.rooms = Rooms(engine, tails, self.now, soon, report, self.rights, attempts, seconds)
+        self.rooms = Rooms(
+            *(engine, publisher, tails, self.now, self._soon, report, self.rights, attempts),
+            seconds,
+        )
         self.people = Users(
             *(engine, self.rooms, tails, self.now, report, policy, attempts, self.rights)
         )
         self.accounts = Accounts(
-            *(engine, self.rooms, self.people, self.rights, self.now, report, policy, attempts)
+            *(engine, publisher, self.rooms, self.people, self.rights, self.now, report, policy),
+            attempts,
         )
         self.files = Files(
-            *(engine, self.rooms, self.people, self.now, report, bounds, self.rights, seconds)
+            *(engine, publisher, self.rooms, self.people, self.now, report, bounds, self.rights),
+            seconds,
         )
         self.moderation = Moderation(
-            *(engine, self.rooms, self.people, self.rights, self.now, report)
+            *(engine, publisher, self.rooms, self.people, self.rights, self.now, report)
         )
-        self.overview = Overview(engine, self.rooms, self.people, seconds, report)
+        self.overview = Overview(engine, publisher, self.rooms, self.people, seconds, report)
         self.guests = policy.guests
         self._store = engine.logs
+        self._loop = loop
         self._clock = clock
         self._seconds = seconds
+
+    def _soon(self, call: Callable[[], object]) -> None:
+        self._loop.call_later(limits.NEWS_SECONDS, call)
 
     def now(self) -> int:
         """The time, as entries carry it: milliseconds since 1970."""
@@ -95,7 +105,9 @@ class Chat:
         run = Run(kind, self.now(), user.name, texts)
         author = None if session.echo else cursor
         writer = user.id if key is not None else ""
-        self.recorder.record(Draft(room.log, run, author, key, done, writer=writer, speaker=cursor))
+        self.publisher.record(
+            Draft(room.log, run, author, key, done, writer=writer, speaker=cursor)
+        )
 
     def may_talk(self, session: Session, room: Room) -> bool:
         """Return whether nothing that a session says in a room would be refused."""
@@ -132,7 +144,7 @@ class Chat:
         _, log = await self.people.addressee(name)
         sender = session.needs_user()
         run = Run(Kind.PRIVATE, self.now(), sender.name, tuple(names.said((text,))))
-        return await self.recorder.stored(Draft(log, run, key=key, writer=sender.id))
+        return await self.publisher.stored(Draft(log, run, key=key, writer=sender.id))
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
         """Set what a room is about. An empty text, or blanks alone, take the topic away."""
@@ -141,7 +153,7 @@ class Chat:
         topic = names.phrase(text, needed=bool(text.strip()))
         self.rooms.take_turn(user, room)
         run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
-        await self.recorder.stored(Draft(room.log, run, None if session.echo else cursor))
+        await self.publisher.stored(Draft(room.log, run, None if session.echo else cursor))
         room.topic = topic
 
     def last_said(self, session: Session, room: Room) -> int:
@@ -221,7 +233,7 @@ class Chat:
 
     def shown(self, cursor: Cursor) -> None:
         """Remember how far a log was shown that is `kept`."""
-        self.recorder.shown(cursor.log, cursor.position)
+        self.publisher.shown(cursor.log, cursor.position)
 
 
 async def _as_it_is(log: Log, read: Callable[[], Awaitable[T]]) -> T:

@@ -19,6 +19,7 @@ from chatservice.domain.ports import (
     PartialUpload,
     UploadWriter,
 )
+from chatservice.domain.publisher import Publisher
 from chatservice.domain.quotas import FileLimits, Quotas, Reservation
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
@@ -42,6 +43,7 @@ class Files:
     def __init__(
         self,
         engine: Engine,
+        publisher: Publisher,
         rooms: Rooms,
         people: Users,
         now: Callable[[], int],
@@ -53,7 +55,7 @@ class Files:
         self.shelves = engine.files
         self.quotas = Quotas(bounds)
         self.transfers = Transfers()
-        self._recorder = engine.recorder
+        self._publisher = publisher
         self._store = engine.logs
         self._rooms = rooms
         self._people = people
@@ -314,7 +316,7 @@ class Files:
             self._rooms.shows(upload.user, room)  # their turn, wherever that is counted
         run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
         draft = Draft(upload.target.log, run, upload.author, upload.key, writer=upload.writer)
-        await self._recorder.stored(draft)
+        await self._publisher.stored(draft)
         self._report(
             "{user} shared {file} ({size} bytes) with {place}",
             user=upload.user.name,
@@ -396,7 +398,7 @@ class Files:
         if place is not None:
             text = name if version is None else f"{name} #{version}"
             run = Run(Kind.REMOVED, self._now(), user.name, (text,))
-            await self._recorder.stored(Draft(place.log, run))
+            await self._publisher.stored(Draft(place.log, run))
         return removed
 
 

@@ -14,6 +14,7 @@ from chatservice.domain.addresses import network
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User, is_guests
 from chatservice.domain.ports import Draft, Engine, ModerationRecord
+from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import Access, Rule, RuleKind, range_of
@@ -44,6 +45,7 @@ class Moderation:
     def __init__(
         self,
         engine: Engine,
+        publisher: Publisher,
         rooms: Rooms,
         people: Users,
         rights: Rights,
@@ -53,7 +55,7 @@ class Moderation:
         self._store = engine.rooms
         self._accounts = engine.accounts
         self._entries = engine.logs
-        self._recorder = engine.recorder
+        self._publisher = publisher
         self._rooms = rooms
         self._people = people
         self._rights = rights
@@ -274,7 +276,7 @@ class Moderation:
         await self._let_hold(room, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
         await self._did(room, by.name, "invite", whom_.name, "")
         text = f"You are invited to {room.name}; /join {room.name} takes you there."
-        await self._recorder.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
+        await self._publisher.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
 
     async def set(
         self,
@@ -342,12 +344,12 @@ class Moderation:
             raise no_entry(position)
         room.log.replace(block)
         if room.topic == entry.text and entry.kind == Kind.TOPIC:
-            await self._recorder.stored(
+            await self._publisher.stored(
                 Draft(room.log, Run(Kind.TOPIC, self._now(), user.name, ("",)))
             )
             room.topic = ""
         run = Run(Kind.ERASED, self._now(), user.name, (str(position),))
-        await self._recorder.stored(Draft(room.log, run))
+        await self._publisher.stored(Draft(room.log, run))
         if not own:
             await self._note(room, user.name, f"erase #{position}, of {entry.who}")
 

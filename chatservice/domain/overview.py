@@ -11,6 +11,7 @@ from chatservice import __version__, limits, names, replies
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User
 from chatservice.domain.ports import Account, Engine
+from chatservice.domain.publisher import Publisher
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import Access
 from chatservice.domain.users import Users
@@ -57,6 +58,7 @@ class Overview:
     def __init__(
         self,
         engine: Engine,
+        publisher: Publisher,
         rooms: Rooms,
         people: Users,
         seconds: Callable[[], float],
@@ -65,6 +67,7 @@ class Overview:
         self.front: ConnectionStats = NoConnections()
         self._report = report
         self._engine = engine
+        self._publisher = publisher
         self._rooms = rooms
         self._people = people
         self._seconds = seconds
@@ -87,7 +90,11 @@ class Overview:
             entries=figures.entries,
             files=figures.files,
             disk=tuple(figures.disk),
-            waiting=(*figures.waiting, *self.front.waiting()),
+            waiting=(
+                replies.CountInfo("entries to store", self._publisher.waiting),
+                *figures.waiting,
+                *self.front.waiting(),
+            ),
             refused=tuple(self.front.refused()),
         )
 

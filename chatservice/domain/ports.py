@@ -4,17 +4,20 @@ Answers may come later: each method that can wait returns an awaitable. Nothing 
 process for the only one that writes: positions, rooms' numbers and names are the engine's to give.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from chatservice import names
 from chatservice.domain.log import Block, Cursor, Log
 from chatservice.domain.model import is_guests, is_private
 from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
+from chatservice.errors import Code, Refusal
 from chatservice.replies import CountInfo, FileInfo
+
+T = TypeVar("T")
 
 OnStored = Callable[[int | Exception], None]
 """Called once, with the position of the first entry that was stored, or with what went wrong."""
@@ -40,21 +43,51 @@ class Draft:
     speaker: Cursor | None = None
 
 
-class Recorder(Protocol):
-    """Takes entries in: durable first, then acknowledged (`done`) and shown (`Log.extend`,
-    `chatservice.domain.log.wake`). A topic is its room's with the same commit."""
+class Appended(NamedTuple):
+    """The result of storing a batch: the position of each draft's first entry, in the order of the
+    batch, and the indexes of the drafts that were stored before, by their keys."""
 
-    def record(self, draft: Draft) -> None:
-        """Store a run. Those of one log are stored in the order in which they were given."""
+    positions: Sequence[int]
+    repeated: Collection[int]
 
-    def stored(self, draft: Draft) -> Awaitable[int]:
-        """The same, answering with the position once it is shown. Raises `Refusal` (not-stored)."""
 
-    def shown(self, log: Log, position: int) -> None:
-        """Remember that a registered user was shown their inbox up to there."""
+def not_stored() -> Refusal:
+    """Return the refusal of what could not be stored."""
+    return Refusal(
+        Code.NOT_STORED, "The server could not store that, so nobody was shown it; try again later."
+    )
 
-    def settled(self) -> Awaitable[None]:
-        """Answer when all that was given so far is stored, or has failed."""
+
+class Promise(Protocol[T]):
+    """Something to await, which gets its result later. Twisted's `Deferred` is one."""
+
+    def callback(self, result: T) -> None:
+        """Give the result."""
+
+    def errback(self, fail: Exception) -> None:
+        """Give an exception in the place of a result."""
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the result."""
+
+
+class EventLoop(Protocol):
+    """The event loop, as far as the domain needs one."""
+
+    def call_soon(self, call: Callable[[], object]) -> None:
+        """Call something in the next pass, after what can be read now is read."""
+
+    def call_later(self, seconds: float, call: Callable[[], object]) -> None:
+        """Call something after so many seconds."""
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine, and wait for nothing."""
+
+    def promise(self) -> Promise[Any]:
+        """Return a new promise."""
+
+    def failed(self, what: str) -> None:
+        """Log, for the operator, the exception that is being handled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +213,15 @@ class ReassignStep(NamedTuple):
 
 
 class LogStore(Protocol):
-    """The logs' past."""
+    """The logs: where entries are added, and their past."""
+
+    def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> Awaitable[Appended]:
+        """Store a batch, all of it or nothing, and how far inboxes were `read`, by their numbers.
+
+        Of a draft it takes `log.id`, `run`, `key` and `writer`. It answers when all is durable.
+        A room's topic is set with the same commit. There is one batch at a time. Any exception
+        means that nothing of it is stored, now or later.
+        """
 
     def erase(self, log: int, position: int) -> "Awaitable[Block | None]":
         """Take what an entry says out of storage, for good, and out of what a search finds. Answer
@@ -553,7 +594,6 @@ class Maintenance(Protocol):
 class Engine:
     """All of it. One that has no `upkeep` cannot be looked after from here."""
 
-    recorder: Recorder
     logs: LogStore
     rooms: RoomStore
     accounts: AccountStore

@@ -10,6 +10,7 @@ from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.model import Room, Session, User
 from chatservice.domain.ports import Engine, RoomRow
+from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import ROLE_RIGHTS, Rights, Role
 from chatservice.domain.roomlimits import RoomLimits
 from chatservice.domain.rules import Access, Rule, RuleKind, Rules
@@ -37,6 +38,7 @@ class Rooms:
     def __init__(
         self,
         engine: Engine,
+        publisher: Publisher,
         tails: BlockCache,
         now: Callable[[], int],
         soon: CallSoon,
@@ -51,7 +53,7 @@ class Rooms:
         self._by_number: dict[int, Room] = {}
         self._tails = tails
         self._store = engine.rooms
-        self._recorder = engine.recorder
+        self._publisher = publisher
         self._shelves = engine.files
         self.leaving: set[str] = set()
         self._now = now
@@ -219,7 +221,7 @@ class Rooms:
             await self._remove_vacant(room)
 
     async def _remove_vacant(self, room: Room) -> None:
-        await self._recorder.settled()
+        await self._publisher.settled()
         if (await self._shelves.files(room.shelf, "", 0)).all:
             return  # the operator has put something there
         if self.space.is_vacant(room):
@@ -313,7 +315,7 @@ class Rooms:
         self.space.drop(room)
         try:
             self._empty(room, by)
-            await self._recorder.settled()  # what was said before is removed with the rest
+            await self._publisher.settled()  # what was said before is removed with the rest
             await self._store.remove(room.number)
         except BaseException:
             room.log.gone = False
@@ -337,7 +339,7 @@ class Rooms:
         room.log.gone = True
         try:
             self._empty(room, by)
-            await self._recorder.settled()
+            await self._publisher.settled()
             await self._store.retire(room.number, mark)
         finally:
             room.log.gone = False

@@ -76,7 +76,10 @@ class JsonSession:
             )
             self._connection.storing(entry_weight(text))
             return
-        settled, refuse = self._chat.recorder.settled, partial(self._refuse, request.id)
+        settled, refuse = (
+            partial(self._chat.publisher.settled, self._session),
+            partial(self._refuse, request.id),
+        )
         self._connection.in_order(settled, partial(self._ask, request), refuse)
 
     def _obey_in_turn(self, request: Request) -> None:
@@ -160,7 +163,7 @@ class JsonSession:
 
     def _depart(self) -> None:
         self._connection.in_order(
-            self._chat.recorder.settled,
+            partial(self._chat.publisher.settled, self._session),
             partial(self._chat.people.depart, self._session),
             lambda _: None,
         )
@@ -175,7 +178,7 @@ async def _hello(chat: Chat, session: Session, args: Mapping[str, Any]) -> repli
 
 
 async def _quit(chat: Chat, session: Session, args: Mapping[str, Any]) -> replies.Done:
-    await chat.recorder.settled()
+    await chat.publisher.settled(session)
     chat.people.depart(session, args.get("text", ""))
     return replies.Done()
 

@@ -127,7 +127,7 @@ class TextSession:
         elif asked := tuple(prompts_for(request, self._chat.accounts.by_invitation)):
             self._question(request, asked)
         else:
-            settled = self._chat.recorder.settled
+            settled = partial(self._chat.publisher.settled, self._session)
             ask, refuse = partial(self._ask, request, asking), self._refusing(request, asking)
             self._connection.in_order(settled, ask, refuse)
 
@@ -338,7 +338,7 @@ class TextSession:
         )
 
     async def _leave(self, farewell: str) -> None:
-        await self._chat.recorder.settled()
+        await self._chat.publisher.settled(self._session)
         self._chat.people.depart(self._session, farewell)
 
     def _left(self, _: None) -> None:
@@ -499,7 +499,7 @@ class TextSession:
 
     def _depart(self) -> None:
         self._connection.in_order(
-            self._chat.recorder.settled,
+            partial(self._chat.publisher.settled, self._session),
             partial(self._chat.people.depart, self._session),
             lambda _: None,
         )

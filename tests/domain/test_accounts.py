@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 
 from chatservice.domain import tokens
 from chatservice.domain.chat import Chat
@@ -10,6 +11,7 @@ from chatservice.domain.ports import Engine
 from chatservice.engines.sqlite.engine import LocalNames
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.errors import Code, Refusal
+from chatservice.eventloop import ReactorLoop
 
 
 class Slow:
@@ -77,14 +79,15 @@ class House:
     """A chat without a network, on a database that does not wait."""
 
     def __init__(self, path):
+        self.clock = Clock()
         self.store = LogStore(None, path)
         accounts = self.store.accounts
         self.slow = Slow(accounts)
         engine = Engine(
-            *(None, self.store, self.store.rooms, accounts, LocalNames()),
+            *(self.store, self.store.rooms, accounts, LocalNames()),
             *(self.slow, self.slow, Shelves()),
         )
-        self.chat = Chat(engine, lambda: 0.0, lambda _: None, lambda *_, **__: None)
+        self.chat = Chat(engine, lambda: 0.0, ReactorLoop(self.clock), lambda *_, **__: None)
         self.now(self.chat.rooms.open())
         self.now(self.chat.accounts.open())
 

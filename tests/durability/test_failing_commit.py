@@ -9,10 +9,11 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from chatservice.domain.log import BlockCache, Cursor, Log
-from chatservice.engines.sqlite.journal import Journal
+from chatservice.domain.publisher import Publisher
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.errors import Code, Refusal
-from tests.engines.test_journal import Watcher
+from chatservice.eventloop import ReactorLoop
+from tests.domain.test_publisher import Watcher
 from tests.engines.test_logstore import say
 
 ORPHAN = """
@@ -56,27 +57,27 @@ async def test_a_commit_that_raises(tmp_path, cause):
     positions go on without a gap, and a restart finds exactly what was acknowledged."""
     store = LogStore(reactor, tmp_path / "chat.sqlite")
     row = await store.rooms.create("lab", None, 0, None)
-    journal, log, watcher = (
-        Journal(store, reactor),
+    publisher, log, watcher = (
+        Publisher(store, ReactorLoop(reactor)),
         Log(row.number, "lab", 0, BlockCache()),
         Watcher(),
     )
     Cursor(log, watcher)
     inbox = Log(-1, "@", 0, BlockCache())
-    kept = [await journal.stored(say(log, "a", "first"))]
+    kept = [await publisher.stored(say(log, "a", "first"))]
     with cause(store._db):
         big = "b" * 100_000  # more than fits into the pages there are
         drafts = [say(log, big, "key"), say(log, "c"), say(inbox, big, "key")]
-        for refused in [journal.stored(draft) for draft in drafts]:
+        for refused in [publisher.stored(draft) for draft in drafts]:
             with pytest.raises(Refusal) as caught:
                 await refused
             assert caught.value.code is Code.NOT_STORED
         assert log.last == 1
-    kept.append(await journal.stored(say(log, "b", "key")))
-    kept.append(await journal.stored(say(log, "d")))
-    assert await journal.stored(say(log, "a", "first")) == 1
-    assert await journal.stored(say(inbox, "e", "key")) == 1
-    await journal.settled()
+    kept.append(await publisher.stored(say(log, "b", "key")))
+    kept.append(await publisher.stored(say(log, "d")))
+    assert await publisher.stored(say(log, "a", "first")) == 1
+    assert await publisher.stored(say(inbox, "e", "key")) == 1
+    await publisher.settled()
     assert kept == [1, 2, 3]
     assert watcher.seen == ["a", "b", "d"]
     store.close()

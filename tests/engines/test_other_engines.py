@@ -13,6 +13,7 @@ from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.engines.sqlite.entryages import Clocks, really_passed
 from chatservice.engines.sqlite.retention import Retention
 from chatservice.entries import Kind, Run
+from chatservice.eventloop import ReactorLoop
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def engine(tmp_path):
 @pytest.fixture
 def chat(engine):
     """Return a chat with a lobby."""
-    chat = Chat(engine, lambda: 1000.0, lambda what: what(), lambda *args, **kwargs: None)
+    chat = Chat(engine, lambda: 1000.0, ReactorLoop(reactor), lambda *args, **kwargs: None)
     pytest_twisted.blockon(Deferred.fromCoroutine(chat.rooms.open()))
     return chat
 
@@ -47,7 +48,7 @@ async def test_who_reads_the_past_is_not_ahead_of_the_present(engine, chat):
     """What is stored, but was not acknowledged yet, is shown to nobody: else its writer would see
     it come back."""
     log = chat.rooms.lobby.log
-    await chat.recorder.stored(said(log, "one"))
+    await chat.publisher.stored(said(log, "one"))
     await engine.logs.append([said(log, "two")], {})  # and nobody is told
     assert shown(await chat.replay(log, 0)) == ["one"]
 
@@ -57,7 +58,7 @@ async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
     """It gets another number meanwhile, and nothing is missed, whichever comes first."""
     for turn in range(20):
         inbox = Log(-1 - turn, "@", 0, BlockCache())
-        await chat.recorder.stored(said(inbox, "psst"))
+        await chat.publisher.stored(said(inbox, "psst"))
         what = [
             lambda inbox=inbox: chat.replay(inbox, 0),
             lambda inbox=inbox, turn=turn: engine.logs.accounts.register(
@@ -74,10 +75,10 @@ async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
 async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
     """Who comes back from before reads what is left, though the server has run all the time."""
     log, clock = chat.rooms.lobby.log, Clock()
-    await chat.recorder.stored(said(log, "old", "older"))
+    await chat.publisher.stored(said(log, "old", "older"))
     await engine.logs.note_age(last=True)
     engine.logs._ages._clocks = Clocks(passed=lambda: really_passed() + 1000)
-    await chat.recorder.stored(said(log, "new"))
+    await chat.publisher.stored(said(log, "new"))
     gone = Deferred()
 
     def ended(positions):

@@ -4,7 +4,6 @@ clock goes on when it is told to. So hundreds of streams a second can be tried."
 import re
 import tempfile
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,6 +19,7 @@ from chatservice.domain.chat import Chat
 from chatservice.engines.sqlite import argon2, engine
 from chatservice.engines.sqlite.longjobs import JobScheduler, finished
 from chatservice.engines.sqlite.threads import BackgroundPool
+from chatservice.eventloop import ReactorLoop
 from chatservice.protocols.factory import ChatFactory
 from tests.harm.checks import check_json, check_text, steering, without_telnet
 from tests.harm.watched import AS_FAST, quickly
@@ -136,8 +136,8 @@ class InProcessServer:
             it.start()
         data = Path(self._folder.name)
         self._embedded = engine.SqliteEngine(self.clock, data, data / "SharedFiles")
-        soon = partial(self.clock.callLater, 0.05)
-        self.chat = Chat(self._embedded.engine, self.clock.seconds, soon, self._report)
+        loop = ReactorLoop(self.clock)
+        self.chat = Chat(self._embedded.engine, self.clock.seconds, loop, self._report)
         self.factory = ChatFactory(self.clock)
         self.factory.chat = self.chat
         for opening in (self.chat.rooms.open(["lab"]), self.chat.accounts.open()):

@@ -15,6 +15,7 @@ from twisted.internet.threads import deferToThread
 from chatservice.domain.chat import Chat
 from chatservice.domain.quotas import FileLimits
 from chatservice.engines.sqlite.engine import SqliteEngine
+from chatservice.eventloop import ReactorLoop
 from chatservice.events import EndReason
 from chatservice.protocols.factory import ChatFactory
 from tests.servers import PATIENCE, RawClient
@@ -33,7 +34,7 @@ class Inside:
         self.chat = Chat(
             self.embedded.engine,
             reactor.seconds,
-            lambda what: reactor.callLater(0, what),
+            ReactorLoop(reactor),
             lambda form, **what: self.reports.append(form.format(**what)),
             FileLimits(uploads=1),
         )

@@ -5,7 +5,6 @@
   `latecheck`: the same, of a large one, while it is used; `upgrades`: from older versions to this
   one; `rescue`: a command that saves what can be read of a damaged one.
 * `sqlite`: rooms, accounts and logs (`chatservice.domain.ports.Store`).
-* `journal`: group commit (`Recorder`).
 * `folders`: shared files as plain files in plain folders (`Shelves`); `incoming`: one on its way
   in; `plain`: what is done to a file where it may wait for a disk.
 * `passwords`: argon2id, off the reactor's thread (`Passwords`).

@@ -15,7 +15,6 @@ from chatservice.engines.sqlite.argon2 import Argon2Passwords
 from chatservice.engines.sqlite.credentials import AccountChecker, Checkers
 from chatservice.engines.sqlite.filestore import FolderFileStore
 from chatservice.engines.sqlite.folderlock import FolderLock
-from chatservice.engines.sqlite.journal import Journal
 from chatservice.engines.sqlite.latecheck import IntegrityCheck
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.maintenance import LocalMaintenance
@@ -74,18 +73,16 @@ class SqliteEngine:
             )
         except OSError as error:
             raise _unusable(files, error) from error
-        self._journal = Journal(self._store, reactor)
         self._keeping = Retention(reactor, self._store, keep_seconds, keep_bytes)
         accounts = self._store.accounts
         self._passwords = Argon2Passwords(reactor)
         own = AccountChecker(accounts, self._passwords)
         self._upkeep = LocalMaintenance(
-            *(reactor, data / "chat.sqlite", self._store, self._journal, self._folders, keys)
+            *(reactor, data / "chat.sqlite", self._store, self._folders, keys)
         )
         self.engine = Engine(
-            *(self._journal, self._store, self._store.rooms, accounts),
-            *(LocalNames(), self._passwords, Checkers(own, accounts, checkers), self._folders),
-            self._upkeep,
+            *(self._store, self._store.rooms, accounts, LocalNames(), self._passwords),
+            *(Checkers(own, accounts, checkers), self._folders, self._upkeep),
         )
 
     def start(self, ended: Ended) -> None:
@@ -104,7 +101,6 @@ class SqliteEngine:
         """Store what was accepted, and let go."""
         self._check.stop()
         self._keeping.stop()
-        await self._journal.settled()
         self._passwords.close()
         self._folders.close()
         self._store.close()

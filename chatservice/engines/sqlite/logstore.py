@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from chatservice import limits
 from chatservice.domain.log import Block
-from chatservice.domain.ports import Draft, ReassignStep, SearchResult
+from chatservice.domain.ports import Appended, Draft, ReassignStep, SearchResult, not_stored
 from chatservice.engines.sqlite import blocks, integrity
 from chatservice.engines.sqlite.accounttable import AccountTable
 from chatservice.engines.sqlite.entryages import Clocks, EntryAges
@@ -25,18 +25,8 @@ from chatservice.engines.sqlite.search import Searcher
 from chatservice.engines.sqlite.searchindex import index_path
 from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.entries import Kind, Run
-from chatservice.errors import Code, Refusal
 
 T = TypeVar("T")
-
-NOT_STORED = "The server could not store that, so nobody was shown it; try again later."
-
-
-class Appended(NamedTuple):
-    """Where each draft of a batch stands now, and which of them stood there already."""
-
-    positions: list[int]
-    repeated: set[int]
 
 
 class LogStore:
@@ -102,10 +92,10 @@ class LogStore:
 
     # -- in the reactor's thread -----------------------------------------------------------------
 
-    def append(self, batch: Sequence[Draft], shown: dict[int, int]) -> "Deferred[Appended]":
+    def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> "Deferred[Appended]":
         """Store a batch in one commit, and how far inboxes were shown."""
-        self.accounts.shown(shown)
-        return self._thread.do(self._append, batch, shown)
+        self.accounts.shown(read)
+        return self._thread.do(self._append, batch, read)
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position.
@@ -208,7 +198,7 @@ class LogStore:
     def _refused(self, failure: Failure) -> NoReturn:
         failure.trap(sqlite3.Error)
         self.log.error("the database refused a change: {why}", why=failure.getErrorMessage())
-        raise Refusal(Code.NOT_STORED, NOT_STORED)
+        raise not_stored()
 
     # -- in the database's thread ----------------------------------------------------------------
 
@@ -241,7 +231,7 @@ class LogStore:
                 last = self._db.execute(sql, row).lastrowid
         return last or 0
 
-    def _append(self, batch: Sequence[Draft], shown: dict[int, int]) -> Appended:
+    def _append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> Appended:
         positions, repeated = [], set()
         places: dict[int, list[tuple[int, Run]]] = {}
         with self._commit():
@@ -270,8 +260,8 @@ class LogStore:
                     for log, runs in places.items()
                 ),
             )
-            if shown:
-                self.accounts.write_shown(shown)
+            if read:
+                self.accounts.write_shown(read)
         self._indexer.nudge()
         self._unnoted.update(places)
         self._blocks_unnoted += len(places)

@@ -13,7 +13,6 @@ from chatservice.domain.ports import BackupSummary, StorageStats
 from chatservice.engines.sqlite import backup, threads
 from chatservice.engines.sqlite.backup import Tell
 from chatservice.engines.sqlite.filestore import FolderFileStore
-from chatservice.engines.sqlite.journal import Journal
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.searchindex import FILES, index_path
 from chatservice.engines.sqlite.threads import WorkerThread
@@ -33,7 +32,6 @@ class LocalMaintenance:
         reactor: Any,
         path: Path,
         store: LogStore,
-        journal: Journal,
         folders: FolderFileStore,
         keys: Sequence[Path] = (),
     ) -> None:
@@ -44,7 +42,6 @@ class LocalMaintenance:
         self._ended: list[Deferred[None]] = []
         self._path = path
         self._store = store
-        self._journal = journal
         self._folders = folders
 
     async def stats(self) -> StorageStats:
@@ -52,7 +49,6 @@ class LocalMaintenance:
         files, shared = await self._store.file_table.count()
         disk = await self._folders.aside(self._disk, shared)
         waiting = (
-            CountInfo("entries to store", self._journal.waiting),
             CountInfo("blocks to index", await self._store.unread()),
             CountInfo("files to read", self._folders.unread),
         )

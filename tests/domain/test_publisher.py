@@ -5,9 +5,10 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from chatservice.domain.log import BlockCache, Cursor, Log
-from chatservice.engines.sqlite.journal import Journal
+from chatservice.domain.publisher import Publisher
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.errors import Code, Refusal
+from chatservice.eventloop import ReactorLoop
 from tests.engines.test_logstore import say
 
 
@@ -42,12 +43,16 @@ def store(tmp_path):
 @pytest_twisted.ensureDeferred
 async def test_what_arrives_together_is_committed_together(store):
     """A thousand messages take a handful of commits, and all are shown in their order."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, BlockCache()), Watcher()
+    publisher, log, watcher = (
+        Publisher(store, ReactorLoop(reactor)),
+        Log(1, "lab", 0, BlockCache()),
+        Watcher(),
+    )
     Cursor(log, watcher)
     for at in range(1000):
-        journal.record(say(log, str(at)))
+        publisher.record(say(log, str(at)))
     assert watcher.seen == []  # nothing is shown before it is stored
-    await journal.settled()
+    await publisher.settled()
     assert watcher.seen == [str(at) for at in range(1000)]
     assert len(store.batches) < 5
 
@@ -55,20 +60,28 @@ async def test_what_arrives_together_is_committed_together(store):
 @pytest_twisted.ensureDeferred
 async def test_a_commit_that_fails_is_shown_to_nobody(store):
     """Who wrote is told so, nobody sees it, and the next message is stored as if nothing was."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, BlockCache()), Watcher()
+    publisher, log, watcher = (
+        Publisher(store, ReactorLoop(reactor)),
+        Log(1, "lab", 0, BlockCache()),
+        Watcher(),
+    )
     Cursor(log, watcher)
     with pytest.raises(Refusal) as caught:
-        await journal.stored(say(log, "\ud800"))
+        await publisher.stored(say(log, "\ud800"))
     assert caught.value.code is Code.NOT_STORED
-    assert await journal.stored(say(log, "fine")) == 1
-    await journal.settled()
+    assert await publisher.stored(say(log, "fine")) == 1
+    await publisher.settled()
     assert watcher.seen == ["fine"]
 
 
 @pytest_twisted.ensureDeferred
 async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
     """An error in answering one writer reaches neither the others nor the readers."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, BlockCache()), Watcher()
+    publisher, log, watcher = (
+        Publisher(store, ReactorLoop(reactor)),
+        Log(1, "lab", 0, BlockCache()),
+        Watcher(),
+    )
     Cursor(log, watcher)
     bad = say(log, "a")
 
@@ -76,18 +89,38 @@ async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
         raise RuntimeError("gone")
 
     bad.done = fail
-    journal.record(bad)
-    assert await journal.stored(say(log, "b")) == 2
-    await journal.settled()
+    publisher.record(bad)
+    assert await publisher.stored(say(log, "b")) == 2
+    await publisher.settled()
     assert watcher.seen == ["a", "b"]
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_repetition_is_answered_and_not_shown_again(store):
     """The second time a key comes it gets the first one's position."""
-    journal, log, watcher = Journal(store, reactor), Log(1, "lab", 0, BlockCache()), Watcher()
+    publisher, log, watcher = (
+        Publisher(store, ReactorLoop(reactor)),
+        Log(1, "lab", 0, BlockCache()),
+        Watcher(),
+    )
     Cursor(log, watcher)
-    assert await journal.stored(say(log, "a", "k")) == 1
-    assert await journal.stored(say(log, "a", "k")) == 1
-    await journal.settled()
+    assert await publisher.stored(say(log, "a", "k")) == 1
+    assert await publisher.stored(say(log, "a", "k")) == 1
+    await publisher.settled()
     assert watcher.seen == ["a"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_session_waits_for_its_own_talk_only(store):
+    """A session that has said nothing waits for nobody else's commit; one that has said something
+    waits until that is stored."""
+    publisher, log = Publisher(store, ReactorLoop(reactor)), Log(1, "lab", 0, BlockCache())
+    talker, listener = Watcher(), Watcher()
+    draft = say(log, "a")
+    draft.speaker = Cursor(log, talker)
+    publisher.record(draft)
+    settled = publisher.settled(talker)
+    assert publisher.settled(listener).called
+    assert not settled.called
+    await settled
+    assert draft.speaker.said == 1

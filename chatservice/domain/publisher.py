@@ -1,0 +1,175 @@
+"""The publisher: record first, then tell.
+
+It gathers entries into batches, and the engine stores each batch in one commit. All that arrives
+during a commit goes into the next one. So the cost of a commit is shared under load, and nobody
+waits for more than about two commits.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from chatservice.domain.log import Block, Log, wake
+from chatservice.domain.ports import (
+    Appended,
+    Draft,
+    EventLoop,
+    LogStore,
+    OnStored,
+    Promise,
+    not_stored,
+)
+from chatservice.entries import Run
+from chatservice.errors import Code, Refusal
+
+
+class _Batch:
+    """Drafts that are stored in one commit, and the read positions of inboxes, by their numbers.
+
+    `writers` are the sessions that talk in it; `settling` waits for the end of the commit.
+    """
+
+    __slots__ = ("drafts", "read", "settling", "writers")
+
+    def __init__(self) -> None:
+        self.drafts: list[Draft] = []
+        self.read: dict[int, int] = {}
+        self.writers: set[object] = set()
+        self.settling: list[Promise[None]] = []
+
+
+class Publisher:
+    """Stores drafts in `logs`, acknowledges them, and shows them to the readers of their logs."""
+
+    def __init__(self, logs: LogStore, loop: EventLoop) -> None:
+        self._logs = logs
+        self._loop = loop
+        self._gathering = _Batch()
+        self._committing = _Batch()
+        self._busy = False
+
+    @property
+    def waiting(self) -> int:
+        """The number of drafts that wait for the next commit."""
+        return len(self._gathering.drafts)
+
+    def record(self, draft: Draft) -> None:
+        """Store a run, then acknowledge and show it. Runs of one log keep their order."""
+        if draft.log.gone:
+            text = f"{draft.log.name} was removed; join another room."
+            refusal = Refusal(Code.NO_SUCH_ROOM, text)
+            for done in (draft.done, draft.shown):
+                self._loop.call_soon(partial(self._answer, done, refusal))
+            return
+        self._gathering.drafts.append(draft)
+        if draft.speaker is not None:
+            self._gathering.writers.add(draft.speaker.owner)
+        if not self._busy:
+            self._begin()
+
+    def stored(self, draft: Draft) -> Promise[int]:
+        """Store a run, and answer with its position once it is shown. Raises `Refusal`."""
+        answer: Promise[int] = self._loop.promise()
+
+        def shown(result: int | Exception) -> None:
+            if isinstance(result, Exception):
+                answer.errback(result)
+            else:
+                answer.callback(result)
+
+        draft.shown = shown
+        self.record(draft)
+        return answer
+
+    def shown(self, log: Log, position: int) -> None:
+        """Store with the next commit how far a registered user has read their inbox."""
+        read = self._gathering.read
+        read[log.id] = max(position, read.get(log.id, 0))
+        if not self._busy:
+            self._begin()
+
+    def settled(self, session: object = None) -> Promise[None]:
+        """Answer when all that a session has said so far is stored or has failed. Without a
+        session: all that anybody has said."""
+        answer: Promise[None] = self._loop.promise()
+        for batch in (self._gathering, self._committing):
+            if session in batch.writers or (session is None and (batch.drafts or batch.read)):
+                batch.settling.append(answer)
+                return answer
+        answer.callback(None)
+        return answer
+
+    def appended(self, log: Log, runs: Sequence[tuple[int, Run]]) -> None:
+        """Show runs of a log that another node has stored."""
+        log.extend(Block(runs))
+        wake((log,))
+
+    def _begin(self) -> None:
+        """Begin a commit once the event loop has read all that can be read now."""
+        self._busy = True
+        self._loop.call_soon(self._submit)
+
+    def _submit(self) -> None:
+        self._committing, self._gathering = self._gathering, _Batch()
+        self._loop.run(self._commit(self._committing))
+
+    async def _commit(self, batch: _Batch) -> None:
+        try:
+            appended = await self._logs.append(batch.drafts, batch.read)
+        except Exception:
+            self._failed(batch.drafts)
+        else:
+            self._publish(batch.drafts, appended)
+        self._committing = _Batch()
+        self._next()
+        for answer in batch.settling:
+            answer.callback(None)
+
+    def _next(self) -> None:
+        """Go on with what has come meanwhile. The event loop reads its sockets first, so that what
+        is there already goes into this batch, and does not wait for the whole fan-out of the last
+        one (p50 4.2 ms instead of 8-10 at 500 messages/s to 1000 readers)."""
+        if self._gathering.drafts or self._gathering.read:
+            self._loop.call_soon(self._begin)
+        else:
+            self._busy = False
+
+    def _publish(self, batch: Sequence[Draft], appended: Appended) -> None:
+        """Acknowledge what is stored, then show it."""
+        news: dict[Log, list[tuple[int, Run]]] = {}
+        for at, (position, draft) in enumerate(zip(appended.positions, batch, strict=True)):
+            if at in appended.repeated:
+                continue
+            news.setdefault(draft.log, []).append((position, draft.run))
+            if draft.author is not None:
+                draft.author.wrote(position)
+            if draft.speaker is not None:
+                draft.speaker.said = position + len(draft.run.texts) - 1
+        for position, draft in zip(appended.positions, batch, strict=True):
+            self._answer(draft.done, position)  # first: writers know their own when they come
+        self._show(news)
+        for position, draft in zip(appended.positions, batch, strict=True):
+            self._answer(draft.shown, position)
+
+    def _show(self, news: Mapping[Log, Sequence[tuple[int, Run]]]) -> None:
+        try:
+            for log, runs in news.items():
+                log.extend(Block(runs))
+            wake(news.keys())
+        except Exception:
+            self._loop.failed("showing what was stored failed")
+
+    def _failed(self, batch: Sequence[Draft]) -> None:
+        count = sum(len(draft.run.texts) for draft in batch)
+        self._loop.failed(f"storing {count} entries failed")
+        refusal = not_stored()
+        for draft in batch:
+            self._answer(draft.done, refusal)
+            self._answer(draft.shown, refusal)
+
+    def _answer(self, done: OnStored | None, result: int | Exception) -> None:
+        if done is None:
+            return
+        try:
+            done(result)
+        except Exception:  # one writer's, and nobody else's
+            self._loop.failed("telling a writer failed")
