@@ -1,1 +1,1 @@
-"""What is claimed about speed, for anyone to run: `python -m benchmarks`."""
+"""Benchmarks for every claim about speed: `python -m benchmarks`."""

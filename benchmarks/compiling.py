@@ -1,4 +1,4 @@
-"""What is written in C here, compiled when it is needed."""
+"""Compile the C programs here when they are needed."""
 
 import hashlib
 import os

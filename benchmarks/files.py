@@ -224,7 +224,7 @@ class Transfers:
 
     def go_on(self, port: int, room: str, path: Path, number: int) -> None:
         """Move the file, up if `number` is even, else down, until `stop` is set."""
-        # Whoever measures latency on this core goes first: the clients' time is not the server's.
+        # The measuring of latency on this core goes first: the clients' time is not the server's.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         name, size = f"file{number}", path.stat().st_size
         try:

@@ -31,7 +31,7 @@ OWNER = "owner"
 
 
 class Flood:
-    """What goes on until `stop` is set. `deeds` counts."""
+    """A flood that runs until `stop` is set. `deeds` counts its requests."""
 
     def __init__(self, port: int, room: str) -> None:
         self.port = port
@@ -227,7 +227,7 @@ def flooded(kind: str, port: int, room: str) -> Iterator[Flood]:
     flood = Flood(port, room)
 
     def go_on(number: int) -> None:
-        # Whoever measures latency on this core goes first: the clients' time is not the server's.
+        # The measuring of latency on this core goes first: the clients' time is not the server's.
         nice = min(os.getpriority(os.PRIO_PROCESS, 0) + POLITE, 19)
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
         flood.begin.wait()

@@ -1,4 +1,4 @@
-"""How each kind of work is measured: once, against one server, started for it."""
+"""Measurements of each kind of work: once, against one server, started for it."""
 
 import contextlib
 import os
@@ -24,11 +24,11 @@ Measured = dict[str, float]
 
 @dataclass(frozen=True)
 class Setting:
-    """How to measure.
+    """The parameters of a measurement.
 
-    `seconds` is how long each measurement takes, after a warm-up. What servers store is below
-    `folder`. `quick` means smaller numbers, where a row has some that take long. Where `profile`
-    names a file, py-spy records the server into it.
+    `seconds` is the length of each measurement, after a warm-up. Servers store their data below
+    `folder`. `quick` means smaller numbers, for rows that take long. If `profile` names a file,
+    py-spy records the server into it.
     """
 
     seconds: float
@@ -69,7 +69,7 @@ class Talk:
     def in_turns(self, servers: Mapping[str, Peer], setting: Setting) -> dict[str, Measured]:
         """Measure it against several servers, by label, which run at once and talk in turns.
 
-        What else goes on at the machine is then the same for all of them.
+        All of them then share the same background load of the machine.
         """
         turn = TURN[self.scene]
         options = {**self.options, "seconds": turn, "warm": min(turn, 0.5)}
@@ -110,14 +110,14 @@ def rotated(labels: Sequence[str], number: int) -> Sequence[str]:
 
 
 def throughput(rooms: int, readers: int, senders: int, window: int) -> Talk:
-    """How much is delivered, if each sender keeps `window` messages in flight: said, and not with
-    every reader of their room yet."""
+    """Measure deliveries while each sender keeps `window` messages in flight: said, and not yet
+    received by every reader of their room."""
     options = {"rooms": rooms, "readers": readers, "senders": senders, "window": window}
     return Talk("throughput", rooms, options)
 
 
 def latency(readers: int, rate: float) -> Talk:
-    """How late `readers` get what one speaker says, `rate` times a second, and what that costs."""
+    """Measure the delay to `readers` for one speaker at `rate` messages a second, and its cost."""
     return Talk("latency", 1, {"readers": readers, "rate": rate})
 
 
@@ -126,8 +126,8 @@ def _numbers(report: load.Report) -> Measured:
 
 
 def stalled(readers: int, stopped: int, rate: float, text: int) -> Measure:
-    """What `stopped` readers of a busy room who read nothing cost the `readers` others and the
-    server, and whether they get everything when they read on."""
+    """Measure the cost of `stopped` readers, who read nothing, for the `readers` others and the
+    server. Then check that they get everything when they read on."""
 
     def measure(peer: Peer, setting: Setting) -> Measured:
         with _server(peer, setting) as server:
@@ -166,11 +166,10 @@ THREADS = 2000
 
 
 def idle(connections: int, each: int) -> Measure:
-    """What connections cost that do nothing, in rooms of `each`, and how fast they come.
+    """Measure the cost of idle connections, in rooms of `each`, and the rate of joins.
 
-    Here it is programs who come to this server: of those, unlike people, nobody is in a room
-    before they ask for one, so that what is measured is what it is elsewhere. People are measured
-    for their memory.
+    The clients of this server speak JSON: a text client is in a room before it asks for one, which
+    the other servers do not do. The memory is measured with text clients.
     """
 
     def measure(peer: Peer, setting: Setting) -> Measured:
@@ -214,7 +213,7 @@ LINGER = 5.0
 
 
 def file_up(peer: Peer, setting: Setting) -> Measured:
-    """How fast a file comes to the server: hashed, written and synced, where it does that."""
+    """Measure an upload: hashed, written and synced, if the server does that."""
     path, size = _payload(setting, GIB // (8 if setting.quick else 4))
     measured = []
     with _server(peer, setting) as server, files.mover(server) as mover:
@@ -226,7 +225,7 @@ def file_up(peer: Peer, setting: Setting) -> Measured:
 
 
 def file_down(peer: Peer, setting: Setting) -> Measured:
-    """How fast a file that the server has comes back from it, over and over."""
+    """Measure repeated downloads of a file that the server has."""
     path, size = _payload(setting, GIB // (8 if setting.quick else 1))
     with _server(peer, setting) as server, files.mover(server) as mover:
         mover.provide(path, size)
@@ -289,8 +288,8 @@ def _wait_for_children(pid: int, but: set[int]) -> None:
 
 
 def talk_beside_files(readers: int, rate: float, moving: int) -> Measure:
-    """How late readers get what is said while files move at full speed over `moving` further
-    connections, and while none do."""
+    """Measure the delay of talk during transfers at full speed over `moving` further connections,
+    and without them."""
 
     def measure(peer: Peer, setting: Setting) -> Measured:
         path, _ = _payload(setting, SMALL)
@@ -329,8 +328,8 @@ def _payload(setting: Setting, size: int) -> tuple[Path, int]:
 
 
 def floods(readers: int, rate: float) -> Measure:
-    """How late readers get what is said while others do as much harm as they can, in each way, and
-    while nobody does; and whether the server's memory grows meanwhile."""
+    """Measure the delay of talk during each kind of flood, and without one; and check that the
+    server's memory does not grow."""
 
     def measure(peer: Peer, setting: Setting) -> Measured:
         figures: Measured = {}
@@ -377,8 +376,8 @@ def _flooded(
 
 
 def start(entries: int) -> Measure:
-    """How soon a server greets the first who comes, if so many entries are stored, none of them in
-    the system's cache; and how much more memory it takes than with none."""
+    """Measure the start with so many stored entries, none of them in the system's cache, until the
+    first greeting; and the memory that they take."""
 
     def measure(peer: Peer, setting: Setting) -> Measured:
         figures: Measured = {"entries": entries // 100 if setting.quick else entries}

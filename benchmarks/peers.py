@@ -29,8 +29,8 @@ PATIENCE = 60.0
 class Running:
     """A server called `name` that listens on `port` of the loopback, as process `pid`.
 
-    `dialect` is how the load speaks to it; `opening` is how many connections may wait for it
-    to take them. What it keeps is in `folder`; what it writes to its log goes to `log`.
+    `dialect` is the protocol that the load generator speaks to it; `opening` is the number of
+    connections that may wait to be accepted. Its data are in `folder`; its log goes to `log`.
     """
 
     name: str

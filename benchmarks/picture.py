@@ -1,6 +1,6 @@
-"""Draw what was measured: `python -m benchmarks.picture RESULTS.json OUT.svg`.
+"""Draw the results: `python -m benchmarks.picture RESULTS.json OUT.svg`.
 
-Bars, a panel for each figure of a row. Each panel has a scale of its own, which begins at 0. Where
+Bars, a panel for each figure of a row. Each panel has a scale of its own, which begins at 0. If
 less is better, a bar that would leave no room for the others is cut, with a gap in it.
 """
 

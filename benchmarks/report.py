@@ -1,4 +1,4 @@
-"""What was measured, as one table: `python -m benchmarks.report RESULTS.json` prints it again."""
+"""Print the results as one table: `python -m benchmarks.report RESULTS.json`."""
 
 import json
 import statistics

@@ -19,10 +19,10 @@ OURS = "chatservice"
 
 @dataclass(frozen=True)
 class Target:
-    """What a row is to reach: a value of at least, or at most, `bound`.
+    """The target of a row: a value of at least, or at most, `bound`.
 
-    Where the load was the bound, `by_cpu` takes the place of `value`, if there is one: in place of
-    throughput, what each delivery costs the server counts.
+    If the load generator was the bottleneck, `by_cpu` takes the place of `value`: the server's CPU
+    time for each delivery counts, and not its throughput.
     """
 
     text: str

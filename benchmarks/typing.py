@@ -1,10 +1,10 @@
-"""How long a key takes to the screen of `chat-client`, while the room is busy:
-`python -m benchmarks.typing [--rate 500] [--keys 300]`.
+"""Time from a key to the screen of `chat-client` in a busy room: `python -m benchmarks.typing
+[--rate 500] [--keys 300]`.
 
 A server and the client run as users run them, the client on a pseudo-terminal of 80x24. Somebody
 says so many lines a second in the room. Meanwhile keys are pressed, at a typist's pace, and timed
-until what the client writes has the letter in it. Letters are of another alphabet than all else
-that is written, and each comes once in a line, so none is taken for another.
+until the client's output has the letter in it. Letters are of an alphabet of their own, and each
+occurs once in a line, so none is taken for another.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the acceptance tests share: programs that people type into."""
+"""Fixtures of the acceptance tests: programs that people type into."""
 
 import shutil
 from collections.abc import Callable, Iterator

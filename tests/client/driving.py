@@ -166,7 +166,7 @@ class OnTerminal:
 
     @property
     def rung(self) -> int:
-        """How often the bell rang."""
+        """Return the number of times that the bell rang."""
         return self._screen.rung
 
     def style_of(self, text: str, row: str) -> str:

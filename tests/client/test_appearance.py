@@ -1,4 +1,4 @@
-"""How it looks: on other terminals and in other sizes, over bad networks, in all scripts."""
+"""The look of the client: other terminals and sizes, bad networks, all scripts."""
 
 import pytest
 

@@ -94,7 +94,7 @@ def test_without_a_keyring_it_is_asked_for(registered, terminal):
 
 
 def test_a_keyring_that_is_a_plain_file_is_not_taken(monkeypatch):
-    """Where there are several, the first of the others is."""
+    """The first backend that is not a plain file is used."""
     keyring = pytest.importorskip("keyring")
     from chatservice.client import clientpasswords
 

@@ -1,4 +1,4 @@
-"""Where one is and what was shown: the pure part, against every order in which things can come."""
+"""The client's state, without I/O, against every order of events."""
 
 import pytest
 from hypothesis import given
@@ -48,7 +48,7 @@ def test_ones_own_talk_is_not_shown_whichever_comes_first():
 
 
 def test_the_same_user_elsewhere_is_shown():
-    """What the same user says from another place is shown, also where the words are the same."""
+    """Messages of the same user on another connection are shown, even with the same text."""
     here = in_room()
     assert texts(here.entry_received(1, message("anna", "from the other place"), "lab")) == [
         "from the other place"
@@ -87,7 +87,7 @@ def test_nothing_is_shown_twice():
 
 
 def test_what_lies_before_the_answer_to_join_is_late():
-    """What was missed carries its time, and what is live does not."""
+    """Missed messages carry their time, and live ones do not."""
     here = in_room(seq=3)
     here.room_resumed(Joined("lab", 1, "", (), 5), after=3)
     assert [n.late for n in here.entry_received(4, message("bob", "missed"), "lab")] == [True]
@@ -102,7 +102,7 @@ def test_a_log_that_became_shorter_is_read_on():
 
 
 def test_other_rooms_are_not_heard():
-    """What still comes from the room that one has left is not shown."""
+    """Late events of a room that the user has left are not shown."""
     here = in_room("lab")
     here.room_joined(Joined("den", 2, "", (), 50))
     here.room_left("lab")
@@ -167,7 +167,7 @@ def test_too_much_to_keep_is_read_again():
 
 
 def test_what_is_unread_outlives_a_connection():
-    """What was kept stays, and what comes behind it is added to it."""
+    """Unread messages stay, and later ones are added to them."""
     here = in_room("lab", seq=7)
     here.room_joined(Joined("den", 2, "", (), 50))
     here.entry_received(8, message("bob", "one"), "lab")
@@ -239,8 +239,8 @@ def test_the_inbox_has_its_own_position():
 )
 def test_everything_is_shown_once_in_order_whatever_happens(said, steps):
     """A log of talk by anna here, anna elsewhere and bob; acknowledgements at any time, or lost
-    with the connection; connections that break anywhere. What was said elsewhere is shown once and
-    in order, and what was said here never."""
+    with the connection; connections that break anywhere. Messages from elsewhere are shown once and
+    in order, and those from here never."""
     here, shown = in_room(), []
     keys = {n: say(here, text) for n, (who, text) in enumerate(said, 1) if who == "h"}
     seen, unacknowledged = 0, list(keys)

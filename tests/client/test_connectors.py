@@ -81,7 +81,7 @@ def test_another_certificate_is_refused(server, remembering, tmp_path):
 
 
 def test_another_certificate_later_on(start_server, piped, wire, tmp_path):
-    """Who is connected again by itself believes nobody else either."""
+    """A client that reconnects by itself refuses another certificate, too."""
     authority = CertificateAuthority(tmp_path)
     pem = tmp_path / "chat.pem"
     pem.write_bytes(b"".join(authority.certify("nobody")))

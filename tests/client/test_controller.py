@@ -1,4 +1,4 @@
-"""What is decided about a line before anything is done."""
+"""Decisions about a typed line before anything is done."""
 
 import pytest
 

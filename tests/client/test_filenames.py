@@ -23,7 +23,7 @@ ORDINARY = st.text(
 
 
 def is_device(name: str) -> bool:
-    """Whether Windows takes it for a device."""
+    """Return whether Windows takes a name for a device."""
     stem = name.partition(".")[0].rstrip(" ").upper()
     return stem in DEVICES
 

@@ -78,7 +78,7 @@ def test_a_private_file_is_for_one_only(server, connect, piped):
 
 
 def test_a_file_that_is_there_is_not_written_over(server, piped):
-    """What comes is saved under the next free name."""
+    """A download is saved under the next free name."""
     anna, bob = piped(server, "anna"), piped(server, "bob")
     (bob.folder / "bob").mkdir()
     (bob.folder / "bob" / "report.pdf").write_text("old")
@@ -179,7 +179,7 @@ def test_what_cannot_be_sent(server, connect, piped, line, sentence):
 
 
 def test_a_folder_that_cannot_be_written(server, piped):
-    """What cannot be saved is told, and nothing else happens."""
+    """A failure to save is reported, and nothing else happens."""
     (server.files / "image1.png").write_bytes(b"an image")
     client = piped(server, "alice")
     (client.folder / "alice").write_text("a file, where the folder should be")
@@ -197,7 +197,7 @@ def test_a_folder_whose_name_is_no_text(server, piped):
 
 
 def test_who_leaves_at_once_keeps_what_came_hidden(server, piped, wire):
-    """What is not whole has no name of its own, and that is said."""
+    """An incomplete download keeps its hidden name, and the client says so."""
     (server.files / "big").write_bytes(bytes(50_000_000))
     slow = wire(server)
     client = piped(slow, "bot")
@@ -215,7 +215,7 @@ def test_who_leaves_at_once_keeps_what_came_hidden(server, piped, wire):
 
 
 def test_talk_goes_on_during_transfers(server, connect, piped, wire):
-    """What is said while files move arrives while they move."""
+    """Messages arrive during transfers."""
     anna = connect(server, "anna")
     slow = wire(server)
     client = piped(slow, "bot")

@@ -161,8 +161,8 @@ def test_a_line_to_paste_into_a_shell_has_nothing_of_the_servers(hostile, piped)
 
 
 def test_what_comes_unasked_has_a_bound_in_all(hostile, piped):
-    """Many small files, announced one after another, do not fill the disk: no more is fetched, and
-    that is told once. What is asked for is fetched all the same."""
+    """Many small files, announced one after another, do not fill the disk: the client saves no
+    more, and says so once. It still fetches requested files."""
     server = hostile()
     client = piped(server, "anna", "--accept", str(SIZE))
     server.wait_for("join")

@@ -1,4 +1,4 @@
-"""Which certificates are remembered, and how."""
+"""The memory of certificates, and its file."""
 
 import os
 import stat

@@ -96,7 +96,7 @@ async def test_what_is_refused_says_why(bot, server):
 
 @pytest_twisted.ensureDeferred
 async def test_what_waits_when_one_leaves(bot, wire, server):
-    """What was said without a connection fails, and so does what is asked for later."""
+    """Messages that wait for a connection fail, and so do later requests."""
     net, broken = wire(server), Deferred()
     client = await bot(
         at=net, told=lambda it: it.startswith("Connection lost") and broken.callback(it)
@@ -118,7 +118,7 @@ async def test_what_waits_when_one_leaves(bot, wire, server):
 
 @pytest_twisted.ensureDeferred
 async def test_following_a_room(bot, anna):
-    """What comes, one's own too; and what is there already, behind a position."""
+    """New entries, one's own too; with `after`, also earlier ones."""
     client = await bot()
     now = client.follow("lab")
     await client.say("lab", "one")
@@ -309,7 +309,7 @@ async def test_files(bot, anna, tmp_path):
 
 @pytest_twisted.ensureDeferred
 async def test_to_close_ends_transfers(bot, server, wire, tmp_path):
-    """What came of one is found when it is asked for again."""
+    """A repeated request resumes a transfer that was ended."""
     (server.files / "big.bin").write_bytes(bytes(20_000_000))
     net = wire(server)
     net.bytes_a_second = 5_000_000

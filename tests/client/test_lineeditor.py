@@ -1,4 +1,4 @@
-"""What was typed is remembered from one run to the next."""
+"""Typed lines are remembered from one run to the next."""
 
 import pytest
 
@@ -79,5 +79,5 @@ def test_commands_without_a_password_are_remembered(line):
     ],
 )
 def test_passwords_do_not_stay_on_the_screen(line, shown):
-    """Where they stood, there are stars."""
+    """Stars replace typed passwords."""
     assert masked(line) == shown

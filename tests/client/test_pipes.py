@@ -14,7 +14,7 @@ from tests.servers import CLIENT, PATIENCE, environment
 
 
 def test_a_script_says_its_lines_and_ends(server, connect, piped):
-    """What a pipe brings is said in the lobby, all of it, and the status is 0."""
+    """All lines of a pipe are said in the lobby, and the status is 0."""
     anna = connect(server, "anna")
     client = piped(server, "bot")
     client.finish("build failed", "see the log")
@@ -52,7 +52,7 @@ def test_what_follows_a_room_that_was_not_reached_is_not_said(server, connect, p
 
 
 def test_one_hears_the_others_and_not_oneself(server, connect, piped):
-    """What others say is shown as on a bare connection; one's own talk is not shown again."""
+    """Messages of others are shown as on a bare connection; one's own are not shown again."""
     anna = connect(server, "anna")
     client = piped(server, "bot")
     anna.expect("* bot came in")
@@ -229,7 +229,7 @@ def test_login_and_nick_change_who_one_is(server, piped):
 
 
 def test_a_private_message_waits_and_carries_its_time(server, connect, piped):
-    """What came while a registered user was away is shown when they come."""
+    """A registered user sees at login the private messages that came meanwhile."""
     anna = piped(server, "anna")
     anna.finish("/register sesame")
     connect(server, "bob").send("@anna call me")
@@ -250,7 +250,7 @@ def test_a_server_that_is_not_there(tmp_path, server, piped):
 
 
 def test_something_else_than_a_chat_server(tmp_path, server, piped):
-    """What answers otherwise than a chat server is told so, in a sentence."""
+    """Another kind of server is reported in a sentence."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -317,7 +317,7 @@ def test_who_is_ignored_is_not_shown(server, connect, piped):
 
 
 def test_nothing_reaches_the_terminal_as_a_control_sequence(server, connect, piped):
-    """What others say cannot steer a terminal."""
+    """Messages cannot control a terminal."""
     anna = connect(server, "anna")
     client = piped(server, "bot")
     anna.expect("* bot came in")
@@ -336,7 +336,7 @@ def test_help_tells_of_files_as_they_are_here(server, piped):
 
 @pytest.mark.parametrize("room", ["a b", "", "l\udcffb", "9" * 200])
 def test_a_room_that_cannot_be(server, piped, room):
-    """Whatever --room is given: a sentence, and status 1."""
+    """An impossible --room gives a sentence, and status 1."""
     client = piped(server, "bot", "--room", room)
     shown = client.finish("secret")
     assert client.wait() == 1
@@ -345,7 +345,7 @@ def test_a_room_that_cannot_be(server, piped, room):
 
 @pytest.mark.parametrize("closing", ["<&-", ">&-", "<&- >&-", "</dev/null", ">/dev/null"])
 def test_without_input_or_output(server, connect, tmp_path, closing):
-    """Where there is nothing to read it ends; where nobody reads, it says its lines still."""
+    """Without input the client ends. Without a reader of its output it still says its lines."""
     anna = connect(server, "anna")
     command = f"{shlex.join(CLIENT)} bot 127.0.0.1 {server.port} {closing}"
     ended = subprocess.run(

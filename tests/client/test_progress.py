@@ -1,4 +1,4 @@
-"""What one sees of a transfer."""
+"""The display of a transfer."""
 
 import pytest
 from hypothesis import given
@@ -78,7 +78,7 @@ def test_an_empty_file_is_all_there():
     st.floats(0.001, 1e6),
 )
 def test_a_line_fits_80_columns(name, size, part, seconds):
-    """Whatever the name, its script, and the numbers."""
+    """The line fits for any name, script and numbers."""
     it = moving(name, size)
     it.done = int(size * part)
     assert get_cwidth(it.line(100.0 + seconds)) <= 80
@@ -94,7 +94,7 @@ def test_a_line_fits_80_columns(name, size, part, seconds):
     ],
 )
 def test_names_are_cut_in_the_middle(name, columns, cut):
-    """Where one sees both how they begin, and what kind of file it is."""
+    """A cut name keeps its beginning and its extension."""
     found = shortened(name, columns)
     assert get_cwidth(found) <= columns
     assert found == cut

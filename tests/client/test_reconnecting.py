@@ -224,7 +224,7 @@ def test_a_name_that_somebody_else_has_meanwhile(server, connect, piped, wire):
 
 
 def test_ignoring_outlives_a_connection(server, connect, piped, wire):
-    """Who was ignored is ignored after a broken connection too."""
+    """Ignored users stay ignored after a broken connection."""
     anna, bob = connect(server, "anna"), connect(server, "bob")
     net = wire(server)
     client = joined(piped, net, "bot")

@@ -1,4 +1,4 @@
-"""What is shown on a terminal: times, days, names, mentions."""
+"""Rendering for a terminal: times, days, names, mentions."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the program does for a script: one thing, and a status."""
+"""The client in scripts: one action, and an exit status."""
 
 import hashlib
 import json
@@ -72,7 +72,7 @@ def test_it_writes_to_one_user(server, anna, piped):
 
 
 def test_a_connection_that_breaks_does_no_harm(server, anna, piped, wire):
-    """What was not acknowledged is said once."""
+    """A message without acknowledgement is said once."""
     net = wire(server)
     net.deaf_to = b'{"event":"ok","id":3'
     client = piped(net, "bot", "--room", "lab", "--say", "once")
@@ -92,7 +92,7 @@ def test_a_connection_that_breaks_does_no_harm(server, anna, piped, wire):
 
 
 def test_a_file_goes_up_and_comes_down(server, anna, piped, tmp_path):
-    """What is printed is where it is."""
+    """The output is the path of the file."""
     payload = bytes(range(256)) * 5000
     (tmp_path / "report.pdf").write_bytes(payload)
     sender = piped(server, "bot", "--room", "lab", "--put", str(tmp_path / "report.pdf"))
@@ -214,7 +214,7 @@ def test_a_long_past_comes_in_its_order_and_once(server, anna, piped):
 
 
 def test_following_over_a_broken_connection(server, anna, piped, wire):
-    """What was said meanwhile comes, once."""
+    """Messages from the time of the break arrive, once."""
     net = wire(server)
     client = piped(net, "bot", "--room", "lab", "--follow", "--json")
     anna.expect("* bot came in")

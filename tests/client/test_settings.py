@@ -1,4 +1,4 @@
-"""Where one was is remembered, so that the program alone is enough the second time."""
+"""The client remembers server and name, so that the program's name is enough the second time."""
 
 import json
 
@@ -102,7 +102,7 @@ def test_the_program_alone_is_enough_the_second_time(server, tmp_path):
 
 
 def test_who_was_in_the_lobby_is_not_asked_for_a_room(server, tmp_path):
-    """Where one was is where one goes; who wants to be asked is."""
+    """The client goes to the last room without asking; with `--ask` it asks."""
     folder = tmp_path / "terminal"
     for arguments, asked in (
         (("anna", "127.0.0.1", str(server.port)), True),
@@ -129,7 +129,7 @@ def test_who_was_in_the_lobby_is_not_asked_for_a_room(server, tmp_path):
 
 
 def test_a_broken_file_is_told_of_and_not_written_over(server, tmp_path):
-    """What the settings do not tell is asked for, and the file stays."""
+    """The client asks for missing settings, and leaves the file alone."""
     folder = tmp_path / "terminal"
     place = config_of(folder) / "settings.json"
     place.parent.mkdir()

@@ -1,4 +1,4 @@
-"""What Tab takes the beginning of a word for."""
+"""Completions that Tab offers for the beginning of a word."""
 
 import pytest
 

@@ -15,7 +15,7 @@ def arrive(terminal, server, name="anna"):
 
 
 def test_a_half_typed_line_is_not_broken(server, connect, terminal):
-    """What arrives is shown above the line of input, which stays as it is and can be finished."""
+    """Incoming messages appear above the line of input, which stays and can be finished."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     bob.expect("* anna came in")
@@ -79,7 +79,7 @@ def test_ctrl_c_without_the_server_ends_it(start_server, terminal):
 
 
 def test_a_password_is_not_shown(server, piped, terminal):
-    """Where a password is asked for, what is typed is not seen."""
+    """An answer to the question for a password is not shown."""
     piped(server, "anna").finish("/register sesame")
     client = terminal("anna", "127.0.0.1", str(server.port))
     client.until(lambda it: it.bottom == "Password:", "the question for the password")
@@ -93,7 +93,7 @@ def test_a_password_is_not_shown(server, piped, terminal):
 
 
 def test_letters_of_every_script(server, connect, terminal):
-    """What is typed and shown may be in any script."""
+    """Input and output may be in any script."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     bob.expect("* anna came in")

@@ -169,7 +169,7 @@ def test_two_clients_that_fetch_one_file_do_not_write_to_one_part(server, run, w
 
 
 def test_a_file_that_is_on_its_way_is_not_fetched_twice(server, run, wire):
-    """Who asks once more is told so."""
+    """A second request for the same file is refused."""
     net = wire(server)
     client = half_fetched(run, server, net)
     client.type("/get big")

@@ -108,7 +108,7 @@ def test_several_lines_that_are_pasted_are_one_message(server, connect, terminal
 
 
 def test_a_paste_can_be_dropped_or_edited(server, connect, terminal):
-    """What was half-typed is there again; or all of it is in the line, to be changed."""
+    """`n` restores the half-typed line; `e` keeps the whole paste in the line for editing."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     bob.expect("* anna came in")

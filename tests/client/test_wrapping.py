@@ -38,7 +38,7 @@ def rows_of(text, columns=40, indent=4):
 
 @given(WORDS, st.integers(24, 100), st.integers(0, 6))
 def test_no_row_is_too_wide_and_nothing_is_lost(words, columns, indent):
-    """Whatever stands in it: wide characters, accents, what a joiner makes one of, Hebrew."""
+    """This holds for any text: wide characters, accents, joined characters, Hebrew."""
     text = " ".join(words)
     rows = rows_of(text, columns, indent)
     assert all(wcswidth(row) <= columns for row in rows)
@@ -62,8 +62,8 @@ def test_what_has_no_spaces_is_broken_where_it_is_wide():
 
 
 def test_an_address_stays_one():
-    """A word that is longer than a row is left to the terminal, which knows that it is one word
-    when it is copied. What comes behind it goes on where it ends."""
+    """The terminal wraps a word that is longer than a row, and so keeps it whole when it is copied.
+    The text after it goes on where it ends."""
     url = "https://example.com/" + "x" * 50
     assert rows_of(f"see {url} there", columns=40, indent=2) == ["see", f"{url} there"]
     rows = rows_of(f"see {url} and then more", columns=40, indent=2)
@@ -103,5 +103,5 @@ def test_what_is_shortened_fits(text, columns):
     ("text", "columns"), [("abc", 3), ("你好", 4), ("e\u0301", 1), (FAMILY, 6)]
 )
 def test_widths(text, columns):
-    """What terminals agree on, and the wider reading of what they do not agree on."""
+    """Widths that terminals agree on, and the wider width otherwise."""
     assert width(text) == columns

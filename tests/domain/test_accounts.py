@@ -1,4 +1,4 @@
-"""What changes while somebody is on their way in: a password takes a while to look at."""
+"""Changes during a login: checking a password takes a while."""
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
@@ -166,7 +166,7 @@ def test_a_session_is_taken_over_once(house):
 
 
 def test_nothing_more_is_done_for_a_session_that_is_ended(house):
-    """What it sent before it knew is refused."""
+    """Requests that a session sent before it knew of its end are refused."""
     token = house.now(house.chat.accounts.token(house.alice, "ci", None)).token
     bot = house.session()
     house.now(house.chat.people.enter(bot, "alice", token))

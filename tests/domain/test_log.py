@@ -1,4 +1,4 @@
-"""Whatever happens, each reader of a log reads everything, once, in order."""
+"""Logs and readers: each reader reads everything, once and in order, whatever happens."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,7 +69,7 @@ class Log_(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 200))
     def write_elsewhere(self, count: int) -> None:
-        """What is said in another room takes its share of the memory."""
+        """Append to another room, which takes its share of the memory."""
         self.other.extend(block(self.other.last + 1, count))
 
     @rule(target=readers, back=st.none() | st.integers(0, 300))

@@ -180,7 +180,7 @@ def test_who_is_gone_meanwhile_is_not_looked_at(world):
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50)), max_size=60))
 def test_nobody_waits_longer_than_the_longest(tries):
-    """Whatever happened before."""
+    """The delay has an upper bound, whatever happened before."""
     world = World()
     for who, address in tries:
         took, _ = world.try_("wrong" if address % 5 else "right", f"192.0.2.{address}", f"u{who}")

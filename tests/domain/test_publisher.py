@@ -59,7 +59,7 @@ async def test_what_arrives_together_is_committed_together(store):
 
 @pytest_twisted.ensureDeferred
 async def test_a_commit_that_fails_is_shown_to_nobody(store):
-    """Who wrote is told so, nobody sees it, and the next message is stored as if nothing was."""
+    """The author is refused, nobody sees the entry, and the next one is stored as usual."""
     publisher, log, watcher = (
         Publisher(store, ReactorLoop(reactor)),
         Log(1, "lab", 0, BlockCache()),

@@ -1,4 +1,4 @@
-"""What may be uploaded, and the room that is reserved meanwhile."""
+"""Quotas of uploads, and the disk space that is reserved meanwhile."""
 
 import pytest
 

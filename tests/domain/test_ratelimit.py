@@ -16,7 +16,7 @@ PAUSES = st.lists(st.floats(0, 100), max_size=200)
 
 @given(RATES, BURSTS, PAUSES)
 def test_never_more_than_the_rate_and_the_burst(rate, burst, pauses):
-    """Whoever waits as they are told does, in any stretch of time, at most so many things."""
+    """A caller that waits as told acts at most so many times in any stretch of time."""
     bucket, now, done = TokenBucket(), 1e6, []
     for pause in pauses:
         now += pause
@@ -64,7 +64,7 @@ def test_a_clock_that_goes_back_holds_nobody_up_for_long(rate, burst, back):
 
 @pytest.mark.parametrize("command", ["say", "join", "create", "who"])
 def test_a_paste_of_ten_lines_passes_at_once(monkeypatch, command):
-    """Whatever is in it, and also where lines are bounded."""
+    """A paste of any lines passes, also with a limit of messages."""
     monkeypatch.setattr(limits, "MESSAGES_PER_SECOND", 1.0)
     paces = RateLimits()
     assert paces.has(10, 1e6)
@@ -72,7 +72,8 @@ def test_a_paste_of_ten_lines_passes_at_once(monkeypatch, command):
 
 
 def test_each_kind_of_command_has_its_own_bound(monkeypatch):
-    """Who joins too often can still ask; who makes rooms also comes into them."""
+    """A user who joined too often can still ask for things; a user who makes rooms can also join
+    them."""
     monkeypatch.setattr(limits, "JOINS_BURST", 2)
     paces = RateLimits()
     assert paces.take("join", 1e6) == 0

@@ -48,7 +48,7 @@ def test_tickets_cannot_be_guessed():
 
 
 def test_there_are_only_so_many(monkeypatch):
-    """Whoever asks for more and more loses the oldest ones."""
+    """A user who requests more and more tickets loses the oldest ones."""
     monkeypatch.setattr(limits, "TICKETS", 3)
     tickets = Tickets()
     out = [tickets.issue(RIGHT, 0) for _ in range(5)]

@@ -24,7 +24,7 @@ def passwords():
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize("password", ["secret", "pässwörd", "\udcff", 'two words "\n', "x" * 256])
 async def test_only_the_right_one_fits(passwords, password):
-    """Whatever is in it; and no two are kept alike."""
+    """Only the right password fits, for any characters; equal passwords have different hashes."""
     kept = await passwords.hash(password)
     assert kept != await passwords.hash(password)
     assert await passwords.fits(kept, password)
@@ -35,7 +35,7 @@ async def test_only_the_right_one_fits(passwords, password):
 
 @pytest_twisted.ensureDeferred
 async def test_what_was_kept_before_still_fits(passwords):
-    """Whatever the parameters were: they are kept with it."""
+    """Hashes with other parameters still fit: a hash carries its parameters."""
     kept = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=4).hash("secret")
     assert await passwords.fits(kept, "secret")
     assert not await passwords.fits(kept, "Secret")

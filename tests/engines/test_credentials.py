@@ -1,4 +1,4 @@
-"""Who vouches for names: our own accounts, as twisted.cred asks, and checkers of the operator's."""
+"""Credentials: our own accounts as a checker of twisted.cred, and the operator's checkers."""
 
 import subprocess
 
@@ -54,7 +54,7 @@ class Elsewhere:
 
 
 class Realm:
-    """Where one comes to with one's name."""
+    """A realm of twisted.cred that returns the user's name."""
 
     def requestAvatar(self, avatar, mind, *interfaces):
         """Answer with the name itself."""

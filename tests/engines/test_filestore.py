@@ -305,7 +305,7 @@ async def test_content_that_is_here_is_not_sent_again(folders):
 
 @pytest_twisted.ensureDeferred
 async def test_content_that_is_not_here_any_more_is_not_promised(folders):
-    """What was changed, or removed, behind the server's back is sent again."""
+    """Content that was changed or removed behind the server's back has to be sent again."""
     data = b"content"
     for change in (Path.unlink, lambda path: path.write_bytes(b"changed")):
         await put(folders, "a", data)
@@ -316,7 +316,7 @@ async def test_content_that_is_not_here_any_more_is_not_promised(folders):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root to be somebody else")
 def test_who_may_not_write_to_a_file_shares_its_blocks(tmp_path):
-    """Where the system does not let its owner change it by mistake, two names are one file."""
+    """Two names share one file if the system keeps its owner from changing it by mistake."""
     tmp_path.chmod(0o777)
     for parent in tmp_path.parents[:3]:
         parent.chmod(0o755)
@@ -337,7 +337,8 @@ def test_who_may_not_write_to_a_file_shares_its_blocks(tmp_path):
 
 @pytest_twisted.ensureDeferred
 async def test_who_shared_a_file_is_not_forgotten_when_it_is_read(folders):
-    """Who looks at it in the moment in which it comes to its shelf takes it for an operator's."""
+    """A list that is made just when an upload is shared does not take it for a file of the
+    operator."""
     await put(folders, "a", b"one")
     (row,) = await folders._table.versions("lab", "a")
     await folders._table.note("lab", [row._replace(who="", time=1)])

@@ -39,7 +39,7 @@ CLEAN = RUNS.map(lambda run: run._replace(texts=names.clean_all(run.texts)))
 
 @given(st.integers(1, 1 << 60), st.lists(st.tuples(CLEAN, st.integers(0, 3)), min_size=1))
 def test_runs_come_back_as_they_were_packed(start, runs):
-    """What is stored says all that entries say, in no dialect, and where they stand."""
+    """A stored run has all fields and positions of its entries, in no format of a protocol."""
     block, first = [], start
     for run, gap in runs:
         block.append((first, run))
@@ -68,8 +68,8 @@ async def test_positions_are_a_logs_own_and_only_increase(store):
 
 @pytest_twisted.ensureDeferred
 async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
-    """Whatever was noted of them last: what came before that, since then, and what was moved from
-    a guest's inbox, or ended, is counted."""
+    """Positions go on from the last entry: noted before or after the last note, moved from a
+    guest's inbox, or deleted."""
     monkeypatch.setattr(limits, "NOTE_BLOCKS", 4)
     monkeypatch.setattr(limits, "END_BLOCKS", 3)
     store = LogStore(reactor, tmp_path / "chat.sqlite")

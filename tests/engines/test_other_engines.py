@@ -1,4 +1,4 @@
-"""What is read while it is written, moved or let go: nothing is missed, and nothing comes early."""
+"""Reads during writes, moves and deletions: nothing is missed, and nothing comes early."""
 
 import pytest
 import pytest_twisted
@@ -45,8 +45,8 @@ def shown(blocks):
 
 @pytest_twisted.ensureDeferred
 async def test_who_reads_the_past_is_not_ahead_of_the_present(engine, chat):
-    """What is stored, but was not acknowledged yet, is shown to nobody: else its writer would see
-    it come back."""
+    """An entry that is stored but not acknowledged is shown to nobody: otherwise its author would
+    get it back."""
     log = chat.rooms.lobby.log
     await chat.publisher.stored(said(log, "one"))
     await engine.logs.append([said(log, "two")], {})  # and nobody is told
@@ -73,7 +73,8 @@ async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
-    """Who comes back from before reads what is left, though the server has run all the time."""
+    """A reader from an old position gets only the entries still kept, without a restart of the
+    server."""
     log, clock = chat.rooms.lobby.log, Clock()
     await chat.publisher.stored(said(log, "old", "older"))
     await engine.logs.note_age(last=True)

@@ -81,7 +81,7 @@ def test_a_new_database_is_ours_and_durable(path):
 
 
 def test_a_database_is_made_whole_or_not_at_all(path, monkeypatch):
-    """Where making it ends half-way there is none yet, and the next start makes it."""
+    """If its creation is interrupted there is no database, and the next start makes it."""
     monkeypatch.setattr(
         "chatservice.engines.sqlite.schema.TABLES", "CREATE TABLE log (id); nonsense;"
     )
@@ -165,7 +165,7 @@ def test_a_newer_database_is_left_alone(path):
 
 
 def test_a_table_is_missing(path):
-    """Whoever removed it: it is not made again, empty."""
+    """A missing table is reported, and not made again, empty."""
     fill(path)
     with closing(sqlite3.connect(path)) as db:
         db.execute("DROP TABLE account")
@@ -213,7 +213,8 @@ def test_the_database_is_gone_and_its_log_is_there(path, missing):
 
 
 def test_a_copy_that_is_put_beside_the_log_of_another(path):
-    """That log's pages would be mixed into it. What to remove is said, and then it can be used."""
+    """That log's pages would be mixed into it. The sentence names the files to remove; then the
+    copy can be used."""
     other = path.with_name("copy.sqlite")
     fill(other, 40)
     crash(path)
@@ -298,7 +299,7 @@ def test_what_can_be_read_of_a_damaged_database_is_saved(path, kind, capsys, str
 
 
 def test_what_can_be_read_is_saved_from_both_ends(path, stride):
-    """Where old blocks were let go, the first number is a high one: it is not searched for."""
+    """After old blocks were deleted the first number is high; the rescue does not search for it."""
     fill(path)
     with closing(sqlite3.connect(path)) as db:
         db.execute("UPDATE block SET id = id + 1000000")
@@ -329,7 +330,7 @@ def test_what_is_left_of_a_database_that_was_cut_off_is_saved(path, stride):
 
 
 def test_nothing_can_be_saved(path, tmp_path):
-    """Where the first page is gone, or the other file is there already: that is said."""
+    """It says so if the first page is gone, or the other file exists already."""
     fill(path)
     (tmp_path / "there.sqlite").write_text("something")
     path.write_bytes(bytes(PAGE) + path.read_bytes()[PAGE:])

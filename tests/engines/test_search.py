@@ -140,7 +140,7 @@ async def test_the_newest_come_and_one_can_page_back(store, index):
 
 @pytest_twisted.ensureDeferred
 async def test_files_and_topics_are_found_by_their_names(store, index):
-    """Whatever a room's log has is found by what is shown of it."""
+    """Every kind of entry is found by its visible text."""
     log = await room(store)
     runs = [
         Run(Kind.TOPIC, 0, "alice", ["quarterly figures"]),
@@ -288,7 +288,7 @@ def damage(path):
 
 @pytest_twisted.ensureDeferred
 async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
-    """Who asks is answered all the same, and the server goes on."""
+    """The search is answered all the same, and the server goes on."""
     path = tmp_path / "chat.sqlite"
     store = LogStore(reactor, path)
     log = await room(store)
@@ -310,7 +310,7 @@ async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
 
 @pytest_twisted.ensureDeferred
 async def test_a_search_that_is_too_late_is_given_up(tmp_path, store, index):
-    """Whether the index takes so long, or what is not in it."""
+    """A search has its time limit in the index and in the entries that are not indexed yet."""
     log = await room(store)
     searcher = Searcher(tmp_path / "chat.sqlite", index_path(tmp_path / "chat.sqlite"), pytest.fail)
     texts = [f"a{at}" for at in range(2000)]

@@ -21,7 +21,8 @@ def test_it_is_made_once(tmp_path):
 
 @pytest.mark.parametrize("there", ["empty", "link to nowhere"])
 def test_what_is_there_is_left_alone(tmp_path, there):
-    """Whatever it is: clients remember what was in it, so an operator has to see to it."""
+    """An existing file stays, even a damaged one: clients remember its certificate, so the operator
+    has to act."""
     path = tmp_path / "tls.pem"
     if there == "empty":
         path.touch()

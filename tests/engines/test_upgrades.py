@@ -93,7 +93,7 @@ def test_version_1(path):
 
 
 def test_what_was_alike_is_one_run(path):
-    """What one user said at once, and what is a run of its own."""
+    """Entries that one user said at once become one run; all others are runs of their own."""
     with closing(open_database(path)) as db:
         ((first, data),) = db.execute("SELECT first, entries FROM block WHERE log = 3")
     (_, said), (_, done), (_, last) = blocks.unpack(first, data)

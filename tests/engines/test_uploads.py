@@ -95,7 +95,7 @@ async def test_an_upload_goes_on_where_it_stopped(shelves):
 
 @pytest_twisted.ensureDeferred
 async def test_it_outlasts_the_server(shelves):
-    """What is there is hashed again, once, and not sent again."""
+    """The bytes that arrived are hashed again, once, and not sent again."""
     await stop(await begun(shelves))
     shelves.close()
     (_left,) = shelves.partials()

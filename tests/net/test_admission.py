@@ -1,4 +1,4 @@
-"""Who may come in: bounds on connections, in all and by address, and what is told at the door."""
+"""Admission: the bounds on connections, in all and by address, and the answer to a refused one."""
 
 import socket
 
@@ -99,7 +99,7 @@ def test_an_address_that_is_not_known_any_more_takes_no_memory(bounded):
 
 @given(st.lists(st.tuples(st.sampled_from("cgm"), st.integers(0, 3)), max_size=200))
 def test_who_comes_and_goes_is_counted(steps):
-    """What is counted is who is here, whatever happens in between."""
+    """The count of connections is right, whatever happens in between."""
     admission = Admission(lambda: 1e6, lambda *_, **__: None, lambda: False)
     here = []
     for what, number in steps:
@@ -136,7 +136,7 @@ def test_a_full_server_says_so_at_the_door(start_server, connect):
 
 
 def test_too_many_of_one_address(start_server, connect):
-    """Where this machine is an address as any other."""
+    """An address has its bound, if this machine's own addresses are not trusted."""
     server = start_server("--listen", "unix:chat.sock", TRUSTED=(), CONNECTIONS_AN_ADDRESS=2)
     alice = connect(server, "alice")
     connect(server, "bob")

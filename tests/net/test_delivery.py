@@ -50,7 +50,7 @@ def test_what_is_behind_is_read_from_storage():
 
 
 def test_nothing_gets_between_the_bytes_of_a_file():
-    """What storage answers while a file has the transport is not written, and read again after."""
+    """Entries from storage are not written during a download, and are read again after it."""
     behind = Behind()
     behind.feed.lend_transport()
     behind.answer()

@@ -144,8 +144,8 @@ def piped(server, tool, data):
 
 @pytest.mark.parametrize("tool", ["ncat", "socat"])
 def test_scripts_that_only_end(server, tool, connect):
-    """What was asked is answered after the end of the input, with no /quit. What stands behind the
-    last line end counts if TLS says that this was all, as socat lets it; ncat never does."""
+    """Requests are answered after the end of the input, with no /quit. Text after the last line end
+    counts if the client ends TLS properly, as socat does; ncat never does."""
     reader = connect(server, "reader")
     said = piped(server, tool, b"bot\n/join lab\n/who\n/leave\nwhole\nthe rest")
     assert said.splitlines()[1] == b"* 1 in lab: bot"
@@ -156,7 +156,7 @@ def test_scripts_that_only_end(server, tool, connect):
 
 
 def test_half_of_tls(server, connect, halves):
-    """Who has said all, and says so, still gets what was asked for."""
+    """A client that has half-closed TLS still gets its answers."""
     bot = halves(server)
     bot.shake()
     bot.send("bot", "/join lab", "a question")
@@ -194,7 +194,7 @@ def test_a_greeting_is_not_sent_into_a_handshake(start_server, connect):
 
 
 def test_tls_that_begins_too_late(start_server, connect):
-    """Who was greeted in the open cannot go on with TLS, and is told so in its words."""
+    """TLS after the greeting is refused, in a TLS alert."""
     server = start_server("--tls", "auto", FIRST_BYTE_SECONDS=0.0, GREETING_SECONDS=0.0)
     bare = connect(server)
     bare.expect("* Welcome")
@@ -204,7 +204,7 @@ def test_tls_that_begins_too_late(start_server, connect):
 
 
 def test_behind_a_proxy(start_server, secure):
-    """What the proxy says of itself stands before the first byte."""
+    """The proxy's header comes before the first byte of TLS."""
     server = start_server("--listen", "haproxy:tcp:0:interface=127.0.0.1", "--tls", "auto")
     server.port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
     alice = secure(server, "alice", before=b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 5555\r\n")
@@ -248,7 +248,7 @@ def test_files_on_the_connection(server, secure):
 
 
 def test_a_file_that_is_still_coming(server, secure, program):
-    """Who follows it gets each part when it is there, and the end when it is on the shelf."""
+    """A follower gets each part as it arrives, and the end when the file is shared."""
     program.ask(do="put", room="lab", name="a.bin", size=len(DATA), sha256=SHA256)
     up = secure(server)
     up.send(f"PUT {program.event('ok')['ticket']}")

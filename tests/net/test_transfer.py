@@ -233,8 +233,7 @@ async def test_a_guest_leaves_while_their_file_is_put_on_their_shelf(inside, mon
 @pytest.mark.parametrize("noticed", [True, False], ids=["noticed", "unnoticed"])
 @pytest_twisted.ensureDeferred
 async def test_a_connection_is_lost_while_its_upload_begins(inside, monkeypatch, works, noticed):
-    """Whether it could have begun or not: nothing stays open or reserved, and the next one goes
-    on."""
+    """Nothing stays open or reserved, no matter how far the start came; the next upload works."""
     beginning, waiting = Deferred(), []
     receive = inside.shelves.receive
 

@@ -132,7 +132,8 @@ def test_a_token_is_good_in_place_of_a_password(program, server, connect):
 
 
 def test_a_token_that_is_revoked_while_it_is_used(program, server, connect):
-    """What came in with it ends at once, also what took such a session over; others stay."""
+    """Revoking a token ends its sessions at once, also one that took over such a session. Others
+    stay."""
     bob = program("bob")
     asks(bob, "register", password="pw")
     one, two = asks(bob, "token", label="one")["token"], asks(bob, "token", label="two")["token"]
@@ -160,7 +161,7 @@ def test_a_token_that_is_revoked_while_it_is_used(program, server, connect):
 
 
 def test_a_token_for_one_room(program, server, connect):
-    """Who has it is in that room and in no other, in both dialects, also after taking over."""
+    """A token for a room works in that room alone, in both formats, also after a takeover."""
     bob = program("bob")
     asks(bob, "register", password="pw")
     asks(bob, "create", room="vault", password="secret")

@@ -2,7 +2,7 @@
 
 
 def test_two_people_in_the_lobby(server, connect):
-    """What one says, the other reads, and nobody reads their own lines."""
+    """Each reads the other, and not their own lines."""
     alice, bob = connect(server, "alice"), connect(server, "bob")
     alice.send("good morning", "/me waves")
     bob.send("hello alice")

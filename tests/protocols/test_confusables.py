@@ -41,7 +41,7 @@ def test_the_refusal_does_not_tell_whose(server, connect):
 
 
 def test_ones_own_name_is_in_nobodys_way(server, connect):
-    """Who is alone with a name may write it otherwise."""
+    """A user who is alone with a name may change its case."""
     alice = connect(server, "alice")
     alice.send("/nick AIice", "/nick alice", "/nick a1ice")
     for name in ("AIice", "alice", "a1ice"):
@@ -50,7 +50,8 @@ def test_ones_own_name_is_in_nobodys_way(server, connect):
 
 
 def test_beside_a_registered_name(server, connect):
-    """Whether its owner is here or not, also after a restart; and the owner comes in."""
+    """A look-alike of a registered name is refused, with its owner here or not, also after a
+    restart. The owner can log in."""
     bob = connect(server)
     bob.ask(do="signup", id=1, name="Bobby", password="pw")
     assert bob.event()["event"] == "ok"
@@ -81,7 +82,7 @@ def test_rooms(server, connect):
 
 
 def test_those_that_were_there_before_go_on(server, connect):
-    """What an older version let in comes in, talks, and is kept apart."""
+    """Look-alikes that an older version registered can log in, talk, and are kept apart."""
     for name in ("ann", "dan"):
         assert refused(connect, server, "signup", name=name, password=name) is None
     server.stop()

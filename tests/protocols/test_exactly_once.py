@@ -1,5 +1,5 @@
-"""Whatever happens, in whatever order: what was acknowledged is there, once, in its order, and each
-reader has seen what it must have seen."""
+"""Exactly once, for any events in any order: each acknowledged entry is there once and in its
+order, and each reader has seen all that it must have seen."""
 
 import json
 import re
@@ -151,7 +151,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(commits=st.integers(0, 2))
     def an_answer_is_lost(self, commits: int) -> None:
-        """What the program says may be stored, but it is cut off before it hears of that."""
+        """Cut the program off before its answer; its message may be stored or not."""
         assert self.writer.network is not None
         self.writer.network.stall()
         self.a_program_says(2)
@@ -324,6 +324,6 @@ class TestAnyOrder(AnyOrder.TestCase):
 
 @pytest.mark.long
 class TestAnyOrderLong(AnyOrder.TestCase):
-    """Where there is time: many, and longer ones."""
+    """More and longer runs of the same machine."""
 
     settings = settings(max_examples=300, stateful_step_count=60)

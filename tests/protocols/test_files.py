@@ -202,7 +202,7 @@ def test_what_the_operator_drops_in(server, enter):
 
 @pytest.mark.parametrize("place", ["lab", ".inboxes", "lab/.versions"])
 def test_links_lead_nowhere(server, enter, tmp_path, place):
-    """Where a folder of a shelf is a link, nothing is read, written or removed behind it."""
+    """Nothing is read, written or removed through a symbolic link in place of a room's folder."""
     bob = enter("bob")
     bob.send("/register secret")
     bob.expect("is your name from now on")
@@ -317,7 +317,7 @@ def test_talk_during_a_long_download(server, enter, program):
 
 
 def test_the_announcement_says_how_to_fetch_it(enter):
-    """What stands behind the colon can be typed as it stands, whatever the file is called."""
+    """The command after the colon works when typed, whatever the name of the file."""
     alice, bob = enter("alice"), enter("bob")
     for name in ("plain", "two words", "report 5", "6", '"quoted"', "@7"):
         put(alice, f'"{name}"', name.encode())
@@ -340,8 +340,8 @@ def test_a_room_that_is_called_like_a_file_of_the_lobby(server, connect):
 
 
 def test_a_file_that_is_asked_for_again_with_its_key(server, connect, enter, program):
-    """Who does not know whether all had come asks with the same key, and it does not come twice;
-    another key, and another user's, is another file."""
+    """A repeated request with the same key shares the file once. Another key, or another user's, is
+    another file."""
     alice = enter("alice")
     sent = {"do": "put", "to": "alice", "name": "a", "size": 5, "key": "k1"}
 

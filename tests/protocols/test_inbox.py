@@ -1,4 +1,4 @@
-"""Who one is, and what waits for one: names, accounts, inboxes."""
+"""Names, accounts and inboxes of users."""
 
 import re
 import threading
@@ -175,7 +175,8 @@ def test_nick(enter):
 
 
 def test_away(enter):
-    """Who writes to one that is away is told why; the message comes all the same."""
+    """The author of a private message reads why its recipient is away; the message arrives all the
+    same."""
     alice, bob = enter("alice"), enter("bob", "/away at lunch")
     assert "* You are away." in bob.seen
     alice.send("/msg bob hungry?", "/who")

@@ -94,7 +94,7 @@ def test_a_program_among_people(server, connect, program):
 
 
 def test_one_thing_after_another(server, connect, program):
-    """What one did before leaving is shown before the leaving, whatever is waited for."""
+    """A user's actions are shown before their departure, even if some had to wait."""
     bot = program("bot")
     asks(bot, "join", room="lab")
     alice = connect(server)
@@ -181,7 +181,7 @@ def test_history(program):
 
 @pytest.mark.parametrize("after", [0, 700])
 def test_exactly_once_at_the_seam(server, connect, program, after):
-    """Who joins a room `after` a position while it is flooded gets all behind it, once each."""
+    """A client that joins a flooded room `after` a position gets all later entries, once each."""
     count = 4000
     first = program("first")
     asks(first, "join", room="lab")

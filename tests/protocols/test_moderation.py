@@ -319,8 +319,8 @@ def test_an_address_within_ipv6(start_server):
 
 
 def test_a_user_who_is_called_as_an_address_is(server, connect, enter):
-    """Nobody can take such a name any more. Who has it from before is banned behind an `@`, and
-    without one the address is."""
+    """Nobody can take an address as a name any more. `@` before an old one bans the user; without
+    it the ban is for the address."""
     one = connect(server)
     one.expect("* Welcome")
     one.send("8.8.8.8")

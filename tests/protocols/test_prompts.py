@@ -141,7 +141,7 @@ def test_an_invitation_code_is_asked_for_too(start_server, connect):
 
 
 def test_what_others_say_comes_meanwhile(bob, person, server, connect):
-    """Who is asked is not deaf; what they type is said to nobody."""
+    """A user who is asked for a password still reads the others, and says nothing to them."""
     dora, eve = connect(server, "dora"), connect(server, "eve")
     dora.expect("eve came in")
     dora.send("/register")
@@ -336,8 +336,8 @@ def test_a_program_is_asked_nothing_and_says_nothing_secret(bob, server, connect
 
 
 def test_telnet_is_told_to_hide_it(bob, server, connect):
-    """Who ends lines as telnet does, or has sent its commands, is; who has not is sent none. What
-    telnet answers is no part of a password, and the end of the hiding is told whatever happens."""
+    """Clients with telnet's line ends or commands are told to hide the password, others are not.
+    Telnet's answers are no part of the password, and the hiding always ends."""
     plain = connect(server)
     plain.expect("* Welcome")
     plain.send("bob")

@@ -29,7 +29,7 @@ def hasty(start_server):
     ],
 )
 def test_a_person_who_gives_no_name_is_told_and_ended(hasty, connect, said):
-    """Whatever else is sent meanwhile does not extend the time."""
+    """Nothing else that is sent meanwhile extends the time."""
     bare = connect(hasty)
     for data in said:
         bare.send_raw(data)
@@ -81,7 +81,8 @@ def test_who_has_a_name_or_a_ticket_stays(hasty, connect):
 
 
 def test_a_paste_of_ten_lines_passes_at_once(start_server, connect):
-    """Where lines are bounded; what is more is read in its time, and none is lost."""
+    """A paste passes at once under a limit of messages; more lines are read later, and none is
+    lost."""
     server = start_server(MESSAGES_PER_SECOND=10, MESSAGES_BURST=12)
     alice, bob = connect(server, "alice"), connect(server, "bob")
     start = time.monotonic()
@@ -151,8 +152,8 @@ def test_programs_are_read_as_slowly(start_server, connect, do):
 
 
 def test_full_speed_is_the_default(server, connect):
-    """What somebody pipes into a room is not held up: their next command is answered at once, and
-    nobody is told to be slower."""
+    """Lines piped into a room are not delayed: the next command is answered at once, and nobody is
+    told to be slower."""
     alice, bob = connect(server, "alice"), connect(server, "bob")
     alice.send(*(f"line {at}" for at in range(5000)), "/who")
     alice.expect("2 in lobby")
@@ -200,7 +201,7 @@ def test_rooms_that_stay_are_made_slowly(start_server, connect):
 
 
 def test_many_requests_in_one_piece_are_all_done(start_server, connect):
-    """Where there is time for one of them in a turn, whatever comes behind them."""
+    """All requests of a chunk are done, even if each takes a turn of its own."""
     server = start_server(TURN_SECONDS=0)
     alice = connect(server)
     alice.send("alice", *(f"/me {at}" for at in range(100)), "/put x 3", "abc/history 2", "/quit")

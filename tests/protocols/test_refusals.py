@@ -122,7 +122,7 @@ def test_a_line_that_cannot_be(alice, eve):
 
 
 def test_a_login_without_an_account(alice, eve):
-    """Whoever mistypes their name is told so."""
+    """A mistyped name at login is refused."""
     eve.send("/login nobody x", "/who")
     assert eve.line().startswith("! ")
     assert eve.line() == "* 2 in lobby: alice, eve"
@@ -207,7 +207,7 @@ def test_bytes_that_stop_half_way(server, connect, alice, size, reset):
 )
 @pytest.mark.parametrize("asked", [b"/join nosuch\n", b"/create lab\n"])
 def test_a_script_without_its_room(server, connect, alice, asked, meant):
-    """What was meant for the room that it did not get into reaches no other."""
+    """The talk of a script that could not join its room reaches no other room."""
     bot = connect(server)
     bot.send_raw(b"bot\n" + asked + meant + b"/join lab\nfound\n")
     bot.end()
@@ -354,7 +354,7 @@ def test_nothing_steers_another_terminal(server, connect, alice):
 
 
 def test_a_refusal_quotes_harmlessly(alice, eve):
-    """What one is told of one's own mistake does not steer one's own terminal either."""
+    """Quoted input in a refusal cannot control the author's own terminal either."""
     eve.send("/\x1b[2J\u202ex", "/join \x1b[2J", "/msg \x1b[2J x", "/help \x1b[2J", "/who")
     eve.expect("* 2 in lobby")
     assert unsafe(eve.seen) == []

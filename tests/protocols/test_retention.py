@@ -1,4 +1,4 @@
-"""Where an operator does not keep what was said for ever (`--keep`)."""
+"""Retention: `--keep`."""
 
 import sqlite3
 import time

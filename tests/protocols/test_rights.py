@@ -1,4 +1,4 @@
-"""Who may do what: every role and every command, in both dialects, over real connections."""
+"""The rights of every role for every command, in both formats, over real connections."""
 
 import pytest
 

@@ -73,7 +73,7 @@ def test_the_last_line_needs_no_end(server, reader, tool):
 
 
 def test_nobody_speaks_after_leaving(server, reader, connect):
-    """What was said just before a connection broke stands before the leaving."""
+    """The last words before a connection broke come before the departure."""
     bot = connect(server)
     bot.send("bot", "/join lab", "one")
     assert reader.expect("bot:") == "bot: one"

@@ -67,7 +67,7 @@ def test_a_program_pages_through_what_it_finds(server, connect, den):
 
 
 def test_who_is_ignored_is_not_found_either(server, connect, den):
-    """What one does not want to hear does not come back by this door."""
+    """Search leaves out ignored users, too."""
     bob = connect(server, "bob")
     bob.send("/join den s3cret", "/ignore alice", "/search build")
     bob.expect("You do not hear alice")

@@ -50,7 +50,8 @@ def test_the_real_program(server, connect):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
 def test_negotiation_never_reaches_the_text(server, connect, size):
-    """Wherever it stands and however it is cut; every option is declined; a file is left alone."""
+    """Negotiation is removed at any place and any cut, every option is declined, and a file stays
+    as it is."""
     bob, telnet = connect(server, "bob"), connect(server)
     file = NEGOTIATION + b"\xff\n\xff\xff\r\n"
     data = NEGOTIATION + b"te" + NEGOTIATION + b"ss\r\nhel" + NEGOTIATION + b"lo\r" + b"\n"
@@ -68,7 +69,7 @@ def test_negotiation_never_reaches_the_text(server, connect, size):
 
 
 def test_an_endless_negotiation(server, connect):
-    """What never ends is refused like any line that is too long, and one can go on."""
+    """An endless negotiation is refused as a line that is too long, and the connection goes on."""
     telnet = connect(server, "tess")
     telnet.send_raw(bytes((IAC, SB)) + b"\n" * 100_000)
     telnet.expect("! A line has at most 8192 bytes")

@@ -128,9 +128,9 @@ def test_the_same_put_again(server, connect, greeted):
 
 
 def test_who_takes_the_name_of_a_guest(server, connect, enter):
-    """Sees nothing of what that one sent, and cannot drop it. What was for a single user does not
-    go on; what was for a room does, for who has the content and so its SHA-256, as after a broken
-    connection."""
+    """The next user of the name sees no upload of the guest, and cannot drop one. An upload to a
+    user cannot be resumed. One to a room can, by a user with the content and so its SHA-256, as
+    after a broken connection."""
     bob = enter("bob")
     bob.send("/register secret", "/create vault key")
     bob.expect("* You are in vault")
@@ -338,7 +338,7 @@ def test_two_at_the_edge(start_server, connect):
 
 
 def test_the_disk(start_server, connect, enter):
-    """What must stay free stays free."""
+    """Uploads leave the reserved disk space free."""
     server = start_server("--room", "lab", "--free", "999TB")
     alice = connect(server)
     alice.send("alice")
@@ -461,7 +461,8 @@ def test_what_link_prints(enter):
 
 
 def test_a_file_that_is_still_coming(server, connect, enter, program):
-    """Who wants can begin to fetch it; the last byte comes when all is checked and on the shelf."""
+    """A download may begin during the upload; the last byte comes when the file is checked and
+    shared."""
     up = carrier(server, connect, f"PUT {asked(program)['ticket']}", DATA[:1_000_000])
     answer = {}
     while answer.get("event") != "ok":
@@ -522,7 +523,7 @@ def test_another_file_of_that_name_comes_too(server, connect, enter, program):
 
 
 def test_a_file_that_does_not_come_to_its_end(server, connect, enter, program):
-    """Who follows it gets less than was promised, and its end."""
+    """A follower of a failed upload gets less than was promised, and then the end."""
     up = carrier(server, connect, f"PUT {asked(program)['ticket']}", DATA[:1_000_000])
     answer = {}
     while answer.get("event") != "ok":
