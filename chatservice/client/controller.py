@@ -1,4 +1,4 @@
-"""The controller: it runs what a user types, and shows what happens."""
+"""The controller: it runs the lines that a user types, and shows what happens in the session."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -38,18 +38,18 @@ CLIENT_HELP = {
     "transfer PATH, or just the path",
     "/get": "/get NAME - saves a file, and checks it; of another shelf: ROOM/NAME, @/NAME",
 }
-"""What is done otherwise here than on a bare connection, in the words of `/help`."""
+"""Help for commands that work differently in this client."""
 
 ROOMS_HELP = {
     "/join": "/join ROOM [PASSWORD] - goes to a room, and stays in the others: what is said there "
     "is shown when you go back",
     "/leave": "/leave [ROOM] - leaves a room; who leaves the last one is in the lobby",
 }
-"""And on a terminal, where one may be in several rooms."""
+"""Help for commands that work differently on a terminal, with several rooms at once."""
 
 
 def client_help(lines: tuple[str, ...], own: Mapping[str, str] = CLIENT_HELP) -> list[str]:
-    """Return the lines of the server's `/help`, with what is done otherwise here put right."""
+    """Return the lines of the server's `/help`, with this client's own lines in place of some."""
     otherwise = CLIENT_HELP.get(lines[0].split(" ")[0]) if lines else None
     if otherwise is not None:
         return [otherwise]
@@ -60,10 +60,10 @@ _NEED_A_ROOM = frozenset({"say", "me", "topic", "remove"})
 
 
 class Controller:
-    """Somebody at a `screen`, and all that they do. It is the listener of its own session.
+    """A user's commands and session at a `screen`. It is the listener of its session.
 
-    With `scripted`, what is meant for a room that was not reached is said nowhere else.
-    `ended_because` is called if one cannot come back to the server.
+    With `scripted`, lines for a room that could not be joined are not said elsewhere. It calls
+    `dismissed` with a sentence if the server does not take the user back.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Controller:
         options: ClientOptions,
         host: str,
         port: int,
-        ended_because: Callable[[str], None],
+        dismissed: Callable[[str], None],
         scripted: bool = False,
     ) -> None:
         self._screen = screen
@@ -86,8 +86,8 @@ class Controller:
         )
         self.leaving = False
         self.farewell: str | None = None
-        self.dismissed = ended_because
-        self._conversation = self.session.state
+        self.dismissed = dismissed
+        self._state = self.session.state
         self._downloads = options.downloads
         self._address = (host, port)
         self.keyring = Keyring(reactor, server_address(host, port), options.tls)
@@ -107,93 +107,93 @@ class Controller:
         return PlainConnector(reactor, host, port)
 
     def _owner(self) -> tuple[str, str]:
-        """What transfers are remembered by: the server, and the user."""
+        """Return the server and the user that transfers are remembered for."""
         host, port = self._address
-        return f"{host}:{port}", names.key(self._conversation.name)
+        return f"{host}:{port}", names.key(self._state.name)
 
     def _download_folder(self) -> Path:
-        """Where files are saved: a folder named after the user, unless another one is given."""
+        """Return the folder for downloads: the given one, or one named after the user."""
         if self._downloads is not None:
             return Path(self._downloads)
-        return Path(portable_name(self._conversation.name))
+        return Path(portable_name(self._state.name))
 
-    # -- what comes ------------------------------------------------------------------------------
+    # -- events of the session (`SessionListener`) -----------------------------------------------
 
     def incoming(self, news: Incoming) -> None:
-        """Show what happened, and receive the file if it is one."""
+        """Show an entry or an event, or download the file that it announces."""
         if isinstance(news.item, Entry):
-            mine = names.key(news.item.who) == names.key(self._conversation.name)
+            mine = names.key(news.item.who) == names.key(self._state.name)
             if self.transfers.consider_incoming(news, mine):
                 return
         self._screen.show_item(news)
 
     def answered(self, it: replies.Reply) -> None:
-        """Show an answer."""
+        """Show a reply."""
         self._screen.show_reply(it)
 
     def refused(self, refusal: Refusal, key: str | None = None) -> None:
-        """Show a refusal; with a `key`, of what was said with it."""
+        """Show a refusal; with a `key`, the refusal of the pending text with that key."""
         if key is not None:
             self._screen.resolve_pending(key, False)
         self._screen.show(textformat.refusal(refusal))
 
     def removed_from_room(self, room: str, why: Refusal, told: bool) -> None:
-        """Show in which rooms one is, and why not in that one any more."""
+        """Show the rooms that are left, and the reason if the user does not know it."""
         if not told:
             self.refused(why)
         self._show_rooms()
 
     def log_rewound(self, room: str, after: int, newest: int) -> None:
-        """Do nothing: all that is new there is shown as it comes."""
+        """Do nothing: the new entries of the log are shown as they come."""
 
     def said(self, key: str, request: Request) -> None:
-        """Mark what one said until it is stored."""
+        """Show a text as pending until it is stored."""
         self._screen.show_pending(key, request, self.session.connected)
 
     def stored(self, key: str, position: int) -> None:
-        """Take the mark away."""
+        """Show a text as stored."""
         self._screen.resolve_pending(key, True, position)
 
     def unread_changed(self, room: str) -> None:
-        """Show how much is unread."""
+        """Show the unread counts."""
         self._show_rooms()
 
     def _show_rooms(self) -> None:
-        here, cursors = self._conversation.current_room, self._conversation.rooms.values()
+        here, rooms = self._state.current_room, self._state.rooms.values()
         self._screen.show_rooms(
-            [RoomStatus(it.room, it.room == here, it.unread, it.mentioned) for it in cursors]
+            [RoomStatus(it.room, it.room == here, it.unread, it.mentioned) for it in rooms]
         )
 
     def notify(self, text: str) -> None:
-        """Show a sentence of the client's own."""
+        """Show a sentence of the client itself."""
         self._screen.show(textformat.event(Notice(names.clean(text))))
 
-    # -- what is typed ---------------------------------------------------------------------------
+    # -- typed lines -----------------------------------------------------------------------------
 
     async def run_line(self, line: str) -> str | None:
-        """Do what a line asks for. Return the name of the command that it was; None for an empty
-        line, and for one that was refused."""
+        """Run a typed line. Return the name of its command; None if it is empty or refused."""
         try:
             file = typedlines.file_to_send(line)
             if file is not None:
                 self._send(file)
                 return "put"
+            request = self._parsed(line)
         except Refusal as refusal:
             self.refused(refusal)
             return None
+        return request.command.name if request is not None and await self.run(request) else None
+
+    def _parsed(self, line: str) -> Request | None:
         try:
-            request = textparser.parse(line, may_prompt=self._screen.can_ask)
+            return textparser.parse(line, may_prompt=self._screen.can_ask)
         except Refusal as refusal:
-            refusal = textparser.with_say_hint(refusal, line)
-            self.refused(refusal)
-            return None
-        if request is None or not await self.run(request):
-            return None
-        return request.command.name
+            raise textparser.with_say_hint(refusal, line) from None
 
     async def run(self, request: Request) -> bool:
-        """Do what a request asks for, and ask for what it lacks, or had wrong. Return whether it
-        was done; a refusal is shown."""
+        """Run a request, and ask for arguments that are missing or wrong.
+
+        Return whether it was done. Refusals are shown.
+        """
 
         def refused(refusal: Refusal) -> None:
             self.refused(textparser.with_say_hint(refusal, request.bare))
@@ -208,14 +208,14 @@ class Controller:
                     return True
                 except Refusal as refusal:
                     lacking = await dialog.retry(lacking, refusal)
-        except Lost:  # one is leaving, and nothing is answered any more
+        except Lost:  # the user is leaving, and nothing is answered any more
             pass
         finally:
             dialog.end()
         return False
 
     def _hint(self, request: Request) -> None:
-        """Tell how to undo what a line did that may have been meant as talk."""
+        """Tell how to undo a command that may have been meant as talk."""
         hint = textparser.undo_hint(request)
         if hint is not None and self._screen.interactive:
             self.notify(hint)
@@ -239,9 +239,9 @@ class Controller:
             )
 
     def _in_room(self, request: Request) -> dict[str, Any]:
-        """The arguments of a request, in the room where one is if none is named."""
+        """Return the arguments of a request, with the current room if it names none."""
         has_room = any(arg.name == "room" for arg in request.command.args)
-        return ({"room": self._conversation.current_room} if has_room else {}) | dict(request.args)
+        return ({"room": self._state.current_room} if has_room else {}) | dict(request.args)
 
     async def _ask(self, request: Request) -> None:
         self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
@@ -249,8 +249,10 @@ class Controller:
     # -- rooms -----------------------------------------------------------------------------------
 
     async def join(self, room: str, bare: str = "") -> bool:
-        """Go to a room, and leave the one where one is; return whether one is there. A refusal is
-        shown. `bare` is the line that was typed for it, if it may have been meant as talk."""
+        """Join a room and leave the current one. Return whether it was joined; a refusal is shown.
+
+        `bare` is the typed line, if it may have been meant as talk.
+        """
         self._keeps_rooms = False
         try:
             return await self.run(Request(COMMANDS["join"], {"room": room}, bare=bare))
@@ -258,8 +260,10 @@ class Controller:
             self._keeps_rooms = self._screen.interactive
 
     async def switch(self, room: str) -> bool:
-        """Make another room the current one, of those that one is in, and show what is unread
-        there; return whether it is. A refusal is shown."""
+        """Make another joined room the current one, and show its unread entries.
+
+        Return whether it is the current one now; a refusal is shown.
+        """
         try:
             unread = await self.session.switch(room)
         except Refusal as refusal:
@@ -269,9 +273,8 @@ class Controller:
         return True
 
     def _switch_soon(self, room: str) -> None:
-        """Somebody pressed a key for that."""
-        turning = Deferred.fromCoroutine(self.switch(room))
-        turning.addErrback(lambda failure: failure.trap(Lost))  # one is leaving
+        switching = Deferred.fromCoroutine(self.switch(room))
+        switching.addErrback(lambda failure: failure.trap(Lost))  # the user is leaving
 
     def _switched(self, unread: Unread) -> None:
         self._room_missed = False
@@ -285,21 +288,17 @@ class Controller:
     async def _change_room(self, request: Request) -> None:
         room, password = request.args.get("room"), request.args.get("password")
         rooms, command = self.session.rooms, request.command.name
-        if (
-            command == "join"
-            and self._keeps_rooms
-            and self._conversation.find(request.args["room"])
-        ):
+        if command == "join" and self._keeps_rooms and self._state.find(request.args["room"]):
             self._switched(await rooms.switch(request.args["room"]))
             return
         try:
-            come = rooms.join if self._keeps_rooms else rooms.move
-            joined = await come(command, room, password)
+            join = rooms.join if self._keeps_rooms else rooms.move
+            joined = await join(command, room, password)
         except Refusal:
             self._room_missed = self._scripted
             raise
-        # The user was there already, and asked for it by another name.
-        if joined.room != self._conversation.current_room:
+        # The user is in that room already, and asked for it by another name.
+        if joined.room != self._state.current_room:
             self._switched(await rooms.switch(joined.room))
             return
         self._room_missed = False
@@ -308,9 +307,9 @@ class Controller:
         self.transfers.room_entered(joined.room)
 
     async def _leave(self, request: Request) -> None:
-        room = request.args.get("room") or self._conversation.current_room
-        if len(self._conversation.rooms) == 1 and self._conversation.find(room):
-            if self._conversation.current_room == names.LOBBY:
+        room = request.args.get("room") or self._state.current_room
+        if len(self._state.rooms) == 1 and self._state.find(room):
+            if self._state.current_room == names.LOBBY:
                 raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
             await self.join(names.LOBBY)
             return
@@ -323,7 +322,7 @@ class Controller:
             self._switched(unread)
 
     async def _exit(self, request: Request) -> None:
-        if len(self._conversation.rooms) == 1 and self._conversation.current_room == names.LOBBY:
+        if len(self._state.rooms) == 1 and self._state.current_room == names.LOBBY:
             self.leaving = True
         else:
             await self._leave(request)
@@ -337,12 +336,12 @@ class Controller:
     def _send(self, file: FileToSend) -> None:
         if file.to is None:
             self._require_room()
-        self.transfers.send(file.path, self._conversation.current_room, file.to)
+        self.transfers.send(file.path, self._state.current_room, file.to)
 
     async def _get(self, request: Request) -> None:
         room = request.args.get("room")
         self.transfers.fetch(
-            room or self._conversation.current_room,
+            room or self._state.current_room,
             request.args["name"],
             or_inbox=room is None,
             bare=request.bare,
@@ -351,16 +350,14 @@ class Controller:
     async def _link(self, request: Request) -> None:
         room, name = request.args.get("room"), request.args["name"]
         try:
-            it = await self.session.ask(
-                "link", room=room or self._conversation.current_room, name=name
-            )
+            it = await self.session.ask("link", room=room or self._state.current_room, name=name)
         except Refusal as refusal:
             if room is not None or refusal.code is not Code.NO_SUCH_FILE:
                 raise
             it = await self.session.ask("link", room=INBOX, name=name)
         self._screen.show(textformat.fetch_instructions(it, *self._address, self._tls))
 
-    # -- who one is ------------------------------------------------------------------------------
+    # -- the user --------------------------------------------------------------------------------
 
     async def _log_in(self, request: Request) -> None:
         self.answered(await self.session.change_name(**request.args))
@@ -370,12 +367,12 @@ class Controller:
 
     async def _password(self, request: Request) -> None:
         self.answered(await self.session.change_password(**request.args))
-        await self.keyring.renew(self._conversation.name, request.args["new"])
+        await self.keyring.renew(self._state.name, request.args["new"])
 
     async def save_password(self, password: str | None) -> None:
-        """Keep the password that one came in with, for the next time, where that can be done."""
+        """Keep the password of this login in the system's keyring, if there is one."""
         kept = password and self._screen.interactive
-        if kept and await self.keyring.keep(self._conversation.name, password or ""):
+        if kept and await self.keyring.keep(self._state.name, password or ""):
             self.notify("Your password is kept in the keyring of this system.")
 
     async def _away(self, request: Request) -> None:
@@ -409,4 +406,4 @@ _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {
     "ignore": Controller._ignore,
     "help": Controller._help,
 }
-"""The commands that take more here than asking the server."""
+"""The commands that do more in this client than ask the server."""

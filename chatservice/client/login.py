@@ -1,4 +1,4 @@
-"""What is asked because the command line does not say it: who one is, where, and which room."""
+"""The questions at the start: name, server, password and room, if the command line lacks them."""
 
 from dataclasses import replace
 
@@ -19,14 +19,19 @@ DEFAULT_HOST, DEFAULT_PORT = "localhost", "5555"
 ROOM = "Room (its name or number, NEW for a new one, Enter for the lobby): "
 
 _QUERIES = frozenset({None, "help", "rooms", "who", "topic", "history", "files", "link"})
-"""Commands that do not tell where one wants to be; nor does what was refused."""
+"""Commands after which the user is asked for a room again; None stands for a refused line."""
+
+_ROOMS_LISTED = 12
+"""Rooms that are listed above the question for a room: half a terminal of 24 lines."""
 
 
 async def ask_name(
     screen: Screen, given: str | None, scripted: bool, offered: str | None = None
 ) -> str:
-    """Return a name that a user can have; the one that is `offered`, for who types none. Raises
-    `Refusal` for one that a script gave."""
+    """Return a valid name: the `given` one, a typed one, or for an empty line the `offered` one.
+
+    With `scripted`, raises `Refusal` if the given name is not valid.
+    """
     while True:
         text = given if given is not None else await screen.read_line(NAME) or offered or ""
         try:
@@ -41,8 +46,10 @@ async def ask_name(
 async def ask_address(
     screen: Screen, options: ClientOptions, scripted: bool, offered: RememberedServer | None = None
 ) -> tuple[str, int]:
-    """Return the server's host and port; those of the server that is `offered`, or the usual ones,
-    for who types none."""
+    """Return the server's host and port.
+
+    An empty line takes those of the `offered` server, or the default ones.
+    """
     host, number = options.host, options.port
     usual = (offered.host, str(offered.port)) if offered else (DEFAULT_HOST, DEFAULT_PORT)
     if host is None:
@@ -59,9 +66,11 @@ async def ask_address(
 async def log_in(
     controller: Controller, screen: Screen, wanted: str, scripted: bool, given: str | None = None
 ) -> None:
-    """Say who one is until the server agrees; first with the password that was `given`, if one was.
-    Raises `Refusal` for the name and the password that a script gave, and `Lost` where the server
-    cannot be reached."""
+    """Log in, and ask for another name or password until the server accepts them.
+
+    The first attempt uses the `given` password. Raises `Lost` if the server cannot be reached, and
+    with `scripted`, `Refusal` if the server refuses the name or the password.
+    """
     try:
         await _log_in(controller, screen, wanted, scripted, given)
     finally:
@@ -81,7 +90,7 @@ async def _log_in(
         except (NotAChatServer, BadAnswer):
             raise
         except Lost:
-            if broke:  # it was not just that somebody took long to answer
+            if broke:  # the first time, the user may have taken too long to answer
                 raise
             broke = True
             await controller.session.open_connection()
@@ -108,8 +117,10 @@ async def _log_in(
 async def _ask_password(
     controller: Controller, screen: Screen, wanted: str, refusal: Refusal, tried: bool
 ) -> str | None:
-    """Return a password to try, if that is what is missing, and somebody knows it. `tried` says
-    that one was tried before."""
+    """Return a password to try, or None if a password does not help, or the user cancels.
+
+    `tried` tells whether another password was tried before.
+    """
     if refusal.code is Code.PASSWORD_NEEDED:
         controller.notify(f"{wanted} is a registered name; Enter alone takes another one.")
     elif refusal.code is Code.WRONG_PASSWORD or (tried and refusal.code is Code.SLOW_DOWN):
@@ -121,10 +132,10 @@ async def _ask_password(
 
 
 async def ask_room(controller: Controller, screen: Screen) -> None:
-    """Ask which room to go to, from the lobby, and go there.
+    """Ask in the lobby for a room, and join it.
 
-    What cannot be a room is talk, or a command: somebody who does not care about rooms and begins
-    to talk is heard in the lobby, and is asked no more.
+    A line that cannot be a room's name is run as usual: users who just begin to talk are heard in
+    the lobby, and are not asked again.
     """
     await _list_rooms(controller)
     while not controller.leaving:
@@ -139,17 +150,14 @@ async def ask_room(controller: Controller, screen: Screen) -> None:
 
 
 async def _list_rooms(controller: Controller) -> None:
-    """Show the rooms, as many as leave the question in sight: those first in which most are."""
+    """Show the rooms with most users, as many as leave the question on the screen."""
     try:
-        it = await controller.session.ask("rooms")
+        reply = await controller.session.ask("rooms")
     except Refusal as refusal:
         controller.refused(refusal)
         return
-    rooms = sorted(it.rooms, key=lambda room: room.users, reverse=True)[:_LISTED]
-    controller.answered(replace(it, rooms=tuple(sorted(rooms, key=lambda room: room.number))))
-    if len(it.rooms) > _LISTED:
-        controller.notify(f"and {len(it.rooms) - _LISTED} more; /rooms lists all of them.")
-
-
-_LISTED = 12
-"""Rooms that are listed above the question for one: half a terminal of 24 lines."""
+    rooms = sorted(reply.rooms, key=lambda room: room.users, reverse=True)[:_ROOMS_LISTED]
+    controller.answered(replace(reply, rooms=tuple(sorted(rooms, key=lambda room: room.number))))
+    more = len(reply.rooms) - _ROOMS_LISTED
+    if more > 0:
+        controller.notify(f"and {more} more; /rooms lists all of them.")
