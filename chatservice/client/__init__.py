@@ -1,31 +1,24 @@
-"""The bundled client: the same grammar from the other side; and the library for who writes bots:
+"""The client: the program `chat-client`, and the library for authors of bots:
 
     from chatservice.client import connect
 
-docs/bots.md shows how it is used. The modules:
+docs/bots.md explains the library. The modules, from the user to the network:
 
-* `library`, `following`, `moving`: what a bot's author uses.
-* `main`, `scripts`: the program: a line at a time, or one thing for a script.
-* `options`, `settings`, `login`,
-   `passwords`, `keyrings`: what the command line says, what is
-  remembered, and what is asked for because neither tells;
-  `shellcompletion`, `statuses`: what a shell is
-  told.
-* `controller`, `typedlines`, `questions`: what each line that is typed means, lacks, and does.
-* `conversation`, `cursor`: where one is and what was shown, with no I/O in it.
-* `session`, `rooms`, `listener`, `pauses`: one stay at a server, over as many connections as that
-  takes.
-* `connection`: one connection in the JSON dialect.
-* `doors`, `tls`, `handshake`, `known`: ways to a server, plain and over TLS, and whom one believes.
-* `transfers`, `carriers`, `saving`: files both ways, on connections of their own, and on the disk.
-* `screen`, `pipescreen`, `terminalscreen`: what a person or a script sees, in two forms.
-* `rendering`, `wrapping`, `mentions`, `statusline`: what is shown on a terminal.
-* `lineeditor`, `frames`: how it gets there.
-* `system`, `locks`, `writing`, `output`: what the system is asked for, and where systems differ.
-* `tabcompletion`: what is typed there.
+* `main`, `scripts`: the program, which talks until the user leaves, or does one thing for a script.
+* `clientoptions`, `settings`, `clientpasswords`, `login`: the command line, the remembered servers,
+  passwords, and the questions at the start.
+* `controller`, `typedlines`, `questions`: running typed lines, what they mean, what they lack.
+* `screen`, `pipescreen`, `terminalscreen`: the interface of a front end, and its two forms.
+* `lineeditor`, `tabcompletion`: typing on a terminal.
+* `rendering`, `wrapping`, `statusline`, `frames`: rows on a terminal, and their way to it.
+* `library`: the library for bots.
+* `clientsession`, `clientrooms`, `clientstate`: a session over several connections; its state.
+* `jsonconnection`, `connectors`: a connection in JSON, over TCP or TLS.
+* `transferqueue`, `filetransfers`, `transferconnection`, `transferjournal`, `partialdownload`:
+  transfers of files.
+* `system`: differences between operating systems.
 
-No module here imports the reactor, except `main.run`, which chooses it, and `library.connect`, when
-it is given none.
+No module here imports the reactor when it is loaded.
 """
 
 from chatservice.client.jsonconnection import Dismissed, Lost

@@ -1,17 +1,36 @@
 """The state of a client: its rooms, read positions and unacknowledged texts. No I/O, no clock."""
 
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import uuid4
 
 from chatservice import names
-from chatservice.client.mentions import is_mentioned
 from chatservice.entries import Entry, Kind
 from chatservice.events import Event, Notice
 from chatservice.grammar.commands import Request
 from chatservice.replies import Joined, Welcome
+
+_SIGN = r"[\w.-]"
+"""A character of a name."""
+
+
+@lru_cache(maxsize=64)
+def mention_pattern(name: str) -> re.Pattern[str]:
+    """Return the pattern that finds `name` as a word of its own, in any case.
+
+    A full stop or a dash after it does not belong to the word, unless a letter follows.
+    """
+    return re.compile(rf"(?<!{_SIGN}){re.escape(name)}(?!{_SIGN}*\w)", re.IGNORECASE)
+
+
+def is_mentioned(name: str, text: str) -> bool:
+    """Return whether `text` mentions `name`. An empty name is never mentioned."""
+    return bool(name) and mention_pattern(name).search(text) is not None
+
 
 UNREAD_KEPT = 500
 """Unread entries of one room that are kept in memory: more than a screen or two, and at 8 KiB each

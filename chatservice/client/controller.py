@@ -119,13 +119,13 @@ class Controller:
 
     # -- events of the session (`SessionListener`) -----------------------------------------------
 
-    def incoming(self, news: Incoming) -> None:
+    def incoming(self, incoming: Incoming) -> None:
         """Show an entry or an event, or download the file that it announces."""
-        if isinstance(news.item, Entry):
-            mine = names.key(news.item.who) == names.key(self._state.name)
-            if self.transfers.consider_incoming(news, mine):
+        if isinstance(incoming.item, Entry):
+            mine = names.key(incoming.item.who) == names.key(self._state.name)
+            if self.transfers.consider_incoming(incoming, mine):
                 return
-        self._screen.show_item(news)
+        self._screen.show_incoming(incoming)
 
     def answered(self, it: replies.Reply) -> None:
         """Show a reply."""

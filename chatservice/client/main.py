@@ -1,4 +1,4 @@
-"""`chat-client`: the program."""
+"""The program `chat-client`: it sets up the process, and talks until the user leaves."""
 
 import asyncio
 import os
@@ -16,6 +16,7 @@ from chatservice.client import clientpasswords, login, system
 from chatservice.client.clientoptions import (
     ClientOptions,
     ExitStatus,
+    completion_script,
     make_parser,
     parse,
     status_of,
@@ -34,7 +35,6 @@ from chatservice.client.settings import (
     settings_folder,
     with_known_tls,
 )
-from chatservice.client.shellcompletion import completion_script
 from chatservice.client.system import output_error
 from chatservice.clocks import use_monotonic
 from chatservice.errors import Code, Refusal
@@ -43,17 +43,19 @@ from chatservice.grammar import textformat
 from chatservice.output import write_all
 
 GOODBYE_SECONDS = 2.0
-"""How long who leaves at once waits for the server to have stored what was said."""
+"""Longest wait for the server to store the last texts, when the user leaves at once."""
 
 DUMB_TERMINALS = ("dumb", "unknown", "")
-"""What `TERM` is where a line that was written can not be changed any more."""
+"""Values of `TERM` for terminals on which a written line cannot be changed."""
 
 WELCOME = "What you type is said to everybody here; /help lists the commands."
 
 
 class ChatProgram:
-    """One run of the program. `scripted` says that nothing may be asked. With `settings`, where one
-    was is remembered there."""
+    """One run of the program, with a user or a script at its `screen`.
+
+    With `scripted`, it asks no questions. With `settings`, it remembers the server and the room.
+    """
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class ChatProgram:
         self._status = ExitStatus.DONE
 
     async def run(self) -> int:
-        """Talk until one leaves. Return the exit status."""
+        """Talk until the user leaves. Return the exit status."""
         self._screen.start(self.interrupt)
         try:
             await self._until_interrupted(self._talk())
@@ -95,7 +97,7 @@ class ChatProgram:
             await self._work
 
     def interrupt(self) -> None:
-        """Leave at once. What calls this may be the very work that is to end: it returns first."""
+        """Leave at once, but after the caller returns: it may be part of the work that ends."""
         if not self._interrupted:
             self._interrupted = True
             self._reactor.callLater(0, self._stop_working)
@@ -104,7 +106,7 @@ class ChatProgram:
         if self._work is not None:
             self._work.cancel()
 
-    # -- arriving --------------------------------------------------------------------------------
+    # -- logging in ------------------------------------------------------------------------------
 
     async def _talk(self) -> None:
         try:
@@ -126,20 +128,10 @@ class ChatProgram:
         screen, scripted = self._screen, self._scripted
         password = clientpasswords.given_password(self._options.password_file)
         self._recall_server()
-        known = self._known
-        first = known[0].name if known else None
-        if first is not None:
-            where = f"{first} at {server_address(known[0].host, known[0].port)}"
-            screen.show(
-                textformat.event(Notice(names.clean(f"Enter alone is as the last time: {where}")))
-            )
-        name = await login.ask_name(screen, self._options.name, scripted, first)
-        offered = next((it for it in known if it.name == name), known[0] if known else None)
-        host, port = await login.ask_address(screen, self._options, scripted, offered)
-        if offered is not None and (offered.host, offered.port) == (host, port):
-            self._options = with_known_tls(self._options, offered)
+        name, host, port = await self._ask_name_and_address()
+        options = self._options
         controller = Controller(
-            self._reactor, screen, self._options, host, port, self._ended_because, scripted
+            self._reactor, screen, options, host, port, self._dismissed, scripted
         )
         try:
             await controller.session.open_connection()
@@ -147,15 +139,28 @@ class ChatProgram:
             raise unreachable(host, port, lost) from None
         self._controller = controller
         await login.log_in(controller, screen, name, scripted, password)
-        self._server = RememberedServer(
-            host, port, "", None, self._options.tls, self._options.trust
-        )
+        self._server = RememberedServer(host, port, "", None, options.tls, options.trust)
         self._remember_server()
         controller.transfers.resume_unfinished()
         return controller
 
+    async def _ask_name_and_address(self) -> tuple[str, str, int]:
+        """Return the name, the host and the port, and use the TLS settings known for them."""
+        screen, scripted, known = self._screen, self._scripted, self._known
+        last = known[0] if known else None
+        if last is not None:
+            where = f"{last.name} at {server_address(last.host, last.port)}"
+            self._notify(f"Enter alone is as the last time: {where}")
+        last_name = last.name if last is not None else None
+        name = await login.ask_name(screen, self._options.name, scripted, last_name)
+        offered = next((it for it in known if it.name == name), last)
+        host, port = await login.ask_address(screen, self._options, scripted, offered)
+        if offered is not None and (offered.host, offered.port) == (host, port):
+            self._options = with_known_tls(self._options, offered)
+        return name, host, port
+
     def _recall_server(self) -> None:
-        """Go where one was last, unless the command line says more."""
+        """Take the last server from the settings, unless the command line names one."""
         if self._settings is None:
             return
         try:
@@ -171,26 +176,25 @@ class ChatProgram:
         if recalled is not self._options:
             self._options = recalled
             where = f"{recalled.host}:{recalled.port} as {recalled.name}"
-            self._screen.show(
-                textformat.event(Notice(names.clean(f"Going to {where}; --ask asks.")))
-            )
+            self._notify(f"Going to {where}; --ask asks.")
 
     def _remember_server(self) -> None:
-        """Remember where one is. Who cannot is told, and that is all."""
+        """Remember the server, the name and the room. An error is shown, and does no harm."""
         if self._settings is None or self._controller is None or self._server is None:
             return
-        here = self._controller.session.state
-        room = here.current_room or self._options.room
+        state = self._controller.session.state
+        room = state.current_room or self._options.room
         try:
-            self._settings.remember(replace(self._server, name=here.name, room=room))
+            self._settings.remember(replace(self._server, name=state.name, room=room))
         except Refusal as refusal:
             self._settings = None
             self._screen.show(textformat.refusal(refusal))
 
     async def _join_first_room(self, controller: Controller) -> None:
-        if self._options.room is not None and await controller.join(self._options.room):
+        room = self._options.room
+        if room is not None and await controller.join(room):
             return
-        if self._options.room is not None and self._scripted:
+        if room is not None and self._scripted:
             self._status = ExitStatus.REFUSED
             controller.leaving = True
             return
@@ -206,12 +210,15 @@ class ChatProgram:
         self._status = status
         self._screen.show(textformat.refusal(Refusal(Code.SERVER_ERROR, sentence)))
 
-    def _ended_because(self, sentence: str) -> None:
+    def _notify(self, sentence: str) -> None:
+        self._screen.show(textformat.event(Notice(names.clean(sentence))))
+
+    def _dismissed(self, sentence: str) -> None:
         self._fail(sentence)
         self.interrupt()
 
     async def _finish(self) -> None:
-        """Wait until all that was said is stored, and all files have moved."""
+        """Wait until all texts are stored and all transfers are finished."""
         if self._controller is None or self._interrupted or self._status:
             return
         transfers = self._controller.transfers
@@ -219,13 +226,13 @@ class ChatProgram:
             self._controller.notify(
                 f"Waiting for {_count(transfers.count, 'file')}; Ctrl+C leaves now."
             )
-        watching = OutageWatch(self._reactor, self._controller.session, self._server_stays_away)
-        watching.start()
+        watch = OutageWatch(self._reactor, self._controller.session, self._server_stays_away)
+        watch.start()
         try:
             await transfers.when_finished()
             await self._controller.session.all_acknowledged()
         finally:
-            watching.stop()
+            watch.stop()
 
     def _server_stays_away(self) -> None:
         self._fail("The server does not come back.", ExitStatus.UNAVAILABLE)
@@ -250,27 +257,32 @@ def _count(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
-def _make_screen(reactor: Any, options: ClientOptions, at_terminal: bool) -> Screen:
-    if at_terminal:
-        from chatservice.client.terminalscreen import TerminalScreen
-
-        return TerminalScreen(options.bell)
-    return PipeScreen(reactor, stdin=0, stdout=1)
-
-
 def run(arguments: list[str] | None = None) -> NoReturn:
-    """Run the program: the entry point of `chat-client`. Ends with its exit status."""
-    shows = _open_closed()
+    """Run `chat-client` with the arguments of the command line, and exit with its status."""
+    has_output = _open_closed_descriptors()
     options = parse(arguments)
     if options.completion is not None:
         sys.exit(_print(completion_script(make_parser(), options.completion).encode()))
-    if not shows and options.action is None:  # one may talk without looking
-        os.dup2(os.open(os.devnull, os.O_RDWR), 1)
     settings = Settings(settings_folder())
-    types = os.isatty(0)
+    if options.action is not None:
+        reactor = _install_reactor(at_terminal=False)
+        sys.exit(_run_reactor(reactor, Script(reactor, options, settings)))
+    if not has_output:  # talking without looking is possible
+        os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    at_terminal = _is_terminal()
+    reactor = _install_reactor(at_terminal)
+    sys.exit(_run_reactor(reactor, _chat_program(reactor, options, settings, at_terminal)))
+
+
+def _is_terminal() -> bool:
+    """Return whether a user sits at a terminal on which a line can be edited."""
     able = os.environ.get("TERM", DUMB_TERMINALS[0]) not in DUMB_TERMINALS
-    at_terminal = system.POSIX and types and os.isatty(1) and able and options.action is None
-    if at_terminal:  # the one reactor on which the line of input can be edited
+    return system.POSIX and able and os.isatty(0) and os.isatty(1)
+
+
+def _install_reactor(at_terminal: bool) -> Any:
+    """Return the reactor; on a terminal, the one that prompt_toolkit needs."""
+    if at_terminal:
         from twisted.internet import asyncioreactor
 
         asyncio.set_event_loop(loop := asyncio.new_event_loop())
@@ -278,35 +290,42 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     from twisted.internet import reactor
 
     use_monotonic(reactor)
-    if options.action is not None:
-        sys.exit(_run_reactor(reactor, Script(reactor, options, settings)))
-    scripted = not types and options.name is not None
-    remembering = settings if at_terminal else None
-    screen = _make_screen(reactor, options, at_terminal)
-    client = ChatProgram(reactor, options, screen, scripted, remembering)
-    sys.exit(_run_reactor(reactor, client))
+    return reactor
 
 
-def _open_closed() -> bool:
-    """Where somebody has closed input or output, put something there: else the next thing that is
-    opened would be taken for it. Return whether there is standard output; if not, to write there
-    fails."""
-    shows = True
+def _chat_program(
+    reactor: Any, options: ClientOptions, settings: Settings, at_terminal: bool
+) -> ChatProgram:
+    if at_terminal:
+        from chatservice.client.terminalscreen import TerminalScreen
+
+        return ChatProgram(reactor, options, TerminalScreen(options.bell), False, settings)
+    scripted = not os.isatty(0) and options.name is not None
+    return ChatProgram(reactor, options, PipeScreen(reactor, stdin=0, stdout=1), scripted)
+
+
+def _open_closed_descriptors() -> bool:
+    """Open the null device for each standard descriptor that is closed.
+
+    Else the next file that is opened would become that descriptor. Return whether there is a
+    standard output; if not, writing to it fails.
+    """
+    has_output = True
     for descriptor, how in ((0, os.O_RDWR), (1, os.O_RDONLY), (2, os.O_RDWR)):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, how)  # it gets the lowest number that is free
-            shows = shows and descriptor != 1
-    return shows
+            os.open(os.devnull, how)  # it gets the lowest free number
+            has_output = has_output and descriptor != 1
+    return has_output
 
 
 def _print(data: bytes) -> ExitStatus:
-    """Write to standard output. Return the exit status."""
-    why = write_all(1, data)
-    if why is None:
+    """Write to the standard output. Return the exit status."""
+    error = write_all(1, data)
+    if error is None:
         return ExitStatus.DONE
-    _complain(output_error(why))
+    _complain(output_error(error))
     return ExitStatus.UNWRITABLE
 
 
@@ -314,7 +333,8 @@ def _complain(sentence: str) -> None:
     write_all(2, f"chat-client: {names.clean(sentence)}\n".encode())
 
 
-def _run_reactor(reactor: Any, client: ChatProgram | Script) -> int:
+def _run_reactor(reactor: Any, program: ChatProgram | Script) -> int:
+    """Run the program in the reactor. Return the exit status."""
     statuses: list[int] = []
     ended: Deferred[None] = Deferred()
 
@@ -329,13 +349,13 @@ def _run_reactor(reactor: Any, client: ChatProgram | Script) -> int:
 
     stopping: list[bool] = []
 
-    def interrupted() -> "Deferred[None]":
+    def interrupted() -> Deferred[None]:
         stopping.append(True)
-        client.interrupt()
+        program.interrupt()
         return ended
 
     def begin() -> None:
-        running = Deferred.fromCoroutine(client.run())
+        running = Deferred.fromCoroutine(program.run())
         running.addCallbacks(statuses.append, crashed).addBoth(stop)
 
     reactor.addSystemEventTrigger("before", "shutdown", interrupted)

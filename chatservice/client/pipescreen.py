@@ -1,4 +1,4 @@
-"""A front end of plain lines, for pipes: no prompt stays on a line, no escape codes, no waiting."""
+"""A front end of plain lines, for pipes: prompts on lines of their own, no escape codes."""
 
 import os
 import threading
@@ -23,14 +23,14 @@ from chatservice.grammar.commands import Request
 from chatservice.output import write_all
 
 LINE_BYTES = 1 << 20
-"""Far more than can be said: a line beyond it is not taken, and not held in memory either."""
+"""Longest line that is read. It is far more than the server accepts, and bounds the memory."""
 
 LINES_AHEAD = 100
-"""Lines that are read before they are obeyed."""
+"""Lines that are read ahead."""
 
 
 class PipeScreen:
-    """A `chatservice.client.screen.Screen` on two file descriptors."""
+    """A `Screen` on two file descriptors."""
 
     interactive = False
     key_help: tuple[str, ...] = ()
@@ -58,41 +58,41 @@ class PipeScreen:
     # -- output ----------------------------------------------------------------------------------
 
     def show(self, lines: bytes) -> None:
-        """Write lines, at once."""
+        """Write lines at once."""
         self._write(names.clean(lines.decode(errors="replace")).encode())
 
     def attach(self, session: SessionView) -> None:
-        """Nothing of it is shown here."""
+        """Do nothing: pipes have neither a status line nor completion."""
 
-    def show_item(self, news: Incoming) -> None:
-        """Write what happened."""
-        if not isinstance(news.item, Entry):
-            self.show(textformat.event(news.item))
+    def show_incoming(self, incoming: Incoming) -> None:
+        """Write an entry or an event."""
+        if not isinstance(incoming.item, Entry):
+            self.show(textformat.event(incoming.item))
             return
-        render = textformat.replayed if news.late else textformat.run
-        self.show(render(news.position, news.item.alone(), news.log))
+        render = textformat.replayed if incoming.late else textformat.run
+        self.show(render(incoming.position, incoming.item.alone(), incoming.log))
 
     def show_reply(self, it: replies.Reply) -> None:
-        """Write an answer."""
+        """Write a reply."""
         self.show(textformat.reply(it))
 
     def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
-        """Transfers tell when they are done, and that is enough here."""
+        """Do nothing: finished transfers are lines."""
 
     def show_rooms(self, rooms: Sequence[RoomStatus]) -> None:
-        """One is in one room at a time here, and was told which when one came there."""
+        """Do nothing: there is one room at a time."""
 
     def show_unread(self, unread: Unread) -> None:
-        """What is unread is lines like all others here."""
+        """Do nothing: unread entries are lines like others."""
 
     def show_pending(self, key: str, request: Request, connected: bool) -> None:
-        """What one says is not shown here, so nothing can be marked."""
+        """Do nothing: the user's own talk is not shown."""
 
     def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
-        """Nothing is marked here."""
+        """Do nothing: nothing is shown as pending."""
 
     def _write(self, data: bytes) -> None:
-        """Write all of it. Output that nobody can read ends the program."""
+        """Write all bytes. End the program if nobody reads them."""
         if self.write_error is None:
             self.write_error = write_all(self._stdout, data)
             if self.write_error is not None:
@@ -124,7 +124,7 @@ class PipeScreen:
         self._lines.put(None)
 
     async def read_line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
-        """Return the next line. The prompt gets a line of its own."""
+        """Return the next line."""
         while True:
             if prompt:
                 self._write(f"{prompt}\n".encode())
@@ -147,7 +147,7 @@ class PipeScreen:
                 self.show(textformat.refusal(refusal))
 
     def end_question(self) -> None:
-        """Show again what is typed. At a terminal, drop what was typed meanwhile."""
+        """Show typed text again. On a terminal, drop lines typed meanwhile."""
         if self._question_held and self.can_ask:
             self._lines.pending[:] = [line for line in self._lines.pending if line is None]
             self._buffer = b""
@@ -160,13 +160,13 @@ class PipeScreen:
         system.show_typing(self._stdin, before)
 
     async def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._restore_echo()
         self._input.stopReading()
 
 
 class _ReactorInput(FileDescriptor):
-    """Reads a descriptor that stays in blocking mode: it is shared with whoever started us."""
+    """Input through the reactor. The descriptor stays in blocking mode: our parent shares it."""
 
     def __init__(
         self, reactor: Any, fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
@@ -177,11 +177,11 @@ class _ReactorInput(FileDescriptor):
         self._on_end = on_end
 
     def fileno(self) -> int:
-        """What the reactor watches."""
+        """Return the descriptor for the reactor."""
         return self._fd
 
     def doRead(self) -> Exception | None:
-        """Read what is there."""
+        """Read the available bytes."""
         try:
             data = os.read(self._fd, 1 << 16)
         except OSError:
@@ -192,13 +192,13 @@ class _ReactorInput(FileDescriptor):
         return None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Nothing more will come."""
+        """Report the end of the input."""
         super().connectionLost(reason)
         self._on_end()
 
 
 class _ThreadInput:
-    """Reads a descriptor in a thread, where the reactor can only watch sockets (Windows)."""
+    """Input through a thread, for reactors that can only watch sockets (Windows)."""
 
     def __init__(
         self, reactor: Any, fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
@@ -211,14 +211,14 @@ class _ThreadInput:
         self._thread: threading.Thread | None = None
 
     def startReading(self) -> None:
-        """Read, from now on."""
+        """Begin to read, or go on."""
         self._wanted.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._read, daemon=True)
             self._thread.start()
 
     def stopReading(self) -> None:
-        """Read no more, but for what is being waited for."""
+        """Stop reading after the read that is waiting."""
         self._wanted.clear()
 
     def _read(self) -> None:

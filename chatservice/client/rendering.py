@@ -1,4 +1,4 @@
-"""Entries, events and replies as styled rows of a terminal, and the colours of it."""
+"""Entries, events and replies as styled rows of a terminal, and its colours."""
 
 import curses
 import os
@@ -11,8 +11,7 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
 from chatservice import names, replies
-from chatservice.client import mentions
-from chatservice.client.clientstate import Incoming
+from chatservice.client.clientstate import Incoming, is_mentioned, mention_pattern
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.grammar import textformat
@@ -21,22 +20,21 @@ _NAMES_256 = (
     *("#d70000", "#d75f00", "#af5f00", "#5f8700", "#008700", "#008787"),
     *("#0087d7", "#005fff", "#875fff", "#af00d7", "#d700d7", "#d70087"),
 )
-"""Colours of xterm's 6x6x6 cube with a contrast of at least 3.8 (WCAG 2, relative luminance 0.13 to
-0.23) on white as on black, so that nobody has to tell us which of the two there is."""
+"""Colours of xterm's 6x6x6 cube with a contrast of at least 3.8 on white and on black (WCAG 2,
+relative luminance 0.13 to 0.23): we need not know the background."""
 
 _NAMES_8 = ("ansired", "ansigreen", "ansimagenta", "ansicyan")
-"""Those of eight that are seen on white and on black; yellow vanishes on the one, blue on the
-other."""
+"""Colours of eight that are visible on white and on black, unlike yellow and blue."""
 
 _TERMINAL_COLOURS = "bg:default fg:default"
-"""The terminal's own colours, where prompt_toolkit has others."""
+"""The terminal's own colours, in place of prompt_toolkit's."""
 
 NAME_COLOURS = {ColorDepth.DEPTH_4_BIT: len(_NAMES_8), ColorDepth.DEPTH_8_BIT: len(_NAMES_256)}
 
 
 def colour_depth() -> ColorDepth:
-    """Return how many colours the terminal shows: none with `NO_COLOR` (no-color.org), else what
-    `COLORTERM` or the terminal's own description (terminfo) says."""
+    """Return the number of colours: none with `NO_COLOR` (no-color.org), else as `COLORTERM` or the
+    terminal's description (terminfo) says."""
     if os.environ.get("NO_COLOR"):
         return ColorDepth.DEPTH_1_BIT
     if os.environ.get("COLORTERM"):
@@ -44,7 +42,7 @@ def colour_depth() -> ColorDepth:
     try:
         curses.setupterm()
         count = curses.tigetnum("colors")
-    except curses.error:  # nobody has described this terminal
+    except curses.error:  # terminfo has no description of this terminal
         count = 8
     if count >= 256:
         return ColorDepth.DEPTH_8_BIT
@@ -52,7 +50,7 @@ def colour_depth() -> ColorDepth:
 
 
 def name_style(name: str, depth: ColorDepth) -> str:
-    """Return the style of a name: always the same for the same one, in every run of the program."""
+    """Return the style of a name, which is the same in every run of the program."""
     count = NAME_COLOURS.get(depth)
     if count is None:
         return "class:name"
@@ -60,7 +58,7 @@ def name_style(name: str, depth: ColorDepth) -> str:
 
 
 def terminal_style(depth: ColorDepth) -> Style:
-    """Return what the styles' names mean in so many colours."""
+    """Return the styles for the classes of fragments, in the colours that there are."""
     many = depth is ColorDepth.DEPTH_8_BIT
     grey, red = ("#767676", "#d70000") if many else ("ansibrightblack", "ansired")
     if depth is ColorDepth.DEPTH_1_BIT:
@@ -93,25 +91,25 @@ def terminal_style(depth: ColorDepth) -> Style:
 
 
 INDENT = 6
-"""Columns before the rows of a line but the first: as many as its time takes."""
+"""Columns before the second and later rows of a line: the width of its time."""
 
 _NARROW = 60
-"""On a terminal with fewer columns, two are enough."""
+"""A terminal with fewer columns gets an indent of two."""
 
 _MANY = 20
-"""More commands than that are shown in columns, without what they do: else they fill the screen."""
+"""With more commands, `/help` shows their names only, in columns: else they fill the screen."""
 
 WAITS = "(waits) "
-"""What stands before what waits for the server."""
+"""The mark of a text that waits for the server."""
 
 _SAID = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE})
 
 
 class RowRenderer:
-    """Makes rows for a terminal of `columns()` columns.
+    """A renderer of rows for a terminal with `columns()` columns and a user called `name()`.
 
-    `clock` tells the time, in seconds since 1970; times are shown in the zone that the machine is
-    in. `name()` is one's own. With `isolate`, texts from right to left are kept apart.
+    `clock()` is the time in seconds since 1970. Times are shown in the machine's zone. With
+    `isolate`, text that runs from right to left does not reorder its neighbours.
     """
 
     def __init__(
@@ -129,43 +127,45 @@ class RowRenderer:
         self._isolate = isolate
         self._day = ""
 
-    # -- what happens ----------------------------------------------------------------------------
+    # -- entries and events ----------------------------------------------------------------------
 
-    def item(self, news: Incoming) -> Fragments:
-        """Return the rows of something that happened."""
-        if isinstance(news.item, Entry):
-            return self._entry(news.item, news.log, news.position, numbered=False)
-        return self._timed(self._clock(), self._server_lines(textformat.event(news.item).decode()))
+    def incoming(self, incoming: Incoming) -> Fragments:
+        """Return the rows of an entry or an event."""
+        if isinstance(incoming.item, Entry):
+            return self._entry(incoming.item, incoming.log, incoming.position, numbered=False)
+        return self._timed(
+            self._clock(), self._server_lines(textformat.event(incoming.item).decode())
+        )
 
-    def replayed(self, news: Incoming) -> Fragments:
-        """Return the rows of an entry from before, with its position."""
-        assert isinstance(news.item, Entry)
-        return self._entry(news.item, news.log, news.position, numbered=True)
+    def replayed(self, incoming: Incoming) -> Fragments:
+        """Return the rows of an entry of the history, with its position."""
+        assert isinstance(incoming.item, Entry)
+        return self._entry(incoming.item, incoming.log, incoming.position, numbered=True)
 
     def search_pending(self, it: replies.History) -> Fragments:
-        """Return the row that says that there may be more, where a search says so."""
+        """Return a row that tells that a search may have missed entries, or nothing."""
         there = isinstance(it, replies.SearchMatches) and it.pending
         return self.lines(textformat.INDEX_PENDING.encode()) if there else []
 
     def erased(self, who: str, time: int) -> Fragments:
-        """Return the row that stands in the place of what somebody said, at a time in milliseconds
-        since 1970, and what was erased."""
+        """Return the row in place of an erased entry, by its author and time (milliseconds since
+        1970)."""
         entry = Entry(Kind.GONE, time, who)
         local = datetime.fromtimestamp(time / 1000)
         line = self._server_lines(textformat.run(0, entry.alone(), "").decode())[0]
         return self._wrapped([("class:time", f"{local:%H:%M} "), *line])
 
     def own(self, text: str, kind: str = Kind.MESSAGE, to: str | None = None) -> Fragments:
-        """Return the rows of something that one said oneself, now; `to` a user, if not all."""
+        """Return the rows of a text that the user has said now; `to` is a receiver, or None."""
         return self._timed(self._clock(), self._talk(self._name(), kind, text, to))
 
-    def is_for_user(self, news: Incoming) -> bool:
-        """Return whether somebody else names one, or writes to one."""
-        entry = news.item
+    def is_for_user(self, incoming: Incoming) -> bool:
+        """Return whether somebody else mentions the user, or writes privately to them."""
+        entry = incoming.item
         if not isinstance(entry, Entry) or names.key(entry.who) == names.key(self._name()):
             return False
         return entry.kind == Kind.PRIVATE or (
-            entry.kind in _SAID and mentions.is_mentioned(self._name(), entry.text)
+            entry.kind in _SAID and is_mentioned(self._name(), entry.text)
         )
 
     def _entry(self, entry: Entry, log: str, position: int, numbered: bool) -> Fragments:
@@ -188,16 +188,16 @@ class RowRenderer:
             line = [(style, who), ("", ": ")]
         lines = [line + self._text(first, mine)]
         lines += [[("class:time", "| "), *self._text(row, mine)] for row in more]
-        if not mine and (kind == Kind.PRIVATE or mentions.is_mentioned(self._name(), text)):
+        if not mine and (kind == Kind.PRIVATE or is_mentioned(self._name(), text)):
             lines = [[(f"class:mention {s}", t) for s, t in line] for line in lines]
         return lines
 
     def _text(self, text: str, mine: bool) -> Fragments:
-        """Return a text in which one's own name stands out."""
-        if mine or not mentions.is_mentioned(self._name(), text):
+        """Return a text in which the user's own name is highlighted."""
+        if mine or not is_mentioned(self._name(), text):
             return [("", text)]
         pieces, at = Fragments(), 0
-        for found in mentions.mention_pattern(self._name()).finditer(text):
+        for found in mention_pattern(self._name()).finditer(text):
             pieces += [("", text[at : found.start()]), ("class:named", found[0])]
             at = found.end()
         return [*pieces, ("", text[at:])]
@@ -206,7 +206,7 @@ class RowRenderer:
         return [self._server_line(line) for line in lines.removesuffix("\n").split("\n")]
 
     def _server_line(self, line: str) -> Fragments:
-        """Return a line that `chatservice.grammar.textformat` made."""
+        """Return a line of the text format with its sign styled."""
         sign = line[:2]
         if sign in ("* ", "! "):
             style = "class:server" if sign == "* " else "class:refusal"
@@ -216,7 +216,7 @@ class RowRenderer:
     # -- days and times --------------------------------------------------------------------------
 
     def _timed(self, time: float, lines: list[Fragments], number: str = "") -> Fragments:
-        """Put a time before lines, and what day it is if that is another one than before."""
+        """Return lines with their time in front, below a heading if the day is a new one."""
         local = datetime.fromtimestamp(time)
         rows = self._day_heading(local)
         clock = [("class:time", f"{local:%H:%M} {number}")]
@@ -233,21 +233,21 @@ class RowRenderer:
         return self.heading(day, "class:day")
 
     def heading(self, text: str, style: str = "class:mark") -> Fragments:
-        """Return a row that says what follows."""
+        """Return a row that announces the rows after it."""
         rest = "-" * max(self._columns() - width(text) - 5, 2)
         return [(style, f"-- {text} {rest}"), ("", "\n")]
 
-    # -- answers ---------------------------------------------------------------------------------
+    # -- replies ---------------------------------------------------------------------------------
 
     def lines(self, lines: bytes) -> Fragments:
-        """Return the rows of lines that `chatservice.grammar.textformat` made."""
+        """Return the rows of lines in the text format."""
         text = lines.decode(errors="replace").removesuffix("\n")
         if not text:
             return []
         return [piece for line in self._server_lines(text) for piece in self._wrapped(line)]
 
     def reply(self, it: replies.Reply) -> Fragments:
-        """Return the rows of an answer."""
+        """Return the rows of a reply."""
         match it:
             case replies.History(entries=[_, *_]) | replies.SearchMatches(entries=[_, *_]):
                 rows = Fragments()
@@ -259,7 +259,7 @@ class RowRenderer:
         return self.lines(textformat.reply(it))
 
     def _help(self, lines: tuple[str, ...]) -> Fragments:
-        """Return all commands in columns, so that they fit the screen."""
+        """Return the names of all commands in columns."""
         words = [line.split(" ")[0] for line in lines]
         across = max(self._columns() // (max(map(width, words)) + 2), 1)
         down = -(-len(words) // across)
@@ -274,13 +274,13 @@ class RowRenderer:
     # -- rows ------------------------------------------------------------------------------------
 
     def echo(self, prompt: str, line: str) -> Fragments:
-        """Return the rows of a line that was typed."""
+        """Return the rows of a typed line."""
         first, *more = line.split("\n")
         rows = self._wrapped([("class:prompt", prompt), ("", first)])
         return rows + [piece for row in more for piece in self._wrapped([("", "  " + row)])]
 
     def pending_text(self, text: str) -> Fragments:
-        """Return the row of something that waits for the server, as much of it as fits."""
+        """Return the row of a text that waits for the server, shortened if needed."""
         first, more, _ = text.partition("\n")
         room = self._columns() - len(WAITS) - 1
         short = shortened(names.clean(first) + (" ..." if more else ""), room)

@@ -1,4 +1,4 @@
-"""The interface of a front end: it shows things, and lines come from it."""
+"""The interface of a front end: it shows what happens, and takes lines from the user."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,8 +14,10 @@ from chatservice.grammar.commands import Request
 
 
 class SessionView:
-    """What a front end may ask about a stay at a server. Lists are empty where the server refuses
-    to tell. `switch` is called with the room to turn to."""
+    """The session as a front end sees it. `switch(room)` makes a joined room the current one.
+
+    A list is empty if the server refuses to give it.
+    """
 
     def __init__(self, session: ClientSession, switch: Callable[[str], None]) -> None:
         self.switch = switch
@@ -23,28 +25,28 @@ class SessionView:
 
     @property
     def name(self) -> str:
-        """Who one is; empty before one is anybody."""
+        """The user's name; empty before the login."""
         return self._session.state.name
 
     @property
     def connected(self) -> bool:
-        """Whether the server is there."""
+        """Whether the server is connected."""
         return self._session.connected
 
     async def users(self) -> list[str]:
-        """Return who is in the room."""
+        """Return the names of the users in the current room."""
         members = await self._told("who", room=self._session.state.current_room)
         return [user.name for user in members.users] if members is not None else []
 
     async def rooms(self) -> list[str]:
-        """Return the rooms there are."""
+        """Return the names of all rooms."""
         with suppress(Refusal, Lost):
             return [room.room for room in await self._session.rooms.list_all()]
         return []
 
-    async def files(self, shelf: str | None) -> list[str]:
-        """Return the files of a shelf (`@`: one's own); of the room's if none is named."""
-        room = shelf if shelf is not None else self._session.state.current_room
+    async def files(self, room: str | None) -> list[str]:
+        """Return the names of a room's files (`@`: the user's own; None: the current room's)."""
+        room = room if room is not None else self._session.state.current_room
         files = await self._told("files", room=room)
         return [file.name for file in files.files] if files is not None else []
 
@@ -60,8 +62,8 @@ class InputEnded(Exception):
 
 
 class RoomStatus(NamedTuple):
-    """How one stands in a room: whether it is the current one, how many entries of others are
-    `unread`, and whether one is `mentioned` in them."""
+    """A joined room in the status line: `unread` entries of others, and whether one of them
+    mentions the user."""
 
     room: str
     current: bool
@@ -70,9 +72,13 @@ class RoomStatus(NamedTuple):
 
 
 class Screen(Protocol):
-    """A front end. `interactive` says that a person sits at it, who sees how transfers stand, and
-    `asks` that somebody there can be asked; `keys` are lines that tell what keys do there.
-    `unwritable` is why nothing can be shown any more, if so it is."""
+    """A front end.
+
+    interactive: a user sits at it, sees the state of transfers, and stays in several rooms.
+    can_ask: somebody there can answer questions.
+    write_error: the reason why nothing can be shown any more, else None.
+    key_help: the lines of `/help keys`.
+    """
 
     interactive: bool
     can_ask: bool
@@ -80,43 +86,47 @@ class Screen(Protocol):
     key_help: tuple[str, ...]
 
     def start(self, interrupted: Callable[[], None]) -> None:
-        """Begin to take lines. `interrupted` is called for who wants to leave at once."""
+        """Begin to take lines. It calls `interrupted` when the user wants to leave at once."""
 
     def attach(self, session: SessionView) -> None:
-        """One has come to a server: what there is `around` can be asked for, and shown."""
+        """Use the session for what is shown beside the talk, and for completion."""
 
     def show(self, lines: bytes) -> None:
-        """Show lines, as `chatservice.grammar.textformat` makes them."""
+        """Show lines in the text format (`chatservice.grammar.textformat`)."""
 
-    def show_item(self, news: Incoming) -> None:
-        """Show something that happened."""
+    def show_incoming(self, incoming: Incoming) -> None:
+        """Show an entry or an event."""
 
     def show_reply(self, it: replies.Reply) -> None:
-        """Show an answer to what one asked for."""
+        """Show the reply to a command."""
 
     async def read_line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
-        """Return the next line; a `hidden` one is not seen while it is typed. With `hold`, the
-        question stays until the next one, or `unask`. What is no text is refused there and then.
-        Raises `InputEnded`."""
+        """Return the next line, or with a `prompt` the answer to that question.
+
+        A `hidden` answer is not visible. With `hold`, the question stays until the next one, or
+        until `end_question`. Lines that are no text are refused. Raises `InputEnded`.
+        """
 
     def end_question(self) -> None:
-        """A question that was held is dealt with. What was typed behind its answer is dropped: it
-        may be the same password once more, which is no talk."""
+        """End a question that was held, and drop lines typed after its answer.
+
+        They may be the same password once more, and must not become talk.
+        """
 
     def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
-        """Show how the transfers stand at `now` (seconds), and how many more wait their turn."""
+        """Show the transfers at `now` (seconds), and the number of those that wait."""
 
     def show_rooms(self, rooms: Sequence[RoomStatus]) -> None:
-        """Show which rooms one is in, in the order in which one came there."""
+        """Show the joined rooms, in the order in which they were joined."""
 
     def show_unread(self, unread: Unread) -> None:
-        """Another room is the current one. What is unread there will be shown next."""
+        """Announce the unread entries of the new current room; they follow one by one."""
 
     def show_pending(self, key: str, request: Request, connected: bool) -> None:
-        """Something is said with `key`. Without a connection it waits for one."""
+        """Show a text, identified by `key`, that waits to be stored."""
 
     def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
-        """The text with `key` is stored at a position, or refused."""
+        """Show a pending text as stored at a position, or as refused."""
 
     async def close(self) -> None:
-        """Give the terminal back as it was."""
+        """Restore the terminal."""

@@ -10,34 +10,33 @@ from chatservice.client.wrapping import Fragments, isolated, shortened, width
 from chatservice.entries import Kind
 from chatservice.grammar.commands import Request
 
-MOST_SHOWN = 3
-"""How much of it is seen at once."""
+TEXTS_SHOWN = 3
+"""Most pending texts that are visible at once."""
 
 PROMPT = "> "
-"""What stands before a line that is typed."""
+"""The prompt of the line of input."""
 
 _KINDS = {"say": Kind.MESSAGE, "me": Kind.ACTION, "msg": Kind.PRIVATE}
 
 
 class PendingTexts:
-    """What one said, in its order, until it is stored. `renderer` makes the rows."""
+    """The user's texts that are not stored yet, in their order."""
 
     def __init__(self, renderer: RowRenderer) -> None:
         self._renderer = renderer
         self._texts: dict[str, Request] = {}
 
     def add(self, key: str, request: Request) -> None:
-        """Something was said, with a key."""
+        """Add a text, identified by `key`."""
         self._texts[key] = request
 
     def room(self, key: str) -> str | None:
-        """Return the room that something is said in with `key`; None for what is said to one."""
+        """Return the room of a text; None for a private message."""
         request = self._texts.get(key)
         return request.args.get("room") if request is not None else None
 
     def resolve(self, key: str, stored: bool) -> Fragments:
-        """Return the rows of what was said with `key`: as others see it, or as it was typed if it
-        is not `stored`. It waits no longer."""
+        """Remove a text. Return its rows: as others see it, or as typed if it is not `stored`."""
         request = self._texts.pop(key, None)
         if request is None:
             return []
@@ -47,19 +46,18 @@ class PendingTexts:
         return self._renderer.own(request.args["text"], kind, request.args.get("to"))
 
     def rows(self, typed: list[str]) -> Fragments:
-        """Return the rows that show what waits, and behind it the lines that were `typed` and are
-        not obeyed yet."""
+        """Return the rows of the pending texts, followed by the `typed` lines not yet run."""
         waiting = [request.args["text"] for request in self._texts.values()] + typed
         rows = Fragments()
-        for text in waiting[:MOST_SHOWN]:
+        for text in waiting[:TEXTS_SHOWN]:
             rows += self._renderer.pending_text(text)
-        if len(waiting) > MOST_SHOWN:
-            rows += self._renderer.pending_text(f"and {len(waiting) - MOST_SHOWN} more")
+        if len(waiting) > TEXTS_SHOWN:
+            rows += self._renderer.pending_text(f"and {len(waiting) - TEXTS_SHOWN} more")
         return rows
 
 
 def _as_typed(request: Request) -> str:
-    """Return what says that, as it can be typed again."""
+    """Return the line that a request was typed as."""
     text: str = request.args["text"]
     match request.command.name:
         case "me":
@@ -69,18 +67,18 @@ def _as_typed(request: Request) -> str:
     return text
 
 
-MOST_BARS = 4
-"""Rows that transfers take at most."""
+TRANSFERS_SHOWN = 4
+"""Most transfers that are visible at once."""
 
 _NAME_COLUMNS = 16
-"""Columns for a name, at most, so that there is room for others."""
+"""Most columns of a name."""
 
 
 def transfer_rows(
     under_way: Sequence[Progress], waiting: int, now: float, columns: int
 ) -> Fragments:
-    """Return a row for each transfer, and how many more there are."""
-    shown = under_way[:MOST_BARS]
+    """Return a row for each transfer, and one with the number of those not shown."""
+    shown = under_way[:TRANSFERS_SHOWN]
     rows = Fragments()
     longest = max((width(it.name) for it in shown), default=0)
     for it in shown:
@@ -92,50 +90,47 @@ def transfer_rows(
     return rows
 
 
-def room_row(
-    name: str, connected: bool, standings: Sequence[RoomStatus], columns: int
-) -> Fragments:
-    """Return a row that says who one is, whether the server is there, and how one stands in each
-    room, with the keys to turn to it by.
+def room_row(name: str, connected: bool, rooms: Sequence[RoomStatus], columns: int) -> Fragments:
+    """Return the row with the user's name, the connection's state and the rooms with their keys.
 
-    With too few columns for all, the keys are left out, and then rooms with nothing new.
+    With too few columns, it lacks the keys, and then rooms without unread entries.
     """
     row: Fragments = [("class:room", _short(name) + " ")]
     if not connected:
         row.append(("class:refusal", "offline, trying again "))
     left = columns - sum(width(text) for _, text in row)
-    bare = [_label(it) for it in standings]
+    bare = [_label(it) for it in rooms]
     labels = [_key(number) + label for number, label in enumerate(bare, 1)]
     if sum(width(label) + 1 for label in labels) > left:
         labels = bare
     kept = set()
-    for at in sorted(range(len(labels)), key=lambda at: _weight(standings[at])):
+    for at in sorted(range(len(labels)), key=lambda at: _weight(rooms[at])):
         if width(labels[at]) < left:
             left -= width(labels[at]) + 1
             kept.add(at)
     for at in sorted(kept):
-        row += [(_style(standings[at]), labels[at]), ("", " ")]
+        row += [(_style(rooms[at]), labels[at]), ("", " ")]
     return row
 
 
 def _key(number: int) -> str:
-    """Return the keys to turn to a room by, which only the first nine have."""
+    """Return the keys that switch to a room; only the first nine have some."""
     return f"Alt+{number} " if number < 10 else ""
 
 
-def _label(it: RoomStatus) -> str:
-    unread = f"({it.unread}{'!' if it.mentioned else ''})" if it.unread else ""
-    return f"{_short(it.room)}{unread}"
+def _label(room: RoomStatus) -> str:
+    unread = f"({room.unread}{'!' if room.mentioned else ''})" if room.unread else ""
+    return f"{_short(room.room)}{unread}"
 
 
-def _weight(it: RoomStatus) -> tuple[bool, bool, bool]:
-    return not it.current, not it.mentioned, not it.unread
+def _weight(room: RoomStatus) -> tuple[bool, bool, bool]:
+    return not room.current, not room.mentioned, not room.unread
 
 
-def _style(it: RoomStatus) -> str:
-    if it.current:
+def _style(room: RoomStatus) -> str:
+    if room.current:
         return "class:here"
-    return "class:unread" if it.unread else "class:room"
+    return "class:unread" if room.unread else "class:room"
 
 
 def _short(name: str) -> str:

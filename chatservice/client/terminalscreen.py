@@ -1,4 +1,4 @@
-"""A front end for people: one line of input at the bottom, and all that comes above it."""
+"""A front end on a terminal: a line of input at the bottom, and rows of talk above it."""
 
 import asyncio
 import os
@@ -28,9 +28,9 @@ from chatservice.grammar.commands import Request
 
 
 class TerminalScreen:
-    """A `chatservice.client.screen.Screen` on a terminal, for the asyncio reactor.
+    """A `Screen` on a terminal, for the asyncio reactor.
 
-    With `bell`, it sounds when one is named, or written to.
+    With `bell`, it rings the bell when the user is mentioned, or gets a private message.
     """
 
     interactive = True
@@ -49,7 +49,7 @@ class TerminalScreen:
         self._session: SessionView | None = None
         self._renderer = RowRenderer(
             *(self._name, self._columns, depth, time.time),
-            isolate=os.environ.get("TERM") != "linux",  # its font has no signs for that
+            isolate=os.environ.get("TERM") != "linux",  # its font lacks the signs
         )
         self._lines: DeferredQueue[str | None] = DeferredQueue()
         self._answers: DeferredQueue[str | None] = DeferredQueue()
@@ -78,11 +78,11 @@ class TerminalScreen:
         self._running.add_done_callback(lambda _: self._lines.put(None))
 
     def attach(self, session: SessionView) -> None:
-        """One has come to a server."""
+        """Use a session for the status line and for completion."""
         self._session = self._completer.session = session
 
     async def close(self) -> None:
-        """Take the region away, with all that was to be shown above it shown."""
+        """Draw the last rows, and remove the line of input."""
         self._frames.draw()
         if self._running is None:
             return
@@ -93,78 +93,76 @@ class TerminalScreen:
         ended = Deferred.fromFuture(self._running)
         await ended.addErrback(lambda failure: failure.trap(asyncio.CancelledError, EOFError))
 
-    # -- what is shown ---------------------------------------------------------------------------
+    # -- output ----------------------------------------------------------------------------------
 
     def show(self, lines: bytes) -> None:
         """Show lines."""
         self._frames.add(self._renderer.lines(lines))
 
-    def show_item(self, news: Incoming) -> None:
-        """Show what happened, with its time, and a mark where what one has missed begins."""
-        if isinstance(news.item, Entry):
-            if news.late and not self._in_late:
+    def show_incoming(self, incoming: Incoming) -> None:
+        """Show an entry or an event with its time, and a heading before missed entries."""
+        if isinstance(incoming.item, Entry):
+            if incoming.late and not self._in_late:
                 self._frames.add(self._renderer.heading("missed meanwhile"))
-            self._in_late = news.late
-        self._show_entry(self._renderer.item(news), news)
-        if self._bell and not news.late and self._renderer.is_for_user(news):
+            self._in_late = incoming.late
+        self._show_entry(self._renderer.incoming(incoming), incoming)
+        if self._bell and not incoming.late and self._renderer.is_for_user(incoming):
             self._frames.ring()
 
-    def _show_entry(self, rows: Fragments, news: Incoming) -> None:
-        """Show the rows of what happened, marked so that they can be taken back; and take back what
-        was erased."""
-        entry = news.item
+    def _show_entry(self, rows: Fragments, incoming: Incoming) -> None:
+        """Show an entry's rows so that they can be replaced, and replace those of an erased one."""
+        entry = incoming.item
         if not isinstance(entry, Entry):
             self._frames.add(rows)
             return
-        self._frames.add(rows, EntryMark(news.log, news.position, entry.who, entry.time))
-        if entry.kind == Kind.ERASED and entry.text.isdecimal():  # also where that is replayed
-            self._frames.replace(news.log, int(entry.text), self._renderer.erased)
+        self._frames.add(rows, EntryMark(incoming.log, incoming.position, entry.who, entry.time))
+        if entry.kind == Kind.ERASED and entry.text.isdecimal():  # its text is a position
+            self._frames.replace(incoming.log, int(entry.text), self._renderer.erased)
 
     def show_reply(self, it: replies.Reply) -> None:
-        """Show an answer."""
+        """Show a reply."""
         if not isinstance(it, replies.History) or not it.entries:
             self._frames.add(self._renderer.reply(it))
             return
         for position, entry in it.entries:
-            news = Incoming(entry, it.room, position)
-            self._show_entry(self._renderer.replayed(news), news)
+            incoming = Incoming(entry, it.room, position)
+            self._show_entry(self._renderer.replayed(incoming), incoming)
         self._frames.add(self._renderer.search_pending(it))
 
     def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
-        """Show a bar for each transfer, below the line of input."""
+        """Show a progress bar for each transfer."""
         self._transfers = under_way, waiting, now
         self._frames.draw_soon()
 
     def show_rooms(self, rooms: Sequence[RoomStatus]) -> None:
-        """Show the rooms one is in, below the line of input."""
+        """Show the joined rooms in the status line."""
         self._rooms = rooms
         self._frames.draw_soon()
 
     def show_unread(self, unread: Unread) -> None:
-        """Mark where the unread begins."""
+        """Show a heading before the unread entries."""
         if unread.unread:
             self._frames.add(self._renderer.heading(f"{unread.unread} unread"))
             self._in_late = True
 
     def show_pending(self, key: str, request: Request, connected: bool) -> None:
-        """Show what one says as waiting, until it is stored."""
+        """Show a text as waiting, until it is stored."""
         self._pending.add(key, request)
         self._frames.draw_soon()
 
     def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
-        """Show what one said among all else, with its time, or as it was typed where it is not
-        stored."""
+        """Show a stored text with its time; show a refused one as it was typed."""
         room, mark = self._pending.room(key), None
         if stored and room is not None:
             mark = EntryMark(room, position, self._name(), round(time.time() * 1000))
         self._frames.add(self._pending.resolve(key, stored), mark)
 
     def _above(self) -> Fragments:
-        """What stands above the line of input: what waits for the server."""
+        """Return the rows above the line of input: texts that wait for the server."""
         return self._pending.rows([line for line in self._lines.pending if line])
 
     def _below(self) -> Fragments:
-        """What stands below it: transfers, rooms, or what to decide about a paste."""
+        """Return the rows below the line of input: transfers, and rooms or a question."""
         rows = statusline.transfer_rows(*self._transfers, self._columns())
         if self._paste is not None:
             question = [("class:mark", typedlines.paste_question(self._paste[0].text))]
@@ -175,7 +173,7 @@ class TerminalScreen:
         where = statusline.room_row(session.name, session.connected, self._rooms, self._columns())
         return rows + where
 
-    # -- what is typed ---------------------------------------------------------------------------
+    # -- input -----------------------------------------------------------------------------------
 
     async def read_line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
         """Return the next line."""
@@ -202,7 +200,7 @@ class TerminalScreen:
                 self._editor.end_question()
 
     def end_question(self) -> None:
-        """Show the line of input again, and drop answers to a question that is dealt with."""
+        """Show the line of input again, and drop further answers."""
         if self._question_held:
             self._question_held = False
             self._answers.pending[:] = [line for line in self._answers.pending if line is None]
@@ -216,22 +214,22 @@ class TerminalScreen:
 
     @property
     def paste_undecided(self) -> bool:
-        """Whether there is a paste to be decided on."""
+        """Whether a paste waits for the user's decision."""
         return self._paste is not None
 
     def interrupt(self) -> None:
-        """One wants to give up the question that is held, or else to leave at once."""
+        """Cancel the question that is held, or leave at once."""
         if self._question_held and not self._answers.pending:
             self._answers.put("")
         else:
             self._interrupted()
 
     def end_input(self) -> None:
-        """No further line will come."""
+        """End the input: no further line will come."""
         (self._answers if self._editor.question else self._lines).put(None)
 
     def paste(self, buffer: Buffer, data: str) -> None:
-        """Put what is pasted into a line, and ask about it if it has several."""
+        """Insert pasted text, and ask what to do with several lines."""
         text, before = typedlines.with_newlines(data), buffer.document
         if buffer is not self._editor.typed:
             buffer.insert_text(text.partition("\n")[0])
@@ -245,7 +243,7 @@ class TerminalScreen:
             self._paste = buffer, before
 
     def decide_paste(self, how: str) -> None:
-        """Say a paste, drop it, or leave it to be edited."""
+        """Say a paste, drop it, or leave it for editing."""
         if self._paste is None:
             return
         (buffer, before), self._paste = self._paste, None
@@ -257,7 +255,7 @@ class TerminalScreen:
             buffer.validate_and_handle()
 
     def switch_by(self, by: int) -> None:
-        """Go to the room that is so many behind this one."""
+        """Go `by` rooms forward in the row of rooms."""
         here = next((n for n, it in enumerate(self._rooms) if it.current), 0)
         if self._rooms:
             self.switch_to((here + by) % len(self._rooms) + 1)
@@ -270,7 +268,7 @@ class TerminalScreen:
                 self._session.switch(to.room)
 
     def switch_to_unread(self) -> None:
-        """Go to the next room with something unread; one where one is mentioned goes first."""
+        """Go to the next room with unread entries; one with a mention comes first."""
         unread = [(not it.mentioned, n) for n, it in enumerate(self._rooms, 1) if it.unread]
         if unread:
             self.switch_to(min(unread)[1])

@@ -60,10 +60,10 @@ def test_times_are_the_readers_own_and_days_are_apart():
     """A new day begins with a row that says so, once; at half past five in Kolkata's morning it is
     still yesterday in London."""
     it = look()
-    assert rows(it.item(said("one")))[0].startswith("-- Saturday, 21 November 2026 ---")
-    assert rows(it.item(said("two"))) == ["17:30 bob: two"]
-    assert rows(it.item(said("three", at=NOON + 6 * HOUR))) == ["23:30 bob: three"]
-    late = rows(it.item(said("four", at=NOON + 7 * HOUR)))
+    assert rows(it.incoming(said("one")))[0].startswith("-- Saturday, 21 November 2026 ---")
+    assert rows(it.incoming(said("two"))) == ["17:30 bob: two"]
+    assert rows(it.incoming(said("three", at=NOON + 6 * HOUR))) == ["23:30 bob: three"]
+    late = rows(it.incoming(said("four", at=NOON + 7 * HOUR)))
     assert late[0].startswith("-- Sunday, 22 November 2026 --")
     assert late[1:] == ["00:30 bob: four"]
 
@@ -71,12 +71,12 @@ def test_times_are_the_readers_own_and_days_are_apart():
 def test_each_kind_has_its_look():
     """Messages, actions, private ones, files, who came."""
     it = look()
-    it.item(said("the day is said"))
-    assert rows(it.item(said("waves", kind=Kind.ACTION))) == ["17:30 ~ bob waves"]
-    assert rows(it.item(said("psst", kind=Kind.PRIVATE))) == ["17:30 bob -> you: psst"]
-    assert rows(it.item(Incoming(UserJoined("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
+    it.incoming(said("the day is said"))
+    assert rows(it.incoming(said("waves", kind=Kind.ACTION))) == ["17:30 ~ bob waves"]
+    assert rows(it.incoming(said("psst", kind=Kind.PRIVATE))) == ["17:30 bob -> you: psst"]
+    assert rows(it.incoming(Incoming(UserJoined("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
     file = Entry(Kind.FILE, NOON, "bob", "", FileMark("a.pdf", 1500, "0" * 64))
-    assert rows(it.item(Incoming(file, "lab", 8))) == [
+    assert rows(it.incoming(Incoming(file, "lab", 8))) == [
         "17:30 * bob shared a.pdf (1.5 kB): /get a.pdf"
     ]
 
@@ -84,8 +84,8 @@ def test_each_kind_has_its_look():
 def test_several_lines_of_one_message_cannot_be_taken_for_others():
     """Each but the first has a bar before it, in columns where no name can stand."""
     it = look()
-    it.item(said(""))
-    assert rows(it.item(said("one\ncarl: two\n* three"))) == [
+    it.incoming(said(""))
+    assert rows(it.incoming(said("one\ncarl: two\n* three"))) == [
         "17:30 bob: one",
         "      | carl: two",
         "      | * three",
@@ -95,12 +95,12 @@ def test_several_lines_of_one_message_cannot_be_taken_for_others():
 def test_ones_name_stands_out_and_what_is_like_it_does_not():
     """In whatever case, as a word of its own; in what others say."""
     it = look()
-    it.item(said(""))
-    made = it.item(said("well, ANNA, look"))
+    it.incoming(said(""))
+    made = it.incoming(said("well, ANNA, look"))
     assert "named" in style_of(made, "ANNA")
     assert "mention" in style_of(made, "bob")
     for text in ("annabel", "joanna", "anna.b", "anna-marie"):
-        assert not any("mention" in style for style, _ in it.item(said(text)))
+        assert not any("mention" in style for style, _ in it.incoming(said(text)))
         assert not it.is_for_user(said(text))
     assert it.is_for_user(said("is that right, anna?"))
     assert it.is_for_user(said("psst", kind=Kind.PRIVATE))
@@ -110,7 +110,7 @@ def test_ones_name_stands_out_and_what_is_like_it_does_not():
 def test_nothing_that_a_server_sends_steers_the_terminal():
     """Not in a text, a name, or the name of a file; whatever server one has come to."""
     it = look()
-    it.item(said(""))
+    it.incoming(said(""))
     for news in (
         said("a\x1b[2Jb\x9b1m\u202ec"),
         said("x", who="b\x1b]0;x\x07b"),
@@ -119,7 +119,7 @@ def test_nothing_that_a_server_sends_steers_the_terminal():
         ),
         Incoming(UserJoined("lab", "b\x1b[Hb"), "lab"),
     ):
-        text = "".join(piece for _, piece in it.item(news)).replace("\n", "")
+        text = "".join(piece for _, piece in it.incoming(news)).replace("\n", "")
         assert text.isprintable(), text
         assert "\u202e" not in text
 
@@ -150,7 +150,7 @@ def test_help_fits_the_screen(columns, most):
 def test_what_waits_is_shown_as_waiting_until_it_is_stored():
     """Then it stands among all else, as others see it; in the order in which it was stored."""
     it = look()
-    it.item(said(""))
+    it.incoming(said(""))
     waiting = PendingTexts(it)
     for n in range(5):
         waiting.add(f"key{n}", Request(COMMANDS["say"], {"text": f"line {n}"}))

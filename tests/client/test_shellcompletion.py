@@ -5,8 +5,7 @@ import subprocess
 
 import pytest
 
-from chatservice.client.clientoptions import SHELLS, make_parser
-from chatservice.client.shellcompletion import completion_script
+from chatservice.client.clientoptions import SHELLS, completion_script, make_parser
 from tests.servers import CLIENT, PATIENCE, environment
 
 
