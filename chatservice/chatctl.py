@@ -1,8 +1,8 @@
-"""`chatctl`: the operator's command line. Most of it is one request to a running server, through
-the operator's door.
+"""`chatctl`: the operator's command line. It sends one request to a running server through the
+admin socket.
 
-The command line is typed as in the chat, without the slash; it is asked in JSON, so
-that it is known whether it was granted.
+Users type commands as in the chat, without the slash. The request is JSON, whose answer tells
+whether it was granted.
 """
 
 import difflib
@@ -35,11 +35,11 @@ DONE, REFUSED, USAGE, UNWRITABLE, INTERRUPTED = 0, 1, 2, 74, 130
 """Exit statuses. 74 is EX_IOERR of BSD's sysexits.h."""
 
 MEANINGS = {
-    DONE: "what was asked for is done",
-    REFUSED: "it was refused, or no server answers",
-    USAGE: "the command line makes no sense",
-    UNWRITABLE: "the standard output cannot be written to",
-    INTERRUPTED: "interrupted; it may be done all the same",
+    DONE: "done",
+    REFUSED: "refused, or no server answers",
+    USAGE: "the command line is wrong",
+    UNWRITABLE: "standard output cannot be written",
+    INTERRUPTED: "interrupted; the command may have been done all the same",
 }
 
 SECONDS = 30.0
@@ -53,35 +53,35 @@ LINE_BYTES = 1 << 16
 """Of the longest line that is read as a password."""
 
 DESCRIPTION = (
-    "Tells the chat server that runs on this machine what to do, and shows what it answers. "
-    "Whoever may open the socket `operator` in the server's data directory is its operator."
+    "Sends a command to the chat server on this machine, and prints the answer. Everybody who can "
+    "open the socket `operator` in the server's data directory is an operator."
 )
 
 LOCAL = {
-    "export ROOM": "writes all that was said in a room to the standard output, as --md or --json",
-    "restore DIR": "makes a data directory (--data) of a backup, for a server that does not run",
+    "export ROOM": "writes the history of a room to standard output, as --md or --json",
+    "restore DIR": "makes a new data directory (--data) from a backup; needs no server",
 }
 """The commands that are not in the table, with what they do."""
 
 OPTIONS = {
     "--data DIR": "the server's data directory (chat-data)",
-    "--room ROOM": "the room that is meant, where a command is about one",
-    "--json": "show the answer as a JSON object; export: an object a line",
-    "--md": "export: as Markdown, which is the usual",
-    "--files DIR": "restore: where the shared files go, if not into the data directory",
-    "--timeout SECONDS": f"give up a server that says nothing for so long ({SECONDS:g})",
-    "--version": "show the version",
-    "--help": "show this, or with a command what that one takes",
+    "--room ROOM": "the room that a command is about",
+    "--json": "print the answer as a JSON object; export: an object a line",
+    "--md": "export: as Markdown (the default)",
+    "--files DIR": "restore: the folder for shared files, if not in the data directory",
+    "--timeout SECONDS": f"the longest wait for an answer ({SECONDS:g})",
+    "--version": "print the version",
+    "--help": "print this help, or that of a command",
 }
 
 EXAMPLES = {
-    "chatctl reset alice": "gives alice a new password, which the server makes up",
+    "chatctl reset alice": "gives alice a new password that the server generates",
     "chatctl reset alice -": "asks for the new password",
-    "chatctl --room lab kick eve": "puts eve out of the room lab",
-    "chatctl broadcast We restart in five minutes.": "tells everybody",
-    "chatctl backup /var/backups/chat-monday": "makes a backup, while the server runs",
-    "chatctl --data new restore /var/backups/chat-monday": "makes a data directory of it",
-    "chatctl export lab --json >lab.jsonl": "writes what was said in lab to a file",
+    "chatctl --room lab kick eve": "removes eve from the room lab",
+    "chatctl broadcast We restart in five minutes.": "sends a notice to everybody",
+    "chatctl backup /var/backups/chat-monday": "makes a backup while the server runs",
+    "chatctl --data new restore /var/backups/chat-monday": "makes a data directory from it",
+    "chatctl export lab --json >lab.jsonl": "writes the history of lab to a file",
 }
 
 _ALONE = frozenset(
@@ -418,8 +418,8 @@ def _password(arg: Arg) -> str:
 
 
 def _own_words(sentence: str) -> str:
-    """Return a sentence of the server's with commands as they are given here."""
-    return _SLASHED.sub(r"chatctl \1", sentence)
+    """Return a sentence of the server with its commands as `chatctl` takes them."""
+    return _SLASHED.sub(r"chatctl \1", sentence.replace("/help /", "/help "))
 
 
 _SLASHED = re.compile(rf"(?<![\w/.])/({'|'.join(COMMANDS)})\b")
@@ -479,8 +479,8 @@ def _overview() -> Iterator[str]:
     for title, rows in (
         ("Options", OPTIONS),
         ("Commands", listed_commands()),
-        ("For instance", EXAMPLES),
-        ("The exit status", {str(it): of for it, of in MEANINGS.items()}),
+        ("Examples", EXAMPLES),
+        ("Exit status", {str(it): of for it, of in MEANINGS.items()}),
     ):
         yield ""
         yield f"{title}:"

@@ -1,4 +1,4 @@
-"""Makes the manual pages of `chat-client` and `chatctl`: of what they take, their exit statuses and
+"""Makes the manual pages of `chat-client` and `chatctl` from their options, their exit statuses and
 the sections below.
 
 The pages are in the language of man(7). `docs/generate.py` writes them.
@@ -15,32 +15,33 @@ from chatservice.client.settings import CONFIG_VARIABLE as CONFIG
 from chatservice.client.transferjournal import STATE_VARIABLE as STATE
 
 PLAIN_WORDS = re.compile(r"--?[a-z][a-z-]*|\b[A-Z][A-Z]+\b")
-"""What stands out: options, and what is to be replaced."""
+"""Words to emphasize: options, and placeholders."""
 
 ENVIRONMENT = {
-    PASSWORD: "Your password, or a token, if --password-file does not name a file with it.",
-    CONFIG: "The folder of the settings, in place of the usual one.",
-    STATE: "The folder in which unfinished transfers and certificates are remembered, in place of "
-    "the usual one.",
-    "NO_COLOR": "If it is set, nothing is coloured.",
+    PASSWORD: "Your password, or a token, unless --password-file is given.",
+    CONFIG: "The folder of the settings, in place of ~/.config/chat-client.",
+    STATE: "The folder of incomplete transfers and certificates, in place of "
+    "~/.local/state/chat-client.",
+    "NO_COLOR": "If it is set, the client uses no colours.",
 }
 
 FILES = {
-    "~/.config/chat-client/settings.json": "Where you were, and as whom, the last place first. It "
-    "may be edited. One that cannot be understood is named, and left as it is.",
-    "~/.local/state/chat-client/": "Unfinished transfers, and the certificates of servers.",
+    "~/.config/chat-client/settings.json": "The servers and your name on each, the last one "
+    "first. You may edit it. If the client cannot understand it, it says so and leaves it alone.",
+    "~/.local/state/chat-client/": "Incomplete transfers, typed lines, and the "
+    "certificates of servers.",
 }
 
 EXAMPLES = {
-    'chat-client deploy chat.example.org --room lab --say "build failed"': "Say something.",
-    "make 2>&1 | tail -n 20 | chat-client --room lab --say -": "Say what a program has to say, as "
+    'chat-client deploy chat.example.org --room lab --say "build failed"': "Say a message.",
+    "make 2>&1 | tail -n 20 | chat-client --room lab --say -": "Say the output of a program as "
     "one message.",
-    "chat-client --room lab --put report.pdf": "Send a file to a room. Called again after it was "
-    "interrupted, it goes on where it stopped.",
-    "chat-client --room lab --follow --json --after 1812": "Read a room from position 1812 on, an "
-    "object a line, for ever; a broken connection is made again.",
-    'eval "$(chat-client --completion bash)"': "Complete options, here or in ~/.bashrc. For fish: "
-    "chat-client --completion fish | source",
+    "chat-client --room lab --put report.pdf": "Send a file to a room. If it was interrupted, the "
+    "same command resumes it.",
+    "chat-client --room lab --follow --json --after 1812": "Print the events of a room after "
+    "position 1812, an object a line, without end. It reconnects after a broken connection.",
+    'eval "$(chat-client --completion bash)"': "Complete the options, here or in ~/.bashrc. For "
+    "fish: chat-client --completion fish | source",
 }
 
 
@@ -53,7 +54,7 @@ def _chatctl_page() -> Iterator[str]:
     yield '.\\" Made by docs/generate.py.'
     yield f'.TH CHATCTL 1 "" "chatservice {__version__}" "User Commands"'
     yield ".SH NAME"
-    yield "chatctl \\- tell a running chat server what to do"
+    yield "chatctl \\- send commands to a running chat server"
     yield ".SH SYNOPSIS"
     yield ".B chatctl"
     yield _text("[OPTIONS] COMMAND [ARGUMENT ...]")
@@ -66,7 +67,7 @@ def _chatctl_page() -> Iterator[str]:
     yield from _listed("EXIT STATUS", {str(it): f"{of}." for it, of in chatctl.MEANINGS.items()})
     yield from _listed("EXAMPLES", chatctl.EXAMPLES)
     yield ".SH SEE ALSO"
-    yield _text("docs/operating.md tells of running a server, chat-client(1) of its client.")
+    yield _text("chat-client(1). docs/operating.md explains how to run a server.")
 
 
 def manual() -> str:
@@ -79,7 +80,7 @@ def _page(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield '.\\" Made by docs/generate.py.'
     yield f'.TH CHAT-CLIENT 1 "" "chatservice {__version__}" "User Commands"'
     yield ".SH NAME"
-    yield "chat-client \\- talk and share files with those on a chat server"
+    yield "chat-client \\- talk and share files on a chat server"
     yield ".SH SYNOPSIS"
     yield ".B chat-client"
     yield _text("[OPTIONS] [NAME [HOST [PORT]]]")
@@ -99,7 +100,7 @@ def _page(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield from _listed("FILES", FILES)
     yield from _listed("EXAMPLES", EXAMPLES)
     yield ".SH SEE ALSO"
-    yield _text("docs/protocol.md tells of all commands, docs/bots.md of programs that talk.")
+    yield _text("chatctl(1). docs/protocol.md explains all commands, docs/bots.md programs.")
 
 
 def _heading(title: str) -> str:
@@ -108,7 +109,7 @@ def _heading(title: str) -> str:
 
 
 def _called(action: argparse.Action) -> str:
-    """Return how an option, or an argument, is written."""
+    """Return an option or an argument as it is written."""
     value = action.metavar or "|".join(action.choices or ())
     if not action.option_strings:
         return f".I {_escaped(str(value))}"
@@ -125,7 +126,7 @@ def _listed(title: str, rows: dict[str, str]) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Return text with its options in bold, and what is to be replaced in italics."""
+    """Return text with its options in bold and its placeholders in italics."""
 
     def marked(found: re.Match[str]) -> str:
         return f"\\f{'B' if found[0].startswith('-') else 'I'}{found[0]}\\fR"

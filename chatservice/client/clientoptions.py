@@ -38,17 +38,17 @@ class ExitStatus(IntEnum):
 
 
 MEANINGS = {
-    ExitStatus.DONE: "what was asked for is done",
-    ExitStatus.REFUSED: "the server refused it, or one cannot come back to it",
-    ExitStatus.USAGE: "the command line makes no sense",
-    ExitStatus.DATA: "what came on standard input cannot be said",
-    ExitStatus.NO_INPUT: "a file that is to be sent, or the one with the password, cannot be read",
-    ExitStatus.UNAVAILABLE: "the server cannot be reached, or does not come back within a minute",
-    ExitStatus.SOFTWARE: "an error of the program's own",
+    ExitStatus.DONE: "done",
+    ExitStatus.REFUSED: "the server refused, or put the user out for good",
+    ExitStatus.USAGE: "the command line is wrong",
+    ExitStatus.DATA: "standard input has text that cannot be said",
+    ExitStatus.NO_INPUT: "the file to send, or the one with the password, cannot be read",
+    ExitStatus.UNAVAILABLE: "the server cannot be reached, or stays away for more than a minute",
+    ExitStatus.SOFTWARE: "an error in the program",
     ExitStatus.CANNOT_CREATE: "a file cannot be written here",
-    ExitStatus.UNWRITABLE: "the standard output cannot be written",
-    ExitStatus.PROTOCOL: "what answers is no chat server, or not the one that it was",
-    ExitStatus.NO_PERMISSION: "a password is needed, or wrong",
+    ExitStatus.UNWRITABLE: "standard output cannot be written",
+    ExitStatus.PROTOCOL: "not a chat server, or not the same one as before",
+    ExitStatus.NO_PERMISSION: "a password is missing or wrong",
     ExitStatus.CONFIG: "the settings cannot be understood",
     ExitStatus.INTERRUPTED: "interrupted before it was done",
 }
@@ -90,17 +90,17 @@ _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([kmgt]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 _END = """\
-What is left out is asked for: the name, the host (localhost) and the port (5555), and then which
-room to go to. A script, which gives NAME and whose input is a pipe, is asked nothing: it gets what
-stands in parentheses, and the lobby.
+The client asks for missing arguments: the name, the host (localhost), the port (5555), and a room.
+In a script, with NAME given and a pipe as input, it does not ask. It uses the defaults in
+parentheses and the lobby.
 
-Each line that you type is said to the room. /help lists the commands. The path of a file, on a line
-of its own or behind -file, transfer or /put, sends the file to the room; with @USER behind it, to
+Each line that you type is said in the room. /help lists the commands. The path of a file, on a line
+of its own or after -file, transfer or /put, sends the file to the room; with @USER after it, to
 that user only. Ctrl+C or Ctrl+D ends.
 
-On a terminal it is remembered where you were last, and as whom, but never a password. There, and
-with the options for scripts, what is left out is taken from that. Those mean the lobby unless
---room names another room. The status tells what became of it; man chat-client lists them.
+On a terminal the client remembers your last server and name, but never a password. Later it uses
+them for missing arguments, also with the options for scripts. These options use the lobby unless
+--room names another room. man chat-client lists the exit statuses.
 """
 
 
@@ -172,85 +172,85 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line, which also tells what there is."""
     parser = _Parser(
         prog="chat-client",
-        description="Talk and share files with those on a chat server.",
+        description="Talk and share files with others on a chat server.",
         epilog=_END,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="your name")
-    parser.add_argument("host", metavar="HOST", nargs="?", help="where the server is")
-    parser.add_argument("port", metavar="PORT", nargs="?", type=_port, help="its port")
+    parser.add_argument("host", metavar="HOST", nargs="?", help="the server's name or address")
+    parser.add_argument("port", metavar="PORT", nargs="?", type=_port, help="the server's port")
     _add_to_talk(parser)
-    _add_for_scripts(parser.add_argument_group("in scripts, one of these instead of talking"))
+    _add_for_scripts(parser.add_argument_group("in scripts, one of these actions"))
     return parser
 
 
 def _add_to_talk(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--room", metavar="ROOM", help="the room to go to, by name or number")
+    parser.add_argument("--room", metavar="ROOM", help="the room to join, by name or number")
     parser.add_argument(
         "--downloads",
         metavar="DIR",
-        help="where to save files [default: a folder named after you; with --get, here]",
+        help="the folder for downloads [default: one named after you; with --get, this folder]",
     )
     parser.add_argument(
         "--accept",
         metavar="SIZE",
         type=_size,
         default="25M",
-        help="save what is shared by itself, up to this size: 500k, 25M, 1G; 0 for nothing "
+        help="save files that others share, up to this size each: 500k, 25M, 1G; 0 saves none "
         "[default: %(default)s]",
     )
     parser.add_argument(
         "--tls",
         action="store_true",
-        help="talk over TLS; a certificate that no authority vouches for is remembered, and must "
-        "be the same ever after",
+        help="use TLS; the client remembers a certificate that is not from a trusted authority, "
+        "and refuses any other one later",
     )
     parser.add_argument(
         "--trust",
         metavar="FINGERPRINT",
         type=_fingerprint,
-        help="the SHA-256 fingerprint that the server's certificate has, in place of the one that "
-        "is remembered; with it, --tls needs not be given",
+        help="the SHA-256 fingerprint of the server's certificate, in place of the remembered one; "
+        "implies --tls",
     )
     parser.add_argument(
         "--bell",
         action="store_true",
-        help="on a terminal: sound its bell when somebody names you, or writes to you",
+        help="ring the terminal's bell when somebody mentions you or writes to you",
     )
     parser.add_argument(
         "--password-file",
         metavar="FILE",
-        help="the first line of FILE is your password, or a token; else it is what the environment "
-        "variable CHAT_PASSWORD holds, or what you type when it is asked for",
+        help="read your password, or a token, from the first line of FILE; without this option the "
+        "client uses the variable CHAT_PASSWORD, or asks",
     )
     parser.add_argument(
-        "--ask", action="store_true", help="ask for name and server, also where they are remembered"
+        "--ask", action="store_true", help="ask for name and server, even if they are remembered"
     )
     parser.add_argument("--version", action="version", version=f"chat-client {__version__}")
     parser.add_argument(
         "--completion",
         choices=SHELLS,
-        help="print what makes that shell complete these options, and end",
+        help="print a script that makes this shell complete the options, and end",
     )
 
 
 def _add_for_scripts(group: Any) -> None:
     one = group.add_mutually_exclusive_group()
-    one.add_argument("--say", metavar="TEXT", help="say it; - says what is on standard input")
+    one.add_argument("--say", metavar="TEXT", help="say TEXT; - says standard input")
     one.add_argument("--put", metavar="FILE", help="send a file")
-    one.add_argument("--get", metavar="NAME", help="save a file of the shelf; prints where it is")
+    one.add_argument("--get", metavar="NAME", help="save a file of the room and print its path")
     one.add_argument(
-        "--follow", action="store_true", help="print what is said and done in the room as it comes"
+        "--follow", action="store_true", help="print the events of the room as they come"
     )
-    one.add_argument("--who", action="store_true", help="print who is in the room")
-    one.add_argument("--rooms", action="store_true", help="print the rooms that there are")
-    group.add_argument("--to", metavar="USER", help="with --say and --put: to that user only")
+    one.add_argument("--who", action="store_true", help="print the users in the room")
+    one.add_argument("--rooms", action="store_true", help="print the rooms")
+    group.add_argument("--to", metavar="USER", help="with --say and --put: only to this user")
     group.add_argument(
         "--after",
         metavar="POSITION",
         type=_position,
-        help="with --follow: first what came behind that position",
+        help="with --follow: first the entries after this position",
     )
     group.add_argument(
         "--json", action="store_true", help="with --follow, --who, --rooms: an object a line"
