@@ -101,8 +101,10 @@ class AdminClient:
         except TimeoutError:
             raise Refusal(
                 Code.SERVER_ERROR,
-                f"The server at {self._data} said nothing for {self._timeout:g} seconds; see "
-                "whether it still runs. What was asked may be done all the same.",
+                "The server at {data} said nothing for {timeout:g} seconds; see whether it "
+                "still runs. What was asked may be done all the same.",
+                data=self._data,
+                timeout=self._timeout,
             ) from None
         except OSError as error:
             raise self._connection_lost(error.strerror or str(error)) from None
@@ -145,38 +147,45 @@ class AdminClient:
         if isinstance(error, PermissionError):
             return Refusal(
                 Code.NOT_ALLOWED,
-                f"You may not use {self._data / NAME}; be the user that the server runs as.",
+                "You may not use {value}; be the user that the server runs as.",
+                value=self._data / NAME,
             )
         if isinstance(error, (FileNotFoundError, ConnectionRefusedError, NotADirectoryError)):
             return Refusal(
                 Code.SERVER_ERROR,
-                f"No server is running on {self._data}; start it, or name its directory with "
-                "--data.",
+                "No server is running on {data}; start it, or name its directory with --data.",
+                data=self._data,
             )
         if isinstance(error, TimeoutError | BlockingIOError):
             return Refusal(
                 Code.SERVER_ERROR,
-                f"The server at {self._data} takes nobody in; see whether it still runs.",
+                "The server at {data} takes nobody in; see whether it still runs.",
+                data=self._data,
             )
         why = getattr(error, "strerror", None) or error
-        return Refusal(Code.SERVER_ERROR, f"{self._data} is no server's directory ({why}).")
+        return Refusal(
+            Code.SERVER_ERROR, "{data} is no server's directory ({why}).", data=self._data, why=why
+        )
 
     def _connection_lost(self, why: str) -> Refusal:
         return Refusal(
             Code.SERVER_ERROR,
-            f"The server at {self._data} did not answer ({why}); what was asked may be done all "
-            "the same.",
+            "The server at {data} did not answer ({why}); what was asked may be done all the same.",
+            data=self._data,
+            why=why,
         )
 
     def _not_a_server(self) -> Refusal:
         return Refusal(
             Code.SERVER_ERROR,
-            f"What answers at {self._data / NAME} is no chat server; name the directory of "
-            "one with --data.",
+            "What answers at {value} is no chat server; name the directory of one with --data.",
+            value=self._data / NAME,
         )
 
 
 def _refused(answer: Fields) -> Refusal:
     code, message = answer.get("code"), answer.get("message")
     known = Code(code) if code in list(Code) else Code.SERVER_ERROR
-    return Refusal(known, message if isinstance(message, str) and message else "It was refused.")
+    if not isinstance(message, str) or not message:
+        return Refusal(known, "It was refused.")
+    return Refusal(known, "{message}", message=jsonclient.slashed(message, answer))

@@ -1,6 +1,10 @@
-"""The one way in which a wish is refused: a stable code and a sentence that says what to do."""
+"""Refusals: a stable code, a sentence that says what to do, and the values in that sentence."""
 
+import re
+from collections.abc import Callable
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 
 class Code(StrEnum):
@@ -95,14 +99,72 @@ MEANINGS: dict[Code, str] = {
 """What each code means, for docs/protocol.md. Every code has a row (tests/test_docs.py)."""
 
 
-class Refusal(Exception):
-    """A wish that is not granted. The fault is the asker's unless the code is `SERVER_ERROR`.
+class Message(str):
+    """A sentence for people, which each format words in its own way.
 
-    `code` is for programs; `sentence` is for people, ends with a full stop, and says what to do
-    instead.
+    `template` is the sentence with its values in braces (`str.format`) and commands in backquotes:
+    "There is no room {room}; `rooms` lists them." `params` are the values. As a string, it is what
+    a format without slash commands shows: a command stands in quotation marks there.
     """
 
-    def __init__(self, code: Code, sentence: str) -> None:
-        super().__init__(sentence)
+    __slots__ = ("params", "template")
+
+    template: str
+    params: dict[str, Any]
+
+    def __new__(cls, template: str, **params: Any) -> "Message":
+        """Word a template without slash commands."""
+        self = super().__new__(cls, _worded(template, _in_quotes, params))
+        self.template, self.params = template, params
+        return self
+
+    def worded(self, command: Callable[[str], str]) -> str:
+        """Return the sentence in which `command` makes what stands for each command (with its
+        arguments, as `join lab`)."""
+        return _worded(self.template, command, self.params)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands that it names, with their arguments, as they stand in the sentence."""
+        found = _COMMAND.findall(self.template)
+        return tuple(it.format(**self.params) if self.params else it for it in found)
+
+
+_COMMAND = re.compile("`([^`]+)`")
+
+
+def _in_quotes(command: str) -> str:
+    return f'"{command}"'
+
+
+def _worded(template: str, command: Callable[[str], str], params: dict[str, Any]) -> str:
+    template = _with_commands(template, command)
+    return template.format(**params) if params else template
+
+
+@lru_cache(maxsize=512)
+def _with_commands(template: str, command: Callable[[str], str]) -> str:
+    return _COMMAND.sub(lambda found: command(found[1]), template)
+
+
+class Refusal(Exception):
+    """The answer to a request that is not granted. The fault is the asker's unless the code is
+    `SERVER_ERROR`.
+
+    `code` is for programs. `sentence` is for people, ends with a full stop, and says what to do
+    instead. It is made of a template and its values (see `Message`).
+    """
+
+    def __init__(self, code: Code, template: str, **params: Any) -> None:
         self.code = code
-        self.sentence = sentence
+        self.sentence = template if isinstance(template, Message) else Message(template, **params)
+        super().__init__(self.sentence)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values in its sentence."""
+        return self.sentence.params
+
+
+NAME_NEEDED = Message("Say who you are first: `hello` NAME.")
+"""The refusal of what needs a name, where there is none yet. Each format says how it is given."""

@@ -56,7 +56,9 @@ def new_user(name: str) -> None:
     """Refuse a user's name that nobody is to take any more. Raises `Refusal` (bad-name)."""
     if _QUAD.fullmatch(name):
         raise Refusal(
-            Code.BAD_NAME, f"{name} would be taken for an address; add a letter to the name."
+            Code.BAD_NAME,
+            "{name} would be taken for an address; add a letter to the name.",
+            name=name,
         )
 
 
@@ -72,7 +74,9 @@ def room(text: str) -> str:
     """
     name = _name(text, "room's name")
     if name.isdecimal():
-        raise Refusal(Code.BAD_NAME, f"{name} would be taken for a room's number; add a letter.")
+        raise Refusal(
+            Code.BAD_NAME, "{name} would be taken for a room's number; add a letter.", name=name
+        )
     return name
 
 
@@ -90,27 +94,34 @@ def number_of(name: str) -> int | None:
 def _name(text: str, what: str) -> str:
     name = _normal(text.strip(" \t"))
     if not name:
-        raise Refusal(Code.BAD_NAME, f"A {what} cannot be empty; type one.")
+        raise Refusal(Code.BAD_NAME, "A {what} cannot be empty; type one.", what=what)
     if len(name) > limits.NAME_CHARACTERS:
         raise Refusal(
             Code.BAD_NAME,
-            f"That {what} is too long; use at most {limits.NAME_CHARACTERS} characters.",
+            "That {what} is too long; use at most {limit} characters.",
+            what=what,
+            limit=limits.NAME_CHARACTERS,
         )
     if confusables.INVISIBLE.search(name):
         raise Refusal(
-            Code.BAD_NAME, f"That {what} has an invisible character in it; type it without."
+            Code.BAD_NAME,
+            "That {what} has an invisible character in it; type it without.",
+            what=what,
         )
     marks_apart = "".join(c for c in name if not unicodedata.category(c).startswith("M"))
     if not _NAME.fullmatch(marks_apart) or unicodedata.category(name[0]).startswith("M"):
         raise Refusal(
             Code.BAD_NAME,
-            f"A {what} is made of letters, digits, '.', '_' and '-', and begins with a letter or "
-            "digit; type another one.",
+            "A {what} is made of letters, digits, '.', '_' and '-', and begins with a "
+            "letter or digit; type another one.",
+            what=what,
         )
     if _piled(name, limits.NAME_MARKS):
         raise Refusal(
             Code.BAD_NAME,
-            f"That {what} has more than {limits.NAME_MARKS} accents on one letter; leave some out.",
+            "That {what} has more than {limit} accents on one letter; leave some out.",
+            what=what,
+            limit=limits.NAME_MARKS,
         )
     return name
 
@@ -163,7 +174,8 @@ def file(text: str) -> str:
     if len(text.encode()) > limits.FILE_NAME_BYTES:
         raise Refusal(
             Code.BAD_FILE_NAME,
-            f"A file's name has at most {limits.FILE_NAME_BYTES} bytes; shorten it.",
+            "A file's name has at most {limit} bytes; shorten it.",
+            limit=limits.FILE_NAME_BYTES,
         )
     if _DRIVE.match(text) or _climbs_decoded(text):
         raise Refusal(
@@ -204,7 +216,8 @@ def password(text: str) -> str:
     if len(text) > limits.PASSWORD_CHARACTERS:
         raise Refusal(
             Code.BAD_ARGUMENT,
-            f"A password has at most {limits.PASSWORD_CHARACTERS} characters; give a shorter one.",
+            "A password has at most {limit} characters; give a shorter one.",
+            limit=limits.PASSWORD_CHARACTERS,
         )
     return text
 
@@ -215,7 +228,8 @@ def phrase(text: str, needed: bool = False) -> str:
     if len(text) > limits.PHRASE_CHARACTERS:
         raise Refusal(
             Code.TOO_LONG,
-            f"That is too long; at most {limits.PHRASE_CHARACTERS} characters are shown there.",
+            "That is too long; at most {limit} characters are shown there.",
+            limit=limits.PHRASE_CHARACTERS,
         )
     line = one_line(text)
     if is_seen(line):
@@ -285,8 +299,9 @@ def lines(text: str) -> int:
     if count > limits.TEXT_LINES:
         raise Refusal(
             Code.TOO_LONG,
-            f"A message has at most {limits.TEXT_LINES} lines, not {count}; send several, or a "
-            "file.",
+            "A message has at most {limit} lines, not {count}; send several, or a file.",
+            limit=limits.TEXT_LINES,
+            count=count,
         )
     return count
 

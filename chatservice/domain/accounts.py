@@ -68,9 +68,11 @@ class Accounts:
         """Raise `Refusal` if no password would let the session `register` or `signup`."""
         user = session.user
         if command == "register" and user is not None and user.registered:
-            raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
+            raise Refusal(Code.ALREADY_REGISTERED, "{user} is registered already.", user=user.name)
         if command == "signup" and user is not None:
-            raise Refusal(Code.BAD_ARGUMENT, f"You are {user.name}; /register keeps that name.")
+            raise Refusal(
+                Code.BAD_ARGUMENT, "You are {user}; `register` keeps that name.", user=user.name
+            )
         if command in ("register", "signup") and self._policy.registration is Registration.CLOSED:
             raise Refusal(
                 Code.NOT_ALLOWED, "Nobody registers by themselves here; ask who runs the server."
@@ -150,7 +152,9 @@ class Accounts:
         if by.key == key:
             raise Refusal(Code.NOT_ALLOWED, "You cannot delete yourself; ask another operator.")
         if key in self._rooms.leaving:
-            raise Refusal(Code.TOO_MANY, f"{account.name} is being deleted already.")
+            raise Refusal(
+                Code.TOO_MANY, "{account} is being deleted already.", account=account.name
+            )
         self._rooms.leaving.add(key)
         try:
             self._put_off(key)
@@ -254,7 +258,9 @@ class Accounts:
         key = names.key(names.user(name))
         account = await self._store.account(key)
         if account is None or key == names.key(names.OPERATOR):
-            raise Refusal(Code.NO_SUCH_USER, f"{names.user(name)} is not a registered name.")
+            raise Refusal(
+                Code.NO_SUCH_USER, "{name} is not a registered name.", name=names.user(name)
+            )
         return account
 
     # -- tokens ----------------------------------------------------------------------------------

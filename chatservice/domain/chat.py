@@ -163,8 +163,9 @@ class Chat:
         if cursor is None or not cursor.said:
             raise Refusal(
                 Code.NO_SUCH_ENTRY,
-                f"You have said nothing in {room.name} since you came; /history shows the position "
-                "of what you said before, and /erase #POSITION takes it out.",
+                "You have said nothing in {room} since you came; `history` shows the "
+                "position of what you said before, and `erase #POSITION` takes it out.",
+                room=room.name,
             )
         return cursor.said
 

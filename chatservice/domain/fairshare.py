@@ -40,5 +40,8 @@ def check(origins: Iterable[Requester], mine: Requester, most: int, what: str) -
         if count >= math.ceil(most * share):
             raise Refusal(
                 Code.TOO_MANY,
-                f"{count} {what} {whose} are under way, and no more may be; wait for one to end.",
+                "{count} {what} {whose} are under way, and no more may be; wait for one to end.",
+                count=count,
+                what=what,
+                whose=whose,
             )

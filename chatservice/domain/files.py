@@ -289,12 +289,15 @@ class Files:
         if found and not (stopping or stopped):
             raise Refusal(
                 Code.NO_SUCH_FILE,
-                f"All of {name} has come, and is being put on its shelf; /remove {name} takes it "
-                "away then.",
+                "All of {name} has come, and is being put on its shelf; `remove {name}` "
+                "takes it away then.",
+                name=name,
             )
         if not (stopping or stopped):
             raise Refusal(
-                Code.NO_SUCH_FILE, f"No {name} of yours is on its way; /transfers lists what is."
+                Code.NO_SUCH_FILE,
+                "No {name} of yours is on its way; `transfers` lists what is.",
+                name=name,
             )
         return len(stopping) + len(stopped)
 
@@ -471,10 +474,13 @@ class ActiveUpload:
 def _check_there(target: Destination) -> None:
     if target.removed:
         raise Refusal(
-            Code.NO_SUCH_ROOM, f"{target.name} was removed, and nothing is kept; join another room."
+            Code.NO_SUCH_ROOM,
+            "{target} was removed, and nothing is kept; join another room.",
+            target=target.name,
         )
     if target.gone:
         raise Refusal(
             Code.NO_SUCH_USER,
-            f"{target.name} has left, and what is sent to a guest goes with them; nothing is kept.",
+            "{target} has left, and what is sent to a guest goes with them; nothing is kept.",
+            target=target.name,
         )

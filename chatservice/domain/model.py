@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from chatservice import names
 from chatservice.domain.log import Cursor, Log, Peer
 from chatservice.domain.rules import Access, Rule, Rules
-from chatservice.errors import Code, Refusal
+from chatservice.errors import NAME_NEEDED, Code, Refusal
 
 
 class Room:
@@ -206,14 +206,14 @@ class Session:
     def needs_user(self) -> User:
         """Return the user. Raises `Refusal` (name-needed) if there is none yet."""
         if self.user is None:
-            raise Refusal(Code.NAME_NEEDED, "Say who you are first; type a name.")
+            raise Refusal(Code.NAME_NEEDED, NAME_NEEDED)
         return self.user
 
     def needs_room(self, room: Room) -> Cursor:
         """Return the cursor in a room. Raises `Refusal` (not-in-room) if it is not in it."""
         cursor = room.sessions.get(self)
         if cursor is None:
-            raise Refusal(Code.NOT_IN_ROOM, f"You are not in {room.name}; join it first.")
+            raise Refusal(Code.NOT_IN_ROOM, "You are not in {room}; join it first.", room=room.name)
         return cursor
 
     def wake(self) -> None:

@@ -20,7 +20,7 @@ from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.rules import Access, Rule, RuleKind, range_of
 from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind, Run
-from chatservice.errors import Code, Refusal
+from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.commands import Right
 from chatservice.grammar.textformat import duration
 
@@ -71,7 +71,12 @@ class Moderation:
         self._rights.over(session, room, user)
         connections = len(self._there(user, room))
         if not connections:
-            raise Refusal(Code.NO_SUCH_USER, f"{user.name} is not in {room.name}; /who lists it.")
+            raise Refusal(
+                Code.NO_SUCH_USER,
+                "{user} is not in {room}; `who` lists it.",
+                user=user.name,
+                room=room.name,
+            )
         by = session.needs_user().name
         put_out = partial(self._put_out, by, room, user, "kick", why)
         await self._did(room, by, "kick", user.name, why, put_out)
@@ -103,7 +108,9 @@ class Moderation:
         if user is None:
             shown = name if len(name) <= limits.NAME_CHARACTERS else "that"
             raise Refusal(
-                Code.NO_SUCH_USER, f"Nobody called {shown} is here; /who lists who is here."
+                Code.NO_SUCH_USER,
+                "Nobody called {shown} is here; `who` lists who is here.",
+                shown=shown,
             )
         return user
 
@@ -115,14 +122,15 @@ class Moderation:
         if network(whom) is not None:
             range_ = range_of(whom)
             await self._hold(session, room, RuleKind.BANNED, range_, range_, until, why)
-            hint = (
-                f" /ban @{whom} is for the user." if names.key(whom) in self._people.by_key else ""
-            )
-            return f"{range_} is kept out of {room.name}.{hint}"
+            told = "{range} is kept out of {room}."
+            if names.key(whom) in self._people.by_key:
+                told += " `ban @{whom}` is for the user."
+            return Message(told, range=range_, room=room.name, whom=whom)
         if _LIKE_ADDRESS.fullmatch(whom) and names.key(whom) not in self._people.by_key:
             raise Refusal(
                 Code.BAD_ARGUMENT,
-                f"{whom} is no address, as 10.1.0.1 or 10.1.0.0/16 is; /ban @{whom} is for a user.",
+                "{whom} is no address, as 10.1.0.1 or 10.1.0.0/16 is; `ban @{whom}` is for a user.",
+                whom=whom,
             )
         whom = whom.removeprefix("@")
         key, name = await self._known(session, room, whom)
@@ -191,7 +199,10 @@ class Moderation:
             over += [it for it in room.rules.all(0) if is_guests(it.whom) and it.whom not in here]
         if add and len(room.rules) - len(over) >= limits.RULES:
             raise Refusal(
-                Code.TOO_MANY, f"{room.name} has {limits.RULES} rules already; /rules lists them."
+                Code.TOO_MANY,
+                "{room} has {limit} rules already; `rules` lists them.",
+                room=room.name,
+                limit=limits.RULES,
             )
         stored, dropped = ([it for it in rules if not is_guests(it.whom)] for rules in (add, over))
         if stored or dropped:
@@ -216,7 +227,7 @@ class Moderation:
         found = [it for it in (by_id, room.rules.find(what, key, now)) if it is not None]
         if not found:
             raise Refusal(
-                Code.NO_SUCH_USER, "There is nothing of the kind; /rules lists what holds here."
+                Code.NO_SUCH_USER, "There is nothing of the kind; `rules` lists what holds here."
             )
         keys = {it.named or it.whom for it in found}  # a guest may have had another name then
         lift = [
@@ -242,7 +253,8 @@ class Moderation:
             if what is RuleKind.OWNER:
                 raise Refusal(
                     Code.NOT_ALLOWED,
-                    f"{user.name} is a guest, who may be gone tomorrow; they are to /register.",
+                    "{user} is a guest, who may be gone tomorrow; they are to `register`.",
+                    user=user.name,
                 )
             await self._let_hold(room, [Rule(what, user.id, 0, by.name, now)])
             await self._did(room, by.name, _DONE[what], user.name, "")
@@ -275,7 +287,7 @@ class Moderation:
         id_ = whom_.id if isinstance(whom_, User) else names.key(whom_.name)
         await self._let_hold(room, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
         await self._did(room, by.name, "invite", whom_.name, "")
-        text = f"You are invited to {room.name}; /join {room.name} takes you there."
+        text = f'You are invited to {room.name}; "join {room.name}" takes you there.'
         await self._publisher.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
 
     async def set(
@@ -332,13 +344,16 @@ class Moderation:
             if self._rights.role(user, room) < Role.MODERATOR:
                 raise Refusal(
                     Code.NOT_ALLOWED,
-                    "Only what you said last, or under a registered name, can you erase; ask who "
-                    f"moderates {room.name} (/rules).",
+                    "Only what you said last, or under a registered name, can you erase; ask "
+                    "who moderates {room} (`rules`).",
+                    room=room.name,
                 )
             key = names.key(entry.who)
             self._rights.over(session, room, self._people.by_key.get(key, key))
         if entry.kind in (Kind.GONE, Kind.ERASED):
-            raise Refusal(Code.NO_SUCH_ENTRY, f"There is nothing to erase at #{position}.")
+            raise Refusal(
+                Code.NO_SUCH_ENTRY, "There is nothing to erase at #{position}.", position=position
+            )
         block = await self._entries.erase(room.log.id, position)
         if block is None:
             raise no_entry(position)
@@ -388,5 +403,7 @@ _LIKE_ADDRESS = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x)?[0-9a-f]+)+", re.
 def no_entry(position: int) -> Refusal:
     """Return the refusal of a position at which there is nothing."""
     return Refusal(
-        Code.NO_SUCH_ENTRY, f"There is no entry #{position} here; /history shows their positions."
+        Code.NO_SUCH_ENTRY,
+        "There is no entry #{position} here; `history` shows their positions.",
+        position=position,
     )

@@ -206,12 +206,14 @@ def _filter(words: str, kinds: Mapping[str, Fits[T]], key: Callable[[T], str]) -
         if word.count("*") not in (1, 2) or len(word) > limits.NAME_CHARACTERS + 2:
             raise Refusal(
                 Code.BAD_ARGUMENT,
-                f"A filter is {', '.join(kinds)}, or a name with a * in it, such as al*.",
+                "A filter is {kinds}, or a name with a * in it, such as al*.",
+                kinds=", ".join(kinds),
             )
         if len(patterns) == PATTERNS:
             raise Refusal(
                 Code.BAD_ARGUMENT,
-                f"A filter has at most {PATTERNS} names with a * in them; leave some out.",
+                "A filter has at most {patterns} names with a * in them; leave some out.",
+                patterns=PATTERNS,
             )
         pattern = translate(names.key(word).replace("[", "[[]").replace("?", "[?]"))
         patterns.append(re.compile(pattern).fullmatch)

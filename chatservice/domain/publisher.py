@@ -55,8 +55,8 @@ class Publisher:
     def record(self, draft: Draft) -> None:
         """Store a run, then acknowledge and show it. Runs of one log keep their order."""
         if draft.log.gone:
-            text = f"{draft.log.name} was removed; join another room."
-            refusal = Refusal(Code.NO_SUCH_ROOM, text)
+            text = "{room} was removed; join another room."
+            refusal = Refusal(Code.NO_SUCH_ROOM, text, room=draft.log.name)
             for done in (draft.done, draft.shown):
                 self._loop.call_soon(partial(self._answer, done, refusal))
             return

@@ -83,8 +83,11 @@ class Quotas:
             if declared.size > left:
                 raise Refusal(
                     Code.OVER_QUOTA,
-                    f"{whose} room for {shown(max(left, 0))} more, of {shown(bound)}; remove a "
-                    "file, or send a smaller one.",
+                    "{whose} room for {left} more, of {bound}; remove a file, or send a "
+                    "smaller one.",
+                    whose=whose,
+                    left=shown(max(left, 0)),
+                    bound=shown(bound),
                 )
         self._check_disk(declared.size - have, origin, used.free, others)
 
@@ -109,22 +112,27 @@ class Quotas:
         if coming > left:
             raise Refusal(
                 Code.DISK_FULL,
-                f"The server's disk has room for {shown(max(left, 0))} only; send a smaller file, "
-                "or ask its operator to make room.",
+                "The server's disk has room for {left} only; send a smaller file, or ask "
+                "its operator to make room.",
+                left=shown(max(left, 0)),
             )
         if coming > share:
             raise Refusal(
                 Code.DISK_FULL,
-                f"The server's disk has room for {shown(left)}, of which you may take "
-                f"{shown(max(share, 0))} at once; send a smaller file, wait for another upload of "
-                "yours to end, or ask its operator to make room.",
+                "The server's disk has room for {left}, of which you may take {share} at "
+                "once; send a smaller file, wait for another upload of yours to end, or "
+                "ask its operator to make room.",
+                left=shown(left),
+                share=shown(max(share, 0)),
             )
 
     def _check_size(self, declared: DeclaredFile) -> None:
         most = min(self.bounds.file or limits.FILE_BYTES, limits.FILE_BYTES)
         if declared.size > most:
             raise Refusal(
-                Code.TOO_LARGE, f"A file has at most {shown(most)} here; send a smaller one."
+                Code.TOO_LARGE,
+                "A file has at most {most} here; send a smaller one.",
+                most=shown(most),
             )
 
     def _check_count(
@@ -134,7 +142,8 @@ class Quotas:
         if count >= self.bounds.uploads:
             raise Refusal(
                 Code.TOO_MANY,
-                f"{count} uploads of yours are under way, and no more may be; wait for one to end.",
+                "{count} uploads of yours are under way, and no more may be; wait for one to end.",
+                count=count,
             )
         origins = [it.origin for it in others]
         fairshare.check(origins, origin, self.bounds.uploads_of_all, "uploads")

@@ -157,13 +157,16 @@ class Rights:
         if not fits:
             raise Refusal(
                 Code.NOT_ALLOWED,
-                f"Your token is for the room {only.name} only, and /{command.name} is not; "
-                "use one without a room.",
+                "Your token is for the room {only} only, and `{command}` is not; use one "
+                "without a room.",
+                only=only.name,
+                command=command.name,
             )
         if command.name == "leave" and not session.echo:
             raise Refusal(
                 Code.NOT_ALLOWED,
-                f"Your token is for the room {only.name} only; /quit ends the connection.",
+                "Your token is for the room {only} only; `quit` ends the connection.",
+                only=only.name,
             )
 
     def reaches(self, session: Session, room: Room | None) -> bool:
@@ -185,22 +188,29 @@ class Rights:
     def _need_of_server(self, user: User, need: Right, command: Command) -> None:
         if need is Right.ACCOUNT and not user.registered:
             raise Refusal(
-                Code.NOT_ALLOWED, f"/{command.name} is for registered names; /register first."
+                Code.NOT_ALLOWED,
+                "`{command}` is for registered names; `register` first.",
+                command=command.name,
             )
         if need is Right.ACCOUNT and user.key == names.key(names.OPERATOR):
             raise Refusal(
                 Code.NOT_ALLOWED,
-                f"/{command.name} is for names that log in, and {names.OPERATOR} comes through "
-                "the door only; use an account's name.",
+                "`{command}` is for names that log in, and {operator} comes through the "
+                "door only; use an account's name.",
+                command=command.name,
+                operator=names.OPERATOR,
             )
         if need is Right.ADMIN_SOCKET and user.key != names.key(names.OPERATOR):
             raise Refusal(
                 Code.NOT_ALLOWED,
-                f"/{command.name} is for who sits at the server's machine: chatctl {command.name}.",
+                "`{command}` is for who sits at the server's machine: chatctl {command}.",
+                command=command.name,
             )
         if need is Right.OPERATE and not self.is_operator(user):
             raise Refusal(
-                Code.NOT_ALLOWED, f"/{command.name} is for who runs the server; ask them."
+                Code.NOT_ALLOWED,
+                "`{command}` is for who runs the server; ask them.",
+                command=command.name,
             )
 
     def need(self, session: Session, room: Room, need: Right) -> None:
@@ -280,7 +290,9 @@ class Rights:
             shown = whom if isinstance(whom, str) else whom.name
             raise Refusal(
                 Code.NOT_ALLOWED,
-                f"{shown} is {_A[theirs]} here, as you are at most; ask somebody above.",
+                "{shown} is {role} here, as you are at most; ask somebody above.",
+                shown=shown,
+                role=_A[theirs],
             )
 
     def enter(self, session: Session, room: Room) -> None:
@@ -290,7 +302,9 @@ class Rights:
         if session in room.sessions:
             return
         if session.only not in (None, room):
-            raise Refusal(Code.NOT_ALLOWED, f"Your token is for the room {session.only.name} only.")
+            raise Refusal(
+                Code.NOT_ALLOWED, "Your token is for the room {only} only.", only=session.only.name
+            )
         self.enter_as(user, session.reader.address, room)
 
     def enter_as(self, user: User, address: str, room: Room) -> None:
@@ -301,11 +315,14 @@ class Rights:
         if rule is not None:
             raise _banned(room, rule.until)
         if room.access is Access.CLOSED:
-            raise Refusal(Code.NOT_ALLOWED, f"{room.name} is closed; /rooms lists those there are.")
+            raise Refusal(
+                Code.NOT_ALLOWED, "{room} is closed; `rooms` lists those there are.", room=room.name
+            )
         if room.access is Access.INVITED and not self.invited(user, room):
             raise Refusal(
                 Code.NOT_ALLOWED,
-                f"One comes into {room.name} by invitation; ask somebody who moderates it.",
+                "One comes into {room} by invitation; ask somebody who moderates it.",
+                room=room.name,
             )
 
     def still(self, right: DownloadTicket | UploadTicket, room: Room | None, lobby: Room) -> None:
@@ -357,17 +374,24 @@ class Rights:
         if need in (Right.MODERATE, Right.OWN):
             who = "moderates" if need is Right.MODERATE else "owns"
             return Refusal(
-                Code.NOT_ALLOWED, f"Only who {who} {room.name} may do that; /rules lists them."
+                Code.NOT_ALLOWED,
+                "Only who {who} {room} may do that; `rules` lists them.",
+                who=who,
+                room=room.name,
             )
         if role is Role.LISTENER and not room.frozen:
             return Refusal(
-                Code.NOT_ALLOWED, f"You are muted in {room.name}; ask who moderates it (/rules)."
+                Code.NOT_ALLOWED,
+                "You are muted in {room}; ask who moderates it (`rules`).",
+                room=room.name,
             )
         if role is Role.LISTENER:
             return Refusal(
-                Code.NOT_ALLOWED, f"Only who moderates {room.name} speaks there now; listen."
+                Code.NOT_ALLOWED,
+                "Only who moderates {room} speaks there now; listen.",
+                room=room.name,
             )
-        return Refusal(Code.NOT_IN_ROOM, f"You are not in {room.name}; join it first.")
+        return Refusal(Code.NOT_IN_ROOM, "You are not in {room}; join it first.", room=room.name)
 
 
 _RANKS: Mapping[RuleKind, Role] = {RuleKind.OWNER: Role.OWNER, RuleKind.MODERATOR: Role.MODERATOR}
@@ -382,8 +406,10 @@ _A: Mapping[Role, str] = {
 
 def _banned(room: Room, until: int) -> Refusal:
     place = "this server" if room.name == names.LOBBY else room.name
+    if until:
+        return Refusal(Code.BANNED, "You are banned from {place}; come back later.", place=place)
     return Refusal(
         Code.BANNED,
-        f"You are banned from {place}; "
-        + ("come back later." if until else "only who moderates it can change that."),
+        "You are banned from {place}; only its moderators can change that.",
+        place=place,
     )

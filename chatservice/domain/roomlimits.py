@@ -103,8 +103,8 @@ class RoomLimits:
         if self._of[address] >= limits.ROOMS_AN_ADDRESS and by is not None and by.guest:
             raise Refusal(
                 Code.TOO_MANY,
-                f"Guests from your address have {limits.ROOMS_AN_ADDRESS} rooms already; use one, "
-                "or /register.",
+                "Guests from your address have {limit} rooms already; use one, or `register`.",
+                limit=limits.ROOMS_AN_ADDRESS,
             )
         now = self._seconds()
         pace = limits.ROOMS_AN_ADDRESS_PER_SECOND, limits.ROOMS_AN_ADDRESS_BURST
@@ -123,13 +123,15 @@ class RoomLimits:
         """Return why a user may make no more rooms, beside the number of those that are `there` and
         of those that are `making`, unless another one goes; None if they may."""
         if there + making >= limits.ROOMS:
-            return Refusal(Code.BAD_ARGUMENT, f"There are {limits.ROOMS} rooms already; use one.")
+            return Refusal(
+                Code.BAD_ARGUMENT, "There are {limit} rooms already; use one.", limit=limits.ROOMS
+            )
         guest = by is not None and by.guest
         if guest and len(self._unowned) + making >= limits.ROOMS_OF_GUESTS:
             return Refusal(
                 Code.TOO_MANY,
-                f"Guests have {limits.ROOMS_OF_GUESTS} rooms already; use one, or /register to "
-                "make another.",
+                "Guests have {limit} rooms already; use one, or `register` to make another.",
+                limit=limits.ROOMS_OF_GUESTS,
             )
         return None
 

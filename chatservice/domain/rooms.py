@@ -156,7 +156,9 @@ class Rooms:
             name = names.room(name)
             if names.is_deleted(name):
                 raise Refusal(
-                    Code.BAD_NAME, f"{name} is what a deleted room is called; give another name."
+                    Code.BAD_NAME,
+                    "{name} is what a deleted room is called; give another name.",
+                    name=name,
                 )
         self.space.pace(by)
         await self._make_space(by)
@@ -191,19 +193,27 @@ class Rooms:
         operator may name rooms `room1`, `room2` and so on, whatever numbers there are."""
         key = names.key(name)
         if key in self._making:
-            raise Refusal(Code.ROOM_EXISTS, f"{name} is being made; /join {name} takes you there.")
+            raise Refusal(
+                Code.ROOM_EXISTS, "{name} is being made; `join {name}` takes you there.", name=name
+            )
         there = self.by_key.get(key)
         if there is not None and there.log.gone:
-            raise Refusal(Code.ROOM_EXISTS, f"{name} is being removed; try again in a moment.")
+            raise Refusal(
+                Code.ROOM_EXISTS, "{name} is being removed; try again in a moment.", name=name
+            )
         if there is None and not self._is_free(name):
             raise Refusal(
-                Code.ROOM_EXISTS, f"{name} looks like the name of another room; give another one."
+                Code.ROOM_EXISTS,
+                "{name} looks like the name of another room; give another one.",
+                name=name,
             )
         number = names.number_of(name)
         if there is None and by is not None and number in self._by_number:
             raise Refusal(
                 Code.ROOM_EXISTS,
-                f"{name} is another name of room number {number}; give another one.",
+                "{name} is another name of room number {number}; give another one.",
+                name=name,
+                number=number,
             )
 
     async def _make_space(self, by: User | None) -> None:
@@ -252,8 +262,10 @@ class Rooms:
         if left:
             raise Refusal(
                 Code.TOO_FAST,
-                f"In {room.name} one says something every {duration(room.slow)}; say it again in "
-                f"{duration(left)}.",
+                "In {room} one says something every {room2}; say it again in {left}.",
+                room=room.name,
+                room2=duration(room.slow),
+                left=duration(left),
             )
         if not room.slow:
             return
@@ -390,12 +402,13 @@ class Rooms:
             if password is None:
                 raise Refusal(
                     Code.PASSWORD_NEEDED,
-                    f"{room.name} has a password; /join {room.name} PASSWORD.",
+                    "{room} has a password; `join {room} PASSWORD`.",
+                    room=room.name,
                 )
             whose, asked = f"#{room.number}", room.password
             if not await self._attempts.fits(asked, password, whose, session):
                 raise Refusal(
-                    Code.WRONG_PASSWORD, f"That is not {room.name}'s password; try again."
+                    Code.WRONG_PASSWORD, "That is not {room}'s password; try again.", room=room.name
                 )
             self._still_fits(session, room, asked)
         self.place(session, room, after)
@@ -410,7 +423,9 @@ class Rooms:
         self._rights.enter(session, room)
         if room.password not in (None, asked) and not self._welcome(session, room):
             raise Refusal(
-                Code.WRONG_PASSWORD, f"{room.name}'s password was changed just now; try again."
+                Code.WRONG_PASSWORD,
+                "{room}'s password was changed just now; try again.",
+                room=room.name,
             )
 
     def _welcome(self, session: Session, room: Room) -> bool:
@@ -448,7 +463,8 @@ class Rooms:
         if len(session.rooms) >= limits.ROOMS_JOINED:
             raise Refusal(
                 Code.BAD_ARGUMENT,
-                f"You are in {limits.ROOMS_JOINED} rooms already; leave one first.",
+                "You are in {limit} rooms already; leave one first.",
+                limit=limits.ROOMS_JOINED,
             )
 
     def tell(self, room: Room, event: Event, but: Session | None = None) -> None:
@@ -473,7 +489,7 @@ class Rooms:
         if session.here is None:
             self._leave(session, room)
         elif room.name == names.LOBBY:
-            raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
+            raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; `quit` ends the connection.")
         else:
             self.place(session, self.lobby)
 
@@ -518,5 +534,6 @@ def _no_room(name: str) -> Refusal:
     shown = name if len(name) <= limits.NAME_CHARACTERS else "of that name"
     return Refusal(
         Code.NO_SUCH_ROOM,
-        f"There is no room {shown}; /rooms lists those there are, /create makes one.",
+        "There is no room {shown}; `rooms` lists those there are, `create` makes one.",
+        shown=shown,
     )

@@ -140,7 +140,7 @@ def range_of(text: str) -> str:
     assert range_ is not None
     if range_.prefixlen == 0:
         raise Refusal(
-            Code.BAD_ARGUMENT, "That is every address there is; /access closes a room to all."
+            Code.BAD_ARGUMENT, "That is every address there is; `access` closes a room to all."
         )
     return str(range_)
 

@@ -86,13 +86,14 @@ class Users:
             if own_token is None:
                 account = await self._vouched(session, name, account, password)
         if session.user is not None and session.user.key == key:
-            raise Refusal(Code.NAME_TAKEN, f"You are {session.user.name} already.")
+            raise Refusal(Code.NAME_TAKEN, "You are {user} already.", user=session.user.name)
         inbox = await self._kept(account) if account is not None else None
         only = await self._still_good(key, account, own_token, former, token)
         if only is not None and any(room is not only for room in session.rooms):
             raise Refusal(
                 Code.NOT_ALLOWED,
-                f"That token is for the room {only.name} only; begin a connection with it.",
+                "That token is for the room {only} only; begin a connection with it.",
+                only=only.name,
             )
         if token is not None and account is None:  # then it is the same guest, and goes on so
             session.adopt(token)
@@ -113,12 +114,15 @@ class Users:
         if account is not None and self._policy.guests:
             raise Refusal(
                 Code.PASSWORD_NEEDED,
-                f"{account.name} is a registered name; /login {account.name} PASSWORD if it is "
+                "{account} is a registered name; `login {account} PASSWORD` if it is "
                 "yours, or take another one.",
+                account=account.name,
             )
         if not self._policy.guests:  # and nobody is told which names there are
             raise Refusal(
-                Code.PASSWORD_NEEDED, f"One comes in with a password here: /login {name} PASSWORD."
+                Code.PASSWORD_NEEDED,
+                "One comes in with a password here: `login {name} PASSWORD`.",
+                name=name,
             )
 
     async def _own_token(self, key: str, password: str) -> str | None:
@@ -143,12 +147,18 @@ class Users:
                 account = await self._made(found)
             return account
         if account is not None and self._policy.guests:
-            raise Refusal(Code.WRONG_PASSWORD, f"That is not {account.name}'s password; try again.")
+            raise Refusal(
+                Code.WRONG_PASSWORD,
+                "That is not {account}'s password; try again.",
+                account=account.name,
+            )
         if self._policy.guests and not self._engine.authenticator.elsewhere:
             raise Refusal(
-                Code.NO_SUCH_USER, f"{name} is not registered; give the name alone to be its guest."
+                Code.NO_SUCH_USER,
+                "{name} is not registered; give the name alone to be its guest.",
+                name=name,
             )
-        raise Refusal(Code.WRONG_PASSWORD, f"That is not {name}'s password; try again.")
+        raise Refusal(Code.WRONG_PASSWORD, "That is not {name}'s password; try again.", name=name)
 
     async def _made(self, name: str) -> Account:
         """Return a new account that has no password."""
@@ -255,7 +265,7 @@ class Users:
             self._take_name(held)
             return held
         if held is None or not (held.registered or former is not None):
-            raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
+            raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
         return held
 
     def _inbox(self, user: User) -> Log:
@@ -387,7 +397,7 @@ class Users:
         if user.key in _RESERVED or (user.registered and key != user.key):
             return await self.enter(session, name)
         if name == user.name:
-            raise Refusal(Code.NAME_TAKEN, f"You are {name} already.")
+            raise Refusal(Code.NAME_TAKEN, "You are {name} already.", name=name)
         if user.registered:
             await self._accounts.rename(key, name)
         elif key != user.key:
@@ -421,11 +431,11 @@ class Users:
         if key not in self.by_key and await self._accounts.alike(skeletons(name)):
             raise _alike(name)
         if key in self.by_key or not await self._engine.names.claim(key):
-            raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
+            raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
         try:  # others may have come while it was waited for
             self._rooms.admit(session, key)
             if key in self.by_key:
-                raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
+                raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
             if self._taken(skeletons(name), session):
                 raise _alike(name)
         except Refusal:
@@ -446,7 +456,9 @@ class Users:
             return True
         if len(session.ignored) >= limits.IGNORED:
             raise Refusal(
-                Code.TOO_MANY, f"You ignore {limits.IGNORED} users already; hear one of them again."
+                Code.TOO_MANY,
+                "You ignore {limit} users already; hear one of them again.",
+                limit=limits.IGNORED,
             )
         self._ignore(session, key)
         return False
@@ -484,7 +496,9 @@ class Users:
         key = names.key(name)
         self._rooms.check_not_deleted(key)
         if await self._accounts.account(key) is not None and key not in _RESERVED:
-            raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
+            raise Refusal(
+                Code.ALREADY_REGISTERED, "{name} is registered already; `login`.", name=name
+            )
         names.new_user(name)
         self._nobodys(name)
         if await self._accounts.alike(skeletons(name)):
@@ -493,7 +507,7 @@ class Users:
     def _nobodys(self, name: str) -> None:
         """Raise `Refusal` (name-taken) if somebody who is here has a name, or one like it."""
         if names.key(name) in self.by_key:
-            raise Refusal(Code.NAME_TAKEN, f"{name} is taken; type another name.")
+            raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
         if self._taken(skeletons(name), None):
             raise _alike(name)
 
@@ -532,7 +546,7 @@ class Users:
         if self.by_key.get(user.key) is not user:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         if user.registered:
-            raise Refusal(Code.ALREADY_REGISTERED, f"{user.name} is registered already.")
+            raise Refusal(Code.ALREADY_REGISTERED, "{user} is registered already.", user=user.name)
         guest_shelf = user.shelf
         inbox = self._inbox(user)
         account = await self._accounts.register(
@@ -555,7 +569,8 @@ class Users:
             shown = name if len(name) <= limits.NAME_CHARACTERS else "that"
             raise Refusal(
                 Code.NO_SUCH_USER,
-                f"Nobody called {shown} is here, nor registered; /who lists who is here.",
+                "Nobody called {shown} is here, nor registered; `who` lists who is here.",
+                shown=shown,
             )
         return account, await self._kept(account)
 
@@ -583,9 +598,13 @@ class Users:
 def _check_reserved(name: str) -> None:
     """Raise `Refusal` (name-taken) for a name that speaks for the server."""
     if names.key(name) in _RESERVED:
-        raise Refusal(Code.NAME_TAKEN, f"{name} speaks for the server; type another name.")
+        raise Refusal(
+            Code.NAME_TAKEN, "{name} speaks for the server; type another name.", name=name
+        )
 
 
 def _alike(name: str) -> Refusal:
     """Which name it looks like is not told."""
-    return Refusal(Code.NAME_TAKEN, f"{name} looks like a name that is taken; type another name.")
+    return Refusal(
+        Code.NAME_TAKEN, "{name} looks like a name that is taken; type another name.", name=name
+    )

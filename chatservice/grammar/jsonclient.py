@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 from chatservice import events, limits, names, replies
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commands import COMMANDS, Request
 from chatservice.grammar.jsonlines import EVENTS, line
 
 A = TypeVar("A")
@@ -220,6 +220,8 @@ def _made(class_: Any, it: Any) -> Any:
         for each in _fields_of(class_)
         if each.key in it or not each.optional
     }
+    if "commands" in it and isinstance(values.get("text"), str):
+        values["text"] = slashed(values["text"], it)
     return class_(**values)
 
 
@@ -297,7 +299,21 @@ def parse_refusal(it: replies.Fields) -> Refusal:
     Raises `MalformedMessage`."""
     code = _string(it.get("code"))
     known = Code(code) if code in _CODES else Code.SERVER_ERROR
-    return Refusal(known, _line(it.get("message")))
+    return Refusal(known, "{message}", message=slashed(_line(it.get("message")), it))
+
+
+def slashed(text: str, it: replies.Fields) -> str:
+    """Return a sentence of an object with its commands as people type them: `/join lab` for
+    "join lab", where `commands` of that object says that this is one."""
+    commands = it.get("commands")
+    for command in commands[:_COMMANDS] if isinstance(commands, list) else ():
+        if isinstance(command, str) and command.partition(" ")[0] in COMMANDS:
+            text = text.replace(f'"{command}"', f"/{command}")
+    return text
+
+
+_COMMANDS = 8
+"""Commands in one sentence that are looked at: no sentence of the server's names more."""
 
 
 def parse_unsolicited(it: replies.Fields) -> LogEntry | Refusal | events.Event | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from chatservice import events, replies
 from chatservice.entries import Entry, Kind, Run
-from chatservice.errors import Code, Refusal
+from chatservice.errors import NAME_NEEDED, Code, Message, Refusal
 from chatservice.grammar.commands import (
     COMMANDS,
     Arg,
@@ -106,7 +106,9 @@ def parse_request(it: replies.Fields) -> Request:
     if known is None:
         near = closest_command(name, Format.JSON)
         hint = f'did you mean "{near}"?' if near else '{"do":"help"} lists those there are.'
-        raise Refusal(Code.UNKNOWN_COMMAND, f'There is no command "{name[:32]}"; {hint}')
+        raise Refusal(
+            Code.UNKNOWN_COMMAND, 'There is no command "{name}"; {hint}', name=name[:32], hint=hint
+        )
     command, args = known
     return Request(command, _arguments(command, args, it), request_id(it))
 
@@ -120,7 +122,11 @@ def _arguments(
         if value is None:
             if not optional:
                 raise Refusal(
-                    Code.BAD_ARGUMENT, f'"{command.name}" needs "{arg.name}": {arg.help}.'
+                    Code.BAD_ARGUMENT,
+                    '"{command}" needs "{arg}": {help}.',
+                    command=command.name,
+                    arg=arg.name,
+                    help=arg.help,
                 )
             continue
         _check(command, arg, value)
@@ -146,7 +152,7 @@ def _check(command: Command, arg: Arg, value: Any) -> None:
         sentence = f'"{arg.name}" of "{command.name}" must be {wanted}.'
         raise Refusal(Code.BAD_ARGUMENT, sentence)
     if arg.type.json_type is str and "\0" in value:
-        raise Refusal(Code.BAD_LINE, f'"{arg.name}" has a NUL in it; leave it out.')
+        raise Refusal(Code.BAD_LINE, '"{arg}" has a NUL in it; leave it out.', arg=arg.name)
 
 
 def time(milliseconds: int) -> str:
@@ -221,7 +227,19 @@ def stored(position: int, id_: str | int | None) -> bytes:
 def refusal(it: Refusal, id_: Any) -> bytes:
     """Return a refusal as a line. What it quotes of the asker's is made safe here."""
     head: replies.Fields = {"event": "error"} if id_ is None else {"event": "error", "id": id_}
-    return line({**head, "code": it.code, "message": one_line(it.sentence)})
+    sentence = _SENTENCES.get(it.sentence, it.sentence)
+    return line({**head, "code": it.code, "message": one_line(sentence), **_commands(sentence)})
+
+
+_SENTENCES = {NAME_NEEDED: 'Say who you are first: {"do":"hello","name":"..."}.'}
+"""Sentences that the JSON format has of its own."""
+
+
+def _commands(text: Any) -> replies.Fields:
+    """Return the commands that a sentence names in quotation marks, for clients that show them in
+    a way of their own; no field if there are none."""
+    commands = text.commands if isinstance(text, Message) else ()
+    return {"commands": [one_line(it) for it in commands]} if commands else {}
 
 
 def _fields(it: Any) -> replies.Fields:
@@ -237,6 +255,7 @@ def _fields(it: Any) -> replies.Fields:
             values[name] = [_fields(row) for row in value]
         else:
             values[name] = value
+            values |= _commands(value) if isinstance(value, Message) else {}
     return values
 
 

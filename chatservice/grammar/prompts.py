@@ -48,7 +48,9 @@ def missing_password(request: Request, asked: Prompt) -> Refusal:
     """Return the refusal of a request that lacks what `asked` asks for, where nobody is asked."""
     command = request.command
     usage = next(arg.usage for arg in command.args if arg.name == asked.arg)
-    return Refusal(Code.BAD_ARGUMENT, f"{usage} is missing: {command.usage}")
+    return Refusal(
+        Code.BAD_ARGUMENT, "{usage} is missing: {usage2}", usage=usage, usage2=command.usage
+    )
 
 
 def without_current_passwords(request: Request) -> Request:

@@ -14,7 +14,7 @@ from typing import Any
 
 from chatservice import events, limits, replies
 from chatservice.entries import Entry, FileMark, Kind, Run
-from chatservice.errors import Refusal
+from chatservice.errors import NAME_NEEDED, Message, Refusal
 from chatservice.names import one_line
 
 _NEEDS_QUOTES = re.compile(r'^[ "]| $| [#+]?[0-9]+$')
@@ -114,8 +114,8 @@ def event(it: events.Event) -> bytes:
             text = f"{who} {_moderated(what, user, why)}"
         case events.PutOut(room=room, who=who, text=why):
             text = f"You are out of {room}, because of {who}" + (f": {why}" if why else "")
-        case events.Notice(text=text):
-            pass
+        case events.Notice(text=told):
+            text = sentence(told)
     return f"* {text}\n".encode()
 
 
@@ -161,9 +161,24 @@ def skip_offer(log: str, behind: int) -> bytes:
     return f"* You are {behind} entries behind in {log}; /skip jumps to the present.\n".encode()
 
 
+def sentence(text: str) -> str:
+    """Return a sentence with its commands as they are typed: `/join lab`."""
+    if not isinstance(text, Message):
+        return text
+    return _SENTENCES.get(text) or text.worded(_slashed)
+
+
+_SENTENCES = {NAME_NEEDED: "Type your name first."}
+"""Sentences that the text format has of its own."""
+
+
+def _slashed(command: str) -> str:
+    return f"/{command}"
+
+
 def refusal(it: Refusal) -> bytes:
     """Return a refusal as a line. What it quotes of the asker's is made safe here."""
-    return f"! {one_line(it.sentence)}\n".encode()
+    return f"! {one_line(sentence(it.sentence))}\n".encode()
 
 
 def file_line(mark: FileMark, length: int) -> bytes:
@@ -230,7 +245,7 @@ def reply(it: replies.Reply) -> bytes:
 
 
 def _done(it: replies.Done) -> list[str]:
-    return [f"* {it.text}"] if it.text else []
+    return [f"* {sentence(it.text)}"] if it.text else []
 
 
 def _nothing(it: replies.Reply) -> list[str]:

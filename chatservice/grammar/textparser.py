@@ -108,7 +108,9 @@ def _command(word: str) -> Command:
     near = closest_command(word, _TEXT)
     hint = f"did you mean /{near}?" if near else "/help lists those there are."
     shown = word if len(word) <= 32 else word[:32] + "..."
-    raise Refusal(Code.UNKNOWN_COMMAND, f"There is no command /{shown}; {hint}")
+    raise Refusal(
+        Code.UNKNOWN_COMMAND, "There is no command /{shown}; {hint}", shown=shown, hint=hint
+    )
 
 
 def _request(command: Command, rest: str, may_prompt: bool = False) -> Request:
@@ -135,7 +137,9 @@ def _values(
             raise _bad_argument(command, arg, word)
     if greedy == len(args):
         if rest.strip():
-            raise Refusal(Code.BAD_ARGUMENT, f"That is one word too many: {command.usage}")
+            raise Refusal(
+                Code.BAD_ARGUMENT, "That is one word too many: {usage}", usage=command.usage
+            )
         return
     quoted = _quoted(rest) if args[greedy].type is ArgType.FILE else None
     if quoted is not None:
@@ -151,7 +155,9 @@ def _values(
             raise _bad_argument(command, arg, word if space else "")
     if quoted is not None:
         if rest.strip():
-            raise Refusal(Code.BAD_ARGUMENT, f"That is one word too many: {command.usage}")
+            raise Refusal(
+                Code.BAD_ARGUMENT, "That is one word too many: {usage}", usage=command.usage
+            )
         yield args[greedy].name, name
         return
     if len(args) > 1 or args[greedy].type is ArgType.FILE:
@@ -177,11 +183,19 @@ def _value(arg: Arg, word: str) -> Any:
 
 def _bad_argument(command: Command, arg: Arg, word: str) -> Refusal:
     if not word:
-        return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} is missing: {command.usage}")
+        return Refusal(
+            Code.BAD_ARGUMENT, "{usage} is missing: {usage2}", usage=arg.usage, usage2=command.usage
+        )
     wanted = arg.type.description
     if arg.type is ArgType.TIME:
         wanted += "; begin a reason with a word"
-    return Refusal(Code.BAD_ARGUMENT, f"{arg.usage} must be {wanted}: {command.usage}")
+    return Refusal(
+        Code.BAD_ARGUMENT,
+        "{usage} must be {wanted}: {usage2}",
+        usage=arg.usage,
+        wanted=wanted,
+        usage2=command.usage,
+    )
 
 
 def _quoted(rest: str) -> tuple[str, str] | None:
@@ -215,8 +229,11 @@ def with_say_hint(refusal: Refusal, line: str) -> Refusal:
     if not line or line.startswith("/") or refusal.code in PASSWORD_RELATED:
         return refusal
     how = f"/say {line}" if len(line) <= _QUOTED else "put /say before it"
-    end = "" if refusal.sentence.endswith((".", "!", "?")) else "."
-    return Refusal(refusal.code, f"{refusal.sentence}{end} To say it: {how}")
+    told = refusal.sentence.worded("/{}".format)
+    end = "" if told.endswith((".", "!", "?")) else "."
+    return Refusal(
+        refusal.code, "{sentence}{end} To say it: {how}", sentence=told, end=end, how=how
+    )
 
 
 _QUOTED = 60

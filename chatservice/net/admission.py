@@ -74,7 +74,9 @@ class Admission:
                 self._leave(address)
             self._turn_away("", self._all)
             raise Refusal(
-                Code.TOO_MANY, f"The server has {most} connections, and no more; come back later."
+                Code.TOO_MANY,
+                "The server has {most} connections, and no more; come back later.",
+                most=most,
             )
         self.here += 1
 
@@ -103,7 +105,8 @@ class Admission:
             self._turn_away(address, neighbour)
             raise Refusal(
                 Code.TOO_MANY,
-                f"{most} connections are here from your address, and no more may be; close one.",
+                "{most} connections are here from your address, and no more may be; close one.",
+                most=most,
             )
         pace = limits.ARRIVALS_PER_SECOND, limits.ARRIVALS_BURST
         if neighbour.arrivals.left(now, *pace) < 1:

@@ -58,8 +58,10 @@ class Certificate:
         except _UNUSABLE as error:
             raise Refusal(
                 Code.BAD_ARGUMENT,
-                f"{path} cannot be used for TLS ({_reason(error)}); it must hold a key without a "
+                "{path} cannot be used for TLS ({error}); it must hold a key without a "
                 "password and its certificates, in PEM.",
+                path=path,
+                error=_reason(error),
             ) from None
 
     def _stamps(self) -> list[tuple[int, int, int]]:

@@ -94,7 +94,13 @@ class FileTransfers(FlowControl):
             self._begin_raw(FileReceiver(arrival, upload.size - offset, complete, failed))
 
         if offset > upload.size:
-            refuse(Refusal(Code.BAD_OFFSET, f"It has only {upload.size} bytes; begin before that."))
+            refuse(
+                Refusal(
+                    Code.BAD_OFFSET,
+                    "It has only {size} bytes; begin before that.",
+                    size=upload.size,
+                )
+            )
         else:
             self.when_answered(
                 chat.files.receive(upload, offset, self.cancel_upload), begin, refuse
@@ -225,14 +231,16 @@ def _moves(before: int, left: int) -> bool:
 def _stopped_short(why: str) -> Refusal:
     return Refusal(
         Code.INCOMPLETE,
-        f"{why}. What came is kept for a while if its SHA-256 was given, and the same upload "
-        "goes on from there: /transfers tells how; else send it again.",
+        "{why}. What came is kept for a while if its SHA-256 was given, and the "
+        "same upload goes on from there: `transfers` tells how; else send it again.",
+        why=why,
     )
 
 
 def _too_long(upload: UploadTicket) -> Refusal:
     return Refusal(
         Code.TOO_LARGE,
-        f"More came than the {upload.size} bytes that were declared; nothing was kept. If the file "
-        "has grown, send it again.",
+        "More came than the {size} bytes that were declared; nothing was kept. If "
+        "the file has grown, send it again.",
+        size=upload.size,
     )

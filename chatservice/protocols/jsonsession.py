@@ -10,7 +10,7 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Session, User
 from chatservice.domain.ratelimit import UNUSED
-from chatservice.errors import Code, Refusal
+from chatservice.errors import NAME_NEEDED, Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Request, Right
@@ -66,7 +66,7 @@ class JsonSession:
             self._connection.when_answered(attending, lambda _: self._obey_in_turn(request), refuse)
             return
         if self._session.user is None and request.command.needs is not Right.NOTHING:
-            raise Refusal(Code.NAME_NEEDED, 'Say who you are first: {"do":"hello","name":"..."}.')
+            raise Refusal(Code.NAME_NEEDED, NAME_NEEDED)
         if name in ("say", "me"):
             handlers.talk(
                 self._chat,
@@ -171,7 +171,9 @@ class JsonSession:
 
 async def _hello(chat: Chat, session: Session, args: Mapping[str, Any]) -> replies.Welcome:
     if session.user is not None:
-        raise Refusal(Code.BAD_ARGUMENT, f'You are {session.user.name}; "nick" changes that.')
+        raise Refusal(
+            Code.BAD_ARGUMENT, 'You are {user}; "nick" changes that.', user=session.user.name
+        )
     return await chat.people.enter(
         session, args["name"], args.get("password"), args.get("token"), args.get("after")
     )

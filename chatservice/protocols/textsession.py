@@ -14,7 +14,7 @@ from chatservice.domain.ports import FileReader
 from chatservice.domain.ratelimit import UNUSED
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark, Kind
-from chatservice.errors import PASSWORD_RELATED, Code, Refusal
+from chatservice.errors import NAME_NEEDED, PASSWORD_RELATED, Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request, Right
@@ -518,7 +518,7 @@ def _is_readable(outgoing: FileReader) -> bool:
     return names.clean(text) == text
 
 
-_NAMELESS = Refusal(Code.NAME_NEEDED, "Type your name first.")
+_NAMELESS = Refusal(Code.NAME_NEEDED, NAME_NEEDED)
 _ASTRAY = Refusal(
     Code.NOT_IN_ROOM, "Not done: you are not in the room that you asked for; join one."
 )

@@ -337,7 +337,7 @@ def test_a_user_who_is_called_as_an_address_is(server, connect, enter):
     ok(eight, do="hello", name="8.8.8.8", password="pass-word")
     ok(eight, do="join", room="lab")
     told = ok(door, do="ban", room="lab", user="8.8.8.8")["text"]
-    assert told == "8.8.8.8/32 is kept out of lab. /ban @8.8.8.8 is for the user."
+    assert told == '8.8.8.8/32 is kept out of lab. "ban @8.8.8.8" is for the user.'
     ok(eight, do="say", room="lab", text="still here")
     ok(door, do="ban", room="lab", user="@8.8.8.8")
     assert code(eight, do="join", room="lab") == Code.BANNED

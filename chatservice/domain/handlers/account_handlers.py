@@ -6,7 +6,7 @@ from chatservice import replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Session
-from chatservice.errors import Code, Refusal
+from chatservice.errors import Code, Message, Refusal
 
 
 async def _register(chat: Chat, session: Session, args: Arguments) -> replies.Done:
@@ -15,7 +15,11 @@ async def _register(chat: Chat, session: Session, args: Arguments) -> replies.Do
     await chat.accounts.register(session, args["password"], args.get("code"))
     await chat.moderation.registered(user, guest)
     name = user.name
-    return replies.Done(f"{name} is your name from now on; /login {name} PASSWORD brings you back.")
+    return replies.Done(
+        Message(
+            "{name} is your name from now on; `login {name} PASSWORD` brings you back.", name=name
+        )
+    )
 
 
 async def _login(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:

@@ -89,7 +89,9 @@ async def _slow(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room, every = chat.rooms.of(session, args.get("room")), args["seconds"]
     if every > limits.SLOW_SECONDS:
         raise Refusal(
-            Code.BAD_ARGUMENT, f"At most {limits.SLOW_SECONDS} seconds; /freeze ends all talk."
+            Code.BAD_ARGUMENT,
+            "At most {limit} seconds; `freeze` ends all talk.",
+            limit=limits.SLOW_SECONDS,
         )
     await chat.moderation.set(session, room, f"slow {every}", slow=every)
     return replies.Done()

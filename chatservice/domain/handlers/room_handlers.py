@@ -14,7 +14,7 @@ from chatservice.domain.paging import page
 from chatservice.domain.ports import OnStored
 from chatservice.domain.rules import Access
 from chatservice.entries import Entry, Kind
-from chatservice.errors import Code, Refusal
+from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.commands import Request
 from chatservice.grammar.help import TOPICS, help_lines, overview
 
@@ -118,7 +118,9 @@ def _ignore(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     name = names.user(args["user"])
     if chat.people.ignore(session, name):
         return replies.Done(f"You hear {name} again.")
-    return replies.Done(f"You do not hear {name} any more; /ignore {name} again to hear them.")
+    return replies.Done(
+        Message("You do not hear {name} any more; `ignore {name}` again to hear them.", name=name)
+    )
 
 
 async def _history(chat: Chat, session: Session, args: Arguments) -> replies.History:
@@ -150,7 +152,12 @@ def _skip(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     cursor.pass_over(last)
     if position == last:
         return replies.Done("You are up to date.")
-    return replies.Done(f"You are up to date now; /history #{position} shows what you skipped.")
+    return replies.Done(
+        Message(
+            "You are up to date now; `history #{position}` shows what you skipped.",
+            position=position,
+        )
+    )
 
 
 async def _nick(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
@@ -164,10 +171,10 @@ def _help(chat: Chat, session: Session, args: Arguments) -> replies.Help:
         return replies.Help(overview(may, session.user is not None))
     lines = help_lines(about, may)
     if not lines and about is not None and about.casefold() in TOPICS:
-        raise Refusal(Code.NOT_ALLOWED, "None of that is for you here; /help lists what is.")
+        raise Refusal(Code.NOT_ALLOWED, "None of that is for you here; `help` lists what is.")
     if not lines:
         raise Refusal(
-            Code.UNKNOWN_COMMAND, "There is no such command; /help lists those there are."
+            Code.UNKNOWN_COMMAND, "There is no such command; `help` lists those there are."
         )
     return replies.Help(lines)
 

@@ -93,10 +93,12 @@ class AccountTable:
         if key not in self._accounts and not self._looks.keys().isdisjoint(mine):
             await self._change(lambda: None)  # what is on its way to be registered, is or was not
         if key in self._accounts:
-            raise Refusal(Code.ALREADY_REGISTERED, f"{name} is registered already; /login.")
+            raise Refusal(
+                Code.ALREADY_REGISTERED, "{name} is registered already; `login`.", name=name
+            )
         if not self._looks.keys().isdisjoint(mine):
             raise Refusal(
-                Code.NAME_TAKEN, f"{name} looks like a registered name; take another one."
+                Code.NAME_TAKEN, "{name} looks like a registered name; take another one.", name=name
             )
         self._looks.update(mine)
         try:
@@ -173,11 +175,14 @@ class AccountTable:
         if token.label in own:
             raise Refusal(
                 Code.TOKEN_EXISTS,
-                f"There is a token {token.label} already; /revoke it first, or take another label.",
+                "There is a token {label} already; `revoke` it first, or take another label.",
+                label=token.label,
             )
         if len(own) >= limits.TOKENS:
             raise Refusal(
-                Code.TOO_MANY, f"You have {limits.TOKENS} tokens; /revoke one of them first."
+                Code.TOO_MANY,
+                "You have {limit} tokens; `revoke` one of them first.",
+                limit=limits.TOKENS,
             )
         self._tokens[sha256] = token
         sql = "INSERT INTO token (sha256, account, label, log, time) VALUES (?, ?, ?, ?, ?)"
@@ -194,7 +199,9 @@ class AccountTable:
         sha256 = next(found, None)
         if sha256 is None:
             raise Refusal(
-                Code.NO_SUCH_TOKEN, f"You have no token {label[:32]}; /tokens lists those you have."
+                Code.NO_SUCH_TOKEN,
+                "You have no token {label}; `tokens` lists those you have.",
+                label=label[:32],
             )
         await self._change(self._execute, "DELETE FROM token WHERE sha256 = ?", sha256)
         self._tokens.pop(sha256, None)

@@ -44,7 +44,9 @@ class ArrivingFile:
         if offset > self.mark.size:
             raise Refusal(
                 Code.BAD_OFFSET,
-                f"{self.mark.name} has only {self.mark.size} bytes; give a smaller OFFSET.",
+                "{mark} has only {size} bytes; give a smaller OFFSET.",
+                mark=self.mark.name,
+                size=self.mark.size,
             )
         self._file.seek(offset)
         self.left = self.mark.size - offset

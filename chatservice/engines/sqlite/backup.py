@@ -88,7 +88,9 @@ def make(source: BackupSource, to: Path, tell: Tell, wanted: Wanted) -> BackupSu
     place = Path(os.path.realpath(to))  # a loop of links is no error here
     if Path(os.path.realpath(source.files)) in (place, *place.parents):
         raise Refusal(
-            Code.BAD_ARGUMENT, f"{to} is among the files that are shared; name another directory."
+            Code.BAD_ARGUMENT,
+            "{to} is among the files that are shared; name another directory.",
+            to=to,
         )
     with Becoming(to) as part:
         making = _Making(source, part, tell, wanted)
@@ -116,8 +118,9 @@ class Becoming:
         except FileExistsError:
             raise Refusal(
                 Code.BAD_ARGUMENT,
-                f"{self._part} is there, of one that is being made, or did not end; see that "
+                "{part} is there, of one that is being made, or did not end; see that "
                 "nothing is at it, and remove it.",
+                part=self._part,
             ) from None
         except OSError as error:
             raise self._refusal(error) from None
@@ -128,8 +131,9 @@ class Becoming:
         if there and not (self._inside and _MAY_BE_THERE.issuperset(os.listdir(self._to))):
             raise Refusal(
                 Code.BAD_ARGUMENT,
-                f"{self._to} is there already, and is not overwritten; name a directory that is "
+                "{to} is there already, and is not overwritten; name a directory that is "
                 "not there, or is empty.",
+                to=self._to,
             )
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -160,12 +164,17 @@ class Becoming:
         full = getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
         if full:
             return Refusal(
-                Code.DISK_FULL, f"There is no room for {self._to} ({why}); nothing of it is kept."
+                Code.DISK_FULL,
+                "There is no room for {to} ({why}); nothing of it is kept.",
+                to=self._to,
+                why=why,
             )
         return Refusal(
             Code.NOT_STORED,
-            f"{self._to} cannot be written ({why}); name a directory in one that may be written "
-            f"by {_who()}.",
+            "{to} cannot be written ({why}); name a directory in one that may be written by {who}.",
+            to=self._to,
+            why=why,
+            who=_who(),
         )
 
 
@@ -463,7 +472,8 @@ def _check_database(folder: Path, wanted: Wanted) -> None:
     if version > VERSION:
         raise Refusal(
             Code.BAD_ARGUMENT,
-            f"The backup {folder} was made by a newer version of this program; use that one.",
+            "The backup {folder} was made by a newer version of this program; use that one.",
+            folder=folder,
         )
 
 
@@ -479,7 +489,10 @@ def listed(folder: Path) -> Iterator[tuple[str, str]]:
                 yield sha256, path
     except (FileNotFoundError, NotADirectoryError):
         raise Refusal(
-            Code.BAD_ARGUMENT, f"{folder} is no backup: it has no {SUMS}; name one that has."
+            Code.BAD_ARGUMENT,
+            "{folder} is no backup: it has no {sums}; name one that has.",
+            folder=folder,
+            sums=SUMS,
         ) from None
     except OSError as error:
         raise not_whole(folder, f"{SUMS}: {error.strerror}") from None
@@ -489,7 +502,12 @@ def listed(folder: Path) -> Iterator[tuple[str, str]]:
 
 def not_whole(folder: Path, why: str) -> Refusal:
     """Return the refusal of a backup that is damaged."""
-    return Refusal(Code.BAD_ARGUMENT, f"The backup {folder} is not whole ({why}); use another one.")
+    return Refusal(
+        Code.BAD_ARGUMENT,
+        "The backup {folder} is not whole ({why}); use another one.",
+        folder=folder,
+        why=why,
+    )
 
 
 def _write(path: Path, data: bytes) -> None:

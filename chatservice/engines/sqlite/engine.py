@@ -126,5 +126,7 @@ def _unusable(folder: Path, error: OSError) -> Refusal:
     why = error.strerror or str(error)
     return Refusal(
         Code.NOT_STORED,
-        f"The directory {folder} cannot be written ({why}); make it writable, or name another one.",
+        "The directory {folder} cannot be written ({why}); make it writable, or name another one.",
+        folder=folder,
+        why=why,
     )

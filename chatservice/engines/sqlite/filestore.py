@@ -112,8 +112,10 @@ class _Reading:
         percent = 100 * self.done // max(self.size, 1)
         return Refusal(
             Code.TOO_SLOW,
-            f"{name} was put here by hand, and is being read for its SHA-256 first; that goes on "
-            f"({percent} % is done), so ask again later.",
+            "{name} was put here by hand, and is being read for its SHA-256 first; "
+            "that goes on ({percent} % is done), so ask again later.",
+            name=name,
+            percent=percent,
         )
 
 
@@ -309,7 +311,10 @@ class FolderFileStore:
         why = error.strerror or str(error)
         self.log.warn("{path} cannot be read: {why}", path=str(error.filename or what), why=why)
         return Refusal(
-            Code.SERVER_ERROR, f"{what} cannot be read by the server ({why}); tell who runs it."
+            Code.SERVER_ERROR,
+            "{what} cannot be read by the server ({why}); tell who runs it.",
+            what=what,
+            why=why,
         )
 
     async def open(self, shelf: str, name: str, version: int | None = None) -> plainfiles.OpenFile:
@@ -479,8 +484,8 @@ class FolderFileStore:
                 return await self._put(part, declared)
         except OSError as error:
             self.log.error("{file} cannot be copied: {why}", file=declared.name, why=str(error))
-            sentence = f"The server could not store {declared.name}; try again later."
-            raise Refusal(Code.NOT_STORED, sentence) from error
+            sentence = "The server could not store {name}; try again later."
+            raise Refusal(Code.NOT_STORED, sentence, name=declared.name) from error
         finally:
             await self.aside(part.unlink, True)
 
@@ -496,7 +501,9 @@ class FolderFileStore:
                 raise _missing(name, version)
             mine = [it.number for it in meant if not owner or _is_by(it, owner)]
             if not mine:
-                raise Refusal(Code.NOT_YOURS, f"{name} was not shared by you; ask who did.")
+                raise Refusal(
+                    Code.NOT_YOURS, "{name} was not shared by you; ask who did.", name=name
+                )
             named = newest.number if newest is not None else 0
             await self.aside(plainfiles.take_off, self.folder(shelf), name, named, mine)
             await self._table.drop(shelf, name, mine)
@@ -659,16 +666,18 @@ def _missing(name: str, version: int | None = None) -> Refusal:
     if version is not None:
         return Refusal(
             Code.NO_SUCH_FILE,
-            f"There is no version #{version} of {name} here; /versions {name} lists those there "
-            "are.",
+            "There is no version #{version} of {name} here; `versions {name}` lists "
+            "those there are.",
+            version=version,
+            name=name,
         )
     return Refusal(
-        Code.NO_SUCH_FILE, f"There is no file {name} here; /files lists those there are."
+        Code.NO_SUCH_FILE, "There is no file {name} here; `files` lists those there are.", name=name
     )
 
 
 def _changing(name: str) -> Refusal:
-    return Refusal(Code.NO_SUCH_FILE, f"{name} is being changed; try again later.")
+    return Refusal(Code.NO_SUCH_FILE, "{name} is being changed; try again later.", name=name)
 
 
 def _pause(reactor: Any, seconds: float) -> "Deferred[None]":

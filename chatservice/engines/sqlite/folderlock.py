@@ -33,7 +33,10 @@ class FolderLock:
         except BlockingIOError:
             os.close(self._file)
             raise Refusal(
-                Code.NOT_STORED, f"Another server is using {folder}; stop it, or {remedy}."
+                Code.NOT_STORED,
+                "Another server is using {folder}; stop it, or {remedy}.",
+                folder=folder,
+                remedy=remedy,
             ) from None
         except OSError as error:
             if error.errno not in _UNKNOWN:

@@ -130,13 +130,15 @@ def _version(db: sqlite3.Connection, path: Path, newest: int) -> int:
     if foreign or (version == 1 and not tables >= TABLES):
         raise Refusal(
             Code.NOT_STORED,
-            f"The database {path} cannot be used, it is another program's; move it away, or name "
-            "another directory with --data.",
+            "The database {path} cannot be used, it is another program's; move it "
+            "away, or name another directory with --data.",
+            path=path,
         )
     if version > newest:
         raise Refusal(
             Code.NOT_STORED,
-            f"The database {path} was written by a newer version of this program; use that one.",
+            "The database {path} was written by a newer version of this program; use that one.",
+            path=path,
         )
     if not tables >= TABLES:
         raise damaged(path, f"the table {min(TABLES - tables)} is missing")
@@ -161,8 +163,10 @@ def refusing(path: Path) -> Iterator[None]:
             raise damaged(path, str(error)) from error
         raise Refusal(
             Code.NOT_STORED,
-            f"The database {path} cannot be used ({error}); see that its disk works and has room, "
-            "and that the file may be written.",
+            "The database {path} cannot be used ({error}); see that its disk works and "
+            "has room, and that the file may be written.",
+            path=path,
+            error=error,
         ) from error
 
 
@@ -173,7 +177,11 @@ def damaged(path: Path, what: str) -> Refusal:
         foreign = f"if you put it there, remove {wal(path).name}, which is another one's; else "
     return Refusal(
         Code.NOT_STORED,
-        f"The database {path} cannot be used, it is damaged ({what}); {foreign}{remedy(path)}.",
+        "The database {path} cannot be used, it is damaged ({what}); {foreign}{path2}.",
+        path=path,
+        what=what,
+        foreign=foreign,
+        path2=remedy(path),
     )
 
 
@@ -225,8 +233,9 @@ _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 def _empty(path: Path) -> Refusal:
     return Refusal(
         Code.NOT_STORED,
-        f"The database {path} cannot be used, it is empty; put a copy of it in its place, or "
-        "remove it to begin anew.",
+        "The database {path} cannot be used, it is empty; put a copy of it in its "
+        "place, or remove it to begin anew.",
+        path=path,
     )
 
 

@@ -155,8 +155,8 @@ class PartialUploads:
                 return await self._receive(declared, offset)
             except OSError as error:
                 self.log.error("{file} cannot be stored: {why}", file=declared.name, why=str(error))
-                sentence = f"The server could not store {declared.name}; try again later."
-                raise Refusal(Code.NOT_STORED, sentence) from error
+                sentence = "The server could not store {name}; try again later."
+                raise Refusal(Code.NOT_STORED, sentence, name=declared.name) from error
 
     async def _receive(self, declared: DeclaredFile, offset: int) -> IncomingFile:
         partial = self._known.get(declared.upload) if declared.sha256 is not None else None
@@ -302,5 +302,5 @@ def _is_registered(partial: PartialFile) -> bool:
 
 def _check_offset(offset: int, have: int) -> None:
     if offset > have:
-        sentence = f"Only {have} of its bytes are here; send it again from there."
-        raise Refusal(Code.BAD_OFFSET, sentence)
+        sentence = "Only {have} of its bytes are here; send it again from there."
+        raise Refusal(Code.BAD_OFFSET, sentence, have=have)

@@ -62,8 +62,9 @@ def check_own(folder: Path) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise Refusal(
             Code.NOT_STORED,
-            f"{folder} is a link or a file, and the server needs a folder of its own there; see "
-            "that nothing is at it, and remove it.",
+            "{folder} is a link or a file, and the server needs a folder of its own "
+            "there; see that nothing is at it, and remove it.",
+            folder=folder,
         )
     if found.st_uid != os.geteuid():
         _log.warn(

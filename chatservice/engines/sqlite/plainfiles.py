@@ -83,7 +83,9 @@ class OpenFile:
         if offset > self.mark.size:
             raise Refusal(
                 Code.BAD_OFFSET,
-                f"{self.mark.name} has only {self.mark.size} bytes; give a smaller OFFSET.",
+                "{mark} has only {size} bytes; give a smaller OFFSET.",
+                mark=self.mark.name,
+                size=self.mark.size,
             )
         self._file.seek(offset)
         self.left = self.mark.size - offset
@@ -227,7 +229,9 @@ def place(
         if error.errno not in _BAD_NAME:
             raise
         raise Refusal(
-            Code.BAD_FILE_NAME, f"The server's disk takes no file called {name}; take another name."
+            Code.BAD_FILE_NAME,
+            "The server's disk takes no file called {name}; take another name.",
+            name=name,
         ) from None
     sync(folder)
     return os.lstat(folder / name).st_mtime_ns
@@ -252,7 +256,7 @@ def _place(part: Path, folder: Path, name: str, there: int, links: bool, mode: i
     except FileExistsError:
         if status(wanted) is None:
             raise Refusal(
-                Code.BAD_FILE_NAME, f"{name} is no file on this shelf; take another name."
+                Code.BAD_FILE_NAME, "{name} is no file on this shelf; take another name.", name=name
             ) from None
         kept = version_path(folder, name, there)
         if not links:

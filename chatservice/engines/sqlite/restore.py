@@ -50,7 +50,10 @@ def _lock(stack: ExitStack, data: Path) -> None:
         lock = FolderLock(data, "lock", "name another directory with --data")
     except OSError as error:
         raise Refusal(
-            Code.NOT_STORED, f"{data} cannot be written ({error.strerror}); name another directory."
+            Code.NOT_STORED,
+            "{data} cannot be written ({strerror}); name another directory.",
+            data=data,
+            strerror=error.strerror,
         ) from None
     stack.callback(lock.release)
 

@@ -161,7 +161,9 @@ class RoomTable:
                 )
         except sqlite3.IntegrityError:
             raise Refusal(
-                Code.ROOM_EXISTS, f"There is a room {name} already; /join {name} takes you there."
+                Code.ROOM_EXISTS,
+                "There is a room {name} already; `join {name}` takes you there.",
+                name=name,
             ) from None
         return RoomRow(number, name, "", password, 0, rules=rules)
 

@@ -170,8 +170,11 @@ def _make(path: Path) -> None:
     if left.exists() and left.stat().st_size:
         raise Refusal(
             Code.NOT_STORED,
-            f"The database {path} is missing, but {left.name} is there, with what was said last; "
-            f"put {path.name} back beside it, or move that away as well to begin anew.",
+            "The database {path} is missing, but {left} is there, with what was said "
+            "last; put {path2} back beside it, or move that away as well to begin anew.",
+            path=path,
+            left=left.name,
+            path2=path.name,
         )
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)

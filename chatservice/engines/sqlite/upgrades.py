@@ -46,8 +46,12 @@ def upgrade(path: Path, version: int, newest: int) -> None:
     except (OSError, sqlite3.OperationalError) as error:
         raise Refusal(
             Code.NOT_STORED,
-            f"The database {path} is as it was, of the older version {version}: it could not be "
-            f"upgraded ({error}); make room for two more of its size, and start again.",
+            "The database {path} is as it was, of the older version {version}: it "
+            "could not be upgraded ({error}); make room for two more of its size, and "
+            "start again.",
+            path=path,
+            version=version,
+            error=error,
         ) from error
     _log.info("upgraded {path}", path=str(path))
 

@@ -265,8 +265,9 @@ class IncomingFile:
             self._worthless = True
             raise Refusal(
                 Code.WRONG_SHA256,
-                f"What came has the SHA-256 {digest.hexdigest()}, not the one declared; nothing "
-                "was kept. If the file was changed while it was sent, send it again.",
+                "What came has the SHA-256 {hexdigest}, not the one declared; nothing was "
+                "kept. If the file was changed while it was sent, send it again.",
+                hexdigest=digest.hexdigest(),
             )
         return digest.hexdigest()
 
@@ -274,9 +275,11 @@ class IncomingFile:
         name = self._partial.declared.name
         self.log.error("{file} cannot be stored: {why}", file=name, why=str(error))
         if error.errno == errno.EFBIG:
-            sentence = f"{name} is larger than a file can be on the server's disk; send less."
-            return Refusal(Code.TOO_LARGE, sentence)
-        return Refusal(Code.NOT_STORED, f"The server could not store {name}; try again later.")
+            sentence = "{name} is larger than a file can be on the server's disk; send less."
+            return Refusal(Code.TOO_LARGE, sentence, name=name)
+        return Refusal(
+            Code.NOT_STORED, "The server could not store {name}; try again later.", name=name
+        )
 
     def abandon(self) -> None:
         """Take no more. What came is written first, if it can go on some day."""
