@@ -427,7 +427,7 @@ _SLASHED = re.compile(rf"(?<![\w/.])/({'|'.join(COMMANDS)})\b")
 
 def _complain(sentence: str) -> None:
     """Say on the standard error what is wrong, if that can be written to."""
-    sentence = names.one_line(names.shortened(sentence, _SENTENCE))
+    sentence = names.one_line(names.shorten(sentence, _SENTENCE))
     _write(2, f"chatctl: {sentence}\n".encode())
 
 

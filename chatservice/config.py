@@ -84,7 +84,7 @@ class ConfigError(Exception):
 def as_sentence(sentence: str) -> str:
     """Return a sentence about an option, as it can be shown on any terminal: what it quotes has no
     control characters, it is not long, and it ends with a full stop."""
-    sentence = names.one_line(names.shortened(sentence, _SENTENCE)).rstrip()
+    sentence = names.one_line(names.shorten(sentence, _SENTENCE)).rstrip()
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 

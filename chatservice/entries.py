@@ -44,12 +44,12 @@ class Entry(NamedTuple):
     file: FileMark | None = None
 
     @property
-    def weight(self) -> int:
+    def encoded_size(self) -> int:
         """About how many bytes it is to who reads it, in the dialect that takes more."""
         lines = self.text.count("\n") + 1
         return len(self.text.encode(errors="replace")) + lines * (len(self.who) + 40) + 200
 
-    def alone(self) -> "Run":
+    def as_run(self) -> "Run":
         """Return it as a run of one."""
         return Run(self.kind, self.time, self.who, (self.text,), self.file)
 

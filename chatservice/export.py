@@ -54,7 +54,7 @@ def _said(it: Entry, room: str) -> str:
             f"SHA-256 {it.file.sha256})"
         )
     else:
-        lines = textformat.replayed(0, it.alone(), room).decode().rstrip("\n").split("\n")
+        lines = textformat.replayed(0, it.as_run(), room).decode().rstrip("\n").split("\n")
         text = "\n".join(_safe(line.partition("] * ")[2]) for line in lines)
     return text.replace("\n", "  \n  ")
 

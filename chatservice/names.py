@@ -52,7 +52,7 @@ def user(text: str) -> str:
     return _name(text, "name")
 
 
-def new_user(name: str) -> None:
+def check_new_user(name: str) -> None:
     """Refuse a user's name that nobody is to take any more. Raises `Refusal` (bad-name)."""
     if _QUAD.fullmatch(name):
         raise Refusal(
@@ -80,12 +80,12 @@ def room(text: str) -> str:
     return name
 
 
-def numbered(number: int) -> str:
+def room_name(number: int) -> str:
     """Return the other name of the room of that number: `room12`."""
     return f"room{number}"
 
 
-def number_of(name: str) -> int | None:
+def room_number(name: str) -> int | None:
     """Return the number that the name of a room is made of, as `numbered` does; else None."""
     found = _NUMBERED.fullmatch(key(name)) if len(name) <= limits.NAME_CHARACTERS else None
     return int(found[1]) if found is not None else None
@@ -116,7 +116,7 @@ def _name(text: str, what: str) -> str:
             "letter or digit; type another one.",
             what=what,
         )
-    if _piled(name, limits.NAME_MARKS):
+    if _has_stacked_marks(name, limits.NAME_MARKS):
         raise Refusal(
             Code.BAD_NAME,
             "That {what} has more than {limit} accents on one letter; leave some out.",
@@ -135,7 +135,7 @@ def _normal(text: str) -> str:
     return unicodedata.normalize("NFKC", text[: 4 * limits.NAME_CHARACTERS + 1])
 
 
-def deleted(number: int) -> str:
+def deleted_name(number: int) -> str:
     """Return the mark under which stays what a deleted account has said, or what was said in a
     deleted room. `number` is that of its log, which nothing else ever has."""
     return f"deleted-{number}"
@@ -157,7 +157,7 @@ def file(text: str) -> str:
     It is the name of one file in one folder: it cannot lead elsewhere on any system, and a name
     that begins with a dot is kept for the server's own use.
     """
-    if not is_seen(text):
+    if not is_visible(text):
         raise Refusal(Code.BAD_FILE_NAME, "A file's name cannot be empty; give one.")
     if any(c in "/\\\n\t" for c in text) or _FORBIDDEN.search(text):
         raise Refusal(
@@ -165,7 +165,7 @@ def file(text: str) -> str:
             "A file's name has no slashes, backslashes or control characters; give its last part "
             "only.",
         )
-    if _piled(text, limits.MARKS):
+    if _has_stacked_marks(text, limits.MARKS):
         raise Refusal(
             Code.BAD_FILE_NAME, "That has too many accents on one letter; leave some out."
         )
@@ -177,7 +177,7 @@ def file(text: str) -> str:
             "A file's name has at most {limit} bytes; shorten it.",
             limit=limits.FILE_NAME_BYTES,
         )
-    if _DRIVE.match(text) or _climbs_decoded(text):
+    if _DRIVE.match(text) or _decodes_to_path(text):
         raise Refusal(
             Code.BAD_FILE_NAME,
             "That would be taken for a path by some programs; give a plain name, without a drive "
@@ -190,7 +190,7 @@ def file(text: str) -> str:
     return text
 
 
-def _climbs_decoded(text: str) -> bool:
+def _decodes_to_path(text: str) -> bool:
     """Whether a program that decodes what is encoded as in URLs (RFC 3986, 2.1), as often as it
     likes, would find a slash in it, or something that does not belong in a name."""
     while (decoded := unquote(text)) != text:
@@ -232,7 +232,7 @@ def phrase(text: str, needed: bool = False) -> str:
             limit=limits.PHRASE_CHARACTERS,
         )
     line = one_line(text)
-    if is_seen(line):
+    if is_visible(line):
         return line
     if needed:
         raise Refusal(Code.BAD_ARGUMENT, _NOTHING)
@@ -243,20 +243,20 @@ def clean_all(texts: Sequence[str]) -> Sequence[str]:
     """Return `texts`, each as `clean` would; at once, where there is nothing to do in any. Raises
     `Refusal` (too-long) for one text of more lines than `limits.TEXT_LINES`."""
     if len(texts) == 1:  # of several, each is a line of a chunk
-        lines(texts[0])
+        count_lines(texts[0])
     if "\n".join(texts).encode(errors="surrogatepass").translate(None, _PLAIN):
         return [clean(text) for text in texts]
     return texts
 
 
-def said(texts: Sequence[str]) -> Sequence[str]:
+def clean_talk(texts: Sequence[str]) -> Sequence[str]:
     """Return `texts`, cleaned, as they may be said. Raises `Refusal` (bad-argument) where there is
     nothing to see in one.
 
     Of several that are plain ASCII, `chatservice.grammar.textparser.talk` has made sure already.
     """
     cleaned = clean_all(texts)
-    if (cleaned is not texts or len(texts) == 1) and not all(map(is_seen, cleaned)):
+    if (cleaned is not texts or len(texts) == 1) and not all(map(is_visible, cleaned)):
         raise Refusal(Code.BAD_ARGUMENT, _NOTHING)
     return cleaned
 
@@ -264,7 +264,7 @@ def said(texts: Sequence[str]) -> Sequence[str]:
 _NOTHING = "There is nothing in that to be seen; type a text."
 
 
-def is_seen(text: str) -> bool:
+def is_visible(text: str) -> bool:
     """Return whether anything of a text can be seen: more than blanks, marks without a letter, and
     characters that are not shown at all."""
     return _PLAINLY_SEEN.search(text) is not None or any(map(_is_seen, text))
@@ -279,21 +279,21 @@ def _is_seen(character: str) -> bool:
     )
 
 
-PLAINLY_SEEN = (
+PLAINLY_VISIBLE = (
     "!-~\xa1-\xac\xae-\u02ff\u0370-\u0373\u0391-\u03ff\u0400-\u0482\u048a-\u052f\u05d0-\u05ea"
     "\u0620-\u064a\u0904-\u0939\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
 )
 """Characters that can be seen, as ranges in a regular expression: those of most texts, so that few
 are looked at closely."""
 
-_PLAINLY_SEEN = re.compile(f"[{PLAINLY_SEEN}]")
+_PLAINLY_SEEN = re.compile(f"[{PLAINLY_VISIBLE}]")
 
 _SHOWN_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\U00013441\U00013442\U0001d159")
 """Letters and symbols that look like a blank: fillers of Hangul, a pattern of Braille without a
 dot, blanks among hieroglyphs, and a note without a head."""
 
 
-def lines(text: str) -> int:
+def count_lines(text: str) -> int:
     """Return how many lines a text has. Raises `Refusal` (too-long) if those are too many."""
     count = text.count("\n") + 1
     if count > limits.TEXT_LINES:
@@ -306,7 +306,7 @@ def lines(text: str) -> int:
     return count
 
 
-def shortened(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     """Return a text as it is, or of one with more than `most` characters its beginning and its
     end."""
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
@@ -325,9 +325,9 @@ def clean(text: str) -> str:
     """
     if not text.isprintable():  # the common case is one pass in C
         text = _FORBIDDEN.sub("\ufffd", text.replace("\r\n", "\n"))
-    if text.isascii() or not _piled(text, limits.MARKS):
+    if text.isascii() or not _has_stacked_marks(text, limits.MARKS):
         return text
-    return _pulled_down(text)
+    return _unstack(text)
 
 
 def _has_no_width(character: str) -> bool:
@@ -341,7 +341,7 @@ def _has_no_width(character: str) -> bool:
     )
 
 
-def _piled(text: str, most: int) -> bool:
+def _has_stacked_marks(text: str, most: int) -> bool:
     """Whether more than `most` characters without a width stand in a row.
 
     If so, there is one at some place whose number `most + 1` divides: only there is it looked for.
@@ -355,7 +355,7 @@ def _piled(text: str, most: int) -> bool:
     return False
 
 
-def _pulled_down(text: str) -> str:
+def _unstack(text: str) -> str:
     """Return `text` with U+FFFD for what is too much of a pile."""
     kept, height = [], 0
     for character in text:

@@ -76,7 +76,7 @@ class ChatService(Service):
     def _set_bounds(self, bounds: FileLimits) -> None:
         self._bounds = within_open_files(bounds)
         if self._embedded is not None:
-            self.factory.chat.files.quotas.bounds = self._bounds
+            self.factory.chat.files.quotas.limits = self._bounds
 
     def privilegedStartService(self) -> None:
         """Take the ports, and the operator's key, while there still are rights to do so. The
@@ -118,7 +118,7 @@ class ChatService(Service):
             self._fail(f"{data} cannot be used ({_reason(error)}); name another directory.")
         else:
             self._open_admin_socket(data)
-            self._embedded.start(self.factory.chat.ended)
+            self._embedded.start(self.factory.chat.drop_expired)
             gc.freeze()  # what is here now stays: do not look at it at each collection
             gc.set_threshold(*GARBAGE)
             self._reloader.start()
@@ -138,8 +138,8 @@ class ChatService(Service):
             *(embedded.engine, time.time, ReactorLoop(self._reactor), self.log.info),
             *(self._bounds, policy, PasswordQueue(self._reactor), self._reactor.seconds),
         )
-        chat.overview.front = self.factory
-        for opening in (chat.rooms.open(self._options["rooms"]), chat.accounts.open()):
+        chat.overview.connections = self.factory
+        for opening in (chat.rooms.load(self._options["rooms"]), chat.accounts.load()):
             found: list[Any] = []
             Deferred.fromCoroutine(opening).addBoth(found.append)
             _result(found)
@@ -172,7 +172,7 @@ class ChatService(Service):
             os.umask(umask)
 
     def _sweep(self) -> "Deferred[None]":
-        sweeping = Deferred.fromCoroutine(self.factory.chat.rooms.sweep())
+        sweeping = Deferred.fromCoroutine(self.factory.chat.rooms.remove_vacant())
         return sweeping.addErrback(lambda why: self.log.failure("vacant rooms stay", why))
 
     def _fail(self, sentence: str) -> NoReturn:

@@ -170,7 +170,7 @@ class SimulatedServer:
         )
         self.chat = Chat(engine, self.clock.seconds, ReactorLoop(self.clock), lambda *_, **__: None)
         self.factory.chat = self.chat
-        opening = Deferred.fromCoroutine(self.chat.rooms.open(["lab"]))
+        opening = Deferred.fromCoroutine(self.chat.rooms.load(["lab"]))
         assert opening.called
         self.disk = self.store._thread = SimulatedDisk()
         self.past = self.store._reading = SimulatedDisk()

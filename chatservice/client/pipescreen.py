@@ -70,7 +70,7 @@ class PipeScreen:
             self.show(textformat.event(incoming.item))
             return
         render = textformat.replayed if incoming.late else textformat.run
-        self.show(render(incoming.position, incoming.item.alone(), incoming.log))
+        self.show(render(incoming.position, incoming.item.as_run(), incoming.log))
 
     def show_reply(self, it: replies.Reply) -> None:
         """Write a reply."""

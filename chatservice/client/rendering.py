@@ -152,7 +152,7 @@ class RowRenderer:
         1970)."""
         entry = Entry(Kind.GONE, time, who)
         local = datetime.fromtimestamp(time / 1000)
-        line = self._server_lines(textformat.run(0, entry.alone(), "").decode())[0]
+        line = self._server_lines(textformat.run(0, entry.as_run(), "").decode())[0]
         return self._wrapped([("class:time", f"{local:%H:%M} "), *line])
 
     def own(self, text: str, kind: str = Kind.MESSAGE, to: str | None = None) -> Fragments:
@@ -173,7 +173,7 @@ class RowRenderer:
         if entry.kind in _SAID:
             lines = self._talk(entry.who, entry.kind, entry.text, None)
         else:
-            lines = self._server_lines(textformat.run(position, entry.alone(), log).decode())
+            lines = self._server_lines(textformat.run(position, entry.as_run(), log).decode())
         return self._timed(entry.time / 1000, lines, number)
 
     def _talk(self, who: str, kind: str, text: str, to: str | None) -> list[Fragments]:

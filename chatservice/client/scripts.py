@@ -168,7 +168,7 @@ class Script:
         """Return what is to be said, if something is."""
         if self._options.say != STDIN:
             text = self._options.say or ""
-            if self._options.say is not None and not names.is_seen(text):
+            if self._options.say is not None and not names.is_visible(text):
                 raise ScriptEnd(
                     ExitStatus.DATA, "There is nothing in that to be seen; give a text."
                 )
@@ -177,7 +177,7 @@ class Script:
             text = textparser.decode(sys.stdin.buffer.read()).removesuffix("\n")
         except Refusal as refusal:
             raise ScriptEnd(ExitStatus.DATA, refusal.sentence) from None
-        if not names.is_seen(text):
+        if not names.is_visible(text):
             raise ScriptEnd(ExitStatus.DATA, "There is nothing on standard input to say.")
         return text
 
@@ -212,7 +212,7 @@ class Script:
     def _rendered(self, position: int, entry: Entry, room: str) -> bytes:
         if self._options.json:
             return jsonlines.line(jsonlines.entry_fields(position, entry, room))
-        return textformat.replayed(position, entry.alone(), room)
+        return textformat.replayed(position, entry.as_run(), room)
 
     def _list(self, rows: Iterable[Any], columns: Callable[[Any], Iterable[str]]) -> None:
         """Print rows: their columns with tabs between, or all there is of each as an object."""

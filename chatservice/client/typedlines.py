@@ -189,7 +189,7 @@ def paste_question(text: str) -> str:
 def paste_too_long(text: str) -> str | None:
     """Return the reason if a text is too long for one message, else None."""
     try:
-        names.lines(text)
+        names.count_lines(text)
     except Refusal as refused:
         return refused.sentence
     size = len(json.dumps(text, ensure_ascii=False).encode(errors="replace"))

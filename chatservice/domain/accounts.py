@@ -8,7 +8,7 @@ from functools import partial
 from chatservice import names, replies
 from chatservice.domain import tokens
 from chatservice.domain.loginthrottle import LoginThrottle
-from chatservice.domain.model import Room, Session, account_shelf
+from chatservice.domain.model import Room, Session, account_folder
 from chatservice.domain.policy import Registration, RegistrationPolicy
 from chatservice.domain.ports import Account, Engine, ReassignStep, Token
 from chatservice.domain.publisher import Publisher
@@ -32,39 +32,39 @@ class Accounts:
         engine: Engine,
         publisher: Publisher,
         rooms: Rooms,
-        people: Users,
+        users: Users,
         rights: Rights,
         now: Callable[[], int],
         report: Report,
         policy: RegistrationPolicy,
-        attempts: LoginThrottle,
+        throttle: LoginThrottle,
     ) -> None:
         self._store = engine.accounts
-        self._past = engine.logs
+        self._logs = engine.logs
         self._publisher = publisher
-        self._shelves = engine.files
-        self._attempts = attempts
-        self._identities = engine.authenticator
+        self._files = engine.files
+        self._throttle = throttle
+        self._authenticator = engine.authenticator
         self._rooms = rooms
-        self._people = people
+        self._users = users
         self._rights = rights
         self._now = now
         self._report = report
         self._policy = policy
 
-    async def open(self) -> None:
+    async def load(self) -> None:
         """Learn who runs the server."""
         self._rights.operators.add(names.key(names.OPERATOR))
         self._rights.operators |= {names.key(name) for name in await self._store.operators()}
 
     @property
-    def by_invitation(self) -> bool:
+    def needs_invitation(self) -> bool:
         """Whether one registers with a code."""
         return self._policy.registration is Registration.INVITED
 
     # -- making them -----------------------------------------------------------------------------
 
-    def may_begin(self, session: Session, command: str) -> None:
+    def check_registration(self, session: Session, command: str) -> None:
         """Raise `Refusal` if no password would let the session `register` or `signup`."""
         user = session.user
         if command == "register" and user is not None and user.registered:
@@ -80,22 +80,22 @@ class Accounts:
 
     async def register(self, session: Session, password: str, code: str | None) -> None:
         """Keep the name of a guest for them, and what is in their inbox."""
-        user = session.needs_user()
-        self.may_begin(session, "register")
+        user = session.require_user()
+        self.check_registration(session, "register")
         used = await self._code(code)
-        hashed = await self._attempts.hash(names.password(password), session)
-        await self._people.keep(user, hashed, used)
+        hashed = await self._throttle.hash(names.password(password), session)
+        await self._users.register_guest(user, hashed, used)
 
     async def sign_up(
         self, session: Session, name: str, password: str, code: str | None
     ) -> replies.Welcome:
         """Register a name for a session that has none yet."""
-        self.may_begin(session, "signup")
-        self._rooms.admit(session, names.key(names.user(name)))
+        self.check_registration(session, "signup")
+        self._rooms.check_admitted(session, names.key(names.user(name)))
         used = await self._code(code)
-        await self._people.free(names.user(name))
-        hashed = await self._attempts.hash(names.password(password), session)
-        return await self._people.sign_up(session, names.user(name), hashed, used)
+        await self._users.check_free(names.user(name))
+        hashed = await self._throttle.hash(names.password(password), session)
+        return await self._users.sign_up(session, names.user(name), hashed, used)
 
     async def _code(self, code: str | None) -> str | None:
         """Return what is kept of a code, where one is needed to register."""
@@ -114,27 +114,29 @@ class Accounts:
             )
         return used
 
-    async def make(self, session: Session, name: str, password: str | None) -> replies.NewPassword:
+    async def create(
+        self, session: Session, name: str, password: str | None
+    ) -> replies.NewPassword:
         """Register a name for somebody else."""
         name, made = names.user(name), password or tokens.new_password()
-        await self._people.free(name)
-        hashed = await self._attempts.hash(names.password(made), session)
-        self._rights.operates(session)
-        by = session.needs_user().name
-        account = await self._people.make(name, hashed)
+        await self._users.check_free(name)
+        hashed = await self._throttle.hash(names.password(made), session)
+        self._rights.check_operator(session)
+        by = session.require_user().name
+        account = await self._users.create_account(name, hashed)
         self._report("{by} registered {user}", by=by, user=account.name)
         return replies.NewPassword(account.name, "" if password else made)
 
-    async def code(self, session: Session) -> str:
+    async def create_code(self, session: Session) -> str:
         """Return a new code, with which one person can register."""
-        code, by = tokens.new_code(), session.needs_user().name
+        code, by = tokens.new_code(), session.require_user().name
         await self._store.add_code(tokens.digest(code), by, self._now())
         self._report("{by} made an invitation code", by=by)
         return code
 
-    async def take_back(self, session: Session, code: str) -> None:
+    async def revoke_code(self, session: Session, code: str) -> None:
         """Let a code be good no more. Raises `Refusal` (bad-code) for one that is not."""
-        by = session.needs_user().name
+        by = session.require_user().name
         if not await self._store.drop_code(tokens.digest(code)):
             raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; nothing is done.")
         self._report("{by} took an invitation code back", by=by)
@@ -147,27 +149,27 @@ class Accounts:
         be asked for again.
         """
         account = await self._account(name)
-        key, mark = names.key(account.name), names.deleted(account.inbox)
-        by = session.needs_user()
+        key, mark = names.key(account.name), names.deleted_name(account.inbox)
+        by = session.require_user()
         if by.key == key:
             raise Refusal(Code.NOT_ALLOWED, "You cannot delete yourself; ask another operator.")
-        if key in self._rooms.leaving:
+        if key in self._rooms.deleting:
             raise Refusal(
                 Code.TOO_MANY, "{account} is being deleted already.", account=account.name
             )
-        self._rooms.leaving.add(key)
+        self._rooms.deleting.add(key)
         try:
-            self._put_off(key)
+            self._end_sessions(key)
             await self._publisher.settled()
-            await self._give_past_to(mark, key, erase)
+            await self._reassign_past(mark, key, erase)
             await self._store.delete(key, mark)
         finally:
-            self._rooms.leaving.discard(key)
+            self._rooms.deleting.discard(key)
         self._rights.operators.discard(key)
         for room in self._rooms.by_key.values():
             for what in (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED):
-                room.rules.drop(what, key)
-        await self._shelves.forget(account_shelf(key))
+                room.rules.remove(what, key)
+        await self._files.forget(account_folder(key))
         self._report(
             "{by} deleted the account {user}: it is {mark}",
             by=by.name,
@@ -176,34 +178,34 @@ class Accounts:
         )
         return account.name, mark
 
-    def _put_off(self, key: str) -> None:
+    def _end_sessions(self, key: str) -> None:
         """End the sessions of an account that is being deleted, and what they were given."""
-        user = self._people.by_key.get(key)
+        user = self._users.by_key.get(key)
         for each in user.sessions if user is not None else ():
             sentence = "Your account was deleted by who runs the server."
-            self._people.end(each, sentence, EndReason.REVOKED)
-        self._rights.given.end_of_account(key)
+            self._users.end(each, sentence, EndReason.REVOKED)
+        self._rights.tickets.revoke_account(key)
 
-    async def _give_past_to(self, mark: str, key: str, erase: bool) -> None:
+    async def _reassign_past(self, mark: str, key: str, erase: bool) -> None:
         """Let what an account said be `mark`'s; with `erase`, let it be gone, and its files too."""
         if erase:
-            for shelf, file in await self._shelves.shared(key):
+            for shelf, file in await self._files.shared(key):
                 with suppress(Refusal):  # it is gone already
-                    await self._shelves.remove(shelf, file, None, key)
+                    await self._files.remove(shelf, file, None, key)
         reached: int | None = 0
         while reached is not None:
-            step = await self._past.reassign(key, mark, erase, reached)
+            step = await self._logs.reassign(key, mark, erase, reached)
             reached = step.reached
-            self._show_changed(step)
+            self._apply(step)
 
-    def _show_changed(self, step: ReassignStep) -> None:
+    def _apply(self, step: ReassignStep) -> None:
         """Let what is in memory be as it is stored now."""
         for number, block in step.changed:
-            log = self._people.log_of(number)
+            log = self._users.log_by_id(number)
             if log is not None:
                 log.replace(block)
         for number, topic in step.topics:
-            room = self._rooms.numbered(number)
+            room = self._rooms.by_number(number)
             if room is not None and room.topic == topic:
                 room.topic = ""
 
@@ -211,46 +213,48 @@ class Accounts:
 
     async def change_password(self, session: Session, old: str, new: str) -> None:
         """Change one's own, and end one's other sessions that came in with it."""
-        user = session.needs_user()
+        user = session.require_user()
         names.password(new)
         account = await self._account(user.name)
         if not account.password:
             raise Refusal(
                 Code.NOT_ALLOWED, "Your password is not kept here; change it where it is."
             )
-        vouched = partial(self._identities.vouched, user.name, old)
-        if await self._attempts.try_(vouched, user.key, session) is None:
+        vouched = partial(self._authenticator.vouched, user.name, old)
+        if await self._throttle.attempt(vouched, user.key, session) is None:
             raise Refusal(Code.WRONG_PASSWORD, "That is not the password that you have; try again.")
-        hashed = await self._attempts.hash(new, session)
-        session.needs_user()
+        hashed = await self._throttle.hash(new, session)
+        session.require_user()
         # Another connection, or an operator, may have changed it meanwhile.
         if not await self._store.set_password(user.key, hashed, before=account.password):
             raise Refusal(Code.WRONG_PASSWORD, "Your password was changed just now; try again.")
         for each in user.sessions:
             if each is not session and each not in self._rights.tokens:
-                self._people.end(each, "Your password was changed; come in with the new one.")
-        mine, key = session.token, user.key
-        self._rights.given.take_back(
+                self._users.end(each, "Your password was changed; come in with the new one.")
+        mine, key = session.resume_token, user.key
+        self._rights.tickets.revoke(
             lambda right: right.user.key == key and not right.token and right.session != mine
         )
         self._report("{user} changed their password", user=user.name)
 
-    async def reset(self, session: Session, name: str, password: str | None) -> replies.NewPassword:
+    async def reset_password(
+        self, session: Session, name: str, password: str | None
+    ) -> replies.NewPassword:
         """Give an account another password. Nobody has any other way in after that: its tokens are
         good no more, and its sessions end, but for the one that asks."""
         account = await self._account(name)
         made = password or tokens.new_password()
         key = names.key(account.name)
-        hashed = await self._attempts.hash(names.password(made), session)
-        self._rights.operates(session)
+        hashed = await self._throttle.hash(names.password(made), session)
+        self._rights.check_operator(session)
         await self._account(name)  # it may be gone by now
-        by = session.needs_user().name  # whose connection may be gone when it is done
+        by = session.require_user().name  # whose connection may be gone when it is done
         await self._store.set_password(key, hashed, alone=True)
-        user = self._people.by_key.get(key)
+        user = self._users.by_key.get(key)
         for each in user.sessions if user is not None else ():
             if each is not session:
-                self._people.end(each, "Your password was changed by who runs the server.")
-        self._rights.given.end_of_account(key)
+                self._users.end(each, "Your password was changed by who runs the server.")
+        self._rights.tickets.revoke_account(key)
         self._report("{by} reset the password of {user}", by=by, user=account.name)
         return replies.NewPassword(account.name, "" if password else made)
 
@@ -265,9 +269,11 @@ class Accounts:
 
     # -- tokens ----------------------------------------------------------------------------------
 
-    async def token(self, session: Session, label: str, where: str | None) -> replies.NewToken:
+    async def create_token(
+        self, session: Session, label: str, where: str | None
+    ) -> replies.NewToken:
         """Make a token, for one room if that is named."""
-        user, label = session.needs_user(), names.label(label)
+        user, label = session.require_user(), names.label(label)
         room = self._room(session, where) if where is not None else None
         made = tokens.new_token()
         number = room.number if room is not None else None
@@ -279,16 +285,16 @@ class Accounts:
 
     def _room(self, session: Session, name: str) -> Room:
         """Return a room that the session may be in: with the token no password is needed."""
-        room = self._rooms.of(session, name)
-        self._rights.enter(session, room)
-        user = session.needs_user()
-        if not room.is_open and self._rights.rank(user, room) is None:
-            session.needs_room(room)
+        room = self._rooms.resolve(session, name)
+        self._rights.check_enter(session, room)
+        user = session.require_user()
+        if not room.is_open and self._rights.standing_role(user, room) is None:
+            session.require_cursor(room)
         return room
 
-    async def tokens(self, session: Session) -> tuple[replies.TokenInfo, ...]:
+    async def list_tokens(self, session: Session) -> tuple[replies.TokenInfo, ...]:
         """Return the tokens of one's own."""
-        found = await self._store.tokens(session.needs_user().key)
+        found = await self._store.tokens(session.require_user().key)
         return tuple(
             replies.TokenInfo(
                 it.label,
@@ -298,11 +304,11 @@ class Accounts:
             for it in found
         )
 
-    async def revoke(self, session: Session, label: str) -> int:
+    async def revoke_token(self, session: Session, label: str) -> int:
         """End a token, and the sessions that came in with it. Return how many those are."""
-        user = session.needs_user()
+        user = session.require_user()
         sha256 = await self._store.revoke(user.key, label)
-        ended = self._people.end_token(sha256)
+        ended = self._users.end_token_sessions(sha256)
         self._report("{user} revoked the token {label}", user=user.name, label=label)
         return ended
 
@@ -311,7 +317,7 @@ class Accounts:
     async def set_operator(self, session: Session, name: str, yes: bool) -> str:
         """Let an account run the server, or no longer. Return its name."""
         account = await self._account(name)
-        key, by = names.key(account.name), session.needs_user().name
+        key, by = names.key(account.name), session.require_user().name
         await self._store.set_operator(key, yes)
         if yes:
             self._rights.operators.add(key)

@@ -13,7 +13,7 @@ _NETWORK = re.compile(r"([0-9A-Fa-f.:]{2,45})(%[\w.-]{1,32})?(/[0-9.]{1,15})?", 
 
 
 @lru_cache(4096)
-def plain(host: str) -> str:
+def normalize(host: str) -> str:
     """Return an address as it is shown and compared: an IPv4 address that is mapped into IPv6 (RFC
     4291, 2.5.5.2) as IPv4, and none with a zone (RFC 4007, 11). What is no address, as a proxy may
     send it, is made safe to show."""
@@ -29,7 +29,7 @@ _SHOWN = 64
 
 
 @lru_cache(4096)
-def network(text: str) -> Network | None:
+def parse_network(text: str) -> Network | None:
     """Return the range of addresses that a text means (RFC 4632, RFC 4291), one address being a
     range of its own; None where it means none. Mapped ones are IPv4, and a zone is left out."""
     match = _NETWORK.fullmatch(text)
@@ -50,19 +50,19 @@ _MAPPED_BITS = 96
 """Bits before an IPv4 address that is mapped into IPv6."""
 
 
-def counted(host: str) -> str:
+def limit_key(host: str) -> str:
     """Return under which address a host is counted; empty if it is not (`limits.TRUSTED`)."""
-    return _counted(host, limits.TRUSTED) if host else ""
+    return _limit_key(host, limits.TRUSTED) if host else ""
 
 
 @lru_cache(4096)
-def _counted(host: str, trusted: tuple[str, ...]) -> str:
-    shown = plain(host)
+def _limit_key(host: str, trusted: tuple[str, ...]) -> str:
+    shown = normalize(host)
     try:
         address = ip_address(shown)
     except ValueError:
         return shown
-    if any(address in range_ for range_ in map(network, trusted) if range_ is not None):
+    if any(address in range_ for range_ in map(parse_network, trusted) if range_ is not None):
         return ""
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))

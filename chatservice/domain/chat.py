@@ -45,37 +45,46 @@ class Chat:
         clock: Callable[[], float],
         loop: EventLoop,
         report: Report,
-        bounds: FileLimits = FileLimits(),  # noqa: B008 - it cannot be changed
+        file_limits: FileLimits = FileLimits(),  # noqa: B008 - it cannot be changed
         policy: RegistrationPolicy = RegistrationPolicy(),  # noqa: B008
-        patience: FairQueue = NoQueue(),  # noqa: B008
+        queue: FairQueue = NoQueue(),  # noqa: B008
         seconds: Callable[[], float] | None = None,
     ) -> None:
         seconds = seconds or clock
         self.publisher = publisher = Publisher(engine.logs, loop)
-        self._tails = tails = BlockCache()
+        self._cache = tails = BlockCache()
         self.rights = Rights(self.now)
-        attempts = LoginThrottle(engine.passwords, seconds, patience)
+        attempts = LoginThrottle(engine.hasher, seconds, queue)
         self.rooms = Rooms(
             *(engine, publisher, tails, self.now, self._soon, report, self.rights, attempts),
             seconds,
         )
-        self.people = Users(
+        self.users = Users(
             *(engine, self.rooms, tails, self.now, report, policy, attempts, self.rights)
         )
         self.accounts = Accounts(
-            *(engine, publisher, self.rooms, self.people, self.rights, self.now, report, policy),
+            *(engine, publisher, self.rooms, self.users, self.rights, self.now, report, policy),
             attempts,
         )
         self.files = Files(
-            *(engine, publisher, self.rooms, self.people, self.now, report, bounds, self.rights),
+            *(
+                engine,
+                publisher,
+                self.rooms,
+                self.users,
+                self.now,
+                report,
+                file_limits,
+                self.rights,
+            ),
             seconds,
         )
         self.moderation = Moderation(
-            *(engine, publisher, self.rooms, self.people, self.rights, self.now, report)
+            *(engine, publisher, self.rooms, self.users, self.rights, self.now, report)
         )
-        self.overview = Overview(engine, publisher, self.rooms, self.people, seconds, report)
-        self.guests = policy.guests
-        self._store = engine.logs
+        self.overview = Overview(engine, publisher, self.rooms, self.users, seconds, report)
+        self.allows_guests = policy.guests
+        self._logs = engine.logs
         self._loop = loop
         self._clock = clock
         self._seconds = seconds
@@ -98,10 +107,10 @@ class Chat:
     ) -> None:
         """Say something in a room that one is in, or several things at once; `done` gets the
         position of the first, once all are stored."""
-        user = session.needs_user()
-        cursor = self.rights.speak(session, room)
-        texts = names.said(texts)
-        self.rooms.take_turn(user, room)
+        user = session.require_user()
+        cursor = self.rights.check_speak(session, room)
+        texts = names.clean_talk(texts)
+        self.rooms.count_message(user, room)
         run = Run(kind, self.now(), user.name, texts)
         author = None if session.echo else cursor
         writer = user.id if key is not None else ""
@@ -109,49 +118,52 @@ class Chat:
             Draft(room.log, run, author, key, done, writer=writer, speaker=cursor)
         )
 
-    def may_talk(self, session: Session, room: Room) -> bool:
+    def may_say_anything(self, session: Session, room: Room) -> bool:
         """Return whether nothing that a session says in a room would be refused."""
         try:
-            self.rights.speak(session, room)
+            self.rights.check_speak(session, room)
         except Refusal:
             return False
         return not room.slow
 
-    def permit(self, session: Session, request: Request) -> None:
+    def check(self, session: Session, request: Request) -> None:
         """Raise `Refusal` if a session may not ask for that. Each request comes through here, or
         through `say`."""
         name = request.args.get("room")
-        self.rights.check(session, request, lambda: self.rooms.of(session, name))
+        self.rights.check(session, request, lambda: self.rooms.resolve(session, name))
 
-    def may(self, session: Session, command: Command) -> bool:
+    def may_use(self, session: Session, command: Command) -> bool:
         """Return whether a session may give a command: in the room where it is, or, of several, in
         the one where it may do most."""
-        user, rooms = session.user, (session.here,) if session.here is not None else session.rooms
+        user, rooms = (
+            session.user,
+            (session.current_room,) if session.current_room is not None else session.rooms,
+        )
         room = self.rooms.lobby
         if user is not None and rooms:
             role = partial(self.rights.role, user)
             room = max(rooms, key=role)
         try:
             self.rights.check(session, Request(command, {}), lambda: room)
-            self.accounts.may_begin(session, command.name)
+            self.accounts.check_registration(session, command.name)
         except Refusal:
             return False
         return True
 
-    async def write_to(self, session: Session, name: str, text: str, key: str | None) -> int:
+    async def send_private(self, session: Session, name: str, text: str, key: str | None) -> int:
         """Write privately to a user who is here, or registered. Return the position."""
-        session.needs_user()
-        _, log = await self.people.addressee(name)
-        sender = session.needs_user()
-        run = Run(Kind.PRIVATE, self.now(), sender.name, tuple(names.said((text,))))
+        session.require_user()
+        _, log = await self.users.find_recipient(name)
+        sender = session.require_user()
+        run = Run(Kind.PRIVATE, self.now(), sender.name, tuple(names.clean_talk((text,))))
         return await self.publisher.stored(Draft(log, run, key=key, writer=sender.id))
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
         """Set what a room is about. An empty text, or blanks alone, take the topic away."""
-        user = session.needs_user()
-        cursor = session.needs_room(room)
+        user = session.require_user()
+        cursor = session.require_cursor(room)
         topic = names.phrase(text, needed=bool(text.strip()))
-        self.rooms.take_turn(user, room)
+        self.rooms.count_message(user, room)
         run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
         await self.publisher.stored(Draft(room.log, run, None if session.echo else cursor))
         room.topic = topic
@@ -160,14 +172,14 @@ class Chat:
         """Return the position of what a session said last in a room, since it came there. Raises
         `Refusal` (no-such-entry): nobody tells whose it is that was said under a name before."""
         cursor = room.sessions.get(session)
-        if cursor is None or not cursor.said:
+        if cursor is None or not cursor.last_said:
             raise Refusal(
                 Code.NO_SUCH_ENTRY,
                 "You have said nothing in {room} since you came; `history` shows the "
                 "position of what you said before, and `erase #POSITION` takes it out.",
                 room=room.name,
             )
-        return cursor.said
+        return cursor.last_said
 
     async def history(
         self, room: Room, after: int | None, before: int | None, limit: int
@@ -175,7 +187,7 @@ class Chat:
         """Return entries with their positions, oldest first: the first `limit` behind `after`, or
         else the last `limit`, of those before `before` if that is given. Return too whether they
         are fewer than that, because they would take more than `limits.ANSWER_BYTES`."""
-        return await _as_it_is(room.log, lambda: self._history(room, after, before, limit))
+        return await _reread_if_erased(room.log, lambda: self._history(room, after, before, limit))
 
     async def _history(
         self, room: Room, after: int | None, before: int | None, limit: int
@@ -185,24 +197,24 @@ class Chat:
         found = Page[tuple[int, Entry]](limit)
         if after is None:
             while found.left:
-                older = await self._store.read_back(room.log.id, end, found.left)
+                older = await self._logs.read_back(room.log.id, end, found.left)
                 if not older:
                     break
                 for block in reversed(older):
                     for pair in reversed([it for it in block.entries() if it[0] < end]):
-                        found.add(pair, pair[1].weight)
+                        found.add(pair, pair[1].encoded_size)
                 end = older[0].first
-            return found.rows[::-1], found.over
+            return found.rows[::-1], found.truncated
         while found.left and after + 1 < end:
-            blocks = await self._store.read(room.log.id, after, found.left)
+            blocks = await self._logs.read(room.log.id, after, found.left)
             if not blocks:
                 break
             for block in blocks:
                 for pair in block.entries(after):
                     if pair[0] < end:
-                        found.add(pair, pair[1].weight)
+                        found.add(pair, pair[1].encoded_size)
                 after = block.last
-        return found.rows, found.over
+        return found.rows, found.truncated
 
     async def search(self, room: Room, words: str, before: int | None, limit: int) -> SearchResult:
         """Return the last entries of a room, of those before `before` if that is given, that have
@@ -210,8 +222,8 @@ class Chat:
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
         limit = min(limit, limits.SEARCH_ENTRIES)
         log = room.log
-        found = await _as_it_is(log, lambda: self._store.search(log.id, words, end, limit))
-        newest = page(reversed(found.entries), lambda pair: pair[1].weight, limit)
+        found = await _reread_if_erased(log, lambda: self._logs.search(log.id, words, end, limit))
+        newest = page(reversed(found.entries), lambda pair: pair[1].encoded_size, limit)
         return found._replace(entries=newest[::-1], more=len(newest) < len(found.entries))
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
@@ -223,25 +235,25 @@ class Chat:
         number = 0
         while number != log.id:
             number = log.id
-            blocks = await _as_it_is(
-                log, lambda: self._store.read(log.id, after, limits.REPLAY_ENTRIES)
+            blocks = await _reread_if_erased(
+                log, lambda: self._logs.read(log.id, after, limits.REPLAY_ENTRIES)
             )
         return [block for block in blocks if block.last <= log.last]
 
-    def ended(self, positions: Mapping[int, int]) -> None:
+    def drop_expired(self, positions: Mapping[int, int]) -> None:
         """Forget what is no longer kept: up to a position each, by the numbers of the logs."""
-        self._tails.end(positions)
+        self._cache.drop_expired(positions)
 
-    def shown(self, cursor: Cursor) -> None:
+    def save_read_position(self, cursor: Cursor) -> None:
         """Remember how far a log was shown that is `kept`."""
         self.publisher.shown(cursor.log, cursor.position)
 
 
-async def _as_it_is(log: Log, read: Callable[[], Awaitable[T]]) -> T:
+async def _reread_if_erased(log: Log, read: Callable[[], Awaitable[T]]) -> T:
     """Return what is read of a log; it is read once more if something was erased meanwhile. So what
     is erased is shown to nobody from the moment on in which that is acknowledged."""
     while True:
-        replaced = log.replaced
+        replaced = log.replacements
         found = await read()
-        if replaced == log.replaced:
+        if replaced == log.replacements:
             return found

@@ -28,7 +28,7 @@ def both_guests(one: Requester, other: Requester) -> bool:
     return one.guest and other.guest
 
 
-def check(origins: Iterable[Requester], mine: Requester, most: int, what: str) -> None:
+def check_share(origins: Iterable[Requester], mine: Requester, most: int, what: str) -> None:
     """Raise `Refusal` (too-many) unless there may be one more, of at most `most`. `what` they are
     is told, in the plural."""
     all_ = list(origins)

@@ -6,9 +6,9 @@ from functools import partial
 from typing import TypeVar
 
 from chatservice import names
-from chatservice.domain.addresses import counted
+from chatservice.domain.addresses import limit_key
 from chatservice.domain.fairshare import Requester
-from chatservice.domain.model import Room, Session, User, account_shelf
+from chatservice.domain.model import Room, Session, User, account_folder
 from chatservice.domain.ports import (
     DeclaredFile,
     DiskUsage,
@@ -45,53 +45,53 @@ class Files:
         engine: Engine,
         publisher: Publisher,
         rooms: Rooms,
-        people: Users,
+        users: Users,
         now: Callable[[], int],
         report: Report,
-        bounds: FileLimits,
+        limits: FileLimits,
         rights: Rights,
         seconds: Callable[[], float],
     ) -> None:
-        self.shelves = engine.files
-        self.quotas = Quotas(bounds)
+        self.store = engine.files
+        self.quotas = Quotas(limits)
         self.transfers = Transfers()
         self._publisher = publisher
-        self._store = engine.logs
+        self._logs = engine.logs
         self._rooms = rooms
-        self._people = people
+        self._users = users
         self._now = now
         self._seconds = seconds
         self._report = report
         self._tickets = Tickets()
         self._rights = rights
-        rooms.removing.append(self._end_all)
+        rooms.on_remove.append(self._end_all)
 
     def _end_all(self, room: Room) -> None:
         """End what is on its way to the shelf of a room that is removed."""
-        for transfer in self.transfers.to(room.log):
+        for transfer in self.transfers.to_log(room.log):
             if not transfer.finishing:
                 transfer.stop()
 
-    def shelf(self, session: Session, name: str | None) -> str:
+    def folder(self, session: Session, name: str | None) -> str:
         """Return the shelf of a room, or for `@` the session's own."""
         if name == "@":
-            return session.needs_user().shelf
-        return self._rooms.of(session, name).shelf
+            return session.require_user().folder
+        return self._rooms.resolve(session, name).folder
 
-    async def target(self, session: Session, room: str | None, to: str | None) -> Destination:
+    async def destination(self, session: Session, room: str | None, to: str | None) -> Destination:
         """Return the shelf and the log that a file for that room or user goes to."""
-        session.needs_user()
+        session.require_user()
         if to is None:
-            if session.here is None and room is None:
+            if session.current_room is None and room is None:
                 raise Refusal(Code.BAD_ARGUMENT, 'Name the "room", or whom it is "to".')
-            where = self._rooms.of(session, room)
-            session.needs_room(where)
-            return Destination(where.shelf, where.log, where.name)
-        whom, log = await self._people.addressee(to)
-        shelf = whom.shelf if isinstance(whom, User) else account_shelf(names.key(to))
+            where = self._rooms.resolve(session, room)
+            session.require_cursor(where)
+            return Destination(where.folder, where.log, where.name)
+        whom, log = await self._users.find_recipient(to)
+        shelf = whom.folder if isinstance(whom, User) else account_folder(names.key(to))
         return Destination(shelf, log, whom.name, whom)
 
-    async def upload(
+    async def upload_ticket(
         self,
         session: Session,
         room: str | None,
@@ -103,81 +103,85 @@ class Files:
     ) -> UploadTicket:
         """Return the upload that is asked for, if it may begin."""
         name = names.file(name)
-        target = await self.target(session, room, to)
-        user = session.needs_user()
-        if not target.shelf and name.endswith(" (room)"):  # where a room's shelf may be
+        target = await self.destination(session, room, to)
+        user = session.require_user()
+        if not target.folder and name.endswith(" (room)"):  # where a room's shelf may be
             raise Refusal(Code.BAD_FILE_NAME, "That name is kept for a room; take another one.")
-        into = self._rooms.numbered(target.log.id)
-        if into is not None and self._rooms.turn_in(user, into):
-            self._rooms.take_turn(user, into)  # which says when it is
+        into = self._rooms.by_number(target.log.id)
+        if into is not None and self._rooms.slow_mode_wait(user, into):
+            self._rooms.count_message(user, into)  # which says when it is
         author = None
-        if not session.echo and session.here is not None and session.here.log is target.log:
-            author = session.here.sessions[session]
+        if (
+            not session.echo
+            and session.current_room is not None
+            and session.current_room.log is target.log
+        ):
+            author = session.current_room.sessions[session]
         sha256 = sha256.lower() if sha256 else None
-        asker = self._asker(session)
+        asker = self._requested_by(session)
         upload = UploadTicket(target, name, size, sha256, user, author, key, *asker)
-        self._rights.given.give(upload)
+        self._rights.tickets.add(upload)
         declared = self._declared(upload)
-        check = partial(self.quotas.check, origin=upload.origin)
-        await self._within(check, declared, await self.shelves.have(declared))
+        check = partial(self.quotas.check, origin=upload.requester)
+        await self._ask_quotas(check, declared, await self.store.have(declared))
         return upload
 
-    def _asker(self, session: Session) -> tuple[str, str, str | None]:
+    def _requested_by(self, session: Session) -> tuple[str, str, str | None]:
         """Return what tells by whom a right was asked for: the address, the session, its token."""
-        return session.reader.address, session.token, self._rights.tokens.get(session)
+        return session.peer.address, session.resume_token, self._rights.tokens.get(session)
 
-    def download(self, session: Session, outgoing: FileReader) -> DownloadTicket:
+    def download_ticket(self, session: Session, outgoing: FileReader) -> DownloadTicket:
         """Return the right to fetch a file that a session may fetch now."""
         mark = outgoing.mark
         file = outgoing.shelf, mark.name, mark.version, mark.sha256
-        right = DownloadTicket(*file, session.needs_user(), *self._asker(session))
-        return self._rights.given.give(right)
+        right = DownloadTicket(*file, session.require_user(), *self._requested_by(session))
+        return self._rights.tickets.add(right)
 
-    def _still(self, right: DownloadTicket | UploadTicket) -> None:
+    def _recheck(self, right: DownloadTicket | UploadTicket) -> None:
         """Raise `Refusal` if who was given a right would not be given it now."""
-        self._rights.still(right, self._rooms.on_shelf(right.shelf), self._rooms.lobby)
+        self._rights.recheck_ticket(right, self._rooms.by_folder(right.folder), self._rooms.lobby)
 
-    async def _within(
+    async def _ask_quotas(
         self, ask: Callable[[DeclaredFile, int, DiskUsage], T], declared: DeclaredFile, have: int
     ) -> T:
         """Ask `quotas` for room. It looks at every file only where the answer would be no: what the
         operator has taken away, or put something else in the place of, takes no room."""
         try:
-            return ask(declared, have, await self.shelves.used(declared))
+            return ask(declared, have, await self.store.used(declared))
         except Refusal as refusal:
             if refusal.code is not Code.OVER_QUOTA:
                 raise
-        return ask(declared, have, await self.shelves.used(declared, exactly=True))
+        return ask(declared, have, await self.store.used(declared, exactly=True))
 
     def _declared(self, upload: UploadTicket) -> DeclaredFile:
         return DeclaredFile(
-            *(upload.target.shelf, upload.name, upload.size, upload.sha256, upload.user.name),
+            *(upload.destination.folder, upload.name, upload.size, upload.sha256, upload.user.name),
             time=self._now(),
             owner=upload.user.id,
         )
 
-    async def have(self, upload: UploadTicket) -> int:
+    async def bytes_present(self, upload: UploadTicket) -> int:
         """Return how many bytes of an upload are here already."""
-        return await self.shelves.have(self._declared(upload))
+        return await self.store.have(self._declared(upload))
 
     async def was_shared(self, upload: UploadTicket) -> bool:
         """Return whether all of it came before, and was told of: its sender may not know."""
-        log, writer = upload.target.log.id, upload.writer
+        log, writer = upload.destination.log.id, upload.writer
         if upload.key is None:
             return False
-        return await self._store.position_of_key(log, writer, upload.key) is not None
+        return await self._logs.position_of_key(log, writer, upload.key) is not None
 
-    async def already_here(self, session: Session, upload: UploadTicket) -> FileMark | None:
+    async def share_existing(self, session: Session, upload: UploadTicket) -> FileMark | None:
         """Put a file on its shelf whose content is here already, where the sender could have read
         it, and tell of it. Return None if there is none. What came of it before is not needed."""
         if upload.sha256 is None:
             return None
         declared = self._declared(upload)
-        for place in await self.shelves.places(upload.size, upload.sha256):
-            if self._reads(session, place.shelf):
-                mark = await self._copied(place, declared, upload.origin)
+        for place in await self.store.places(upload.size, upload.sha256):
+            if self._may_read_folder(session, place.folder):
+                mark = await self._copied(place, declared, upload.requester)
                 if mark is not None:
-                    await self.shelves.drop(declared)
+                    await self.store.drop(declared)
                     await self.share(upload, mark)
                     return mark
         return None
@@ -186,52 +190,55 @@ class Files:
         self, place: FileLocation, declared: DeclaredFile, origin: Requester
     ) -> FileMark | None:
         reserve = partial(self.quotas.reserve, origin=origin)
-        reservation = await self._within(reserve, declared, 0)
+        reservation = await self._ask_quotas(reserve, declared, 0)
         try:
-            return await self.shelves.copy(place, declared)
+            return await self.store.copy(place, declared)
         finally:
             reservation.release()
 
-    def _reads(self, session: Session, shelf: str) -> bool:
+    def _may_read_folder(self, session: Session, shelf: str) -> bool:
         """Return whether a session may fetch what is on a shelf."""
-        if shelf == session.needs_user().shelf:
-            return self._rights.reaches(session, None)
-        room = self._rooms.on_shelf(shelf)
-        return room is not None and self._rights.reads(session, room)
+        if shelf == session.require_user().folder:
+            return self._rights.token_covers(session, None)
+        room = self._rooms.by_folder(shelf)
+        return room is not None and self._rights.may_read(session, room)
 
-    async def receive(
+    async def begin_upload(
         self, upload: UploadTicket, offset: int, stop: Callable[[], None]
     ) -> "ActiveUpload":
         """Begin to take in a file's bytes behind the first `offset`; `stop` ends their coming."""
-        _check_there(upload.target)
-        self._still(upload)  # it may be long since it was permitted
+        _check_destination(upload.destination)
+        self._recheck(upload)  # it may be long since it was permitted
         declared = self._declared(upload)
-        have = await self.shelves.have(declared)
-        reserve = partial(self.quotas.reserve, origin=upload.origin)
-        reservation = await self._within(reserve, declared, have)
+        have = await self.store.have(declared)
+        reserve = partial(self.quotas.reserve, origin=upload.requester)
+        reservation = await self._ask_quotas(reserve, declared, have)
         try:
-            incoming = await self.shelves.receive(declared, offset)
+            incoming = await self.store.receive(declared, offset)
         except BaseException:
             reservation.release()
             raise
         transfer = Transfer(
-            *(upload.user, upload.target.shelf, upload.name, upload.size, True),
+            *(upload.user, upload.destination.folder, upload.name, upload.size, True),
             *(self._seconds(), incoming.have),
-            to=upload.target.log,
+            log=upload.destination.log,
             done=lambda: incoming.have,
             stop=stop,
         )
-        still = partial(self._still, upload)
+        still = partial(self._recheck, upload)
         return ActiveUpload(upload, incoming, reservation, self.transfers, transfer, still)
 
-    def departing(
+    def begin_download(
         self, user: User, address: str, outgoing: FileReader, stop: Callable[[], None]
     ) -> Transfer:
         """Note that a file is being fetched by a user, at an address; `transfers.end` is for who
         sends it. Raises `Refusal` (too-many), and then the file is closed."""
-        size, origin = outgoing.mark.size, Requester(user.id, bool(user.guest), counted(address))
+        size, origin = (
+            outgoing.mark.size,
+            Requester(user.id, bool(user.guest_number), limit_key(address)),
+        )
         try:
-            self.transfers.admit(origin, self.quotas.bounds.downloads_of_all)
+            self.transfers.check_downloads(origin, self.quotas.limits.downloads_of_all)
         except Refusal:
             outgoing.close()
             raise
@@ -241,51 +248,55 @@ class Files:
                 *(self._seconds(), size - outgoing.left),
                 done=lambda: size - outgoing.left,
                 stop=stop,
-                origin=origin,
+                requester=origin,
             )
         )
 
-    async def under_way(self, session: Session) -> list[TransferInfo]:
+    async def list_transfers(self, session: Session) -> list[TransferInfo]:
         """Return the user's transfers, and their uploads that stopped half-way."""
-        found = [self._info(it) for it in self._of(session)]
-        for it, have in await self._unfinished(session):
+        found = [self._info(it) for it in self._transfers_shown_to(session)]
+        for it, have in await self._partial_uploads(session):
             found.append(TransferInfo(it.name, it.size, have, True, True, 0, None, it.sha256))
         return found
 
-    def _of(self, session: Session) -> list[Transfer]:
+    def _transfers_shown_to(self, session: Session) -> list[Transfer]:
         """Return the user's transfers that are under way, as far as the session is told of them."""
-        found = self.transfers.of(session.needs_user())
-        return [it for it in found if self._rights.reaches(session, self._rooms.on_shelf(it.shelf))]
+        found = self.transfers.of_user(session.require_user())
+        return [
+            it
+            for it in found
+            if self._rights.token_covers(session, self._rooms.by_folder(it.folder))
+        ]
 
-    async def _unfinished(self, session: Session) -> list[PartialUpload]:
+    async def _partial_uploads(self, session: Session) -> list[PartialUpload]:
         """Return the user's uploads that stopped half-way and that they could go on with."""
-        found = await self.shelves.unfinished(session.needs_user().id)
-        return [it for it in found if self._goes_on(session, it.declared.shelf)]
+        found = await self.store.unfinished(session.require_user().id)
+        return [it for it in found if self._may_resume(session, it.declared.folder)]
 
-    def _goes_on(self, session: Session, shelf: str) -> bool:
-        room = self._rooms.on_shelf(shelf)
+    def _may_resume(self, session: Session, shelf: str) -> bool:
+        room = self._rooms.by_folder(shelf)
         if room is None:
-            return self._rights.reaches(session, None)
-        return self._rights.reads(session, room)
+            return self._rights.token_covers(session, None)
+        return self._rights.may_read(session, room)
 
     def _info(self, it: Transfer) -> TransferInfo:
         done, seconds = it.done(), max(self._seconds() - it.began, 0.001)
-        rate = (done - it.before) / seconds
+        rate = (done - it.start_offset) / seconds
         left = (it.size - done) / rate if rate else None
-        return TransferInfo(it.name, it.size, done, it.up, False, round(rate), left, None)
+        return TransferInfo(it.name, it.size, done, it.is_upload, False, round(rate), left, None)
 
     async def cancel(self, session: Session, name: str) -> int:
         """End the user's transfers of files of that name, and keep nothing of what came. Return
         how many there were. Raises `Refusal` (no-such-file), also where it is too late."""
         form = unicodedata.normalize("NFC", name)
-        found = [it for it in self._of(session) if it.name == form]
+        found = [it for it in self._transfers_shown_to(session) if it.name == form]
         stopping = [it for it in found if not it.finishing]
         for transfer in stopping:
             transfer.stop()
-        unfinished = await self._unfinished(session)
+        unfinished = await self._partial_uploads(session)
         stopped = [it for it in unfinished if it.declared.name == form]
         for declared, _ in stopped:
-            await self.shelves.drop(declared)
+            await self.store.drop(declared)
         if found and not (stopping or stopped):
             raise Refusal(
                 Code.NO_SUCH_FILE,
@@ -304,31 +315,31 @@ class Files:
     async def share(self, upload: UploadTicket, mark: FileMark) -> None:
         """Tell of a file that is on its shelf now. If that was of a guest who left meanwhile, or
         its sender may not send it any more, take it away again."""
-        if upload.target.removed:
-            await self.shelves.remove(upload.target.shelf, mark.name, mark.version, "")
-        elif upload.target.gone:
-            await self.shelves.forget(upload.target.shelf)
-        _check_there(upload.target)
+        if upload.destination.removed:
+            await self.store.remove(upload.destination.folder, mark.name, mark.version, "")
+        elif upload.destination.gone:
+            await self.store.forget(upload.destination.folder)
+        _check_destination(upload.destination)
         try:
-            self._still(upload)
+            self._recheck(upload)
         except Refusal:
-            await self.shelves.remove(upload.shelf, mark.name, mark.version, "")
+            await self.store.remove(upload.folder, mark.name, mark.version, "")
             raise
-        room = self._rooms.numbered(upload.target.log.id)
+        room = self._rooms.by_number(upload.destination.log.id)
         if room is not None:
-            self._rooms.shows(upload.user, room)  # their turn, wherever that is counted
+            self._rooms.may_show(upload.user, room)  # their turn, wherever that is counted
         run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
-        draft = Draft(upload.target.log, run, upload.author, upload.key, writer=upload.writer)
+        draft = Draft(upload.destination.log, run, upload.author, upload.key, writer=upload.writer)
         await self._publisher.stored(draft)
         self._report(
             "{user} shared {file} ({size} bytes) with {place}",
             user=upload.user.name,
             file=mark.name,
             size=mark.size,
-            place=upload.target.name,
+            place=upload.destination.name,
         )
 
-    def fetched(self, who: str, mark: FileMark) -> None:
+    def report_download(self, who: str, mark: FileMark) -> None:
         """Note that all of a file went out."""
         self._report(
             "{user} fetched {file} ({size} bytes)", user=who, file=mark.name, size=mark.size
@@ -343,28 +354,28 @@ class Files:
         `Refusal` (bad-ticket, banned)."""
         right = self._tickets.redeem(ticket, class_, self._seconds())
         if self._rooms.lobby.rules:
-            self._rights.admit(right.user.key, address, self._rooms.lobby)
+            self._rights.check_admitted(right.user.key, address, self._rooms.lobby)
         return right
 
-    def arriving(self, session: Session, room: str | None, name: str) -> FileReader | None:
+    def open_arriving(self, session: Session, room: str | None, name: str) -> FileReader | None:
         """Open a file that is being uploaded to a shelf, to be read as it comes; None if there is
         none."""
-        return self.shelves.arriving(self.shelf(session, room), names.file(name))
+        return self.store.arriving(self.folder(session, room), names.file(name))
 
-    async def opened(self, right: DownloadTicket) -> FileReader:
+    async def open_for_ticket(self, right: DownloadTicket) -> FileReader:
         """Open the file that a ticket is for. Raises `Refusal` (no-such-file, not-allowed, banned,
         not-in-room)."""
-        self._still(right)
+        self._recheck(right)
         outgoing = None
         if not right.version:
-            outgoing = self.shelves.arriving(right.shelf, right.name, right.sha256)
+            outgoing = self.store.arriving(right.folder, right.name, right.sha256)
         if outgoing is None:  # it was there already, or it is by now
-            outgoing = await self.shelves.open(right.shelf, right.name, right.version or None)
+            outgoing = await self.store.open(right.folder, right.name, right.version or None)
         if outgoing.mark.sha256 != right.sha256:
             outgoing.close()
             raise Refusal(Code.NO_SUCH_FILE, "The file has changed; ask for another ticket.")
         try:
-            self._still(right)  # all of it may have been read first
+            self._recheck(right)  # all of it may have been read first
         except Refusal:
             outgoing.close()
             raise
@@ -376,13 +387,13 @@ class Files:
         """Open a file of a shelf; with none named, of the room one is in, else of one's own."""
         name = names.file(name)
         try:
-            return await self.shelves.open(self.shelf(session, room), name, version)
+            return await self.store.open(self.folder(session, room), name, version)
         except Refusal as refusal:
-            own = room is None and self._rights.reaches(session, None)
+            own = room is None and self._rights.token_covers(session, None)
             if not own or refusal.code is not Code.NO_SUCH_FILE:
                 raise
             try:
-                return await self.shelves.open(self.shelf(session, "@"), name, version)
+                return await self.store.open(self.folder(session, "@"), name, version)
             except Refusal:
                 raise refusal from None
 
@@ -391,12 +402,12 @@ class Files:
     ) -> Sequence[int]:
         """Take a file off a shelf: one's own from a room's, any from one's own; one version, or all
         of one's own. Return their numbers."""
-        user = session.needs_user()
+        user = session.require_user()
         name = names.file(name)
-        shelf = self.shelf(session, room)
-        place = self._rooms.of(session, room) if room != "@" else None
+        shelf = self.folder(session, room)
+        place = self._rooms.resolve(session, room) if room != "@" else None
         anybodys = place is None or self._rights.role(user, place) >= Role.MODERATOR
-        removed = await self.shelves.remove(shelf, name, version, "" if anybodys else user.id)
+        removed = await self.store.remove(shelf, name, version, "" if anybodys else user.id)
         self._report("{user} removed {file}", user=user.name, file=name)
         if place is not None:
             text = name if version is None else f"{name} #{version}"
@@ -471,7 +482,7 @@ class ActiveUpload:
         self._transfers.end(self._transfer)
 
 
-def _check_there(target: Destination) -> None:
+def _check_destination(target: Destination) -> None:
     if target.removed:
         raise Refusal(
             Code.NO_SUCH_ROOM,

@@ -55,7 +55,7 @@ class Peer(Protocol):
 class CursorOwner(Protocol):
     """Whom a cursor belongs to: a session. It does not hear those in `ignored` (`names.key`)."""
 
-    reader: Peer
+    peer: Peer
     ignored: frozenset[str]
 
 
@@ -68,7 +68,7 @@ class EventBatch:
         self.events = events
         self._bytes: dict[Callable[[Event], bytes], bytes] = {}
 
-    def rendered(self, render: Callable[[Event], bytes]) -> bytes:
+    def encoded(self, render: Callable[[Event], bytes]) -> bytes:
         """Return the bytes of all of them."""
         found = self._bytes.get(render)
         if found is None:
@@ -80,11 +80,12 @@ class Block:
     """Runs of entries that became durable together, each with the position of its first entry.
 
     A dialect's bytes are made when the first reader of that dialect asks, and kept, so that
-    everybody at the same cursor is handed the same object. `weight` is about how much memory it
-    takes, in bytes, with all that was made of it. What grows is told to `tails`, if those hold it.
+    everybody at the same cursor is handed the same object. `memory_size` is about how much memory
+    it takes, in bytes, with all that was made of it. What grows is told to `cache`, if those hold
+    it.
     """
 
-    __slots__ = ("_joined", "_pieces", "first", "last", "runs", "tails", "weight")
+    __slots__ = ("_joined", "_pieces", "cache", "first", "last", "memory_size", "runs")
 
     def __init__(self, runs: Sequence[tuple[int, Run]]) -> None:
         self.runs = runs
@@ -93,15 +94,15 @@ class Block:
         self.last = start + len(run.texts) - 1
         self._pieces: dict[Encoder, list[bytes]] = {}
         self._joined: dict[Encoder, bytes] = {}
-        self.tails: BlockCache | None = None
-        self.weight = sum([_weight(run.texts) for _, run in runs])
+        self.cache: BlockCache | None = None
+        self.memory_size = sum([_weight(run.texts) for _, run in runs])
 
     def _grow(self, by: int) -> None:
-        self.weight += by
-        if self.tails is not None:
-            self.tails.grow(by)
+        self.memory_size += by
+        if self.cache is not None:
+            self.cache.grow(by)
 
-    def pieces(self, render: Encoder, log: str) -> list[bytes]:
+    def encoded_runs(self, render: Encoder, log: str) -> list[bytes]:
         """Return the bytes of each run."""
         pieces = self._pieces.get(render)
         if pieces is None:
@@ -109,7 +110,7 @@ class Block:
             self._grow(sum(map(len, pieces)))
         return pieces
 
-    def joined(self, render: Encoder, log: str) -> bytes:
+    def encoded(self, render: Encoder, log: str) -> bytes:
         """Return the bytes of all of them."""
         joined = self._joined.get(render)
         if joined is None:
@@ -149,24 +150,24 @@ class BlockCache:
         self._order: deque[Log] = deque()
 
     @property
-    def held(self) -> int:
+    def size(self) -> int:
         """The bytes that they take."""
         return self._held
 
-    def hold(self, log: "Log", block: Block) -> None:
+    def add(self, log: "Log", block: Block) -> None:
         """Note that a log has taken in a block, and let the oldest ones go."""
         self._order.append(log)
-        block.tails = self
-        self.grow(block.weight)
+        block.cache = self
+        self.grow(block.memory_size)
 
     def grow(self, by: int) -> None:
         """Note that what is held takes so many bytes more, and let the oldest ones go."""
         self._held += by
         limit = limits.TAIL_BYTES if self._limit is None else self._limit
         while self._held > limit and len(self._order) > 1:
-            self._let_go()
+            self._evict_oldest()
 
-    def end(self, positions: Mapping[int, int]) -> None:
+    def drop_expired(self, positions: Mapping[int, int]) -> None:
         """Let the oldest blocks go whose entries are no longer kept: up to a position each, by the
         numbers of their logs.
 
@@ -178,130 +179,133 @@ class BlockCache:
             log = self._order[0]
             if log.id < 0:
                 guests.append(self._order.popleft())
-            elif log.oldest <= positions.get(log.id, 0):
-                self._let_go()
+            elif log.oldest_position <= positions.get(log.id, 0):
+                self._evict_oldest()
             else:
                 break
         self._order.extendleft(reversed(guests))
 
-    def _let_go(self) -> None:
-        block = self._order.popleft().shed()
-        block.tails = None
-        self._held -= block.weight
+    def _evict_oldest(self) -> None:
+        block = self._order.popleft().evict_oldest()
+        block.cache = None
+        self._held -= block.memory_size
 
 
 class Log:
     """What happened in one place, in its order.
 
     `id` is its number in storage (an inbox of a guest who registers gets another one), `name` what
-    readers are told it is called: a room's name, or `@` for an inbox. `kept` says whether it is to
-    be remembered how far it was shown. `newest` is the newest block, if it is in memory, and
-    `up_to_date` where a reader stands who lacks that one and no other. `gone` says that its room is
-    removed: nothing more can be said in it. `replaced` counts how often something was erased in it.
+    readers are told it is called: a room's name, or `@` for an inbox. `saves_read_position` says
+    whether it is to be remembered how far it was shown. `newest` is the newest block, if it is in
+    memory, and `newest_after` where a reader stands who lacks that one and no other. `removed` says
+    that its room is removed: nothing more can be said in it. `replacements` counts how often
+    something was erased in it.
     """
 
     __slots__ = (
-        *("__weakref__", "_news", "_shed", "_tail", "_tails", "cursors", "gone", "id", "kept"),
-        *("last", "memory_from", "name", "newest", "replaced", "up_to_date"),
+        *("__weakref__", "_blocks", "_cache", "_events", "_evicted", "cursors", "id", "last"),
+        *("memory_from", "name", "newest", "newest_after", "removed", "replacements"),
+        "saves_read_position",
     )
 
-    def __init__(self, id_: int, name: str, last: int, tails: BlockCache) -> None:
+    def __init__(self, id_: int, name: str, last: int, cache: BlockCache) -> None:
         self.id = id_
         self.name = name
         self.last = last
         self.memory_from = last
-        self.kept = False
-        self.gone = False
-        self.replaced = 0
+        self.saves_read_position = False
+        self.removed = False
+        self.replacements = 0
         self.newest: Block | None = None
-        self.up_to_date = last
+        self.newest_after = last
         self.cursors: dict[Any, Cursor] = {}
-        self._tails = tails
-        self._tail: list[Block | None] = []
-        self._shed = 0  # so many at the beginning of `_tail` are gone
-        self._news: list[Event] = []
+        self._cache = cache
+        self._blocks: list[Block | None] = []
+        self._evicted = 0  # so many at the beginning of `_blocks` are gone
+        self._events: list[Event] = []
 
     def extend(self, block: Block) -> None:
         """Take in entries that are stored now. Whoever calls wakes the readers (`wake`)."""
-        self._tail.append(block)
+        self._blocks.append(block)
         self.newest = block
-        self.up_to_date = self.last
+        self.newest_after = self.last
         self.last = block.last
-        self._tails.hold(self, block)
+        self._cache.add(self, block)
 
-    def shed(self) -> Block:
+    def evict_oldest(self) -> Block:
         """Let the oldest block go that is still in memory, and return it."""
-        oldest = self._tail[self._shed]
+        oldest = self._blocks[self._evicted]
         assert oldest is not None
         self.memory_from = oldest.last
         if oldest is self.newest:
             self.newest = None
-        self._tail[self._shed] = None
-        self._shed += 1
-        if self._shed > len(self._tail) // 2:
-            del self._tail[: self._shed]
-            self._shed = 0
+        self._blocks[self._evicted] = None
+        self._evicted += 1
+        if self._evicted > len(self._blocks) // 2:
+            del self._blocks[: self._evicted]
+            self._evicted = 0
         return oldest
 
     def replace(self, block: Block) -> None:
         """Let a block, if it is in memory, be as it is stored now: some of what it said is gone."""
-        self.replaced += 1
-        at = bisect_right(self._tail, block.first - 1, lo=self._shed, key=_last)
-        if at < len(self._tail) and _first(self._tail[at]) == block.first:
-            former = self._tail[at]
+        self.replacements += 1
+        at = bisect_right(self._blocks, block.first - 1, lo=self._evicted, key=_last)
+        if at < len(self._blocks) and _first(self._blocks[at]) == block.first:
+            former = self._blocks[at]
             assert former is not None
             if former is self.newest:
                 self.newest = block
-            self._tail[at] = block
-            block.tails, former.tails = self._tails, None
-            self._tails.grow(block.weight - former.weight)
+            self._blocks[at] = block
+            block.cache, former.cache = self._cache, None
+            self._cache.grow(block.memory_size - former.memory_size)
 
     @property
-    def oldest(self) -> int:
+    def oldest_position(self) -> int:
         """The last position of the oldest block that is in memory (there must be one)."""
-        return _last(self._tail[self._shed])
+        return _last(self._blocks[self._evicted])
 
-    def since(self, position: int) -> Block | None:
+    def block_after(self, position: int) -> Block | None:
         """Return the block with the first entry behind a position (there must be one), or None if
         it is no longer in memory."""
         if position < self.memory_from:
             return None
-        if position >= self.up_to_date:
+        if position >= self.newest_after:
             return self.newest
-        return self._tail[bisect_right(self._tail, position, lo=self._shed, key=_last)]
+        return self._blocks[bisect_right(self._blocks, position, lo=self._evicted, key=_last)]
 
-    def tell(self, event: Event, but: "Cursor | None" = None) -> None:
-        """Show an event to everybody who reads here now, but for one, with the next `tell_news`."""
+    def announce(self, event: Event, but: "Cursor | None" = None) -> None:
+        """Show an event to everybody who reads here now, but for one, with the next
+        `send_events`."""
         if but is not None:
-            self.tell_news()
-            but.told = 1
-        self._news.append(event)
+            self.send_events()
+            but.events_seen = 1
+        self._events.append(event)
 
-    def tell_news(self) -> None:
+    def send_events(self) -> None:
         """Show the events since the last time, each to those who were here when it happened.
 
         Many come in or leave at once where a network comes back, and then there is one write for
         each reader, and not one for each event and reader.
         """
-        if not self._news:
+        if not self._events:
             return
-        all_, self._news = self._news, []
+        all_, self._events = self._events, []
         parts = {0: EventBatch(all_)}
         for cursor in tuple(self.cursors.values()):
-            told, cursor.told = cursor.told, 0
+            told, cursor.events_seen = cursor.events_seen, 0
             if cursor.owner.ignored:
                 heard = _heard(all_[told:], cursor.owner.ignored)
                 if heard:
-                    cursor.owner.reader.tell(EventBatch(heard))
+                    cursor.owner.peer.tell(EventBatch(heard))
             elif told < len(all_):
                 if told not in parts:
                     parts[told] = EventBatch(all_[told:])
-                cursor.owner.reader.tell(parts[told])
+                cursor.owner.peer.tell(parts[told])
 
     @property
-    def untold(self) -> int:
+    def pending_events(self) -> int:
         """How many events wait to be told."""
-        return len(self._news)
+        return len(self._events)
 
 
 def _heard(news: Sequence[Event], ignored: Collection[str]) -> list[Event]:
@@ -331,15 +335,15 @@ def _first(block: Block | None) -> int:
 def wake(logs: Collection[Log]) -> None:
     """Wake everybody who reads in these logs, each reader once."""
     for log in logs:
-        log.tell_news()  # who came in is seen to come before they speak
+        log.send_events()  # who came in is seen to come before they speak
     if len(logs) == 1:  # then each reader is there once
         for cursor in tuple(log.cursors.values()):
-            cursor.owner.reader.wake((cursor,))
+            cursor.owner.peer.wake((cursor,))
         return
     woken: dict[Peer, tuple[Cursor, ...]] = {}
     for log in logs:
         for cursor in log.cursors.values():
-            reader = cursor.owner.reader
+            reader = cursor.owner.peer
             others = woken.get(reader)
             woken[reader] = (cursor,) if others is None else (*others, cursor)
     for reader, cursors in woken.items():
@@ -349,15 +353,16 @@ def wake(logs: Collection[Log]) -> None:
 class Cursor:
     """Where one session stands in one log.
 
-    `live_from` is where the log ended when the reader came: what lies before is replayed. `own`
-    holds where the runs ahead begin that the reader wrote and does not want back. `told` says how
-    many of the events that wait to be told are older than the cursor. `replaying` is for the
-    reader, to note that it waits for storage. `open` says whether it still reads. `said` is the
-    position of what the reader said last since they came, or 0.
+    `live_from` is where the log ended when the reader came: what lies before is replayed.
+    `own_runs` holds where the runs ahead begin that the reader wrote and does not want back.
+    `events_seen` says how many of the events that wait to be told are older than the cursor.
+    `replaying` is for the reader, to note that it waits for storage. `open` says whether it still
+    reads. `last_said` is the position of what the reader said last since they came, or 0.
     """
 
     __slots__ = (
-        *("live_from", "log", "open", "own", "owner", "position", "replaying", "said", "told"),
+        *("events_seen", "last_said", "live_from", "log", "open", "own_runs", "owner"),
+        *("position", "replaying"),
     )
 
     def __init__(self, log: Log, owner: CursorOwner, after: int | None = None) -> None:
@@ -365,11 +370,11 @@ class Cursor:
         self.owner = owner
         self.live_from = log.last
         self.position = log.last if after is None else min(after, log.last)
-        self.own: deque[int] | None = None
-        self.told = log.untold
+        self.own_runs: deque[int] | None = None
+        self.events_seen = log.pending_events
         self.replaying = False
         self.open = True
-        self.said = 0
+        self.last_said = 0
         log.cursors[owner] = self
 
     def close(self) -> None:
@@ -378,24 +383,24 @@ class Cursor:
             self.open = False
             del self.log.cursors[self.owner]
 
-    def wrote(self, position: int) -> None:
+    def add_own_run(self, position: int) -> None:
         """Note that the reader wrote the run that begins there."""
-        if self.own is None:
-            self.own = deque(maxlen=limits.OWN_RUNS)
-        self.own.append(position)
+        if self.own_runs is None:
+            self.own_runs = deque(maxlen=limits.OWN_RUNS)
+        self.own_runs.append(position)
 
-    def pass_over_own(self, block: Block) -> bool:
+    def skip_own_block(self, block: Block) -> bool:
         """Move on behind a block of one run, if the reader wrote that. Return whether they did."""
-        if self.own is None or len(block.runs) > 1 or self.own[0] != block.first:
+        if self.own_runs is None or len(block.runs) > 1 or self.own_runs[0] != block.first:
             return False
-        self.pass_over(block.last)
+        self.advance(block.last)
         return True
 
-    def pass_over(self, position: int) -> None:
+    def advance(self, position: int) -> None:
         """Move on, having read or left out everything up to `position`."""
         self.position = position
-        if self.own is not None:
-            while self.own and self.own[0] <= position:
-                self.own.popleft()
-            if not self.own:
-                self.own = None
+        if self.own_runs is not None:
+            while self.own_runs and self.own_runs[0] <= position:
+                self.own_runs.popleft()
+            if not self.own_runs:
+                self.own_runs = None

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from chatservice import limits
-from chatservice.domain.addresses import counted
+from chatservice.domain.addresses import limit_key
 from chatservice.domain.model import Session
 from chatservice.domain.ports import PasswordHasher
 from chatservice.domain.ratelimit import Backoff
@@ -53,30 +53,30 @@ class LoginThrottle:
     """All that asks for passwords to be hashed. `seconds` tells the time."""
 
     def __init__(
-        self, passwords: PasswordHasher, seconds: Callable[[], float], patience: FairQueue
+        self, passwords: PasswordHasher, seconds: Callable[[], float], queue: FairQueue
     ) -> None:
         self._passwords = passwords
         self._seconds = seconds
-        self._patience = patience
-        self._failures = Backoff()
-        self._known: dict[tuple[str, str], None] = {}
+        self._queue = queue
+        self._backoff = Backoff()
+        self._known_addresses: dict[tuple[str, str], None] = {}
 
     def hash(self, password: str, session: Session | None) -> Awaitable[str]:
         """Return what to keep of a password that somebody wishes to have."""
-        address = counted(session.reader.address) if session is not None else ""
-        return self._patience.in_turn(address, partial(self._passwords.hash, password))
+        address = limit_key(session.peer.address) if session is not None else ""
+        return self._queue.in_turn(address, partial(self._passwords.hash, password))
 
-    def fits(self, kept: str, password: str, whose: str, session: Session) -> Awaitable[bool]:
+    def verify(self, kept: str, password: str, whose: str, session: Session) -> Awaitable[bool]:
         """Return whether it is the one. Raises `Refusal` (slow-down), as `try_` does."""
-        return self.try_(partial(self._passwords.fits, kept, password), whose, session)
+        return self.attempt(partial(self._passwords.fits, kept, password), whose, session)
 
-    async def try_(self, check: Callable[[], Awaitable[T]], whose: str, session: Session) -> T:
+    async def attempt(self, check: Callable[[], Awaitable[T]], whose: str, session: Session) -> T:
         """Try a password, which fits if `check` answers with something. `whose` tells the names and
         the rooms apart that it may be of. Raises `Refusal` (slow-down, name-needed)."""
-        address = counted(session.reader.address)
-        known = (whose, address) in self._known
+        address = limit_key(session.peer.address)
+        known = (whose, address) in self._known_addresses
         who: Hashable = (whose, address) if known else whose
-        first = bool(address) and not (known or self._failures.has((whose, address)))
+        first = bool(address) and not (known or self._backoff.has_failures((whose, address)))
         delay = self._delay(who, limits.FAILURES_FREE)
         if first:  # whoever guesses elsewhere holds up nobody for long
             delay = min(delay, limits.FIRST_SECONDS)
@@ -87,11 +87,11 @@ class LoginThrottle:
         if delay:
             places = 1 if first else limits.GUESSES
             waits_as = address or id(session)  # of those on this machine each is somebody
-            await self._patience.delayed((who, first), places, waits_as, delay)
-            if session.gone:
+            await self._queue.delayed((who, first), places, waits_as, delay)
+            if session.ended:
                 raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         try:
-            found = await self._patience.in_turn(address, check)
+            found = await self._queue.in_turn(address, check)
         except Refusal:
             self._forgive(counted_as)
             raise
@@ -102,25 +102,25 @@ class LoginThrottle:
 
     def _delay(self, who: Hashable, free: int) -> float:
         longest, memory = limits.FAILURES_LONGEST, limits.FAILURES_SECONDS
-        return self._failures.delay(who, self._seconds(), free, longest, memory)
+        return self._backoff.delay(who, self._seconds(), free, longest, memory)
 
     def _note(self, counted_as: Iterable[Hashable]) -> None:
         for each in counted_as:
-            self._failures.note(
+            self._backoff.add_failure(
                 each, self._seconds(), limits.FAILURES_SECONDS, limits.FAILURES_REMEMBERED
             )
 
     def _forgive(self, counted_as: Iterable[Hashable]) -> None:
         for each in counted_as:
-            self._failures.forgive(each)
+            self._backoff.forgive(each)
 
     def _remember(self, whose: str, who: Hashable, address: str) -> None:
         """Remember from where the right password came; on this machine all are from one place."""
         if not address:
-            self._failures.forget(who)
+            self._backoff.forget(who)
             return
-        self._failures.forget((whose, address))
-        self._known.pop((whose, address), None)
-        self._known[whose, address] = None
-        while len(self._known) > limits.FAILURES_REMEMBERED:
-            del self._known[next(iter(self._known))]
+        self._backoff.forget((whose, address))
+        self._known_addresses.pop((whose, address), None)
+        self._known_addresses[whose, address] = None
+        while len(self._known_addresses) > limits.FAILURES_REMEMBERED:
+            del self._known_addresses[next(iter(self._known_addresses))]

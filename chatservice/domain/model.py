@@ -15,8 +15,8 @@ class Room:
     """A log to talk in, and a shelf.
 
     `frozen` says whether only who moderates it speaks, `slow` how many seconds a user waits from
-    one message to the next; `spoke` is when, in milliseconds on a clock that only goes on, they
-    did last, by `User.id`.
+    one message to the next; `last_spoke` is when, in milliseconds on a clock that only goes on,
+    they did last, by `User.id`.
     """
 
     def __init__(
@@ -37,21 +37,23 @@ class Room:
         self.frozen = frozen
         self.slow = slow
         self.rules = Rules(rules)
-        self.spoke: dict[str, int] = {}
+        self.last_spoke: dict[str, int] = {}
         self.log = log
-        self.alone = (self,)  # what those are in who are here and nowhere else: one tuple for all
+        self.as_tuple = (
+            self,
+        )  # what those are in who are here and nowhere else: one tuple for all
 
     @property
     def is_open(self) -> bool:
         """Whether everybody may come in, and knows of it."""
         return self.access is Access.PUBLIC and self.password is None
 
-    def has(self, user: "User") -> bool:
+    def has_user(self, user: "User") -> bool:
         """Return whether a user is in it."""
         return any(session in self.sessions for session in user.sessions)
 
     @property
-    def shelf(self) -> str:
+    def folder(self) -> str:
         """Where its files are kept."""
         return "" if self.name == names.LOBBY else self.name
 
@@ -70,16 +72,16 @@ class User:
     registered one's for good.
 
     A guest may change the name, and is the same user. `inbox` is None for a guest to whom nobody
-    wrote yet. `guest` is a number that no other guest ever has (`Session.guest_number`), and 0 for
-    a registered user.
+    wrote yet. `guest_number` is a number that no other guest ever has (`Session.new_guest_number`),
+    and 0 for a registered user.
     """
 
-    __slots__ = ("away", "guest", "inbox", "key", "name", "sessions")
+    __slots__ = ("away", "guest_number", "inbox", "key", "name", "sessions")
 
     def __init__(self, name: str, inbox: Log | None, guest: int) -> None:
         self.rename(name)
         self.inbox = inbox
-        self.guest = guest
+        self.guest_number = guest
         self.away = ""
         self.sessions: tuple[Session, ...] = ()
 
@@ -93,47 +95,49 @@ class User:
     def id(self) -> str:
         """The key by which all that belongs to a user is remembered: that of a registered name, or,
         of a guest, one that no other user ever has."""
-        return self.shelf if self.guest else self.key
+        return self.folder if self.guest_number else self.key
 
     @property
     def registered(self) -> bool:
         """Whether the name is theirs for good."""
-        return not self.guest
+        return not self.guest_number
 
     @property
-    def gone(self) -> bool:
+    def has_left(self) -> bool:
         """Whether this was a guest, who has left: nobody else can come to be them."""
-        return bool(self.guest) and not self.sessions
+        return bool(self.guest_number) and not self.sessions
 
     @property
-    def shelf(self) -> str:
+    def folder(self) -> str:
         """Where files meant for them are kept."""
-        return f"{GUESTS}{self.guest}" if self.guest else account_shelf(self.key)
+        return (
+            f"{GUEST_PREFIX}{self.guest_number}" if self.guest_number else account_folder(self.key)
+        )
 
 
-GUESTS = ".guests/"
+GUEST_PREFIX = ".guests/"
 """The beginning of the shelves of guests, and of their `User.id`. No name begins so."""
 
-_INBOXES = ".inboxes/"
+_INBOX_PREFIX = ".inboxes/"
 """The beginning of the shelves of registered users."""
 
 
-def account_shelf(key: str) -> str:
+def account_folder(key: str) -> str:
     """The shelf of the inbox of a registered user, by the key of their name."""
-    return f"{_INBOXES}{key}"
+    return f"{_INBOX_PREFIX}{key}"
 
 
-def is_guests(id_: str) -> bool:
+def is_guest_id(id_: str) -> bool:
     """Return whether a `User.id`, or a shelf, is a guest's: it ends with them."""
-    return id_.startswith(GUESTS)
+    return id_.startswith(GUEST_PREFIX)
 
 
-def is_private(shelf: str) -> bool:
+def is_user_folder(shelf: str) -> bool:
     """Return whether a shelf is one user's, and not a room's."""
-    return shelf.startswith((GUESTS, _INBOXES))
+    return shelf.startswith((GUEST_PREFIX, _INBOX_PREFIX))
 
 
-NOBODY: frozenset[str] = frozenset()
+EMPTY: frozenset[str] = frozenset()
 
 
 _TOKEN_BYTES = 15
@@ -147,37 +151,38 @@ which SQLite's have 63 bits."""
 class Session:
     """One connection of one user.
 
-    `echo` says whether it sees its own entries too. `here` is the room that a person is in; a
-    program is in as many as it likes, and `here` in none. `ignored` holds the keys (`names.key`) of
-    users whom it does not hear. `only` is the one room that it may be in, if its token is good for
-    just that. There is one for each connection, and most are idle: what it holds is kept small.
+    `echo` says whether it sees its own entries too. `current_room` is the room that a person is in;
+    a program is in as many as it likes, and `current_room` is None. `ignored` holds the keys
+    (`names.key`) of users whom it does not hear. `only_room` is the one room that it may be in, if
+    its token is good for just that. There is one for each connection, and most are idle: what it
+    holds is kept small.
     """
 
     __slots__ = (
-        *("_token", "echo", "gone", "here", "ignored", "inbox", "only", "reader", "rooms"),
-        "user",
+        *("_token", "current_room", "echo", "ended", "ignored", "inbox", "only_room", "peer"),
+        *("rooms", "user"),
     )
 
-    def __init__(self, reader: Peer, echo: bool) -> None:
-        self.reader = reader
+    def __init__(self, peer: Peer, echo: bool) -> None:
+        self.peer = peer
         self.echo = echo
         self.user: User | None = None
-        self.gone = False
-        self.here: Room | None = None
+        self.ended = False
+        self.current_room: Room | None = None
         self.inbox: Cursor | None = None
         self.rooms: tuple[Room, ...] = ()
-        self.ignored = NOBODY
-        self.only: Room | None = None
+        self.ignored = EMPTY
+        self.only_room: Room | None = None
         self._token: bytes | None = None
 
     @property
-    def token(self) -> str:
+    def resume_token(self) -> str:
         """What it proves itself with when it comes back on another connection."""
         if self._token is None:
             self._token = secrets.token_bytes(_TOKEN_BYTES)
         return urlsafe_b64encode(self._token).decode()
 
-    def adopt(self, token: str) -> None:
+    def adopt_token(self, token: str) -> None:
         """Prove itself with the token that a guest had before, if it can be one."""
         try:
             found = urlsafe_b64decode(token.encode("ascii"))
@@ -186,30 +191,30 @@ class Session:
         if len(found) == _TOKEN_BYTES:
             self._token = found
 
-    def guest_number(self) -> int:
+    def new_guest_number(self) -> int:
         """Return the number of the guest that it is: random, and the same as before for a program
         that comes back with its token, also after a restart of the server."""
         if not self.echo:  # a person has no token
             return secrets.randbits(_NUMBER_BITS) + 1
-        digest = hashlib.sha256(self.token.encode()).digest()
+        digest = hashlib.sha256(self.resume_token.encode()).digest()
         return (int.from_bytes(digest) >> 8 * len(digest) - _NUMBER_BITS) + 1
 
-    def may_go(self, busy: Collection["User"]) -> bool:
+    def may_be_evicted(self, busy: Collection["User"]) -> bool:
         """Return whether it is a guest's, or nobody's, and none of who is `busy`."""
         user = self.user
         return user is None or not (user.registered or user in busy)
 
-    def forget_token(self) -> None:
+    def void_token(self) -> None:
         """Let the token that it has given out prove nothing any more."""
         self._token = None
 
-    def needs_user(self) -> User:
+    def require_user(self) -> User:
         """Return the user. Raises `Refusal` (name-needed) if there is none yet."""
         if self.user is None:
             raise Refusal(Code.NAME_NEEDED, NAME_NEEDED)
         return self.user
 
-    def needs_room(self, room: Room) -> Cursor:
+    def require_cursor(self, room: Room) -> Cursor:
         """Return the cursor in a room. Raises `Refusal` (not-in-room) if it is not in it."""
         cursor = room.sessions.get(self)
         if cursor is None:
@@ -219,4 +224,4 @@ class Session:
     def wake(self) -> None:
         """Let the reader look at all that it reads."""
         inbox = () if self.inbox is None else (self.inbox,)
-        self.reader.wake((*inbox, *(room.sessions[self] for room in self.rooms)))
+        self.peer.wake((*inbox, *(room.sessions[self] for room in self.rooms)))

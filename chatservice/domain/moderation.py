@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from chatservice import events, limits, names
-from chatservice.domain.addresses import network
+from chatservice.domain.addresses import parse_network
 from chatservice.domain.log import EventBatch
-from chatservice.domain.model import Room, Session, User, is_guests
+from chatservice.domain.model import Room, Session, User, is_guest_id
 from chatservice.domain.ports import Draft, Engine, ModerationRecord
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
-from chatservice.domain.rules import Access, Rule, RuleKind, range_of
+from chatservice.domain.rules import Access, Rule, RuleKind, normalize_range
 from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Message, Refusal
@@ -47,17 +47,17 @@ class Moderation:
         engine: Engine,
         publisher: Publisher,
         rooms: Rooms,
-        people: Users,
+        users: Users,
         rights: Rights,
         now: Callable[[], int],
         report: Report,
     ) -> None:
         self._store = engine.rooms
         self._accounts = engine.accounts
-        self._entries = engine.logs
+        self._logs = engine.logs
         self._publisher = publisher
         self._rooms = rooms
-        self._people = people
+        self._users = users
         self._rights = rights
         self._now = now
         self._report = report
@@ -67,9 +67,9 @@ class Moderation:
     async def kick(self, session: Session, room: Room, name: str, why: str) -> int:
         """Put a user out of a room; out of the lobby is off the server. Return how many of their
         connections were there."""
-        user = self._present(name)
-        self._rights.over(session, room, user)
-        connections = len(self._there(user, room))
+        user = self._user_here(name)
+        self._rights.check_outranks(session, room, user)
+        connections = len(self._sessions_in(user, room))
         if not connections:
             raise Refusal(
                 Code.NO_SUCH_USER,
@@ -77,12 +77,12 @@ class Moderation:
                 user=user.name,
                 room=room.name,
             )
-        by = session.needs_user().name
+        by = session.require_user().name
         put_out = partial(self._put_out, by, room, user, "kick", why)
-        await self._did(room, by, "kick", user.name, why, put_out)
+        await self._announce(room, by, "kick", user.name, why, put_out)
         return connections
 
-    def _there(self, user: User, room: Room) -> Sequence[Session]:
+    def _sessions_in(self, user: User, room: Room) -> Sequence[Session]:
         """Return a user's sessions in a room. The lobby stands for the server: a program may be
         connected, and not be in it."""
         if room is self._rooms.lobby:
@@ -90,21 +90,21 @@ class Moderation:
         return [each for each in user.sessions if each in room.sessions]
 
     def _put_out(self, by: str, room: Room, user: User, what: str, why: str) -> None:
-        room.log.tell_news()  # they are to see it too
-        there = self._there(user, room)
-        self._rights.given.end_of(user, None if room is self._rooms.lobby else room.shelf)
+        room.log.send_events()  # they are to see it too
+        there = self._sessions_in(user, room)
+        self._rights.tickets.revoke_user(user, None if room is self._rooms.lobby else room.folder)
         for each in there:
-            if room is self._rooms.lobby or (each.only is room and not each.echo):
+            if room is self._rooms.lobby or (each.only_room is room and not each.echo):
                 place = "this server" if room is self._rooms.lobby else room.name
                 sentence = f"{by} has put you off {place}" + (f": {why}" if why else ".")
-                self._people.end(each, sentence, events.EndReason.PUT_OUT)
+                self._users.end(each, sentence, events.EndReason.PUT_OUT)
             else:
                 self._rooms.put_out(each, room, f"put out by {by}")
-                each.reader.tell(EventBatch((events.PutOut(room.name, by, what, why),)))
+                each.peer.tell(EventBatch((events.PutOut(room.name, by, what, why),)))
                 each.wake()
 
-    def _present(self, name: str) -> User:
-        user = self._people.by_key.get(names.key(name[: limits.LINE_BYTES]))
+    def _user_here(self, name: str) -> User:
+        user = self._users.by_key.get(names.key(name[: limits.LINE_BYTES]))
         if user is None:
             shown = name if len(name) <= limits.NAME_CHARACTERS else "that"
             raise Refusal(
@@ -119,25 +119,25 @@ class Moderation:
         who did. What is an address is taken for one, but behind an `@`; what only looks like one is
         refused, unless that is somebody's name (bad-argument)."""
         whom = unicodedata.normalize("NFKC", whom).strip()
-        if network(whom) is not None:
-            range_ = range_of(whom)
-            await self._hold(session, room, RuleKind.BANNED, range_, range_, until, why)
+        if parse_network(whom) is not None:
+            range_ = normalize_range(whom)
+            await self._restrict(session, room, RuleKind.BANNED, range_, range_, until, why)
             told = "{range} is kept out of {room}."
-            if names.key(whom) in self._people.by_key:
+            if names.key(whom) in self._users.by_key:
                 told += " `ban @{whom}` is for the user."
             return Message(told, range=range_, room=room.name, whom=whom)
-        if _LIKE_ADDRESS.fullmatch(whom) and names.key(whom) not in self._people.by_key:
+        if _LIKE_ADDRESS.fullmatch(whom) and names.key(whom) not in self._users.by_key:
             raise Refusal(
                 Code.BAD_ARGUMENT,
                 "{whom} is no address, as 10.1.0.1 or 10.1.0.0/16 is; `ban @{whom}` is for a user.",
                 whom=whom,
             )
         whom = whom.removeprefix("@")
-        key, name = await self._known(session, room, whom)
-        user = self._people.by_key.get(key)
+        key, name = await self._check_outranks(session, room, whom)
+        user = self._users.by_key.get(key)
         there = user.sessions if user is not None else ()
-        addresses = ", ".join(sorted({each.reader.address or "here" for each in there}))
-        await self._hold(session, room, RuleKind.BANNED, key, name, until, why)
+        addresses = ", ".join(sorted({each.peer.address or "here" for each in there}))
+        await self._restrict(session, room, RuleKind.BANNED, key, name, until, why)
         if user is None:
             return f"{name} is kept out of {room.name}."
         guest = "" if user.registered else " A guest can take another name; ban the address, too."
@@ -148,26 +148,26 @@ class Moderation:
         the room, and whoever else has the name by now, or comes from the addresses."""
         if whom is not None:
             self._put_out(by, room, whom, "ban", why)
-        everybody = self._people.by_key.values() if room is self._rooms.lobby else room.users()
-        named = self._people.by_key.get(rule.whom)
-        found = everybody if network(rule.whom) is not None else (named,)
+        everybody = self._users.by_key.values() if room is self._rooms.lobby else room.users()
+        named = self._users.by_key.get(rule.subject)
+        found = everybody if parse_network(rule.subject) is not None else (named,)
         for user in tuple(found):
             if user is not None and self._rights.role(user, room) is Role.BANNED:
                 self._put_out(by, room, user, "ban", why)
 
     async def mute(self, session: Session, room: Room, whom: str, until: int, why: str) -> None:
         """Keep a user from speaking in a room."""
-        key, name = await self._known(session, room, whom)
-        await self._hold(session, room, RuleKind.MUTED, key, name, until, why)
+        key, name = await self._check_outranks(session, room, whom)
+        await self._restrict(session, room, RuleKind.MUTED, key, name, until, why)
 
-    async def _known(self, session: Session, room: Room, whom: str) -> tuple[str, str]:
+    async def _check_outranks(self, session: Session, room: Room, whom: str) -> tuple[str, str]:
         """Return the key and name of a user over whom the session is."""
         name = names.user(whom)
-        user = self._people.by_key.get(names.key(name))
-        self._rights.over(session, room, user if user is not None else names.key(name))
+        user = self._users.by_key.get(names.key(name))
+        self._rights.check_outranks(session, room, user if user is not None else names.key(name))
         return names.key(name), user.name if user is not None else name
 
-    async def _hold(
+    async def _restrict(
         self,
         session: Session,
         room: Room,
@@ -177,26 +177,30 @@ class Moderation:
         until: int,
         why: str,
     ) -> None:
-        now, by = self._now(), session.needs_user().name
+        now, by = self._now(), session.require_user().name
         rule = Rule(what, whom, until, by, now)
-        user = self._people.by_key.get(whom)
+        user = self._users.by_key.get(whom)
         held = [rule]
-        if user is not None and user.guest:  # who is to have it under any other name, too
-            held.append(rule._replace(whom=user.id, named=whom))
-        await self._let_hold(room, held)
+        if user is not None and user.guest_number:  # who is to have it under any other name, too
+            held.append(rule._replace(subject=user.id, name_key=whom))
+        await self._change_rules(room, held)
         for_ = f"for {duration((until - now) / 1000)}" if until else ""
         how = ": ".join(filter(None, (for_, why)))
         put_out = partial(self._put_out_banned, by, room, rule, user, why)
         then = put_out if what is RuleKind.BANNED else lambda: None
-        await self._did(room, by, _DONE[what], name, how, then)
+        await self._announce(room, by, _DONE[what], name, how, then)
 
-    async def _let_hold(self, room: Room, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> None:
+    async def _change_rules(
+        self, room: Room, add: Sequence[Rule], drop: Sequence[Rule] = ()
+    ) -> None:
         """Let rules hold in a room, and others no longer. Those of guests, by their `User.id`, are
         not stored: they end with the guest. Raises `Refusal` (too-many, not-stored)."""
         over = [*drop, *room.rules.expired(self._now())]
         if add and len(room.rules) - len(over) >= limits.RULES:
-            here = {user.id for user in self._people.by_key.values()}
-            over += [it for it in room.rules.all(0) if is_guests(it.whom) and it.whom not in here]
+            here = {user.id for user in self._users.by_key.values()}
+            over += [
+                it for it in room.rules.all(0) if is_guest_id(it.subject) and it.subject not in here
+            ]
         if add and len(room.rules) - len(over) >= limits.RULES:
             raise Refusal(
                 Code.TOO_MANY,
@@ -204,93 +208,97 @@ class Moderation:
                 room=room.name,
                 limit=limits.RULES,
             )
-        stored, dropped = ([it for it in rules if not is_guests(it.whom)] for rules in (add, over))
+        stored, dropped = (
+            [it for it in rules if not is_guest_id(it.subject)] for rules in (add, over)
+        )
         if stored or dropped:
             await self._store.change_rules(room.number, stored, dropped)
         for each in over:
-            room.rules.drop(each.what, each.whom)
+            room.rules.remove(each.kind, each.subject)
         for each in add:
             room.rules.add(each)
-            if each.what is RuleKind.OWNER and not is_guests(each.whom):
-                self._rooms.space.drop(room)
+            if each.kind is RuleKind.OWNER and not is_guest_id(each.subject):
+                self._rooms.limits.remove(room)
 
-    async def undo(self, session: Session, room: Room, what: RuleKind, whom: str) -> None:
+    async def lift(self, session: Session, room: Room, what: RuleKind, whom: str) -> None:
         """Let a ban, or the like, hold no longer."""
         now = self._now()
-        range_ = network(whom) if what is RuleKind.BANNED else None
-        if range_ is not None and (rule := room.rules.of_range(range_, now)):
-            await self._lift(session, room, [rule], str(range_))
+        range_ = parse_network(whom) if what is RuleKind.BANNED else None
+        if range_ is not None and (rule := room.rules.find_range(range_, now)):
+            await self._remove_rules(session, room, [rule], str(range_))
             return
         key = names.key(whom.removeprefix("@")[: limits.LINE_BYTES])
-        user = self._people.by_key.get(key)
+        user = self._users.by_key.get(key)
         by_id = room.rules.find(what, user.id, now) if user is not None else None
         found = [it for it in (by_id, room.rules.find(what, key, now)) if it is not None]
         if not found:
             raise Refusal(
                 Code.NO_SUCH_USER, "There is nothing of the kind; `rules` lists what holds here."
             )
-        keys = {it.named or it.whom for it in found}  # a guest may have had another name then
+        keys = {it.name_key or it.subject for it in found}  # a guest may have had another name then
         lift = [
             it
             for it in room.rules.all(now)
-            if it.what is what and (it in found or it.whom in keys or it.named in keys)
+            if it.kind is what and (it in found or it.subject in keys or it.name_key in keys)
         ]
-        await self._lift(session, room, lift, user.name if user is not None else key)
+        await self._remove_rules(session, room, lift, user.name if user is not None else key)
 
-    async def _lift(self, session: Session, room: Room, rules: Sequence[Rule], name: str) -> None:
-        by = session.needs_user().name
-        await self._let_hold(room, [], rules)
-        await self._did(room, by, _UNDONE[rules[0].what], name, "")
+    async def _remove_rules(
+        self, session: Session, room: Room, rules: Sequence[Rule], name: str
+    ) -> None:
+        by = session.require_user().name
+        await self._change_rules(room, [], rules)
+        await self._announce(room, by, _UNDONE[rules[0].kind], name, "")
 
     # -- in charge -------------------------------------------------------------------------------
 
     async def promote(self, session: Session, room: Room, whom: str, what: RuleKind) -> None:
         """Make a user a moderator, or the owner in the place of who was it."""
-        now, by = self._now(), session.needs_user()
+        now, by = self._now(), session.require_user()
         key = names.key(names.user(whom))
-        user = self._people.by_key.get(key)
-        if user is not None and user.guest:
+        user = self._users.by_key.get(key)
+        if user is not None and user.guest_number:
             if what is RuleKind.OWNER:
                 raise Refusal(
                     Code.NOT_ALLOWED,
                     "{user} is a guest, who may be gone tomorrow; they are to `register`.",
                     user=user.name,
                 )
-            await self._let_hold(room, [Rule(what, user.id, 0, by.name, now)])
-            await self._did(room, by.name, _DONE[what], user.name, "")
+            await self._change_rules(room, [Rule(what, user.id, 0, by.name, now)])
+            await self._announce(room, by.name, _DONE[what], user.name, "")
             return
-        account, _ = await self._people.addressee(whom)
-        former = [it for it in room.rules.all(now) if what is RuleKind.OWNER and it.what is what]
+        account, _ = await self._users.find_recipient(whom)
+        former = [it for it in room.rules.all(now) if what is RuleKind.OWNER and it.kind is what]
         rule = Rule(what, key, 0, by.name, now)
-        await self._let_hold(room, [rule], former)
-        await self._did(room, by.name, _DONE[what], account.name, "")
+        await self._change_rules(room, [rule], former)
+        await self._announce(room, by.name, _DONE[what], account.name, "")
 
-    async def registered(self, user: User, guest: str) -> None:
+    async def carry_over(self, user: User, guest: str) -> None:
         """Let what held for a guest, by their `User.id`, hold for the registered user that they are
         now."""
         now = self._now()
         for room in tuple(self._rooms.by_key.values()):
-            if guest in room.spoke:
-                room.spoke[user.id] = room.spoke.pop(guest)
+            if guest in room.last_spoke:
+                room.last_spoke[user.id] = room.last_spoke.pop(guest)
             found = [room.rules.find(what, guest, now) for what in RuleKind] if room.rules else []
             drop = [it for it in found if it is not None]
             if drop:
-                kept = [it._replace(whom=user.id, named="") for it in drop]
-                await self._let_hold(room, kept, drop)
+                kept = [it._replace(subject=user.id, name_key="") for it in drop]
+                await self._change_rules(room, kept, drop)
 
     # -- the room --------------------------------------------------------------------------------
 
     async def invite(self, session: Session, room: Room, whom: str) -> None:
         """Let a user in, wherever one comes by invitation or password, and tell them."""
-        now, by = self._now(), session.needs_user()
-        whom_, inbox = await self._people.addressee(whom)
+        now, by = self._now(), session.require_user()
+        whom_, inbox = await self._users.find_recipient(whom)
         id_ = whom_.id if isinstance(whom_, User) else names.key(whom_.name)
-        await self._let_hold(room, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
-        await self._did(room, by.name, "invite", whom_.name, "")
+        await self._change_rules(room, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
+        await self._announce(room, by.name, "invite", whom_.name, "")
         text = f'You are invited to {room.name}; "join {room.name}" takes you there.'
         await self._publisher.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
 
-    async def set(
+    async def configure(
         self,
         session: Session,
         room: Room,
@@ -310,19 +318,19 @@ class Moderation:
             frozen if frozen is not None else room.frozen,
             slow if slow is not None else room.slow,
         )
-        by = session.needs_user().name
+        by = session.require_user().name
         await self._store.configure(room.number, *new)
         room.password, room.access, room.frozen, room.slow = new
         if access is not None:  # who is not in it now is to come in as it is now
-            self._rights.given.take_back(
-                lambda right: right.shelf == room.shelf and not room.has(right.user)
+            self._rights.tickets.revoke(
+                lambda right: right.folder == room.folder and not room.has_user(right.user)
             )
         what, _, how = did.partition(" ")
-        await self._did(room, by, what, "", how, partial(self._put_out_of_closed, by, room))
+        await self._announce(room, by, what, "", how, partial(self._put_out_of_closed, by, room))
 
     def _put_out_of_closed(self, by: str, room: Room) -> None:
         for user in tuple(room.users()) if room.access is Access.CLOSED else ():
-            if self._rights.rank(user, room) is None:
+            if self._rights.standing_role(user, room) is None:
                 self._put_out(by, room, user, "close", "it is closed")
 
     # -- what was said ---------------------------------------------------------------------------
@@ -333,13 +341,13 @@ class Moderation:
         Talk under a registered name is its own from the registration on: before, it was some
         guest's. Raises `Refusal` (not-allowed, no-such-entry, not-stored).
         """
-        account = await self._accounts.account(session.needs_user().key)
-        self._rights.need(session, room, Right.READ)
-        user = session.needs_user()
+        account = await self._accounts.account(session.require_user().key)
+        self._rights.check_in_room(session, room, Right.READ)
+        user = session.require_user()
         cursor = room.sessions.get(session)
-        own = cursor is not None and cursor.said == position  # a guest's, too
+        own = cursor is not None and cursor.last_said == position  # a guest's, too
         if account is not None and user.registered and names.key(entry.who) == user.key:
-            own = own or entry.time >= account.since
+            own = own or entry.time >= account.created
         if not own:
             if self._rights.role(user, room) < Role.MODERATOR:
                 raise Refusal(
@@ -349,12 +357,12 @@ class Moderation:
                     room=room.name,
                 )
             key = names.key(entry.who)
-            self._rights.over(session, room, self._people.by_key.get(key, key))
+            self._rights.check_outranks(session, room, self._users.by_key.get(key, key))
         if entry.kind in (Kind.GONE, Kind.ERASED):
             raise Refusal(
                 Code.NO_SUCH_ENTRY, "There is nothing to erase at #{position}.", position=position
             )
-        block = await self._entries.erase(room.log.id, position)
+        block = await self._logs.erase(room.log.id, position)
         if block is None:
             raise no_entry(position)
         room.log.replace(block)
@@ -366,15 +374,15 @@ class Moderation:
         run = Run(Kind.ERASED, self._now(), user.name, (str(position),))
         await self._publisher.stored(Draft(room.log, run))
         if not own:
-            await self._note(room, user.name, f"erase #{position}, of {entry.who}")
+            await self._record(room, user.name, f"erase #{position}, of {entry.who}")
 
     # -- on record -------------------------------------------------------------------------------
 
-    def record(self, room: Room, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
+    def records(self, room: Room, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
         """Return the last things that were done in a room, oldest first."""
         return self._store.records(room.number, limit)
 
-    async def _did(
+    async def _announce(
         self,
         room: Room,
         by: str,
@@ -385,11 +393,11 @@ class Moderation:
     ) -> None:
         """Tell those in a room what was done, do in the same moment what follows, and put it
         on record. `by` is the name of who did it, whose connection may be gone by then."""
-        self._rooms.tell(room, events.Moderated(room.name, by, what, whom, why))
+        self._rooms.announce(room, events.Moderated(room.name, by, what, whom, why))
         then()
-        await self._note(room, by, " ".join(filter(None, (what, whom, why))))
+        await self._record(room, by, " ".join(filter(None, (what, whom, why))))
 
-    async def _note(self, room: Room, by: str, what: str) -> None:
+    async def _record(self, room: Room, by: str, what: str) -> None:
         await self._store.add_record(room.number, ModerationRecord(self._now(), by, what))
         self._report("{user} in {room}: {did}", user=by, room=room.name, did=what)
 

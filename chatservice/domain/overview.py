@@ -20,11 +20,11 @@ from chatservice.events import Notice
 
 T = TypeVar("T")
 
-Fits = Callable[[T], bool]
+Predicate = Callable[[T], bool]
 
-Sieve = Callable[[Iterable[T]], list[T]]
+Filter = Callable[[Iterable[T]], list[T]]
 
-Registered = tuple[str, Account]
+AccountItem = tuple[str, Account]
 """An account, behind its key."""
 
 
@@ -60,16 +60,16 @@ class Overview:
         engine: Engine,
         publisher: Publisher,
         rooms: Rooms,
-        people: Users,
+        users: Users,
         seconds: Callable[[], float],
         report: Report,
     ) -> None:
-        self.front: ConnectionStats = NoConnections()
+        self.connections: ConnectionStats = NoConnections()
         self._report = report
         self._engine = engine
         self._publisher = publisher
         self._rooms = rooms
-        self._people = people
+        self._users = users
         self._seconds = seconds
         self._since = seconds()
 
@@ -82,7 +82,7 @@ class Overview:
         return replies.ServerStatus(
             version=__version__,
             uptime=int(self._seconds() - self._since),
-            connections=tuple(self.front.by_kind()),
+            connections=tuple(self.connections.by_kind()),
             users=len(users),
             guests=sum(1 for user in users if not user.registered),
             accounts=figures.accounts,
@@ -93,9 +93,9 @@ class Overview:
             waiting=(
                 replies.CountInfo("entries to store", self._publisher.waiting),
                 *figures.waiting,
-                *self.front.waiting(),
+                *self.connections.waiting(),
             ),
-            refused=tuple(self.front.refused()),
+            refused=tuple(self.connections.refused()),
         )
 
     async def backup(self, session: Session, to: str) -> replies.BackupMade:
@@ -104,13 +104,13 @@ class Overview:
             raise _none()
         if not to.startswith("/"):
             raise Refusal(Code.BAD_ARGUMENT, "Give the whole path, from / on.")
-        by = session.needs_user().name
+        by = session.require_user().name
 
         def tell(text: str) -> None:
-            session.reader.tell(EventBatch((Notice(f"backup: {text}"),)))
+            session.peer.tell(EventBatch((Notice(f"backup: {text}"),)))
 
         self._report("{by} begins a backup at {place}", by=by, place=names.one_line(to))
-        made = await self._engine.maintenance.backup(to, tell, lambda: not session.gone)
+        made = await self._engine.maintenance.backup(to, tell, lambda: not session.ended)
         self._report("{by} made a backup at {place}", by=by, place=names.one_line(to))
         return replies.BackupMade(
             names.one_line(to), made.files, made.bytes, made.key, made.unread, tuple(made.left_out)
@@ -119,7 +119,7 @@ class Overview:
     def _here(self) -> list[User]:
         """Return who is here, but for the operator, who is if only to ask."""
         own = names.key(names.OPERATOR)
-        return [it for it in self._people.by_key.values() if it.key != own or _rooms_of(it)]
+        return [it for it in self._users.by_key.values() if it.key != own or _rooms_of(it)]
 
     def users(self, filter_: str, after: str) -> replies.UserList:
         """Return who is here, of those who fit a filter, behind a name."""
@@ -129,7 +129,7 @@ class Overview:
         rows = tuple(
             replies.UserInfo(
                 *(user.name, user.registered, _rooms_of(user)),
-                *(tuple(dict.fromkeys(each.reader.origin for each in user.sessions)), user.away),
+                *(tuple(dict.fromkeys(each.peer.origin for each in user.sessions)), user.away),
             )
             for user in page
         )
@@ -138,13 +138,13 @@ class Overview:
     async def accounts(self, filter_: str, after: str) -> replies.AccountList:
         """Return the registered names that fit a filter, behind one."""
         tokens = await self._engine.accounts.token_counts()
-        kinds: Mapping[str, Fits[Registered]] = {
+        kinds: Mapping[str, Predicate[AccountItem]] = {
             "here": lambda it: bool(self._connections(it[0])),
             "gone": lambda it: not self._connections(it[0]),
             "operator": lambda it: it[1].operator,
             "token": lambda it: it[0] in tokens,
         }
-        key: Callable[[Registered], str] = itemgetter(0)
+        key: Callable[[AccountItem], str] = itemgetter(0)
         all_ = await self._engine.accounts.accounts()
         behind, own = names.key(after), names.key(names.OPERATOR)
         following = (it for it in all_.items() if it[0] > behind and it[0] != own)
@@ -156,11 +156,11 @@ class Overview:
         return replies.AccountList(rows, more)
 
     def _connections(self, key: str) -> int:
-        user = self._people.by_key.get(key)
+        user = self._users.by_key.get(key)
         return len(user.sessions) if user is not None and user.registered else 0
 
 
-def rooms_that_fit(rooms: Iterable[Room], filter_: str) -> Iterable[Room]:
+def filter_rooms(rooms: Iterable[Room], filter_: str) -> Iterable[Room]:
     """Return the rooms that fit a filter. Raises `Refusal` (bad-argument)."""
     if not filter_:
         return rooms
@@ -168,14 +168,14 @@ def rooms_that_fit(rooms: Iterable[Room], filter_: str) -> Iterable[Room]:
     return sieve(rooms)
 
 
-_ROOMS: Mapping[str, Fits[Room]] = {
+_ROOMS: Mapping[str, Predicate[Room]] = {
     **{it.value: partial(lambda it, room: room.access is it, it) for it in Access},
     "locked": lambda room: room.password is not None,
     "empty": lambda room: not room.sessions,
     "used": lambda room: bool(room.sessions),
 }
 
-_USERS: Mapping[str, Fits[User]] = {
+_USERS: Mapping[str, Predicate[User]] = {
     "guest": lambda user: not user.registered,
     "registered": lambda user: user.registered,
     "away": lambda user: bool(user.away),
@@ -194,10 +194,10 @@ PATTERNS = 2
 """Patterns of a name in one filter. Each is compared with thousands of names at once."""
 
 
-def _filter(words: str, kinds: Mapping[str, Fits[T]], key: Callable[[T], str]) -> Sieve[T]:
+def _filter(words: str, kinds: Mapping[str, Predicate[T]], key: Callable[[T], str]) -> Filter[T]:
     """Return what picks those that fit all of the words: the kinds, and patterns of a name. A word
     that is repeated counts once. Raises `Refusal` (bad-argument)."""
-    checks: list[Fits[T]] = []
+    checks: list[Predicate[T]] = []
     patterns: list[Callable[[str], object]] = []
     for word in dict.fromkeys(words.split()):
         if word in kinds:

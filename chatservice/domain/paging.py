@@ -14,21 +14,21 @@ class Page(Generic[T]):
 
     def __init__(self, most: int) -> None:
         self.rows: list[T] = []
-        self.over = False
+        self.truncated = False
         self._most = most
         self._bytes = limits.ANSWER_BYTES
 
     @property
     def left(self) -> int:
         """The number of rows that may still come."""
-        return 0 if self.over else self._most - len(self.rows)
+        return 0 if self.truncated else self._most - len(self.rows)
 
     def add(self, row: T, size: int) -> None:
         """Take a row of about `size` bytes, if it belongs to this part."""
         if not self.left:
             return
         if self.rows and size > self._bytes:
-            self.over = True
+            self.truncated = True
             return
         self._bytes -= size
         self.rows.append(row)

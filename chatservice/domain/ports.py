@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from chatservice import names
 from chatservice.domain.log import Block, Cursor, Log
-from chatservice.domain.model import is_guests, is_private
+from chatservice.domain.model import is_guest_id, is_user_folder
 from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
 from chatservice.errors import Code, Refusal
@@ -177,9 +177,9 @@ class Account:
     name: str
     password: str
     inbox: int
-    shown: int
+    read_position: int
     operator: bool = False
-    since: int = 0
+    created: int = 0
 
 
 class Token(NamedTuple):
@@ -370,7 +370,7 @@ class DeclaredFile(NamedTuple):
     `owner` is the `User.id` of who sends it.
     """
 
-    shelf: str
+    folder: str
     name: str
     size: int
     sha256: str | None
@@ -379,26 +379,26 @@ class DeclaredFile(NamedTuple):
     owner: str = ""
 
     @property
-    def upload(self) -> tuple[str, str, int, str | None, str, str]:
+    def upload_key(self) -> tuple[str, str, int, str | None, str, str]:
         """The key that an upload that goes on has in common with the one that was begun.
 
         To go on with what a guest sent to a room takes their name, and the content's SHA-256, which
         nobody else is told: so it can be done after a broken connection, and not by somebody who
         happens to come by the name. What is for one user is its sender's alone.
         """
-        owner = self.owner if is_private(self.shelf) else ""
-        return self.shelf, self.name, self.size, self.sha256, names.key(self.who), owner
+        owner = self.owner if is_user_folder(self.folder) else ""
+        return self.folder, self.name, self.size, self.sha256, names.key(self.who), owner
 
     @property
-    def is_fleeting(self) -> bool:
+    def ends_with_guest(self) -> bool:
         """True if it ends with a guest: who sends it to one user, or to whom it is sent."""
-        return is_guests(self.shelf) or (is_guests(self.owner) and is_private(self.shelf))
+        return is_guest_id(self.folder) or (is_guest_id(self.owner) and is_user_folder(self.folder))
 
 
 class FileLocation(NamedTuple):
     """Where a version of a file is."""
 
-    shelf: str
+    folder: str
     name: str
     version: int
 
@@ -406,7 +406,7 @@ class FileLocation(NamedTuple):
 class DiskUsage(NamedTuple):
     """Bytes: of a shelf, of one user's files on all of them, and free on the disk."""
 
-    shelf: int
+    folder: int
     user: int
     free: int
 
@@ -422,7 +422,7 @@ class FileListing(NamedTuple):
     """Some files of a shelf, by name; how many there are in `all` and how large; and how many
     from the first one of `files` on."""
 
-    all: int
+    total: int
     bytes: int
     following: int
     files: Sequence[FileInfo]
@@ -597,8 +597,8 @@ class Engine:
     logs: LogStore
     rooms: RoomStore
     accounts: AccountStore
-    names: NameClaims
-    passwords: PasswordHasher
+    claims: NameClaims
+    hasher: PasswordHasher
     authenticator: Authenticator
     files: FileStore
     maintenance: Maintenance | None = None

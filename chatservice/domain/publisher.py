@@ -54,7 +54,7 @@ class Publisher:
 
     def record(self, draft: Draft) -> None:
         """Store a run, then acknowledge and show it. Runs of one log keep their order."""
-        if draft.log.gone:
+        if draft.log.removed:
             text = "{room} was removed; join another room."
             refusal = Refusal(Code.NO_SUCH_ROOM, text, room=draft.log.name)
             for done in (draft.done, draft.shown):
@@ -141,9 +141,9 @@ class Publisher:
                 continue
             news.setdefault(draft.log, []).append((position, draft.run))
             if draft.author is not None:
-                draft.author.wrote(position)
+                draft.author.add_own_run(position)
             if draft.speaker is not None:
-                draft.speaker.said = position + len(draft.run.texts) - 1
+                draft.speaker.last_said = position + len(draft.run.texts) - 1
         for position, draft in zip(appended.positions, batch, strict=True):
             self._answer(draft.done, position)  # first: writers know their own when they come
         self._show(news)

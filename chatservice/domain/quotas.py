@@ -32,12 +32,12 @@ class Reservation:
     quotas: "Quotas"
     declared: DeclaredFile
     have: int
-    origin: Requester
+    requester: Requester
 
     def release(self) -> None:
         """Give it back. To do so twice does no harm."""
-        if self in self.quotas.held:
-            self.quotas.held.remove(self)
+        if self in self.quotas.reservations:
+            self.quotas.reservations.remove(self)
 
     @property
     def missing(self) -> int:
@@ -48,9 +48,9 @@ class Reservation:
 class Quotas:
     """Keeps uploads within `bounds`, counting those that are under way as if they were there."""
 
-    def __init__(self, bounds: FileLimits) -> None:
-        self.bounds = bounds
-        self.held: set[Reservation] = set()
+    def __init__(self, limits: FileLimits) -> None:
+        self.limits = limits
+        self.reservations: set[Reservation] = set()
 
     def reserve(
         self, declared: DeclaredFile, have: int, used: DiskUsage, origin: Requester | None = None
@@ -60,7 +60,7 @@ class Quotas:
         left."""
         self.check(declared, have, used, origin)
         reservation = Reservation(self, declared, have, origin or Requester(declared.owner))
-        self.held.add(reservation)
+        self.reservations.add(reservation)
         return reservation
 
     def check(
@@ -68,14 +68,16 @@ class Quotas:
     ) -> None:
         """Raise `Refusal` if `reserve` would, now."""
         origin = origin or Requester(declared.owner)
-        others = [it for it in self.held if not _same(it.declared, declared)]  # it takes its place
+        others = [
+            it for it in self.reservations if not _same(it.declared, declared)
+        ]  # it takes its place
         self._check_size(declared)
         self._check_count(declared, others, origin)
-        here = [it.declared for it in others if it.declared.shelf == declared.shelf]
+        here = [it.declared for it in others if it.declared.folder == declared.folder]
         theirs = [it.declared for it in others if it.declared.owner == declared.owner]
         for bound, taken, under_way, whose in (
-            (self.bounds.room, used.shelf, here, "This shelf has"),
-            (self.bounds.user, used.user, theirs, "You have"),
+            (self.limits.room, used.folder, here, "This shelf has"),
+            (self.limits.user, used.user, theirs, "You have"),
         ):
             if bound is None:
                 continue
@@ -94,17 +96,17 @@ class Quotas:
     def _check_disk(
         self, coming: int, origin: Requester, free: int, others: list[Reservation]
     ) -> None:
-        left = free - self.bounds.free - sum(it.missing for it in others)
+        left = free - self.limits.free - sum(it.missing for it in others)
         share = left
         for part, theirs in (
-            (limits.RESERVED_SHARE, [it for it in others if it.origin.owner == origin.owner]),
+            (limits.RESERVED_SHARE, [it for it in others if it.requester.owner == origin.owner]),
             (
                 limits.ADDRESS_SHARE,
-                [it for it in others if fairshare.same_address(it.origin, origin)],
+                [it for it in others if fairshare.same_address(it.requester, origin)],
             ),
             (
                 limits.GUESTS_SHARE,
-                [it for it in others if fairshare.both_guests(it.origin, origin)],
+                [it for it in others if fairshare.both_guests(it.requester, origin)],
             ),
         ):
             reserved = sum(it.missing for it in theirs)
@@ -127,7 +129,7 @@ class Quotas:
             )
 
     def _check_size(self, declared: DeclaredFile) -> None:
-        most = min(self.bounds.file or limits.FILE_BYTES, limits.FILE_BYTES)
+        most = min(self.limits.file or limits.FILE_BYTES, limits.FILE_BYTES)
         if declared.size > most:
             raise Refusal(
                 Code.TOO_LARGE,
@@ -139,16 +141,16 @@ class Quotas:
         self, declared: DeclaredFile, others: list[Reservation], origin: Requester
     ) -> None:
         count = sum(1 for it in others if it.declared.owner == declared.owner)
-        if count >= self.bounds.uploads:
+        if count >= self.limits.uploads:
             raise Refusal(
                 Code.TOO_MANY,
                 "{count} uploads of yours are under way, and no more may be; wait for one to end.",
                 count=count,
             )
-        origins = [it.origin for it in others]
-        fairshare.check(origins, origin, self.bounds.uploads_of_all, "uploads")
+        origins = [it.requester for it in others]
+        fairshare.check_share(origins, origin, self.limits.uploads_of_all, "uploads")
 
 
 def _same(one: DeclaredFile, other: DeclaredFile) -> bool:
     """Return whether they are the same upload, begun twice."""
-    return one.sha256 is not None and one.upload == other.upload
+    return one.sha256 is not None and one.upload_key == other.upload_key

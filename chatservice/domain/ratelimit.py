@@ -55,14 +55,14 @@ class Backoff:
             return 0.0
         return min(2.0 ** min(count - free - 1, 64), longest)
 
-    def note(self, who: Hashable, now: float, memory: float, most: int) -> None:
+    def add_failure(self, who: Hashable, now: float, memory: float, most: int) -> None:
         """Note a failure."""
         count, at = self._of.pop(who, (0, now))
         self._of[who] = (count + 1 if at + memory >= now else 1), now
         while len(self._of) > most:
             del self._of[next(iter(self._of))]
 
-    def has(self, who: Hashable) -> bool:
+    def has_failures(self, who: Hashable) -> bool:
         """Return whether somebody has failed lately."""
         return who in self._of
 
@@ -94,18 +94,18 @@ class RateLimits:
         if command in _LINES and limits.MESSAGES_PER_SECOND:
             bucket = self._bucket("lines")
             waits.append(bucket.take(now, limits.MESSAGES_PER_SECOND, limits.MESSAGES_BURST, lines))
-        if command not in SAID:
+        if command not in TALK:
             bucket = self._bucket("commands")
             waits.append(bucket.take(now, limits.COMMANDS_PER_SECOND, limits.COMMANDS_BURST))
-        if command in _COMINGS:
+        if command in _ENTERING:
             bucket = self._bucket("comings")
             waits.append(bucket.take(now, limits.JOINS_PER_SECOND, limits.JOINS_BURST))
-        if command in KEPT:
+        if command in CREATING:
             bucket = self._bucket("kept")
             waits.append(bucket.take(now, limits.ROOMS_PER_SECOND, limits.ROOMS_BURST))
         return max(waits)
 
-    def has(self, lines: int, now: float) -> bool:
+    def allows(self, lines: int, now: float) -> bool:
         """Return whether so many lines may be said at once."""
         left = self._bucket("lines").left(now, limits.MESSAGES_PER_SECOND, limits.MESSAGES_BURST)
         return lines <= left
@@ -117,18 +117,18 @@ class RateLimits:
         return bucket
 
 
-SAID = frozenset({"say", "me"})
+TALK = frozenset({"say", "me"})
 """What is said is no command: it costs nobody much, and pipes are full of it."""
 
-UNUSED = ""
+UNPARSED = ""
 """The command that a line counts as which is refused before its own is known, or which answers a
 question: to look at it costs as much."""
 
-KEPT = frozenset({"create", "register"})
+CREATING = frozenset({"create", "register"})
 """What of it stays for good."""
 
-COUNTED = SAID | KEPT
+COUNTED = TALK | CREATING
 """What is counted from the first time on, where it is counted."""
 
-_LINES = SAID | {"msg", "topic"}
-_COMINGS = frozenset({"join", "create", "leave", "exit", "hello", "login", "nick"})
+_LINES = TALK | {"msg", "topic"}
+_ENTERING = frozenset({"join", "create", "leave", "exit", "hello", "login", "nick"})

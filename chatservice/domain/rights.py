@@ -87,7 +87,7 @@ ROOM_TOKEN_COMMANDS = frozenset({"join", "leave", "exit", "ignore", "transfers",
 those that need nothing. They reach that room alone."""
 
 
-def needs(command: Command, args: Mapping[str, Any]) -> set[Right]:
+def rights_for(command: Command, args: Mapping[str, Any]) -> set[Right]:
     """Return what a command needs with these arguments."""
     more = _MORE.get(command.name)
     if more is None:
@@ -102,7 +102,7 @@ _MORE = {
 }
 """What arguments need, of the commands of which any does."""
 
-_OWN_SHELF = frozenset({"files", "versions", "get", "link", "remove"})
+_OWN_FILES = frozenset({"files", "versions", "get", "link", "remove"})
 """Commands whose room may be `@`: one's own shelf, for which one needs nothing in a room."""
 
 
@@ -117,7 +117,7 @@ class Rights:
     def __init__(self, now: Callable[[], int]) -> None:
         self.operators: set[str] = set()
         self.tokens: dict[Session, str] = {}
-        self.given = ValidTickets()
+        self.tickets = ValidTickets()
         self._now = now
 
     def check(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
@@ -125,18 +125,18 @@ class Rights:
         made. `find` returns the room that it means."""
         command, args = request.command, request.args
         if session in self.tokens:
-            self._fits_token(session, request, find)
-        for need in needs(command, args):
+            self._check_token(session, request, find)
+        for need in rights_for(command, args):
             if need is Right.NOTHING:
                 continue
-            user = session.needs_user()
-            own = args.get("room") == "@" and command.name in _OWN_SHELF
+            user = session.require_user()
+            own = args.get("room") == "@" and command.name in _OWN_FILES
             if need in ROOM_RIGHTS and not own and "to" not in args:
-                self.need(session, find(), need)
+                self.check_in_room(session, find(), need)
             else:
                 self._need_of_server(user, need, command)
 
-    def _fits_token(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
+    def _check_token(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
         """Raise `Refusal` (not-allowed) if the token of a session is not good for a request. A room
         that is not there is refused as one that is: a token for another room is to tell nothing."""
         command, args = request.command, request.args
@@ -144,7 +144,7 @@ class Rights:
             raise Refusal(
                 Code.NOT_ALLOWED, "A token is not good for that; log in with your password."
             )
-        only = session.only
+        only = session.only_room
         if only is None:
             return
         in_room = command.needs in ROOM_RIGHTS
@@ -169,20 +169,20 @@ class Rights:
                 only=only.name,
             )
 
-    def reaches(self, session: Session, room: Room | None) -> bool:
+    def token_covers(self, session: Session, room: Room | None) -> bool:
         """Return whether a session's token, if it came with one, is good for a room; or, for None,
         for what is its user's own: the inbox, and its shelf."""
-        return session.only is None or session.only is room
+        return session.only_room is None or session.only_room is room
 
-    def reads(self, session: Session, room: Room) -> bool:
+    def may_read(self, session: Session, room: Room) -> bool:
         """Return whether a session may read a room, and fetch what is on its shelf."""
-        role = self.role(session.needs_user(), room)
-        return self.reaches(session, room) and Right.READ in ROLE_RIGHTS[role]
+        role = self.role(session.require_user(), room)
+        return self.token_covers(session, room) and Right.READ in ROLE_RIGHTS[role]
 
-    def operates(self, session: Session) -> None:
+    def check_operator(self, session: Session) -> None:
         """Raise `Refusal` (name-needed, not-allowed) unless a session's user runs the server, as
         they did when they asked for something."""
-        if not self.is_operator(session.needs_user()):
+        if not self.is_operator(session.require_user()):
             raise Refusal(Code.NOT_ALLOWED, "You do not run the server any more; nothing was done.")
 
     def _need_of_server(self, user: User, need: Right, command: Command) -> None:
@@ -213,20 +213,20 @@ class Rights:
                 command=command.name,
             )
 
-    def need(self, session: Session, room: Room, need: Right) -> None:
+    def check_in_room(self, session: Session, room: Room, need: Right) -> None:
         """Raise `Refusal` unless the session has what is needed in a room."""
-        user = session.needs_user()
+        user = session.require_user()
         role = self.role(user, room)
         if need in (Right.PRESENCE, Right.SPEAK) and role > Role.BANNED:
-            session.needs_room(room)
+            session.require_cursor(room)
         if need not in ROLE_RIGHTS[role]:
             raise self._refusal(user, room, role, need)
 
-    def speak(self, session: Session, room: Room) -> Cursor:
+    def check_speak(self, session: Session, room: Room) -> Cursor:
         """Return the session's cursor in a room. Raises `Refusal` unless it may speak there."""
-        cursor = session.needs_room(room)
+        cursor = session.require_cursor(room)
         if room.rules or room.frozen:  # else everybody in it may
-            self.need(session, room, Right.SPEAK)
+            self.check_in_room(session, room, Right.SPEAK)
         return cursor
 
     def is_operator(self, user: User) -> bool:
@@ -235,141 +235,145 @@ class Rights:
 
     def role(self, user: User, room: Room) -> Role:
         """Return what a user is in a room."""
-        rank = self.rank(user, room)
+        rank = self.standing_role(user, room)
         if rank is not None:
             return rank
         if not (room.rules or room.frozen or not room.is_open):  # as nearly all rooms are
-            return Role.MEMBER if room.has(user) else Role.VISITOR
-        if self.ban(user, room) is not None:
+            return Role.MEMBER if room.has_user(user) else Role.VISITOR
+        if self.find_ban(user, room) is not None:
             return Role.BANNED
-        if not room.has(user):
+        if not room.has_user(user):
             return Role.OUTSIDER if not room.is_open else Role.VISITOR
-        muted = self.held(RuleKind.MUTED, user, room)
+        muted = self.restriction(RuleKind.MUTED, user, room)
         return Role.LISTENER if room.frozen or muted else Role.MEMBER
 
-    def rank(self, user: User, room: Room) -> Role | None:
+    def standing_role(self, user: User, room: Room) -> Role | None:
         """Return the role that a user has in a room wherever they are, or None."""
         if self.is_operator(user):
             return Role.OPERATOR
         if not room.rules:
             return None
-        for what, role in _RANKS.items():
+        for what, role in _STANDING_ROLES.items():
             if room.rules.find(what, user.id, self._now()):
                 return role
         return None
 
-    def held(self, what: RuleKind, user: User, room: Room) -> Rule | None:
+    def restriction(self, what: RuleKind, user: User, room: Room) -> Rule | None:
         """Return what is held against a user in a room. It is held against the name too: it does
         not end because a guest comes again."""
         now = self._now()
         return room.rules.find(what, user.id, now) or room.rules.find(what, user.key, now)
 
-    def ban(self, user: User, room: Room, address: str = "") -> Any:
+    def find_ban(self, user: User, room: Room, address: str = "") -> Any:
         """Return the rule that keeps a user out of a room, or None; also if they came from that
         address, on a connection that may be gone."""
         if not room.rules:
             return None
-        for at in {address, *(session.reader.address for session in user.sessions)}:
-            found = room.rules.ban(user.key, at, self._now())
+        for at in {address, *(session.peer.address for session in user.sessions)}:
+            found = room.rules.find_ban(user.key, at, self._now())
             if found is not None:
                 return found
-        return self.held(RuleKind.BANNED, user, room)
+        return self.restriction(RuleKind.BANNED, user, room)
 
-    def over(self, session: Session, room: Room, whom: User | str) -> None:
+    def check_outranks(self, session: Session, room: Room, whom: User | str) -> None:
         """Raise `Refusal` (not-allowed) if a user, or the one with that key, is not of a lower role
         than the session's."""
-        user = session.needs_user()
+        user = session.require_user()
         if isinstance(whom, str):
             theirs = Role.OPERATOR if whom in self.operators else Role.VISITOR
-            for what, role in _RANKS.items():
+            for what, role in _STANDING_ROLES.items():
                 if room.rules.find(what, whom, self._now()):
                     theirs = max(theirs, role)
         else:
-            theirs = self.rank(whom, room) or Role.VISITOR
+            theirs = self.standing_role(whom, room) or Role.VISITOR
         if theirs >= self.role(user, room):
             shown = whom if isinstance(whom, str) else whom.name
             raise Refusal(
                 Code.NOT_ALLOWED,
                 "{shown} is {role} here, as you are at most; ask somebody above.",
                 shown=shown,
-                role=_A[theirs],
+                role=_ROLE_NAMES[theirs],
             )
 
-    def enter(self, session: Session, room: Room) -> None:
+    def check_enter(self, session: Session, room: Room) -> None:
         """Raise `Refusal` (banned, not-allowed) unless the session may come into a room, as far as
         that does not depend on a password."""
-        user = session.needs_user()
+        user = session.require_user()
         if session in room.sessions:
             return
-        if session.only not in (None, room):
+        if session.only_room not in (None, room):
             raise Refusal(
-                Code.NOT_ALLOWED, "Your token is for the room {only} only.", only=session.only.name
+                Code.NOT_ALLOWED,
+                "Your token is for the room {only} only.",
+                only=session.only_room.name,
             )
-        self.enter_as(user, session.reader.address, room)
+        self.check_user_may_enter(user, session.peer.address, room)
 
-    def enter_as(self, user: User, address: str, room: Room) -> None:
+    def check_user_may_enter(self, user: User, address: str, room: Room) -> None:
         """The same, for a user, who may not be here yet, and comes from an address."""
-        if self.rank(user, room) is not None:
+        if self.standing_role(user, room) is not None:
             return
-        rule = self.ban(user, room, address)
+        rule = self.find_ban(user, room, address)
         if rule is not None:
             raise _banned(room, rule.until)
         if room.access is Access.CLOSED:
             raise Refusal(
                 Code.NOT_ALLOWED, "{room} is closed; `rooms` lists those there are.", room=room.name
             )
-        if room.access is Access.INVITED and not self.invited(user, room):
+        if room.access is Access.INVITED and not self.is_invited(user, room):
             raise Refusal(
                 Code.NOT_ALLOWED,
                 "One comes into {room} by invitation; ask somebody who moderates it.",
                 room=room.name,
             )
 
-    def still(self, right: DownloadTicket | UploadTicket, room: Room | None, lobby: Room) -> None:
+    def recheck_ticket(
+        self, right: DownloadTicket | UploadTicket, room: Room | None, lobby: Room
+    ) -> None:
         """Raise `Refusal` (not-allowed, banned) if the right to a transfer would not be given now,
         from or to that room, or a user. To have left a room by oneself, or because the connection
         broke, is no reason: only not to be let in there again."""
-        rule = self.ban(right.user, lobby, right.address)
+        rule = self.find_ban(right.user, lobby, right.address)
         if rule is not None and not self.is_operator(right.user):
             raise _banned(lobby, rule.until)
         if room is not None:
-            self._still_in(right, room)
-        if not self.given.holds(right):
+            self._recheck_in_room(right, room)
+        if not self.tickets.is_valid(right):
             raise Refusal(
                 Code.NOT_ALLOWED, "You were put out since you asked for that; ask for it again."
             )
 
-    def _still_in(self, right: DownloadTicket | UploadTicket, room: Room) -> None:
+    def _recheck_in_room(self, right: DownloadTicket | UploadTicket, room: Room) -> None:
         user = right.user
         need = Right.SPEAK if isinstance(right, UploadTicket) else Right.READ
         role = self.role(user, room)
         if role in (Role.OUTSIDER, Role.VISITOR):
-            self.enter_as(user, right.address, room)
-            muted = room.rules and self.held(RuleKind.MUTED, user, room)
+            self.check_user_may_enter(user, right.address, room)
+            muted = room.rules and self.restriction(RuleKind.MUTED, user, room)
             role = Role.LISTENER if room.frozen or muted else Role.MEMBER
         if need not in ROLE_RIGHTS[role]:
             raise self._refusal(user, room, role, need)
 
-    def admit(self, key: str, address: str, lobby: Room) -> None:
+    def check_admitted(self, key: str, address: str, lobby: Room) -> None:
         """Raise `Refusal` (banned) if nobody of that name, or from that address, is let in."""
-        rule = lobby.rules.ban(key, address, self._now())
+        rule = lobby.rules.find_ban(key, address, self._now())
         if rule is not None and key not in self.operators:
             raise _banned(lobby, rule.until)
 
-    def invited(self, user: User, room: Room) -> bool:
+    def is_invited(self, user: User, room: Room) -> bool:
         """Return whether a user was invited into a room."""
         return room.rules.find(RuleKind.INVITED, user.id, self._now()) is not None
 
-    def sees(self, session: Session, room: Room) -> bool:
+    def may_see(self, session: Session, room: Room) -> bool:
         """Return whether a session is told that a room is there."""
         user = session.user
         if user is None or room.access is Access.PUBLIC or session in room.sessions:
             return room.access is Access.PUBLIC or session in room.sessions
-        return self.rank(user, room) is not None or self.invited(user, room)
+        return self.standing_role(user, room) is not None or self.is_invited(user, room)
 
     def _refusal(self, user: User, room: Room, role: Role, need: Right) -> Refusal:
         if role is Role.BANNED:
-            rule = self.ban(user, room)
+            rule = self.find_ban(user, room)
             return _banned(room, rule.until if rule is not None else 0)
         if need in (Right.MODERATE, Right.OWN):
             who = "moderates" if need is Right.MODERATE else "owns"
@@ -394,9 +398,12 @@ class Rights:
         return Refusal(Code.NOT_IN_ROOM, "You are not in {room}; join it first.", room=room.name)
 
 
-_RANKS: Mapping[RuleKind, Role] = {RuleKind.OWNER: Role.OWNER, RuleKind.MODERATOR: Role.MODERATOR}
+_STANDING_ROLES: Mapping[RuleKind, Role] = {
+    RuleKind.OWNER: Role.OWNER,
+    RuleKind.MODERATOR: Role.MODERATOR,
+}
 
-_A: Mapping[Role, str] = {
+_ROLE_NAMES: Mapping[Role, str] = {
     Role.VISITOR: "like everybody",
     Role.MODERATOR: "a moderator",
     Role.OWNER: "the owner",

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from chatservice import limits, names
-from chatservice.domain.addresses import counted
-from chatservice.domain.model import Room, User, is_guests
+from chatservice.domain.addresses import limit_key
+from chatservice.domain.model import Room, User, is_guest_id
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.domain.rules import RuleKind
 from chatservice.errors import Code, Refusal
@@ -26,17 +26,17 @@ class RoomLimits:
         self._seconds = seconds
         self._vacant: dict[Room, bool] = {}
         self._unowned: set[Room] = set()
-        self._fixed: set[str] = set()
-        self._from: dict[Room, str] = {}
-        self._of: Counter[str] = Counter()
-        self._paces: dict[str, TokenBucket] = {}
-        self._look_at = _SPARE
+        self._protected: set[str] = set()
+        self._addresses: dict[Room, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._buckets: dict[str, TokenBucket] = {}
+        self._next_cleanup = _SPARE
 
     # -- rooms that there are --------------------------------------------------------------------
 
-    def keep(self, key: str) -> None:
+    def protect(self, key: str) -> None:
         """Let the room of that name (`names.key`) stay, whatever becomes of it."""
-        self._fixed.add(key)
+        self._protected.add(key)
 
     def add(self, room: Room, by: User | None = None) -> None:
         """Count a room, made by a user, or before this start."""
@@ -45,23 +45,23 @@ class RoomLimits:
         self._unowned.add(room)
         address = _address(by)
         if address:
-            self._from[room] = address
-            self._of[address] += 1
-        self.emptied(room)
+            self._addresses[room] = address
+            self._counts[address] += 1
+        self.room_emptied(room)
 
-    def drop(self, room: Room) -> None:
+    def remove(self, room: Room) -> None:
         """Count a room no more: a registered user owns it now, or it is removed."""
         self._unowned.discard(room)
         self._vacant.pop(room, None)
-        address = self._from.pop(room, "")
+        address = self._addresses.pop(room, "")
         if address:
-            self._of[address] -= 1
-            if not self._of[address]:
-                del self._of[address]
+            self._counts[address] -= 1
+            if not self._counts[address]:
+                del self._counts[address]
 
     # -- rooms that go by themselves -------------------------------------------------------------
 
-    def emptied(self, room: Room) -> None:
+    def room_emptied(self, room: Room) -> None:
         """Nobody is in a room any more: it goes before long, if it is vacant."""
         if self.is_vacant(room):
             self._vacant[room] = False
@@ -72,11 +72,11 @@ class RoomLimits:
             room not in self._unowned
             or room.sessions
             or room.log.last
-            or room.log.gone
-            or names.key(room.name) in self._fixed
+            or room.log.removed
+            or names.key(room.name) in self._protected
         )
 
-    def ripe(self) -> list[Room]:
+    def long_vacant(self) -> list[Room]:
         """Return the rooms that were vacant already the last time that this was asked."""
         found = [room for room, asked in self._vacant.items() if asked and self.is_vacant(room)]
         left = [room for room in self._vacant if self.is_vacant(room)]
@@ -94,13 +94,13 @@ class RoomLimits:
 
     # -- rooms that are to be made ---------------------------------------------------------------
 
-    def pace(self, by: User | None) -> None:
+    def check_rate(self, by: User | None) -> None:
         """Count a room that a user wants to make. Raises `Refusal` (slow-down, too-many) where too
         many come from their address."""
         address = _address(by)
         if not address:
             return
-        if self._of[address] >= limits.ROOMS_AN_ADDRESS and by is not None and by.guest:
+        if self._counts[address] >= limits.ROOMS_AN_ADDRESS and by is not None and by.guest_number:
             raise Refusal(
                 Code.TOO_MANY,
                 "Guests from your address have {limit} rooms already; use one, or `register`.",
@@ -108,10 +108,10 @@ class RoomLimits:
             )
         now = self._seconds()
         pace = limits.ROOMS_AN_ADDRESS_PER_SECOND, limits.ROOMS_AN_ADDRESS_BURST
-        bucket = self._paces.get(address)
+        bucket = self._buckets.get(address)
         if bucket is None:
             self._forget(now)
-            bucket = self._paces[address] = TokenBucket()
+            bucket = self._buckets[address] = TokenBucket()
         if bucket.left(now, *pace) < 1:
             raise Refusal(
                 Code.SLOW_DOWN,
@@ -119,14 +119,14 @@ class RoomLimits:
             )
         bucket.take(now, *pace)
 
-    def full(self, by: User | None, there: int, making: int) -> Refusal | None:
+    def refusal(self, by: User | None, there: int, making: int) -> Refusal | None:
         """Return why a user may make no more rooms, beside the number of those that are `there` and
         of those that are `making`, unless another one goes; None if they may."""
         if there + making >= limits.ROOMS:
             return Refusal(
                 Code.BAD_ARGUMENT, "There are {limit} rooms already; use one.", limit=limits.ROOMS
             )
-        guest = by is not None and by.guest
+        guest = by is not None and by.guest_number
         if guest and len(self._unowned) + making >= limits.ROOMS_OF_GUESTS:
             return Refusal(
                 Code.TOO_MANY,
@@ -136,18 +136,18 @@ class RoomLimits:
         return None
 
     def _forget(self, now: float) -> None:
-        if len(self._paces) >= self._look_at:
-            self._paces = {a: it for a, it in self._paces.items() if not it.is_full(now)}
-            self._look_at = 2 * len(self._paces) + _SPARE
+        if len(self._buckets) >= self._next_cleanup:
+            self._buckets = {a: it for a, it in self._buckets.items() if not it.is_full(now)}
+            self._next_cleanup = 2 * len(self._buckets) + _SPARE
 
 
 def _is_owned(room: Room) -> bool:
     """Return whether a registered user owns a room."""
     return any(
-        rule.what is RuleKind.OWNER and not is_guests(rule.whom) for rule in room.rules.all(0)
+        rule.kind is RuleKind.OWNER and not is_guest_id(rule.subject) for rule in room.rules.all(0)
     )
 
 
 def _address(by: User | None) -> str:
     """Return under which address a user is counted; empty where they are not."""
-    return counted(by.sessions[-1].reader.address) if by is not None and by.sessions else ""
+    return limit_key(by.sessions[-1].peer.address) if by is not None and by.sessions else ""

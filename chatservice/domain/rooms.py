@@ -39,50 +39,50 @@ class Rooms:
         self,
         engine: Engine,
         publisher: Publisher,
-        tails: BlockCache,
+        cache: BlockCache,
         now: Callable[[], int],
-        soon: CallSoon,
+        call_soon: CallSoon,
         report: Report,
         rights: Rights,
-        attempts: LoginThrottle,
+        throttle: LoginThrottle,
         seconds: Callable[[], float],
     ) -> None:
-        self.space = RoomLimits(seconds)
+        self.limits = RoomLimits(seconds)
         self._seconds = seconds
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
-        self._tails = tails
+        self._cache = cache
         self._store = engine.rooms
         self._publisher = publisher
-        self._shelves = engine.files
-        self.leaving: set[str] = set()
+        self._files = engine.files
+        self.deleting: set[str] = set()
         self._now = now
-        self._soon = soon
-        self._untold: set[Room] = set()
-        self._came: dict[Room, list[str]] = {}
-        self._looks: Counter[str] = Counter()
-        self._making: dict[object, frozenset[str]] = {}
-        self.removing: list[Callable[[Room], None]] = []
+        self._call_soon = call_soon
+        self._announced: set[Room] = set()
+        self._joined: dict[Room, list[str]] = {}
+        self._skeletons: Counter[str] = Counter()
+        self._creating: dict[object, frozenset[str]] = {}
+        self.on_remove: list[Callable[[Room], None]] = []
         self._report = report
         self._rights = rights
-        self._attempts = attempts
+        self._throttle = throttle
 
-    async def open(self, rooms: Iterable[str] = ()) -> None:
+    async def load(self, rooms: Iterable[str] = ()) -> None:
         """Take up what is stored, and make sure of the lobby and of the rooms named."""
         rooms = tuple(rooms)
         for name in (names.LOBBY, *rooms):
-            self.space.keep(names.key(names.room(name)))
+            self.limits.protect(names.key(names.room(name)))
         for row in await self._store.rooms():
-            self.space.add(self._add(row))
+            self.limits.add(self._add(row))
         if names.LOBBY not in self.by_key:
-            await self.make(names.LOBBY)
-        for name in sorted(rooms, key=self._wants_number):
+            await self.create(names.LOBBY)
+        for name in sorted(rooms, key=self._number_order):
             if names.key(names.room(name)) not in self.by_key:
-                await self.make(name)
+                await self.create(name)
 
-    def _wants_number(self, name: str) -> tuple[bool, int]:
+    def _number_order(self, name: str) -> tuple[bool, int]:
         """Return by what rooms are sorted, so that each that is called by a number gets it."""
-        number = names.number_of(name)
+        number = names.room_number(name)
         return (False, number) if number and number not in self._by_number else (True, 0)
 
     @property
@@ -97,12 +97,12 @@ class Rooms:
         that number.
         """
         if name.isdecimal() and len(name) < 10:
-            found = self._by_number.get(int(name)) or self.by_key.get(names.numbered(int(name)))
+            found = self._by_number.get(int(name)) or self.by_key.get(names.room_name(int(name)))
         else:
-            number = names.number_of(name)
+            number = names.room_number(name)
             found = self.by_key.get(names.key(name[: limits.LINE_BYTES]))
             found = found or (self._by_number.get(number) if number is not None else None)
-        if found is None or found.log.gone:
+        if found is None or found.log.removed:
             raise _no_room(name)
         return found
 
@@ -110,45 +110,47 @@ class Rooms:
         """Let a room be changed by nobody else meanwhile (`RoomStore.exclusive`)."""
         return self._store.exclusive(room.number)
 
-    def behind(self, number: int) -> Iterator[Room]:
+    def after_number(self, number: int) -> Iterator[Room]:
         """Iterate over the rooms behind a number, in the order of their numbers."""
-        return (room for at, room in self._by_number.items() if at > number and not room.log.gone)
+        return (
+            room for at, room in self._by_number.items() if at > number and not room.log.removed
+        )
 
-    def numbered(self, number: int) -> Room | None:
+    def by_number(self, number: int) -> Room | None:
         """Return the room of that number, or None."""
         return self._by_number.get(number)
 
-    def on_shelf(self, shelf: str) -> Room | None:
+    def by_folder(self, shelf: str) -> Room | None:
         """Return the room whose shelf that is; None where it is a user's."""
         found = self.by_key.get(names.key(shelf) if shelf else names.LOBBY)
-        return found if found is not None and found.shelf == shelf else None
+        return found if found is not None and found.folder == shelf else None
 
-    def of(self, session: Session, name: str | None) -> Room:
+    def resolve(self, session: Session, name: str | None) -> Room:
         """Return the room of that name, or the one the session is in."""
         if name is None:
-            if session.here is None:
+            if session.current_room is None:
                 raise Refusal(Code.BAD_ARGUMENT, 'Name the "room".')
-            return session.here
+            return session.current_room
         room = self.find(name)
-        if names.key(name) != names.key(room.name) and not self._rights.sees(session, room):
+        if names.key(name) != names.key(room.name) and not self._rights.may_see(session, room):
             raise _no_room(name)  # numbers can be tried one by one
         return room
 
-    def admit(self, session: Session, key: str) -> None:
+    def check_admitted(self, session: Session, key: str) -> None:
         """Raise `Refusal` (banned, name-taken) if who comes under the name with that key is banned
         from the lobby, and so from the server; or if the name is a deleted account's, or is about
         to be."""
         self.check_not_deleted(key)
         if self.lobby.rules:
-            self._rights.admit(key, session.reader.address, self.lobby)
+            self._rights.check_admitted(key, session.peer.address, self.lobby)
 
     def check_not_deleted(self, key: str) -> None:
         """Raise `Refusal` (name-taken) for what stands for a deleted account, or one that is being
         deleted."""
-        if key in self.leaving or names.is_deleted(key):
+        if key in self.deleting or names.is_deleted(key):
             raise Refusal(Code.NAME_TAKEN, "That account was deleted; take another name.")
 
-    async def make(
+    async def create(
         self, name: str | None, password: str | None = None, by: User | None = None
     ) -> Room:
         """Make a room; without a name, it is called after its number."""
@@ -160,30 +162,30 @@ class Rooms:
                     "{name} is what a deleted room is called; give another name.",
                     name=name,
                 )
-        self.space.pace(by)
-        await self._make_space(by)
-        hashed = await self.hashed(password, by) if password is not None else None
-        await self._make_space(by)
+        self.limits.check_rate(by)
+        await self._make_room_for(by)
+        hashed = await self.hash_password(password, by) if password is not None else None
+        await self._make_room_for(by)
         if by is not None and not by.sessions:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         if name is not None:
             self._check_new(name, by)
         owner = by.name if by is not None and by.registered else None
-        making = self._looks_being_made()
+        making = self._creating_skeletons()
         key = names.key(name) if name is not None else object()
-        self._making[key] = (
+        self._creating[key] = (
             skeletons(name) if name is not None else frozenset()
         )  # it counts from here
         try:
             row = await self._store.create(
-                name, hashed, self._now(), owner, lambda name: self._differs(name, making)
+                name, hashed, self._now(), owner, lambda name: self._is_distinct(name, making)
             )
         finally:
-            del self._making[key]
+            del self._creating[key]
         room = self._add(row)
-        if by is not None and by.guest:
+        if by is not None and by.guest_number:
             room.rules.add(Rule(RuleKind.OWNER, by.id, 0, by.name, self._now()))
-        self.space.add(room, by)
+        self.limits.add(room, by)
         maker = by.name if by is not None else "the operator"
         self._report("{user} made room {room}", user=maker, room=room.name)
         return room
@@ -192,12 +194,12 @@ class Rooms:
         """Raise `Refusal` (room-exists) for a name that would be taken for another room's. The
         operator may name rooms `room1`, `room2` and so on, whatever numbers there are."""
         key = names.key(name)
-        if key in self._making:
+        if key in self._creating:
             raise Refusal(
                 Code.ROOM_EXISTS, "{name} is being made; `join {name}` takes you there.", name=name
             )
         there = self.by_key.get(key)
-        if there is not None and there.log.gone:
+        if there is not None and there.log.removed:
             raise Refusal(
                 Code.ROOM_EXISTS, "{name} is being removed; try again in a moment.", name=name
             )
@@ -207,7 +209,7 @@ class Rooms:
                 "{name} looks like the name of another room; give another one.",
                 name=name,
             )
-        number = names.number_of(name)
+        number = names.room_number(name)
         if there is None and by is not None and number in self._by_number:
             raise Refusal(
                 Code.ROOM_EXISTS,
@@ -216,49 +218,49 @@ class Rooms:
                 number=number,
             )
 
-    async def _make_space(self, by: User | None) -> None:
+    async def _make_room_for(self, by: User | None) -> None:
         """See that a user may make one room more: one goes for it, if there are as many as may be.
         Raises `Refusal` (bad-argument, too-many) if none does."""
-        while refusal := self.space.full(by, len(self.by_key), len(self._making)):
-            room = self.space.longest_vacant()
+        while refusal := self.limits.refusal(by, len(self.by_key), len(self._creating)):
+            room = self.limits.longest_vacant()
             if room is None:
                 raise refusal
             await self._remove_vacant(room)
 
-    async def sweep(self) -> None:
+    async def remove_vacant(self) -> None:
         """Remove the rooms that have been vacant since the last time that this was done."""
-        for room in self.space.ripe():
+        for room in self.limits.long_vacant():
             await self._remove_vacant(room)
 
     async def _remove_vacant(self, room: Room) -> None:
         await self._publisher.settled()
-        if (await self._shelves.files(room.shelf, "", 0)).all:
+        if (await self._files.files(room.folder, "", 0)).total:
             return  # the operator has put something there
-        if self.space.is_vacant(room):
+        if self.limits.is_vacant(room):
             await self.remove(room, "the server")
 
     def _is_free(self, name: str) -> bool:
         """Return whether no room's name looks like that one, nor that of one that is being made."""
-        return self._differs(name, self._looks_being_made())
+        return self._is_distinct(name, self._creating_skeletons())
 
-    def _looks_being_made(self) -> frozenset[str]:
+    def _creating_skeletons(self) -> frozenset[str]:
         """Return what the names of rooms look like that are being made."""
-        return frozenset[str]().union(*self._making.values())
+        return frozenset[str]().union(*self._creating.values())
 
-    def _differs(self, name: str, others: frozenset[str]) -> bool:
+    def _is_distinct(self, name: str, others: frozenset[str]) -> bool:
         """Return whether a name looks like no room's, and has none of `others`' looks. Any thread
         may call this."""
         mine = skeletons(name)
-        return mine.isdisjoint(others) and self._looks.keys().isdisjoint(mine)
+        return mine.isdisjoint(others) and self._skeletons.keys().isdisjoint(mine)
 
     # -- who is heard ----------------------------------------------------------------------------
 
-    def take_turn(self, user: User, room: Room) -> None:
+    def count_message(self, user: User, room: Room) -> None:
         """Count something that a user shows a room, where each may do so only every so often.
 
         Raises `Refusal` (too-fast) if they did a short time ago.
         """
-        left = self.turn_in(user, room)
+        left = self.slow_mode_wait(user, room)
         if left:
             raise Refusal(
                 Code.TOO_FAST,
@@ -270,50 +272,50 @@ class Rooms:
         if not room.slow:
             return
         now, every = round(self._seconds() * 1000), room.slow * 1000
-        if len(room.spoke) >= limits.SLOW_USERS:
-            room.spoke = {id_: at for id_, at in room.spoke.items() if at > now - every}
-        room.spoke[user.id] = now
+        if len(room.last_spoke) >= limits.SLOW_USERS:
+            room.last_spoke = {id_: at for id_, at in room.last_spoke.items() if at > now - every}
+        room.last_spoke[user.id] = now
 
-    def turn_in(self, user: User, room: Room) -> float:
+    def slow_mode_wait(self, user: User, room: Room) -> float:
         """Return in how many seconds a user may show a room something again; 0 for now."""
         if not room.slow or self._rights.role(user, room) >= Role.MODERATOR:
             return 0
         now, every = round(self._seconds() * 1000), room.slow * 1000
-        left = room.spoke.get(user.id, -every) + every - now
+        left = room.last_spoke.get(user.id, -every) + every - now
         return left / 1000 if 0 < left <= every else 0
 
-    def shows(self, user: User, room: Room) -> bool:
+    def may_show(self, user: User, room: Room) -> bool:
         """Return whether a text of a user's, such as a new name or last words, is shown in a room
         where they are: to show it would be to speak, and is their turn where that is counted."""
-        if Right.SPEAK not in ROLE_RIGHTS[self._rights.role(user, room)] or self.turn_in(
+        if Right.SPEAK not in ROLE_RIGHTS[self._rights.role(user, room)] or self.slow_mode_wait(
             user, room
         ):
             return False
-        self.take_turn(user, room)
+        self.count_message(user, room)
         return True
 
-    def carry(self, room: Room, before: User, user: User) -> None:
+    def carry_over(self, room: Room, before: User, user: User) -> None:
         """Let a user, who was another one before, speak no more in a room than that one."""
-        rule = self._rights.held(RuleKind.MUTED, before, room)
+        rule = self._rights.restriction(RuleKind.MUTED, before, room)
         if rule is not None:
-            room.rules.add(rule._replace(whom=user.id, named=before.key))
-        if before.id in room.spoke:
-            room.spoke[user.id] = room.spoke[before.id]
+            room.rules.add(rule._replace(subject=user.id, name_key=before.key))
+        if before.id in room.last_spoke:
+            room.last_spoke[user.id] = room.last_spoke[before.id]
 
-    def hashed(self, password: str, by: User | None) -> Awaitable[str]:
+    def hash_password(self, password: str, by: User | None) -> Awaitable[str]:
         """Return what is kept of a room's password."""
         session = by.sessions[-1] if by is not None and by.sessions else None
-        return self._attempts.hash(names.password(password), session)
+        return self._throttle.hash(names.password(password), session)
 
     def _add(self, row: RoomRow) -> Room:
-        log = Log(row.number, row.name, row.last, self._tails)
+        log = Log(row.number, row.name, row.last, self._cache)
         room = Room(
             *(log, row.topic, row.password, row.access, row.frozen, row.slow),
             *(row.rules,),
         )
         self.by_key[names.key(room.name)] = room
         self._by_number[room.number] = room
-        self._looks.update(skeletons(room.name))
+        self._skeletons.update(skeletons(room.name))
         return room
 
     async def remove(self, room: Room, by: str) -> None:
@@ -322,20 +324,20 @@ class Rooms:
 
         Raises `Refusal` (not-allowed, no-such-room, not-stored).
         """
-        self._may_go(room)
-        room.log.gone = True
-        self.space.drop(room)
+        self._check_removable(room)
+        room.log.removed = True
+        self.limits.remove(room)
         try:
-            self._empty(room, by)
+            self._put_everybody_out(room, by)
             await self._publisher.settled()  # what was said before is removed with the rest
             await self._store.remove(room.number)
         except BaseException:
-            room.log.gone = False
-            self.space.add(room)
+            room.log.removed = False
+            self.limits.add(room)
             raise
-        await self._shelves.forget(room.shelf)
+        await self._files.forget(room.folder)
         del self.by_key[names.key(room.name)], self._by_number[room.number]
-        self._looks -= Counter(skeletons(room.name))
+        self._skeletons -= Counter(skeletons(room.name))
         self._report("{user} removed room {room}", user=by, room=room.name)
 
     async def retire(self, room: Room, by: str) -> None:
@@ -344,47 +346,47 @@ class Rooms:
 
         Raises `Refusal` (not-allowed, no-such-room, not-stored).
         """
-        self._may_go(room)
+        self._check_removable(room)
         if names.is_deleted(room.name):
             raise _no_room(room.name)
-        before, shelf, mark = room.name, room.shelf, names.deleted(room.number)
-        room.log.gone = True
+        before, shelf, mark = room.name, room.folder, names.deleted_name(room.number)
+        room.log.removed = True
         try:
-            self._empty(room, by)
+            self._put_everybody_out(room, by)
             await self._publisher.settled()
             await self._store.retire(room.number, mark)
         finally:
-            room.log.gone = False
+            room.log.removed = False
         del self.by_key[names.key(before)]
-        self._looks -= Counter(skeletons(before))
+        self._skeletons -= Counter(skeletons(before))
         room.name = room.log.name = mark
         room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
         room.rules = Rules()
         self.by_key[names.key(mark)] = room
-        self._looks.update(skeletons(mark))
-        await self._shelves.move(shelf, room.shelf, "")
+        self._skeletons.update(skeletons(mark))
+        await self._files.move(shelf, room.folder, "")
         self._report("{user} deleted room {room}: it is {mark}", user=by, room=before, mark=mark)
 
-    def _may_go(self, room: Room) -> None:
+    def _check_removable(self, room: Room) -> None:
         """Raise `Refusal` (not-allowed, no-such-room) for the lobby, or a room that is going."""
         if room is self.lobby:
             raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays.")
-        if room.log.gone:
+        if room.log.removed:
             raise _no_room(room.name)
 
-    def _empty(self, room: Room, by: str) -> None:
+    def _put_everybody_out(self, room: Room, by: str) -> None:
         """Put everybody out of a room that is about to go, and end what is on its way there."""
-        self.tell(room, events.Moderated(room.name, by, "remove", "", ""))
-        room.log.tell_news()
+        self.announce(room, events.Moderated(room.name, by, "remove", "", ""))
+        room.log.send_events()
         for session in tuple(room.sessions):
-            if session.only is room:
-                session.reader.end(
+            if session.only_room is room:
+                session.peer.end(
                     f"{room.name} was removed, and your token was for it alone.", EndReason.REVOKED
                 )
                 continue
             self.put_out(session, room, "")
             session.wake()
-        for removing in self.removing:
+        for removing in self.on_remove:
             removing(room)
 
     async def join(
@@ -395,10 +397,14 @@ class Rooms:
         A person moves: they leave the room they were in. To join again, with `after`, a room that
         one is in starts reading there.
         """
-        session.needs_user()
-        room = self.of(session, name)
-        self._rights.enter(session, room)
-        if not (room.password is None or session in room.sessions or self._welcome(session, room)):
+        session.require_user()
+        room = self.resolve(session, name)
+        self._rights.check_enter(session, room)
+        if not (
+            room.password is None
+            or session in room.sessions
+            or self._needs_no_password(session, room)
+        ):
             if password is None:
                 raise Refusal(
                     Code.PASSWORD_NEEDED,
@@ -406,59 +412,59 @@ class Rooms:
                     room=room.name,
                 )
             whose, asked = f"#{room.number}", room.password
-            if not await self._attempts.fits(asked, password, whose, session):
+            if not await self._throttle.verify(asked, password, whose, session):
                 raise Refusal(
                     Code.WRONG_PASSWORD, "That is not {room}'s password; try again.", room=room.name
                 )
             self._still_fits(session, room, asked)
-        self.place(session, room, after)
+        self.put_in(session, room, after)
         return room
 
     def _still_fits(self, session: Session, room: Room, asked: str) -> None:
         """Raise `Refusal` if a session may not come into a room any more with the password that was
         `asked` for: that takes a while, in which the room may change."""
-        session.needs_user()
-        if self.by_key.get(names.key(room.name)) is not room or room.log.gone:
+        session.require_user()
+        if self.by_key.get(names.key(room.name)) is not room or room.log.removed:
             raise _no_room(room.name)
-        self._rights.enter(session, room)
-        if room.password not in (None, asked) and not self._welcome(session, room):
+        self._rights.check_enter(session, room)
+        if room.password not in (None, asked) and not self._needs_no_password(session, room):
             raise Refusal(
                 Code.WRONG_PASSWORD,
                 "{room}'s password was changed just now; try again.",
                 room=room.name,
             )
 
-    def _welcome(self, session: Session, room: Room) -> bool:
+    def _needs_no_password(self, session: Session, room: Room) -> bool:
         """Return whether a session needs no password in a room. A token for just that room needs
         none: who made it was let in."""
-        user = session.needs_user()
+        user = session.require_user()
         return (
-            session.only is room
-            or self._rights.rank(user, room) is not None
-            or self._rights.invited(user, room)
+            session.only_room is room
+            or self._rights.standing_role(user, room) is not None
+            or self._rights.is_invited(user, room)
         )
 
-    def place(self, session: Session, room: Room, after: int | None = None) -> None:
+    def put_in(self, session: Session, room: Room, after: int | None = None) -> None:
         """Put a session into a room, which it may enter."""
-        user = session.needs_user()
+        user = session.require_user()
         cursor = room.sessions.get(session)
         if cursor is not None:
             if after is not None:
                 cursor.close()
                 Cursor(room.log, session, after)
             return
-        self.may_join_another(session)
-        if session.here is not None:
-            self._leave(session, session.here)
-        if not room.has(user):
-            self.tell(room, events.UserJoined(room.name, user.name))
-            self._came.setdefault(room, []).append(user.name)
+        self.check_room_count(session)
+        if session.current_room is not None:
+            self._leave(session, session.current_room)
+        if not room.has_user(user):
+            self.announce(room, events.UserJoined(room.name, user.name))
+            self._joined.setdefault(room, []).append(user.name)
         Cursor(room.log, session, after)
-        session.rooms = (*session.rooms, room) if session.rooms else room.alone
+        session.rooms = (*session.rooms, room) if session.rooms else room.as_tuple
         if not session.echo:
-            session.here = room
+            session.current_room = room
 
-    def may_join_another(self, session: Session) -> None:
+    def check_room_count(self, session: Session) -> None:
         """Raise `Refusal` (bad-argument) for a session that is in as many rooms as it may be."""
         if len(session.rooms) >= limits.ROOMS_JOINED:
             raise Refusal(
@@ -467,50 +473,50 @@ class Rooms:
                 limit=limits.ROOMS_JOINED,
             )
 
-    def tell(self, room: Room, event: Event, but: Session | None = None) -> None:
+    def announce(self, room: Room, event: Event, but: Session | None = None) -> None:
         """Show an event to those in a room, but for one, together with what else happens there in
         the next moment."""
-        room.log.tell(event, room.sessions[but] if but is not None else None)
-        if not self._untold:
-            self._soon(self._tell_news)
-        self._untold.add(room)
+        room.log.announce(event, room.sessions[but] if but is not None else None)
+        if not self._announced:
+            self._call_soon(self._send_events)
+        self._announced.add(room)
 
-    def _tell_news(self) -> None:
-        untold, self._untold = self._untold, set()
-        came, self._came = self._came, {}
+    def _send_events(self) -> None:
+        untold, self._announced = self._announced, set()
+        came, self._joined = self._joined, {}
         for room in untold:
-            room.log.tell_news()
+            room.log.send_events()
         for room, users in came.items():  # a line for each would take a third of a join's time
             self._report("{users} came into {room}", users=", ".join(users), room=room.name)
 
     def leave(self, session: Session, room: Room) -> None:
         """Leave a room; a person goes back to the lobby."""
-        session.needs_room(room)
-        if session.here is None:
+        session.require_cursor(room)
+        if session.current_room is None:
             self._leave(session, room)
         elif room.name == names.LOBBY:
             raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; `quit` ends the connection.")
         else:
-            self.place(session, self.lobby)
+            self.put_in(session, self.lobby)
 
     def _leave(self, session: Session, room: Room, farewell: str = "") -> None:
-        session.needs_room(room).close()
+        session.require_cursor(room).close()
         session.rooms = tuple(each for each in session.rooms if each is not room)
-        if session.here is room:
-            session.here = None
+        if session.current_room is room:
+            session.current_room = None
         if not room.sessions:
-            self.space.emptied(room)
+            self.limits.room_emptied(room)
         user = session.user
-        if user is not None and not (room.log.gone or room.has(user)):
-            self.tell(room, events.UserLeft(room.name, user.name, farewell))
+        if user is not None and not (room.log.removed or room.has_user(user)):
+            self.announce(room, events.UserLeft(room.name, user.name, farewell))
 
     def put_out(self, session: Session, room: Room, farewell: str) -> None:
         """Make a session leave a room; a person is in the lobby then."""
         self._leave(session, room, farewell)
         if not session.echo and room is not self.lobby:
-            self.place(session, self.lobby)
+            self.put_in(session, self.lobby)
 
-    def put_out_unwelcome(self, user: User) -> None:
+    def put_out_banned(self, user: User) -> None:
         """Make a user, who was somebody else a moment ago, leave the rooms that they are now banned
         from, and those that are closed to them."""
         for session in user.sessions:
@@ -520,13 +526,13 @@ class Rooms:
                 if role is Role.BANNED or closed:
                     self.put_out(session, room, "")
                     what = "close" if closed else "ban"
-                    session.reader.tell(EventBatch((events.PutOut(room.name, "server", what),)))
+                    session.peer.tell(EventBatch((events.PutOut(room.name, "server", what),)))
 
     def leave_all(self, session: Session, farewell: str = "") -> None:
         """Leave every room; `farewell` is a last word to those who stay."""
         user = session.user
         for room in session.rooms:
-            heard = bool(farewell) and user is not None and self.shows(user, room)
+            heard = bool(farewell) and user is not None and self.may_show(user, room)
             self._leave(session, room, farewell if heard else "")
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from chatservice.domain.addresses import Network, network, plain
+from chatservice.domain.addresses import Network, normalize, parse_network
 from chatservice.errors import Code, Refusal
 
 
@@ -38,12 +38,12 @@ class Rule(NamedTuple):
     stored.
     """
 
-    what: RuleKind
-    whom: str
+    kind: RuleKind
+    subject: str
     until: int
-    who: str
+    by: str
     time: int
-    named: str = ""
+    name_key: str = ""
 
 
 class Rules:
@@ -62,17 +62,17 @@ class Rules:
 
     def add(self, rule: Rule) -> None:
         """Let a rule hold, in the place of one of the kind."""
-        self._found[rule.what, rule.whom] = rule
-        range_ = _range(rule.whom) if rule.what is RuleKind.BANNED else None
+        self._found[rule.kind, rule.subject] = rule
+        range_ = _range(rule.subject) if rule.kind is RuleKind.BANNED else None
         if range_ is not None:
-            sized, start = _place(range_)
+            sized, start = _range_key(range_)
             self._ranges.setdefault(sized, {})[start] = rule
 
-    def drop(self, what: RuleKind, whom: str) -> bool:
+    def remove(self, what: RuleKind, whom: str) -> bool:
         """Let a rule hold no longer. Return whether it did."""
         range_ = _range(whom) if what is RuleKind.BANNED else None
         if range_ is not None:
-            sized, start = _place(range_)
+            sized, start = _range_key(range_)
             ranges = self._ranges.get(sized, {})
             if ranges.pop(start, None) is not None and not ranges:
                 del self._ranges[sized]
@@ -80,63 +80,63 @@ class Rules:
 
     def find(self, what: RuleKind, whom: str, now: int) -> Rule | None:
         """Return the rule of that kind that holds for a user, if there is one."""
-        return _holding(self._found.get((what, whom)), now)
+        return _if_in_force(self._found.get((what, whom)), now)
 
-    def of_range(self, range_: Network, now: int) -> Rule | None:
+    def find_range(self, range_: Network, now: int) -> Rule | None:
         """Return the ban of just that range of addresses, however it was written."""
-        sized, start = _place(range_)
-        return _holding(self._ranges.get(sized, {}).get(start), now)
+        sized, start = _range_key(range_)
+        return _if_in_force(self._ranges.get(sized, {}).get(start), now)
 
-    def ban(self, whom: str, address: str, now: int) -> Rule | None:
+    def find_ban(self, whom: str, address: str, now: int) -> Rule | None:
         """Return what keeps a user at that address out, if anything does."""
         found = self.find(RuleKind.BANNED, whom, now)
         if found is None and self._ranges:
-            at = _number(address)
+            at = _address_number(address)
             if at is None:  # of no network: a local socket
                 return None
             version, number = at
             # A step for each length of prefix, and not for each of a thousand ranges.
             for (kind, bits), ranges in self._ranges.items():
                 if kind == version:
-                    found = found or _holding(ranges.get(number >> bits), now)
+                    found = found or _if_in_force(ranges.get(number >> bits), now)
         return found
 
     def expired(self, now: int) -> list[Rule]:
         """Return the rules that hold no longer."""
-        return [rule for rule in self._found.values() if _holding(rule, now) is None]
+        return [rule for rule in self._found.values() if _if_in_force(rule, now) is None]
 
     def all(self, now: int) -> Iterator[Rule]:
         """Iterate over the rules that hold."""
-        return (rule for rule in tuple(self._found.values()) if _holding(rule, now))
+        return (rule for rule in tuple(self._found.values()) if _if_in_force(rule, now))
 
 
-def _place(range_: Network) -> tuple[tuple[int, int], int]:
+def _range_key(range_: Network) -> tuple[tuple[int, int], int]:
     """Return a range's version of IP with how many bits differ within it, and the bits before."""
     bits = range_.max_prefixlen - range_.prefixlen
     return (range_.version, bits), int(range_.network_address) >> bits
 
 
 @lru_cache(4096)
-def _number(address: str) -> tuple[int, int] | None:
+def _address_number(address: str) -> tuple[int, int] | None:
     """Return an address as its version of IP and a number; None for what is no address."""
     try:
-        at = ip_address(plain(address))
+        at = ip_address(normalize(address))
     except ValueError:
         return None
     return at.version, int(at)
 
 
-def _holding(rule: Rule | None, now: int) -> Rule | None:
+def _if_in_force(rule: Rule | None, now: int) -> Rule | None:
     return rule if rule is not None and (not rule.until or now < rule.until) else None
 
 
-def range_of(text: str) -> str:
+def normalize_range(text: str) -> str:
     """Return a text that is a range of addresses (`addresses.network`) as it is kept:
     `10.1.0.0/16`.
 
     Raises `Refusal` (bad-argument) for one that holds everybody.
     """
-    range_ = network(text)
+    range_ = parse_network(text)
     assert range_ is not None
     if range_.prefixlen == 0:
         raise Refusal(
@@ -149,4 +149,4 @@ def _range(whom: str) -> Network | None:
     """Return the range of addresses that a rule is for; None where it is for a user, who may be
     called as an address is. A range is kept with its slash, which no name has."""
     bare = re.sub("%.*(?=/)", "", whom, flags=re.DOTALL)  # earlier versions kept any zone
-    return network(bare) if "/" in bare else None
+    return parse_network(bare) if "/" in bare else None

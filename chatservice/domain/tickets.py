@@ -7,10 +7,10 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from chatservice import limits
-from chatservice.domain.addresses import counted
+from chatservice.domain.addresses import limit_key
 from chatservice.domain.fairshare import Requester
 from chatservice.domain.log import Cursor, Log
-from chatservice.domain.model import GUESTS, User
+from chatservice.domain.model import GUEST_PREFIX, User
 from chatservice.domain.ports import Account
 from chatservice.errors import Code, Refusal
 
@@ -20,21 +20,21 @@ class Destination:
     """Where a file is sent: a shelf that keeps it, the log that tells of it, whose they are; and to
     `whom` alone, if it is not for a room."""
 
-    shelf: str
+    folder: str
     log: Log
     name: str
-    whom: User | Account | None = None
+    recipient: User | Account | None = None
 
     @property
     def removed(self) -> bool:
         """True if it was a room's that is removed."""
-        return self.log.gone
+        return self.log.removed
 
     @property
     def gone(self) -> bool:
         """True if nobody is there to get it any more: it was a guest's, who has left, or a room's
         that is removed."""
-        return self.removed or (isinstance(self.whom, User) and self.whom.gone)
+        return self.removed or (isinstance(self.recipient, User) and self.recipient.has_left)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -42,7 +42,7 @@ class DownloadTicket:
     """A file that somebody may fetch: a ticket for `GET` is good for it. `address`, `session` and
     `token` are as in `Upload`."""
 
-    shelf: str
+    folder: str
     name: str
     version: int
     sha256: str
@@ -62,7 +62,7 @@ class UploadTicket:
     kept of the token that they came with.
     """
 
-    target: Destination
+    destination: Destination
     name: str
     size: int
     sha256: str | None
@@ -74,28 +74,30 @@ class UploadTicket:
     token: str | None = None
 
     @property
-    def origin(self) -> Requester:
+    def requester(self) -> Requester:
         """Whose it is, and from where it was asked for."""
-        return Requester(self.user.id, bool(self.user.guest), counted(self.address))
+        return Requester(self.user.id, bool(self.user.guest_number), limit_key(self.address))
 
     @property
-    def shelf(self) -> str:
+    def folder(self) -> str:
         """The shelf that it goes to."""
-        return self.target.shelf
+        return self.destination.folder
 
     @property
     def writer(self) -> str:
         """By whom its `key` is known again (`Draft.writer`). A guest's is by the name and the
-        content, as it is when an upload goes on (`DeclaredFile.upload`)."""
+        content, as it is when an upload goes on (`DeclaredFile.upload_key`)."""
         if self.user.registered or self.sha256 is None:
             return self.user.id
-        return f"{GUESTS}{self.user.key}/{self.sha256}"
+        return f"{GUEST_PREFIX}{self.user.key}/{self.sha256}"
 
     @property
     def void(self) -> bool:
         """True if nobody can go on with it any more: what a guest sends to one user ends with the
         guest."""
-        return self.target.gone or (self.user.gone and self.target.whom is not None)
+        return self.destination.gone or (
+            self.user.has_left and self.destination.recipient is not None
+        )
 
 
 AnyTicket = TypeVar("AnyTicket", DownloadTicket, UploadTicket)
@@ -106,35 +108,35 @@ class ValidTickets:
     nobody holds any more is not remembered here."""
 
     def __init__(self) -> None:
-        self._rights: WeakSet[DownloadTicket | UploadTicket] = WeakSet()
+        self._tickets: WeakSet[DownloadTicket | UploadTicket] = WeakSet()
 
-    def give(self, right: AnyTicket) -> AnyTicket:
+    def add(self, right: AnyTicket) -> AnyTicket:
         """Let a right be good from now on."""
-        self._rights.add(right)
+        self._tickets.add(right)
         return right
 
-    def holds(self, right: DownloadTicket | UploadTicket) -> bool:
+    def is_valid(self, right: DownloadTicket | UploadTicket) -> bool:
         """Return whether a right was not taken back."""
-        return right in self._rights
+        return right in self._tickets
 
-    def take_back(self, which: Callable[[DownloadTicket | UploadTicket], bool]) -> None:
+    def revoke(self, which: Callable[[DownloadTicket | UploadTicket], bool]) -> None:
         """Let the rights be good no more that `which` returns true for."""
-        self._rights -= {right for right in self._rights if which(right)}
+        self._tickets -= {right for right in self._tickets if which(right)}
 
-    def end_of_account(self, key: str) -> None:
+    def revoke_account(self, key: str) -> None:
         """Take back what was given to the registered user with that key."""
-        self.take_back(lambda right: right.user.registered and right.user.key == key)
+        self.revoke(lambda right: right.user.registered and right.user.key == key)
 
-    def end_of(self, user: User, shelf: str | None = None) -> None:
+    def revoke_user(self, user: User, shelf: str | None = None) -> None:
         """Take back what a user was given; or only what is for one shelf."""
 
         def is_theirs(right: DownloadTicket | UploadTicket) -> bool:
             same = right.user is user or (
                 user.registered and right.user.registered and right.user.key == user.key
             )
-            return same and shelf in (None, right.shelf)
+            return same and shelf in (None, right.folder)
 
-        self.take_back(is_theirs)
+        self.revoke(is_theirs)
 
 
 class Tickets:

@@ -21,17 +21,17 @@ class Transfer:
     """
 
     user: User
-    shelf: str
+    folder: str
     name: str
     size: int
-    up: bool
+    is_upload: bool
     began: float
-    before: int
+    start_offset: int
     done: Callable[[], int]
     stop: Callable[[], None]
     finishing: bool = False
-    origin: Requester = _NOBODY
-    to: Log | None = None
+    requester: Requester = _NOBODY
+    log: Log | None = None
 
 
 class Transfers:
@@ -49,20 +49,20 @@ class Transfers:
         """Note that it is over. To do so twice does no harm."""
         self._under_way.pop(transfer, None)
 
-    def admit(self, origin: Requester, most: int) -> None:
+    def check_downloads(self, origin: Requester, most: int) -> None:
         """Raise `Refusal` (too-many) unless another download may begin."""
-        theirs = [it.origin for it in self._under_way if not it.up]
-        fairshare.check(theirs, origin, most, "downloads")
+        theirs = [it.requester for it in self._under_way if not it.is_upload]
+        fairshare.check_share(theirs, origin, most, "downloads")
 
     def users(self) -> set[User]:
         """Return all whose files are on their way."""
         return {it.user for it in self._under_way}
 
-    def to(self, log: Log) -> list[Transfer]:
+    def to_log(self, log: Log) -> list[Transfer]:
         """Return the uploads to a room or a user, by its log."""
-        return [it for it in self._under_way if it.to is log]
+        return [it for it in self._under_way if it.log is log]
 
-    def of(self, user: User) -> Iterator[Transfer]:
+    def of_user(self, user: User) -> Iterator[Transfer]:
         """Iterate over those of a user, oldest first. A guest has none of those of an earlier guest
         of that name."""
         for it in tuple(self._under_way):

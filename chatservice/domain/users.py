@@ -10,7 +10,7 @@ from chatservice.confusables import skeletons
 from chatservice.domain import tokens
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
-from chatservice.domain.model import NOBODY, Room, Session, User
+from chatservice.domain.model import EMPTY, Room, Session, User
 from chatservice.domain.policy import RegistrationPolicy
 from chatservice.domain.ports import Account, Engine
 from chatservice.domain.rights import ROLE_RIGHTS, Rights
@@ -20,7 +20,7 @@ from chatservice.events import EndReason, Event
 from chatservice.grammar.commands import Right
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
-_RESERVED_LOOKS = frozenset(look for name in names.RESERVED for look in skeletons(name))
+_RESERVED_SKELETONS = frozenset(look for name in names.RESERVED for look in skeletons(name))
 
 
 class Users:
@@ -30,27 +30,27 @@ class Users:
         self,
         engine: Engine,
         rooms: Rooms,
-        tails: BlockCache,
+        cache: BlockCache,
         now: Callable[[], int],
         report: Report,
         policy: RegistrationPolicy,
-        attempts: LoginThrottle,
+        throttle: LoginThrottle,
         rights: Rights,
     ) -> None:
         self.by_key: dict[str, User] = {}
         self._engine = engine
         self._accounts = engine.accounts
         self._rooms = rooms
-        self._tails = tails
+        self._cache = cache
         self._now = now
         self._report = report
         self._policy = policy
-        self._attempts = attempts
+        self._throttle = throttle
         self._rights = rights
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._ignoring: dict[str, set[Session]] = {}
-        self._looks: dict[str, str] = {}
-        self._door: Log | None = None
+        self._skeletons: dict[str, str] = {}
+        self._operator_inbox: Log | None = None
 
     async def enter(
         self,
@@ -69,26 +69,26 @@ class Users:
         """
         name = names.user(name)
         key = names.key(name)
-        self._rooms.admit(session, key)
+        self._rooms.check_admitted(session, key)
         _check_reserved(name)
         if session.user is not None and session.user.key in _RESERVED:
             raise Refusal(
                 Code.NOT_ALLOWED, "Here you are the operator; come in elsewhere to be somebody."
             )
         account = await self._accounts.account(key)
-        former, own_token = self._session_of(key, token), None
+        former, own_token = self._session_to_resume(key, token), None
         if former is not None:
             own_token = self._rights.tokens.get(former)
         elif password is None:
-            self._may_be_guest(name, account)
+            self._check_guest_name(name, account)
         else:
-            own_token = await self._own_token(key, password)
+            own_token = await self._account_token(key, password)
             if own_token is None:
-                account = await self._vouched(session, name, account, password)
+                account = await self._authenticated(session, name, account, password)
         if session.user is not None and session.user.key == key:
             raise Refusal(Code.NAME_TAKEN, "You are {user} already.", user=session.user.name)
-        inbox = await self._kept(account) if account is not None else None
-        only = await self._still_good(key, account, own_token, former, token)
+        inbox = await self._account_inbox(account) if account is not None else None
+        only = await self._recheck_credentials(key, account, own_token, former, token)
         if only is not None and any(room is not only for room in session.rooms):
             raise Refusal(
                 Code.NOT_ALLOWED,
@@ -96,20 +96,20 @@ class Users:
                 only=only.name,
             )
         if token is not None and account is None:  # then it is the same guest, and goes on so
-            session.adopt(token)
-        user = await self._user(key, name, inbox, account, former, session)
+            session.adopt_token(token)
+        user = await self._claim_name(key, name, inbox, account, former, session)
         if former is not None:
             self._replace(former)
-        return self._come_in(session, user, account, after, only, own_token)
+        return self._complete_entry(session, user, account, after, only, own_token)
 
     def _replace(self, former: Session) -> None:
         """End a session whose user came in again on another connection."""
         sentence = "You came in again on another connection; this one ends."
-        former.reader.end(sentence, EndReason.REPLACED)
+        former.peer.end(sentence, EndReason.REPLACED)
         self._rooms.leave_all(former)
-        former.forget_token()
+        former.void_token()
 
-    def _may_be_guest(self, name: str, account: Account | None) -> None:
+    def _check_guest_name(self, name: str, account: Account | None) -> None:
         """Raise `Refusal` (password-needed) for who gives a name alone, if that is not enough."""
         if account is not None and self._policy.guests:
             raise Refusal(
@@ -125,7 +125,7 @@ class Users:
                 name=name,
             )
 
-    async def _own_token(self, key: str, password: str) -> str | None:
+    async def _account_token(self, key: str, password: str) -> str | None:
         """Return what is kept of a token, if that is what was given, and it is that user's."""
         if not password.startswith(tokens.TOKEN_PREFIX):
             return None
@@ -133,18 +133,18 @@ class Users:
         token = await self._accounts.token(kept)
         return kept if token is not None and token.account == key else None
 
-    async def _vouched(
+    async def _authenticated(
         self, session: Session, name: str, account: Account | None, password: str
     ) -> Account:
         """Return the account of a name that has this password, making one where somebody else
         vouches for it."""
         names.password(password)
         vouched = partial(self._engine.authenticator.vouched, name, password)
-        found = await self._attempts.try_(vouched, names.key(name), session)
+        found = await self._throttle.attempt(vouched, names.key(name), session)
         if found is not None:
             if account is None:
-                self._nobodys(found)
-                account = await self._made(found)
+                self._check_not_in_use(found)
+                account = await self._account_without_password(found)
             return account
         if account is not None and self._policy.guests:
             raise Refusal(
@@ -160,7 +160,7 @@ class Users:
             )
         raise Refusal(Code.WRONG_PASSWORD, "That is not {name}'s password; try again.", name=name)
 
-    async def _made(self, name: str) -> Account:
+    async def _account_without_password(self, name: str) -> Account:
         """Return a new account that has no password."""
         try:
             return await self._accounts.register(name, "", None, self._now())
@@ -170,7 +170,7 @@ class Users:
                 raise
             return account  # another connection has made it meanwhile
 
-    async def _still_good(
+    async def _recheck_credentials(
         self,
         key: str,
         account: Account | None,
@@ -183,7 +183,7 @@ class Users:
         found = await self._accounts.token(own_token) if own_token is not None else None
         good = own_token is None or found is not None
         if former is not None:
-            good = good and self._session_of(key, token) is former
+            good = good and self._session_to_resume(key, token) is former
         elif account is not None and own_token is None:
             now = await self._accounts.account(key)
             good = now is not None and now.password == account.password
@@ -192,7 +192,7 @@ class Users:
         number = found.room if found is not None else None
         return self._rooms.find(str(number)) if number is not None else None
 
-    def _come_in(
+    def _complete_entry(
         self,
         session: Session,
         user: User,
@@ -202,45 +202,47 @@ class Users:
         own_token: str | None = None,
     ) -> replies.Welcome:
         try:
-            self._may_still(session, user, only)
+            self._recheck_entry(session, user, only)
         except Refusal:
-            self._let_go(user)
+            self._drop_if_unused(user)
             raise
-        position = self._become(session, user, account, after, only)
+        position = self._attach(session, user, account, after, only)
         if own_token is not None:
             self._rights.tokens[session] = own_token
         return self._welcome(session, user, position)
 
-    def _may_still(self, session: Session, user: User, only: Room | None) -> None:
+    def _recheck_entry(self, session: Session, user: User, only: Room | None) -> None:
         """Raise `Refusal` (name-needed, banned, not-allowed) if a session may not come in as that
         user any more, or not into the one room that its token is for."""
-        if session.gone:
+        if session.ended:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        self._rooms.admit(session, user.key)
+        self._rooms.check_admitted(session, user.key)
         if only is not None:
-            self._rights.enter_as(user, session.reader.address, only)
+            self._rights.check_user_may_enter(user, session.peer.address, only)
 
-    async def attend(self, session: Session) -> replies.Welcome:
+    async def enter_as_operator(self, session: Session) -> replies.Welcome:
         """Make a session the operator's, who came through a door that nobody else can use."""
         key = names.key(names.OPERATOR)
         account = await self._accounts.account(key)
         if account is None:
-            account = await self._made(names.OPERATOR)
-        self._door = await self._kept(account)
-        user = await self._user(key, names.OPERATOR, self._door, account, None, session)
-        return self._come_in(session, user, account)
+            account = await self._account_without_password(names.OPERATOR)
+        self._operator_inbox = await self._account_inbox(account)
+        user = await self._claim_name(
+            key, names.OPERATOR, self._operator_inbox, account, None, session
+        )
+        return self._complete_entry(session, user, account)
 
-    def _session_of(self, key: str, token: str | None) -> Session | None:
+    def _session_to_resume(self, key: str, token: str | None) -> Session | None:
         """Return the session of the user with that key to which that token was given."""
         held = self.by_key.get(key)
         if held is None or token is None:
             return None
         for session in held.sessions:
-            if hmac.compare_digest(token.encode(), session.token.encode()):
+            if hmac.compare_digest(token.encode(), session.resume_token.encode()):
                 return session
         return None
 
-    async def _user(
+    async def _claim_name(
         self,
         key: str,
         name: str,
@@ -250,19 +252,19 @@ class Users:
         session: Session,
     ) -> User:
         """Return the user of a name that the asker may have, making one if nobody has it."""
-        mine = skeletons(name) if account is None else NOBODY
+        mine = skeletons(name) if account is None else EMPTY
         new = account is None and key not in self.by_key
         if new:
-            names.new_user(name)
-        if new and (self._taken(mine, session) or await self._accounts.alike(mine)):
+            names.check_new_user(name)
+        if new and (self._looks_taken(mine, session) or await self._accounts.alike(mine)):
             raise _alike(name)
         held = self.by_key.get(key)
-        if held is None and await self._engine.names.claim(key):
+        if held is None and await self._engine.claims.claim(key):
             if account is None:
-                held = User(name, None, session.guest_number())
+                held = User(name, None, session.new_guest_number())
             else:
                 held = User(account.name, inbox, 0)
-            self._take_name(held)
+            self._add_name(held)
             return held
         if held is None or not (held.registered or former is not None):
             raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
@@ -271,22 +273,22 @@ class Users:
     def _inbox(self, user: User) -> Log:
         """Return a user's inbox. A guest has none until somebody writes to them."""
         if user.inbox is None:
-            user.inbox = Log(-user.guest, "@", 0, self._tails)
+            user.inbox = Log(-user.guest_number, "@", 0, self._cache)
             for session in user.sessions:
                 session.inbox = Cursor(user.inbox, session)
         return user.inbox
 
-    async def _kept(self, account: Account) -> Log:
+    async def _account_inbox(self, account: Account) -> Log:
         """Return the one `Log` of an account's inbox, so that everybody extends and reads it."""
         log = self._inboxes.get(account.inbox)
         if log is None:
             last = await self._engine.logs.last(account.inbox)
-            log = Log(account.inbox, "@", last, self._tails)
+            log = Log(account.inbox, "@", last, self._cache)
             log = self._inboxes.setdefault(account.inbox, log)
-            log.kept = True
+            log.saves_read_position = True
         return log
 
-    def _become(
+    def _attach(
         self,
         session: Session,
         user: User,
@@ -299,43 +301,43 @@ class Users:
         former = session.user
         if former is not None:
             for room in session.rooms:
-                if self._rooms.shows(former, room):
+                if self._rooms.may_show(former, room):
                     event = events.UserRenamed(room.name, former.name, user.name)
-                    self._rooms.tell(room, event, but=session)
-                self._rooms.carry(room, former, user)
+                    self._rooms.announce(room, event, but=session)
+                self._rooms.carry_over(room, former, user)
             for ignoring in tuple(self._ignoring.get(former.key, ())):
                 self._ignore(ignoring, user.key)
             self._report("{old} is now called {new}", old=former.name, new=user.name)
-            self._release(session)
+            self._detach(session)
         else:
             self._report(
-                "{user} connected from {origin}", user=user.name, origin=session.reader.origin
+                "{user} connected from {origin}", user=user.name, origin=session.peer.origin
             )
-        session.user, session.only = user, only
+        session.user, session.only_room = user, only
         user.sessions = (*user.sessions, session)
-        self._rooms.put_out_unwelcome(user)
-        if user.inbox is None or not self._rights.reaches(session, None):
+        self._rooms.put_out_banned(user)
+        if user.inbox is None or not self._rights.token_covers(session, None):
             return 0
         if after is None and account is not None:
-            after = account.shown
+            after = account.read_position
         if not (session.echo and user.key in _RESERVED):  # one command is not reading
             session.inbox = Cursor(user.inbox, session, after)
         return user.inbox.last if session.inbox is None else session.inbox.position
 
-    def depart(self, session: Session, farewell: str = "") -> None:
+    def leave(self, session: Session, farewell: str = "") -> None:
         """End a session: it leaves its rooms and gives its user back."""
-        session.gone = True
+        session.ended = True
         for key in session.ignored:
-            self._hear(session, key)
+            self._stop_ignoring(session, key)
         if session.user is None:
             return
         self._report(
-            "{user} left, from {origin}", user=session.user.name, origin=session.reader.origin
+            "{user} left, from {origin}", user=session.user.name, origin=session.peer.origin
         )
         self._rooms.leave_all(session, names.phrase(farewell[: limits.PHRASE_CHARACTERS]))
-        self._release(session)
+        self._detach(session)
 
-    def _release(self, session: Session) -> None:
+    def _detach(self, session: Session) -> None:
         """Take the session's user from it; a guest without a session is gone."""
         user, session.user = session.user, None
         if user is None:
@@ -345,44 +347,44 @@ class Users:
             session.inbox = None
         user.sessions = tuple(each for each in user.sessions if each is not session)
         self._rights.tokens.pop(session, None)
-        self._let_go(user)
+        self._drop_if_unused(user)
 
-    def _take_name(self, user: User) -> None:
+    def _add_name(self, user: User) -> None:
         """Let a user be found by their name, and keep names away that look like a guest's."""
         self.by_key[user.key] = user
-        if user.guest:
+        if user.guest_number:
             for look in skeletons(user.name) - {
                 user.key
             }:  # what looks like its key is found by that
-                self._looks[look] = user.key
+                self._skeletons[look] = user.key
 
-    def _give_name_back(self, user: User) -> None:
+    def _remove_name(self, user: User) -> None:
         del self.by_key[user.key]
         for look in skeletons(user.name):
-            if self._looks.get(look) == user.key:
-                del self._looks[look]
+            if self._skeletons.get(look) == user.key:
+                del self._skeletons[look]
 
-    def _let_go(self, user: User) -> None:
+    def _drop_if_unused(self, user: User) -> None:
         if user.sessions:
             return
-        self._give_name_back(user)
-        self._engine.names.release(user.key)
+        self._remove_name(user)
+        self._engine.claims.release(user.key)
         if not user.registered:
-            self._engine.files.forget(user.shelf)
+            self._engine.files.forget(user.folder)
             if user.inbox is not None:  # else nothing was ever sent to them
                 self._engine.logs.drop_inbox(user.inbox.id)
 
-    def log_of(self, number: int) -> Log | None:
+    def log_by_id(self, number: int) -> Log | None:
         """Return a room's log, or an account's inbox, if it is in memory."""
-        room = self._rooms.numbered(number)
+        room = self._rooms.by_number(number)
         return room.log if room is not None else self._inboxes.get(number)
 
     def end(self, session: Session, sentence: str, why: EndReason = EndReason.REVOKED) -> None:
         """Tell a session why it ends, and take everything from it: nothing more is done for it."""
-        given = session.token
-        self._rights.given.take_back(lambda right: right.session == given)
-        session.reader.end(sentence, why)
-        self.depart(session)
+        given = session.resume_token
+        self._rights.tickets.revoke(lambda right: right.session == given)
+        session.peer.end(sentence, why)
+        self.leave(session)
 
     # -- another name ----------------------------------------------------------------------------
 
@@ -392,7 +394,7 @@ class Users:
 
         Raises `Refusal` (bad-name, name-taken, password-needed, not-allowed, banned).
         """
-        user, name = session.needs_user(), names.user(name)
+        user, name = session.require_user(), names.user(name)
         key = names.key(name)
         if user.key in _RESERVED or (user.registered and key != user.key):
             return await self.enter(session, name)
@@ -401,58 +403,58 @@ class Users:
         if user.registered:
             await self._accounts.rename(key, name)
         elif key != user.key:
-            await self._may_be_called(session, name)
+            await self._claim_new_name(session, name)
         if session.user is not user:  # while it was waited for
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         former, was = user.name, user.key
-        self._give_name_back(user)
+        self._remove_name(user)
         user.rename(name)
-        self._take_name(user)
+        self._add_name(user)
         for room in dict.fromkeys(room for each in user.sessions for room in each.rooms):
-            if self._rooms.shows(user, room):  # a name can be a message
+            if self._rooms.may_show(user, room):  # a name can be a message
                 event = events.UserRenamed(room.name, former, name)
-                self._rooms.tell(room, event, but=session if session in room.sessions else None)
-        self._rooms.put_out_unwelcome(user)
+                self._rooms.announce(room, event, but=session if session in room.sessions else None)
+        self._rooms.put_out_banned(user)
         if key != was:
-            self._engine.names.release(was)
-            self._ignored_on(was, key)
+            self._engine.claims.release(was)
+            self._move_ignored(was, key)
         await self._engine.files.rename(user.id, name)
         self._report("{old} is now called {new}", old=former, new=name)
         position = session.inbox.position if session.inbox is not None else 0
         return self._welcome(session, user, position)
 
-    async def _may_be_called(self, session: Session, name: str) -> None:
+    async def _claim_new_name(self, session: Session, name: str) -> None:
         """Take a name for a guest who has another one. Raises `Refusal` if it is not to be had."""
         key = names.key(name)
-        self._rooms.admit(session, key)
+        self._rooms.check_admitted(session, key)
         _check_reserved(name)
-        self._may_be_guest(name, await self._accounts.account(key))
-        names.new_user(name)
+        self._check_guest_name(name, await self._accounts.account(key))
+        names.check_new_user(name)
         if key not in self.by_key and await self._accounts.alike(skeletons(name)):
             raise _alike(name)
-        if key in self.by_key or not await self._engine.names.claim(key):
+        if key in self.by_key or not await self._engine.claims.claim(key):
             raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
         try:  # others may have come while it was waited for
-            self._rooms.admit(session, key)
+            self._rooms.check_admitted(session, key)
             if key in self.by_key:
                 raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
-            if self._taken(skeletons(name), session):
+            if self._looks_taken(skeletons(name), session):
                 raise _alike(name)
         except Refusal:
             if key not in self.by_key:
-                self._engine.names.release(key)
+                self._engine.claims.release(key)
             raise
 
     def _welcome(self, session: Session, user: User, position: int) -> replies.Welcome:
-        token = session.token if session.echo else ""  # a person has no use for one
+        token = session.resume_token if session.echo else ""  # a person has no use for one
         return replies.Welcome(user.name, user.registered, token, position)
 
-    def ignore(self, session: Session, name: str) -> bool:
+    def toggle_ignored(self, session: Session, name: str) -> bool:
         """Let a session not hear a user any more, also when they are called otherwise; or hear them
         again, if it does not. Return whether it hears them. Raises `Refusal` (too-many)."""
         key = names.key(name)
         if key in session.ignored:
-            self._hear(session, key)
+            self._stop_ignoring(session, key)
             return True
         if len(session.ignored) >= limits.IGNORED:
             raise Refusal(
@@ -467,31 +469,31 @@ class Users:
         session.ignored |= {key}
         self._ignoring.setdefault(key, set()).add(session)
 
-    def _hear(self, session: Session, key: str) -> None:
+    def _stop_ignoring(self, session: Session, key: str) -> None:
         session.ignored -= {key}
         ignoring = self._ignoring.get(key, set())
         ignoring.discard(session)
         if not ignoring:
             self._ignoring.pop(key, None)
 
-    def _ignored_on(self, was: str, key: str) -> None:
+    def _move_ignored(self, was: str, key: str) -> None:
         """Let those who ignore somebody ignore them under another name, and not who takes the one
         that they had."""
         for session in tuple(self._ignoring.get(was, ())):
-            self._hear(session, was)
+            self._stop_ignoring(session, was)
             self._ignore(session, key)
 
     # -- accounts --------------------------------------------------------------------------------
 
-    def end_token(self, sha256: str) -> int:
+    def end_token_sessions(self, sha256: str) -> int:
         """End the sessions that came in with a token. Return how many those are."""
         theirs = [session for session, it in self._rights.tokens.items() if it == sha256]
         for session in theirs:
             self.end(session, "The token that you came in with was revoked.")
-        self._rights.given.take_back(lambda right: right.token == sha256)
+        self._rights.tickets.revoke(lambda right: right.token == sha256)
         return len(theirs)
 
-    async def free(self, name: str) -> None:
+    async def check_free(self, name: str) -> None:
         """Raise `Refusal` (name-taken, already-registered) if a name is not to be had."""
         key = names.key(name)
         self._rooms.check_not_deleted(key)
@@ -499,66 +501,66 @@ class Users:
             raise Refusal(
                 Code.ALREADY_REGISTERED, "{name} is registered already; `login`.", name=name
             )
-        names.new_user(name)
-        self._nobodys(name)
+        names.check_new_user(name)
+        self._check_not_in_use(name)
         if await self._accounts.alike(skeletons(name)):
             raise _alike(name)
 
-    def _nobodys(self, name: str) -> None:
+    def _check_not_in_use(self, name: str) -> None:
         """Raise `Refusal` (name-taken) if somebody who is here has a name, or one like it."""
         if names.key(name) in self.by_key:
             raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
-        if self._taken(skeletons(name), None):
+        if self._looks_taken(skeletons(name), None):
             raise _alike(name)
 
-    def _taken(self, mine: frozenset[str], session: Session | None) -> bool:
+    def _looks_taken(self, mine: frozenset[str], session: Session | None) -> bool:
         """Return whether a name with these looks is like one of the server's, or of somebody who is
         here, other than the session's own."""
         own = session.user.key if session is not None and session.user is not None else None
-        if not mine.isdisjoint(_RESERVED_LOOKS):
+        if not mine.isdisjoint(_RESERVED_SKELETONS):
             return True
-        holders = (self._looks.get(it, it if it in self.by_key else None) for it in mine)
+        holders = (self._skeletons.get(it, it if it in self.by_key else None) for it in mine)
         return any(holder not in (None, own) for holder in holders)
 
-    async def make(self, name: str, hashed: str) -> Account:
+    async def create_account(self, name: str, hashed: str) -> Account:
         """Make an account for somebody who is not here."""
-        self._nobodys(name)
+        self._check_not_in_use(name)
         return await self._accounts.register(name, hashed, None, self._now())
 
     async def sign_up(
         self, session: Session, name: str, hashed: str, code: str | None
     ) -> replies.Welcome:
         """Make an account, and a session its user's."""
-        self._rooms.admit(session, names.key(name))
-        await self.free(name)
-        if session.gone:  # nobody would know
+        self._rooms.check_admitted(session, names.key(name))
+        await self.check_free(name)
+        if session.ended:  # nobody would know
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        user = await self._user(names.key(name), name, None, None, None, session)
+        user = await self._claim_name(names.key(name), name, None, None, None, session)
         try:
-            await self.keep(user, hashed, code)
+            await self.register_guest(user, hashed, code)
         finally:
             if not user.registered:
-                self._let_go(user)
-        return self._come_in(session, user, await self._accounts.account(user.key))
+                self._drop_if_unused(user)
+        return self._complete_entry(session, user, await self._accounts.account(user.key))
 
-    async def keep(self, user: User, hashed: str, code: str | None) -> None:
+    async def register_guest(self, user: User, hashed: str, code: str | None) -> None:
         """Make the account of a guest, who keeps what is in their inbox."""
         if self.by_key.get(user.key) is not user:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         if user.registered:
             raise Refusal(Code.ALREADY_REGISTERED, "{user} is registered already.", user=user.name)
-        guest_shelf = user.shelf
+        guest_shelf = user.folder
         inbox = self._inbox(user)
         account = await self._accounts.register(
             user.name, hashed, inbox, self._now(), code, user.id
         )
-        user.guest = 0
-        inbox.kept = True
+        user.guest_number = 0
+        inbox.saves_read_position = True
         self._inboxes[account.inbox] = inbox
-        await self._engine.files.move(guest_shelf, user.shelf, user.id)
+        await self._engine.files.move(guest_shelf, user.folder, user.id)
         self._report("{user} registered", user=user.name)
 
-    async def addressee(self, name: str) -> tuple[User | Account, Log]:
+    async def find_recipient(self, name: str) -> tuple[User | Account, Log]:
         """Return whom that name means, and their inbox."""
         key = names.key(name[: limits.LINE_BYTES])
         user = self.by_key.get(key)
@@ -572,16 +574,16 @@ class Users:
                 "Nobody called {shown} is here, nor registered; `who` lists who is here.",
                 shown=shown,
             )
-        return account, await self._kept(account)
+        return account, await self._account_inbox(account)
 
-    def tell_all(self, event: Event) -> int:
+    def broadcast(self, event: Event) -> int:
         """Show an event to every session there is, and return how many there are."""
         sessions = [session for user in self.by_key.values() for session in user.sessions]
         for session in sessions:
-            session.reader.tell(EventBatch((event,)))
+            session.peer.tell(EventBatch((event,)))
         return len(sessions)
 
-    def away_in(self, user: User, room: Room, session: Session) -> str:
+    def away_reason_in(self, user: User, room: Room, session: Session) -> str:
         """Return why a user who is in a room is away, for a session that asks who is there; not in
         their words, if they may not speak there or it does not hear them."""
         if not user.away:
@@ -589,7 +591,7 @@ class Users:
         speaks = Right.SPEAK in ROLE_RIGHTS[self._rights.role(user, room)]
         return user.away if speaks and user.key not in session.ignored else "away"
 
-    def away(self, name: str) -> str:
+    def away_reason(self, name: str) -> str:
         """Return why a user is away; empty if they are here."""
         user = self.by_key.get(names.key(name))
         return "not here now" if user is None else user.away

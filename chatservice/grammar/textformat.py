@@ -44,7 +44,7 @@ def replayed(first: int, it: Run, log: str) -> bytes:
 
 def _replayed(position: int, it: Entry, log: str) -> list[str]:
     stamped = stamp(it.time, position)
-    alone = it.alone()
+    alone = it.as_run()
     if it.kind in _TALK:
         prefix = stamped + _prefix(alone)
         return [prefix + line for line in it.text.split("\n")]

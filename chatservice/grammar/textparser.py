@@ -17,7 +17,7 @@ from chatservice.grammar.commands import (
     closest_command,
     looks_like_a_time,
 )
-from chatservice.names import PLAINLY_SEEN, is_seen
+from chatservice.names import PLAINLY_VISIBLE, is_visible
 
 _TEXT = Format.TEXT
 
@@ -96,7 +96,7 @@ def parse_talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
     if (_NOT_TALK_BARE if bare_words else _NOT_TALK).search(text):
         return None
     lines = text[1:].split("\n")
-    if not text.isascii() and _MAY_BE_NOTHING.search(text) and not all(map(is_seen, lines)):
+    if not text.isascii() and _MAY_BE_NOTHING.search(text) and not all(map(is_visible, lines)):
         return None
     return lines
 
@@ -288,7 +288,7 @@ def _not_talk(*more: str) -> re.Pattern[str]:
 
 
 _NOT_TALK = _not_talk()
-_MAY_BE_NOTHING = re.compile(rf"\n[^{PLAINLY_SEEN}\n]*+(?=\n|\Z)")
+_MAY_BE_NOTHING = re.compile(rf"\n[^{PLAINLY_VISIBLE}\n]*+(?=\n|\Z)")
 """A line in which nothing is plainly to be seen."""
 _FIRST_WORDS = {also.shape.split(" ")[0] for row in COMMANDS.values() for also in row.aliases}
 _NOT_TALK_BARE = _not_talk(

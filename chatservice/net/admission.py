@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 
 from chatservice import limits
-from chatservice.domain.addresses import counted
+from chatservice.domain.addresses import limit_key
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
@@ -189,7 +189,7 @@ class AdmissionFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Make what a connection is for: to be told no, or to come in."""
         try:
-            self._admission.add(counted(getattr(addr, "host", None) or ""))
+            self._admission.add(limit_key(getattr(addr, "host", None) or ""))
         except Refusal as refusal:
             return RejectedConnection(refusal)
         return self._inner.buildProtocol(addr)

@@ -54,7 +54,7 @@ class ReplaySource(Protocol):
     def replay(self, log: Log, after: int) -> Awaitable[Sequence[Block]]:
         """Return blocks behind a position."""
 
-    def shown(self, cursor: Cursor) -> None:
+    def save_read_position(self, cursor: Cursor) -> None:
         """A reader was shown a log that is `kept` up to where its cursor stands."""
 
 
@@ -160,7 +160,7 @@ class Subscription:
     def tell(self, news: EventBatch) -> None:
         """Show news, unless the reader cannot take them now."""
         if not (self.full or self._held or self._ended):
-            write(self._connection.transport, news.rendered(self._dialect.event))
+            write(self._connection.transport, news.encoded(self._dialect.event))
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, then end the connection; at once, where nothing can be told."""
@@ -204,14 +204,14 @@ class Subscription:
             self.full
             or self._held
             or block is None
-            or not cursor.live_from <= cursor.position == log.up_to_date
+            or not cursor.live_from <= cursor.position == log.newest_after
             or cursor.owner.ignored
-            or log.kept
+            or log.saves_read_position
         ):
             return False
-        if cursor.own is not None:
-            return cursor.pass_over_own(block)
-        data = block.joined(self._dialect.live, log.name)
+        if cursor.own_runs is not None:
+            return cursor.skip_own_block(block)
+        data = block.encoded(self._dialect.live, log.name)
         if len(data) > limits.WRITE_BYTES:
             return False
         cursor.position = block.last
@@ -230,7 +230,7 @@ class Subscription:
         for at, cursor in enumerate(self._behind):
             log = cursor.log
             while cursor.position < log.last and cursor.open:
-                block = log.since(cursor.position)
+                block = log.block_after(cursor.position)
                 if block is None:
                     self._read_stored(cursor)
                     break
@@ -246,8 +246,8 @@ class Subscription:
         return piece
 
     def _note(self, cursor: Cursor) -> None:
-        if cursor.log.kept:
-            self._past.shown(cursor)
+        if cursor.log.saves_read_position:
+            self._past.save_read_position(cursor)
 
     def _read_stored(self, cursor: Cursor) -> None:
         """Read on from storage, for a cursor that fell off what is in memory."""
@@ -267,7 +267,7 @@ class Subscription:
             return
         if not (self.full or self._held):  # else it came too late: it is read again
             if not blocks:  # what it has not read is no longer kept
-                cursor.pass_over(max(cursor.position, memory_from))
+                cursor.advance(max(cursor.position, memory_from))
             self._write_stored(cursor, blocks)
         self.wake((cursor,))
 
@@ -294,8 +294,8 @@ class Subscription:
     def _rendered(self, cursor: Cursor, block: Block, room: int) -> bytes:
         """Return what of a block is for this cursor, about `room` bytes of it, and move it on."""
         fresh = block.first > cursor.position and block.first > cursor.live_from
-        if fresh and cursor.own is None and not cursor.owner.ignored:
-            data = block.joined(self._dialect.live, cursor.log.name)
+        if fresh and cursor.own_runs is None and not cursor.owner.ignored:
+            data = block.encoded(self._dialect.live, cursor.log.name)
             if len(data) <= room:
                 cursor.position = block.last
                 return data
@@ -304,9 +304,9 @@ class Subscription:
     def _picked(self, cursor: Cursor, block: Block, room: int) -> bytes:
         """The same, a run at a time: for who has read some of it, wrote some of it, or does not
         want all of it."""
-        name, own, picked = cursor.log.name, cursor.own or (), []
+        name, own, picked = cursor.log.name, cursor.own_runs or (), []
         ignored = cursor.owner.ignored
-        live = block.pieces(self._dialect.live, name)
+        live = block.encoded_runs(self._dialect.live, name)
         for (first, run), piece in zip(block.runs, live, strict=True):
             last = first + len(run.texts) - 1
             if last <= cursor.position:
@@ -322,5 +322,5 @@ class Subscription:
                     piece = self._dialect.replayed(first, run, name)
                 picked.append(piece)
                 room -= len(piece)
-            cursor.pass_over(last)
+            cursor.advance(last)
         return b"".join(picked)

@@ -103,7 +103,7 @@ class FileTransfers(FlowControl):
             )
         else:
             self.when_answered(
-                chat.files.receive(upload, offset, self.cancel_upload), begin, refuse
+                chat.files.begin_upload(upload, offset, self.cancel_upload), begin, refuse
             )
 
     def cancel_upload(self) -> None:

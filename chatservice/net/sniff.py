@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice import limits
-from chatservice.domain.addresses import counted
+from chatservice.domain.addresses import limit_key
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines, textformat
 from chatservice.net.certificate import Certificate
@@ -166,7 +166,7 @@ class Sniffer(Protocol):
             self._inner.connectionLost(reason)
         else:  # nobody else knows that it had come
             host = getattr(self._address, "host", None) or ""
-            self.factory.plain.admission.remove(counted(host))
+            self.factory.plain.admission.remove(limit_key(host))
 
 
 class SnifferFactory(Factory):

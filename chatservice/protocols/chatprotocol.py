@@ -12,9 +12,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice import limits
-from chatservice.domain.addresses import plain
+from chatservice.domain.addresses import normalize
 from chatservice.domain.model import User
-from chatservice.domain.ratelimit import COUNTED, SAID, UNUSED, RateLimits
+from chatservice.domain.ratelimit import COUNTED, TALK, UNPARSED, RateLimits
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
@@ -117,7 +117,7 @@ class ChatProtocol(FileTransfers):
     @property
     def address(self) -> str:
         """The address of its other side; empty where it has none: on this machine."""
-        return plain(getattr(self.transport.getPeer(), "host", None) or "")
+        return normalize(getattr(self.transport.getPeer(), "host", None) or "")
 
     def connectionMade(self) -> None:
         """Wait a moment for a program to speak first; greet a person who does not."""
@@ -169,7 +169,7 @@ class ChatProtocol(FileTransfers):
         """Give a line to who speaks here; the first one tells who that is."""
         if self._session is None:
             if not line.strip():
-                self.count_command(UNUSED)
+                self.count_command(UNPARSED)
                 if self.greeted and not self.more_came:
                     self.transport.write(self.factory.name_needed)
                 return
@@ -191,7 +191,7 @@ class ChatProtocol(FileTransfers):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is too long; the connection goes on behind it."""
-        self.count_command(UNUSED)
+        self.count_command(UNPARSED)
         if self._session is None:
             self._session = self.factory.make_session(self, line)
         sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
@@ -269,7 +269,7 @@ class ChatProtocol(FileTransfers):
     def count_command(self, command: str, lines: int = 1) -> None:
         """Count a command that is given here, with the lines that it says, or a line that is
         `UNUSED`. Where there are too many, no more is read for a while."""
-        if command in SAID and not limits.MESSAGES_PER_SECOND:
+        if command in TALK and not limits.MESSAGES_PER_SECOND:
             return
         if self._paces is None:
             if self._uncounted and command not in COUNTED:
@@ -288,7 +288,7 @@ class ChatProtocol(FileTransfers):
         if not limits.MESSAGES_PER_SECOND:
             return True
         self._paces = self._paces or RateLimits()
-        return self._paces.has(lines.count(b"\n"), self.factory.reactor.seconds())
+        return self._paces.allows(lines.count(b"\n"), self.factory.reactor.seconds())
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -362,4 +362,4 @@ def _shown(address: Any) -> str:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:
         return "this machine"
-    return f"{plain(host)}:{port}"
+    return f"{normalize(host)}:{port}"

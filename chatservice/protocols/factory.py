@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from chatservice.domain.addresses import counted
+from chatservice.domain.addresses import limit_key
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import Room, User
 from chatservice.domain.ports import FileStore
@@ -95,24 +95,24 @@ class ChatFactory(Factory):
     @property
     def users(self) -> dict[str, User]:
         """Who is here, by key."""
-        return self.chat.people.by_key
+        return self.chat.users.by_key
 
     @property
     def shared_files(self) -> FileStore:
         """The shelves."""
-        return self.chat.files.shelves
+        return self.chat.files.store
 
     def buildProtocol(self, addr: IAddress | None) -> ChatProtocol:
         """Make a connection's protocol."""
         connection = ChatProtocol()
         connection.factory = self
-        if address := counted(getattr(addr, "host", None) or ""):
+        if address := limit_key(getattr(addr, "host", None) or ""):
             connection.counted_address = address
         return connection
 
     def recount(self, connection: ChatProtocol) -> None:
         """Count a connection from where it really is, as is known now. Raises `Refusal`."""
-        address = counted(connection.address)
+        address = limit_key(connection.address)
         if address != connection.counted_address:
             before, connection.counted_address = connection.counted_address, ""
             self.admission.move(before, address)

@@ -9,7 +9,7 @@ from chatservice.domain import handlers
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Session, User
-from chatservice.domain.ratelimit import UNUSED
+from chatservice.domain.ratelimit import UNPARSED
 from chatservice.errors import NAME_NEEDED, Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import jsonlines
@@ -43,7 +43,7 @@ class JsonSession:
     def line(self, line: bytes) -> None:
         """Take a line: one request."""
         if not line.strip():
-            self._connection.count_command(UNUSED)
+            self._connection.count_command(UNPARSED)
             return
         id_ = None
         try:
@@ -51,7 +51,7 @@ class JsonSession:
             id_ = jsonlines.request_id(asked)
             request = jsonlines.parse_request(asked)
         except Refusal as refusal:
-            self._connection.count_command(UNUSED)
+            self._connection.count_command(UNPARSED)
             self._refuse(id_, refusal)
             return
         self._obey_in_turn(request)
@@ -61,7 +61,7 @@ class JsonSession:
         text = request.args.get("text", "")
         self._connection.count_command(name, text.count("\n") + 1)
         if self._session.user is None and self._connection.factory.is_admin:
-            attending = self._chat.people.attend(self._session)
+            attending = self._chat.users.enter_as_operator(self._session)
             refuse = partial(self._refuse, request.id)
             self._connection.when_answered(attending, lambda _: self._obey_in_turn(request), refuse)
             return
@@ -89,7 +89,7 @@ class JsonSession:
             self._refuse(request.id, refusal)
 
     def _ask(self, request: Request) -> None:
-        self._chat.permit(self._session, request)
+        self._chat.check(self._session, request)
         action = _OWN.get(request.command.name) or handlers.HANDLERS[request.command.name]
         result = action(self._chat, self._session, request.args)
         self._connection.when_answered(
@@ -149,7 +149,7 @@ class JsonSession:
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it is a guest, and none who is `busy`."""
-        return self._session.may_go(busy)
+        return self._session.may_be_evicted(busy)
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, and why it is, then end the connection."""
@@ -158,13 +158,13 @@ class JsonSession:
     def lost(self) -> None:
         """The connection is gone."""
         self._subscription.stopProducing()
-        self._session.gone = True
+        self._session.ended = True
         self._connection.factory.timeslices.run(self._depart)
 
     def _depart(self) -> None:
         self._connection.in_order(
             partial(self._chat.publisher.settled, self._session),
-            partial(self._chat.people.depart, self._session),
+            partial(self._chat.users.leave, self._session),
             lambda _: None,
         )
 
@@ -174,14 +174,14 @@ async def _hello(chat: Chat, session: Session, args: Mapping[str, Any]) -> repli
         raise Refusal(
             Code.BAD_ARGUMENT, 'You are {user}; "nick" changes that.', user=session.user.name
         )
-    return await chat.people.enter(
+    return await chat.users.enter(
         session, args["name"], args.get("password"), args.get("token"), args.get("after")
     )
 
 
 async def _quit(chat: Chat, session: Session, args: Mapping[str, Any]) -> replies.Done:
     await chat.publisher.settled(session)
-    chat.people.depart(session, args.get("text", ""))
+    chat.users.leave(session, args.get("text", ""))
     return replies.Done()
 
 

@@ -11,7 +11,7 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Session, User
 from chatservice.domain.ports import FileReader
-from chatservice.domain.ratelimit import UNUSED
+from chatservice.domain.ratelimit import UNPARSED
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark, Kind
 from chatservice.errors import NAME_NEEDED, PASSWORD_RELATED, Code, Refusal
@@ -68,14 +68,14 @@ class TextSession:
         try:
             text = textparser.decode(line)
             if self._asking is not None:
-                self._connection.count_command(UNUSED)
+                self._connection.count_command(UNPARSED)
                 self._take_answer(self._asking, text)
                 return
             if self._bare_words and textparser.names_local_file(text):
                 raise textparser.with_say_hint(_OWN_FILE, text)
             request = self._parsed(text)
         except Refusal as refusal:
-            self._connection.count_command(UNUSED)
+            self._connection.count_command(UNPARSED)
             self.refuse_line(line, refusal)
             return
         if request is not None:
@@ -93,10 +93,12 @@ class TextSession:
 
     def lines(self, lines: bytes) -> bool:
         """Take several lines, if all of them are talk."""
-        room = self._session.here
+        room = self._session.current_room
         if room is None or self._astray or self._asking is not None:
             return False
-        if not (self._connection.may_say(lines) and self._chat.may_talk(self._session, room)):
+        if not (
+            self._connection.may_say(lines) and self._chat.may_say_anything(self._session, room)
+        ):
             return False
         said = textparser.parse_talk(lines, self._bare_words)
         if said is None or not self._connection.all_fit(lines):
@@ -124,7 +126,7 @@ class TextSession:
             stored = partial(self._stored, count=weight)
             handlers.talk(self._chat, self._session, request, stored)
             self._connection.storing(weight)
-        elif asked := tuple(prompts_for(request, self._chat.accounts.by_invitation)):
+        elif asked := tuple(prompts_for(request, self._chat.accounts.needs_invitation)):
             self._question(request, asked)
         else:
             settled = partial(self._chat.publisher.settled, self._session)
@@ -134,7 +136,7 @@ class TextSession:
     def _ask(self, request: Request, asking: PromptDialog | None) -> None:
         refuse = self._refusing(request, asking)
         try:
-            self._chat.permit(self._session, request)
+            self._chat.check(self._session, request)
         except Refusal as refusal:
             refuse(refusal)
             return
@@ -149,7 +151,7 @@ class TextSession:
 
     def _before_name(self, request: Request) -> None:
         if request.command.name == "say":
-            entering = self._chat.people.enter(self._session, request.args["text"])
+            entering = self._chat.users.enter(self._session, request.args["text"])
             refuse = partial(self._refuse_name, request.args["text"])
             self._connection.when_answered(entering, self._introduced, refuse)
         else:
@@ -163,15 +165,15 @@ class TextSession:
             self._obey(request)
 
         self._connection.when_answered(
-            self._chat.people.attend(self._session), come_in, self.refuse
+            self._chat.users.enter_as_operator(self._session), come_in, self.refuse
         )
 
     def _introduced(self, welcome: replies.Welcome) -> None:
         """Begin in the lobby, or in the only room that one may be in. A program that spoke first is
         not told what it did not ask."""
         self._connection.logged_in()
-        room = self._session.only or self._chat.rooms.lobby
-        self._chat.rooms.place(self._session, room)
+        room = self._session.only_room or self._chat.rooms.lobby
+        self._chat.rooms.put_in(self._session, room)
         if self._connection.greeted:
             self._answer(welcome)
             self._answer(handlers.joined(room, self._session))
@@ -222,14 +224,16 @@ class TextSession:
         if request.command.name == "join":
             return request, (room_prompt(request.args["room"]),)
         request = without_current_passwords(request)
-        asked = tuple(prompts_for(request, self._chat.accounts.by_invitation))
+        asked = tuple(prompts_for(request, self._chat.accounts.needs_invitation))
         return (request, asked) if asked else None
 
     def _refuse_name(self, name: str, refusal: Refusal) -> None:
         if refusal.code is not Code.PASSWORD_NEEDED:
             self.refuse(refusal)
         elif self._connection.greeted:
-            what = f"{name} is registered; type its" if self._chat.guests else f"Type {name}'s"
+            what = (
+                f"{name} is registered; type its" if self._chat.allows_guests else f"Type {name}'s"
+            )
             text = f"{what} password, or nothing to take another name:"
             self._ask_for(Request(COMMANDS["login"], {"name": name}), (Prompt("password", text),))
         else:
@@ -243,8 +247,8 @@ class TextSession:
             self.refuse(missing_password(request, asked[0]))
             self._astray = _UNPROVEN
             return
-        self._chat.permit(self._session, request)
-        self._chat.accounts.may_begin(self._session, request.command.name)
+        self._chat.check(self._session, request)
+        self._chat.accounts.check_registration(self._session, request.command.name)
         self._ask_for(request, asked)
 
     def _ask_for(self, request: Request, asked: tuple[Prompt, ...]) -> None:
@@ -284,7 +288,7 @@ class TextSession:
     def _answer(self, it: replies.Reply) -> None:
         if isinstance(it, (replies.Joined, replies.Welcome)):
             self._astray = None
-        if isinstance(it, replies.Welcome) and self._session.here is None:
+        if isinstance(it, replies.Welcome) and self._session.current_room is None:
             self._introduced(it)  # a login in place of a name
             return
         self._write(textformat.reply(it))
@@ -326,8 +330,8 @@ class TextSession:
     # -- commands of this dialect ----------------------------------------------------------------
 
     def _exit(self, request: Request) -> None:
-        here = self._session.here
-        if here is None or here.name == names.LOBBY or self._session.only is here:
+        here = self._session.current_room
+        if here is None or here.name == names.LOBBY or self._session.only_room is here:
             self._quit(request)
         else:
             self._answer(handlers.leave(self._chat, self._session, {}))
@@ -339,7 +343,7 @@ class TextSession:
 
     async def _leave(self, farewell: str) -> None:
         await self._chat.publisher.settled(self._session)
-        self._chat.people.depart(self._session, farewell)
+        self._chat.users.leave(self._session, farewell)
 
     def _left(self, _: None) -> None:
         self._write(b"* Goodbye.\n")
@@ -352,7 +356,7 @@ class TextSession:
 
     def _put(self, request: Request) -> None:
         args = request.args
-        asked = self._chat.files.upload(
+        asked = self._chat.files.upload_ticket(
             self._session, None, args.get("to"), args["name"], args["size"], args.get("sha256")
         )
 
@@ -365,7 +369,7 @@ class TextSession:
     def _begin_upload(self, request: Request, upload: UploadTicket) -> None:
         offset = request.args.get("offset", 0)
         if offset and offset == upload.size:  # nothing is to come, if all of it is here
-            here = self._chat.files.already_here(self._session, upload)
+            here = self._chat.files.share_existing(self._session, upload)
             begin = partial(self._receive_unless_here, request, upload)
             self._connection.when_answered(here, begin, partial(self._refuse_request, request))
         else:
@@ -415,7 +419,7 @@ class TextSession:
 
         def opened(outgoing: FileReader) -> None:
             try:  # all of it may have been read first
-                self._chat.permit(self._session, request)
+                self._chat.check(self._session, request)
             except Refusal:
                 outgoing.close()
                 raise
@@ -437,8 +441,8 @@ class TextSession:
             outgoing.close()
             raise
         abort = self._connection.transport.abortConnection
-        user, address = self._session.needs_user(), self._connection.address
-        transfer = self._chat.files.departing(user, address, outgoing, abort)
+        user, address = self._session.require_user(), self._connection.address
+        transfer = self._chat.files.begin_download(user, address, outgoing, abort)
         self._uncork()
         self._subscription.lend_transport()
         self._connection.transport.write(textformat.file_line(outgoing.mark, outgoing.left))
@@ -450,7 +454,7 @@ class TextSession:
 
     def _sent(self, mark: FileMark) -> None:
         self._subscription.take_transport_back()
-        self._chat.files.fetched(self._session.needs_user().name, mark)
+        self._chat.files.report_download(self._session.require_user().name, mark)
 
     def _link(self, request: Request) -> None:
         result = handlers.link(self._chat, self._session, request.args)
@@ -484,7 +488,7 @@ class TextSession:
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it is a guest, and none who is `busy`."""
-        return self._session.may_go(busy)
+        return self._session.may_be_evicted(busy)
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, then end the connection."""
@@ -494,13 +498,13 @@ class TextSession:
     def lost(self) -> None:
         """The connection is gone."""
         self._subscription.stopProducing()
-        self._session.gone = True
+        self._session.ended = True
         self._connection.factory.timeslices.run(self._depart)
 
     def _depart(self) -> None:
         self._connection.in_order(
             partial(self._chat.publisher.settled, self._session),
-            partial(self._chat.people.depart, self._session),
+            partial(self._chat.users.leave, self._session),
             lambda _: None,
         )
 

@@ -75,12 +75,12 @@ class TicketSession:
             self._put(self._chat.files.redeem(ticket, UploadTicket, address), offset)
 
     def _get(self, right: DownloadTicket, offset: int) -> None:
-        opening = self._chat.files.opened(right)
+        opening = self._chat.files.open_for_ticket(right)
 
         def send(outgoing: FileReader) -> None:
             self._seek(outgoing, offset)
             abort = self._connection.transport.abortConnection
-            transfer = self._chat.files.departing(
+            transfer = self._chat.files.begin_download(
                 right.user, self._connection.address, outgoing, abort
             )
             self._connection.send_file(
@@ -92,7 +92,7 @@ class TicketSession:
         self._connection.when_answered(opening, send, self.refuse)
 
     def _sent(self, who: str, mark: FileMark) -> None:
-        self._chat.files.fetched(who, mark)
+        self._chat.files.report_download(who, mark)
         self._connection.dismiss()
 
     def _seek(self, outgoing: FileReader, offset: int) -> None:

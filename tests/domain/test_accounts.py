@@ -88,8 +88,8 @@ class House:
             *(self.slow, self.slow, Shelves()),
         )
         self.chat = Chat(engine, lambda: 0.0, ReactorLoop(self.clock), lambda *_, **__: None)
-        self.now(self.chat.rooms.open())
-        self.now(self.chat.accounts.open())
+        self.now(self.chat.rooms.load())
+        self.now(self.chat.accounts.load())
 
     def now(self, doing):
         """Return what comes of something at once, or raise it."""
@@ -118,7 +118,7 @@ def house(tmp_path):
     house = House(tmp_path / "chat.sqlite")
     house.alice, house.operator = house.session(), house.session()
     house.now(house.chat.accounts.sign_up(house.alice, "alice", "old", None))
-    house.now(house.chat.people.attend(house.operator))
+    house.now(house.chat.users.enter_as_operator(house.operator))
     yield house
     house.store.close()
 
@@ -133,55 +133,55 @@ def refused(found):
 def test_a_password_that_is_reset_while_somebody_comes_in_with_it(house):
     """They do not come in, though it was right when they gave it."""
     late = house.session()
-    found = house.later(house.chat.people.enter(late, "alice", "old"))
-    answer = house.now(house.chat.accounts.reset(house.operator, "alice", "new"))
+    found = house.later(house.chat.users.enter(late, "alice", "old"))
+    answer = house.now(house.chat.accounts.reset_password(house.operator, "alice", "new"))
     assert (answer.name, answer.password) == ("alice", "")
-    assert house.alice.reader.ended.startswith("Your password was changed by")
+    assert house.alice.peer.ended.startswith("Your password was changed by")
     assert house.alice.user is None
     house.slow.answer()
     assert refused(found) is Code.WRONG_PASSWORD
     assert late.user is None
-    assert "alice" not in house.chat.people.by_key
+    assert "alice" not in house.chat.users.by_key
 
 
 def test_one_that_is_gone_when_the_answer_is_there(house):
     """Nothing is left of them."""
     late = house.session()
-    found = house.later(house.chat.people.enter(late, "alice", "old"))
-    house.chat.people.depart(late)
+    found = house.later(house.chat.users.enter(late, "alice", "old"))
+    house.chat.users.leave(late)
     house.slow.answer()
     assert refused(found) is Code.NAME_NEEDED
-    assert house.chat.people.by_key["alice"].sessions == (house.alice,)
+    assert house.chat.users.by_key["alice"].sessions == (house.alice,)
 
 
 def test_a_session_is_taken_over_once(house):
     """Of two who come back with the same token, the second does not."""
-    token = house.alice.token
+    token = house.alice.resume_token
     first, second = house.session(), house.session()
-    house.now(house.chat.people.enter(first, "alice", token=token))
+    house.now(house.chat.users.enter(first, "alice", token=token))
     with pytest.raises(Refusal) as caught:
-        house.now(house.chat.people.enter(second, "alice", token=token))
+        house.now(house.chat.users.enter(second, "alice", token=token))
     assert caught.value.code is Code.PASSWORD_NEEDED
-    assert first.token != token
+    assert first.resume_token != token
 
 
 def test_nothing_more_is_done_for_a_session_that_is_ended(house):
     """Requests that a session sent before it knew of its end are refused."""
-    token = house.now(house.chat.accounts.token(house.alice, "ci", None)).token
+    token = house.now(house.chat.accounts.create_token(house.alice, "ci", None)).token
     bot = house.session()
-    house.now(house.chat.people.enter(bot, "alice", token))
+    house.now(house.chat.users.enter(bot, "alice", token))
     house.now(house.chat.rooms.join(bot, "lobby"))
-    house.now(house.chat.accounts.revoke(house.alice, "ci"))
+    house.now(house.chat.accounts.revoke_token(house.alice, "ci"))
     assert bot.rooms == ()
     for doing in (
         house.chat.rooms.join(bot, "lobby"),
-        house.chat.people.enter(bot, "guest"),
+        house.chat.users.enter(bot, "guest"),
         house.chat.accounts.sign_up(bot, "other", "pw", None),
     ):
         with pytest.raises(Refusal) as caught:
             house.now(doing)
         assert caught.value.code is Code.NAME_NEEDED
-    assert set(house.chat.people.by_key) == {"alice", "operator"}
+    assert set(house.chat.users.by_key) == {"alice", "operator"}
     assert house.store.accounts._tokens == {}
     assert house.chat.rights.tokens == {}
 
@@ -194,7 +194,7 @@ def test_who_is_banned_does_not_sign_up_either(house):
         house.now(moderation.ban(house.operator, lobby, whom, 0, ""))
     for name, address in (("eve", ""), ("mallory", "192.0.2.7")):
         late = house.session()
-        late.reader.address = address
+        late.peer.address = address
         with pytest.raises(Refusal) as caught:
             house.now(house.chat.accounts.sign_up(late, name, "pw", None))
         assert caught.value.code is Code.BANNED
@@ -202,18 +202,18 @@ def test_who_is_banned_does_not_sign_up_either(house):
 
 def test_looks_go_with_their_names(house):
     """Nothing is left of guests' names, whatever became of them."""
-    people = house.chat.people
+    users = house.chat.users
     for name in ("I1l0", "m", "а", "quiet"):
         guest = house.session()
-        house.now(people.enter(guest, name))
+        house.now(users.enter(guest, name))
         for other in ("mm00", "guest"):
-            house.now(people.enter(guest, other))
-        people.depart(guest)
+            house.now(users.enter(guest, other))
+        users.leave(guest)
     kept = house.session()
-    house.now(people.enter(kept, "m0m0"))
+    house.now(users.enter(kept, "m0m0"))
     house.now(house.chat.accounts.register(kept, "pw", None))
-    people.depart(kept)
-    assert people._looks == {}
+    users.leave(kept)
+    assert users._skeletons == {}
 
 
 def test_what_is_made_up_is_long_enough():

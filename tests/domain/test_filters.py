@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatservice.domain.overview import rooms_that_fit
+from chatservice.domain.overview import filter_rooms
 from chatservice.domain.rules import Access
 from chatservice.errors import Code, Refusal
 
@@ -36,7 +36,7 @@ def test_a_word_that_is_repeated_is_one(words, times):
     """A line of 8 KiB of them had all others wait for many seconds, where there are many rooms."""
     rooms = [Room(f"r{at}") for at in range(100)]
     Room.looks = 0
-    found = rooms_that_fit(rooms, " ".join([words] * times))
+    found = filter_rooms(rooms, " ".join([words] * times))
     assert Room.looks <= len(words.split()) * len(rooms)
     assert len(found) == (19 if "1" in words else 100)
 
@@ -44,6 +44,6 @@ def test_a_word_that_is_repeated_is_one(words, times):
 def test_a_filter_has_only_a_few_patterns():
     """With other patterns that all fit, it would be as dear."""
     with pytest.raises(Refusal) as refused:
-        rooms_that_fit([Room("abc")], "*a* *b* *c*")
+        filter_rooms([Room("abc")], "*a* *b* *c*")
     assert refused.value.code == Code.BAD_ARGUMENT
     assert "at most 2 names" in refused.value.sentence

@@ -26,7 +26,7 @@ class Reading:
         self.told: list[str] = []
         self.woken = 0
         self.ignored: frozenset[str] = frozenset()
-        self.reader = self
+        self.peer = self
         self.cursor = Cursor(log, self, after)
         self._stored = stored
 
@@ -36,17 +36,17 @@ class Reading:
 
     def tell(self, news: EventBatch) -> None:
         """Note what happened."""
-        self.told += news.rendered(lambda event: event.who.encode()).decode()
+        self.told += news.encoded(lambda event: event.who.encode()).decode()
 
     def read(self) -> None:
         """Take everything behind the cursor, as a feed does."""
         cursor = self.cursor
         while cursor.position < cursor.log.last:
-            found = cursor.log.since(cursor.position)
+            found = cursor.log.block_after(cursor.position)
             if found is None:
                 found = next(one for one in self._stored if one.last > cursor.position)
             self.got += [position for position, _ in found.entries(cursor.position)]
-            cursor.pass_over(found.last)
+            cursor.advance(found.last)
 
 
 class Log_(RuleBasedStateMachine):
@@ -112,12 +112,14 @@ def test_what_was_rendered_counts_for_the_memory_too():
     for at in range(1, 60):
         log.extend(block(at, 1))
         kept.append(log.newest)
-        log.newest.joined(lambda *_: bytes(9_000), "lab")
-        assert tails.held <= 100_000
+        log.newest.encoded(lambda *_: bytes(9_000), "lab")
+        assert tails.size <= 100_000
     assert log.newest is kept[-1]
     assert log.memory_from > 40
-    assert all(each.tails is None for each in kept[:40])
-    kept[0].pieces(lambda *_: bytes(10**6), "lab")  # somebody still reads there; it is not held
+    assert all(each.cache is None for each in kept[:40])
+    kept[0].encoded_runs(
+        lambda *_: bytes(10**6), "lab"
+    )  # somebody still reads there; it is not held
     assert log.newest is kept[-1]
 
 
@@ -126,15 +128,15 @@ def test_what_replaces_a_block_counts_in_its_place():
     tails = BlockCache(limit=100_000)
     log = Log(1, "lab", 0, tails)
     log.extend(block(1, 2))
-    log.newest.joined(lambda *_: bytes(50_000), "lab")
+    log.newest.encoded(lambda *_: bytes(50_000), "lab")
     log.replace(block(1, 2))
-    assert tails.held == log.newest.weight < 1_000
+    assert tails.size == log.newest.memory_size < 1_000
 
 
 def _positions(log: Log) -> list[int]:
     """Return the positions of what a log has in memory."""
     found, at = [], log.memory_from
-    while at < log.last and (one := log.since(at)) is not None:
+    while at < log.last and (one := log.block_after(at)) is not None:
         found += [position for position, _ in one.entries(at)]
         at = one.last
     return found
@@ -158,17 +160,17 @@ def test_news_are_told_to_those_who_were_there():
     """Each event to who was there when it happened, together, and before what was said after it."""
     log = Log(1, "lab", 0, BlockCache())
     early = Reading(log, [], None)
-    log.tell(UserJoined("lab", "a"))
+    log.announce(UserJoined("lab", "a"))
     late = Reading(log, [], None)
-    log.tell(UserJoined("lab", "b"))
+    log.announce(UserJoined("lab", "b"))
     assert early.told == []
     log.extend(block(1, 1))
     wake([log])
     assert (early.told, late.told) == (["a", "b"], ["b"])
-    log.tell(UserJoined("lab", "c"))
-    log.tell(UserJoined("lab", "d"), but=late.cursor)
-    log.tell(UserJoined("lab", "e"))
-    log.tell_news()
+    log.announce(UserJoined("lab", "c"))
+    log.announce(UserJoined("lab", "d"), but=late.cursor)
+    log.announce(UserJoined("lab", "e"))
+    log.send_events()
     assert (early.told, late.told) == (["a", "b", "c", "d", "e"], ["b", "c", "e"])
 
 
@@ -181,7 +183,7 @@ def test_everybody_at_one_cursor_is_handed_the_same_bytes():
         return b"%d\n" % first
 
     one = block(1, 9)
-    assert one.joined(render, "lab") is one.joined(render, "lab")
+    assert one.encoded(render, "lab") is one.encoded(render, "lab")
     assert calls == [1, 5, 9]
 
 
@@ -203,11 +205,11 @@ def test_what_is_no_longer_kept_is_let_go():
         (lab, block(3, 2)),
     ):
         log.extend(it)
-    tails.end({1: 2})
+    tails.drop_expired({1: 2})
     assert (lab.memory_from, den.memory_from, guest.memory_from) == (2, 0, 0)
-    tails.end({1: 4, 2: 3})
+    tails.drop_expired({1: 4, 2: 3})
     assert (lab.memory_from, den.memory_from, guest.memory_from) == (4, 3, 0)
     assert lab.newest is None
-    assert guest.since(0) is guest.newest
+    assert guest.block_after(0) is guest.newest
     lab.extend(block(5, 1))
-    assert lab.since(4) is lab.newest
+    assert lab.block_after(4) is lab.newest

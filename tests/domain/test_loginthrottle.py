@@ -17,11 +17,11 @@ ELSEWHERE, HOME = "192.0.2.66", "192.0.2.1"
 class From:
     """A session from an address."""
 
-    gone = False
+    ended = False
 
     def __init__(self, address):
         self.address = address
-        self.reader = self
+        self.peer = self
 
 
 class Plain:
@@ -33,17 +33,17 @@ class Plain:
 
 
 class World:
-    """Attempts, and a clock."""
+    """A login throttle, and a clock."""
 
     def __init__(self):
         self.clock = Clock()
         self.clock.advance(1e6)
-        self.attempts = LoginThrottle(Plain(), self.clock.seconds, PasswordQueue(self.clock))
+        self.throttle = LoginThrottle(Plain(), self.clock.seconds, PasswordQueue(self.clock))
 
     def begin(self, password, address, whose="alice"):
         """Begin to try a password; return where what it comes to will be."""
         came = []
-        trying = self.attempts.fits("right", password, whose, From(address))
+        trying = self.throttle.verify("right", password, whose, From(address))
         Deferred.fromCoroutine(trying).addBoth(came.append)
         return came
 
@@ -57,7 +57,7 @@ class World:
 
 @pytest.fixture
 def world():
-    """Return attempts, and a clock."""
+    """Return a throttle, and a clock."""
     return World()
 
 
@@ -171,9 +171,9 @@ def test_who_is_gone_meanwhile_is_not_looked_at(world):
     for _ in range(6):
         world.try_("wrong", "")
     session, came = From(""), []
-    trying = world.attempts.fits("right", "right", "alice", session)
+    trying = world.throttle.verify("right", "right", "alice", session)
     Deferred.fromCoroutine(trying).addBoth(came.append)
-    session.gone = True
+    session.ended = True
     world.clock.advance(1)
     assert isinstance(came[0].value, Refusal)
 

@@ -17,15 +17,15 @@ class Watcher:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
-        self.reader = self
+        self.peer = self
 
     def wake(self, cursors: tuple[Cursor, ...]) -> None:
         """Read everything."""
         for cursor in cursors:
             while cursor.position < cursor.log.last:
-                block = cursor.log.since(cursor.position)
+                block = cursor.log.block_after(cursor.position)
                 self.seen += [entry.text for _, entry in block.entries(cursor.position)]
-                cursor.pass_over(block.last)
+                cursor.advance(block.last)
 
 
 @pytest.fixture
@@ -123,4 +123,4 @@ async def test_a_session_waits_for_its_own_talk_only(store):
     assert publisher.settled(listener).called
     assert not settled.called
     await settled
-    assert draft.speaker.said == 1
+    assert draft.speaker.last_said == 1

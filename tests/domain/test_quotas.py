@@ -57,10 +57,10 @@ def test_an_upload_that_goes_on_needs_room_for_the_rest():
     quotas, what = Quotas(FileLimits(free=0)), declared("a", 6 * GB)._replace(sha256="0" * 64)
     quotas.reserve(what, 4 * GB, DiskUsage(0, 0, 4 * GB))
     quotas.reserve(what._replace(who="Alice", time=1), 4 * GB, DiskUsage(0, 0, 4 * GB))
-    reservation, other = quotas.held
+    reservation, other = quotas.reservations
     for each in (reservation, other, other):
         each.release()
-    assert not quotas.held
+    assert not quotas.reservations
 
 
 def guest(number, address=""):
@@ -108,7 +108,7 @@ def test_eleven_guests_do_not_declare_all_of_the_disk():
                     size //= 2
                 else:
                     break
-        assert sum(it.missing for it in quotas.held) <= (500 if address else 750) * GB
+        assert sum(it.missing for it in quotas.reservations) <= (500 if address else 750) * GB
         quotas.reserve(
             declared("alices", 100 * GB), 0, free, Requester("alice", False, "192.0.2.9")
         )

@@ -67,7 +67,7 @@ def test_a_paste_of_ten_lines_passes_at_once(monkeypatch, command):
     """A paste of any lines passes, also with a limit of messages."""
     monkeypatch.setattr(limits, "MESSAGES_PER_SECOND", 1.0)
     paces = RateLimits()
-    assert paces.has(10, 1e6)
+    assert paces.allows(10, 1e6)
     assert [paces.take(command, 1e6) for _ in range(10)] == [0.0] * 10
 
 
@@ -92,7 +92,7 @@ def test_delays_grow_and_end(pauses, free, longest):
     delays = []
     for pause in pauses:
         now += pause
-        failures.note("alice", now, memory, 10)
+        failures.add_failure("alice", now, memory, 10)
         delays.append(failures.delay("alice", now, free, longest, memory))
     expected = [0.0] * free + [min(2.0**at, longest) for at in range(len(delays))]
     assert delays == expected[: len(delays)]
@@ -106,7 +106,7 @@ def test_failures_that_were_none_are_taken_back(steps):
     failures, counts = Backoff(), Counter()
     for what, who in steps:
         if what == "n":
-            failures.note(who, 1e6, 100, 100)
+            failures.add_failure(who, 1e6, 100, 100)
             counts[who] += 1
         elif what == "f":
             failures.forgive(who)
@@ -124,7 +124,7 @@ def test_only_so_many_are_remembered(who_fails, most):
     """Those who failed last."""
     failures = Backoff()
     for who in who_fails:
-        failures.note(who, 1e6, 100, most)
+        failures.add_failure(who, 1e6, 100, most)
     assert len(failures) <= most
     last = list(dict.fromkeys(reversed(who_fails)))[:most]
     assert all(failures.delay(who, 1e6, 0, 1, 100) == 1 for who in last)

@@ -72,7 +72,7 @@ class Place(House):
         self.rooms = self.chat.rooms._store = self.chat.moderation._store = Held(self.store.rooms)
         self.alice, self.operator = self.session(), self.session()
         self.now(self.chat.accounts.sign_up(self.alice, "alice", "old", None))
-        self.now(self.chat.people.attend(self.operator))
+        self.now(self.chat.users.enter_as_operator(self.operator))
         for session in (self.alice, self.operator):
             self.do(session, "join", room="lobby")
         self.do(self.alice, "create", room="studio", password="secret")
@@ -80,12 +80,12 @@ class Place(House):
     def new(self, name):
         """Return the session of a guest."""
         session = self.session()
-        self.now(self.chat.people.enter(session, name))
+        self.now(self.chat.users.enter(session, name))
         return session
 
     async def asked(self, session, command, **args):
         """Give a command, as a connection does."""
-        self.chat.permit(session, Request(COMMANDS[command], args))
+        self.chat.check(session, Request(COMMANDS[command], args))
         return await awaited(HANDLERS[command](self.chat, session, args))
 
     def do(self, session, command, **args):
@@ -155,7 +155,7 @@ def test_a_ban_from_the_server_while_somebody_logs_in(place):
     """They do not come in, though nothing was against it when they asked."""
     place.now(place.chat.accounts.sign_up(place.session(), "bob", "pw", None))
     bob = place.session()
-    coming = place.later(place.chat.people.enter(bob, "bob", "pw"))
+    coming = place.later(place.chat.users.enter(bob, "bob", "pw"))
     place.do(place.operator, "ban", room="lobby", user="bob")
     place.slow.answer()
     assert refused(coming) is Code.BANNED
@@ -220,7 +220,7 @@ def test_a_password_that_is_reset_while_another_is_chosen(place):
     waiting, place.slow.waiting = place.slow.waiting, []
     place.slow.hashing = False
     other = place.session()
-    place.now(place.chat.people.attend(other))
+    place.now(place.chat.users.enter_as_operator(other))
     place.do(other, "reset", name="alice", password="theirs")
     for each in waiting:
         each.callback(None)
@@ -253,7 +253,7 @@ def test_users_who_look_alike_at_once(place):
         place.new("paypa1")
     place.slow.answer()
     assert len([found for found in coming if hasattr(found[0], "name")]) <= 1
-    looking = {names.key(it.name) for it in place.chat.people.by_key.values()}
+    looking = {names.key(it.name) for it in place.chat.users.by_key.values()}
     assert len(looking & {"paypal", "paypai", "paypa1"}) == 1
 
 
@@ -301,7 +301,7 @@ def test_a_moderator_whose_connection_is_gone(place, command):
     place.rooms.waits = True
     args = {} if command == "close" else {"user": "eve"}
     done = place.begin(place.alice, command, room="studio", **args)
-    place.chat.people.depart(place.alice)
+    place.chat.users.leave(place.alice)
     place.rooms.answer()
     assert not isinstance(getattr(done[0], "value", None), Refusal)
     assert eve not in place.studio.sessions
@@ -372,7 +372,7 @@ def test_a_reset_by_who_is_gone(place, monkeypatch):
     """The sessions of the account end all the same."""
     changes = SlowChanges(place.store.accounts, monkeypatch)
     resetting = place.begin(place.operator, "reset", name="alice", password="theirs")
-    place.chat.people.depart(place.operator)
+    place.chat.users.leave(place.operator)
     changes.answer()
     assert len(resetting) == 1
     assert place.alice.user is None

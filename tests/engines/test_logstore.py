@@ -118,10 +118,14 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path):
     store = LogStore(reactor, tmp_path / "chat.sqlite")
     (room,) = await store.rooms.rooms()
     assert (room.name, room.topic, room.last) == ("Lab", "all about it", 3)
-    assert (await store.accounts.account("alice")).shown == 1
+    assert (await store.accounts.account("alice")).read_position == 1
     assert (await store.append([say(log, "b")], {})).positions == [4]
     (old, _) = await store.read(row.number, 0, 9)
-    assert [entry.alone() for _, entry in old.entries()] == [say(log, "a").run, file.run, topic.run]
+    assert [entry.as_run() for _, entry in old.entries()] == [
+        say(log, "a").run,
+        file.run,
+        topic.run,
+    ]
     store.close()
 
 

@@ -29,7 +29,7 @@ def engine(tmp_path):
 def chat(engine):
     """Return a chat with a lobby."""
     chat = Chat(engine, lambda: 1000.0, ReactorLoop(reactor), lambda *args, **kwargs: None)
-    pytest_twisted.blockon(Deferred.fromCoroutine(chat.rooms.open()))
+    pytest_twisted.blockon(Deferred.fromCoroutine(chat.rooms.load()))
     return chat
 
 
@@ -83,7 +83,7 @@ async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
     gone = Deferred()
 
     def ended(positions):
-        chat.ended(positions)
+        chat.drop_expired(positions)
         gone.callback(positions)
 
     keeping = Retention(clock, engine.logs, 500.0, None)
@@ -91,6 +91,6 @@ async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
     assert await gone == {log.id: 2}
     keeping.stop()
     assert log.memory_from == 2
-    assert log.since(0) is None
+    assert log.block_after(0) is None
     assert shown(await chat.replay(log, 0)) == ["new"]
-    assert shown([log.since(2)]) == ["new"]
+    assert shown([log.block_after(2)]) == ["new"]

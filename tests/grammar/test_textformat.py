@@ -50,9 +50,9 @@ def test_history_has_time_and_position():
 @given(RUNS, st.sampled_from(["lab", "@"]))
 def test_a_run_is_shown_as_its_entries_are(run, log):
     """That many lines are made at once shows in nothing but the time it takes."""
-    alone = [textformat.run(at, entry.alone(), log) for at, entry in run.entries(7)]
+    alone = [textformat.run(at, entry.as_run(), log) for at, entry in run.entries(7)]
     assert textformat.run(7, run, log) == b"".join(alone)
-    alone = [textformat.replayed(at, entry.alone(), log) for at, entry in run.entries(7)]
+    alone = [textformat.replayed(at, entry.as_run(), log) for at, entry in run.entries(7)]
     assert textformat.replayed(7, run, log) == b"".join(alone)
 
 

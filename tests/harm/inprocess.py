@@ -140,7 +140,7 @@ class InProcessServer:
         self.chat = Chat(self._embedded.engine, self.clock.seconds, loop, self._report)
         self.factory = ChatFactory(self.clock)
         self.factory.chat = self.chat
-        for opening in (self.chat.rooms.open(["lab"]), self.chat.accounts.open()):
+        for opening in (self.chat.rooms.load(["lab"]), self.chat.accounts.load()):
             assert Deferred.fromCoroutine(opening).called
         globalLogPublisher.addObserver(self._observe)
         self.anna = self.connect()

@@ -128,7 +128,7 @@ def test_what_a_person_writes(stage, text):
 
     def add(prefix: str, command: bytes, cleaned: str) -> None:
         lines.append(command)
-        if names.is_seen(cleaned):  # else it is refused
+        if names.is_visible(cleaned):  # else it is refused
             told.append(prefix + cleaned)
         elif b"/topic" in command and not cleaned.strip():
             told.append("* eve took the topic away")
@@ -173,10 +173,10 @@ def write(stage: Stage, text: str, escaped: bool) -> None:
         if there is None or (do == "topic" and len(there) > limits.PHRASE_CHARACTERS):
             continue
         cleaned = names.clean(there)
-        if not names.is_seen(cleaned) and (do != "topic" or there.strip()):
+        if not names.is_visible(cleaned) and (do != "topic" or there.strip()):
             continue  # it is refused
         if do == "topic":
-            cleaned = cleaned.replace("\n", " ") if names.is_seen(cleaned) else ""
+            cleaned = cleaned.replace("\n", " ") if names.is_visible(cleaned) else ""
             did = f"set the topic: {cleaned}" if cleaned else "took the topic away"
             told.append(prefix + did)
         else:
@@ -185,7 +185,7 @@ def write(stage: Stage, text: str, escaped: bool) -> None:
     line, there = asked(text, escaped, do="msg", to="anna")
     lines.append(line)
     private = [] if there is None else names.clean(there).split("\n")
-    if there is not None and not names.is_seen(names.clean(there)):
+    if there is not None and not names.is_visible(names.clean(there)):
         private = []
     told += ["mal -> you: " + part for part in private]
     seen, events = stage.act(*(line for line in lines if b"\n" not in line), who="mal")

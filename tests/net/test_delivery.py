@@ -19,7 +19,7 @@ class Behind:
     def __init__(self) -> None:
         self.transport = StringTransport()
         self.reads: list[Deferred] = []
-        self.feed = self.reader = Subscription(
+        self.feed = self.peer = Subscription(
             self, EntryFormat(textformat.run, textformat.run, textformat.event), self
         )
         self.feed.start()

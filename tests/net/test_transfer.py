@@ -44,7 +44,7 @@ class Inside:
 
     async def start(self):
         """Listen."""
-        await self.chat.rooms.open(["lab"])
+        await self.chat.rooms.load(["lab"])
         self.embedded.start(lambda positions: None)
         self._port = reactor.listenTCP(0, self.factory, interface="127.0.0.1")
 
@@ -86,7 +86,7 @@ class Inside:
     def holds_nothing(self):
         """Return whether no transfer is under way, and no room is reserved for one."""
         files = self.chat.files
-        return not (files.transfers._under_way or files.quotas.held or self.descriptors())
+        return not (files.transfers._under_way or files.quotas.reservations or self.descriptors())
 
 
 @pytest.fixture
@@ -215,13 +215,13 @@ async def test_it_is_too_late_to_cancel(inside, monkeypatch):
 async def test_a_guest_leaves_while_their_file_is_put_on_their_shelf(inside, monkeypatch):
     """It goes too, and so does the folder; who sent it is told."""
     bob, _ = await inside.connect("bob")
-    await until(lambda: "bob" in inside.chat.people.by_key)
+    await until(lambda: "bob" in inside.chat.users.by_key)
     putting = Putting(inside, monkeypatch)
     alice, _ = await inside.connect("alice")
     alice.send_raw(b"/put a 5 @bob\nhello")
     await until(lambda: putting.waits)
     cut(bob)
-    await until(lambda: "bob" not in inside.chat.people.by_key)
+    await until(lambda: "bob" not in inside.chat.users.by_key)
     putting.go_on.callback(None)
     said = await deferToThread(alice.expect, "! ")
     assert said.startswith("! bob has left, and what is sent to a guest goes with them")
@@ -245,7 +245,7 @@ async def test_a_connection_is_lost_while_its_upload_begins(inside, monkeypatch,
     monkeypatch.setattr(inside.shelves, "receive", receive_later)
     bare, connection = await inside.connect("alice", "/put a 5", "hel")
     await until(lambda: waiting)
-    assert len(inside.chat.files.quotas.held) == 1
+    assert len(inside.chat.files.quotas.reservations) == 1
     if noticed:  # a connection that waits is not read
         connection.transport.abortConnection()
         await until(lambda: connection not in inside.factory.connections)

@@ -116,8 +116,8 @@ def test_the_client_says_nothing(server, text):
 
 def test_what_can_be_seen():
     """Everything else, however little of it there is."""
-    assert [text for text in SEEN if not names.is_seen(text)] == []
-    assert [text for text in (*NOTHING.values(), *BLANK) if names.is_seen(text)] == []
+    assert [text for text in SEEN if not names.is_visible(text)] == []
+    assert [text for text in (*NOTHING.values(), *BLANK) if names.is_visible(text)] == []
 
 
 def test_a_file_is_not_called_that():

@@ -26,13 +26,13 @@ _READ = ("history", "search", "files", "versions", "link", "record")
 """Commands that wait for what they read."""
 
 
-def _while_one_may(name: str, action: Handler) -> AsyncHandler:
+def _recheck_after(name: str, action: Handler) -> AsyncHandler:
     """Return a command's action that answers only who still may read what was read."""
 
     async def read(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
         request = Request(COMMANDS[name], args)
         answer = await awaited(action(chat, session, args))
-        chat.permit(session, request)
+        chat.check(session, request)
         return answer
 
     return read
@@ -46,7 +46,7 @@ _ALL: Mapping[str, Handler] = {
     **OPERATOR_HANDLERS,
 }
 
-_READING = {name: _while_one_may(name, _ALL[name]) for name in _READ}
+_READING = {name: _recheck_after(name, _ALL[name]) for name in _READ}
 
 HANDLERS: Mapping[str, Handler] = {**_ALL, **_READING}
 """Each command's action, but for those that a dialect does in its own way."""

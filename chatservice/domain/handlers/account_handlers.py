@@ -10,10 +10,10 @@ from chatservice.errors import Code, Message, Refusal
 
 
 async def _register(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    user = session.needs_user()
+    user = session.require_user()
     guest = user.id
     await chat.accounts.register(session, args["password"], args.get("code"))
-    await chat.moderation.registered(user, guest)
+    await chat.moderation.carry_over(user, guest)
     name = user.name
     return replies.Done(
         Message(
@@ -23,7 +23,7 @@ async def _register(chat: Chat, session: Session, args: Arguments) -> replies.Do
 
 
 async def _login(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
-    return await chat.people.enter(session, args["name"], args["password"])
+    return await chat.users.enter(session, args["name"], args["password"])
 
 
 async def _signup(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
@@ -37,33 +37,33 @@ async def _password(chat: Chat, session: Session, args: Arguments) -> replies.Do
 
 
 async def _token(chat: Chat, session: Session, args: Arguments) -> replies.NewToken:
-    return await chat.accounts.token(session, args["label"], args.get("room"))
+    return await chat.accounts.create_token(session, args["label"], args.get("room"))
 
 
 async def _tokens(chat: Chat, session: Session, args: Arguments) -> replies.TokenList:
-    return replies.TokenList(await chat.accounts.tokens(session))
+    return replies.TokenList(await chat.accounts.list_tokens(session))
 
 
 async def _revoke(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    ended = await chat.accounts.revoke(session, args["label"])
+    ended = await chat.accounts.revoke_token(session, args["label"])
     connections = "1 connection" if ended == 1 else f"{ended} connections"
     return replies.Done(f"{args['label']} is good no more; {connections} ended.")
 
 
 async def _account(chat: Chat, session: Session, args: Arguments) -> replies.NewPassword:
-    return await chat.accounts.make(session, args["name"], args.get("password"))
+    return await chat.accounts.create(session, args["name"], args.get("password"))
 
 
 async def _reset(chat: Chat, session: Session, args: Arguments) -> replies.NewPassword:
-    return await chat.accounts.reset(session, args["name"], args.get("password"))
+    return await chat.accounts.reset_password(session, args["name"], args.get("password"))
 
 
 async def _code(chat: Chat, session: Session, args: Arguments) -> replies.InvitationCode:
-    return replies.InvitationCode(await chat.accounts.code(session))
+    return replies.InvitationCode(await chat.accounts.create_code(session))
 
 
 async def _uncode(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    await chat.accounts.take_back(session, args["code"])
+    await chat.accounts.revoke_code(session, args["code"])
     return replies.Done("The code is good no more.")
 
 
@@ -75,7 +75,7 @@ async def _unregister(chat: Chat, session: Session, args: Arguments) -> replies.
 
 
 async def _destroy(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room, by = chat.rooms.find(args["room"]), session.needs_user().name
+    room, by = chat.rooms.find(args["room"]), session.require_user().name
     name = room.name
     if _erase(args):
         await chat.rooms.remove(room, by)

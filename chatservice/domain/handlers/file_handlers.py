@@ -10,19 +10,19 @@ from chatservice.domain.paging import page
 
 
 async def _files(chat: Chat, session: Session, args: Arguments) -> replies.FileList:
-    shelf = chat.files.shelf(session, args.get("room"))
-    name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
+    shelf = chat.files.folder(session, args.get("room"))
+    name = "@" if args.get("room") == "@" else chat.rooms.resolve(session, args.get("room")).name
     brief, after = args.get("brief", False), args.get("after", "")
-    found = await chat.files.shelves.files(shelf, after, 0 if brief else limits.SHELF_FILES)
+    found = await chat.files.store.files(shelf, after, 0 if brief else limits.SHELF_FILES)
     files = page(found.files, _bytes, limits.SHELF_FILES)
     more = 0 if brief else found.following - len(files)
-    return replies.FileList(name, found.all, found.bytes, files, brief, more)
+    return replies.FileList(name, found.total, found.bytes, files, brief, more)
 
 
 async def _versions(chat: Chat, session: Session, args: Arguments) -> replies.VersionList:
-    shelf = chat.files.shelf(session, args.get("room"))
-    name = "@" if args.get("room") == "@" else chat.rooms.of(session, args.get("room")).name
-    found = await chat.files.shelves.versions(shelf, names.file(args["name"]))
+    shelf = chat.files.folder(session, args.get("room"))
+    name = "@" if args.get("room") == "@" else chat.rooms.resolve(session, args.get("room")).name
+    found = await chat.files.store.versions(shelf, names.file(args["name"]))
     before = args.get("before")
     older = [it for it in reversed(found) if before is None or it.version < before]
     newest = page(older, _bytes, limits.VERSIONS_LISTED)
@@ -36,12 +36,12 @@ def _bytes(it: replies.FileInfo) -> int:
 async def link(chat: Chat, session: Session, args: Arguments) -> replies.GetTicket:
     """`link`, and `get` in JSON: a ticket for a file."""
     room, name = args.get("room"), args["name"]
-    outgoing = chat.files.arriving(session, room, name) if args.get("arriving") else None
+    outgoing = chat.files.open_arriving(session, room, name) if args.get("arriving") else None
     if outgoing is None:
         outgoing = await chat.files.open(session, room, name, args.get("version"))
     outgoing.close()
     mark = outgoing.mark
-    right = chat.files.download(session, outgoing)
+    right = chat.files.download_ticket(session, outgoing)
     return replies.GetTicket(
         chat.files.issue(right), mark.name, mark.size, mark.sha256, mark.version
     )
@@ -50,12 +50,12 @@ async def link(chat: Chat, session: Session, args: Arguments) -> replies.GetTick
 async def put_ticket(chat: Chat, session: Session, args: Arguments) -> replies.PutTicket:
     """`put` in JSON: a ticket for an upload, unless the content is here already."""
     place = args.get("room"), args.get("to"), args["name"]
-    upload = await chat.files.upload(
+    upload = await chat.files.upload_ticket(
         session, *place, args["size"], args.get("sha256"), args.get("key")
     )
-    if await chat.files.was_shared(upload) or await chat.files.already_here(session, upload):
+    if await chat.files.was_shared(upload) or await chat.files.share_existing(session, upload):
         return replies.PutTicket(None, upload.size, True)
-    return replies.PutTicket(chat.files.issue(upload), await chat.files.have(upload))
+    return replies.PutTicket(chat.files.issue(upload), await chat.files.bytes_present(upload))
 
 
 async def _remove(chat: Chat, session: Session, args: Arguments) -> replies.Done:
@@ -66,7 +66,7 @@ async def _remove(chat: Chat, session: Session, args: Arguments) -> replies.Done
 
 
 async def _transfers(chat: Chat, session: Session, args: Arguments) -> replies.TransferList:
-    return replies.TransferList(tuple(await chat.files.under_way(session)))
+    return replies.TransferList(tuple(await chat.files.list_transfers(session)))
 
 
 async def _cancel(chat: Chat, session: Session, args: Arguments) -> replies.Done:

@@ -9,7 +9,7 @@ from chatservice import limits, names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Room, Session
-from chatservice.domain.overview import rooms_that_fit
+from chatservice.domain.overview import filter_rooms
 from chatservice.domain.paging import page
 from chatservice.domain.ports import OnStored
 from chatservice.domain.rules import Access
@@ -21,9 +21,9 @@ from chatservice.grammar.help import TOPICS, help_lines, overview
 
 def talk(chat: Chat, session: Session, request: Request, done: OnStored | None = None) -> None:
     """`say` and `me`. `done` gets the position, once the entry is stored."""
-    if session.only is not None:  # no refusal is to tell which other rooms there are
-        chat.permit(session, request)
-    room = chat.rooms.of(session, request.args.get("room"))
+    if session.only_room is not None:  # no refusal is to tell which other rooms there are
+        chat.check(session, request)
+    room = chat.rooms.resolve(session, request.args.get("room"))
     kind = Kind.ACTION if request.command.name == "me" else Kind.MESSAGE
     chat.say(session, room, kind, (request.args["text"],), request.args.get("key"), done)
 
@@ -46,26 +46,30 @@ async def _join(chat: Chat, session: Session, args: Arguments) -> replies.Joined
 
 
 async def _create(chat: Chat, session: Session, args: Arguments) -> replies.Joined:
-    user = session.needs_user()
-    chat.rooms.may_join_another(session)
-    room = await chat.rooms.make(args.get("room"), args.get("password"), user)
-    chat.rooms.place(session, room)
+    user = session.require_user()
+    chat.rooms.check_room_count(session)
+    room = await chat.rooms.create(args.get("room"), args.get("password"), user)
+    chat.rooms.put_in(session, room)
     return joined(room, session, replies.Created)
 
 
 def leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
     """`leave`: a person is in the lobby then."""
-    room = chat.rooms.of(session, args.get("room"))
+    room = chat.rooms.resolve(session, args.get("room"))
     chat.rooms.leave(session, room)
-    return joined(session.here, session) if session.here is not None else replies.Done()
+    return (
+        joined(session.current_room, session)
+        if session.current_room is not None
+        else replies.Done()
+    )
 
 
 def _rooms(chat: Chat, session: Session, args: Arguments) -> replies.RoomList:
-    found = rooms_that_fit(chat.rooms.behind(args.get("after", 0)), args.get("filter", ""))
+    found = filter_rooms(chat.rooms.after_number(args.get("after", 0)), args.get("filter", ""))
     rows: list[replies.RoomInfo] = []
     left, more = limits.LISTED_BYTES, 0
     for room in found:
-        if not (room.access is Access.PUBLIC or chat.rights.sees(session, room)):
+        if not (room.access is Access.PUBLIC or chat.rights.may_see(session, room)):
             continue
         if left <= 0 or len(rows) >= limits.LISTED:
             more += 1
@@ -85,38 +89,38 @@ _ROOM_BYTES = 120
 
 
 def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberList:
-    room = chat.rooms.of(session, args.get("room"))
-    room.log.tell_news()  # who left is seen to leave before they are missing here
+    room = chat.rooms.resolve(session, args.get("room"))
+    room.log.send_events()  # who left is seen to leave before they are missing here
     users, after = room.users(), names.key(args.get("after", "")[: limits.LINE_BYTES])
     following = [user for user in users if user.key > after] if after else users
     first = nsmallest(limits.WHO_USERS, following, key=lambda user: user.key)
-    away = chat.people.away_in
+    away = chat.users.away_reason_in
     rows = (replies.Member(user.name, away(user, room, session)) for user in first)
     shown = page(rows, lambda it: 4 * len(it.name + it.away) + 40, limits.WHO_USERS)
     return replies.MemberList(room.name, shown, len(users), len(following) - len(shown))
 
 
 async def _topic(chat: Chat, session: Session, args: Arguments) -> replies.Topic:
-    room = chat.rooms.of(session, args.get("room"))
+    room = chat.rooms.resolve(session, args.get("room"))
     if "text" in args:
         await chat.set_topic(session, room, args["text"])
     return replies.Topic(room.name, room.topic)
 
 
 async def _msg(chat: Chat, session: Session, args: Arguments) -> replies.PrivateSent:
-    seq = await chat.write_to(session, args["to"], args["text"], args.get("key"))
-    return replies.PrivateSent(seq, args["to"], chat.people.away(args["to"]))
+    seq = await chat.send_private(session, args["to"], args["text"], args.get("key"))
+    return replies.PrivateSent(seq, args["to"], chat.users.away_reason(args["to"]))
 
 
 def _away(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    user = session.needs_user()
+    user = session.require_user()
     user.away = names.phrase(args.get("text", ""))
     return replies.Done("You are away." if user.away else "You are back.")
 
 
 def _ignore(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     name = names.user(args["user"])
-    if chat.people.ignore(session, name):
+    if chat.users.toggle_ignored(session, name):
         return replies.Done(f"You hear {name} again.")
     return replies.Done(
         Message("You do not hear {name} any more; `ignore {name}` again to hear them.", name=name)
@@ -124,7 +128,7 @@ def _ignore(chat: Chat, session: Session, args: Arguments) -> replies.Done:
 
 
 async def _history(chat: Chat, session: Session, args: Arguments) -> replies.History:
-    room = chat.rooms.of(session, args.get("room"))
+    room = chat.rooms.resolve(session, args.get("room"))
     after, before = args.get("after"), args.get("before")
     limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
     entries, more = await chat.history(room, after, before, limit)
@@ -139,17 +143,17 @@ def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tupl
 
 
 async def _search(chat: Chat, session: Session, args: Arguments) -> replies.SearchMatches:
-    room = chat.rooms.of(session, args.get("room"))
+    room = chat.rooms.resolve(session, args.get("room"))
     found = await chat.search(room, args["text"], args.get("before"), args.get("limit", 20))
     entries = _heard(session, found.entries)
     return replies.SearchMatches(room.name, entries, found.more, found.pending)
 
 
 def _skip(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room = chat.rooms.of(session, args.get("room"))
-    cursor = session.needs_room(room)
+    room = chat.rooms.resolve(session, args.get("room"))
+    cursor = session.require_cursor(room)
     position, last = cursor.position, room.log.last
-    cursor.pass_over(last)
+    cursor.advance(last)
     if position == last:
         return replies.Done("You are up to date.")
     return replies.Done(
@@ -161,12 +165,12 @@ def _skip(chat: Chat, session: Session, args: Arguments) -> replies.Done:
 
 
 async def _nick(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
-    return await chat.people.rename(session, args["name"])
+    return await chat.users.rename(session, args["name"])
 
 
 def _help(chat: Chat, session: Session, args: Arguments) -> replies.Help:
     about = args.get("command")
-    may = partial(chat.may, session)
+    may = partial(chat.may_use, session)
     if about is None and not session.echo:
         return replies.Help(overview(may, session.user is not None))
     lines = help_lines(about, may)

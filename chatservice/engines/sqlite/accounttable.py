@@ -158,7 +158,7 @@ class AccountTable:
             account = self._by_inbox.get(inbox)
             if account is None:  # it was deleted meanwhile
                 continue
-            self._keep(replace(account, shown=max(position, account.shown)))
+            self._keep(replace(account, read_position=max(position, account.read_position)))
 
     def token(self, sha256: str) -> Awaitable[Token | None]:
         """The token that has this SHA-256, or None."""
@@ -285,7 +285,7 @@ class AccountTable:
             )
         if inbox is not None:
             inbox.id = log  # here, so that no batch in between goes where nobody looks
-        return Account(name, password, log, shown, since=time)
+        return Account(name, password, log, shown, created=time)
 
     def _give(self, guest: str, key: str) -> None:
         """Let an account have what is kept of a guest (`User.id`), but for their inbox."""

@@ -20,7 +20,7 @@ class ArrivingFile:
         self, partial: PartialFile, upload: IncomingFile, file: IO[bytes], sha256: str
     ) -> None:
         declared = partial.declared
-        self.shelf = declared.shelf
+        self.shelf = declared.folder
         self.mark = FileMark(declared.name, declared.size, sha256, 0)
         self.left = declared.size
         self._partial = partial

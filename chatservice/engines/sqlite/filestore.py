@@ -31,7 +31,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice import limits
-from chatservice.domain.model import is_private
+from chatservice.domain.model import is_user_folder
 from chatservice.domain.ports import (
     DeclaredFile,
     DiskUsage,
@@ -399,7 +399,7 @@ class FolderFileStore:
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
         """How much room is taken, but for this upload, and how much there is."""
-        shelf, owner = declared.shelf, declared.owner
+        shelf, owner = declared.folder, declared.owner
         if exactly:
             rows = await self._table.counted(shelf, owner)
             here, theirs = await self.by_turns(_sums(self.folder, rows, shelf, owner))
@@ -433,11 +433,11 @@ class FolderFileStore:
         One after another, so that the same file coming twice at once is seen to be the same.
         """
         declared = partial.declared
-        declared = declared._replace(shelf=self._now(declared.shelf), sha256=sha256)
-        name = await self._spelled(declared.shelf, declared.name)
+        declared = declared._replace(folder=self._now(declared.folder), sha256=sha256)
+        name = await self._spelled(declared.folder, declared.name)
         declared = declared._replace(name=name)
-        async with self._putting.acquire((declared.shelf, declared.name)):
-            await self.aside(plainfiles.set_mode, partial.path, self._modes(declared.shelf)[1])
+        async with self._putting.acquire((declared.folder, declared.name)):
+            await self.aside(plainfiles.set_mode, partial.path, self._modes(declared.folder)[1])
             return await self._put(partial.path, declared)
 
     async def _put(self, part: Path, declared: DeclaredFile) -> FileMark:
@@ -470,17 +470,17 @@ class FolderFileStore:
 
     async def copy(self, place: FileLocation, declared: DeclaredFile) -> FileMark | None:
         """Put a file that is there somewhere else too."""
-        it = _meant(await self._file(place.shelf, place.name), place.version)
+        it = _meant(await self._file(place.folder, place.name), place.version)
         if it is None or it.row is None or it.row.sha256 != declared.sha256:
             return None
         part = self.root / ".partial" / f"copy-{secrets.token_hex(8)}"
         try:
-            mode, links = self._modes(declared.shelf)[1], self._disk.links
+            mode, links = self._modes(declared.folder)[1], self._disk.links
             await self.by_turns(plainfiles.duplicate(it.path, part, mode, links))
-            declared = declared._replace(name=await self._spelled(declared.shelf, declared.name))
+            declared = declared._replace(name=await self._spelled(declared.folder, declared.name))
             if await self.aside(plainfiles.status, it.path) != (it.size, it.mtime):
                 return None
-            async with self._putting.acquire((declared.shelf, declared.name)):
+            async with self._putting.acquire((declared.folder, declared.name)):
                 return await self._put(part, declared)
         except OSError as error:
             self.log.error("{file} cannot be copied: {why}", file=declared.name, why=str(error))
@@ -524,7 +524,7 @@ class FolderFileStore:
         self._partials.move(shelf, to, owner)
         if await self.aside(plainfiles.rename_folder, self.folder(shelf), self.folder(to)):
             await self._table.move(shelf, to)
-        if not is_private(shelf):  # a room's, and there can be another room of that name
+        if not is_user_folder(shelf):  # a room's, and there can be another room of that name
             del self._moved[shelf]
 
     def forget(self, shelf: str) -> Awaitable[None]:

@@ -19,7 +19,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatservice import limits
-from chatservice.domain.model import is_guests
+from chatservice.domain.model import is_guest_id
 from chatservice.domain.ports import DeclaredFile, PartialUpload
 from chatservice.engines.sqlite.arriving import ArrivingFile
 from chatservice.engines.sqlite.entryages import Clocks
@@ -78,14 +78,14 @@ class PartialUploads:
         """Find again what was begun before this start; what belongs to nothing goes."""
         for number, declared in rows:
             size = there.get(str(number))
-            if size is None or declared.is_fleeting:
+            if size is None or declared.ends_with_guest:
                 self._table.drop_partial(number).addErrback(lambda _: None)
             else:
                 del there[str(number)]
                 path = self._folder / str(number)
                 partial = PartialFile(declared, path, number, size)
                 partial.moved = self._clocks.passed() - self._idle(path)
-                self._known[declared.upload] = partial
+                self._known[declared.upload_key] = partial
         for name in there:
             with suppress(OSError):  # a folder that is none of ours
                 (self._folder / name).unlink()
@@ -109,7 +109,7 @@ class PartialUploads:
 
     async def have(self, declared: DeclaredFile) -> int:
         """How much there is of an upload."""
-        partial = self._known.get(declared.upload)
+        partial = self._known.get(declared.upload_key)
         if partial is not None and partial.upload is not None:
             await partial.upload.closed()
         return partial.have if partial is not None else 0
@@ -120,9 +120,9 @@ class PartialUploads:
         others = [
             it
             for it in self._known.values()
-            if not it.is_busy and it.declared.upload != declared.upload
+            if not it.is_busy and it.declared.upload_key != declared.upload_key
         ]
-        here = sum(it.have for it in others if it.declared.shelf == declared.shelf)
+        here = sum(it.have for it in others if it.declared.folder == declared.folder)
         return here, sum(it.have for it in others if it.declared.owner == declared.owner)
 
     async def of(self, owner: str) -> list[PartialUpload]:
@@ -141,7 +141,7 @@ class PartialUploads:
         """Open an upload that is under way, to be read as it comes: with that SHA-256, or any."""
         for partial in reversed(self._known.values()):
             it, upload = partial.declared, partial.upload
-            if (it.shelf, it.name) != (shelf, name) or it.sha256 is None:
+            if (it.folder, it.name) != (shelf, name) or it.sha256 is None:
                 continue
             if upload is not None and not upload.over and sha256 in (None, it.sha256):
                 with suppress(FileNotFoundError):  # it is being put on the shelf
@@ -150,7 +150,7 @@ class PartialUploads:
 
     async def receive(self, declared: DeclaredFile, offset: int) -> IncomingFile:
         """Begin an upload, or go on with one."""
-        async with self._beginning.acquire(declared.upload):
+        async with self._beginning.acquire(declared.upload_key):
             try:
                 return await self._receive(declared, offset)
             except OSError as error:
@@ -159,16 +159,16 @@ class PartialUploads:
                 raise Refusal(Code.NOT_STORED, sentence, name=declared.name) from error
 
     async def _receive(self, declared: DeclaredFile, offset: int) -> IncomingFile:
-        partial = self._known.get(declared.upload) if declared.sha256 is not None else None
+        partial = self._known.get(declared.upload_key) if declared.sha256 is not None else None
         if partial is not None and partial.upload is not None:
             await partial.upload.stop()
-            partial = self._known.get(declared.upload)  # it may have come to its end
+            partial = self._known.get(declared.upload_key)  # it may have come to its end
         have = partial.have if partial is not None else 0
         _check_offset(offset, have)
         if partial is None:
             partial = await self._begun(declared)
         else:
-            self._known[declared.upload] = self._known.pop(declared.upload)
+            self._known[declared.upload_key] = self._known.pop(declared.upload_key)
             partial.declared = declared  # as it is said now
         partial.taken = True
         try:
@@ -199,15 +199,15 @@ class PartialUploads:
         for old in theirs[: 1 - limits.UNFINISHED_UPLOADS]:
             await self.drop(old.declared)
         partial = once
-        if not declared.is_fleeting:
+        if not declared.ends_with_guest:
             number = await self._table.add_partial(declared)
             partial = PartialFile(declared, self._folder / str(number), number)
-        self._known[declared.upload] = partial
+        self._known[declared.upload_key] = partial
         return partial
 
     def _ended(self, partial: PartialFile, keep: bool) -> "Deferred[Any]":
         """Nothing more is written to it now."""
-        key = partial.declared.upload
+        key = partial.declared.upload_key
         if not (keep and partial.have and self._known.get(key) is partial):
             return self._forget(partial)
         partial.moved = self._clocks.passed()
@@ -237,7 +237,7 @@ class PartialUploads:
         return self._forget(partial)
 
     def _forget(self, partial: PartialFile) -> "Deferred[Any]":
-        key = partial.declared.upload
+        key = partial.declared.upload_key
         if self._known.get(key) is partial:
             del self._known[key]
         dropping = self._aside(partial.path.unlink, True)
@@ -250,7 +250,7 @@ class PartialUploads:
 
     async def drop(self, declared: DeclaredFile) -> None:
         """Keep nothing of an upload that stopped half-way."""
-        partial = self._known.get(declared.upload)
+        partial = self._known.get(declared.upload_key)
         if partial is not None and not partial.is_busy:
             await self._forget(partial)
 
@@ -259,7 +259,7 @@ class PartialUploads:
         Who still writes to some of it is for others to end."""
         for partial in tuple(self._known.values()):
             it = partial.declared
-            if it.shelf != shelf and not (it.is_fleeting and it.owner == shelf):
+            if it.folder != shelf and not (it.ends_with_guest and it.owner == shelf):
                 continue
             if not partial.is_busy:
                 self._forget(partial)
@@ -271,9 +271,9 @@ class PartialUploads:
         they are now."""
         for partial in tuple(self._known.values()):
             it = partial.declared
-            where = to if it.shelf == shelf else it.shelf
+            where = to if it.folder == shelf else it.folder
             whose = owner if it.owner == shelf else it.owner
-            self._call(partial, it._replace(shelf=where, owner=whose))
+            self._call(partial, it._replace(folder=where, owner=whose))
 
     async def rename(self, owner: str, name: str) -> None:
         """A user is called otherwise now."""
@@ -284,9 +284,9 @@ class PartialUploads:
             await self._table.rename(owner, name)
 
     def _call(self, partial: PartialFile, declared: DeclaredFile) -> None:
-        if self._known.get(partial.declared.upload) is partial:
-            del self._known[partial.declared.upload]
-            self._known[declared.upload] = partial
+        if self._known.get(partial.declared.upload_key) is partial:
+            del self._known[partial.declared.upload_key]
+            self._known[declared.upload_key] = partial
         partial.declared = declared
 
     def _drop_old(self) -> None:
@@ -297,7 +297,7 @@ class PartialUploads:
 
 
 def _is_registered(partial: PartialFile) -> bool:
-    return not is_guests(partial.declared.owner)
+    return not is_guest_id(partial.declared.owner)
 
 
 def _check_offset(offset: int, have: int) -> None:

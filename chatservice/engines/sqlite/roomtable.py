@@ -99,7 +99,7 @@ class RoomTable:
         gone = "DELETE FROM rule WHERE log = ? AND what = ? AND whom = ?"
         new = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
         statements: list[tuple[str, tuple[Any, ...]]] = []
-        statements += [(gone, (room, rule.what, rule.whom)) for rule in drop]
+        statements += [(gone, (room, rule.kind, rule.subject)) for rule in drop]
         statements += [(new, (room, *rule[:5])) for rule in add]
         return self._change(self._execute, statements)
 
@@ -148,7 +148,7 @@ class RoomTable:
         try:
             with self._commit():
                 number = self._next_number(name, fits)
-                name = name or names.numbered(number)
+                name = name or names.room_name(number)
                 self._new_log(time, 0, number)
                 self._db.execute(
                     "INSERT INTO room (log, key, name, password) VALUES (?, ?, ?, ?)",
@@ -172,17 +172,17 @@ class RoomTable:
         where that is not far ahead; and never one in the name of another room."""
         sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'"
         (last,) = self._db.execute(sql).fetchone()
-        wanted = names.number_of(name) if name is not None else None
+        wanted = names.room_number(name) if name is not None else None
         if wanted is not None and last < wanted <= last + NUMBERS_AHEAD:
             return wanted
         number = int(last) + 1
-        while self._is_called_after(number) or not (name or fits(names.numbered(number))):
+        while self._is_called_after(number) or not (name or fits(names.room_name(number))):
             number += 1
         return number
 
     def _is_called_after(self, number: int) -> bool:
         sql = "SELECT 1 FROM room WHERE key = ?"
-        return self._db.execute(sql, (names.key(names.numbered(number)),)).fetchone() is not None
+        return self._db.execute(sql, (names.key(names.room_name(number)),)).fetchone() is not None
 
     def _retire(self, room: int, name: str) -> None:
         with self._commit():
