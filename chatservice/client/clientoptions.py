@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from chatservice import __version__
 from chatservice.client.connectors import UntrustedServer, fingerprint
-from chatservice.client.jsonconnection import BadAnswer, Dismissed, Lost, NotAChatServer
+from chatservice.client.jsonconnection import BadReply, Dismissed, Lost, NotAChatServer
 from chatservice.client.partialdownload import CannotSave
 from chatservice.client.system import output_error
 from chatservice.errors import Code, Refusal
@@ -61,7 +61,7 @@ _OF = {
 
 def status_of(error: Refusal | Lost) -> ExitStatus:
     """Return the status for what could not be done."""
-    if isinstance(error, NotAChatServer | BadAnswer | UntrustedServer):
+    if isinstance(error, NotAChatServer | BadReply | UntrustedServer):
         return ExitStatus.PROTOCOL
     if isinstance(error, Dismissed):
         return ExitStatus.REFUSED

@@ -1,4 +1,4 @@
-"""The rooms that one is in during a stay: coming, leaving, switching, and coming back to them."""
+"""The rooms of a client session: joining, leaving, switching, and rejoining after a reconnect."""
 
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -10,85 +10,79 @@ from chatservice.client.jsonconnection import Lost
 from chatservice.errors import Code, Refusal
 
 _MAX_ROOMS = 100_000
-"""Rooms that are asked for, however many a server says there are."""
-
+"""The longest list of rooms that is fetched."""
 
 _HISTORY_PAGE = 100
-"""Entries asked for at once, to find where a log is the same as it was."""
+"""Entries fetched at once, to find where a rewound log is unchanged."""
 
 
 class RoomsOwner(Protocol):
-    """What rooms need of a session."""
+    """The session, as `ClientRooms` needs it."""
 
     state: ClientState
     connected: bool
 
     def ask(self, name: str, /, **args: Any) -> Awaitable[Any]:
-        """Ask for something. While there is no connection it waits for one. Raises `Refusal`."""
+        """Send a request, once there is a connection. Raises `Refusal`."""
 
     def ask_now(self, name: str, /, **args: Any) -> Awaitable[Any]:
-        """Ask for something on the connection that there is. Raises `Refusal`, and `Lost`."""
+        """Send a request on the present connection. Raises `Refusal` and `Lost`."""
 
     def wall_clock(self) -> float:
         """Return the time, in seconds since 1970."""
 
     def log_rewound(self, room: str, after: int, newest: int) -> None:
-        """The log of a room is as it was up to position `after`, and another one behind that, up to
-        `newest`."""
+        """Tell that the log of a room has other entries behind position `after`, up to `newest`."""
 
     def all_acknowledged(self) -> Awaitable[None]:
-        """Wait until all that was said is stored, or refused."""
+        """Wait until every text is stored or refused."""
 
 
 class ClientRooms:
-    """The rooms of one `stay`."""
+    """The rooms that the user of one session is in."""
 
-    def __init__(self, stay: RoomsOwner) -> None:
-        self._owner = stay
-        self._state = stay.state
+    def __init__(self, owner: RoomsOwner) -> None:
+        self._owner = owner
+        self._state = owner.state
         self._passwords: dict[str, str | None] = {}
-        self._joined_at: dict[str, int] = {}  # when, in milliseconds since 1970
+        self._joined_at: dict[str, int] = {}  # in milliseconds since 1970
         self._has_joined = False
 
     async def join(
         self, command: str, room: str | None, password: str | None, after: int | None = None
     ) -> replies.Joined:
-        """Be in a further room, by `join` or `create`, and make it the current one; with `after`,
-        what lies behind that position comes first. Raises `Refusal`."""
+        """Join another room, by the command `join` or `create`, and make it the current one. With
+        `after`, the entries behind that position come first. Raises `Refusal`."""
+        state = self._state
         more = {} if after is None else {"after": after}
         joined: replies.Joined = await self._owner.ask(
             command, room=room, password=password, **more
         )
-        if (
-            joined.room in self._state.rooms
-            and joined.room != self._state.current_room
-            and after is None
-        ):
-            return joined  # by another of its names: who asked turns to it
-        self._state.room_joined(joined)
+        if joined.room in state.rooms and joined.room != state.current_room and after is None:
+            return joined  # by another of its names; the caller switches to it
+        state.room_joined(joined)
         if after is not None:
-            self._state.room_resumed(joined, after)
+            state.room_resumed(joined, after)
         self._passwords[joined.room] = password
         self._joined_at.setdefault(joined.room, round(self._owner.wall_clock() * 1000))
         self._has_joined = True
         return joined
 
     async def list_all(self) -> tuple[replies.RoomInfo, ...]:
-        """Return the rooms that the server has, which it tells in parts. Raises `Refusal`."""
+        """Return all rooms of the server, page by page. Raises `Refusal`."""
         found: list[replies.RoomInfo] = []
-        part: replies.RoomList = await self._owner.ask("rooms")
-        found += part.rooms
-        while part.more and part.rooms and len(found) < _MAX_ROOMS:
-            part = await self._owner.ask("rooms", after=found[-1].number)
-            new = [room for room in part.rooms if room.number > found[-1].number]
+        page: replies.RoomList = await self._owner.ask("rooms")
+        found += page.rooms
+        while page.more and page.rooms and len(found) < _MAX_ROOMS:
+            page = await self._owner.ask("rooms", after=found[-1].number)
+            new = [room for room in page.rooms if room.number > found[-1].number]
             if not new:
                 break
             found += new
         return tuple(found)
 
     async def move(self, command: str, room: str | None, password: str | None) -> replies.Joined:
-        """Go to another room, by `join` or `create`, and leave the one where one was. Raises
-        `Refusal`."""
+        """Join another room, by `join` or `create`, and leave the current one. Raises `Refusal`."""
         await self._owner.all_acknowledged()
         left = self._state.current_room
         joined = await self.join(command, room, password)
@@ -98,29 +92,29 @@ class ClientRooms:
 
     async def leave(self, room: str) -> None:
         """Leave a room. Raises `Refusal`."""
-        cursor = self._joined_room(room)
-        with suppress(Refusal):  # one was put out, or a connection made since never was there
-            await self._owner.ask("leave", room=cursor.room)
-        self._state.room_left(cursor.room)
+        found = self._joined_room(room)
+        with suppress(Refusal):  # the user is not in it any more
+            await self._owner.ask("leave", room=found.room)
+        self._state.room_left(found.room)
 
     async def switch(self, room: str) -> Unread:
-        """Make another room the current one, of those that one is in. Return what is unread there.
-        Raises `Refusal`."""
-        cursor = self._joined_room(room)
-        if not cursor.complete and self._owner.connected:
-            with suppress(Lost):  # then it is read from there once one is back
-                after = cursor.read_position
-                joined = await self._rejoin(cursor.room, after)
-                unread = self._state.switch(self._joined_room(cursor.room).room)
+        """Make another joined room the current one, and return what is unread there. Raises
+        `Refusal`."""
+        found = self._joined_room(room)
+        if not found.complete and self._owner.connected:
+            with suppress(Lost):  # the next connection resumes it from there
+                after = found.read_position
+                joined = await self._rejoin(found.room, after)
+                unread = self._state.switch(self._joined_room(found.room).room)
                 self._state.room_resumed(joined, after)
                 return unread
-        return self._state.switch(cursor.room)
+        return self._state.switch(found.room)
 
     def _joined_room(self, room: str) -> RoomState:
-        cursor = self._state.find(room)
-        if cursor is None:
+        found = self._state.find(room)
+        if found is None:
             raise Refusal(Code.NOT_IN_ROOM, f"You are not in {names.clean(room)}; join it first.")
-        return cursor
+        return found
 
     async def _rejoin(self, room: str, after: int) -> replies.Joined:
         joined: replies.Joined = await self._owner.ask_now(
@@ -128,11 +122,11 @@ class ClientRooms:
         )
         return joined
 
-    # -- after a broken connection ---------------------------------------------------------------
+    # -- after a reconnect -----------------------------------------------------------------------
 
     async def rejoin_all(self) -> list[tuple[str, Refusal]]:
-        """Be in all rooms again, the current one first. Return those in which one is not, and why.
-        Raises `Lost`."""
+        """Join all rooms again, the current one first. Return those that refused, each with its
+        refusal. Raises `Lost`."""
         refused = []
         for room in sorted(self._state.rooms, key=lambda room: room != self._state.current_room):
             try:
@@ -142,66 +136,67 @@ class ClientRooms:
                 refused.append((room, refusal))
         return refused
 
-    async def _resume_room(self, room: str) -> None:
-        cursor = self._state.rooms.get(room)
-        while cursor is not None:
-            after = cursor.position
-            position, joined = await self._rejoin_after_last_seen(cursor)
-            cursor = self._state.rooms.get(room)
-            if cursor is not None and cursor.position == after:
+    async def _resume_room(self, name: str) -> None:
+        room = self._state.rooms.get(name)
+        while room is not None:
+            after = room.position
+            position, joined = await self._rejoin_after_last_seen(room)
+            room = self._state.rooms.get(name)
+            if room is not None and room.position == after:  # else the user switched meanwhile
                 if position < after:
-                    self._owner.log_rewound(cursor.room, position, joined.seq)
-                    cursor.rewind(position)
+                    self._owner.log_rewound(name, position, joined.seq)
+                    room.rewind(position)
                 self._state.room_resumed(joined, position)
-                return  # else one switched to it meanwhile, and reads on from elsewhere
+                return
 
-    async def _rejoin_after_last_seen(self, cursor: RoomState) -> tuple[int, replies.Joined]:
-        """Join a room behind the last entry that was seen there. Return its position, and the
-        answer.
+    async def _rejoin_after_last_seen(self, room: RoomState) -> tuple[int, replies.Joined]:
+        """Join a room behind the last entry that was seen. Return its position, and the reply.
 
-        An operator may have put back an earlier state of the log, which has grown since. So the
-        entry at that position is compared with the one that was seen: where it is another, what
-        was seen ends before it.
+        An operator may have restored an earlier state of the log, which has grown since. So the
+        entry at that position is compared with the one that was seen. If it is another, the last
+        entry that both logs share counts.
         """
-        after = cursor.position
-        if cursor.remembers_last and await self._last_seen_differs(cursor):
-            after = await self._last_common_position(cursor)
-        joined = await self._rejoin(cursor.room, after)
+        after = room.position
+        if room.remembers_last and await self._last_seen_differs(room):
+            after = await self._last_common_position(room)
+        joined = await self._rejoin(room.room, after)
         if joined.seq < after:
-            after = await self._last_common_position(cursor)
-            joined = await self._rejoin(cursor.room, after)
+            after = await self._last_common_position(room)
+            joined = await self._rejoin(room.room, after)
         return after, joined
 
-    async def _last_seen_differs(self, cursor: RoomState) -> bool:
-        after = cursor.position - 1
+    async def _last_seen_differs(self, room: RoomState) -> bool:
+        asked = {"room": room.room, "after": room.position - 1, "limit": 1}
         try:
-            found = await self._owner.ask_now("history", room=cursor.room, after=after, limit=1)
-        except Refusal:  # one has to be there to look; nothing that comes is taken in yet
-            password = self._passwords.get(cursor.room)
-            await self._owner.ask_now("join", room=cursor.room, password=password)
-            found = await self._owner.ask_now("history", room=cursor.room, after=after, limit=1)
-        return any(cursor.differs(*each) for each in found.entries)
+            found = await self._owner.ask_now("history", **asked)
+        except Refusal:  # only members may read it; nothing is taken in before `resume`
+            password = self._passwords.get(room.room)
+            await self._owner.ask_now("join", room=room.room, password=password)
+            found = await self._owner.ask_now("history", **asked)
+        return any(room.differs(*each) for each in found.entries)
 
-    async def _last_common_position(self, cursor: RoomState) -> int:
-        """Return the position of the last entry that was seen, and is there still."""
+    async def _last_common_position(self, room: RoomState) -> int:
+        """Return the position of the last entry that was seen and is still in the log, or 0."""
         before: int | None = None
+        joined_at = self._joined_at.get(room.room, 0)
         while True:
             found = await self._owner.ask_now(
-                "history", room=cursor.room, before=before, limit=_HISTORY_PAGE
+                "history", room=room.room, before=before, limit=_HISTORY_PAGE
             )
             for position, entry in reversed(found.entries):
-                if cursor.has_seen(position, entry, self._joined_at.get(cursor.room, 0)):
+                if room.has_seen(position, entry, joined_at):
                     return int(position)
             if not found.entries or found.entries[0][0] == before:
                 return 0
             before = found.entries[0][0]
 
     async def fall_back(self) -> Unread | None:
-        """Make another room the current one, if none is. Return what is unread there; None if that
-        was not necessary, as it never is for a program. Raises `Refusal`, and `Lost`."""
-        if self._state.current_room or self._state.echo or not self._has_joined:
+        """Make another room the current one if there is none, and return what is unread there. For
+        programs, and before the first room, do nothing. Raises `Refusal` and `Lost`."""
+        state = self._state
+        if state.current_room or state.echo or not self._has_joined:
             return None
-        if self._state.previous_room is None:
-            self._state.room_joined(await self._owner.ask("join", room=names.LOBBY))
-            return self._state.switch(names.LOBBY)
-        return await self.switch(self._state.previous_room)
+        if state.previous_room is None:
+            state.room_joined(await self._owner.ask("join", room=names.LOBBY))
+            return state.switch(names.LOBBY)
+        return await self.switch(state.previous_room)

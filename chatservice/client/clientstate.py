@@ -1,4 +1,14 @@
-"""The state of a client: its rooms, read positions and unacknowledged texts. No I/O, no clock."""
+"""The state of a client: its rooms, read positions and unacknowledged texts. No I/O, no clock.
+
+A client may be in several rooms; one of them is the current one. Each room's entries are shown
+once and in order, or kept as unread while another room is the current one. After a broken
+connection the client asks for all entries behind each room's position, and its inbox position.
+
+A person's client does not show the person's own texts again. Only the acknowledgement says which
+entry is an own one (by its position), and it may arrive after the entry. So an entry that may be
+an own one is held back, with everything behind it in its room, until no unacknowledged text
+matches it.
+"""
 
 import re
 from collections import deque
@@ -13,6 +23,19 @@ from chatservice.entries import Entry, Kind
 from chatservice.events import Event, Notice
 from chatservice.grammar.commands import Request
 from chatservice.replies import Joined, Welcome
+
+INBOX = "@"
+"""The name of the user's inbox, as a log."""
+
+UNREAD_KEPT = 500
+"""Unread entries of a room that are kept in memory: a few screens, at most 4 MB (8 KiB each). If
+there are more, they are read from the server again."""
+
+REMEMBERED_ENTRIES = 256
+"""Entries of a room whose time and author are remembered. They show where a log that was restored
+from a backup still agrees with what was seen."""
+
+_KINDS = {"say": Kind.MESSAGE, "me": Kind.ACTION}
 
 _SIGN = r"[\w.-]"
 """A character of a name."""
@@ -32,21 +55,10 @@ def is_mentioned(name: str, text: str) -> bool:
     return bool(name) and mention_pattern(name).search(text) is not None
 
 
-UNREAD_KEPT = 500
-"""Unread entries of one room that are kept in memory: more than a screen or two, and at 8 KiB each
-no more than 4 MB. What is more is read again from the server when it is wanted."""
-
-REMEMBERED_ENTRIES = 256
-"""Entries of one room of which it is remembered when they were, and whose: enough to find where a
-log that was put back to an earlier state is still the same."""
-
-_TALK_KINDS = frozenset({Kind.MESSAGE, Kind.ACTION})
-
-
 class Incoming(NamedTuple):
-    """Something to show: an entry of the log called `log` (a room, or `@`), or an event.
+    """An entry of `log` (a room, or `@`), or an event, to be shown.
 
-    `late` says that it happened before one came, so that its time and `position` belong to it.
+    `late` means that it happened before the client joined, so it is shown with time and position.
     """
 
     item: Entry | Event
@@ -56,11 +68,11 @@ class Incoming(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """What came in `room` behind position `after` while another room was the current one.
+    """The entries behind position `after` that came to `room` while it was in the background.
 
-    `unread` tells how many entries of others that is, `mentioned` whether one's name is in one of
-    them. `news` is all of it, oldest first; but where it was too much to keep, `whole` is False,
-    `news` is empty, and all of it comes by itself, as what happens does.
+    `unread` counts the entries of others. `mentioned` is True if one names the user. `items` are
+    all of them, oldest first. If there were too many to keep, `complete` is False and `items` is
+    empty: they come again from the server.
     """
 
     room: str
@@ -72,8 +84,8 @@ class Unread(NamedTuple):
 
 
 class RoomState:
-    """One's place in the room that was `joined`. `position` is that of the last entry that was
-    shown, or kept until it is; what lies behind it has to come yet."""
+    """The state of a client in one room. `position` is that of the last entry that was shown, or
+    kept as unread."""
 
     def __init__(self, joined: Joined) -> None:
         self.room = joined.room
@@ -91,10 +103,10 @@ class RoomState:
         self._in_background = False
         self._remembered: dict[int, tuple[int, str]] = {}
 
-    # -- is it the same log? ---------------------------------------------------------------------
+    # -- is the log still the same? --------------------------------------------------------------
 
     def remember(self, position: int, entry: Entry) -> None:
-        """Remember an entry that is in the log."""
+        """Remember the time and the author of an entry."""
         self._remembered[position] = entry.time, entry.who
         if len(self._remembered) > REMEMBERED_ENTRIES:
             del self._remembered[next(iter(self._remembered))]
@@ -105,32 +117,32 @@ class RoomState:
         return self.position in self._remembered
 
     def differs(self, position: int, entry: Entry) -> bool:
-        """Return whether an entry is certainly another one than was seen at that position."""
-        noted = self._remembered.get(position)
-        return noted is not None and noted != (entry.time, entry.who)
+        """Return True if another entry was seen at that position."""
+        remembered = self._remembered.get(position)
+        return remembered is not None and remembered != (entry.time, entry.who)
 
-    def has_seen(self, position: int, entry: Entry, came: int) -> bool:
-        """Return whether an entry was in the log before it was put back: it is remembered, or lies
-        before all that is, and is older than that. `came` is when one came, in milliseconds since
-        1970, for a log of which nothing is remembered."""
+    def has_seen(self, position: int, entry: Entry, joined_at: int) -> bool:
+        """Return whether an entry was in the log before the log was rewound: it is remembered, or
+        it is older than all that are. `joined_at` (milliseconds since 1970) decides where nothing
+        is remembered."""
         if position in self._remembered:
             return not self.differs(position, entry)
         if not self._remembered:
-            return entry.time <= came
+            return entry.time <= joined_at
         first = min(self._remembered)
         return position < first and entry.time <= self._remembered[first][0]
 
     def rewind(self, after: int) -> None:
-        """The log is as it was up to position `after`, and another one behind that."""
+        """Forget what was behind position `after`: the log has other entries there now."""
         self._remembered = {at: it for at, it in self._remembered.items() if at <= after}
         self._own_positions = {at for at in self._own_positions if at <= after}
         self.read_position = min(self.read_position, after)
 
-    # -- coming back -----------------------------------------------------------------------------
+    # -- connections -----------------------------------------------------------------------------
 
     def resume(self, joined: Joined, after: int) -> None:
-        """One is in the room again, and what lies behind position `after` comes first. A log that
-        became shorter, because an earlier state of it was put back, is read from its end."""
+        """Take entries again, those behind position `after` first. A log that is shorter than that
+        is read from its end."""
         self._held_back.clear()
         self._disconnected = False
         self.position = min(after, joined.seq)
@@ -139,75 +151,74 @@ class RoomState:
         self._own_positions = {at for at in self._own_positions if at <= joined.seq}
 
     def connection_lost(self) -> None:
-        """The connection is gone, and what comes is passed over until the room is `resumed`. What
-        was held back was not shown, and will come again."""
+        """Drop what was held back, and what comes until `resume`: all of it comes again."""
         self._held_back.clear()
         self._disconnected = True
 
-    # -- what comes ------------------------------------------------------------------------------
+    # -- entries ---------------------------------------------------------------------------------
 
     def mark_own(self, position: int) -> None:
-        """The entry at `position` was said from here."""
+        """Note that this client sent the entry at `position`."""
         self._own_positions.add(position)
 
-    def receive(self, news: Incoming) -> None:
-        """Take in what came: an event, or an entry that is passed over if it is not new."""
-        entry = news.item
+    def receive(self, incoming: Incoming) -> None:
+        """Take an event, or an entry that is new."""
+        entry = incoming.item
         if isinstance(entry, Entry):
-            if self._disconnected or news.position <= self._last_received:
+            if self._disconnected or incoming.position <= self._last_received:
                 return
-            self.remember(news.position, entry)
-            news = news._replace(late=news.late or news.position <= self._late_until)
+            self.remember(incoming.position, entry)
+            late = incoming.late or incoming.position <= self._late_until
+            incoming = incoming._replace(late=late)
             if entry.kind == Kind.ERASED and entry.text.isdecimal():
                 self._erase(int(entry.text))
-        self._held_back.append(news)
+        self._held_back.append(incoming)
 
     def _erase(self, position: int) -> None:
-        """Keep nothing of what was erased and was not shown yet."""
-        for news in (self._held_back, self._unread_items):
-            for at, each in enumerate(news):
+        """Remove the text of an erased entry that was not shown yet."""
+        for waiting in (self._held_back, self._unread_items):
+            for at, each in enumerate(waiting):
                 if isinstance(each.item, Entry) and each.position == position:
-                    news[at] = each._replace(item=Entry(Kind.GONE, each.item.time, each.item.who))
+                    gone = Entry(Kind.GONE, each.item.time, each.item.who)
+                    waiting[at] = each._replace(item=gone)
 
     @property
     def _last_received(self) -> int:
-        held = (news.position for news in reversed(self._held_back) if isinstance(news.item, Entry))
+        held = (each.position for each in reversed(self._held_back) if isinstance(each.item, Entry))
         return next(held, self.position)
 
-    def release(self, undecided: Callable[[Entry], bool], echo: bool) -> list[Incoming]:
-        """Return what can be shown, in its order, up to the first entry of which it is `undecided`
-        whether it was said from here. What was is left out, unless one wants the `echo`."""
+    def release(self, may_be_own: Callable[[Entry], bool], echo: bool) -> list[Incoming]:
+        """Return what can be shown, in order, up to the first entry that `may_be_own`. Own entries
+        are left out unless `echo` is True."""
         ready = []
         while self._held_back:
-            news = self._held_back[0]
-            entry = news.item
-            if (
-                isinstance(entry, Entry)
-                and news.position not in self._own_positions
-                and undecided(entry)
-            ):
-                break
+            incoming = self._held_back[0]
+            entry = incoming.item
+            if isinstance(entry, Entry):
+                if incoming.position not in self._own_positions and may_be_own(entry):
+                    break
+                own = self._move_past(incoming)
+            else:
+                own = False
             self._held_back.popleft()
-            if not isinstance(entry, Entry) or self._pass(news) or echo:
-                ready.append(news)
+            if echo or not own:
+                ready.append(incoming)
         return ready
 
-    def _pass(self, news: Incoming) -> bool:
-        """Move on behind an entry. Return whether somebody else said it, or oneself elsewhere."""
-        self.position = news.position
-        mine = news.position in self._own_positions
-        again = (
-            self.read_position if self._in_background else self.position
-        )  # it may be read anew from there
-        self._own_positions = {position for position in self._own_positions if position > again}
-        return not mine
+    def _move_past(self, incoming: Incoming) -> bool:
+        """Move `position` past an entry, and return whether this client sent it."""
+        self.position = incoming.position
+        own = incoming.position in self._own_positions
+        # A room in the background may be read again from its read position.
+        again_from = self.read_position if self._in_background else self.position
+        self._own_positions = {at for at in self._own_positions if at > again_from}
+        return own
 
     # -- while another room is the current one ---------------------------------------------------
 
-    def keep_unread(self, news: list[Incoming], name: str) -> None:
-        """Keep entries until this room is the current one, as somebody called `name`; count those
-        of others."""
-        entries = [(each, each.item) for each in news if isinstance(each.item, Entry)]
+    def keep_unread(self, items: list[Incoming], name: str) -> None:
+        """Keep entries as unread, and count those that are not by the user called `name`."""
+        entries = [(each, each.item) for each in items if isinstance(each.item, Entry)]
         for each, entry in entries:
             self._unread_items.append(each)
             if names.key(entry.who) != names.key(name):
@@ -218,19 +229,18 @@ class RoomState:
             self._unread_items.clear()
 
     def to_background(self) -> None:
-        """Another room is the current one from now on."""
+        """Note that another room is the current one."""
         self.read_position = self.position
         self._in_background = True
 
     def to_foreground(self) -> Unread:
-        """This is the current room from now on. Return what is unread; where that is not `whole`,
-        one stands before it again, and it has to come anew."""
-        kept = tuple(each._replace(late=True) for each in self._unread_items)
-        unread = Unread(
-            self.room, self.read_position, self.unread, self.mentioned, kept, self.complete
-        )
-        if not self.complete:
-            self.position = self.read_position
+        """Make this the current room, and return what is unread. If that is not `complete`, the
+        position goes back to where it begins."""
+        items = tuple(each._replace(late=True) for each in self._unread_items)
+        after, complete = self.read_position, self.complete
+        unread = Unread(self.room, after, self.unread, self.mentioned, items, complete)
+        if not complete:
+            self.position = after
         self._unread_items.clear()
         self.unread, self.mentioned, self.complete = 0, False, True
         self._in_background = False
@@ -238,20 +248,14 @@ class RoomState:
 
 
 def mentions(entry: Entry, name: str) -> bool:
-    """Return whether somebody said `name`, as a word of its own and in whatever case."""
-    return entry.kind in _TALK_KINDS and is_mentioned(name, entry.text)
-
-
-INBOX = "@"
-"""What the log of one's inbox is called."""
-
-_KINDS = {"say": Kind.MESSAGE, "me": Kind.ACTION}
+    """Return whether an entry is talk that contains `name` as a word, in any case."""
+    return entry.kind in _KINDS.values() and is_mentioned(name, entry.text)
 
 
 class ClientState:
-    """One user's place in the chat. Methods that take something in return what to show now.
+    """The state of one user's client. Methods that take something in return what to show now.
 
-    `echo` is for a program: it is shown its own talk too, and what comes in every room.
+    With `echo`, which programs use, own texts are shown too, and all rooms are shown as they come.
     """
 
     def __init__(self, echo: bool = False) -> None:
@@ -265,22 +269,17 @@ class ClientState:
         self.echo = echo
         self._recent: list[str] = []
 
-    # -- where one is ----------------------------------------------------------------------------
+    # -- rooms -----------------------------------------------------------------------------------
 
     def signed_in(self, welcome: Welcome) -> None:
-        """One has a name, or another one."""
+        """Take the user's name, token and inbox position from the server's welcome."""
         self.name = welcome.name
         self.token = welcome.token
         self.registered = welcome.registered
         self.inbox_position = welcome.inbox
 
-    @property
-    def room_position(self) -> int:
-        """How far one has read in the current room."""
-        return self.rooms[self.current_room].position
-
     def find(self, room: str) -> RoomState | None:
-        """Return the cursor in a room that one is in, by its name or its number."""
+        """Return the state of a joined room, given by its name or its number."""
         if room in self.rooms:
             return self.rooms[room]
         for it in self.rooms.values():
@@ -289,17 +288,17 @@ class ClientState:
         return None
 
     def room_joined(self, joined: Joined) -> None:
-        """One is in that room now, and it is the current one."""
-        if joined.room not in self.rooms:  # else one goes on reading where one was
+        """Add a room, and make it the current one. A room that is joined already stays as it is."""
+        if joined.room not in self.rooms:
             self.rooms[joined.room] = RoomState(joined)
         self._make_current(joined.room)
 
     def room_resumed(self, joined: Joined, after: int) -> None:
-        """One is in a room again, and what lies behind position `after` will come first."""
+        """Read a joined room again from behind position `after`."""
         self.rooms[joined.room].resume(joined, after)
 
     def room_left(self, room: str) -> None:
-        """One is in that room no more. If it was the current one, none is."""
+        """Remove a room. If it was the current one, there is none."""
         self.rooms.pop(room, None)
         self._recent = [each for each in self._recent if each != room]
         if self.current_room == room:
@@ -307,12 +306,12 @@ class ClientState:
 
     @property
     def previous_room(self) -> str | None:
-        """The room that was the current one last, of those that one is in."""
+        """The joined room that was the current one last."""
         return self._recent[-1] if self._recent else None
 
     def switch(self, room: str) -> Unread:
-        """Make another room the current one. Return what is unread there; where that is not
-        `whole`, one has to resume the room behind its `after`."""
+        """Make another room the current one, and return what is unread there. If that is not
+        `complete`, the room must be resumed behind its `after`."""
         if room != self.current_room:
             self._make_current(room)
         return self.rooms[room].to_foreground()
@@ -324,80 +323,78 @@ class ClientState:
         self._recent = [each for each in self._recent if each != room] + [room]
 
     def connection_lost(self) -> None:
-        """The connection is gone. What was held back was not shown, and will come again."""
-        for cursor in self.rooms.values():
-            cursor.connection_lost()
+        """Drop what was not shown yet: it comes again."""
+        for room in self.rooms.values():
+            room.connection_lost()
 
-    # -- what one says ---------------------------------------------------------------------------
+    # -- own texts -------------------------------------------------------------------------------
 
     def say(self, request: Request) -> tuple[str, Request]:
-        """Take `say`, `me` or `msg`. Return its key, and the request with it."""
+        """Add a `say`, `me` or `msg` to the unacknowledged texts. Return its key, and the request
+        with that key."""
         key = request.args.get("key") or uuid4().hex
         keyed = replace(request, args={**request.args, "key": key})
         self.unacknowledged[key] = keyed
         return key, keyed
 
     def stored(self, key: str, position: int) -> list[Incoming]:
-        """The text with `key` is stored at `position`."""
-        cursor = self._room_of(key)
-        if cursor is None:
+        """Take the acknowledgement of the text with `key`, stored at `position`."""
+        room = self._room_of(key)
+        if room is None:
             return []
-        cursor.mark_own(position)
-        return self._release(cursor)
+        room.mark_own(position)
+        return self._release(room)
 
     def refused(self, key: str) -> list[Incoming]:
-        """What was said with `key` is not stored, and never will be."""
-        cursor = self._room_of(key)
-        return self._release(cursor) if cursor is not None else []
+        """Take the refusal of the text with `key`: it is never stored."""
+        room = self._room_of(key)
+        return self._release(room) if room is not None else []
 
     def _room_of(self, key: str) -> RoomState | None:
         request = self.unacknowledged.pop(key, None)
         room = request.args.get("room") if request is not None else None
         return self.find(room) if room is not None else None
 
-    # -- what happens ----------------------------------------------------------------------------
+    # -- entries and events ----------------------------------------------------------------------
 
     def entry_received(
         self, position: int, entry: Entry, log: str, late: bool = False
     ) -> list[Incoming]:
-        """Take in an entry of a log. `late` says that it is old, if its position does not."""
-        news = Incoming(entry, log, position, late)
-        if log == INBOX:
-            if position <= self.inbox_position:
-                return []
-            self.inbox_position = position
-            return [news]
-        return self._receive(news)
+        """Take an entry of a log. `late` marks an old one, if its position does not."""
+        incoming = Incoming(entry, log, position, late)
+        if log != INBOX:
+            return self._receive(incoming)
+        if position <= self.inbox_position:
+            return []
+        self.inbox_position = position
+        return [incoming]
 
     def event_received(self, event: Event) -> list[Incoming]:
-        """Take in an event."""
-        return (
-            [Incoming(event)]
-            if isinstance(event, Notice)
-            else self._receive(Incoming(event, event.room))
-        )
+        """Take an event."""
+        if isinstance(event, Notice):
+            return [Incoming(event)]
+        return self._receive(Incoming(event, event.room))
 
-    def _receive(self, news: Incoming) -> list[Incoming]:
-        cursor = self.rooms.get(news.log)
-        if cursor is None:  # it is on its way from a room that one has left
+    def _receive(self, incoming: Incoming) -> list[Incoming]:
+        room = self.rooms.get(incoming.log)
+        if room is None:  # sent before the client left the room
             return []
-        cursor.receive(news)
-        return self._release(cursor)
+        room.receive(incoming)
+        return self._release(room)
 
-    def _release(self, cursor: RoomState) -> list[Incoming]:
-        """Return what can be shown of a room, in its order, without what one said oneself."""
-        ready = cursor.release(lambda entry: self._may_be_own(cursor, entry), self.echo)
-        if self.echo or cursor.room == self.current_room:
+    def _release(self, room: RoomState) -> list[Incoming]:
+        ready = room.release(lambda entry: self._may_be_own(room, entry), self.echo)
+        if self.echo or room.room == self.current_room:
             return ready
-        cursor.keep_unread(ready, self.name)
+        room.keep_unread(ready, self.name)
         return []
 
-    def _may_be_own(self, cursor: RoomState, entry: Entry) -> bool:
+    def _may_be_own(self, room: RoomState, entry: Entry) -> bool:
         if self.echo or names.key(entry.who) != names.key(self.name):
             return False
         return any(
             _KINDS.get(request.command.name) == entry.kind
             and names.clean(request.args["text"]) == entry.text
-            and self.find(request.args["room"]) is cursor
+            and self.find(request.args["room"]) is room
             for request in self.unacknowledged.values()
         )

@@ -1,4 +1,10 @@
-"""Connections to a server, plain or over TLS, and the certificates of known servers."""
+"""Connections to a server, plain or over TLS, and the certificates of known servers.
+
+The certificate is checked before anything is sent. Most servers have a self-signed certificate,
+so the one seen first is remembered and must stay the same, as with SSH (RFC 4251, 4.1). A
+certificate from an authority that this system trusts is accepted, because it is renewed every few
+weeks. A server that once had such a certificate is not accepted with another kind.
+"""
 
 import os
 import re
@@ -22,10 +28,8 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice import limits
 from chatservice.client import system
 from chatservice.client.jsonconnection import Lost
-from chatservice.client.system import write_atomically
 from chatservice.errors import Code, Refusal
 
 VERIFIED = "verified"
@@ -33,22 +37,46 @@ VERIFIED = "verified"
 KNOWN_SERVERS_FILE = "known-servers"
 
 KNOWN_SERVERS_BYTES = 1 << 20
-"""A file that is larger is none of ours: 10,000 servers take that."""
+"""The largest file that is read: enough for 10,000 servers."""
+
+HANDSHAKE_SECONDS = 10.0
+"""A TLS handshake takes at most this long."""
+
+NOT_TLS = "it does not speak TLS there; ask its operator, or leave --tls out"
+
+P = TypeVar("P")
 
 _BOM = "\ufeff"
 
 _LABEL = re.compile(r"\s*(?:sha-?256\s+)?fingerprint\s*=", re.IGNORECASE)
-"""The label that openssl puts before a fingerprint; its versions differ."""
+"""The label that openssl puts before a fingerprint, in all of its versions."""
+
+
+class UntrustedServer(Refusal):
+    """The certificate is not the expected one, or it cannot be checked."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(Code.SERVER_ERROR, sentence)
+
+
+class Connector(Protocol):
+    """A way to connect to one server."""
+
+    async def connect(self, make: Callable[[], P]) -> P:
+        """Connect a protocol that `make` makes, and return it. Raises `Lost`, and `Refusal` for an
+        untrusted server."""
+
+
+# -- known servers -------------------------------------------------------------------------------
 
 
 class KnownServersError(Exception):
-    """The file cannot be read or understood, so nobody knows which servers are known. Its text is a
-    sentence."""
+    """The file of known servers cannot be read. The text is a sentence."""
 
 
 def fingerprint(text: str) -> str:
-    """Return a SHA-256 fingerprint, however it is written, as `openssl x509 -fingerprint -sha256`
-    shows it, too. Raises `ValueError`, whose text is a sentence."""
+    """Return a SHA-256 fingerprint as `AB:CD:...`. `text` may be the output of `openssl x509
+    -fingerprint -sha256`. Raises `ValueError`, whose text is a sentence."""
     digits = re.sub(r"[\s:]", "", _LABEL.sub("", text, count=1)).upper()
     if not re.fullmatch("[0-9A-F]{64}", digits):
         raise ValueError("A SHA-256 fingerprint has 64 hexadecimal digits, in pairs: AB:CD:...")
@@ -56,57 +84,61 @@ def fingerprint(text: str) -> str:
 
 
 def server_address(host: str, port: int) -> str:
-    """Return what a server is called in the file."""
+    """Return `host:port`, or `[host]:port` for an IPv6 address, in lower case."""
     return f"[{host.lower()}]:{port}" if ":" in host else f"{host.lower()}:{port}"
 
 
 class KnownServers:
-    """What is remembered in `folder`."""
+    """The certificates of known servers, in a file in `folder` that people may edit.
+
+    Each line is an address and a fingerprint, `localhost:5555 AB:CD:...`, or the word `verified`
+    for a certificate from a trusted authority. Blank lines and comments (from `#` on) are kept. A
+    line that cannot be understood is an error: it may protect somebody against a wrong certificate.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / KNOWN_SERVERS_FILE
 
-    def fingerprint_of(self, place: str) -> str | None:
-        """Return the fingerprint of the server at `place`, or `VERIFIED`; None if it is not known.
-        Raises `Unclear`."""
-        meanings = map(self._parsed, *self._numbered_lines())
-        found = {what for where, what in list(meanings) if where == place}
+    def fingerprint_of(self, address: str) -> str | None:
+        """Return the fingerprint of a server, `VERIFIED`, or None for an unknown one. Raises
+        `KnownServersError`."""
+        lines = [self._parsed(number, line) for number, line in self._numbered_lines()]
+        found = {known for where, known in lines if where == address}
         if len(found) > 1:
-            raise self._error(f"{place} stands there more than once; leave one line")
+            raise self._error(f"{address} stands there more than once; leave one line")
         return found.pop() if found else None
 
-    def remember(self, place: str, what: str) -> None:
-        """Remember it in place of what was known. All other lines stay as they are. Raises
-        `Unclear`, and `OSError`; then the file is as it was."""
-        numbers, lines = self._numbered_lines()
+    def remember(self, address: str, known: str) -> None:
+        """Set what is known of a server, and keep all other lines. Raises `KnownServersError` and
+        `OSError`, and then the file is unchanged."""
         others = [
             line
-            for number, line in zip(numbers, lines, strict=True)
-            if self._parsed(number, line)[0] != place
+            for number, line in self._numbered_lines()
+            if self._parsed(number, line)[0] != address
         ]
-        target = Path(os.path.realpath(self.path))  # a link stays one
-        write_atomically(target, "".join(f"{line}\n" for line in [*others, f"{place} {what}"]))
+        target = Path(os.path.realpath(self.path))  # keep a symbolic link
+        text = "".join(f"{line}\n" for line in [*others, f"{address} {known}"])
+        system.write_atomically(target, text)
 
-    def warning(self, place: str) -> str | None:
-        """Return what to tell somebody who talks to a server without TLS, if there is something."""
+    def warning(self, address: str) -> str | None:
+        """Return a warning for a plain connection to a server that had TLS, or None."""
         try:
-            if self.fingerprint_of(place) is None:
+            if self.fingerprint_of(address) is None:
                 return None
-        except KnownServersError as unclear:
-            return str(unclear)
+        except KnownServersError as error:
+            return str(error)
         return (
-            f"{place} was talked to over TLS before, and is not now: everybody on the way can read "
-            "along. --tls talks over TLS."
+            f"{address} was talked to over TLS before, and is not now: everybody on the way can "
+            "read along. --tls talks over TLS."
         )
 
-    def _numbered_lines(self) -> tuple[range, list[str]]:
-        lines = self._text().removeprefix(_BOM).splitlines()
-        return range(1, len(lines) + 1), lines
+    def _numbered_lines(self) -> list[tuple[int, str]]:
+        return list(enumerate(self._text().removeprefix(_BOM).splitlines(), 1))
 
     def _text(self) -> str:
-        """Return what is in the file; nothing, if there is none."""
+        """Return the text of the file, or an empty text if there is none."""
         try:
-            # A pipe that nobody writes to would be waited for.
+            # Without O_NONBLOCK, opening a pipe that has no writer blocks.
             descriptor = os.open(self.path, system.open_flags("O_RDONLY", "O_NONBLOCK"))
         except FileNotFoundError:
             if self.path.is_symlink():
@@ -115,29 +147,31 @@ class KnownServers:
         except OSError as error:
             raise self._error(error.strerror or "for no known reason") from None
         try:
-            with open(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise self._error("it is no plain file")
-                data = file.read(KNOWN_SERVERS_BYTES + 1)
+            return self._read(descriptor).decode()
         except OSError as error:
             raise self._error(error.strerror or "for no known reason") from None
-        if len(data) > KNOWN_SERVERS_BYTES:
-            raise self._error("it is far too large")
-        try:
-            return data.decode()
         except UnicodeDecodeError:
             raise self._error("it is not UTF-8") from None
 
+    def _read(self, descriptor: int) -> bytes:
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise self._error("it is no plain file")
+            data = file.read(KNOWN_SERVERS_BYTES + 1)
+        if len(data) > KNOWN_SERVERS_BYTES:
+            raise self._error("it is far too large")
+        return data
+
     def _parsed(self, number: int, line: str) -> tuple[str, str]:
-        """Return the place and what is known of it; two empty strings for a line without."""
+        """Return the address and what is known of it; two empty strings for a line without."""
         words = line.partition("#")[0].split(None, 1)
         if not words:
             return "", ""
-        where, what = words[0], words[-1]
-        if what.strip().casefold() == VERIFIED:
-            return where.lower(), VERIFIED
+        address, known = words[0].lower(), words[-1]
+        if known.strip().casefold() == VERIFIED:
+            return address, VERIFIED
         try:
-            return where.lower(), fingerprint(what)
+            return address, fingerprint(known)
         except ValueError:
             raise self._error(f"line {number} is no `HOST:PORT FINGERPRINT`") from None
 
@@ -148,15 +182,7 @@ class KnownServers:
         )
 
 
-P = TypeVar("P")
-
-
-class Connector(Protocol):
-    """A way to a server."""
-
-    async def connect(self, make: Callable[[], P]) -> P:
-        """Connect a protocol that `make` makes, and return it. Raises `Lost`, and `Refusal` where
-        it must not be."""
+# -- plain connections ---------------------------------------------------------------------------
 
 
 class PlainConnector:
@@ -171,7 +197,7 @@ class PlainConnector:
 
 
 async def connect_endpoint(endpoint: Any, make: Callable[[], P]) -> P:
-    """Connect a protocol to an endpoint, and return it. Raises `Lost`."""
+    """Connect a protocol to an endpoint of Twisted's, and return it. Raises `Lost`."""
     try:
         return await endpoint.connect(_ProtocolFactory(make))  # type: ignore[no-any-return]
     except (ConnectError, OSError, ValueError) as error:
@@ -179,7 +205,7 @@ async def connect_endpoint(endpoint: Any, make: Callable[[], P]) -> P:
 
 
 def unreachable(host: str, port: int, why: Lost) -> Lost:
-    """Return what tells a person that a server cannot be reached."""
+    """Return the error for a server that cannot be reached, as a sentence for people."""
     return Lost(f"{host}:{port} cannot be reached ({why}); check the host and the port.")
 
 
@@ -194,7 +220,6 @@ class _ProtocolFactory(Factory):
 
 
 def _connect_error(error: Exception) -> str:
-    """Return why an address cannot be reached, in a few words."""
     if isinstance(error, (DNSLookupError, ValueError)):
         return "no such host"
     inner = getattr(error, "osError", None)
@@ -202,11 +227,11 @@ def _connect_error(error: Exception) -> str:
     return str(words).strip().rstrip(".")
 
 
-NOT_TLS = "it does not speak TLS there; ask its operator, or leave --tls out"
+# -- TLS -----------------------------------------------------------------------------------------
 
 
 class TlsHandle(SSL.Connection):
-    """One connection's TLS. `flaws` are what OpenSSL finds wrong with the server's certificate."""
+    """The TLS state of one connection. `flaws` are OpenSSL's error numbers for the certificate."""
 
     def __init__(self, context: SSL.Context) -> None:
         super().__init__(context, None)
@@ -215,34 +240,35 @@ class TlsHandle(SSL.Connection):
 
 @implementer(IHandshakeListener)
 class HandshakeProtocol(protocol.Protocol):
-    """What a connection is for until it is known who is at its other end. `done` is called back
-    with its `Connection`, or fails with `Lost`."""
+    """The protocol of a connection until the server is identified. `done` is called back with the
+    `TlsHandle`, or fails with `Lost`. Several addresses may be connected; one is `chosen`."""
 
     transport: Any
 
     def __init__(self) -> None:
         self.done: Deferred[TlsHandle] = Deferred()
-        self.chosen = False  # of several addresses more than one may be connected to
+        self.chosen = False
 
     def handshakeCompleted(self) -> None:
-        """TLS has begun."""
+        """Tell that TLS has begun."""
         self.done.callback(self.transport.getHandle())
 
     def hand_over(self, protocol: P) -> P:
-        """Let a protocol have the connection."""
+        """Give the connection to another protocol."""
         self.transport.wrappedProtocol = protocol
         protocol.makeConnection(self.transport)  # type: ignore[attr-defined]
         return protocol
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """There will be no TLS."""
+        """Tell that there will be no TLS."""
         if self.chosen and not self.done.called:
             self.done.errback(Failure(Lost(_handshake_error(reason.value))))
 
 
 @implementer(IOpenSSLClientConnectionCreator)
 class ServerIdentity:
-    """Who is wanted at the other end. Whoever it is, the handshake is done first."""
+    """The host that the certificate must name. The handshake completes with any certificate, and
+    `is_verified` judges it afterwards."""
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -257,32 +283,32 @@ class ServerIdentity:
         self._context.set_verify(SSL.VERIFY_PEER, _note_flaw)
 
     def clientConnectionForTLS(self, protocol: Any) -> TlsHandle:
-        """Return what a new connection's TLS is spoken with."""
-        connection = TlsHandle(self._context)
+        """Return the TLS state for a new connection."""
+        handle = TlsHandle(self._context)
         if self._name is not None:
             with suppress(UnicodeError):
-                connection.set_tlsext_host_name(self._name.encode("idna"))
-        connection.set_connect_state()
-        return connection
+                handle.set_tlsext_host_name(self._name.encode("idna"))
+        handle.set_connect_state()
+        return handle
 
-    def is_verified(self, connection: TlsHandle) -> bool:
-        """Whether an authority says that it is the one who is wanted."""
-        if connection.flaws:
+    def is_verified(self, handle: TlsHandle) -> bool:
+        """Return whether a trusted authority issued the certificate for this host."""
+        if handle.flaws:
             return False
         try:
             if self._name is None:
-                verify_ip_address(connection, self._host)
+                verify_ip_address(handle, self._host)
             else:
-                verify_hostname(connection, self._host)
+                verify_hostname(handle, self._host)
         except (CertificateError, VerificationError, ValueError):
             return False
         return True
 
 
-def _note_flaw(connection: Any, _: Any, error: int, depth: int, fine: int) -> bool:
-    """Note what is wrong with a certificate, and go on: what follows from it is decided later."""
+def _note_flaw(handle: Any, _: Any, error: int, depth: int, fine: int) -> bool:
+    """Note an error of the certificate, and let the handshake go on."""
     if not fine:
-        connection.flaws.append(error)
+        handle.flaws.append(error)
     return True
 
 
@@ -290,115 +316,107 @@ def _handshake_error(error: BaseException | None) -> str:
     if not isinstance(error, SSL.Error):
         return "it ended the connection before TLS had begun"
     reason = str(error.args[0][-1][-1]) if error.args and error.args[0] else ""
-    return (
-        NOT_TLS if reason in _NOT_TLS_ERRORS else f"TLS failed: {reason or 'for no known reason'}"
-    )
+    if reason in _NOT_TLS_ERRORS:
+        return NOT_TLS
+    return f"TLS failed: {reason or 'for no known reason'}"
 
 
 _NOT_TLS_ERRORS = frozenset(
     {
-        "wrong version number",  # it has sent something else
+        "wrong version number",  # the server sent something else
         "packet length too long",
         "record layer failure",
         "unexpected message",
-        "tls alert handshake failure",  # what our server says if it is to speak none
+        "tls alert handshake failure",  # our server, where TLS is switched off
         "ssl/tls alert handshake failure",
         "sslv3 alert handshake failure",
     }
 )
-"""What OpenSSL calls an answer that is none in TLS; its versions differ."""
+"""OpenSSL's names for an answer that is not TLS. They differ between its versions."""
 
 
 class TlsConnector:
-    """TLS to `host` and `port`. With `trust`, its certificate must be the one with that fingerprint
-    and is remembered. `tell` is given a sentence about one that is seen for the first time."""
+    """TLS connections to `host` and `port`. With `trust`, the certificate must have that
+    fingerprint, and is remembered. `tell` takes a sentence about a certificate that is new."""
 
     def __init__(
         self,
         reactor: Any,
         host: str,
         port: int,
-        known: KnownServers,
+        known_servers: KnownServers,
         trust: str | None,
         tell: Callable[[str], None],
     ) -> None:
         self._reactor = reactor
         self._identity = ServerIdentity(host)
         self._endpoint = wrapClientTLS(self._identity, HostnameEndpoint(reactor, host, port))
-        self._place = server_address(host, port)
-        self._known = known
+        self._address = server_address(host, port)
+        self._known_servers = known_servers
         self._trust = trust
         self._tell = tell
 
     async def connect(self, make: Callable[[], P]) -> P:
-        """Connect a protocol that `make` makes, and return it: once it is known that it is the
-        right server. Raises `Lost`, and `Refusal` for another one."""
-        shaking: HandshakeProtocol = await connect_endpoint(self._endpoint, HandshakeProtocol)
-        shaking.chosen = True
-        shaking.done.addTimeout(limits.HANDSHAKE_SECONDS, self._reactor)
+        """Connect, check the certificate, and return a protocol that `make` makes. Raises `Lost`
+        and `UntrustedServer`."""
+        handshake: HandshakeProtocol = await connect_endpoint(self._endpoint, HandshakeProtocol)
+        handshake.chosen = True
+        handshake.done.addTimeout(HANDSHAKE_SECONDS, self._reactor)
         try:
-            connection = await shaking.done
-            self._check(connection)
+            self._check(await handshake.done)
         except BaseException as error:
-            shaking.transport.abortConnection()
+            handshake.transport.abortConnection()
             raise Lost(NOT_TLS) if isinstance(error, TimeoutError) else error from None
-        return shaking.hand_over(make())
+        return handshake.hand_over(make())
 
-    # -- is it the right one? --------------------------------------------------------------------
-
-    def _check(self, connection: TlsHandle) -> None:
-        certificate = connection.get_peer_certificate(as_cryptography=True)
+    def _check(self, handle: TlsHandle) -> None:
+        certificate = handle.get_peer_certificate(as_cryptography=True)
         if certificate is None:
             raise Lost("it shows no certificate")
         shown = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
         if self._trust is not None:
             self._check_trusted(shown)
-            return
-        try:
-            known = self._known.fingerprint_of(self._place)
-        except KnownServersError as unclear:
-            raise _untrusted(f"{unclear} Nothing was sent.") from None
-        if self._identity.is_verified(connection):
-            if known != VERIFIED:
-                self._remember(VERIFIED)
-        elif known is None:
-            self._tell(
-                f"The certificate of {self._place} is new here, and is remembered: SHA-256 "
-                f"{shown}. The server's log shows what it should be."
-            )
-            self._remember(shown)
-        elif known != shown:
-            raise _untrusted(self._changed(known, shown))
+        else:
+            self._check_known(shown, self._identity.is_verified(handle))
 
     def _check_trusted(self, shown: str) -> None:
         if shown != self._trust:
-            raise _untrusted(
-                f"The certificate of {self._place} is not the one that is to be trusted, but "
+            raise UntrustedServer(
+                f"The certificate of {self._address} is not the one that is to be trusted, but "
                 f"SHA-256 {shown}; nothing was sent."
             )
         self._remember(shown)
 
-    def _remember(self, what: str) -> None:
+    def _check_known(self, shown: str, verified: bool) -> None:
         try:
-            if self._known.fingerprint_of(self._place) != what:
-                self._known.remember(self._place, what)
-        except KnownServersError as unclear:
-            self._tell(str(unclear))
+            known = self._known_servers.fingerprint_of(self._address)
+        except KnownServersError as error:
+            raise UntrustedServer(f"{error} Nothing was sent.") from None
+        if verified:
+            self._remember(VERIFIED)
+        elif known is None:
+            self._tell(
+                f"The certificate of {self._address} is new here, and is remembered: SHA-256 "
+                f"{shown}. The server's log shows what it should be."
+            )
+            self._remember(shown)
+        elif known != shown:
+            raise UntrustedServer(self._changed(known, shown))
+
+    def _remember(self, known: str) -> None:
+        try:
+            if self._known_servers.fingerprint_of(self._address) != known:
+                self._known_servers.remember(self._address, known)
+        except KnownServersError as error:
+            self._tell(str(error))
         except OSError as error:
-            self._tell(f"{self._known.path} cannot be written ({error.strerror}).")
+            self._tell(f"{self._known_servers.path} cannot be written ({error.strerror}).")
 
     def _changed(self, known: str, shown: str) -> str:
         was = "verified by an authority" if known == VERIFIED else f"SHA-256 {known}"
         return (
-            f"The certificate of {self._place} has changed: it was {was}, and now it is SHA-256 "
+            f"The certificate of {self._address} has changed: it was {was}, and now it is SHA-256 "
             f"{shown}. Somebody may be listening in, so nothing was sent. If its operator says "
-            f"that this is right: --trust {shown}, or remove its line from {self._known.path}."
+            f"that this is right: --trust {shown}, or remove its line from "
+            f"{self._known_servers.path}."
         )
-
-
-class UntrustedServer(Refusal):
-    """The server is not the one that it should be, or nobody can tell."""
-
-
-def _untrusted(sentence: str) -> Refusal:
-    return UntrustedServer(Code.SERVER_ERROR, sentence)

@@ -265,7 +265,7 @@ class Controller:
         Return whether it is the current one now; a refusal is shown.
         """
         try:
-            unread = await self.session.switch(room)
+            unread = await self.session.rooms.switch(room)
         except Refusal as refusal:
             self.refused(refusal)
             return False

@@ -1,4 +1,4 @@
-"""One connection in the JSON dialect: requests out, answers and events in."""
+"""One connection in the JSON lines format: requests out, replies and events in."""
 
 import socket
 from collections.abc import Callable
@@ -15,20 +15,20 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines
 from chatservice.grammar.commands import COMMANDS, Command, Request
 
-ANSWER_SECONDS = 60.0
-"""A server that owes an answer and sends nothing at all for so long is taken to be gone."""
+REPLY_SECONDS = 60.0
+"""A server that owes a reply and sends nothing for so long is considered dead."""
 
 KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-"""An idle connection whose other side is gone is noticed within two minutes, not two hours."""
+"""TCP options that detect a dead peer within two minutes, not two hours."""
 
-ANSWER_LINE_BYTES = 64 << 20
-"""The longest line while an answer is waited for: a thousand entries of 8 KiB, each escaped."""
+REPLY_LINE_BYTES = 64 << 20
+"""The longest line while a reply is due: a thousand entries of 8 KiB, escaped."""
 
 EVENT_LINE_BYTES = 256 << 10
-"""The longest line of any other time: an entry of 8 KiB, escaped, with room to spare."""
+"""The longest line at other times: an entry of 8 KiB, escaped, with room to spare."""
 
 ServerPush = jsonclient.LogEntry | Refusal | events.Event
-"""An object that a server sends without being asked."""
+"""An object that the server sends without a request."""
 
 NOT_A_CHAT_SERVER = (
     "That is not a chat server, or one of another version; check the host and the port."
@@ -36,48 +36,48 @@ NOT_A_CHAT_SERVER = (
 
 
 class Lost(Exception):
-    """The connection ended before what was asked for was answered. Its text says why."""
+    """The connection ended before a request was answered. The text says why."""
 
 
 class Dismissed(Lost):
-    """The server does not want one back, and one does not come back by oneself."""
+    """The server ended the session for good, so the client does not reconnect."""
 
 
 class NotAChatServer(Lost):
-    """It ended because something else than a chat server is at the other end."""
+    """The other end is not a chat server."""
 
 
-class BadAnswer(Refusal):
-    """An answer of the server's makes no sense."""
+class BadReply(Refusal):
+    """A reply of the server is malformed."""
 
     def __init__(self) -> None:
         super().__init__(Code.SERVER_ERROR, NOT_A_CHAT_SERVER)
 
 
 class JsonConnection(Protocol, TimeoutMixin):
-    """A connection to a server. `on_event` is called with what it tells without being asked. An
-    object that is not as it should be is passed over, or refused to who asked for it.
+    """A connection to a server. `on_push` gets the objects that the server sends without a request.
+    Malformed objects are dropped; a malformed reply fails its request with `BadReply`.
 
-    `gone` is called back, with None, when the connection has ended.
+    `closed` is called back, with None, when the connection has ended.
     """
 
     transport: Any
 
-    def __init__(self, clock: Any, on_event: Callable[[ServerPush], None]) -> None:
+    def __init__(self, clock: Any, on_push: Callable[[ServerPush], None]) -> None:
         self.closed: Deferred[None] = Deferred()
         self._clock = clock
-        self._on_event = on_event
+        self._on_push = on_push
         self._pending: dict[int, tuple[Command, Deferred[Any]]] = {}
         self._last_id = 0
         self._end_reason = Lost("The connection broke.")
-        self._partial_line = bytearray()  # a line that is not whole yet
+        self._partial_line = bytearray()
         self._dropped = False
 
     def connectionMade(self) -> None:
-        """Keep the connection from being forgotten on the way, and notice when it was."""
+        """Switch TCP keep-alive on, so that a dead peer is detected."""
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
-        plain = getattr(self.transport, "transport", self.transport)  # what is below TLS
+        plain = getattr(self.transport, "transport", self.transport)  # below TLS
         for name, value in KEEP_ALIVE:
             if hasattr(socket, name):
                 option = getattr(socket, name)
@@ -86,8 +86,8 @@ class JsonConnection(Protocol, TimeoutMixin):
     def ask(self, name: str, /, **args: Any) -> "Deferred[Any]":
         """Send a request, leaving out arguments that are None.
 
-        The Deferred gets the answer, of the class that the table of commands tells. It fails with
-        `Refusal`, or with `Lost` where the connection ends first.
+        The Deferred gets the reply, of the class in the table of commands. It fails with
+        `Refusal`, or with `Lost` if the connection ends first.
         """
         if not self.connected:
             return fail(self._end_reason)
@@ -103,17 +103,17 @@ class JsonConnection(Protocol, TimeoutMixin):
             return fail(Refusal(Code.TOO_LONG, sentence))
         answer: Deferred[Any] = Deferred()
         if not self._pending:
-            self.setTimeout(ANSWER_SECONDS)
+            self.setTimeout(REPLY_SECONDS)
         self._pending[self._last_id] = command, answer
         self.transport.write(line)
         return answer
 
     def callLater(self, period: float, func: Any) -> Any:
-        """What `TimeoutMixin` tells the time by."""
+        """Schedule a call for `TimeoutMixin`, on the clock that was passed in."""
         return self._clock.callLater(period, func)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take in bytes: the other side is alive."""
+        """Split bytes into lines, and take each."""
         if self._dropped:
             return
         self.resetTimeout()
@@ -129,14 +129,14 @@ class JsonConnection(Protocol, TimeoutMixin):
 
     @property
     def _longest_line(self) -> int:
-        return ANSWER_LINE_BYTES if self._pending else EVENT_LINE_BYTES
+        return REPLY_LINE_BYTES if self._pending else EVENT_LINE_BYTES
 
     def _line_received(self, line: bytes) -> None:
-        """Take in an object: an answer, or something that happened."""
+        """Take a JSON object: a reply or a push."""
         if len(line) > self._longest_line:
             self._drop(NotAChatServer(NOT_A_CHAT_SERVER))
             return
-        if line.startswith(b"! "):  # no more connections than there are, say
+        if line.startswith(b"! "):  # refused in the text format: too many connections, say
             self._drop(Lost(names.one_line(line[2:].decode(errors="replace"))))
             return
         try:
@@ -150,9 +150,9 @@ class JsonConnection(Protocol, TimeoutMixin):
             self._answered(id_, it)
             return
         with suppress(jsonclient.MalformedMessage):
-            happening = jsonclient.parse_unsolicited(it)
-            if happening is not None:
-                self._on_event(happening)
+            pushed = jsonclient.parse_unsolicited(it)
+            if pushed is not None:
+                self._on_push(pushed)
 
     def _answered(self, id_: int, it: replies.Fields) -> None:
         command, waiting = self._pending.pop(id_)
@@ -164,12 +164,12 @@ class JsonConnection(Protocol, TimeoutMixin):
                 return
             answer: Any = jsonclient.parse_reply(command.reply, it)
         except jsonclient.MalformedMessage:
-            waiting.errback(Failure(BadAnswer()))
+            waiting.errback(Failure(BadReply()))
             return
         waiting.callback(answer)
 
     def timeoutConnection(self) -> None:
-        """End a connection on which nothing comes any more."""
+        """End a connection whose server is silent."""
         self._drop(Lost("The server does not answer."))
 
     def _drop(self, why: Lost) -> None:
@@ -178,7 +178,7 @@ class JsonConnection(Protocol, TimeoutMixin):
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell of the end, then fail what is unanswered."""
+        """Call `closed` back, then fail the requests that have no reply."""
         self.connected = 0
         self.setTimeout(None)
         self.closed.callback(None)

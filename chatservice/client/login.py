@@ -6,7 +6,7 @@ from chatservice import names
 from chatservice.client import typedlines
 from chatservice.client.clientoptions import ClientOptions, port
 from chatservice.client.controller import Controller
-from chatservice.client.jsonconnection import BadAnswer, Lost, NotAChatServer
+from chatservice.client.jsonconnection import BadReply, Lost, NotAChatServer
 from chatservice.client.questions import is_cancelled
 from chatservice.client.screen import Screen
 from chatservice.client.settings import RememberedServer
@@ -87,7 +87,7 @@ async def _log_in(
             if password not in (None, given, recalled):
                 await controller.save_password(password)
             return
-        except (NotAChatServer, BadAnswer):
+        except (NotAChatServer, BadReply):
             raise
         except Lost:
             if broke:  # the first time, the user may have taken too long to answer

@@ -44,7 +44,7 @@ def test_ones_own_talk_is_not_shown_whichever_comes_first():
     key = say(here, "two")
     assert here.stored(key, 2) == []
     assert here.entry_received(2, message("anna", "two"), "lab") == []
-    assert here.room_position == 2
+    assert here.rooms[here.current_room].position == 2
 
 
 def test_the_same_user_elsewhere_is_shown():
@@ -74,7 +74,7 @@ def test_what_was_held_back_comes_again_after_a_broken_connection():
     say(here, "one")
     here.entry_received(8, message("anna", "one"), "lab")
     here.connection_lost()
-    assert here.room_position == 7
+    assert here.rooms[here.current_room].position == 7
     assert len(here.unacknowledged) == 1
 
 
@@ -255,10 +255,10 @@ def test_everything_is_shown_once_in_order_whatever_happens(said, steps):
             shown += here.stored(keys[n], n)
         elif what == "break":
             here.connection_lost()
-            seen = here.room_position
+            seen = here.rooms[here.current_room].position
             here.room_resumed(Joined("lab", 1, "", (), len(said)), after=seen)
     assert [n.position for n in shown] == [n for n, (who, _) in enumerate(said, 1) if who != "h"]
-    assert here.room_position == len(said)
+    assert here.rooms[here.current_room].position == len(said)
 
 
 class Stay:
