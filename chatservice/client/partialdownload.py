@@ -1,4 +1,9 @@
-"""A file on its way to the disk: a hidden partial file first, and a free name at the end."""
+"""A file on its way to the disk: a hidden partial file first, and a free name at the end.
+
+The hidden name is made of the file's name and its SHA-256. So a later download of the same file
+into the same folder finds the partial file and resumes it. The partial file is locked, because
+another download may run at the same time.
+"""
 
 import hashlib
 import os
@@ -15,37 +20,51 @@ from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.client import system
-from chatservice.client.system import open_locked
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
 
+FILE_NAME_BYTES = 255
+"""The longest name on usual file systems (NAME_MAX, limits.h)."""
+
+HASH_CHUNK = 1 << 20
+
+OLD_PART_SECONDS = 30 * 24 * 3600.0
+"""A partial file that was not touched for so long is deleted."""
+
 _UNPORTABLE = re.compile('[<>:"/\\\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]')
-"""What Windows takes in no name ("Naming Files, Paths, and Namespaces"), control characters, and
-lone surrogates, which are no UTF-8."""
+"""Characters that Windows accepts in no name ("Naming Files, Paths, and Namespaces"), control
+characters, and lone surrogates, which are no UTF-8."""
 
 _RESERVED = frozenset(
     ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
     + [port + digit for port in ("COM", "LPT") for digit in "0123456789¹²³"]
 )
-"""Devices of Windows, which they are with any extension too."""
+"""Names of devices of Windows, with any extension."""
 
 _SUFFIX_BYTES = 32
-"""What is longer than that behind the last dot is no extension worth keeping whole."""
+"""The longest extension that is kept whole in a name that is too long."""
+
+_PART = re.compile(r"\..+\.part-[0-9a-f]{16}", re.DOTALL)
+
+_naming = threading.Lock()
+"""Held from looking for a free name to taking it."""
+
+
+# -- names ---------------------------------------------------------------------------------------
 
 
 def portable_name(name: str) -> str:
-    """Return `name` as it can stand on any usual file system, changed as little as that takes.
+    """Return `name` changed as little as needed for every usual file system.
 
-    Characters that some system does not take become `_`, and so do dots and spaces at the end; a
-    `_` goes in front of what is reserved (`_CON.txt`); what is too long is cut before its
-    extension.
+    Characters that some system refuses become `_`, and so do dots and spaces at the end. A reserved
+    name gets a `_` in front (`_CON.txt`). A name that is too long is cut before its extension.
     """
     name = _ended(_UNPORTABLE.sub("_", name))
-    if _is_reserved(name):
+    if name.partition(".")[0].rstrip(" ").upper() in _RESERVED:
         name = f"_{name}"
-    if len(name.encode()) > limits.FILE_NAME_BYTES:
+    if len(name.encode()) > FILE_NAME_BYTES:
         stem, suffix = os.path.splitext(name)
         if len(suffix.encode()) > _SUFFIX_BYTES:
             stem, suffix = name, ""
@@ -54,18 +73,14 @@ def portable_name(name: str) -> str:
 
 
 def _ended(name: str) -> str:
-    """Put `_` for the dots and spaces at the end, which Windows leaves out."""
+    """Replace the dots and spaces at the end, which Windows drops, by `_`."""
     kept = name.rstrip(". ")
     return kept + "_" * (len(name) - len(kept))
 
 
-def _is_reserved(name: str) -> bool:
-    return name.partition(".")[0].rstrip(" ").upper() in _RESERVED
-
-
 def comparison_key(name: str) -> str:
-    """Return what two names share that some file systems take for one: case does not matter, nor
-    how accents are composed."""
+    """Return a text that is equal for names that some file system takes for the same: case and
+    composition of accents do not matter."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -81,30 +96,22 @@ def free_names(name: str) -> Iterator[str]:
 
 
 def shortened_name(name: str, spare: int) -> str:
-    """Return as much of a name as leaves `spare` bytes."""
-    return name.encode()[: limits.FILE_NAME_BYTES - spare].decode(errors="ignore")
+    """Return a name cut so that `spare` bytes are left."""
+    return name.encode()[: FILE_NAME_BYTES - spare].decode(errors="ignore")
 
 
-HASH_CHUNK = 1 << 20
-
-OLD_PART_SECONDS = 30 * 24 * 3600.0
-"""What came of a file and was not touched for so long is taken to be of no use to anybody."""
-
-_PART = re.compile(r"\..+\.part-[0-9a-f]{16}", re.DOTALL)
-
-_naming = threading.Lock()
-"""Held from looking which names are free to taking one."""
+# -- a file that is received ---------------------------------------------------------------------
 
 
 class CannotSave(Refusal):
-    """The disk here does not want a file."""
+    """A file cannot be written to the disk of the client."""
 
 
 class PartialDownload:
-    """A file called `name` (as `names.file` lets pass) with that SHA-256, received into `folder`.
+    """A file that is received into `folder`. `name` is checked by `names.file`.
 
-    What came of it before is there still, if `take_up` is called first; else it is begun anew.
-    Every method raises `Refusal` where the disk does not want what it is given.
+    Call `resume` first to keep what came earlier; else the file begins anew. Every method raises
+    `CannotSave` if the disk fails.
     """
 
     def __init__(self, folder: Path, name: str, sha256: str) -> None:
@@ -119,10 +126,10 @@ class PartialDownload:
             raise self._refusal(error) from None
 
     def _open_part(self, mark: str) -> tuple[Path, BinaryIO, bool]:
-        """Open the one part that there should be of the file, or another if somebody is at it, or
-        the file system knows no locks. Return its path, and whether it can be found again."""
+        """Open the partial file, or another one if it is locked or there are no locks. Return its
+        path, the file, and whether a later download finds it."""
         part = self._part_path(mark)
-        file = open_locked(part, make=True)
+        file = system.open_locked(part, make=True)
         if file is not None:
             return part, file, True
         part = self._part_path(secrets.token_hex(8))
@@ -133,8 +140,8 @@ class PartialDownload:
         return self._folder / f".{shortened_name(self._name, len(suffix) + 1)}{suffix}"
 
     def resume(self, size: int, stopped: list[bool]) -> None:
-        """Go on behind what came before, if that is not more than `size`. It reads all that is
-        there, so call it in a thread; it ends early once `stopped` is not empty."""
+        """Keep what came earlier, unless it is more than `size` bytes. Call it in a thread, because
+        it reads the whole partial file. It ends early once `stopped` is not empty."""
         try:
             if os.fstat(self._file.fileno()).st_size > size:
                 self.start_over()
@@ -145,7 +152,7 @@ class PartialDownload:
             raise self._refusal(error) from None
 
     def check_space(self, size: int) -> None:
-        """See that there is room on the disk for all of it, `size` bytes."""
+        """Check that the disk has room for the rest of a file of `size` bytes."""
         try:
             free = shutil.disk_usage(self._folder).free
         except OSError as error:
@@ -158,7 +165,7 @@ class PartialDownload:
             )
 
     def start_over(self) -> None:
-        """Forget what came."""
+        """Drop what came."""
         try:
             self._file.seek(0)
             self._file.truncate()
@@ -167,7 +174,7 @@ class PartialDownload:
         self._hash, self.received = hashlib.sha256(), 0
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         try:
             view = memoryview(data)
             while view:
@@ -179,48 +186,46 @@ class PartialDownload:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what came so far."""
+        """The SHA-256 of what came so far, in hexadecimal digits."""
         return self._hash.hexdigest()
 
     def finish(self) -> Path:
-        """Put the file on the disk under its name, or the next one that is free. Return where.
-
-        It waits for the disk, so call it in a thread.
-        """
+        """Sync the file, give it its name or the next free one, and return its path. Call it in a
+        thread, because it waits for the disk."""
         try:
             os.fsync(self._file.fileno())
-            if not system.POSIX:  # an open file cannot get another name
+            if not system.POSIX:  # Windows renames closed files only
                 self._file.close()
-            place = self._give_free_name()
+            path = self._give_free_name()
             self._file.close()
             system.sync_folder(self._folder)
-            return place
+            return path
         except OSError as error:
             self.discard()
             raise self._refusal(error) from None
 
     def _give_free_name(self) -> Path:
         with _naming:
-            there = {comparison_key(name) for name in os.listdir(self._folder)}
+            taken = {comparison_key(name) for name in os.listdir(self._folder)}
             for name in free_names(self._name):
-                place = self._folder / name
-                if comparison_key(name) not in there:
+                path = self._folder / name
+                if comparison_key(name) not in taken:
                     try:
-                        _give_name(self._part, place)
+                        _rename_new(self._part, path)
                     except FileExistsError:
                         continue
-                    return place
+                    return path
         raise AssertionError("there is always another name")
 
     def release(self) -> None:
-        """Receive no more of it now. What came stays, if it can be found again."""
+        """Stop receiving, and keep what came if a later download finds it."""
         if self._can_resume and self.received:
             self._file.close()
         else:
             self.discard()
 
     def discard(self) -> None:
-        """Leave nothing of it, unless it was kept. After `keep` or `release` it does nothing."""
+        """Delete what came. After `finish` or `release` it does nothing."""
         if not self._file.closed:
             system.delete_open(self._part, self._file)
 
@@ -233,10 +238,8 @@ class PartialDownload:
 
 
 def find_saved(folder: Path, name: str, size: int, sha256: str, stopped: list[bool]) -> Path | None:
-    """Return where `folder` has that very file, under the name that it would get, or one of those
-    that it gets where that is taken; None if it is not there.
-
-    It may read long, so call it in a thread; it ends early once `stopped` is not empty.
+    """Return the path of that very file in `folder`, under its name or one of `free_names`, or
+    None. Call it in a thread, because it may read long. It ends early once `stopped` is not empty.
     """
     name = portable_name(names.file(name))
     try:
@@ -244,46 +247,43 @@ def find_saved(folder: Path, name: str, size: int, sha256: str, stopped: list[bo
     except OSError:
         return None
     for each in takewhile(lambda it: comparison_key(it) in there, free_names(name)):
-        place = folder / there[comparison_key(each)]
+        path = folder / there[comparison_key(each)]
         with suppress(OSError):
-            found = place.lstat()
+            found = path.lstat()
             if stat.S_ISREG(found.st_mode) and found.st_size == size:
-                with place.open("rb") as file:
-                    if _hash(file, stopped) == sha256:
-                        return place
+                with path.open("rb") as file:
+                    if measure(file, stopped)[1] == sha256:
+                        return path
     return None
 
 
-def _hash(file: BinaryIO, stopped: list[bool]) -> str:
-    found = hashlib.sha256()
+def measure(file: BinaryIO, stopped: list[bool]) -> tuple[int, str]:
+    """Return the size and the SHA-256 of a file. It ends early once `stopped` is not empty."""
+    hash_, size = hashlib.sha256(), 0
     while not stopped and (data := file.read(HASH_CHUNK)):
-        found.update(data)
-    return found.hexdigest()
+        hash_.update(data)
+        size += len(data)
+    return size, hash_.hexdigest()
 
 
 def delete_old_parts(folder: Path) -> None:
-    """Take away what came of files into `folder` so long ago that nobody will go on with it. It
-    waits for the disk; what cannot be taken away stays."""
+    """Delete the partial files in `folder` that are old and not locked. It waits for the disk."""
     oldest = time.time() - OLD_PART_SECONDS
     with suppress(OSError):
         for part in filter(lambda it: _PART.fullmatch(it.name), folder.iterdir()):
             if part.lstat().st_mtime < oldest:
-                _delete_part(part)
+                file = system.open_locked(part)
+                if file is not None:
+                    system.delete_open(part, file)
 
 
-def _delete_part(part: Path) -> None:
-    file = open_locked(part)
-    if file is not None:  # else somebody is at it
-        system.delete_open(part, file)
-
-
-def _give_name(part: Path, place: Path) -> None:
-    """Rename a file. Raises `FileExistsError`, and never replaces what is there."""
+def _rename_new(part: Path, path: Path) -> None:
+    """Rename a file, and never replace another. Raises `FileExistsError`."""
     try:
-        os.link(part, place)
+        os.link(part, path)
         os.unlink(part)
     except FileExistsError:
         raise
-    except OSError:  # no links on this file system: take the name first, then put the file there
-        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        os.replace(part, place)
+    except OSError:  # a file system without links: reserve the name, then replace that file
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.replace(part, path)

@@ -1,4 +1,7 @@
-"""Files, locks, terminals and pipes, where operating systems differ."""
+"""Files, locks, terminals and pipes, where operating systems differ.
+
+No other module of the client imports what only some systems have.
+"""
 
 import ctypes
 import errno
@@ -23,22 +26,55 @@ except ImportError:  # Windows
 else:
     POSIX = True
 
+READER_GONE = os.strerror(errno.EPIPE)
+"""The reason why a pipe without a reader cannot be written."""
+
 _ECHO = 0x0004
 """ENABLE_ECHO_INPUT, of SetConsoleMode (Windows console API)."""
 
 
+# -- files ---------------------------------------------------------------------------------------
+
+
 def open_flags(*names: str) -> int:
-    """Return those flags of `os.open` together, as far as the system has them; and always the one
-    that leaves bytes as they are, which only Windows has."""
+    """Return the flags of `os.open` that the system has of those, and O_BINARY on Windows."""
     found = 0
     for name in ("O_BINARY", *names):
         found |= getattr(os, name, 0)
     return found
 
 
-def lock(file: BinaryIO) -> None:
-    """Lock a file until it is closed. Raises `OSError` where somebody else has it, or the system
-    knows no such locks."""
+def open_locked(path: Path, make: bool = False, mode: int = 0o666) -> BinaryIO | None:
+    """Open a plain file for reading and writing, and lock it until it is closed. With `make`,
+    create it (with `mode`, less the umask). Return None if it is locked, missing or not plain.
+
+    The owner of the lock may rename or delete the file, but must do so before closing it. Then a
+    file that is returned here always has its name still.
+    """
+    flags = open_flags("O_RDWR", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
+    try:
+        descriptor = os.open(path, flags | (os.O_CREAT if make else 0), mode)
+    except OSError:
+        return None
+    file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115 - kept open
+    try:
+        _lock(file)
+        found, named = os.fstat(descriptor), os.stat(path, follow_symlinks=False)
+    except OSError as error:
+        no_locks = make and not isinstance(error, (BlockingIOError, PermissionError))
+        if no_locks and os.fstat(descriptor).st_size == 0:  # leave no empty file behind
+            with suppress(OSError):
+                delete_open(path, file)
+        file.close()
+        return None
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_ino != named.st_ino:
+        file.close()
+        return None
+    return file
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock a file until it is closed. Raises `OSError` if it is locked, or without locks."""
     if POSIX:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return
@@ -47,7 +83,7 @@ def lock(file: BinaryIO) -> None:
     except ImportError:
         raise OSError("There are no locks here.") from None
     byte: Any = (file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    file.seek(1 << 40)  # a byte far behind the end: what is locked cannot be read by others
+    file.seek(1 << 40)  # far behind the end, because others cannot read a locked byte
     try:
         msvcrt.locking(*byte)  # type: ignore[attr-defined]
     finally:
@@ -55,8 +91,7 @@ def lock(file: BinaryIO) -> None:
 
 
 def delete_open(path: Path, file: BinaryIO) -> None:
-    """Delete an open file, and close it; where a file that is open cannot be deleted, close it
-    first. Raises `OSError`."""
+    """Delete an open file and close it. Windows deletes closed files only. Raises `OSError`."""
     if not POSIX:
         file.close()
     path.unlink(missing_ok=True)
@@ -64,13 +99,13 @@ def delete_open(path: Path, file: BinaryIO) -> None:
 
 
 def touch(file: BinaryIO) -> None:
-    """Note that an open file was used now."""
+    """Set the time of the last change of an open file to now."""
     with suppress(OSError):
         os.utime(file.fileno() if os.utime in os.supports_fd else file.name)
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the names in a folder outlast a power cut, where the system can be asked for that."""
+    """Write the names in a folder to the disk, where the system can do that."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -80,9 +115,30 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the file at `path`, for its owner alone, and create its folder. Raises `OSError`,
+    and then the file is unchanged."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with open(os.open(new, flags, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise
+
+
+# -- terminals -----------------------------------------------------------------------------------
+
+
 def hide_typing(fd: int) -> Any:
-    """Stop a terminal from showing what is typed. Return what `unhide` takes; None where it is no
-    terminal."""
+    """Stop a terminal from showing what is typed. Return the state for `show_typing`, or None if
+    `fd` is no terminal."""
     if not os.isatty(fd):
         return None
     if not POSIX:
@@ -126,62 +182,13 @@ def _console_echo(fd: int, shown: bool) -> bool | None:
     return True
 
 
-def open_locked(path: Path, make: bool = False, mode: int = 0o666) -> BinaryIO | None:
-    """Open a plain file for reading and writing, locked until it is closed; `make` it if it is not
-    there, with what the umask leaves of a mode. Return None if another one has it, or it is not
-    there, or is no plain file.
-
-    Who has it may give it another name or take it away, but must do so before closing it: then
-    what is returned here is never a file that has gone.
-    """
-    flags = open_flags("O_RDWR", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
-    try:
-        descriptor = os.open(path, flags | (os.O_CREAT if make else 0), mode)
-    except OSError:
-        return None
-    file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115 - kept open
-    try:
-        lock(file)
-        found, there = os.fstat(descriptor), os.stat(path, follow_symlinks=False)
-    except OSError as error:
-        nobodys = make and not isinstance(error, (BlockingIOError, PermissionError))
-        if nobodys and os.fstat(descriptor).st_size == 0:  # there are no locks: leave nothing
-            with suppress(OSError):
-                delete_open(path, file)
-        file.close()
-        return None
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_ino != there.st_ino:
-        file.close()
-        return None
-    return file
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Put `text` in the place of what is in the file at `path`, whose folder is made if it is not
-    there, for nobody but its owner. Raises `OSError`; then the file is as it was."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with open(os.open(new, flags, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError:
-        with suppress(OSError):
-            new.unlink()
-        raise
-
-
-READER_GONE = os.strerror(errno.EPIPE)
-"""Why nothing can be written where the reader has gone."""
+# -- pipes ---------------------------------------------------------------------------------------
 
 
 class PipeReaderWatch(FileDescriptor):
-    """Calls `gone` as soon as nobody reads a pipe any more, and not only at the next write.
+    """Calls `gone` as soon as a pipe has no reader any more, not only at the next write.
 
-    On other output than a pipe, and where the reactor cannot tell, it does nothing.
+    It does nothing for other output than a pipe, or if the reactor cannot watch it.
     """
 
     def __init__(self, reactor: Any, fd: int, gone: Callable[[], None]) -> None:
@@ -190,29 +197,29 @@ class PipeReaderWatch(FileDescriptor):
         self._gone: Callable[[], None] | None = gone
         with suppress(OSError):
             if POSIX and stat.S_ISFIFO(os.fstat(fd).st_mode):
-                self.startReading()  # nothing comes, but the end of the reader is told
+                self.startReading()  # a writing end is readable once its reader is gone
 
     def fileno(self) -> int:
-        """Return what the reactor watches."""
+        """Return the descriptor to watch."""
         return self._fd
 
     def doRead(self) -> Exception:
-        """End: what can be read of the writing side is that there is no reader."""
+        """End the watch: there is no reader."""
         return CONNECTION_DONE
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell that the reader is gone."""
+        """Call `gone`."""
         super().connectionLost(reason)
         gone, self._gone = self._gone, None
         if gone is not None:
             gone()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """End the watch without calling `gone`."""
         self._gone = None
         self.stopReading()
 
 
 def output_error(why: str) -> str:
-    """Return the sentence for standard output that cannot be written."""
+    """Return the sentence for an error of the standard output."""
     return f"Standard output cannot be written ({why}); what should stand there may be cut off."

@@ -23,54 +23,68 @@ from chatservice.events import Notice
 from chatservice.grammar import textformat
 
 WIDTH, NARROW = 80, 60
-"""Columns that a line of progress fits in; where there are fewer than the second, it is terse."""
+"""Columns for a line of progress. On a terminal with fewer than the second, the line is short."""
 
 BAR = 10
 NAME_LEAST = 8
+
 RECENT_SECONDS = 5.0
-"""The rate is that of the last few seconds: what people see as now."""
+"""The rate is measured over the last few seconds: what people see as now."""
+
+STATUS_SECONDS = 0.25
+"""Progress is shown so often."""
+
+FRUITLESS_ATTEMPTS = 10
+"""A transfer fails after so many connections in a row that moved nothing."""
+
+STALLED_SECONDS = 120.0
+"""A transfer that moves nothing for so long has failed. The server may hash in between."""
+
+REPLY_BYTES = 4096
+"""More than the longest line that answers a transfer."""
+
+T = TypeVar("T")
 
 
 class Progress:
-    """A transfer of `size` bytes; `done` of them are there."""
+    """The progress of a transfer: `done` of `size` bytes are there."""
 
     def __init__(self, name: str, size: int, sha256: str) -> None:
         self.name = name
         self.size = size
         self.sha256 = sha256
         self.done = 0
-        self._seen: deque[tuple[float, int]] = deque()
+        self._samples: deque[tuple[float, int]] = deque()
 
     def begin(self, done: int, now: float) -> None:
-        """Bytes begin to move at `now` (seconds), behind the first `done`, which did not."""
+        """Begin to measure at `now` (seconds), behind the first `done` bytes."""
         self.done = done
-        self._seen = deque([(now, done)])
+        self._samples = deque([(now, done)])
 
     @property
     def left(self) -> int:
-        """How many bytes have still to move."""
+        """The number of bytes that are still to move."""
         return self.size - self.done
 
     @property
     def percent(self) -> int:
-        """How much is there."""
+        """The share of the bytes that are there, from 0 to 100."""
         return 100 * self.done // self.size if self.size else 100
 
     def rate(self, now: float) -> float | None:
-        """Return how many bytes a second moved lately, as far as was asked; None at the start."""
-        if self._seen and now > self._seen[-1][0]:
-            self._seen.append((now, self.done))
-        while len(self._seen) > 2 and self._seen[1][0] <= now - RECENT_SECONDS:
-            self._seen.popleft()
-        if len(self._seen) < 2:
+        """Return the bytes per second of the last calls; None at the start."""
+        if self._samples and now > self._samples[-1][0]:
+            self._samples.append((now, self.done))
+        while len(self._samples) > 2 and self._samples[1][0] <= now - RECENT_SECONDS:
+            self._samples.popleft()
+        if len(self._samples) < 2:
             return None
-        (then, before), (last, done) = self._seen[0], self._seen[-1]
+        (then, before), (last, done) = self._samples[0], self._samples[-1]
         return (done - before) / (last - then)
 
     def line(self, now: float, columns: int = WIDTH, name_columns: int = 0) -> str:
-        """Return `report.pdf [#####-----] 45%  12.3 MB/s  3 min left`, in at most so many columns.
-        What is not known yet is left out; on narrow terminals, all is shorter. The name takes at
-        least `name_columns`, if there is room."""
+        """Return `report.pdf [#####-----] 45%  12.3 MB/s  3 min left`, in at most `columns`. The
+        name takes at least `name_columns`, if there is room."""
         narrow = columns < NARROW
         bar = BAR // 2 if narrow else BAR
         full = bar * self.done // self.size if self.size else bar
@@ -86,36 +100,28 @@ class Progress:
         return name + " " * (min(name_columns, most) - width(name)) + end
 
 
-T = TypeVar("T")
-
-STATUS_SECONDS = 0.25
-
-FRUITLESS_ATTEMPTS = 10
-"""How often in a row a transfer goes on from where its connection broke without getting further."""
-
-
 class TransferServer(Protocol):
-    """What transfers need of the server: tickets, and connections to use them on."""
+    """A server, as transfers need it: it gives tickets and takes connections."""
 
     def ask(self, name: str, /, **args: Any) -> Awaitable[Any]:
-        """Ask for something on the connection for talk."""
+        """Send a request on the session's connection."""
 
     def connect(self, make: Callable[[], Any]) -> Awaitable[Any]:
         """Connect a protocol that `make` makes, and return it."""
 
 
 class TransferDisplay(Protocol):
-    """Where it is shown how transfers stand."""
+    """A display of the progress of transfers."""
 
     def show(self, lines: bytes, /) -> None:
         """Show lines, as `chatservice.grammar.textformat` makes them."""
 
-    def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float, /) -> None:
-        """Show how the transfers stand at `now` (seconds), and how many more wait their turn."""
+    def show_transfers(self, running: Sequence[Progress], waiting: int, now: float, /) -> None:
+        """Show the running transfers at `now` (seconds), and the number of those that wait."""
 
 
 class NotInRoomYet(Exception):
-    """A transfer goes on once one is in its room, and not before. It keeps its `claim`."""
+    """A transfer cannot go on before the user is in its room. It keeps its `claim`."""
 
     def __init__(self, claim: TransferClaim) -> None:
         super().__init__(claim)
@@ -123,31 +129,32 @@ class NotInRoomYet(Exception):
 
 
 class TransferRunner:
-    """`count` tells how many transfers there are, with those that wait their turn."""
+    """Runs transfers on connections and in threads, and shows their progress. `count` returns the
+    number of all transfers, those that wait included."""
 
     def __init__(
         self,
         reactor: Any,
         server: TransferServer,
-        screen: TransferDisplay,
+        display: TransferDisplay,
         count: Callable[[], int],
     ) -> None:
         self.reactor = reactor
         self.ask = server.ask
         self._server = server
-        self._screen = screen
+        self._display = display
         self._count = count
-        self._under_way: list[Progress] = []
-        self._ticking = LoopingCall(self._show_status)
+        self._running: list[Progress] = []
+        self._ticking = LoopingCall(self._show_progress)
         self._ticking.clock = reactor
 
     def in_thread(self, work: Callable[..., T], *args: Any) -> "Deferred[T]":
-        """Do something that waits for the disk."""
+        """Call a function that waits for the disk, in a thread."""
         return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), work, *args)
 
     async def read_in_thread(self, read: Callable[..., T], *args: Any) -> T:
-        """Do something that reads long. Its last argument is a list, in which something is put
-        when it shall end early."""
+        """Call a function that reads long, in a thread. Its last argument is a list that is not
+        empty once it shall end early."""
         stopped: list[bool] = []
         try:
             return await self.in_thread(read, *args, stopped)
@@ -156,31 +163,29 @@ class TransferRunner:
             raise
 
     async def run(self, make: Callable[[], Any], progress: Progress, done: int) -> Any:
-        """Let a carrier that `make` makes move what is behind the first `done` bytes, and show how
-        far it is. Return its result. Raises `Refusal`, and `Lost` if its connection breaks."""
+        """Connect a transfer protocol that `make` makes, and let it move what is behind the first
+        `done` bytes. Return its result. Raises `Refusal` and `Lost`."""
         progress.begin(done, self.reactor.seconds())
-        self._under_way.append(progress)
+        self._running.append(progress)
         if not self._ticking.running:
             self._ticking.start(STATUS_SECONDS)
-        carrier = None
+        connection = None
         try:
-            carrier = await self._server.connect(make)
-            return await carrier.begin()
+            connection = await self._server.connect(make)
+            return await connection.begin()
         except CancelledError:
-            if carrier is not None:
-                carrier.stop()
+            if connection is not None:
+                connection.stop()
             raise
         finally:
-            self._under_way.remove(progress)
-            self._show_status()
-            if not self._under_way:
+            self._running.remove(progress)
+            self._show_progress()
+            if not self._running:
                 self._ticking.stop()
-
-    # -- what is shown ---------------------------------------------------------------------------
 
     def tell(self, text: str) -> None:
         """Show a sentence."""
-        self._screen.show(textformat.event(Notice(names.clean(text))))
+        self._display.show(textformat.event(Notice(names.clean(text))))
 
     def tell_resumed(self, it: Progress, done: int) -> None:
         """Show that a transfer goes on behind the first `done` bytes."""
@@ -188,20 +193,12 @@ class TransferRunner:
         self.tell(f"going on with {it.name} ({percent}% of {textformat.size(it.size)})")
 
     def tell_failure(self, sentence: str) -> None:
-        """Show a sentence about something that is not done."""
-        self._screen.show(textformat.refusal(Refusal(Code.INCOMPLETE, names.clean(sentence))))
+        """Show a sentence about a transfer that failed."""
+        self._display.show(textformat.refusal(Refusal(Code.INCOMPLETE, names.clean(sentence))))
 
-    def _show_status(self) -> None:
-        """Show those under way, and how many wait."""
-        waiting = self._count() - len(self._under_way)
-        self._screen.show_transfers(tuple(self._under_way), waiting, self.reactor.seconds())
-
-
-STALLED_SECONDS = 120.0
-"""A transfer on which nothing moves for so long has ended. The server may hash in between."""
-
-REPLY_BYTES = 4096
-"""More than any line that answers a transfer has."""
+    def _show_progress(self) -> None:
+        waiting = self._count() - len(self._running)
+        self._display.show_transfers(tuple(self._running), waiting, self.reactor.seconds())
 
 
 class _ChunkSender(FileSender):
@@ -209,8 +206,8 @@ class _ChunkSender(FileSender):
 
 
 class _TransferProtocol(protocol.Protocol, TimeoutMixin):
-    """What both ways share. A ticket is good once, so nothing is sent before `begin`: of several
-    addresses of a server more than one may be connected to, and one is chosen."""
+    """The base of both ways. A ticket is valid once, and several addresses of a server may be
+    connected before one is chosen. So nothing is sent before `begin`."""
 
     transport: Any
 
@@ -221,27 +218,27 @@ class _TransferProtocol(protocol.Protocol, TimeoutMixin):
         self._first_line = first_line.encode() + b"\n"
 
     def begin(self) -> "Deferred[Any]":
-        """Say what this connection is for. The Deferred is called back when the file is there, or
-        fails with `Refusal` or `Lost`."""
+        """Send the ticket. The Deferred is called back when all bytes have moved, or fails with
+        `Refusal` or `Lost`."""
         self._is_begun = True
         self.setTimeout(STALLED_SECONDS)
         self.transport.write(self._first_line)
         return self._finished
 
     def callLater(self, period: float, func: Any) -> Any:
-        """What `TimeoutMixin` tells the time by."""
+        """Schedule a call for `TimeoutMixin`, on the clock that was passed in."""
         return self._clock.callLater(period, func)
 
     def stop(self) -> None:
-        """Carry nothing more."""
+        """End the connection at once."""
         self.transport.abortConnection()
 
     def timeoutConnection(self) -> None:
-        """Nothing moves any more."""
+        """End a transfer that moves nothing."""
         self.stop()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell how it ended, unless that was told."""
+        """Fail, unless the transfer has finished."""
         self.setTimeout(None)
         self._finish(Failure(Lost("The connection broke.")))
 
@@ -256,22 +253,22 @@ class _TransferProtocol(protocol.Protocol, TimeoutMixin):
 
 
 class UploadProtocol(_TransferProtocol):
-    """Sends what is left of an open file. The result is the line that says it is stored."""
+    """Sends the rest of an open file. The result is the line that says that it is stored."""
 
     def __init__(self, clock: Any, ticket: str, file: BinaryIO, progress: Progress) -> None:
         super().__init__(clock, f"PUT {ticket} {progress.done}")
         self._file = file
         self._progress = progress
-        self._answer = b""
+        self._reply = b""
 
     def begin(self) -> "Deferred[Any]":
-        """Send the file, at the pace of the connection."""
+        """Send the ticket, and the file at the pace of the connection."""
         finished = super().begin()
         _ChunkSender().beginFileTransfer(self, self.transport).addErrback(lambda _: None)
         return finished
 
     def read(self, count: int) -> bytes:
-        """Return the next bytes of the file, and no more than were declared."""
+        """Return the next bytes of the file, for `FileSender`; never more than were declared."""
         self.resetTimeout()
         data = self._file.read(min(count, self._progress.left))
         self._progress.done += len(data)
@@ -280,37 +277,33 @@ class UploadProtocol(_TransferProtocol):
         return data
 
     def dataReceived(self, data: bytes) -> None:
-        """Take the answer: `= SIZE SHA256 NAME`, or `! why not`."""
-        self._answer += data
-        if b"\n" in self._answer or len(self._answer) > REPLY_BYTES:
-            line = self._answer.partition(b"\n")[0].decode(errors="replace")
+        """Take the reply: `= SIZE SHA256 NAME`, or `!` and a sentence."""
+        self._reply += data
+        if b"\n" in self._reply or len(self._reply) > REPLY_BYTES:
+            line = self._reply.partition(b"\n")[0].decode(errors="replace")
             self._finish(line if line.startswith("= ") else _refused(line))
 
 
 class DownloadProtocol(_TransferProtocol):
-    """Receives what is missing of a file. The result is None, when all of it is there.
+    """Receives the rest of a file into `part`. The result is None. A refusal of the server's comes
+    in place of the bytes, as `!` and a sentence."""
 
-    Where the server refuses, its sentence comes in place of the bytes.
-    """
-
-    def __init__(
-        self, clock: Any, ticket: str, saving: PartialDownload, progress: Progress
-    ) -> None:
+    def __init__(self, clock: Any, ticket: str, part: PartialDownload, progress: Progress) -> None:
         super().__init__(clock, f"GET {ticket} {progress.done}")
-        self._saving = saving
+        self._part = part
         self._progress = progress
         self._first_bytes = b""
         self._has_excess = False
 
     def dataReceived(self, data: bytes) -> None:
-        """Take bytes."""
+        """Write bytes to the file."""
         self.resetTimeout()
         if len(self._first_bytes) < REPLY_BYTES:
             self._first_bytes += data[: REPLY_BYTES - len(self._first_bytes)]
         mine = data[: self._progress.left]
         self._has_excess = self._has_excess or len(data) > len(mine)
         try:
-            self._saving.write(mine)
+            self._part.write(mine)
         except Refusal as refusal:
             self._finish(Failure(refusal))
             return
@@ -326,7 +319,7 @@ class DownloadProtocol(_TransferProtocol):
         )
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """No more comes: that was all of it, or a refusal, or too little."""
+        """Finish: the bytes were the whole file, a refusal, or too few."""
         if self._may_be_refusal and not self._is_whole():
             self._finish(_refused(self._first_bytes.decode(errors="replace")))
         elif not self._progress.left and not self._has_excess:
@@ -334,7 +327,7 @@ class DownloadProtocol(_TransferProtocol):
         super().connectionLost(reason)
 
     def _is_whole(self) -> bool:
-        return not self._has_excess and self._saving.sha256 == self._progress.sha256
+        return not self._has_excess and self._part.sha256 == self._progress.sha256
 
 
 def _refused(line: str) -> Failure:

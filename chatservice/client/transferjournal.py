@@ -1,9 +1,7 @@
-"""Transfers that were begun and not finished, remembered in the user's state folder, so that the
-next start can go on with them.
+"""Unfinished transfers, remembered in the user's state folder until the next start.
 
-Each has a small file of its own, in JSON, locked by the process that carries it. So several clients
-of one user never go on with the same one, and what a client that was killed had under way is free
-at once.
+Each has a small JSON file that is locked by the process that runs the transfer. So two clients of
+one user never resume the same transfer, and a killed client's transfers are free at once.
 """
 
 import hashlib
@@ -20,24 +18,23 @@ from platformdirs import user_state_dir
 
 from chatservice.client import system
 from chatservice.client.partialdownload import OLD_PART_SECONDS, delete_old_parts
-from chatservice.client.system import open_locked
 
 STATE_VARIABLE = "CHAT_CLIENT_STATE"
-"""The environment variable that names another folder."""
+"""The environment variable that names another state folder."""
 
 _NEW = ".new"
 
 
 def state_folder() -> Path:
-    """Return where transfers are remembered."""
+    """Return the user's state folder for `chat-client`."""
     return Path(os.environ.get(STATE_VARIABLE) or user_state_dir("chat-client"))
 
 
 @dataclass(frozen=True, slots=True)
 class TransferRecord:
-    """A transfer of `user` at `server`: `up` from the file at `path`, to a `room` or, with `to`, to
-    one user; or down into the folder at `path`, from the shelf of `room`. An upload has a `key`,
-    with which the server knows it again once all of it has come."""
+    """A transfer of `user` at `server`. If `up`, it sends the file at `path` to a `room` or, with
+    `to`, to one user. Else it saves a file of `room` in the folder at `path`. The `key` lets the
+    server recognise an upload of which it has every byte."""
 
     server: str
     user: str
@@ -54,103 +51,103 @@ class TransferRecord:
 
 @dataclass(frozen=True, slots=True)
 class TransferClaim:
-    """The right to carry a transfer. `place` is where it is remembered, if it could be."""
+    """The right to run a transfer, with its locked file if it could be remembered."""
 
     record: TransferRecord
     path: Path | None = None
     file: BinaryIO | None = None
 
     def forget(self) -> None:
-        """It is finished, or never will be."""
+        """Delete the record: the transfer is finished, or never will be."""
         if self.path is not None and self.file is not None and not self.file.closed:
             with suppress(OSError):
                 system.delete_open(self.path, self.file)
         self.release()
 
     def release(self) -> None:
-        """Leave it to the next start."""
+        """Keep the record for the next start."""
         if self.file is not None and not self.file.closed:
             with suppress(OSError):
-                system.touch(self.file)  # it was tried now
+                system.touch(self.file)  # the time of the last attempt
             self.file.close()
 
 
 class TransferMemory(Protocol):
-    """Where transfers are remembered."""
+    """A place where transfers are remembered."""
 
-    def remember(self, it: TransferRecord) -> TransferClaim:
-        """Note that a transfer begins; it may wait for the disk."""
+    def remember(self, record: TransferRecord) -> TransferClaim:
+        """Remember a transfer that begins. It may wait for the disk."""
 
 
 class TransferJournal:
-    """What is remembered in `folder`."""
+    """The records of transfers in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def remember(self, it: TransferRecord) -> TransferClaim:
-        """Note that a transfer begins; it waits for the disk. Where nothing can be written, it is
-        carried all the same, and not remembered."""
+    def remember(self, record: TransferRecord) -> TransferClaim:
+        """Remember a transfer that begins. It waits for the disk. If that fails, the transfer runs
+        all the same, and is not remembered."""
         try:
-            return self._remember(it)
+            return self._remember(record)
         except OSError:
-            return TransferClaim(it)
+            return TransferClaim(record)
 
-    def _remember(self, it: TransferRecord) -> TransferClaim:
-        text = json.dumps(asdict(it), indent=1).encode()
-        same = json.dumps(asdict(replace(it, key="")), indent=1).encode()
-        mark = hashlib.sha256(same).hexdigest()[:32]
-        place = self._folder / f"{mark}.json"
-        file = open_locked(place)
-        if file is not None:  # it was begun before, and nobody carries it
-            return TransferClaim(_read(file) or it, place, file)
-        if place.exists():
-            place = self._folder / f"{mark}-{secrets.token_hex(4)}.json"
+    def _remember(self, record: TransferRecord) -> TransferClaim:
+        text = json.dumps(asdict(record), indent=1).encode()
+        keyless = json.dumps(asdict(replace(record, key="")), indent=1).encode()
+        mark = hashlib.sha256(keyless).hexdigest()[:32]
+        path = self._folder / f"{mark}.json"
+        file = system.open_locked(path)
+        if file is not None:  # it was begun before, and no process runs it
+            return TransferClaim(_read(file) or record, path, file)
+        if path.exists():
+            path = self._folder / f"{mark}-{secrets.token_hex(4)}.json"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._folder / f"{secrets.token_hex(8)}{_NEW}"
-        file = open_locked(new, make=True, mode=0o600)
+        file = system.open_locked(new, make=True, mode=0o600)
         if file is None:
-            return TransferClaim(it)
+            return TransferClaim(record)
         file.write(text)
         os.fsync(file.fileno())
         if system.POSIX:
-            new.rename(place)
-            return TransferClaim(it, place, file)
-        file.close()  # an open one cannot get another name
-        new.rename(place)
-        return TransferClaim(it, place, open_locked(place))
+            new.rename(path)
+            return TransferClaim(record, path, file)
+        file.close()  # Windows renames closed files only
+        new.rename(path)
+        return TransferClaim(record, path, system.open_locked(path))
 
     def claim_all(self, server: str, user: str) -> list[TransferClaim]:
-        """Return those of a user at a server that nobody carries, oldest first. What was not tried
-        for `OLD_SECONDS` is forgotten, whosever it is, with what came of it."""
+        """Claim the transfers of a user at a server that no process runs, oldest first. Records of
+        all users that are older than `OLD_PART_SECONDS` are deleted, with their partial files."""
         found, oldest = [], time.time() - OLD_PART_SECONDS
-        for place in self._paths():
-            file = open_locked(place)
-            it = _read(file) if file is not None else None
+        for path in self._paths():
+            file = system.open_locked(path)
+            record = _read(file) if file is not None else None
             if file is None:
                 continue
-            if it is not None and os.fstat(file.fileno()).st_mtime < oldest:
-                TransferClaim(it, place, file).forget()
-                if not it.up:
-                    delete_old_parts(Path(it.path))
-            elif it is not None and (it.server, it.user) == (server, user):
-                found.append(TransferClaim(it, place, file))
+            if record is not None and os.fstat(file.fileno()).st_mtime < oldest:
+                TransferClaim(record, path, file).forget()
+                if not record.up:
+                    delete_old_parts(Path(record.path))
+            elif record is not None and (record.server, record.user) == (server, user):
+                found.append(TransferClaim(record, path, file))
             else:
-                if place.suffix == _NEW:  # who wrote it was killed meanwhile
-                    system.delete_open(place, file)
+                if path.suffix == _NEW:  # its writer was killed
+                    system.delete_open(path, file)
                 file.close()
         return found
 
     def _paths(self) -> list[Path]:
         try:
-            times = {place: place.stat().st_mtime_ns for place in self._folder.iterdir()}
+            times = {path: path.stat().st_mtime_ns for path in self._folder.iterdir()}
         except OSError:
             return []
-        return sorted(times, key=lambda place: times[place])
+        return sorted(times, key=lambda path: times[path])
 
 
 def _read(file: BinaryIO) -> TransferRecord | None:
-    """Return what a file remembers; None if it is none of ours, or of another version."""
+    """Return the record in a file, or None if it is none of this version."""
     try:
         return TransferRecord(**json.loads(file.read()))
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""The transfers of one client: how many run at once, and what is resumed by itself."""
+"""The transfers of a client: a queue for a person, and single transfers for a program."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -23,82 +23,104 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
 from chatservice.grammar.textparser import with_say_hint
 
+T = TypeVar("T")
+
 CONCURRENT_TRANSFERS = 4
-"""Transfers under way at one time; the others wait their turn."""
+"""Transfers that run at one time. The others wait in the queue."""
 
 UNASKED = 100
-"""Files of the largest size that is saved unasked, which one run of the client saves of them in
-all; so many bytes, if they are smaller. Else a server, or a user, could fill the disk with them."""
+"""One run of the client saves as many unasked bytes as this number of files of the largest size
+that is accepted. Else a server, or a user, could fill the disk."""
 
 UNASKED_FILES = 10_000
-"""A file counts as at least the bytes in all over this, so that nobody makes more of them."""
+"""Each unasked file counts as at least this fraction of those bytes, so there are never more."""
+
+
+class _Jobs:
+    """Coroutines that run until they end or are stopped."""
+
+    def __init__(self) -> None:
+        self._running: set[Deferred[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
+        """Run a coroutine. The Deferred gets its result."""
+        job = Deferred.fromCoroutine(work)
+        self._running.add(job)
+        return job.addBoth(lambda result: self._ended(job, result))
+
+    def _ended(self, job: "Deferred[T]", result: Any) -> Any:
+        self._running.discard(job)
+        return result
+
+    def stop(self) -> None:
+        """Cancel all that run."""
+        for job in tuple(self._running):
+            job.cancel()
 
 
 class TransferQueue:
-    """The files of one client.
+    """The queue of a person's transfers. It shows failed transfers in a sentence, and never raises
+    for one.
 
-    `who` returns the server and the user, `folder` where to save what comes; `accept` is the
-    largest size that is received unasked. Nothing here raises for a transfer that fails: the screen
-    is told in a sentence.
+    `owner` returns the server and the user, `folder` the place for downloads. Files of at most
+    `accept` bytes are saved without being asked for.
     """
 
     def __init__(
         self,
         reactor: Any,
         server: TransferServer,
-        screen: TransferDisplay,
-        who: Callable[[], tuple[str, str]],
+        display: TransferDisplay,
+        owner: Callable[[], tuple[str, str]],
         folder: Callable[[], Path],
         accept: int,
-        unfinished: TransferJournal,
+        journal: TransferJournal,
     ) -> None:
-        self._runner = TransferRunner(reactor, server, screen, lambda: self.count)
-        self._who = who
+        self._runner = TransferRunner(reactor, server, display, lambda: self.count)
+        self._owner = owner
         self._folder = folder
         self._accept = accept
-        self._unasked_bytes_left = accept * UNASKED  # the bytes that may still come
-        self._journal = unfinished
-        self._uploads = Uploader(self._runner, unfinished, who)
-        self._downloads = Downloader(self._runner, unfinished, who)
+        self._unasked_bytes_left = accept * UNASKED
+        self._journal = journal
+        self._uploader = Uploader(self._runner, journal, owner)
+        self._downloader = Downloader(self._runner, journal, owner)
         self._slots = DeferredSemaphore(CONCURRENT_TRANSFERS)
-        self._jobs: set[Deferred[None]] = set()
+        self._jobs = _Jobs()
         self._idle: list[Deferred[None]] = []
         self._waiting_for_room: list[TransferClaim] = []
         self._told: set[TransferClaim] = set()
 
-    # -- what is asked for -----------------------------------------------------------------------
-
     def send(self, path: str, room: str, to: str | None) -> None:
-        """Send the file at `path` to a room, or to one user only."""
+        """Queue an upload of the file at `path` to a room, or `to` one user."""
         name = Path(path).name
-        self._begin(f"{name} is not sent", self._uploads.send(Path(path), room, to))
+        self._begin(f"{name} is not sent", self._uploader.send(Path(path), room, to))
 
     def fetch(self, room: str, name: str, or_inbox: bool = False, bare: str = "") -> None:
-        """Receive a file of a room's shelf (`@`: one's own); with `or_inbox`, if the room has none
-        of that name, of one's own. `bare` is the line that asks for it without a slash."""
-        work = self._downloads.fetch(self._folder(), room, name, or_inbox)
+        """Queue a download of a file of a room (`@`: of the user); with `or_inbox`, of the user if
+        the room has none of that name. `bare` is the typed line, if it had no slash."""
+        work = self._downloader.fetch(self._folder(), room, name, or_inbox)
         self._begin(f"{name} is not saved", work, bare)
 
-    def consider_incoming(self, news: Incoming, mine: bool) -> bool:
-        """Look at what came: receive a file that one would want. `mine` says that it is from
-        oneself. Return whether it is one that this client just sent, which need not be shown."""
-        entry = news.item
+    def consider_incoming(self, incoming: Incoming, mine: bool) -> bool:
+        """Download the file of an entry if it is small enough. `mine` is True for an entry of the
+        user. Return whether this client just sent it, so that it need not be shown."""
+        entry = incoming.item
         if not isinstance(entry, Entry) or entry.kind != Kind.FILE or entry.file is None:
             return False
-        if mine and self._uploads.is_echo(news.log, entry.file.sha256):
+        file = entry.file
+        if mine and self._uploader.is_echo(incoming.log, file.sha256):
             return True
-        if (
-            entry.file.size <= self._accept
-            and self._accept
-            and self._count_unasked(entry.file.size)
-        ):
-            work = self._downloads.fetch_announced(self._folder(), news.log, entry.file)
-            self._begin(f"{entry.file.name} is not saved", work)
+        if self._accept and file.size <= self._accept and self._count_unasked(file.size):
+            work = self._downloader.fetch_announced(self._folder(), incoming.log, file)
+            self._begin(f"{file.name} is not saved", work)
         return False
 
     def _count_unasked(self, size: int) -> bool:
-        """Count a file of `size` bytes that nobody asked for. Return whether that is not too much
-        in all; the first that is too much is told."""
+        """Count an unasked file of `size` bytes, and return whether it may be saved. Show a
+        sentence about the first that may not."""
         if self._unasked_bytes_left < 0:
             return False
         in_all = self._accept * UNASKED
@@ -111,16 +133,15 @@ class TransferQueue:
         return self._unasked_bytes_left >= 0
 
     def resume_unfinished(self) -> None:
-        """Go on with what an earlier run of the client began; what goes to a room waits until one
-        is in it."""
-        for claim in self._journal.claim_all(*self._who()):
+        """Resume the transfers of an earlier run. Uploads to a room wait for `room_entered`."""
+        for claim in self._journal.claim_all(*self._owner()):
             if claim.record.up and claim.record.to is None:
                 self._waiting_for_room.append(claim)
             else:
                 self._resume(claim)
 
     def room_entered(self, room: str) -> None:
-        """Go on with what could not go on before one was in that room."""
+        """Resume the transfers that waited for that room."""
         claims, self._waiting_for_room = self._waiting_for_room, []
         for claim in claims:
             if names.key(claim.record.room) == names.key(room):
@@ -135,7 +156,7 @@ class TransferQueue:
             self._runner.tell(f"{claim.record.name} goes on once you are in {claim.record.room}.")
 
     def when_finished(self) -> "Deferred[None]":
-        """Return a Deferred that is called back once no transfer is under way or waits."""
+        """Return a Deferred that is called back once the queue is empty."""
         done: Deferred[None] = Deferred()
         if self._jobs:
             self._idle.append(done)
@@ -145,26 +166,21 @@ class TransferQueue:
 
     @property
     def count(self) -> int:
-        """How many are under way or wait."""
+        """The number of transfers that run or wait."""
         return len(self._jobs)
 
     def stop(self) -> None:
-        """Move nothing more now. What is not done goes on at the next start."""
-        for job in tuple(self._jobs):
-            job.cancel()
-
-    # -- a transfer's life -----------------------------------------------------------------------
+        """Stop all transfers. The next start resumes them."""
+        self._jobs.stop()
 
     def _resume(self, claim: TransferClaim) -> None:
         if claim.record.up:
-            self._begin(f"{claim.record.name} is not sent", self._uploads.resume(claim))
+            self._begin(f"{claim.record.name} is not sent", self._uploader.resume(claim))
         else:
-            self._begin(f"{claim.record.name} is not saved", self._downloads.resume(claim))
+            self._begin(f"{claim.record.name} is not saved", self._downloader.resume(claim))
 
     def _begin(self, failed: str, work: Coroutine[Any, Any, Any], bare: str = "") -> None:
-        job = Deferred.fromCoroutine(self._in_turn(failed, work, bare))
-        self._jobs.add(job)
-        job.addBoth(lambda result: self._ended(job, result))
+        self._jobs.begin(self._in_turn(failed, work, bare)).addBoth(self._ended)
 
     async def _in_turn(self, failed: str, work: Coroutine[Any, Any, Any], bare: str) -> None:
         try:
@@ -174,8 +190,8 @@ class TransferQueue:
             return
         try:
             await work
-        except NotInRoomYet as other:
-            self._wait_for_room(other.claim)
+        except NotInRoomYet as early:
+            self._wait_for_room(early.claim)
         except Refusal as refusal:
             self._runner.tell_failure(f"{failed}: {with_say_hint(refusal, bare).sentence}")
         except Lost:
@@ -185,8 +201,7 @@ class TransferQueue:
         finally:
             self._slots.release()
 
-    def _ended(self, job: "Deferred[None]", result: Any) -> Any:
-        self._jobs.discard(job)
+    def _ended(self, result: Any) -> Any:
         if not self._jobs:
             idle, self._idle = self._idle, []
             for waiting in idle:
@@ -194,12 +209,9 @@ class TransferQueue:
         return result
 
 
-T = TypeVar("T")
-
-
 class BotTransfers:
-    """The transfers of a program. `told` takes sentences for a person, `progress` lines that tell
-    how the transfers stand."""
+    """The transfers of a program, which are neither queued nor remembered. `told` takes sentences,
+    `progress` takes a line for each running transfer."""
 
     def __init__(
         self,
@@ -208,60 +220,43 @@ class BotTransfers:
         told: Callable[[str], None],
         progress: Callable[[str], None],
     ) -> None:
-        self._jobs: set[Deferred[Any]] = set()
-        carriage = TransferRunner(reactor, server, _SentenceDisplay(told, progress), lambda: 0)
-        self._uploads = Uploader(carriage, _NoJournal(), lambda: ("", ""))
-        self._downloads = Downloader(carriage, _NoJournal(), lambda: ("", ""))
-
-    async def send(self, path: Path, room: str, to: str | None) -> None:
-        """Send the file at `path` to a room, or to one user only. Raises `Refusal`, and `Lost`."""
-        await self._uploads.send(path, room, to)
+        self._jobs = _Jobs()
+        self.begin = self._jobs.begin
+        self.stop = self._jobs.stop
+        runner = TransferRunner(reactor, server, _SentenceDisplay(told, progress), lambda: 0)
+        self._uploader = Uploader(runner, _NoJournal(), lambda: ("", ""))
+        self._downloader = Downloader(runner, _NoJournal(), lambda: ("", ""))
+        self.send = self._uploader.send
 
     async def fetch(self, folder: Path, room: str, name: str) -> Path:
-        """Receive a file of a room's shelf (`@`: one's own) into `folder`, and return where it is.
-        Raises `Refusal`, and `Lost`."""
-        place = await self._downloads.fetch(folder, room, name, or_inbox=False)
-        if place is None:
+        """Save a file of a room (`@`: of the user) in `folder`, and return its path. Raises
+        `Refusal` and `Lost`."""
+        path = await self._downloader.fetch(folder, room, name, or_inbox=False)
+        if path is None:
             raise Refusal(Code.TOO_MANY, f"{name} is on its way already; wait for it.")
-        return place
-
-    def begin(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
-        """Do something that ends when `stop` is called."""
-        job = Deferred.fromCoroutine(work)
-        self._jobs.add(job)
-        job.addBoth(lambda result: self._ended(job, result))
-        return job
-
-    def _ended(self, job: "Deferred[T]", result: Any) -> Any:
-        self._jobs.discard(job)
-        return result
-
-    def stop(self) -> None:
-        """End what is under way. What came of it is found when it is asked for again."""
-        for job in tuple(self._jobs):
-            job.cancel()
+        return path
 
 
 class _SentenceDisplay:
-    """What transfers tell, without the marks that lines on a screen have."""
+    """A display for programs, without the marks of lines on a screen."""
 
     def __init__(self, told: Callable[[str], None], progress: Callable[[str], None]) -> None:
         self._told = told
         self._progress = progress
 
-    def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
-        """Tell how the transfers stand: a line for each."""
-        self._progress("\n".join(it.line(now) for it in under_way))
+    def show_transfers(self, running: Sequence[Progress], waiting: int, now: float) -> None:
+        """Give a line for each running transfer."""
+        self._progress("\n".join(it.line(now) for it in running))
 
     def show(self, lines: bytes) -> None:
-        """Tell sentences, one a line."""
+        """Give sentences, one a line."""
         for line in lines.decode().splitlines():
             self._told(line.removeprefix("* ").removeprefix("! "))
 
 
 class _NoJournal:
-    """No transfer goes on by itself: what was begun goes on when it is asked for again."""
+    """A journal that remembers nothing."""
 
-    def remember(self, it: TransferRecord) -> TransferClaim:
-        """Return the right to carry it."""
-        return TransferClaim(it)
+    def remember(self, record: TransferRecord) -> TransferClaim:
+        """Return the right to run a transfer."""
+        return TransferClaim(record)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatservice.client.clientoptions import ExitStatus
-from chatservice.client.jsonconnection import ANSWER_LINE_BYTES
+from chatservice.client.jsonconnection import REPLY_LINE_BYTES
 from chatservice.client.transferqueue import UNASKED
 from tests.client.test_scripts import apart
 
@@ -316,16 +316,16 @@ def test_a_line_without_an_end_is_refused_at_its_bound(hostile, piped):
     server.wait_for("join")
     sent = 0
     with contextlib.suppress(OSError):
-        while sent < 2 * ANSWER_LINE_BYTES:
+        while sent < 2 * REPLY_LINE_BYTES:
             server.send(b"x" * (1 << 20))
             sent += 1 << 20
     client.expect("Connection lost")
-    assert sent < ANSWER_LINE_BYTES
+    assert sent < REPLY_LINE_BYTES
 
 
 def test_an_endless_answer_is_refused_at_its_bound(hostile, piped):
     """So it is where an answer is waited for, which may be long."""
-    server = hostile(who=lambda asked: {"room": "x" * (ANSWER_LINE_BYTES + (4 << 20))})
+    server = hostile(who=lambda asked: {"room": "x" * (REPLY_LINE_BYTES + (4 << 20))})
     client = piped(server, "anna")
     server.wait_for("join")
     client.type("/who")

@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from chatservice.client.jsonconnection import (
-    ANSWER_SECONDS,
+    REPLY_SECONDS,
     JsonConnection,
     Lost,
     NotAChatServer,
@@ -115,17 +115,17 @@ def test_the_end_fails_what_is_unanswered():
 def test_a_silent_server_is_taken_to_be_gone():
     """Only where it owes an answer; and any byte shows that it lives."""
     line = Line()
-    line.clock.advance(10 * ANSWER_SECONDS)
+    line.clock.advance(10 * REPLY_SECONDS)
     asked = line.ask("who", room="lab")
-    line.clock.advance(ANSWER_SECONDS - 1)
+    line.clock.advance(REPLY_SECONDS - 1)
     line.receive(event="notice", text="hi")
-    line.clock.advance(ANSWER_SECONDS - 1)
+    line.clock.advance(REPLY_SECONDS - 1)
     assert not line.transport.aborted
     line.receive(event="ok", id=asked, room="lab", users=[])
-    line.clock.advance(10 * ANSWER_SECONDS)
+    line.clock.advance(10 * REPLY_SECONDS)
     assert not line.transport.aborted
     line.ask("who", room="lab")
-    line.clock.advance(ANSWER_SECONDS)
+    line.clock.advance(REPLY_SECONDS)
     assert line.transport.aborted
 
 
