@@ -2,8 +2,8 @@
 
 The file system's permissions decide who may open it, and so who operates the server.
 
-A server that stands still, or ends half-way, and whatever else may answer there, is told of in one
-sentence, after a bounded time.
+A server that hangs or ends, or another program that answers there, is reported in one sentence
+after a bounded time.
 """
 
 import json
@@ -27,7 +27,7 @@ _ADDRESS_BYTES = 103
 """Bytes of a socket's address that fit everywhere (sockaddr_un: 108 on Linux, 104 elsewhere)."""
 
 MAX_REPLY_BYTES = 64 << 20
-"""Bytes of the longest answer that is read: many times what any command is answered with."""
+"""Bytes of the longest reply that is read: many times the longest one that a server sends."""
 
 _READ = 1 << 16
 
@@ -47,11 +47,10 @@ def address(data: Path) -> str:
 
 
 class AdminClient:
-    """A connection to the server whose data is in `data`, for a `with` statement.
+    """A connection to the server with the data directory `data`, for a `with` statement.
 
-    `seconds` is how long the server may say nothing at all before it is given up. `told` is called
-    with each notice that comes while an answer is waited for. Raises `Refusal` with a sentence of
-    what to do.
+    After `timeout` seconds without a word from the server, it is given up. `on_notice` is called
+    with each notice that comes before a reply. Raises `Refusal` with a sentence of what to do.
     """
 
     def __init__(self, data: Path, timeout: float, on_notice: Callable[[str], None]) -> None:
@@ -82,8 +81,7 @@ class AdminClient:
         self._socket.close()
 
     def request(self, request: Request) -> Fields:
-        """Return what the server answers, as the object that it sent. Raises `Refusal` with what it
-        refuses it with."""
+        """Return the server's reply as the object that it sent. Raises the `Refusal` that it sent."""
         self._last_id += 1
         asked = Request(request.command, request.args, self._last_id)
         try:
@@ -94,7 +92,7 @@ class AdminClient:
                 if event == "notice":
                     self._on_notice(str(answer.get("text", "")))
                 elif event == "error" and id_ in (None, self._last_id):
-                    # Without an id, too: a line that is too long is not read, and so has none.
+                    # An error without an id is about a line that is too long, whose id was not read.
                     raise _refused(answer)
                 elif event == "ok" and id_ == self._last_id:
                     return answer
@@ -110,10 +108,10 @@ class AdminClient:
             raise self._connection_lost(error.strerror or str(error)) from None
 
     def _read_object(self) -> Fields:
-        """Return the next object that comes."""
+        """Wait for the next object."""
         while True:
             line = self._read_line()
-            if not line.startswith(b"{"):  # a slow start may have been greeted
+            if not line.startswith(b"{"):  # a client that is slow to begin is greeted
                 if line.startswith((b"* ", b"! ")) or not line.strip():
                     continue
                 raise self._not_a_server()
@@ -126,7 +124,7 @@ class AdminClient:
             return found
 
     def _read_line(self) -> bytes:
-        """Return the next line. A line that comes in drops is waited for no longer than silence."""
+        """Wait for the next line. A line that comes in drops gets no more time than silence."""
         until = time.monotonic() + self._timeout
         pieces = [self._buffer]
         length = len(self._buffer)

@@ -1,4 +1,4 @@
-"""A room's past as a file: an object a line, or Markdown for people."""
+"""A room's history as a file: JSON lines, or Markdown."""
 
 import re
 from collections.abc import Iterator
@@ -9,23 +9,23 @@ from chatservice.entries import Entry, Kind
 from chatservice.grammar import jsonlines, textformat
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&]")
-"""Characters that mean something in Markdown, or in the HTML that it is made into."""
+"""Characters with a meaning in Markdown, or in the HTML that it becomes."""
 
 
 def json_lines(it: replies.History) -> bytes:
-    """Return entries as the JSON format shows them, a line each."""
+    """Encode entries in the JSON format, a line each."""
     rows = (jsonlines.entry_fields(at, one, it.room) for at, one in it.entries)
     return b"".join(map(jsonlines.line, rows))
 
 
 class MarkdownExport:
-    """A page: its room is its title, and each day has a heading. Times are UTC."""
+    """A Markdown page: the room is its title, and each day has a heading. Times are UTC."""
 
     def __init__(self) -> None:
         self._day: str | None = None
 
     def encode(self, it: replies.History) -> bytes:
-        """Return the next entries of the room."""
+        """Encode the next entries of the room."""
         return "".join(f"{line}\n" for line in self._lines(it)).encode()
 
     def _lines(self, it: replies.History) -> Iterator[str]:
@@ -43,7 +43,7 @@ class MarkdownExport:
 
 
 def _said(it: Entry, room: str) -> str:
-    """Return an entry as what stands in an item of a list, with its lines as lines."""
+    """Return the text of an entry's list item. Line breaks stay line breaks."""
     if it.kind in (Kind.MESSAGE, Kind.PRIVATE):
         text = f"**{_safe(it.who)}**: {_safe(it.text)}"
     elif it.kind == Kind.ACTION:
@@ -60,5 +60,5 @@ def _said(it: Entry, room: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """Return a text that is shown as it is, and means nothing else."""
+    """Escape a text, so that none of it is markup."""
     return _SPECIAL.sub(r"\\\g<0>", text)

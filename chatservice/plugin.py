@@ -1,4 +1,4 @@
-"""What twistd finds: the command `chat`."""
+"""The plugin of twistd: the command `chat`."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from chatservice.options import Options
 
 @implementer(IServiceMaker, IPlugin)
 class ChatServiceMaker:
-    """`twistd chat`. The reactor is imported only when it is known which one it is to be."""
+    """Makes the service of `twistd chat`. It imports the reactor only then, after twistd chose one."""
 
     tapname = "chat"
     description = "A chat and file-sharing server for anything that opens a TCP connection."
     options = Options
 
     def makeService(self, options: Any) -> IService:
-        """Return the service that the options ask for."""
+        """Return the service for these options."""
         from twisted.internet import reactor
 
         from chatservice.clocks import use_monotonic

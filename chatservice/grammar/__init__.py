@@ -1,8 +1,7 @@
-"""Bytes to meaning, and back. Knows no Twisted, no clock and no chat: feed it, get values.
+"""The formats: bytes to requests, and replies, events and entries to bytes. No I/O, no clock.
 
-* `commands`: the table of commands; `help`: its texts.
-* `textparser`: a line that a person typed, to a `Request`.
-* `textformat`: entries, events and answers, to lines that a person reads.
-* `jsonlines`: the same for programs, in both directions.
-* `telnet`: finding the end of a line among telnet's negotiation.
+* `commands`: the table of commands; `help`: the texts of `/help`.
+* `textparser`, `textformat`, `prompts`: the text format, for people.
+* `jsonlines`: the JSON format, on the server; `jsonclient`: the same on the client.
+* `telnet`: lines without telnet's negotiation.
 """

@@ -1,8 +1,8 @@
-"""Replies and events of the JSON format, checked where they come in: the one gate of a client.
+"""The JSON format, on the client: requests to lines; checked replies, events and entries back.
 
-Nothing that a server sends is to be trusted. Each field of each object gets its type, its range and
-its form here, or the object is refused as a whole. Texts and names are made safe for a terminal, so
-the rest of a client can print what it is given. Fields that are missing have their default.
+A client does not trust a server. Type, range and form of each field are checked here, or the whole
+object is refused. Texts and names are made safe for a terminal, so the rest of a client can print
+them. Missing fields have their defaults.
 """
 
 import re
@@ -22,20 +22,20 @@ from chatservice.grammar.jsonlines import EVENTS, line
 A = TypeVar("A")
 
 Check = Callable[[Any], Any]
-"""Returns a value as it can be used. Raises `MalformedMessage`."""
+"""Returns a checked value. Raises `MalformedMessage`."""
 
 MAX_INTEGER = 1 << 63
-"""Whole numbers are below that: positions are SQLite's, and sizes those of a file system."""
+"""Whole numbers are smaller: positions are SQLite's, and sizes a file system's."""
 
 MAX_SECONDS = 1e12
-"""Numbers that count seconds are at most that: thirty thousand years."""
+"""The longest time in seconds: thirty thousand years."""
 
 MAX_TIME = 253_402_128_000_000
-"""Milliseconds since 1970 at the end of the year 9999, less a day for the zone that one is in:
-`datetime` knows no later one."""
+"""The latest time in milliseconds since 1970: the end of the year 9999, `datetime`'s last, less a
+day for the time zone."""
 
 _TICKET = re.compile(r"[\w-]{1,200}", re.ASCII)
-"""A ticket stands in a line for a shell, so it has nothing that a shell would act on."""
+"""A ticket, which is pasted into a shell, so it has no special characters."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -44,11 +44,11 @@ _CODES, _KINDS = frozenset(Code), frozenset(Kind)
 
 
 class MalformedMessage(ValueError):
-    """An object is not as docs/protocol.md describes it."""
+    """An object does not follow docs/protocol.md."""
 
 
 class LogEntry(NamedTuple):
-    """An entry at its position in the log of a room; the log called `@` is one's inbox."""
+    """An entry at its position in a log: the room's name, or `@` for the inbox."""
 
     position: int
     entry: Entry
@@ -141,7 +141,7 @@ def _formed(form: re.Pattern[str]) -> Check:
 _sha256 = _formed(_SHA256)
 
 _TYPES: Mapping[Any, Check] = {str: _line, int: _whole, bool: _flag, float: _seconds}
-"""Checks by the type of a field, where nothing more is known of it."""
+"""Checks by a field's type, for fields that are in no other table."""
 
 _NAMED: Mapping[str, Check] = {
     "who": _name,
@@ -151,7 +151,7 @@ _NAMED: Mapping[str, Check] = {
     "ticket": _formed(_TICKET),
     "time": _time,
 }
-"""Checks by the name of a field, in all classes."""
+"""Checks by a field's name, in all classes."""
 
 _OF: Mapping[tuple[type, str], Check] = {
     (replies.Welcome, "name"): _own_name,
@@ -191,7 +191,7 @@ def _each(check: Check) -> Check:
 
 
 class _Field(NamedTuple):
-    """A field of a class, with the name that it has in JSON, and whether it may be missing."""
+    """A field of a class, with its name in JSON (`key`)."""
 
     name: str
     key: str
@@ -231,7 +231,7 @@ def _object(it: Any) -> None:
 
 
 def encode_request(it: Request) -> bytes:
-    """Return the line that makes a request: what a client sends."""
+    """Encode a request."""
     asked = {"do": it.command.name, "id": it.id, **it.args}
     if it.id is None:
         del asked["id"]
@@ -242,7 +242,7 @@ def encode_request(it: Request) -> bytes:
 
 
 def parse_entry(it: replies.Fields) -> LogEntry:
-    """Return the entry that an object tells of. Raises `MalformedMessage`."""
+    """Return the entry of an object. Raises `MalformedMessage`."""
     _object(it)
     try:
         kind = Kind(it.get("event"))  # type: ignore[arg-type]
@@ -270,8 +270,10 @@ def parse_entry(it: replies.Fields) -> LogEntry:
 
 
 def parse_event(it: replies.Fields) -> events.Event | None:
-    """Return the event of an object; None where it is none that this version knows. Raises
-    `MalformedMessage`."""
+    """Return the event of an object, or None if this version does not know it.
+
+    Raises `MalformedMessage`.
+    """
     name = it.get("event")
     class_ = _EVENTS.get(name) if isinstance(name, str) else None
     made: events.Event | None = _made(class_, it) if class_ is not None else None
@@ -279,7 +281,7 @@ def parse_event(it: replies.Fields) -> events.Event | None:
 
 
 _EVENTS: Mapping[str, type[Any]] = {name: class_ for class_, name in EVENTS.items()}
-"""The events that are kept nowhere, by what they are called in JSON."""
+"""The events that are not stored, by their names in JSON."""
 
 
 def parse_reply(class_: type[A], it: replies.Fields) -> A:
@@ -295,8 +297,10 @@ def parse_reply(class_: type[A], it: replies.Fields) -> A:
 
 
 def parse_refusal(it: replies.Fields) -> Refusal:
-    """Return the refusal of an `error` object, also with a code that this version does not know.
-    Raises `MalformedMessage`."""
+    """Return the refusal of an `error` object. Raises `MalformedMessage`.
+
+    A code that this version does not know becomes `SERVER_ERROR`.
+    """
     code = _string(it.get("code"))
     known = Code(code) if code in _CODES else Code.SERVER_ERROR
     return Refusal(known, "{message}", message=slashed(_line(it.get("message")), it))
@@ -317,8 +321,10 @@ _COMMANDS = 8
 
 
 def parse_unsolicited(it: replies.Fields) -> LogEntry | Refusal | events.Event | None:
-    """Return what an object that answers nothing tells of; None for what this version does not
-    know. Raises `MalformedMessage`."""
+    """Return the entry, event or refusal of an object that answers no request.
+
+    None stands for one that this version does not know. Raises `MalformedMessage`.
+    """
     kind = it.get("event")
     if not isinstance(kind, str):
         raise MalformedMessage("no event")

@@ -1,4 +1,4 @@
-"""The JSON format: one object a line, each way."""
+"""The JSON format, on the server: one object a line, each way."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ _COMMANDS: Mapping[str, tuple[Command, tuple[tuple[Arg, bool], ...]]] = {
     for row in COMMANDS.values()
     if row.formats & Format.JSON
 }
-"""The commands of this format, with their arguments, and which of those may be left out."""
+"""The commands of this format, with their arguments. True marks an optional one."""
 
 EVENTS: Mapping[type[Any], str] = {
     events.UserJoined: "joined",
@@ -42,7 +42,7 @@ EVENTS: Mapping[type[Any], str] = {
 
 
 def line(it: replies.Fields) -> bytes:
-    """Return a JSON object as a line, with its end."""
+    """Encode a JSON object as a line."""
     return _dumps(it).encode() + b"\n"
 
 
@@ -53,7 +53,7 @@ def load(data: bytes) -> replies.Fields:
             Code.BAD_LINE, "That line has a NUL in it; write it as \\u0000, or leave it out."
         )
     try:
-        # Of bytes, `loads` would also take what is not UTF-8: surrogates, and UTF-16.
+        # Given bytes, `loads` would also accept surrogates, and UTF-16.
         it = _loads(data.decode())
         halved = b"\\u" in data and _has_lone_surrogate(it)
     except UnicodeDecodeError:
@@ -78,7 +78,7 @@ def _has_lone_surrogate(it: replies.Fields) -> bool:
 
 
 def request_id(it: replies.Fields) -> str | int | None:
-    """Return the `id` of a request. Raises `Refusal` (bad-argument)."""
+    """Return the `id` of a request object. Raises `Refusal` (bad-argument)."""
     id_ = it.get("id")
     if id_ is None or type(id_) in (str, int):  # true is an int, too
         checked: str | int | None = id_
@@ -94,10 +94,9 @@ _loads = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def parse_request(it: replies.Fields) -> Request:
-    """Return what an object asks for. Raises `Refusal` (unknown-command, bad-argument).
+    """Return the request of an object. Raises `Refusal` (unknown-command, bad-argument).
 
-    Fields that a command does not have are passed over, so that an older server understands a
-    newer client as far as it can.
+    Unknown fields are ignored, so that an older server understands a newer client.
     """
     name = it.get("do")
     if not isinstance(name, str):
@@ -135,7 +134,7 @@ def _arguments(
 
 
 def _check(command: Command, arg: Arg, value: Any) -> None:
-    """Refuse a value of the wrong type. For JSON, true is no number."""
+    """Raise `Refusal` for a value of the wrong type. `true` is no number."""
     fits = type(value) is arg.type.json_type
     if fits and arg.type.json_type is int:
         fits = 0 <= value < 1 << 60
@@ -156,13 +155,13 @@ def _check(command: Command, arg: Arg, value: Any) -> None:
 
 
 def time(milliseconds: int) -> str:
-    """Return a time as RFC 3339 gives it: `2026-11-21T03:40:54.123Z`."""
+    """Return a time in the form of RFC 3339: `2026-11-21T03:40:54.123Z`."""
     moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
 
 
 def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
-    """Return an entry as an object. An inbox has no `room`."""
+    """Return an entry as an object. In an inbox (`log` is `@`) it has no `room`."""
     fields_: replies.Fields = {"event": it.kind}
     if log != "@":
         fields_["room"] = log
@@ -179,10 +178,10 @@ def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
 
 
 def run(first: int, it: Run, log: str) -> bytes:
-    """Return a run of entries as lines. `log` is the room's name, or `@` in an inbox.
+    """Encode a run of entries. `log` is the room's name, or `@` for an inbox.
 
-    What its entries share is written once, and the rest put between: 180 ns a line, where to make
-    an object of each takes 1900 (docs/performance.md).
+    The fields that its entries share are encoded once: 180 ns a line, instead of 1900 for an
+    object a line (docs/performance.md).
     """
     if it.file is not None or it.kind in _WITHOUT_TEXT:
         return b"".join(line(entry_fields(*pair, log)) for pair in it.entries(first))
@@ -198,9 +197,9 @@ def run(first: int, it: Run, log: str) -> bytes:
 _WITHOUT_TEXT = frozenset({Kind.REMOVED, Kind.ERASED, Kind.GONE})
 
 
-@lru_cache(maxsize=256)  # everybody in the room is told the same
+@lru_cache(maxsize=256)  # the same for everybody in the room
 def event(it: events.Event) -> bytes:
-    """Return an event as a line."""
+    """Encode an event."""
     fields_ = _fields(it)
     if isinstance(it, events.Notice) and not it.end:
         del fields_["end"]
@@ -218,14 +217,14 @@ def reply(it: replies.Reply, id_: Any) -> bytes:
 
 
 def stored(position: int, id_: str | int | None) -> bytes:
-    """Return `answer(Stored(position), id_)`, of which there are as many as entries."""
+    """Encode `Stored(position)`, faster than `reply`: each entry has one."""
     if type(id_) is int:
         return b'{"event":"ok","id":%d,"seq":%d}\n' % (id_, position)
     return reply(replies.Stored(position), id_)
 
 
 def refusal(it: Refusal, id_: Any) -> bytes:
-    """Return a refusal as a line. What it quotes of the asker's is made safe here."""
+    """Encode a refusal. Text of the user's in it is made safe here."""
     head: replies.Fields = {"event": "error"} if id_ is None else {"event": "error", "id": id_}
     sentence = _SENTENCES.get(it.sentence, it.sentence)
     return line({**head, "code": it.code, "message": one_line(sentence), **_commands(sentence)})
@@ -243,7 +242,7 @@ def _commands(text: Any) -> replies.Fields:
 
 
 def _fields(it: Any) -> replies.Fields:
-    """An answer's or event's fields as JSON has them: `who` is `from`, times are RFC 3339."""
+    """Return the JSON fields of a reply or event: `who` is `from`, times are RFC 3339."""
     values: replies.Fields = {}
     for name, has_rows in _names_of(it.__class__):
         value = getattr(it, name)
@@ -261,5 +260,5 @@ def _fields(it: Any) -> replies.Fields:
 
 @cache
 def _names_of(class_: Any) -> tuple[tuple[str, bool], ...]:
-    """Return the names of a class's fields, and which of them hold rows of another one."""
+    """Return the names of a class's fields. True marks a field with rows of another class."""
     return tuple((each.name, "of" in each.metadata) for each in fields(class_))

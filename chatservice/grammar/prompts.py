@@ -1,4 +1,4 @@
-"""What a person is asked for a command that lacks a password: so it need not be seen."""
+"""Prompts for the passwords that a typed command leaves out, so that they can be typed unseen."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ PASSWORDS_DIFFER = Refusal(Code.WRONG_PASSWORD, "The two differ; nothing was don
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked for an argument: `hidden` where it is not to be seen, and `twice` where nobody
-    could see a slip either."""
+    """A prompt for an argument. `hidden` input is not shown; a new password is typed `twice`."""
 
     arg: str
     text: str
@@ -28,11 +27,14 @@ _TEXTS: Mapping[tuple[str, str], str] = {
     ("signup", "password"): "Type a password for {name}:",
     ("login", "password"): "Type the password of {name}:",
 }
-"""By command and argument; what stands in braces is another argument of the request."""
+"""Prompts by command and argument; words in braces are other arguments of the request."""
 
 
 def prompts_for(request: Request, by_invitation: bool) -> Iterator[Prompt]:
-    """Tell what is to be asked for a request that lacks passwords."""
+    """Yield the prompts for the passwords that a request lacks.
+
+    With `by_invitation`, a new user is prompted for an invitation code too.
+    """
     command = request.command
     asks = False
     for arg in command.arguments(Format.TEXT):
@@ -45,7 +47,7 @@ def prompts_for(request: Request, by_invitation: bool) -> Iterator[Prompt]:
 
 
 def missing_password(request: Request, asked: Prompt) -> Refusal:
-    """Return the refusal of a request that lacks what `asked` asks for, where nobody is asked."""
+    """Return the refusal of a request that lacks the argument of a prompt."""
     command = request.command
     usage = next(arg.usage for arg in command.args if arg.name == asked.arg)
     return Refusal(
@@ -54,22 +56,22 @@ def missing_password(request: Request, asked: Prompt) -> Refusal:
 
 
 def without_current_passwords(request: Request) -> Request:
-    """Return a request without the passwords that one has: one of them was wrong."""
+    """Return a request without its current passwords, one of which was wrong."""
     known = {arg.name for arg in request.command.args if arg.secret is PasswordKind.CURRENT}
     kept = {name: value for name, value in request.args.items() if name not in known}
     return Request(request.command, kept)
 
 
 def with_give_up_hint(text: str) -> str:
-    """Return a question as it is asked again: it says how to give up."""
+    """Return the text of a repeated prompt: it says how to give up."""
     return text if ", or nothing" in text else f"{text.removesuffix(':')}, or nothing to give up:"
 
 
 def code_prompt() -> Prompt:
-    """Return the question for an invitation code."""
+    """Return the prompt for an invitation code."""
     return Prompt("code", "Type your invitation code:", hidden=False)
 
 
 def room_prompt(room: str) -> Prompt:
-    """Return what is asked of who comes into a room that has a password."""
+    """Return the prompt for the password of a room."""
     return Prompt("password", f"{room} has a password; type it:")

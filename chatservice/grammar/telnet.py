@@ -1,7 +1,7 @@
-"""Telnet (RFC 854), as far as a line of text meets it.
+"""Lines without the negotiation of telnet (RFC 854).
 
-0xFF never occurs in UTF-8, so in a line it always means telnet. It is looked for in one line at a
-time and never in a file's bytes.
+The byte 0xFF never occurs in UTF-8, so in a line it means telnet. Only lines are searched for it,
+one at a time: in a file it is a byte like any other.
 """
 
 import re
@@ -11,18 +11,19 @@ IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 
 ECHO = 1
 HIDE_INPUT, SHOW_INPUT = bytes((IAC, WILL, ECHO)), bytes((IAC, WONT, ECHO))
-"""Keep the other side from showing what is typed there, by saying that we do; and let it again
-(RFC 857)."""
+"""Stop and restart local echo at the other side: the server claims to echo (RFC 857)."""
 
 
 NO_UTF8 = 0xFE
-"""Stands in a line for a doubled IAC, which means the byte 0xFF. Neither is UTF-8, so the line is
-refused either way; but what was looked at need not be looked at again."""
+"""Replaces a doubled IAC (the byte 0xFF) in a line. Neither is UTF-8, so the line is refused; but
+it need not be searched again."""
 
 
 class TelnetLine(NamedTuple):
-    """A line, or what there is of it, without telnet's bytes; where that ends; whether it is all of
-    the line; and what to answer."""
+    """A line, or its beginning, without telnet's bytes.
+
+    `end` is where it ends in the data; `reply` is what to send back.
+    """
 
     line: bytes
     end: int
@@ -33,16 +34,15 @@ class TelnetLine(NamedTuple):
 _COMMAND_OR_END = re.compile(rb"[\xff\n]")
 
 _SUBNEGOTIATION = re.compile(rb"(?:[^\xff]++|\xff[^\xf0])*+\xff\xf0", re.DOTALL)
-"""Up to `IAC SE`; a doubled IAC before an SE is data (RFC 855)."""
+"""Up to `IAC SE`. A doubled IAC before SE is data (RFC 855)."""
 
 
 def take_line(data: bytes, start: int = 0, offered: bytes = b"") -> TelnetLine:
     """Return the line of `data` that begins at `start`.
 
-    Where its end has not come yet, what was found and what stands behind `end` are to be given here
-    again, once there is more. A line feed inside a telnet command ends no line. Every option is
-    declined, as RFC 854 allows, but for those that we have `offered`; only requests to begin
-    something are answered, so that no two programs answer each other for ever.
+    If it is not complete, call again with it, the data behind `end`, and more data. A line feed
+    inside a telnet command ends no line. Every option but the `offered` ones is declined, as RFC
+    854 allows. Only requests to begin something are answered, so that no loop arises.
     """
     line, answer = bytearray(), bytearray()
     at = start
@@ -65,7 +65,7 @@ def take_line(data: bytes, start: int = 0, offered: bytes = b"") -> TelnetLine:
 
 
 def _command_end(data: bytes, at: int) -> int | None:
-    """Return where the command that begins at `at` ends, or None if it has not ended yet."""
+    """Return the end of the command that begins at `at`, or None if it has not come yet."""
     if at + 1 >= len(data):
         return None
     if data[at + 1] == SB:

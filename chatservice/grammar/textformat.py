@@ -1,7 +1,7 @@
-"""Entries, events and answers, to the lines that a person reads.
+"""The encoder of the text format: entries, events and replies to lines for people.
 
 The server's own lines begin with `* `, refusals with `! `, files' bytes with `= `, replayed history
-with `[`. No name begins so (`chatservice.names`), so nobody can forge one.
+with `[`. No name begins with these (`chatservice.names`), so no user can forge such a line.
 """
 
 import math
@@ -23,7 +23,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def size(count: int) -> str:
-    """Return a number of bytes as people read it, in powers of 1000 (IEC 80000-13): `1.5 MB`."""
+    """Return a number of bytes in words, in powers of 1000 (IEC 80000-13): `1.5 MB`."""
     if count == 1:
         return "1 byte"
     value, unit = float(count), 0
@@ -33,12 +33,12 @@ def size(count: int) -> str:
 
 
 def run(first: int, it: Run, log: str) -> bytes:
-    """Return a run of entries as lines. `log` is the room's name, or `@` in an inbox."""
+    """Encode a run of entries. `log` is the room's name, or `@` for an inbox."""
     return _prefixed(_prefix(it), it.texts) if it.kind in _TALK else _lines(_notice(it, log))
 
 
 def replayed(first: int, it: Run, log: str) -> bytes:
-    """Return a run from before as lines, each with its time and position."""
+    """Encode a run of past entries: each line begins with its time and position."""
     return _lines(line for pair in it.entries(first) for line in _replayed(*pair, log))
 
 
@@ -52,7 +52,7 @@ def _replayed(position: int, it: Entry, log: str) -> list[str]:
 
 
 _TALK = {Kind.MESSAGE: "{}: ", Kind.PRIVATE: "{} -> you: ", Kind.ACTION: "~ {} "}
-"""What stands before every line of a text that somebody said."""
+"""The prefix of each line of talk."""
 
 
 def _prefix(it: Run) -> str:
@@ -60,7 +60,7 @@ def _prefix(it: Run) -> str:
 
 
 def _prefixed(prefix: str, texts: Sequence[str]) -> bytes:
-    """Put `prefix` before every line of every text, so that none looks like another's."""
+    """Put `prefix` before each line of each text, so that no line looks like another user's."""
     start = "\n" + prefix
     lines = start.join(texts)
     if lines.count("\n") >= len(texts):  # a text of several lines: programs can say such
@@ -73,7 +73,7 @@ def _lines(lines: Iterable[str]) -> bytes:
 
 
 def _notice(it: Run, log: str) -> list[str]:
-    """What the server tells of something that somebody did."""
+    """Return the lines of an entry that is no talk."""
     if it.kind == Kind.FILE and it.file is not None:
         did, shelf = ("sent you", "@/") if log == "@" else ("shared", "")
         name, path = it.file.name, quoted_name(shelf + it.file.name)
@@ -95,14 +95,13 @@ def _action(kind: str, who: str, text: str) -> str:
 
 
 def quoted_name(name: str) -> str:
-    """Return a file's name as it is typed behind `/get`: in quotes, where it would else be taken
-    for something else."""
+    """Return a file's name as an argument of `/get`: in quotes if it needs them."""
     return f'"{name}"' if _NEEDS_QUOTES.search(name) else name
 
 
 @lru_cache(maxsize=256)  # everybody in the room is told the same
 def event(it: events.Event) -> bytes:
-    """Return an event as a line."""
+    """Encode an event."""
     match it:
         case events.UserJoined(who=who):
             text = f"{who} came in"
@@ -120,7 +119,7 @@ def event(it: events.Event) -> bytes:
 
 
 def _moderated(what: str, user: str, why: str) -> str:
-    """Return what a moderator did. A newer server may tell of what this version does not know."""
+    """Return what a moderator did, in words. A newer server may send actions unknown here."""
     if what == "slow" and why.isdecimal() and len(why) <= _SLOW_DIGITS:
         return _SLOW.format(duration(int(why))) if int(why) else "lets everybody speak at any time"
     if what == "access":
@@ -147,7 +146,7 @@ _MODERATED = {
     "remove": "removed the room",
 }
 _SLOW_DIGITS = 9
-"""Digits of a number of seconds: more are no time, and far more are no number that can be read."""
+"""The most digits of a number of seconds. `int` refuses thousands of digits."""
 _SLOW = "lets everybody speak once in {}"
 _ACCESS_SET = {
     "public": "opened the room to everybody",
@@ -157,7 +156,7 @@ _ACCESS_SET = {
 
 
 def skip_offer(log: str, behind: int) -> bytes:
-    """Return the offer to leave out what one is behind in a log, in entries."""
+    """Encode the offer to skip the `behind` entries of a log that a reader has not read."""
     return f"* You are {behind} entries behind in {log}; /skip jumps to the present.\n".encode()
 
 
@@ -177,21 +176,22 @@ def _slashed(command: str) -> str:
 
 
 def refusal(it: Refusal) -> bytes:
-    """Return a refusal as a line. What it quotes of the asker's is made safe here."""
+    """Encode a refusal. Text of the user's in it is made safe here."""
     return f"! {one_line(sentence(it.sentence))}\n".encode()
 
 
 def file_line(mark: FileMark, length: int) -> bytes:
-    """Return the line that says `length` bytes of a file follow, or that all of it is stored."""
+    """Encode the line that announces `length` bytes of a file, or confirms an upload."""
     return f"= {length} {mark.sha256} {mark.name}\n".encode()
 
 
 def fetch_instructions(
     it: replies.GetTicket, host: str, port: int | str, tls: bool = False
 ) -> bytes:
-    """Return how to fetch a file from another terminal. The indented lines are for a shell, and
-    can be pasted as they stand. With `tls`, it is fetched over that, and what comes is checked
-    against the SHA-256 that came over it, too."""
+    """Encode how to fetch a file from another terminal.
+
+    The indented lines can be pasted into a shell. With `tls`, the file is fetched over TLS.
+    """
     name = shlex.quote(it.name if not it.name.startswith("-") else f"./{it.name}")
     minutes = round(limits.TICKET_SECONDS / 60)
     get = f"echo GET {it.ticket}"
@@ -216,8 +216,7 @@ def fetch_instructions(
 
 
 def inline_instructions(args: Mapping[str, Any]) -> bytes:
-    """Return how to have a file's bytes on this connection, for who asked with `get` and these
-    arguments."""
+    """Encode how to get a file's bytes on this connection. `args` are those of the `get`."""
     shelf = f"{args['room']}/" if "room" in args else ""
     version = f" #{args['version']}" if "version" in args else ""
     path = quoted_name(f"{shelf}{args['name']}")
@@ -229,7 +228,7 @@ def _bracketed(host: str) -> str:
 
 
 def stamp(time: int, position: int) -> str:
-    """Return what stands before a replayed entry: `[2026-11-21 03:40:54Z #1812] `."""
+    """Return the prefix of a past entry: `[2026-11-21 03:40:54Z #1812] `."""
     return f"[{_second(time // 1000)}Z #{position}] "
 
 
@@ -395,7 +394,7 @@ def _transfer(it: replies.TransferInfo) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people read it: `45 s`, `3 min`, `2 h 5 min`."""
+    """Return a time in words: `45 s`, `3 min`, `2 h 5 min`."""
     whole = math.ceil(seconds)
     if whole < 100:
         return f"{whole} s"

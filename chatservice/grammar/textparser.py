@@ -1,4 +1,4 @@
-"""A line that a person typed, to a `Request`."""
+"""The parser of the text format: typed lines to requests."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _TEXT = Format.TEXT
 
 
 def decode(line: bytes) -> str:
-    """Return the text of a line. Raises `Refusal` (bad-line) for what is not text."""
+    """Return the text of a line. Raises `Refusal` (bad-line) if it is not UTF-8, or has a NUL."""
     if b"\0" in line:
         raise Refusal(Code.BAD_LINE, "That line has a NUL in it, so it is not text; not taken.")
     try:
@@ -35,7 +35,7 @@ def decode(line: bytes) -> str:
 
 
 _ROOT = r"(?:[A-Za-z]:[\\/]|\\\\[^\s\\/]+[\\/])"
-"""The beginning of a path on Windows: a drive, or a computer on the network."""
+"""The root of a path on Windows: a drive, or a computer on the network."""
 
 _LOCAL_PATH = re.compile(
     r"-file(?: .*)?|transfer"
@@ -48,19 +48,19 @@ _LOCAL_PATH = re.compile(
 
 
 def names_local_file(line: str) -> bool:
-    """Return whether a line means a file on the machine of who typed it: `-file PATH`, `transfer
-    PATH`, or what looks like nothing but a path. Only a client that runs there can send it.
+    """Return whether a line names a file on the user's own machine, which only a client can send.
 
-    A path may have spaces where it begins with a drive and ends in an extension, or is quoted.
+    Such a line is `-file PATH`, `transfer PATH`, or looks like nothing but a path. A path may
+    contain spaces if it begins with a drive and ends in an extension, or if it is quoted.
     """
     return _LOCAL_PATH.fullmatch(line) is not None
 
 
 def parse(line: str, bare_words: bool = True, may_prompt: bool = False) -> Request | None:
-    """Return what a line asks for; None for an empty one. What is no command is `say`.
+    """Return the request of a line, or None for an empty line. Talk is a request to `say`.
 
-    With `bare_words` the words of other programs (`join lab`, `bye`) count as commands too. If one
-    `asks`, passwords may be left out, to be asked for.
+    With `bare_words`, the aliases of commands count too (`join lab`, `bye`). With `may_prompt`,
+    passwords may be left out; the caller prompts for them.
     Raises `Refusal` (unknown-command, bad-argument).
     """
     if not line or line.isspace():
@@ -78,12 +78,10 @@ def parse(line: str, bare_words: bool = True, may_prompt: bool = False) -> Reque
 
 
 def parse_talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
-    """Return the lines of a chunk, if each of them is talk and nothing else, or None.
+    """Return the lines of a chunk if all of them are plainly talk, or else None.
 
-    `chunk` ends with a line end. It is looked at as a whole, so that what costs something a line
-    (decoding, looking for commands) costs it once. Whatever is not plainly talk gives None: line by
-    line, `decode` and `parse` tell what it is. A chunk that is given back is, line by line, what
-    `parse` would make `say` of (tests/grammar/test_textparser.py).
+    `chunk` ends with a line end. It is decoded and searched as a whole, which costs less than line
+    by line. `parse` would make a `say` of each line returned (tests/grammar/test_textparser.py).
     """
     if b"\0" in chunk:
         return None
@@ -124,8 +122,8 @@ def _request(command: Command, rest: str, may_prompt: bool = False) -> Request:
 def _values(
     command: Command, args: list[Arg], rest: str, may_prompt: bool
 ) -> Iterator[tuple[str, Any]]:
-    """Give the words of `rest` to the arguments: from the left up to a greedy one, then from the
-    right down to it, and to the greedy one what is left over."""
+    """Yield the arguments' values: from the left up to a greedy argument, then from the right down
+    to it, then the greedy one with the rest."""
     greedy = next((i for i, arg in enumerate(args) if arg.type.greedy), len(args))
     for arg in args[:greedy]:
         rest = rest.lstrip(" ")
@@ -169,8 +167,8 @@ def _values(
 
 
 def _may_be_left_out(arg: Arg, rest: str, may_prompt: bool) -> bool:
-    """Return whether an argument is not given where `rest` does not begin with one. What was meant
-    for a time, and is none, is not taken for the reason behind it."""
+    """Return whether `rest` may go without this argument. A mistyped time does not pass for the
+    reason that follows a time."""
     if arg.type is ArgType.TIME:
         return not looks_like_a_time(rest)
     return arg.optional or (may_prompt and arg.secret is not None and not rest.partition(" ")[0])
@@ -204,7 +202,7 @@ def _quoted(rest: str) -> tuple[str, str] | None:
 
 
 def _split_room(command: Command, values: dict[str, Any]) -> None:
-    """Take `ROOM/NAME` apart, where the command can look at another room's shelf."""
+    """Split `ROOM/NAME`, if the command takes a room."""
     if any(arg.name == "room" and not arg.optional for arg in command.args):
         shelf, slash, name = values["name"].partition("/")
         if slash and shelf and name:
@@ -224,8 +222,10 @@ def _parse_alias(line: str) -> Request | None:
 
 
 def with_say_hint(refusal: Refusal, line: str) -> Refusal:
-    """Return the refusal of what a line without a slash asks for, with how to say that line. What
-    lacks only the right password was no talk."""
+    """Return the refusal of a line without a slash, with how to say the line instead.
+
+    A line that only lacked the right password was no talk: its refusal stays as it is.
+    """
     if not line or line.startswith("/") or refusal.code in PASSWORD_RELATED:
         return refusal
     how = f"/say {line}" if len(line) <= _QUOTED else "put /say before it"
@@ -237,12 +237,11 @@ def with_say_hint(refusal: Refusal, line: str) -> Refusal:
 
 
 _QUOTED = 60
-"""Characters of a line that are told again."""
+"""Characters of the longest line that is quoted."""
 
 
 def undo_hint(request: Request) -> str | None:
-    """Return what is told behind a request that made a room by a line that may have been meant as
-    talk: how to undo it, and to say the line. None behind any other."""
+    """Return how to undo a request, if it created a room from a line that may have been talk."""
     if request.command.name != "create" or not request.bare or "room" not in request.args:
         return None
     line = request.bare if len(request.bare) <= _QUOTED else "and the line"
@@ -271,7 +270,7 @@ def _compile_alias(also: Alias) -> re.Pattern[str]:
 
 
 def _alias_table() -> dict[str, list[tuple[re.Pattern[str], Command, Alias]]]:
-    """The shapes by their first character, so that ordinary talk is looked at once."""
+    """Return the aliases by first character: talk then costs one look-up."""
     table: dict[str, list[tuple[re.Pattern[str], Command, Alias]]] = {}
     for command in COMMANDS.values():
         for also in command.aliases:
@@ -283,13 +282,13 @@ _ALIASES = _alias_table()
 
 
 def _not_talk(*more: str) -> re.Pattern[str]:
-    """Compile what stands at the beginning of a line that may be no talk."""
+    """Compile a pattern of how a line begins that may be no talk."""
     return re.compile("\n(?:" + "|".join((r"/|\s*(?:\n|$)", *more)) + ")")
 
 
 _NOT_TALK = _not_talk()
 _MAY_BE_NOTHING = re.compile(rf"\n[^{PLAINLY_VISIBLE}\n]*+(?=\n|\Z)")
-"""A line in which nothing is plainly to be seen."""
+"""A line with no plainly visible character."""
 _FIRST_WORDS = {also.shape.split(" ")[0] for row in COMMANDS.values() for also in row.aliases}
 _NOT_TALK_BARE = _not_talk(
     r"[~.@]|[A-Za-z]:[\\/]|\\\\|[\"'](?:[A-Za-z]:|[~./\\])|(?:-file|transfer)(?!\S)",
