@@ -49,8 +49,8 @@ def address(data: Path) -> str:
 class AdminClient:
     """A connection to the server with the data directory `data`, for a `with` statement.
 
-    After `timeout` seconds without a word from the server, it is given up. `on_notice` is called
-    with each notice that comes before a reply. Raises `Refusal` with a sentence of what to do.
+    After `timeout` seconds of silence, the server is given up. `on_notice` is called with each
+    notice that comes before a reply. Raises `Refusal` with a sentence of what to do.
     """
 
     def __init__(self, data: Path, timeout: float, on_notice: Callable[[str], None]) -> None:
@@ -81,7 +81,7 @@ class AdminClient:
         self._socket.close()
 
     def request(self, request: Request) -> Fields:
-        """Return the server's reply as the object that it sent. Raises the `Refusal` that it sent."""
+        """Return the reply as the object that came. Raises `Refusal` if the server refuses."""
         self._last_id += 1
         asked = Request(request.command, request.args, self._last_id)
         try:
@@ -92,7 +92,7 @@ class AdminClient:
                 if event == "notice":
                     self._on_notice(str(answer.get("text", "")))
                 elif event == "error" and id_ in (None, self._last_id):
-                    # An error without an id is about a line that is too long, whose id was not read.
+                    # No id: the line was too long for the server to read its id.
                     raise _refused(answer)
                 elif event == "ok" and id_ == self._last_id:
                     return answer

@@ -1,8 +1,7 @@
-"""`chatctl`: the operator's command line. It sends one request to a running server through the
-admin socket.
+"""`chatctl`: the operator's command line, which sends requests to the admin socket of a server.
 
-Users type commands as in the chat, without the slash. The request is JSON, whose answer tells
-whether it was granted.
+A command is typed as in the chat, without its slash. It is sent as JSON, so that `chatctl` knows
+whether it was granted. `export` and `restore` are done here.
 """
 
 import difflib
@@ -15,7 +14,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from chatservice import __version__, export, names, replies
 from chatservice.adminsocket import AdminClient, Fields
@@ -42,15 +41,17 @@ MEANINGS = {
     INTERRUPTED: "interrupted; the command may have been done all the same",
 }
 
-SECONDS = 30.0
-"""A server that says nothing for so long is given up: longer than the longest wait for a
-password's hash, where many come at once."""
+TIMEOUT_SECONDS = 30.0
+"""Silence after which a server is given up: more than the longest queue for password hashes."""
 
-PAGE = 1000
-"""Entries that are asked for at a time, for an export: as many as the server gives."""
+PAGE_ENTRIES = 1000
+"""Entries in each request of an export: the most that the server gives."""
 
-LINE_BYTES = 1 << 16
-"""Of the longest line that is read as a password."""
+PASSWORD_BYTES = 1 << 16
+"""The longest line that is read as a password."""
+
+SENTENCE_CHARACTERS = 1000
+"""The longest error message, which may quote a long path."""
 
 DESCRIPTION = (
     "Sends a command to the chat server on this machine, and prints the answer. Everybody who can "
@@ -61,7 +62,7 @@ LOCAL = {
     "export ROOM": "writes the history of a room to standard output, as --md or --json",
     "restore DIR": "makes a new data directory (--data) from a backup; needs no server",
 }
-"""The commands that are not in the table, with what they do."""
+"""The commands that are done here, with their descriptions."""
 
 OPTIONS = {
     "--data DIR": "the server's data directory (chat-data)",
@@ -69,7 +70,7 @@ OPTIONS = {
     "--json": "print the answer as a JSON object; export: an object a line",
     "--md": "export: as Markdown (the default)",
     "--files DIR": "restore: the folder for shared files, if not in the data directory",
-    "--timeout SECONDS": f"the longest wait for an answer ({SECONDS:g})",
+    "--timeout SECONDS": f"the longest wait for an answer ({TIMEOUT_SECONDS:g})",
     "--version": "print the version",
     "--help": "print this help, or that of a command",
 }
@@ -84,54 +85,52 @@ EXAMPLES = {
     "chatctl export lab --json >lab.jsonl": "writes the history of lab to a file",
 }
 
-_ALONE = frozenset(
+_CHAT_ONLY = frozenset(
     {
         *("hello", "signup", "login", "nick", "register", "quit", "join", "leave", "away"),
         *("ignore", "skip", "transfers", "cancel", "put", "get", "link", "help"),
     }
 )
-"""Commands that mean a connection that stays, or a file that follows: for people in the chat."""
+"""Commands that need a connection that stays, or that a file follows."""
 
-_OF_PRESENCE = frozenset({Right.PRESENCE, Right.SPEAK, Right.ACCOUNT})
+_CHAT_RIGHTS = frozenset({Right.PRESENCE, Right.SPEAK, Right.ACCOUNT})
+
+_PAGED = frozenset({"users", "accounts", "files"})
+"""Commands with replies in pages. The rows are in a field of the same name."""
 
 
 class OutputError(Exception):
-    """The standard output does not take what is to be shown; it says why."""
+    """The standard output cannot be written to. The message says why."""
 
 
 class UsageError(Exception):
-    """The command line makes no sense; it says why in a sentence."""
+    """The command line is wrong. The message says why in a sentence."""
 
 
 @dataclass
 class CommandLine:
-    """A command line: its `words` without its options."""
+    """A parsed command line: its `words`, the values of options, and the `flags` given."""
 
     words: list[str] = field(default_factory=list)
     data: Path = Path("chat-data")
     room: str | None = None
     files: Path | None = None
-    seconds: float = SECONDS
+    timeout: float = TIMEOUT_SECONDS
     flags: set[str] = field(default_factory=set)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line says, and return the exit status (`MEANINGS`)."""
+    """Run a command line, and return the exit status (`MEANINGS`)."""
     try:
-        line = _parsed(sys.argv[1:] if argv is None else argv)
-        _run(line)
-    except UsageError as wrong:
-        _complain(f"{wrong} chatctl --help tells more.")
-        return USAGE
+        _run(_parse(sys.argv[1:] if argv is None else argv))
+    except UsageError as error:
+        return _failed(USAGE, f"{error} chatctl --help tells more.")
     except Refusal as refusal:
-        _complain(_own_words(refusal.sentence))
-        return REFUSED
-    except OutputError as wrong:
-        _complain(str(wrong))
-        return UNWRITABLE
+        return _failed(REFUSED, _without_slashes(refusal.sentence))
+    except OutputError as error:
+        return _failed(UNWRITABLE, str(error))
     except KeyboardInterrupt:
-        _complain("Interrupted; it may be done all the same.")
-        return INTERRUPTED
+        return _failed(INTERRUPTED, "Interrupted; it may be done all the same.")
     return DONE
 
 
@@ -139,19 +138,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def commands() -> dict[str, Command]:
-    """Return the commands of the table that can be given here, by their names."""
+    """Return the commands of the table that can be used here, by name."""
     return {
         row.name: row
         for row in COMMANDS.values()
-        if row.formats is Format.BOTH and row.name not in _ALONE and row.needs not in _OF_PRESENCE
+        if row.formats is Format.BOTH
+        and row.name not in _CHAT_ONLY
+        and row.needs not in _CHAT_RIGHTS
     }
 
 
-def _parsed(argv: Sequence[str]) -> CommandLine:
-    """Take the options out of a command line.
-
-    They may stand anywhere, but in a text that is to be told.
-    """
+def _parse(argv: Sequence[str]) -> CommandLine:
+    """Parse a command line. Options may stand anywhere, but not inside a text."""
     line, rest = CommandLine(), list(argv)
     for word in rest:
         try:
@@ -171,52 +169,37 @@ def _parsed(argv: Sequence[str]) -> CommandLine:
             if equals:
                 raise UsageError(f"{name} takes no value.")
             line.flags.add(name)
-        elif name in _TAKING:
-            if not equals:
-                if not rest:
-                    raise UsageError(f"{name} needs a value.")
-                value = rest.pop(0)
-            _TAKING[name](line, value)
+        elif name in _VALUES:
+            if not equals and not rest:
+                raise UsageError(f"{name} needs a value.")
+            setattr(line, name[2:], _VALUES[name](value if equals else rest.pop(0)))
         else:
-            raise UsageError(
-                f"There is no option {_short(name)}{_nearest(name, [*_FLAGS, *_TAKING])}."
-            )
+            hint = _nearest(name, [*_FLAGS, *_VALUES])
+            raise UsageError(f"There is no option {_short(name)}{hint}.")
     return line
 
 
 def _in_text(words: Sequence[str]) -> bool:
-    """Return whether the text of a command has begun that takes all that follows."""
+    """Return whether the words end inside the text of a command, which takes all words."""
     command = commands().get(words[0].removeprefix("/")) if words else None
-    args = [*command.arguments(Format.TEXT)] if command is not None else []
-    greedy = next((at for at, arg in enumerate(args) if arg.name == "text"), len(args))
-    return greedy < len(args) and len(words) > 1 + greedy
+    args = [arg.name for arg in command.arguments(Format.TEXT)] if command is not None else []
+    return "text" in args and len(words) > 1 + args.index("text")
 
 
-def _set_data(line: CommandLine, value: str) -> None:
-    line.data = Path(value)
-
-
-def _set_room(line: CommandLine, value: str) -> None:
-    line.room = value
-
-
-def _set_files(line: CommandLine, value: str) -> None:
-    line.files = Path(value)
-
-
-def _set_seconds(line: CommandLine, value: str) -> None:
+def _timeout(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or not float(value):
         raise UsageError("--timeout takes a number of seconds, such as 30.")
-    line.seconds = float(value)
+    return float(value)
 
 
 _FLAGS = frozenset({"--json", "--md", "--help", "--version"})
-_TAKING: Mapping[str, Callable[[CommandLine, str], None]] = {
-    "--data": _set_data,
-    "--room": _set_room,
-    "--files": _set_files,
-    "--timeout": _set_seconds,
+_VALUES: Mapping[str, Callable[[str], Any]] = {
+    "--data": Path,
+    "--room": str,
+    "--files": Path,
+    "--timeout": _timeout,
 }
+"""Options with a value: each sets the field of its name."""
 
 
 def _short(text: str) -> str:
@@ -228,7 +211,14 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-# -- what is done ----------------------------------------------------------------------------------
+def _check_flags(line: CommandLine, *good: str) -> None:
+    """Raise `UsageError` for options that the command does not take."""
+    given = {*line.flags, *(["--files"] if line.files is not None else [])}
+    for flag in sorted(given.difference(good)):
+        raise UsageError(f"{flag} means nothing for {_short(line.words[0])}.")
+
+
+# -- commands --------------------------------------------------------------------------------------
 
 
 def _run(line: CommandLine) -> None:
@@ -237,7 +227,7 @@ def _run(line: CommandLine) -> None:
         _show(f"chatctl {__version__}\n".encode())
     elif "--help" in line.flags or line.words[:1] == ["help"]:
         about = [it for it in line.words if it != "help"]
-        _show(_help(about[0] if about else None).encode())
+        _show("".join(f"{it}\n" for it in (_about(about[0]) if about else _overview())).encode())
     elif not line.words:
         raise UsageError("Name a command.")
     elif line.words[0] == "export":
@@ -246,53 +236,45 @@ def _run(line: CommandLine) -> None:
         _restore(line)
     else:
         _check_flags(line, "--json")
-        _ask(line, _request(line))
-
-
-def _check_flags(line: CommandLine, *good: str) -> None:
-    """Raise `Usage` for options that mean nothing for a command."""
-    given = {*line.flags, *(["--files"] if line.files is not None else [])}
-    for flag in sorted(given.difference(good)):
-        raise UsageError(f"{flag} means nothing for {_short(line.words[0])}.")
+        _send(line, _request(line))
 
 
 def _export(line: CommandLine) -> None:
-    """Write all that was said in a room, a page after another."""
+    """Write the history of a room, page by page."""
     _check_flags(line, "--json", "--md")
     rooms = [*line.words[1:], *([line.room] if line.room is not None else [])]
     if len(rooms) != 1:
         raise UsageError("Name one room: chatctl export ROOM.")
     if line.flags >= {"--json", "--md"}:
         raise UsageError("Take --json or --md, and not both.")
+    encode = export.json_lines if "--json" in line.flags else export.MarkdownExport().encode
     history = COMMANDS["history"]
-    render = export.json_lines if "--json" in line.flags else export.MarkdownExport().encode
-    after = 0
-    with AdminClient(line.data, line.seconds, _tell) as server:
+    with AdminClient(line.data, line.timeout, _show_progress) as server:
 
-        def ask(**args: int) -> replies.History:
-            request = Request(history, {"room": rooms[0], **args})
-            made = _answer(history, server.request(request))
-            assert isinstance(made, replies.History)
-            return made
+        def page(**args: int) -> replies.History:
+            found = server.request(Request(history, {"room": rooms[0], **args}))
+            reply = _parse_reply(history, found)
+            assert isinstance(reply, replies.History)
+            return reply
 
-        newest = ask(limit=1).entries
-        last = newest[-1][0] if newest else 0  # what is said from now on is not in it
+        newest = page(limit=1).entries
+        after, end = 0, newest[-1][0] + 1 if newest else 1  # later entries are left out
         while True:
-            made = ask(after=after, before=last + 1, limit=PAGE)
-            _show(render(made))
-            if not made.entries:
+            reply = page(after=after, before=end, limit=PAGE_ENTRIES)
+            _show(encode(reply))
+            if not reply.entries:
                 return
-            after = made.entries[-1][0]
+            after = reply.entries[-1][0]
 
 
 def _restore(line: CommandLine) -> None:
-    """Make a data directory of a backup. No server is asked: there is none yet."""
+    """Make a data directory from a backup, without a server."""
     _check_flags(line, "--files")
     if len(line.words) != 2 or line.room is not None:
         raise UsageError("Name one backup: chatctl --data DIR restore BACKUP.")
-    from chatservice.engines.sqlite.restore import restore  # what else needs a database?
+    from chatservice.engines.sqlite.restore import restore  # only this needs a database
 
-    made = restore(Path(line.words[1]), line.data, line.files, _tell)
+    made = restore(Path(line.words[1]), line.data, line.files, _show_progress)
     files = "1 file" if made.files == 1 else f"{made.files} files"
     _show(
         f"* {names.one_line(str(line.data))} has the database, {files}, "
@@ -300,24 +282,23 @@ def _restore(line: CommandLine) -> None:
     )
 
 
-def _ask(line: CommandLine, request: Request) -> None:
-    """Ask the server, and show its answer."""
-    with AdminClient(line.data, line.seconds, _tell) as server:
+def _send(line: CommandLine, request: Request) -> None:
+    """Send a request, and show the reply."""
+    with AdminClient(line.data, line.timeout, _show_progress) as server:
         for found in _pages(server, request):
-            made = _answer(request.command, found)
+            reply = _parse_reply(request.command, found)
             try:
-                _show(_as_json(found) if "--json" in line.flags else textformat.reply(made))
-            except OutputError as wrong:
-                raise OutputError(_unseen(server, made, str(wrong))) from None
+                _show(_as_json(found) if "--json" in line.flags else textformat.reply(reply))
+            except OutputError as error:
+                raise OutputError(_undo_secret(server, reply, str(error))) from None
 
 
 def _pages(server: AdminClient, request: Request) -> Iterator[Fields]:
-    """Yield the answer to a request; and, where not all fitted into it, the ones behind it, as if
-    all had."""
-    of = _PAGED.get(request.command.name)
+    """Yield the reply to a request, and the pages that follow it, as if each were complete."""
+    name = request.command.name
     while True:
         found = server.request(request)
-        rows = found.get(of) if of is not None else None
+        rows = found.get(name) if name in _PAGED else None
         if not (
             rows and isinstance(rows, list) and found.get("more") and isinstance(rows[-1], dict)
         ):
@@ -327,43 +308,38 @@ def _pages(server: AdminClient, request: Request) -> Iterator[Fields]:
         request = Request(request.command, {**request.args, "after": rows[-1]["name"]})
 
 
-_PAGED = {"users": "users", "accounts": "accounts", "files": "files"}
-"""The lists that come in pieces, with the field that has the rows of each."""
-
-
-def _answer(command: Command, found: Fields) -> replies.Reply:
-    """Return an answer of what came. Raises `Refusal` if it is none: of another version's server,
-    or of another program."""
+def _parse_reply(command: Command, found: Fields) -> replies.Reply:
+    """Parse a reply. Raises `Refusal` if it is malformed: of another version or program."""
     try:
-        made: replies.Reply = jsonclient.parse_reply(command.reply, found)
+        reply: replies.Reply = jsonclient.parse_reply(command.reply, found)
     except jsonclient.MalformedMessage:
         raise Refusal(
             Code.SERVER_ERROR,
             "The server's answer cannot be understood; use the chatctl of the server's version.",
         ) from None
-    return made
+    return reply
 
 
 def _as_json(found: Fields) -> bytes:
-    """Return an answer without what only belongs to the connection."""
+    """Encode a reply without the fields that belong to the connection."""
     return jsonlines.line({key: it for key, it in found.items() if key not in ("event", "id")})
 
 
-def _unseen(server: AdminClient, made: replies.Reply, why: str) -> str:
-    """Do what is to be done about a secret that nobody has seen, and return what became of it."""
-    if isinstance(made, replies.InvitationCode):
-        server.request(Request(COMMANDS["uncode"], {"code": made.code}))
+def _undo_secret(server: AdminClient, reply: replies.Reply, why: str) -> str:
+    """Revoke a secret that could not be shown, and return what became of the command."""
+    if isinstance(reply, replies.InvitationCode):
+        server.request(Request(COMMANDS["uncode"], {"code": reply.code}))
         return f"{why} The code is taken back."
-    if isinstance(made, replies.NewPassword) and made.password:
+    if isinstance(reply, replies.NewPassword) and reply.password:
         return (
-            f"{why} {made.name} has a password that nobody knows; chatctl reset {made.name} makes "
-            "another one."
+            f"{why} {reply.name} has a password that nobody knows; chatctl reset {reply.name} "
+            "makes another one."
         )
     return f"{why} What was asked for is done."
 
 
 def _request(line: CommandLine) -> Request:
-    """Return what the command line asks for; passwords that are missing are asked for here."""
+    """Return the request of a command line. Asks for passwords that are missing."""
     name = line.words[0].removeprefix("/").casefold()
     if name == "who" and len(line.words) == 1 and line.room is None:
         name = "users"
@@ -373,15 +349,14 @@ def _request(line: CommandLine) -> Request:
         known = [*commands(), "export", "restore"]
         hint = _nearest(name, known) or "; chatctl help lists those there are."
         raise Refusal(Code.UNKNOWN_COMMAND, f"There is no command {_short(name)}{hint}")
-    text = " ".join([name, *line.words[1:]])
-    request = textparser.parse(f"/{text}", may_prompt=True)
+    request = textparser.parse(" ".join([f"/{name}", *line.words[1:]]), may_prompt=True)
     assert request is not None
     args = {**({"room": line.room} if line.room is not None else {}), **request.args}
     for arg in request.command.args:
-        if _is_secret(arg) and args.get(arg.name, "" if arg.secret else None) in ("", "-"):
-            args[arg.name] = _password(arg)
+        if arg.private and args.get(arg.name, "" if arg.secret else None) in ("", "-"):
+            args[arg.name] = _ask_password(arg)
         elif arg.name == "dir" and arg.name in args:
-            args["dir"] = os.path.abspath(args["dir"])  # the server is in another directory
+            args["dir"] = os.path.abspath(args["dir"])  # the server's own directory is another
         elif arg.name == "room" and "room" not in args and not arg.is_optional(Format.JSON):
             raise Refusal(Code.BAD_ARGUMENT, "Say in which room: chatctl --room ROOM ...")
     if line.room is not None and not any(it.name == "room" for it in request.command.args):
@@ -389,19 +364,15 @@ def _request(line: CommandLine) -> Request:
     return Request(COMMANDS[request.command.name], args)
 
 
-def _is_secret(arg: Arg) -> bool:
-    return arg.secret is not None or arg.name == "password"
-
-
-def _password(arg: Arg) -> str:
-    """Ask for a password, twice for a new one; without a terminal, read it from a line."""
+def _ask_password(arg: Arg) -> str:
+    """Prompt for a password, twice for a new one. Without a terminal, read a line."""
     try:
         if sys.stdin is not None and sys.stdin.isatty():
             found = getpass.getpass(f"{arg.name.capitalize()}: ")
             if arg.secret is not PasswordKind.CURRENT and found != getpass.getpass("Once more: "):
                 raise Refusal(Code.WRONG_PASSWORD, "The two differ, so nothing was done.")
         else:
-            data = sys.stdin.buffer.readline(LINE_BYTES) if sys.stdin is not None else b""
+            data = sys.stdin.buffer.readline(PASSWORD_BYTES) if sys.stdin is not None else b""
             found = data.decode().rstrip("\r\n")
     except (EOFError, OSError):
         found = ""
@@ -414,35 +385,32 @@ def _password(arg: Arg) -> str:
     return found
 
 
-# -- what is shown ---------------------------------------------------------------------------------
+# -- output ----------------------------------------------------------------------------------------
 
 
-def _own_words(sentence: str) -> str:
-    """Return a sentence of the server with its commands as `chatctl` takes them."""
+def _without_slashes(sentence: str) -> str:
+    """Return a sentence of the server's with commands as they are typed here."""
     return _SLASHED.sub(r"chatctl \1", sentence.replace("/help /", "/help "))
 
 
 _SLASHED = re.compile(rf"(?<![\w/.])/({'|'.join(COMMANDS)})\b")
 
 
-def _complain(sentence: str) -> None:
-    """Say on the standard error what is wrong, if that can be written to."""
-    sentence = names.one_line(names.shorten(sentence, _SENTENCE))
+def _failed(status: int, sentence: str) -> int:
+    """Write an error message to the standard error, if possible. Return `status`."""
+    sentence = names.one_line(names.shorten(sentence, SENTENCE_CHARACTERS))
     _write(2, f"chatctl: {sentence}\n".encode())
+    return status
 
 
-_SENTENCE = 1000
-"""So many characters has the longest sentence; a path that it names may be longer."""
-
-
-def _tell(text: str) -> None:
-    """Show how far something is, to a person."""
+def _show_progress(text: str) -> None:
+    """Show progress, if a person watches."""
     if os.isatty(2):
         _write(2, f"chatctl: {names.one_line(text)}\n".encode())
 
 
 def _check_output() -> None:
-    """Raise `Unwritable` where there is no standard output: nothing is asked then."""
+    """Raise `OutputError` if there is no standard output. Then nothing is done."""
     try:
         os.fstat(1)
     except OSError:
@@ -450,14 +418,14 @@ def _check_output() -> None:
 
 
 def _show(data: bytes) -> None:
-    """Write to the standard output. Raises `Unwritable`."""
+    """Write to the standard output. Raises `OutputError`."""
     why = _write(1, data)
     if why is not None:
         raise OutputError(f"The standard output cannot be written to ({why}).")
 
 
 def _write(descriptor: int, data: bytes) -> str | None:
-    """Write all of it. Return why that cannot be done, or None."""
+    """Write all of `data`. Return None, or why that failed."""
     view = memoryview(data)
     while view:
         try:
@@ -465,11 +433,6 @@ def _write(descriptor: int, data: bytes) -> str | None:
         except OSError as error:
             return os.strerror(error.errno or errno.EIO)
     return None
-
-
-def _help(about: str | None) -> str:
-    """Return what `chatctl help` shows: all, or what one command takes."""
-    return "".join(f"{line}\n" for line in (_overview() if about is None else _about(about)))
 
 
 def _overview() -> Iterator[str]:
@@ -485,35 +448,15 @@ def _overview() -> Iterator[str]:
         yield ""
         yield f"{title}:"
         for term, meaning in rows.items():
-            yield from _listed(term, meaning)
-
-
-def listed_commands() -> dict[str, str]:
-    """Return how each command is given, with what it does."""
-    return {usage(row): _own_words(row.help) for row in commands().values()} | LOCAL
-
-
-def _listed(term: str, meaning: str) -> Iterator[str]:
-    """Yield lines with a term on the left and what it means on the right."""
-    lines = textwrap.wrap(meaning, 46)
-    if len(term) > 29:
-        yield f"  {term}"
-        term = ""
-    for text in lines:
-        yield f"  {term:<30}{text}"
-        term = ""
-
-
-def usage(command: Command) -> str:
-    """Return how a command is given here: `reset NAME [PASSWORD]`."""
-    return command.usage.removeprefix("/").replace(" @USER", " USER")
+            yield from _row(term, meaning)
 
 
 def _about(name: str) -> Iterator[str]:
+    """Yield the help of one command. Raises `Refusal` if there is none of that name."""
     for term, meaning in LOCAL.items():
         if term.split()[0] == name:
             yield f"chatctl {term}"
-            yield from textwrap.wrap(f"{meaning[0].upper()}{meaning[1:]}.", 80)
+            yield from _sentence(meaning)
             return
     command = commands().get(name.removeprefix("/").casefold())
     if command is None:
@@ -521,17 +464,40 @@ def _about(name: str) -> Iterator[str]:
             Code.UNKNOWN_COMMAND,
             f"There is no command {_short(name)}{_nearest(name, list(commands()))}.",
         )
-    of_room = any(it.name == "room" and not it.formats & Format.TEXT for it in command.args)
-    yield f"chatctl {'--room ROOM ' if of_room else ''}{usage(command)}"
-    about = _own_words(command.help)
-    yield from textwrap.wrap(f"{about[0].upper()}{about[1:]}.", 80)
+    takes_room = any(it.name == "room" and not it.formats & Format.TEXT for it in command.args)
+    yield f"chatctl {'--room ROOM ' if takes_room else ''}{usage(command)}"
+    yield from _sentence(_without_slashes(command.help))
     for arg in command.arguments(Format.TEXT):
         if arg.help:
-            yield from _listed(arg.usage, _own_words(arg.help))
+            yield from _row(arg.usage, _without_slashes(arg.help))
+
+
+def listed_commands() -> dict[str, str]:
+    """Return the usage of each command, with its description."""
+    return {usage(row): _without_slashes(row.help) for row in commands().values()} | LOCAL
+
+
+def usage(command: Command) -> str:
+    """Return the usage of a command here: `reset NAME [PASSWORD]`."""
+    return command.usage.removeprefix("/").replace(" @USER", " USER")
+
+
+def _row(term: str, meaning: str) -> Iterator[str]:
+    """Yield lines with a term on the left and its meaning on the right."""
+    if len(term) > 29:
+        yield f"  {term}"
+        term = ""
+    for text in textwrap.wrap(meaning, 46):
+        yield f"  {term:<30}{text}"
+        term = ""
+
+
+def _sentence(text: str) -> list[str]:
+    return textwrap.wrap(f"{text[0].upper()}{text[1:]}.", 80)
 
 
 def run() -> NoReturn:
-    """What the command `chatctl` runs."""
+    """Run the program `chatctl`."""
     sys.exit(main())
 
 

@@ -11,7 +11,7 @@ from chatservice.options import Options
 
 @implementer(IServiceMaker, IPlugin)
 class ChatServiceMaker:
-    """Makes the service of `twistd chat`. It imports the reactor only then, after twistd chose one."""
+    """Makes the service of `twistd chat`. It imports the reactor only after twistd chose one."""
 
     tapname = "chat"
     description = "A chat and file-sharing server for anything that opens a TCP connection."
