@@ -1,6 +1,7 @@
-"""Each folder is a floor: imports go downwards only."""
+"""Imports go downwards only, and each name means one thing."""
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,22 @@ def test_what_is_pure_knows_no_twisted(folder):
     """The grammar and the domain can be used and tested without a reactor."""
     for path in (HOUSE / folder).rglob("*.py"):
         assert "twisted" not in path.read_text().replace("Twisted", ""), path
+
+
+def test_no_two_modules_share_a_name():
+    """The last part of a module's name says which module it is."""
+    paths = defaultdict(list)
+    for path in HOUSE.rglob("[!_]*.py"):
+        paths[path.stem].append(path)
+    assert not {name: found for name, found in paths.items() if len(found) > 1}
+
+
+def test_no_two_public_classes_share_a_name():
+    """Only a `Protocol` and the class that implements it are called the same."""
+    bases = defaultdict(list)
+    for path in HOUSE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                bases[node.name].append([ast.unparse(base) for base in node.bases])
+    shared = {name: found for name, found in bases.items() if len(found) > 1}
+    assert not {name for name, found in shared.items() if ["Protocol"] not in found}
