@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import FileIO
@@ -12,6 +11,7 @@ from typing import Protocol
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import DummyHistory, History
@@ -48,121 +48,7 @@ KEY_HELP = (
 )
 """The lines of `/help keys`."""
 
-
-class KeyActions(Protocol):
-    """The actions that keys start, beside editing the line."""
-
-    @property
-    def paste_undecided(self) -> bool:
-        """Whether a paste waits for the user's decision."""
-
-    def interrupt(self) -> None:
-        """Cancel a question, or leave at once."""
-
-    def end_input(self) -> None:
-        """End the input: no further line will come."""
-
-    def paste(self, buffer: Buffer, data: str) -> None:
-        """Insert pasted text into a line."""
-
-    def decide_paste(self, how: str) -> None:
-        """Do with the paste what the user decided: `say`, `drop` or `edit`."""
-
-    def switch_by(self, by: int) -> None:
-        """Go `by` rooms forward in the row of rooms."""
-
-    def switch_to(self, number: int) -> None:
-        """Go to a room by its number in the row."""
-
-    def switch_to_unread(self) -> None:
-        """Go to the next room with unread entries."""
-
-
-def key_bindings(actions: KeyActions) -> KeyBindings:
-    """Return the bindings of keys to `actions`."""
-    keys = KeyBindings()
-    for bind in (_bind_leaving, _bind_editing, _bind_rooms, _bind_pastes):
-        bind(keys, actions)
-    return keys
-
-
-def _bind_leaving(keys: KeyBindings, actions: KeyActions) -> None:
-    @keys.add("c-c")
-    def _(event: KeyPressEvent) -> None:
-        actions.interrupt()
-
-    @keys.add("c-d")
-    def _(event: KeyPressEvent) -> None:
-        if event.current_buffer.text:
-            event.current_buffer.delete()
-        else:
-            actions.end_input()
-
-    @keys.add("c-z", filter=Condition(lambda: hasattr(signal, "SIGTSTP")))
-    def _(event: KeyPressEvent) -> None:
-        event.app.suspend_to_background()
-
-
-def _bind_editing(keys: KeyBindings, actions: KeyActions) -> None:
-    @keys.add("escape", "enter")
-    def _(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text("\n")
-
-    @keys.add("tab")
-    def _(event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        if buffer.complete_state is not None:
-            buffer.complete_next()
-        else:
-            buffer.start_completion(insert_common_part=True)
-
-    @keys.add("s-tab")
-    def _(event: KeyPressEvent) -> None:
-        event.current_buffer.complete_previous()
-
-    @keys.add(Keys.BracketedPaste)
-    def _(event: KeyPressEvent) -> None:
-        actions.paste(event.current_buffer, event.data)
-
-
-def _bind_rooms(keys: KeyBindings, actions: KeyActions) -> None:
-    @keys.add("c-n")
-    def _(event: KeyPressEvent) -> None:
-        actions.switch_by(1)
-
-    @keys.add("c-p")
-    def _(event: KeyPressEvent) -> None:
-        actions.switch_by(-1)
-
-    @keys.add("escape", "a")
-    def _(event: KeyPressEvent) -> None:
-        actions.switch_to_unread()
-
-    for digit in "123456789":
-
-        @keys.add("escape", digit)
-        def _(event: KeyPressEvent) -> None:
-            actions.switch_to(int(event.key_sequence[-1].key))
-
-
-def _bind_pastes(keys: KeyBindings, actions: KeyActions) -> None:
-    there = Condition(lambda: actions.paste_undecided)
-
-    @keys.add("<any>", filter=there, eager=True)
-    def _(event: KeyPressEvent) -> None:
-        """Ignore any other key until the decision."""
-
-    decisions = {"y": "say", "enter": "say", "n": "drop", "escape": "drop", "e": "edit"}
-    for key, how in decisions.items():
-
-        @keys.add(key, filter=there, eager=True)
-        def _(event: KeyPressEvent, how: str = how) -> None:
-            actions.decide_paste(how)
-
-    @keys.add("c-c", filter=there, eager=True)
-    def _(event: KeyPressEvent) -> None:
-        actions.interrupt()
-
+_KeyAction = Callable[[KeyPressEvent], object]
 
 LINES_REMEMBERED = 1000
 """Lines of earlier runs that are remembered. A file with twice as many is shortened to these."""
@@ -234,32 +120,53 @@ _LEAST_BESIDE = 12
 """Fewest columns for an answer beside its question."""
 
 
+class EditorActions(Protocol):
+    """The actions that typed lines and keys start."""
+
+    def line_entered(self, line: str) -> None:
+        """Take a typed line."""
+
+    def answer_entered(self, answer: str) -> None:
+        """Take the answer to a question."""
+
+    def refuse(self, sentence: str) -> None:
+        """Show the reason why a paste is refused."""
+
+    def interrupt(self) -> None:
+        """Cancel a question, or leave at once."""
+
+    def end_input(self) -> None:
+        """End the input: no further line will come."""
+
+    def switch_by(self, by: int) -> None:
+        """Go `by` rooms forward in the row of rooms."""
+
+    def switch_to(self, number: int) -> None:
+        """Go to a room by its number in the row."""
+
+    def switch_to_unread(self) -> None:
+        """Go to the next room with unread entries."""
+
+
 class LineEditor:
-    """The line of input, and a question in its place.
+    """The line of input, and a question in its place."""
 
-    It calls `accepted` with each typed line, and `answered` with each answer to a question.
-    """
-
-    def __init__(
-        self,
-        accepted: Callable[[str], None],
-        answered: Callable[[str], None],
-        history: History,
-        completer: Completer,
-    ) -> None:
-        self.typed = Buffer(
-            accept_handler=_accepted_by(accepted),
+    def __init__(self, actions: EditorActions, history: History, completer: Completer) -> None:
+        self._actions = actions
+        self._typed = Buffer(
+            accept_handler=_accepted_by(actions.line_entered),
             history=history,
             completer=completer,
             multiline=False,
         )
-        self.answer = Buffer(
-            accept_handler=_accepted_by(answered),
+        self._answer = Buffer(
+            accept_handler=_accepted_by(actions.answer_entered),
             history=DummyHistory(),  # the key Up must not bring back a password
             multiline=False,
         )
         self.question = ""
         self._hidden = False
+        self._before_paste: Document | None = None
         self._app: Application[None] | None = None
 
     def application(
@@ -267,27 +174,19 @@ class LineEditor:
         output: Output,
         style: BaseStyle,
         depth: ColorDepth,
-        keys: KeyBindings,
         above: Callable[[], Fragments],
         below: Callable[[], Fragments],
     ) -> Application[None]:
         """Return the application that draws it between the rows of `above()` and `below()`."""
         asks = Condition(lambda: bool(self.question))
         search = SearchToolbar(ignore_case=True)
-        typed = Window(
-            BufferControl(self.typed, search_buffer_control=search.control, preview_search=True),
-            height=Dimension(min=1, max=MOST_ROWS),
-            wrap_lines=True,
-            dont_extend_height=True,
-            get_line_prefix=lambda line, wrap: _prefix(PROMPT, line, wrap),
+        control = BufferControl(
+            self._typed, search_buffer_control=search.control, preview_search=True
         )
+        typed = _input_window(control, lambda: PROMPT)
         hidden = ConditionalProcessor(PasswordProcessor(), Condition(lambda: self._hidden))
-        answer = Window(
-            BufferControl(self.answer, input_processors=[hidden]),
-            height=Dimension(min=1, max=MOST_ROWS),
-            wrap_lines=True,
-            dont_extend_height=True,
-            get_line_prefix=lambda line, wrap: _prefix(self._asked(output)[1], line, wrap),
+        answer = _input_window(
+            BufferControl(self._answer, input_processors=[hidden]), lambda: self._asked(output)[1]
         )
         rows = HSplit(
             [
@@ -304,22 +203,24 @@ class LineEditor:
             style=style,
             color_depth=depth,
             output=output,
-            key_bindings=keys,
+            key_bindings=self._key_bindings(),
             erase_when_done=True,
         )
         return self._app
 
+    # -- questions -------------------------------------------------------------------------------
+
     def ask(self, question: str, hidden: bool) -> None:
         """Show a question in place of the line of input, which keeps its text."""
         self.question, self._hidden = question, hidden
-        self.answer.reset()
-        self._focus(self.answer)
+        self._answer.reset()
+        self._focus(self._answer)
 
     def end_question(self) -> None:
         """Show the line of input again."""
         self.question, self._hidden = "", False
-        self.answer.reset()
-        self._focus(self.typed)
+        self._answer.reset()
+        self._focus(self._typed)
 
     def _focus(self, buffer: Buffer) -> None:
         if self._app is not None:
@@ -337,6 +238,96 @@ class LineEditor:
         beside += " " if self.question.endswith(" ") else ""
         return [("class:prompt", above)] if newline else [], beside
 
+    # -- pastes ----------------------------------------------------------------------------------
+
+    @property
+    def paste_question(self) -> str:
+        """The question about a paste of several lines; empty if there is none."""
+        undecided = self._before_paste is not None
+        return typedlines.paste_question(self._typed.text) if undecided else ""
+
+    def _paste(self, event: KeyPressEvent) -> None:
+        text, buffer = typedlines.with_newlines(event.data), event.current_buffer
+        if buffer is not self._typed:
+            buffer.insert_text(text.partition("\n")[0])
+            return
+        before = buffer.document
+        buffer.insert_text(text)
+        too_long = typedlines.paste_too_long(buffer.text)
+        if too_long is not None:
+            buffer.document = before
+            self._actions.refuse(too_long)
+        elif "\n" in text:
+            self._before_paste = before
+
+    def _say_paste(self, event: KeyPressEvent) -> None:
+        if not self._edit_paste(event).text:
+            self._typed.document = Document(typedlines.say_line(self._typed.text))
+        self._typed.validate_and_handle()
+
+    def _drop_paste(self, event: KeyPressEvent) -> None:
+        self._typed.document = self._edit_paste(event)
+
+    def _edit_paste(self, event: KeyPressEvent) -> Document:
+        """Leave the paste in the line. Return the line as it was before."""
+        before, self._before_paste = self._before_paste, None
+        return before or Document()
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def _key_bindings(self) -> KeyBindings:
+        keys, undecided = KeyBindings(), Condition(lambda: self._before_paste is not None)
+        for sequence, act in self._keys().items():
+            keys.add(*sequence.split())(act)
+        for key, act in self._paste_keys().items():
+            keys.add(key, filter=undecided, eager=True)(act)
+        return keys
+
+    def _keys(self) -> dict[str, _KeyAction]:
+        actions = self._actions
+        switch_to: dict[str, _KeyAction] = {
+            f"escape {digit}": lambda event: actions.switch_to(int(event.key_sequence[-1].key))
+            for digit in "123456789"
+        }
+        return switch_to | {
+            "c-c": lambda event: actions.interrupt(),
+            "c-d": self._delete_or_end,
+            "c-z": lambda event: event.app.suspend_to_background(),
+            "escape enter": lambda event: event.current_buffer.insert_text("\n"),
+            "tab": _complete,
+            "s-tab": lambda event: event.current_buffer.complete_previous(),
+            Keys.BracketedPaste.value: self._paste,
+            "c-n": lambda event: actions.switch_by(1),
+            "c-p": lambda event: actions.switch_by(-1),
+            "escape a": lambda event: actions.switch_to_unread(),
+        }
+
+    def _paste_keys(self) -> dict[str, _KeyAction]:
+        """Return the keys while a paste waits for a decision. Others are ignored."""
+        return {
+            "<any>": lambda event: None,
+            "y": self._say_paste,
+            "enter": self._say_paste,
+            "n": self._drop_paste,
+            "escape": self._drop_paste,
+            "e": self._edit_paste,
+            "c-c": lambda event: self._actions.interrupt(),
+        }
+
+    def _delete_or_end(self, event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.delete()
+        else:
+            self._actions.end_input()
+
+
+def _complete(event: KeyPressEvent) -> None:
+    buffer = event.current_buffer
+    if buffer.complete_state is not None:
+        buffer.complete_next()
+    else:
+        buffer.start_completion(insert_common_part=True)
+
 
 def _accepted_by(take: Callable[[str], None]) -> Callable[[Buffer], bool]:
     def accept(buffer: Buffer) -> bool:
@@ -344,6 +335,16 @@ def _accepted_by(take: Callable[[str], None]) -> Callable[[Buffer], bool]:
         return False  # clear the line
 
     return accept
+
+
+def _input_window(control: BufferControl, prompt: Callable[[], str]) -> Window:
+    return Window(
+        control,
+        height=Dimension(min=1, max=MOST_ROWS),
+        wrap_lines=True,
+        dont_extend_height=True,
+        get_line_prefix=lambda line, wrap: _prefix(prompt(), line, wrap),
+    )
 
 
 def _prefix(prompt: str, line: int, wrap: int) -> FormattedText:

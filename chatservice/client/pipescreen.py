@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -13,13 +13,11 @@ from twisted.python.failure import Failure
 
 from chatservice import names, replies
 from chatservice.client import system
-from chatservice.client.clientstate import Incoming, Unread
-from chatservice.client.screen import InputEnded, RoomStatus, SessionView
-from chatservice.client.transferconnection import Progress
+from chatservice.client.clientstate import Incoming
+from chatservice.client.screen import InputEnded, Screen
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat, textparser
-from chatservice.grammar.commands import Request
 from chatservice.output import write_all
 
 LINE_BYTES = 1 << 20
@@ -29,11 +27,11 @@ LINES_AHEAD = 100
 """Lines that are read ahead."""
 
 
-class PipeScreen:
-    """A `Screen` on two file descriptors."""
+class PipeScreen(Screen):
+    """A `Screen` on two file descriptors, without a status line and without pending texts."""
 
     interactive = False
-    key_help: tuple[str, ...] = ()
+    key_help = ()
 
     def __init__(self, reactor: Any, stdin: int, stdout: int) -> None:
         make = _ReactorInput if system.POSIX else _ThreadInput
@@ -61,9 +59,6 @@ class PipeScreen:
         """Write lines at once."""
         self._write(names.clean(lines.decode(errors="replace")).encode())
 
-    def attach(self, session: SessionView) -> None:
-        """Do nothing: pipes have neither a status line nor completion."""
-
     def show_incoming(self, incoming: Incoming) -> None:
         """Write an entry or an event."""
         if not isinstance(incoming.item, Entry):
@@ -75,21 +70,6 @@ class PipeScreen:
     def show_reply(self, it: replies.Reply) -> None:
         """Write a reply."""
         self.show(textformat.reply(it))
-
-    def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
-        """Do nothing: finished transfers are lines."""
-
-    def show_rooms(self, rooms: Sequence[RoomStatus]) -> None:
-        """Do nothing: there is one room at a time."""
-
-    def show_unread(self, unread: Unread) -> None:
-        """Do nothing: unread entries are lines like others."""
-
-    def show_pending(self, key: str, request: Request, connected: bool) -> None:
-        """Do nothing: the user's own talk is not shown."""
-
-    def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
-        """Do nothing: nothing is shown as pending."""
 
     def _write(self, data: bytes) -> None:
         """Write all bytes. End the program if nobody reads them."""

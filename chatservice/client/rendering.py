@@ -247,13 +247,8 @@ class RowRenderer:
         return [piece for line in self._server_lines(text) for piece in self._wrapped(line)]
 
     def reply(self, it: replies.Reply) -> Fragments:
-        """Return the rows of a reply."""
+        """Return the rows of a reply that has no entries."""
         match it:
-            case replies.History(entries=[_, *_]) | replies.SearchMatches(entries=[_, *_]):
-                rows = Fragments()
-                for position, entry in it.entries:
-                    rows += self.replayed(Incoming(entry, it.room, position))
-                return rows + self.search_pending(it)
             case replies.Help(lines) if len(lines) > _MANY and all(x[0] == "/" for x in lines):
                 return self._help(lines)
         return self.lines(textformat.reply(it))

@@ -72,7 +72,7 @@ class RoomStatus(NamedTuple):
 
 
 class Screen(Protocol):
-    """A front end.
+    """A front end. A method does nothing where a front end does not override it.
 
     interactive: a user sits at it, sees the state of transfers, and stays in several rooms.
     can_ask: somebody there can answer questions.
@@ -90,6 +90,7 @@ class Screen(Protocol):
 
     def attach(self, session: SessionView) -> None:
         """Use the session for what is shown beside the talk, and for completion."""
+        return
 
     def show(self, lines: bytes) -> None:
         """Show lines in the text format (`chatservice.grammar.textformat`)."""
@@ -115,18 +116,23 @@ class Screen(Protocol):
 
     def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Show the transfers at `now` (seconds), and the number of those that wait."""
+        return
 
     def show_rooms(self, rooms: Sequence[RoomStatus]) -> None:
         """Show the joined rooms, in the order in which they were joined."""
+        return
 
     def show_unread(self, unread: Unread) -> None:
         """Announce the unread entries of the new current room; they follow one by one."""
+        return
 
     def show_pending(self, key: str, request: Request, connected: bool) -> None:
         """Show a text, identified by `key`, that waits to be stored."""
+        return
 
     def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
         """Show a pending text as stored at a position, or as refused."""
+        return
 
     async def close(self) -> None:
         """Restore the terminal."""

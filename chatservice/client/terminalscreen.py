@@ -5,8 +5,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.document import Document
 from twisted.internet.defer import Deferred, DeferredQueue
 
 from chatservice import replies
@@ -15,7 +13,7 @@ from chatservice.client.clientstate import Incoming, Unread
 from chatservice.client.frames import EntryMark, FrameOutput, FrameWriter
 from chatservice.client.lineeditor import InputHistory, LineEditor
 from chatservice.client.rendering import RowRenderer
-from chatservice.client.screen import InputEnded, RoomStatus, SessionView
+from chatservice.client.screen import InputEnded, RoomStatus, Screen, SessionView
 from chatservice.client.statusline import PROMPT, PendingTexts
 from chatservice.client.tabcompletion import TabCompleter
 from chatservice.client.transferconnection import Progress
@@ -27,7 +25,7 @@ from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import Request
 
 
-class TerminalScreen:
+class TerminalScreen(Screen):
     """A `Screen` on a terminal, for the asyncio reactor.
 
     With `bell`, it rings the bell when the user is mentioned, or gets a private message.
@@ -35,8 +33,8 @@ class TerminalScreen:
 
     interactive = True
     can_ask = True
-    write_error: str | None = None
-    key_help: tuple[str, ...] = lineeditor.KEY_HELP
+    write_error = None
+    key_help = lineeditor.KEY_HELP
 
     def __init__(self, bell: bool = False) -> None:
         depth = rendering.colour_depth()
@@ -56,14 +54,11 @@ class TerminalScreen:
         self._pending = PendingTexts(self._renderer)
         self._rooms: Sequence[RoomStatus] = ()
         self._transfers: tuple[Sequence[Progress], int, float] = ((), 0, 0.0)
-        self._paste: tuple[Buffer, Document] | None = None
         self._interrupted: Callable[[], None] = lambda: None
         self._completer = TabCompleter()
         history = InputHistory(state_folder() / "typed")
-        self._editor = LineEditor(self._line_entered, self._answers.put, history, self._completer)
-        self._app = self._editor.application(
-            output, style, depth, lineeditor.key_bindings(self), self._above, self._below
-        )
+        self._editor = LineEditor(self, history, self._completer)
+        self._app = self._editor.application(output, style, depth, self._above, self._below)
         self._frames = FrameWriter(output, self._app, style, depth, self.interrupt)
         self._running: asyncio.Task[None] | None = None
 
@@ -164,9 +159,9 @@ class TerminalScreen:
     def _below(self) -> Fragments:
         """Return the rows below the line of input: transfers, and rooms or a question."""
         rows = statusline.transfer_rows(*self._transfers, self._columns())
-        if self._paste is not None:
-            question = [("class:mark", typedlines.paste_question(self._paste[0].text))]
-            return rows + wrapped(question, self._columns(), indent=0)
+        question = self._editor.paste_question
+        if question:
+            return rows + wrapped([("class:mark", question)], self._columns(), indent=0)
         session = self._session
         if session is None or not session.name:
             return rows
@@ -206,16 +201,20 @@ class TerminalScreen:
             self._answers.pending[:] = [line for line in self._answers.pending if line is None]
             self._editor.end_question()
 
-    def _line_entered(self, line: str) -> None:
+    # -- typed lines and keys (`EditorActions`) --------------------------------------------------
+
+    def line_entered(self, line: str) -> None:
+        """Take a typed line, unless it is empty."""
         if line.strip():
             self._lines.put(line)
 
-    # -- keys (`KeyActions`) -----------------------------------------------------------------------
+    def answer_entered(self, answer: str) -> None:
+        """Take the answer to a question."""
+        self._answers.put(answer)
 
-    @property
-    def paste_undecided(self) -> bool:
-        """Whether a paste waits for the user's decision."""
-        return self._paste is not None
+    def refuse(self, sentence: str) -> None:
+        """Show the reason why a paste is refused."""
+        self.show(textformat.refusal(Refusal(Code.TOO_LONG, sentence)))
 
     def interrupt(self) -> None:
         """Cancel the question that is held, or leave at once."""
@@ -227,32 +226,6 @@ class TerminalScreen:
     def end_input(self) -> None:
         """End the input: no further line will come."""
         (self._answers if self._editor.question else self._lines).put(None)
-
-    def paste(self, buffer: Buffer, data: str) -> None:
-        """Insert pasted text, and ask what to do with several lines."""
-        text, before = typedlines.with_newlines(data), buffer.document
-        if buffer is not self._editor.typed:
-            buffer.insert_text(text.partition("\n")[0])
-            return
-        buffer.insert_text(text)
-        too_long = typedlines.paste_too_long(buffer.text)
-        if too_long is not None:
-            buffer.document = before
-            self.show(textformat.refusal(Refusal(Code.TOO_LONG, too_long)))
-        elif "\n" in text:
-            self._paste = buffer, before
-
-    def decide_paste(self, how: str) -> None:
-        """Say a paste, drop it, or leave it for editing."""
-        if self._paste is None:
-            return
-        (buffer, before), self._paste = self._paste, None
-        if how == "drop":
-            buffer.document = before
-        elif how == "say":
-            if not before.text:
-                buffer.document = Document(typedlines.say_line(buffer.text))
-            buffer.validate_and_handle()
 
     def switch_by(self, by: int) -> None:
         """Go `by` rooms forward in the row of rooms."""

@@ -126,9 +126,10 @@ def test_nothing_that_a_server_sends_steers_the_terminal():
 
 def test_history_tells_days_times_and_positions():
     """Positions are what `/erase` is told."""
-    entries = ((3, said("one", at=NOON - 24 * HOUR).item), (4, said("two").item))
-    made = rows(look().reply(replies.History("lab", entries)))
-    assert [row[:12] for row in made] == [
+    it = look()
+    old = it.replayed(said("one", at=NOON - 24 * HOUR)._replace(position=3))
+    new = it.replayed(said("two")._replace(position=4))
+    assert [row[:12] for row in rows(old + new)] == [
         "-- Friday, 2",
         "17:30 #3 bob",
         "-- Saturday,",
