@@ -64,71 +64,94 @@ async def ask_address(
 
 
 async def log_in(
-    controller: Controller, screen: Screen, wanted: str, scripted: bool, given: str | None = None
+    controller: Controller, screen: Screen, name: str, scripted: bool, password: str | None = None
 ) -> None:
     """Log in, and ask for another name or password until the server accepts them.
 
-    The first attempt uses the `given` password. Raises `Lost` if the server cannot be reached, and
-    with `scripted`, `Refusal` if the server refuses the name or the password.
+    Raises `Lost` if the server cannot be reached, and with `scripted`, `Refusal` if the server
+    refuses the name or the password.
     """
     try:
-        await _log_in(controller, screen, wanted, scripted, given)
+        await _Login(controller, screen, name, scripted, password).run()
     finally:
         screen.end_question()
 
 
-async def _log_in(
-    controller: Controller, screen: Screen, wanted: str, scripted: bool, given: str | None
-) -> None:
-    password, broke, recalled = given, False, None
-    while True:
-        try:
-            controller.answered(await controller.session.sign_in(wanted, password))
-            if password not in (None, given, recalled):
-                await controller.save_password(password)
-            return
-        except (NotAChatServer, BadReply):
-            raise
-        except Lost:
-            if broke:  # the first time, the user may have taken too long to answer
+class _Login:
+    """Attempts to log in, each with another name or password."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        screen: Screen,
+        name: str,
+        scripted: bool,
+        password: str | None,
+    ) -> None:
+        self._controller = controller
+        self._screen = screen
+        self._name = name
+        self._scripted = scripted
+        self._password = self._given = password
+        self._recalled: str | None = None
+
+    async def run(self) -> None:
+        broke = False
+        while True:
+            try:
+                await self._attempt()
+                return
+            except (NotAChatServer, BadReply):
                 raise
-            broke = True
-            await controller.session.open_connection()
-        except Refusal as refusal:
-            broke = False
-            was_given = password is not None and password == given
-            if refusal.code is Code.TLS_NEEDED or (scripted and was_given):
-                raise
-            asked = password
-            if asked is None and refusal.code is Code.PASSWORD_NEEDED and recalled is None:
-                password = recalled = await controller.keyring.recall(wanted)
-                if password is not None:
-                    continue
-            password = await _ask_password(controller, screen, wanted, refusal, asked is not None)
-            if password is None:
-                if scripted:
+            except Lost:
+                if broke:  # the first time, the user may have taken too long to answer
                     raise
-                if asked is None or refusal.code is not Code.PASSWORD_NEEDED:
-                    controller.refused(refusal)
-                screen.end_question()
-                wanted, recalled = await ask_name(screen, None, scripted), None
+                broke = True
+                await self._controller.session.open_connection()
+            except Refusal as refusal:
+                broke = False
+                await self._change(refusal)
 
+    async def _attempt(self) -> None:
+        reply = await self._controller.session.sign_in(self._name, self._password)
+        self._controller.answered(reply)
+        if self._password not in (None, self._given, self._recalled):
+            await self._controller.save_password(self._password)
 
-async def _ask_password(
-    controller: Controller, screen: Screen, wanted: str, refusal: Refusal, tried: bool
-) -> str | None:
-    """Return a password to try, or None if a password does not help, or the user cancels.
+    async def _change(self, refusal: Refusal) -> None:
+        """Take another password or name after a refusal. Raise it if nobody can be asked."""
+        tried = self._password
+        was_given = tried is not None and tried == self._given
+        if refusal.code is Code.TLS_NEEDED or (self._scripted and was_given):
+            raise refusal
+        if tried is None and refusal.code is Code.PASSWORD_NEEDED and self._recalled is None:
+            self._password = self._recalled = await self._controller.keyring.recall(self._name)
+            if self._password is not None:
+                return
+        self._password = await self._ask_password(refusal, tried is not None)
+        if self._password is None:
+            await self._change_name(refusal, tried is not None)
 
-    `tried` tells whether another password was tried before.
-    """
-    if refusal.code is Code.PASSWORD_NEEDED:
-        controller.notify(f"{wanted} is a registered name; Enter alone takes another one.")
-    elif refusal.code is Code.WRONG_PASSWORD or (tried and refusal.code is Code.SLOW_DOWN):
-        controller.refused(refusal)
-    else:
-        return None
-    answer = await screen.read_line(PASSWORD, hidden=True, hold=True)
-    return None if is_cancelled(answer) else answer
+    async def _ask_password(self, refusal: Refusal, tried: bool) -> str | None:
+        """Return a password to try, or None if a password does not help, or the user cancels."""
+        if refusal.code is Code.PASSWORD_NEEDED:
+            sentence = f"{self._name} is a registered name; Enter alone takes another one."
+            self._controller.notify(sentence)
+        elif refusal.code is Code.WRONG_PASSWORD or (tried and refusal.code is Code.SLOW_DOWN):
+            self._controller.refused(refusal)
+        else:
+            return None
+        answer = await self._screen.read_line(PASSWORD, hidden=True, hold=True)
+        return None if is_cancelled(answer) else answer
+
+    async def _change_name(self, refusal: Refusal, tried: bool) -> None:
+        if self._scripted:
+            raise refusal
+        if not tried or refusal.code is not Code.PASSWORD_NEEDED:
+            self._controller.refused(refusal)
+        self._screen.end_question()
+        self._name = await ask_name(self._screen, None, self._scripted)
+        self._recalled = None
 
 
 async def ask_room(controller: Controller, screen: Screen) -> None:
