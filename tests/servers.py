@@ -31,7 +31,7 @@ _NO_KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return an environment in which this checkout is found, whatever the current directory."""
+    """Return an environment in which this checkout is found, from any current directory."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **_NO_KEYRING, **more}
 
 

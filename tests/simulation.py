@@ -154,7 +154,7 @@ class NoFiles:
     """A file store without files."""
 
     def forget(self, shelf: str) -> None:
-        """A guest has left, who has none either."""
+        """Do nothing: a guest has no files here."""
 
 
 class SimulatedServer:

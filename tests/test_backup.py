@@ -109,8 +109,8 @@ def test_what_is_restored_is_what_was_there(full, start_server, connect, tmp_pat
 
 
 def test_it_is_of_one_moment_however_much_goes_on(full, connect, tmp_path):
-    """All that is said, shared, removed and replaced meanwhile neither spoils it nor waits for it:
-    each file that its database knows is there, with the content that it knows of it."""
+    """Talk, uploads, removals and replacements meanwhile neither spoil it nor wait for it: each
+    file that its database knows is there, with the content that it knows."""
     bot = connect(full)
     bot.ask(do="hello", name="busy")
     bot.ask(do="join", room="lab")
@@ -268,7 +268,7 @@ def slow(tmp_path):
 
 
 def test_only_one_is_made_at_a_time(slow, tmp_path):
-    """The second is told so; the first is not disturbed, and talk goes on."""
+    """The second one is refused; the first one and the talk go on."""
     server, asked, backup = slow
     status, _, wrong = chatctl(server.data, "backup", str(tmp_path / "other"))
     assert (status, wrong) == (
@@ -283,7 +283,7 @@ def test_only_one_is_made_at_a_time(slow, tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_who_does_not_wait_for_it_ends_it(slow, how):
-    """Nothing is left of it, and another one can be made."""
+    """An interrupted backup leaves nothing behind, and another one can be made."""
     server, asked, backup = slow
     asked.send_signal(how)
     _, wrong = asked.communicate(timeout=PATIENCE)
@@ -311,7 +311,7 @@ def test_a_server_that_stops_leaves_nothing_of_it(slow):
 
 
 def test_what_a_killed_server_left_is_named(slow, tmp_path):
-    """It is nobody's to remove by themselves: another server may be at it."""
+    """A server does not remove it, because another server may be writing it."""
     server, asked, backup = slow
     server.stop(signal.SIGKILL)
     _, wrong = asked.communicate(timeout=PATIENCE)

@@ -190,7 +190,7 @@ def test_no_password_is_none(server, connect, words):
 
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
 def test_a_server_that_stands_still_is_given_up(server, how):
-    """After a time, with a sentence; and so is one that ends while it is asked."""
+    """After a time chatctl gives up with a sentence; also if the server ends meanwhile."""
     asked = subprocess.Popen(
         [*CHATCTL, "--data", str(server.data), "--timeout", "1", "reset", "bob", "-"],
         stdin=subprocess.PIPE,
@@ -229,7 +229,7 @@ def test_a_server_that_stands_still_is_given_up(server, how):
     ids=lambda it: repr(it)[:30],
 )
 def test_a_socket_that_is_no_servers_is_told(tmp_path, said, sentence):
-    """The user gets one sentence, whatever it says."""
+    """The user gets one sentence, whatever the socket answers."""
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(tmp_path / "operator"))
     listening.listen()

@@ -62,7 +62,7 @@ def test_talk_goes_on_when_the_clock_goes_back(leaping, connect):
 
 
 def test_a_ticket_does_not_outlive_its_time_by_a_clock_that_goes_back(leaping, connect):
-    """Its time is over, whatever the clock says by then."""
+    """Its time is over, with any clock."""
     server = leaping(TICKET_SECONDS=1e-6)
     bot = connect(server)
     bot.ask(do="hello", name="bot")
@@ -78,7 +78,7 @@ def test_a_ticket_does_not_outlive_its_time_by_a_clock_that_goes_back(leaping, c
 
 
 def test_nobody_is_hurried_by_a_clock_that_goes_forward(leaping, connect):
-    """A stranger who is asked for a name still has their minute, and a slow room its pace."""
+    """A new connection still has its minute for a name, and slow mode keeps its pace."""
     server = leaping()
     alice = connect(server)
     alice.expect("* Welcome")

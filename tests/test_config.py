@@ -254,8 +254,8 @@ def test_a_wrong_file_ends_the_program_at_the_start(tmp_path, write, lines):
 
 
 def test_sighup_reads_it_again_and_drops_nobody(start_server, connect, write):
-    """Limits, and bounds of uploads, count at once; those that are gone are as they were; what is
-    wrong changes nothing; and what counts later is told."""
+    """Limits and bounds of uploads apply at once, and removed ones return to their defaults. A
+    wrong file changes nothing, and the log names options that need a restart."""
     path = write("[limits]", "rooms_joined = 1")
     server = start_server("--config", path, "--room", "lab")
     bot = connect(server)

@@ -90,8 +90,8 @@ NAMES = st.one_of(
 
 @given(NAMES, NAMES)
 def test_looking_alike_goes_both_ways(one, other):
-    """Each name looks like itself, in any case; and like another just if that looks like it, with
-    whatever stands before or behind them both."""
+    """Each name looks like itself, in any case. It looks like another one exactly if that one looks
+    like it, with any text before or after both."""
     one, other = accepted(one), accepted(other)
     if one is None or other is None:
         return

@@ -42,8 +42,8 @@ def stored(server):
 
 
 def test_what_a_deleted_account_said_stays_under_a_mark(talk, connect):
-    """In rooms and in inboxes, also in memory, and after a restart. Nobody gets in by the account
-    any more; its name is free, and has nothing of what it was; the mark is nobody's to take."""
+    """It stays in rooms and inboxes, in memory, and after a restart. The account admits nobody; its
+    name is free, without its belongings; nobody can take the mark."""
     server, alice, bob = talk
     status, said, wrong = chatctl(server.data, "unregister", "ALICE")
     assert (status, wrong) == (0, "")
@@ -109,7 +109,7 @@ def test_what_a_deleted_account_said_is_erased_if_asked(talk, connect):
 
 
 def test_what_was_said_in_a_deleted_room_stays_in_a_closed_one(talk, connect):
-    """Its name is free, and a room of that name is another one, with another shelf."""
+    """Its name is free, and a new room of that name has other files."""
     server, _, bob = talk
     number = json_of_room(server, "lab")
     status, said, wrong = chatctl(server.data, "destroy", "lab")

@@ -266,7 +266,7 @@ def run(tmp_path):
 
 
 def test_the_bot_in_shell(server, reader, run):
-    """It answers who asks for the time, and nobody else."""
+    """It answers the user who asks for the time, and no other line."""
     run("bash", EXAMPLES["shell-bot"], server)
     reader.expect("* clock came in")
     reader.send("what about !time then", "!time")
@@ -274,7 +274,7 @@ def test_the_bot_in_shell(server, reader, run):
 
 
 def test_the_bot_in_python(server, reader, run):
-    """It says again what it is asked to, once."""
+    """It repeats a text when asked to, once."""
     run(sys.executable, EXAMPLES["python-bot"], server)
     reader.expect("* echo came in")
     reader.send("hello", "!echo größer !echo", "!echo /quit")
@@ -292,7 +292,7 @@ def test_a_bot_with_the_library(server, reader, run):
 
 
 def test_a_bot_with_callbacks(server, reader, run):
-    """It answers who asks."""
+    """It answers its command."""
     run(sys.executable, EXAMPLES["library-deferred"], server)
     reader.expect("* where came in")
     reader.send("hello", "!where")

@@ -54,7 +54,7 @@ def test_a_damaged_database_is_said(tmp_path):
 
 
 def test_two_servers_do_not_share_their_data(tmp_path, server):
-    """The second one is told so."""
+    """The second one does not start, and says why."""
     status, said = fails(tmp_path, "--port", "0", "--data", str(server.data))
     assert status == 1
     assert "Another server is using" in said

@@ -4,7 +4,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100_000)
 
 
 def test_2_shared_files(server, terminal):
-    """Three arguments and one is talking; `download` saves what the operator has dropped in."""
+    """Three arguments are enough to talk; `download` saves a file that the operator copied in."""
     (server.files / "image1.png").write_bytes(PNG)
     alice, john, carl = (
         terminal(name, "localhost", str(server.port)) for name in ("alice", "John", "carl")

@@ -53,7 +53,8 @@ def test_4_chat_platform(start_server, terminal, tmp_path):
 
 
 def test_4_by_hand(start_server, by_hand):
-    """The same typed into a bare connection; a file of one's own machine is answered with /put."""
+    """The same on a bare connection; the path of a local file is answered with a hint
+    about /put."""
     server = start_server("--room", "room2")
     bob = by_hand(server, "Bob")
     bob.type("/register s3cret")

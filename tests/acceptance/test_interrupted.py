@@ -29,8 +29,8 @@ def peak(pid: int) -> int:
 
 @pytest.mark.long
 def test_two_gibibytes_cut_five_times_and_killed_twice(start_server, tmp_path):
-    """The network is cut five times, the server killed twice, and so is the client: nobody does
-    anything about it but start them again, and it arrives whole."""
+    """The network is cut five times, the server and the client are killed twice. They are only
+    started again, and the file arrives whole."""
     big = tmp_path / "big.bin"
     piece, expected = os.urandom(1 << 20), hashlib.sha256()
     with big.open("wb") as file:

@@ -29,8 +29,8 @@ def piped(tmp_path: Path) -> Iterator[Callable[..., Piped]]:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Callable[..., OnTerminal]]:
-    """Return a function that starts a client on a terminal, with the arguments given, and the size
-    and environment variables if there are any; `again` is one in whose folder it runs, too."""
+    """Return a function that starts a client on a terminal, with arguments, a size and environment
+    variables; `again` is an earlier client whose folder it uses, too."""
     started: list[OnTerminal] = []
 
     def start(*arguments: str, again: OnTerminal | None = None, **how: Any) -> OnTerminal:

@@ -101,8 +101,8 @@ def untimed(row: str) -> str:
 
 
 class _Screen(pyte.HistoryScreen):
-    """A terminal that also answers what it is asked, such as where its cursor is; and counts how
-    often its bell rang."""
+    """A terminal that also answers requests, such as one for the cursor's position, and counts its
+    bells."""
 
     answer: Callable[[str], object]
     rung = 0
@@ -154,8 +154,7 @@ class OnTerminal:
         self.press(line + "\r")
 
     def paste(self, text: str) -> None:
-        """Paste a text, as terminals do: with a mark before it and one behind it, and the key Enter
-        where a line ends."""
+        """Paste a text as terminals do: between two marks, with the key Enter for each line end."""
         self.press("\x1b[200~" + text.replace("\n", "\r") + "\x1b[201~")
 
     def resize(self, rows: int, columns: int) -> None:
@@ -186,7 +185,7 @@ class OnTerminal:
 
     @property
     def all_rows(self) -> list[str]:
-        """The rows that can be seen, and before them those that went off the top."""
+        """The visible rows, after those that scrolled off the top."""
         gone = [
             "".join(row[x].data for x in range(self._screen.columns)).rstrip()
             for row in self._screen.history.top

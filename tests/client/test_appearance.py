@@ -55,7 +55,8 @@ def test_forty_columns_are_enough(server, connect, terminal, wire):
 
 
 def test_names_have_colours_and_mentions_stand_out(server, connect, terminal):
-    """Two names, two colours; one's own name is reversed, and the bell rings if one wants it."""
+    """Two names have two colours; the user's own name is reversed, and with `--bell` the bell
+    rings."""
     bob, carl = connect(server, "bob"), connect(server, "carl")
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby", "--bell")
     client.see("* You are in lobby with bob, carl.")

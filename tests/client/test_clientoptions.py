@@ -22,7 +22,7 @@ def test_everything_may_be_given():
 
 
 def test_to_trust_a_certificate_is_to_use_tls():
-    """One is enough; a fingerprint is taken however it is written."""
+    """`--trust` implies `--tls`, and takes a fingerprint in any form."""
     assert parse(["--tls"]).tls
     assert not parse([]).tls
     trusting = parse(["--trust", "ab" * 32])
@@ -56,7 +56,7 @@ def test_sizes(text, size):
 
 @pytest.mark.parametrize("text", ["", "M", "-1", "1x", "1 000", "all", "1e9", "9" * 20])
 def test_what_is_no_size(text):
-    """A sentence says how one is written."""
+    """A sentence shows the form of a size."""
     with pytest.raises(ValueError, match=r"^A size is a number"):
         clientoptions.size(text)
 

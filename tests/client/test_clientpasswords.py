@@ -128,7 +128,7 @@ def test_ask_offers_what_is_remembered(server, terminal):
 
 
 def test_ask_knows_how_a_server_was_known(start_server, terminal):
-    """A server that one talked to over TLS is talked to so again."""
+    """A server that was used with TLS is used with TLS again."""
     server = start_server("--tls", "auto", "--tls-only")
     client = terminal("anna", "localhost", str(server.port), "--tls", "--room", "lobby")
     client.see_in("* You are in lobby")

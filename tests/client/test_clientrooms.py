@@ -1,4 +1,5 @@
-"""Several rooms at once, on a terminal: one is shown, the others are kept until one goes there."""
+"""Several rooms at once, on a terminal: one is shown, the others are kept until the user turns to
+them."""
 
 import pytest
 
@@ -25,7 +26,8 @@ def client(net, connect, server, terminal):
 
 
 def test_what_is_said_elsewhere_is_shown_when_one_goes_there(server, connect, client):
-    """And not before; one is heard only in the room that one is in."""
+    """Messages of another room are shown when the user turns to it. The user speaks in the shown
+    room only."""
     bob, carl = connect(server, "bob"), connect(server)
     carl.send("carl", "/join lab")
     client.see("* carl came in")
@@ -65,7 +67,7 @@ def test_more_than_is_kept_is_shown_all_the_same(server, connect, client):
 
 
 def test_one_may_turn_to_a_room_without_a_connection(server, connect, client, net):
-    """More was said there than is kept; it comes when one is back, with what was missed."""
+    """Messages beyond the kept ones, and missed ones, arrive after the reconnection."""
     bob = connect(server, "bob")
     count = UNREAD_KEPT + 10
     bob.send(*(f"message {n}" for n in range(count)))
@@ -119,7 +121,7 @@ def test_every_room_is_resumed(server, connect, client, net):
 
 
 def test_to_leave_a_room_goes_to_the_one_before(server, connect, client):
-    """A room can be left from another; the last one is left for the lobby, which is not left."""
+    """Another room can be left, too; after the last one the user is in the lobby, which stays."""
     bob = connect(server, "bob")
     client.type("/create den")
     client.see("* You are in den, alone for now.")
@@ -137,7 +139,7 @@ def test_to_leave_a_room_goes_to_the_one_before(server, connect, client):
 
 
 def test_who_is_put_out_is_in_the_room_before(server, connect, client):
-    """It is seen who did it, and nothing is said in a room that one is not in."""
+    """The screen shows who did it, and nothing is said in a room that the user is not in."""
     owner = connect(server, "owner")
     owner.send("/create den")
     owner.expect("* You are in den")
@@ -152,7 +154,7 @@ def test_who_is_put_out_is_in_the_room_before(server, connect, client):
 
 
 def test_a_room_that_lets_nobody_in_again(server, connect, client, net):
-    """It is said why, and one is in the room where one was before."""
+    """The client says why, and shows the room before."""
     owner = connect(server, "owner")
     owner.send("/create den")
     owner.expect("* You are in den")

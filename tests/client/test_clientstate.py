@@ -61,7 +61,7 @@ def test_the_same_user_elsewhere_is_shown():
 
 
 def test_what_was_refused_does_not_hold_back_anything():
-    """A refusal decides, too, that an entry is not one's own."""
+    """A refusal also settles that an entry is not the user's own."""
     here = in_room()
     key = say(here, "same")
     here.entry_received(1, message("anna", "same"), "lab")
@@ -69,7 +69,7 @@ def test_what_was_refused_does_not_hold_back_anything():
 
 
 def test_what_was_held_back_comes_again_after_a_broken_connection():
-    """It was not shown, so the position does not lie behind it."""
+    """A held entry was not shown, so the position stays before it."""
     here = in_room(seq=7)
     say(here, "one")
     here.entry_received(8, message("anna", "one"), "lab")
@@ -120,7 +120,7 @@ def test_to_join_again_where_one_is_skips_nothing():
 
 
 def test_what_comes_elsewhere_is_kept_until_one_goes_there():
-    """It is counted, without one's own; to go there shows all of it, in its order and once."""
+    """Entries of others are counted; turning to the room shows all, in order and once."""
     here = in_room("lab", seq=7)
     here.room_joined(Joined("den", 2, "", (), 50))
     assert here.entry_received(8, message("bob", "one"), "lab") == []
@@ -213,19 +213,19 @@ def test_a_program_is_told_everything():
 
 @pytest.mark.parametrize("text", ["anna", "Anna: look", "ask @ANNA!", "annabel or anna"])
 def test_a_mention(text):
-    """One's name, as a word of its own."""
+    """A mention is the user's name as a word of its own."""
     assert mentions(message("bob", text), "anna")
 
 
 @pytest.mark.parametrize("text", ["annabel", "joanna", "anna_2", "", "hello"])
 def test_no_mention(text):
-    """Part of another word is none; nor is what somebody did to the shelf."""
+    """The name within another word is no mention, nor in a change of the room's files."""
     assert not mentions(message("bob", text), "anna")
     assert not mentions(Entry(Kind.REMOVED, 0, "bob", "anna"), "anna")
 
 
 def test_the_inbox_has_its_own_position():
-    """Private messages are shown wherever one is, each once."""
+    """Private messages are shown in any room, once each."""
     here = in_room(seq=1000)
     private = Entry(Kind.PRIVATE, 0, "bob", "psst")
     assert texts(here.entry_received(1, private, "@")) == ["psst"]

@@ -112,8 +112,8 @@ def test_it_comes_back(server, connect, piped, wire):
 
 
 def test_an_authority_that_the_system_trusts(start_server, remembering, monkeypatch, tmp_path):
-    """Its word is enough, whatever the certificate: it is renewed often. But where it vouched once,
-    a certificate without its word is refused."""
+    """Any certificate of a trusted authority is accepted, because such certificates are renewed
+    often. A server that had one is refused with a certificate of its own."""
     authority = CertificateAuthority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.root))
     pem = tmp_path / "chat.pem"
@@ -147,8 +147,7 @@ def test_files_both_ways(server, piped):
 
 
 def test_a_file_that_somebody_else_would_get(start_server, piped, tmp_path):
-    """A transfer's connection is checked like any other: a file does not go to who has taken the
-    server's place meanwhile."""
+    """The connection of a transfer is checked too: no file goes to an impostor."""
     authority = CertificateAuthority(tmp_path)
     pem = tmp_path / "chat.pem"
     pem.write_bytes(b"".join(authority.certify("nobody")))

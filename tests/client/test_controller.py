@@ -35,7 +35,7 @@ def test_help_of_another_command_is_the_servers():
 
 
 def test_help_where_one_may_be_in_several_rooms():
-    """To join and to leave are told of as they are there, with their arguments as ever."""
+    """Joining and leaving are explained as they work there, with the usual arguments."""
     lines = ("/join ROOM - moves", "/leave - leaves", "/who - lists")
     shown = client_help(lines, CLIENT_HELP | ROOMS_HELP)
     assert shown == [ROOMS_HELP["/join"], ROOMS_HELP["/leave"], "/who - lists"]

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.mark.parametrize("size", [(24, 80), (12, 40)])
 def test_an_erased_line_is_seen_no_more(server, connect, terminal, size):
-    """Another one's, one's own, and the same shown as history; all else stays where it was."""
+    """A line of others, one's own, and the same in history disappear; all else stays in place."""
     bob = connect(server, "bob")
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby", size=size)
     client.see_in("* You are in lobby")

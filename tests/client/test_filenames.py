@@ -79,7 +79,7 @@ def test_devices_of_windows_are_no_names(name, suffix):
     ],
 )
 def test_how_names_are_changed(name, changed):
-    """In a way that one can tell in advance."""
+    """The change is predictable."""
     assert portable_name(name) == changed
 
 

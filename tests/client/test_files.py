@@ -163,7 +163,7 @@ def test_download_falls_back_to_ones_own_shelf(server, connect, piped):
     ],
 )
 def test_what_cannot_be_sent(server, connect, piped, line, sentence):
-    """One sentence, and one can go on; nothing of it is said in the room."""
+    """The client prints one sentence, says nothing in the room, and goes on."""
     anna = connect(server, "anna")
     client = piped(server, "bot")
     (client.folder / "folder").mkdir()

@@ -66,7 +66,7 @@ def written(folder: Path) -> list[str]:
     "name", ["../x", ".ssh", "/abs", ".", "..", "", "src", "CON", "a\x1b[2J", 5, None, ["anna"], {}]
 )
 def test_a_server_does_not_choose_the_folder(hostile, piped, name):
-    """The folder for files is named after the user, who is told that the answer makes no sense."""
+    """The folder for files is named after the user, and the user reads that the answer is wrong."""
     server = hostile(hello={"name": name, "registered": False, "token": "t", "inbox": 0})
     client = piped(server, "anna")
     client.expect("^! .*That is not a chat server")
@@ -212,7 +212,7 @@ def test_odd_types_in_events_are_passed_over(hostile, piped):
 
 @pytest.mark.parametrize("id_", [[], {}, [1], True, 1.0, "1", None])
 def test_an_answer_to_nothing_is_none(hostile, piped, id_):
-    """An `id` that was not given is passed over, of whatever type it is."""
+    """An answer with an unknown `id` of any type is ignored."""
     server = hostile()
     client = piped(server, "anna")
     server.wait_for("join")
@@ -247,7 +247,7 @@ def harmless(out: bytes) -> bool:
 
 @pytest.mark.parametrize("json_", [(), ("--json",)], ids=["lines", "json"])
 def test_following_prints_no_control_characters(hostile, piped, json_):
-    """Nothing goes wrong whatever stands in any field."""
+    """No value of any field causes harm."""
     server = hostile()
     client = piped(server, "anna", "--follow", *json_)
     server.wait_for("join")

@@ -1,4 +1,4 @@
-"""One connection in the JSON dialect, without a network."""
+"""One connection in the JSON format, without a network."""
 
 import json
 
@@ -72,7 +72,7 @@ class Line:
 
 
 def test_answers_find_their_questions():
-    """In whatever order they come, each is of its command's class."""
+    """Answers in any order get the class of their command's reply."""
     line = Line()
     say = line.ask("say", room="lab", text="hi", key=None)
     assert "key" not in json.loads(line.transport.value())
@@ -103,7 +103,7 @@ def test_what_answers_nothing_is_an_event():
 
 
 def test_the_end_fails_what_is_unanswered():
-    """And whatever is asked later, at once."""
+    """Open requests fail, and later ones fail at once."""
     line = Line()
     line.ask("who", room="lab")
     line.end()
@@ -156,7 +156,7 @@ def test_a_request_beyond_the_length_of_a_line_is_not_sent():
 
 
 def test_an_answer_of_many_megabytes():
-    """Arrives whole, in whatever pieces."""
+    """It arrives whole, in any pieces."""
     line = Line()
     asked = line.ask("help")
     data = json.dumps({"event": "ok", "id": asked, "lines": ["x" * 4_000_000]}).encode() + b"\n"

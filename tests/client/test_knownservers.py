@@ -131,6 +131,6 @@ def test_fingerprints(text):
 
 @pytest.mark.parametrize("text", ["", "AB", ONE + ":AB", "sha1", "XY" * 32])
 def test_what_is_no_fingerprint(text):
-    """A sentence says how one is written."""
+    """A sentence shows the form of a fingerprint."""
     with pytest.raises(ValueError, match=r"^A SHA-256 fingerprint has"):
         fingerprint(text)

@@ -209,7 +209,7 @@ async def test_a_function_that_is_called(bot, anna):
 
 @pytest_twisted.ensureDeferred
 async def test_to_be_put_out_ends_following(bot, server, connect, wire):
-    """It says so; and so it does where one is not let in again. Other rooms are followed on."""
+    """Being removed from a room, or not admitted again, ends following it; other rooms go on."""
     owner = connect(server, "owner")
     owner.send("/create den")
     owner.expect("* You are in den")
@@ -263,8 +263,8 @@ async def test_what_was_taken_away_is_not_waited_for():
 
 @pytest_twisted.ensureDeferred
 async def test_an_inbox_that_nobody_reads_has_a_bound():
-    """A program that is slow gets what is held for it, then hears that more came. One that takes
-    what comes is never told so, however much it is."""
+    """A slow program gets the kept messages, and then a refusal. A program that reads never gets
+    one, for any number of messages."""
     follower, text = Follower(None), "x" * (1 << 20)
     follower.start(0, 0)
     count = 2 * BUFFERED_CHARACTERS // len(text)

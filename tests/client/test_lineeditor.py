@@ -63,7 +63,7 @@ def test_what_may_hold_a_password_is_not_remembered(tmp_path, line):
     "line", ["hello", "/join lab", "/create lab", "/login anna", "/msg bob hi", "/access hidden"]
 )
 def test_commands_without_a_password_are_remembered(line):
-    """Those that are asked for it, too."""
+    """Commands that ask for their password are remembered, too."""
     assert may_be_remembered(line)
 
 

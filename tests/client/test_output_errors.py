@@ -21,7 +21,7 @@ ACTIONS = {
 
 
 def closed_pipe():
-    """Return the end of a pipe that one writes to; nobody reads from it."""
+    """Return the writing end of a pipe that nobody reads."""
     reading, writing = os.pipe()
     os.close(reading)
     return writing

@@ -49,7 +49,7 @@ def test_what_is_discarded_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("links", [True, False])
 def test_it_never_takes_the_place_of_another(tmp_path, monkeypatch, links):
-    """On file systems that know links, and on those that do not."""
+    """A file is never overwritten, on file systems with and without hard links."""
     if not links:
 
         def link(*_: object) -> None:
@@ -133,7 +133,7 @@ def test_another_file_of_that_name_does_not_go_on_with_it(tmp_path):
 
 
 def test_two_at_once_do_not_share_a_part(tmp_path):
-    """The second one has a part of its own, of which nothing stays but a whole file."""
+    """The second one has a part of its own, which leaves nothing but the whole file."""
     first, second = begun(tmp_path, "a.txt"), begun(tmp_path, "a.txt")
     first.write(b"some ")
     second.write(b"some content")

@@ -33,7 +33,7 @@ def test_a_script_goes_to_its_room(server, connect, piped):
 
 
 def test_a_script_whose_room_is_not_there_says_nothing(server, connect, piped):
-    """It is told so, its status is 1, and its lines are not said elsewhere."""
+    """It reads the reason, its status is 1, and its lines are not said elsewhere."""
     anna = connect(server, "anna")
     client = piped(server, "bot", "--room", "nowhere")
     shown = client.finish("secret")

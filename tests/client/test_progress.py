@@ -57,7 +57,7 @@ def test_only_the_last_seconds_count():
 
 
 def test_what_goes_on_again_begins_to_be_measured_anew():
-    """After a broken connection, the time without one does not count."""
+    """The time without a connection does not count."""
     it = moving()
     it.done = 5_000_000
     it.rate(101.0)

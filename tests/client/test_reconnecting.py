@@ -38,7 +38,7 @@ def test_what_was_missed_is_shown_once_and_in_order(server, connect, piped, wire
 
 
 def test_what_was_missed_carries_its_time(server, connect, piped, wire):
-    """As history does, so that one sees that it was said before."""
+    """Missed messages have a time, as in history."""
     anna = connect(server, "anna")
     net = wire(server)
     client = joined(piped, net, "bot")

@@ -93,7 +93,7 @@ def test_several_lines_of_one_message_cannot_be_taken_for_others():
 
 
 def test_ones_name_stands_out_and_what_is_like_it_does_not():
-    """In whatever case, as a word of its own; in what others say."""
+    """The user's name stands out in messages of others, in any case, as a word of its own."""
     it = look()
     it.incoming(said(""))
     made = it.incoming(said("well, ANNA, look"))
@@ -108,7 +108,7 @@ def test_ones_name_stands_out_and_what_is_like_it_does_not():
 
 
 def test_nothing_that_a_server_sends_steers_the_terminal():
-    """Not in a text, a name, or the name of a file; whatever server one has come to."""
+    """No text, name or file name of any server has control characters."""
     it = look()
     it.incoming(said(""))
     for news in (
@@ -175,7 +175,7 @@ def luminance(colour):
 
 @given(st.text("abcdefgh", min_size=1, max_size=8))
 def test_a_name_has_one_colour_that_can_be_read_on_white_and_on_black(name):
-    """Always the same one, in whatever case the name is written."""
+    """A name always has the same colour, in any case."""
     depth = ColorDepth.DEPTH_8_BIT
     style = rendering.name_style(name, depth)
     assert style == rendering.name_style(name.upper(), depth)

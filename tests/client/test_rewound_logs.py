@@ -99,7 +99,7 @@ def test_a_position_beyond_the_end(server, connect, piped):
 
 
 def test_a_log_that_is_the_same_is_not_warned_of(server, connect, piped, wire):
-    """A server that was only restarted, and entries that were erased or are one's own."""
+    """There is no warning after a mere restart, erased entries, or the user's own."""
     net = wire(server)
     client = piped(net, "bot", "--room", "lab", "--follow")
     net.wait_for('"do":"history"')

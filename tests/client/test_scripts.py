@@ -118,7 +118,7 @@ def test_a_folder_that_cannot_be_written(server, tmp_path):
 
 
 def test_a_private_file(server, anna, tmp_path, piped):
-    """For one user, who fetches it of their own shelf."""
+    """The one user it is for fetches it with `@/`."""
     (tmp_path / "note.txt").write_text("for you")
     assert piped(server, "bot", "--to", "anna", "--put", str(tmp_path / "note.txt")).finish() == []
     anna.expect("* bot sent you note.txt")
@@ -175,7 +175,7 @@ def test_who_is_there_and_which_rooms_there_are(server, anna, piped):
 
 
 def test_following_from_a_position(server, anna, piped):
-    """First what came behind it, then what comes; Ctrl+C ends it, as it should."""
+    """Earlier entries come first, then new ones; Ctrl+C ends it."""
     anna.send("one", "two", "three", "/history")
     anna.expect("#3]")
     client = piped(server, "bot", "--room", "lab", "--follow", "--json", "--after", "1")

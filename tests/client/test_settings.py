@@ -54,7 +54,7 @@ def test_a_file_that_somebody_broke(tmp_path, text):
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
-    """That is said in a sentence, too."""
+    """The failure is one sentence."""
     (tmp_path / "file").write_text("")
     with pytest.raises(Refusal, match="settings"):
         Settings(tmp_path / "file" / "settings").remember(LAB)

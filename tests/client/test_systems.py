@@ -65,7 +65,7 @@ def test_every_module_is_imported(run):
 
 
 def test_it_talks_and_carries_files(server, connect, run, tmp_path):
-    """A line is said, a file is sent and another one is saved, in pipes and by a script."""
+    """It says a line, sends a file and saves one, in pipes and as a script."""
     anna = connect(server, "anna")
     (tmp_path / "report.txt").write_text("a report")
     (server.files / "image1.png").write_bytes(b"an image")

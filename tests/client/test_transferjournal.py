@@ -345,7 +345,7 @@ def test_parts_that_nobody_remembers_are_cleaned_up(server, run, wire):
 
 
 def test_what_another_client_carries_is_left_to_it(server, run, wire):
-    """A second client of the same user does not go on with what the first one does."""
+    """A second client of the same user does not resume the transfers of the first."""
     net = wire(server)
     first = run(net)
     first.expect("You are in")

@@ -43,7 +43,7 @@ def here(tmp_path, monkeypatch):
     ],
 )
 def test_forms_and_paths(here, form, path, sending):
-    """Every form takes every kind of path, with a user behind it or without."""
+    """Every form takes every kind of path, with or without a user after it."""
     assert file_to_send(form.format(path)) == sending
 
 

@@ -10,7 +10,7 @@ def at_input(text):
 
 
 def test_what_one_says_is_shown_as_others_see_it(server, connect, terminal):
-    """With its time and one's name, once it is stored."""
+    """The user's message gets its time and name when it is stored."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     bob.expect("* anna came in")
@@ -45,7 +45,8 @@ def test_lines_are_remembered_from_one_run_to_the_next(server, terminal):
 
 
 def test_tab_completes(server, connect, terminal):
-    """Commands, rooms, users, files of the shelf, paths and words; again, it takes the next."""
+    """Tab completes commands, rooms, users, files, paths and words; again, it takes the
+    next one."""
     (server.files / "report.pdf").write_bytes(b"x")
     connect(server, "boris")
     client = arrive(terminal, server)
@@ -86,7 +87,8 @@ def test_help_fits_the_screen(server, terminal):
 
 
 def test_several_lines_that_are_pasted_are_one_message(server, connect, terminal):
-    """One is asked, and what was half-typed is part of it. Nothing is sent by itself."""
+    """The client asks first; the half-typed line is part of the message. Nothing is
+    sent by itself."""
     bob = connect(server)
     bob.ask(do="hello", name="bob")
     bob.event("ok")
@@ -174,8 +176,8 @@ def test_alt_enter_begins_a_line_of_the_same_message(server, connect, terminal):
 
 
 def test_keys_turn_to_other_rooms(server, connect, terminal):
-    """The row at the bottom counts what is unread, and marks where one is named; what is unread is
-    shown behind a mark when one gets there."""
+    """The bottom row counts unread messages and marks mentions. Turning to the room shows them
+    below a mark."""
     bob, carl = connect(server, "bob"), connect(server, "carl")
     client = arrive(terminal, server)
     client.type("/join lab")

@@ -95,7 +95,7 @@ def test_a_tab_takes_columns():
 
 @given(st.text(max_size=60), st.integers(1, 30))
 def test_what_is_shortened_fits(text, columns):
-    """As counted by whoever counts."""
+    """The short form fits by every way of counting columns."""
     assert width(shortened(text, columns)) <= max(columns, 1)
 
 

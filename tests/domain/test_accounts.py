@@ -15,8 +15,8 @@ from chatservice.eventloop import ReactorLoop
 
 
 class Slow:
-    """Passwords and identities: what is kept of one is the password itself; whether it fits is
-    answered when the test says so."""
+    """A hasher and authenticator whose hash is the password itself; the test decides when a check
+    ends."""
 
     elsewhere = False
 
@@ -92,7 +92,7 @@ class House:
         self.now(self.chat.accounts.load())
 
     def now(self, doing):
-        """Return what comes of something at once, or raise it."""
+        """Return the result of something at once, or raise its error."""
         found = []
         Deferred.fromCoroutine(doing).addBoth(found.append)
         assert found, "it is waited for"
@@ -101,7 +101,7 @@ class House:
         return found[0]
 
     def later(self, doing):
-        """Begin something; return a list that gets what comes of it."""
+        """Begin something; return a list that gets its result."""
         found = []
         Deferred.fromCoroutine(doing).addBoth(found.append)
         assert not found
@@ -201,7 +201,7 @@ def test_who_is_banned_does_not_sign_up_either(house):
 
 
 def test_looks_go_with_their_names(house):
-    """Nothing is left of guests' names, whatever became of them."""
+    """Skeletons of guests' names are forgotten with the guests, in every way that they leave."""
     users = house.chat.users
     for name in ("I1l0", "m", "а", "quiet"):
         guest = house.session()

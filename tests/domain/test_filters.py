@@ -1,4 +1,4 @@
-"""A filter of rooms, users or accounts costs a look at each, whatever it is."""
+"""Any filter of rooms, users or accounts takes little time for each of them."""
 
 import pytest
 

@@ -105,7 +105,7 @@ def test_memory_is_bounded(blocks):
 
 
 def test_what_was_rendered_counts_for_the_memory_too():
-    """A dialect may make a hundred times as much of a text as was sent."""
+    """The encoded bytes count: a format may make a hundred times as much of a text as was sent."""
     tails = BlockCache(limit=100_000)
     log = Log(1, "lab", 0, tails)
     kept = []
@@ -175,7 +175,7 @@ def test_news_are_told_to_those_who_were_there():
 
 
 def test_everybody_at_one_cursor_is_handed_the_same_bytes():
-    """A block is rendered once a dialect, and not for dialects that nobody reads."""
+    """A block is encoded once for each format that somebody reads."""
     calls = []
 
     def render(first: int, run: Run, log: str) -> bytes:

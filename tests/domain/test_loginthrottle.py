@@ -25,7 +25,7 @@ class From:
 
 
 class Plain:
-    """Passwords that are kept as they are."""
+    """A hasher that keeps passwords as they are."""
 
     def fits(self, kept, password):
         """Tell whether it is the one."""
@@ -100,7 +100,8 @@ def test_one_address_is_slow_whomever_it_guesses_for(world):
 
 
 def test_many_at_once_are_no_faster(world):
-    """Each counts when it begins; and of those that wait for one name only a few are delayed."""
+    """Each try counts when it begins, and only a few of those that wait for one name
+    are delayed."""
     free = [world.begin("wrong", "") for _ in range(limits.FAILURES_FREE + 1)]
     assert all(came == [False] for came in free)
     waiting = [world.begin("wrong", "") for _ in range(10)]
@@ -155,8 +156,8 @@ def test_the_owner_gets_in_from_where_they_never_were(world, connections):
 
 
 def test_what_guessing_costs_who_has_many_addresses(world):
-    """One guess an hour for each of them, beside the 480 that one address has; and the owner waits
-    a second for each address that came just before."""
+    """Each address adds one guess an hour to the 480 of one address; and the owner waits a second
+    for each new address just before."""
     many = [f"198.51.100.{at}" for at in range(50)]
     guessers = Guessers(world, many)
     assert seconds_to_get_in(world, guessers, HOME) <= len(many) + 2

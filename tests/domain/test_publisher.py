@@ -97,7 +97,7 @@ async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
 
 @pytest_twisted.ensureDeferred
 async def test_a_repetition_is_answered_and_not_shown_again(store):
-    """The second time a key comes it gets the first one's position."""
+    """A repeated key gets the position of the first entry."""
     publisher, log, watcher = (
         Publisher(store, ReactorLoop(reactor)),
         Log(1, "lab", 0, BlockCache()),

@@ -23,8 +23,8 @@ def refused(quotas, *args):
 
 
 def test_nobody_takes_all_of_the_disk():
-    """One user may have half of it reserved, whatever their name's letters; the next one half of
-    the rest; and the sentence says how much that is."""
+    """One user may reserve half of it, under any spelling of the name, and the next one half of the
+    rest; the refusal says how much is left."""
     quotas, free = Quotas(FileLimits(free=2 * GB)), DiskUsage(0, 0, 18 * GB)
     assert refused(quotas, declared("a", 9 * GB), 0, free) == (
         Code.DISK_FULL,

@@ -1,4 +1,4 @@
-"""Rules of a room: who is kept out of it, by name and by address."""
+"""The rules of a room: bans by name and by address."""
 
 import ipaddress
 

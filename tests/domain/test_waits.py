@@ -1,4 +1,4 @@
-"""Rights and bounds that change while somebody waits: they are asked for again behind it."""
+"""Rights and bounds that change during a wait: they are checked again after it."""
 
 from contextlib import suppress
 
@@ -93,7 +93,7 @@ class Place(House):
         return self.now(self.asked(session, command, **args))
 
     def begin(self, session, command, **args):
-        """Give a command, and return the list that what comes of it will be in."""
+        """Run a command, and return a list that gets its result."""
         found = []
         Deferred.fromCoroutine(self.asked(session, command, **args)).addBoth(found.append)
         return found
@@ -243,7 +243,7 @@ def test_rooms_that_look_alike_made_at_once(place):
 
 
 def test_users_who_look_alike_at_once(place):
-    """Of names that are asked for at the same time, one is given."""
+    """Of look-alike names that are requested at the same time, one is given."""
     place.slow.hashing = True
     coming = [
         place.later(place.chat.accounts.sign_up(place.session(), name, "pw", None))
@@ -273,7 +273,7 @@ def test_bounds_hold_for_many_at_once(place, monkeypatch):
 
 
 def test_no_room_is_made_for_who_cannot_be_in_it(place, monkeypatch):
-    """Somebody who is in as many as may be is told before there is one more."""
+    """A user in the largest number of rooms is refused before another one is made."""
     monkeypatch.setattr(limits, "ROOMS_JOINED", 1)
     before = len(place.chat.rooms.by_key)
     assert refused(place.begin(place.alice, "create", room="more")) is Code.BAD_ARGUMENT
@@ -281,7 +281,7 @@ def test_no_room_is_made_for_who_cannot_be_in_it(place, monkeypatch):
 
 
 def test_nothing_is_done_for_who_was_put_off_the_server(place):
-    """Their session has no user from that moment on, whatever it has sent already."""
+    """The session has no user from then on, so requests that it has sent already are refused."""
     eve = place.new("eve")
     place.do(eve, "join", room="lobby")
     joining = place.begin(eve, "join", room="studio", password="secret")
@@ -310,8 +310,8 @@ def test_a_moderator_whose_connection_is_gone(place, command):
 
 
 def test_who_is_banned_reads_nothing_more(place):
-    """They are out in the moment in which the ban holds, while it is not on record yet; and so is
-    who came under that name while the ban was stored."""
+    """They are out as soon as the ban holds, before it is stored; so is a user who came under that
+    name meanwhile."""
     eve = place.new("eve")
     place.do(place.alice, "access", room="studio", access="public")
     place.do(eve, "join", room="studio")

@@ -53,7 +53,7 @@ class One:
         self._progress = progress
 
     def begin(self, server: Server) -> None:
-        """Connect, and do what one does."""
+        """Connect, and start its work."""
         self._thread = threading.Thread(target=self._run, args=(server.port,), daemon=True)
         self._thread.start()
 
@@ -169,8 +169,8 @@ class Bot(Program):
 
 
 class Person(One):
-    """Reads text, and notes each line of talk. With `chunk`, pours in so many lines at once and
-    asks who is there: the answer comes when all of them are stored. Stops after `most` lines."""
+    """A text client that notes each line of talk. With `chunk` it sends so many lines at once and
+    then `/who`, which is answered when all of them are stored. It stops after `most` lines."""
 
     AHEAD = 3
 

@@ -1,5 +1,5 @@
-"""A disk that is full: who writes is told so, nobody is shown what was not stored, and when there
-is room again, so does the talk go on.
+"""A full disk: authors are refused, nobody sees entries that were not stored, and talk goes on when
+there is space again.
 
 The limit on the size of files that a process may write (`RLIMIT_FSIZE`) is lowered from outside, so
 that the server's own writes fail, whoever runs the tests.
@@ -29,8 +29,8 @@ def full_disk(server: Server, largest: int = 0) -> Iterator[None]:
 
 
 def test_talk_on_a_full_disk(server, connect):
-    """In both dialects the writer is told, readers see nothing of it, and asking goes on. When
-    there is room again, so does talk; what was refused was not stored."""
+    """In both formats authors are refused, readers see nothing of it, and requests that only read
+    go on. When there is space again, talk goes on; refused entries stay away."""
     alice, dave = joined(connect(server), "alice"), joined(connect(server), "dave")
     bob, carol = connect(server, "bob"), connect(server, "carol")
     for person in (bob, carol):

@@ -23,7 +23,7 @@ MOST = 2_000
 
 
 class Crowd:
-    """All who are there: writers and readers of both dialects, and a clerk."""
+    """All clients: writers and readers in both formats, and a clerk."""
 
     def __init__(self) -> None:
         self.progress = Progress()

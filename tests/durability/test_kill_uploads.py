@@ -1,4 +1,4 @@
-"""`kill -9` at any moment of an upload: what is on a shelf is whole, and the rest can go on."""
+"""`kill -9` at any moment of an upload: shared files are whole, and the rest can be resumed."""
 
 import contextlib
 import hashlib
@@ -58,8 +58,8 @@ def on_the_shelf(server: Server) -> list[str]:
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(30, marks=pytest.mark.long)])
 def test_killed_while_files_come(start_server, rounds):
-    """Each time: whatever is on the shelf is one of the files, all that was answered is there, and
-    in the end all are, in their order, as versions of one name."""
+    """After each kill the shared file is one of those that were sent, and all acknowledged ones are
+    there. In the end all are, in their order, as versions of one name."""
     chance, resumed = random.Random(rounds), 0
     for _ in range(rounds):
         server, uploader = start_server("--room", "lab"), Uploader()

@@ -145,8 +145,8 @@ def one(path, sql):
 
 @pytest.mark.parametrize("rounds", [5, pytest.param(40, marks=pytest.mark.long)])
 def test_killed_while_it_is_upgraded(folder, start_server, connect, rounds):
-    """At any moment: the database is of the one version or of the other, and whole; and there is
-    one copy, of which an unfinished one is never taken for one."""
+    """At any moment the database is whole, in the old version or the new one. There is one copy; an
+    unfinished one is never taken for it."""
     path = folder / "chat-data" / "chat.sqlite"
     make_long(path)
     whole, entries = path.read_bytes(), kept(path, LAB)

@@ -1,4 +1,4 @@
-"""Passwords are hashed beside the server, whatever happens there."""
+"""Passwords are hashed beside the server, and errors there do not reach it."""
 
 import os
 import signal

@@ -20,7 +20,7 @@ from tests.servers import PATIENCE, TWISTD, environment
 
 @pytest.fixture
 def accounts(tmp_path):
-    """Return the accounts of an open store, with alice in it, who has the password `pässword`."""
+    """Return the accounts of an open store, with alice in it; her password is `pässword`."""
     store = LogStore(reactor, tmp_path / "chat.sqlite")
     store.start()
     yield store.accounts
@@ -63,7 +63,7 @@ class Realm:
 
 @pytest_twisted.ensureDeferred
 async def test_our_accounts_in_a_portal(accounts, passwords):
-    """Any of twisted.cred's portals lets in who has an account with a password, and nobody else."""
+    """Every portal of twisted.cred admits accounts with a password, and nobody else."""
     await accounts.register("Alice", await passwords.hash("pässword"), None, 0)
     await accounts.register("vouched", "", None, 0)
     portal = Portal(Realm(), [AccountChecker(accounts, passwords)])

@@ -1,4 +1,4 @@
-"""The ages of entries are right whatever the clock says."""
+"""The ages of entries are right with any clock."""
 
 import sqlite3
 from contextlib import closing, contextmanager
@@ -16,7 +16,7 @@ START = 1_700_000_000
 
 
 class World:
-    """A database, and clocks of which one can be wrong."""
+    """A database, and clocks, one of which can be wrong."""
 
     def __init__(self):
         self.real = 0.0
@@ -140,7 +140,7 @@ def test_after_a_long_absence_the_ages_are_right_soon():
 
 
 def test_a_database_from_before_begins_with_the_dates_of_its_entries():
-    """Those that are in the future, or older than what was said before them, are left out."""
+    """Dates in the future, or before those of earlier entries, are left out."""
     world = World()
     for ago in (100 * DAY, 99 * DAY, -YEAR, 50 * YEAR, 50 * DAY, DAY):
         world.block += 1

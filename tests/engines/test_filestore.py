@@ -46,7 +46,7 @@ async def put(folders, name, data, *more, **changed):
 
 
 async def files(folders, shelf):
-    """Return what is on a shelf."""
+    """Return the names of the files in a folder."""
     return (await folders.files(shelf, "", 99)).files
 
 
@@ -80,7 +80,8 @@ async def test_a_file_goes_up_and_comes_down(folders):
 
 @pytest_twisted.ensureDeferred
 async def test_the_same_name_again_is_a_new_version(folders):
-    """The newest one has the name, all can be had, and the same content again is no version."""
+    """The newest one has the name, all can be fetched, and the same content again is no new
+    version."""
     versions = [
         (await put(folders, "a.txt", data)).version for data in (b"one", b"two", b"two", b"one")
     ]
@@ -109,8 +110,8 @@ async def test_one_that_was_put_there_and_not_noted(folders):
 
 @pytest_twisted.ensureDeferred
 async def test_versions_that_are_taken_away(folders):
-    """When the newest goes, the one before has the name again; a number is not given twice as long
-    as a later one is known."""
+    """When the newest goes, the one before has the name again; a number is not given again while a
+    later one is known."""
     for data, who in ((b"one", "alice"), (b"two", "bob"), (b"three", "alice")):
         await put(folders, "a", data, who=who)
     assert await folders.remove("lab", "a", 3, "alice") == [3]
@@ -126,8 +127,8 @@ async def test_versions_that_are_taken_away(folders):
 
 @pytest_twisted.ensureDeferred
 async def test_what_the_operator_does_to_a_file_with_versions(folders):
-    """One that is written over is a new version; one that is deleted is off the shelf, and what its
-    name held before can still be asked for."""
+    """A file that is written over is a new version. One that is deleted is no longer listed, and
+    its older versions can still be fetched."""
     await put(folders, "a", b"one")
     await put(folders, "a", b"two")
     path = folders.root / "lab" / "a"
@@ -280,7 +281,7 @@ async def test_what_the_operator_took_away_takes_no_room(folders):
 
 
 async def copied(folders, data, shelf, name):
-    """Put content that is there on a shelf, without sending it."""
+    """Share content that is there already, without sending it."""
     sha256 = hashlib.sha256(data).hexdigest()
     (place, *_) = await folders.places(len(data), sha256)
     return await folders.copy(place, declared(name, data, shelf, sha256))

@@ -37,7 +37,7 @@ def short(result):
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_short_passes_what_is_long(turns):
-    """However many long jobs are under way, and whatever thread has them."""
+    """A short job overtakes any number of long ones, on any thread."""
     done = []
     going_on = [turns.do(endless(done)) for _ in range(8)]
     for number in range(50):

@@ -39,7 +39,7 @@ def said(log, *texts):
 
 
 def shown(blocks):
-    """Return what somebody who is given these blocks reads."""
+    """Return the texts that a reader of these blocks sees."""
     return [entry.text for block in blocks for _, entry in block.entries()]
 
 

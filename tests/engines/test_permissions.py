@@ -175,8 +175,8 @@ def test_what_is_saved_of_a_damaged_database_is_closed_too(server, tmp_path):
 
 
 def test_two_servers_do_not_share_their_files(start_server, connect, tmp_path):
-    """Each deletes at its start what guests of the other have: so the second one does not start,
-    and the guest's file is there. When the first one has ended, the second one can have them."""
+    """Each server deletes the files of earlier guests at its start. So the second one does not
+    start, and the guest's file stays. It starts when the first one has ended."""
     files = tmp_path / "files"
     first = start_server("--files", str(files))
     alice = connect(first, "alice")
@@ -228,8 +228,8 @@ def is_as_it_was(folder):
 
 @pytest.mark.parametrize("name", [".inboxes", ".guests", ".partial"])
 def test_no_folder_that_leads_elsewhere_is_used(elsewhere, tmp_path, name):
-    """Others who may write to `--files` may put a link there in the place of a folder of the
-    server's. Nothing is changed, read or deleted where that leads, and the start says so."""
+    """Others who may write to `--files` may put a link in the place of a private folder. The server
+    changes, reads and deletes nothing behind it, and its start says so."""
     files = tmp_path / "files"
     files.mkdir()
     (files / name).symlink_to(elsewhere)
@@ -258,7 +258,7 @@ def test_what_tries_the_disk_follows_no_link(start_server, elsewhere, tmp_path):
 
 
 def test_a_folder_of_another_user_is_told(start_server, tmp_path):
-    """Its owner can read what the server puts there, whatever its mode."""
+    """Its owner can read the server's files in it, with any mode."""
     if os.geteuid():
         pytest.skip("only root can give files away")
     files = tmp_path / "files"

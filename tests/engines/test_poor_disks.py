@@ -42,8 +42,8 @@ def got(bare, name):
 
 
 def test_files_are_kept_where_they_have_one_name_only(poor, start_server, connect):
-    """Uploads are stored, a second one is the next version, both can be had, one can be taken away
-    again, and all of it is so after `kill -9`, too."""
+    """Uploads are stored, a second one is the next version, both can be fetched, one can be
+    removed; and all of it holds after `kill -9`, too."""
     server = start_server("--files", str(poor))
     assert any("has one name only" in line for line in server.log.lines)
     alice = connect(server, "alice")
@@ -88,8 +88,8 @@ def test_content_that_is_here_is_taken_over(poor, start_server, connect):
 
 
 def test_names_that_differ_in_case_are_one_file(poor, start_server, connect, monkeypatch):
-    """The server takes them for one where the disk does: the other one is a new version, and is
-    called as the first one was."""
+    """If the disk ignores case, so does the server: the second file is a new version, under the
+    first one's name."""
     monkeypatch.setenv("POOR_CASE", "yes")
     server = start_server("--files", str(poor))
     alice = connect(server, "alice")

@@ -1,4 +1,4 @@
-"""Opening the database: a new one is made whole, and what is damaged or not ours is left alone."""
+"""Opening the database: a new one is made whole, and a damaged or foreign one is left alone."""
 
 import os
 import random
@@ -121,7 +121,7 @@ def test_no_page_can_be_damaged_unseen(path, kind):
 
 
 def test_a_file_that_was_cut_off(path):
-    """At whatever place."""
+    """It is refused, with a cut at any place."""
     fill(path)
     whole = path.read_bytes()
     for size in range(1000, len(whole), 9_999):
@@ -131,7 +131,7 @@ def test_a_file_that_was_cut_off(path):
 
 
 def test_an_empty_file_is_no_new_database(path):
-    """We never leave one behind, so somebody's copy failed: that is said, not covered up."""
+    """We never leave one behind, so somebody's copy failed: the server says so."""
     path.touch()
     assert refused(path).endswith("put a copy of it in its place, or remove it to begin anew.")
     with closing(sqlite3.connect(path)) as db:
@@ -201,8 +201,8 @@ def test_after_a_crash_the_newest_is_in_the_log_beside_it(path):
 
 @pytest.mark.parametrize("missing", [True, False], ids=["missing", "empty"])
 def test_the_database_is_gone_and_its_log_is_there(path, missing):
-    """SQLite would throw the log away, and begin anew. It is kept, for whoever puts the other
-    part back."""
+    """SQLite would throw the log away, and begin anew. The server keeps it, so that the database
+    can be put back."""
     crash(path)
     whole = path.read_bytes()
     path.unlink() if missing else path.write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Threads that do jobs, and tell of what comes of them."""
+"""Threads that run jobs and report their results."""
 
 import queue
 

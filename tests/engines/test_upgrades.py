@@ -58,13 +58,13 @@ def entries_of_version_1(path):
 
 
 def test_every_older_version_has_a_step():
-    """And this one has none yet."""
+    """Each older version has a step to the next one; this one has none."""
     assert sorted(upgrades.STEPS) == list(range(1, VERSION))
 
 
 def test_version_1(path):
-    """Entries stand where they stood; all else is as it was, but that what a guest left behind is
-    nobody's; and the tables are those of a new database."""
+    """Entries keep their positions, and all else stays, except that entries of past guests belong
+    to nobody. The tables are those of a new database."""
     before = entries_of_version_1(path)
     with closing(sqlite3.connect(path)) as old:
         others = rows(old)
@@ -134,7 +134,7 @@ def test_the_copy_is_the_database_as_it_was(path):
     ],
 )
 def test_a_damaged_one_is_not_upgraded(path, sql, sentence):
-    """It stays what it is: of version 1, for a program of version 1 to be used with, or saved."""
+    """It stays in version 1, for a program of that version, or for a rescue."""
     with closing(sqlite3.connect(path)) as db:
         db.execute(sql)
         db.commit()

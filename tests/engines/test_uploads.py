@@ -182,7 +182,7 @@ async def test_the_same_upload_begun_by_many_at_once(shelves):
 
 
 def upload_finished(upload):
-    """Finish an upload, whatever it comes to."""
+    """Finish an upload, with any result."""
     return Deferred.fromCoroutine(upload.finish()).addErrback(lambda failure: failure.trap(Refusal))
 
 
@@ -315,7 +315,7 @@ async def test_a_part_that_somebody_has_deleted_or_cut_off(shelves):
 @pytest.mark.parametrize("there", [False, True])
 @pytest_twisted.ensureDeferred
 async def test_a_file_that_the_database_refuses(shelves, monkeypatch, there):
-    """Is not on the shelf; when the database takes it, it goes there without being sent again."""
+    """It is not shared; when the database works again, it is shared without being sent again."""
 
     def refuse(shelf, rows):
         return fail(Refusal(Code.NOT_STORED, "The disk is full."))
@@ -337,7 +337,7 @@ async def test_a_file_that_the_database_refuses(shelves, monkeypatch, there):
 
 @pytest_twisted.ensureDeferred
 async def test_a_file_for_a_guest_who_registers_meanwhile(shelves):
-    """It comes to the shelf that the user has now."""
+    """It becomes a file of the registered user."""
     incoming = await begun(shelves, DATA, declared(shelf=".guests/1"))
     await shelves.folders.move(".guests/1", ".inboxes/bob", "bob")
     await incoming.finish()
@@ -391,7 +391,7 @@ async def test_a_guest_registers_and_goes_on(shelves):
 
 @pytest_twisted.ensureDeferred
 async def test_what_stopped_half_way_takes_room(shelves):
-    """Of its user and its shelf, but not twice when it goes on."""
+    """It counts for its user and its room, but not twice when it is resumed."""
     await stop(await begun(shelves))
     assert (await shelves.folders.used(declared("b", who="Alice")))[:2] == (300_000, 300_000)
     assert (await shelves.folders.used(declared("b", who="bob")))[:2] == (300_000, 0)

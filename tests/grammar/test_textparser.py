@@ -180,7 +180,7 @@ def test_every_command_is_in_the_help():
     ids=lambda it: str(it)[:30],
 )
 def test_a_line_that_means_ones_own_file(line, is_meant):
-    """Only where the whole line has that shape; and it is soon known, whatever it is."""
+    """The whole line must have this form; and any line is decided fast."""
     assert textparser.names_local_file(line) is is_meant
 
 

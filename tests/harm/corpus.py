@@ -1,8 +1,8 @@
 """The corpus: cases in files beside this one, one a line.
 
-A line is `NAME: VALUE  # what is special about it`. The value is made of strings or bytes as Python
-writes them, `+`, `*` and brackets, so that every character can be seen, and what is long is soon
-written. Blank lines, and those that begin with `#`, are passed over.
+A line is `NAME: VALUE # comment`. The value consists of strings or bytes as Python writes them,
+`+`, `*` and brackets, so that every character can be seen and long values are short to write. Blank
+lines, and those that begin with `#`, are ignored.
 """
 
 import ast

@@ -176,8 +176,7 @@ class InProcessServer:
         self._folder.cleanup()
 
     def drive(self, pieces: Iterable[bytes], before: bytes = b"") -> bytes:
-        """Send bytes on a connection of their own, look at what comes of it, and return what came
-        back."""
+        """Send bytes on a connection of their own, check the effects, and return the answer."""
         wire = self.connect()
         if before:
             wire.send(before)

@@ -139,8 +139,8 @@ QUESTIONS: dict[str, bytes] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A `line`, of so many bytes, and what is sent `before` it, each line once the former one is
-    done."""
+    """A `line`, of a given number of bytes, and the lines to send `before` it, one
+    after another."""
 
     name: str
     before: bytes

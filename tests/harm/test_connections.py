@@ -114,7 +114,7 @@ def test_lines_without_an_end_again_and_again(server):
 
 
 def test_requests_before_and_behind_a_refusal(house):
-    """Sent in one piece, each has its answer, and those that are granted come in their order."""
+    """Requests in one piece have an answer each, and granted ones come in their order."""
     bare = RawClient(house.port)
     good = '{"do":"topic","room":"lobby","id":%d}'
     bad = ['{"do":"nosuch","id":%d}', '{"do":"get","room":"lobby","name":"../x","id":%d}']
@@ -222,7 +222,7 @@ def come_and_go(server: WatchedServer, times: int) -> None:
 
 
 def test_connects_and_resets(server):
-    """By the thousand, whatever was said before: no object is left of them, and no descriptor."""
+    """Thousands of them leave no object and no descriptor, whatever they sent before."""
     come_and_go(server, 1500)
 
 
@@ -280,7 +280,7 @@ QUESTIONS = {
 
 @pytest.fixture
 def wordy(server: WatchedServer) -> WatchedServer:
-    """Return a server in whose lobby ten megabytes were said."""
+    """Return a server with ten megabytes of talk in its lobby."""
     bare = as_person(server)
     for _ in range(5):
         bare.send(*("xylophone " + "x" * 8000 for _ in range(250)))

@@ -78,7 +78,7 @@ def test_a_text(text):
 
 
 class Lines(LineReader):
-    """Notes what comes of a stream."""
+    """A line reader that notes the results of a stream."""
 
     def __init__(self, length: int) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Lines(LineReader):
 
 
 def lines_of(pieces: list[bytes], length: int) -> tuple[list[bytes | None], bytes, bytes]:
-    """Return what comes of pieces: lines, what telnet is answered, and what is no line yet."""
+    """Return the results of pieces: lines, answers to telnet, and the incomplete rest."""
     lines = Lines(length)
     for piece in pieces:
         lines.dataReceived(piece)
@@ -121,7 +121,7 @@ def test_lines_however_they_are_cut(data, places):
 
 @given(STREAMS.map(lambda data: data.replace(b"\xff", b"")), CUTS, st.integers(1, 20))
 def test_long_lines_however_they_are_cut(data, places, length):
-    """So are those that are too long, once each."""
+    """Long lines give the same results with any cuts, and too long ones are reported once each."""
     whole, cuts = lines_of([data], length), lines_of(cut(data, places), length)
     too_long = len(whole[2]) > length  # and nobody knew that this one would end
     assert cuts[0] == whole[0] + [None] * (len(cuts[0]) - len(whole[0]))

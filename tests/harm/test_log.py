@@ -15,7 +15,7 @@ TEXTS = {**cases("texts.txt"), **cases("harmless.txt"), **cases("names.txt")}
 
 
 class Broken(WatchedServer):
-    """A server in which whatever is asked for fails half-way, with all that was given at hand."""
+    """A server in which every request fails half-way, with all its arguments at hand."""
 
     before = WatchedServer.before + "from tests.harm import faults; "
 

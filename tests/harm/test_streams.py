@@ -15,7 +15,7 @@ HTTP_OR_TLS = (b"! ", b"\x15\x03")
 
 
 class Street:
-    """A server, and two who read in its lobby: whoever comes in there is seen."""
+    """A server, and two readers in its lobby, who see everybody that comes in."""
 
     def __init__(self, server: WatchedServer) -> None:
         self.server = server
@@ -114,7 +114,8 @@ def test_other_protocols(street, data, cuts):
 
 @pytest.mark.parametrize("data", each("streams.txt"))
 def test_slow_senders(street, data):
-    """A byte at a time, it is what it is at once; the others do not wait for it."""
+    """A stream a byte at a time gives the same results as at once; other clients do not wait for
+    it."""
     data = data[:2000]
     answers = [street.walk(data + b"\n", cuts, b"slow") for cuts in (0, -1)]
     assert answers[0] == answers[1]

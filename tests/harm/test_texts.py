@@ -112,7 +112,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(house: WatchedServer) -> Iterator[Stage]:
-    """Return the room, and who is in it."""
+    """Return the room, and the clients in it."""
     stage = Stage(house)
     yield stage
     stage.close()
@@ -256,7 +256,8 @@ def test_every_field_of_every_command(house, text):
 
 
 def test_every_text_as_a_name(house):
-    """As the first line, and with `hello`: whoever comes in by it has a name, and nothing else."""
+    """As the first line, and with `hello`: a client that comes in has a proper name, and nothing
+    else."""
     for text in ALL.values():
         person, program = RawClient(house.port), RawClient(house.port)
         person.send_raw(sent(text))

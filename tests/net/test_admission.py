@@ -119,8 +119,8 @@ def test_who_comes_and_goes_is_counted(steps):
 
 
 def test_a_full_server_says_so_at_the_door(start_server, connect):
-    """In one line, in whichever dialect one would have spoken; who is there goes on; and when one
-    has gone, another one may come."""
+    """The answer is one line, in either format. Connected clients go on, and when one leaves,
+    another one may come."""
     server = start_server(CONNECTIONS=2)
     alice, bob = connect(server, "alice"), connect(server, "bob")
     third, fourth = RawClient(server.port), RawClient(server.port)
@@ -150,8 +150,8 @@ def test_too_many_of_one_address(start_server, connect):
 
 
 def test_behind_a_proxy_the_users_own_address_counts(start_server):
-    """As soon as the proxy has told it; one user does not take another one's place, and the log
-    names the user's address."""
+    """It counts as soon as the proxy has sent it. One user does not use up another one's share, and
+    the log names the user's address."""
     server = start_server("--listen", "haproxy:tcp:0:interface=127.0.0.1", CONNECTIONS_AN_ADDRESS=1)
     port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
 
@@ -174,8 +174,8 @@ def test_behind_a_proxy_the_users_own_address_counts(start_server):
 
 
 def test_the_one_who_was_idle_for_longest_makes_room(start_server, connect):
-    """A guest, told to come back later; not who is registered, who writes, or who has a file on its
-    way."""
+    """An idle guest is told to come back later; never a registered user, a writer, or a client with
+    a transfer."""
     server = start_server(CONNECTIONS=5, IDLE_SECONDS=0.3)
     owner = connect(server, "owner")
     owner.send("/register secret")

@@ -34,7 +34,7 @@ class Telling(Server):
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other options")
 @pytest.mark.parametrize("kind", ["plain", "tls"])
 def test_the_system_looks_whether_the_other_side_is_there(tmp_path, connect, kind):
-    """Every two minutes, on each connection, whatever is spoken on it."""
+    """Within two minutes, on each connection, in any format."""
     server = Telling(tmp_path, "--tls", "auto")
     try:
         if kind == "plain":

@@ -113,7 +113,7 @@ def test_plain_and_tls_on_one_port(server, connect, secure):
 
 
 def test_programs(server, program, connect):
-    """The JSON dialect is what it is without TLS, and nobody who speaks first is greeted."""
+    """JSON is the same inside TLS, and a client that sends first is not greeted."""
     bob = connect(server, "bob")
     bob.send("/join lab", "hello")
     assert program.event("message")["text"] == "hello"
@@ -403,7 +403,7 @@ def test_many_at_once(server, secure):
 
 
 def test_a_server_without_tls_refuses_it(start_server, connect):
-    """In TLS's own words, and with a line in the log; it is nobody's name."""
+    """It answers with a TLS alert and a line in the log; the bytes are nobody's name."""
     server = start_server()
     bob = connect(server, "bob")
     with pytest.raises(ssl.SSLError, match=r"(?i)alert"):
@@ -418,8 +418,8 @@ def test_a_server_without_tls_refuses_it(start_server, connect):
 
 
 def test_tls_only(start_server, connect, secure, tmp_path):
-    """Plain talk gets a sentence, in each dialect, also who waits to be greeted; but on a socket
-    that does not leave the machine it is served."""
+    """A plain connection gets a sentence, in each format, also if it waits to be greeted. On a unix
+    socket it is served."""
     unix = f"unix:{tmp_path}/chat.sock"
     options = ("--tls", "auto", "--tls-only", "--port", "0", "--listen", unix)
     server = start_server(*options, HANDSHAKE_SECONDS=1.0)
@@ -487,8 +487,8 @@ def test_a_damaged_certificate_is_not_replaced(tmp_path):
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_certificate_of_the_operators(start_server, secure, tmp_path, kind):
-    """With its key in a file, or in a folder as certbot leaves it; a renewed one is taken up
-    without a restart, and one that cannot be used is not."""
+    """The key is in the same file, or in a folder as certbot leaves it. A renewed certificate is
+    used without a restart, and a broken one is not."""
     authority = CertificateAuthority(tmp_path)
 
     def put(key, certificate):

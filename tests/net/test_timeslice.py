@@ -38,8 +38,8 @@ class Asking:
 
 
 def test_what_can_wait_is_done_by_turns_and_behind_requests():
-    """A thousand leave in one moment: a turn takes as many as it has time for, and one who asks
-    something meanwhile is answered in the next turn."""
+    """A thousand clients leave in one moment: a turn handles as many as it has time for, and a
+    request meanwhile is answered in the next turn."""
     reactor, done = Reactor(), []
     turns = TimeSlices(reactor)
 

@@ -108,7 +108,7 @@ async def until(holds):
 
 
 class Putting:
-    """Holds up what is being put on its shelf, until it may `go_on`."""
+    """Holds up the sharing of an upload until the test says `go_on`."""
 
     def __init__(self, inside, monkeypatch):
         self.waits = False
@@ -192,8 +192,8 @@ async def test_what_is_still_on_its_way_was_not_fetched(inside, words):
 
 @pytest_twisted.ensureDeferred
 async def test_it_is_too_late_to_cancel(inside, monkeypatch):
-    """An upload that is being put on its shelf cannot be cancelled: that is said, and it is there,
-    and can be taken away."""
+    """An upload that is just being shared cannot be cancelled: the server says so, and the file can
+    be removed."""
     putting = Putting(inside, monkeypatch)
     program = await inside.program()
     up, _ = await inside.connect(f"PUT {await ticket(program, do='put', size=5)}")

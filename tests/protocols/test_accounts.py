@@ -1,4 +1,4 @@
-"""Accounts, in both dialects: who may register, several sessions of one user, passwords, tokens."""
+"""Accounts in both formats: registration, several sessions of one user, passwords, tokens."""
 
 import re
 import threading
@@ -102,7 +102,7 @@ def test_a_password_is_changed(program, server, connect):
 
 
 def test_a_token_is_good_in_place_of_a_password(program, server, connect):
-    """In both dialects, for the account that it is of, and for nothing that a password is for."""
+    """It works in both formats, for its own account, and for nothing that needs a password."""
     bob = program("bob")
     assert asks(bob, "token", label="ci") == "not-allowed"
     asks(bob, "register", password="pw")
@@ -186,7 +186,7 @@ def test_a_token_for_one_room(program, server, connect):
 
 
 def test_who_may_register(start_server, connect):
-    """Anybody, or who has a code, or nobody: what is refused says which."""
+    """Registration is open, by code, or closed; a refusal says which."""
     closed = start_server("--registration", "closed")
     said = typed(connect, closed, "alice", "/register pw", "/signup bob pw")
     assert "! Nobody registers by themselves here; ask who runs the server." in said
@@ -224,7 +224,7 @@ def test_sign_up(program, server, connect):
 
 
 def test_of_two_who_sign_up_at_once_one_does(server, connect):
-    """The same name, or two that look alike: the other one is refused, and can take another."""
+    """Of two equal or look-alike names one is refused, and its user can take another."""
     for names in (("dora", "DORA"), ("flora", "fl0ra"), ("mimi", "rnirni")):
         bares = [connect(server) for _ in range(6)]
         for at, bare in enumerate(bares):

@@ -46,7 +46,7 @@ def test_a_program_that_is_not_in_the_lobby(operator, enter, what):
 
 @pytest.mark.parametrize("how", ["login", "nick"])
 def test_who_becomes_somebody_who_is_banned(operator, enter, how):
-    """They are out of the room in which that one is banned, and hear nothing of it."""
+    """A user who takes a banned name is out of the room, and gets nothing more of it."""
     if how == "login":
         enter("eve", register=True, room=None).close()
     ok(operator, do="ban", room="studio", user="eve")
@@ -82,7 +82,7 @@ CHANGES = {
 @pytest.mark.parametrize("verb", ["PUT", "GET"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_ticket_of_who_left_before(server, operator, enter, connect, change, verb):
-    """It is not good for a room into which they could not come now; else it still is."""
+    """A ticket ends if its user could not join the room now; otherwise it stays valid."""
     eve, bob = enter("eve", register=True), enter("bob", register=True)
 
     def ticket(bot, verb, name):
@@ -109,7 +109,8 @@ def test_a_ticket_of_who_left_before(server, operator, enter, connect, change, v
 
 
 def test_what_a_guest_said_under_a_name_that_is_registered_since(server, operator, enter):
-    """It is not erased by who has the name now, who may erase what they say themselves."""
+    """The registered user cannot erase a guest's entries under the same name, but can erase their
+    own."""
     first = enter("eve")
     said = ok(first, do="say", room="studio", text="of the first eve")["seq"]
     ok(first, do="quit")

@@ -13,7 +13,7 @@ def test_two_people_in_the_lobby(server, connect):
 
 
 def test_pressing_enter_is_no_name(server, connect):
-    """A person is told so, before and after a name that was refused, and tried again."""
+    """The server asks again, before and after a refused name."""
     alice = connect(server)
     alice.expect("* Welcome")
     alice.send("")

@@ -44,8 +44,8 @@ def test_the_last_line_is_taken_out(reader, enter):
 
 
 def test_nobody_elses(reader, enter, server, connect):
-    """Not in another room, not what others said behind it, and not what a guest of the same name
-    said before, whether that is by position or alone."""
+    """Nobody erases entries of another room, of others, or of an earlier guest with the same name,
+    with or without a position."""
     eve = enter("eve")
     eve.send("in lab", "/join lobby", "in lobby", "/join lab", "/erase")
     assert eve.expect("! ").startswith("! You have said nothing in lab since you came; /history")

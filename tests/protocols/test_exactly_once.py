@@ -238,7 +238,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def the_disk_fails(self) -> None:
-        """A commit that is none: who wrote is told so, and nobody sees it."""
+        """A commit fails: the author is refused, and nobody sees the entry."""
         self.house.disk.fails = True
         self.house.disk.work()
         self.house.disk.fails = False
@@ -246,7 +246,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.highest > 0)
     @rule()
     def the_server_is_killed(self) -> None:
-        """In the middle of whatever it is at; everybody comes back."""
+        """It is killed at any point of its work; everybody comes back."""
         self.note()
         before = self.highest
         self.house.kill()

@@ -39,8 +39,8 @@ def fetching(server, name) -> RawClient:
 
 
 def test_downloads_that_nobody_reads_leave_descriptors(few, connect):
-    """A guest who comes too late is told so; all others go on to talk, and registered users to
-    fetch."""
+    """A further guest's download is refused; all others go on to talk, and registered users to
+    download."""
     alice = connect(few, "alice")
     alice.send("/register secret")
     alice.expect("is your name from now on")

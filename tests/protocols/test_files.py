@@ -122,7 +122,7 @@ def test_tickets(server, connect, enter, program):
 
 
 def test_the_same_name_again(server, connect, enter, program):
-    """Another content is a new version, which has the name; every older one can be had."""
+    """Other content is a new version with the name; all older ones can be fetched."""
     alice, bob = enter("alice"), enter("bob")
     name = "two words.tar.gz"
     for who, data, version in ((alice, b"one", 1), (bob, b"two", 2), (bob, b"two", 2)):
@@ -176,7 +176,7 @@ def test_a_file_for_one(enter):
 
 
 def test_what_the_operator_drops_in(server, enter):
-    """A plain file is on the shelf at once; links, devices, folders, hidden ones never are."""
+    """A plain file is shared at once; links, devices, folders and hidden files never are."""
     bob, lab = enter("bob"), server.files / "lab"
     lab.mkdir(exist_ok=True)
     (lab / "plain").write_bytes(b"dropped")
@@ -328,7 +328,7 @@ def test_the_announcement_says_how_to_fetch_it(enter):
 
 
 def test_a_room_that_is_called_like_a_file_of_the_lobby(server, connect):
-    """It has a shelf like any other."""
+    """It has files like any other room."""
     alice = connect(server)
     alice.send("alice")
     put(alice, "notes", b"in the lobby")

@@ -149,9 +149,9 @@ def partials(server):
 
 
 def test_what_the_server_may_not_read_is_told(unprivileged, start_server, connect):
-    """A user who asks for a file, or for the files of a room, that the server may not read is told
-    so, and that the operator is to be told. The log says which and why, without a traceback. All
-    other files are there as ever."""
+    """A request for a file or folder that the server may not read is refused, with the advice to
+    tell the operator. The log says which and why, without a traceback. All other files work as
+    usual."""
     server = start_server("--room", "lab", "--room", "den", folder=unprivileged)
     for name in ("closed", "fine", "lab/a", "den/b"):
         drop(server.files / name)

@@ -41,8 +41,8 @@ def test_before_one_has_a_name(server, connect):
 
 
 def test_by_topic(server, connect):
-    """Each topic tells its commands, in whatever case it is typed; a command's own help is had by
-    its name, also with its slash."""
+    """Each topic lists its commands, in any case. A command's own help is found by its name, also
+    with its slash."""
     alice = connect(server, "alice")
     for topic in ("talking", "rooms", "FILES", "names"):
         _, commands = told(alice, f"/help {topic}")
@@ -58,8 +58,8 @@ def test_by_topic(server, connect):
 
 
 def test_only_what_one_may_do(server, connect):
-    """A guest in somebody's room, its owner, and who runs the server are told of different things,
-    in the text dialect and in JSON; so is who was registered meanwhile."""
+    """A guest, a room's owner and an operator see different commands, in both formats; so does a
+    guest who has registered meanwhile."""
     alice = connect(server, "alice")
     _, of_guest = told(alice, "/help all")
     assert not {*ORDER, *SERVER, "password", "token", "signup"} & set(of_guest)
@@ -86,7 +86,7 @@ def test_only_what_one_may_do(server, connect):
 
 
 def test_who_is_muted_is_not_told_to_speak(server, connect):
-    """Nothing is offered that one may not do now."""
+    """Help offers no command that the user may not use now."""
     owner, eve = connect(server, "owner"), connect(server, "eve")
     owner.send("/create den")
     owner.expect("* You are in den")

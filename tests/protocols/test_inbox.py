@@ -109,7 +109,7 @@ def test_a_guests_inbox_goes_with_them(server, enter):
 
 
 def test_what_a_guest_has_stays_theirs_when_they_register(server, enter):
-    """Messages that were seen are not shown again; files stay on their shelf."""
+    """Messages that were seen are not shown again; files stay."""
     bob = enter("bob")
     enter("alice", "/msg bob before", "/put x 5 @bob", "hello")
     bob.send("/register pw", "/get @/x")
@@ -156,7 +156,7 @@ def test_what_comes_while_one_registers(server, connect, enter):
 
 
 def test_nick(enter):
-    """A new name is told to the room, and the old one is free; a name that is taken stays."""
+    """The room reads the new name, and the old one is free; a taken name is refused."""
     alice, bob = enter("alice"), enter("bob", "/join lab")
     alice.expect("bob left")
     alice.send("/join lab")

@@ -1,4 +1,4 @@
-"""Messages of nothing visible: refused in both dialects, wherever they are said."""
+"""Messages without anything visible: refused in both formats, in every place."""
 
 import subprocess
 
@@ -94,7 +94,7 @@ def test_an_empty_topic_takes_it_away(server, connect):
 
 
 def test_words_that_nobody_sees_are_none(server, connect):
-    """Last words, and why one is away: nothing stands in their place."""
+    """Invisible farewells and reasons for being away are left out."""
     reader, eve = connect(server, "reader"), connect(server, "eve")
     reader.expect("eve came in")
     eve.send("/away \u2800", "/away out \u200b", "/quit \u200b")

@@ -1,4 +1,4 @@
-"""Programs: the JSON dialect, from the first `hello` to `quit`."""
+"""JSON clients, from the first `hello` to `quit`."""
 
 import hashlib
 import threading
@@ -60,7 +60,8 @@ def test_who_is_greeted(server, connect):
 
 
 def test_a_program_among_people(server, connect, program):
-    """Both dialects meet in a room; a program sees its own entries too, and no room uninvited."""
+    """Both formats meet in a room; a JSON client sees its own entries too, and no room
+    uninvited."""
     bot = program("bot")
     alice = connect(server, "alice")
     alice.send("before", "/join lab")
@@ -146,7 +147,7 @@ def test_a_key_makes_a_repetition_harmless(server, program, connect):
 
 
 def test_a_key_is_forgotten_with_the_inbox(server, program):
-    """Another guest's inbox knows nothing of the keys of an earlier one's."""
+    """The inbox of a later guest does not know the keys of an earlier one."""
     bob, bot = program("bob"), program("bot")
     asks(bot, "msg", to="bob", text="first", key="1")
     assert bob.event("private")["text"] == "first"

@@ -29,7 +29,8 @@ def ok(bare: RawClient, **request):
 
 
 def test_a_message_has_at_most_so_many_lines(server, connect):
-    """In front of each stands who says it: thousands of them would be a hundred times as long."""
+    """Each line is shown with the author's name: thousands of them would be a hundred times as
+    long."""
     alice, program = connect(server, "alice"), bot(connect, server)
     alice.send("/join lab")
     alice.expect("* You are in lab")
@@ -84,7 +85,7 @@ def test_history_has_a_bound_in_bytes_and_goes_on_from_there(server, connect):
 
 
 def test_an_entry_longer_than_an_answer_is_one(start_server, connect):
-    """Else nobody could go on behind it."""
+    """It is an answer of its own, so that a client can page past it."""
     server = start_server("--room", "lab", ANSWER_BYTES=100)
     program = bot(connect, server)
     for text in ("first", "x" * 3000, "last"):

@@ -33,8 +33,8 @@ def code(bot, **asked):
 
 @pytest.fixture
 def enter(server, connect):
-    """Return a function that opens a JSON connection of a user, who comes into a room, if one is
-    named; some are to register."""
+    """Return a function that opens a JSON connection of a user, who joins a room, if one is named,
+    and registers, if asked to."""
 
     def open_(name, room=None, register=False):
         bot = connect(server)
@@ -102,7 +102,8 @@ def test_kept_out(server, connect, enter, owner):
 
 
 def test_kept_quiet(enter, owner):
-    """One who is muted, all but moderators, or everybody more often than every so often."""
+    """Muted users, all users but moderators in a frozen room, and all in slow mode until their
+    turn."""
     eve = enter("eve", "studio")
     say = {"do": "say", "room": "studio", "text": "x"}
     ok(owner, do="mute", room="studio", user="eve", time="1s")
@@ -175,8 +176,8 @@ def test_who_is_let_in(enter, owner):
 
 
 def test_who_is_above(enter, owner):
-    """Nobody does anything to who is not below them; a room has one owner, who can give it away and
-    close it."""
+    """Nobody acts on users of the same or a higher role. A room has one owner, who can give it away
+    and close it."""
     bob, eve = enter("bob", "studio", register=True), enter("eve", "studio")
     ok(owner, do="op", room="studio", user="bob")
     ok(owner, do="op", room="studio", user="eve")

@@ -1,5 +1,5 @@
-"""Users who may not speak show no text of their own in any other way, nor to those who ignore
-them."""
+"""Users who may not speak show no text of their own in any other way. The same holds towards those
+who ignore them."""
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_last_words_and_names(enter, owner, silence):  # noqa: F811
 
 @SILENCED
 def test_topics_and_files(enter, owner, silence):  # noqa: F811
-    """Neither a topic nor the name of a file says what one may not say."""
+    """Neither a topic nor the name of a file carries the text of a muted user."""
     eve = enter("eve", "studio")
     silence(owner, eve)
     refused = Code.TOO_FAST if silence is slow else Code.NOT_ALLOWED
@@ -77,7 +77,8 @@ def test_why_one_is_away(enter, owner):  # noqa: F811
 
 
 def test_slow_mode_counts_each_text(enter, owner):  # noqa: F811
-    """A new name, a topic and last words are each one's turn; who has it shows them."""
+    """A new name, a topic and a farewell each count as a message; at the user's turn they are
+    shown."""
     ok(owner, do="slow", room="studio", seconds=3600)
     eve, bob = enter("eve", "studio"), enter("bob", "studio")
     ok(eve, do="nick", name="evelyn")

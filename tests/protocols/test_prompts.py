@@ -107,8 +107,8 @@ def test_commands_without_their_password(bob, person):
 
 @pytest.mark.parametrize("typed", ["/login bob wrong", "/join vault wrong"])
 def test_what_is_pasted_behind_a_wrong_password(bob, server, connect, typed):
-    """It may be the right one, and is an answer to the question that follows: no name, and no talk,
-    for a guest as for who has no name yet."""
+    """It may be the right one, and answers the question that follows: it is no name and no talk,
+    for a guest and for a new connection."""
     listener = connect(server, "listener")
     pasted = connect(server) if "login" in typed else connect(server, "eve")
     if "login" in typed:
@@ -183,8 +183,8 @@ the right one."""
 
 @pytest.mark.parametrize(("typed", "refused", "done"), ASKED.values(), ids=ASKED)
 def test_what_answers_a_question_is_nothing_else(bob, server, connect, typed, refused, done):
-    """After whatever is no password, or not the one, it is asked for again. None of it is a name,
-    a command or said, and the right one, typed then, still leads in."""
+    """After an impossible or wrong password the server asks again. None of the answers is a name, a
+    command or talk, and the right one still works."""
     reader = connect(server)
     reader.send("dora", "/who")
     reader.expect("* 1 in lobby: dora")
@@ -209,8 +209,8 @@ def test_what_answers_a_question_is_nothing_else(bob, server, connect, typed, re
 
 
 def test_new_passwords_are_asked_for_again(bob, server, connect):
-    """With /register, /signup and /password: where the two differ, the old one is wrong, or the
-    answer cannot be; until one is good, or the person gives up."""
+    """With /register, /signup and /password: if the two differ, the old one is wrong, or the answer
+    is impossible; until one is good, or the user gives up."""
     reader = connect(server)
     reader.send("dora", "/who")
     reader.expect("* 1 in lobby: dora")
@@ -264,7 +264,7 @@ def test_an_answer_waits_where_passwords_are_tried_too_often(start_server, conne
 
 
 def test_a_room_that_closes_while_its_password_is_asked_for(bob, server, connect):
-    """It is told so; what was typed, and what is typed next, is said nowhere."""
+    """The user is told so; typed lines, then and next, are said nowhere."""
     owner, eve = connect(server), connect(server, "eve")
     owner.send("/login bob my", "/quit")
     owner.rest()

@@ -1,4 +1,4 @@
-"""Bounds on one connection: time to give a name, how fast one may ask, wrong passwords."""
+"""Limits of one connection: time to give a name, rate of requests, wrong passwords."""
 
 import time
 
@@ -62,7 +62,7 @@ def test_a_program_that_gives_no_name_is_told_in_json(hasty, connect):
 
 
 def test_who_has_a_name_or_a_ticket_stays(hasty, connect):
-    """Of each kind; they see somebody end who has none, and go on."""
+    """Clients of each kind see a connection without a name end, and go on."""
     alice, bot = connect(hasty, "alice"), connect(hasty)
     bot.ask(do="hello", name="bot")
     bot.event("ok")
@@ -161,13 +161,13 @@ def test_full_speed_is_the_default(server, connect):
     assert "Not so fast" not in alice.seen
 
 
-@pytest.mark.parametrize("dialect", ["text", "json"])
-def test_commands_beyond_the_bound_wait(start_server, connect, dialect):
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_commands_beyond_the_bound_wait(start_server, connect, format):
     """Each is done, in its order."""
     server = start_server(COMMANDS_PER_SECOND=20, COMMANDS_BURST=10)
-    bare = connect(server, "alice" if dialect == "text" else None)
+    bare = connect(server, "alice" if format == "text" else None)
     start = time.monotonic()
-    if dialect == "text":
+    if format == "text":
         bare.send(*(["/who"] * 50))
         for _ in range(50):
             bare.expect("in lobby")
@@ -182,7 +182,7 @@ def test_commands_beyond_the_bound_wait(start_server, connect, dialect):
 
 
 def test_who_comes_and_goes_all_the_time_is_slowed_down_and_told(start_server, connect):
-    """The others are told of so much less; whoever waits long knows why."""
+    """The others are told so much less often, and a user who waits long is told why."""
     server = start_server("--room", "lab", JOINS_PER_SECOND=0.4, JOINS_BURST=3)
     eve = connect(server, "eve")
     eve.send(*(["/join lab", "/leave"] * 30))

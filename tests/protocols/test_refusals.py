@@ -32,7 +32,7 @@ def eve(server, connect, alice):
 
 
 def shelves(server):
-    """Return whatever there is below SharedFiles, once nothing is on its way in any more."""
+    """Return all paths below SharedFiles, once no upload is under way."""
     until = time.monotonic() + PATIENCE
     while list((server.files / ".partial").iterdir()) and time.monotonic() < until:
         time.sleep(0.01)
@@ -58,7 +58,8 @@ def shelves(server):
     ids=ascii,
 )
 def test_a_name_that_cannot_be(server, connect, alice, name):
-    """As the first line, with /nick and with `hello`: refused, and then a good one is taken."""
+    """As the first line, with /nick and with `hello`: it is refused, and then a good
+    one is taken."""
     if name:  # a blank line asks for nothing
         first = connect(server)
         first.send(name, "eve", "/who")

@@ -1,4 +1,4 @@
-"""The belongings of a guest stay theirs under another name, and are nobody's after them."""
+"""A guest's belongings stay with them under another name, and belong to nobody after them."""
 
 import hashlib
 
@@ -14,8 +14,8 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 
 @pytest.fixture
 def enter(server, connect):
-    """Return a function that opens a JSON connection of a user, who comes into a room, if one is
-    named; some are to register."""
+    """Return a function that opens a JSON connection of a user, who joins a room, if one is named,
+    and registers, if asked to."""
 
     def open_(name, room=None, register=False, **more):
         bot = connect(server)
@@ -139,7 +139,7 @@ def test_the_same_name_in_another_case(server, connect, enter, registered):
 
 
 def test_a_name_that_is_given_up_is_free(enter):
-    """And so are those that look like it; the new one is not."""
+    """The old name and its look-alikes are free; the new ones are not."""
     ann, bob = enter("ann"), enter("bob")
     ok(ann, do="nick", name="carol")
     assert code(bob, do="nick", name="car0l") == Code.NAME_TAKEN
@@ -148,7 +148,8 @@ def test_a_name_that_is_given_up_is_free(enter):
 
 
 def test_a_mute_follows_a_guest(server, enter, owner):
-    """Under any name, and the name, too, while it lasts; whoever lifts it does so under either."""
+    """It holds under any name, and for the old name too, while it lasts. It can be lifted under
+    either."""
     eve = enter("eve", "studio")
     ok(owner, do="mute", room="studio", user="eve")
     ok(eve, do="nick", name="evil")
@@ -273,8 +274,8 @@ def test_a_key_is_a_guests_own(server, connect, enter):
 
 
 def test_files_are_a_guests_own(server, connect, enter, owner):
-    """A stranger who takes the name can neither remove them, nor see or drop what stopped half-way;
-    the guest who has registered meanwhile can."""
+    """A stranger who takes the name can neither remove them, nor see or drop incomplete uploads.
+    The guest, registered meanwhile, can."""
     dan = enter("dan", "studio")
     put(server, connect, dan, room="studio", name="a.txt")
     half_sent(server, connect, dan)

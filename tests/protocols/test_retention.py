@@ -112,8 +112,8 @@ YEAR = 31_557_600
 
 @pytest.fixture
 def clock(tmp_path, monkeypatch):
-    """Return a function that sets the clock of servers that are started from now on, also while
-    they run: so many seconds ahead of what it is."""
+    """Return a function that sets the clock of servers started later, also while they run: so many
+    seconds ahead."""
     ahead = tmp_path / "ahead"
     before = (
         "import time; right = time.time; "
@@ -137,7 +137,7 @@ def texts(bot):
 
 
 def looked(server, bot, times=5):
-    """Wait until the server has looked several times for what is too old, and has told so."""
+    """Wait until the server has looked for old entries several times, and has said so."""
     for _ in range(times):
         bot.ask(do="who", room="lobby")
         bot.event("ok")
@@ -160,9 +160,8 @@ def looks_often(start_server, tmp_path, *options):
 
 @pytest.mark.parametrize("ahead", [YEAR, -50 * YEAR], ids=["a year ahead", "in 1976"])
 def test_a_clock_that_jumps_ends_nothing(tmp_path, start_server, connect, clock, ahead):
-    """The clock may say anything while the server runs, when it starts, or when something is said:
-    an entry of a short time ago is kept, and one of an hour ago by the time that passed is not,
-    however it is dated, and whatever was said before it."""
+    """The clock may be wrong while the server runs, when it starts, or when an entry is stored. A
+    recent entry stays, and one that is an hour old by the time that passed goes, with any dates."""
     server = looks_often(start_server, tmp_path, "--keep", "1h")
     bot = program(server, connect)
     for at, seconds in enumerate((0, ahead, 0)):
@@ -195,8 +194,8 @@ def test_a_clock_that_jumps_ends_nothing(tmp_path, start_server, connect, clock,
 
 
 def test_an_older_database_with_an_entry_in_the_future(tmp_path, start_server, connect):
-    """An entry that is dated in the future holds up nothing behind it, nor before it, in a database
-    in which nothing but dates tells how old entries are."""
+    """An entry dated in the future holds up no other entry, in a database in which only dates tell
+    ages."""
     server = start_server(folder=tmp_path)
     bot = program(server, connect)
     for text in ("old", "dated in the future", "old, too", "new"):

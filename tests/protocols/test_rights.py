@@ -39,9 +39,9 @@ REGISTERED = (Role.MODERATOR, Role.OWNER)
 """Who is registered, in this story."""
 
 
-def commands(dialect):
-    """Return the commands of a dialect, in an order in which they do not spoil each other."""
-    names = [name for name, row in COMMANDS.items() if row.formats & dialect]
+def commands(format):
+    """Return the commands of a format, in an order in which they do not spoil each other."""
+    names = [name for name, row in COMMANDS.items() if row.formats & format]
     names = [name for name in names if name not in (*MOVES, *LAST)]
     return [COMMANDS[name] for name in (*names, *LAST)]
 
@@ -97,7 +97,7 @@ RULED = {
 
 
 def give(owner, role):
-    """Let the user `one`, who is here, be of a role."""
+    """Give the user `one`, who is here, a role."""
     if role in RULED:
         ok(owner, do=RULED[role], room="studio", user="one")
     if role is Role.OUTSIDER:

@@ -92,7 +92,7 @@ def test_guests_do_not_take_the_space_of_all(start_server, connect):
 
 
 def test_an_address_makes_so_many_rooms(start_server, connect):
-    """So many at once, and then at their pace; this one is counted, as from elsewhere."""
+    """So many at once, and then at a rate; this machine's address counts like any other."""
     server = start_server(
         TRUSTED=(), ROOMS_AN_ADDRESS_BURST=3, ROOMS_AN_ADDRESS_PER_SECOND=0.0001, ROOMS_BURST=50
     )
@@ -122,7 +122,7 @@ def test_guests_of_an_address_have_so_many_rooms(start_server, connect):
 
 @pytest.mark.parametrize("bound", [{"LISTED": 3}, {"LISTED_BYTES": 300}], ids=str)
 def test_many_rooms_are_told_in_parts(start_server, connect, bound):
-    """Each of them says how many follow, and from where the rest is to be had, in both dialects."""
+    """Each part says how many follow, and how to get the rest, in both formats."""
     server = start_server(*(f"--room=r{at}" for at in range(6)), **bound)
     bot = come(server, connect, "bot")
     found, answer = [], ok(bot, do="rooms")

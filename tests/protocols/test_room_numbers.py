@@ -39,8 +39,8 @@ def test_a_room_without_a_name_is_called_after_its_number(server, connect):
 
 
 def test_a_named_room_is_found_by_both_names_of_its_number(server, connect):
-    """`2` and `room2` are the lab, also for who asks for a file there; nobody can call another room
-    so, and it is no way around what hides a room."""
+    """`2` and `room2` are the lab, also in a request for a file. Nobody can give another room such
+    a name, and it does not reveal a hidden room."""
     bot = arrived(connect, server, "bot")
     assert asks(bot, "create", room="den")["number"] == 3
     for name in ("den", "3", "room3", "Room3"):
@@ -90,7 +90,7 @@ def test_rooms_made_in_advance_have_the_numbers_they_are_called_by(start_server,
 
 
 def test_two_that_are_made_at_once_have_two_numbers(server, connect):
-    """Nothing is made twice, and nobody is refused for another one's being quicker."""
+    """Nothing is made twice, and nobody is refused because another one was quicker."""
     bots = [arrived(connect, server, f"bot{n}") for n in range(5)]
     for bot in bots:
         bot.ask(do="create", id=1)

@@ -34,8 +34,8 @@ def rows(path, table, log):
 
 
 async def with_talk(inside):
-    """Make the room den, with talk, a topic, a rule, a token and a file; return its owner, who is a
-    program in it."""
+    """Make the room den, with talk, a topic, a rule, a token and a file; return its owner, a JSON
+    client in it."""
     owner = await inside.program("founder")
     await asked(owner, do="register", password="pass-word")
     await asked(owner, do="create", room="den")
@@ -53,8 +53,8 @@ async def with_talk(inside):
 
 @pytest_twisted.ensureDeferred
 async def test_all_of_it_goes(start, tmp_path):
-    """Neither the database nor the shelf has anything of it, /search neither, and its name is free;
-    its number never comes again, also after a restart."""
+    """Database, files and search have nothing of it, and its name is free. Its number is never
+    given again, also after a restart."""
     inside = await start()
     owner = await with_talk(inside)
     room = inside.chat.rooms.find("den")

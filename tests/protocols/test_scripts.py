@@ -1,4 +1,4 @@
-"""Scripts: a pipe into whatever opens a TCP connection."""
+"""Scripts: a pipe into any program that opens a TCP connection."""
 
 import hashlib
 import os
@@ -112,7 +112,7 @@ def test_an_upload_in_a_pipe(server, reader, tool):
 
 @pytest.mark.parametrize("tool", ["nc.openbsd", "nc.traditional", "ncat", "busybox", "bash"])
 def test_the_lines_that_link_prints(server, reader, tool, tmp_path):
-    """Pasted into a shell as they stand, they fetch the file and check it, whatever its name."""
+    """Pasted into a shell they fetch the file and check it, for any name."""
     if tool != "bash":
         (tmp_path / "nc").write_text(f'#!/bin/sh\nexec {PLAIN[tool].split(" 127")[0]} "$@"\n')
         (tmp_path / "nc").chmod(0o755)

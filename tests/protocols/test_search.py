@@ -27,7 +27,7 @@ def test_a_person_finds_what_was_said_here(den):
 
 
 def test_what_cannot_be_found_is_said_so(den):
-    """And so is what is no question at all."""
+    """A search without results says so, and so does one without words."""
     den.send("/search submarine")
     assert den.line() == "* Nothing in den has all of that"
     den.send("/search ?!")
@@ -39,7 +39,7 @@ def test_what_cannot_be_found_is_said_so(den):
 
 
 def test_only_who_may_read_may_search(server, connect, den):
-    """A room with a password is searched by who is in it, and the lobby has nothing of it."""
+    """Only members search a room with a password, and the lobby finds nothing of it."""
     bob = connect(server)
     bob.ask(do="hello", name="bob")
     bob.event("ok")

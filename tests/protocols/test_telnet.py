@@ -90,7 +90,8 @@ PIECES = st.lists(st.tuples(TEXTS, st.lists(COMMANDS, max_size=3)), max_size=5)
 @given(PIECES, st.binary())
 @example([(b"a", [bytes((IAC, SB, 31, IAC, IAC, SE, 10, IAC, SE))])], b"")
 def test_a_line_is_what_stands_between_commands(pieces, behind):
-    """No command is left in it or ends it, at whatever byte a chunk ends; what follows is left."""
+    """No command stays in a line or ends it, with a chunk's end at any byte; the following bytes
+    stay."""
     data = b"".join(text + b"".join(commands) for text, commands in pieces) + b"\n"
     found = take_line(data + behind)
     assert (found.line, found.end) == (b"".join(text for text, _ in pieces), len(data))

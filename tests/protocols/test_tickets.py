@@ -1,4 +1,4 @@
-"""Rights to a transfer that were given, and what was taken from who has them since."""
+"""Tickets whose user loses the right meanwhile."""
 
 import hashlib
 
@@ -25,7 +25,7 @@ READING = ("mute", "freeze")
 
 @pytest.fixture
 def house(server, connect):
-    """Return the server, the operator, eve who is in the room studio, and somebody who reads it."""
+    """Return the server, the operator, eve in the room studio, and a reader of it."""
     operator, eve, reader = RawAdminClient(server), connect(server), connect(server)
     ok(eve, do="hello", name="eve")
     ok(eve, do="register", password="pass-word")
@@ -71,7 +71,7 @@ def test_a_ticket_from_before(house, connect, what):
 
 
 def nothing_was_told(operator, reader, what):
-    """See that nobody was told of a file, and that none but the first is on the shelf."""
+    """Check that nobody was told of a file, and that only the first one is shared."""
     (file,) = ok(operator, do="files", room="studio")["files"]
     assert file["version"] == 1
     if what not in ("close", "its addresses"):
@@ -85,7 +85,7 @@ def nothing_was_told(operator, reader, what):
 
 @pytest.mark.parametrize("what", TAKEN)
 def test_an_upload_under_way(house, connect, what):
-    """It ends without being told of, and its file is not on the shelf."""
+    """It ends without an announcement, and its file is not shared."""
     server, operator, eve, _ = house
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     carrier = connect(server)
@@ -132,7 +132,7 @@ def test_who_comes_in_again_gets_another_ticket(house, connect):
 
 
 def test_who_left_by_themselves_may_go_on(house, connect):
-    """A connection that broke, or a room that was left, takes nothing from who may come back."""
+    """A broken connection or leaving the room takes no ticket from a user who may come back."""
     server, _, eve, reader = house
     ticket, other = put(eve), put(eve)
     ok(eve, do="leave", room="studio")

@@ -1,4 +1,4 @@
-"""The reach of a token: every command, in both dialects, from a session that came in with one."""
+"""The reach of a token: every command, in both formats, from a session that used one."""
 
 import hashlib
 import itertools
@@ -51,11 +51,11 @@ def house(start_server, connect):
     return server, found["token"], victim
 
 
-def shapes(command, dialect):
+def shapes(command, format):
     """Yield arguments for a command: each in turn that may mean something elsewhere is given all
     that it could mean, beside nothing and beside one other such argument."""
-    args = list(command.arguments(dialect))
-    given = {a.name: VALUES.get(a.name, "x") for a in args if not a.is_optional(dialect)}
+    args = list(command.arguments(format))
+    given = {a.name: VALUES.get(a.name, "x") for a in args if not a.is_optional(format)}
     if command.name != "topic":  # without a text it shows what there is
         given |= {a.name: VALUES[a.name] for a in args if a.name == "text"}
     telling = [a.name for a in args if a.name in MEANING]
@@ -72,7 +72,7 @@ def stays_inside(command, args):
 
 
 def test_programs(house, connect):
-    """None reaches anything but its room: not by any command, with whatever it is given."""
+    """No command reaches anything outside of its room, with any arguments."""
     server, token, victim = house
     for command in COMMANDS.values():
         if not command.formats & Format.JSON or command.name == "quit":
@@ -95,7 +95,7 @@ def test_programs(house, connect):
 
 
 def leaked(seen, args):
-    """Return the secrets in what was seen, but for those that were given: a refusal names them."""
+    """Return the secrets in the output, except for those of the input: a refusal quotes them."""
     given = [secret for secret in SECRETS if any(secret in str(it) for it in args.values())]
     return [secret for secret in SECRETS if secret in seen and secret not in given]
 
@@ -119,8 +119,8 @@ def typed(command, args):
 
 
 def test_people(house, connect):
-    """The same, typed; `/leave` and `/exit` do not lead into the lobby, and a file of one's own is
-    not found where the room has none."""
+    """The same, typed: `/leave` and `/exit` do not lead into the lobby, and the user's own files
+    stay out of reach."""
     server, token, victim = house
     for command in COMMANDS.values():
         if not command.formats & Format.TEXT or command.name in ("quit", "put"):
@@ -223,7 +223,7 @@ def test_transfers_of_another_room_are_not_seen(house, connect):
 
 @pytest.mark.parametrize("why", ["ban", "close"])
 def test_the_room_is_not_to_be_entered_any_more(house, connect, why):
-    """A user who may not come into the one room of their token does not come in at all."""
+    """A user who may not join the only room of their token cannot log in with it."""
     server, token, _ = house
     door = RawAdminClient(server)
     ok(door, do=why, room="vault", **({"user": "alice"} if why == "ban" else {}))
@@ -237,7 +237,7 @@ def test_the_room_is_not_to_be_entered_any_more(house, connect, why):
 
 
 def test_put_out_of_the_only_room(house, connect):
-    """A person who is put out of the one room of their token is not in the lobby then: their
+    """A text client removed from the only room of its token is not in the lobby then: its
     connection ends, and says so."""
     server, token, _ = house
     one = connect(server)

@@ -24,7 +24,7 @@ def asks(bot: RawClient, do: str, **fields):
 
 
 def fetched(bot, connect, server, name):
-    """Return what comes of a file on the shelf of the lobby."""
+    """Return the result of fetching a file of the lobby."""
     ticket = asks(bot, "get", room="lobby", name=name)["ticket"]
     carrier = connect(server)
     carrier.send(f"GET {ticket}")

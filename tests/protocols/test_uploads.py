@@ -215,7 +215,7 @@ def test_a_file_that_changed_between_its_halves(server, connect, enter, program)
 
 
 def test_what_is_here_is_not_sent_again(server, connect, enter, program):
-    """On any shelf that the sender may read: it is there at once, and told of."""
+    """Content in any file that the sender may read is shared at once, and announced."""
     alice = enter("alice")
     put(alice, "a", DATA)
     alice.send("/create vault s3cret")
@@ -302,7 +302,8 @@ def test_bounds(start_server, connect):
 
 @pytest.mark.parametrize("option", ["--user-files", "--room-files"])
 def test_what_the_operator_takes_away_makes_room(start_server, connect, option):
-    """At once, also if nobody lists the shelf; and so does what is here already, put elsewhere."""
+    """It frees space at once, even if nobody lists the files; and so does content moved
+    elsewhere."""
     server = start_server("--room", "lab", "--room", "den", option, "4MB")
     bot = connect(server)
     bot.ask(do="hello", name="bot")
