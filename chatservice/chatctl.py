@@ -5,7 +5,6 @@ whether it was granted. `export` and `restore` are done here.
 """
 
 import difflib
-import errno
 import getpass
 import os
 import re
@@ -29,6 +28,7 @@ from chatservice.grammar.commands import (
     Request,
     Right,
 )
+from chatservice.output import write_all
 
 DONE, REFUSED, USAGE, UNWRITABLE, INTERRUPTED = 0, 1, 2, 74, 130
 """Exit statuses. 74 is EX_IOERR of BSD's sysexits.h."""
@@ -399,14 +399,14 @@ _SLASHED = re.compile(rf"(?<![\w/.])/({'|'.join(COMMANDS)})\b")
 def _failed(status: int, sentence: str) -> int:
     """Write an error message to the standard error, if possible. Return `status`."""
     sentence = names.one_line(names.shorten(sentence, SENTENCE_CHARACTERS))
-    _write(2, f"chatctl: {sentence}\n".encode())
+    write_all(2, f"chatctl: {sentence}\n".encode())
     return status
 
 
 def _show_progress(text: str) -> None:
     """Show progress, if a person watches."""
     if os.isatty(2):
-        _write(2, f"chatctl: {names.one_line(text)}\n".encode())
+        write_all(2, f"chatctl: {names.one_line(text)}\n".encode())
 
 
 def _check_output() -> None:
@@ -419,20 +419,9 @@ def _check_output() -> None:
 
 def _show(data: bytes) -> None:
     """Write to the standard output. Raises `OutputError`."""
-    why = _write(1, data)
+    why = write_all(1, data)
     if why is not None:
         raise OutputError(f"The standard output cannot be written to ({why}).")
-
-
-def _write(descriptor: int, data: bytes) -> str | None:
-    """Write all of `data`. Return None, or why that failed."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except OSError as error:
-            return os.strerror(error.errno or errno.EIO)
-    return None
 
 
 def _overview() -> Iterator[str]:

@@ -5,12 +5,13 @@ import select
 
 
 def write_all(fd: int, data: bytes) -> str | None:
-    """Write all of `data` to a descriptor, waiting for a reader who is slow. Return None, or in a
-    few words why that cannot be done."""
+    """Write all of `data` to a descriptor, and wait for a slow reader. Return None, or the reason
+    in a few words if it cannot be written."""
+    view = memoryview(data)
     try:
-        while data:
+        while view:
             try:
-                data = data[os.write(fd, data) :]
+                view = view[os.write(fd, view) :]
             except BlockingIOError:
                 select.select([], [fd], [])
     except OSError as error:

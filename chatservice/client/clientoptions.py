@@ -1,4 +1,4 @@
-"""The options and the exit statuses of `chat-client`."""
+"""The options of `chat-client`, its exit statuses, and completion scripts for shells."""
 
 import argparse
 import errno
@@ -18,9 +18,11 @@ from chatservice.client.partialdownload import CannotSave
 from chatservice.client.system import output_error
 from chatservice.errors import Code, Refusal
 
+T = TypeVar("T")
+
 
 class ExitStatus(IntEnum):
-    """An exit status."""
+    """An exit status of `chat-client`. Those from 64 on are as in BSD's sysexits.h."""
 
     DONE = 0
     REFUSED = 1
@@ -60,7 +62,7 @@ _OF = {
 
 
 def status_of(error: Refusal | Lost) -> ExitStatus:
-    """Return the status for what could not be done."""
+    """Return the exit status for an error."""
     if isinstance(error, NotAChatServer | BadReply | UntrustedServer):
         return ExitStatus.PROTOCOL
     if isinstance(error, Dismissed):
@@ -72,10 +74,8 @@ def status_of(error: Refusal | Lost) -> ExitStatus:
     return _OF.get(error.code, ExitStatus.REFUSED)
 
 
-T = TypeVar("T")
-
 ACTIONS = ("say", "put", "get", "follow", "who", "rooms")
-"""The options that say what to do instead of talking."""
+"""The options for actions, which run instead of talk."""
 
 SHELLS = ("bash", "fish", "zsh")
 
@@ -84,7 +84,7 @@ _ONLY_WITH = {
     "after": ("follow",),
     "json": ("follow", "who", "rooms"),
 }
-"""Options that mean something only beside others."""
+"""Options that are valid only with certain actions."""
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([kmgt]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -106,11 +106,8 @@ them for missing arguments, also with the options for scripts. These options use
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """What the command line says. None is what it does not say; `accept` is in bytes.
-
-    At most one of `say`, `put`, `get`, `follow`, `who` and `rooms` is there: what to do instead of
-    talking.
-    """
+    """The options of a command line. A missing one is None; `accept` is in bytes. At most one of
+    the `ACTIONS` is set."""
 
     name: str | None
     host: str | None
@@ -136,12 +133,12 @@ class ClientOptions:
 
     @property
     def action(self) -> str | None:
-        """What to do instead of talking: the name of the option."""
+        """The name of the action that is set, or None."""
         return next((it for it in ACTIONS if getattr(self, it) not in (None, False)), None)
 
 
 class _Parser(argparse.ArgumentParser):
-    """One whose help ends the program with a status that tells, if it cannot be written."""
+    """A parser that ends with `UNWRITABLE` if its help cannot be written."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is not sys.stdout:
@@ -153,12 +150,12 @@ class _Parser(argparse.ArgumentParser):
             file.write(message)
             file.flush()
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # what is left goes there at the end
+            os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # Python flushes the rest there
             self.exit(ExitStatus.UNWRITABLE, f"{self.prog}: {output_error(str(error.strerror))}\n")
 
 
 def parse(arguments: Sequence[str] | None = None) -> ClientOptions:
-    """Return the options of a command line. Ends the program where that makes no sense."""
+    """Return the options of a command line. Ends the program if the command line is wrong."""
     parser = make_parser()
     given = vars(parser.parse_args(arguments))
     options = ClientOptions(**given | {"tls": given["tls"] or given["trust"] is not None})
@@ -169,7 +166,7 @@ def parse(arguments: Sequence[str] | None = None) -> ClientOptions:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line, which also tells what there is."""
+    """Return the parser of the command line."""
     parser = _Parser(
         prog="chat-client",
         description="Talk and share files with others on a chat server.",

@@ -1,4 +1,7 @@
-"""Sources of a password: a file, the environment, the system's keyring, the terminal."""
+"""Sources of a password: a file, the environment, the system's keyring, the terminal.
+
+The command line is none of them, because all users of the machine can see it.
+"""
 
 import os
 from importlib import import_module
@@ -15,82 +18,25 @@ from chatservice.client.questions import is_cancelled
 from chatservice.client.screen import InputEnded
 from chatservice.errors import Code, Refusal
 
-KEYRING_SERVICE = "chat-client"
-
-_UNSAFE_BACKENDS = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
-"""Where keyrings come from that keep nothing, or keep it where anybody can read it."""
-
-
-class Keyring:
-    """The passwords for the server at `place`; what is told over `tls` is not told without it.
-
-    A keyring may ask its owner something first, so it is asked in a thread; what it cannot do is as
-    if there were none.
-    """
-
-    def __init__(self, reactor: Any, place: str, tls: bool) -> None:
-        self._reactor = reactor
-        self._place = f"{place} (TLS)" if tls else place
-
-    def recall(self, user: str) -> "Deferred[str | None]":
-        """Return the password of a user; None if it is not known."""
-        return self._in_thread(_recall, self._entry(user))
-
-    def keep(self, user: str, password: str) -> "Deferred[bool | None]":
-        """Keep the password of a user. Return whether it is kept."""
-        return self._in_thread(_keep, self._entry(user), password)
-
-    async def renew(self, user: str, password: str) -> None:
-        """Keep another password, if there is one of that user."""
-        if await self.recall(user) is not None:
-            await self.keep(user, password)
-
-    def _entry(self, user: str) -> str:
-        return f"{names.key(user)}@{self._place}"
-
-    def _in_thread(self, work: Any, *args: str) -> "Deferred[Any]":
-        doing = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work, *args)
-        return doing.addErrback(lambda failure: failure.trap(Exception) and None)
-
-
-def _recall(called: str) -> str | None:
-    ring = find_keyring()
-    found: str | None = ring.get_password(KEYRING_SERVICE, called) if ring is not None else None
-    return found
-
-
-def _keep(called: str, password: str) -> bool:
-    ring = find_keyring()
-    if ring is not None:
-        ring.set_password(KEYRING_SERVICE, called, password)
-    return ring is not None
-
-
-def find_keyring() -> Any:
-    """Return the keyring to use: the best one that is safe. None if there is none."""
-    try:
-        keyring: Any = import_module("keyring")
-    except ImportError:
-        return None
-    first = keyring.get_keyring()
-    rings = getattr(first, "backends", (first,))  # several are asked one after another
-    return next((it for it in rings if not type(it).__module__.startswith(_UNSAFE_BACKENDS)), None)
-
-
 PASSWORD_VARIABLE = "CHAT_PASSWORD"
 """The environment variable that may hold a password."""
 
 TERMINAL_PATH = "/dev/tty"
-"""The terminal that the program runs on, wherever its input comes from (POSIX)."""
+"""The terminal of the process, wherever its input comes from (POSIX)."""
+
+KEYRING_SERVICE = "chat-client"
+
+_UNSAFE_BACKENDS = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
+"""Backends of the package `keyring` that keep nothing, or keep it in plain files."""
 
 
 class PasswordFileError(Refusal):
-    """The file that the password is to come from cannot be read."""
+    """The password file cannot be read."""
 
 
 def given_password(file: str | None) -> str | None:
-    """Return the password that stands in the first line of `file`, if one is named, or else in the
-    environment; None if there is none. Raises `Unreadable`."""
+    """Return the first line of `file`, if one is named, or else the value of `PASSWORD_VARIABLE`;
+    None if it is not set. Raises `PasswordFileError`."""
     if file is None:
         return os.environ.get(PASSWORD_VARIABLE) or None
     try:
@@ -106,7 +52,8 @@ def given_password(file: str | None) -> str | None:
 
 
 async def ask_password(reactor: Any, prompt: str) -> str | None:
-    """Return what is typed on the terminal, unseen; None if there is no terminal, or nothing is."""
+    """Return a password typed on the terminal, where it is hidden; None without a terminal, or if
+    the user cancels."""
     try:
         terminal = os.open(TERMINAL_PATH, system.open_flags("O_RDWR", "O_NOCTTY"))
     except OSError:
@@ -121,3 +68,62 @@ async def ask_password(reactor: Any, prompt: str) -> str | None:
     finally:
         await screen.close()
         os.close(terminal)
+
+
+class Keyring:
+    """The passwords for the server at `address` in the system's keyring, if the optional package
+    `keyring` is installed. A password for TLS is never returned for a plain connection.
+
+    Calls run in a thread, because a keyring may ask its owner something first. One that fails is
+    treated like none.
+    """
+
+    def __init__(self, reactor: Any, address: str, tls: bool) -> None:
+        self._reactor = reactor
+        self._address = f"{address} (TLS)" if tls else address
+
+    def recall(self, user: str) -> "Deferred[str | None]":
+        """Return the password of a user, or None."""
+        return self._in_thread(_recall, self._entry(user))
+
+    def keep(self, user: str, password: str) -> "Deferred[bool | None]":
+        """Keep the password of a user. The result is True if it is kept."""
+        return self._in_thread(_keep, self._entry(user), password)
+
+    async def renew(self, user: str, password: str) -> None:
+        """Replace the password of a user, if there is one."""
+        if await self.recall(user) is not None:
+            await self.keep(user, password)
+
+    def _entry(self, user: str) -> str:
+        return f"{names.key(user)}@{self._address}"
+
+    def _in_thread(self, work: Any, *args: str) -> "Deferred[Any]":
+        doing = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work, *args)
+        return doing.addErrback(lambda failure: failure.trap(Exception) and None)
+
+
+def _recall(entry: str) -> str | None:
+    keyring = find_keyring()
+    found: str | None = keyring.get_password(KEYRING_SERVICE, entry) if keyring else None
+    return found
+
+
+def _keep(entry: str, password: str) -> bool:
+    keyring = find_keyring()
+    if keyring is not None:
+        keyring.set_password(KEYRING_SERVICE, entry, password)
+    return keyring is not None
+
+
+def find_keyring() -> Any:
+    """Return the first safe backend of the package `keyring`, or None."""
+    try:
+        keyring: Any = import_module("keyring")
+    except ImportError:
+        return None
+    first = keyring.get_keyring()
+    backends = getattr(first, "backends", (first,))  # a chain asks several in turn
+    return next(
+        (it for it in backends if not type(it).__module__.startswith(_UNSAFE_BACKENDS)), None
+    )

@@ -1,4 +1,8 @@
-"""The actions for scripts: `chat-client` does one thing, and ends with a status."""
+"""The actions for scripts: `chat-client` does one thing, and ends with an exit status.
+
+Only the result goes to standard output. Errors go to standard error. So does progress, if that is a
+terminal.
+"""
 
 import getpass
 import json
@@ -33,45 +37,44 @@ from chatservice.grammar import jsonlines, textformat, textparser
 from chatservice.output import write_all
 
 OUTAGE_SECONDS = 60.0
-"""How long who has only to be done with something waits for a server that is not there."""
+"""How long a client that is about to end waits for a server that is away."""
 
 _CHECKS = 4
 
+GOODBYE_SECONDS = 2.0
+"""How long a leaving client waits for the server to store all texts and close."""
+
+STDIN = "-"
+"""The text that means standard input."""
+
 
 class OutageWatch:
-    """Call `noticed` when a session has been offline for `OUTAGE_SECONDS`."""
+    """Calls `noticed` when a session has been offline for `OUTAGE_SECONDS`."""
 
     def __init__(self, reactor: Any, session: ClientSession, noticed: Callable[[], None]) -> None:
         self._session = session
         self._noticed = noticed
-        self._alone = 0
-        self._looking = LoopingCall(self._look)
-        self._looking.clock = reactor
+        self._checks_offline = 0
+        self._checking = LoopingCall(self._check)
+        self._checking.clock = reactor
 
     def start(self) -> None:
-        """Begin to look."""
-        self._looking.start(OUTAGE_SECONDS / _CHECKS)
+        """Start checking."""
+        self._checking.start(OUTAGE_SECONDS / _CHECKS)
 
     def stop(self) -> None:
-        """Look no more."""
-        self._looking.stop()
+        """Stop checking."""
+        self._checking.stop()
 
-    def _look(self) -> None:
-        self._alone = 0 if self._session.connected else self._alone + 1
-        if self._alone > _CHECKS:
-            self._alone = 0
+    def _check(self) -> None:
+        self._checks_offline = 0 if self._session.connected else self._checks_offline + 1
+        if self._checks_offline > _CHECKS:
+            self._checks_offline = 0
             self._noticed()
 
 
-GOODBYE_SECONDS = 2.0
-"""How long it waits for the server to have said goodbye: what was asked for is done by then."""
-
-STDIN = "-"
-"""What stands for standard input."""
-
-
 class ScriptEnd(Exception):
-    """It ends, with a status, and a sentence where there is something to say."""
+    """The end of a script with a status, and a sentence if it is not empty."""
 
     def __init__(self, status: ExitStatus, sentence: str = "") -> None:
         super().__init__(status, sentence)
@@ -80,24 +83,24 @@ class ScriptEnd(Exception):
 
 
 class Script:
-    """One run of the program that does what `options.action` says."""
+    """One run of the program with the action of `options`."""
 
     def __init__(self, reactor: Any, options: ClientOptions, settings: Settings) -> None:
         self._reactor = reactor
         self._options = options
         self._settings = settings
         self._working: Deferred[None] | None = None
-        self._away = False
-        self._watched = os.isatty(2)
-        self._bar = False
+        self._server_is_away = False
+        self._is_terminal = os.isatty(2)
+        self._shows_progress = False
 
     def interrupt(self) -> None:
-        """End at once."""
+        """Stop the action."""
         if self._working is not None:
             self._reactor.callLater(0, self._working.cancel)
 
     async def run(self) -> int:
-        """Do it. Return the exit status."""
+        """Run the action and return the exit status."""
         self._working = Deferred.fromCoroutine(self._do())
         try:
             await self._working
@@ -108,7 +111,7 @@ class Script:
             sentence = error.sentence if isinstance(error, Refusal) else str(error)
         except CancelledError:
             status, sentence = self._interrupted(), ""
-            if self._away:
+            if self._server_is_away:
                 status, sentence = ExitStatus.UNAVAILABLE, "The server does not come back."
         else:
             status, sentence = ExitStatus.DONE, ""
@@ -118,23 +121,23 @@ class Script:
         return status
 
     def _interrupted(self) -> ExitStatus:
-        """Who follows a room ends that by an interruption, and has what was asked for."""
+        """Return the status of an interrupted action. Following a room ends that way."""
         return ExitStatus.DONE if self._options.follow else ExitStatus.INTERRUPTED
 
     async def _do(self) -> None:
         text, path = self._text(), self._file()
-        client = await self._arrive()
-        watching = OutageWatch(self._reactor, client.session, self._server_stays_away)
-        watching.start()
+        client = await self._sign_in()
+        watch = OutageWatch(self._reactor, client.session, self._server_stays_away)
+        watch.start()
         try:
             await self._act(client, text, path)
         finally:
-            watching.stop()
+            watch.stop()
             await self._leave(client)
 
     def _server_stays_away(self) -> None:
         if not self._options.follow:
-            self._away = True
+            self._server_is_away = True
             self.interrupt()
 
     async def _leave(self, client: Client) -> None:
@@ -143,7 +146,7 @@ class Script:
         with suppress(Lost, CancelledError, TimeoutError):
             await closing
 
-    # -- what there is to do ---------------------------------------------------------------------
+    # -- actions ---------------------------------------------------------------------------------
 
     async def _act(self, client: Client, text: str, path: Path) -> None:
         options = self._options
@@ -155,8 +158,9 @@ class Script:
         elif options.put is not None:
             await client.put(path, room=None if options.to else room, to=options.to)
         elif options.get is not None:
-            place = await client.get(await self._shelf(client), options.get, self._folder())
-            self._write(os.fsencode(shortest_path(place)) + b"\n")
+            owner = await self._file_owner(client)
+            path = await client.get(owner, options.get, options.downloads or ".")
+            self._write(os.fsencode(shortest_path(path)) + b"\n")
         elif options.follow:
             await self._follow(client, room)
         elif options.who:
@@ -165,7 +169,7 @@ class Script:
             self._list(await client.rooms(), lambda it: (it.room, str(it.users), it.topic))
 
     def _text(self) -> str:
-        """Return what is to be said, if something is."""
+        """Return the text to say, or an empty text for other actions."""
         if self._options.say != STDIN:
             text = self._options.say or ""
             if self._options.say is not None and not names.is_visible(text):
@@ -182,7 +186,7 @@ class Script:
         return text
 
     def _file(self) -> Path:
-        """Return the path of what is to be sent, which can be read, if something is."""
+        """Return the path of the file to send, and check that it can be read."""
         path = Path(self._options.put or "")
         if self._options.put is not None:
             try:
@@ -191,11 +195,8 @@ class Script:
                 raise ScriptEnd(ExitStatus.NO_INPUT, refusal.sentence) from None
         return path
 
-    def _folder(self) -> str:
-        return self._options.downloads or "."
-
-    async def _shelf(self, client: Client) -> str:
-        """Return the room whose shelf is meant; `@` is one's own."""
+    async def _file_owner(self, client: Client) -> str:
+        """Return the room whose files are meant; `@` means the user's."""
         room = self._options.room or names.LOBBY
         return room if room == INBOX else await client.join(room)
 
@@ -215,7 +216,7 @@ class Script:
         return textformat.replayed(position, entry.as_run(), room)
 
     def _list(self, rows: Iterable[Any], columns: Callable[[Any], Iterable[str]]) -> None:
-        """Print rows: their columns with tabs between, or all there is of each as an object."""
+        """Print rows: columns with tabs between, or JSON objects with all fields."""
         for row in rows:
             if self._options.json:
                 text = json.dumps(asdict(row), ensure_ascii=False)
@@ -225,24 +226,20 @@ class Script:
 
     def _write(self, data: bytes) -> None:
         why = write_all(1, data)
-        if (
-            why == READER_GONE and self._options.follow
-        ):  # as `grep -m1` does, which has what it wants
+        if why == READER_GONE and self._options.follow:  # `grep -m1` has what it wants
             raise ScriptEnd(ExitStatus.DONE)
         if why is not None:
             raise ScriptEnd(ExitStatus.UNWRITABLE, output_error(why))
 
-    # -- arriving --------------------------------------------------------------------------------
+    # -- signing in ------------------------------------------------------------------------------
 
-    async def _arrive(self) -> Client:
+    async def _sign_in(self) -> Client:
+        """Connect and sign in. Look for a password when the server needs one, and ask for it again
+        if it is wrong."""
         options = self._completed()
         host, port = options.host or DEFAULT_HOST, options.port or int(DEFAULT_PORT)
         name = options.name or _login()
-        try:
-            password = clientpasswords.given_password(options.password_file)
-        except PasswordFileError as refusal:
-            raise ScriptEnd(ExitStatus.NO_INPUT, refusal.sentence) from None
-        asked = False
+        password, asked = self._given_password(), False
         while True:
             try:
                 return await connect(
@@ -261,15 +258,23 @@ class Script:
                     raise
                 kept = None
                 if password is None:
-                    kept = await Keyring(
-                        self._reactor, server_address(host, port), options.tls
-                    ).recall(name)
-                password, asked = kept or await self._ask(f"Password of {name}: "), True
+                    keyring = Keyring(self._reactor, server_address(host, port), options.tls)
+                    kept = await keyring.recall(name)
+                password, asked = kept or await self._ask_password(name), True
                 if password is None:
                     raise
 
+    def _given_password(self) -> str | None:
+        try:
+            return clientpasswords.given_password(self._options.password_file)
+        except PasswordFileError as refusal:
+            raise ScriptEnd(ExitStatus.NO_INPUT, refusal.sentence) from None
+
+    async def _ask_password(self, name: str) -> str | None:
+        return await clientpasswords.ask_password(self._reactor, f"Password of {name}: ")
+
     def _completed(self) -> ClientOptions:
-        """Return the options, with what they leave out taken from the settings."""
+        """Return the options, with missing values from the settings."""
         if self._options.host is not None:
             return self._options
         try:
@@ -278,26 +283,23 @@ class Script:
             raise ScriptEnd(ExitStatus.CONFIG, refusal.sentence) from None
         return fill_in(self._options, servers)
 
-    async def _ask(self, prompt: str) -> str | None:
-        return await clientpasswords.ask_password(self._reactor, prompt)
-
-    # -- what is shown meanwhile -----------------------------------------------------------------
+    # -- sentences and progress ------------------------------------------------------------------
 
     def _tell(self, sentence: str) -> None:
-        if self._watched or sentence.startswith(WARNING):
+        if self._is_terminal or sentence.startswith(WARNING):
             self._show_progress("")
             write_all(2, f"{sentence}\n".encode())
 
     def _show_progress(self, lines: str) -> None:
-        """Show how the transfer stands, on one line that is written over."""
-        if self._watched and (lines or self._bar):
+        """Show the progress of a transfer on one line, again and again."""
+        if self._is_terminal and (lines or self._shows_progress):
             line = shortened(names.clean(lines).partition("\n")[0], 79)
             write_all(2, f"\r\x1b[K{line}".encode())
-            self._bar = bool(lines)
+            self._shows_progress = bool(lines)
 
 
 def _login() -> str:
-    """Return the name that one has on this machine."""
+    """Return the user's name on this machine."""
     try:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):

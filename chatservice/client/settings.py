@@ -1,8 +1,7 @@
-"""Where one was, and as whom: remembered in the user's settings, so that next time nothing needs to
-be said. Never a password.
+"""The user's settings: servers, names and rooms of earlier runs, but never a password.
 
-It is a file in JSON, which people may edit: `{"servers": [...]}`, the one used last first. Each has
-`host`, `port`, `name`, and if it is so `room`, `tls` and `trust`.
+The file is JSON that people may edit: `{"servers": [...]}`, the last one first. Each server has
+`host`, `port`, `name`, and optionally `room`, `tls` and `trust`.
 """
 
 import json
@@ -18,20 +17,21 @@ from chatservice.client.system import write_atomically
 from chatservice.errors import Code, Refusal
 
 CONFIG_VARIABLE = "CHAT_CLIENT_CONFIG"
-"""The environment variable that names another folder."""
+"""The environment variable that names another settings folder."""
 
 REMEMBERED_SERVERS = 20
-"""How many are remembered: more than anybody goes to, and few enough to look at."""
+"""The number of servers that are remembered."""
 
 
 def settings_folder() -> Path:
-    """Return where settings are."""
+    """Return the user's settings folder for `chat-client`."""
     return Path(os.environ.get(CONFIG_VARIABLE) or user_config_dir("chat-client"))
 
 
 @dataclass(frozen=True, slots=True)
 class RememberedServer:
-    """A server where one was, as whom, in which room, and how one knows it."""
+    """A server of an earlier run, with the user's name and room there. Raises `ValueError` for a
+    field of a wrong type."""
 
     host: str
     port: int
@@ -41,22 +41,22 @@ class RememberedServer:
     trust: str | None = None
 
     def __post_init__(self) -> None:
-        right = {"host": str, "port": int, "name": str, "tls": bool}
-        wrong = [it for it, kind in right.items() if type(getattr(self, it)) is not kind]
+        types = {"host": str, "port": int, "name": str, "tls": bool}
+        wrong = [it for it, type_ in types.items() if type(getattr(self, it)) is not type_]
         wrong += [it for it in ("room", "trust") if not isinstance(getattr(self, it), str | None)]
         if wrong:
             raise ValueError(f"{wrong[0]} of a server is of another kind")
 
 
 class Settings:
-    """What is remembered in `folder`."""
+    """The settings file in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "settings.json"
 
     def servers(self) -> list[RememberedServer]:
-        """Return where one was, the last one first. Raises `Refusal` for a file that cannot be
-        understood."""
+        """Return the remembered servers, the last one first. Raises `Refusal` for a file that
+        cannot be understood."""
         try:
             text = self.path.read_text()
             return [RememberedServer(**each) for each in json.loads(text)["servers"]]
@@ -71,7 +71,7 @@ class Settings:
             ) from None
 
     def remember(self, server: RememberedServer) -> None:
-        """Put a server first. Raises `Refusal`; then the file is as it was."""
+        """Put a server first. Raises `Refusal`, and then the file is unchanged."""
         others = [
             it
             for it in self.servers()
@@ -91,8 +91,8 @@ class Settings:
 
 
 def fill_in(options: ClientOptions, servers: Sequence[RememberedServer]) -> ClientOptions:
-    """Return options with what they leave out taken from where one was last, as that name if one is
-    given. Options that name a host, or want to be asked, are complete as they are."""
+    """Return options with missing values from the last server, or from the last with the name that
+    is given. Options with a host, or with `ask`, stay as they are."""
     if options.host is not None or options.ask or not servers:
         return options
     it = next((it for it in servers if options.name in (None, it.name)), servers[0])
@@ -107,6 +107,6 @@ def fill_in(options: ClientOptions, servers: Sequence[RememberedServer]) -> Clie
 
 
 def with_known_tls(options: ClientOptions, it: RememberedServer) -> ClientOptions:
-    """Return options by which one knows a server as it was known the last time."""
+    """Return options with TLS and the trusted fingerprint as they were at that server."""
     tls = options.tls or it.tls or it.trust is not None
     return replace(options, tls=tls, trust=options.trust or it.trust)
