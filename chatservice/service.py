@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from chatservice import adminsocket, config, limits
 from chatservice.domain.chat import Chat
 from chatservice.domain.policy import Registration, RegistrationPolicy
+from chatservice.domain.ports import Engine
 from chatservice.domain.quotas import FileLimits
 from chatservice.engines.sqlite import selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine
@@ -65,9 +66,9 @@ class ChatService(Service):
             self._tls = SnifferFactory(self.factory, options["tls-only"])
         self._options = options
         self._reactor = reactor
-        self._embedded: SqliteEngine | None = None
+        self._engine: Engine | None = None
         self._admin_port: IListeningPort | None = None
-        self._listening: list[IListeningPort] = []
+        self._listening: list[Any] = []
         self._bounds: FileLimits = within_open_files(options["bounds"])
         self._reloader = Reloader(reactor, options, self._set_bounds)
         self._sweeping = LoopingCall(self._sweep)
@@ -75,7 +76,7 @@ class ChatService(Service):
 
     def _set_bounds(self, bounds: FileLimits) -> None:
         self._bounds = within_open_files(bounds)
-        if self._embedded is not None:
+        if self._engine is not None:
             self.factory.chat.files.quotas.limits = self._bounds
 
     def privilegedStartService(self) -> None:
@@ -103,7 +104,7 @@ class ChatService(Service):
         files = Path(self._options["files"] or data / "SharedFiles")
         try:
             keys = [self._options["tls"]] if self._options["tls"] not in (None, _AUTO) else []
-            self._embedded = SqliteEngine(
+            engine = self._engine = SqliteEngine(
                 *(self._reactor, data, files),
                 *(self._options["keep-seconds"], self._options["keep-bytes"]),
                 *(self._options["partial-seconds"], self._options["checkers"]),
@@ -111,38 +112,58 @@ class ChatService(Service):
             )
             if self._options["tls"] == _AUTO:
                 self._use_certificate(selfsigned.own(data))
-            self._open_chat(self._embedded)
+            self.factory.chat = self._chat(engine)
+            self._wait_for(Deferred.fromCoroutine(self._open(engine, data)))
         except Refusal as refusal:
             self._fail(refusal.sentence)
         except (OSError, RuntimeError) as error:  # a path that is too long; a loop of links (3.11)
             self._fail(f"{data} cannot be used ({_reason(error)}); name another directory.")
-        else:
-            self._open_admin_socket(data)
-            self._embedded.start(self.factory.chat.drop_expired)
-            gc.freeze()  # what is here now stays: do not look at it at each collection
-            gc.set_threshold(*GARBAGE)
-            self._reloader.start()
-            self.factory.idle.start()
-            DeadPeers(
-                self.factory.reactor, self.factory.connections, self.factory.timeslices.run
-            ).start()
-            self._sweeping.start(limits.VACANT_SECONDS, now=False)
-            for port in self._listening:
-                self.log.info("listening on {address}", address=address(port.getHost()))
 
-    def _open_chat(self, embedded: SqliteEngine) -> None:
-        """Take up what is stored. Raises `Refusal`."""
+    def _chat(self, engine: Engine) -> Chat:
         guests = not self._options["no-guests"]
         policy = RegistrationPolicy(guests, Registration(self._options["registration"]))
-        chat = self.factory.chat = Chat(
-            *(embedded.engine, time.time, ReactorLoop(self._reactor), self.log.info),
+        chat = Chat(
+            *(engine, time.time, ReactorLoop(self._reactor), self.log.info),
             *(self._bounds, policy, PasswordQueue(self._reactor), self._reactor.seconds),
         )
         chat.overview.connections = self.factory
-        for opening in (chat.rooms.load(self._options["rooms"]), chat.accounts.load()):
+        return chat
+
+    async def _open(self, engine: Engine, data: Path) -> None:
+        """Take up what is stored, then begin everything else. Raises `Refusal`."""
+        await engine.start()
+        await self.factory.chat.open(self._options["rooms"])
+        self._open_admin_socket(data)
+        gc.freeze()  # what is here now stays: do not look at it at each collection
+        gc.set_threshold(*GARBAGE)
+        self._reloader.start()
+        self.factory.idle.start()
+        DeadPeers(
+            self.factory.reactor, self.factory.connections, self.factory.timeslices.run
+        ).start()
+        self._sweeping.start(limits.VACANT_SECONDS, now=False)
+        for port in self._listening:
+            self.log.info("listening on {address}", address=address(port.getHost()))
+
+    def _wait_for(self, opening: "Deferred[None]") -> None:
+        """Accept no connection until the engine is ready. Most are at once, and an error raised
+        here ends the program."""
+        if opening.called:
             found: list[Any] = []
-            Deferred.fromCoroutine(opening).addBoth(found.append)
+            opening.addBoth(found.append)
             _result(found)
+            return
+        for port in self._listening:
+            port.stopReading()
+        opening.addCallbacks(self._accept, self._stop_reactor)
+
+    def _accept(self, _: None) -> None:
+        for port in self._listening:
+            port.startReading()
+
+    def _stop_reactor(self, failure: Failure) -> None:
+        self.log.failure("the storage cannot be used", failure)
+        self._reactor.stop()
 
     def _use_certificate(self, path: Path) -> None:
         """Show the certificate at `path` in TLS."""
@@ -185,12 +206,12 @@ class ChatService(Service):
             port.stopListening()
         if self._admin_port is not None:
             await maybeDeferred(self._admin_port.stopListening)  # then its socket is gone, too
-        if self._embedded is not None:
-            await self._embedded.stopping()
+        if self._engine is not None:
+            await self._engine.stopping()
             await self.factory.chat.publisher.settled()
             self.factory.farewell("The server is stopping; come back later.")
             await self.factory.when_empty(FAREWELL_SECONDS)
-            await self._embedded.close()
+            await self._engine.stop()
 
     def stopService(self) -> "Deferred[None]":
         """Store what was accepted, tell everybody, and end."""

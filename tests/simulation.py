@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,7 +12,6 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
-from chatservice.domain.ports import Engine
 from chatservice.engines.sqlite.engine import LocalNames
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.eventloop import ReactorLoop
@@ -164,13 +164,19 @@ class SimulatedServer:
         self.clock = Clock()
         self.store = LogStore(self.clock, path)
         self.factory = ChatFactory(self.clock)
-        engine = Engine(
-            *(self.store, self.store.rooms, self.store.accounts),
-            *(LocalNames(), None, None, NoFiles()),
+        engine: Any = SimpleNamespace(
+            logs=self.store,
+            rooms=self.store.rooms,
+            accounts=self.store.accounts,
+            claims=LocalNames(),
+            hasher=None,
+            authenticator=None,
+            files=NoFiles(),
+            follow=self.store.follow,
         )
         self.chat = Chat(engine, self.clock.seconds, ReactorLoop(self.clock), lambda *_, **__: None)
         self.factory.chat = self.chat
-        opening = Deferred.fromCoroutine(self.chat.rooms.load(["lab"]))
+        opening = Deferred.fromCoroutine(self.chat.open(["lab"]))
         assert opening.called
         self.disk = self.store._thread = SimulatedDisk()
         self.past = self.store._reading = SimulatedDisk()

@@ -10,11 +10,10 @@ from chatservice.domain import tokens
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.model import Room, Session, account_folder
 from chatservice.domain.policy import Registration, RegistrationPolicy
-from chatservice.domain.ports import Account, Engine, ReassignStep, Token
+from chatservice.domain.ports import Account, Engine, Token
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
-from chatservice.domain.rules import RuleKind
 from chatservice.domain.users import Users
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
@@ -51,11 +50,6 @@ class Accounts:
         self._now = now
         self._report = report
         self._policy = policy
-
-    async def load(self) -> None:
-        """Learn who runs the server."""
-        self._rights.operators.add(names.key(names.OPERATOR))
-        self._rights.operators |= {names.key(name) for name in await self._store.operators()}
 
     @property
     def needs_invitation(self) -> bool:
@@ -165,10 +159,6 @@ class Accounts:
             await self._store.delete(key, mark)
         finally:
             self._rooms.deleting.discard(key)
-        self._rights.operators.discard(key)
-        for room in self._rooms.by_key.values():
-            for what in (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED):
-                room.rules.remove(what, key)
         await self._files.forget(account_folder(key))
         self._report(
             "{by} deleted the account {user}: it is {mark}",
@@ -194,20 +184,7 @@ class Accounts:
                     await self._files.remove(shelf, file, None, key)
         reached: int | None = 0
         while reached is not None:
-            step = await self._logs.reassign(key, mark, erase, reached)
-            reached = step.reached
-            self._apply(step)
-
-    def _apply(self, step: ReassignStep) -> None:
-        """Let what is in memory be as it is stored now."""
-        for number, block in step.changed:
-            log = self._users.log_by_id(number)
-            if log is not None:
-                log.replace(block)
-        for number, topic in step.topics:
-            room = self._rooms.by_number(number)
-            if room is not None and room.topic == topic:
-                room.topic = ""
+            reached = await self._logs.reassign(key, mark, erase, reached)
 
     # -- passwords -------------------------------------------------------------------------------
 
@@ -319,12 +296,8 @@ class Accounts:
         account = await self._account(name)
         key, by = names.key(account.name), session.require_user().name
         await self._store.set_operator(key, yes)
-        if yes:
-            self._rights.operators.add(key)
-            self._report("{by} made {user} an operator", by=by, user=account.name)
-        else:
-            self._rights.operators.discard(key)
-            self._report("{by} made {user} no operator any more", by=by, user=account.name)
+        did = "an operator" if yes else "no operator any more"
+        self._report("{by} made {user} {did}", by=by, user=account.name, did=did)
         return account.name
 
     async def operators(self) -> tuple[str, ...]:

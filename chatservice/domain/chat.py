@@ -3,7 +3,7 @@
 Every wish that is not granted raises a `Refusal`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from chatservice.domain.policy import RegistrationPolicy
 from chatservice.domain.ports import Draft, Engine, EventLoop, OnStored, SearchResult
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.quotas import FileLimits
+from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.users import Users
@@ -84,10 +85,18 @@ class Chat:
         )
         self.overview = Overview(engine, publisher, self.rooms, self.users, seconds, report)
         self.allows_guests = policy.guests
+        self._engine = engine
+        self._replica = Replica(self.rooms, self.users, self.rights, tails, publisher)
         self._logs = engine.logs
         self._loop = loop
         self._clock = clock
         self._seconds = seconds
+
+    async def open(self, rooms: Iterable[str] = ()) -> None:
+        """Take up what is stored, follow the engine from now on, and make sure of the lobby and of
+        the rooms named. Raises `Refusal`."""
+        await self._engine.follow(self._replica)
+        await self.rooms.ensure(rooms)
 
     def _soon(self, call: Callable[[], object]) -> None:
         self._loop.call_later(limits.NEWS_SECONDS, call)
@@ -166,7 +175,6 @@ class Chat:
         self.rooms.count_message(user, room)
         run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
         await self.publisher.stored(Draft(room.log, run, None if session.echo else cursor))
-        room.topic = topic
 
     def last_said(self, session: Session, room: Room) -> int:
         """Return the position of what a session said last in a room, since it came there. Raises
@@ -239,10 +247,6 @@ class Chat:
                 log, lambda: self._logs.read(log.id, after, limits.REPLAY_ENTRIES)
             )
         return [block for block in blocks if block.last <= log.last]
-
-    def drop_expired(self, positions: Mapping[int, int]) -> None:
-        """Forget what is no longer kept: up to a position each, by the numbers of the logs."""
-        self._cache.drop_expired(positions)
 
     def save_read_position(self, cursor: Cursor) -> None:
         """Remember how far a log was shown that is `kept`."""

@@ -213,12 +213,8 @@ class Moderation:
         )
         if stored or dropped:
             await self._store.change_rules(room.number, stored, dropped)
-        for each in over:
-            room.rules.remove(each.kind, each.subject)
-        for each in add:
-            room.rules.add(each)
-            if each.kind is RuleKind.OWNER and not is_guest_id(each.subject):
-                self._rooms.limits.remove(room)
+        of_guests = ([it for it in rules if is_guest_id(it.subject)] for rules in (add, over))
+        self._rooms.change_rules(room, *of_guests)
 
     async def lift(self, session: Session, room: Room, what: RuleKind, whom: str) -> None:
         """Let a ban, or the like, hold no longer."""
@@ -320,7 +316,6 @@ class Moderation:
         )
         by = session.require_user().name
         await self._store.configure(room.number, *new)
-        room.password, room.access, room.frozen, room.slow = new
         if access is not None:  # who is not in it now is to come in as it is now
             self._rights.tickets.revoke(
                 lambda right: right.folder == room.folder and not room.has_user(right.user)
@@ -362,15 +357,12 @@ class Moderation:
             raise Refusal(
                 Code.NO_SUCH_ENTRY, "There is nothing to erase at #{position}.", position=position
             )
-        block = await self._logs.erase(room.log.id, position)
-        if block is None:
+        if not await self._logs.erase(room.log.id, position):
             raise no_entry(position)
-        room.log.replace(block)
         if room.topic == entry.text and entry.kind == Kind.TOPIC:
             await self._publisher.stored(
                 Draft(room.log, Run(Kind.TOPIC, self._now(), user.name, ("",)))
             )
-            room.topic = ""
         run = Run(Kind.ERASED, self._now(), user.name, (str(position),))
         await self._publisher.stored(Draft(room.log, run))
         if not own:

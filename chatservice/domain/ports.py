@@ -113,9 +113,14 @@ class ModerationRecord(NamedTuple):
     what: str
 
 
-def any_name(name: str) -> bool:
-    """Return True: any name fits a room."""
-    return True
+class RoomBounds(NamedTuple):
+    """Bounds for a new room: the largest number of rooms, and of rooms that no registered user
+    owns; None is no bound. `numbered` allows a name that is the number of another room (room12).
+    """
+
+    rooms: int | None = None
+    unowned: int | None = None
+    numbered: bool = True
 
 
 class RoomStore(Protocol):
@@ -125,41 +130,47 @@ class RoomStore(Protocol):
         """Let a room be changed by nobody else meanwhile: what is entered second waits until the
         first is left, on all nodes. So what a change decides still holds when it is made."""
 
-    def rooms(self) -> Awaitable[Sequence[RoomRow]]:
-        """Every room, by its number."""
-
     def create(
         self,
         name: str | None,
         password: str | None,
         time: int,
         owner: str | None,
-        fits: Callable[[str], bool] = any_name,
+        bounds: RoomBounds = RoomBounds(),  # noqa: B008 - it cannot be changed
     ) -> Awaitable[RoomRow]:
         """Make a room, which belongs to the registered user `owner`, or to nobody.
 
-        Without a `name` it is called after its number (`names.numbered`), and the number is one
-        whose name `fits`, which may be called in any thread. No room gets the number of another
-        room's name. Raises `Refusal` (room-exists), whoever made it.
+        Without a `name` it is called after its number (`names.numbered`). A name is given once, and
+        no two names of rooms look alike (`confusables.skeletons`): of two that are made at once,
+        on any nodes, one is refused, and the last place within `bounds` is given once. A number is
+        never given again, and no room has the number of another room's name.
+
+        Tells the follower a `RoomRow`. Raises `Refusal`: room-exists; bad-argument where there are
+        as many rooms as may be; too-many where nobody owns as many as may be; not-stored.
         """
 
     def remove(self, room: int) -> Awaitable[None]:
-        """Forget a room: its rules, its record, the tokens for it alone, and its log. Its number is
-        never given again. Raises `Refusal` (not-stored)."""
+        """Forget a room: its rules, its record, the tokens for it alone, its log and its files.
+        The name can be given again once this answers, and the number never.
+
+        Tells the follower `RoomRemoved`. Raises `Refusal` (not-stored).
+        """
 
     def retire(self, room: int, name: str) -> Awaitable[None]:
-        """Close a room under another name; its rules and the tokens for it alone are gone. Raises
-        `Refusal` (not-stored)."""
+        """Close a room under another name; its rules and the tokens for it alone are gone.
+
+        Tells the follower `RoomRetired`. Raises `Refusal` (not-stored).
+        """
 
     def configure(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
     ) -> Awaitable[None]:
-        """Keep how a room is."""
+        """Keep a room's settings. Tells the follower `RoomChanged`."""
 
     def change_rules(
         self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()
     ) -> Awaitable[None]:
-        """Let some rules hold in a room, and others no longer, all at once."""
+        """Add rules to a room and drop others, all at once. Tells the follower `RulesChanged`."""
 
     def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
         """Put on record what a moderator did."""
@@ -202,16 +213,6 @@ class SearchResult(NamedTuple):
     more: bool = False
 
 
-class ReassignStep(NamedTuple):
-    """A step through the past: the number of the last block that was looked at, or None where there
-    are no more; the blocks that were changed, with their logs; and the topics that were erased,
-    with the numbers of the rooms that may have them."""
-
-    reached: int | None
-    changed: Sequence[tuple[int, Block]]
-    topics: Sequence[tuple[int, str]] = ()
-
-
 class LogStore(Protocol):
     """The logs: where entries are added, and their past."""
 
@@ -219,15 +220,17 @@ class LogStore(Protocol):
         """Store a batch, all of it or nothing, and how far inboxes were `read`, by their numbers.
 
         Of a draft it takes `log.id`, `run`, `key` and `writer`. It answers when all is durable.
-        A room's topic is set with the same commit. There is one batch at a time. Any exception
-        means that nothing of it is stored, now or later.
+        There is one batch at a time. Positions of a log are dense and begin with 1. A key that the
+        same writer used in the same log before is not stored again: it has the position of then.
+        The follower is told a `TopicChanged` for each topic. Any exception means that nothing of
+        the batch is stored, now or later.
         """
 
-    def erase(self, log: int, position: int) -> "Awaitable[Block | None]":
-        """Take what an entry says out of storage, for good, and out of what a search finds. Answer
-        with the block that it is in, as that is now, or None if it is not kept any more.
+    def erase(self, log: int, position: int) -> Awaitable[bool]:
+        """Take what an entry says out of storage, for good, and out of what a search finds. In its
+        place there is an entry of the kind `Kind.GONE`. Answer whether the entry was kept.
 
-        In its place there is an entry of the kind `Kind.GONE`.
+        Tells the follower `BlockReplaced`. Raises `Refusal` (not-stored).
         """
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
@@ -244,9 +247,13 @@ class LogStore(Protocol):
         Raises `Refusal` (bad-argument, too-slow).
         """
 
-    def reassign(self, key: str, mark: str, erase: bool, after: int) -> "Awaitable[ReassignStep]":
+    def reassign(self, key: str, mark: str, erase: bool, after: int) -> Awaitable[int | None]:
         """Let some of what an account said be `mark`'s; with `erase`, let it be gone as well. It
-        begins behind the block with the number `after`. Raises `Refusal` (not-stored)."""
+        begins behind the block with the number `after`, and answers with the number of the last
+        block that was looked at; None once there are no more.
+
+        Tells the follower `BlockReplaced` and `TopicChanged`. Raises `Refusal` (not-stored).
+        """
 
     def last(self, log: int) -> Awaitable[int]:
         """A log's last position."""
@@ -282,20 +289,22 @@ class AccountStore(Protocol):
         self,
         name: str,
         password: str,
-        inbox: Log | None,
+        inbox: int | None,
         time: int,
         code: str | None = None,
         guest: str = "",
     ) -> Awaitable[Account]:
-        """Make an account. A guest's `inbox` becomes its own, and has the account's `id` then; so
-        does all else that is kept of that `guest` (`User.id`). A `code` that is given is used up
-        with it, whoever else would use it just then.
+        """Make an account. All that is kept of a `guest` (`User.id`) becomes its own, and so does
+        their `inbox`, by the number of its log. A `code` is used up with it: of two accounts that
+        are made with one code, one is refused.
 
-        Raises `Refusal` (already-registered, name-taken, bad-code).
+        Tells the follower `GuestRegistered`, or without an inbox `AccountChanged`. What is appended
+        to the guest's inbox before the follower is told goes to the account's. Raises `Refusal`
+        (already-registered, name-taken, bad-code, not-stored).
         """
 
     def rename(self, key: str, name: str) -> Awaitable[None]:
-        """Write the name of an account in another way; its key stays."""
+        """Write the name of an account in another way; its key stays. Tells `AccountChanged`."""
 
     def set_password(
         self, key: str, password: str, alone: bool = False, before: str | None = None
@@ -305,10 +314,11 @@ class AccountStore(Protocol):
 
     def delete(self, key: str, mark: str) -> Awaitable[None]:
         """Forget an account, its tokens, its inbox, and the rooms in which it is in charge or
-        invited; what it shared is `mark`'s. Raises `Refusal` (not-stored)."""
+        invited; what it shared is `mark`'s. Tells the follower `AccountChanged`. Raises `Refusal`
+        (not-stored)."""
 
     def set_operator(self, key: str, operator: bool) -> Awaitable[None]:
-        """Let somebody run the server, or no longer."""
+        """Let somebody run the server, or no longer. Tells the follower `AccountChanged`."""
 
     def token(self, sha256: str) -> Awaitable[Token | None]:
         """A token that is good, or None."""
@@ -590,15 +600,153 @@ class Maintenance(Protocol):
         """Tell how much there is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """All of it. One that has no `upkeep` cannot be looked after from here."""
+# -- changes, which the engine tells the domain --------------------------------------------------
 
-    logs: LogStore
-    rooms: RoomStore
-    accounts: AccountStore
-    claims: NameClaims
-    hasher: PasswordHasher
-    authenticator: Authenticator
-    files: FileStore
-    maintenance: Maintenance | None = None
+
+@dataclass(frozen=True, slots=True)
+class RoomChanged:
+    """The settings of a room, as they are now."""
+
+    number: int
+    password: str | None
+    access: Access
+    frozen: bool
+    slow: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRetired:
+    """A room is closed under another name; it has no rules any more."""
+
+    number: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRemoved:
+    """A room is gone, with all that was in it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RulesChanged:
+    """Rules of a room that hold from now on, and rules that hold no longer."""
+
+    room: int
+    added: Sequence[Rule]
+    dropped: Sequence[Rule]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicChanged:
+    """The topic of a room."""
+
+    room: int
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReplaced:
+    """A block of a log, of which something was erased or reassigned."""
+
+    log: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged:
+    """An account, by its key, as it is now; None where it was deleted."""
+
+    key: str
+    account: Account | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuestRegistered:
+    """A guest (`User.id`) has an account now, and the log `inbox` has the account's number."""
+
+    guest: str
+    inbox: int
+    account: Account
+
+
+Change = (
+    RoomRow
+    | RoomChanged
+    | RoomRetired
+    | RoomRemoved
+    | RulesChanged
+    | TopicChanged
+    | BlockReplaced
+    | AccountChanged
+    | GuestRegistered
+)
+
+
+class Follower(Protocol):
+    """What the engine tells the domain, in the order of the commits, in the reactor's thread."""
+
+    def changed(self, change: Change) -> None:
+        """Apply a change that is durable, whichever node made it."""
+
+    def appended(self, runs: Mapping[int, Sequence[tuple[int, Run]]]) -> None:
+        """Show what other nodes have appended: runs and their first positions, by the numbers of
+        the logs. What this node appends is the answer of `LogStore.append` instead."""
+
+    def ended(self, positions: Mapping[int, int]) -> None:
+        """Forget what is no longer kept: up to a position each, by the numbers of the logs."""
+
+
+class Engine(Protocol):
+    """Everything that lasts, and all that nodes of one server decide together.
+
+    A change is told to the follower before its own call answers. So the domain finds its state
+    changed when it goes on, and never changes that state itself.
+    """
+
+    @property
+    def logs(self) -> LogStore:
+        """The logs."""
+
+    @property
+    def rooms(self) -> RoomStore:
+        """The rooms."""
+
+    @property
+    def accounts(self) -> AccountStore:
+        """The registered users."""
+
+    @property
+    def claims(self) -> NameClaims:
+        """The names that are in use."""
+
+    @property
+    def hasher(self) -> PasswordHasher:
+        """The hashes of passwords."""
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """The check of passwords."""
+
+    @property
+    def files(self) -> FileStore:
+        """The shared files."""
+
+    @property
+    def maintenance(self) -> Maintenance | None:
+        """Backups and figures; None where the server cannot be looked after from here."""
+
+    def start(self) -> Awaitable[None]:
+        """Make everything ready. Nothing else is asked before it answers, and no connection is
+        accepted. Raises `Refusal`, with a sentence for the operator."""
+
+    def follow(self, follower: Follower) -> Awaitable[None]:
+        """Tell a follower every room (`RoomRow`) and every operator (`AccountChanged`) there is,
+        then answer; and from then on each change, without a gap. There is one follower."""
+
+    def stopping(self) -> Awaitable[None]:
+        """End soon what takes long (a backup); answer when it has ended."""
+
+    def stop(self) -> Awaitable[None]:
+        """Store what was accepted, and let go of everything."""

@@ -115,7 +115,7 @@ class Rights:
     """
 
     def __init__(self, now: Callable[[], int]) -> None:
-        self.operators: set[str] = set()
+        self.operators = {names.key(names.OPERATOR)}
         self.tokens: dict[Session, str] = {}
         self.tickets = ValidTickets()
         self._now = now

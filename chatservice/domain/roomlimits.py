@@ -10,6 +10,7 @@ from collections.abc import Callable
 from chatservice import limits, names
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.model import Room, User, is_guest_id
+from chatservice.domain.ports import RoomBounds
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.domain.rules import RuleKind
 from chatservice.errors import Code, Refusal
@@ -38,16 +39,18 @@ class RoomLimits:
         """Let the room of that name (`names.key`) stay, whatever becomes of it."""
         self._protected.add(key)
 
-    def add(self, room: Room, by: User | None = None) -> None:
-        """Count a room, made by a user, or before this start."""
-        if _is_owned(room):
-            return
-        self._unowned.add(room)
+    def add(self, room: Room) -> None:
+        """Count a room, if no registered user owns it."""
+        if not _is_owned(room):
+            self._unowned.add(room)
+            self.room_emptied(room)
+
+    def count(self, room: Room, by: User) -> None:
+        """Count a room that a user has made under their address, if nobody owns it."""
         address = _address(by)
-        if address:
+        if address and room in self._unowned:
             self._addresses[room] = address
             self._counts[address] += 1
-        self.room_emptied(room)
 
     def remove(self, room: Room) -> None:
         """Count a room no more: a registered user owns it now, or it is removed."""
@@ -119,21 +122,16 @@ class RoomLimits:
             )
         bucket.take(now, *pace)
 
-    def refusal(self, by: User | None, there: int, making: int) -> Refusal | None:
-        """Return why a user may make no more rooms, beside the number of those that are `there` and
-        of those that are `making`, unless another one goes; None if they may."""
-        if there + making >= limits.ROOMS:
-            return Refusal(
-                Code.BAD_ARGUMENT, "There are {limit} rooms already; use one.", limit=limits.ROOMS
-            )
-        guest = by is not None and by.guest_number
-        if guest and len(self._unowned) + making >= limits.ROOMS_OF_GUESTS:
-            return Refusal(
-                Code.TOO_MANY,
-                "Guests have {limit} rooms already; use one, or `register` to make another.",
-                limit=limits.ROOMS_OF_GUESTS,
-            )
-        return None
+    def bounds(self, by: User | None) -> RoomBounds:
+        """Return the bounds that a room keeps which that user makes. The operator may name rooms
+        `room1`, `room2` and so on, whatever numbers there are."""
+        unowned = limits.ROOMS_OF_GUESTS if by is not None and by.guest_number else None
+        return RoomBounds(limits.ROOMS, unowned, numbered=by is None)
+
+    def is_full(self, bounds: RoomBounds, there: int) -> bool:
+        """Return whether there are as many rooms as may be, beside the number that is `there`."""
+        of_guests = bounds.unowned is not None and len(self._unowned) >= bounds.unowned
+        return of_guests or (bounds.rooms is not None and there >= bounds.rooms)
 
     def _forget(self, now: float) -> None:
         if len(self._buckets) >= self._next_cleanup:

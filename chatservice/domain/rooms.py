@@ -1,19 +1,17 @@
 """Rooms: making them, finding them, and being in them."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 
 from chatservice import events, limits, names
-from chatservice.confusables import skeletons
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
-from chatservice.domain.model import Room, Session, User
-from chatservice.domain.ports import Engine, RoomRow
+from chatservice.domain.model import Room, Session, User, is_guest_id
+from chatservice.domain.ports import Engine, RoomBounds, RoomRow
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import ROLE_RIGHTS, Rights, Role
 from chatservice.domain.roomlimits import RoomLimits
-from chatservice.domain.rules import Access, Rule, RuleKind, Rules
+from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Event
 from chatservice.grammar.commands import Right
@@ -60,20 +58,16 @@ class Rooms:
         self._call_soon = call_soon
         self._announced: set[Room] = set()
         self._joined: dict[Room, list[str]] = {}
-        self._skeletons: Counter[str] = Counter()
-        self._creating: dict[object, frozenset[str]] = {}
         self.on_remove: list[Callable[[Room], None]] = []
         self._report = report
         self._rights = rights
         self._throttle = throttle
 
-    async def load(self, rooms: Iterable[str] = ()) -> None:
-        """Take up what is stored, and make sure of the lobby and of the rooms named."""
+    async def ensure(self, rooms: Iterable[str] = ()) -> None:
+        """Make sure of the lobby and of the rooms named, which always stay."""
         rooms = tuple(rooms)
         for name in (names.LOBBY, *rooms):
             self.limits.protect(names.key(names.room(name)))
-        for row in await self._store.rooms():
-            self.limits.add(self._add(row))
         if names.LOBBY not in self.by_key:
             await self.create(names.LOBBY)
         for name in sorted(rooms, key=self._number_order):
@@ -163,69 +157,34 @@ class Rooms:
                     name=name,
                 )
         self.limits.check_rate(by)
-        await self._make_room_for(by)
         hashed = await self.hash_password(password, by) if password is not None else None
-        await self._make_room_for(by)
+        bounds = self.limits.bounds(by)
+        await self._make_room_for(bounds)
         if by is not None and not by.sessions:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        if name is not None:
-            self._check_new(name, by)
-        owner = by.name if by is not None and by.registered else None
-        making = self._creating_skeletons()
-        key = names.key(name) if name is not None else object()
-        self._creating[key] = (
-            skeletons(name) if name is not None else frozenset()
-        )  # it counts from here
-        try:
-            row = await self._store.create(
-                name, hashed, self._now(), owner, lambda name: self._is_distinct(name, making)
-            )
-        finally:
-            del self._creating[key]
-        room = self._add(row)
-        if by is not None and by.guest_number:
-            room.rules.add(Rule(RuleKind.OWNER, by.id, 0, by.name, self._now()))
-        self.limits.add(room, by)
-        maker = by.name if by is not None else "the operator"
-        self._report("{user} made room {room}", user=maker, room=room.name)
-        return room
-
-    def _check_new(self, name: str, by: User | None) -> None:
-        """Raise `Refusal` (room-exists) for a name that would be taken for another room's. The
-        operator may name rooms `room1`, `room2` and so on, whatever numbers there are."""
-        key = names.key(name)
-        if key in self._creating:
-            raise Refusal(
-                Code.ROOM_EXISTS, "{name} is being made; `join {name}` takes you there.", name=name
-            )
-        there = self.by_key.get(key)
+        there = self.by_key.get(names.key(name)) if name is not None else None
         if there is not None and there.log.removed:
             raise Refusal(
                 Code.ROOM_EXISTS, "{name} is being removed; try again in a moment.", name=name
             )
-        if there is None and not self._is_free(name):
-            raise Refusal(
-                Code.ROOM_EXISTS,
-                "{name} looks like the name of another room; give another one.",
-                name=name,
-            )
-        number = names.room_number(name)
-        if there is None and by is not None and number in self._by_number:
-            raise Refusal(
-                Code.ROOM_EXISTS,
-                "{name} is another name of room number {number}; give another one.",
-                name=name,
-                number=number,
-            )
+        owner = by.name if by is not None and by.registered else None
+        row = await self._store.create(name, hashed, self._now(), owner, bounds)
+        room = self._by_number[row.number]
+        if by is not None:
+            self.limits.count(room, by)
+            if by.guest_number:
+                room.rules.add(Rule(RuleKind.OWNER, by.id, 0, by.name, self._now()))
+        maker = by.name if by is not None else "the operator"
+        self._report("{user} made room {room}", user=maker, room=room.name)
+        return room
 
-    async def _make_room_for(self, by: User | None) -> None:
-        """See that a user may make one room more: one goes for it, if there are as many as may be.
-        Raises `Refusal` (bad-argument, too-many) if none does."""
-        while refusal := self.limits.refusal(by, len(self.by_key), len(self._creating)):
-            room = self.limits.longest_vacant()
-            if room is None:
-                raise refusal
-            await self._remove_vacant(room)
+    async def _make_room_for(self, bounds: RoomBounds) -> None:
+        """Where there are as many rooms as may be, remove a vacant one, if there is one."""
+        while self.limits.is_full(bounds, len(self.by_key)):
+            vacant = self.limits.longest_vacant()
+            if vacant is None:
+                return
+            await self._remove_vacant(vacant)
 
     async def remove_vacant(self) -> None:
         """Remove the rooms that have been vacant since the last time that this was done."""
@@ -238,20 +197,6 @@ class Rooms:
             return  # the operator has put something there
         if self.limits.is_vacant(room):
             await self.remove(room, "the server")
-
-    def _is_free(self, name: str) -> bool:
-        """Return whether no room's name looks like that one, nor that of one that is being made."""
-        return self._is_distinct(name, self._creating_skeletons())
-
-    def _creating_skeletons(self) -> frozenset[str]:
-        """Return what the names of rooms look like that are being made."""
-        return frozenset[str]().union(*self._creating.values())
-
-    def _is_distinct(self, name: str, others: frozenset[str]) -> bool:
-        """Return whether a name looks like no room's, and has none of `others`' looks. Any thread
-        may call this."""
-        mine = skeletons(name)
-        return mine.isdisjoint(others) and self._skeletons.keys().isdisjoint(mine)
 
     # -- who is heard ----------------------------------------------------------------------------
 
@@ -307,16 +252,41 @@ class Rooms:
         session = by.sessions[-1] if by is not None and by.sessions else None
         return self._throttle.hash(names.password(password), session)
 
-    def _add(self, row: RoomRow) -> Room:
+    # -- what the engine says (`chatservice.domain.replica`) -------------------------------------
+
+    def add(self, row: RoomRow) -> None:
+        """Take in a room that there is now."""
         log = Log(row.number, row.name, row.last, self._cache)
         room = Room(
             *(log, row.topic, row.password, row.access, row.frozen, row.slow),
             *(row.rules,),
         )
-        self.by_key[names.key(room.name)] = room
-        self._by_number[room.number] = room
-        self._skeletons.update(skeletons(room.name))
-        return room
+        self.by_key[names.key(room.name)] = self._by_number[room.number] = room
+        self.limits.add(room)
+
+    def drop(self, number: int) -> None:
+        """Forget a room that is removed."""
+        room = self._by_number.pop(number)
+        del self.by_key[names.key(room.name)]
+        room.log.removed = True
+        self.limits.remove(room)
+
+    def rename(self, room: Room, name: str) -> None:
+        """Call a room otherwise."""
+        del self.by_key[names.key(room.name)]
+        room.name = room.log.name = name
+        self.by_key[names.key(name)] = room
+
+    def change_rules(self, room: Room, added: Iterable[Rule], dropped: Iterable[Rule]) -> None:
+        """Let rules hold in a room, and others no longer."""
+        for rule in dropped:
+            room.rules.remove(rule.kind, rule.subject)
+        for rule in added:
+            room.rules.add(rule)
+            if rule.kind is RuleKind.OWNER and not is_guest_id(rule.subject):
+                self.limits.remove(room)
+
+    # -- rooms that go ---------------------------------------------------------------------------
 
     async def remove(self, room: Room, by: str) -> None:
         """Remove a room for good: its log, its files, its rules, its record, and the tokens for it
@@ -335,9 +305,6 @@ class Rooms:
             room.log.removed = False
             self.limits.add(room)
             raise
-        await self._files.forget(room.folder)
-        del self.by_key[names.key(room.name)], self._by_number[room.number]
-        self._skeletons -= Counter(skeletons(room.name))
         self._report("{user} removed room {room}", user=by, room=room.name)
 
     async def retire(self, room: Room, by: str) -> None:
@@ -357,13 +324,6 @@ class Rooms:
             await self._store.retire(room.number, mark)
         finally:
             room.log.removed = False
-        del self.by_key[names.key(before)]
-        self._skeletons -= Counter(skeletons(before))
-        room.name = room.log.name = mark
-        room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
-        room.rules = Rules()
-        self.by_key[names.key(mark)] = room
-        self._skeletons.update(skeletons(mark))
         await self._files.move(shelf, room.folder, "")
         self._report("{user} deleted room {room}: it is {mark}", user=by, room=before, mark=mark)
 

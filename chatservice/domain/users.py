@@ -12,7 +12,7 @@ from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.model import EMPTY, Room, Session, User
 from chatservice.domain.policy import RegistrationPolicy
-from chatservice.domain.ports import Account, Engine
+from chatservice.domain.ports import Account, Engine, GuestRegistered
 from chatservice.domain.rights import ROLE_RIGHTS, Rights
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.errors import Code, Refusal
@@ -374,6 +374,22 @@ class Users:
             if user.inbox is not None:  # else nothing was ever sent to them
                 self._engine.logs.drop_inbox(user.inbox.id)
 
+    def guest_registered(self, change: GuestRegistered) -> None:
+        """Let a guest who is here be the user of their new account."""
+        user = self.by_key.get(names.key(change.account.name))
+        if user is not None and user.id == change.guest:
+            user.guest_number = 0
+            if user.inbox is not None:
+                user.inbox.id = change.account.inbox
+                user.inbox.saves_read_position = True
+                self._inboxes[user.inbox.id] = user.inbox
+
+    def account_changed(self, key: str, account: Account) -> None:
+        """Write the name of a user who is here as their account does."""
+        user = self.by_key.get(key)
+        if user is not None and user.registered:
+            user.rename(account.name)
+
     def log_by_id(self, number: int) -> Log | None:
         """Return a room's log, or an account's inbox, if it is in memory."""
         room = self._rooms.by_number(number)
@@ -400,13 +416,13 @@ class Users:
             return await self.enter(session, name)
         if name == user.name:
             raise Refusal(Code.NAME_TAKEN, "You are {name} already.", name=name)
+        former, was = user.name, user.key
         if user.registered:
             await self._accounts.rename(key, name)
         elif key != user.key:
             await self._claim_new_name(session, name)
         if session.user is not user:  # while it was waited for
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        former, was = user.name, user.key
         self._remove_name(user)
         user.rename(name)
         self._add_name(user)
@@ -551,12 +567,7 @@ class Users:
             raise Refusal(Code.ALREADY_REGISTERED, "{user} is registered already.", user=user.name)
         guest_shelf = user.folder
         inbox = self._inbox(user)
-        account = await self._accounts.register(
-            user.name, hashed, inbox, self._now(), code, user.id
-        )
-        user.guest_number = 0
-        inbox.saves_read_position = True
-        self._inboxes[account.inbox] = inbox
+        await self._accounts.register(user.name, hashed, inbox.id, self._now(), code, user.id)
         await self._engine.files.move(guest_shelf, user.folder, user.id)
         self._report("{user} registered", user=user.name)
 

@@ -1,5 +1,7 @@
 """Changes during a login: checking a password takes a while."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -7,7 +9,6 @@ from twisted.internet.task import Clock
 from chatservice.domain import tokens
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import Session
-from chatservice.domain.ports import Engine
 from chatservice.engines.sqlite.engine import LocalNames
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.errors import Code, Refusal
@@ -83,13 +84,18 @@ class House:
         self.store = LogStore(None, path)
         accounts = self.store.accounts
         self.slow = Slow(accounts)
-        engine = Engine(
-            *(self.store, self.store.rooms, accounts, LocalNames()),
-            *(self.slow, self.slow, Shelves()),
+        engine = SimpleNamespace(
+            logs=self.store,
+            rooms=self.store.rooms,
+            accounts=accounts,
+            claims=LocalNames(),
+            hasher=self.slow,
+            authenticator=self.slow,
+            files=Shelves(),
+            follow=self.store.follow,
         )
         self.chat = Chat(engine, lambda: 0.0, ReactorLoop(self.clock), lambda *_, **__: None)
-        self.now(self.chat.rooms.load())
-        self.now(self.chat.accounts.load())
+        self.now(self.chat.open())
 
     def now(self, doing):
         """Return the result of something at once, or raise its error."""

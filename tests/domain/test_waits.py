@@ -14,7 +14,7 @@ from tests.domain.test_accounts import House, Slow
 
 
 class Held:
-    """A stand-in that does all at once, and answers when the test says so, while it `waits`."""
+    """A stand-in that does all when the test says so, while it `waits`."""
 
     def __init__(self, inner):
         self._inner = inner
@@ -27,12 +27,11 @@ class Held:
             return found
 
         async def later(*args):
-            answer = await found(*args)
             if self.waits:
                 asked = Deferred()
                 self.waiting.append(asked)
                 await asked
-            return answer
+            return await found(*args)
 
         return later
 

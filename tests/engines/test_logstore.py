@@ -86,7 +86,7 @@ async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
             if at == 5 and log is logs[2]:
                 await store.end_some(None, 0)
         if at == 7:
-            account = await store.accounts.register("Alice", "hash", inbox, 0)
+            account = await store.accounts.register("Alice", "hash", inbox.id, 0)
         killed = tmp_path / f"killed-{at}"
         killed.mkdir()
         for file in tmp_path.glob("chat.sqlite*"):
@@ -111,7 +111,7 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path):
     file = Draft(log, Run(Kind.FILE, 0, "bob", file=mark))
     topic = Draft(log, Run(Kind.TOPIC, 0, "bob", ("all about it",)))
     await store.append([say(log, "a"), file, topic], {})
-    account = await store.accounts.register("Alice", "hash", Log(-1, "@", 0, TAILS), 0)
+    account = await store.accounts.register("Alice", "hash", -1, 0)
     await store.append([say(Log(account.inbox, "@", 0, TAILS), "psst")], {account.inbox: 1})
     store.close()
 
@@ -155,11 +155,11 @@ async def test_a_batch_that_fails_leaves_nothing(store):
 async def test_a_name_is_registered_once_and_a_room_made_once(store):
     """In any case of letters."""
     await store.rooms.create("lab", None, 0, None)
-    await store.accounts.register("alice", "hash", Log(-1, "@", 0, TAILS), 0)
+    await store.accounts.register("alice", "hash", -1, 0)
     for again, code in (
         (store.rooms.create("LAB", None, 0, None), Code.ROOM_EXISTS),
         (
-            store.accounts.register("Alice", "other", Log(-2, "@", 0, TAILS), 0),
+            store.accounts.register("Alice", "other", -2, 0),
             Code.ALREADY_REGISTERED,
         ),
     ):
@@ -174,7 +174,7 @@ async def test_a_guests_inbox_goes_with_the_guest(tmp_path, store):
     gone, kept = Log(-1, "@", 0, TAILS), Log(-2, "@", 0, TAILS)
     await store.append([say(gone, "a"), say(kept, "b")], {})
     await store.drop_inbox(-1)
-    account = await store.accounts.register("bob", "hash", kept, 0)
+    account = await store.accounts.register("bob", "hash", kept.id, 0)
     assert await store.read(-1, 0, 9) == []
     (block,) = await store.read(account.inbox, 0, 9)
     assert [entry.text for _, entry in block.entries()] == ["b"]

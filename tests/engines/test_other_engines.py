@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import BlockCache, Log
-from chatservice.domain.ports import Draft
+from chatservice.domain.ports import Draft, GuestRegistered
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.engines.sqlite.entryages import Clocks, really_passed
 from chatservice.engines.sqlite.retention import Retention
@@ -19,18 +19,31 @@ from chatservice.eventloop import ReactorLoop
 @pytest.fixture
 def engine(tmp_path):
     """Return an engine; its threads run."""
-    embedded = SqliteEngine(reactor, tmp_path, tmp_path / "files")
-    embedded.start(lambda positions: None)
-    yield embedded.engine
-    pytest_twisted.blockon(Deferred.fromCoroutine(embedded.close()))
+    engine = SqliteEngine(reactor, tmp_path, tmp_path / "files")
+    pytest_twisted.blockon(Deferred.fromCoroutine(engine.start()))
+    yield engine
+    pytest_twisted.blockon(Deferred.fromCoroutine(engine.stop()))
 
 
 @pytest.fixture
 def chat(engine):
     """Return a chat with a lobby."""
     chat = Chat(engine, lambda: 1000.0, ReactorLoop(reactor), lambda *args, **kwargs: None)
-    pytest_twisted.blockon(Deferred.fromCoroutine(chat.rooms.load()))
+    pytest_twisted.blockon(Deferred.fromCoroutine(chat.open()))
     return chat
+
+
+class InboxFollower:
+    """Follows an engine, and gives a log the number of the account that its guest has now."""
+
+    def __init__(self, inbox):
+        self._inbox = inbox
+
+    def changed(self, change):
+        """Note what the engine says."""
+        if isinstance(change, GuestRegistered):
+            assert self._inbox.id == change.inbox
+            self._inbox.id = change.account.inbox
 
 
 def said(log, *texts):
@@ -58,11 +71,12 @@ async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
     """It gets another number meanwhile, and nothing is missed, whichever comes first."""
     for turn in range(20):
         inbox = Log(-1 - turn, "@", 0, BlockCache())
+        await engine.follow(InboxFollower(inbox))
         await chat.publisher.stored(said(inbox, "psst"))
         what = [
             lambda inbox=inbox: chat.replay(inbox, 0),
             lambda inbox=inbox, turn=turn: engine.logs.accounts.register(
-                f"u{turn}", "hash", inbox, 0
+                f"u{turn}", "hash", inbox.id, 0
             ),
         ]
         doing = [Deferred.fromCoroutine(each()) for each in (what if turn % 2 else what[::-1])]
@@ -72,7 +86,7 @@ async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
+async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat, monkeypatch):
     """A reader from an old position gets only the entries still kept, without a restart of the
     server."""
     log, clock = chat.rooms.lobby.log, Clock()
@@ -82,12 +96,16 @@ async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat):
     await chat.publisher.stored(said(log, "new"))
     gone = Deferred()
 
+    told = engine.logs.ended
+
     def ended(positions):
-        chat.drop_expired(positions)
+        told(positions)
         gone.callback(positions)
 
+    monkeypatch.setattr(engine.logs, "ended", ended)
+
     keeping = Retention(clock, engine.logs, 500.0, None)
-    keeping.start(ended)
+    keeping.start()
     assert await gone == {log.id: 2}
     keeping.stop()
     assert log.memory_from == 2

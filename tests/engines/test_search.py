@@ -114,7 +114,7 @@ async def test_the_index_and_what_is_not_in_it_are_asked_alike(store, index, up_
 async def test_only_the_room_that_is_asked_for_is_searched(store, index):
     """Not another one, and no inbox."""
     lab, den = await room(store), await room(store, "den")
-    account = await store.accounts.register("bob", "hash", Log(-1, "@", 0, TAILS), 0)
+    account = await store.accounts.register("bob", "hash", -1, 0)
     inbox = Log(account.inbox, "@", 0, TAILS)
     for log in (lab, den, inbox):
         await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["secret", "x"]))], {})

@@ -135,13 +135,12 @@ class InProcessServer:
         for it in self._patches:
             it.start()
         data = Path(self._folder.name)
-        self._embedded = engine.SqliteEngine(self.clock, data, data / "SharedFiles")
+        self._engine = engine.SqliteEngine(self.clock, data, data / "SharedFiles")
         loop = ReactorLoop(self.clock)
-        self.chat = Chat(self._embedded.engine, self.clock.seconds, loop, self._report)
+        self.chat = Chat(self._engine, self.clock.seconds, loop, self._report)
         self.factory = ChatFactory(self.clock)
         self.factory.chat = self.chat
-        for opening in (self.chat.rooms.load(["lab"]), self.chat.accounts.load()):
-            assert Deferred.fromCoroutine(opening).called
+        assert Deferred.fromCoroutine(self.chat.open(["lab"])).called
         globalLogPublisher.addObserver(self._observe)
         self.anna = self.connect()
         self.anna.send(b"anna\n")
@@ -170,7 +169,7 @@ class InProcessServer:
         for connection in tuple(self.factory.connections):
             connection.transport.cut()
         self.settle()
-        Deferred.fromCoroutine(self._embedded.close())
+        Deferred.fromCoroutine(self._engine.stop())
         for it in self._patches:
             it.stop()
         self._folder.cleanup()

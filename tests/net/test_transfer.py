@@ -29,10 +29,10 @@ class Inside:
     def __init__(self, path):
         self.path = path
         self.reports = []
-        self.embedded = SqliteEngine(reactor, path, path / "files")
-        self.shelves = self.embedded.engine.files
+        self.engine = SqliteEngine(reactor, path, path / "files")
+        self.shelves = self.engine.files
         self.chat = Chat(
-            self.embedded.engine,
+            self.engine,
             reactor.seconds,
             ReactorLoop(reactor),
             lambda form, **what: self.reports.append(form.format(**what)),
@@ -44,8 +44,8 @@ class Inside:
 
     async def start(self):
         """Listen."""
-        await self.chat.rooms.load(["lab"])
-        self.embedded.start(lambda positions: None)
+        await self.engine.start()
+        await self.chat.open(["lab"])
         self._port = reactor.listenTCP(0, self.factory, interface="127.0.0.1")
 
     async def stop(self):
@@ -54,7 +54,7 @@ class Inside:
         for bare in self._opened:
             bare.close()
         await self.factory.when_empty(10)
-        await self.embedded.close()
+        await self.engine.stop()
 
     async def connect(self, *lines):
         """Open a connection that reads little at a time, and say something on it; return its two

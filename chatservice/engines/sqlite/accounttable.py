@@ -11,8 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from chatservice import limits, names
 from chatservice.confusables import skeletons
-from chatservice.domain.log import Log
-from chatservice.domain.ports import Account, Token
+from chatservice.domain.ports import Account, AccountChanged, Change, GuestRegistered, Token
 from chatservice.errors import Code, Refusal
 
 
@@ -23,7 +22,9 @@ class AccountTable:
     everybody who comes. `change` does a job in the database's thread that may be refused by the
     disk (`Refusal`, not-stored). Within `commit`, all is stored or nothing. `new_log` makes a log,
     made at a time, with a last position, and `last_of` tells that of one. `empty` deletes all
-    that is in one, in small steps.
+    that is in one, in small steps. `moved` is told the old and the new number of a guest's inbox
+    in the database's thread, and `arrived` the old one once the follower knows it. `changed` takes
+    a change for the follower.
     """
 
     def __init__(
@@ -34,6 +35,9 @@ class AccountTable:
         new_log: Callable[[int, int], int],
         last_of: Callable[[int], int],
         empty: Callable[[int], None],
+        moved: Callable[[int, int], None],
+        arrived: Callable[[int], None],
+        changed: Callable[[Change], None],
     ) -> None:
         self._db = db
         self._change = change
@@ -41,6 +45,9 @@ class AccountTable:
         self._new_log = new_log
         self._last_of = last_of
         self._empty = empty
+        self._moved = moved
+        self._arrived = arrived
+        self._changed = changed
         self._accounts: dict[str, Account] = {}
         self._by_inbox: dict[int, Account] = {}
         self._looks: Counter[str] = Counter()
@@ -82,7 +89,7 @@ class AccountTable:
         self,
         name: str,
         password: str,
-        inbox: Log | None,
+        inbox: int | None,
         time: int,
         code: str | None = None,
         guest: str = "",
@@ -109,6 +116,11 @@ class AccountTable:
             self._looks -= Counter(mine)
             raise
         self._keep(account)
+        if inbox is None:
+            self._changed(AccountChanged(key, account))
+        else:
+            self._changed(GuestRegistered(guest, inbox, account))
+            self._arrived(inbox)
         return account
 
     async def set_password(
@@ -135,6 +147,7 @@ class AccountTable:
         """Write the name of an account in another way; its key stays."""
         await self._change(self._execute, "UPDATE account SET name = ? WHERE key = ?", name, key)
         self._keep(replace(self._accounts[key], name=name))
+        self._changed(AccountChanged(key, self._accounts[key]))
 
     async def delete(self, key: str, mark: str) -> None:
         """Forget an account; what it shared is `mark`'s."""
@@ -145,12 +158,14 @@ class AccountTable:
         del self._accounts[key], self._by_inbox[account.inbox]
         self._looks -= Counter(skeletons(account.name))
         self._empty(account.inbox)
+        self._changed(AccountChanged(key, None))
 
     async def set_operator(self, key: str, operator: bool) -> None:
         """Let somebody run the server, or no longer."""
         sql = "UPDATE account SET operator = ? WHERE key = ?"
         await self._change(self._execute, sql, int(operator), key)
         self._keep(replace(self._accounts[key], operator=operator))
+        self._changed(AccountChanged(key, self._accounts[key]))
 
     def shown(self, positions: Mapping[int, int]) -> None:
         """Remember up to where inboxes were shown; `write_shown` keeps it."""
@@ -263,7 +278,7 @@ class AccountTable:
         key: str,
         name: str,
         password: str,
-        inbox: Log | None,
+        inbox: int | None,
         time: int,
         code: str | None,
         guest: str,
@@ -273,10 +288,10 @@ class AccountTable:
         with self._commit():
             if code is not None:
                 self._db.execute("DELETE FROM code WHERE code = ?", (code,))
-            shown = self._last_of(inbox.id) if inbox is not None else 0
+            shown = self._last_of(inbox) if inbox is not None else 0
             log = self._new_log(time, shown)  # its blocks may be older than the last notes
             if inbox is not None:
-                self._take_over(inbox.id, log)
+                self._take_over(inbox, log)
             if guest:
                 self._give(guest, key)
             self._db.execute(
@@ -284,7 +299,7 @@ class AccountTable:
                 (key, name, password, log, shown),
             )
         if inbox is not None:
-            inbox.id = log  # here, so that no batch in between goes where nobody looks
+            self._moved(inbox, log)  # here, so that no batch in between goes where nobody looks
         return Account(name, password, log, shown, created=time)
 
     def _give(self, guest: str, key: str) -> None:

@@ -2,14 +2,14 @@
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice import limits
-from chatservice.domain.ports import Engine
+from chatservice.domain.ports import Follower
 from chatservice.engines.sqlite import permissions
 from chatservice.engines.sqlite.argon2 import Argon2Passwords
 from chatservice.engines.sqlite.credentials import AccountChecker, Checkers
@@ -18,7 +18,7 @@ from chatservice.engines.sqlite.folderlock import FolderLock
 from chatservice.engines.sqlite.latecheck import IntegrityCheck
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.maintenance import LocalMaintenance
-from chatservice.engines.sqlite.retention import Ended, Retention
+from chatservice.engines.sqlite.retention import Retention
 from chatservice.errors import Code, Refusal
 
 
@@ -65,45 +65,51 @@ class SqliteEngine:
                 "name another directory with --files",
             )
         )
-        self._store = LogStore(reactor, data / "chat.sqlite")
+        self._reactor = reactor
+        self.logs = LogStore(reactor, data / "chat.sqlite")
+        self.rooms, self.accounts = self.logs.rooms, self.logs.accounts
+        self.claims = LocalNames()
         self._check = IntegrityCheck(reactor, data / "chat.sqlite")
         try:
-            self._folders = FolderFileStore(
-                reactor, files, self._store.file_table, partial_seconds, inside
+            self.files = FolderFileStore(
+                reactor, files, self.logs.file_table, partial_seconds, inside
             )
         except OSError as error:
             raise _unusable(files, error) from error
-        self._keeping = Retention(reactor, self._store, keep_seconds, keep_bytes)
-        accounts = self._store.accounts
-        self._passwords = Argon2Passwords(reactor)
-        own = AccountChecker(accounts, self._passwords)
-        self._upkeep = LocalMaintenance(
-            *(reactor, data / "chat.sqlite", self._store, self._folders, keys)
+        self._retention = Retention(reactor, self.logs, keep_seconds, keep_bytes)
+        self.hasher = Argon2Passwords(reactor)
+        own = AccountChecker(self.accounts, self.hasher)
+        self.maintenance = LocalMaintenance(
+            *(reactor, data / "chat.sqlite", self.logs, self.files, keys)
         )
-        self.engine = Engine(
-            *(self._store, self._store.rooms, accounts, LocalNames(), self._passwords),
-            *(Checkers(own, accounts, checkers), self._folders, self._upkeep),
-        )
+        self.authenticator = Checkers(own, self.accounts, checkers)
+        self.logs.rooms.forget_files = self.files.forget
 
-    def start(self, ended: Ended) -> None:
-        """From now on, wait for no disk: the reactor is about to run. `ended` is told what is no
-        longer kept."""
-        self._store.start()
-        self._folders.start()
-        self._keeping.start(ended)
+    async def start(self) -> None:
+        """Make everything ready. Once the reactor runs, it waits for no disk."""
+        self._reactor.callWhenRunning(self._start_threads)
+
+    def _start_threads(self) -> None:
+        self.logs.start()
+        self.files.start()
+        self._retention.start()
         self._check.start()
+
+    def follow(self, follower: Follower) -> Awaitable[None]:
+        """Tell a follower what there is, and each change from now on."""
+        return self.logs.follow(follower)
 
     def stopping(self) -> "Deferred[None]":
         """End soon what takes long; answer when it has ended."""
-        return self._upkeep.stop()
+        return self.maintenance.stop()
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Store what was accepted, and let go."""
         self._check.stop()
-        self._keeping.stop()
-        self._passwords.close()
-        self._folders.close()
-        self._store.close()
+        self._retention.stop()
+        self.hasher.close()
+        self.files.close()
+        self.logs.close()
         for lock in self._locks:
             lock.release()
 

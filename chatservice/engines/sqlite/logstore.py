@@ -5,15 +5,25 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import limits
+from chatservice import limits, names
 from chatservice.domain.log import Block
-from chatservice.domain.ports import Appended, Draft, ReassignStep, SearchResult, not_stored
+from chatservice.domain.ports import (
+    AccountChanged,
+    Appended,
+    BlockReplaced,
+    Change,
+    Draft,
+    Follower,
+    SearchResult,
+    TopicChanged,
+    not_stored,
+)
 from chatservice.engines.sqlite import blocks, integrity
 from chatservice.engines.sqlite.accounttable import AccountTable
 from chatservice.engines.sqlite.entryages import Clocks, EntryAges
@@ -27,6 +37,15 @@ from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.entries import Kind, Run
 
 T = TypeVar("T")
+
+
+class _Reassigned(NamedTuple):
+    """The number of the last block that was looked at, or None where there are no more; the blocks
+    that were changed, with their logs; and the rooms whose topics were erased."""
+
+    reached: int | None
+    blocks: Sequence[tuple[int, Block]]
+    topics: Sequence[int]
 
 
 class LogStore:
@@ -45,6 +64,9 @@ class LogStore:
         self._last = _last_positions(self._db)
         self._ages = EntryAges(self._db, self._commit, clocks)
         self._unnoted: set[int] = set()
+        self._follower: Follower | None = None
+        # Where inboxes went whose guests registered just now, in the database's thread.
+        self._moved: dict[int, int] = {}
         self._blocks_unnoted = 0
         self._thread = WorkerThread(reactor, "chat-database")
         self._reader = open_reader(path)
@@ -61,9 +83,11 @@ class LogStore:
             self._last_of,
             self._room_removed,
             lambda room: self.accounts.room_removed(room),
+            self._changed,
         )
         self.accounts = AccountTable(
-            self._db, self._change, self._commit, self._new_log, self._last_of, self._empty
+            *(self._db, self._change, self._commit, self._new_log, self._last_of, self._empty),
+            *(self._moved.__setitem__, self._inbox_arrived, self._changed),
         )
         self._indexer = Indexer(path, index_path(path))
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again)
@@ -92,10 +116,39 @@ class LogStore:
 
     # -- in the reactor's thread -----------------------------------------------------------------
 
+    async def follow(self, follower: Follower) -> None:
+        """Tell a follower the rooms and operators there are, and all changes from now on."""
+        rows = await self.rooms.rooms()
+        self._follower = follower
+        for row in rows:
+            self._changed(row)
+        for name in await self.accounts.operators():
+            key = names.key(name)
+            self._changed(AccountChanged(key, await self.accounts.account(key)))
+
+    def ended(self, positions: Mapping[int, int]) -> None:
+        """Tell the follower up to which positions entries are no longer kept."""
+        if self._follower is not None:
+            self._follower.ended(positions)
+
+    def _changed(self, change: Change) -> None:
+        if self._follower is not None:
+            self._follower.changed(change)
+
+    def _inbox_arrived(self, inbox: int) -> None:
+        """Forget where an inbox went: what is appended from now on knows it."""
+        self._thread.do(self._moved.pop, inbox, None)
+
     def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> "Deferred[Appended]":
         """Store a batch in one commit, and how far inboxes were shown."""
         self.accounts.shown(read)
-        return self._thread.do(self._append, batch, read)
+        return self._thread.do(self._append, batch, read).addCallback(self._tell_topics)
+
+    def _tell_topics(self, stored: tuple[Appended, Sequence[tuple[int, str]]]) -> Appended:
+        appended, topics = stored
+        for log, topic in topics:
+            self._changed(TopicChanged(log, topic))
+        return appended
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position.
@@ -103,7 +156,7 @@ class LogStore:
         A guest's inbox is read where it is written, since it is moved when the guest registers.
         """
         if log < 0:
-            return self._thread.do(self._read, self._db, log, after, limit)
+            return self._thread.do(self._read_moved, log, after, limit)
         return self._reading.do(self._read, self._reader, log, after, limit)
 
     def read_back(self, log: int, before: int, limit: int) -> Awaitable[Sequence[Block]]:
@@ -125,10 +178,14 @@ class LogStore:
         numbers of their logs."""
         return self._thread.do(self._end_some, seconds, size)
 
-    def erase(self, log: int, position: int) -> "Awaitable[Block | None]":
-        """Take what an entry says out of storage. Answer with its block, as it is now."""
-        erasing = self._change(self._erase, log, position)
-        return erasing.addCallback(self._then_clean)
+    async def erase(self, log: int, position: int) -> bool:
+        """Take what an entry says out of storage. Answer whether it was kept."""
+        block: Block | None = await self._change(self._erase, log, position)
+        self._then_clean()
+        if block is None:
+            return False
+        self._changed(BlockReplaced(log, block))
+        return True
 
     def entries(self) -> "Deferred[int]":
         """Count the entries that are kept, of all logs but guests' inboxes."""
@@ -150,12 +207,11 @@ class LogStore:
         """Drop the inbox of a guest who left; what cannot be dropped now is at the next start."""
         return self._change(self._forget, log).addErrback(lambda failure: None)
 
-    def _then_clean(self, block: Block | None) -> Block | None:
+    def _then_clean(self) -> None:
         """See that what was erased does not stay in the write-ahead log, if somebody reads that."""
         if self._unclean and not self._cleaning:
             self._cleaning = True
             self._clean()
-        return block
 
     def _clean(self) -> None:
         cleaning = self._thread.do(self._empty_wal)
@@ -167,9 +223,14 @@ class LogStore:
         else:
             self._reactor.callLater(integrity.AGAIN_SECONDS, self._clean)
 
-    def reassign(self, key: str, mark: str, erase: bool, after: int) -> Awaitable[ReassignStep]:
+    async def reassign(self, key: str, mark: str, erase: bool, after: int) -> int | None:
         """Let some of what an account said be `mark`'s."""
-        return self._change(self._rename_some, key, mark, erase, after)
+        step: _Reassigned = await self._change(self._reassign, key, mark, erase, after)
+        for log, block in step.blocks:
+            self._changed(BlockReplaced(log, block))
+        for log in step.topics:
+            self._changed(TopicChanged(log, ""))
+        return step.reached
 
     def _room_removed(self, room: int) -> None:
         self.accounts.room_removed(room)
@@ -231,12 +292,16 @@ class LogStore:
                 last = self._db.execute(sql, row).lastrowid
         return last or 0
 
-    def _append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> Appended:
+    def _append(
+        self, batch: Sequence[Draft], read: Mapping[int, int]
+    ) -> tuple[Appended, Sequence[tuple[int, str]]]:
         positions, repeated = [], set()
+        topics: list[tuple[int, str]] = []
         places: dict[int, list[tuple[int, Run]]] = {}
         with self._commit():
             for at, draft in enumerate(batch):
                 log = draft.log.id
+                log = self._moved.get(log, log)
                 known = None
                 if draft.key is not None:
                     known = self._said(log, draft.writer, draft.key)
@@ -249,10 +314,11 @@ class LogStore:
                 positions.append(position)
                 places.setdefault(log, []).append((position, draft.run))
                 if draft.key is not None:
-                    self._keep_key(draft, position)
+                    self._keep_key(log, draft, position)
                 if draft.run.kind is Kind.TOPIC:
                     sql = "UPDATE room SET topic = ? WHERE log = ?"
                     self._db.execute(sql, (draft.run.texts[-1], log))
+                    topics.append((log, draft.run.texts[-1]))
             self._db.executemany(
                 "INSERT INTO block (log, first, last, time, entries) VALUES (?, ?, ?, ?, ?)",
                 (
@@ -267,7 +333,7 @@ class LogStore:
         self._blocks_unnoted += len(places)
         if self._blocks_unnoted >= limits.NOTE_BLOCKS:
             self._note()
-        return Appended(positions, repeated)
+        return Appended(positions, repeated), topics
 
     def _note(self) -> None:
         """Note the last position of each log that got entries since the last time."""
@@ -288,11 +354,11 @@ class LogStore:
         ).fetchone()
         return row[0] if row is not None else None
 
-    def _keep_key(self, draft: Draft, position: int) -> None:
+    def _keep_key(self, log: int, draft: Draft, position: int) -> None:
         now = self._ages.now()
         self._db.execute(
             "INSERT INTO said VALUES (?, ?, ?, ?, ?)",
-            (draft.log.id, draft.writer, draft.key, position, now),
+            (log, draft.writer, draft.key, position, now),
         )
         if position % 256 == 0:
             old = now - round(limits.KEY_SECONDS * 1000)
@@ -406,12 +472,12 @@ class LogStore:
                     break
         return rows
 
-    def _rename_some(self, key: str, mark: str, erase: bool, after: int) -> ReassignStep:
+    def _reassign(self, key: str, mark: str, erase: bool, after: int) -> _Reassigned:
         rows = self._some_blocks(after)
         if not rows:
             if erase:
                 self._unclean = not self._empty_wal()
-            return ReassignStep(None, ())
+            return _Reassigned(None, (), ())
         changed: list[tuple[int, Block]] = []
         topics: list[tuple[int, str]] = []
         self._db.execute("PRAGMA secure_delete = ON")  # what it was is written over
@@ -430,11 +496,11 @@ class LogStore:
                     self._db.executemany(sql, [(log, position) for position in gone])
                     changed.append((log, Block(new)))
                 sql = "UPDATE room SET topic = '' WHERE log = ? AND topic = ?"
-                self._db.executemany(sql, topics)
+                erased = [it[0] for it in topics if self._db.execute(sql, it).rowcount]
         finally:
             self._db.execute("PRAGMA secure_delete = OFF")
         self._indexer.nudge()
-        return ReassignStep(rows[-1][0], changed, topics)
+        return _Reassigned(rows[-1][0], changed, erased)
 
     def _empty_wal(self) -> bool:
         return integrity.emptied(self._db)
@@ -447,6 +513,9 @@ class LogStore:
         return int((pages - free) * size)
 
     # -- in the reading thread -------------------------------------------------------------------
+
+    def _read_moved(self, log: int, after: int, limit: int) -> list[Block]:
+        return self._read(self._db, self._moved.get(log, log), after, limit)
 
     def _read(self, db: sqlite3.Connection, log: int, after: int, limit: int) -> list[Block]:
         sql = "SELECT first, last, entries FROM block WHERE log = ? AND last > ? ORDER BY last"

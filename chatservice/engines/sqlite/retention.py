@@ -5,7 +5,6 @@ for more than a few milliseconds. Positions go on increasing: a log remembers up
 entries ended.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,9 +13,6 @@ from twisted.logger import Logger
 
 from chatservice import limits
 from chatservice.engines.sqlite.logstore import LogStore
-
-Ended = Callable[[Mapping[int, int]], None]
-"""Called with logs' numbers, and the position up to which each is no longer kept."""
 
 
 class Retention:
@@ -40,9 +36,8 @@ class Retention:
         self._loop = LoopingCall(self._look)
         self._loop.clock = reactor
 
-    def start(self, ended: Ended) -> None:
-        """Look now and then. `ended` is told what went (`SqliteStore.end_some`)."""
-        self._ended = ended
+    def start(self) -> None:
+        """Look now and then."""
         self._loop.start(limits.KEEP_SECONDS).addErrback(
             lambda failure: self.log.failure("old entries are not let go any more", failure)
         )
@@ -64,5 +59,5 @@ class Retention:
             went = await self._store.end_some(self._seconds, self._size)
             if not went:
                 return
-            self._ended(went)
+            self._store.ended(went)
             await deferLater(self._reactor, limits.END_REST_SECONDS)

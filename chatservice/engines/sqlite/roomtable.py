@@ -1,15 +1,27 @@
 """What the database knows of rooms, beyond their logs: `chatservice.domain.ports.RoomStore`."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, succeed
 
 from chatservice import names
-from chatservice.domain.ports import ModerationRecord, RoomRow, any_name
+from chatservice.confusables import skeletons
+from chatservice.domain.ports import (
+    Change,
+    ModerationRecord,
+    RoomBounds,
+    RoomChanged,
+    RoomRemoved,
+    RoomRetired,
+    RoomRow,
+    RulesChanged,
+)
 from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.engines.sqlite.keyedlock import KeyedLock
 from chatservice.errors import Code, Refusal
 
 NUMBERS_AHEAD = 100
@@ -24,7 +36,7 @@ class RoomTable:
     (`Refusal`, not-stored). Within `commit`, all is stored or nothing. `new_log` makes a log, made
     at a time, with a last position and a number, and `last_of` tells its last position. `removed`
     is told the number of a room that is there no more, and whose log is still to be emptied, and
-    `retired` that of one that is closed for good.
+    `retired` that of one that is closed for good. `changed` takes a change for the follower.
     """
 
     def __init__(
@@ -37,6 +49,7 @@ class RoomTable:
         last_of: Callable[[int], int],
         removed: Callable[[int], None],
         retired: Callable[[int], None],
+        changed: Callable[[Change], None],
     ) -> None:
         self._db = db
         self._ask = ask
@@ -46,62 +59,67 @@ class RoomTable:
         self._last_of = last_of
         self._removed = removed
         self._retired = retired
-        self._locks: dict[int, DeferredLock] = {}
+        self._changed = changed
+        self._locks = KeyedLock()
+        self.forget_files: Callable[[str], Awaitable[None]] = lambda shelf: succeed(None)
+        # What the names of rooms look like, in the database's thread. A room that is removed keeps
+        # its name until its files are gone.
+        self._looks: Counter[str] = Counter()
+        for (name,) in db.execute("SELECT name FROM room"):
+            self._looks.update(skeletons(name))
 
-    @asynccontextmanager
-    async def exclusive(self, room: int) -> AsyncIterator[None]:
+    def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
         """Let a room be changed by nobody else meanwhile."""
-        lock = self._locks.setdefault(room, DeferredLock())
-        try:
-            async with lock:
-                yield
-        finally:
-            if not (lock.locked or lock.waiting):
-                self._locks.pop(room, None)
+        return self._locks.acquire(room)
 
     def rooms(self) -> Awaitable[Sequence[RoomRow]]:
         """Every room, by its number."""
         return self._ask(self._rooms)
 
-    def create(
+    async def create(
         self,
         name: str | None,
         password: str | None,
         time: int,
         owner: str | None,
-        fits: Callable[[str], bool] = any_name,
-    ) -> Awaitable[RoomRow]:
-        """Make a room; without a name, it is called after its number, which `fits`. Raises
-        `Refusal` (room-exists)."""
-        return self._change(self._create, name, password, time, owner, fits)
+        bounds: RoomBounds = RoomBounds(),  # noqa: B008 - it cannot be changed
+    ) -> RoomRow:
+        """Make a room; without a name, it is called after its number."""
+        row: RoomRow = await self._change(self._create, name, password, time, owner, bounds)
+        self._changed(row)
+        return row
 
     async def remove(self, room: int) -> None:
         """Forget a room, and all that is known of it."""
-        await self._change(self._remove, room)
+        name = await self._change(self._remove, room)
         self._removed(room)
+        await self.forget_files(name)
+        await self._ask(self._release_name, name)
+        self._changed(RoomRemoved(room))
 
     async def retire(self, room: int, name: str) -> None:
         """Close a room under another name."""
         await self._change(self._retire, room, name)
         self._retired(room)
+        self._changed(RoomRetired(room, name))
 
-    def configure(
+    async def configure(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
-    ) -> Awaitable[None]:
-        """Keep how a room is."""
+    ) -> None:
+        """Keep a room's settings."""
         sql = "UPDATE room SET password = ?, access = ?, frozen = ?, slow = ? WHERE log = ?"
-        return self._change(self._execute, [(sql, (password, access, frozen, slow, room))])
+        await self._change(self._execute, [(sql, (password, access, frozen, slow, room))])
+        self._changed(RoomChanged(room, password, access, frozen, slow))
 
-    def change_rules(
-        self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()
-    ) -> Awaitable[None]:
-        """Let some rules hold in a room, and others no longer, all at once."""
+    async def change_rules(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> None:
+        """Add rules to a room and drop others, all at once."""
         gone = "DELETE FROM rule WHERE log = ? AND what = ? AND whom = ?"
         new = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
         statements: list[tuple[str, tuple[Any, ...]]] = []
         statements += [(gone, (room, rule.kind, rule.subject)) for rule in drop]
         statements += [(new, (room, *rule[:5])) for rule in add]
-        return self._change(self._execute, statements)
+        await self._change(self._execute, statements)
+        self._changed(RulesChanged(room, add, drop))
 
     def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
         """Put on record what a moderator did."""
@@ -110,7 +128,7 @@ class RoomTable:
 
     def records(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
         """The last things that moderators did, oldest first."""
-        return self._ask(self._deeds, room, limit)
+        return self._ask(self._records, room, limit)
 
     # -- in the database's thread ----------------------------------------------------------------
 
@@ -140,51 +158,89 @@ class RoomTable:
         password: str | None,
         time: int,
         owner: str | None,
-        fits: Callable[[str], bool],
+        bounds: RoomBounds,
     ) -> RoomRow:
+        self._check_bounds(bounds)
+        if name is not None:
+            self._check_name(name, bounds.numbered)
+        number = self._next_number(name)
+        name = name or names.room_name(number)
         rules = (
             [Rule(RuleKind.OWNER, names.key(owner), 0, owner, time)] if owner is not None else []
         )
-        try:
-            with self._commit():
-                number = self._next_number(name, fits)
-                name = name or names.room_name(number)
-                self._new_log(time, 0, number)
-                self._db.execute(
-                    "INSERT INTO room (log, key, name, password) VALUES (?, ?, ?, ?)",
-                    (number, names.key(name), name, password),
-                )
-                self._db.executemany(
-                    "INSERT INTO rule (log, what, whom, until, who, time)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    [(number, *rule[:5]) for rule in rules],
-                )
-        except sqlite3.IntegrityError:
+        with self._commit():
+            self._new_log(time, 0, number)
+            self._db.execute(
+                "INSERT INTO room (log, key, name, password) VALUES (?, ?, ?, ?)",
+                (number, names.key(name), name, password),
+            )
+            self._db.executemany(
+                "INSERT INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)",
+                [(number, *rule[:5]) for rule in rules],
+            )
+        self._looks.update(skeletons(name))
+        return RoomRow(number, name, "", password, 0, rules=rules)
+
+    def _check_bounds(self, bounds: RoomBounds) -> None:
+        if bounds.rooms is not None and self._count("SELECT count(*) FROM room") >= bounds.rooms:
+            raise Refusal(
+                Code.BAD_ARGUMENT, "There are {limit} rooms already; use one.", limit=bounds.rooms
+            )
+        sql = (
+            "SELECT count(*) FROM room WHERE NOT EXISTS"
+            " (SELECT 1 FROM rule WHERE rule.log = room.log AND what = 'owner')"
+        )
+        if bounds.unowned is not None and self._count(sql) >= bounds.unowned:
+            raise Refusal(
+                Code.TOO_MANY,
+                "Guests have {limit} rooms already; use one, or `register` to make another.",
+                limit=bounds.unowned,
+            )
+
+    def _check_name(self, name: str, numbered: bool) -> None:
+        """Raise `Refusal` (room-exists) for a name that would be taken for another room's."""
+        if self._count("SELECT count(*) FROM room WHERE key = ?", names.key(name)):
             raise Refusal(
                 Code.ROOM_EXISTS,
                 "There is a room {name} already; `join {name}` takes you there.",
                 name=name,
-            ) from None
-        return RoomRow(number, name, "", password, 0, rules=rules)
+            )
+        if not self._is_unlike(name):
+            raise Refusal(
+                Code.ROOM_EXISTS,
+                "{name} looks like the name of another room; give another one.",
+                name=name,
+            )
+        number = names.room_number(name)
+        if not numbered and self._count("SELECT count(*) FROM room WHERE log = ?", number):
+            raise Refusal(
+                Code.ROOM_EXISTS,
+                "{name} is another name of room number {number}; give another one.",
+                name=name,
+                number=number,
+            )
 
-    def _next_number(self, name: str | None, fits: Callable[[str], bool]) -> int:
+    def _count(self, sql: str, *values: Any) -> int:
+        return int(self._db.execute(sql, values).fetchone()[0])
+
+    def _is_unlike(self, name: str) -> bool:
+        return not any(self._looks[look] for look in skeletons(name))
+
+    def _next_number(self, name: str | None) -> int:
         """Return a number that no room, and no inbox, ever had. It is the one in the room's name,
         where that is not far ahead; and never one in the name of another room."""
         sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'"
-        (last,) = self._db.execute(sql).fetchone()
+        last = self._count(sql)
         wanted = names.room_number(name) if name is not None else None
         if wanted is not None and last < wanted <= last + NUMBERS_AHEAD:
             return wanted
-        number = int(last) + 1
-        while self._is_called_after(number) or not (name or fits(names.room_name(number))):
+        number = last + 1
+        while not self._is_unlike(names.room_name(number)):
             number += 1
         return number
 
-    def _is_called_after(self, number: int) -> bool:
-        sql = "SELECT 1 FROM room WHERE key = ?"
-        return self._db.execute(sql, (names.key(names.room_name(number)),)).fetchone() is not None
-
     def _retire(self, room: int, name: str) -> None:
+        before = self._name(room)
         with self._commit():
             for table in ("rule", "token"):
                 self._db.execute(f"DELETE FROM {table} WHERE log = ?", (room,))
@@ -193,9 +249,18 @@ class RoomTable:
                 " slow = 0 WHERE log = ?"
             )
             self._db.execute(sql, (names.key(name), name, Access.CLOSED, room))
+        self._release_name(before)
+        self._looks.update(skeletons(name))
 
-    def _remove(self, room: int) -> None:
-        last = self._last_of(room)
+    def _release_name(self, name: str) -> None:
+        self._looks -= Counter(skeletons(name))
+
+    def _name(self, room: int) -> str:
+        row = self._db.execute("SELECT name FROM room WHERE log = ?", (room,)).fetchone()
+        return str(row[0])
+
+    def _remove(self, room: int) -> str:
+        name, last = self._name(room), self._last_of(room)
         with self._commit():
             for table in ("room", "rule", "deed", "token", "erased"):
                 self._db.execute(f"DELETE FROM {table} WHERE log = ?", (room,))
@@ -204,7 +269,8 @@ class RoomTable:
                 self._db.execute(sql, (last, room))
             else:  # AUTOINCREMENT sees to it that the number does not come again
                 self._db.execute("DELETE FROM log WHERE id = ?", (room,))
+        return name
 
-    def _deeds(self, room: int, limit: int) -> list[ModerationRecord]:
+    def _records(self, room: int, limit: int) -> list[ModerationRecord]:
         sql = "SELECT time, who, what FROM deed WHERE log = ? ORDER BY id DESC LIMIT ?"
         return [ModerationRecord(*row) for row in self._db.execute(sql, (room, limit))][::-1]

@@ -1,0 +1,103 @@
+"""The domain's state as the engine says it is: `chatservice.domain.ports.Follower`.
+
+All state that outlasts a connection changes here and nowhere else, for this node's own changes as
+well as for those of others.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from chatservice import names
+from chatservice.domain import ports
+from chatservice.domain.log import BlockCache
+from chatservice.domain.publisher import Publisher
+from chatservice.domain.rights import Rights
+from chatservice.domain.rooms import Rooms
+from chatservice.domain.rules import Access, RuleKind, Rules
+from chatservice.domain.users import Users
+from chatservice.entries import Kind, Run
+
+_OF_ACCOUNTS = (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED)
+"""The rules that end with the account that they are for."""
+
+
+class Replica:
+    """Applies an engine's changes to the rooms, users, rights and logs in memory."""
+
+    def __init__(
+        self, rooms: Rooms, users: Users, rights: Rights, cache: BlockCache, publisher: Publisher
+    ) -> None:
+        self._rooms = rooms
+        self._users = users
+        self._rights = rights
+        self._cache = cache
+        self._publisher = publisher
+
+    def appended(self, runs: Mapping[int, Sequence[tuple[int, Run]]]) -> None:
+        """Show what other nodes have stored, by the numbers of the logs."""
+        for number, new in runs.items():
+            log = self._users.log_by_id(number)
+            if log is not None:
+                self._publisher.appended(log, new)
+            topics = [run.texts[-1] for _, run in new if run.kind is Kind.TOPIC]
+            if topics:
+                self._set_topic(number, topics[-1])
+
+    def ended(self, positions: Mapping[int, int]) -> None:
+        """Forget the entries that are no longer kept."""
+        self._cache.drop_expired(positions)
+
+    def changed(self, change: ports.Change) -> None:
+        """Apply a change."""
+        match change:
+            case ports.RoomRow():
+                self._rooms.add(change)
+            case ports.RoomChanged():
+                self._configure(change)
+            case ports.RoomRetired(number, name):
+                self._retire(number, name)
+            case ports.RoomRemoved(number):
+                self._rooms.drop(number)
+            case ports.RulesChanged(number, added, dropped):
+                room = self._rooms.by_number(number)
+                if room is not None:
+                    self._rooms.change_rules(room, added, dropped)
+            case ports.TopicChanged(number, topic):
+                self._set_topic(number, topic)
+            case ports.BlockReplaced(number, block):
+                log = self._users.log_by_id(number)
+                if log is not None:
+                    log.replace(block)
+            case ports.AccountChanged(key, account):
+                self._change_account(key, account)
+            case ports.GuestRegistered():
+                self._users.guest_registered(change)
+
+    def _configure(self, change: ports.RoomChanged) -> None:
+        room = self._rooms.by_number(change.number)
+        if room is not None:
+            room.password, room.access = change.password, change.access
+            room.frozen, room.slow = change.frozen, change.slow
+
+    def _retire(self, number: int, name: str) -> None:
+        room = self._rooms.by_number(number)
+        if room is not None:
+            self._rooms.rename(room, name)
+            room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
+            room.rules = Rules()
+
+    def _set_topic(self, number: int, topic: str) -> None:
+        room = self._rooms.by_number(number)
+        if room is not None:
+            room.topic = topic
+
+    def _change_account(self, key: str, account: ports.Account | None) -> None:
+        if account is not None and account.operator:
+            self._rights.operators.add(key)
+        elif key != names.key(names.OPERATOR):
+            self._rights.operators.discard(key)
+        if account is not None:
+            self._users.account_changed(key, account)
+            return
+        for room in self._rooms.by_key.values():
+            for kind in _OF_ACCOUNTS:
+                room.rules.remove(kind, key)
