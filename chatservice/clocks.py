@@ -1,9 +1,8 @@
-"""The clock that spans of time are measured with.
+"""The monotonic clock, for spans of time.
 
-The system's clock tells what time it is, and somebody may set it: by hand, by NTP, or where a
-machine wakes up. A timer that counts on it stands still for as long as it went back. A monotonic
-clock only goes on. So entries, bans and certificates have the time of day, and all that lasts for
-so many seconds has this one.
+The system's clock may be set back: by hand, by NTP, or when a machine wakes up. A timer that counts
+on it then stands still. So entries, bans and certificates use the time of day, and everything that
+lasts for some seconds uses the monotonic clock.
 """
 
 import time
@@ -11,10 +10,9 @@ from typing import Any
 
 
 def use_monotonic(reactor: Any) -> None:
-    """Let a reactor's timers count on the monotonic clock, those that run already too.
+    """Let a reactor's timers count on the monotonic clock, also those that run already.
 
-    Twisted's reactors count on `time.time`. All of them ask `reactor.seconds`, which they get from
-    `twisted.internet.base.ReactorBase`, and which belongs to `IReactorTime`.
+    Twisted's reactors count on `time.time`, through `reactor.seconds` (`IReactorTime`).
     """
     running = [(call, call.getTime() - reactor.seconds()) for call in reactor.getDelayedCalls()]
     reactor.seconds = time.monotonic

@@ -1,13 +1,12 @@
 """Which names look alike: `аlice` with a Cyrillic letter, `a1ice`, `aIice`, and `alice`.
 
-Two names do if one of the skeletons of the one is one of the other's. A skeleton is what is left of
-a name when each character is replaced by the one that all its doubles stand for (Unicode UTS #39,
-section 4). A name has up to two: case does not tell names apart, but changes their looks, so that
-`AI` looks like `Al` and, folded, like `ai`. Names that are the same but for their case always look
-alike.
+Two names look alike if they have a skeleton in common. A skeleton is a name in which each character
+is replaced by the one that all its doubles stand for (Unicode UTS #39, section 4). A name has up to
+two skeletons, because case does not distinguish names but changes their looks: `AI` looks like `Al`
+and, folded, like `ai`. Names that differ only in case always look alike.
 
-Which characters are doubles is Unicode's data (confusables.txt), of about version 9, as the library
-confusable-homoglyphs has it. Characters newer than that are nobody's doubles here.
+The doubles come from Unicode's confusables.txt, about version 9, in the library
+confusable-homoglyphs. Newer characters have no doubles here.
 """
 
 import json
@@ -22,14 +21,14 @@ INVISIBLE = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-"""What is not shown at all: Default_Ignorable_Code_Point (Unicode UAX #44)."""
+"""Invisible characters: Default_Ignorable_Code_Point (Unicode UAX #44)."""
 
 
 _DOUBLES = {'"': "''", "%": "º/₀", "0": "o", "1": "l", "M": "rn", "`": "'", "m": "rn", "|": "l"}
 _FOLDED = str.maketrans({chr(code): chr(code).lower() for code in range(128)} | _DOUBLES)
 _SHOWN = _FOLDED | {ord("I"): "l"}
-"""What each character of ASCII looks like: as it is shown, and folded. From the data, which takes a
-tenth of a second to read."""
+"""The skeletons of ASCII characters, as shown and folded: reading the data takes a tenth of a
+second."""
 
 
 def skeletons(name: str) -> frozenset[str]:
@@ -40,8 +39,8 @@ def skeletons(name: str) -> frozenset[str]:
 
 
 def _settled(skeleton: str) -> str:
-    """Return a skeleton as case does not change it any more: the one of `М`, in Cyrillic, is the
-    Latin `M`, and that of `m` is `rn`, as two letters look."""
+    """Return a skeleton that folding changes no more: that of the Cyrillic `М` is the Latin `M`,
+    and that of `m` is `rn`."""
     for _ in range(4):
         former, skeleton = skeleton, _skeleton(skeleton.casefold())
         if skeleton == former:
@@ -56,10 +55,10 @@ def _skeleton(text: str) -> str:
 
 @cache
 def _doubles() -> Mapping[int, str]:
-    """What each character that has doubles is replaced by.
+    """Return the replacement of each character that has doubles.
 
-    The library lists each pair both ways. What has several doubles is what they all stand for; of a
-    pair that is alone, it is the one that is made of several characters, or used in such.
+    The library lists each pair both ways. The character with the most doubles replaces the others;
+    of a lone pair, it is the one that has several characters, or is part of such.
     """
     data = json.loads((files("confusable_homoglyphs") / "confusables.json").read_text())
     pairs = {_bare(one): {_bare(it["c"]) for it in doubles} for one, doubles in data.items()}
@@ -78,5 +77,5 @@ def _doubles() -> Mapping[int, str]:
 
 
 def _bare(text: str) -> str:
-    """Return a character without the marks that the data shows some between."""
+    """Return a character without the direction marks that the data has around some."""
     return text.strip("\u200e")

@@ -1,4 +1,4 @@
-"""What a log is made of."""
+"""The contents of a log: entries, and runs of entries."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """What sort of thing happened. Also the `event` that a JSON session is told."""
+    """The sort of an entry, and the `event` of its JSON object."""
 
     MESSAGE = "message"
     ACTION = "action"
@@ -19,8 +19,8 @@ class Kind(StrEnum):
 
 
 class FileMark(NamedTuple):
-    """A shared file as an entry names it: `size` in bytes, `sha256` in hexadecimal; `version`
-    counts from 1 for each name on a shelf."""
+    """A version of a shared file: `size` in bytes, `sha256` in hexadecimal. Versions of one name in
+    one folder count from 1."""
 
     name: str
     size: int
@@ -29,12 +29,11 @@ class FileMark(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One thing that happened in a room, or came into an inbox, and is kept.
+    """One stored event of a room or an inbox. Its position is the log's to know.
 
-    `time` is milliseconds since 1970 (UTC); `who` did it; `text` is what was said, the new topic,
-    the name of the file that was removed, or the position of the entry whose text was erased: in
-    the place of that one, by the same user, there is one that is `GONE`. Where an entry stands is
-    its log's business: it does not know its own position.
+    `time` is in milliseconds since 1970 (UTC); `who` is a user's name. `text` is the talk, the new
+    topic, the name of a removed file, or the position of an erased entry. In the place of an erased
+    entry stands one of the kind `GONE`, by the same user.
     """
 
     kind: str
@@ -45,21 +44,20 @@ class Entry(NamedTuple):
 
     @property
     def encoded_size(self) -> int:
-        """About how many bytes it is to who reads it, in the dialect that takes more."""
+        """Its estimated size for a reader, in bytes, in the longer of the formats."""
         lines = self.text.count("\n") + 1
         return len(self.text.encode(errors="replace")) + lines * (len(self.who) + 40) + 200
 
     def as_run(self) -> "Run":
-        """Return it as a run of one."""
+        """Return a run of this entry alone."""
         return Run(self.kind, self.time, self.who, (self.text,), self.file)
 
 
 class Run(NamedTuple):
-    """Entries that one user made at once, one behind the other: alike but for their texts.
+    """Consecutive entries of one user that differ only in their texts.
 
-    What comes in is taken by the chunk, and a chunk of talk is a run. It is checked, stored,
-    rendered and handed on as one, so all that costs something costs it once a run, not once a line.
-    The positions of its entries are consecutive.
+    Input is taken by the chunk, and a chunk of talk becomes one run. A run is checked, stored,
+    encoded and delivered as one, so each of these costs once a run instead of once a line.
     """
 
     kind: str
@@ -69,6 +67,6 @@ class Run(NamedTuple):
     file: FileMark | None = None
 
     def entries(self, first: int) -> Iterator[tuple[int, Entry]]:
-        """Iterate over its entries, with their positions; the first one is at `first`."""
+        """Iterate over positions and entries, from the position `first` on."""
         for position, text in enumerate(self.texts, first):
             yield position, Entry(self.kind, self.time, self.who, text, self.file)

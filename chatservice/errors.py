@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Code(StrEnum):
-    """Why something was refused. Programs compare these; docs/protocol.md lists them."""
+    """The reason of a refusal. Programs compare these; docs/protocol.md lists them."""
 
     BAD_LINE = "bad-line"
     TOO_LONG = "too-long"
@@ -51,10 +51,10 @@ class Code(StrEnum):
 
 
 PASSWORD_REFUSED = frozenset({Code.WRONG_PASSWORD, Code.SLOW_DOWN})
-"""Refusals of a password that was given: whoever made a slip types it once more."""
+"""Refusals of a password; the user may mistype and try again."""
 
 PASSWORD_RELATED = PASSWORD_REFUSED | {Code.PASSWORD_NEEDED}
-"""Refusals that a password can change."""
+"""Refusals that another password can turn into a success."""
 
 MEANINGS: dict[Code, str] = {
     Code.BAD_LINE: "the line is not UTF-8, holds a NUL, or is not one JSON object",
@@ -62,7 +62,7 @@ MEANINGS: dict[Code, str] = {
     Code.BAD_NAME: "a name is empty, too long, or has a character that it may not have",
     Code.NAME_TAKEN: "somebody has that name, or one that looks like it",
     Code.PASSWORD_NEEDED: "the name is registered, or the room has a password, and none was given",
-    Code.WRONG_PASSWORD: "the password does not fit",
+    Code.WRONG_PASSWORD: "the password is wrong",
     Code.NAME_NEEDED: "say who you are first (`hello`)",
     Code.UNKNOWN_COMMAND: "there is no such command in this format",
     Code.BAD_ARGUMENT: "an argument is missing, of the wrong type, or one too many",
@@ -71,20 +71,20 @@ MEANINGS: dict[Code, str] = {
     Code.NOT_IN_ROOM: "join the room first",
     Code.NO_SUCH_USER: "nobody of that name is here, and it is not a registered name",
     Code.NO_SUCH_ENTRY: "there is no entry at that position, or it is no longer kept",
-    Code.NOT_ALLOWED: "that is for others: who moderates or owns the room, or runs the server",
-    Code.BANNED: "one is kept out of the room, or of the server",
+    Code.NOT_ALLOWED: "that takes a role that the user does not have: moderator, owner or operator",
+    Code.BANNED: "the user is banned from the room, or from the server",
     Code.TOO_FAST: "the room is in slow mode; say it again later",
     Code.ALREADY_REGISTERED: "the name is registered already",
-    Code.BAD_CODE: "one registers with an invitation code, and none was given that is good",
-    Code.TOKEN_EXISTS: "one has a token of that label already",
-    Code.NO_SUCH_TOKEN: "one has no token of that label",
+    Code.BAD_CODE: "registering takes a valid invitation code",
+    Code.TOKEN_EXISTS: "the user has a token of that label already",
+    Code.NO_SUCH_TOKEN: "the user has no token of that label",
     Code.BAD_FILE_NAME: "a file cannot be called that",
-    Code.NO_SUCH_FILE: "there is no such file on that shelf",
-    Code.NOT_YOURS: "only who put it there may do that",
+    Code.NO_SUCH_FILE: "there is no such file",
+    Code.NOT_YOURS: "only the user who shared the file may do that",
     Code.TOO_LARGE: "the file is larger than the operator allows, or than was declared",
     Code.OVER_QUOTA: "the user's files, or the room's, would be more than the operator allows",
     Code.DISK_FULL: "the disk has no room for the file",
-    Code.TOO_MANY: "so many uploads are under way, or connections open, as may be",
+    Code.TOO_MANY: "too many uploads are under way, or connections open",
     Code.SLOW_DOWN: "passwords are tried, or connections opened, too often; try again later",
     Code.CANCELLED: "the user cancelled the transfer",
     Code.INCOMPLETE: "fewer bytes came than were declared, or more",
@@ -92,11 +92,11 @@ MEANINGS: dict[Code, str] = {
     Code.BAD_OFFSET: "OFFSET lies outside of the file",
     Code.BAD_TICKET: "no such ticket: made up, used already, or too old",
     Code.TOO_SLOW: "a search that would take too long, or a file that is still being read; later",
-    Code.NOT_STORED: "the disk refused it: not kept, and shown to nobody",
-    Code.TLS_NEEDED: "this server is spoken to with TLS only; the connection ends",
-    Code.SERVER_ERROR: "an error of the server's; its operator finds it in the log",
+    Code.NOT_STORED: "the disk refused it: not stored, and shown to nobody",
+    Code.TLS_NEEDED: "this server takes TLS connections only; the connection ends",
+    Code.SERVER_ERROR: "an error in the server; its operator finds it in the log",
 }
-"""What each code means, for docs/protocol.md. Every code has a row (tests/test_docs.py)."""
+"""The meaning of each code, for docs/protocol.md (checked by tests/test_docs.py)."""
 
 
 class Message(str):

@@ -1,12 +1,12 @@
-"""What is shown to those who are there, and kept nowhere."""
+"""Events: shown to those present, and not stored."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class EndReason(StrEnum):
-    """Why the server ends a connection. A client comes back by itself after some of these only
-    (`FOR_GOOD`); after one that it does not know it does."""
+    """The reason for which the server ends a connection. A client reconnects by itself after any
+    reason, also an unknown one, but not after those in `FINAL_ENDS`."""
 
     PUT_OUT = "put-out"
     REPLACED = "replaced"
@@ -17,17 +17,17 @@ class EndReason(StrEnum):
 
 
 END_MEANINGS: dict[EndReason, str] = {
-    EndReason.PUT_OUT: "somebody has put the user off the server",
-    EndReason.REPLACED: "the same user came in on another connection, with this one's token",
-    EndReason.REVOKED: "what one came in with is good no more: a password, a token, an account",
-    EndReason.STOPPING: "the server stops, and may be there again soon",
-    EndReason.IDLE: "the server is full, and one was idle",
-    EndReason.FAILED: "an error of the server's",
+    EndReason.PUT_OUT: "a moderator has put the user off the server",
+    EndReason.REPLACED: "the user came in on another connection, with this one's token",
+    EndReason.REVOKED: "the user's password, token or account is no longer valid",
+    EndReason.STOPPING: "the server stops, and may be back soon",
+    EndReason.IDLE: "the server is full, and the user was idle",
+    EndReason.FAILED: "an error in the server",
 }
-"""The meaning of each of them, for docs/protocol.md."""
+"""The meaning of each reason, for docs/protocol.md."""
 
 FINAL_ENDS = frozenset({EndReason.PUT_OUT, EndReason.REPLACED, EndReason.REVOKED})
-"""After these a client does not come back by itself: a person decides that."""
+"""Reasons after which a person decides whether to come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class UserJoined:
 
 @dataclass(frozen=True, slots=True)
 class UserLeft:
-    """`who` left `room`; `text` is a last word, or empty."""
+    """`who` left `room`; `text` is a farewell, or empty."""
 
     room: str
     who: str
@@ -49,7 +49,7 @@ class UserLeft:
 
 @dataclass(frozen=True, slots=True)
 class UserRenamed:
-    """`who`, in `room`, is called `name` from now on."""
+    """`who`, in `room`, has a new name: `name`."""
 
     room: str
     who: str
@@ -58,8 +58,8 @@ class UserRenamed:
 
 @dataclass(frozen=True, slots=True)
 class Moderated:
-    """`who` did `what` in `room`, as the command is called, to `user`, or nobody, because of
-    `text`, or for no reason."""
+    """A moderator, `who`, used the command `what` in `room` on `user`, because of `text`. `user`
+    and `text` may be empty."""
 
     room: str
     who: str
@@ -70,8 +70,7 @@ class Moderated:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """The server tells `text` to one session, or to all of them. With `end`, one of `End`, the
-    connection ends now, for that reason."""
+    """A sentence of the server's. With `end`, an `EndReason`, the connection ends now."""
 
     text: str
     end: str = ""
@@ -79,8 +78,8 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class PutOut:
-    """One is not in `room` any more, because `who` did `what` there, as the command is called, for
-    the reason `text`, or for none. It is told to who was put out."""
+    """Tells a user that they are out of `room`: `who` used the command `what`, because of `text`,
+    which may be empty."""
 
     room: str
     who: str

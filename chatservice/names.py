@@ -1,7 +1,7 @@
-"""The one gate through which every name and every text comes in.
+"""Checks and cleans every name and every text that comes in.
 
-Whatever has passed here can be shown on any terminal, used as the name of a file or a folder, and
-never be mistaken for a line of the server's own.
+The results can be shown on any terminal, and are never mistaken for a line of the server's own;
+names can also name a file or a folder.
 """
 
 import re
@@ -14,16 +14,16 @@ from chatservice import confusables, limits
 from chatservice.errors import Code, Refusal
 
 LOBBY = "lobby"
-"""The room in which everybody begins. Its shelf is the top of SharedFiles."""
+"""The room in which everybody begins. Its folder is the top of SharedFiles."""
 
 OPERATOR = "operator"
-"""Who comes through the operator's door."""
+"""The user of the admin socket."""
 
 RESERVED = (OPERATOR, "server")
-"""Names that speak for the server: nobody can take them, or one that looks like them."""
+"""Names that speak for the server. Nobody can take them, nor names that look like them."""
 
 _DELETED = re.compile(r"deleted-[0-9]+")
-"""The mark of an account or a room that was called otherwise before it was deleted (`deleted`)."""
+"""The name that a deleted account or room gets (`deleted_name`)."""
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
 """Letters and digits of any script, `.`, `_` and `-`; a letter or digit comes first."""
@@ -37,23 +37,23 @@ _FORBIDDEN = re.compile(
 overrides and isolates (Unicode UAX #9), and lone surrogates."""
 
 _QUAD = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
-"""An IPv4 address as it is written. No other name can be one."""
+"""An IPv4 address."""
 
 _DRIVE = re.compile("[A-Za-z]:")
-"""What a path begins with, on Windows, that leads to another drive."""
+"""The beginning of a Windows path on another drive."""
 
 _PLAIN = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
-"""ASCII that may stand in any text. To delete it and see whether something is left takes 1 us for
-64 lines; a regular expression takes 7 (docs/performance.md)."""
+"""ASCII that any text may contain. `bytes.translate` deletes it from 64 lines in 1 us; a regular
+expression takes 7 (docs/performance.md)."""
 
 
 def user(text: str) -> str:
-    """Return `text` as a user's name, in NFKC. Raises `Refusal` (bad-name)."""
+    """Return a user's name in NFKC. Raises `Refusal` (bad-name)."""
     return _name(text, "name")
 
 
 def check_new_user(name: str) -> None:
-    """Refuse a user's name that nobody is to take any more. Raises `Refusal` (bad-name)."""
+    """Raise `Refusal` (bad-name) for a name that no new user may take: an address."""
     if _QUAD.fullmatch(name):
         raise Refusal(
             Code.BAD_NAME,
@@ -63,15 +63,13 @@ def check_new_user(name: str) -> None:
 
 
 def label(text: str) -> str:
-    """Return `text` as what a user calls something of theirs. Raises `Refusal` (bad-name)."""
+    """Return a token's label in NFKC. Raises `Refusal` (bad-name)."""
     return _name(text, "label")
 
 
 def room(text: str) -> str:
-    """Return `text` as a room's name, in NFKC. Raises `Refusal` (bad-name).
-
-    A room's name is not a number, because rooms are also called by their numbers.
-    """
+    """Return a room's name in NFKC. Raises `Refusal` (bad-name), also for a number: rooms are
+    called by their numbers, too."""
     name = _name(text, "room's name")
     if name.isdecimal():
         raise Refusal(
@@ -81,12 +79,12 @@ def room(text: str) -> str:
 
 
 def room_name(number: int) -> str:
-    """Return the other name of the room of that number: `room12`."""
+    """Return the other name of a room, made of its number: `room12`."""
     return f"room{number}"
 
 
 def room_number(name: str) -> int | None:
-    """Return the number that the name of a room is made of, as `numbered` does; else None."""
+    """Return the number in a name that `room_name` makes, else None."""
     found = _NUMBERED.fullmatch(key(name)) if len(name) <= limits.NAME_CHARACTERS else None
     return int(found[1]) if found is not None else None
 
@@ -127,35 +125,35 @@ def _name(text: str, what: str) -> str:
 
 
 def _normal(text: str) -> str:
-    """Return the beginning of `text` in NFKC: all of it, where that can be a name.
+    """Return `text` in NFKC, cut where it is too long for a name.
 
-    NFKC makes one character of at most four. To put marks into their order takes time with the
-    square of how many there are: 55 ms for a line of them.
+    NFKC makes one character of at most four. It sorts combining marks in quadratic time: 55 ms for
+    a line of them.
     """
     return unicodedata.normalize("NFKC", text[: 4 * limits.NAME_CHARACTERS + 1])
 
 
 def deleted_name(number: int) -> str:
-    """Return the mark under which stays what a deleted account has said, or what was said in a
-    deleted room. `number` is that of its log, which nothing else ever has."""
+    """Return the name of a deleted account or room, whose entries stay. `number` is that of its
+    log, which is never used again."""
     return f"deleted-{number}"
 
 
 def is_deleted(name: str) -> bool:
-    """Return whether a name is such a mark, which nobody can take, nor give to a room."""
+    """Return whether `deleted_name` makes a name. Nobody can take it, nor give it to a room."""
     return _DELETED.fullmatch(key(name)) is not None
 
 
 def key(name: str) -> str:
-    """Return what two names must share to be the same one: case does not matter."""
+    """Return the key of a name: names that differ only in case have the same."""
     return _normal(name).casefold()
 
 
 def file(text: str) -> str:
-    """Return `text` as the name of a shared file, in NFC. Raises `Refusal` (bad-file-name).
+    """Return the name of a shared file in NFC. Raises `Refusal` (bad-file-name).
 
-    It is the name of one file in one folder: it cannot lead elsewhere on any system, and a name
-    that begins with a dot is kept for the server's own use.
+    The name cannot lead out of its folder on any system. The server keeps names that begin with a
+    dot for its own use.
     """
     if not is_visible(text):
         raise Refusal(Code.BAD_FILE_NAME, "A file's name cannot be empty; give one.")
@@ -191,8 +189,8 @@ def file(text: str) -> str:
 
 
 def _decodes_to_path(text: str) -> bool:
-    """Whether a program that decodes what is encoded as in URLs (RFC 3986, 2.1), as often as it
-    likes, would find a slash in it, or something that does not belong in a name."""
+    """Return whether URL-decoding (RFC 3986, 2.1), however often, finds a slash in a text, or
+    characters that a name may not have."""
     while (decoded := unquote(text)) != text:
         text = decoded
         if any(c in "/\\\n\t" for c in text) or _FORBIDDEN.search(text) or not text.strip(". "):
@@ -201,7 +199,7 @@ def _decodes_to_path(text: str) -> bool:
 
 
 def is_file(text: str) -> bool:
-    """Return whether `file` would let `text` pass."""
+    """Return whether `file` accepts a text."""
     try:
         file(text)
     except Refusal:
@@ -210,7 +208,7 @@ def is_file(text: str) -> bool:
 
 
 def password(text: str) -> str:
-    """Return `text` as a password. Raises `Refusal` (bad-argument)."""
+    """Return a password. Raises `Refusal` (bad-argument)."""
     if not text:
         raise Refusal(Code.BAD_ARGUMENT, "A password cannot be empty; give one.")
     if len(text) > limits.PASSWORD_CHARACTERS:
@@ -223,8 +221,8 @@ def password(text: str) -> str:
 
 
 def phrase(text: str, needed: bool = False) -> str:
-    """Return `text`, cleaned, as a topic or the like: one line, and an empty one if nothing of it
-    can be seen. Raises `Refusal` (too-long, and bad-argument for such a one that is `needed`)."""
+    """Return a topic or the like: cleaned, in one line, and empty if nothing in it is visible.
+    Raises `Refusal` (too-long; bad-argument for an empty one that is `needed`)."""
     if len(text) > limits.PHRASE_CHARACTERS:
         raise Refusal(
             Code.TOO_LONG,
@@ -240,8 +238,8 @@ def phrase(text: str, needed: bool = False) -> str:
 
 
 def clean_all(texts: Sequence[str]) -> Sequence[str]:
-    """Return `texts`, each as `clean` would; at once, where there is nothing to do in any. Raises
-    `Refusal` (too-long) for one text of more lines than `limits.TEXT_LINES`."""
+    """Return `texts`, each as `clean` returns it; the same object if none needs it. Raises
+    `Refusal` (too-long) for a single text of more lines than `limits.TEXT_LINES`."""
     if len(texts) == 1:  # of several, each is a line of a chunk
         count_lines(texts[0])
     if "\n".join(texts).encode(errors="surrogatepass").translate(None, _PLAIN):
@@ -250,10 +248,10 @@ def clean_all(texts: Sequence[str]) -> Sequence[str]:
 
 
 def clean_talk(texts: Sequence[str]) -> Sequence[str]:
-    """Return `texts`, cleaned, as they may be said. Raises `Refusal` (bad-argument) where there is
-    nothing to see in one.
+    """Return the texts of talk, cleaned. Raises `Refusal` (bad-argument) if one has nothing
+    visible.
 
-    Of several that are plain ASCII, `chatservice.grammar.textparser.talk` has made sure already.
+    For several texts of plain ASCII, `textparser.parse_talk` has checked that already.
     """
     cleaned = clean_all(texts)
     if (cleaned is not texts or len(texts) == 1) and not all(map(is_visible, cleaned)):
@@ -265,8 +263,8 @@ _NOTHING = "There is nothing in that to be seen; type a text."
 
 
 def is_visible(text: str) -> bool:
-    """Return whether anything of a text can be seen: more than blanks, marks without a letter, and
-    characters that are not shown at all."""
+    """Return whether a text has anything visible: more than blanks, marks without a letter, and
+    invisible characters."""
     return _PLAINLY_SEEN.search(text) is not None or any(map(_is_seen, text))
 
 
@@ -283,18 +281,17 @@ PLAINLY_VISIBLE = (
     "!-~\xa1-\xac\xae-\u02ff\u0370-\u0373\u0391-\u03ff\u0400-\u0482\u048a-\u052f\u05d0-\u05ea"
     "\u0620-\u064a\u0904-\u0939\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
 )
-"""Characters that can be seen, as ranges in a regular expression: those of most texts, so that few
-are looked at closely."""
+"""Visible characters, as ranges of a regular expression: a quick test that most texts pass."""
 
 _PLAINLY_SEEN = re.compile(f"[{PLAINLY_VISIBLE}]")
 
 _SHOWN_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\U00013441\U00013442\U0001d159")
-"""Letters and symbols that look like a blank: fillers of Hangul, a pattern of Braille without a
-dot, blanks among hieroglyphs, and a note without a head."""
+"""Letters and symbols that look blank: Hangul fillers, the empty Braille pattern, hieroglyphic
+blanks, and a note without a head."""
 
 
 def count_lines(text: str) -> int:
-    """Return how many lines a text has. Raises `Refusal` (too-long) if those are too many."""
+    """Return the number of lines of a text. Raises `Refusal` (too-long) if they are too many."""
     count = text.count("\n") + 1
     if count > limits.TEXT_LINES:
         raise Refusal(
@@ -307,21 +304,19 @@ def count_lines(text: str) -> int:
 
 
 def shorten(text: str, most: int) -> str:
-    """Return a text as it is, or of one with more than `most` characters its beginning and its
-    end."""
+    """Return a text; of one with more than `most` characters, only its beginning and its end."""
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
 
 
 def one_line(text: str) -> str:
-    """Return `text`, cleaned, with spaces for newlines."""
+    """Return a text cleaned, with spaces for newlines."""
     return clean(text).replace("\n", " ")
 
 
 def clean(text: str) -> str:
-    """Return `text` with whatever could steer a terminal, or cover what stands around it, replaced
-    by U+FFFD.
+    """Return a text with U+FFFD for each character that could steer a terminal or cover other text.
 
-    Tabs and newlines stay. NUL does not get this far: a line with one in it is refused.
+    Tabs and newlines stay. Lines with a NUL are refused before.
     """
     if not text.isprintable():  # the common case is one pass in C
         text = _FORBIDDEN.sub("\ufffd", text.replace("\r\n", "\n"))
@@ -331,9 +326,8 @@ def clean(text: str) -> str:
 
 
 def _has_no_width(character: str) -> bool:
-    """Whether it is drawn onto, or makes one sign with, what stands before it, or is not drawn at
-    all: nonspacing and enclosing marks, format characters (joiners are of them), and the vowels and
-    finals of Hangul."""
+    """Return whether a character is drawn onto or joined with the one before it, or not at all:
+    nonspacing and enclosing marks, format characters, and Hangul vowels and finals."""
     return (
         unicodedata.category(character) in ("Mn", "Me", "Cf")
         or "\u1160" <= character <= "\u11ff"
@@ -342,9 +336,9 @@ def _has_no_width(character: str) -> bool:
 
 
 def _has_stacked_marks(text: str, most: int) -> bool:
-    """Whether more than `most` characters without a width stand in a row.
+    """Return whether more than `most` consecutive characters have no width.
 
-    If so, there is one at some place whose number `most + 1` divides: only there is it looked for.
+    Then one of them is at an index that `most + 1` divides: only these are looked at first.
     """
     for at in range(most, len(text), most + 1):
         if _has_no_width(text[at]):
@@ -356,7 +350,7 @@ def _has_stacked_marks(text: str, most: int) -> bool:
 
 
 def _unstack(text: str) -> str:
-    """Return `text` with U+FFFD for what is too much of a pile."""
+    """Return a text with U+FFFD for the excess of stacked characters."""
     kept, height = [], 0
     for character in text:
         height = height + 1 if _has_no_width(character) else 0

@@ -1,7 +1,7 @@
-"""What a command is answered with, before any dialect gives it a form.
+"""Replies: what commands answer, before a format encodes them.
 
-Each class is the answer of the command its docstring names. In JSON the fields stand as they are,
-except that `who` is called `from`.
+The docstring of each class names its commands. In JSON the fields keep their names, except that
+`who` becomes `from`.
 """
 
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from chatservice.entries import Entry
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing to add: what was asked for is done. `text` says so to a person."""
+    """The request is done. `text` says so to a person."""
 
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """`hello`, `login`: who one is now.
+    """`hello`, `login`: the session's user.
 
-    `token` takes the name over from a connection that broke unnoticed; `inbox` is the last
-    position in one's inbox that was shown.
+    `token` takes the name over from a connection that broke unnoticed. `inbox` is the read position
+    in the user's inbox.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """`erase`: where it stood. `text` tells a person, with the beginning of what was said there."""
+    """`erase`: the position. `text` says so to a person, with the beginning of what was erased."""
 
     text: str
     position: int
@@ -48,7 +48,8 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class PrivateSent:
-    """`msg`: the position in the inbox of `to`; `away` is why they do not see it now, or empty."""
+    """`msg`: the position in the inbox of `to`. `away` is the reason why they are away, or
+    empty."""
 
     seq: int
     to: str
@@ -57,8 +58,8 @@ class PrivateSent:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """`join`: the room, its number, topic and users; `seq` is its last position. There are `more`
-    users than those named; `who` lists all."""
+    """`join`: the room, its number, topic and users; `seq` is its last position. `more` counts the
+    users that are left out; `who` lists them."""
 
     room: str
     number: int
@@ -70,13 +71,13 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Created(Joined):
-    """`create`: the same, of a room that was made just now."""
+    """`create`: the same, of a new room."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomInfo:
-    """A row of `rooms`; `users` is how many are there, `locked` whether it has a password, `access`
-    who may come in (`chatservice.domain.rules.Access`)."""
+    """A row of `rooms`: `users` counts those present, `locked` tells of a password, `access` is an
+    `Access` (`chatservice.domain.rules`)."""
 
     room: str
     number: int
@@ -88,7 +89,7 @@ class RoomInfo:
 
 @dataclass(frozen=True, slots=True)
 class RoomList:
-    """`rooms`: by number; `more` is how many come after the last one of them."""
+    """`rooms`: by number; `more` rooms follow."""
 
     rooms: tuple[RoomInfo, ...] = field(metadata={"of": RoomInfo})
     more: int = 0
@@ -96,7 +97,7 @@ class RoomList:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A row of `who`; `away` is why they are away, or empty."""
+    """A row of `who`; `away` is the reason why they are away, or empty."""
 
     name: str
     away: str
@@ -104,8 +105,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class MemberList:
-    """`who`: `count` users are there. `more` come behind the last one that is named, and are asked
-    for by its name (`after`)."""
+    """`who`: `count` users are present, and `more` follow behind the last one here, whose name asks
+    for them (`after`)."""
 
     room: str
     users: tuple[Member, ...] = field(metadata={"of": Member})
@@ -115,8 +116,8 @@ class MemberList:
 
 @dataclass(frozen=True, slots=True)
 class RuleInfo:
-    """A row of `rules`: `what` holds for `user`, a name's key or a range of addresses, because of
-    `who`. `left` is for how many seconds yet, or None for good."""
+    """A row of `rules`: `what` (a `RuleKind`) holds for `user`, a name's key or a range of
+    addresses, by the decision of `who`. It ends in `left` seconds; None: never."""
 
     what: str
     user: str
@@ -126,9 +127,9 @@ class RuleInfo:
 
 @dataclass(frozen=True, slots=True)
 class RoomRules:
-    """`rules`: who may come into the room (`access`), whether it has a password (`locked`), whether
-    only who moderates it speaks (`frozen`), how many seconds lie between two messages of a user
-    (`slow`), and what holds for single ones. Bans and the like are shown to who moderates it."""
+    """`rules` of a room: its `access`, whether it has a password (`locked`), whether only
+    moderators speak (`frozen`), the seconds between two messages of a user (`slow`), and the rules
+    for single users. Only moderators see bans and the like."""
 
     room: str
     access: str
@@ -140,7 +141,7 @@ class RoomRules:
 
 @dataclass(frozen=True, slots=True)
 class ModerationInfo:
-    """A row of `record`: what `who` did, as it was asked for; `time` in milliseconds since 1970."""
+    """A row of `record`: `who` gave the command `did`; `time` in milliseconds since 1970."""
 
     time: int
     who: str
@@ -165,9 +166,8 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """`history`: positions and entries, oldest first. `more` says whether some of those that were
-    asked for are left out, because they are too long for one answer: behind the last one (with
-    `after`), or before the first one."""
+    """`history`: positions and entries, oldest first. `more` tells that some are left out, because
+    the reply would be too long: behind the last one (with `after`), or before the first one."""
 
     room: str
     entries: tuple[tuple[int, Entry], ...]
@@ -176,8 +176,8 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class SearchMatches(History):
-    """`search`: the same, and whether the newest entries are still being read in, so that there may
-    be more."""
+    """`search`: the same. While `pending`, the newest entries are not indexed yet; there may be
+    more."""
 
     pending: bool = False
 
@@ -186,9 +186,8 @@ class SearchMatches(History):
 class FileInfo:
     """A row of `files`.
 
-    `sha256` is None while the server has not read a file that its operator dropped in; `who` is
-    empty for those. `time` is milliseconds since 1970. `version` is how often there was a file of
-    that name, with this one.
+    A file that the operator put into the folder has an empty `who`, and no `sha256` until the
+    server has read it. `time` is in milliseconds since 1970. Versions of a name count from 1.
     """
 
     name: str
@@ -201,8 +200,8 @@ class FileInfo:
 
 @dataclass(frozen=True, slots=True)
 class FileList:
-    """`files`: `room` is `@` for one's own inbox. `files` is empty where only `count` was asked;
-    `more` is how many come after the last one of them."""
+    """`files`: `room` is `@` for the user's own files. `brief` replies have counts only. `more`
+    files follow."""
 
     room: str
     count: int
@@ -214,8 +213,8 @@ class FileList:
 
 @dataclass(frozen=True, slots=True)
 class VersionList:
-    """`versions`: oldest first. `more` are older than these, and are asked for by the number of the
-    first one (`before`)."""
+    """`versions`: oldest first. `more` are older; the number of the first one here asks for them
+    (`before`)."""
 
     room: str
     files: tuple[FileInfo, ...] = field(metadata={"of": FileInfo})
@@ -226,8 +225,8 @@ class VersionList:
 class TransferInfo:
     """A row of `transfers`: a file on its way `up` to the server, or down from it.
 
-    `rate` is in bytes a second, `left` in seconds, or None while nobody can tell. One that has
-    `stopped` is an upload that can go on.
+    `rate` is in bytes a second; `left` is in seconds, or None while unknown. A `stopped` upload can
+    be resumed.
     """
 
     name: str
@@ -260,10 +259,10 @@ class GetTicket:
 
 @dataclass(frozen=True, slots=True)
 class PutTicket:
-    """`put` (JSON): a ticket for one upload; `offset` is how much the server already has.
+    """`put` (JSON): a ticket for one upload; the server has the first `offset` bytes already.
 
-    If it has all of it, as another file that one may read, then this one is `stored` and told of,
-    and there is no ticket.
+    If it has all of them, in a file that the user may read, the file is `stored` and announced at
+    once, and there is no ticket.
     """
 
     ticket: str | None
@@ -273,8 +272,7 @@ class PutTicket:
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """`reset`, `account`: whose it is, and the password where the server has made it up; else it is
-    empty."""
+    """`reset`, `account`: the name, and the password if the server generated it; else empty."""
 
     name: str
     password: str
@@ -282,8 +280,7 @@ class NewPassword:
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """`token`: what is good in place of one's password; it is told this once. `room` is the only
-    one that it is good for, or None."""
+    """`token`: a new token, which is shown only here. It may be for one `room` only."""
 
     label: str
     token: str
@@ -292,7 +289,7 @@ class NewToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """A row of `tokens`; `time` is when it was made, in milliseconds since 1970."""
+    """A row of `tokens`; made at `time`, in milliseconds since 1970."""
 
     label: str
     room: str | None
@@ -308,21 +305,21 @@ class TokenList:
 
 @dataclass(frozen=True, slots=True)
 class InvitationCode:
-    """`code`: with it, one person can register."""
+    """`code`: lets one person register."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorList:
-    """`operators`: the registered names that run the server."""
+    """`operators`: their registered names."""
 
     operators: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CountInfo:
-    """A count of one kind of things: a row of several lists of `status`."""
+    """A count of one kind of things, in `status`."""
 
     what: str
     count: int
@@ -330,11 +327,10 @@ class CountInfo:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """`status`: how the server is. `uptime` is in seconds; `connections` counts them by their kind;
-    of `users` who are here so many are `guests`; `entries` are those that are kept, of all rooms
-    and inboxes. `disk` tells bytes, `waiting` what is yet to be done, and `refused` how often
-    something was refused since the start, by the code of the limit or the trouble that it was
-    for."""
+    """`status` of the server. `uptime` is in seconds; `connections` are by kind; `guests` are among
+    the `users` present; `entries` are those stored, of all rooms and inboxes. `disk` is in bytes,
+    `waiting` counts work to be done, and `refused` counts refusals since the start by their
+    code."""
 
     version: str
     uptime: int
@@ -352,8 +348,8 @@ class ServerStatus:
 
 @dataclass(frozen=True, slots=True)
 class UserInfo:
-    """A row of `users`: in which `rooms` they are, from where their connections come (`origins`),
-    and why they are away, or empty."""
+    """A row of `users`: their `rooms`, the `origins` of their connections, and the reason why they
+    are `away`, or empty."""
 
     name: str
     registered: bool
@@ -364,7 +360,7 @@ class UserInfo:
 
 @dataclass(frozen=True, slots=True)
 class UserList:
-    """`users`: by name; `more` is how many come after the last one of them."""
+    """`users`: by name; `more` follow."""
 
     users: tuple[UserInfo, ...] = field(metadata={"of": UserInfo})
     more: int = 0
@@ -372,8 +368,7 @@ class UserList:
 
 @dataclass(frozen=True, slots=True)
 class AccountInfo:
-    """A row of `accounts`: whether they run the server (`operator`), how many `connections` of
-    theirs are here, and how many `tokens` they have."""
+    """A row of `accounts`: whether it is an `operator`, and its `connections` and `tokens`."""
 
     name: str
     operator: bool
@@ -383,7 +378,7 @@ class AccountInfo:
 
 @dataclass(frozen=True, slots=True)
 class AccountList:
-    """`accounts`: by name; `more` is how many come after the last one of them."""
+    """`accounts`: by name; `more` follow."""
 
     accounts: tuple[AccountInfo, ...] = field(metadata={"of": AccountInfo})
     more: int = 0
@@ -391,8 +386,8 @@ class AccountList:
 
 @dataclass(frozen=True, slots=True)
 class BackupMade:
-    """`backup`: where it is, how many files of shelves and bytes are in it, and whether there is a
-    key for TLS. So many files could not be read (`unread`), of which some are `left_out`."""
+    """`backup`: its directory, its shared files and bytes, and whether it has a `key` for TLS.
+    `unread` files could not be read; some of them are named in `left_out`."""
 
     dir: str
     files: int
