@@ -85,7 +85,7 @@ class Accounts:
     ) -> replies.Welcome:
         """Register a name for a session that has none yet."""
         self.check_registration(session, "signup")
-        self._rooms.check_admitted(session, names.key(names.user(name)))
+        self._users.check_admitted(session, names.key(names.user(name)))
         used = await self._code(code)
         await self._users.check_free(names.user(name))
         hashed = await self._throttle.hash(names.password(password), session)
@@ -147,18 +147,18 @@ class Accounts:
         by = session.require_user()
         if by.key == key:
             raise Refusal(Code.NOT_ALLOWED, "You cannot delete yourself; ask another operator.")
-        if key in self._rooms.deleting:
+        if key in self._users.deleting:
             raise Refusal(
                 Code.TOO_MANY, "{account} is being deleted already.", account=account.name
             )
-        self._rooms.deleting.add(key)
+        self._users.deleting.add(key)
         try:
             self._end_sessions(key)
             await self._publisher.settled()
             await self._reassign_past(mark, key, erase)
             await self._store.delete(key, mark)
         finally:
-            self._rooms.deleting.discard(key)
+            self._users.deleting.discard(key)
         await self._files.forget(account_folder(key))
         self._report(
             "{by} deleted the account {user}: it is {mark}",

@@ -119,7 +119,7 @@ class Chat:
         user = session.require_user()
         cursor = self.rights.check_speak(session, room)
         texts = names.clean_talk(texts)
-        self.rooms.count_message(user, room)
+        self.rooms.slow_mode.count(user, room)
         run = Run(kind, self.now(), user.name, texts)
         author = None if session.echo else cursor
         writer = user.id if key is not None else ""
@@ -172,7 +172,7 @@ class Chat:
         user = session.require_user()
         cursor = session.require_cursor(room)
         topic = names.phrase(text, needed=bool(text.strip()))
-        self.rooms.count_message(user, room)
+        self.rooms.slow_mode.count(user, room)
         run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
         await self.publisher.stored(Draft(room.log, run, None if session.echo else cursor))
 

@@ -108,8 +108,8 @@ class Files:
         if not target.folder and name.endswith(" (room)"):  # where a room's shelf may be
             raise Refusal(Code.BAD_FILE_NAME, "That name is kept for a room; take another one.")
         into = self._rooms.by_number(target.log.id)
-        if into is not None and self._rooms.slow_mode_wait(user, into):
-            self._rooms.count_message(user, into)  # which says when it is
+        if into is not None and self._rooms.slow_mode.wait(user, into):
+            self._rooms.slow_mode.count(user, into)  # raises
         author = None
         if (
             not session.echo
@@ -327,7 +327,7 @@ class Files:
             raise
         room = self._rooms.by_number(upload.destination.log.id)
         if room is not None:
-            self._rooms.may_show(upload.user, room)  # their turn, wherever that is counted
+            self._rooms.slow_mode.may_show(upload.user, room)  # counts it
         run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
         draft = Draft(upload.destination.log, run, upload.author, upload.key, writer=upload.writer)
         await self._publisher.stored(draft)

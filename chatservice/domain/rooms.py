@@ -1,4 +1,4 @@
-"""Rooms: making them, finding them, and being in them."""
+"""Rooms: creating, finding, joining and removing them."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -18,19 +18,69 @@ from chatservice.grammar.commands import Right
 from chatservice.grammar.textformat import duration
 
 Report = Callable[..., None]
-"""Called with a format and its fields: a line for the operator."""
+"""Writes a line to the operator's log: called with a format and its fields."""
 
 CallSoon = Callable[[Callable[[], None]], object]
-"""Called with what is to be done in a moment, when more of the kind may have come together."""
+"""Calls a function in a moment, so that several events go together."""
+
+
+class SlowMode:
+    """Slow mode: in some rooms, a user waits from one message to the next. `seconds` tells the time
+    on a clock that never goes back."""
+
+    def __init__(self, rights: Rights, seconds: Callable[[], float]) -> None:
+        self._rights = rights
+        self._seconds = seconds
+
+    def count(self, user: User, room: Room) -> None:
+        """Count a message of a user in a room. Raises `Refusal` (too-fast) if it comes too soon."""
+        left = self.wait(user, room)
+        if left:
+            raise Refusal(
+                Code.TOO_FAST,
+                "In {room} one says something every {room2}; say it again in {left}.",
+                room=room.name,
+                room2=duration(room.slow),
+                left=duration(left),
+            )
+        if not room.slow:
+            return
+        now, every = round(self._seconds() * 1000), room.slow * 1000
+        if len(room.last_spoke) >= limits.SLOW_USERS:
+            room.last_spoke = {id_: at for id_, at in room.last_spoke.items() if at > now - every}
+        room.last_spoke[user.id] = now
+
+    def wait(self, user: User, room: Room) -> float:
+        """Return the seconds until a user may show a room something again, or 0."""
+        if not room.slow or self._rights.role(user, room) >= Role.MODERATOR:
+            return 0
+        now, every = round(self._seconds() * 1000), room.slow * 1000
+        left = room.last_spoke.get(user.id, -every) + every - now
+        return left / 1000 if 0 < left <= every else 0
+
+    def may_show(self, user: User, room: Room) -> bool:
+        """Return whether a room shows a text of a user's, such as a new name or a farewell. If so,
+        it counts as a message."""
+        may_speak = Right.SPEAK in ROLE_RIGHTS[self._rights.role(user, room)]
+        if not may_speak or self.wait(user, room):
+            return False
+        self.count(user, room)
+        return True
+
+    def carry_over(self, room: Room, before: User, user: User) -> None:
+        """Keep a user, who was `before` a moment ago, as muted and slowed as that one."""
+        rule = self._rights.restriction(RuleKind.MUTED, before, room)
+        if rule is not None:
+            room.rules.add(rule._replace(subject=user.id, name_key=before.key))
+        if before.id in room.last_spoke:
+            room.last_spoke[user.id] = room.last_spoke[before.id]
 
 
 class Rooms:
-    """Every room there is, in `by_key` (`names.key`).
+    """All rooms, in `by_key` (`names.key`).
 
-    `now` tells the time in milliseconds since 1970, `soon` does something in a moment, `report`
-    takes a line for the operator, `seconds` tells seconds that only go on. Each of `removing` is
-    called with a room that is about to go. `leaving` are the keys of accounts that are being
-    deleted.
+    `now` tells the time in milliseconds since 1970, `seconds` the time on a clock that never goes
+    back. Each function in `on_remove` is called with a room that is about to be removed.
     """
 
     def __init__(
@@ -46,14 +96,13 @@ class Rooms:
         seconds: Callable[[], float],
     ) -> None:
         self.limits = RoomLimits(seconds)
-        self._seconds = seconds
+        self.slow_mode = SlowMode(rights, seconds)
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
         self._cache = cache
         self._store = engine.rooms
         self._publisher = publisher
         self._files = engine.files
-        self.deleting: set[str] = set()
         self._now = now
         self._call_soon = call_soon
         self._announced: set[Room] = set()
@@ -64,7 +113,7 @@ class Rooms:
         self._throttle = throttle
 
     async def ensure(self, rooms: Iterable[str] = ()) -> None:
-        """Make sure of the lobby and of the rooms named, which always stay."""
+        """Create the lobby and the rooms named, if need be. They are never removed as vacant."""
         rooms = tuple(rooms)
         for name in (names.LOBBY, *rooms):
             self.limits.protect(names.key(names.room(name)))
@@ -75,7 +124,7 @@ class Rooms:
                 await self.create(name)
 
     def _number_order(self, name: str) -> tuple[bool, int]:
-        """Return by what rooms are sorted, so that each that is called by a number gets it."""
+        """Return a sort key for names: those that contain a free number come first, and get it."""
         number = names.room_number(name)
         return (False, number) if number and number not in self._by_number else (True, 0)
 
@@ -87,8 +136,8 @@ class Rooms:
     def find(self, name: str) -> Room:
         """Return the room of that name or number: `12` and `room12` are the room of number 12.
 
-        A room of another number that is called `room12` goes before; `12` means it if no room has
-        that number.
+        A room that is called `room12` but has another number comes first for `room12`, and second
+        for `12`. Raises `Refusal` (no-such-room).
         """
         if name.isdecimal() and len(name) < 10:
             found = self._by_number.get(int(name)) or self.by_key.get(names.room_name(int(name)))
@@ -101,11 +150,11 @@ class Rooms:
         return found
 
     def exclusive(self, room: Room) -> AbstractAsyncContextManager[None]:
-        """Let a room be changed by nobody else meanwhile (`RoomStore.exclusive`)."""
+        """Lock a room against other changes (`RoomStore.exclusive`)."""
         return self._store.exclusive(room.number)
 
     def after_number(self, number: int) -> Iterator[Room]:
-        """Iterate over the rooms behind a number, in the order of their numbers."""
+        """Iterate over the rooms with greater numbers, in order."""
         return (
             room for at, room in self._by_number.items() if at > number and not room.log.removed
         )
@@ -114,13 +163,14 @@ class Rooms:
         """Return the room of that number, or None."""
         return self._by_number.get(number)
 
-    def by_folder(self, shelf: str) -> Room | None:
-        """Return the room whose shelf that is; None where it is a user's."""
-        found = self.by_key.get(names.key(shelf) if shelf else names.LOBBY)
-        return found if found is not None and found.folder == shelf else None
+    def by_folder(self, folder: str) -> Room | None:
+        """Return the room that has a folder; None for a user's folder."""
+        found = self.by_key.get(names.key(folder) if folder else names.LOBBY)
+        return found if found is not None and found.folder == folder else None
 
     def resolve(self, session: Session, name: str | None) -> Room:
-        """Return the room of that name, or the one the session is in."""
+        """Return the room of that name, or else the session's current room. Raises `Refusal`
+        (no-such-room, bad-argument)."""
         if name is None:
             if session.current_room is None:
                 raise Refusal(Code.BAD_ARGUMENT, 'Name the "room".')
@@ -130,24 +180,10 @@ class Rooms:
             raise _no_room(name)  # numbers can be tried one by one
         return room
 
-    def check_admitted(self, session: Session, key: str) -> None:
-        """Raise `Refusal` (banned, name-taken) if who comes under the name with that key is banned
-        from the lobby, and so from the server; or if the name is a deleted account's, or is about
-        to be."""
-        self.check_not_deleted(key)
-        if self.lobby.rules:
-            self._rights.check_admitted(key, session.peer.address, self.lobby)
-
-    def check_not_deleted(self, key: str) -> None:
-        """Raise `Refusal` (name-taken) for what stands for a deleted account, or one that is being
-        deleted."""
-        if key in self.deleting or names.is_deleted(key):
-            raise Refusal(Code.NAME_TAKEN, "That account was deleted; take another name.")
-
     async def create(
         self, name: str | None, password: str | None = None, by: User | None = None
     ) -> Room:
-        """Make a room; without a name, it is called after its number."""
+        """Create a room. Without a name, it is named after its number."""
         if name is not None:
             name = names.room(name)
             if names.is_deleted(name):
@@ -179,7 +215,7 @@ class Rooms:
         return room
 
     async def _make_room_for(self, bounds: RoomBounds) -> None:
-        """Where there are as many rooms as may be, remove a vacant one, if there is one."""
+        """Remove vacant rooms until there is room for another one, if possible."""
         while self.limits.is_full(bounds, len(self.by_key)):
             vacant = self.limits.longest_vacant()
             if vacant is None:
@@ -187,7 +223,7 @@ class Rooms:
             await self._remove_vacant(vacant)
 
     async def remove_vacant(self) -> None:
-        """Remove the rooms that have been vacant since the last time that this was done."""
+        """Remove the rooms that have been vacant since the previous call."""
         for room in self.limits.long_vacant():
             await self._remove_vacant(room)
 
@@ -198,64 +234,15 @@ class Rooms:
         if self.limits.is_vacant(room):
             await self.remove(room, "the server")
 
-    # -- who is heard ----------------------------------------------------------------------------
-
-    def count_message(self, user: User, room: Room) -> None:
-        """Count something that a user shows a room, where each may do so only every so often.
-
-        Raises `Refusal` (too-fast) if they did a short time ago.
-        """
-        left = self.slow_mode_wait(user, room)
-        if left:
-            raise Refusal(
-                Code.TOO_FAST,
-                "In {room} one says something every {room2}; say it again in {left}.",
-                room=room.name,
-                room2=duration(room.slow),
-                left=duration(left),
-            )
-        if not room.slow:
-            return
-        now, every = round(self._seconds() * 1000), room.slow * 1000
-        if len(room.last_spoke) >= limits.SLOW_USERS:
-            room.last_spoke = {id_: at for id_, at in room.last_spoke.items() if at > now - every}
-        room.last_spoke[user.id] = now
-
-    def slow_mode_wait(self, user: User, room: Room) -> float:
-        """Return in how many seconds a user may show a room something again; 0 for now."""
-        if not room.slow or self._rights.role(user, room) >= Role.MODERATOR:
-            return 0
-        now, every = round(self._seconds() * 1000), room.slow * 1000
-        left = room.last_spoke.get(user.id, -every) + every - now
-        return left / 1000 if 0 < left <= every else 0
-
-    def may_show(self, user: User, room: Room) -> bool:
-        """Return whether a text of a user's, such as a new name or last words, is shown in a room
-        where they are: to show it would be to speak, and is their turn where that is counted."""
-        if Right.SPEAK not in ROLE_RIGHTS[self._rights.role(user, room)] or self.slow_mode_wait(
-            user, room
-        ):
-            return False
-        self.count_message(user, room)
-        return True
-
-    def carry_over(self, room: Room, before: User, user: User) -> None:
-        """Let a user, who was another one before, speak no more in a room than that one."""
-        rule = self._rights.restriction(RuleKind.MUTED, before, room)
-        if rule is not None:
-            room.rules.add(rule._replace(subject=user.id, name_key=before.key))
-        if before.id in room.last_spoke:
-            room.last_spoke[user.id] = room.last_spoke[before.id]
-
     def hash_password(self, password: str, by: User | None) -> Awaitable[str]:
-        """Return what is kept of a room's password."""
+        """Return the hash of a room's password."""
         session = by.sessions[-1] if by is not None and by.sessions else None
         return self._throttle.hash(names.password(password), session)
 
     # -- what the engine says (`chatservice.domain.replica`) -------------------------------------
 
     def add(self, row: RoomRow) -> None:
-        """Take in a room that there is now."""
+        """Add a room."""
         log = Log(row.number, row.name, row.last, self._cache)
         room = Room(
             *(log, row.topic, row.password, row.access, row.frozen, row.slow),
@@ -265,20 +252,20 @@ class Rooms:
         self.limits.add(room)
 
     def drop(self, number: int) -> None:
-        """Forget a room that is removed."""
+        """Forget a removed room."""
         room = self._by_number.pop(number)
         del self.by_key[names.key(room.name)]
         room.log.removed = True
         self.limits.remove(room)
 
     def rename(self, room: Room, name: str) -> None:
-        """Call a room otherwise."""
+        """Give a room another name."""
         del self.by_key[names.key(room.name)]
         room.name = room.log.name = name
         self.by_key[names.key(name)] = room
 
     def change_rules(self, room: Room, added: Iterable[Rule], dropped: Iterable[Rule]) -> None:
-        """Let rules hold in a room, and others no longer."""
+        """Add and remove rules of a room."""
         for rule in dropped:
             room.rules.remove(rule.kind, rule.subject)
         for rule in added:
@@ -289,8 +276,9 @@ class Rooms:
     # -- rooms that go ---------------------------------------------------------------------------
 
     async def remove(self, room: Room, by: str) -> None:
-        """Remove a room for good: its log, its files, its rules, its record, and the tokens for it
-        alone. Those in it are told that `by` did so, and people are in the lobby then.
+        """Remove a room for good, with its log, files, rules, record, and the tokens for it alone.
+
+        Its users are told that `by` did it; people move to the lobby.
 
         Raises `Refusal` (not-allowed, no-such-room, not-stored).
         """
@@ -308,8 +296,8 @@ class Rooms:
         self._report("{user} removed room {room}", user=by, room=room.name)
 
     async def retire(self, room: Room, by: str) -> None:
-        """Delete a room, and keep what was said in it, and its files, under a mark: as a room that
-        is closed, which nobody owns, and nobody but who runs the server can enter.
+        """Delete a room, but keep its log and files in a closed room with a name of its own
+        (`names.deleted_name`), which nobody owns and only operators can enter.
 
         Raises `Refusal` (not-allowed, no-such-room, not-stored).
         """
@@ -328,14 +316,14 @@ class Rooms:
         self._report("{user} deleted room {room}: it is {mark}", user=by, room=before, mark=mark)
 
     def _check_removable(self, room: Room) -> None:
-        """Raise `Refusal` (not-allowed, no-such-room) for the lobby, or a room that is going."""
+        """Raise `Refusal` (not-allowed, no-such-room) for the lobby, or a room being removed."""
         if room is self.lobby:
             raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays.")
         if room.log.removed:
             raise _no_room(room.name)
 
     def _put_everybody_out(self, room: Room, by: str) -> None:
-        """Put everybody out of a room that is about to go, and end what is on its way there."""
+        """Put everybody out of a room that is about to be removed, and end its uploads."""
         self.announce(room, events.Moderated(room.name, by, "remove", "", ""))
         room.log.send_events()
         for session in tuple(room.sessions):
@@ -352,10 +340,10 @@ class Rooms:
     async def join(
         self, session: Session, name: str, password: str | None = None, after: int | None = None
     ) -> Room:
-        """Enter a room and read it from now on, or from behind `after`.
+        """Enter a room and read it from now on, or from behind the position `after`.
 
-        A person moves: they leave the room they were in. To join again, with `after`, a room that
-        one is in starts reading there.
+        A person leaves their current room. A session that is in the room already starts to read
+        again behind `after`.
         """
         session.require_user()
         room = self.resolve(session, name)
@@ -381,8 +369,8 @@ class Rooms:
         return room
 
     def _still_fits(self, session: Session, room: Room, asked: str) -> None:
-        """Raise `Refusal` if a session may not come into a room any more with the password that was
-        `asked` for: that takes a while, in which the room may change."""
+        """Raise `Refusal` if a room has changed while the password `asked` for was checked, so that
+        the session may not enter any more."""
         session.require_user()
         if self.by_key.get(names.key(room.name)) is not room or room.log.removed:
             raise _no_room(room.name)
@@ -395,8 +383,8 @@ class Rooms:
             )
 
     def _needs_no_password(self, session: Session, room: Room) -> bool:
-        """Return whether a session needs no password in a room. A token for just that room needs
-        none: who made it was let in."""
+        """Return whether a session may enter a room without its password: with a token for that
+        room alone, too, because its maker was in the room."""
         user = session.require_user()
         return (
             session.only_room is room
@@ -405,7 +393,7 @@ class Rooms:
         )
 
     def put_in(self, session: Session, room: Room, after: int | None = None) -> None:
-        """Put a session into a room, which it may enter."""
+        """Put a session into a room that it may enter."""
         user = session.require_user()
         cursor = room.sessions.get(session)
         if cursor is not None:
@@ -425,7 +413,7 @@ class Rooms:
             session.current_room = room
 
     def check_room_count(self, session: Session) -> None:
-        """Raise `Refusal` (bad-argument) for a session that is in as many rooms as it may be."""
+        """Raise `Refusal` (bad-argument) if a session may join no more rooms."""
         if len(session.rooms) >= limits.ROOMS_JOINED:
             raise Refusal(
                 Code.BAD_ARGUMENT,
@@ -434,8 +422,8 @@ class Rooms:
             )
 
     def announce(self, room: Room, event: Event, but: Session | None = None) -> None:
-        """Show an event to those in a room, but for one, together with what else happens there in
-        the next moment."""
+        """Show an event to those in a room, except one, together with other events of the next
+        moment."""
         room.log.announce(event, room.sessions[but] if but is not None else None)
         if not self._announced:
             self._call_soon(self._send_events)
@@ -450,7 +438,7 @@ class Rooms:
             self._report("{users} came into {room}", users=", ".join(users), room=room.name)
 
     def leave(self, session: Session, room: Room) -> None:
-        """Leave a room; a person goes back to the lobby."""
+        """Leave a room; a person returns to the lobby."""
         session.require_cursor(room)
         if session.current_room is None:
             self._leave(session, room)
@@ -471,14 +459,14 @@ class Rooms:
             self.announce(room, events.UserLeft(room.name, user.name, farewell))
 
     def put_out(self, session: Session, room: Room, farewell: str) -> None:
-        """Make a session leave a room; a person is in the lobby then."""
+        """Make a session leave a room; a person returns to the lobby."""
         self._leave(session, room, farewell)
         if not session.echo and room is not self.lobby:
             self.put_in(session, self.lobby)
 
     def put_out_banned(self, user: User) -> None:
-        """Make a user, who was somebody else a moment ago, leave the rooms that they are now banned
-        from, and those that are closed to them."""
+        """Put a user out of rooms that they are banned from, or that are closed to them, under
+        their new name."""
         for session in user.sessions:
             for room in session.rooms:
                 role = self._rights.role(user, room)
@@ -489,10 +477,10 @@ class Rooms:
                     session.peer.tell(EventBatch((events.PutOut(room.name, "server", what),)))
 
     def leave_all(self, session: Session, farewell: str = "") -> None:
-        """Leave every room; `farewell` is a last word to those who stay."""
+        """Leave every room; those who stay are shown `farewell`."""
         user = session.user
         for room in session.rooms:
-            heard = bool(farewell) and user is not None and self.may_show(user, room)
+            heard = bool(farewell) and user is not None and self.slow_mode.may_show(user, room)
             self._leave(session, room, farewell if heard else "")
 
 

@@ -24,7 +24,8 @@ _RESERVED_SKELETONS = frozenset(look for name in names.RESERVED for look in skel
 
 
 class Users:
-    """Every user who is here, in `by_key` (`names.key`)."""
+    """All users who are here, in `by_key` (`names.key`). `deleting` has the keys of accounts that
+    are being deleted."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Users:
         rights: Rights,
     ) -> None:
         self.by_key: dict[str, User] = {}
+        self.deleting: set[str] = set()
         self._engine = engine
         self._accounts = engine.accounts
         self._rooms = rooms
@@ -69,7 +71,7 @@ class Users:
         """
         name = names.user(name)
         key = names.key(name)
-        self._rooms.check_admitted(session, key)
+        self.check_admitted(session, key)
         _check_reserved(name)
         if session.user is not None and session.user.key in _RESERVED:
             raise Refusal(
@@ -101,6 +103,19 @@ class Users:
         if former is not None:
             self._replace(former)
         return self._complete_entry(session, user, account, after, only, own_token)
+
+    def check_admitted(self, session: Session, key: str) -> None:
+        """Raise `Refusal` if nobody may come in by the name with that key: it, or the address, is
+        banned from the server (banned), or it is a deleted account's (name-taken)."""
+        self._check_not_deleted(key)
+        if self._rooms.lobby.rules:
+            self._rights.check_admitted(key, session.peer.address, self._rooms.lobby)
+
+    def _check_not_deleted(self, key: str) -> None:
+        """Raise `Refusal` (name-taken) for the name of a deleted account, or of one that is being
+        deleted."""
+        if key in self.deleting or names.is_deleted(key):
+            raise Refusal(Code.NAME_TAKEN, "That account was deleted; take another name.")
 
     def _replace(self, former: Session) -> None:
         """End a session whose user came in again on another connection."""
@@ -216,7 +231,7 @@ class Users:
         user any more, or not into the one room that its token is for."""
         if session.ended:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        self._rooms.check_admitted(session, user.key)
+        self.check_admitted(session, user.key)
         if only is not None:
             self._rights.check_user_may_enter(user, session.peer.address, only)
 
@@ -301,10 +316,10 @@ class Users:
         former = session.user
         if former is not None:
             for room in session.rooms:
-                if self._rooms.may_show(former, room):
+                if self._rooms.slow_mode.may_show(former, room):
                     event = events.UserRenamed(room.name, former.name, user.name)
                     self._rooms.announce(room, event, but=session)
-                self._rooms.carry_over(room, former, user)
+                self._rooms.slow_mode.carry_over(room, former, user)
             for ignoring in tuple(self._ignoring.get(former.key, ())):
                 self._ignore(ignoring, user.key)
             self._report("{old} is now called {new}", old=former.name, new=user.name)
@@ -427,7 +442,7 @@ class Users:
         user.rename(name)
         self._add_name(user)
         for room in dict.fromkeys(room for each in user.sessions for room in each.rooms):
-            if self._rooms.may_show(user, room):  # a name can be a message
+            if self._rooms.slow_mode.may_show(user, room):  # a name can be a message
                 event = events.UserRenamed(room.name, former, name)
                 self._rooms.announce(room, event, but=session if session in room.sessions else None)
         self._rooms.put_out_banned(user)
@@ -442,7 +457,7 @@ class Users:
     async def _claim_new_name(self, session: Session, name: str) -> None:
         """Take a name for a guest who has another one. Raises `Refusal` if it is not to be had."""
         key = names.key(name)
-        self._rooms.check_admitted(session, key)
+        self.check_admitted(session, key)
         _check_reserved(name)
         self._check_guest_name(name, await self._accounts.account(key))
         names.check_new_user(name)
@@ -451,7 +466,7 @@ class Users:
         if key in self.by_key or not await self._engine.claims.claim(key):
             raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
         try:  # others may have come while it was waited for
-            self._rooms.check_admitted(session, key)
+            self.check_admitted(session, key)
             if key in self.by_key:
                 raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
             if self._looks_taken(skeletons(name), session):
@@ -512,7 +527,7 @@ class Users:
     async def check_free(self, name: str) -> None:
         """Raise `Refusal` (name-taken, already-registered) if a name is not to be had."""
         key = names.key(name)
-        self._rooms.check_not_deleted(key)
+        self._check_not_deleted(key)
         if await self._accounts.account(key) is not None and key not in _RESERVED:
             raise Refusal(
                 Code.ALREADY_REGISTERED, "{name} is registered already; `login`.", name=name
@@ -547,7 +562,7 @@ class Users:
         self, session: Session, name: str, hashed: str, code: str | None
     ) -> replies.Welcome:
         """Make an account, and a session its user's."""
-        self._rooms.check_admitted(session, names.key(name))
+        self.check_admitted(session, names.key(name))
         await self.check_free(name)
         if session.ended:  # nobody would know
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
