@@ -20,6 +20,8 @@ from chatservice.errors import Code, Refusal
 
 T = TypeVar("T")
 
+PROGRAM = "chat-client"
+
 
 class ExitStatus(IntEnum):
     """An exit status of `chat-client`. Those from 64 on are as in BSD's sysexits.h."""
@@ -75,7 +77,7 @@ def status_of(error: Refusal | Lost) -> ExitStatus:
 
 
 ACTIONS = ("say", "put", "get", "follow", "who", "rooms")
-"""The options for actions, which run instead of talk."""
+"""Options that do one thing and end. Without one, the user talks."""
 
 SHELLS = ("bash", "fish", "zsh")
 
@@ -168,90 +170,22 @@ def parse(arguments: Sequence[str] | None = None) -> ClientOptions:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = _Parser(
-        prog="chat-client",
+        prog=PROGRAM,
         description="Talk and share files with others on a chat server.",
         epilog=_END,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="your name")
-    parser.add_argument("host", metavar="HOST", nargs="?", help="the server's name or address")
-    parser.add_argument("port", metavar="PORT", nargs="?", type=_port, help="the server's port")
-    _add_to_talk(parser)
-    _add_for_scripts(parser.add_argument_group("in scripts, one of these actions"))
+    _add(parser, _ARGUMENTS)
+    actions = parser.add_argument_group("in scripts, one of these actions")
+    _add(actions.add_mutually_exclusive_group(), _ACTIONS)
+    _add(actions, _ACTION_OPTIONS)
     return parser
 
 
-def _add_to_talk(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--room", metavar="ROOM", help="the room to join, by name or number")
-    parser.add_argument(
-        "--downloads",
-        metavar="DIR",
-        help="the folder for downloads [default: one named after you; with --get, this folder]",
-    )
-    parser.add_argument(
-        "--accept",
-        metavar="SIZE",
-        type=_size,
-        default="25M",
-        help="save files that others share, up to this size each: 500k, 25M, 1G; 0 saves none "
-        "[default: %(default)s]",
-    )
-    parser.add_argument(
-        "--tls",
-        action="store_true",
-        help="use TLS; the client remembers a certificate that is not from a trusted authority, "
-        "and refuses any other one later",
-    )
-    parser.add_argument(
-        "--trust",
-        metavar="FINGERPRINT",
-        type=_fingerprint,
-        help="the SHA-256 fingerprint of the server's certificate, in place of the remembered one; "
-        "implies --tls",
-    )
-    parser.add_argument(
-        "--bell",
-        action="store_true",
-        help="ring the terminal's bell when somebody mentions you or writes to you",
-    )
-    parser.add_argument(
-        "--password-file",
-        metavar="FILE",
-        help="read your password, or a token, from the first line of FILE; without this option the "
-        "client uses the variable CHAT_PASSWORD, or asks",
-    )
-    parser.add_argument(
-        "--ask", action="store_true", help="ask for name and server, even if they are remembered"
-    )
-    parser.add_argument("--version", action="version", version=f"chat-client {__version__}")
-    parser.add_argument(
-        "--completion",
-        choices=SHELLS,
-        help="print a script that makes this shell complete the options, and end",
-    )
-
-
-def _add_for_scripts(group: Any) -> None:
-    one = group.add_mutually_exclusive_group()
-    one.add_argument("--say", metavar="TEXT", help="say TEXT; - says standard input")
-    one.add_argument("--put", metavar="FILE", help="send a file")
-    one.add_argument("--get", metavar="NAME", help="save a file of the room and print its path")
-    one.add_argument(
-        "--follow", action="store_true", help="print the events of the room as they come"
-    )
-    one.add_argument("--who", action="store_true", help="print the users in the room")
-    one.add_argument("--rooms", action="store_true", help="print the rooms")
-    group.add_argument("--to", metavar="USER", help="with --say and --put: only to this user")
-    group.add_argument(
-        "--after",
-        metavar="POSITION",
-        type=_position,
-        help="with --follow: first the entries after this position",
-    )
-    group.add_argument(
-        "--json", action="store_true", help="with --follow, --who, --rooms: an object a line"
-    )
+def _add(group: Any, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, how in rows.items():
+        group.add_argument(name, **how)
 
 
 def port(text: str) -> int:
@@ -262,39 +196,108 @@ def port(text: str) -> int:
 
 
 def size(text: str) -> int:
-    """Return a size as people write it, in bytes: `25M` is 25 million. Raises `ValueError`."""
+    """Return a size as people write it, in bytes: `25M` is 25 million. Raises `ValueError`, whose
+    text is a sentence."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError("A size is a number, with k, M, G or T behind it if you like: 25M.")
     return int(float(match[1]) * _UNITS[match[2].lower()])
 
 
-def _port(text: str) -> int:
-    return _argument(port, text)
-
-
 def _position(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise argparse.ArgumentTypeError("A position is a number, as --follow shows it: 1812.")
+        raise ValueError("A position is a number, as --follow shows it: 1812.")
     return int(text)
 
 
-def _size(text: str) -> int:
-    return _argument(size, text)
+def _argument(convert: Callable[[str], T]) -> Callable[[str], T]:
+    """Return a type for `argparse`, made of a function whose `ValueError` is a sentence."""
+
+    def converted(text: str) -> T:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return converted
 
 
-def _fingerprint(text: str) -> str:
-    return _argument(fingerprint, text)
+_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "name": {"metavar": "NAME", "nargs": "?", "help": "your name"},
+    "host": {"metavar": "HOST", "nargs": "?", "help": "the server's name or address"},
+    "port": {
+        "metavar": "PORT",
+        "nargs": "?",
+        "type": _argument(port),
+        "help": "the server's port",
+    },
+    "--room": {"metavar": "ROOM", "help": "the room to join, by name or number"},
+    "--downloads": {
+        "metavar": "DIR",
+        "help": "the folder for downloads [default: one named after you; with --get, this folder]",
+    },
+    "--accept": {
+        "metavar": "SIZE",
+        "type": _argument(size),
+        "default": "25M",
+        "help": "save files that others share, up to this size each: 500k, 25M, 1G; 0 saves none "
+        "[default: %(default)s]",
+    },
+    "--tls": {
+        "action": "store_true",
+        "help": "use TLS; the client remembers a certificate that is not from a trusted "
+        "authority, and refuses any other one later",
+    },
+    "--trust": {
+        "metavar": "FINGERPRINT",
+        "type": _argument(fingerprint),
+        "help": "the SHA-256 fingerprint of the server's certificate, in place of the remembered "
+        "one; implies --tls",
+    },
+    "--bell": {
+        "action": "store_true",
+        "help": "ring the terminal's bell when somebody mentions you or writes to you",
+    },
+    "--password-file": {
+        "metavar": "FILE",
+        "help": "read your password, or a token, from the first line of FILE; without this option "
+        "the client uses the variable CHAT_PASSWORD, or asks",
+    },
+    "--ask": {
+        "action": "store_true",
+        "help": "ask for name and server, even if they are remembered",
+    },
+    "--version": {"action": "version", "version": f"{PROGRAM} {__version__}"},
+    "--completion": {
+        "choices": SHELLS,
+        "help": "print a script that makes this shell complete the options, and end",
+    },
+}
+
+_ACTIONS: Mapping[str, Mapping[str, Any]] = {
+    "--say": {"metavar": "TEXT", "help": "say TEXT; - says standard input"},
+    "--put": {"metavar": "FILE", "help": "send a file"},
+    "--get": {"metavar": "NAME", "help": "save a file of the room and print its path"},
+    "--follow": {"action": "store_true", "help": "print the events of the room as they come"},
+    "--who": {"action": "store_true", "help": "print the users in the room"},
+    "--rooms": {"action": "store_true", "help": "print the rooms"},
+}
+
+_ACTION_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "--to": {"metavar": "USER", "help": "with --say and --put: only to this user"},
+    "--after": {
+        "metavar": "POSITION",
+        "type": _argument(_position),
+        "help": "with --follow: first the entries after this position",
+    },
+    "--json": {
+        "action": "store_true",
+        "help": "with --follow, --who, --rooms: an object a line",
+    },
+}
 
 
-def _argument(convert: Callable[[str], T], text: str) -> T:
-    try:
-        return convert(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-PROGRAM = "chat-client"
+# -- completion in shells ------------------------------------------------------------------------
 
 _FILES = frozenset({"FILE"})
 _FOLDERS = frozenset({"DIR"})

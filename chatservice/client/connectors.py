@@ -128,8 +128,8 @@ class KnownServers:
         except KnownServersError as error:
             return str(error)
         return (
-            f"{address} was talked to over TLS before, and is not now: everybody on the way can "
-            "read along. --tls talks over TLS."
+            f"{address} was used with TLS before, and is used without it now: others on the "
+            "network can read everything. Add --tls."
         )
 
     def _numbered_lines(self) -> list[tuple[int, str]]:
@@ -177,8 +177,8 @@ class KnownServers:
 
     def _error(self, why: str) -> KnownServersError:
         return KnownServersError(
-            f"{self.path}, which says what servers are known, cannot be understood ({why}); "
-            "correct it, or move it away to begin anew."
+            f"{self.path}, the list of known servers, cannot be understood ({why}); correct it, or "
+            "move it away to begin a new one."
         )
 
 
@@ -382,8 +382,8 @@ class TlsConnector:
     def _check_trusted(self, shown: str) -> None:
         if shown != self._trust:
             raise UntrustedServer(
-                f"The certificate of {self._address} is not the one that is to be trusted, but "
-                f"SHA-256 {shown}; nothing was sent."
+                f"The certificate of {self._address} is not the trusted one, but SHA-256 {shown}; "
+                "nothing was sent."
             )
         self._remember(shown)
 

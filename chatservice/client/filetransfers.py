@@ -312,7 +312,9 @@ class Downloader:
             if not began:
                 break
             ticket, resumed = None, False
-        raise Refusal(Code.WRONG_SHA256, "What came is not what was sent; not kept.")
+        raise Refusal(
+            Code.WRONG_SHA256, "The bytes do not match the file's SHA-256; nothing was kept."
+        )
 
     async def _receive_missing(
         self, claim: TransferClaim, part: PartialDownload, ticket: str | None, resumed: bool

@@ -50,8 +50,8 @@ ENTRY_CHARACTERS = 256
 """The approximate memory of an entry without its text."""
 
 TOO_FAR_BEHIND = (
-    f"More came than is held for a program that is slow ({BUFFERED_CHARACTERS >> 20} million "
-    "characters): what came then is left out. Follow again, and take entries faster."
+    f"More than {BUFFERED_CHARACTERS >> 20} million characters were waiting for this program, so "
+    "later entries are left out. Follow again, and take entries faster."
 )
 
 T = TypeVar("T")

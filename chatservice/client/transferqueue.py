@@ -126,9 +126,10 @@ class TransferQueue:
         in_all = self._accept * UNASKED
         self._unasked_bytes_left -= max(size, in_all // UNASKED_FILES, 1)
         if self._unasked_bytes_left < 0:
+            much = f"{textformat.size(in_all)}, or {UNASKED_FILES} files"
             self._runner.tell_failure(
-                f"Files of {textformat.size(in_all)}, or {UNASKED_FILES} of them, came by "
-                "themselves, and no more will: ask for them with /get, or start again."
+                f"The client has saved {much}, by itself, and saves no more: use /get, or start it "
+                "again."
             )
         return self._unasked_bytes_left >= 0
 

@@ -168,12 +168,12 @@ def test_what_comes_unasked_has_a_bound_in_all(hostile, piped):
     server.wait_for("join")
     many = range(1, UNASKED + 21)
     server.tell(*(announced(f"{n}.txt", seq=n) for n in many), said("then", UNASKED + 30))
-    client.expect("came by themselves, and no more will")
+    client.expect("by itself, and saves no more")
     client.expect("eve: then$")
     client.type("/get notes.txt")
     client.expect("^! notes.txt is not saved")
     shown = client.finish()
-    assert len([line for line in shown if "came by themselves" in line]) == 1
+    assert len([line for line in shown if "by itself, and saves no more" in line]) == 1
     assert len([it for it in server.asked if it["do"] == "get"]) == UNASKED + 1
 
 
