@@ -32,12 +32,12 @@ class Options(usage.Options, AuthOptionMixin):
     optParameters = [
         [
             *("registration", None, "open"),
-            "Who may register a name: anybody (open), who has an invitation code (invited), or "
-            "nobody but whom an operator registers (closed).",
+            "Registration of names: open to anybody, with an invitation code (invited), or by "
+            "operators only (closed).",
         ],
-        ["interface", "i", "", "The address to listen on; all of them, if none is given."],
+        ["interface", "i", "", "The address to listen on; empty means all."],
         ["config", "c", None, "A TOML file with options and limits; SIGHUP reads it again."],
-        ["data", "d", "chat-data", "The directory that holds everything."],
+        ["data", "d", "chat-data", "The directory for all data."],
         ["files", "f", None, "The directory of the shared files [default: SharedFiles in --data]."],
         [
             *("tls", "t", None),
@@ -47,8 +47,8 @@ class Options(usage.Options, AuthOptionMixin):
     ]
     optFlags = [
         ["no-guests", None, "Let in only registered names, with their passwords."],
-        ["slash-only", None, "Take only what begins with a slash for a command: 'bye' is talk."],
-        ["tls-only", None, "With --tls: refuse plain talk, but on unix sockets."],
+        ["slash-only", None, "Treat only lines with a slash as commands: 'bye' is talk."],
+        ["tls-only", None, "With --tls: refuse plain connections, except on unix sockets."],
     ]
     compData = usage.Completions(
         optActions={
@@ -137,15 +137,14 @@ class Options(usage.Options, AuthOptionMixin):
         self["listen"].append(endpoint)
 
     def opt_room(self, name: str) -> None:
-        """A room that is to exist; may be repeated."""
+        """A room to make at the start; may be repeated."""
         try:
             self["rooms"].append(names.room(name))
         except Refusal as refusal:
             raise usage.UsageError(f"--room {config.shorten(name)}: {refusal.sentence}") from None
 
     def opt_keep(self, bound: str) -> None:
-        """How long what was said is kept, as 90d, or how much of it, as 20GB; may be given once of
-        each [default: all, for ever]."""
+        """Keep entries for a time (90d), or up to a size (20GB), or both [default: for ever]."""
         match = re.fullmatch(r"([1-9][0-9]{0,8})(?:([hdwy])|([MGT])B)", bound)
         if match is None:
             raise usage.UsageError(
@@ -158,23 +157,23 @@ class Options(usage.Options, AuthOptionMixin):
             self["keep-bytes"] = int(match[1]) * _BYTES[match[3]]
 
     def opt_max_file(self, size: str) -> None:
-        """The largest file that may be uploaded, as 2GB [default: any]."""
+        """The largest upload, as 2GB [default: any]."""
         self._bound("max-file", size, "file")
 
     def opt_user_files(self, size: str) -> None:
-        """How much one user's files may be altogether, as 20GB [default: any]."""
+        """The total size of one user's files, as 20GB [default: any]."""
         self._bound("user-files", size, "user")
 
     def opt_room_files(self, size: str) -> None:
-        """How much the files of one room may be altogether, as 50GB [default: any]."""
+        """The total size of one room's files, as 50GB [default: any]."""
         self._bound("room-files", size, "room")
 
     def opt_free(self, size: str) -> None:
-        """How much must stay free on the disk of the files [default: 100MB]."""
+        """Disk space that uploads leave free [default: 100MB]."""
         self._bound("free", size, "free")
 
     def opt_uploads(self, count: str) -> None:
-        """How many uploads of one user may be under way at once [default: 8]."""
+        """Uploads of one user at the same time [default: 8]."""
         if not re.fullmatch("[1-9][0-9]{0,5}", count):
             raise usage.UsageError(
                 f"--uploads takes a number from 1 on, not {config.shorten(count)}."
@@ -182,7 +181,7 @@ class Options(usage.Options, AuthOptionMixin):
         self["bounds"] = replace(self["bounds"], uploads=int(count))
 
     def opt_partial(self, time: str) -> None:
-        """How long an upload that stopped half-way can go on, as 12h or 7d [default: 2d]."""
+        """The time that an incomplete upload is kept, as 12h or 7d [default: 2d]."""
         match = re.fullmatch(r"([1-9][0-9]{0,8})([hdwy])", time)
         if match is None:
             raise usage.UsageError(

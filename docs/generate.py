@@ -1,6 +1,6 @@
-"""Rewrites what comes from the code in docs/: `python docs/generate.py`.
+"""Rewrites the generated parts of docs/: `python docs/generate.py`.
 
-Those are tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, and the
+These are tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, and the
 manual pages. tests/test_docs.py checks that they are up to date.
 """
 
@@ -57,7 +57,7 @@ def requests() -> str:
         for row in COMMANDS.values()
         if row.formats & Format.JSON
     ]
-    return table(("`do`", "fields; those with ? may be left out", "answered with"), rows)
+    return table(("`do`", "fields (? marks optional ones)", "answered with"), rows)
 
 
 def field(arg: Arg) -> str:
@@ -94,7 +94,7 @@ def ends() -> str:
     rows = [
         (f"`{end}`", END_MEANINGS[end], "no" if end in FINAL_ENDS else "yes") for end in EndReason
     ]
-    return table(("`end`", "means", "come back by itself?"), rows)
+    return table(("`end`", "means", "reconnect by itself?"), rows)
 
 
 def bounds() -> str:
@@ -136,7 +136,7 @@ def rights() -> str:
             (role.name.lower(), ROLE_MEANINGS[role], more + (f"; but not {less}" if less else ""))
         )
         before = has
-    return table(("role", "who", "may also give"), rows)
+    return table(("role", "the user", "may also use"), rows)
 
 
 def tokens() -> str:
@@ -148,15 +148,15 @@ def tokens() -> str:
     in_room = {row.name for row in COMMANDS.values() if row.needs in ROOM_RIGHTS} - PASSWORD_ONLY
     free = {row.name for row in COMMANDS.values() if row.needs is Right.NOTHING}
     rows = [
-        ("a password (or the operator's door)", listed(PASSWORD_ONLY)),
-        ("a password, or a token without a room", "all others that are not below"),
+        ("a password (or the admin socket)", listed(PASSWORD_ONLY)),
+        ("a password, or a token without a room", "all commands that no other row has"),
         (
-            "a password, or any token; with one for a room, in that room",
+            "a password, or any token; a token for a room, only in that room",
             listed(in_room | ROOM_TOKEN_COMMANDS),
         ),
-        ("nothing", listed(free)),
+        ("nothing yet", listed(free)),
     ]
-    return table(("who came in with", "may give"), rows)
+    return table(("login with", "may use"), rows)
 
 
 PARTS: Mapping[str, Callable[[], str]] = {

@@ -32,17 +32,17 @@ class Role(IntEnum):
 
 
 ROLE_MEANINGS: Mapping[Role, str] = {
-    Role.STRANGER: "has not said who they are",
-    Role.BANNED: "is kept out of the room",
-    Role.OUTSIDER: "is not in the room, into which not everybody may come",
-    Role.VISITOR: "is not in the room, into which everybody may come",
-    Role.LISTENER: "is in it, and muted, or it is frozen",
-    Role.MEMBER: "is in it",
-    Role.MODERATOR: "moderates it",
-    Role.OWNER: "owns it",
+    Role.STRANGER: "has no name yet",
+    Role.BANNED: "is banned from the room",
+    Role.OUTSIDER: "is not in the room, and the room is not public",
+    Role.VISITOR: "is not in the room, and the room is public",
+    Role.LISTENER: "is in the room, and muted, or the room is frozen",
+    Role.MEMBER: "is in the room",
+    Role.MODERATOR: "moderates the room",
+    Role.OWNER: "owns the room",
     Role.OPERATOR: "runs the server",
 }
-"""What each role is, for docs/protocol.md."""
+"""The meaning of each role, for docs/protocol.md."""
 
 _ANYBODY = frozenset({Right.NOTHING})
 _NAMED = _ANYBODY | {Right.NAME}
