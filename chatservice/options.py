@@ -181,7 +181,7 @@ class Options(usage.Options, AuthOptionMixin):
         self["bounds"] = replace(self["bounds"], uploads=int(count))
 
     def opt_partial(self, time: str) -> None:
-        """The time that an incomplete upload is kept, as 12h or 7d [default: 2d]."""
+        """The time that a partial upload is kept, as 12h or 7d [default: 2d]."""
         match = re.fullmatch(r"([1-9][0-9]{0,8})([hdwy])", time)
         if match is None:
             raise usage.UsageError(

@@ -20,7 +20,7 @@ PLAIN_WORDS = re.compile(r"--?[a-z][a-z-]*|\b[A-Z][A-Z]+\b")
 ENVIRONMENT = {
     PASSWORD: "Your password, or a token, unless --password-file is given.",
     CONFIG: "The folder of the settings, in place of ~/.config/chat-client.",
-    STATE: "The folder of incomplete transfers and certificates, in place of "
+    STATE: "The folder of partial transfers and certificates, in place of "
     "~/.local/state/chat-client.",
     "NO_COLOR": "If it is set, the client uses no colours.",
 }
@@ -28,7 +28,7 @@ ENVIRONMENT = {
 FILES = {
     "~/.config/chat-client/settings.json": "The servers and your name on each, the last one "
     "first. You may edit it. If the client cannot understand it, it says so and leaves it alone.",
-    "~/.local/state/chat-client/": "Incomplete transfers, typed lines, and the "
+    "~/.local/state/chat-client/": "Partial transfers, typed lines, and the "
     "certificates of servers.",
 }
 
