@@ -1,5 +1,4 @@
-"""Addresses: as they are shown and compared, and as bounds are kept for them: one a household, and
-none for this machine's own."""
+"""IP addresses: their normal form, ranges of them, and the keys under which limits count them."""
 
 import re
 from functools import lru_cache
@@ -14,9 +13,8 @@ _NETWORK = re.compile(r"([0-9A-Fa-f.:]{2,45})(%[\w.-]{1,32})?(/[0-9.]{1,15})?", 
 
 @lru_cache(4096)
 def normalize(host: str) -> str:
-    """Return an address as it is shown and compared: an IPv4 address that is mapped into IPv6 (RFC
-    4291, 2.5.5.2) as IPv4, and none with a zone (RFC 4007, 11). What is no address, as a proxy may
-    send it, is made safe to show."""
+    """Return an address to show and compare: IPv4-mapped IPv6 addresses (RFC 4291, 2.5.5.2) as
+    IPv4, without a zone (RFC 4007, 11). A proxy may send anything else; it is made safe to show."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
@@ -25,13 +23,13 @@ def normalize(host: str) -> str:
 
 
 _SHOWN = 64
-"""Characters of what is no address that are shown: enough to know it again."""
+"""Characters shown of a text that is no address."""
 
 
 @lru_cache(4096)
 def parse_network(text: str) -> Network | None:
-    """Return the range of addresses that a text means (RFC 4632, RFC 4291), one address being a
-    range of its own; None where it means none. Mapped ones are IPv4, and a zone is left out."""
+    """Return the range of addresses in a text (RFC 4632, RFC 4291), or None. A single address is a
+    range, too. IPv4-mapped ranges become IPv4; a zone is left out."""
     match = _NETWORK.fullmatch(text)
     if match is None:
         return None
@@ -47,11 +45,12 @@ def parse_network(text: str) -> Network | None:
 
 
 _MAPPED_BITS = 96
-"""Bits before an IPv4 address that is mapped into IPv6."""
+"""The bits before the IPv4 address in a mapped IPv6 address."""
 
 
 def limit_key(host: str) -> str:
-    """Return under which address a host is counted; empty if it is not (`limits.TRUSTED`)."""
+    """Return the key under which limits count an address: an IPv6 address by its /64, a household.
+    Empty for addresses without limits (`limits.TRUSTED`)."""
     return _limit_key(host, limits.TRUSTED) if host else ""
 
 

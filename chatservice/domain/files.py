@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from chatservice import names
 from chatservice.domain.addresses import limit_key
-from chatservice.domain.fairshare import Requester
 from chatservice.domain.model import Room, Session, User, account_folder
 from chatservice.domain.ports import (
     DeclaredFile,
@@ -20,7 +19,7 @@ from chatservice.domain.ports import (
     UploadWriter,
 )
 from chatservice.domain.publisher import Publisher
-from chatservice.domain.quotas import FileLimits, Quotas, Reservation
+from chatservice.domain.quotas import FileLimits, Quotas, Requester, Reservation
 from chatservice.domain.rights import Rights, Role
 from chatservice.domain.rooms import Report, Rooms
 from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, Tickets, UploadTicket

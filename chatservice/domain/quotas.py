@@ -1,20 +1,58 @@
-"""How much may be uploaded: what is bounded, and the room that is reserved meanwhile."""
+"""Quotas: limits of uploads, disk space reserved for them, and fair shares of both."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chatservice import limits
-from chatservice.domain import fairshare
-from chatservice.domain.fairshare import Requester
 from chatservice.domain.ports import DeclaredFile, DiskUsage
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.textformat import size as shown
 
 
 @dataclass(frozen=True, slots=True)
+class Requester:
+    """The user of a transfer (`User.id`), with their address (`addresses.limit_key`)."""
+
+    owner: str
+    guest: bool = False
+    address: str = ""
+
+
+def same_address(one: Requester, other: Requester) -> bool:
+    """Return whether both have the same limited address."""
+    return bool(one.address) and one.address == other.address
+
+
+def both_guests(one: Requester, other: Requester) -> bool:
+    """Return whether both are guests."""
+    return one.guest and other.guest
+
+
+def check_share(origins: Iterable[Requester], mine: Requester, most: int, what: str) -> None:
+    """Raise `Refusal` (too-many) unless `mine` may be added to the `origins` of transfers, of which
+    there are at most `most`. `what` names them in the plural."""
+    all_ = list(origins)
+    for count, share, whose in (
+        (len(all_), 1.0, "in all"),
+        (sum(same_address(it, mine) for it in all_), limits.ADDRESS_SHARE, "from your address"),
+        (sum(both_guests(it, mine) for it in all_), limits.GUESTS_SHARE, "of guests"),
+    ):
+        if count >= math.ceil(most * share):
+            raise Refusal(
+                Code.TOO_MANY,
+                "{count} {what} {whose} are under way, and no more may be; wait for one to end.",
+                count=count,
+                what=what,
+                whose=whose,
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class FileLimits:
-    """What the operator allows, in bytes: the largest file, all files of one user, all of one
-    room, and what must stay free on the disk; and how many uploads of one user, uploads of all of
-    them, and downloads may be under way at once. None is no bound."""
+    """The operator's limits. In bytes: the largest `file`, all files of one `user`, of one `room`,
+    and the `free` disk space to leave. In numbers, at the same time: uploads of one user, of all,
+    and downloads. None means no limit."""
 
     file: int | None = None
     user: int | None = None
@@ -27,7 +65,7 @@ class FileLimits:
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """Room for an upload under way, until `release`. `have` of its bytes are on the disk."""
+    """Disk space for an upload, until `release`. `have` of its bytes are written."""
 
     quotas: "Quotas"
     declared: DeclaredFile
@@ -35,7 +73,7 @@ class Reservation:
     requester: Requester
 
     def release(self) -> None:
-        """Give it back. To do so twice does no harm."""
+        """End the reservation; may be called twice."""
         if self in self.quotas.reservations:
             self.quotas.reservations.remove(self)
 
@@ -46,7 +84,7 @@ class Reservation:
 
 
 class Quotas:
-    """Keeps uploads within `bounds`, counting those that are under way as if they were there."""
+    """Keeps uploads within `limits`; uploads under way count with their whole size."""
 
     def __init__(self, limits: FileLimits) -> None:
         self.limits = limits
@@ -55,9 +93,8 @@ class Quotas:
     def reserve(
         self, declared: DeclaredFile, have: int, used: DiskUsage, origin: Requester | None = None
     ) -> Reservation:
-        """Reserve room for the bytes behind `have`, sent from `origin`. Raises `Refusal`
-        (too-large, over-quota, disk-full, too-many) that says which bound it is and how much is
-        left."""
+        """Reserve space for the bytes behind `have`. Raises `Refusal` (too-large, over-quota,
+        disk-full, too-many) with the limit and what is left of it."""
         self.check(declared, have, used, origin)
         reservation = Reservation(self, declared, have, origin or Requester(declared.owner))
         self.reservations.add(reservation)
@@ -66,7 +103,7 @@ class Quotas:
     def check(
         self, declared: DeclaredFile, have: int, used: DiskUsage, origin: Requester | None = None
     ) -> None:
-        """Raise `Refusal` if `reserve` would, now."""
+        """Raise `Refusal` if `reserve` would raise it now."""
         origin = origin or Requester(declared.owner)
         others = [
             it for it in self.reservations if not _same(it.declared, declared)
@@ -102,11 +139,11 @@ class Quotas:
             (limits.RESERVED_SHARE, [it for it in others if it.requester.owner == origin.owner]),
             (
                 limits.ADDRESS_SHARE,
-                [it for it in others if fairshare.same_address(it.requester, origin)],
+                [it for it in others if same_address(it.requester, origin)],
             ),
             (
                 limits.GUESTS_SHARE,
-                [it for it in others if fairshare.both_guests(it.requester, origin)],
+                [it for it in others if both_guests(it.requester, origin)],
             ),
         ):
             reserved = sum(it.missing for it in theirs)
@@ -148,7 +185,7 @@ class Quotas:
                 count=count,
             )
         origins = [it.requester for it in others]
-        fairshare.check_share(origins, origin, self.limits.uploads_of_all, "uploads")
+        check_share(origins, origin, self.limits.uploads_of_all, "uploads")
 
 
 def _same(one: DeclaredFile, other: DeclaredFile) -> bool:

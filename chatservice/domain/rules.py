@@ -1,4 +1,5 @@
-"""What holds for single users and addresses in one room: who owns it, who may not enter."""
+"""Rules for single users and addresses in one room: owners, moderators, invitations, bans,
+mutes."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from chatservice.errors import Code, Refusal
 
 
 class Access(StrEnum):
-    """Who may come into a room that knows nothing of them, and who sees that there is one."""
+    """Who may enter a room without a rule of their own, and who sees it."""
 
     PUBLIC = "public"
     HIDDEN = "hidden"
@@ -21,7 +22,7 @@ class Access(StrEnum):
 
 
 class RuleKind(StrEnum):
-    """What holds for somebody in a room."""
+    """The kinds of rules."""
 
     OWNER = "owner"
     MODERATOR = "moderator"
@@ -31,11 +32,10 @@ class RuleKind(StrEnum):
 
 
 class Rule(NamedTuple):
-    """`what` holds for `whom`: a user, by key (`names.key`), or for bans a range of addresses too.
+    """One rule of a room for a `subject`: a user (`User.id`), or for bans a range of addresses.
 
-    Until `until`, in milliseconds since 1970, or for good: 0. `who` made it so, at `time`. A rule
-    of a guest's (`User.id`) that holds for a name too has the key of that in `named`; it is not
-    stored.
+    It holds until `until`, in milliseconds since 1970; 0 means for good. `by` made it at `time`. A
+    guest's rule is not stored; it may hold for a name too, whose key is `name_key`.
     """
 
     kind: RuleKind
@@ -47,7 +47,7 @@ class Rule(NamedTuple):
 
 
 class Rules:
-    """The rules of one room. `now`, everywhere, is in milliseconds since 1970."""
+    """The rules of one room. `now` is in milliseconds since 1970."""
 
     __slots__ = ("_found", "_ranges")
 
@@ -61,7 +61,7 @@ class Rules:
         return len(self._found)
 
     def add(self, rule: Rule) -> None:
-        """Let a rule hold, in the place of one of the kind."""
+        """Add a rule, in the place of one of the same kind and subject."""
         self._found[rule.kind, rule.subject] = rule
         range_ = _range(rule.subject) if rule.kind is RuleKind.BANNED else None
         if range_ is not None:
@@ -69,7 +69,7 @@ class Rules:
             self._ranges.setdefault(sized, {})[start] = rule
 
     def remove(self, what: RuleKind, whom: str) -> bool:
-        """Let a rule hold no longer. Return whether it did."""
+        """Remove a rule. Return whether there was one."""
         range_ = _range(whom) if what is RuleKind.BANNED else None
         if range_ is not None:
             sized, start = _range_key(range_)
@@ -79,16 +79,16 @@ class Rules:
         return self._found.pop((what, whom), None) is not None
 
     def find(self, what: RuleKind, whom: str, now: int) -> Rule | None:
-        """Return the rule of that kind that holds for a user, if there is one."""
+        """Return the rule of that kind in force for a subject, or None."""
         return _if_in_force(self._found.get((what, whom)), now)
 
     def find_range(self, range_: Network, now: int) -> Rule | None:
-        """Return the ban of just that range of addresses, however it was written."""
+        """Return the ban of exactly that range of addresses, or None."""
         sized, start = _range_key(range_)
         return _if_in_force(self._ranges.get(sized, {}).get(start), now)
 
     def find_ban(self, whom: str, address: str, now: int) -> Rule | None:
-        """Return what keeps a user at that address out, if anything does."""
+        """Return the ban of a user at that address, or None."""
         found = self.find(RuleKind.BANNED, whom, now)
         if found is None and self._ranges:
             at = _address_number(address)
@@ -102,23 +102,23 @@ class Rules:
         return found
 
     def expired(self, now: int) -> list[Rule]:
-        """Return the rules that hold no longer."""
+        """Return the rules whose time is over."""
         return [rule for rule in self._found.values() if _if_in_force(rule, now) is None]
 
     def all(self, now: int) -> Iterator[Rule]:
-        """Iterate over the rules that hold."""
+        """Iterate over the rules in force."""
         return (rule for rule in tuple(self._found.values()) if _if_in_force(rule, now))
 
 
 def _range_key(range_: Network) -> tuple[tuple[int, int], int]:
-    """Return a range's version of IP with how many bits differ within it, and the bits before."""
+    """Return the IP version and the host bits of a range, and the number that its prefix is."""
     bits = range_.max_prefixlen - range_.prefixlen
     return (range_.version, bits), int(range_.network_address) >> bits
 
 
 @lru_cache(4096)
 def _address_number(address: str) -> tuple[int, int] | None:
-    """Return an address as its version of IP and a number; None for what is no address."""
+    """Return the IP version and number of an address; None if it is none."""
     try:
         at = ip_address(normalize(address))
     except ValueError:
@@ -131,10 +131,9 @@ def _if_in_force(rule: Rule | None, now: int) -> Rule | None:
 
 
 def normalize_range(text: str) -> str:
-    """Return a text that is a range of addresses (`addresses.network`) as it is kept:
-    `10.1.0.0/16`.
+    """Return a range of addresses in its stored form: `10.1.0.0/16`.
 
-    Raises `Refusal` (bad-argument) for one that holds everybody.
+    Raises `Refusal` (bad-argument) for a range of all addresses.
     """
     range_ = parse_network(text)
     assert range_ is not None
@@ -146,7 +145,7 @@ def normalize_range(text: str) -> str:
 
 
 def _range(whom: str) -> Network | None:
-    """Return the range of addresses that a rule is for; None where it is for a user, who may be
-    called as an address is. A range is kept with its slash, which no name has."""
+    """Return the range of addresses in a rule's subject; None for a user, whose name may look like
+    an address. A range is stored with a slash, which no name has."""
     bare = re.sub("%.*(?=/)", "", whom, flags=re.DOTALL)  # earlier versions kept any zone
     return parse_network(bare) if "/" in bare else None

@@ -1,4 +1,4 @@
-"""A ticket is the right to one transfer, on whatever connection shows it first."""
+"""Tickets: the right to one transfer, on the first connection that shows it."""
 
 import secrets
 from collections.abc import Callable
@@ -8,17 +8,17 @@ from weakref import WeakSet
 
 from chatservice import limits
 from chatservice.domain.addresses import limit_key
-from chatservice.domain.fairshare import Requester
 from chatservice.domain.log import Cursor, Log
 from chatservice.domain.model import GUEST_PREFIX, User
 from chatservice.domain.ports import Account
+from chatservice.domain.quotas import Requester
 from chatservice.errors import Code, Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a file is sent: a shelf that keeps it, the log that tells of it, whose they are; and to
-    `whom` alone, if it is not for a room."""
+    """A file's destination: the folder, the log that announces it, and their owner's `name`.
+    `recipient` is a user or account, or None for a room."""
 
     folder: str
     log: Log
@@ -27,20 +27,18 @@ class Destination:
 
     @property
     def removed(self) -> bool:
-        """True if it was a room's that is removed."""
+        """True for a room that is removed."""
         return self.log.removed
 
     @property
     def gone(self) -> bool:
-        """True if nobody is there to get it any more: it was a guest's, who has left, or a room's
-        that is removed."""
+        """True for a room that is removed, or a guest who has left."""
         return self.removed or (isinstance(self.recipient, User) and self.recipient.has_left)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class DownloadTicket:
-    """A file that somebody may fetch: a ticket for `GET` is good for it. `address`, `session` and
-    `token` are as in `Upload`."""
+    """The right to one download. `address`, `session` and `token` are as in `UploadTicket`."""
 
     folder: str
     name: str
@@ -54,12 +52,11 @@ class DownloadTicket:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class UploadTicket:
-    """A file that somebody may send: what a ticket for `PUT` is good for, and `/put` asks for.
+    """The right to one upload by `user`.
 
-    `user` is who sends it; `author` is the cursor that is not told of it, because its reader is
-    answered. What was shared with the same `key` is not shared twice (`Draft.key`). `address` is
-    from where it was asked for, `session` the `Session.token` of who asked, and `token` what is
-    kept of the token that they came with.
+    `author` is the cursor that does not show the file's entry, because its user gets a reply. A
+    `key` prevents sharing twice (`Draft.key`). `address` and `session` (its `resume_token`) are
+    those of the request, and `token` is the digest of the token that the user came in with.
     """
 
     destination: Destination
@@ -75,26 +72,25 @@ class UploadTicket:
 
     @property
     def requester(self) -> Requester:
-        """Whose it is, and from where it was asked for."""
+        """The user and address, for quotas."""
         return Requester(self.user.id, bool(self.user.guest_number), limit_key(self.address))
 
     @property
     def folder(self) -> str:
-        """The shelf that it goes to."""
+        """The folder that the file goes to."""
         return self.destination.folder
 
     @property
     def writer(self) -> str:
-        """By whom its `key` is known again (`Draft.writer`). A guest's is by the name and the
-        content, as it is when an upload goes on (`DeclaredFile.upload_key`)."""
+        """Whose `key` it is (`Draft.writer`). For a guest, the name and the content decide, as when
+        an upload is resumed (`DeclaredFile.upload_key`)."""
         if self.user.registered or self.sha256 is None:
             return self.user.id
         return f"{GUEST_PREFIX}{self.user.key}/{self.sha256}"
 
     @property
     def void(self) -> bool:
-        """True if nobody can go on with it any more: what a guest sends to one user ends with the
-        guest."""
+        """True if nobody can resume it: an upload from a guest to one user ends with the guest."""
         return self.destination.gone or (
             self.user.has_left and self.destination.recipient is not None
         )
@@ -104,31 +100,30 @@ AnyTicket = TypeVar("AnyTicket", DownloadTicket, UploadTicket)
 
 
 class ValidTickets:
-    """The rights that were given and not taken back: of tickets, and of transfers under way. What
-    nobody holds any more is not remembered here."""
+    """The tickets that are not revoked, also of transfers under way. Held weakly."""
 
     def __init__(self) -> None:
         self._tickets: WeakSet[DownloadTicket | UploadTicket] = WeakSet()
 
     def add(self, right: AnyTicket) -> AnyTicket:
-        """Let a right be good from now on."""
+        """Make a ticket valid, and return it."""
         self._tickets.add(right)
         return right
 
     def is_valid(self, right: DownloadTicket | UploadTicket) -> bool:
-        """Return whether a right was not taken back."""
+        """Return whether a ticket is valid."""
         return right in self._tickets
 
     def revoke(self, which: Callable[[DownloadTicket | UploadTicket], bool]) -> None:
-        """Let the rights be good no more that `which` returns true for."""
+        """Revoke the tickets for which `which` returns true."""
         self._tickets -= {right for right in self._tickets if which(right)}
 
     def revoke_account(self, key: str) -> None:
-        """Take back what was given to the registered user with that key."""
+        """Revoke the tickets of the registered user with that key."""
         self.revoke(lambda right: right.user.registered and right.user.key == key)
 
     def revoke_user(self, user: User, shelf: str | None = None) -> None:
-        """Take back what a user was given; or only what is for one shelf."""
+        """Revoke a user's tickets; with `shelf`, only those for one folder."""
 
         def is_theirs(right: DownloadTicket | UploadTicket) -> bool:
             same = right.user is user or (
@@ -140,7 +135,8 @@ class ValidTickets:
 
 
 class Tickets:
-    """The tickets that are out. `now`, everywhere, is in seconds on a clock that only goes on."""
+    """The codes of tickets, for transfers on a connection of their own. `now` is in seconds, on a
+    clock that never goes back."""
 
     def __init__(self) -> None:
         self._out: dict[str, tuple[float, str, DownloadTicket | UploadTicket]] = {}
@@ -150,8 +146,8 @@ class Tickets:
         return len(self._out)
 
     def issue(self, right: DownloadTicket | UploadTicket, now: float, whose: str = "") -> str:
-        """Hand out a ticket: 144 random bits, good for `limits.TICKET_SECONDS`, once. Where there
-        are too many, who has most of them loses their oldest."""
+        """Return a code of 144 random bits for a ticket, valid once, for `limits.TICKET_SECONDS`.
+        If there are too many codes, the user with most of them loses their oldest."""
         while self._out:  # the oldest ones come first
             oldest = next(iter(self._out))
             if self._out[oldest][0] >= now:
@@ -166,7 +162,7 @@ class Tickets:
         return ticket
 
     def _take(self, ticket: str) -> tuple[float, DownloadTicket | UploadTicket | None]:
-        """Take a ticket out, and return until when it is good, and for what."""
+        """Remove a code, and return its deadline and its ticket."""
         until, whose, right = self._out.pop(ticket, (0.0, "", None))
         theirs = self._of.get(whose)
         if right is not None and theirs is not None:
@@ -176,7 +172,7 @@ class Tickets:
         return until, right
 
     def redeem(self, ticket: str, class_: type[AnyTicket], now: float) -> AnyTicket:
-        """Take a ticket back and return its right. Raises `Refusal` (bad-ticket)."""
+        """Return the ticket of a code, which is used up. Raises `Refusal` (bad-ticket)."""
         until, right = self._take(ticket)
         if right is None or until < now or not isinstance(right, class_):
             raise Refusal(

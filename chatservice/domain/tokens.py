@@ -1,18 +1,16 @@
-"""What lets one in that the server makes up: tokens for programs, codes to register with, and
-passwords for who has lost theirs.
+"""Tokens for programs, invitation codes, and passwords that the server generates.
 
-They are random, and long enough that nobody needs to make guessing slow: of tokens and codes only a
-SHA-256 is kept.
+They are random, and too long to guess. Of tokens and codes, only a SHA-256 is stored.
 """
 
 import hashlib
 import secrets
 
 TOKEN_PREFIX = "chat_"
-"""What a token begins with, so that it is known as one, also where it should not be."""
+"""The beginning of a token, so that it can be recognized, also where it should not be."""
 
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-"""None that is taken for another one when it is read out or typed: 5 bits each."""
+"""Characters that nobody confuses when they read or type them: 5 bits each."""
 
 
 def new_token() -> str:
@@ -21,12 +19,12 @@ def new_token() -> str:
 
 
 def new_password() -> str:
-    """Return a password to be read and typed once or twice: 80 bits."""
+    """Return a new password, to be read and typed: 80 bits."""
     return _groups(4)
 
 
 def new_code() -> str:
-    """Return a code to register with: 60 bits."""
+    """Return a new invitation code: 60 bits."""
     return _groups(3)
 
 
@@ -35,5 +33,5 @@ def _groups(count: int) -> str:
 
 
 def digest(secret: str) -> str:
-    """Return what is kept of a token or a code."""
+    """Return the SHA-256 of a token or a code, in hexadecimal."""
     return hashlib.sha256(secret.strip().encode(errors="replace")).hexdigest()

@@ -1,23 +1,22 @@
-"""The transfers that are under way: who sends or fetches what, and how far it is."""
+"""The transfers under way, with their progress."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from chatservice.domain import fairshare
-from chatservice.domain.fairshare import Requester
 from chatservice.domain.log import Log
 from chatservice.domain.model import User
+from chatservice.domain.quotas import Requester, check_share
 
 _NOBODY = Requester("")
 
 
 @dataclass(slots=True, eq=False)
 class Transfer:
-    """A file on its way, `up` to a shelf of the server or down from it, for a user.
+    """One file on its way to a folder of the server, or from it, for a user.
 
-    `done` tells how many of its `size` bytes are there, of which `before` were when it began, at
-    `began` (seconds). `stop` ends it, unless it is `finishing`: all of it came and is being stored.
-    An upload goes `to` where that log is.
+    `done` returns how many of its `size` bytes are transferred; `start_offset` of them were when it
+    began, at `began` (seconds). `stop` ends it, unless it is `finishing`: all bytes came and are
+    being stored. `log` is an upload's destination.
     """
 
     user: User
@@ -35,36 +34,35 @@ class Transfer:
 
 
 class Transfers:
-    """All of them."""
+    """All transfers under way."""
 
     def __init__(self) -> None:
         self._under_way: dict[Transfer, None] = {}
 
     def begin(self, transfer: Transfer) -> Transfer:
-        """Note that one begins."""
+        """Add a transfer."""
         self._under_way[transfer] = None
         return transfer
 
     def end(self, transfer: Transfer) -> None:
-        """Note that it is over. To do so twice does no harm."""
+        """Remove a transfer; may be called twice."""
         self._under_way.pop(transfer, None)
 
     def check_downloads(self, origin: Requester, most: int) -> None:
-        """Raise `Refusal` (too-many) unless another download may begin."""
+        """Raise `Refusal` (too-many) unless a download of `origin` may begin."""
         theirs = [it.requester for it in self._under_way if not it.is_upload]
-        fairshare.check_share(theirs, origin, most, "downloads")
+        check_share(theirs, origin, most, "downloads")
 
     def users(self) -> set[User]:
-        """Return all whose files are on their way."""
+        """Return the users with transfers."""
         return {it.user for it in self._under_way}
 
     def to_log(self, log: Log) -> list[Transfer]:
-        """Return the uploads to a room or a user, by its log."""
+        """Return the uploads to a room or an inbox."""
         return [it for it in self._under_way if it.log is log]
 
     def of_user(self, user: User) -> Iterator[Transfer]:
-        """Iterate over those of a user, oldest first. A guest has none of those of an earlier guest
-        of that name."""
+        """Iterate over a user's transfers, oldest first."""
         for it in tuple(self._under_way):
             registered = user.registered and it.user.registered
             if it.user is user or (registered and it.user.key == user.key):

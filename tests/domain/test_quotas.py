@@ -2,9 +2,8 @@
 
 import pytest
 
-from chatservice.domain.fairshare import Requester
 from chatservice.domain.ports import DeclaredFile, DiskUsage
-from chatservice.domain.quotas import FileLimits, Quotas
+from chatservice.domain.quotas import FileLimits, Quotas, Requester
 from chatservice.errors import Code, Refusal
 
 GB = 10**9
