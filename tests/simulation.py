@@ -12,7 +12,6 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
-from chatservice.engines.sqlite.engine import LocalNames
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.eventloop import ReactorLoop
 from chatservice.protocols.factory import ChatFactory
@@ -168,7 +167,7 @@ class SimulatedServer:
             logs=self.store,
             rooms=self.store.rooms,
             accounts=self.store.accounts,
-            claims=LocalNames(),
+            claims=self.store.accounts.claims,
             hasher=None,
             authenticator=None,
             files=NoFiles(),

@@ -1,6 +1,5 @@
 """Where one can be, and who one is: rooms, users, sessions."""
 
-import hashlib
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterable
@@ -72,7 +71,7 @@ class User:
     registered one's for good.
 
     A guest may change the name, and is the same user. `inbox` is None for a guest to whom nobody
-    wrote yet. `guest_number` is a number that no other guest ever has (`Session.new_guest_number`),
+    wrote yet. `guest_number` is a number that no other guest ever has (`ports.NameClaims`),
     and 0 for a registered user.
     """
 
@@ -110,9 +109,7 @@ class User:
     @property
     def folder(self) -> str:
         """Where files meant for them are kept."""
-        return (
-            f"{GUEST_PREFIX}{self.guest_number}" if self.guest_number else account_folder(self.key)
-        )
+        return guest_id(self.guest_number) if self.guest_number else account_folder(self.key)
 
 
 GUEST_PREFIX = ".guests/"
@@ -125,6 +122,11 @@ _INBOX_PREFIX = ".inboxes/"
 def account_folder(key: str) -> str:
     """The shelf of the inbox of a registered user, by the key of their name."""
     return f"{_INBOX_PREFIX}{key}"
+
+
+def guest_id(number: int) -> str:
+    """Return the `User.id` of the guest with a number."""
+    return f"{GUEST_PREFIX}{number}"
 
 
 def is_guest_id(id_: str) -> bool:
@@ -142,10 +144,6 @@ EMPTY: frozenset[str] = frozenset()
 
 _TOKEN_BYTES = 15
 """120 bits, which nobody guesses, and the most that Python keeps in 48 bytes."""
-
-_NUMBER_BITS = 60
-"""Of a guest's number: two guests do not come to have the same, and it is a log's number too, of
-which SQLite's have 63 bits."""
 
 
 class Session:
@@ -191,13 +189,11 @@ class Session:
         if len(found) == _TOKEN_BYTES:
             self._token = found
 
-    def new_guest_number(self) -> int:
-        """Return the number of the guest that it is: random, and the same as before for a program
-        that comes back with its token, also after a restart of the server."""
-        if not self.echo:  # a person has no token
-            return secrets.randbits(_NUMBER_BITS) + 1
-        digest = hashlib.sha256(self.resume_token.encode()).digest()
-        return (int.from_bytes(digest) >> 8 * len(digest) - _NUMBER_BITS) + 1
+    @property
+    def guest_secret(self) -> bytes | None:
+        """What makes a program that comes back with its token the same guest, also after a restart
+        of the server; None for a person, who has no token."""
+        return self.resume_token.encode() if self.echo else None
 
     def may_be_evicted(self, busy: Collection["User"]) -> bool:
         """Return whether it is a guest's, or nobody's, and none of who is `busy`."""

@@ -273,9 +273,6 @@ class AccountStore(Protocol):
     def account(self, key: str) -> Awaitable[Account | None]:
         """The account of a name, or None."""
 
-    def alike(self, wanted: frozenset[str]) -> Awaitable[bool]:
-        """Whether a registered name looks like one that has these `confusables.skeletons`."""
-
     def operators(self) -> Awaitable[Sequence[str]]:
         """The names of those who run the server."""
 
@@ -296,7 +293,8 @@ class AccountStore(Protocol):
     ) -> Awaitable[Account]:
         """Make an account. All that is kept of a `guest` (`User.id`) becomes its own, and so does
         their `inbox`, by the number of its log. A `code` is used up with it: of two accounts that
-        are made with one code, one is refused.
+        are made with one code, one is refused. A name is refused that another guest has, or that
+        looks like a guest's or an account's; the name of `guest` becomes the account's.
 
         Tells the follower `GuestRegistered`, or without an inbox `AccountChanged`. What is appended
         to the guest's inbox before the follower is told goes to the account's. Raises `Refusal`
@@ -354,14 +352,35 @@ class Authenticator(Protocol):
 
 
 class NameClaims(Protocol):
-    """Who is here. A name is one user's at a time, on all nodes together; on one of them, the
-    domain sees to that itself."""
+    """The names of users who are here. Of two claims made at once, on any nodes, one is refused."""
 
-    def claim(self, key: str) -> Awaitable[bool]:
-        """Take a name that nobody on this node has; False if somebody elsewhere has it."""
+    def check_free(self, name: str) -> Awaitable[None]:
+        """Raise `Refusal` (name-taken) if a guest has a name, or if it looks like a guest's or an
+        account's (`confusables.skeletons`)."""
 
-    def release(self, key: str) -> None:
-        """Give it back."""
+    def claim_guest(
+        self, name: str, secret: bytes | None = None, own: str | None = None
+    ) -> Awaitable[int]:
+        """Take a name for a guest, and answer with the guest's number: the same for the same
+        `secret`, also after a restart; without one, a number that no guest ever had. The name may
+        look like the asker's former one, which has the key `own`.
+
+        Raises `Refusal` (name-taken), as `check_free` does.
+        """
+
+    def rename_guest(self, name: str, new: str) -> Awaitable[None]:
+        """Take another name for a guest, who keeps the former one too until that is released; they
+        may look alike. If only the case differs, the former one is released with it.
+
+        Raises `Refusal` (name-taken).
+        """
+
+    def claim_account(self, key: str) -> Awaitable[None]:
+        """Take the name of an account, by its key, for its user. All nodes may have it at once, and
+        no guest has it meanwhile."""
+
+    def release(self, name: str) -> None:
+        """Give a name back that this node has."""
 
 
 class PasswordHasher(Protocol):

@@ -10,7 +10,7 @@ from chatservice.confusables import skeletons
 from chatservice.domain import tokens
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
-from chatservice.domain.model import EMPTY, Room, Session, User
+from chatservice.domain.model import Room, Session, User
 from chatservice.domain.policy import RegistrationPolicy
 from chatservice.domain.ports import Account, Engine, GuestRegistered
 from chatservice.domain.rights import ROLE_RIGHTS, Rights
@@ -42,6 +42,7 @@ class Users:
         self.deleting: set[str] = set()
         self._engine = engine
         self._accounts = engine.accounts
+        self._claims = engine.claims
         self._rooms = rooms
         self._cache = cache
         self._now = now
@@ -51,7 +52,6 @@ class Users:
         self._rights = rights
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._ignoring: dict[str, set[Session]] = {}
-        self._skeletons: dict[str, str] = {}
         self._operator_inbox: Log | None = None
 
     async def enter(
@@ -158,7 +158,6 @@ class Users:
         found = await self._throttle.attempt(vouched, names.key(name), session)
         if found is not None:
             if account is None:
-                self._check_not_in_use(found)
                 account = await self._account_without_password(found)
             return account
         if account is not None and self._policy.guests:
@@ -267,23 +266,22 @@ class Users:
         session: Session,
     ) -> User:
         """Return the user of a name that the asker may have, making one if nobody has it."""
-        mine = skeletons(name) if account is None else EMPTY
-        new = account is None and key not in self.by_key
-        if new:
-            names.check_new_user(name)
-        if new and (self._looks_taken(mine, session) or await self._accounts.alike(mine)):
-            raise _alike(name)
         held = self.by_key.get(key)
-        if held is None and await self._engine.claims.claim(key):
-            if account is None:
-                held = User(name, None, session.new_guest_number())
-            else:
-                held = User(account.name, inbox, 0)
-            self._add_name(held)
+        if held is None and account is not None:
+            await self._claims.claim_account(key)
+            held = self.by_key.get(key)  # another session of theirs may have come meanwhile
+        if held is not None:
+            if not (held.registered or former is not None):
+                raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
             return held
-        if held is None or not (held.registered or former is not None):
-            raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
-        return held
+        if account is not None:
+            user = User(account.name, inbox, 0)
+        else:
+            _check_new(name)
+            own = session.user.key if session.user is not None else None
+            user = User(name, None, await self._claims.claim_guest(name, session.guest_secret, own))
+        self.by_key[key] = user
+        return user
 
     def _inbox(self, user: User) -> Log:
         """Return a user's inbox. A guest has none until somebody writes to them."""
@@ -364,26 +362,11 @@ class Users:
         self._rights.tokens.pop(session, None)
         self._drop_if_unused(user)
 
-    def _add_name(self, user: User) -> None:
-        """Let a user be found by their name, and keep names away that look like a guest's."""
-        self.by_key[user.key] = user
-        if user.guest_number:
-            for look in skeletons(user.name) - {
-                user.key
-            }:  # what looks like its key is found by that
-                self._skeletons[look] = user.key
-
-    def _remove_name(self, user: User) -> None:
-        del self.by_key[user.key]
-        for look in skeletons(user.name):
-            if self._skeletons.get(look) == user.key:
-                del self._skeletons[look]
-
     def _drop_if_unused(self, user: User) -> None:
         if user.sessions:
             return
-        self._remove_name(user)
-        self._engine.claims.release(user.key)
+        del self.by_key[user.key]
+        self._claims.release(user.name)
         if not user.registered:
             self._engine.files.forget(user.folder)
             if user.inbox is not None:  # else nothing was ever sent to them
@@ -434,46 +417,43 @@ class Users:
         former, was = user.name, user.key
         if user.registered:
             await self._accounts.rename(key, name)
-        elif key != user.key:
-            await self._claim_new_name(session, name)
-        if session.user is not user:  # while it was waited for
-            raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        self._remove_name(user)
+            if session.user is not user:  # while it was waited for
+                raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
+        else:
+            await self._claim_new_name(session, user, name)
+        del self.by_key[was]
         user.rename(name)
-        self._add_name(user)
+        self.by_key[key] = user
         for room in dict.fromkeys(room for each in user.sessions for room in each.rooms):
             if self._rooms.slow_mode.may_show(user, room):  # a name can be a message
                 event = events.UserRenamed(room.name, former, name)
                 self._rooms.announce(room, event, but=session if session in room.sessions else None)
         self._rooms.put_out_banned(user)
         if key != was:
-            self._engine.claims.release(was)
+            self._claims.release(former)
             self._move_ignored(was, key)
         await self._engine.files.rename(user.id, name)
         self._report("{old} is now called {new}", old=former, new=name)
         position = session.inbox.position if session.inbox is not None else 0
         return self._welcome(session, user, position)
 
-    async def _claim_new_name(self, session: Session, name: str) -> None:
+    async def _claim_new_name(self, session: Session, user: User, name: str) -> None:
         """Take a name for a guest who has another one. Raises `Refusal` if it is not to be had."""
-        key = names.key(name)
-        self.check_admitted(session, key)
-        _check_reserved(name)
-        self._check_guest_name(name, await self._accounts.account(key))
-        names.check_new_user(name)
-        if key not in self.by_key and await self._accounts.alike(skeletons(name)):
-            raise _alike(name)
-        if key in self.by_key or not await self._engine.claims.claim(key):
-            raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
-        try:  # others may have come while it was waited for
+        key, was = names.key(name), user.key
+        if key != was:
             self.check_admitted(session, key)
-            if key in self.by_key:
-                raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
-            if self._looks_taken(skeletons(name), session):
-                raise _alike(name)
+            _check_reserved(name)
+            self._check_guest_name(name, await self._accounts.account(key))
+            _check_new(name)
+        await self._claims.rename_guest(user.name, name)
+        try:  # things may have changed while it was waited for
+            if session.user is not user:
+                raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
+            if key != was:
+                self.check_admitted(session, key)
         except Refusal:
-            if key not in self.by_key:
-                self._engine.claims.release(key)
+            if key != was:
+                self._claims.release(name)
             raise
 
     def _welcome(self, session: Session, user: User, position: int) -> replies.Welcome:
@@ -532,30 +512,11 @@ class Users:
             raise Refusal(
                 Code.ALREADY_REGISTERED, "{name} is registered already; `login`.", name=name
             )
-        names.check_new_user(name)
-        self._check_not_in_use(name)
-        if await self._accounts.alike(skeletons(name)):
-            raise _alike(name)
-
-    def _check_not_in_use(self, name: str) -> None:
-        """Raise `Refusal` (name-taken) if somebody who is here has a name, or one like it."""
-        if names.key(name) in self.by_key:
-            raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
-        if self._looks_taken(skeletons(name), None):
-            raise _alike(name)
-
-    def _looks_taken(self, mine: frozenset[str], session: Session | None) -> bool:
-        """Return whether a name with these looks is like one of the server's, or of somebody who is
-        here, other than the session's own."""
-        own = session.user.key if session is not None and session.user is not None else None
-        if not mine.isdisjoint(_RESERVED_SKELETONS):
-            return True
-        holders = (self._skeletons.get(it, it if it in self.by_key else None) for it in mine)
-        return any(holder not in (None, own) for holder in holders)
+        _check_new(name)
+        await self._claims.check_free(name)
 
     async def create_account(self, name: str, hashed: str) -> Account:
         """Make an account for somebody who is not here."""
-        self._check_not_in_use(name)
         return await self._accounts.register(name, hashed, None, self._now())
 
     async def sign_up(
@@ -631,8 +592,10 @@ def _check_reserved(name: str) -> None:
         )
 
 
-def _alike(name: str) -> Refusal:
-    """Which name it looks like is not told."""
-    return Refusal(
-        Code.NAME_TAKEN, "{name} looks like a name that is taken; type another name.", name=name
-    )
+def _check_new(name: str) -> None:
+    """Raise `Refusal` (bad-name, name-taken) for what no new user may be called."""
+    names.check_new_user(name)
+    if not skeletons(name).isdisjoint(_RESERVED_SKELETONS):
+        raise Refusal(
+            Code.NAME_TAKEN, "{name} looks like a name that is taken; type another name.", name=name
+        )

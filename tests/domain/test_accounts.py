@@ -9,7 +9,6 @@ from twisted.internet.task import Clock
 from chatservice.domain import tokens
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import Session
-from chatservice.engines.sqlite.engine import LocalNames
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.errors import Code, Refusal
 from chatservice.eventloop import ReactorLoop
@@ -88,7 +87,7 @@ class House:
             logs=self.store,
             rooms=self.store.rooms,
             accounts=accounts,
-            claims=LocalNames(),
+            claims=self.store.accounts.claims,
             hasher=self.slow,
             authenticator=self.slow,
             files=Shelves(),
@@ -219,7 +218,7 @@ def test_looks_go_with_their_names(house):
     house.now(users.enter(kept, "m0m0"))
     house.now(house.chat.accounts.register(kept, "pw", None))
     users.leave(kept)
-    assert users._skeletons == {}
+    assert house.store.accounts.claims._skeletons == {}
 
 
 def test_what_is_made_up_is_long_enough():

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from chatservice import limits, names
 from chatservice.confusables import skeletons
 from chatservice.domain.ports import Account, AccountChanged, Change, GuestRegistered, Token
+from chatservice.engines.localclaims import LocalNameClaims
 from chatservice.errors import Code, Refusal
 
 
@@ -48,6 +49,7 @@ class AccountTable:
         self._moved = moved
         self._arrived = arrived
         self._changed = changed
+        self.claims = LocalNameClaims(self.is_alike)
         self._accounts: dict[str, Account] = {}
         self._by_inbox: dict[int, Account] = {}
         self._looks: Counter[str] = Counter()
@@ -69,9 +71,9 @@ class AccountTable:
         """The account of a name's key, or None."""
         return succeed(self._accounts.get(key))
 
-    def alike(self, wanted: frozenset[str]) -> Awaitable[bool]:
-        """Whether a registered name looks like one that has these looks."""
-        return succeed(not self._looks.keys().isdisjoint(wanted))
+    def is_alike(self, wanted: frozenset[str]) -> bool:
+        """Return whether a registered name has one of these skeletons."""
+        return not self._looks.keys().isdisjoint(wanted)
 
     def operators(self) -> Awaitable[Sequence[str]]:
         """The names of those who run the server."""
@@ -103,10 +105,11 @@ class AccountTable:
             raise Refusal(
                 Code.ALREADY_REGISTERED, "{name} is registered already; `login`.", name=name
             )
-        if not self._looks.keys().isdisjoint(mine):
+        if self.is_alike(mine):
             raise Refusal(
                 Code.NAME_TAKEN, "{name} looks like a registered name; take another one.", name=name
             )
+        self.claims.check(name, guest=guest)
         self._looks.update(mine)
         try:
             account: Account = await self._change(
@@ -116,6 +119,7 @@ class AccountTable:
             self._looks -= Counter(mine)
             raise
         self._keep(account)
+        self.claims.release(name)
         if inbox is None:
             self._changed(AccountChanged(key, account))
         else:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
 from chatservice import limits
 from chatservice.domain.ports import Follower
@@ -20,17 +20,6 @@ from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.maintenance import LocalMaintenance
 from chatservice.engines.sqlite.retention import Retention
 from chatservice.errors import Code, Refusal
-
-
-class LocalNames:
-    """`chatservice.domain.ports.Names` for one process: nobody is anywhere else."""
-
-    def claim(self, key: str) -> "Deferred[bool]":
-        """Take a name that nobody here has."""
-        return succeed(True)
-
-    def release(self, key: str) -> None:
-        """Give it back."""
 
 
 class SqliteEngine:
@@ -68,7 +57,7 @@ class SqliteEngine:
         self._reactor = reactor
         self.logs = LogStore(reactor, data / "chat.sqlite")
         self.rooms, self.accounts = self.logs.rooms, self.logs.accounts
-        self.claims = LocalNames()
+        self.claims = self.accounts.claims
         self._check = IntegrityCheck(reactor, data / "chat.sqlite")
         try:
             self.files = FolderFileStore(

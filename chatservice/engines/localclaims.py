@@ -1,0 +1,100 @@
+"""Names of guests that are in use, for one process: `chatservice.domain.ports.NameClaims`."""
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+
+from twisted.internet.defer import execute, succeed
+
+from chatservice import names
+from chatservice.confusables import skeletons
+from chatservice.domain.model import guest_id
+from chatservice.errors import Code, Refusal
+
+_NUMBER_BITS = 60
+"""Of a guest's number: two guests do not come to have the same, and it is a log's number too, of
+which SQLite's have 63 bits."""
+
+
+def guest_number(secret: bytes | None) -> int:
+    """Return the number of the guest who has that secret; a random one without a secret."""
+    if secret is None:
+        return secrets.randbits(_NUMBER_BITS) + 1
+    digest = hashlib.sha256(secret).digest()
+    return (int.from_bytes(digest) >> 8 * len(digest) - _NUMBER_BITS) + 1
+
+
+class LocalNameClaims:
+    """The names of guests, in memory; each is decided in one step. `is_alike` says whether an
+    account's name has one of some skeletons. Names of accounts need no claim in one process."""
+
+    def __init__(self, is_alike: Callable[[frozenset[str]], bool]) -> None:
+        self._is_alike = is_alike
+        self._guests: dict[str, int] = {}
+        self._skeletons: dict[str, str] = {}  # by skeletons other than the key itself
+
+    def check_free(self, name: str) -> Awaitable[None]:
+        """Raise `Refusal` (name-taken) if a name is in use, or looks like one."""
+        return execute(self.check, name)
+
+    def claim_guest(
+        self, name: str, secret: bytes | None = None, own: str | None = None
+    ) -> Awaitable[int]:
+        """Take a name for a guest; answer with the guest's number."""
+        return execute(self._claim, name, secret, own)
+
+    def rename_guest(self, name: str, new: str) -> Awaitable[None]:
+        """Take another name for a guest."""
+        return execute(self._rename, name, new)
+
+    def claim_account(self, key: str) -> Awaitable[None]:
+        """Take the name of an account for its user."""
+        return succeed(None)
+
+    def release(self, name: str) -> None:
+        """Give a name back."""
+        if self._guests.pop(names.key(name), None) is not None:
+            self._forget(name)
+
+    def _claim(self, name: str, secret: bytes | None, own: str | None) -> int:
+        self.check(name, own)
+        number = guest_number(secret)
+        self._add(name, number)
+        return number
+
+    def _rename(self, name: str, new: str) -> None:
+        key = names.key(name)
+        self.check(new, key)
+        if key == names.key(new):
+            self._forget(name)
+        self._add(new, self._guests[key])
+
+    def _add(self, name: str, number: int) -> None:
+        key = names.key(name)
+        self._guests[key] = number
+        for look in skeletons(name) - {key}:
+            self._skeletons[look] = key
+
+    def _forget(self, name: str) -> None:
+        key = names.key(name)
+        for look in skeletons(name):
+            if self._skeletons.get(look) == key:
+                del self._skeletons[look]
+
+    def check(self, name: str, own: str | None = None, guest: str = "") -> None:
+        """Raise `Refusal` (name-taken) if a name is in use, or looks like one that is: but for the
+        one with the key `own`, and those of a `guest` (`User.id`)."""
+        key, mine = names.key(name), skeletons(name)
+        if key in self._guests and self._is_others(key, own, guest):
+            raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
+        holders = {self._skeletons.get(it, it) for it in mine}
+        taken = any(self._is_others(it, own, guest) for it in holders if it in self._guests)
+        if taken or self._is_alike(mine):
+            raise Refusal(
+                Code.NAME_TAKEN,
+                "{name} looks like a name that is taken; type another name.",
+                name=name,
+            )
+
+    def _is_others(self, key: str, own: str | None, guest: str) -> bool:
+        return key != own and guest_id(self._guests[key]) != guest
