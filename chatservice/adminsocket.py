@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from chatservice import limits
+from chatservice import names
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient
 from chatservice.grammar.commands import Request
@@ -131,7 +131,7 @@ class AdminClient:
         while b"\n" not in pieces[-1]:
             if length > MAX_REPLY_BYTES:
                 raise self._not_a_server()
-            if len(pieces) > 1 and time.monotonic() > until and length < limits.LINE_BYTES:
+            if len(pieces) > 1 and time.monotonic() > until and length < names.LINE_BYTES:
                 raise TimeoutError
             data = self._socket.recv(_READ)
             if not data:

@@ -13,47 +13,51 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from chatservice import limits, names
+from chatservice import names
+from chatservice.limits import NAMES, Limits
 
 Value = int | float | tuple[str, ...]
 
-NAMES = tuple(name for name in vars(limits) if name.isupper())
-"""Every limit there is."""
-
 AT_START = frozenset(
     {
-        *("ACCEPTING", "HASHES", "KEEP_SECONDS", "KEEPALIVE_IDLE_SECONDS"),
-        *("KEEPALIVE_INTERVAL_SECONDS", "KEEPALIVE_PROBES"),
+        *("accepting", "hashes", "keep_seconds", "keepalive_idle_seconds"),
+        *("keepalive_interval_seconds", "keepalive_probes"),
     }
 )
-"""Of these, what is only looked at when the server starts."""
+"""The limits that are only read when the server starts."""
 
-OPTIONS = {"FREE_BYTES": "free", "PARTIAL_SECONDS": "partial", "UPLOADS": "uploads"}
-"""What is set by an option instead."""
+OPTIONS = {"free_bytes": "free", "partial_seconds": "partial", "uploads": "uploads"}
+"""The limits that are set by an option instead."""
 
-MOST = 1 << 53
-"""No number is larger: up to there, TOML's are exact everywhere."""
+FIXED = frozenset(
+    {
+        *("name_characters", "name_marks", "marks", "phrase_characters", "file_name_bytes"),
+        *("password_characters", "text_lines"),
+    }
+)
+"""Former limits that are fixed now: servers and clients share them (`chatservice.names`)."""
+
+MAX_NUMBER = 1 << 53
+"""The largest number: up to it, TOML's are exact everywhere."""
 
 RANGES: Mapping[str, tuple[float, float]] = {
-    "LINE_BYTES": (512, 1 << 20),
-    "NAME_CHARACTERS": (1, 64),
-    "FILE_NAME_BYTES": (16, 255),
-    "PASSWORD_CHARACTERS": (8, 4096),
-    "CONNECTIONS": (0, MOST),
-    "MESSAGES_PER_SECOND": (0, MOST),
-    "FREE_BYTES": (0, MOST),
-    "FAILURES_FREE": (0, MOST),
-    "FAILURES_FREE_AN_ADDRESS": (0, MOST),
-    "FAILURES_LONGEST": (0, 3600),
-    "GREETING_SECONDS": (0.05, 60),
-    "KEEPALIVE_IDLE_SECONDS": (1, 32_767),
-    "KEEPALIVE_INTERVAL_SECONDS": (1, 32_767),
-    "KEEPALIVE_PROBES": (1, 127),
-    "UNANSWERED_SECONDS": (1, 86_400),
-    "NEWS_SECONDS": (0, 60),
-    "TURN_SECONDS": (0, 1),
+    "line_bytes": (512, 1 << 20),
+    "connections": (0, MAX_NUMBER),
+    "messages_per_second": (0, MAX_NUMBER),
+    "failures_free": (0, MAX_NUMBER),
+    "failures_free_an_address": (0, MAX_NUMBER),
+    "failures_longest": (0, 3600),
+    "greeting_seconds": (0.05, 60),
+    "keepalive_idle_seconds": (1, 32_767),
+    "keepalive_interval_seconds": (1, 32_767),
+    "keepalive_probes": (1, 127),
+    "unanswered_seconds": (1, 86_400),
+    "news_seconds": (0, 60),
+    "turn_seconds": (0, 1),
 }
-"""From where to where a limit may go; all others from 1, or for fractions from a thousandth, on."""
+"""The least and the greatest value of a limit. The others begin at 1, or fractions at 0.001."""
+
+_DEFAULTS = Limits()
 
 FILE_BYTES = 1 << 20
 """No such file is larger: each option and limit there is takes a few lines."""
@@ -72,9 +76,6 @@ _SENTENCE = 1000
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Characters of no use in any value, which could steer a terminal that they are shown on."""
-
-_started_with: dict[str, Value] = {}
-"""What each limit that was changed had been before."""
 
 
 class ConfigError(Exception):
@@ -134,17 +135,17 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
         raise ConfigError(
             f"{path}: limits is a table; write [limits], and below it one limit a line."
         )
-    known = [name.lower() for name in NAMES if name not in OPTIONS]
+    known = [name for name in NAMES if name not in OPTIONS]
     for key in table:
-        if key.upper() in OPTIONS:
-            raise ConfigError(
-                f"{path}: {key} is the option {OPTIONS[key.upper()]}, above [limits]."
-            )
+        if key in FIXED:
+            raise ConfigError(f"{path}: {key} is fixed now; take it out of [limits].")
+        if key in OPTIONS:
+            raise ConfigError(f"{path}: {key} is the option {OPTIONS[key]}, above [limits].")
         if key not in known:
             raise ConfigError(
                 f"{path}: there is no limit {shorten(key)}{closest_hint(key, known)}."
             )
-    return found, {key.upper(): _checked(path, key, value) for key, value in table.items()}
+    return found, {key: _checked(path, key, value) for key, value in table.items()}
 
 
 def closest_hint(key: str, known: Iterable[str]) -> str:
@@ -154,16 +155,16 @@ def closest_hint(key: str, known: Iterable[str]) -> str:
 
 
 def _checked(path: str, key: str, value: Any) -> Value:
-    kind = type(getattr(limits, key.upper()))
+    kind = type(getattr(_DEFAULTS, key))
     if kind is tuple:
         return _networks(path, key, value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigError(f"{path}: {key} is a number, not {_quoted(value)}.")
     if kind is int and not isinstance(value, int):
         raise ConfigError(f"{path}: {key} is a whole number, not {_quoted(value)}.")
-    least, most = RANGES.get(key.upper(), (1 if kind is int else 0.001, MOST))
+    least, most = RANGES.get(key, (1 if kind is int else 0.001, MAX_NUMBER))
     if not least <= value <= most:
-        to = f" to {most}" if most < MOST else " on"
+        to = f" to {most}" if most < MAX_NUMBER else " on"
         raise ConfigError(f"{path}: {key} goes from {least}{to}, and is not {_quoted(value)}.")
     return kind(value)  # type: ignore[no-any-return]
 
@@ -182,17 +183,6 @@ def _networks(path: str, key: str, value: Any) -> tuple[str, ...]:
                 "10.0.0.0/8."
             ) from None
     return tuple(value)
-
-
-def apply(values: Mapping[str, Value]) -> list[str]:
-    """Let these limits count, and those that were changed and are not among them be what they were.
-    Return the names of those that are another now."""
-    wanted = {**_started_with, **values}
-    changed = [name for name, value in wanted.items() if getattr(limits, name) != value]
-    for name in changed:
-        _started_with.setdefault(name, getattr(limits, name))
-        setattr(limits, name, wanted[name])
-    return changed
 
 
 def arguments(path: str, options: Mapping[str, Any], known: Mapping[str, bool]) -> Iterator[str]:

@@ -10,8 +10,34 @@ from collections.abc import Sequence
 from itertools import chain, takewhile
 from urllib.parse import unquote
 
-from chatservice import confusables, limits
+from chatservice import confusables
 from chatservice.errors import Code, Refusal
+
+LINE_BYTES = 8192
+"""A line without its end: sixteen times an IRC line (RFC 2812, 2.3)."""
+
+NAME_CHARACTERS = 32
+"""User and room names: they fit in front of a line of talk on a terminal of 80 columns."""
+
+NAME_MARKS = 4
+"""Combining marks on one letter of a name, as Unicode advises for identifiers (UTS #39, 5.4)."""
+
+MARKS = 30
+"""Consecutive characters without a width, in a text: Unicode's Stream-Safe Text Format (UAX #15).
+No language and no emoji needs as many."""
+
+PHRASE_CHARACTERS = 300
+"""Topics, farewells, reasons for being away: four lines of a terminal, shown to many unasked."""
+
+FILE_NAME_BYTES = 255
+"""NAME_MAX of Linux's usual file systems (limits.h)."""
+
+PASSWORD_CHARACTERS = 256
+"""A password: longer than any passphrase, and quick to hash."""
+
+TEXT_LINES = 500
+"""Lines of one message: more lines of code than fit into `LINE_BYTES`. Each line is shown with its
+author, so a message of newlines alone would grow a hundredfold."""
 
 LOBBY = "lobby"
 """The room in which everybody begins. Its folder is the top of SharedFiles."""
@@ -85,7 +111,7 @@ def room_name(number: int) -> str:
 
 def room_number(name: str) -> int | None:
     """Return the number in a name that `room_name` makes, else None."""
-    found = _NUMBERED.fullmatch(key(name)) if len(name) <= limits.NAME_CHARACTERS else None
+    found = _NUMBERED.fullmatch(key(name)) if len(name) <= NAME_CHARACTERS else None
     return int(found[1]) if found is not None else None
 
 
@@ -93,12 +119,12 @@ def _name(text: str, what: str) -> str:
     name = _normal(text.strip(" \t"))
     if not name:
         raise Refusal(Code.BAD_NAME, "A {what} cannot be empty; type one.", what=what)
-    if len(name) > limits.NAME_CHARACTERS:
+    if len(name) > NAME_CHARACTERS:
         raise Refusal(
             Code.BAD_NAME,
             "That {what} is too long; use at most {limit} characters.",
             what=what,
-            limit=limits.NAME_CHARACTERS,
+            limit=NAME_CHARACTERS,
         )
     if confusables.INVISIBLE.search(name):
         raise Refusal(
@@ -114,12 +140,12 @@ def _name(text: str, what: str) -> str:
             "letter or digit; type another one.",
             what=what,
         )
-    if _has_stacked_marks(name, limits.NAME_MARKS):
+    if _has_stacked_marks(name, NAME_MARKS):
         raise Refusal(
             Code.BAD_NAME,
             "That {what} has more than {limit} accents on one letter; leave some out.",
             what=what,
-            limit=limits.NAME_MARKS,
+            limit=NAME_MARKS,
         )
     return name
 
@@ -130,7 +156,7 @@ def _normal(text: str) -> str:
     NFKC makes one character of at most four. It sorts combining marks in quadratic time: 55 ms for
     a line of them.
     """
-    return unicodedata.normalize("NFKC", text[: 4 * limits.NAME_CHARACTERS + 1])
+    return unicodedata.normalize("NFKC", text[: 4 * NAME_CHARACTERS + 1])
 
 
 def deleted_name(number: int) -> str:
@@ -163,17 +189,17 @@ def file(text: str) -> str:
             "A file's name has no slashes, backslashes or control characters; give its last part "
             "only.",
         )
-    if _has_stacked_marks(text, limits.MARKS):
+    if _has_stacked_marks(text, MARKS):
         raise Refusal(
             Code.BAD_FILE_NAME, "That has too many accents on one letter; leave some out."
         )
-    if len(text) <= 2 * limits.FILE_NAME_BYTES:  # a longer one is too long in any form
+    if len(text) <= 2 * FILE_NAME_BYTES:  # a longer one is too long in any form
         text = unicodedata.normalize("NFC", text)
-    if len(text.encode()) > limits.FILE_NAME_BYTES:
+    if len(text.encode()) > FILE_NAME_BYTES:
         raise Refusal(
             Code.BAD_FILE_NAME,
             "A file's name has at most {limit} bytes; shorten it.",
-            limit=limits.FILE_NAME_BYTES,
+            limit=FILE_NAME_BYTES,
         )
     if _DRIVE.match(text) or _decodes_to_path(text):
         raise Refusal(
@@ -211,11 +237,11 @@ def password(text: str) -> str:
     """Return a password. Raises `Refusal` (bad-argument)."""
     if not text:
         raise Refusal(Code.BAD_ARGUMENT, "A password cannot be empty; give one.")
-    if len(text) > limits.PASSWORD_CHARACTERS:
+    if len(text) > PASSWORD_CHARACTERS:
         raise Refusal(
             Code.BAD_ARGUMENT,
             "A password has at most {limit} characters; give a shorter one.",
-            limit=limits.PASSWORD_CHARACTERS,
+            limit=PASSWORD_CHARACTERS,
         )
     return text
 
@@ -223,11 +249,11 @@ def password(text: str) -> str:
 def phrase(text: str, needed: bool = False) -> str:
     """Return a topic or the like: cleaned, in one line, and empty if nothing in it is visible.
     Raises `Refusal` (too-long; bad-argument for an empty one that is `needed`)."""
-    if len(text) > limits.PHRASE_CHARACTERS:
+    if len(text) > PHRASE_CHARACTERS:
         raise Refusal(
             Code.TOO_LONG,
             "That is too long; at most {limit} characters are shown there.",
-            limit=limits.PHRASE_CHARACTERS,
+            limit=PHRASE_CHARACTERS,
         )
     line = one_line(text)
     if is_visible(line):
@@ -239,7 +265,7 @@ def phrase(text: str, needed: bool = False) -> str:
 
 def clean_all(texts: Sequence[str]) -> Sequence[str]:
     """Return `texts`, each as `clean` returns it; the same object if none needs it. Raises
-    `Refusal` (too-long) for a single text of more lines than `limits.TEXT_LINES`."""
+    `Refusal` (too-long) for a single text of more lines than `TEXT_LINES`."""
     if len(texts) == 1:  # of several, each is a line of a chunk
         count_lines(texts[0])
     if "\n".join(texts).encode(errors="surrogatepass").translate(None, _PLAIN):
@@ -293,11 +319,11 @@ blanks, and a note without a head."""
 def count_lines(text: str) -> int:
     """Return the number of lines of a text. Raises `Refusal` (too-long) if they are too many."""
     count = text.count("\n") + 1
-    if count > limits.TEXT_LINES:
+    if count > TEXT_LINES:
         raise Refusal(
             Code.TOO_LONG,
             "A message has at most {limit} lines, not {count}; send several, or a file.",
-            limit=limits.TEXT_LINES,
+            limit=TEXT_LINES,
             count=count,
         )
     return count
@@ -320,7 +346,7 @@ def clean(text: str) -> str:
     """
     if not text.isprintable():  # the common case is one pass in C
         text = _FORBIDDEN.sub("\ufffd", text.replace("\r\n", "\n"))
-    if text.isascii() or not _has_stacked_marks(text, limits.MARKS):
+    if text.isascii() or not _has_stacked_marks(text, MARKS):
         return text
     return _unstack(text)
 
@@ -354,8 +380,8 @@ def _unstack(text: str) -> str:
     kept, height = [], 0
     for character in text:
         height = height + 1 if _has_no_width(character) else 0
-        if height <= limits.MARKS:
+        if height <= MARKS:
             kept.append(character)
-        elif height == limits.MARKS + 1:
+        elif height == MARKS + 1:
             kept.append("\ufffd")
     return "".join(kept)

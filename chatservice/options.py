@@ -4,18 +4,20 @@ import getopt
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NoReturn
+from types import MappingProxyType
+from typing import Any, NoReturn, Self
 
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
-from chatservice import __version__, config, limits, names
+from chatservice import __version__, config, names
 from chatservice.domain.policy import Registration
 from chatservice.domain.quotas import FileLimits
 from chatservice.errors import Refusal
+from chatservice.limits import Limits
 from twisted import copyright
 
 
@@ -64,14 +66,15 @@ class Options(usage.Options, AuthOptionMixin):
         print(f"chatservice {__version__} (Twisted {copyright.version})")
         raise SystemExit(0)
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Mapping[str, Any] = MappingProxyType({})) -> None:
         super().__init__()
         self["ports"], self["listen"], self["rooms"] = [], [], []
         self["checkers"] = []
         self["keep-seconds"] = self["keep-bytes"] = None
-        self["partial-seconds"] = limits.PARTIAL_SECONDS
+        self["partial-seconds"] = Limits().partial_seconds
         self["bounds"] = FileLimits()
-        self["limits"] = {}
+        self["limits"] = dict(limits)
+        self._limits = limits
         self.arguments: list[str] = []
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
@@ -85,6 +88,15 @@ class Options(usage.Options, AuthOptionMixin):
             super().parseOptions([*self._of_file(), *self.arguments])
         except (usage.UsageError, config.ConfigError) as error:
             raise usage.UsageError(config.as_sentence(str(error))) from None
+
+    def parsed_again(self) -> Self:
+        """Return the options of the same command line, with the file read again.
+
+        Raises `usage.UsageError`.
+        """
+        again = type(self)(self._limits)
+        again.parseOptions(self.arguments)
+        return again
 
     def _check_values(self) -> None:
         """Raise `config.Wrong` for what cannot be the value of any option."""
@@ -112,7 +124,8 @@ class Options(usage.Options, AuthOptionMixin):
         for name in ("config", "help", "help-auth", "help-auth-type", "version"):
             del known[name]
         try:
-            found, self["limits"] = config.read(path)
+            found, limits = config.read(path)
+            self["limits"] |= limits
             of_file = list(config.arguments(path, found, known))
         except config.ConfigError as wrong:
             raise usage.UsageError(str(wrong)) from None

@@ -1,82 +1,84 @@
-"""SIGHUP: the file of `--config` is read again, and nobody is dropped."""
+"""Reloading: SIGHUP reads the file of `--config` again, and no connection ends."""
 
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from twisted.logger import Logger
 from twisted.python import usage
 
-from chatservice import config, limits
+from chatservice import config
 from chatservice.domain.quotas import FileLimits
+from chatservice.limits import Limits
 
 log = Logger()
 
 RELOADABLE = frozenset(
     {"max-file", "user-files", "room-files", "free", "uploads", "bounds", "limits"}
 )
-"""What of the options is taken over while the server runs; the rest from the next start on."""
+"""The options that take effect at once. The others take effect at the next start."""
 
 
 class Reloader:
-    """Keeps limits, and the `bounds` of uploads, as the file has them.
+    """Reads the configuration file again, and updates the server's `limits`.
 
-    `options` is what `chatservice.options.Options` holds; `bounded` is told the bounds, now and
-    after each change.
+    `options` are the parsed `chatservice.options.Options`. `set_file_limits` takes the limits of
+    files after each change.
     """
 
     def __init__(
-        self, reactor: Any, options: Mapping[str, Any], bounded: Callable[[FileLimits], None]
+        self,
+        reactor: Any,
+        options: Mapping[str, Any],
+        limits: Limits,
+        set_file_limits: Callable[[FileLimits], None],
     ) -> None:
         self._reactor = reactor
         self._options: Any = options
-        self._bounded = bounded
+        self._limits = limits
+        self._set_file_limits = set_file_limits
         self._before: Any = None
-        self._apply(options)
 
     def start(self) -> None:
-        """Read the file again on each SIGHUP, where there is a file, and where there are signals.
-        Without a file SIGHUP does what it does to any program: it ends it."""
+        """Handle SIGHUP from now on, if there is a file. Without one, SIGHUP ends the program."""
         here = threading.current_thread() is threading.main_thread()
         if here and self._options["config"] is not None and hasattr(signal, "SIGHUP"):
             self._before = signal.signal(signal.SIGHUP, self._signalled)
 
     def stop(self) -> None:
-        """Leave SIGHUP to whoever had it before."""
+        """Restore the former handler of SIGHUP."""
         if self._before is not None:
             signal.signal(signal.SIGHUP, self._before)
             self._before = None
 
     def _signalled(self, *_: Any) -> None:
-        self._reactor.callFromThread(self.reload)  # which wakes the reactor, too
+        self._reactor.callFromThread(self.reload)  # this wakes the reactor too
 
     def reload(self) -> None:
-        """Read the file again. One that is wrong changes nothing."""
-        again = type(self._options)()
+        """Read the file again. A wrong file changes nothing."""
         try:
-            again.parseOptions(self._options.arguments)
+            again = self._options.parsed_again()
         except usage.UsageError as error:
             log.error("{error} Nothing was changed.", error=str(error))
             return
         changed = self._apply(again)
-        later = {name.lower() for name in changed if name in config.AT_START}
+        later = config.AT_START.intersection(changed)
         later |= {
             name
             for name, value in again.items()
             if name not in RELOADABLE and value != self._options[name]
         }
-        log.info("{file} was read again{changes}", file=again["config"], changes=_listed(changed))
+        log.info(
+            "{file} was read again{changes}", file=again["config"], changes=self._listed(changed)
+        )
         if later:
             log.warn("from the next start on: {names}", names=", ".join(sorted(later)))
 
     def _apply(self, options: Mapping[str, Any]) -> list[str]:
-        changed = config.apply(options["limits"])
-        self._bounded(replace(options["bounds"], uploads_of_all=limits.UPLOADS_OF_ALL))
+        changed = self._limits.update(Limits(**options["limits"]))
+        self._set_file_limits(options["bounds"])
         return changed
 
-
-def _listed(changed: list[str]) -> str:
-    values = (f"{name.lower()} = {getattr(limits, name)}" for name in sorted(changed))
-    return "".join(f"; {each}" for each in values)
+    def _listed(self, changed: list[str]) -> str:
+        return "".join(f"; {name} = {getattr(self._limits, name)}" for name in sorted(changed))

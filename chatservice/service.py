@@ -18,7 +18,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import adminsocket, config, limits
+from chatservice import adminsocket, config
 from chatservice.domain.chat import Chat
 from chatservice.domain.policy import Registration, RegistrationPolicy
 from chatservice.domain.ports import Engine
@@ -27,6 +27,7 @@ from chatservice.engines.sqlite import selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Refusal
 from chatservice.eventloop import ReactorLoop
+from chatservice.limits import SHARED, Limits
 from chatservice.net import outlet
 from chatservice.net.admission import AdmissionFactory, max_open_files
 from chatservice.net.certificate import Certificate
@@ -60,6 +61,8 @@ class ChatService(Service):
 
     def __init__(self, options: Mapping[str, Any], reactor: Any) -> None:
         self.setName("chat")
+        self.limits = SHARED
+        self.limits.update(Limits(**options["limits"]))
         self.factory = ChatFactory(reactor, bare_words=not options["slash-only"])
         self._tls: SnifferFactory | None = None
         if options["tls"] is not None:
@@ -69,15 +72,24 @@ class ChatService(Service):
         self._engine: Engine | None = None
         self._admin_port: IListeningPort | None = None
         self._listening: list[Any] = []
-        self._bounds: FileLimits = within_open_files(options["bounds"])
-        self._reloader = Reloader(reactor, options, self._set_bounds)
+        self._file_limits = self._within_open_files(options["bounds"])
+        self._reloader = Reloader(reactor, options, self.limits, self._set_file_limits)
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
 
-    def _set_bounds(self, bounds: FileLimits) -> None:
-        self._bounds = within_open_files(bounds)
+    def _set_file_limits(self, limits: FileLimits) -> None:
+        self._file_limits = self._within_open_files(limits)
         if self._engine is not None:
-            self.factory.chat.files.quotas.limits = self._bounds
+            self.factory.chat.files.quotas.limits = self._file_limits
+
+    def _within_open_files(self, limits: FileLimits) -> FileLimits:
+        """Return limits with which each transfer gets a file descriptor."""
+        each = max_open_files() // 2
+        return replace(
+            limits,
+            uploads_of_all=min(self.limits.uploads_of_all, each),
+            downloads_of_all=min(self.limits.downloads_of_all, each),
+        )
 
     def privilegedStartService(self) -> None:
         """Take the ports, and the operator's key, while there still are rights to do so. The
@@ -86,7 +98,7 @@ class ChatService(Service):
         if self._options["tls"] not in (None, _AUTO):
             self._use_certificate(Path(self._options["tls"]))
         entrance = AdmissionFactory(self._tls or self.factory, self.factory.admission)
-        for endpoint in endpoints(self._options):
+        for endpoint in endpoints(self._options, self.limits.accepting):
             try:
                 found: list[Any] = []
                 serverFromString(self._reactor, endpoint).listen(entrance).addBoth(found.append)
@@ -124,7 +136,7 @@ class ChatService(Service):
         policy = RegistrationPolicy(guests, Registration(self._options["registration"]))
         chat = Chat(
             *(engine, time.time, ReactorLoop(self._reactor), self.log.info),
-            *(self._bounds, policy, PasswordQueue(self._reactor), self._reactor.seconds),
+            *(self._file_limits, policy, PasswordQueue(self._reactor), self._reactor.seconds),
         )
         chat.overview.connections = self.factory
         return chat
@@ -141,7 +153,7 @@ class ChatService(Service):
         DeadPeers(
             self.factory.reactor, self.factory.connections, self.factory.timeslices.run
         ).start()
-        self._sweeping.start(limits.VACANT_SECONDS, now=False)
+        self._sweeping.start(self.limits.vacant_seconds, now=False)
         for port in self._listening:
             self.log.info("listening on {address}", address=address(port.getHost()))
 
@@ -222,22 +234,15 @@ class ChatService(Service):
         return Deferred.fromCoroutine(self._stop())
 
 
-def within_open_files(bounds: FileLimits) -> FileLimits:
-    """Return bounds by which there is a descriptor for each file that is under way."""
-    each = max_open_files() // 2
-    return replace(
-        bounds,
-        uploads_of_all=min(bounds.uploads_of_all, each),
-        downloads_of_all=min(limits.DOWNLOADS_OF_ALL, each),
-    )
+def endpoints(options: Mapping[str, Any], accepting: int) -> list[str]:
+    """Return the endpoint strings of `--port` (on `--interface`) and `--listen`.
 
-
-def endpoints(options: Mapping[str, Any]) -> list[str]:
-    """Return the endpoint strings of `--port` (on `--interface`) and `--listen`."""
+    `accepting` is how many connections may wait to be accepted on a port.
+    """
     interface = options["interface"]
     kind = "tcp6" if ":" in interface else "tcp"
     where = f":interface={quoteStringArgument(interface)}" if interface else ""
-    ports = [f"{kind}:{port}{where}:backlog={limits.ACCEPTING}" for port in options["ports"]]
+    ports = [f"{kind}:{port}{where}:backlog={accepting}" for port in options["ports"]]
     return [*ports, *options["listen"]]
 
 

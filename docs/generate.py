@@ -16,7 +16,7 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installed
 
-from chatservice import limits, replies  # noqa: E402
+from chatservice import replies  # noqa: E402
 from chatservice.domain.rights import (  # noqa: E402
     PASSWORD_ONLY,
     ROLE_MEANINGS,
@@ -28,6 +28,7 @@ from chatservice.domain.rights import (  # noqa: E402
 from chatservice.errors import MEANINGS, Code  # noqa: E402
 from chatservice.events import END_MEANINGS, FINAL_ENDS, EndReason  # noqa: E402
 from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format, Right  # noqa: E402
+from chatservice.limits import Limits  # noqa: E402
 from chatservice.options import Options  # noqa: E402
 from docs.manual import chatctl_manual, manual  # noqa: E402
 
@@ -100,13 +101,15 @@ def ends() -> str:
 def bounds() -> str:
     """Return the limits, each with the reason that stands below it in the code."""
     rows, names = [], list[str]()
-    for each in ast.parse(inspect.getsource(limits)).body:
-        if isinstance(each, ast.Assign):
-            names.append(ast.unparse(each.targets[0]))
+    class_ = ast.parse(inspect.getsource(Limits)).body[0]
+    assert isinstance(class_, ast.ClassDef)
+    for each in class_.body:
+        if isinstance(each, ast.AnnAssign):
+            names.append(ast.unparse(each.target))
         elif names and isinstance(each, ast.Expr):
             why = " ".join(str(ast.literal_eval(each.value)).split())
-            values = ", ".join(shown(getattr(limits, name)) for name in names)
-            rows.append((", ".join(f"`{name.lower()}`" for name in names), values, why))
+            values = ", ".join(shown(getattr(Limits(), name)) for name in names)
+            rows.append((", ".join(f"`{name}`" for name in names), values, why))
             names = []
     return table(("limit", "value", "reason"), rows)
 

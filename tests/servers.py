@@ -22,6 +22,7 @@ PATIENCE = float(os.environ.get("PATIENCE", "60"))
 """Seconds after which what did not come is taken not to come at all."""
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+WITH_OPTIONS = "from functools import partial; from chatservice import options, plugin"
 CLIENT_CODE = "from chatservice.client.main import run; run()"
 CLIENT = [sys.executable, "-m", "chatservice.client.main"]
 
@@ -83,15 +84,15 @@ class Output:
 class Server:
     """`twistd chat` in a process of its own, on a port of its own, with its data below `folder`.
 
-    `limits` are other values for those of `chatservice.limits`; `before` is what is done in its
-    process first.
+    `limits` are values of `chatservice.limits.Limits`; `before` is code that its process runs
+    first.
     """
 
     before = ""
 
     def __init__(self, folder: Path, *options: str, **limits: float) -> None:
-        changes = "".join(f"limits.{name} = {value}; " for name, value in limits.items())
-        self._code = f"{self.before}from chatservice import limits; {changes}{TWISTD[-1]}"
+        options_ = f"plugin.chat.options = partial(options.Options, {limits!r})"
+        self._code = f"{self.before}{WITH_OPTIONS}; {options_}; {TWISTD[-1]}"
         self.folder = folder
         self.data = folder / "chat-data"
         self.files = self.data / "SharedFiles"

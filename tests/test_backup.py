@@ -370,8 +370,8 @@ def test_only_who_is_at_the_machine_makes_one(full, connect):
 def test_a_room_is_exported_whole(start_server, connect):
     """However many pages it has: as objects, of which each is a line of the format, and as
     Markdown in which nothing that was said means anything."""
-    server = start_server("--room", "lab", HISTORY_ENTRIES=7)
-    assert limits.HISTORY_ENTRIES != 7
+    server = start_server("--room", "lab", history_entries=7)
+    assert limits.SHARED.history_entries != 7
     alice = connect(server, "alice")
     alice.send("/join lab", *(f"line {at}" for at in range(40)))
     alice.send("<script>*x*</script> [a](b)", "/me waves", "/topic _t_", "/erase #3", "/who")

@@ -502,7 +502,7 @@ def test_the_operator_sees_who_is_here_and_from_where(server, connect):
 
 def test_long_lists_come_in_pieces(start_server, connect):
     """None is left out, or comes twice."""
-    server = start_server(LISTED=2)
+    server = start_server(listed=2)
     for name in "abcde":
         connect(server, f"guest-{name}")
     said = chatctl(server.data, "who")[1]

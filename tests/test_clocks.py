@@ -63,7 +63,7 @@ def test_talk_goes_on_when_the_clock_goes_back(leaping, connect):
 
 def test_a_ticket_does_not_outlive_its_time_by_a_clock_that_goes_back(leaping, connect):
     """Its time is over, with any clock."""
-    server = leaping(TICKET_SECONDS=1e-6)
+    server = leaping(ticket_seconds=1e-6)
     bot = connect(server)
     bot.ask(do="hello", name="bot")
     bot.event("ok")

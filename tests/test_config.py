@@ -7,7 +7,8 @@ import subprocess
 import pytest
 from twisted.python import usage
 
-from chatservice import config, limits, names
+from chatservice import config, names
+from chatservice.limits import NAMES, Limits
 from chatservice.options import Options
 from tests.servers import PATIENCE, TWISTD, environment
 
@@ -51,11 +52,11 @@ def test_options_and_limits_are_read(write):
     assert (options["keep-seconds"], options["keep-bytes"]) == (90 * 86400, 20 * 10**9)
     assert (options["bounds"].file, options["bounds"].uploads) == (2 * 10**9, 3)
     assert options["limits"] == {
-        "NAME_SECONDS": 5.0,
-        "CONNECTIONS": 100,
-        "TRUSTED": ("10.0.0.7", "fd00::/8"),
+        "name_seconds": 5.0,
+        "connections": 100,
+        "trusted": ("10.0.0.7", "fd00::/8"),
     }
-    assert isinstance(options["limits"]["NAME_SECONDS"], float)
+    assert isinstance(options["limits"]["name_seconds"], float)
 
 
 @pytest.mark.parametrize("arguments", [["--port", "1"], ["-p", "1"], ["--por=1"], ["-p1"]])
@@ -213,25 +214,35 @@ def test_what_cannot_be_used_ends_the_start_with_a_sentence(tmp_path, arguments)
     assert is_one_safe_sentence(last), last
 
 
-def test_every_limit_may_be_set_to_what_it_is(write):
-    """The values in the code are within their own ranges, and of their own types."""
+def test_every_limit_may_be_set_to_its_default(write):
+    """The defaults are within their own ranges, and of their own types."""
     lines = [
-        f"{name.lower()} = {list(value) if isinstance(value, tuple) else value}"
-        for name in config.NAMES
+        f"{name} = {list(value) if isinstance(value, tuple) else value}"
+        for name in NAMES
         if name not in config.OPTIONS
-        for value in [getattr(limits, name)]
+        for value in [getattr(Limits(), name)]
     ]
-    assert config.apply(parsed(write("[limits]", *lines))["limits"]) == []
+    assert Limits(**parsed(write("[limits]", *lines))["limits"]) == Limits()
 
 
-def test_what_is_gone_from_the_file_is_as_it_was():
-    """A limit returns to its value, and what did not change is not named."""
-    rooms, seconds = limits.ROOMS, limits.NAME_SECONDS
-    assert config.apply({"ROOMS": 5, "NAME_SECONDS": 7.0}) == ["ROOMS", "NAME_SECONDS"]
-    assert config.apply({"ROOMS": 6, "NAME_SECONDS": 7.0}) == ["ROOMS"]
-    assert config.apply({}) == ["ROOMS", "NAME_SECONDS"]
-    assert rooms == limits.ROOMS
-    assert seconds == limits.NAME_SECONDS
+def test_a_server_takes_the_lines_that_clients_send():
+    """Unless its operator says otherwise."""
+    assert Limits().line_bytes == names.LINE_BYTES
+
+
+def test_a_fixed_limit_is_refused_in_a_sentence(write):
+    """It was a limit in earlier versions."""
+    with pytest.raises(usage.UsageError, match=r"name_characters is fixed now; take it out"):
+        parsed(write("[limits]", "name_characters = 40"))
+
+
+def test_an_update_names_the_changed_limits():
+    """Limits that are not set any more return to their defaults."""
+    limits = Limits()
+    assert limits.update(Limits(rooms=5, name_seconds=7.0)) == ["rooms", "name_seconds"]
+    assert limits.update(Limits(rooms=6, name_seconds=7.0)) == ["rooms"]
+    assert limits.update(Limits()) == ["rooms", "name_seconds"]
+    assert limits == Limits()
 
 
 @pytest.mark.parametrize("lines", [["[limits]", "roms = 5"], None])

@@ -83,7 +83,7 @@ def test_the_file_of_options_and_limits_is_right(tmp_path):
     options = Options()
     options.parseOptions(["--config", str(tmp_path / "chat.toml")])
     assert options["ports"] == [5555, 5556]
-    assert options["limits"]["MESSAGES_PER_SECOND"] == 2
+    assert options["limits"]["messages_per_second"] == 2
 
 
 # -- sessions --------------------------------------------------------------------------------------

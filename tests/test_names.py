@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.errors import Code, Refusal
 
 
@@ -106,7 +106,7 @@ def test_a_name_is_accepted_as_it_was_returned(text):
     except Refusal:
         return
     assert names.user(name) == name
-    assert 0 < len(name) <= limits.NAME_CHARACTERS
+    assert 0 < len(name) <= names.NAME_CHARACTERS
     assert not set(name) & set(" /\\:*!~=[@\n")
 
 

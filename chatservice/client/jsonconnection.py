@@ -10,7 +10,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
-from chatservice import events, limits, names, replies
+from chatservice import events, names, replies
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines
 from chatservice.grammar.commands import COMMANDS, Command, Request
@@ -98,8 +98,8 @@ class JsonConnection(Protocol, TimeoutMixin):
             line = jsonclient.encode_request(Request(command, given, self._last_id))
         except UnicodeEncodeError:
             return fail(Refusal(Code.BAD_LINE, "That is not UTF-8; set your terminal to UTF-8."))
-        if len(line) > limits.LINE_BYTES:
-            sentence = f"A line has at most {limits.LINE_BYTES} bytes; make two of it."
+        if len(line) > names.LINE_BYTES:
+            sentence = f"A line has at most {names.LINE_BYTES} bytes; make two of it."
             return fail(Refusal(Code.TOO_LONG, sentence))
         answer: Deferred[Any] = Deferred()
         if not self._pending:

@@ -12,7 +12,7 @@ import re
 import shlex
 from typing import NamedTuple
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textparser
 from chatservice.grammar.commands import Request
@@ -193,7 +193,7 @@ def paste_too_long(text: str) -> str | None:
     except Refusal as refused:
         return refused.sentence
     size = len(json.dumps(text, ensure_ascii=False).encode(errors="replace"))
-    most = limits.LINE_BYTES - ENVELOPE_BYTES
+    most = names.LINE_BYTES - ENVELOPE_BYTES
     if size <= most:
         return None
     return (

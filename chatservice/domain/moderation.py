@@ -104,9 +104,9 @@ class Moderation:
                 each.wake()
 
     def _user_here(self, name: str) -> User:
-        user = self._users.by_key.get(names.key(name[: limits.LINE_BYTES]))
+        user = self._users.by_key.get(names.key(name[: names.LINE_BYTES]))
         if user is None:
-            shown = name if len(name) <= limits.NAME_CHARACTERS else "that"
+            shown = name if len(name) <= names.NAME_CHARACTERS else "that"
             raise Refusal(
                 Code.NO_SUCH_USER,
                 "Nobody called {shown} is here; `who` lists who is here.",
@@ -223,7 +223,7 @@ class Moderation:
         if range_ is not None and (rule := room.rules.find_range(range_, now)):
             await self._remove_rules(session, room, [rule], str(range_))
             return
-        key = names.key(whom.removeprefix("@")[: limits.LINE_BYTES])
+        key = names.key(whom.removeprefix("@")[: names.LINE_BYTES])
         user = self._users.by_key.get(key)
         by_id = room.rules.find(what, user.id, now) if user is not None else None
         found = [it for it in (by_id, room.rules.find(what, key, now)) if it is not None]

@@ -203,7 +203,7 @@ def _filter(words: str, kinds: Mapping[str, Predicate[T]], key: Callable[[T], st
         if word in kinds:
             checks.append(kinds[word])
             continue
-        if word.count("*") not in (1, 2) or len(word) > limits.NAME_CHARACTERS + 2:
+        if word.count("*") not in (1, 2) or len(word) > names.NAME_CHARACTERS + 2:
             raise Refusal(
                 Code.BAD_ARGUMENT,
                 "A filter is {kinds}, or a name with a * in it, such as al*.",

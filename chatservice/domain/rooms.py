@@ -143,7 +143,7 @@ class Rooms:
             found = self._by_number.get(int(name)) or self.by_key.get(names.room_name(int(name)))
         else:
             number = names.room_number(name)
-            found = self.by_key.get(names.key(name[: limits.LINE_BYTES]))
+            found = self.by_key.get(names.key(name[: names.LINE_BYTES]))
             found = found or (self._by_number.get(number) if number is not None else None)
         if found is None or found.log.removed:
             raise _no_room(name)
@@ -485,7 +485,7 @@ class Rooms:
 
 
 def _no_room(name: str) -> Refusal:
-    shown = name if len(name) <= limits.NAME_CHARACTERS else "of that name"
+    shown = name if len(name) <= names.NAME_CHARACTERS else "of that name"
     return Refusal(
         Code.NO_SUCH_ROOM,
         "There is no room {shown}; `rooms` lists those there are, `create` makes one.",

@@ -347,7 +347,7 @@ class Users:
         self._report(
             "{user} left, from {origin}", user=session.user.name, origin=session.peer.origin
         )
-        self._rooms.leave_all(session, names.phrase(farewell[: limits.PHRASE_CHARACTERS]))
+        self._rooms.leave_all(session, names.phrase(farewell[: names.PHRASE_CHARACTERS]))
         self._detach(session)
 
     def _detach(self, session: Session) -> None:
@@ -549,13 +549,13 @@ class Users:
 
     async def find_recipient(self, name: str) -> tuple[User | Account, Log]:
         """Return whom that name means, and their inbox."""
-        key = names.key(name[: limits.LINE_BYTES])
+        key = names.key(name[: names.LINE_BYTES])
         user = self.by_key.get(key)
         if user is not None:
             return user, self._inbox(user)
         account = await self._accounts.account(key)
         if account is None:
-            shown = name if len(name) <= limits.NAME_CHARACTERS else "that"
+            shown = name if len(name) <= names.NAME_CHARACTERS else "that"
             raise Refusal(
                 Code.NO_SUCH_USER,
                 "Nobody called {shown} is here, nor registered; `who` lists who is here.",

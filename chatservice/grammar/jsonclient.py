@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
-from chatservice import events, limits, names, replies
+from chatservice import events, names, replies
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Request
@@ -107,7 +107,7 @@ def _called(value: str) -> str:
     try:
         return names.user(value)
     except Refusal:
-        return re.sub(r"[\s:]", "_", names.one_line(value))[: limits.NAME_CHARACTERS]
+        return re.sub(r"[\s:]", "_", names.one_line(value))[: names.NAME_CHARACTERS]
 
 
 def _name(value: Any) -> str:

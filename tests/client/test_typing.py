@@ -1,6 +1,6 @@
 """Typing on a terminal: history, completion, pastes, several lines, other rooms."""
 
-from chatservice import limits
+from chatservice import names
 from tests.client.test_terminal import arrive
 
 
@@ -144,7 +144,7 @@ def test_a_paste_that_no_message_holds_is_refused(server, terminal):
     """With what to do instead; what was typed stays."""
     client = arrive(terminal, server)
     client.press("half")
-    client.paste("1" * limits.LINE_BYTES + "\n2")
+    client.paste("1" * names.LINE_BYTES + "\n2")
     client.see_in("put it into a file")
     client.until(at_input("half"), "what was there before")
 
@@ -154,11 +154,11 @@ def test_a_paste_of_too_many_lines_is_refused(server, connect, terminal):
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     client.press("half")
-    client.paste("x\n" * (limits.TEXT_LINES + 1))
-    client.see_in(f"at most {limits.TEXT_LINES} lines, not {limits.TEXT_LINES + 1}")
+    client.paste("x\n" * (names.TEXT_LINES + 1))
+    client.see_in(f"at most {names.TEXT_LINES} lines, not {names.TEXT_LINES + 1}")
     client.until(at_input("half"), "what was there before")
-    client.paste("\n" * (limits.TEXT_LINES - 1) + "last")
-    client.see_in(f"Say these {limits.TEXT_LINES} lines")
+    client.paste("\n" * (names.TEXT_LINES - 1) + "last")
+    client.see_in(f"Say these {names.TEXT_LINES} lines")
     client.press("\r")
     bob.expect("anna: last")
 

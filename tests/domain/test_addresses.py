@@ -31,7 +31,7 @@ def test_one_a_household_and_none_for_this_machine(host, address):
 
 def test_others_can_be_trusted(monkeypatch):
     """Or nobody, not even this machine."""
-    monkeypatch.setattr(limits, "TRUSTED", ("192.0.2.0/24", "2001:db8::1"))
+    monkeypatch.setattr(limits.SHARED, "trusted", ("192.0.2.0/24", "2001:db8::1"))
     assert limit_key("192.0.2.7") == limit_key("2001:db8::1") == ""
     assert limit_key("127.0.0.1") == "127.0.0.1"
     assert limit_key("2001:db8::2") == "2001:db8::/64"

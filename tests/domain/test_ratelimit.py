@@ -65,7 +65,7 @@ def test_a_clock_that_goes_back_holds_nobody_up_for_long(rate, burst, back):
 @pytest.mark.parametrize("command", ["say", "join", "create", "who"])
 def test_a_paste_of_ten_lines_passes_at_once(monkeypatch, command):
     """A paste of any lines passes, also with a limit of messages."""
-    monkeypatch.setattr(limits, "MESSAGES_PER_SECOND", 1.0)
+    monkeypatch.setattr(limits.SHARED, "messages_per_second", 1.0)
     paces = RateLimits()
     assert paces.allows(10, 1e6)
     assert [paces.take(command, 1e6) for _ in range(10)] == [0.0] * 10
@@ -74,7 +74,7 @@ def test_a_paste_of_ten_lines_passes_at_once(monkeypatch, command):
 def test_each_kind_of_command_has_its_own_bound(monkeypatch):
     """A user who joined too often can still ask for things; a user who makes rooms can also join
     them."""
-    monkeypatch.setattr(limits, "JOINS_BURST", 2)
+    monkeypatch.setattr(limits.SHARED, "joins_burst", 2)
     paces = RateLimits()
     assert paces.take("join", 1e6) == 0
     assert paces.take("nick", 1e6) > 0

@@ -20,7 +20,7 @@ def test_a_ticket_is_good_once():
     assert caught.value.code is Code.BAD_TICKET
 
 
-@pytest.mark.parametrize("when", [limits.TICKET_SECONDS + 1, 10.0**9])
+@pytest.mark.parametrize("when", [limits.SHARED.ticket_seconds + 1, 10.0**9])
 def test_a_ticket_grows_old(when):
     """After its time it is worth nothing, and it does not stay in memory."""
     tickets = Tickets()
@@ -49,7 +49,7 @@ def test_tickets_cannot_be_guessed():
 
 def test_there_are_only_so_many(monkeypatch):
     """A user who requests more and more tickets loses the oldest ones."""
-    monkeypatch.setattr(limits, "TICKETS", 3)
+    monkeypatch.setattr(limits.SHARED, "tickets", 3)
     tickets = Tickets()
     out = [tickets.issue(RIGHT, 0) for _ in range(5)]
     assert len(tickets) == 3
@@ -60,7 +60,7 @@ def test_there_are_only_so_many(monkeypatch):
 
 def test_who_asks_for_many_takes_nobody_elses(monkeypatch):
     """Eleven who ask for all that there may be lose their own oldest ones."""
-    monkeypatch.setattr(limits, "TICKETS", 100)
+    monkeypatch.setattr(limits.SHARED, "tickets", 100)
     tickets = Tickets()
     hers = tickets.issue(RIGHT, 0, "alice")
     theirs = [tickets.issue(RIGHT, 1, f"guest{at % 11}") for at in range(1000)]

@@ -122,7 +122,7 @@ def test_whatever_the_clock_says_old_things_go(ahead):
     world.run(DAY)
     world.say()
     world.ahead = 0
-    world.run(limits.AGE_SECONDS * 20)
+    world.run(limits.SHARED.age_seconds * 20)
     world.say()
     world.run(90 * DAY)
     assert world.ages.older_than(90 * DAY) >= 1

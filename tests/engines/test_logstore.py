@@ -70,8 +70,8 @@ async def test_positions_are_a_logs_own_and_only_increase(store):
 async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
     """Positions go on from the last entry: noted before or after the last note, moved from a
     guest's inbox, or deleted."""
-    monkeypatch.setattr(limits, "NOTE_BLOCKS", 4)
-    monkeypatch.setattr(limits, "END_BLOCKS", 3)
+    monkeypatch.setattr(limits.SHARED, "note_blocks", 4)
+    monkeypatch.setattr(limits.SHARED, "end_blocks", 3)
     store = LogStore(reactor, tmp_path / "chat.sqlite")
     logs = [
         Log((await store.rooms.create(name, None, 0, None)).number, name, 0, TAILS)

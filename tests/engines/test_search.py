@@ -328,11 +328,11 @@ async def test_a_search_that_is_too_late_is_given_up(tmp_path, store, index):
 async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
     """The newest is looked through all the same."""
     log = await room(store)
-    texts = [f"word {at}" for at in range(limits.SCAN_ENTRIES)]
+    texts = [f"word {at}" for at in range(limits.SHARED.scan_entries)]
     for _ in range(2):
         await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
     found = await store.search(log.id, "word 19999", 1 << 40, 9)
-    assert [position for position, _ in found.entries] == [2 * limits.SCAN_ENTRIES]
+    assert [position for position, _ in found.entries] == [2 * limits.SHARED.scan_entries]
     assert found.pending
     catch_up(index)
     assert await positions(store, log, "word 19999") == [20_000, 40_000]
@@ -342,7 +342,7 @@ async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
 async def test_what_ends_at_a_time_is_little(store, clock):
     """However much is too old: so that nobody waits."""
     log = await room(store)
-    half = Run(Kind.MESSAGE, 1, "alice", ["x" * (limits.END_BYTES // 2)])
+    half = Run(Kind.MESSAGE, 1, "alice", ["x" * (limits.SHARED.end_bytes // 2)])
     for _ in range(5):
         await store.append([Draft(log, half)], {})
     await passes(store, clock, 3)

@@ -30,7 +30,7 @@ class Reactor:
 
 def test_results_are_told_by_turns(monkeypatch):
     """Answers that many wait for are not told in one turn, in which all others would wait."""
-    monkeypatch.setattr(limits, "TURN_SECONDS", 0)
+    monkeypatch.setattr(limits.SHARED, "turn_seconds", 0)
     reactor, told = Reactor(), []
     thread = WorkerThread(reactor, "test", by_turns=True)
     thread.start()
@@ -48,7 +48,7 @@ def test_results_are_told_by_turns(monkeypatch):
 
 def test_what_comes_later_is_told_at_once(monkeypatch):
     """When nothing is told in a turn, the next result has the whole of the following one."""
-    monkeypatch.setattr(limits, "TURN_SECONDS", 0)
+    monkeypatch.setattr(limits.SHARED, "turn_seconds", 0)
     reactor, told = Reactor(), []
     thread = WorkerThread(reactor, "test", by_turns=True)
     thread.start()

@@ -189,7 +189,7 @@ def upload_finished(upload):
 @pytest_twisted.ensureDeferred
 async def test_a_thousand_that_were_begun_and_left(shelves, monkeypatch):
     """Of one user's, a few are kept: the newest."""
-    monkeypatch.setattr(limits, "UNFINISHED_UPLOADS", 3)
+    monkeypatch.setattr(limits.SHARED, "unfinished_uploads", 3)
     for number in range(20):
         await stop(await begun(shelves, b"x", declared(f"file{number}")))
     assert [it.declared.name for it in await shelves.folders.unfinished("alice")] == [
@@ -203,7 +203,7 @@ async def test_a_thousand_that_were_begun_and_left(shelves, monkeypatch):
 @pytest_twisted.ensureDeferred
 async def test_of_all_users_only_so_many_are_kept(shelves, monkeypatch):
     """Those on which something moved last; one that somebody writes to never goes."""
-    monkeypatch.setattr(limits, "UNFINISHED_UPLOADS_OF_ALL", 3)
+    monkeypatch.setattr(limits.SHARED, "unfinished_uploads_of_all", 3)
     busy = await begun(shelves, what=declared(who="busy"))
     whats = [declared(who=f"user{number}") for number in range(5)]
     for what in (*whats[:3], whats[0], *whats[3:]):
@@ -220,7 +220,7 @@ async def test_of_all_users_only_so_many_are_kept(shelves, monkeypatch):
 async def test_of_all_users_only_so_much_is_kept(shelves, monkeypatch):
     """A share of the disk; the last one stays also where that is more."""
     share = 700_000 / shutil.disk_usage(shelves.path).free
-    monkeypatch.setattr(limits, "UNFINISHED_SHARE", share)
+    monkeypatch.setattr(limits.SHARED, "unfinished_share", share)
     whats = [declared(who=f"user{number}") for number in range(4)]
     for what in whats[:3]:
         await stop(await begun(shelves, what=what))

@@ -22,7 +22,7 @@ from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format
 from tests.harm.inprocess import InProcessConnection, InProcessServer
 
 LONGEST = 8192
-"""Bytes of a line: `limits.LINE_BYTES`."""
+"""Bytes of a line: `names.LINE_BYTES`."""
 
 ROUNDS = 5
 """The worst lines are tried as often, and the least cost counts."""

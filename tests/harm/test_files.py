@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from chatservice import limits, names
+from chatservice import names
 from tests.harm.checks import check_json, check_text
 from tests.harm.corpus import cases
 from tests.servers import RawClient
@@ -15,7 +15,7 @@ TEXTS = {**cases("texts.txt"), **cases("harmless.txt")}
 SHORT = [
     text
     for name, text in TEXTS.items()
-    if len(json.dumps(text)) < limits.LINE_BYTES - 100 and not name.startswith("surrogate")
+    if len(json.dumps(text)) < names.LINE_BYTES - 100 and not name.startswith("surrogate")
 ]
 
 

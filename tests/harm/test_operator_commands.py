@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatservice import limits
+from chatservice import names
 from chatservice.grammar.commands import COMMANDS, ArgType, Format
 from tests.harm.checks import check_json, check_text, steering
 from tests.harm.conftest import WatchedServer, fresh
@@ -78,7 +78,7 @@ def test_orders(house: WatchedServer, text: str) -> None:
     seen = []
     for at, request in enumerate(orders(room, text)):
         line = json.dumps({**request, "id": at})
-        if len(line) > limits.LINE_BYTES:  # it is refused as a whole, and its `id` with it
+        if len(line) > names.LINE_BYTES:  # it is refused as a whole, and its `id` with it
             continue
         door.send(line)
         while (answer := door.event()).get("id") != at:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.errors import Refusal
 from chatservice.grammar import textparser
 from chatservice.grammar.commands import COMMANDS, ArgType, Format
@@ -36,7 +36,7 @@ def arrives(line: bytes) -> bool:
         textparser.decode(line)
     except Refusal:
         return False
-    return len(line) <= limits.LINE_BYTES
+    return len(line) <= names.LINE_BYTES
 
 
 def asked(text: str, escaped: bool, **fields: Any) -> tuple[bytes, str | None]:
@@ -138,13 +138,13 @@ def test_what_a_person_writes(stage, text):
             add("eve: ", b"/say " + line, names.clean(text.removesuffix("\r")))
         if line and arrives(b"/me " + line):
             add("~ eve ", b"/me " + line, names.clean(text.removesuffix("\r")))
-        if line and arrives(b"/topic " + line) and len(text) <= limits.PHRASE_CHARACTERS:
+        if line and arrives(b"/topic " + line) and len(text) <= names.PHRASE_CHARACTERS:
             topic = names.one_line(text.removesuffix("\r"))
             add("* eve set the topic: ", b"/topic " + line, topic)
         if line.strip(b" ") and arrives(b"/msg anna " + line):
             cleaned = names.clean(text.removesuffix("\r").strip(" "))
             add("eve -> you: ", b"/msg anna " + line, cleaned)
-        if textparser.parse_talk(line + b"\n") is not None and len(line) <= limits.LINE_BYTES:
+        if textparser.parse_talk(line + b"\n") is not None and len(line) <= names.LINE_BYTES:
             lines += [line]
             told += ["eve: " + names.clean(text.removesuffix("\r"))]
     seen, events = stage.act(*lines)
@@ -170,7 +170,7 @@ def write(stage: Stage, text: str, escaped: bool) -> None:
     for do, prefix in (("say", "mal: "), ("me", "~ mal "), ("topic", "* mal ")):
         line, there = asked(text, escaped, do=do, room="lab")
         lines.append(line)
-        if there is None or (do == "topic" and len(there) > limits.PHRASE_CHARACTERS):
+        if there is None or (do == "topic" and len(there) > names.PHRASE_CHARACTERS):
             continue
         cleaned = names.clean(there)
         if not names.is_visible(cleaned) and (do != "topic" or there.strip()):
@@ -206,7 +206,7 @@ def test_every_field_of_every_request(house, text):
     assert not [it for it in events if it.get("code") == "server-error"], events
     assert len(events) == 1 + len(requests) + 1
     answered = [it["id"] for it in events if isinstance(it.get("id"), int)]
-    whole = arrives(sent(text)) and len(requests[-1]) + 1000 < limits.LINE_BYTES
+    whole = arrives(sent(text)) and len(requests[-1]) + 1000 < names.LINE_BYTES
     if whole:
         assert sorted(answered) == list(range(-1, len(requests)))
         assert text in [it.get("id") for it in events]
@@ -305,7 +305,7 @@ def test_last_words(house):
         program.ask(do="join", room="parting")
         line, there = asked(text, True, do="quit")
         leaving.append((program, line))
-        last = "" if there is None else names.phrase(there[: limits.PHRASE_CHARACTERS])
+        last = "" if there is None else names.phrase(there[: names.PHRASE_CHARACTERS])
         expected.append(f"* leaver{at} left" + (f" ({last})" if last else ""))
     reader.expect(f"leaver{at} came in")
     for program, line in leaving:
@@ -333,7 +333,7 @@ def test_reasons_for_being_away(house):
         program.ask(do="who", room="desk")
         while "users" not in (it := check_object(program.line())) or it["room"] != "desk":
             pass
-        if there is None or len(there) > limits.PHRASE_CHARACTERS:
+        if there is None or len(there) > names.PHRASE_CHARACTERS:
             continue
         why = names.phrase(there)
         assert {one["name"]: one["away"] for one in it["users"]}["absent"] == why
@@ -383,7 +383,7 @@ def test_what_was_said_before(server):
         for do, prefix in (("say", "mal: "), ("me", "~ mal "), ("topic", "* mal set the topic: ")):
             line, there = asked(f"needle{at} {text}", True, do=do, room="lab", id=0)
             mal.send(line)
-            if there is None or (do == "topic" and len(there) > limits.PHRASE_CHARACTERS):
+            if there is None or (do == "topic" and len(there) > names.PHRASE_CHARACTERS):
                 continue
             cleaned = names.clean(there) if do != "topic" else names.one_line(there)
             texts.append(cleaned)
@@ -409,7 +409,7 @@ def test_the_gate_itself():
     for name, text in ALL.items():
         cleaned = names.clean(text)
         assert not steering(cleaned), name
-        assert height(cleaned) <= limits.MARKS, name
+        assert height(cleaned) <= names.MARKS, name
         assert names.clean(cleaned) == cleaned, name
         assert list(names.clean_all((text, "x"))) == [cleaned, "x"], name
     for name, text in cases("harmless.txt").items():

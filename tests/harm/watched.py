@@ -16,9 +16,9 @@ from chatservice.engines.sqlite import argon2, hashprocess
 COUNT = signal.SIGUSR1
 
 AS_FAST = {
-    **{f"{what}_BURST": 10**9 for what in ("COMMANDS", "JOINS", "ROOMS")},
-    **{f"FAILURES_FREE{of}": 10**9 for of in ("", "_AN_ADDRESS")},
-    "ANSWER_BYTES": 1 << 23,
+    **{f"{what}_burst": 10**9 for what in ("commands", "joins", "rooms")},
+    **{f"failures_free{of}": 10**9 for of in ("", "_an_address")},
+    "answer_bytes": 1 << 23,
 }
 """Other values for those of `chatservice.limits`, because there is much to be asked here: how fast
 one may ask, and the bytes of one answer, which holds the whole corpus."""

@@ -20,7 +20,7 @@ def bounded(monkeypatch):
 
     def make(make_room=lambda: False, **values):
         for name, value in values.items():
-            monkeypatch.setattr(limits, name, value)
+            monkeypatch.setattr(limits.SHARED, name, value)
         told, clock = [], [1e6]
         report = lambda form, **fields: told.append(form.format(**fields))  # noqa: E731
         return Admission(lambda: clock[0], report, make_room), told, clock
@@ -39,12 +39,12 @@ def refused(admission, address):
 
 def test_one_address_cannot_fill_the_server(bounded):
     """It has at most so many, and never more than half of all."""
-    admission, told, _ = bounded(CONNECTIONS=10, CONNECTIONS_AN_ADDRESS=3)
+    admission, told, _ = bounded(connections=10, connections_an_address=3)
     assert [refused(admission, "192.0.2.1") for _ in range(4)] == [None] * 3 + [Code.TOO_MANY]
     assert refused(admission, "192.0.2.2") is None
     admission.remove("192.0.2.1")
     assert refused(admission, "192.0.2.1") is None
-    admission, told, _ = bounded(CONNECTIONS=10, CONNECTIONS_AN_ADDRESS=1000)
+    admission, told, _ = bounded(connections=10, connections_an_address=1000)
     assert [refused(admission, "192.0.2.1") for _ in range(6)] == [None] * 5 + [Code.TOO_MANY]
     assert told == [
         "connections from 192.0.2.1 are turned away (5 are here, 1 were turned away since this was "
@@ -54,7 +54,7 @@ def test_one_address_cannot_fill_the_server(bounded):
 
 def test_what_has_no_address_is_counted_in_all_only(bounded):
     """This machine's own."""
-    admission, _, _ = bounded(CONNECTIONS=10, CONNECTIONS_AN_ADDRESS=1)
+    admission, _, _ = bounded(connections=10, connections_an_address=1)
     assert [refused(admission, "") for _ in range(11)] == [None] * 10 + [Code.TOO_MANY]
     assert refused(admission, "192.0.2.1") == Code.TOO_MANY
     admission.remove("")
@@ -63,7 +63,7 @@ def test_what_has_no_address_is_counted_in_all_only(bounded):
 
 def test_who_connects_over_and_over_is_slowed_down(bounded):
     """A burst passes; then it is so many a second."""
-    admission, _, clock = bounded(ARRIVALS_BURST=3, ARRIVALS_PER_SECOND=2.0)
+    admission, _, clock = bounded(arrivals_burst=3, arrivals_per_second=2.0)
     for _ in range(3):
         assert refused(admission, "192.0.2.1") is None
         admission.remove("192.0.2.1")
@@ -76,7 +76,7 @@ def test_who_connects_over_and_over_is_slowed_down(bounded):
 
 def test_a_flood_is_a_line_a_minute_in_the_log(bounded):
     """For each address, and for the whole server."""
-    admission, told, clock = bounded(ARRIVALS_BURST=1, CONNECTIONS=2)
+    admission, told, clock = bounded(arrivals_burst=1, connections=2)
     for _ in range(1000):
         refused(admission, "192.0.2.1")
     assert len(told) == 1
@@ -89,7 +89,7 @@ def test_a_flood_is_a_line_a_minute_in_the_log(bounded):
 
 def test_an_address_that_is_not_known_any_more_takes_no_memory(bounded):
     """However many there were."""
-    admission, _, clock = bounded(CONNECTIONS=1 << 20)
+    admission, _, clock = bounded(connections=1 << 20)
     for at in range(20_000):
         clock[0] += 1
         assert refused(admission, f"a{at}") is None
@@ -121,7 +121,7 @@ def test_who_comes_and_goes_is_counted(steps):
 def test_a_full_server_says_so_at_the_door(start_server, connect):
     """The answer is one line, in either format. Connected clients go on, and when one leaves,
     another one may come."""
-    server = start_server(CONNECTIONS=2)
+    server = start_server(connections=2)
     alice, bob = connect(server, "alice"), connect(server, "bob")
     third, fourth = RawClient(server.port), RawClient(server.port)
     assert third.rest().decode() == FULL.format(2) + "\n"
@@ -137,7 +137,7 @@ def test_a_full_server_says_so_at_the_door(start_server, connect):
 
 def test_too_many_of_one_address(start_server, connect):
     """An address has its bound, if this machine's own addresses are not trusted."""
-    server = start_server("--listen", "unix:chat.sock", TRUSTED=(), CONNECTIONS_AN_ADDRESS=2)
+    server = start_server("--listen", "unix:chat.sock", trusted=(), connections_an_address=2)
     alice = connect(server, "alice")
     connect(server, "bob")
     third = RawClient(server.port)
@@ -152,7 +152,7 @@ def test_too_many_of_one_address(start_server, connect):
 def test_behind_a_proxy_the_users_own_address_counts(start_server):
     """It counts as soon as the proxy has sent it. One user does not use up another one's share, and
     the log names the user's address."""
-    server = start_server("--listen", "haproxy:tcp:0:interface=127.0.0.1", CONNECTIONS_AN_ADDRESS=1)
+    server = start_server("--listen", "haproxy:tcp:0:interface=127.0.0.1", connections_an_address=1)
     port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
 
     def come(address, name):
@@ -176,7 +176,7 @@ def test_behind_a_proxy_the_users_own_address_counts(start_server):
 def test_the_one_who_was_idle_for_longest_makes_room(start_server, connect):
     """An idle guest is told to come back later; never a registered user, a writer, or a client with
     a transfer."""
-    server = start_server(CONNECTIONS=5, IDLE_SECONDS=0.3)
+    server = start_server(connections=5, idle_seconds=0.3)
     owner = connect(server, "owner")
     owner.send("/register secret")
     owner.expect("your name from now on")

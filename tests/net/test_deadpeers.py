@@ -67,7 +67,7 @@ class Looking(Server):
 def test_who_has_stopped_reading_may_stay(tmp_path, connect, count):
     """A client that is suspended answers that it takes nothing now, for much longer than nothing is
     answered where a network went. Then it reads all."""
-    server = Looking(tmp_path, UNANSWERED_SECONDS=1)
+    server = Looking(tmp_path, unanswered_seconds=1)
     try:
         with socket.socket() as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 13)
@@ -137,10 +137,10 @@ def test_the_name_of_who_is_cut_off_is_free_again(far, tmp_path, connect, talk):
     """Nobody says that they left; it is found by nothing coming back, with talk on its way to them
     and without."""
     bounds = {
-        "KEEPALIVE_IDLE_SECONDS": 1,
-        "KEEPALIVE_INTERVAL_SECONDS": 1,
-        "KEEPALIVE_PROBES": 2,
-        "UNANSWERED_SECONDS": 3,
+        "keepalive_idle_seconds": 1,
+        "keepalive_interval_seconds": 1,
+        "keepalive_probes": 2,
+        "unanswered_seconds": 3,
     }
     server = Open(tmp_path, **bounds)
     port = server.log.expect(r"listening on 10\.231\.77\.1:(\d+)")[1]

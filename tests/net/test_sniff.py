@@ -182,7 +182,7 @@ def test_what_was_cut_is_not_said(server, connect, halves):
 
 def test_a_greeting_is_not_sent_into_a_handshake(start_server, connect):
     """However long that takes on a slow line; and then it comes."""
-    server = start_server("--tls", "auto", FIRST_BYTE_SECONDS=0.2, GREETING_SECONDS=0.0)
+    server = start_server("--tls", "auto", first_byte_seconds=0.2, greeting_seconds=0.0)
     slow = ManualTlsClient(server.port)
     hello = slow.hello()
     slow.socket.sendall(hello[:1])
@@ -195,7 +195,7 @@ def test_a_greeting_is_not_sent_into_a_handshake(start_server, connect):
 
 def test_tls_that_begins_too_late(start_server, connect):
     """TLS after the greeting is refused, in a TLS alert."""
-    server = start_server("--tls", "auto", FIRST_BYTE_SECONDS=0.0, GREETING_SECONDS=0.0)
+    server = start_server("--tls", "auto", first_byte_seconds=0.0, greeting_seconds=0.0)
     bare = connect(server)
     bare.expect("* Welcome")
     bare.send_raw(ManualTlsClient(server.port).hello())
@@ -351,7 +351,7 @@ def test_a_handshake_that_is_cut(server, connect, halves, how):
 
 def test_a_handshake_that_stands_still(start_server, connect):
     """It is ended after a time, wherever it stands."""
-    server = start_server("--tls", "auto", HANDSHAKE_SECONDS=0.3)
+    server = start_server("--tls", "auto", handshake_seconds=0.3)
     for count in (1, 5, 200):
         slow = ManualTlsClient(server.port)
         slow.socket.sendall(slow.hello()[:count])
@@ -365,7 +365,7 @@ def test_a_handshake_that_stands_still(start_server, connect):
 def test_who_does_not_close_their_side(start_server, secure, connect):
     """TLS ends on both sides, but who only reads to the end is not waited for for ever; and who
     answers with something else is gone."""
-    server = start_server("--tls", "auto", TLS_CLOSING_SECONDS=0.3)
+    server = start_server("--tls", "auto", tls_closing_seconds=0.3)
     for answer in (b"", b"nonsense, and still there"):
         alice = secure(server, "alice")
         alice.send("/quit")
@@ -422,7 +422,7 @@ def test_tls_only(start_server, connect, secure, tmp_path):
     socket it is served."""
     unix = f"unix:{tmp_path}/chat.sock"
     options = ("--tls", "auto", "--tls-only", "--port", "0", "--listen", unix)
-    server = start_server(*options, HANDSHAKE_SECONDS=1.0)
+    server = start_server(*options, handshake_seconds=1.0)
     sentence = "Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
     text = connect(server)
     text.send("alice", "hello")

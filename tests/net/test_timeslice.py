@@ -45,7 +45,7 @@ def test_what_can_wait_is_done_by_turns_and_behind_requests():
 
     def deed():
         done.append("left")
-        reactor.now += limits.TURN_SECONDS * SILENT_FACTOR / 10
+        reactor.now += limits.SHARED.turn_seconds * SILENT_FACTOR / 10
 
     for _ in range(1000):
         turns.run(deed)

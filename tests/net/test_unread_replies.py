@@ -60,7 +60,7 @@ def small(server) -> RawClient:
 )
 def test_who_asks_without_a_pause_and_does_not_read_is_not_read(start_server, connect, first, line):
     """Also a script that speaks first, and has never been answered yet."""
-    server = start_server(COMMANDS_BURST=1_000_000)
+    server = start_server(commands_burst=1_000_000)
     alice = connect(server, "alice")
     rude = small(server)
     rude.send_raw(first)
@@ -85,7 +85,7 @@ def test_who_has_not_given_a_name_is_answered_up_to_a_bound_too(start_server, co
 
 def test_a_script_whose_answers_were_gathered_gets_all_of_them(start_server):
     """It goes on without a pause, and reads at the end; they come in their order."""
-    server = start_server(COMMANDS_BURST=1_000_000)
+    server = start_server(commands_burst=1_000_000)
     script, count = RawClient(server.port), 3000
 
     def speak() -> None:
@@ -102,7 +102,7 @@ def test_a_script_whose_answers_were_gathered_gets_all_of_them(start_server):
 
 def test_over_tls_it_is_the_same(start_server):
     """Over TLS, the bytes gather in another transport."""
-    server = start_server("--tls", "auto", COMMANDS_BURST=1_000_000)
+    server = start_server("--tls", "auto", commands_burst=1_000_000)
     rude = small(server)
     rude.socket = TLS.wrap_socket(rude.socket)
     rude.send_raw(b"bot\n")

@@ -15,7 +15,7 @@ from chatservice import limits
 from chatservice.domain.log import BlockCache
 from tests.simulation import SimulatedClient, SimulatedServer
 
-LITTLE = {"WRITE_BYTES": 250, "REPLAY_BYTES": 300, "RUN_ENTRIES": 3, "UNSTORED_ENTRIES": 8}
+LITTLE = {"write_bytes": 250, "replay_bytes": 300, "run_entries": 3, "unstored_entries": 8}
 """Bounds so small that everything meets them all the time."""
 
 
@@ -99,7 +99,7 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         for name, value in LITTLE.items():
-            self.patch.setattr(limits, name, value)
+            self.patch.setattr(limits.SHARED, name, value)
         self.patch.setattr(BlockCache.__init__, "__defaults__", (700,))
         self.folder = tempfile.TemporaryDirectory()
         self.house = SimulatedServer(Path(self.folder.name) / "chat.sqlite")

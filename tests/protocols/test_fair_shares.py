@@ -60,7 +60,7 @@ def test_downloads_that_nobody_reads_leave_descriptors(few, connect):
 
 def test_a_download_that_nobody_reads_ends(start_server, connect):
     """And gives back what it has open; one that is read goes on to its end."""
-    server = start_server(STALLED_SECONDS=0.5)
+    server = start_server(stalled_seconds=0.5)
     server.files.mkdir(exist_ok=True)
     with open(server.files / "large", "wb") as file:
         file.truncate(64 << 20)
@@ -79,7 +79,7 @@ def test_a_download_that_nobody_reads_ends(start_server, connect):
 
 def test_who_trickles_does_not_hold_an_upload(start_server, connect):
     """A few bytes now and then are no upload: it stops, can go on, and others may send."""
-    server = start_server("--uploads", "1", STALLED_SECONDS=0.5)
+    server = start_server("--uploads", "1", stalled_seconds=0.5)
     alice = connect(server, "alice")
     alice.send(f"/put x {64 << 20} {'ab' * 32}")
     alice.expect("* Send its")
@@ -98,7 +98,7 @@ def test_who_trickles_does_not_hold_an_upload(start_server, connect):
 
 def test_who_types_a_file_has_time(start_server, connect):
     """Of a short one, a few bytes now and then are enough."""
-    server = start_server(STALLED_SECONDS=0.4)
+    server = start_server(stalled_seconds=0.4)
     alice = connect(server, "alice")
     alice.send("/put x 40")
     alice.expect("* Send its")
@@ -113,5 +113,5 @@ def test_who_types_a_file_has_time(start_server, connect):
 
 def test_the_shares_are_parts():
     """However they are set, somebody may have something."""
-    assert 0 < limits.ADDRESS_SHARE < 1
-    assert 0 < limits.GUESTS_SHARE < 1
+    assert 0 < limits.SHARED.address_share < 1
+    assert 0 < limits.SHARED.guests_share < 1

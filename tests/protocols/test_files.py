@@ -247,7 +247,7 @@ def test_a_file_that_is_changed_while_it_is_fetched(server, enter, program):
 
 def test_a_ticket_that_is_too_old(start_server, connect):
     """Is worth nothing, and is said to be so."""
-    server = start_server("--room", "lab", TICKET_SECONDS=-1.0)
+    server = start_server("--room", "lab", ticket_seconds=-1.0)
     bot = connect(server)
     for fields in ({"do": "hello", "name": "bot"}, {"do": "join", "room": "lab"}):
         bot.ask(**fields)

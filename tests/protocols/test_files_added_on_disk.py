@@ -75,7 +75,7 @@ def test_what_is_small_passes_what_is_large(server, connect):
 def test_who_waits_too_long_is_told(start_server, connect):
     """After a time the refusal says that the file is being read, and its progress. The connection
     goes on, and the reading is not lost."""
-    server = start_server(READING_SECONDS=0.2)
+    server = start_server(reading_seconds=0.2)
     drop(server.files / "big", TERABYTE)
     alice = connect(server, "alice")
     for _ in range(2):

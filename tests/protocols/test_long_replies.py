@@ -46,7 +46,7 @@ def test_a_message_has_at_most_so_many_lines(server, connect):
 
 def test_the_lines_of_a_message_are_counted_where_lines_are(start_server, connect):
     """A hundred lines in one message take as long to be read on as a hundred messages."""
-    server = start_server("--room", "lab", MESSAGES_PER_SECOND=1, MESSAGES_BURST=10)
+    server = start_server("--room", "lab", messages_per_second=1, messages_burst=10)
     program = bot(connect, server)
     program.ask(do="say", room="lab", text="x\n" * 99 + "x")
     assert "what you send is read on in" in program.event("notice")["text"]
@@ -65,7 +65,7 @@ def test_history_has_a_bound_in_bytes_and_goes_on_from_there(server, connect):
     more = True
     while more:
         answer, size = ok(program, do="history", room="lab", after=after)
-        assert size <= limits.ANSWER_BYTES
+        assert size <= limits.SHARED.answer_bytes
         found += [entry["text"] for entry in answer["entries"]]
         after, more, pages = answer["entries"][-1]["seq"], answer["more"], pages + 1
     assert (found, pages) == (said, 5)
@@ -73,12 +73,12 @@ def test_history_has_a_bound_in_bytes_and_goes_on_from_there(server, connect):
     while before is None or answer["more"]:
         asked = {} if before is None else {"before": before}
         answer, size = ok(program, do="history", room="lab", limit=1000, **asked)
-        assert size <= limits.ANSWER_BYTES
+        assert size <= limits.SHARED.answer_bytes
         found = [entry["text"] for entry in answer["entries"]] + found
         before = answer["entries"][0]["seq"]
     assert found == said
     found, size = ok(program, do="search", room="lab", text="é*", limit=100)
-    assert size <= limits.ANSWER_BYTES
+    assert size <= limits.SHARED.answer_bytes
     person = connect(server, "alice")
     person.send("/join lab", "/history 100")
     person.expect("* The rest is too long for one answer")
@@ -86,7 +86,7 @@ def test_history_has_a_bound_in_bytes_and_goes_on_from_there(server, connect):
 
 def test_an_entry_longer_than_an_answer_is_one(start_server, connect):
     """It is an answer of its own, so that a client can page past it."""
-    server = start_server("--room", "lab", ANSWER_BYTES=100)
+    server = start_server("--room", "lab", answer_bytes=100)
     program = bot(connect, server)
     for text in ("first", "x" * 3000, "last"):
         program.ask(do="say", room="lab", text=text, id=text[0])
@@ -97,7 +97,7 @@ def test_an_entry_longer_than_an_answer_is_one(start_server, connect):
 
 def test_who_comes_into_a_full_room_is_told_some_names_and_who_lists_all(start_server, connect):
     """So that a join costs the same however many are there."""
-    server = start_server("--room", "lab", JOINED_USERS=2, WHO_USERS=3)
+    server = start_server("--room", "lab", joined_users=2, who_users=3)
     there = [bot(connect, server, f"bot{at}") for at in range(7)]
     there[0].ask(do="leave", room="lab")
     there[0].event("ok")
@@ -121,7 +121,7 @@ def test_who_comes_into_a_full_room_is_told_some_names_and_who_lists_all(start_s
 
 def test_the_versions_of_a_file_are_listed_from_the_newest_back(start_server, connect):
     """Those before them follow."""
-    server = start_server("--room", "lab", VERSIONS_LISTED=2)
+    server = start_server("--room", "lab", versions_listed=2)
     alice = connect(server, "alice")
     alice.send("/join lab")
     for at in range(5):
@@ -146,7 +146,7 @@ def test_files_are_listed_up_to_so_many_bytes(start_server, connect):
     found, after = [], ""
     while True:
         answer, size = ok(program, do="files", room="lab", after=after)
-        assert size <= limits.ANSWER_BYTES
+        assert size <= limits.SHARED.answer_bytes
         found += [it["name"] for it in answer["files"]]
         if not answer["more"]:
             break

@@ -248,7 +248,7 @@ def test_new_passwords_are_asked_for_again(bob, server, connect):
 
 def test_an_answer_waits_where_passwords_are_tried_too_often(start_server, connect):
     """`slow-down` is no end of the question either: what is typed next is no name."""
-    server = start_server(TRUSTED=("192.0.2.1/32",), CHECKS_AN_ADDRESS=0)
+    server = start_server(trusted=("192.0.2.1/32",), checks_an_address=0)
     operator = RawAdminClient(server)
     operator.ask(do="account", name="owner", password="pw")
     operator.event("ok")

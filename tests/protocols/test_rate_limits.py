@@ -13,7 +13,7 @@ LATE = "No name was given in 0.5 seconds; connect again for one."
 @pytest.fixture
 def hasty(start_server):
     """Return a server that waits half a second for a name."""
-    return start_server("--room", "lab", NAME_SECONDS=0.5)
+    return start_server("--room", "lab", name_seconds=0.5)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_who_has_a_name_or_a_ticket_stays(hasty, connect):
 def test_a_paste_of_ten_lines_passes_at_once(start_server, connect):
     """A paste passes at once under a limit of messages; more lines are read later, and none is
     lost."""
-    server = start_server(MESSAGES_PER_SECOND=10, MESSAGES_BURST=12)
+    server = start_server(messages_per_second=10, messages_burst=12)
     alice, bob = connect(server, "alice"), connect(server, "bob")
     start = time.monotonic()
     alice.send(*(f"line {at}" for at in range(30)))
@@ -116,7 +116,7 @@ REFUSED = {
 def test_what_is_refused_is_counted(start_server, connect, line, is_program):
     """A line that no command can be made of is a line that was looked at: it takes its time as
     commands do, and each is answered."""
-    server = start_server(COMMANDS_PER_SECOND=20, COMMANDS_BURST=5, FAILURES_FREE=1000)
+    server = start_server(commands_per_second=20, commands_burst=5, failures_free=1000)
     bare = connect(server, None if is_program else "alice")
     if is_program:
         bare.ask(do="hello", name="bot")
@@ -134,7 +134,7 @@ def test_what_is_refused_is_counted(start_server, connect, line, is_program):
 @pytest.mark.parametrize("do", ["say", "me"])
 def test_programs_are_read_as_slowly(start_server, connect, do):
     """Nothing is refused, everything is answered, in its order."""
-    server = start_server(MESSAGES_PER_SECOND=20, MESSAGES_BURST=5)
+    server = start_server(messages_per_second=20, messages_burst=5)
     bot = connect(server)
     bot.ask(do="hello", name="bot")
     bot.ask(do="join", room="lobby")
@@ -164,7 +164,7 @@ def test_full_speed_is_the_default(server, connect):
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_commands_beyond_the_bound_wait(start_server, connect, format):
     """Each is done, in its order."""
-    server = start_server(COMMANDS_PER_SECOND=20, COMMANDS_BURST=10)
+    server = start_server(commands_per_second=20, commands_burst=10)
     bare = connect(server, "alice" if format == "text" else None)
     start = time.monotonic()
     if format == "text":
@@ -183,7 +183,7 @@ def test_commands_beyond_the_bound_wait(start_server, connect, format):
 
 def test_who_comes_and_goes_all_the_time_is_slowed_down_and_told(start_server, connect):
     """The others are told so much less often, and a user who waits long is told why."""
-    server = start_server("--room", "lab", JOINS_PER_SECOND=0.4, JOINS_BURST=3)
+    server = start_server("--room", "lab", joins_per_second=0.4, joins_burst=3)
     eve = connect(server, "eve")
     eve.send(*(["/join lab", "/leave"] * 30))
     assert "Not so fast: what you send is read on in" in eve.expect("Not so fast")
@@ -191,7 +191,7 @@ def test_who_comes_and_goes_all_the_time_is_slowed_down_and_told(start_server, c
 
 def test_rooms_that_stay_are_made_slowly(start_server, connect):
     """A few at once, and then one after another."""
-    server = start_server(ROOMS_PER_SECOND=2, ROOMS_BURST=3)
+    server = start_server(rooms_per_second=2, rooms_burst=3)
     alice = connect(server, "alice")
     start = time.monotonic()
     alice.send(*(f"/create den{at}" for at in range(6)))
@@ -202,7 +202,7 @@ def test_rooms_that_stay_are_made_slowly(start_server, connect):
 
 def test_many_requests_in_one_piece_are_all_done(start_server, connect):
     """All requests of a chunk are done, even if each takes a turn of its own."""
-    server = start_server(TURN_SECONDS=0)
+    server = start_server(turn_seconds=0)
     alice = connect(server)
     alice.send("alice", *(f"/me {at}" for at in range(100)), "/put x 3", "abc/history 2", "/quit")
     seen = alice.rest().decode()
@@ -215,7 +215,7 @@ def test_many_requests_in_one_piece_are_all_done(start_server, connect):
 def slow(start_server, connect):
     """Return a server where a wrong password costs time early, with a registered name and a room
     that has a password."""
-    server = start_server(FAILURES_FREE=1, FAILURES_LONGEST=2)
+    server = start_server(failures_free=1, failures_longest=2)
     owner = connect(server, "owner")
     owner.send("/register secret", "/create den hush", "/who")
     owner.expect("in den")
@@ -262,7 +262,7 @@ def test_guessing_in_many_connections_locks_nobody_out(slow, connect):
 def test_who_guesses_does_not_hold_up_who_asks_from_elsewhere(start_server, connect):
     """Checks are done in turns, by address; and each address may have only so many wait."""
     server = start_server(
-        "--listen", "haproxy:tcp:0:interface=127.0.0.1", FAILURES_FREE=1000, CHECKS_AN_ADDRESS=3
+        "--listen", "haproxy:tcp:0:interface=127.0.0.1", failures_free=1000, checks_an_address=3
     )
     port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
     owner = connect(server, "owner")

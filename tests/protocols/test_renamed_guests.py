@@ -214,7 +214,7 @@ def test_who_is_ignored_stays_so(enter):
 
 def test_so_many_are_ignored_and_no_more(start_server, connect):
     """The list that is gathered for a connection has a bound."""
-    bot = connect(start_server(IGNORED=3))
+    bot = connect(start_server(ignored=3))
     ok(bot, do="hello", name="bot")
     for at in range(3):
         ok(bot, do="ignore", user=f"u{at}")

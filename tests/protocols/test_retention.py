@@ -153,7 +153,7 @@ def looks_often(start_server, tmp_path, *options):
     class_ = Server.before
     Server.before = class_ + told
     try:
-        return start_server(*options, folder=tmp_path / "house", KEEP_SECONDS=0.05)
+        return start_server(*options, folder=tmp_path / "house", keep_seconds=0.05)
     finally:
         Server.before = class_
 

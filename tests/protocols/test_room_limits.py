@@ -32,7 +32,7 @@ def until_gone(bot, *gone):
 def test_a_vacant_room_goes_by_itself(start_server, connect):
     """One in which nobody is, nobody registered owns, and nothing was ever said; no other, and not
     while somebody is there. Its number does not come again."""
-    server = start_server("--room", "lab", VACANT_SECONDS=0.3)
+    server = start_server("--room", "lab", vacant_seconds=0.3)
     owner, guest = (come(server, connect, it, it == "owner") for it in ("owner", "guest"))
     ok(owner, do="create", room="owned")
     ok(guest, do="create", room="spoken")
@@ -59,7 +59,7 @@ def test_a_vacant_room_goes_by_itself(start_server, connect):
 
 def test_who_comes_back_in_time_has_the_room_still(start_server, connect):
     """And with it all that holds there."""
-    server = start_server(VACANT_SECONDS=3600)
+    server = start_server(vacant_seconds=3600)
     guest = come(server, connect, "guest")
     ok(guest, do="create", room="den")
     ok(guest, do="leave", room="den")
@@ -70,7 +70,7 @@ def test_who_comes_back_in_time_has_the_room_still(start_server, connect):
 def test_guests_do_not_take_the_space_of_all(start_server, connect):
     """A vacant room gives way to one that is to be made; where none is vacant, registered users
     have space still, and guests are told what to do."""
-    server = start_server(ROOMS=8, ROOMS_OF_GUESTS=4, VACANT_SECONDS=3600)
+    server = start_server(rooms=8, rooms_of_guests=4, vacant_seconds=3600)
     flood = come(server, connect, "flood")
     for at in range(20):
         ok(flood, do="create", room=f"flood{at}")
@@ -94,7 +94,7 @@ def test_guests_do_not_take_the_space_of_all(start_server, connect):
 def test_an_address_makes_so_many_rooms(start_server, connect):
     """So many at once, and then at a rate; this machine's address counts like any other."""
     server = start_server(
-        TRUSTED=(), ROOMS_AN_ADDRESS_BURST=3, ROOMS_AN_ADDRESS_PER_SECOND=0.0001, ROOMS_BURST=50
+        trusted=(), rooms_an_address_burst=3, rooms_an_address_per_second=0.0001, rooms_burst=50
     )
     one, two = come(server, connect, "one"), come(server, connect, "two")
     ok(one, do="create", room="a")
@@ -107,7 +107,7 @@ def test_an_address_makes_so_many_rooms(start_server, connect):
 
 def test_guests_of_an_address_have_so_many_rooms(start_server, connect):
     """A room that goes, or is a registered user's, counts no more."""
-    server = start_server(TRUSTED=(), ROOMS_AN_ADDRESS=2, VACANT_SECONDS=0.3)
+    server = start_server(trusted=(), rooms_an_address=2, vacant_seconds=0.3)
     one, two = come(server, connect, "one"), come(server, connect, "two")
     ok(one, do="create", room="a")
     ok(two, do="create", room="b")
@@ -120,7 +120,7 @@ def test_guests_of_an_address_have_so_many_rooms(start_server, connect):
     ok(two, do="create", room="d")
 
 
-@pytest.mark.parametrize("bound", [{"LISTED": 3}, {"LISTED_BYTES": 300}], ids=str)
+@pytest.mark.parametrize("bound", [{"listed": 3}, {"listed_bytes": 300}], ids=str)
 def test_many_rooms_are_told_in_parts(start_server, connect, bound):
     """Each part says how many follow, and how to get the rest, in both formats."""
     server = start_server(*(f"--room=r{at}" for at in range(6)), **bound)

@@ -29,7 +29,7 @@ ANYBODYS = {"help", "login", "signup", "hello"}
 def house(start_server, connect):
     """Return a server, and what to log in with: alice's token for the room vault. She has more, and
     may do more, elsewhere; so her `observer` sees what happens there."""
-    server = start_server("--room", "vault", "--room", "other", COMMANDS_BURST=10**6)
+    server = start_server("--room", "vault", "--room", "other", commands_burst=10**6)
     alice, victim = connect(server), connect(server)
     for bot, name in ((alice, "alice"), (victim, "victim")):
         ok(bot, do="hello", name=name)

@@ -247,7 +247,7 @@ def test_what_is_here_takes_the_place_of_what_was_begun(server, connect, enter, 
 @pytest.mark.parametrize("how", ["carrier", "person"])
 def test_one_that_stalls_gives_its_room_back(start_server, connect, how):
     """And its connection ends; what came can go on."""
-    server = start_server("--room", "lab", "--uploads", "1", STALLED_SECONDS=1.0)
+    server = start_server("--room", "lab", "--uploads", "1", stalled_seconds=1.0)
     bot = connect(server)
     bot.ask(do="hello", name="bot")
     bot.ask(do="join", room="lab")
@@ -386,7 +386,7 @@ def test_too_many_at_once(start_server, connect):
 def test_a_thousand_that_are_begun_and_abandoned(start_server, connect):
     """By as many names: what is kept of them is bounded, nothing is reserved or open any more, and
     the next upload goes on as ever."""
-    server = start_server("--room", "lab", UNFINISHED_UPLOADS_OF_ALL=20)
+    server = start_server("--room", "lab", unfinished_uploads_of_all=20)
     alice = connect(server, "alice")
     before = descriptors(server)
     hundredth = shutil.disk_usage(server.files).free // 100

@@ -91,7 +91,7 @@ _ROOM_BYTES = 120
 def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberList:
     room = chat.rooms.resolve(session, args.get("room"))
     room.log.send_events()  # who left is seen to leave before they are missing here
-    users, after = room.users(), names.key(args.get("after", "")[: limits.LINE_BYTES])
+    users, after = room.users(), names.key(args.get("after", "")[: names.LINE_BYTES])
     following = [user for user in users if user.key > after] if after else users
     first = nsmallest(limits.WHO_USERS, following, key=lambda user: user.key)
     away = chat.users.away_reason_in
