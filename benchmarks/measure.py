@@ -218,7 +218,7 @@ def file_up(peer: Peer, setting: Setting) -> Measured:
     measured = []
     with _server(peer, setting) as server, files.mover(server) as mover:
         for _ in range(UPLOADS):
-            os.sync()  # what was written before is not to be waited for now
+            os.sync()  # so that earlier writes do not delay this
             _warm(path, setting)
             measured.append(_timed(server, size, lambda: mover.send(path, size)))
     return {name: statistics.median(one[name] for one in measured) for name in measured[0]}

@@ -47,7 +47,7 @@ def main() -> None:
         with connection:
             words = _first_line(connection).split()
             if words[:1] == [b"PUT"]:
-                number += 1  # what was sent before is kept, as by any server
+                number += 1  # keep earlier files, as any server does
                 put(connection, int(words[1]), folder / f"file{number}")
             elif words[:1] == [b"GET"]:
                 get(connection, folder / f"file{number}")

@@ -131,7 +131,7 @@ def _launch(
 ) -> "ForkedProcess | subprocess.Popen[bytes]":
     if "LD_PRELOAD" not in os.environ:
         return ForkedProcess(code, arguments, folder, environment())
-    return subprocess.Popen(  # what is to be loaded before Python has to be there when it starts
+    return subprocess.Popen(  # LD_PRELOAD has to be set when Python starts
         [sys.executable, "-c", code, *arguments],
         cwd=folder,
         env=environment(),

@@ -63,7 +63,7 @@ class SimulatedClient:
         self._buffer = b""
         self._producer: Any = None
         self._paused = False
-        self._waiting: list[bytes] | None = None  # what is sent while the server does not read
+        self._waiting: list[bytes] | None = None  # bytes sent while the server does not read
 
     # -- what the server sees --------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ def test_templates_fit_their_values(path):
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_the_domain_names_no_slash_command(path):
-    """What every protocol words names no command in the way of one of them."""
+    """A refusal of the domain names no command in the form of one format."""
     for call, template in calls(path):
         slashed = re.compile(rf"(?<![\w/.])/({'|'.join(COMMANDS)})\b")
         assert not slashed.search(ast.unparse(template)), ast.unparse(call)

@@ -280,7 +280,7 @@ def test_a_last_line_without_an_end_is_said(server, connect, piped):
     anna = connect(server, "anna")
     client = piped(server, "bot")
     client.process.stdin.write(b"hello")
-    client.finish()  # which types nothing further
+    client.finish()  # end of its input
     assert anna.expect("bot: ") == "bot: hello"
 
 

@@ -93,7 +93,7 @@ class Program(One):
         super().__init__(name, progress)
         self.shown: dict[int, Shown] = {}
         self.last = 0
-        self._proof: dict[str, str] = {}  # what tells the server that it is the same guest again
+        self._proof: dict[str, str] = {}  # tokens that make a guest the same one again
 
     def _go_on(self, lines: Iterator[bytes]) -> None:
         self._ask(do="hello", name=self.name, **self._proof)

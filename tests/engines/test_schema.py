@@ -294,7 +294,7 @@ def test_what_can_be_read_of_a_damaged_database_is_saved(path, kind, capsys, str
         lost.append(BLOCKS - there)
         assert f"{there} of block\n" in capsys.readouterr().out
     *others, all_ = sorted(lost)
-    assert all_ == BLOCKS  # where it is the page from which all others are found
+    assert all_ == BLOCKS  # the root page was hit, by which all others are found
     assert max(others) <= 30
 
 

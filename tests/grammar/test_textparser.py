@@ -51,7 +51,7 @@ MEANINGS = {
     "download report 7": ("get", {"name": "report 7"}),
     "help": ("help", {}),
     "bye": ("quit", {}),
-    # what only looks like them
+    # similar lines
     "join us in the lab": ("say", {"text": "join us in the lab"}),
     " join lab": ("say", {"text": " join lab"}),
     "NEW ideas are welcome": ("say", {"text": "NEW ideas are welcome"}),

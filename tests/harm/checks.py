@@ -7,14 +7,14 @@ import unicodedata
 from itertools import groupby
 
 LINE = re.compile(
-    r"""(?:\[\d{4}-\d\d-\d\d\ \d\d:\d\d:\d\dZ\ \#\d+\]\ )?       # what happened before
+    r"""(?:\[\d{4}-\d\d-\d\d\ \d\d:\d\d:\d\dZ\ \#\d+\]\ )?       # history
         (?: [*!]\ .*                                             # the server
           | (?P<name>[^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}):\ .*   # said
           | ~\ [^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}\ .*   # done
           | [^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}\ ->\ you:\ .*    # said privately
         )
       | =\ \d+\ [0-9a-f]{64}\ .+                                 # a file
-      | \ \ (?:echo|exec)\ .*                                    # what /link tells to type
+      | \ \ (?:echo|exec)\ .*                                    # the commands of /link
     """,
     re.VERBOSE | re.DOTALL,
 )

@@ -183,7 +183,7 @@ class Tally:
 
     def __init__(self, server: WatchedServer) -> None:
         self._server = server
-        for at in range(2 * len(SAID)):  # what is made once, and kept
+        for at in range(2 * len(SAID)):  # some objects are made once, and kept
             visit(server, at, reset if at % 2 else RawClient.close)
         self._keeper = as_program(server)
         self._keeper.ask(do="join", room="lobby")
@@ -196,7 +196,7 @@ class Tally:
         self._keeper.ask(do="history", room="lobby", limit=1, id="past")
         self._keeper.expect('"past"')
         now = self._server.count()
-        for kept in ("Account", "Block"):  # who registered, and what was said last
+        for kept in ("Account", "Block"):  # registered users, and the last entries
             now.pop(kept, None)
         return now
 

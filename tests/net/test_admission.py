@@ -143,7 +143,7 @@ def test_too_many_of_one_address(start_server, connect):
     third = RawClient(server.port)
     assert "! 2 connections are here from your address" in third.line()
     server.log.expect("connections from 127.0.0.1 are turned away")
-    with socket.socket(socket.AF_UNIX) as pipe:  # which has no address
+    with socket.socket(socket.AF_UNIX) as pipe:  # a socket without an address
         pipe.connect(str(server.folder / "chat.sock"))
         pipe.sendall(b"carol\nhello\n")
         alice.expect("carol: hello")

@@ -186,7 +186,7 @@ def test_a_greeting_is_not_sent_into_a_handshake(start_server, connect):
     slow = ManualTlsClient(server.port)
     hello = slow.hello()
     slow.socket.sendall(hello[:1])
-    connect(server).expect("* Welcome")  # who came later and says nothing
+    connect(server).expect("* Welcome")  # a later client that sends nothing
     slow.socket.sendall(hello[1:])
     slow.shake()
     slow.expect("* Welcome")
@@ -469,7 +469,7 @@ def test_the_certificate_stays(server, secure):
     server.start()
     assert secure(server).fingerprint == first == logged(server)
     assert pem.read_bytes() == before
-    context = ssl.create_default_context(cafile=pem)  # who has the file can check it so, too
+    context = ssl.create_default_context(cafile=pem)  # a client with this file can check it
     secure(server, context=context)
 
 

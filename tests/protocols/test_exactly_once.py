@@ -58,7 +58,7 @@ class Writer:
         self.said = 0
         self.unanswered: dict[str, str] = {}
         self.acknowledged: dict[str, int] = {}
-        self.token: str | None = "chosen-by-the-client"  # which may not get the server's answer
+        self.token: str | None = "chosen-by-the-client"  # the answer may be lost
         self._counted = 0
 
     def connect(self, network: SimulatedClient) -> None:

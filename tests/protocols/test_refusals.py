@@ -284,7 +284,7 @@ def test_the_codes_that_programs_get(server, connect, alice):
             assert answer["code"] == code, asked
             assert answer["message"].endswith((".", "?"))
     alice.expect("eve came in")
-    assert alice.seen.count("\n") == 2  # who was there, and this
+    assert alice.seen.count("\n") == 2  # the list of users, and this
 
 
 def test_lines_that_are_no_request(server, connect):

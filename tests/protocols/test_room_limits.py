@@ -47,7 +47,7 @@ def test_a_vacant_room_goes_by_itself(start_server, connect):
     until_gone(guest, "vacant")
     ok(guest, do="create", room="other")
     ok(guest, do="leave", room="other")
-    until_gone(guest, "other")  # what is to go of the others would be gone as well
+    until_gone(guest, "other")  # other rooms would be gone by now, too
     assert rooms(guest) == ["lobby", "lab", "owned", "spoken", "here", "dropped"]
     assert ok(guest, do="create", room="vacant")["number"] > number
     server.stop()

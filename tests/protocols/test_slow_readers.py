@@ -74,7 +74,7 @@ def test_readers_that_stop_do_not_fill_the_memory(server, connect):
         alice.send("/history 1")
         alice.expect("alice: x")
 
-    for _ in range(4):  # what everybody's buffers take
+    for _ in range(4):  # more than all buffers hold
         talk()
     before = server.memory()
     for _ in range(8):

@@ -397,7 +397,7 @@ def test_a_thousand_that_are_begun_and_abandoned(start_server, connect):
         bare.send_raw(words + DATA[:50_000])
         bare.close()
         if number % 100 == 0:
-            alice.send("/who")  # who reads nothing is asked for nothing
+            alice.send("/who")  # see that the server goes on
             alice.expect("* ")
     wait(lambda: descriptors(server) == before)
     wait(lambda: 0 < len(left(server)) == rows(server) <= 20)
