@@ -34,16 +34,17 @@ from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request
 
 CLIENT_HELP = {
-    "/put": "/put PATH [@USER] - sends a file, to the room or to one user; also: -file PATH, "
+    "/put": "/put PATH [@USER] - uploads a file, to the room or to one user; also: -file PATH, "
     "transfer PATH, or just the path",
-    "/get": "/get NAME - saves a file, and checks it; of another shelf: ROOM/NAME, @/NAME",
+    "/get": "/get NAME - downloads a file and checks it; one of another room: ROOM/NAME; one of "
+    "your own: @/NAME",
 }
 """Help for commands that work differently in this client."""
 
 ROOMS_HELP = {
-    "/join": "/join ROOM [PASSWORD] - goes to a room, and stays in the others: what is said there "
-    "is shown when you go back",
-    "/leave": "/leave [ROOM] - leaves a room; who leaves the last one is in the lobby",
+    "/join": "/join ROOM [PASSWORD] - joins a room and stays in the others; you see their talk "
+    "when you go back",
+    "/leave": "/leave [ROOM] - leaves a room; after the last one, you are in the lobby",
 }
 """Help for commands that work differently on a terminal, with several rooms at once."""
 

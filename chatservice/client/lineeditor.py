@@ -36,14 +36,14 @@ from chatservice.client.statusline import PROMPT
 from chatservice.client.wrapping import Fragments, width, wrapped
 
 KEY_HELP = (
-    "Enter says the line, Alt+Enter begins another one in the same message",
+    "Enter sends the line, Alt+Enter begins another line in the same message",
     "Tab completes commands, users, rooms, files and paths; again, it goes through them",
-    "Up and Down bring back what was typed before; Ctrl+R searches in it",
-    "Ctrl+N and Ctrl+P go to the next room and the one before; Alt+1 to Alt+9 to the first nine",
-    "Alt+A goes to the next room with something unread",
+    "Up and Down bring back earlier lines; Ctrl+R searches in them",
+    "Ctrl+N and Ctrl+P go to the next and the previous room; Alt+1 to Alt+9 to the first nine",
+    "Alt+A goes to the next room with unread talk",
     "Ctrl+A, Ctrl+E, Ctrl+W, Ctrl+U, Ctrl+K, Ctrl+Y edit the line as in a shell",
     "Ctrl+L clears the screen; Ctrl+Z gives the terminal back to the shell, until fg",
-    "Ctrl+C gives a question for a password up, else it leaves at once",
+    "Ctrl+C cancels a question for a password; else it leaves at once",
     "Ctrl+D on an empty line leaves at once, too",
 )
 """The lines of `/help keys`."""

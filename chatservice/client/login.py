@@ -135,7 +135,7 @@ class _Login:
     async def _ask_password(self, refusal: Refusal, tried: bool) -> str | None:
         """Return a password to try, or None if a password does not help, or the user cancels."""
         if refusal.code is Code.PASSWORD_NEEDED:
-            sentence = f"{self._name} is a registered name; Enter alone takes another one."
+            sentence = f"{self._name} is a registered name; press Enter alone to take another."
             self._controller.notify(sentence)
         elif refusal.code is Code.WRONG_PASSWORD or (tried and refusal.code is Code.SLOW_DOWN):
             self._controller.refused(refusal)

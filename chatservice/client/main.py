@@ -150,7 +150,7 @@ class ChatProgram:
         last = known[0] if known else None
         if last is not None:
             where = f"{last.name} at {server_address(last.host, last.port)}"
-            self._notify(f"Enter alone is as the last time: {where}")
+            self._notify(f"Press Enter alone to be {where} again.")
         last_name = last.name if last is not None else None
         name = await login.ask_name(screen, self._options.name, scripted, last_name)
         offered = next((it for it in known if it.name == name), last)

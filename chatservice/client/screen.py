@@ -30,7 +30,7 @@ class SessionView:
 
     @property
     def connected(self) -> bool:
-        """Whether the server is connected."""
+        """True while there is a connection to the server."""
         return self._session.connected
 
     async def users(self) -> list[str]:

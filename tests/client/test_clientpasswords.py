@@ -117,7 +117,7 @@ def test_ask_offers_what_is_remembered(server, terminal):
     client.wait()
     assert (config_of(client.folder) / "settings.json").exists()
     again = terminal("--ask", again=client)
-    again.see_in(f"Enter alone is as the last time: anna at localhost:{server.port}")
+    again.see_in(f"Press Enter alone to be anna at localhost:{server.port} again.")
     again.see_in("Your name:")
     again.type("ben")
     again.see_in("Host [localhost]:")

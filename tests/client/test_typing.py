@@ -83,7 +83,7 @@ def test_help_fits_the_screen(server, terminal):
     client.type("/help keys")
     client.see_in("Tab completes")
     client.type("/help join")
-    client.see_in("/join ROOM [PASSWORD] - goes to a room")
+    client.see_in("/join ROOM [PASSWORD] - joins a room and stays")
 
 
 def test_several_lines_that_are_pasted_are_one_message(server, connect, terminal):
