@@ -90,7 +90,7 @@ class Chat:
         self._logs = engine.logs
         self._loop = loop
         self._clock = clock
-        self._seconds = seconds
+        self.monotonic = seconds
 
     async def open(self, rooms: Iterable[str] = ()) -> None:
         """Take up what is stored, follow the engine from now on, and make sure of the lobby and of

@@ -3,9 +3,11 @@
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterable
+from typing import Protocol
 
 from chatservice import names
 from chatservice.domain.log import Cursor, Log, Peer
+from chatservice.domain.ratelimit import RateLimits
 from chatservice.domain.rules import Access, Rule, Rules
 from chatservice.errors import NAME_NEEDED, Code, Refusal
 
@@ -146,24 +148,70 @@ _TOKEN_BYTES = 15
 """120 bits, which nobody guesses, and the most that Python keeps in 48 bytes."""
 
 
+class FlowControl(Protocol):
+    """What stops the reading of a session's connection."""
+
+    def pause_reading(self, reason: str) -> None:
+        """Read nothing more until `resume_reading` was called as often with the same reason."""
+
+    def resume_reading(self, reason: str) -> None:
+        """Read on, unless there is another reason not to."""
+
+    def slow_down(self, seconds: float) -> None:
+        """Read nothing for so long."""
+
+    def note_talk(self) -> None:
+        """Note that something was said: requests share the reactor's time in smaller slices."""
+
+
+class NoFlowControl:
+    """A `FlowControl` that stops nothing."""
+
+    def pause_reading(self, reason: str) -> None:
+        """Read on."""
+
+    def resume_reading(self, reason: str) -> None:
+        """Read on."""
+
+    def slow_down(self, seconds: float) -> None:
+        """Read on."""
+
+    def note_talk(self) -> None:
+        """Ignore it."""
+
+
+NO_FLOW_CONTROL = NoFlowControl()
+
+FREE_COMMANDS = 16
+"""Commands of a session that no rate limit counts: most sessions never give more."""
+
+
 class Session:
     """One connection of one user.
 
     `echo` says whether it sees its own entries too. `current_room` is the room that a person is in;
     a program is in as many as it likes, and `current_room` is None. `ignored` holds the keys
     (`names.key`) of users whom it does not hear. `only_room` is the one room that it may be in, if
-    its token is good for just that. There is one for each connection, and most are idle: what it
+    its token is good for just that. `flow` stops the reading of its connection. `unstored` counts
+    its entries on their way to the disk, `free_commands` the commands that `limits` do not count
+    yet. There is one for each connection, and most are idle: what it
     holds is kept small.
     """
 
     __slots__ = (
-        *("_token", "current_room", "echo", "ended", "ignored", "inbox", "only_room", "peer"),
-        *("rooms", "user"),
+        *("_token", "current_room", "echo", "ended", "flow", "free_commands", "ignored"),
+        *("inbox", "limits", "only_room", "peer", "rooms", "unstored", "user"),
     )
 
-    def __init__(self, peer: Peer, echo: bool) -> None:
+    from_admin_socket = False
+
+    def __init__(self, peer: Peer, echo: bool, flow: FlowControl = NO_FLOW_CONTROL) -> None:
         self.peer = peer
         self.echo = echo
+        self.flow = flow
+        self.free_commands = FREE_COMMANDS
+        self.limits: RateLimits | None = None
+        self.unstored = 0
         self.user: User | None = None
         self.ended = False
         self.current_room: Room | None = None
@@ -195,6 +243,11 @@ class Session:
         of the server; None for a person, who has no token."""
         return self.resume_token.encode() if self.echo else None
 
+    @property
+    def carries_files(self) -> bool:
+        """Whether the bytes of files travel on its own connection, between its lines."""
+        return not self.echo
+
     def may_be_evicted(self, busy: Collection["User"]) -> bool:
         """Return whether it is a guest's, or nobody's, and none of who is `busy`."""
         user = self.user
@@ -221,3 +274,11 @@ class Session:
         """Let the reader look at all that it reads."""
         inbox = () if self.inbox is None else (self.inbox,)
         self.peer.wake((*inbox, *(room.sessions[self] for room in self.rooms)))
+
+
+class AdminSession(Session):
+    """The session of an operator on the admin socket."""
+
+    __slots__ = ()
+
+    from_admin_socket = True

@@ -34,7 +34,6 @@ class FlowControl(LineReader):
     def __init__(self) -> None:
         super().__init__()
         self._holds: tuple[str, ...] = ()
-        self._unstored = 0
 
     @property
     def peer(self) -> str:
@@ -46,7 +45,7 @@ class FlowControl(LineReader):
         raise NotImplementedError
 
     def pause_reading(self, why: str) -> None:
-        """Read nothing more, until `release` was called as often with the same reason."""
+        """Read nothing more until `resume_reading` was called as often with the same reason."""
         self._holds = (*self._holds, why)
         self.pauseProducing()
 
@@ -100,28 +99,14 @@ class FlowControl(LineReader):
         if size > limits.WRITE_BYTES and "cork" not in self._holds:
             self.pause_reading("cork")
 
-    def storing(self, weight: int = 1) -> None:
-        """So many entries said here are on their way to the disk, a long one `weighed`. Beyond a
-        bound, no more is read until some of them are there."""
-        self._unstored += weight
+    def slow_down(self, seconds: float) -> None:
+        """Read nothing for so long."""
+        self.pause_reading("rate")
+        self.factory.reactor.callLater(seconds, self.resume_reading, "rate")
+
+    def note_talk(self) -> None:
+        """Note that something was said here."""
         self.factory.timeslices.note_talk()
-        if self._unstored >= limits.UNSTORED_ENTRIES and "unstored" not in self._holds:
-            self.pause_reading("unstored")
-
-    def stored(self, weight: int = 1) -> None:
-        """They have arrived, or failed."""
-        self._unstored -= weight
-        if self._unstored <= limits.UNSTORED_ENTRIES // 2:
-            self.resume_reading("unstored")
-
-    def in_order(
-        self, settled: Callable[[], Awaitable[None]], ask: Callable[[], None], refuse: Refuse
-    ) -> None:
-        """Call `ask` once all that was said here before is stored: who asks sees their own."""
-        if self._unstored:
-            self.when_answered(settled(), lambda _: ask(), refuse)
-        else:
-            ask()
 
     def may_take(self) -> bool:
         """Return whether it is this connection's turn; else it waits for it."""
@@ -133,11 +118,6 @@ class FlowControl(LineReader):
         self.paused = True
         slices.enqueue(self)
         return False
-
-
-def entry_weight(text: str) -> int:
-    """Return as how many entries a text counts while it is not stored."""
-    return 1 + len(text) // limits.UNSTORED_CHARACTERS
 
 
 async def awaited(result: Awaitable[T]) -> T:

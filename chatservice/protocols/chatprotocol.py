@@ -14,7 +14,6 @@ from zope.interface import implementer
 from chatservice import limits
 from chatservice.domain.addresses import normalize
 from chatservice.domain.model import User
-from chatservice.domain.ratelimit import COUNTED, TALK, UNPARSED, RateLimits
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
@@ -31,12 +30,8 @@ QUIET_SECONDS = 0.1
 """A program's first words are over when nothing has come for so long: longer than a pipe takes to
 hand over its next piece."""
 
-FREE_COMMANDS = 16
-"""Commands of a connection before any are counted: most never give more, and so need no memory for
-it."""
-
-TOLD_SECONDS = 2.0
-"""Who is held up for longer is told so."""
+BLANK_LINES = 16
+"""Blank lines before the first one that says who speaks. With one more, it is a person."""
 
 LINGER_SECONDS = 5.0
 """How long a connection that is being dismissed may still send: time to read why it ends."""
@@ -91,7 +86,7 @@ class ChatProtocol(FileTransfers):
     _finishing = False
     _lingering: Any = None
     _dismissed = False
-    _paces: RateLimits | None = None
+    _blank_lines = 0
     counted_address = ""
 
     def __init__(self) -> None:
@@ -99,7 +94,6 @@ class ChatProtocol(FileTransfers):
         self._session: ProtocolSession | None = None
         self._greeting: Any = None
         self._quiet: Any = None
-        self._uncounted = FREE_COMMANDS
         self.last_active = 0
 
     # -- the life of a connection ----------------------------------------------------------------
@@ -168,8 +162,8 @@ class ChatProtocol(FileTransfers):
     def lineReceived(self, line: bytes) -> None:
         """Give a line to who speaks here; the first one tells who that is."""
         if self._session is None:
-            if not line.strip():
-                self.count_command(UNPARSED)
+            if not line.strip() and self._blank_lines < BLANK_LINES:
+                self._blank_lines += 1
                 if self.greeted and not self.more_came:
                     self.transport.write(self.factory.name_needed)
                 return
@@ -191,7 +185,6 @@ class ChatProtocol(FileTransfers):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is too long; the connection goes on behind it."""
-        self.count_command(UNPARSED)
         if self._session is None:
             self._session = self.factory.make_session(self, line)
         sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
@@ -263,32 +256,6 @@ class ChatProtocol(FileTransfers):
         else:
             self.transport.write(textformat.refusal(refusal))
             self.dismiss()
-
-    # -- pace ------------------------------------------------------------------------------------
-
-    def count_command(self, command: str, lines: int = 1) -> None:
-        """Count a command that is given here, with the lines that it says, or a line that is
-        `UNUSED`. Where there are too many, no more is read for a while."""
-        if command in TALK and not limits.MESSAGES_PER_SECOND:
-            return
-        if self._paces is None:
-            if self._uncounted and command not in COUNTED:
-                self._uncounted -= 1
-                return
-            self._paces = RateLimits()
-        wait = self._paces.take(command, self.factory.reactor.seconds(), lines)
-        if wait:
-            self.pause_reading("pace")
-            self.factory.reactor.callLater(wait, self.resume_reading, "pace")
-            if wait >= TOLD_SECONDS and self._session is not None:
-                self._session.tell(f"Not so fast: what you send is read on in {wait:.0f} seconds.")
-
-    def may_say(self, lines: bytes) -> bool:
-        """Return whether all these lines may be said at once."""
-        if not limits.MESSAGES_PER_SECOND:
-            return True
-        self._paces = self._paces or RateLimits()
-        return self._paces.allows(lines.count(b"\n"), self.factory.reactor.seconds())
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -127,7 +127,7 @@ class ChatFactory(Factory):
             return TicketSession(connection, self.chat)
         if line.lstrip().startswith(b"{"):
             return JsonSession(connection, self.chat)
-        return TextSession(connection, self.chat, self.bare_words)
+        return TextSession(connection, self.chat)
 
     def admin_factory(self) -> "AdminFactory":
         """Return what makes the connections of who comes through the operator's door."""

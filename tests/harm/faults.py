@@ -7,7 +7,6 @@ from chatservice.domain import handlers
 from chatservice.domain.tickets import Tickets
 from chatservice.domain.users import Users
 from chatservice.engines.sqlite.argon2 import Argon2Passwords
-from chatservice.protocols import jsonsession
 
 
 def _broken(*args: Any, **kwargs: Any) -> Any:
@@ -19,10 +18,9 @@ async def _broken_later(*args: Any, **kwargs: Any) -> Any:
     return _broken(*args, **kwargs)
 
 
-for _name in list(handlers.HANDLERS):
-    handlers.HANDLERS[_name] = _broken if _name != "login" else _broken_later  # type: ignore[index]
-for _name in ("get", "put"):
-    jsonsession._OWN[_name] = _broken_later
+for _name in set(handlers.HANDLERS) - {"hello", "quit"}:
+    _later = _name in ("login", "get", "put")
+    handlers.HANDLERS[_name] = _broken_later if _later else _broken  # type: ignore[index]
 Argon2Passwords.hash = _broken_later  # type: ignore[method-assign, assignment]
 Argon2Passwords.fits = _broken_later  # type: ignore[method-assign, assignment]
 Tickets.redeem = _broken  # type: ignore[method-assign]

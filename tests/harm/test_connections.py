@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatservice.protocols.chatprotocol import FREE_COMMANDS
+from chatservice.domain.model import FREE_COMMANDS
 from tests.harm.checks import check_json, check_text, without_telnet
 from tests.harm.conftest import WatchedServer
 from tests.servers import PATIENCE, RawClient

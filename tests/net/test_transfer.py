@@ -202,7 +202,7 @@ async def test_it_is_too_late_to_cancel(inside, monkeypatch):
     said = await asked(program, do="cancel", name="a")
     assert said["code"] == "no-such-file"
     assert said["message"] == (
-        "All of a has come, and is being put on its shelf; /remove a takes it away then."
+        'All of a has come, and is being put on its shelf; "remove a" takes it away then.'
     )
     putting.go_on.callback(None)
     assert (await deferToThread(up.expect, "= ")).startswith("= 5 ")

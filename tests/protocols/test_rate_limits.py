@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chatservice.protocols.chatprotocol import FREE_COMMANDS
+from chatservice.domain.model import FREE_COMMANDS
 from tests.servers import RawClient
 
 LATE = "No name was given in 0.5 seconds; connect again for one."

@@ -83,7 +83,7 @@ def test_guests_do_not_take_the_space_of_all(start_server, connect):
         ok(guest, do="say", room=f"used{at}", text="it is in use")
     found = ask(guest, do="create", room="another")
     assert found["code"] == Code.TOO_MANY
-    assert "/register" in found["message"]
+    assert "register" in found["commands"]
     owner = come(server, connect, "owner", register=True)
     for at in range(4):
         ok(owner, do="create", room=f"owned{at}")

@@ -22,13 +22,40 @@ async def _register(chat: Chat, session: Session, args: Arguments) -> replies.Do
     )
 
 
+async def _hello(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
+    if session.from_admin_socket:
+        return _entered(chat, session, await chat.users.enter_as_operator(session))
+    if session.user is not None:
+        raise Refusal(
+            Code.BAD_ARGUMENT, "You are {user}; `nick` changes that.", user=session.user.name
+        )
+    given = args["name"], args.get("password"), args.get("token"), args.get("after")
+    return _entered(chat, session, await chat.users.enter(session, *given))
+
+
 async def _login(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
-    return await chat.users.enter(session, args["name"], args["password"])
+    welcome = await chat.users.enter(session, args["name"], args["password"])
+    return _entered(chat, session, welcome)
 
 
 async def _signup(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
     name, password = args["name"], args["password"]
-    return await chat.accounts.sign_up(session, name, password, args.get("code"))
+    welcome = await chat.accounts.sign_up(session, name, password, args.get("code"))
+    return _entered(chat, session, welcome)
+
+
+def _entered(chat: Chat, session: Session, welcome: replies.Welcome) -> replies.Welcome:
+    """Put a session that is always in one room into the lobby, or into the only room that it may
+    be in, unless it is in one."""
+    if not session.echo and session.current_room is None:
+        chat.rooms.put_in(session, session.only_room or chat.rooms.lobby)
+    return welcome
+
+
+async def _quit(chat: Chat, session: Session, args: Arguments) -> replies.Done:
+    await chat.publisher.settled(session)
+    chat.users.leave(session, args.get("text", ""))
+    return replies.Done()
 
 
 async def _password(chat: Chat, session: Session, args: Arguments) -> replies.Done:
@@ -102,6 +129,8 @@ async def _operators(chat: Chat, session: Session, args: Arguments) -> replies.O
 
 
 ACCOUNT_HANDLERS: Mapping[str, Handler] = {
+    "hello": _hello,
+    "quit": _quit,
     "register": _register,
     "signup": _signup,
     "login": _login,

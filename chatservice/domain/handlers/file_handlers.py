@@ -7,6 +7,11 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Session
 from chatservice.domain.paging import page
+from chatservice.domain.ports import FileReader
+from chatservice.domain.tickets import UploadTicket
+from chatservice.entries import FileMark
+from chatservice.errors import Refusal
+from chatservice.grammar.commands import COMMANDS, Request
 
 
 async def _files(chat: Chat, session: Session, args: Arguments) -> replies.FileList:
@@ -33,8 +38,7 @@ def _bytes(it: replies.FileInfo) -> int:
     return len(it.name.encode()) + 4 * len(it.who) + 200
 
 
-async def link(chat: Chat, session: Session, args: Arguments) -> replies.GetTicket:
-    """`link`, and `get` in JSON: a ticket for a file."""
+async def _link(chat: Chat, session: Session, args: Arguments) -> replies.GetTicket:
     room, name = args.get("room"), args["name"]
     outgoing = chat.files.open_arriving(session, room, name) if args.get("arriving") else None
     if outgoing is None:
@@ -47,12 +51,34 @@ async def link(chat: Chat, session: Session, args: Arguments) -> replies.GetTick
     )
 
 
-async def put_ticket(chat: Chat, session: Session, args: Arguments) -> replies.PutTicket:
-    """`put` in JSON: a ticket for an upload, unless the content is here already."""
+async def _get(chat: Chat, session: Session, args: Arguments) -> replies.GetTicket | FileReader:
+    """Return a ticket for a file; or the file itself, where the session's connection carries it."""
+    if not session.carries_files:
+        ticket = await _link(chat, session, args)
+        chat.check(session, Request(COMMANDS["get"], args))
+        return ticket
+    reader = await chat.files.open(session, args.get("room"), args["name"], args.get("version"))
+    try:  # all of it may have been read first
+        chat.check(session, Request(COMMANDS["get"], args))
+    except Refusal:
+        reader.close()
+        raise
+    return reader
+
+
+async def _put(
+    chat: Chat, session: Session, args: Arguments
+) -> replies.PutTicket | UploadTicket | FileMark:
+    """Return a ticket for an upload, unless the content is here already; or the right to send it
+    at once, where the session's connection carries it."""
     place = args.get("room"), args.get("to"), args["name"]
     upload = await chat.files.upload_ticket(
         session, *place, args["size"], args.get("sha256"), args.get("key")
     )
+    if session.carries_files:
+        nothing_comes = upload.size and args.get("offset") == upload.size
+        here = await chat.files.share_existing(session, upload) if nothing_comes else None
+        return upload if here is None else here
     if await chat.files.was_shared(upload) or await chat.files.share_existing(session, upload):
         return replies.PutTicket(None, upload.size, True)
     return replies.PutTicket(chat.files.issue(upload), await chat.files.bytes_present(upload))
@@ -78,7 +104,9 @@ async def _cancel(chat: Chat, session: Session, args: Arguments) -> replies.Done
 FILE_HANDLERS: Mapping[str, Handler] = {
     "files": _files,
     "versions": _versions,
-    "link": link,
+    "link": _link,
+    "get": _get,
+    "put": _put,
     "remove": _remove,
     "transfers": _transfers,
     "cancel": _cancel,

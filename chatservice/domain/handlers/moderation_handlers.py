@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from chatservice import limits, names, replies
 from chatservice.domain.chat import Chat
-from chatservice.domain.handlers.handler import Arguments, Handler, awaited
+from chatservice.domain.handlers.handler import Answer, Arguments, Handler, awaited
 from chatservice.domain.model import Room, Session, is_guest_id
 from chatservice.domain.moderation import no_entry
 from chatservice.domain.rights import Role
@@ -181,7 +181,7 @@ def _locked(name: str, action: Handler) -> Handler:
     """Return a command's action that changes a room while nobody else does, and only if the one
     whose turn it is then still may."""
 
-    async def change(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
+    async def change(chat: Chat, session: Session, args: Arguments) -> Answer:
         room = chat.rooms.resolve(session, args.get("room"))
         async with chat.rooms.exclusive(room):
             there = {**args, "room": room.name}  # where one is may be another room by now

@@ -11,21 +11,10 @@ from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Room, Session
 from chatservice.domain.overview import filter_rooms
 from chatservice.domain.paging import page
-from chatservice.domain.ports import OnStored
 from chatservice.domain.rules import Access
-from chatservice.entries import Entry, Kind
+from chatservice.entries import Entry
 from chatservice.errors import Code, Message, Refusal
-from chatservice.grammar.commands import Request
 from chatservice.grammar.help import TOPICS, help_lines, overview
-
-
-def talk(chat: Chat, session: Session, request: Request, done: OnStored | None = None) -> None:
-    """`say` and `me`. `done` gets the position, once the entry is stored."""
-    if session.only_room is not None:  # no refusal is to tell which other rooms there are
-        chat.check(session, request)
-    room = chat.rooms.resolve(session, request.args.get("room"))
-    kind = Kind.ACTION if request.command.name == "me" else Kind.MESSAGE
-    chat.say(session, room, kind, (request.args["text"],), request.args.get("key"), done)
 
 
 def joined(
@@ -53,8 +42,7 @@ async def _create(chat: Chat, session: Session, args: Arguments) -> replies.Join
     return joined(room, session, replies.Created)
 
 
-def leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
-    """`leave`: a person is in the lobby then."""
+def _leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
     room = chat.rooms.resolve(session, args.get("room"))
     chat.rooms.leave(session, room)
     return (
@@ -186,7 +174,7 @@ def _help(chat: Chat, session: Session, args: Arguments) -> replies.Help:
 ROOM_HANDLERS: Mapping[str, Handler] = {
     "join": _join,
     "create": _create,
-    "leave": leave,
+    "leave": _leave,
     "rooms": _rooms,
     "who": _who,
     "topic": _topic,

@@ -1,0 +1,149 @@
+"""The one way into the domain: every request of every protocol goes through `dispatch`.
+
+A request is counted (`chatservice.domain.ratelimit`), waits until its session's earlier talk is
+stored, is checked (`chatservice.domain.rights`), and runs its handler. Talk does not wait: it is
+checked and handed to the publisher, which acknowledges it later.
+"""
+
+from collections.abc import Awaitable, Sequence
+from functools import partial
+from inspect import isawaitable
+
+from chatservice import limits
+from chatservice.domain.chat import Chat
+from chatservice.domain.handlers import HANDLERS
+from chatservice.domain.handlers.handler import Answer
+from chatservice.domain.log import EventBatch
+from chatservice.domain.model import Session
+from chatservice.domain.ports import OnStored
+from chatservice.domain.ratelimit import COUNTED, TALK, RateLimits
+from chatservice.entries import Kind
+from chatservice.errors import NAME_NEEDED, Code, Refusal
+from chatservice.events import Notice
+from chatservice.grammar.commands import Request
+
+NOTICE_SECONDS = 2.0
+"""A session that is paused for longer is told so."""
+
+READING = frozenset({"history", "search", "files", "versions", "link", "record"})
+"""Commands that take a while to read what they show. Their right is checked again behind it."""
+
+
+def dispatch(
+    chat: Chat, session: Session, request: Request, on_stored: OnStored | None = None
+) -> Answer | Awaitable[Answer] | None:
+    """Run a request. Return its reply, now or later; None for talk, whose acknowledgement goes to
+    `on_stored` (the position of the entry, or the error that kept it from being stored).
+
+    Talk with `texts` in the place of `text` is several messages: all are taken, or the request is
+    refused as a whole. Raises `Refusal`.
+    """
+    command = request.command
+    if command.name in TALK:
+        _talk(chat, session, request, on_stored)
+        return None
+    count_request(chat, session, command.name, request.args.get("text", "").count("\n") + 1)
+    if session.unstored:
+        return _after_talk(chat, session, request)
+    return _run(chat, session, request)
+
+
+def _run(chat: Chat, session: Session, request: Request) -> Answer | Awaitable[Answer]:
+    chat.check(session, request)
+    answer = HANDLERS[request.command.name](chat, session, request.args)
+    if request.command.name in READING:
+        return _if_still_permitted(chat, session, request, answer)
+    return answer
+
+
+async def _after_talk(chat: Chat, session: Session, request: Request) -> Answer:
+    """Run a request once all is stored that its session said before: a reader of the past sees
+    their own words."""
+    await chat.publisher.settled(session)
+    answer = _run(chat, session, request)
+    return await answer if isawaitable(answer) else answer
+
+
+async def _if_still_permitted(
+    chat: Chat, session: Session, request: Request, answer: Answer | Awaitable[Answer]
+) -> Answer:
+    """Return what was read, if the right to read it has not gone meanwhile."""
+    found = await answer if isawaitable(answer) else answer
+    chat.check(session, request)
+    return found
+
+
+def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | None) -> None:
+    args, name = request.args, request.command.name
+    if session.user is None:
+        raise Refusal(Code.NAME_NEEDED, NAME_NEEDED)
+    texts: Sequence[str] = args["texts"] if "texts" in args else (args["text"],)
+    if limits.MESSAGES_PER_SECOND:
+        _count_talk(chat, session, name, texts)
+    if session.only_room is not None:  # no refusal may tell which other rooms there are
+        chat.check(session, request)
+    room = chat.rooms.resolve(session, args.get("room"))
+    kind = Kind.ACTION if name == "me" else Kind.MESSAGE
+    if len(texts) > 1 and not chat.may_say_anything(session, room):
+        raise _one_by_one()
+    before = session.unstored
+    for at in range(0, len(texts), limits.RUN_ENTRIES):
+        run = texts[at : at + limits.RUN_ENTRIES]
+        weight = len(run) + sum(map(len, run)) // limits.UNSTORED_CHARACTERS
+        stored = partial(_stored, session, weight, on_stored)
+        chat.say(session, room, kind, run, args.get("key"), stored)
+        session.unstored += weight
+    session.flow.note_talk()
+    if before < limits.UNSTORED_ENTRIES <= session.unstored:
+        session.flow.pause_reading("unstored")
+
+
+def _count_talk(chat: Chat, session: Session, name: str, texts: Sequence[str]) -> None:
+    lines = sum(text.count("\n") + 1 for text in texts)
+    if len(texts) > 1 and not _limits_of(session).allows(lines, chat.monotonic()):
+        raise _one_by_one()
+    count_request(chat, session, name, lines)
+
+
+def _one_by_one() -> Refusal:
+    return Refusal(Code.TOO_FAST, "Send these messages one by one.")
+
+
+def count_request(chat: Chat, session: Session, command: str, lines: int = 1) -> None:
+    """Count a command, with the lines of talk in it, or a line that is `ratelimit.UNPARSED`. Where
+    there are too many, the session's connection is not read for a while."""
+    if command in TALK and not limits.MESSAGES_PER_SECOND:
+        return
+    if session.free_commands and command not in COUNTED:
+        session.free_commands -= 1  # most sessions never give more, and need no memory for it
+        return
+    wait = _limits_of(session).take(command, chat.monotonic(), lines)
+    if wait:
+        session.flow.slow_down(wait)
+        if wait >= NOTICE_SECONDS:
+            notice = Notice(f"Not so fast: what you send is read on in {wait:.0f} seconds.")
+            session.peer.tell(EventBatch((notice,)))
+
+
+def _limits_of(session: Session) -> RateLimits:
+    if session.limits is None:
+        session.limits = RateLimits()
+    return session.limits
+
+
+def check(chat: Chat, session: Session, request: Request) -> None:
+    """Raise `Refusal` if a request would be refused, whatever passwords it came to have: nobody is
+    asked for a password in vain."""
+    chat.check(session, request)
+    chat.accounts.check_registration(session, request.command.name)
+
+
+def _stored(
+    session: Session, weight: int, on_stored: OnStored | None, result: int | Exception
+) -> None:
+    """Note that entries have arrived on the disk, or failed to, and pass the result on."""
+    session.unstored -= weight
+    if session.unstored <= limits.UNSTORED_ENTRIES // 2:
+        session.flow.resume_reading("unstored")
+    if on_stored is not None:
+        on_stored(result)

@@ -1,0 +1,151 @@
+"""What the sessions of all formats have in common: requests to the domain, and their answers."""
+
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any, ClassVar
+
+from twisted.internet.defer import Deferred
+
+from chatservice.domain.chat import Chat
+from chatservice.domain.dispatch import count_request, dispatch
+from chatservice.domain.log import EventBatch
+from chatservice.domain.model import AdminSession, Session, User
+from chatservice.domain.ports import OnStored
+from chatservice.domain.ratelimit import UNPARSED
+from chatservice.errors import Refusal
+from chatservice.events import EndReason, Notice
+from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.net.delivery import EntryFormat, Subscription
+from chatservice.net.outlet import write
+from chatservice.protocols.chatprotocol import ChatProtocol
+
+HELLO = COMMANDS["hello"]
+
+
+class ChatSession:
+    """A `chatservice.protocols.chatprotocol.ProtocolSession` that talks.
+
+    A format's own session parses lines, calls `request`, and encodes answers (`answer`) and
+    refusals (`refuse_request`).
+    """
+
+    format: ClassVar[EntryFormat]
+    echo: ClassVar[bool]
+    kind: str
+
+    __slots__ = ("_chat", "_connection", "_session", "_subscription")
+
+    def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
+        self._connection = connection
+        self._chat = chat
+        self._subscription = Subscription(connection, self.format, chat)
+        class_ = AdminSession if connection.factory.is_admin else Session
+        self._session = class_(self._subscription, self.echo, connection)
+        self._subscription.start()
+
+    # -- requests --------------------------------------------------------------------------------
+
+    def request(
+        self,
+        request: Request,
+        on_stored: OnStored | None = None,
+        refuse: Callable[[Refusal], None] | None = None,
+    ) -> None:
+        """Dispatch a request. On the admin socket, a `hello` goes before the first one."""
+        refuse = refuse or partial(self.refuse_request, request)
+        if self._session.user is None and self._session.from_admin_socket:
+            again = partial(self.request, request, on_stored, refuse)
+            welcome = partial(self._welcome_operator, again)
+            self._dispatch(Request(HELLO, {}), None, welcome, refuse)
+        else:
+            self._dispatch(request, on_stored, partial(self.answer, request), refuse)
+
+    def _welcome_operator(self, then: Callable[[], None], answer: Any) -> None:
+        then()
+
+    def _dispatch(
+        self,
+        request: Request,
+        on_stored: OnStored | None,
+        answer: Callable[[Any], None],
+        refuse: Callable[[Refusal], None],
+    ) -> None:
+        try:
+            result = dispatch(self._chat, self._session, request, on_stored)
+            if result is not None:
+                self._connection.when_answered(result, answer, refuse)
+        except Refusal as refusal:
+            refuse(refusal)
+
+    def answer(self, request: Request, it: Any) -> None:
+        """Encode the answer to a request."""
+        raise NotImplementedError
+
+    def refuse_request(self, request: Request, refusal: Refusal) -> None:
+        """Encode why a request is not granted."""
+        raise NotImplementedError
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Encode why something is not done that no request can be named for."""
+        raise NotImplementedError
+
+    def refuse_line(self, line: bytes, refusal: Refusal) -> None:
+        """Count a line that is no request, and say why it is not taken."""
+        count_request(self._chat, self._session, UNPARSED)
+        self.refuse(refusal)
+
+    def lines(self, lines: bytes) -> bool:
+        """Take requests one at a time."""
+        return False
+
+    def _write(self, data: bytes) -> None:
+        if self._connection.connected:
+            write(self._connection.transport, data)
+            self._connection.reply_written(self._subscription.full)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    async def ended(self) -> None:
+        """Leave once all is stored that was said: no more will come."""
+        await self._leave("")
+        self._stop()
+
+    async def _leave(self, text: str) -> None:
+        await self._chat.publisher.settled(self._session)
+        self._chat.users.leave(self._session, text)
+
+    def _stop(self) -> None:
+        self._subscription.stop()
+
+    def _dismiss(self) -> None:
+        self._stop()
+        self._connection.dismiss()
+
+    def tell(self, sentence: str) -> None:
+        """Tell `sentence`, in between."""
+        self._subscription.tell(EventBatch((Notice(sentence),)))
+
+    def dismiss(self, refusal: Refusal) -> None:
+        """Say why no more is done at all, and dismiss the connection."""
+        self.refuse(refusal)
+        self._dismiss()
+
+    def is_evictable(self, busy: Collection[User]) -> bool:
+        """Return whether it is a guest's, and none of those who are `busy`."""
+        return self._session.may_be_evicted(busy)
+
+    def end(self, sentence: str, why: EndReason) -> None:
+        """Tell `sentence`, and why it is, then end the connection."""
+        self._subscription.end(sentence, why)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._subscription.stopProducing()
+        self._session.ended = True
+        self._connection.factory.timeslices.run(self._depart)
+
+    def _depart(self) -> None:
+        if self._session.unstored:
+            Deferred.fromCoroutine(self._leave(""))
+        else:
+            self._chat.users.leave(self._session)
