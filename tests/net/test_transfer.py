@@ -167,7 +167,7 @@ async def test_the_server_ends_a_connection_that_follows_an_upload(inside):
     connection.transport.abortConnection()
     await until(lambda: connection not in inside.factory.connections)
     (transfer,) = inside.chat.files.transfers._under_way
-    assert transfer.up
+    assert transfer.is_upload
     cut(up)
     await until(inside.holds_nothing)
 
