@@ -141,7 +141,7 @@ class ChatProtocol(FileTransfers):
     def dataReceived(self, data: bytes) -> None:
         """Take in bytes. Who speaks first is not greeted; telnet's negotiation is not speech."""
         self.last_active = self.factory.idle.step
-        if self._greeting is not None and data[:1] != bytes((IAC,)):
+        if self._greeting is not None and data[:1] not in (b"", bytes((IAC,))):
             self._greeting.cancel()
             self._greeting = None
         first = self._session is None and not (self._buffer or self._dismissed)
