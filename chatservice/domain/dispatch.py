@@ -126,9 +126,9 @@ def count_request(chat: Chat, session: Session, command: str, lines: int = 1) ->
 
 
 def _limits_of(session: Session) -> RateLimits:
-    if session.limits is None:
-        session.limits = RateLimits()
-    return session.limits
+    if session.rate_limits is None:
+        session.rate_limits = RateLimits()
+    return session.rate_limits
 
 
 def check(chat: Chat, session: Session, request: Request) -> None:

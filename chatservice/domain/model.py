@@ -193,14 +193,13 @@ class Session:
     a program is in as many as it likes, and `current_room` is None. `ignored` holds the keys
     (`names.key`) of users whom it does not hear. `only_room` is the one room that it may be in, if
     its token is good for just that. `flow` stops the reading of its connection. `unstored` counts
-    its entries on their way to the disk, `free_commands` the commands that `limits` do not count
-    yet. There is one for each connection, and most are idle: what it
-    holds is kept small.
+    its entries on their way to the disk, `free_commands` the commands that `rate_limits` do not
+    count yet. There is one for each connection, and most are idle: what it holds is kept small.
     """
 
     __slots__ = (
         *("_token", "current_room", "echo", "ended", "flow", "free_commands", "ignored"),
-        *("inbox", "limits", "only_room", "peer", "rooms", "unstored", "user"),
+        *("inbox", "only_room", "peer", "rate_limits", "rooms", "unstored", "user"),
     )
 
     from_admin_socket = False
@@ -210,7 +209,7 @@ class Session:
         self.echo = echo
         self.flow = flow
         self.free_commands = FREE_COMMANDS
-        self.limits: RateLimits | None = None
+        self.rate_limits: RateLimits | None = None
         self.unstored = 0
         self.user: User | None = None
         self.ended = False
