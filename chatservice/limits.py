@@ -33,7 +33,7 @@ class Limits:
     """Uploads of one user at the same time: each takes a few MiB of memory."""
 
     uploads_of_all: int = 256
-    """Uploads under way at once: 1.5 GiB of memory at the worst, with `incoming.BEHIND_BYTES`
+    """Uploads under way at once: 1.5 GiB of memory at the worst, with `uploads.BEHIND_BYTES`
     each."""
 
     unfinished_uploads: int = 16
