@@ -1,6 +1,6 @@
 """A user's session at a server, over as many connections as it takes.
 
-When a connection breaks, the session reconnects, with growing delays. It signs in again, rejoins
+When a connection breaks, the session reconnects, with growing delays. It logs in again, rejoins
 every room behind the last position that was received there, and repeats each unacknowledged text
 with its key. So no entry is shown twice or missed, and no text is stored twice or lost. Other
 requests wait for the new connection.
@@ -167,7 +167,7 @@ class ClientSession:
             connection.transport.abortConnection()
 
     async def _resume(self) -> None:
-        """Connect, sign in, and restore what the old connection had."""
+        """Connect, log in, and restore what the old connection had."""
         state = self.state
         await self.open_connection()
         await self._hello(state.name, self._password, state.inbox_position)
@@ -227,8 +227,8 @@ class ClientSession:
 
     # -- the user --------------------------------------------------------------------------------
 
-    async def sign_in(self, name: str, password: str | None = None) -> replies.Welcome:
-        """Sign in for the first time. From then on the session reconnects by itself. Raises
+    async def log_in(self, name: str, password: str | None = None) -> replies.Welcome:
+        """Log in for the first time. From then on the session reconnects by itself. Raises
         `Refusal`, and `Lost` if the server cannot be reached."""
         if self._connection is None:
             await self.open_connection()
@@ -244,7 +244,7 @@ class ClientSession:
         welcome: replies.Welcome = await self.ask_now(
             "hello", name=name, password=password, token=token, after=after
         )
-        self._signed_in(name, welcome, password)
+        self._logged_in(name, welcome, password)
         if state.registered and welcome.inbox < (after or 0):
             self._tell(
                 f"{WARNING}your inbox was put back to an earlier state; something that was sent to "
@@ -252,12 +252,12 @@ class ClientSession:
             )
         return welcome
 
-    def _signed_in(self, name: str, welcome: replies.Welcome, password: str | None) -> None:
+    def _logged_in(self, name: str, welcome: replies.Welcome, password: str | None) -> None:
         """Take a welcome. Files are saved in a folder of the user's name, so a server that gives
         another name than was asked for is refused. Raises `BadReply`."""
         if names.key(welcome.name) != names.key(name):
             raise BadReply
-        self.state.signed_in(welcome)
+        self.state.logged_in(welcome)
         self._password = password if welcome.registered else None
 
     async def change_name(self, name: str, password: str | None = None) -> replies.Welcome:
@@ -267,7 +267,7 @@ class ClientSession:
             welcome = await self.ask("nick", name=name)
         else:
             welcome = await self.ask("login", name=name, password=password)
-        self._signed_in(name, welcome, password)
+        self._logged_in(name, welcome, password)
         return welcome  # type: ignore[no-any-return]
 
     async def register(self, password: str, code: str | None = None) -> replies.Reply:

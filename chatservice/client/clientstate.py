@@ -271,7 +271,7 @@ class ClientState:
 
     # -- rooms -----------------------------------------------------------------------------------
 
-    def signed_in(self, welcome: Welcome) -> None:
+    def logged_in(self, welcome: Welcome) -> None:
         """Take the user's name, token and inbox position from the server's welcome."""
         self.name = welcome.name
         self.token = welcome.token

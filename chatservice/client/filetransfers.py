@@ -289,32 +289,38 @@ class Downloader:
         return path
 
     async def _save(self, claim: TransferClaim, ticket: str | None) -> Path:
-        """Receive what is missing of a file. If the partial file was not its beginning, begin
-        again."""
+        """Save a file and return its path. Begin again if the partial file was another's."""
         record, resumed = claim.record, ticket is None
         for _ in range(2):
             part = PartialDownload(Path(record.path), record.name, record.sha256)
-            try:
-                await self._runner.in_thread(delete_old_parts, Path(record.path))
-                await self._runner.read_in_thread(part.resume, record.size)
-                part.check_space(record.size)
-                began = part.received
-                await self._receive_missing(claim, part, ticket, resumed or began > 0)
-            except Refusal:
-                part.discard()
-                raise
-            except BaseException:
-                part.release()
-                raise
+            had_some = await self._fill(claim, part, ticket, resumed)
             if part.sha256 == record.sha256:
                 return await self._runner.in_thread(_finish, part, claim)
             part.discard()
-            if not began:
+            if not had_some:
                 break
             ticket, resumed = None, False
-        raise Refusal(
-            Code.WRONG_SHA256, "The bytes do not match the file's SHA-256; nothing was kept."
-        )
+        sentence = "The bytes do not match the file's SHA-256; nothing was kept."
+        raise Refusal(Code.WRONG_SHA256, sentence)
+
+    async def _fill(
+        self, claim: TransferClaim, part: PartialDownload, ticket: str | None, resumed: bool
+    ) -> bool:
+        """Receive what is missing of a partial file. Return whether it had some bytes before."""
+        record = claim.record
+        try:
+            await self._runner.in_thread(delete_old_parts, Path(record.path))
+            await self._runner.read_in_thread(part.resume, record.size)
+            part.check_space(record.size)
+            had_some = part.received > 0
+            await self._receive_missing(claim, part, ticket, resumed or had_some)
+        except Refusal:
+            part.discard()
+            raise
+        except BaseException:
+            part.release()
+            raise
+        return had_some
 
     async def _receive_missing(
         self, claim: TransferClaim, part: PartialDownload, ticket: str | None, resumed: bool

@@ -132,19 +132,21 @@ class JsonConnection(Protocol, TimeoutMixin):
         return REPLY_LINE_BYTES if self._pending else EVENT_LINE_BYTES
 
     def _line_received(self, line: bytes) -> None:
-        """Take a JSON object: a reply or a push."""
         if len(line) > self._longest_line:
             self._drop(NotAChatServer(NOT_A_CHAT_SERVER))
-            return
-        if line.startswith(b"! "):  # refused in the text format: too many connections, say
+        elif line.startswith(b"! "):  # a refusal in the text format: too many connections, say
             self._drop(Lost(names.one_line(line[2:].decode(errors="replace"))))
-            return
-        try:
-            it = jsonlines.load(line)
-            kind = it["event"]
-        except (Refusal, KeyError):
-            self._drop(NotAChatServer(NOT_A_CHAT_SERVER))
-            return
+        else:
+            try:
+                it = jsonlines.load(line)
+                kind = it["event"]
+            except (Refusal, KeyError):
+                self._drop(NotAChatServer(NOT_A_CHAT_SERVER))
+            else:
+                self._object_received(kind, it)
+
+    def _object_received(self, kind: Any, it: replies.Fields) -> None:
+        """Take a JSON object: a reply or a push."""
         id_ = it.get("id")
         if kind in ("ok", "error") and type(id_) is int and id_ in self._pending:
             self._answered(id_, it)

@@ -75,7 +75,7 @@ def connect(
     progress: TextCallback = lambda lines: None,
     reactor: Any = None,
 ) -> "Deferred[Client]":
-    """Connect to a server, and sign in as `name`.
+    """Connect to a server, and log in as `name`.
 
     `password` is that of a registered name, or a token. With `tls`, the certificate must be from a
     trusted authority, or the one seen there first; `trust` is the SHA-256 fingerprint that it must
@@ -93,10 +93,10 @@ def connect(
     elif (warning := known_servers.warning(server_address(host, port))) is not None:
         tell(WARNING + warning)
     client = Client(reactor, connector, tell, progress)
-    return Deferred.fromCoroutine(_sign_in(client, host, port, name, password))
+    return Deferred.fromCoroutine(_log_in(client, host, port, name, password))
 
 
-async def _sign_in(
+async def _log_in(
     client: "Client", host: str, port: int, name: str, password: str | None
 ) -> "Client":
     try:
@@ -104,7 +104,7 @@ async def _sign_in(
     except Lost as lost:
         raise unreachable(host, port, lost) from None
     try:
-        await client.session.sign_in(names.user(name), password)
+        await client.session.log_in(names.user(name), password)
     except BaseException:
         await client.close()
         raise
@@ -125,7 +125,7 @@ class Client:
         self._state = self.session.state
         self._joining: dict[str, list[Deferred[str]]] = {}
         self._acknowledgements: dict[str, list[Deferred[int]]] = defaultdict(list)
-        self._followers: dict[str, list[Follower]] = defaultdict(list)
+        self._followers: dict[str, list[LogFollower]] = defaultdict(list)
         self._transfers = BotTransfers(reactor, self.session, told, progress)
 
     @property
@@ -156,16 +156,16 @@ class Client:
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def follow(self, room: str, after: int | None = None) -> "Follower":
+    def follow(self, room: str, after: int | None = None) -> "LogFollower":
         """Return an asynchronous iterator over pairs of position and entry of a room: those behind
         position `after`, then new ones; without it, only new ones. `@` is the inbox, of which only
         new ones come. It raises `Refusal` if the user may not join, or is removed."""
-        follower = Follower(None if room == INBOX else lambda behind: self._page(room, behind))
+        follower = LogFollower(None if room == INBOX else lambda behind: self._page(room, behind))
         opening = Deferred.fromCoroutine(self._open(follower, room, after))
         opening.addErrback(lambda failure: follower.end(failure.value))
         return follower
 
-    async def _open(self, follower: "Follower", room: str, after: int | None) -> None:
+    async def _open(self, follower: "LogFollower", room: str, after: int | None) -> None:
         if room == INBOX:
             position = newest = self._state.inbox_position
         else:
@@ -208,7 +208,7 @@ class Client:
         following.addBoth(lambda result: self._unfollow(follower, result))
         return following
 
-    def _unfollow(self, follower: "Follower", result: T) -> T:
+    def _unfollow(self, follower: "LogFollower", result: T) -> T:
         for followers in self._followers.values():
             if follower in followers:
                 followers.remove(follower)
@@ -362,7 +362,7 @@ class Client:
             follower.end(why)
 
 
-class Follower:
+class LogFollower:
     """An asynchronous iterator over pairs of position and entry of a log: from `start` on, in order
     and each once. `position` is that of the last entry that was taken.
 
@@ -423,7 +423,7 @@ class Follower:
         if waiting is not None:
             waiting.callback(None)
 
-    def __aiter__(self) -> "Follower":
+    def __aiter__(self) -> "LogFollower":
         return self
 
     async def __anext__(self) -> tuple[int, Entry]:
@@ -461,7 +461,7 @@ def _size(entry: Entry) -> int:
     return len(entry.text) + ENTRY_CHARACTERS
 
 
-async def _call_for_each(follower: Follower, call: Callable[[int, Entry], Any]) -> None:
+async def _call_for_each(follower: LogFollower, call: Callable[[int, Entry], Any]) -> None:
     async for position, entry in follower:
         result = call(position, entry)
         if isinstance(result, Awaitable):

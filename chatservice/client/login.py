@@ -113,7 +113,7 @@ class _Login:
                 await self._change(refusal)
 
     async def _attempt(self) -> None:
-        reply = await self._controller.session.sign_in(self._name, self._password)
+        reply = await self._controller.session.log_in(self._name, self._password)
         self._controller.answered(reply)
         if self._password not in (None, self._given, self._recalled):
             await self._controller.save_password(self._password)

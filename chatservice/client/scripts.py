@@ -126,7 +126,7 @@ class Script:
 
     async def _do(self) -> None:
         text, path = self._text(), self._file()
-        client = await self._sign_in()
+        client = await self._log_in()
         watch = OutageWatch(self._reactor, client.session, self._server_stays_away)
         watch.start()
         try:
@@ -231,38 +231,41 @@ class Script:
         if why is not None:
             raise ScriptEnd(ExitStatus.UNWRITABLE, output_error(why))
 
-    # -- signing in ------------------------------------------------------------------------------
+    # -- logging in ------------------------------------------------------------------------------
 
-    async def _sign_in(self) -> Client:
-        """Connect and sign in. Look for a password when the server needs one, and ask for it again
-        if it is wrong."""
+    async def _log_in(self) -> Client:
+        """Connect and log in. If the server needs a password, look for one, and ask for another
+        one while it is wrong."""
         options = self._completed()
         host, port = options.host or DEFAULT_HOST, options.port or int(DEFAULT_PORT)
         name = options.name or _login()
         password, asked = self._given_password(), False
         while True:
             try:
-                return await connect(
-                    *(name, host, port),
-                    password=password,
-                    tls=options.tls,
-                    trust=options.trust,
-                    told=self._tell,
-                    progress=self._show_progress,
-                    reactor=self._reactor,
-                )
+                return await self._connect(options, name, host, port, password)
             except Refusal as refusal:
                 if asked and refusal.code in PASSWORD_REFUSED:
                     self._tell(refusal.sentence)
                 elif refusal.code is not Code.PASSWORD_NEEDED or password is not None:
                     raise
-                kept = None
-                if password is None:
-                    keyring = Keyring(self._reactor, server_address(host, port), options.tls)
-                    kept = await keyring.recall(name)
+                keyring = Keyring(self._reactor, server_address(host, port), options.tls)
+                kept = await keyring.recall(name) if password is None else None
                 password, asked = kept or await self._ask_password(name), True
                 if password is None:
                     raise
+
+    def _connect(
+        self, options: ClientOptions, name: str, host: str, port: int, password: str | None
+    ) -> "Deferred[Client]":
+        return connect(
+            *(name, host, port),
+            password=password,
+            tls=options.tls,
+            trust=options.trust,
+            told=self._tell,
+            progress=self._show_progress,
+            reactor=self._reactor,
+        )
 
     def _given_password(self) -> str | None:
         try:

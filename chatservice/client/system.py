@@ -59,18 +59,21 @@ def open_locked(path: Path, make: bool = False, mode: int = 0o666) -> BinaryIO |
     file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115 - kept open
     try:
         _lock(file)
-        found, named = os.fstat(descriptor), os.stat(path, follow_symlinks=False)
+        if _is_plain(descriptor, path):
+            return file
     except OSError as error:
         no_locks = make and not isinstance(error, (BlockingIOError, PermissionError))
         if no_locks and os.fstat(descriptor).st_size == 0:  # leave no empty file behind
             with suppress(OSError):
                 delete_open(path, file)
-        file.close()
-        return None
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_ino != named.st_ino:
-        file.close()
-        return None
-    return file
+    file.close()
+    return None
+
+
+def _is_plain(descriptor: int, path: Path) -> bool:
+    """Return whether an open file is a plain one with a single name, `path`."""
+    found, named = os.fstat(descriptor), os.stat(path, follow_symlinks=False)
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_ino == named.st_ino
 
 
 def _lock(file: BinaryIO) -> None:

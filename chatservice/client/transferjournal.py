@@ -94,7 +94,6 @@ class TransferJournal:
             return TransferClaim(record)
 
     def _remember(self, record: TransferRecord) -> TransferClaim:
-        text = json.dumps(asdict(record), indent=1).encode()
         keyless = json.dumps(asdict(replace(record, key="")), indent=1).encode()
         mark = hashlib.sha256(keyless).hexdigest()[:32]
         path = self._folder / f"{mark}.json"
@@ -103,12 +102,15 @@ class TransferJournal:
             return TransferClaim(_read(file) or record, path, file)
         if path.exists():
             path = self._folder / f"{mark}-{secrets.token_hex(4)}.json"
+        return self._write(record, path)
+
+    def _write(self, record: TransferRecord, path: Path) -> TransferClaim:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._folder / f"{secrets.token_hex(8)}{_NEW}"
         file = system.open_locked(new, make=True, mode=0o600)
         if file is None:
             return TransferClaim(record)
-        file.write(text)
+        file.write(json.dumps(asdict(record), indent=1).encode())
         os.fsync(file.fileno())
         if system.POSIX:
             new.rename(path)

@@ -20,7 +20,7 @@ def message(who: str, text: str) -> Entry:
 def in_room(room: str = "lab", seq: int = 0) -> ClientState:
     """Return anna's conversation, in a room with `seq` entries so far."""
     here = ClientState()
-    here.signed_in(Welcome("anna", False, "token", 0))
+    here.logged_in(Welcome("anna", False, "token", 0))
     here.room_joined(Joined(room, 1, "", (), seq))
     return here
 
@@ -202,7 +202,7 @@ def test_a_room_is_found_by_its_name_in_any_case_and_by_its_number():
 def test_a_program_is_told_everything():
     """Its own talk, at once, and what comes in every room."""
     here = ClientState(echo=True)
-    here.signed_in(Welcome("anna", False, "token", 0))
+    here.logged_in(Welcome("anna", False, "token", 0))
     here.room_joined(Joined("lab", 1, "", (), 0))
     here.room_joined(Joined("den", 2, "", (), 0))
     key = say(here, "mine")

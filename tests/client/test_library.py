@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
 
 from chatservice.client import Code, Kind, Lost, Refusal, connect
-from chatservice.client.library import BUFFERED_CHARACTERS, BUFFERED_ENTRIES, Follower
+from chatservice.client.library import BUFFERED_CHARACTERS, BUFFERED_ENTRIES, LogFollower
 from chatservice.entries import Entry
 from chatservice.replies import History
 from tests.servers import PATIENCE
@@ -253,7 +253,7 @@ async def test_what_was_taken_away_is_not_waited_for():
         pages.append(after)
         return History("lab", ())
 
-    follower = Follower(page)
+    follower = LogFollower(page)
     follower.start(0, 5)
     waiting = Deferred.fromCoroutine(follower.__anext__())
     assert pages == [0]
@@ -265,7 +265,7 @@ async def test_what_was_taken_away_is_not_waited_for():
 async def test_an_inbox_that_nobody_reads_has_a_bound():
     """A slow program gets the kept messages, and then a refusal. A program that reads never gets
     one, for any number of messages."""
-    follower, text = Follower(None), "x" * (1 << 20)
+    follower, text = LogFollower(None), "x" * (1 << 20)
     follower.start(0, 0)
     count = 2 * BUFFERED_CHARACTERS // len(text)
     for position in range(1, count + 1):

@@ -11,11 +11,11 @@ LAB = ("--room", "lab")
 @pytest.fixture
 def operator(server):
     """Return the server's operator, in the lab."""
-    door = RawAdminClient(server)
-    door.send("/join lab")
-    door.expect("* You are in lab")
-    yield door
-    door.close()
+    client = RawAdminClient(server)
+    client.send("/join lab")
+    client.expect("* You are in lab")
+    yield client
+    client.close()
 
 
 def test_off_the_server_is_off_the_server(server, operator, piped):
