@@ -1,13 +1,12 @@
-"""Passwords that are tried: wrong ones cost time, more of it each time, whoever tries.
+"""The login throttle: each wrong password delays the next one longer.
 
-Failures are counted by the name or room, and by the address. An attempt is taken for a failure
-until it turns out not to be one, so that many at once fare as one after another. An address from
-which the right password came is counted apart for that name: whoever guesses elsewhere does not
-hold up its owner.
+Failures are counted by the name or room, and by the address. An attempt counts as a failure until
+it succeeds, so many at once are no faster than one after another. An address from which the right
+password came is counted apart for that name, so guesses elsewhere do not delay its owner.
 
-Nobody is refused for what others guess. Those who wait for one name take turns by address, and an
-address from which nothing was tried for that name yet goes past all others: it waits for as many
-seconds as there are such addresses before it (`limits.FIRST_SECONDS`).
+Nobody is refused because of other people's guesses. Attempts at one name take turns by address. An
+address that is new for the name goes past all others: it waits for one second for each such address
+before it (`limits.FIRST_SECONDS`).
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable
@@ -25,32 +24,32 @@ T = TypeVar("T")
 
 
 class FairQueue(Protocol):
-    """What has others wait."""
+    """Delays attempts and runs jobs, address by address."""
 
     def delayed(
         self, line: Hashable, places: int, who: Hashable, seconds: float
     ) -> Awaitable[object]:
-        """Answer after so long, which begins when it is the turn of `who` in a line. Only so many
-        in it are delayed at a time, and each has as many turns as any other."""
+        """Answer `seconds` after the turn of `who` in a `line` has come. At most `places` are
+        delayed at the same time."""
 
     def in_turn(self, who: str, job: Callable[[], Awaitable[T]]) -> Awaitable[T]:
-        """Do a job when it is the turn of `who`, of whom each has as many turns as any other.
-        Raises `Refusal` (slow-down) where too many wait."""
+        """Run a job when the turn of `who` has come. Raises `Refusal` (slow-down) if too many
+        wait."""
 
 
 class NoQueue:
-    """A `FairQueue` that has nobody wait."""
+    """A `FairQueue` in which nobody waits."""
 
     async def delayed(self, line: Hashable, places: int, who: Hashable, seconds: float) -> None:
         """Answer at once."""
 
     def in_turn(self, who: str, job: Callable[[], Awaitable[T]]) -> Awaitable[T]:
-        """Do a job at once."""
+        """Run a job at once."""
         return job()
 
 
 class LoginThrottle:
-    """All that asks for passwords to be hashed. `seconds` tells the time."""
+    """Hashes and verifies passwords, with delays after failures. `seconds` tells the time."""
 
     def __init__(
         self, passwords: PasswordHasher, seconds: Callable[[], float], queue: FairQueue
@@ -62,17 +61,17 @@ class LoginThrottle:
         self._known_addresses: dict[tuple[str, str], None] = {}
 
     def hash(self, password: str, session: Session | None) -> Awaitable[str]:
-        """Return what to keep of a password that somebody wishes to have."""
+        """Return the hash of a new password."""
         address = limit_key(session.peer.address) if session is not None else ""
         return self._queue.in_turn(address, partial(self._passwords.hash, password))
 
     def verify(self, kept: str, password: str, whose: str, session: Session) -> Awaitable[bool]:
-        """Return whether it is the one. Raises `Refusal` (slow-down), as `try_` does."""
+        """Return whether a password fits the hash `kept`. Raises as `attempt` does."""
         return self.attempt(partial(self._passwords.fits, kept, password), whose, session)
 
     async def attempt(self, check: Callable[[], Awaitable[T]], whose: str, session: Session) -> T:
-        """Try a password, which fits if `check` answers with something. `whose` tells the names and
-        the rooms apart that it may be of. Raises `Refusal` (slow-down, name-needed)."""
+        """Verify a password with `check`, and return its result, which is true if the password
+        fits. `whose` is the key of a name or room. Raises `Refusal` (slow-down, name-needed)."""
         address = limit_key(session.peer.address)
         known = (whose, address) in self._known_addresses
         who: Hashable = (whose, address) if known else whose
@@ -115,7 +114,7 @@ class LoginThrottle:
             self._backoff.forgive(each)
 
     def _remember(self, whose: str, who: Hashable, address: str) -> None:
-        """Remember from where the right password came; on this machine all are from one place."""
+        """Remember the address of the right password. Local users share one."""
         if not address:
             self._backoff.forget(who)
             return

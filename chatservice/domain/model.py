@@ -1,4 +1,4 @@
-"""Where one can be, and who one is: rooms, users, sessions."""
+"""Rooms, users and sessions."""
 
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,11 +13,11 @@ from chatservice.errors import NAME_NEEDED, Code, Refusal
 
 
 class Room:
-    """A log to talk in, and a shelf.
+    """A room: a log, a folder of files, and rules.
 
-    `frozen` says whether only who moderates it speaks, `slow` how many seconds a user waits from
-    one message to the next; `last_spoke` is when, in milliseconds on a clock that only goes on,
-    they did last, by `User.id`.
+    In a `frozen` room only moderators speak. In slow mode, `slow` is the pause in seconds between
+    two messages of a user, and `last_spoke` has the times of their last ones, by `User.id`, in
+    milliseconds on a clock that never goes back. `sessions` and `users()` are in order of arrival.
     """
 
     def __init__(
@@ -40,41 +40,38 @@ class Room:
         self.rules = Rules(rules)
         self.last_spoke: dict[str, int] = {}
         self.log = log
-        self.as_tuple = (
-            self,
-        )  # what those are in who are here and nowhere else: one tuple for all
+        self.as_tuple = (self,)  # one `Session.rooms` for all sessions that are only here
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody may come in, and knows of it."""
+        """Whether everybody sees it and may come in."""
         return self.access is Access.PUBLIC and self.password is None
 
     def has_user(self, user: "User") -> bool:
-        """Return whether a user is in it."""
+        """Return whether a user is in the room."""
         return any(session in self.sessions for session in user.sessions)
 
     @property
     def folder(self) -> str:
-        """Where its files are kept."""
+        """The folder of its files, in the file store."""
         return "" if self.name == names.LOBBY else self.name
 
     @property
     def sessions(self) -> "dict[Session, Cursor]":
-        """Who is in it, in the order in which they came."""
+        """The sessions in it, with their cursors."""
         return self.log.cursors
 
     def users(self) -> "Collection[User]":
-        """Who is here, each once, in the order in which they came."""
+        """Return the users in it, each once."""
         return dict.fromkeys([s.user for s in self.sessions if s.user is not None])
 
 
 class User:
-    """A person or a program with a name: a guest's for as long as they are connected, or a
-    registered one's for good.
+    """A person or a program with a name: a guest while connected, or a registered user.
 
-    A guest may change the name, and is the same user. `inbox` is None for a guest to whom nobody
-    wrote yet. `guest_number` is a number that no other guest ever has (`ports.NameClaims`),
-    and 0 for a registered user.
+    A guest stays the same user under another name. `inbox` is None for a guest to whom nobody has
+    written. `guest_number` is unique among all guests ever (`ports.NameClaims`), and 0 for a
+    registered user.
     """
 
     __slots__ = ("away", "guest_number", "inbox", "key", "name", "sessions")
@@ -87,42 +84,42 @@ class User:
         self.sessions: tuple[Session, ...] = ()
 
     def rename(self, name: str) -> None:
-        """Have another name from now on."""
+        """Change the name."""
         self.name = name
         key = names.key(name)
         self.key = key if key != name else name  # one string where one will do: users are many
 
     @property
     def id(self) -> str:
-        """The key by which all that belongs to a user is remembered: that of a registered name, or,
-        of a guest, one that no other user ever has."""
+        """The key of all that belongs to the user: a registered name's key, or unique to a
+        guest."""
         return self.folder if self.guest_number else self.key
 
     @property
     def registered(self) -> bool:
-        """Whether the name is theirs for good."""
+        """Whether the user has an account."""
         return not self.guest_number
 
     @property
     def has_left(self) -> bool:
-        """Whether this was a guest, who has left: nobody else can come to be them."""
+        """Whether this was a guest, who has left for good."""
         return bool(self.guest_number) and not self.sessions
 
     @property
     def folder(self) -> str:
-        """Where files meant for them are kept."""
+        """The folder of files sent to the user, in the file store."""
         return guest_id(self.guest_number) if self.guest_number else account_folder(self.key)
 
 
 GUEST_PREFIX = ".guests/"
-"""The beginning of the shelves of guests, and of their `User.id`. No name begins so."""
+"""The beginning of guests' folders and `User.id`s. No name begins like this."""
 
 _INBOX_PREFIX = ".inboxes/"
-"""The beginning of the shelves of registered users."""
+"""The beginning of registered users' folders."""
 
 
 def account_folder(key: str) -> str:
-    """The shelf of the inbox of a registered user, by the key of their name."""
+    """Return the folder of a registered user, by the key of their name."""
     return f"{_INBOX_PREFIX}{key}"
 
 
@@ -132,12 +129,12 @@ def guest_id(number: int) -> str:
 
 
 def is_guest_id(id_: str) -> bool:
-    """Return whether a `User.id`, or a shelf, is a guest's: it ends with them."""
+    """Return whether a `User.id` or a folder is a guest's, and ends with the guest."""
     return id_.startswith(GUEST_PREFIX)
 
 
 def is_user_folder(shelf: str) -> bool:
-    """Return whether a shelf is one user's, and not a room's."""
+    """Return whether a folder is a user's, and not a room's."""
     return shelf.startswith((GUEST_PREFIX, _INBOX_PREFIX))
 
 
@@ -145,7 +142,7 @@ EMPTY: frozenset[str] = frozenset()
 
 
 _TOKEN_BYTES = 15
-"""120 bits, which nobody guesses, and the most that Python keeps in 48 bytes."""
+"""120 bits: too many to guess, and the most that Python stores in 48 bytes."""
 
 
 class FlowControl(Protocol):
@@ -187,14 +184,14 @@ FREE_COMMANDS = 16
 
 
 class Session:
-    """One connection of one user.
+    """One connection's user, rooms and cursors.
 
-    `echo` says whether it sees its own entries too. `current_room` is the room that a person is in;
-    a program is in as many as it likes, and `current_room` is None. `ignored` holds the keys
-    (`names.key`) of users whom it does not hear. `only_room` is the one room that it may be in, if
-    its token is good for just that. `flow` stops the reading of its connection. `unstored` counts
-    its entries on their way to the disk, `free_commands` the commands that `rate_limits` do not
-    count yet. There is one for each connection, and most are idle: what it holds is kept small.
+    With `echo`, it sees its own entries, too. A person is in one room, `current_room`; a program is
+    in any number, and `current_room` is None. It does not hear the users in `ignored`
+    (`names.key`). `only_room` is the only room that its token allows. `flow` stops the reading of
+    its connection. `unstored` counts its entries on their way to the disk, `free_commands` the
+    commands that `rate_limits` do not count. There is one session for each connection, and most are
+    idle, so it is small.
     """
 
     __slots__ = (
@@ -222,13 +219,13 @@ class Session:
 
     @property
     def resume_token(self) -> str:
-        """What it proves itself with when it comes back on another connection."""
+        """The token with which the user takes this session over on another connection."""
         if self._token is None:
             self._token = secrets.token_bytes(_TOKEN_BYTES)
         return urlsafe_b64encode(self._token).decode()
 
     def adopt_token(self, token: str) -> None:
-        """Prove itself with the token that a guest had before, if it can be one."""
+        """Take a guest's former resume token, if it is one."""
         try:
             found = urlsafe_b64decode(token.encode("ascii"))
         except ValueError:
@@ -248,29 +245,30 @@ class Session:
         return not self.echo
 
     def may_be_evicted(self, busy: Collection["User"]) -> bool:
-        """Return whether it is a guest's, or nobody's, and none of who is `busy`."""
+        """Return whether a full server may end it: its user is no registered one, and not
+        `busy`."""
         user = self.user
         return user is None or not (user.registered or user in busy)
 
     def void_token(self) -> None:
-        """Let the token that it has given out prove nothing any more."""
+        """Make the resume token invalid."""
         self._token = None
 
     def require_user(self) -> User:
-        """Return the user. Raises `Refusal` (name-needed) if there is none yet."""
+        """Return the user. Raises `Refusal` (name-needed) if there is none."""
         if self.user is None:
             raise Refusal(Code.NAME_NEEDED, NAME_NEEDED)
         return self.user
 
     def require_cursor(self, room: Room) -> Cursor:
-        """Return the cursor in a room. Raises `Refusal` (not-in-room) if it is not in it."""
+        """Return the cursor in a room. Raises `Refusal` (not-in-room) if there is none."""
         cursor = room.sessions.get(self)
         if cursor is None:
             raise Refusal(Code.NOT_IN_ROOM, "You are not in {room}; join it first.", room=room.name)
         return cursor
 
     def wake(self) -> None:
-        """Let the reader look at all that it reads."""
+        """Let the connection read on in all logs."""
         inbox = () if self.inbox is None else (self.inbox,)
         self.peer.wake((*inbox, *(room.sessions[self] for room in self.rooms)))
 

@@ -1,4 +1,4 @@
-"""A part of a long answer: as much as is given at once. Whoever asks goes on from there."""
+"""Pages of long replies: one reply has one page, and the client asks for the next."""
 
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
@@ -9,8 +9,8 @@ T = TypeVar("T")
 
 
 class Page(Generic[T]):
-    """The first `rows` of an answer: at most `most` of them, and about `limits.ANSWER_BYTES`, but
-    at least one. `over` says whether one was left out because of its bytes."""
+    """The first `rows` of a long reply: at most `most`, and about `limits.ANSWER_BYTES`, but at
+    least one. `truncated` tells that a row did not fit."""
 
     def __init__(self, most: int) -> None:
         self.rows: list[T] = []
@@ -20,11 +20,11 @@ class Page(Generic[T]):
 
     @property
     def left(self) -> int:
-        """The number of rows that may still come."""
+        """The number of rows that may still be added."""
         return 0 if self.truncated else self._most - len(self.rows)
 
     def add(self, row: T, size: int) -> None:
-        """Take a row of about `size` bytes, if it belongs to this part."""
+        """Add a row of about `size` bytes, if it fits."""
         if not self.left:
             return
         if self.rows and size > self._bytes:
@@ -35,7 +35,7 @@ class Page(Generic[T]):
 
 
 def page(rows: Iterable[T], size: Callable[[T], int], most: int) -> tuple[T, ...]:
-    """Return the first of some rows, each of about `size` bytes, that are one answer."""
+    """Return the first rows that fit on a page; `size` estimates the bytes of one."""
     found = Page[T](most)
     for row in rows:
         if not found.left:

@@ -1,5 +1,4 @@
-"""How fast: token buckets, and delays that grow with each failure. Time, in seconds, is passed
-in."""
+"""Rate limits: token buckets, and delays that grow with each failure. `now` is in seconds."""
 
 from collections.abc import Hashable
 
@@ -7,10 +6,10 @@ from chatservice import limits
 
 
 class TokenBucket:
-    """Tokens that come at a `rate`, up to `burst` of them; each deed takes one.
+    """A token bucket: tokens come at a `rate` a second, up to `burst`, and each action takes one.
 
-    What is kept is only when the bucket will be full again (the "generic cell rate algorithm"), so
-    rate and burst may change at any time, and a clock that goes back does no lasting harm.
+    It stores only when it will be full again (the "generic cell rate algorithm"). So rate and burst
+    may change at any time, and a clock that goes back does no lasting harm.
     """
 
     __slots__ = ("_full_at",)
@@ -19,27 +18,26 @@ class TokenBucket:
         self._full_at = 0.0
 
     def take(self, now: float, rate: float, burst: float, count: int = 1) -> float:
-        """Take `count` tokens, and return in how many seconds there is the next one: 0.0 if there
-        is one now. Who waits as long is never above `rate` times the time, and `burst`."""
+        """Take `count` tokens, and return the seconds until there is another one. A caller who
+        waits that long keeps within `rate` and `burst`."""
         full_at = max(now, min(self._full_at, now + burst / rate)) + count / rate
         self._full_at = full_at
         return max(0.0, full_at - now - (burst - 1) / rate)
 
     def left(self, now: float, rate: float, burst: float) -> float:
-        """Return how many tokens there are."""
+        """Return the number of tokens."""
         return burst - max(0.0, min(self._full_at - now, burst / rate)) * rate
 
     def is_full(self, now: float) -> bool:
-        """Return whether there is nothing to remember about it."""
+        """Return whether the bucket is full, and need not be stored."""
         return self._full_at <= now
 
 
 class Backoff:
-    """Who has failed how often, and how long they wait before they may try again.
+    """Exponential backoff: delays attempts after failures, by key.
 
-    The first `free` failures cost nothing; from then on the delay is a second, and doubles, up to
-    `longest`. A `memory` seconds after the last failure all is forgotten. At most `most` are
-    remembered: the one that has not failed for longest goes first.
+    After `free` failures the delay is a second, and doubles with each more, up to `longest`.
+    Failures are forgotten `memory` seconds after the last one. At most `most` keys are remembered.
     """
 
     def __init__(self) -> None:
@@ -49,25 +47,25 @@ class Backoff:
         return len(self._of)
 
     def delay(self, who: Hashable, now: float, free: int, longest: float, memory: float) -> float:
-        """Return how long an attempt that begins now is to wait."""
+        """Return the delay of an attempt that begins now, in seconds."""
         count, at = self._of.get(who, (0, now))
         if count <= free or at + memory < now:
             return 0.0
         return min(2.0 ** min(count - free - 1, 64), longest)
 
     def add_failure(self, who: Hashable, now: float, memory: float, most: int) -> None:
-        """Note a failure."""
+        """Count a failure."""
         count, at = self._of.pop(who, (0, now))
         self._of[who] = (count + 1 if at + memory >= now else 1), now
         while len(self._of) > most:
             del self._of[next(iter(self._of))]
 
     def has_failures(self, who: Hashable) -> bool:
-        """Return whether somebody has failed lately."""
+        """Return whether failures of a key are remembered."""
         return who in self._of
 
     def forgive(self, who: Hashable) -> None:
-        """Take one failure back: it was none."""
+        """Take one failure back."""
         count, at = self._of.get(who, (0, 0.0))
         if count > 1:
             self._of[who] = count - 1, at
@@ -75,12 +73,12 @@ class Backoff:
             self._of.pop(who, None)
 
     def forget(self, who: Hashable) -> None:
-        """Take all of them back."""
+        """Forget all failures of a key."""
         self._of.pop(who, None)
 
 
 class RateLimits:
-    """The buckets of one connection: how often it may do what costs others something."""
+    """The rate limits of one connection, for what costs others something."""
 
     __slots__ = ("_buckets",)
 
@@ -88,8 +86,8 @@ class RateLimits:
         self._buckets: dict[str, TokenBucket] = {}
 
     def take(self, command: str, now: float, lines: int = 1) -> float:
-        """Count a command that says so many `lines`, and return how many seconds nothing more is
-        to be read."""
+        """Count a command with some `lines` of talk; return the seconds for which not to read
+        on."""
         waits = [0.0]
         if command in _LINES and limits.MESSAGES_PER_SECOND:
             bucket = self._bucket("lines")
@@ -106,7 +104,7 @@ class RateLimits:
         return max(waits)
 
     def allows(self, lines: int, now: float) -> bool:
-        """Return whether so many lines may be said at once."""
+        """Return whether so many lines of talk are within the limit now."""
         left = self._bucket("lines").left(now, limits.MESSAGES_PER_SECOND, limits.MESSAGES_BURST)
         return lines <= left
 
@@ -118,17 +116,16 @@ class RateLimits:
 
 
 TALK = frozenset({"say", "me"})
-"""What is said is no command: it costs nobody much, and pipes are full of it."""
+"""Talk does not count as commands: it is cheap, and pipes are full of it."""
 
 UNPARSED = ""
-"""The command that a line counts as which is refused before its own is known, or which answers a
-question: to look at it costs as much."""
+"""Stands for the command of a line that is refused unparsed, or that answers a prompt."""
 
 CREATING = frozenset({"create", "register"})
-"""What of it stays for good."""
+"""Commands whose results stay."""
 
 COUNTED = TALK | CREATING
-"""What is counted from the first time on, where it is counted."""
+"""Commands that are counted from the first one on."""
 
 _LINES = TALK | {"msg", "topic"}
 _ENTERING = frozenset({"join", "create", "leave", "exit", "hello", "login", "nick"})

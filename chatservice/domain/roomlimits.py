@@ -1,7 +1,7 @@
-"""Space for rooms: how many there may be, and which go by themselves.
+"""Limits for rooms, and the rooms that are removed by themselves.
 
-A room is vacant that no registered user owns, in which nobody ever said anything and nobody is. It
-goes after a while, or at once where another one needs its place.
+A room is vacant if no registered user owns it, nobody is in it, and nothing was ever said. It is
+removed after a while, or at once if another one needs its place.
 """
 
 from collections import Counter
@@ -16,12 +16,12 @@ from chatservice.domain.rules import RuleKind
 from chatservice.errors import Code, Refusal
 
 _SPARE = 1000
-"""Addresses of which nothing need be known any more, before they are looked through."""
+"""Buckets of addresses before full ones are dropped."""
 
 
 class RoomLimits:
-    """Counts the rooms that no registered user owns. `seconds` tells the time, on a clock that only
-    goes on."""
+    """Counts the rooms that no registered user owns, and knows which are vacant. `seconds` tells
+    the time on a clock that never goes back."""
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
@@ -36,7 +36,7 @@ class RoomLimits:
     # -- rooms that there are --------------------------------------------------------------------
 
     def protect(self, key: str) -> None:
-        """Let the room of that name (`names.key`) stay, whatever becomes of it."""
+        """Never let the room of that name (`names.key`) be vacant."""
         self._protected.add(key)
 
     def add(self, room: Room) -> None:
@@ -46,14 +46,14 @@ class RoomLimits:
             self.room_emptied(room)
 
     def count(self, room: Room, by: User) -> None:
-        """Count a room that a user has made under their address, if nobody owns it."""
+        """Count a new room for its creator's address, unless it has a registered owner."""
         address = _address(by)
         if address and room in self._unowned:
             self._addresses[room] = address
             self._counts[address] += 1
 
     def remove(self, room: Room) -> None:
-        """Count a room no more: a registered user owns it now, or it is removed."""
+        """Stop counting a room: it is removed, or a registered user owns it now."""
         self._unowned.discard(room)
         self._vacant.pop(room, None)
         address = self._addresses.pop(room, "")
@@ -65,12 +65,12 @@ class RoomLimits:
     # -- rooms that go by themselves -------------------------------------------------------------
 
     def room_emptied(self, room: Room) -> None:
-        """Nobody is in a room any more: it goes before long, if it is vacant."""
+        """Note that the last user left a room, which may be vacant now."""
         if self.is_vacant(room):
             self._vacant[room] = False
 
     def is_vacant(self, room: Room) -> bool:
-        """Return whether a room may go by itself."""
+        """Return whether a room is vacant."""
         return not (
             room not in self._unowned
             or room.sessions
@@ -80,14 +80,14 @@ class RoomLimits:
         )
 
     def long_vacant(self) -> list[Room]:
-        """Return the rooms that were vacant already the last time that this was asked."""
+        """Return the rooms that are vacant since before the previous call."""
         found = [room for room, asked in self._vacant.items() if asked and self.is_vacant(room)]
         left = [room for room in self._vacant if self.is_vacant(room)]
         self._vacant = dict.fromkeys(left, True)
         return found
 
     def longest_vacant(self) -> Room | None:
-        """Return the room that has been vacant for longest, once; None if there is none."""
+        """Return the room that has been vacant for longest, or None; each only once."""
         while self._vacant:
             room = next(iter(self._vacant))
             del self._vacant[room]
@@ -98,8 +98,8 @@ class RoomLimits:
     # -- rooms that are to be made ---------------------------------------------------------------
 
     def check_rate(self, by: User | None) -> None:
-        """Count a room that a user wants to make. Raises `Refusal` (slow-down, too-many) where too
-        many come from their address."""
+        """Count a room that a user wants to create. Raises `Refusal` (slow-down, too-many) if there
+        are too many from their address."""
         address = _address(by)
         if not address:
             return
@@ -140,12 +140,12 @@ class RoomLimits:
 
 
 def _is_owned(room: Room) -> bool:
-    """Return whether a registered user owns a room."""
+    """Return whether a room has a registered owner."""
     return any(
         rule.kind is RuleKind.OWNER and not is_guest_id(rule.subject) for rule in room.rules.all(0)
     )
 
 
 def _address(by: User | None) -> str:
-    """Return under which address a user is counted; empty where they are not."""
+    """Return the key of a user's address for limits, or an empty one."""
     return limit_key(by.sessions[-1].peer.address) if by is not None and by.sessions else ""
