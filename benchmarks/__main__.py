@@ -18,12 +18,14 @@ from benchmarks.rows import ROWS, Row
 
 
 def main() -> None:
-    """Run every row against every server, taking turns, and print what it came to."""
+    """Run every row against every server, in turns, and print the table."""
     asked = _arguments()
     server_core, load_core = machine.cores()
     machine.raise_limits()
+    if asked.first:
+        machine.go_first()
     os.sched_setaffinity(0, {load_core})
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and end the servers on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers end on the way out
 
     with tempfile.TemporaryDirectory(prefix="benchmarks-", dir=asked.folder) as folder:
         setting = Setting(
@@ -47,7 +49,7 @@ def main() -> None:
 
 
 def _installed(names: Sequence[str]) -> tuple[dict[str, Peer], dict[str, str | None]]:
-    """Return those of the servers that are installed, and the versions of all."""
+    """Return the installed servers, and the version of each one; None means not installed."""
     versions = {name: PEERS[name].version() for name in names}
     for name, version in versions.items():
         if version is None:
@@ -58,7 +60,7 @@ def _installed(names: Sequence[str]) -> tuple[dict[str, Peer], dict[str, str | N
 def _measure_all(
     servers: Mapping[str, Peer], setting: Setting, asked: argparse.Namespace, results: Any
 ) -> None:
-    """Measure each row of each server, by label, as often as asked; add it to the results."""
+    """Measure each row of each server `asked.runs` times, and add the figures to the results."""
     for run in range(asked.runs):
         for name in asked.rows:
             for labels in _groups(name, servers, run, asked):
@@ -78,7 +80,7 @@ def _measure_all(
 def _groups(
     row: str, servers: Mapping[str, Peer], run: int, asked: argparse.Namespace
 ) -> Sequence[Sequence[str]]:
-    """Return the labels of servers that are measured together, a group after another."""
+    """Return the labels of the servers in groups; a group is measured together."""
     able = [label for label, peer in servers.items() if peer.name in ROWS[row].against]
     if asked.beside and isinstance(ROWS[row].measure, Talk):
         return [able]
@@ -106,6 +108,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="how often (3; 5 with --beside)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement (5)")
     parser.add_argument("--quick", action="store_true", help="one short run, with smaller numbers")
+    parser.add_argument("--first", action="store_true", help="go before other programs; as root")
     parser.add_argument("--folder", help="where the servers store [the system's for such things]")
     parser.add_argument("--profile", help="let py-spy record chatservice into this file")
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 Three servers take turns, row by row and run by run: the other checkout (`before`), the same one
 again (`again`), and this one (`now`). The difference between the first two is noise.
-Each runs from a copy, so a comparison goes on undisturbed while somebody edits the code.
+Each runs from a copy, so the code can be edited meanwhile.
 """
 
 import compileall
@@ -24,15 +24,15 @@ CODE = ("chatservice", "twisted")
 """The folders of a checkout that a server needs."""
 
 SLOW = ("floods", "start-10M")
-"""Rows that are compared only where they are named: each takes minutes."""
+"""Rows that are compared only if `--rows` names them: each takes minutes."""
 
 DEARER = 1.05
-"""CPU and memory may be so many times what they were."""
+"""The bound for CPU and memory, as a multiple of the value before."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A figure that is compared. `bound` is how much worse it may be, in any case."""
+    """A figure that is compared. Up to `bound` times worse is always accepted."""
 
     written: str
     scale: float = 1.0
@@ -68,7 +68,8 @@ FIGURES = {
 def contenders(other: str, folder: Path) -> dict[str, Peer]:
     """Return the servers to compare, by label. `other` is a commit or a checkout's path.
 
-    Copies of both checkouts are made in `folder`. Raises `SystemExit` where there is no such one.
+    Copies of both checkouts are made in `folder`. Raises `SystemExit` if `other` is
+    neither.
     """
     before, now = folder / BEFORE, folder / NOW
     for place in (before, now):
@@ -84,7 +85,7 @@ def contenders(other: str, folder: Path) -> dict[str, Peer]:
 
 
 def table(rows: Mapping[str, Mapping[str, Sequence[Figures]]]) -> str:
-    """Return what was measured, by row and label, as a table with a verdict for each figure."""
+    """Return the results, by row and label, as a table with a verdict for each figure."""
     lines: list[tuple[str, ...]] = [
         ("row", "figure", BEFORE, NOW, "now/before", "again/before", "single runs", "")
     ]
@@ -124,12 +125,12 @@ def _line(
 
 
 def _ratios(ones: Sequence[float], others: Sequence[float]) -> list[float]:
-    """Return the ratio of each run to the one beside it: what the machine did to both goes away."""
+    """Return the ratio of each run to the run beside it, which had the same background load."""
     return [one / other for one, other in zip(ones, others, strict=False) if other]
 
 
 def _verdict(compared: Compared, ratios: Sequence[float], control: Sequence[float]) -> str:
-    """Say whether a figure is worse by more than its bound, and by more than noise."""
+    """Return `WORSE` if a figure is worse by more than its bound and by more than noise."""
     worse = compared.worse(statistics.median(ratios), 1)
     noise = statistics.median([max(ratio, 1 / ratio) for ratio in control]) if control else 1.0
     if worse <= max(compared.bound, noise):
@@ -138,7 +139,7 @@ def _verdict(compared: Compared, ratios: Sequence[float], control: Sequence[floa
 
 
 def default_rows() -> list[str]:
-    """Return the names of the rows that are compared where none is named."""
+    """Return the names of the rows that are compared by default."""
     return [name for name in ROWS if name not in SLOW]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def compiled(source: str, *options: str) -> Path:
-    """Return what a C file of this folder compiles to, made anew where it has changed.
+    """Compile a C file of this folder, unless that was done since its last change.
 
-    It is kept outside of the checkout, below the system's folder for temporary files.
+    The result is kept below the system's folder for temporary files. Return its path.
     """
     path = Path(__file__).with_name(source)
     folder = Path(tempfile.gettempdir()) / f"chatservice-benchmarks-{os.getuid()}"

@@ -1,4 +1,4 @@
-"""The clients of files: as cheap as can be, so that the server is what is measured."""
+"""Clients that move files. They cost as little as possible, because the server is measured."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from benchmarks.peers import PATIENCE, Running
 PIECE = 1 << 20
 
 WHOLE_FILE = 300.0
-"""Seconds after which a file that is still under way is taken never to arrive."""
+"""Seconds after which a transfer counts as failed."""
 
 
 def connect(port: int) -> socket.socket:
@@ -23,8 +23,8 @@ def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), PATIENCE)
 
 
-class Program:
-    """A connection in JSON, which gets tickets. `room` is where its files are."""
+class JsonClient:
+    """A JSON connection that gets tickets for the files of `room`."""
 
     def __init__(self, port: int, name: str, room: str) -> None:
         self._socket = connect(port)
@@ -34,11 +34,11 @@ class Program:
         self._ask(do="join", room=room)
 
     def put(self, name: str, size: int) -> str:
-        """Return a ticket to send a file."""
+        """Return an upload ticket."""
         return str(self._ask(do="put", room=self._room, name=name, size=size)["ticket"])
 
     def get(self, name: str) -> str:
-        """Return a ticket to fetch one."""
+        """Return a download ticket."""
         return str(self._ask(do="get", room=self._room, name=name)["ticket"])
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class Program:
 
 
 def send(port: int, first_line: str, path: Path) -> bytes:
-    """Say a line, send a file behind it, and return what is answered once it is stored."""
+    """Send a line and then a file. Return the answer, which comes when the file is stored."""
     with connect(port) as connection, path.open("rb") as file:
         connection.sendall(first_line.encode() + b"\n")
         connection.sendfile(file)
@@ -68,8 +68,7 @@ def send(port: int, first_line: str, path: Path) -> bytes:
 
 
 def fetch(port: int, first_line: str, header_end: bytes = b"") -> int:
-    """Say a line, and throw away what comes back, to its end. Return how many bytes it was, of
-    those behind the header, if there is one."""
+    """Send a line, and discard what comes back. Return its size, without the header if any."""
     buffer, size, header = bytearray(PIECE), 0, b""
     with connect(port) as connection:
         connection.sendall(first_line.encode() + b"\n")
@@ -80,37 +79,37 @@ def fetch(port: int, first_line: str, header_end: bytes = b"") -> int:
     return size
 
 
-class Mover(Protocol):
-    """Moves a file to a server and back, as that server has it. It raises what goes wrong."""
+class FileClient(Protocol):
+    """Moves files to and from a server in the server's own protocol. Raises `RuntimeError`."""
 
     def provide(self, path: Path, size: int) -> None:
-        """See to it that the server has the file, in whichever way."""
+        """Give the server the file, by any way."""
 
     def send(self, path: Path, size: int) -> None:
-        """Send the file, under a new name, until the server says that it has it."""
+        """Send the file under a new name. Return when the server confirms it."""
 
     def fetch(self, size: int) -> None:
-        """Fetch what the server got last, and throw it away. It is of that size."""
+        """Fetch the last file, of `size` bytes, and discard it."""
 
 
-class PlainMover:
+class PlainClient:
     """The client of `plain`."""
 
     def __init__(self, server: Running) -> None:
         self._port = server.port
 
     def provide(self, path: Path, size: int) -> None:
-        """See to it that the server has the file: send it."""
+        """Give the server the file: send it."""
         self.send(path, size)
 
     def send(self, path: Path, size: int) -> None:
-        """Send the file, until its hash comes back."""
+        """Send the file. Return when its hash comes back."""
         answer = send(self._port, self._put_line(size), path)
         if not answer or answer.startswith(b"!"):
             raise RuntimeError(f"the server said {answer!r}")
 
     def fetch(self, size: int) -> None:
-        """Fetch what was sent last."""
+        """Fetch the last file."""
         _all_came(fetch(self._port, self._get_line()), size)
 
     def _put_line(self, size: int) -> str:
@@ -120,27 +119,27 @@ class PlainMover:
         return "GET"
 
 
-class ChatMover(PlainMover):
-    """The client of this project's server: another connection gets the tickets."""
+class ChatClient(PlainClient):
+    """A client of this project's server. Another connection gets the tickets."""
 
     def __init__(self, server: Running) -> None:
         super().__init__(server)
-        self._program = Program(server.port, "mover", "r000")
+        self._json = JsonClient(server.port, "mover", "r000")
         self._sent = 0
 
     def close(self) -> None:
         """End that connection."""
-        self._program.close()
+        self._json.close()
 
     def _put_line(self, size: int) -> str:
         self._sent += 1
-        return f"PUT {self._program.put(f'file{self._sent}', size)}"
+        return f"PUT {self._json.put(f'file{self._sent}', size)}"
 
     def _get_line(self) -> str:
-        return f"GET {self._program.get(f'file{self._sent}')}"
+        return f"GET {self._json.get(f'file{self._sent}')}"
 
 
-class WebMover:
+class HttpClient:
     """A client of HTTP."""
 
     def __init__(self, server: Running) -> None:
@@ -148,11 +147,11 @@ class WebMover:
         self._sent = 0
 
     def provide(self, path: Path, size: int) -> None:
-        """See to it that the server has the file: link it to where it looks."""
+        """Give the server the file: link it into the server's folder."""
         os.link(path, self._files / f"file{self._sent}")
 
     def send(self, path: Path, size: int) -> None:
-        """Send the file, until the server says that it is created."""
+        """Send the file. Return when the server answers 201."""
         self._sent += 1
         asking = f"PUT /file{self._sent} HTTP/1.0\r\nContent-Length: {size}\r\n\r"
         answer = send(self._port, asking, path)
@@ -160,13 +159,13 @@ class WebMover:
             raise RuntimeError(f"the server said {answer!r}")
 
     def fetch(self, size: int) -> None:
-        """Fetch what was sent last."""
+        """Fetch the last file."""
         asking = f"GET /file{self._sent} HTTP/1.0\r\n\r"
         _all_came(fetch(self._port, asking, header_end=b"\r\n\r\n"), size)
 
 
-class ScpMover:
-    """`scp`, with what its server's folder has of keys and configuration."""
+class ScpClient:
+    """`scp`, with the keys and configuration in its server's folder."""
 
     def __init__(self, server: Running) -> None:
         self._scp = ["scp", "-q", "-F", str(server.folder / "ssh_config")]
@@ -174,16 +173,16 @@ class ScpMover:
         self._sent = 0
 
     def provide(self, path: Path, size: int) -> None:
-        """See to it that the server has the file: send it."""
+        """Give the server the file: send it."""
         self.send(path, size)
 
     def send(self, path: Path, size: int) -> None:
-        """Send the file, until `scp` ends."""
+        """Send the file. Return when `scp` ends."""
         self._sent += 1
         self._copy(str(path), f"{self._files}{self._sent}")
 
     def fetch(self, size: int) -> None:
-        """Fetch what was sent last; `scp` itself sees whether all of it came."""
+        """Fetch the last file; `scp` itself checks its size."""
         self._copy(f"{self._files}{self._sent}", os.devnull)
 
     def _copy(self, source: str, target: str) -> None:
@@ -196,17 +195,17 @@ class ScpMover:
 
 
 @contextlib.contextmanager
-def mover(server: Running) -> Iterator[Mover]:
-    """Give what moves files to and from that server."""
-    if server.dialect == "plain":
-        yield PlainMover(server)
-    elif server.dialect == "http":
-        yield WebMover(server)
-    elif server.dialect == "scp":
-        yield ScpMover(server)
+def client(server: Running) -> Iterator[FileClient]:
+    """Give a client for that server's protocol."""
+    if server.protocol == "plain":
+        yield PlainClient(server)
+    elif server.protocol == "http":
+        yield HttpClient(server)
+    elif server.protocol == "scp":
+        yield ScpClient(server)
     else:
-        with contextlib.closing(ChatMover(server)) as chat_mover:
-            yield chat_mover
+        with contextlib.closing(ChatClient(server)) as chat_client:
+            yield chat_client
 
 
 def _all_came(came: int, size: int) -> None:
@@ -215,7 +214,7 @@ def _all_came(came: int, size: int) -> None:
 
 
 class Transfers:
-    """Files that go up and down without end. `bytes` is how much has passed so far."""
+    """Endless transfers up and down. `bytes` is the sum so far."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -224,27 +223,27 @@ class Transfers:
 
     def go_on(self, port: int, room: str, path: Path, number: int) -> None:
         """Move the file, up if `number` is even, else down, until `stop` is set."""
-        # The measuring of latency on this core goes first: the clients' time is not the server's.
+        # The load generator measures latency on this core, so it goes first.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         name, size = f"file{number}", path.stat().st_size
         try:
-            program = Program(port, f"mover{number}", room)
+            json_client = JsonClient(port, f"mover{number}", room)
             if number % 2:
-                send(port, f"PUT {program.put(name, size)}", path)
+                send(port, f"PUT {json_client.put(name, size)}", path)
             while not self.stop.is_set():
                 if number % 2:
-                    fetch(port, f"GET {program.get(name)}")
+                    fetch(port, f"GET {json_client.get(name)}")
                 else:
-                    send(port, f"PUT {program.put(name, size)}", path)
+                    send(port, f"PUT {json_client.put(name, size)}", path)
                 self.bytes += size
-            program.close()
+            json_client.close()
         except (OSError, RuntimeError) as error:
             self.failures.append(str(error))
 
 
 @contextlib.contextmanager
 def transfers(count: int, port: int, room: str, path: Path) -> Iterator[Transfers]:
-    """Move a file up and down over so many connections at once meanwhile."""
+    """Move a file up and down meanwhile, over `count` connections at once."""
     moving = Transfers()
     threads = [
         threading.Thread(target=moving.go_on, args=(port, room, path, number))

@@ -1,4 +1,4 @@
-"""Clients that do as much harm as they can, each kind in its own way, on several connections."""
+"""Clients that do as much harm as they can, in several ways and on several connections."""
 
 import contextlib
 import itertools
@@ -15,40 +15,40 @@ from benchmarks import machine
 from benchmarks.files import connect
 
 CONNECTIONS = 4
-"""How many of them there are at once, of each kind."""
+"""Connections of each flood."""
 
 MANY = 15
-"""Connections of those that need more than one each."""
+"""Connections for each thread of a flood that needs several."""
 
 POLITE = 15
-"""Added to their niceness."""
+"""Added to the niceness of the clients' threads."""
 
 RESET = struct.pack("ii", 1, 0)
-"""What makes `close` reset a connection: no port is left in TIME_WAIT (SO_LINGER, socket(7))."""
+"""The value of SO_LINGER that makes `close` reset a connection, so no port stays in TIME_WAIT."""
 
 OWNER = "owner"
-"""Whose password is guessed."""
+"""The user whose password is guessed."""
 
 
 class Flood:
-    """A flood that runs until `stop` is set. `deeds` counts its requests."""
+    """A flood that runs until `stop` is set. `requests` counts its requests."""
 
     def __init__(self, port: int, room: str) -> None:
         self.port = port
         self.room = room
         self.begin = threading.Event()
         self.stop = threading.Event()
-        self.deeds = 0
+        self.requests = 0
         self.failures: list[str] = []
 
     def going_on(self) -> bool:
-        """Count a deed, and return whether there is to be another one."""
-        self.deeds += 1
+        """Count a request, and return whether the flood goes on."""
+        self.requests += 1
         return not self.stop.is_set()
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[socket.socket]:
-        """Give a connection, which is reset afterwards."""
+        """Give a connection, and reset it afterwards."""
         with connect(self.port) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             connection.settimeout(0.1)
@@ -56,7 +56,7 @@ class Flood:
 
     @contextlib.contextmanager
     def many(self, name: str) -> Iterator[list[socket.socket]]:
-        """Give `MANY` connections of programs that are called `name` and a number."""
+        """Give `MANY` JSON connections, with `name` and a number as their names."""
         with contextlib.ExitStack() as stack:
             all_ = [stack.enter_context(self.connected()) for _ in range(MANY)]
             for at, connection in enumerate(all_):
@@ -72,7 +72,7 @@ def connections(flood: Flood, number: int) -> None:
 
 
 def logins(flood: Flood, number: int) -> None:
-    """Guess a password, on a new connection each time an answer came or has not for a while."""
+    """Guess a password, on a new connection after each answer, or after a while without one."""
     guess = {"do": "hello", "name": OWNER, "password": "wrong"}
     while flood.going_on():
         with flood.connected() as connection:
@@ -81,8 +81,7 @@ def logins(flood: Flood, number: int) -> None:
 
 
 def joins(flood: Flood, number: int) -> None:
-    """Come into the room in which is talked, and leave it; with another name each time, and as fast
-    as lines can be sent."""
+    """Join and leave the busy room as fast as possible, with a new name for each connection."""
     come = {"do": "join", "room": flood.room}, {"do": "leave", "room": flood.room}
     for name in itertools.count():
         with flood.connected() as connection:
@@ -101,7 +100,7 @@ def uploads(flood: Flood, number: int) -> None:
 
 
 def lines(flood: Flood, number: int) -> None:
-    """Say lines at full speed, in a room of one's own."""
+    """Say lines at full speed in a room of its own."""
     said = b"the quick brown fox jumps over the lazy dog\n" * 1000
     with flood.connected() as connection:
         connection.sendall(b"l%d\n/create flood%d\n" % (number, number))
@@ -111,7 +110,7 @@ def lines(flood: Flood, number: int) -> None:
 
 
 def unread(flood: Flood, number: int) -> None:
-    """Speak first, ask without a pause, and read no answer."""
+    """Send commands without a pause, and read no answer."""
     with flood.connected() as connection:
         connection.sendall(b"a%d\n" % number)
         while flood.going_on():
@@ -120,7 +119,7 @@ def unread(flood: Flood, number: int) -> None:
 
 
 def histories(flood: Flood, number: int) -> None:
-    """Ask for the past over and over, on many connections, and read no answer."""
+    """Ask for history over and over, on many connections, and read no answer."""
     asked = {"do": "history", "room": flood.room, "after": 0, "limit": 1000}
     with flood.many(f"h{number}") as all_:
         while flood.going_on():
@@ -130,7 +129,7 @@ def histories(flood: Flood, number: int) -> None:
 
 
 def newlines(flood: Flood, number: int) -> None:
-    """Say messages that are many lines and little else, in a room of one's own."""
+    """Say messages of many empty lines in a room of its own."""
     name = f"n{number}"
     said = {"do": "say", "room": name, "text": "\n" * 400 + "x"}
     with flood.connected() as connection:
@@ -142,7 +141,7 @@ def newlines(flood: Flood, number: int) -> None:
 
 
 def trickles(flood: Flood, number: int) -> None:
-    """Hold as many uploads as may be, with a byte now and then."""
+    """Keep as many uploads as possible open, with a byte now and then."""
     with contextlib.ExitStack() as stack:
         all_ = [stack.enter_context(flood.connected()) for _ in range(MANY)]
         for at, connection in enumerate(all_):
@@ -168,7 +167,7 @@ def tickets(flood: Flood, number: int) -> None:
 
 
 def leavers(flood: Flood, number: int) -> None:
-    """Come into the room with many connections, and reset all of them at once."""
+    """Join the room with many connections, and reset all of them at once."""
     for turn in itertools.count():
         with flood.many(f"l{number}.{turn}") as all_:
             for connection in all_:
@@ -197,7 +196,7 @@ KINDS: Mapping[str, Callable[[Flood, int], None]] = {
         *(tickets, leavers, filters),
     )
 }
-"""All of them, by name."""
+"""All floods, by name."""
 
 
 def _ask(connection: socket.socket, *requests: dict[str, Any]) -> None:
@@ -210,7 +209,7 @@ def _read_some(connection: socket.socket) -> None:
 
 
 def register_owner(port: int) -> None:
-    """See to it that there is somebody whose password can be guessed."""
+    """Register the user whose password is guessed."""
     with connect(port) as connection, connection.makefile("rb") as answers:
         _ask(
             connection,
@@ -223,11 +222,11 @@ def register_owner(port: int) -> None:
 
 @contextlib.contextmanager
 def flooded(kind: str, port: int, room: str) -> Iterator[Flood]:
-    """Have such a flood ready; it begins when its `begin` is set."""
+    """Prepare a flood. It begins when its `begin` is set."""
     flood = Flood(port, room)
 
     def go_on(number: int) -> None:
-        # The measuring of latency on this core goes first: the clients' time is not the server's.
+        # The load generator measures latency on this core, so it goes first.
         nice = min(os.getpriority(os.PRIO_PROCESS, 0) + POLITE, 19)
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
         flood.begin.wait()
@@ -251,7 +250,7 @@ def flooded(kind: str, port: int, room: str) -> Iterator[Flood]:
 
 
 class Memory:
-    """Watches how much of a process is in memory, as time goes on."""
+    """Records the resident memory of a process over time."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -265,7 +264,7 @@ class Memory:
             self._seen.append(machine.resident_bytes(self._pid))
 
     def halves(self) -> tuple[int, int]:
-        """Stop, and return the most of it in the first half of the time, and in the second."""
+        """Stop, and return the peaks of the first and the second half of the time, in bytes."""
         self._stop.set()
         self._thread.join()
         middle = len(self._seen) // 2

@@ -1,7 +1,7 @@
-"""Makes a database with a long past, by the server's own storage code:
-`python -m benchmarks.history DATABASE ENTRIES`.
+"""Make a database with a long history: `python -m benchmarks.history DATABASE ENTRIES`.
 
-It is the worst case: a commit has an entry in each of many rooms, so each is a row of its own.
+The server's own engine writes it. It is the worst case: each commit has an entry in each of many
+rooms, so each entry is a row of its own.
 """
 
 import sys
@@ -16,14 +16,14 @@ from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.entries import Kind, Run
 
 ROOMS = 1000
-"""Rooms, which are also the entries in each commit."""
+"""The number of rooms, and of entries in each commit."""
 
 START = 1_750_000_000_000
-"""When the first entry was made, in milliseconds since 1970."""
+"""The time of the first entry, in milliseconds since 1970."""
 
 
 async def fill(store: LogStore, entries: int) -> None:
-    """Store so many entries."""
+    """Store `entries` entries."""
     rows = [await store.rooms.create(f"r{number:03}", None, START, None) for number in range(ROOMS)]
     logs = [Log(row.number, row.name, row.last, BlockCache()) for row in rows]
     for round_ in range(entries // ROOMS):
@@ -32,7 +32,7 @@ async def fill(store: LogStore, entries: int) -> None:
 
 
 def main() -> None:
-    """Fill the database that is named with the number of entries that is named."""
+    """Fill the database of the command line."""
     store = LogStore(None, Path(sys.argv[1]))  # never started: every job is done at once
     failures: list[Failure] = []
     Deferred.fromCoroutine(fill(store, int(sys.argv[2]))).addErrback(failures.append)

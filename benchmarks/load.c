@@ -1,13 +1,12 @@
-/* The load: many connections to a chat server, driven by one thread, as cheaply as can be.
+/* The load generator: many connections to a chat server, driven by one thread at low cost.
  *
- * It must never be what is measured, so it counts bytes and looks into none while it measures
- * throughput: recv() with MSG_TRUNC lets the kernel throw them away uncopied (tcp(7)). That works
- * because every line has the same length: names are of one width and the text is fixed. How long a
- * delivered line is, one message at the beginning shows.
+ * It must not be the bottleneck. So it counts bytes and reads none while it measures throughput:
+ * recv() with MSG_TRUNC lets the kernel discard them without a copy (tcp(7)). That works because all
+ * delivered lines have one length: names have one width, and the text is fixed. One message at the
+ * beginning shows that length.
  *
- * It prints JSON, a line for each stage; the last one is the result. Times are seconds or, where
- * the name ends in _us, microseconds; memory is in bytes. What went wrong is said on stderr, with
- * status 1.
+ * It prints JSON, a line for each stage; the last one is the result. Times are in seconds, or in
+ * microseconds if the name ends in _us; memory is in bytes. Errors go to stderr, with status 1.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -28,29 +27,29 @@
 
 enum { EVENTS = 1024, CHUNK = 1 << 20, LINE = 1024 };
 
-/* Seconds without a byte after which most servers have said all they had to say. */
+/* Seconds without a byte after which most servers have answered everything. */
 #define QUIET 0.4
 
-/* Seconds after which what has not come is taken to never come. */
+/* Seconds after which a missing answer counts as a failure. */
 static const double PATIENCE = 120;
 
 /* Seconds that the last messages of a measurement may take. */
 static const double DRAIN = 20;
 
-/* -- dialects ---------------------------------------------------------------------------------- */
+/* -- protocols ---------------------------------------------------------------------------------- */
 
 /* `$n` stands for the name, `$r` for the room, `$t` for the text, `$l` for its length, `$$` for `$`.
  * A connection says `hello`, reads `welcome`, says `join`, and reads `joined`. Where `join` is
  * empty, `hello` has done it all. With `echo`, a sender receives its own messages as well. */
-struct dialect {
+struct protocol {
     const char *name, *hello, *welcome, *join, *joined, *say;
     bool echo;
-    double quiet; /* seconds without a byte: what went before is over */
+    double quiet; /* seconds without a byte after which everything is answered */
 };
 
-static const struct dialect DIALECTS[] = {
-    /* A named user is in the lobby at once and hears of everybody who comes there. So each goes on
-     * to the room in the same breath. */
+static const struct protocol PROTOCOLS[] = {
+    /* A named user is in the lobby at once and hears of everybody who comes there. So each user joins
+     * the room in the same write. */
     {"text", "$n\n/join $r\n", "* You are in ", "", "", "$t\n", false, QUIET},
     {"json", "{\"do\":\"hello\",\"name\":\"$n\"}\n", "\"event\":\"ok\"",
      "{\"do\":\"join\",\"room\":\"$r\"}\n", "\"event\":\"ok\"",
@@ -60,15 +59,15 @@ static const struct dialect DIALECTS[] = {
     /* Redis, RESP3. Messages are pushed although there are no replies. */
     {"redis", "HELLO 3\r\n", "modules", "SUBSCRIBE $r\r\nCLIENT REPLY OFF\r\n", "subscribe",
      "*3\r\n$$7\r\nPUBLISH\r\n$$4\r\n$r\r\n$$$l\r\n$t\r\n", true, QUIET},
-    /* NATS. Its server pings each client once, after two seconds: that is waited for. */
+    /* NATS. Its server pings each client once, after two seconds: `quiet` waits for that. */
     {"nats", "CONNECT {\"verbose\":false,\"echo\":false}\r\nPING\r\n", "PONG",
      "SUB $r 1\r\nPING\r\n", "PONG", "PUB $r $l\r\n$t\r\n", false, 3},
 };
 
-/* -- what is asked for ------------------------------------------------------------------------- */
+/* -- options ----------------------------------------------------------------------------------- */
 
 static struct {
-    const struct dialect *dialect;
+    const struct protocol *protocol;
     int port;
     int pid;     /* of the server, for its CPU time and memory */
     int opening; /* connections that may wait for a welcome: fewer than the server's backlog */
@@ -150,8 +149,8 @@ static uint64_t server_memory(void)
 struct link {
     int fd;
     int room;
-    int matched;     /* how much of what we wait for was there at the end of the last chunk */
-    bool answered;   /* what we wait for was there */
+    int matched;     /* characters of the awaited answer at the end of the last chunk */
+    bool answered;   /* the awaited answer came */
     bool closed;     /* by the server */
     uint32_t credit; /* messages that it may send now */
     size_t owed;     /* bytes of messages that are to be sent */
@@ -166,8 +165,8 @@ struct room {
     uint64_t said;    /* messages sent by all its senders */
     uint64_t arrived; /* of them, what all its readers have */
     uint32_t *order;  /* who sent them: a ring of those that have not arrived */
-    int slowest;      /* the reader who holds `arrived` back */
-    bool moved;       /* ... and that has got something since */
+    int slowest;      /* the reader with the fewest messages */
+    bool moved;       /* ... has received something since then */
 };
 
 static struct link *links;
@@ -195,7 +194,7 @@ static void write_all(struct link *it, const char *data, size_t size)
     if (send(it->fd, data, size, MSG_NOSIGNAL) != (ssize_t)size) it->closed = true;
 }
 
-/* Write what a dialect says into `into`, which has LINE bytes. */
+/* Fill in a line of a protocol. `into` has LINE bytes. */
 static void fill(char *into, const char *format, int number, int room, const char *text)
 {
     char name[16], place[16], length[24], *end = into + LINE;
@@ -247,7 +246,7 @@ static void connect_one(int room)
     watch(it);
 }
 
-/* Receive what is there, and return how much; without `into` the kernel throws it away. */
+/* Receive the available bytes, and return their number. Without `into` the kernel discards them. */
 static size_t receive(struct link *it, char *into)
 {
     size_t size = into ? CHUNK : 1 << 30;
@@ -275,7 +274,7 @@ static void look_for(struct link *it, const char *pattern, size_t got)
     }
 }
 
-/* Read what comes for at most `milliseconds`, and return how many were answered with `pattern`. */
+/* Read for at most `milliseconds`. Return the number of connections that got `pattern`. */
 static int read_answers(const char *pattern, int milliseconds)
 {
     struct epoll_event events[EVENTS];
@@ -299,13 +298,13 @@ static void wait_until_quiet(void)
 {
     double limit = now() + PATIENCE;
     last_byte = now();
-    while (now() - last_byte < want.dialect->quiet) {
+    while (now() - last_byte < want.protocol->quiet) {
         read_answers(NULL, 100);
         if (now() > limit) fail("it does not become quiet");
     }
 }
 
-/* Connect `count` more and say hello, the k-th for room k / `each`. Return how long it took. */
+/* Connect `count` more and say hello, the k-th for room k / `each`. Return the seconds. */
 static double introduce(int count, int each)
 {
     int first = opened, welcomed = 0;
@@ -314,23 +313,23 @@ static double introduce(int count, int each)
         int waiting = opened - first - welcomed;
         while (opened - first < count && waiting++ < want.opening) {
             connect_one((opened - first) / each);
-            speak(&links[opened - 1], want.dialect->hello);
+            speak(&links[opened - 1], want.protocol->hello);
         }
-        welcomed += read_answers(want.dialect->welcome, 1000);
+        welcomed += read_answers(want.protocol->welcome, 1000);
         if (now() > limit) fail("only %d of %d were welcomed", welcomed, count);
     }
     return now() - start;
 }
 
-/* Let those from number `first` on join, all at once. Return how long it took. */
+/* Let all connections from number `first` on join at once. Return the seconds that it took. */
 static double join(int first)
 {
     int joined = 0;
     double start = now(), limit = start + PATIENCE;
-    if (!want.dialect->join[0]) return 0;
-    for (int i = first; i < opened; i++) speak(&links[i], want.dialect->join);
+    if (!want.protocol->join[0]) return 0;
+    for (int i = first; i < opened; i++) speak(&links[i], want.protocol->join);
     while (joined < opened - first) {
-        joined += read_answers(want.dialect->joined, 1000);
+        joined += read_answers(want.protocol->joined, 1000);
         if (now() > limit) fail("only %d of %d joined", joined, opened - first);
     }
     return now() - start;
@@ -355,17 +354,17 @@ static void reset(void)
     }
 }
 
-/* Make what is said in a room; it is the same whoever says it. */
+/* Compose the message of a room, which is the same for all senders. */
 static void compose(int room, char *into)
 {
     static const char PHRASE[] = "the quick brown fox jumps over the lazy dog again ";
     char text[LINE] = "";
     for (int i = 0; i < want.text; i++) text[i] = PHRASE[i % (sizeof PHRASE - 1)];
-    text[want.text - 1] = '.'; /* a space at the end might be taken away */
-    fill(into, want.dialect->say, 0, room, text);
+    text[want.text - 1] = '.'; /* a server may remove a space at the end */
+    fill(into, want.protocol->say, 0, room, text);
 }
 
-/* Let `speaker` say one message, and see how many bytes `reader` receives. */
+/* Let `speaker` say one message, and count the bytes that `reader` receives. */
 static void calibrate(struct link *speaker, struct link *reader)
 {
     char text[LINE];
@@ -378,7 +377,7 @@ static void calibrate(struct link *speaker, struct link *reader)
     if (delivered < (size_t)want.text) fail("a message was not delivered");
 }
 
-/* Send what is owed, as far as the connection takes it. */
+/* Send the owed bytes, as far as the connection takes them. */
 static void push(struct link *it)
 {
     while (it->owed) {
@@ -422,14 +421,14 @@ static void spend(struct link *it, int number)
     struct room *room = &rooms[it->room];
     for (uint32_t i = 0; i < it->credit; i++) room->order[room->said++ & ring] = (uint32_t)number;
     it->said += it->credit;
-    if (!want.dialect->echo) progress[number] += it->credit;
+    if (!want.protocol->echo) progress[number] += it->credit;
     it->owed += it->credit * line;
     it->credit = 0;
     push(it);
 }
 
-/* See which messages have arrived everywhere, and let their senders send as many new ones. That the
- * server keeps the order between senders is only assumed to share out the credit. */
+/* Find the messages that have arrived everywhere, and let their senders send as many new ones. The
+ * credit is shared out as if the server kept the order between senders. */
 static void settle(int r, bool sending)
 {
     struct room *room = &rooms[r];
@@ -460,7 +459,7 @@ static void take_turn(bool sending)
             if (it->closed) fail("the server closed connection %d", number);
             continue;
         }
-        progress[number] = it->bytes / delivered + (want.dialect->echo ? 0 : it->said);
+        progress[number] = it->bytes / delivered + (want.protocol->echo ? 0 : it->said);
         struct room *room = &rooms[it->room];
         if (number == room->slowest && !room->moved) {
             room->moved = true;
@@ -481,19 +480,19 @@ static uint64_t all_said(void)
     return sum;
 }
 
-/* How many bytes have not come that should have, or came and should not. */
+/* Count the bytes that are missing or too many. */
 static uint64_t astray(void)
 {
     uint64_t sum = 0;
     for (int i = 0; i < opened; i++) {
-        uint64_t own = want.dialect->echo ? 0 : links[i].said;
+        uint64_t own = want.protocol->echo ? 0 : links[i].said;
         uint64_t due = (rooms[links[i].room].said - own) * delivered;
         sum += due > links[i].bytes ? due - links[i].bytes : links[i].bytes - due;
     }
     return sum;
 }
 
-/* Tell that all is ready, and wait for the next line of the input. Return whether there was one. */
+/* Report `ready`, and wait for the next line of the input. Return false at its end. */
 static bool next_turn(void)
 {
     char asked[LINE];
@@ -514,7 +513,7 @@ static void talk_for(double seconds)
     for (double until = now() + seconds; now() < until;) take_turn(true);
 }
 
-/* Read on until everything has come that should. */
+/* Read on until all messages have arrived everywhere. */
 static void drain(void)
 {
     double limit = now() + DRAIN;
@@ -589,8 +588,8 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Count the lines of a chunk that have the length of a message. Here there is time to look for
- * their ends, and it must be done: the server may tell the room of other things as well. */
+/* Count the lines of a chunk that have the length of a message. The server may send other lines as
+ * well, so this looks for line ends, and there is time for it here. */
 static void hear(struct talk *talk, struct link *it, size_t got)
 {
     double when = now();
@@ -783,18 +782,18 @@ static void measure_idle(void)
 
 /* -- what to do -------------------------------------------------------------------------------- */
 
-static const struct dialect *dialect_called(const char *name)
+static const struct protocol *protocol_called(const char *name)
 {
-    for (size_t i = 0; i < sizeof DIALECTS / sizeof *DIALECTS; i++)
-        if (!strcmp(DIALECTS[i].name, name)) return &DIALECTS[i];
-    fail("no dialect is called %s", name);
+    for (size_t i = 0; i < sizeof PROTOCOLS / sizeof *PROTOCOLS; i++)
+        if (!strcmp(PROTOCOLS[i].name, name)) return &PROTOCOLS[i];
+    fail("no protocol is called %s", name);
     return NULL;
 }
 
 static void read_options(int count, char **arguments)
 {
     static const struct option OPTIONS[] = {
-        {"dialect", 1, 0, 'd'}, {"port", 1, 0, 'p'},    {"pid", 1, 0, 'i'},
+        {"protocol", 1, 0, 'd'}, {"port", 1, 0, 'p'},    {"pid", 1, 0, 'i'},
         {"rooms", 1, 0, 'r'},   {"readers", 1, 0, 'n'}, {"senders", 1, 0, 's'},
         {"window", 1, 0, 'w'},  {"rate", 1, 0, 'h'},    {"warm", 1, 0, 'a'},
         {"seconds", 1, 0, 't'}, {"text", 1, 0, 'x'},    {"opening", 1, 0, 'o'},
@@ -802,7 +801,7 @@ static void read_options(int count, char **arguments)
     };
     for (int c; (c = getopt_long(count, arguments, "", OPTIONS, NULL)) != -1;) {
         switch (c) {
-        case 'd': want.dialect = dialect_called(optarg); break;
+        case 'd': want.protocol = protocol_called(optarg); break;
         case 'p': want.port = atoi(optarg); break;
         case 'i': want.pid = atoi(optarg); break;
         case 'r': want.rooms = atoi(optarg); break;
@@ -819,7 +818,7 @@ static void read_options(int count, char **arguments)
         default: exit(2);
         }
     }
-    if (!want.dialect || !want.port || !want.pid) fail("--dialect, --port and --pid are needed");
+    if (!want.protocol || !want.port || !want.pid) fail("--protocol, --port and --pid are needed");
     if (want.senders >= want.readers) fail("there must be more readers than senders");
     if (want.text < 1 || want.text > LINE / 2) fail("--text is at most %d", LINE / 2);
 }
@@ -827,7 +826,7 @@ static void read_options(int count, char **arguments)
 static const struct {
     const char *name;
     void (*measure)(void);
-} SCENES[] = {
+} SCENARIOS[] = {
     {"throughput", measure_throughput},
     {"latency", measure_latency},
     {"stalled", measure_stalled},
@@ -837,16 +836,16 @@ static const struct {
 int main(int count, char **arguments)
 {
     read_options(count, arguments);
-    if (optind + 1 != count) fail("name one scene");
+    if (optind + 1 != count) fail("name one scenario");
     int most = want.rooms * want.readers + want.stalled + 1;
     links = calloc((size_t)most, sizeof *links);
     progress = calloc((size_t)most, sizeof *progress);
     rooms = calloc((size_t)want.rooms, sizeof *rooms);
     poller = epoll_create1(0);
-    for (size_t i = 0; i < sizeof SCENES / sizeof *SCENES; i++)
-        if (!strcmp(SCENES[i].name, arguments[optind])) {
-            SCENES[i].measure();
+    for (size_t i = 0; i < sizeof SCENARIOS / sizeof *SCENARIOS; i++)
+        if (!strcmp(SCENARIOS[i].name, arguments[optind])) {
+            SCENARIOS[i].measure();
             return 0;
         }
-    fail("no scene is called %s", arguments[optind]);
+    fail("no scenario is called %s", arguments[optind]);
 }

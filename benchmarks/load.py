@@ -1,4 +1,4 @@
-"""Running the load generator, `load.c`."""
+"""Run the load generator, `load.c`."""
 
 import json
 import os
@@ -14,18 +14,18 @@ Report = dict[str, Any]
 
 
 def run(
-    scene: str,
+    scenario: str,
     server: Running,
     core: int,
     on_start: Callable[[], None] = lambda: None,
     **options: float | str,
 ) -> dict[str, Report]:
-    """Play a scene of `load.c` against a server, from that core; return what it reports, by stage.
+    """Play a scenario of `load.c` against a server, from that core. Return its reports, by stage.
 
-    `options` are those of the program. `on_start` is called when a measurement begins. A stage
-    `stop` tells `others_busy`: how much of one core or the other something else has used.
+    `options` are those of the program. `on_start` is called when a measurement begins. The stage
+    `stop` has `others_busy`: the larger share of the two cores that other programs used.
     """
-    process = _start(scene, server, core, options)
+    process = _start(scenario, server, core, options)
     assert process.stdout is not None
     assert process.stderr is not None
     try:
@@ -49,17 +49,17 @@ def run(
 
 
 class Turns:
-    """A scene of `load.c` against a server that is played in turns, one for each call of `play`.
+    """A scenario of `load.c` against a server that is played in turns, one for each call of `play`.
 
     `options` are those of the program; `seconds` is the length of a turn.
     """
 
-    def __init__(self, scene: str, server: Running, core: int, **options: float | str) -> None:
-        self._process = _start(scene, server, core, {**options, "turns": 1})
+    def __init__(self, scenario: str, server: Running, core: int, **options: float | str) -> None:
+        self._process = _start(scenario, server, core, {**options, "turns": 1})
         self._until("ready")
 
     def play(self) -> Report:
-        """Play on for a turn; return what it came to."""
+        """Play one turn. Return its report."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -68,7 +68,7 @@ class Turns:
         return report
 
     def close(self) -> None:
-        """End it."""
+        """End the load generator."""
         self._process.kill()
         self._process.communicate()
 
@@ -83,17 +83,17 @@ class Turns:
 
 
 def _start(
-    scene: str, server: Running, core: int, options: Mapping[str, float | str]
+    scenario: str, server: Running, core: int, options: Mapping[str, float | str]
 ) -> "subprocess.Popen[str]":
     given = {
-        "dialect": server.dialect,
+        "protocol": server.protocol,
         "port": server.port,
         "pid": server.pid,
         "opening": server.opening,
         **options,
     }
     process = subprocess.Popen(
-        [compiling.compiled("load.c"), *(f"--{name}={x}" for name, x in given.items()), scene],
+        [compiling.compiled("load.c"), *(f"--{name}={x}" for name, x in given.items()), scenario],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The machine: its cores and limits, and what of it is worth writing down beside a number."""
+"""The machine: its cores, limits, clocks, and the facts that belong beside a number."""
 
 import contextlib
 import datetime
@@ -17,7 +17,7 @@ from typing import Any
 
 
 def cores() -> tuple[int, int]:
-    """Return the core for the server and the one for the load: the first and the last there is."""
+    """Return the core for the server (the first) and the one for the load (the last)."""
     there = sorted(os.sched_getaffinity(0))
     if len(there) < 2:
         raise SystemExit("benchmarks: two cores are needed, one for the server, one for the load.")
@@ -25,15 +25,26 @@ def cores() -> tuple[int, int]:
 
 
 def raise_limits() -> int:
-    """Allow as many open files as may be, here and in what is started from here. Return it."""
+    """Raise the limit of open files to the hard limit, and return that."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
 
 
+def go_first() -> None:
+    """Put this process and all that it starts before the other programs of the machine.
+
+    Linux shares a core between sessions first, and between processes then (sched(7), "autogroup"):
+    so this needs a session of its own, with its own niceness. It takes root's rights.
+    """
+    with contextlib.suppress(PermissionError):  # it leads a process group: its session is its own
+        os.setsid()
+    Path("/proc/self/autogroup").write_text("-15")
+
+
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Wait until nobody else measures anything on this machine, and let nobody begin meanwhile."""
+    """Hold the lock that keeps two measurements on this machine apart."""
     path = Path(tempfile.gettempdir()) / "chatservice-benchmarks.lock"
     with path.open("a") as lock:
         try:
@@ -45,17 +56,17 @@ def alone() -> Iterator[None]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that all threads of a process have used, to the nanosecond."""
+    """Return the CPU time of all threads of a process, to the nanosecond."""
     return time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) makes it
 
 
 def cpu_seconds_and_ended(pid: int) -> float:
-    """Return `cpu_seconds` of a process and of those of its children that have ended."""
+    """Return `cpu_seconds` of a process, with its ended children."""
     return cpu_seconds(pid) + sum(_ticks(pid)[2:]) / os.sysconf("SC_CLK_TCK")
 
 
 def family_cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process and all its descendants, whether they have ended or not."""
+    """Return the CPU time of a process and all its descendants, ended or not."""
     ticks, living = 0, children(pid)
     while living:
         child = living.pop()
@@ -66,7 +77,7 @@ def family_cpu_seconds(pid: int) -> float:
 
 
 def children(pid: int) -> set[int]:
-    """Return the processes that a process has started and not seen the end of."""
+    """Return the ids of the children of a process that it has not waited for."""
     found: set[int] = set()
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):  # the thread has just ended
@@ -75,19 +86,19 @@ def children(pid: int) -> set[int]:
 
 
 def _ticks(pid: int) -> list[int]:
-    """Return the user and system time of a process, and then those of its ended children."""
+    """Return user and system time of a process, and then of its ended children, in ticks."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return [int(field) for field in fields[11:15]]
 
 
 def resident_bytes(pid: int) -> int:
-    """Return how much of a process is in memory."""
+    """Return the resident memory of a process."""
     pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def busy_seconds(core: int) -> float:
-    """Return how long a core has been busy since the machine started, with whatever it was."""
+    """Return the seconds that a core has been busy since the machine started."""
     for line in Path("/proc/stat").read_text().splitlines():
         if line.startswith(f"cpu{core} "):
             user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, line.split()[1:9])
@@ -96,9 +107,9 @@ def busy_seconds(core: int) -> float:
 
 
 class Watch:
-    """Watches the core that a process is pinned to, from now on.
+    """Measures from now on who uses the core that a process is pinned to.
 
-    `cpu` returns what that process has used; others are all that is not counted there.
+    `cpu` returns the CPU time of that process; all other use of the core is by `others`.
     """
 
     def __init__(self, pid: int, cpu: Callable[[int], float] = cpu_seconds) -> None:
@@ -110,13 +121,13 @@ class Watch:
         return busy_seconds(self._core) - self._cpu(self._pid)
 
     def others(self) -> float:
-        """Return which part of the core's time others have used."""
+        """Return the share of the core's time that others have used, from 0 to 1."""
         used = self._used_by_others() - self._before
         return max(0.0, used / (time.monotonic() - self._start))
 
 
 class Peak:
-    """Watches how much of a process is in memory at most, from now on."""
+    """Measures the peak of a process's resident memory, from now on."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -130,14 +141,14 @@ class Peak:
         raise LookupError(f"there is no peak of {self._pid}")
 
     def growth(self) -> int:
-        """Return by how many bytes it has been above what it was at the beginning."""
+        """Return how many bytes the peak is above the beginning."""
         return self._bytes() - self._before
 
 
 def commit_seconds(folder: Path, times: int = 100) -> float:
     """Return the median time of a commit of one row on the disk that holds `folder`, in seconds.
 
-    With WAL and synchronous=FULL: each is on the disk when it returns.
+    The database uses WAL and synchronous=FULL, so a commit is on the disk when it returns.
     """
     with tempfile.TemporaryDirectory(dir=folder) as place:
         database = sqlite3.connect(Path(place) / "commits.sqlite", isolation_level=None)
@@ -154,7 +165,7 @@ def commit_seconds(folder: Path, times: int = 100) -> float:
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """Return what a reader of the numbers should know. `folder` is where the servers store."""
+    """Return facts for readers of the numbers. The servers store their data in `folder`."""
     import twisted
 
     return {

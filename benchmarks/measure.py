@@ -19,7 +19,7 @@ from benchmarks import floods as flooding
 from benchmarks.peers import Peer, Running
 
 Measured = dict[str, float]
-"""What one run came to: figures by name. A name ends in its unit, where it has one."""
+"""The figures of one run, by name. A name ends in its unit, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,24 @@ Measure = Callable[[Peer, Setting], Measured]
 
 
 TURN = {"throughput": 0.25, "latency": 1.0}
-"""Seconds that a server talks before another one's turn, by scene."""
+"""Seconds of one server's turn, by scenario."""
 
 
 @dataclass(frozen=True)
 class Talk:
-    """A scene of the load generator that is all talk."""
+    """A scenario of the load generator with talk and nothing else."""
 
-    scene: str
+    scenario: str
     rooms: int
     options: Mapping[str, float]
 
     def __call__(self, peer: Peer, setting: Setting) -> Measured:
         """Measure it against one server."""
         with _server(peer, setting, self.rooms) as server:
-            report = _play(self.scene, server, setting, **self.options)
+            report = _play(self.scenario, server, setting, **self.options)
         figures = self._merged([report["result"]])
         figures["others_busy"] = report["stop"]["others_busy"]
-        if self.scene == "latency":
+        if self.scenario == "latency":
             figures["commit_us"] = machine.commit_seconds(setting.folder) * 1e6
         return figures
 
@@ -71,14 +71,14 @@ class Talk:
 
         All of them then share the same background load of the machine.
         """
-        turn = TURN[self.scene]
+        turn = TURN[self.scenario]
         options = {**self.options, "seconds": turn, "warm": min(turn, 0.5)}
         reports: dict[str, list[load.Report]] = {label: [] for label in servers}
         with contextlib.ExitStack() as stack:
             loads = {}
             for label, peer in servers.items():
                 server = stack.enter_context(_server(peer, setting, self.rooms))
-                playing = load.Turns(self.scene, server, setting.load_core, **options)
+                playing = load.Turns(self.scenario, server, setting.load_core, **options)
                 loads[label] = stack.enter_context(contextlib.closing(playing))
             for number in range(max(1, round(setting.seconds / turn))):
                 for label in rotated(list(servers), number):
@@ -86,7 +86,7 @@ class Talk:
         return {label: self._merged(of) for label, of in reports.items()}
 
     def _merged(self, reports: Sequence[load.Report]) -> Measured:
-        """Return the figures of all turns: what was counted is added up, of others the median."""
+        """Return the figures of all turns together: the sum of counts, the median of the others."""
         astray = sum(report.get("bytes_astray", 0) for report in reports)
         if astray:
             raise RuntimeError(f"{astray} bytes too many or too few came")
@@ -104,7 +104,7 @@ class Talk:
 
 
 def rotated(labels: Sequence[str], number: int) -> Sequence[str]:
-    """Return the labels, begun with another one each time, so that drift favours none."""
+    """Return the labels, with another one first each time, so that drift favours none."""
     first = number % len(labels)
     return [*labels[first:], *labels[:first]]
 
@@ -162,7 +162,7 @@ def stalled(readers: int, stopped: int, rate: float, text: int) -> Measure:
 # -- many connections ------------------------------------------------------------------------------
 
 THREADS = 2000
-"""Connections for a server that gives each a thread."""
+"""Connections for a server with a thread for each."""
 
 
 def idle(connections: int, each: int) -> Measure:
@@ -177,9 +177,9 @@ def idle(connections: int, each: int) -> Measure:
         most = min(most, machine.raise_limits() - 200)  # some files are open beside them
         rooms = (most // 10 if setting.quick else most) // each
         figures: Measured = {}
-        for dialect in ("json", "text") if peer.name == "chatservice" else (peer.dialect,):
+        for protocol in ("json", "text") if peer.name == "chatservice" else (peer.protocol,):
             with _server(peer, setting, rooms) as server:
-                spoken = replace(server, dialect=dialect)
+                spoken = replace(server, protocol=protocol)
                 stages = _play("idle", spoken, setting, rooms=rooms, readers=each)
             report = stages["result"]
             count = report["connections"]
@@ -187,7 +187,7 @@ def idle(connections: int, each: int) -> Measure:
             figures["connections"] = count
             busy = stages["stop"]["others_busy"]
             figures["others_busy"] = max(figures.get("others_busy", 0), busy)
-            figures[f"{dialect}_bytes_per_connection"] = grown
+            figures[f"{protocol}_bytes_per_connection"] = grown
             figures["bytes_per_connection"] = max(figures.get("bytes_per_connection", 0), grown)
             if report["joining_s"]:
                 figures["introduced_per_s"] = count / report["introducing_s"]
@@ -203,10 +203,10 @@ def idle(connections: int, each: int) -> Measure:
 
 GIB = 1 << 30
 SMALL = 64 << 20
-"""Bytes of a file that is moved over and over."""
+"""Bytes of a file that is moved repeatedly."""
 
 UPLOADS = 7
-"""Uploads of one measurement, of which the median counts."""
+"""Uploads of one measurement. Their median counts."""
 
 LINGER = 5.0
 """Seconds that a server's processes for a transfer may take to end after it."""
@@ -216,28 +216,28 @@ def file_up(peer: Peer, setting: Setting) -> Measured:
     """Measure an upload: hashed, written and synced, if the server does that."""
     path, size = _payload(setting, GIB // (8 if setting.quick else 4))
     measured = []
-    with _server(peer, setting) as server, files.mover(server) as mover:
+    with _server(peer, setting) as server, files.client(server) as client:
         for _ in range(UPLOADS):
             os.sync()  # so that earlier writes do not delay this
             _warm(path, setting)
-            measured.append(_timed(server, size, lambda: mover.send(path, size)))
+            measured.append(_timed(server, size, lambda: client.send(path, size)))
     return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
 
 
 def file_down(peer: Peer, setting: Setting) -> Measured:
     """Measure repeated downloads of a file that the server has."""
     path, size = _payload(setting, GIB // (8 if setting.quick else 1))
-    with _server(peer, setting) as server, files.mover(server) as mover:
-        mover.provide(path, size)
+    with _server(peer, setting) as server, files.client(server) as client:
+        client.provide(path, size)
         os.sync()
-        return _timed(server, size, lambda: mover.fetch(size), setting.seconds)
+        return _timed(server, size, lambda: client.fetch(size), setting.seconds)
 
 
 def _warm(path: Path, setting: Setting) -> None:
-    """Write what will be written, twice, and delete it, so that memory has just been in use.
+    """Write twice the data of the next upload, and delete it, so that its memory was in use.
 
-    On a virtual machine the first use of a page can cost ten times as much as the next one, also
-    of one that has been free for some seconds: it may have been given back to the host.
+    On a virtual machine the first use of a page can cost ten times as much as the next one. So can
+    a page that was free for some seconds, because the host may have taken it back.
     """
     # The kernel keeps some of what is freed for the core that did so.
     os.sched_setaffinity(0, {setting.server_core})
@@ -251,9 +251,9 @@ def _warm(path: Path, setting: Setting) -> None:
 
 
 def _timed(server: Running, size: int, move: Callable[[], None], at_least: float = 0.0) -> Measured:
-    """Measure that move of so many bytes, done again until it took so many seconds.
+    """Measure a transfer of `size` bytes, repeated for `at_least` seconds.
 
-    The processes that a server or a client starts for it are counted with those they belong to.
+    The child processes of a server or a client count as part of it.
     """
     there = machine.children(server.pid)
     watches = [
@@ -281,7 +281,7 @@ def _timed(server: Running, size: int, move: Callable[[], None], at_least: float
 
 
 def _wait_for_children(pid: int, but: set[int]) -> None:
-    """Wait until a process has seen the end of all children but those: then they are counted."""
+    """Wait until all children but those have ended: only then is their CPU time known."""
     limit = time.monotonic() + LINGER
     while machine.children(pid) - but and time.monotonic() < limit:
         time.sleep(0.01)
@@ -314,7 +314,7 @@ def talk_beside_files(readers: int, rate: float, moving: int) -> Measure:
 
 
 def _payload(setting: Setting, size: int) -> tuple[Path, int]:
-    """Return a file of random bytes, and its size. It is made once, and stays in memory."""
+    """Return a file of random bytes and its size. It is made once, and stays in the page cache."""
     path = setting.folder / f"payload-{size}"
     if not path.exists():
         piece = random.randbytes(1 << 20)
@@ -346,7 +346,7 @@ def floods(readers: int, rate: float) -> Measure:
 def _flooded(
     kind: str | None, server: Running, setting: Setting, readers: int, rate: float
 ) -> Measured:
-    """Measure beside one kind of flood, which begins with the measurement, or beside none."""
+    """Measure beside one kind of flood, or beside none. The flood begins with the measurement."""
     options: dict[str, Any] = {"seconds": setting.seconds, "readers": readers, "rate": rate}
     if kind is None:
         alone = load.run("latency", server, setting.load_core, **options)
@@ -366,7 +366,7 @@ def _flooded(
         f"{kind}_p50_us": beside["p50_us"],
         f"{kind}_p99_us": beside["p99_us"],
         f"{kind}_complete": beside["received"] / beside["expected"],
-        f"{kind}_deeds_per_s": flood.deeds / setting.seconds,
+        f"{kind}_requests_per_s": flood.requests / setting.seconds,
         f"{kind}_memory": early,
         f"{kind}_memory_growth": late / early,
     }
@@ -395,7 +395,7 @@ def start(entries: int) -> Measure:
 
 
 def _past(setting: Setting, entries: int) -> Path:
-    """Return a folder for a server whose database has so many entries. It is made once."""
+    """Return a server's folder whose database has `entries` entries. It is made once."""
     folder = setting.folder / f"past-{entries}"
     database = folder / "data" / "chat.sqlite"
     if not database.exists():
@@ -413,7 +413,7 @@ def _past(setting: Setting, entries: int) -> Path:
 
 @contextlib.contextmanager
 def _server(peer: Peer, setting: Setting, rooms: int = 1) -> Iterator[Running]:
-    """Run a server that has so many rooms, and has stored nothing yet."""
+    """Run a server with an empty database and `rooms` rooms."""
     names = [f"r{number:03}" for number in range(rooms)]
     with (
         tempfile.TemporaryDirectory(dir=setting.folder) as folder,
@@ -423,22 +423,22 @@ def _server(peer: Peer, setting: Setting, rooms: int = 1) -> Iterator[Running]:
 
 
 def _play(
-    scene: str, server: Running, setting: Setting, **options: float | str
+    scenario: str, server: Running, setting: Setting, **options: float | str
 ) -> dict[str, load.Report]:
-    """Play a scene of the load generator against a server."""
+    """Play a scenario of the load generator against a server."""
 
     def started() -> None:
         if setting.profile and server.name == "chatservice":
             record(server.pid, setting.profile, setting.seconds)
 
     options = {"seconds": setting.seconds, **options}
-    return load.run(scene, server, setting.load_core, started, **options)
+    return load.run(scenario, server, setting.load_core, started, **options)
 
 
 def record(pid: int, file: str, seconds: float) -> None:
-    """Let py-spy record a process for so long, beside what goes on.
+    """Let py-spy record a process for some seconds, in the background.
 
-    The file's name tells what it becomes: raw stacks (.txt), speedscope (.json), a picture (.svg).
+    The suffix of `file` chooses raw stacks (.txt), speedscope (.json) or a flame graph (.svg).
     """
     form = {".txt": "raw", ".json": "speedscope"}.get(Path(file).suffix, "flamegraph")
     py_spy = str(Path(sys.executable).with_name("py-spy"))

@@ -1,8 +1,7 @@
-"""The servers that are measured: this one, and what else one might use, for talk or for files.
+"""The measured servers: this one, and alternatives for talk and for files.
 
-Each is started afresh for each measurement, on a port of its own, pinned to one core. The IRC
-servers are at their best: everything is off that would slow them down, and what they lack is given
-to them from outside (`environment`).
+Each measurement starts a server of its own, on its own port, pinned to one core. The other servers
+are configured for speed; `environment` adds what a configuration cannot.
 """
 
 import contextlib
@@ -22,21 +21,21 @@ from typing import Protocol
 from benchmarks import compiling
 
 PATIENCE = 60.0
-"""Seconds after which a server that does not answer is taken not to do so any more."""
+"""Seconds after which a server that does not answer counts as failed."""
 
 
 @dataclass(frozen=True)
 class Running:
     """A server called `name` that listens on `port` of the loopback, as process `pid`.
 
-    `dialect` is the protocol that the load generator speaks to it; `opening` is the number of
+    `protocol` is the protocol that the load generator speaks to it; `opening` is the number of
     connections that may wait to be accepted. Its data are in `folder`; its log goes to `log`.
     """
 
     name: str
     pid: int
     port: int
-    dialect: str
+    protocol: str
     opening: int
     folder: Path
     log: Path
@@ -46,27 +45,27 @@ class Peer(Protocol):
     """A kind of server."""
 
     name: str
-    dialect: str
+    protocol: str
     opening: int
 
     def version(self) -> str | None:
         """Return its version, or None if it is not installed."""
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it, with what it keeps in `folder` and the rooms there are to be."""
+        """Return the command line. Its data go to `folder`; `rooms` are to exist."""
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment."""
+        """Return additional environment variables."""
 
 
 CHECKOUT = Path(__file__).parents[1]
 
 
 class Chatservice:
-    """This one, as users run it: with storing on. Its code is that of `checkout`."""
+    """This server, from the code in `checkout`. It stores messages, as it does for users."""
 
     name = "chatservice"
-    dialect = "text"
+    protocol = "text"
     opening = 40  # Twisted's listen backlog is 50
 
     STARTING = """\
@@ -77,7 +76,7 @@ sys.path[:] = [checkout, *others]
 from twisted.scripts.twistd import run
 run()
 """
-    """An environment may have another checkout installed. Twisted would find its plugin, too."""
+    """Starts twistd with that checkout alone on the path. Another one may be installed."""
 
     def __init__(self, checkout: Path = CHECKOUT) -> None:
         self._checkout = str(checkout)
@@ -89,21 +88,21 @@ run()
         return __version__
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it."""
+        """Return the command line."""
         twistd = [sys.executable, "-c", self.STARTING, self._checkout]
         options = ["--interface", "127.0.0.1", "--port", str(port), "--data", str(folder / "data")]
         return [*twistd, "-n", "--pidfile=", "chat", *options, *(f"--room={x}" for x in rooms)]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment: its code, for the programs that it starts."""
+        """Return the path of its code, for the processes that it starts."""
         return {"PYTHONPATH": self._checkout}
 
 
 class InspIRCd:
-    """InspIRCd: C++, one thread; the fastest IRC server that Debian has."""
+    """InspIRCd, in C++, one thread: the fastest IRC server in Debian."""
 
     name = "inspircd"
-    dialect = "irc"
+    protocol = "irc"
     opening = 1000
 
     CONFIG = """\
@@ -125,25 +124,25 @@ class InspIRCd:
         return _version(["inspircd", "--version"], r"InspIRCd-(\d[\d.]*)")
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it."""
+        """Return the command line."""
         config = folder / "inspircd.conf"
         config.write_text(self.CONFIG.format(port=port, folder=folder))
         as_root = ["--runasroot"] if os.geteuid() == 0 else []
         return [_program("inspircd") or "", "--nofork", f"--config={config}", *as_root]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment.
+        """Return additional environment variables.
 
-        It spends up to half its time in malloc; without glibc's "fast bins" that is less.
+        It spends up to half its time in malloc, and less without glibc's "fast bins".
         """
         return {**_without_delay(), "GLIBC_TUNABLES": "glibc.malloc.mxfast=0"}
 
 
 class NgIRCd:
-    """ngIRCd: C, one thread, small."""
+    """ngIRCd, in C, one thread."""
 
     name = "ngircd"
-    dialect = "irc"
+    protocol = "irc"
     opening = 8  # its listen backlog is 10
 
     CONFIG = """\
@@ -171,21 +170,21 @@ PAM = no
         return _version(["ngircd", "--version"], r"ngIRCd (\d[\d.]*)")
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it."""
+        """Return the command line."""
         config = folder / "ngircd.conf"
         config.write_text(self.CONFIG.format(port=port))
         return [_program("ngircd") or "", "--nodaemon", "--config", str(config)]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment."""
+        """Return additional environment variables."""
         return _without_delay()
 
 
 class Redis:
-    """Redis pub/sub: a room is a channel. It persists nothing, and never cuts a slow reader."""
+    """Redis pub/sub: a room is a channel. It stores nothing, and keeps slow readers."""
 
     name = "redis"
-    dialect = "redis"
+    protocol = "redis"
     opening = 400  # its listen backlog is 511
 
     OPTIONS: Mapping[str, Sequence[str]] = {
@@ -202,13 +201,13 @@ class Redis:
         return _version(["redis-server", "--version"], r"v=(\d[\d.]*)")
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it."""
+        """Return the command line."""
         options = [word for name, values in self.OPTIONS.items() for word in (name, *values)]
         where = ["--port", str(port), "--dir", str(folder)]
         return [_program("redis-server") or "", *where, *options]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment: nothing."""
+        """Return no additional environment variables."""
         return {}
 
 
@@ -216,7 +215,7 @@ class Nats:
     """NATS core, without JetStream: a room is a subject."""
 
     name = "nats"
-    dialect = "nats"
+    protocol = "nats"
     opening = 400
 
     CONFIG = """\
@@ -230,21 +229,21 @@ ping_interval: "24h"
         return _version(["nats-server", "--version"], r"v(\d[\d.]*)")
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it."""
+        """Return the command line."""
         config = folder / "nats.conf"
         config.write_text(self.CONFIG.format(port=port))
         return [_program("nats-server") or "", "--config", str(config)]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment: nothing."""
+        """Return no additional environment variables."""
         return {}
 
 
 class Threaded:
-    """A thread a connection, a lock, and `sendall` to each: what everyone writes first."""
+    """The simplest chat server: a thread for each connection, a lock, and `sendall`."""
 
     name = "threaded"
-    dialect = "text"
+    protocol = "text"
     opening = 100
 
     def version(self) -> str | None:
@@ -252,19 +251,19 @@ class Threaded:
         return f"Python {sys.version.split()[0]}"
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it."""
+        """Return the command line."""
         return [sys.executable, "-m", "benchmarks.threaded", str(port)]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment: nothing."""
+        """Return no additional environment variables."""
         return {}
 
 
 class Plain:
-    """A copy of a file through a socket, with SHA-256: what moving a file costs by itself."""
+    """The plain copy of a file through a socket, with SHA-256: the baseline for transfers."""
 
     name = "plain"
-    dialect = "plain"
+    protocol = "plain"
     opening = 1
 
     def version(self) -> str | None:
@@ -272,28 +271,28 @@ class Plain:
         return f"Python {sys.version.split()[0]}"
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it."""
+        """Return the command line."""
         return [sys.executable, "-m", "benchmarks.plain", str(port), str(folder)]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment: nothing."""
+        """Return no additional environment variables."""
         return {}
 
 
 class Scp:
-    """OpenSSH's sshd, for `scp`: a key for it, one for whoever runs this, and nothing else.
+    """OpenSSH's sshd, for `scp`, with a host key and one user's key.
 
-    Everything is in the server's folder; neither the system's configuration nor the user's is
-    read, so that ciphers are those OpenSSH chooses by itself.
+    Everything is in the server's folder. It reads neither the system's nor the user's
+    configuration, so OpenSSH chooses its default ciphers.
     """
 
     name = "scp"
-    dialect = "scp"
+    protocol = "scp"
     opening = 1
 
     NEEDED = ("sshd", "ssh", "scp", "ssh-keygen", "unshare")
     SEPARATION = "/run/sshd"
-    """A folder that Debian's sshd wants, if root runs it. Only the system's own makes it."""
+    """A folder that Debian's sshd needs as root. Only the system's own service makes it."""
 
     SERVER_CONFIG = """\
 ListenAddress 127.0.0.1:{port}
@@ -329,7 +328,7 @@ BatchMode yes
         return _version(["ssh", "-V"], r"OpenSSH_(\S+?),? ")
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it, once there are its keys."""
+        """Return the command line. Make the keys and configuration that it needs."""
         for name in ("host_key", "key"):
             making = [_program("ssh-keygen") or "", "-q", "-t", "ed25519", "-N", "", "-C", ""]
             subprocess.run([*making, "-f", str(folder / name)], check=True, timeout=PATIENCE)
@@ -348,18 +347,18 @@ BatchMode yes
         return [_program("unshare") or "", "--mount", "sh", "-c", making_it, "sh", *command]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment: nothing."""
+        """Return no additional environment variables."""
         return {}
 
 
 class Nginx:
-    """nginx, one process, plain HTTP: it sends with `sendfile`, and neither hashes nor syncs.
+    """nginx, one process, plain HTTP. It sends with `sendfile`, and neither hashes nor syncs.
 
-    Files are put there by its WebDAV module, which Debian's has.
+    Uploads use its WebDAV module, which Debian's package has.
     """
 
     name = "nginx"
-    dialect = "http"
+    protocol = "http"
     opening = 1
 
     CONFIG = """\
@@ -392,14 +391,14 @@ http {{
         return _version(["nginx", "-v"], r"nginx/(\d[\d.]*)")
 
     def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
-        """Return what starts it."""
+        """Return the command line."""
         (folder / "files").mkdir()
         config = folder / "nginx.conf"
         config.write_text(self.CONFIG.format(port=port, folder=folder))
         return [_program("nginx") or "", "-p", str(folder), "-c", str(config)]
 
     def environment(self) -> dict[str, str]:
-        """Return what it needs in its environment: nothing."""
+        """Return no additional environment variables."""
         return {}
 
 
@@ -407,7 +406,7 @@ CHATS = ("chatservice", "inspircd", "ngircd", "threaded")
 """The servers for talk."""
 
 BROKERS = ("redis", "nats")
-"""Message brokers. They fan messages out and know neither users nor a past."""
+"""Message brokers. They fan messages out, and have neither users nor history."""
 
 FILES = ("chatservice", "plain", "scp", "nginx")
 """The servers for files."""
@@ -430,7 +429,7 @@ PEERS: dict[str, Peer] = {
 
 @contextlib.contextmanager
 def running(peer: Peer, folder: Path, core: int, rooms: Sequence[str]) -> Iterator[Running]:
-    """Run a server on that core, with what it keeps in `folder`. It listens when this begins."""
+    """Run a server on that core, with its data in `folder`. It listens already."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -450,7 +449,7 @@ def running(peer: Peer, folder: Path, core: int, rooms: Sequence[str]) -> Iterat
     os.sched_setaffinity(0, own_cores)
     try:
         _wait_until_it_answers(process, port, log)
-        yield Running(peer.name, process.pid, port, peer.dialect, peer.opening, folder, log)
+        yield Running(peer.name, process.pid, port, peer.protocol, peer.opening, folder, log)
     finally:
         process.terminate()
         try:
@@ -471,7 +470,7 @@ def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int, log: P
 
 
 def _without_delay() -> dict[str, str]:
-    """Return what gives a program TCP_NODELAY that does not ask for it."""
+    """Return environment variables that give a program TCP_NODELAY on all connections."""
     return {"LD_PRELOAD": str(compiling.compiled("nodelay.c", "-shared", "-fPIC"))}
 
 

@@ -17,7 +17,7 @@ from benchmarks.rows import OURS, ROWS, Medians
 WIDTH, MARGIN, GAP = 860, 24, 36
 COLUMN = (WIDTH - 2 * MARGIN - GAP) // 2
 LABEL, NUMBER = 84, 74
-"""What a server's name takes before its bar, and a number behind it."""
+"""Widths of a server's name before its bar, and of the number behind it."""
 
 BAR, STEP = 14, 20
 HEADING, BELOW = 30, 16
@@ -45,7 +45,7 @@ STYLE = """
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure of a row: what stands above it, how its numbers are written, and which are good."""
+    """One figure of a row: its heading, the format of its numbers, and what is better."""
 
     row: str
     figure: str
@@ -146,7 +146,7 @@ def _panel(panel: Panel, found: Medians, left: int, top: int) -> Iterable[str]:
 
 
 def _longest(panel: Panel, values: list[float]) -> float:
-    """Return what the longest bar stands for."""
+    """Return the value of the longest bar."""
     second, largest = values[-2:]
     cut = largest > 5 * second > 0 and not panel.more_is_better
     return 1.3 * second if cut else largest
@@ -158,7 +158,7 @@ def _text(x: float, y: float, kind: str, text: str) -> str:
 
 
 def main() -> None:
-    """Read the results that are named, and write the picture that is named."""
+    """Read the results, and write the picture."""
     if len(sys.argv) != 3:
         raise SystemExit("usage: python -m benchmarks.picture RESULTS.json OUT.svg")
     results = json.loads(Path(sys.argv[1]).read_text())

@@ -1,7 +1,7 @@
-"""A copy of a file through a socket, as simple as it can be: what moving a file costs by itself.
+"""The plain copy of a file through a socket: the baseline for transfers.
 
-`PUT SIZE` and SIZE bytes: they are hashed, written and synced, and the SHA-256 comes back. `GET`:
-what was put last is read, hashed and sent.
+`PUT SIZE` and SIZE bytes: the server hashes, writes and syncs them, and answers the SHA-256.
+`GET`: the server reads, hashes and sends the last file.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ def get(connection: socket.socket, path: Path) -> None:
 
 
 def main() -> None:
-    """Listen on the port that is named, and serve one connection after another."""
+    """Listen, and serve one connection after another."""
     port, folder = int(sys.argv[1]), Path(sys.argv[2])
     listening = socket.create_server(("127.0.0.1", port))
     number = 0

@@ -12,10 +12,10 @@ from benchmarks.rows import OURS, ROWS, Figures, Medians, Row, Target
 Results = Mapping[str, Any]
 
 LOAD_BUSY = 0.9
-"""A load generator that used more of its core than this was the bound, and not the server."""
+"""Above this share of its core, the load generator was the bottleneck, not the server."""
 
 OTHERS_BUSY = 0.05
-"""Where others used more of a core than this, a run is worth little."""
+"""Above this share of a core used by other programs, a run is not reliable."""
 
 NOTES = f"""\
 x: divided by what inspircd has, or plain. CPU: the server's, for each delivery or each GiB.
@@ -25,7 +25,7 @@ every run: measure again."""
 
 
 def table(results: Results) -> str:
-    """Return everything that was measured, and what of it reaches its target."""
+    """Return all results as a table, and then each target with a verdict."""
     lines = [("row", "server", "result", "x", "CPU", "x", "load", "others")]
     verdicts = []
     for name, runs in results["rows"].items():
@@ -58,7 +58,7 @@ _COSTS = {"cpu_ns_per_delivery": "{:.0f} ns", "cpu_ms_per_gib": "{:.0f} ms/GiB"}
 
 
 def medians(runs: Mapping[str, Sequence[Figures]]) -> Medians:
-    """Return the median of each figure, by server: over the undisturbed runs, if there are any."""
+    """Return the median of each figure, by server. Undisturbed runs count, if there are any."""
     found = {}
     for server, measured in runs.items():
         calm = [run for run in measured if run.get("others_busy", 0) <= OTHERS_BUSY] or measured
@@ -70,7 +70,7 @@ def medians(runs: Mapping[str, Sequence[Figures]]) -> Medians:
 
 
 def verdict(row: Row, target: Target, found: Medians) -> tuple[str, str, str]:
-    """Return what a row is to reach, what it has come to, and whether that will do."""
+    """Return a row's target, the value reached, and the verdict."""
     value, how = target.value, ""
     bound = any(found.get(x, {}).get("load_busy", 0) > LOAD_BUSY for x in (row.base, OURS))
     if target.by_cpu and bound:

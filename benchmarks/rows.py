@@ -1,4 +1,4 @@
-"""The rows of the table: what each of them measures, and what it is to reach."""
+"""The rows of the table: the measurement and the targets of each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Medians = Mapping[str, Figures]
 """The medians of a row's figures over all runs, by server."""
 
 Value = Callable[[Medians], float]
-"""What makes a number of them. It may raise `KeyError`, where a server was left out."""
+"""Computes a number from medians. Raises `KeyError` if a server is missing."""
 
 OURS = "chatservice"
 
@@ -36,8 +36,8 @@ class Target:
 class Row:
     """A kind of work.
 
-    `shown` makes of the figures what the table says. Ratios in it are of `main` (and of what the
-    CPU did) to those of the server `base`. `against` names the servers that can do it.
+    `shown` formats the figures for the table. Its ratios divide `main`, and the CPU time, by those
+    of the server `base`. `against` names the servers that are measured.
     """
 
     name: str
@@ -51,17 +51,17 @@ class Row:
 
 
 def ratio(figure: str, base: str = "inspircd") -> Value:
-    """Return what divides a figure of ours by that of `base`."""
+    """Return a function that divides our figure by that of `base`."""
     return lambda medians: medians[OURS][figure] / medians[base][figure]
 
 
 def within(figure: str, other: str) -> Value:
-    """Return what divides a figure of ours by another one of ours."""
+    """Return a function that divides one of our figures by another one."""
     return lambda medians: medians[OURS][figure] / medians[OURS][other]
 
 
 def ours(figure: str) -> Value:
-    """Return what takes a figure of ours."""
+    """Return a function that takes one of our figures."""
     return lambda medians: medians[OURS][figure]
 
 

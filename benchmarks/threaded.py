@@ -1,6 +1,6 @@
-"""A chat server as everyone writes it first: a thread a connection, a lock, `sendall` to each.
+"""The simplest chat server: a thread for each connection, a lock, and `sendall` to each reader.
 
-It understands a first line that is a name, `/join ROOM`, and talk. It stores nothing.
+The first line is a name; then come `/join ROOM` and talk. It stores nothing.
 """
 
 import socket
@@ -12,7 +12,7 @@ lock = threading.Lock()
 
 
 def serve(connection: socket.socket) -> None:
-    """Serve a connection to its end."""
+    """Serve one connection until it ends."""
     room = "lobby"
     try:
         with connection, connection.makefile("rb") as lines:
@@ -38,7 +38,7 @@ def enter(connection: socket.socket, old: str, new: str) -> None:
 
 
 def tell(speaker: socket.socket, room: str, line: bytes) -> None:
-    """Send a line to everybody in the room but who said it."""
+    """Send a line to everybody in the room except its author."""
     with lock:
         for connection in rooms.get(room, ()):
             if connection is not speaker:
@@ -46,7 +46,7 @@ def tell(speaker: socket.socket, room: str, line: bytes) -> None:
 
 
 def main() -> None:
-    """Listen on the port that is named."""
+    """Listen on the port of the command line."""
     threading.stack_size(256 << 10)
     listening = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
     while True:

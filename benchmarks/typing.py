@@ -1,10 +1,10 @@
 """Time from a key to the screen of `chat-client` in a busy room: `python -m benchmarks.typing
 [--rate 500] [--keys 300]`.
 
-A server and the client run as users run them, the client on a pseudo-terminal of 80x24. Somebody
-says so many lines a second in the room. Meanwhile keys are pressed, at a typist's pace, and timed
-until the client's output has the letter in it. Letters are of an alphabet of their own, and each
-occurs once in a line, so none is taken for another.
+A server and the client run as users run them, the client on a pseudo-terminal of 80x24. Another
+client says `--rate` lines a second in the room. Meanwhile keys are pressed at a typist's pace. The
+time ends when the client's output has the letter. The letters are of an alphabet of their own, and
+each occurs once in a line, so none is taken for another.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from benchmarks import machine, peers
 LETTERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 
 PAUSE = 0.12
-"""Seconds between two keys, on average: a hundred words a minute, as typists count them."""
+"""Average seconds between two keys: a hundred words a minute."""
 
 ROOM = "busy"
 
@@ -57,7 +57,7 @@ class Client:
         os.write(self._terminal, keys.encode())
 
     def until(self, text: str) -> float:
-        """Wait until the client writes that. Return when it did, in seconds."""
+        """Wait until the client writes `text`. Return the time, in seconds."""
         wanted, seen = text.encode(), b""
         deadline = time.perf_counter() + peers.PATIENCE
         while wanted not in seen:
@@ -69,7 +69,7 @@ class Client:
         return time.perf_counter()
 
     def read_for(self, seconds: float) -> None:
-        """Read what is written, as a terminal does, for some time."""
+        """Read the client's output for some seconds."""
         end = time.perf_counter() + seconds
         while (left := end - time.perf_counter()) > 0:
             if select.select([self._terminal], [], [], left)[0]:
@@ -109,7 +109,7 @@ def _read_all(connection: socket.socket) -> None:
 
 
 def delays(client: Client, count: int) -> list[float]:
-    """Press so many keys, and return how many seconds each took to the screen."""
+    """Press `count` keys. Return the seconds that each took to the screen."""
     taken = []
     for number in range(count):
         if number % len(LETTERS) == 0:
@@ -124,7 +124,7 @@ def delays(client: Client, count: int) -> list[float]:
 
 
 def measure(rate: int, count: int, folder: Path, core: int) -> None:
-    """Print the delays of so many keys beside so many messages a second, of a server on `core`."""
+    """Print the delays of `count` keys beside `rate` messages a second. The server is on `core`."""
     with peers.running(peers.PEERS["chatservice"], folder, core, [ROOM]) as server:
         client = Client(server.port, folder)
         client.until(f"You are in {ROOM}")
