@@ -1,5 +1,4 @@
-"""Accounts: made by whom they are for or by an operator, their passwords, tokens, and who runs the
-server."""
+"""Accounts: registration, passwords, tokens, invitation codes, operators, deletion."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,10 +19,9 @@ from chatservice.events import EndReason
 
 
 class Accounts:
-    """What is done with accounts. Whether one may is asked before (`chatservice.domain.rights`).
+    """All that is done with accounts. The caller checks rights (`chatservice.domain.rights`).
 
-    `now` tells the time in milliseconds since 1970, `report` takes a line for the operator, in
-    which there is never a password, a token or a code.
+    `now` tells the time in milliseconds since 1970. `report` never gets a password, token or code.
     """
 
     def __init__(
@@ -53,13 +51,13 @@ class Accounts:
 
     @property
     def needs_invitation(self) -> bool:
-        """Whether one registers with a code."""
+        """Whether registering takes an invitation code."""
         return self._policy.registration is Registration.INVITED
 
     # -- making them -----------------------------------------------------------------------------
 
     def check_registration(self, session: Session, command: str) -> None:
-        """Raise `Refusal` if no password would let the session `register` or `signup`."""
+        """Raise `Refusal` if a session may not `register` or `signup`, whatever the password."""
         user = session.user
         if command == "register" and user is not None and user.registered:
             raise Refusal(Code.ALREADY_REGISTERED, "{user} is registered already.", user=user.name)
@@ -73,7 +71,7 @@ class Accounts:
             )
 
     async def register(self, session: Session, password: str, code: str | None) -> None:
-        """Keep the name of a guest for them, and what is in their inbox."""
+        """Register a guest's name; their inbox becomes the account's."""
         user = session.require_user()
         self.check_registration(session, "register")
         used = await self._code(code)
@@ -83,7 +81,7 @@ class Accounts:
     async def sign_up(
         self, session: Session, name: str, password: str, code: str | None
     ) -> replies.Welcome:
-        """Register a name for a session that has none yet."""
+        """Register a name for a session without a user."""
         self.check_registration(session, "signup")
         self._users.check_admitted(session, names.key(names.user(name)))
         used = await self._code(code)
@@ -92,7 +90,8 @@ class Accounts:
         return await self._users.sign_up(session, names.user(name), hashed, used)
 
     async def _code(self, code: str | None) -> str | None:
-        """Return what is kept of a code, where one is needed to register."""
+        """Return the digest of an invitation code, or None where none is needed. Raises `Refusal`
+        (bad-code, bad-argument)."""
         if self._policy.registration is Registration.OPEN:
             if code is not None:
                 raise Refusal(
@@ -111,7 +110,7 @@ class Accounts:
     async def create(
         self, session: Session, name: str, password: str | None
     ) -> replies.NewPassword:
-        """Register a name for somebody else."""
+        """Create an account for somebody else."""
         name, made = names.user(name), password or tokens.new_password()
         await self._users.check_free(name)
         hashed = await self._throttle.hash(names.password(made), session)
@@ -122,25 +121,24 @@ class Accounts:
         return replies.NewPassword(account.name, "" if password else made)
 
     async def create_code(self, session: Session) -> str:
-        """Return a new code, with which one person can register."""
+        """Return a new invitation code, for one registration."""
         code, by = tokens.new_code(), session.require_user().name
         await self._store.add_code(tokens.digest(code), by, self._now())
         self._report("{by} made an invitation code", by=by)
         return code
 
     async def revoke_code(self, session: Session, code: str) -> None:
-        """Let a code be good no more. Raises `Refusal` (bad-code) for one that is not."""
+        """Make an invitation code invalid. Raises `Refusal` (bad-code) if it is so already."""
         by = session.require_user().name
         if not await self._store.drop_code(tokens.digest(code)):
             raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; nothing is done.")
         self._report("{by} took an invitation code back", by=by)
 
     async def delete(self, session: Session, name: str, erase: bool) -> tuple[str, str]:
-        """Delete an account: nobody comes in by it any more, and what waited for it is gone. What
-        it said and shared stays under a mark, or is erased. Return the name, and the mark.
+        """Delete an account and its inbox. Its entries and files get a mark for its name, or are
+        erased. Return the name and the mark.
 
-        It is done in steps, and the account itself goes last: one that is interrupted half-way can
-        be asked for again.
+        The account itself is deleted last, so an interrupted deletion can be repeated.
         """
         account = await self._account(name)
         key, mark = names.key(account.name), names.deleted_name(account.inbox)
@@ -169,7 +167,7 @@ class Accounts:
         return account.name, mark
 
     def _end_sessions(self, key: str) -> None:
-        """End the sessions of an account that is being deleted, and what they were given."""
+        """End the sessions of an account that is being deleted, and revoke its tickets."""
         user = self._users.by_key.get(key)
         for each in user.sessions if user is not None else ():
             sentence = "Your account was deleted by who runs the server."
@@ -177,7 +175,7 @@ class Accounts:
         self._rights.tickets.revoke_account(key)
 
     async def _reassign_past(self, mark: str, key: str, erase: bool) -> None:
-        """Let what an account said be `mark`'s; with `erase`, let it be gone, and its files too."""
+        """Give an account's entries to `mark`; with `erase`, erase them, and its files."""
         if erase:
             for shelf, file in await self._files.shared(key):
                 with suppress(Refusal):  # it is gone already
@@ -189,7 +187,7 @@ class Accounts:
     # -- passwords -------------------------------------------------------------------------------
 
     async def change_password(self, session: Session, old: str, new: str) -> None:
-        """Change one's own, and end one's other sessions that came in with it."""
+        """Change the user's password, and end their other sessions that came in with it."""
         user = session.require_user()
         names.password(new)
         account = await self._account(user.name)
@@ -217,8 +215,8 @@ class Accounts:
     async def reset_password(
         self, session: Session, name: str, password: str | None
     ) -> replies.NewPassword:
-        """Give an account another password. Nobody has any other way in after that: its tokens are
-        good no more, and its sessions end, but for the one that asks."""
+        """Give an account another password, revoke its tokens, and end its sessions, except the one
+        that asks."""
         account = await self._account(name)
         made = password or tokens.new_password()
         key = names.key(account.name)
@@ -249,7 +247,7 @@ class Accounts:
     async def create_token(
         self, session: Session, label: str, where: str | None
     ) -> replies.NewToken:
-        """Make a token, for one room if that is named."""
+        """Create a token, for one room if `where` names one."""
         user, label = session.require_user(), names.label(label)
         room = self._room(session, where) if where is not None else None
         made = tokens.new_token()
@@ -261,7 +259,7 @@ class Accounts:
         return replies.NewToken(label, made, room.name if room is not None else None)
 
     def _room(self, session: Session, name: str) -> Room:
-        """Return a room that the session may be in: with the token no password is needed."""
+        """Return a room that the session may be in, because the token needs no password there."""
         room = self._rooms.resolve(session, name)
         self._rights.check_enter(session, room)
         user = session.require_user()
@@ -270,7 +268,7 @@ class Accounts:
         return room
 
     async def list_tokens(self, session: Session) -> tuple[replies.TokenInfo, ...]:
-        """Return the tokens of one's own."""
+        """Return the user's tokens."""
         found = await self._store.tokens(session.require_user().key)
         return tuple(
             replies.TokenInfo(
@@ -282,7 +280,7 @@ class Accounts:
         )
 
     async def revoke_token(self, session: Session, label: str) -> int:
-        """End a token, and the sessions that came in with it. Return how many those are."""
+        """Revoke a token, and end the sessions that came in with it. Return their number."""
         user = session.require_user()
         sha256 = await self._store.revoke(user.key, label)
         ended = self._users.end_token_sessions(sha256)
@@ -292,7 +290,7 @@ class Accounts:
     # -- who runs the server ---------------------------------------------------------------------
 
     async def set_operator(self, session: Session, name: str, yes: bool) -> str:
-        """Let an account run the server, or no longer. Return its name."""
+        """Make an account an operator, or no longer one. Return its name."""
         account = await self._account(name)
         key, by = names.key(account.name), session.require_user().name
         await self._store.set_operator(key, yes)
@@ -301,5 +299,5 @@ class Accounts:
         return account.name
 
     async def operators(self) -> tuple[str, ...]:
-        """Return the registered names that run the server."""
+        """Return the names of the operators."""
         return tuple(await self._store.operators())

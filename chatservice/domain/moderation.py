@@ -1,7 +1,7 @@
-"""Keeping order in a room: who is put out, kept out, kept quiet, let in, and put in charge.
+"""Moderation of rooms: kick, ban, mute, invite, promote, erase, and the room's settings.
 
-Whether one may is asked before (`chatservice.domain.rights`), but for whom it may be done to. All
-of it is told to those in the room, and is on record for who moderates it.
+The caller checks that the session has the right (`chatservice.domain.rights`); this module checks
+that its role outranks the other user's. Each action is announced in the room and recorded.
 """
 
 import re
@@ -39,8 +39,8 @@ _DONE = {
 
 
 class Moderation:
-    """What moderators, owners and operators do. `now` tells the time in milliseconds since 1970,
-    `report` takes a line for the operator."""
+    """The actions of moderators, owners and operators. `now` tells the time in milliseconds since
+    1970."""
 
     def __init__(
         self,
@@ -65,8 +65,8 @@ class Moderation:
     # -- who -------------------------------------------------------------------------------------
 
     async def kick(self, session: Session, room: Room, name: str, why: str) -> int:
-        """Put a user out of a room; out of the lobby is off the server. Return how many of their
-        connections were there."""
+        """Put a user out of a room, or, from the lobby, off the server. Return the number of their
+        connections there."""
         user = self._user_here(name)
         self._rights.check_outranks(session, room, user)
         connections = len(self._sessions_in(user, room))
@@ -83,8 +83,7 @@ class Moderation:
         return connections
 
     def _sessions_in(self, user: User, room: Room) -> Sequence[Session]:
-        """Return a user's sessions in a room. The lobby stands for the server: a program may be
-        connected, and not be in it."""
+        """Return a user's sessions in a room; the lobby stands for the whole server."""
         if room is self._rooms.lobby:
             return user.sessions
         return [each for each in user.sessions if each in room.sessions]
@@ -115,9 +114,11 @@ class Moderation:
         return user
 
     async def ban(self, session: Session, room: Room, whom: str, until: int, why: str) -> str:
-        """Keep a user, or a range of addresses, out of a room. Return what is to be told of it to
-        who did. What is an address is taken for one, but behind an `@`; what only looks like one is
-        refused, unless that is somebody's name (bad-argument)."""
+        """Ban a user, or a range of addresses, from a room. Return a sentence for the moderator.
+
+        A text that is an address is taken for one; `@` before it says that it is a name. A text
+        that only looks like an address is refused (bad-argument), unless it is somebody's name.
+        """
         whom = unicodedata.normalize("NFKC", whom).strip()
         if parse_network(whom) is not None:
             range_ = normalize_range(whom)
@@ -144,8 +145,8 @@ class Moderation:
         return f"{name} is kept out of {room.name}; they come from {addresses}.{guest}"
 
     def _put_out_banned(self, by: str, room: Room, rule: Rule, whom: User | None, why: str) -> None:
-        """Put out those whom a new rule keeps out: `whom` it was made for, also where they moderate
-        the room, and whoever else has the name by now, or comes from the addresses."""
+        """Put out the users that a new ban is for: `whom` it was made for, even a moderator, and
+        any other user who has the name by now, or one of the addresses."""
         if whom is not None:
             self._put_out(by, room, whom, "ban", why)
         everybody = self._users.by_key.values() if room is self._rooms.lobby else room.users()
@@ -156,12 +157,12 @@ class Moderation:
                 self._put_out(by, room, user, "ban", why)
 
     async def mute(self, session: Session, room: Room, whom: str, until: int, why: str) -> None:
-        """Keep a user from speaking in a room."""
+        """Forbid a user to speak in a room."""
         key, name = await self._check_outranks(session, room, whom)
         await self._restrict(session, room, RuleKind.MUTED, key, name, until, why)
 
     async def _check_outranks(self, session: Session, room: Room, whom: str) -> tuple[str, str]:
-        """Return the key and name of a user over whom the session is."""
+        """Return the key and name of a user. Raises `Refusal` unless the session outranks them."""
         name = names.user(whom)
         user = self._users.by_key.get(names.key(name))
         self._rights.check_outranks(session, room, user if user is not None else names.key(name))
@@ -217,7 +218,7 @@ class Moderation:
         self._rooms.change_rules(room, *of_guests)
 
     async def lift(self, session: Session, room: Room, what: RuleKind, whom: str) -> None:
-        """Let a ban, or the like, hold no longer."""
+        """Lift a ban, or another rule of that kind."""
         now = self._now()
         range_ = parse_network(whom) if what is RuleKind.BANNED else None
         if range_ is not None and (rule := room.rules.find_range(range_, now)):
@@ -249,7 +250,7 @@ class Moderation:
     # -- in charge -------------------------------------------------------------------------------
 
     async def promote(self, session: Session, room: Room, whom: str, what: RuleKind) -> None:
-        """Make a user a moderator, or the owner in the place of who was it."""
+        """Make a user a moderator, or the owner in the place of the former one."""
         now, by = self._now(), session.require_user()
         key = names.key(names.user(whom))
         user = self._users.by_key.get(key)
@@ -270,8 +271,7 @@ class Moderation:
         await self._announce(room, by.name, _DONE[what], account.name, "")
 
     async def carry_over(self, user: User, guest: str) -> None:
-        """Let what held for a guest, by their `User.id`, hold for the registered user that they are
-        now."""
+        """Carry a guest's rules over to the account that they have registered."""
         now = self._now()
         for room in tuple(self._rooms.by_key.values()):
             if guest in room.last_spoke:
@@ -285,7 +285,7 @@ class Moderation:
     # -- the room --------------------------------------------------------------------------------
 
     async def invite(self, session: Session, room: Room, whom: str) -> None:
-        """Let a user in, wherever one comes by invitation or password, and tell them."""
+        """Invite a user to a room: they need no password, and get a message."""
         now, by = self._now(), session.require_user()
         whom_, inbox = await self._users.find_recipient(whom)
         id_ = whom_.id if isinstance(whom_, User) else names.key(whom_.name)
@@ -304,8 +304,8 @@ class Moderation:
         frozen: bool | None = None,
         slow: int | None = None,
     ) -> None:
-        """Change how a room is, which `did` tells: a command's name, and what it was given. What is
-        None stays. With an `access`, so is its `password` that."""
+        """Change a room's settings; None leaves one as it is, except that `access` sets `password`
+        too. `did` is the command, for the record."""
         if room is self._rooms.lobby and access is not None and (access, password) != _OPEN:
             raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays open.")
         new = (
@@ -331,10 +331,10 @@ class Moderation:
     # -- what was said ---------------------------------------------------------------------------
 
     async def erase(self, session: Session, room: Room, position: int, entry: Entry) -> None:
-        """Take out what an entry says: of one's own, or of somebody lower.
+        """Erase an entry of the user's own, or of a user with a lower role.
 
-        Talk under a registered name is its own from the registration on: before, it was some
-        guest's. Raises `Refusal` (not-allowed, no-such-entry, not-stored).
+        Talk under a registered name is the account's only since its registration: earlier, it was
+        a guest's. Raises `Refusal` (not-allowed, no-such-entry, not-stored).
         """
         account = await self._accounts.account(session.require_user().key)
         self._rights.check_in_room(session, room, Right.READ)
@@ -371,7 +371,7 @@ class Moderation:
     # -- on record -------------------------------------------------------------------------------
 
     def records(self, room: Room, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
-        """Return the last things that were done in a room, oldest first."""
+        """Return the last actions of moderators in a room, oldest first."""
         return self._store.records(room.number, limit)
 
     async def _announce(
@@ -383,8 +383,8 @@ class Moderation:
         why: str,
         then: Callable[[], object] = lambda: None,
     ) -> None:
-        """Tell those in a room what was done, do in the same moment what follows, and put it
-        on record. `by` is the name of who did it, whose connection may be gone by then."""
+        """Announce an action in a room, call `then` in the same moment, and record the action. `by`
+        is the moderator's name; their connection may be gone by now."""
         self._rooms.announce(room, events.Moderated(room.name, by, what, whom, why))
         then()
         await self._record(room, by, " ".join(filter(None, (what, whom, why))))
@@ -397,11 +397,11 @@ class Moderation:
 _OPEN = (Access.PUBLIC, None)
 
 _LIKE_ADDRESS = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x)?[0-9a-f]+)+", re.IGNORECASE)
-"""Texts that other programs may take for an IPv4 address: too short, octal or hexadecimal."""
+"""Texts that some programs take for an IPv4 address: too short, octal or hexadecimal."""
 
 
 def no_entry(position: int) -> Refusal:
-    """Return the refusal of a position at which there is nothing."""
+    """Return the refusal for a position without an entry."""
     return Refusal(
         Code.NO_SUCH_ENTRY,
         "There is no entry #{position} here; `history` shows their positions.",

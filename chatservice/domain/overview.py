@@ -1,4 +1,4 @@
-"""An operator's view of the whole server: how it is, who is here, who is registered."""
+"""The operator's view of the server: status, users, accounts, backups."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,35 +25,35 @@ Predicate = Callable[[T], bool]
 Filter = Callable[[Iterable[T]], list[T]]
 
 AccountItem = tuple[str, Account]
-"""An account, behind its key."""
+"""An account and its key."""
 
 
 class ConnectionStats(Protocol):
-    """The connections, as they are seen here."""
+    """The figures of the connections."""
 
     def by_kind(self) -> Sequence[replies.CountInfo]:
-        """Count them by their kinds."""
+        """Return their number by kind."""
 
     def refused(self) -> Sequence[replies.CountInfo]:
-        """Tell what was refused since the start, and how often, by codes."""
+        """Return the number of refusals since the start, by code."""
 
     def waiting(self) -> Sequence[replies.CountInfo]:
-        """Tell what waits there."""
+        """Return the number of waiting items, by kind."""
 
 
 class NoConnections:
-    """`ConnectionStats` where nothing can connect."""
+    """`ConnectionStats` of a server without connections."""
 
     def by_kind(self) -> Sequence[replies.CountInfo]:
-        """There are none."""
+        """Return nothing."""
         return ()
 
     refused = waiting = by_kind
 
 
 class Overview:
-    """`seconds` tells seconds that only go on, `report` takes a line for the operator. `front` has
-    the connections."""
+    """Answers the operator's questions. `seconds` tells the time on a clock that never goes
+    back."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Overview:
         self._since = seconds()
 
     async def status(self) -> replies.ServerStatus:
-        """Return how the server is."""
+        """Return the status of the server."""
         if self._engine.maintenance is None:
             raise _none()
         figures = await self._engine.maintenance.stats()
@@ -99,7 +99,7 @@ class Overview:
         )
 
     async def backup(self, session: Session, to: str) -> replies.BackupMade:
-        """Make a backup, for as long as the session waits for it."""
+        """Make a backup, unless the session ends meanwhile."""
         if self._engine.maintenance is None:
             raise _none()
         if not to.startswith("/"):
@@ -117,12 +117,12 @@ class Overview:
         )
 
     def _here(self) -> list[User]:
-        """Return who is here, but for the operator, who is if only to ask."""
+        """Return the users present. The operator counts only if in a room, not for asking."""
         own = names.key(names.OPERATOR)
         return [it for it in self._users.by_key.values() if it.key != own or _rooms_of(it)]
 
     def users(self, filter_: str, after: str) -> replies.UserList:
-        """Return who is here, of those who fit a filter, behind a name."""
+        """Return a page of the users present that fit a filter, behind a name."""
         fits = _filter(filter_, _USERS, lambda user: user.key)
         found = fits(self._here())
         page, more = _page(found, after, lambda user: user.key)
@@ -136,7 +136,7 @@ class Overview:
         return replies.UserList(rows, more)
 
     async def accounts(self, filter_: str, after: str) -> replies.AccountList:
-        """Return the registered names that fit a filter, behind one."""
+        """Return a page of the accounts that fit a filter, behind a name."""
         tokens = await self._engine.accounts.token_counts()
         kinds: Mapping[str, Predicate[AccountItem]] = {
             "here": lambda it: bool(self._connections(it[0])),
@@ -191,12 +191,12 @@ def _none() -> Refusal:
 
 
 PATTERNS = 2
-"""Patterns of a name in one filter. Each is compared with thousands of names at once."""
+"""Patterns in one filter: each is compared with thousands of names."""
 
 
 def _filter(words: str, kinds: Mapping[str, Predicate[T]], key: Callable[[T], str]) -> Filter[T]:
-    """Return what picks those that fit all of the words: the kinds, and patterns of a name. A word
-    that is repeated counts once. Raises `Refusal` (bad-argument)."""
+    """Return a function that picks the items that fit all `words`: kinds, or patterns of a name.
+    Repeated words count once. Raises `Refusal` (bad-argument)."""
     checks: list[Predicate[T]] = []
     patterns: list[Callable[[str], object]] = []
     for word in dict.fromkeys(words.split()):
@@ -229,7 +229,7 @@ def _filter(words: str, kinds: Mapping[str, Predicate[T]], key: Callable[[T], st
 
 
 def _page(found: list[T], after: str, key: Callable[[T], str]) -> tuple[list[T], int]:
-    """Return those that come first behind a name, and how many follow."""
+    """Return a page of the items behind a name, and the number of those that follow."""
     behind = names.key(after)
     rest = sorted((it for it in found if key(it) > behind), key=key)
     return rest[: limits.LISTED], max(len(rest) - limits.LISTED, 0)

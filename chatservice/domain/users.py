@@ -1,4 +1,4 @@
-"""Who one is: a guest while connected, or registered for good."""
+"""The users present: guests and registered ones, their names, sessions and inboxes."""
 
 import hmac
 from collections.abc import Callable
@@ -62,12 +62,12 @@ class Users:
         token: str | None = None,
         after: int | None = None,
     ) -> replies.Welcome:
-        """Give a session its user: a guest of a free name, or a registered one.
+        """Give a session its user: a guest with a free name, or a registered user.
 
-        A `token` that `enter` gave to another session of that user takes its place: its connection
-        broke and nobody noticed yet. With `after`, the inbox is read from there. A session that has
-        a user already becomes the other one and stays in its rooms. In place of the password of an
-        account, one of its own tokens is good (`chatservice.domain.tokens`).
+        A resume `token` takes over another session of that user, whose connection broke unnoticed.
+        With `after`, the inbox is read from that position. A session that has a user changes it,
+        and stays in its rooms. An account's token replaces its password
+        (`chatservice.domain.tokens`).
         """
         name = names.user(name)
         key = names.key(name)
@@ -118,14 +118,14 @@ class Users:
             raise Refusal(Code.NAME_TAKEN, "That account was deleted; take another name.")
 
     def _replace(self, former: Session) -> None:
-        """End a session whose user came in again on another connection."""
+        """End a session that another connection of its user takes over."""
         sentence = "You came in again on another connection; this one ends."
         former.peer.end(sentence, EndReason.REPLACED)
         self._rooms.leave_all(former)
         former.void_token()
 
     def _check_guest_name(self, name: str, account: Account | None) -> None:
-        """Raise `Refusal` (password-needed) for who gives a name alone, if that is not enough."""
+        """Raise `Refusal` (password-needed) if a name is not enough to come in."""
         if account is not None and self._policy.guests:
             raise Refusal(
                 Code.PASSWORD_NEEDED,
@@ -141,7 +141,7 @@ class Users:
             )
 
     async def _account_token(self, key: str, password: str) -> str | None:
-        """Return what is kept of a token, if that is what was given, and it is that user's."""
+        """Return the digest of an account's token, or None if `password` is none."""
         if not password.startswith(tokens.TOKEN_PREFIX):
             return None
         kept = tokens.digest(password)
@@ -151,8 +151,8 @@ class Users:
     async def _authenticated(
         self, session: Session, name: str, account: Account | None, password: str
     ) -> Account:
-        """Return the account of a name that has this password, making one where somebody else
-        vouches for it."""
+        """Return the account of a name with this password; create it if another checker knows the
+        name. Raises `Refusal` (wrong-password, no-such-user)."""
         names.password(password)
         vouched = partial(self._engine.authenticator.vouched, name, password)
         found = await self._throttle.attempt(vouched, names.key(name), session)
@@ -175,7 +175,7 @@ class Users:
         raise Refusal(Code.WRONG_PASSWORD, "That is not {name}'s password; try again.", name=name)
 
     async def _account_without_password(self, name: str) -> Account:
-        """Return a new account that has no password."""
+        """Return a new account without a password."""
         try:
             return await self._accounts.register(name, "", None, self._now())
         except Refusal:
@@ -192,8 +192,8 @@ class Users:
         former: Session | None,
         token: str | None,
     ) -> Room | None:
-        """Raise `Refusal` (wrong-password) if what one came in with is good no more: other things
-        were waited for meanwhile. Return the only room that it is good for, if there is but one."""
+        """Raise `Refusal` (wrong-password) if the password or token has become invalid meanwhile.
+        Return the only room of the token, if it has one."""
         found = await self._accounts.token(own_token) if own_token is not None else None
         good = own_token is None or found is not None
         if former is not None:
@@ -227,7 +227,7 @@ class Users:
 
     def _recheck_entry(self, session: Session, user: User, only: Room | None) -> None:
         """Raise `Refusal` (name-needed, banned, not-allowed) if a session may not come in as that
-        user any more, or not into the one room that its token is for."""
+        user any more, or not into the only room of its token."""
         if session.ended:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         self.check_admitted(session, user.key)
@@ -235,7 +235,7 @@ class Users:
             self._rights.check_user_may_enter(user, session.peer.address, only)
 
     async def enter_as_operator(self, session: Session) -> replies.Welcome:
-        """Make a session the operator's, who came through a door that nobody else can use."""
+        """Make a session of the admin socket the operator's."""
         key = names.key(names.OPERATOR)
         account = await self._accounts.account(key)
         if account is None:
@@ -247,7 +247,7 @@ class Users:
         return self._complete_entry(session, user, account)
 
     def _session_to_resume(self, key: str, token: str | None) -> Session | None:
-        """Return the session of the user with that key to which that token was given."""
+        """Return the session of that user that has the resume token, or None."""
         held = self.by_key.get(key)
         if held is None or token is None:
             return None
@@ -284,7 +284,7 @@ class Users:
         return user
 
     def _inbox(self, user: User) -> Log:
-        """Return a user's inbox. A guest has none until somebody writes to them."""
+        """Return a user's inbox. A guest gets one when somebody writes to them."""
         if user.inbox is None:
             user.inbox = Log(-user.guest_number, "@", 0, self._cache)
             for session in user.sessions:
@@ -309,8 +309,7 @@ class Users:
         after: int | None,
         only: Room | None,
     ) -> int:
-        """Make a session that user's, or, of what is that user's, only one room's. Return where it
-        begins to read the inbox."""
+        """Give a session its user, and maybe its only room. Return its position in the inbox."""
         former = session.user
         if former is not None:
             for room in session.rooms:
@@ -351,7 +350,7 @@ class Users:
         self._detach(session)
 
     def _detach(self, session: Session) -> None:
-        """Take the session's user from it; a guest without a session is gone."""
+        """Take its user from a session. A guest without a session is gone."""
         user, session.user = session.user, None
         if user is None:
             return
@@ -389,12 +388,12 @@ class Users:
             user.rename(account.name)
 
     def log_by_id(self, number: int) -> Log | None:
-        """Return a room's log, or an account's inbox, if it is in memory."""
+        """Return a room's log or an account's inbox, or None if it is not in memory."""
         room = self._rooms.by_number(number)
         return room.log if room is not None else self._inboxes.get(number)
 
     def end(self, session: Session, sentence: str, why: EndReason = EndReason.REVOKED) -> None:
-        """Tell a session why it ends, and take everything from it: nothing more is done for it."""
+        """End a session at once, with a sentence; nothing more is done for it."""
         given = session.resume_token
         self._rights.tickets.revoke(lambda right: right.session == given)
         session.peer.end(sentence, why)
@@ -403,8 +402,8 @@ class Users:
     # -- another name ----------------------------------------------------------------------------
 
     async def rename(self, session: Session, name: str) -> replies.Welcome:
-        """Give a session's user another name. A guest is the same user after it, with all that is
-        theirs. A registered user is a guest then, but may write their own name in another case.
+        """Give a session's user another name. A guest stays the same user. A registered user
+        becomes a guest, unless only the case of the name changes.
 
         Raises `Refusal` (bad-name, name-taken, password-needed, not-allowed, banned).
         """
@@ -438,7 +437,7 @@ class Users:
         return self._welcome(session, user, position)
 
     async def _claim_new_name(self, session: Session, user: User, name: str) -> None:
-        """Take a name for a guest who has another one. Raises `Refusal` if it is not to be had."""
+        """Claim another name for a guest. Raises `Refusal` if it is not free."""
         key, was = names.key(name), user.key
         if key != was:
             self.check_admitted(session, key)
@@ -461,8 +460,8 @@ class Users:
         return replies.Welcome(user.name, user.registered, token, position)
 
     def toggle_ignored(self, session: Session, name: str) -> bool:
-        """Let a session not hear a user any more, also when they are called otherwise; or hear them
-        again, if it does not. Return whether it hears them. Raises `Refusal` (too-many)."""
+        """Make a session ignore a user, also under later names; or hear them again, if it ignores
+        them. Return whether it hears them. Raises `Refusal` (too-many)."""
         key = names.key(name)
         if key in session.ignored:
             self._stop_ignoring(session, key)
@@ -488,8 +487,7 @@ class Users:
             self._ignoring.pop(key, None)
 
     def _move_ignored(self, was: str, key: str) -> None:
-        """Let those who ignore somebody ignore them under another name, and not who takes the one
-        that they had."""
+        """Move the ignoring of a name to the user's new name."""
         for session in tuple(self._ignoring.get(was, ())):
             self._stop_ignoring(session, was)
             self._ignore(session, key)
@@ -497,7 +495,7 @@ class Users:
     # -- accounts --------------------------------------------------------------------------------
 
     def end_token_sessions(self, sha256: str) -> int:
-        """End the sessions that came in with a token. Return how many those are."""
+        """End the sessions that came in with a token. Return their number."""
         theirs = [session for session, it in self._rights.tokens.items() if it == sha256]
         for session in theirs:
             self.end(session, "The token that you came in with was revoked.")
@@ -505,7 +503,7 @@ class Users:
         return len(theirs)
 
     async def check_free(self, name: str) -> None:
-        """Raise `Refusal` (name-taken, already-registered) if a name is not to be had."""
+        """Raise `Refusal` (name-taken, already-registered) if a name is not free to register."""
         key = names.key(name)
         self._check_not_deleted(key)
         if await self._accounts.account(key) is not None and key not in _RESERVED:
@@ -516,13 +514,13 @@ class Users:
         await self._claims.check_free(name)
 
     async def create_account(self, name: str, hashed: str) -> Account:
-        """Make an account for somebody who is not here."""
+        """Create an account whose user is not present."""
         return await self._accounts.register(name, hashed, None, self._now())
 
     async def sign_up(
         self, session: Session, name: str, hashed: str, code: str | None
     ) -> replies.Welcome:
-        """Make an account, and a session its user's."""
+        """Create an account, and make a session its user's."""
         self.check_admitted(session, names.key(name))
         await self.check_free(name)
         if session.ended:  # nobody would know
@@ -536,7 +534,7 @@ class Users:
         return self._complete_entry(session, user, await self._accounts.account(user.key))
 
     async def register_guest(self, user: User, hashed: str, code: str | None) -> None:
-        """Make the account of a guest, who keeps what is in their inbox."""
+        """Create the account of a guest, who keeps the inbox."""
         if self.by_key.get(user.key) is not user:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         if user.registered:
@@ -548,7 +546,7 @@ class Users:
         self._report("{user} registered", user=user.name)
 
     async def find_recipient(self, name: str) -> tuple[User | Account, Log]:
-        """Return whom that name means, and their inbox."""
+        """Return the user or account of a name, and the inbox. Raises `Refusal` (no-such-user)."""
         key = names.key(name[: names.LINE_BYTES])
         user = self.by_key.get(key)
         if user is not None:
@@ -564,28 +562,28 @@ class Users:
         return account, await self._account_inbox(account)
 
     def broadcast(self, event: Event) -> int:
-        """Show an event to every session there is, and return how many there are."""
+        """Show an event to every session, and return their number."""
         sessions = [session for user in self.by_key.values() for session in user.sessions]
         for session in sessions:
             session.peer.tell(EventBatch((event,)))
         return len(sessions)
 
     def away_reason_in(self, user: User, room: Room, session: Session) -> str:
-        """Return why a user who is in a room is away, for a session that asks who is there; not in
-        their words, if they may not speak there or it does not hear them."""
+        """Return why a user in a room is away, for a session that asks; just "away" if they may not
+        speak there, or the session ignores them."""
         if not user.away:
             return ""
         speaks = Right.SPEAK in ROLE_RIGHTS[self._rights.role(user, room)]
         return user.away if speaks and user.key not in session.ignored else "away"
 
     def away_reason(self, name: str) -> str:
-        """Return why a user is away; empty if they are here."""
+        """Return why a user is away, or empty."""
         user = self.by_key.get(names.key(name))
         return "not here now" if user is None else user.away
 
 
 def _check_reserved(name: str) -> None:
-    """Raise `Refusal` (name-taken) for a name that speaks for the server."""
+    """Raise `Refusal` (name-taken) for a reserved name."""
     if names.key(name) in _RESERVED:
         raise Refusal(
             Code.NAME_TAKEN, "{name} speaks for the server; type another name.", name=name
