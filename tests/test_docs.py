@@ -71,6 +71,14 @@ def anchor_of(heading):
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
+@pytest.mark.parametrize("page", ["architecture.md", "contributing.md", "performance.md"])
+def test_modules_of_the_text_exist(page):
+    """Every path of a module in the text leads to a file of this checkout."""
+    text = (ROOT / "docs" / page).read_text()
+    for path in re.findall(r"`((?:\w+/)+\w+\.py)`", text):
+        assert any((base / path).exists() for base in (ROOT, ROOT / "chatservice")), path
+
+
 def test_every_marked_example_is_run():
     """An example that says it is tested is."""
     here = Path(__file__).read_text()
