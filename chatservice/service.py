@@ -63,7 +63,7 @@ class ChatService(Service):
         self.setName("chat")
         self.limits = SHARED
         self.limits.update(Limits(**options["limits"]))
-        self.factory = ChatFactory(reactor, bare_words=not options["slash-only"])
+        self.factory = ChatFactory(reactor, not options["slash-only"], self.limits)
         self._tls: SnifferFactory | None = None
         if options["tls"] is not None:
             self._tls = SnifferFactory(self.factory, options["tls-only"])
@@ -84,7 +84,7 @@ class ChatService(Service):
 
     def _within_open_files(self, limits: FileLimits) -> FileLimits:
         """Return limits with which each transfer gets a file descriptor."""
-        each = max_open_files() // 2
+        each = max_open_files(self.limits) // 2
         return replace(
             limits,
             uploads_of_all=min(self.limits.uploads_of_all, each),
@@ -137,6 +137,7 @@ class ChatService(Service):
         chat = Chat(
             *(engine, time.time, ReactorLoop(self._reactor), self.log.info),
             *(self._file_limits, policy, PasswordQueue(self._reactor), self._reactor.seconds),
+            self.limits,
         )
         chat.overview.connections = self.factory
         return chat

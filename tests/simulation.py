@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from chatservice.domain.chat import Chat
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.eventloop import ReactorLoop
+from chatservice.limits import SHARED
 from chatservice.protocols.factory import ChatFactory
 
 FULL = 300
@@ -173,7 +174,13 @@ class SimulatedServer:
             files=NoFiles(),
             follow=self.store.follow,
         )
-        self.chat = Chat(engine, self.clock.seconds, ReactorLoop(self.clock), lambda *_, **__: None)
+        self.chat = Chat(
+            engine,
+            self.clock.seconds,
+            ReactorLoop(self.clock),
+            lambda *_, **__: None,
+            limits=SHARED,
+        )
         self.factory.chat = self.chat
         opening = Deferred.fromCoroutine(self.chat.open(["lab"]))
         assert opening.called

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from chatservice import limits, names
+from chatservice import names
 
 Network = IPv4Network | IPv6Network
 
@@ -48,10 +48,10 @@ _MAPPED_BITS = 96
 """The bits before the IPv4 address in a mapped IPv6 address."""
 
 
-def limit_key(host: str) -> str:
+def limit_key(host: str, trusted: tuple[str, ...]) -> str:
     """Return the key under which limits count an address: an IPv6 address by its /64, a household.
-    Empty for addresses without limits (`limits.TRUSTED`)."""
-    return _limit_key(host, limits.TRUSTED) if host else ""
+    Empty for addresses without limits (`trusted`)."""
+    return _limit_key(host, trusted) if host else ""
 
 
 @lru_cache(4096)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.domain.accounts import Accounts
 from chatservice.domain.files import Files
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
@@ -27,6 +27,7 @@ from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Command, Request
+from chatservice.limits import Limits
 
 T = TypeVar("T")
 
@@ -50,18 +51,20 @@ class Chat:
         policy: RegistrationPolicy = RegistrationPolicy(),  # noqa: B008
         queue: FairQueue = NoQueue(),  # noqa: B008
         seconds: Callable[[], float] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         seconds = seconds or clock
+        self.limits = limits = limits or Limits()
         self.publisher = publisher = Publisher(engine.logs, loop)
-        self._cache = tails = BlockCache()
+        self._cache = tails = BlockCache(limits)
         self.rights = Rights(self.now)
-        attempts = LoginThrottle(engine.hasher, seconds, queue)
+        attempts = LoginThrottle(engine.hasher, seconds, queue, limits)
         self.rooms = Rooms(
             *(engine, publisher, tails, self.now, self._soon, report, self.rights, attempts),
-            seconds,
+            *(seconds, limits),
         )
         self.users = Users(
-            *(engine, self.rooms, tails, self.now, report, policy, attempts, self.rights)
+            *(engine, self.rooms, tails, self.now, report, policy, attempts, self.rights, limits)
         )
         self.accounts = Accounts(
             *(engine, publisher, self.rooms, self.users, self.rights, self.now, report, policy),
@@ -78,12 +81,14 @@ class Chat:
                 file_limits,
                 self.rights,
             ),
-            seconds,
+            *(seconds, limits),
         )
         self.moderation = Moderation(
-            *(engine, publisher, self.rooms, self.users, self.rights, self.now, report)
+            *(engine, publisher, self.rooms, self.users, self.rights, self.now, report, limits)
         )
-        self.overview = Overview(engine, publisher, self.rooms, self.users, seconds, report)
+        self.overview = Overview(
+            *(engine, publisher, self.rooms, self.users, seconds, report, limits)
+        )
         self.allows_guests = policy.guests
         self._engine = engine
         self._replica = Replica(self.rooms, self.users, self.rights, tails, publisher)
@@ -99,7 +104,7 @@ class Chat:
         await self.rooms.ensure(rooms)
 
     def _soon(self, call: Callable[[], object]) -> None:
-        self._loop.call_later(limits.NEWS_SECONDS, call)
+        self._loop.call_later(self.limits.news_seconds, call)
 
     def now(self) -> int:
         """The time, as entries carry it: milliseconds since 1970."""
@@ -194,15 +199,15 @@ class Chat:
     ) -> tuple[list[tuple[int, Entry]], bool]:
         """Return entries with their positions, oldest first: the first `limit` behind `after`, or
         else the last `limit`, of those before `before` if that is given. Return too whether they
-        are fewer than that, because they would take more than `limits.ANSWER_BYTES`."""
+        are fewer than that, because they would take more than `Limits.answer_bytes`."""
         return await _reread_if_erased(room.log, lambda: self._history(room, after, before, limit))
 
     async def _history(
         self, room: Room, after: int | None, before: int | None, limit: int
     ) -> tuple[list[tuple[int, Entry]], bool]:
-        limit = min(limit, limits.HISTORY_ENTRIES)
+        limit = min(limit, self.limits.history_entries)
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
-        found = Page[tuple[int, Entry]](limit)
+        found = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
         if after is None:
             while found.left:
                 older = await self._logs.read_back(room.log.id, end, found.left)
@@ -228,10 +233,11 @@ class Chat:
         """Return the last entries of a room, of those before `before` if that is given, that have
         all these words (`LogStore.search`)."""
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
-        limit = min(limit, limits.SEARCH_ENTRIES)
+        limit = min(limit, self.limits.search_entries)
         log = room.log
         found = await _reread_if_erased(log, lambda: self._logs.search(log.id, words, end, limit))
-        newest = page(reversed(found.entries), lambda pair: pair[1].encoded_size, limit)
+        size, most = (lambda pair: pair[1].encoded_size), self.limits.answer_bytes
+        newest = page(reversed(found.entries), size, limit, most)
         return found._replace(entries=newest[::-1], more=len(newest) < len(found.entries))
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
@@ -244,7 +250,7 @@ class Chat:
         while number != log.id:
             number = log.id
             blocks = await _reread_if_erased(
-                log, lambda: self._logs.read(log.id, after, limits.REPLAY_ENTRIES)
+                log, lambda: self._logs.read(log.id, after, self.limits.replay_entries)
             )
         return [block for block in blocks if block.last <= log.last]
 

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Sequence
 from functools import partial
 from inspect import isawaitable
 
-from chatservice import limits
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers import HANDLERS
 from chatservice.domain.handlers.handler import Answer
@@ -78,7 +77,8 @@ def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | 
     if session.user is None:
         raise Refusal(Code.NAME_NEEDED, NAME_NEEDED)
     texts: Sequence[str] = args["texts"] if "texts" in args else (args["text"],)
-    if limits.MESSAGES_PER_SECOND:
+    limits = chat.limits
+    if limits.messages_per_second:
         _count_talk(chat, session, name, texts)
     if session.only_room is not None:  # no refusal may tell which other rooms there are
         chat.check(session, request)
@@ -87,20 +87,20 @@ def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | 
     if len(texts) > 1 and not chat.may_say_anything(session, room):
         raise _one_by_one()
     before = session.unstored
-    for at in range(0, len(texts), limits.RUN_ENTRIES):
-        run = texts[at : at + limits.RUN_ENTRIES]
-        weight = len(run) + sum(map(len, run)) // limits.UNSTORED_CHARACTERS
-        stored = partial(_stored, session, weight, on_stored)
+    for at in range(0, len(texts), limits.run_entries):
+        run = texts[at : at + limits.run_entries]
+        weight = len(run) + sum(map(len, run)) // limits.unstored_characters
+        stored = partial(_stored, session, weight, limits.unstored_entries // 2, on_stored)
         chat.say(session, room, kind, run, args.get("key"), stored)
         session.unstored += weight
     session.flow.note_talk()
-    if before < limits.UNSTORED_ENTRIES <= session.unstored:
+    if before < limits.unstored_entries <= session.unstored:
         session.flow.pause_reading("unstored")
 
 
 def _count_talk(chat: Chat, session: Session, name: str, texts: Sequence[str]) -> None:
     lines = sum(text.count("\n") + 1 for text in texts)
-    if len(texts) > 1 and not _limits_of(session).allows(lines, chat.monotonic()):
+    if len(texts) > 1 and not _limits_of(chat, session).allows(lines, chat.monotonic()):
         raise _one_by_one()
     count_request(chat, session, name, lines)
 
@@ -112,12 +112,12 @@ def _one_by_one() -> Refusal:
 def count_request(chat: Chat, session: Session, command: str, lines: int = 1) -> None:
     """Count a command, with the lines of talk in it, or a line that is `ratelimit.UNPARSED`. Where
     there are too many, the session's connection is not read for a while."""
-    if command in TALK and not limits.MESSAGES_PER_SECOND:
+    if command in TALK and not chat.limits.messages_per_second:
         return
     if session.free_commands and command not in COUNTED:
         session.free_commands -= 1  # most sessions never give more, and need no memory for it
         return
-    wait = _limits_of(session).take(command, chat.monotonic(), lines)
+    wait = _limits_of(chat, session).take(command, chat.monotonic(), lines)
     if wait:
         session.flow.slow_down(wait)
         if wait >= NOTICE_SECONDS:
@@ -125,9 +125,9 @@ def count_request(chat: Chat, session: Session, command: str, lines: int = 1) ->
             session.peer.tell(EventBatch((notice,)))
 
 
-def _limits_of(session: Session) -> RateLimits:
+def _limits_of(chat: Chat, session: Session) -> RateLimits:
     if session.rate_limits is None:
-        session.rate_limits = RateLimits()
+        session.rate_limits = RateLimits(chat.limits)
     return session.rate_limits
 
 
@@ -139,11 +139,12 @@ def check(chat: Chat, session: Session, request: Request) -> None:
 
 
 def _stored(
-    session: Session, weight: int, on_stored: OnStored | None, result: int | Exception
+    session: Session, weight: int, enough: int, on_stored: OnStored | None, result: int | Exception
 ) -> None:
-    """Note that entries have arrived on the disk, or failed to, and pass the result on."""
+    """Note that entries are stored, or failed to be, and pass the result on. The connection is read
+    again once `enough` or fewer wait."""
     session.unstored -= weight
-    if session.unstored <= limits.UNSTORED_ENTRIES // 2:
+    if session.unstored <= enough:
         session.flow.resume_reading("unstored")
     if on_stored is not None:
         on_stored(result)

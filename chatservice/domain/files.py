@@ -27,6 +27,7 @@ from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.domain.users import Users
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 from chatservice.replies import TransferInfo
 
 T = TypeVar("T")
@@ -47,13 +48,15 @@ class Files:
         users: Users,
         now: Callable[[], int],
         report: Report,
-        limits: FileLimits,
+        file_limits: FileLimits,
         rights: Rights,
         seconds: Callable[[], float],
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self.store = engine.files
-        self.quotas = Quotas(limits)
-        self.transfers = Transfers()
+        self.quotas = Quotas(file_limits, limits)
+        self.transfers = Transfers(limits)
         self._publisher = publisher
         self._logs = engine.logs
         self._rooms = rooms
@@ -61,7 +64,7 @@ class Files:
         self._now = now
         self._seconds = seconds
         self._report = report
-        self._tickets = Tickets()
+        self._tickets = Tickets(limits)
         self._rights = rights
         rooms.on_remove.append(self._end_all)
 
@@ -121,7 +124,7 @@ class Files:
         upload = UploadTicket(target, name, size, sha256, user, author, key, *asker)
         self._rights.tickets.add(upload)
         declared = self._declared(upload)
-        check = partial(self.quotas.check, origin=upload.requester)
+        check = partial(self.quotas.check, origin=upload.requester(self._limits.trusted))
         await self._ask_quotas(check, declared, await self.store.have(declared))
         return upload
 
@@ -178,7 +181,7 @@ class Files:
         declared = self._declared(upload)
         for place in await self.store.places(upload.size, upload.sha256):
             if self._may_read_folder(session, place.folder):
-                mark = await self._copied(place, declared, upload.requester)
+                mark = await self._copied(place, declared, upload.requester(self._limits.trusted))
                 if mark is not None:
                     await self.store.drop(declared)
                     await self.share(upload, mark)
@@ -210,7 +213,7 @@ class Files:
         self._recheck(upload)  # it may be long since it was permitted
         declared = self._declared(upload)
         have = await self.store.have(declared)
-        reserve = partial(self.quotas.reserve, origin=upload.requester)
+        reserve = partial(self.quotas.reserve, origin=upload.requester(self._limits.trusted))
         reservation = await self._ask_quotas(reserve, declared, have)
         try:
             incoming = await self.store.receive(declared, offset)
@@ -234,7 +237,7 @@ class Files:
         sends it. Raises `Refusal` (too-many), and then the file is closed."""
         size, origin = (
             outgoing.mark.size,
-            Requester(user.id, bool(user.guest_number), limit_key(address)),
+            Requester(user.id, bool(user.guest_number), limit_key(address, self._limits.trusted)),
         )
         try:
             self.transfers.check_downloads(origin, self.quotas.limits.downloads_of_all)

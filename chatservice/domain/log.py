@@ -19,9 +19,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.entries import Entry, Run
 from chatservice.events import EndReason, Event, UserLeft, UserRenamed
+from chatservice.limits import Limits
 
 Encoder = Callable[[int, Run, str], bytes]
 """Makes a run's bytes in one dialect, of the position of its first entry, itself, and its log's
@@ -137,15 +138,14 @@ def _weight(texts: Sequence[str]) -> int:
 
 
 class BlockCache:
-    """The newest blocks of all logs, with what was rendered of them: up to `limit` bytes together
-    (`limits.TAIL_BYTES`).
+    """The newest blocks of all logs, with what was rendered of them: up to `tail_bytes` together.
 
     What is over goes in the order in which it came, whichever log it is of: a busy server remembers
     less of the past, not more in all.
     """
 
-    def __init__(self, limit: int | None = None) -> None:
-        self._limit = limit
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
         self._held = 0
         self._order: deque[Log] = deque()
 
@@ -163,7 +163,7 @@ class BlockCache:
     def grow(self, by: int) -> None:
         """Note that what is held takes so many bytes more, and let the oldest ones go."""
         self._held += by
-        limit = limits.TAIL_BYTES if self._limit is None else self._limit
+        limit = self.limits.tail_bytes
         while self._held > limit and len(self._order) > 1:
             self._evict_oldest()
 
@@ -203,7 +203,7 @@ class Log:
     """
 
     __slots__ = (
-        *("__weakref__", "_blocks", "_cache", "_events", "_evicted", "cursors", "id", "last"),
+        *("__weakref__", "_blocks", "cache", "_events", "_evicted", "cursors", "id", "last"),
         *("memory_from", "name", "newest", "newest_after", "removed", "replacements"),
         "saves_read_position",
     )
@@ -219,7 +219,7 @@ class Log:
         self.newest: Block | None = None
         self.newest_after = last
         self.cursors: dict[Any, Cursor] = {}
-        self._cache = cache
+        self.cache = cache
         self._blocks: list[Block | None] = []
         self._evicted = 0  # so many at the beginning of `_blocks` are gone
         self._events: list[Event] = []
@@ -230,7 +230,7 @@ class Log:
         self.newest = block
         self.newest_after = self.last
         self.last = block.last
-        self._cache.add(self, block)
+        self.cache.add(self, block)
 
     def evict_oldest(self) -> Block:
         """Let the oldest block go that is still in memory, and return it."""
@@ -256,8 +256,8 @@ class Log:
             if former is self.newest:
                 self.newest = block
             self._blocks[at] = block
-            block.cache, former.cache = self._cache, None
-            self._cache.grow(block.memory_size - former.memory_size)
+            block.cache, former.cache = self.cache, None
+            self.cache.grow(block.memory_size - former.memory_size)
 
     @property
     def oldest_position(self) -> int:
@@ -386,7 +386,7 @@ class Cursor:
     def add_own_run(self, position: int) -> None:
         """Note that the reader wrote the run that begins there."""
         if self.own_runs is None:
-            self.own_runs = deque(maxlen=limits.OWN_RUNS)
+            self.own_runs = deque(maxlen=self.log.cache.limits.own_runs)
         self.own_runs.append(position)
 
     def skip_own_block(self, block: Block) -> bool:

@@ -6,19 +6,19 @@ password came is counted apart for that name, so guesses elsewhere do not delay 
 
 Nobody is refused because of other people's guesses. Attempts at one name take turns by address. An
 address that is new for the name goes past all others: it waits for one second for each such address
-before it (`limits.FIRST_SECONDS`).
+before it (`Limits.first_seconds`).
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from functools import partial
 from typing import Protocol, TypeVar
 
-from chatservice import limits
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.model import Session
 from chatservice.domain.ports import PasswordHasher
 from chatservice.domain.ratelimit import Backoff
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 T = TypeVar("T")
 
@@ -52,8 +52,13 @@ class LoginThrottle:
     """Hashes and verifies passwords, with delays after failures. `seconds` tells the time."""
 
     def __init__(
-        self, passwords: PasswordHasher, seconds: Callable[[], float], queue: FairQueue
+        self,
+        passwords: PasswordHasher,
+        seconds: Callable[[], float],
+        queue: FairQueue,
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self._passwords = passwords
         self._seconds = seconds
         self._queue = queue
@@ -62,8 +67,11 @@ class LoginThrottle:
 
     def hash(self, password: str, session: Session | None) -> Awaitable[str]:
         """Return the hash of a new password."""
-        address = limit_key(session.peer.address) if session is not None else ""
+        address = self._address(session) if session is not None else ""
         return self._queue.in_turn(address, partial(self._passwords.hash, password))
+
+    def _address(self, session: Session) -> str:
+        return limit_key(session.peer.address, self._limits.trusted)
 
     def verify(self, kept: str, password: str, whose: str, session: Session) -> Awaitable[bool]:
         """Return whether a password fits the hash `kept`. Raises as `attempt` does."""
@@ -72,19 +80,19 @@ class LoginThrottle:
     async def attempt(self, check: Callable[[], Awaitable[T]], whose: str, session: Session) -> T:
         """Verify a password with `check`, and return its result, which is true if the password
         fits. `whose` is the key of a name or room. Raises `Refusal` (slow-down, name-needed)."""
-        address = limit_key(session.peer.address)
+        address = self._address(session)
         known = (whose, address) in self._known_addresses
         who: Hashable = (whose, address) if known else whose
         first = bool(address) and not (known or self._backoff.has_failures((whose, address)))
-        delay = self._delay(who, limits.FAILURES_FREE)
+        delay = self._delay(who, self._limits.failures_free)
         if first:  # whoever guesses elsewhere holds up nobody for long
-            delay = min(delay, limits.FIRST_SECONDS)
+            delay = min(delay, self._limits.first_seconds)
         if address:
-            delay = max(delay, self._delay(("", address), limits.FAILURES_FREE_AN_ADDRESS))
+            delay = max(delay, self._delay(("", address), self._limits.failures_free_an_address))
         counted_as = {who, (whose, address), ("", address)} if address else {who}
         self._note(counted_as)
         if delay:
-            places = 1 if first else limits.GUESSES
+            places = 1 if first else self._limits.guesses
             waits_as = address or id(session)  # of those on this machine each is somebody
             await self._queue.delayed((who, first), places, waits_as, delay)
             if session.ended:
@@ -100,13 +108,16 @@ class LoginThrottle:
         return found
 
     def _delay(self, who: Hashable, free: int) -> float:
-        longest, memory = limits.FAILURES_LONGEST, limits.FAILURES_SECONDS
+        longest, memory = self._limits.failures_longest, self._limits.failures_seconds
         return self._backoff.delay(who, self._seconds(), free, longest, memory)
 
     def _note(self, counted_as: Iterable[Hashable]) -> None:
         for each in counted_as:
             self._backoff.add_failure(
-                each, self._seconds(), limits.FAILURES_SECONDS, limits.FAILURES_REMEMBERED
+                each,
+                self._seconds(),
+                self._limits.failures_seconds,
+                self._limits.failures_remembered,
             )
 
     def _forgive(self, counted_as: Iterable[Hashable]) -> None:
@@ -121,5 +132,5 @@ class LoginThrottle:
         self._backoff.forget((whose, address))
         self._known_addresses.pop((whose, address), None)
         self._known_addresses[whose, address] = None
-        while len(self._known_addresses) > limits.FAILURES_REMEMBERED:
+        while len(self._known_addresses) > self._limits.failures_remembered:
             del self._known_addresses[next(iter(self._known_addresses))]

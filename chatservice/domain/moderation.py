@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from chatservice import events, limits, names
+from chatservice import events, names
 from chatservice.domain.addresses import parse_network
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User, is_guest_id
@@ -23,6 +23,7 @@ from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.commands import Right
 from chatservice.grammar.textformat import duration
+from chatservice.limits import Limits
 
 _UNDONE = {
     RuleKind.BANNED: "unban",
@@ -51,7 +52,9 @@ class Moderation:
         rights: Rights,
         now: Callable[[], int],
         report: Report,
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self._store = engine.rooms
         self._accounts = engine.accounts
         self._logs = engine.logs
@@ -197,17 +200,17 @@ class Moderation:
         """Let rules hold in a room, and others no longer. Those of guests, by their `User.id`, are
         not stored: they end with the guest. Raises `Refusal` (too-many, not-stored)."""
         over = [*drop, *room.rules.expired(self._now())]
-        if add and len(room.rules) - len(over) >= limits.RULES:
+        if add and len(room.rules) - len(over) >= self._limits.rules:
             here = {user.id for user in self._users.by_key.values()}
             over += [
                 it for it in room.rules.all(0) if is_guest_id(it.subject) and it.subject not in here
             ]
-        if add and len(room.rules) - len(over) >= limits.RULES:
+        if add and len(room.rules) - len(over) >= self._limits.rules:
             raise Refusal(
                 Code.TOO_MANY,
                 "{room} has {limit} rules already; `rules` lists them.",
                 room=room.name,
-                limit=limits.RULES,
+                limit=self._limits.rules,
             )
         stored, dropped = (
             [it for it in rules if not is_guest_id(it.subject)] for rules in (add, over)

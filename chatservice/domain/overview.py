@@ -7,7 +7,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Protocol, TypeVar
 
-from chatservice import __version__, limits, names, replies
+from chatservice import __version__, names, replies
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User
 from chatservice.domain.ports import Account, Engine
@@ -17,6 +17,7 @@ from chatservice.domain.rules import Access
 from chatservice.domain.users import Users
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
+from chatservice.limits import Limits
 
 T = TypeVar("T")
 
@@ -63,7 +64,9 @@ class Overview:
         users: Users,
         seconds: Callable[[], float],
         report: Report,
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self.connections: ConnectionStats = NoConnections()
         self._report = report
         self._engine = engine
@@ -125,7 +128,7 @@ class Overview:
         """Return a page of the users present that fit a filter, behind a name."""
         fits = _filter(filter_, _USERS, lambda user: user.key)
         found = fits(self._here())
-        page, more = _page(found, after, lambda user: user.key)
+        page, more = _page(found, after, lambda user: user.key, self._limits.listed)
         rows = tuple(
             replies.UserInfo(
                 *(user.name, user.registered, _rooms_of(user)),
@@ -148,7 +151,9 @@ class Overview:
         all_ = await self._engine.accounts.accounts()
         behind, own = names.key(after), names.key(names.OPERATOR)
         following = (it for it in all_.items() if it[0] > behind and it[0] != own)
-        page, more = _page(_filter(filter_, kinds, key)(following), after, key)
+        page, more = _page(
+            *(_filter(filter_, kinds, key)(following), after, key, self._limits.listed)
+        )
         rows = tuple(
             replies.AccountInfo(it.name, it.operator, self._connections(key), tokens.get(key, 0))
             for key, it in page
@@ -228,8 +233,8 @@ def _filter(words: str, kinds: Mapping[str, Predicate[T]], key: Callable[[T], st
     return picked
 
 
-def _page(found: list[T], after: str, key: Callable[[T], str]) -> tuple[list[T], int]:
+def _page(found: list[T], after: str, key: Callable[[T], str], most: int) -> tuple[list[T], int]:
     """Return a page of the items behind a name, and the number of those that follow."""
     behind = names.key(after)
     rest = sorted((it for it in found if key(it) > behind), key=key)
-    return rest[: limits.LISTED], max(len(rest) - limits.LISTED, 0)
+    return rest[:most], max(len(rest) - most, 0)

@@ -3,20 +3,18 @@
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from chatservice import limits
-
 T = TypeVar("T")
 
 
 class Page(Generic[T]):
-    """The first `rows` of a long reply: at most `most`, and about `limits.ANSWER_BYTES`, but at
+    """The first `rows` of a long reply: at most `most`, and about `answer_bytes`, but at
     least one. `truncated` tells that a row did not fit."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, answer_bytes: int) -> None:
         self.rows: list[T] = []
         self.truncated = False
         self._most = most
-        self._bytes = limits.ANSWER_BYTES
+        self._bytes = answer_bytes
 
     @property
     def left(self) -> int:
@@ -34,9 +32,11 @@ class Page(Generic[T]):
         self.rows.append(row)
 
 
-def page(rows: Iterable[T], size: Callable[[T], int], most: int) -> tuple[T, ...]:
+def page(
+    rows: Iterable[T], size: Callable[[T], int], most: int, answer_bytes: int
+) -> tuple[T, ...]:
     """Return the first rows that fit on a page; `size` estimates the bytes of one."""
-    found = Page[T](most)
+    found = Page[T](most, answer_bytes)
     for row in rows:
         if not found.left:
             break

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chatservice import limits
 from chatservice.domain.ports import DeclaredFile, DiskUsage
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.textformat import size as shown
+from chatservice.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,20 @@ def both_guests(one: Requester, other: Requester) -> bool:
     return one.guest and other.guest
 
 
-def check_share(origins: Iterable[Requester], mine: Requester, most: int, what: str) -> None:
+def check_share(
+    origins: Iterable[Requester], mine: Requester, most: int, what: str, limits: Limits
+) -> None:
     """Raise `Refusal` (too-many) unless `mine` may be added to the `origins` of transfers, of which
     there are at most `most`. `what` names them in the plural."""
     all_ = list(origins)
     for count, share, whose in (
         (len(all_), 1.0, "in all"),
-        (sum(same_address(it, mine) for it in all_), limits.ADDRESS_SHARE, "from your address"),
-        (sum(both_guests(it, mine) for it in all_), limits.GUESTS_SHARE, "of guests"),
+        (
+            sum(same_address(it, mine) for it in all_),
+            limits.address_share,
+            "from your address",
+        ),
+        (sum(both_guests(it, mine) for it in all_), limits.guests_share, "of guests"),
     ):
         if count >= math.ceil(most * share):
             raise Refusal(
@@ -48,6 +54,9 @@ def check_share(origins: Iterable[Requester], mine: Requester, most: int, what: 
             )
 
 
+_DEFAULTS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class FileLimits:
     """The operator's limits. In bytes: the largest `file`, all files of one `user`, of one `room`,
@@ -57,10 +66,10 @@ class FileLimits:
     file: int | None = None
     user: int | None = None
     room: int | None = None
-    free: int = limits.FREE_BYTES
-    uploads: int = limits.UPLOADS
-    uploads_of_all: int = limits.UPLOADS_OF_ALL
-    downloads_of_all: int = limits.DOWNLOADS_OF_ALL
+    free: int = _DEFAULTS.free_bytes
+    uploads: int = _DEFAULTS.uploads
+    uploads_of_all: int = _DEFAULTS.uploads_of_all
+    downloads_of_all: int = _DEFAULTS.downloads_of_all
 
 
 @dataclass(slots=True, eq=False)
@@ -86,8 +95,9 @@ class Reservation:
 class Quotas:
     """Keeps uploads within `limits`; uploads under way count with their whole size."""
 
-    def __init__(self, limits: FileLimits) -> None:
-        self.limits = limits
+    def __init__(self, file_limits: FileLimits, limits: Limits) -> None:
+        self.limits = file_limits
+        self._limits = limits
         self.reservations: set[Reservation] = set()
 
     def reserve(
@@ -136,13 +146,16 @@ class Quotas:
         left = free - self.limits.free - sum(it.missing for it in others)
         share = left
         for part, theirs in (
-            (limits.RESERVED_SHARE, [it for it in others if it.requester.owner == origin.owner]),
             (
-                limits.ADDRESS_SHARE,
+                self._limits.reserved_share,
+                [it for it in others if it.requester.owner == origin.owner],
+            ),
+            (
+                self._limits.address_share,
                 [it for it in others if same_address(it.requester, origin)],
             ),
             (
-                limits.GUESTS_SHARE,
+                self._limits.guests_share,
                 [it for it in others if both_guests(it.requester, origin)],
             ),
         ):
@@ -166,7 +179,7 @@ class Quotas:
             )
 
     def _check_size(self, declared: DeclaredFile) -> None:
-        most = min(self.limits.file or limits.FILE_BYTES, limits.FILE_BYTES)
+        most = min(self.limits.file or self._limits.file_bytes, self._limits.file_bytes)
         if declared.size > most:
             raise Refusal(
                 Code.TOO_LARGE,
@@ -185,7 +198,7 @@ class Quotas:
                 count=count,
             )
         origins = [it.requester for it in others]
-        check_share(origins, origin, self.limits.uploads_of_all, "uploads")
+        check_share(origins, origin, self.limits.uploads_of_all, "uploads", self._limits)
 
 
 def _same(one: DeclaredFile, other: DeclaredFile) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from chatservice import limits
+from chatservice.limits import Limits
 
 
 class TokenBucket:
@@ -80,32 +80,34 @@ class Backoff:
 class RateLimits:
     """The rate limits of one connection, for what costs others something."""
 
-    __slots__ = ("_buckets",)
+    __slots__ = ("_buckets", "_limits")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._buckets: dict[str, TokenBucket] = {}
 
     def take(self, command: str, now: float, lines: int = 1) -> float:
         """Count a command with some `lines` of talk; return the seconds for which not to read
         on."""
-        waits = [0.0]
-        if command in _LINES and limits.MESSAGES_PER_SECOND:
+        limits, waits = self._limits, [0.0]
+        if command in _LINES and limits.messages_per_second:
             bucket = self._bucket("lines")
-            waits.append(bucket.take(now, limits.MESSAGES_PER_SECOND, limits.MESSAGES_BURST, lines))
+            waits.append(bucket.take(now, limits.messages_per_second, limits.messages_burst, lines))
         if command not in TALK:
             bucket = self._bucket("commands")
-            waits.append(bucket.take(now, limits.COMMANDS_PER_SECOND, limits.COMMANDS_BURST))
+            waits.append(bucket.take(now, limits.commands_per_second, limits.commands_burst))
         if command in _ENTERING:
             bucket = self._bucket("comings")
-            waits.append(bucket.take(now, limits.JOINS_PER_SECOND, limits.JOINS_BURST))
+            waits.append(bucket.take(now, limits.joins_per_second, limits.joins_burst))
         if command in CREATING:
             bucket = self._bucket("kept")
-            waits.append(bucket.take(now, limits.ROOMS_PER_SECOND, limits.ROOMS_BURST))
+            waits.append(bucket.take(now, limits.rooms_per_second, limits.rooms_burst))
         return max(waits)
 
     def allows(self, lines: int, now: float) -> bool:
         """Return whether so many lines of talk are within the limit now."""
-        left = self._bucket("lines").left(now, limits.MESSAGES_PER_SECOND, limits.MESSAGES_BURST)
+        rate, burst = self._limits.messages_per_second, self._limits.messages_burst
+        left = self._bucket("lines").left(now, rate, burst)
         return lines <= left
 
     def _bucket(self, kind: str) -> TokenBucket:

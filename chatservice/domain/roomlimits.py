@@ -7,13 +7,14 @@ removed after a while, or at once if another one needs its place.
 from collections import Counter
 from collections.abc import Callable
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.model import Room, User, is_guest_id
 from chatservice.domain.ports import RoomBounds
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.domain.rules import RuleKind
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 _SPARE = 1000
 """Buckets of addresses before full ones are dropped."""
@@ -23,8 +24,9 @@ class RoomLimits:
     """Counts the rooms that no registered user owns, and knows which are vacant. `seconds` tells
     the time on a clock that never goes back."""
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
+    def __init__(self, seconds: Callable[[], float], limits: Limits) -> None:
         self._seconds = seconds
+        self._limits = limits
         self._vacant: dict[Room, bool] = {}
         self._unowned: set[Room] = set()
         self._protected: set[str] = set()
@@ -47,7 +49,7 @@ class RoomLimits:
 
     def count(self, room: Room, by: User) -> None:
         """Count a new room for its creator's address, unless it has a registered owner."""
-        address = _address(by)
+        address = self._address(by)
         if address and room in self._unowned:
             self._addresses[room] = address
             self._counts[address] += 1
@@ -100,17 +102,21 @@ class RoomLimits:
     def check_rate(self, by: User | None) -> None:
         """Count a room that a user wants to create. Raises `Refusal` (slow-down, too-many) if there
         are too many from their address."""
-        address = _address(by)
+        address = self._address(by)
         if not address:
             return
-        if self._counts[address] >= limits.ROOMS_AN_ADDRESS and by is not None and by.guest_number:
+        if (
+            self._counts[address] >= self._limits.rooms_an_address
+            and by is not None
+            and by.guest_number
+        ):
             raise Refusal(
                 Code.TOO_MANY,
                 "Guests from your address have {limit} rooms already; use one, or `register`.",
-                limit=limits.ROOMS_AN_ADDRESS,
+                limit=self._limits.rooms_an_address,
             )
         now = self._seconds()
-        pace = limits.ROOMS_AN_ADDRESS_PER_SECOND, limits.ROOMS_AN_ADDRESS_BURST
+        pace = self._limits.rooms_an_address_per_second, self._limits.rooms_an_address_burst
         bucket = self._buckets.get(address)
         if bucket is None:
             self._forget(now)
@@ -125,13 +131,19 @@ class RoomLimits:
     def bounds(self, by: User | None) -> RoomBounds:
         """Return the bounds that a room keeps which that user makes. The operator may name rooms
         `room1`, `room2` and so on, whatever numbers there are."""
-        unowned = limits.ROOMS_OF_GUESTS if by is not None and by.guest_number else None
-        return RoomBounds(limits.ROOMS, unowned, numbered=by is None)
+        unowned = self._limits.rooms_of_guests if by is not None and by.guest_number else None
+        return RoomBounds(self._limits.rooms, unowned, numbered=by is None)
 
     def is_full(self, bounds: RoomBounds, there: int) -> bool:
         """Return whether there are as many rooms as may be, beside the number that is `there`."""
         of_guests = bounds.unowned is not None and len(self._unowned) >= bounds.unowned
         return of_guests or (bounds.rooms is not None and there >= bounds.rooms)
+
+    def _address(self, by: User | None) -> str:
+        """Return the key of a user's address, or "" if it has no limits."""
+        if by is None or not by.sessions:
+            return ""
+        return limit_key(by.sessions[-1].peer.address, self._limits.trusted)
 
     def _forget(self, now: float) -> None:
         if len(self._buckets) >= self._next_cleanup:
@@ -144,8 +156,3 @@ def _is_owned(room: Room) -> bool:
     return any(
         rule.kind is RuleKind.OWNER and not is_guest_id(rule.subject) for rule in room.rules.all(0)
     )
-
-
-def _address(by: User | None) -> str:
-    """Return the key of a user's address for limits, or an empty one."""
-    return limit_key(by.sessions[-1].peer.address) if by is not None and by.sessions else ""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 
-from chatservice import events, limits, names
+from chatservice import events, names
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.model import Room, Session, User, is_guest_id
@@ -16,6 +16,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Event
 from chatservice.grammar.commands import Right
 from chatservice.grammar.textformat import duration
+from chatservice.limits import Limits
 
 Report = Callable[..., None]
 """Writes a line to the operator's log: called with a format and its fields."""
@@ -28,8 +29,9 @@ class SlowMode:
     """Slow mode: in some rooms, a user waits from one message to the next. `seconds` tells the time
     on a clock that never goes back."""
 
-    def __init__(self, rights: Rights, seconds: Callable[[], float]) -> None:
+    def __init__(self, rights: Rights, seconds: Callable[[], float], limits: Limits) -> None:
         self._rights = rights
+        self._limits = limits
         self._seconds = seconds
 
     def count(self, user: User, room: Room) -> None:
@@ -46,7 +48,7 @@ class SlowMode:
         if not room.slow:
             return
         now, every = round(self._seconds() * 1000), room.slow * 1000
-        if len(room.last_spoke) >= limits.SLOW_USERS:
+        if len(room.last_spoke) >= self._limits.slow_users:
             room.last_spoke = {id_: at for id_, at in room.last_spoke.items() if at > now - every}
         room.last_spoke[user.id] = now
 
@@ -94,9 +96,11 @@ class Rooms:
         rights: Rights,
         throttle: LoginThrottle,
         seconds: Callable[[], float],
+        limits: Limits,
     ) -> None:
-        self.limits = RoomLimits(seconds)
-        self.slow_mode = SlowMode(rights, seconds)
+        self._limits = limits
+        self.limits = RoomLimits(seconds, limits)
+        self.slow_mode = SlowMode(rights, seconds, limits)
         self.by_key: dict[str, Room] = {}
         self._by_number: dict[int, Room] = {}
         self._cache = cache
@@ -414,11 +418,11 @@ class Rooms:
 
     def check_room_count(self, session: Session) -> None:
         """Raise `Refusal` (bad-argument) if a session may join no more rooms."""
-        if len(session.rooms) >= limits.ROOMS_JOINED:
+        if len(session.rooms) >= self._limits.rooms_joined:
             raise Refusal(
                 Code.BAD_ARGUMENT,
                 "You are in {limit} rooms already; leave one first.",
-                limit=limits.ROOMS_JOINED,
+                limit=self._limits.rooms_joined,
             )
 
     def announce(self, room: Room, event: Event, but: Session | None = None) -> None:

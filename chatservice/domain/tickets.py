@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakSet
 
-from chatservice import limits
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.log import Cursor, Log
 from chatservice.domain.model import GUEST_PREFIX, User
 from chatservice.domain.ports import Account
 from chatservice.domain.quotas import Requester
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,11 @@ class UploadTicket:
     session: str = ""
     token: str | None = None
 
-    @property
-    def requester(self) -> Requester:
-        """The user and address, for quotas."""
-        return Requester(self.user.id, bool(self.user.guest_number), limit_key(self.address))
+    def requester(self, trusted: tuple[str, ...]) -> Requester:
+        """Return the user and address, for quotas. `trusted` addresses have no limits."""
+        return Requester(
+            self.user.id, bool(self.user.guest_number), limit_key(self.address, trusted)
+        )
 
     @property
     def folder(self) -> str:
@@ -138,7 +139,8 @@ class Tickets:
     """The codes of tickets, for transfers on a connection of their own. `now` is in seconds, on a
     clock that never goes back."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._out: dict[str, tuple[float, str, DownloadTicket | UploadTicket]] = {}
         self._of: dict[str, dict[str, None]] = {}
 
@@ -146,18 +148,18 @@ class Tickets:
         return len(self._out)
 
     def issue(self, right: DownloadTicket | UploadTicket, now: float, whose: str = "") -> str:
-        """Return a code of 144 random bits for a ticket, valid once, for `limits.TICKET_SECONDS`.
+        """Return a code of 144 random bits for a ticket, valid once, for `Limits.ticket_seconds`.
         If there are too many codes, the user with most of them loses their oldest."""
         while self._out:  # the oldest ones come first
             oldest = next(iter(self._out))
             if self._out[oldest][0] >= now:
                 break
             self._take(oldest)
-        while len(self._out) >= limits.TICKETS:
+        while len(self._out) >= self._limits.tickets:
             most = max(self._of.values(), key=len)
             self._take(next(iter(most)))
         ticket = secrets.token_urlsafe(18)
-        self._out[ticket] = now + limits.TICKET_SECONDS, whose, right
+        self._out[ticket] = now + self._limits.ticket_seconds, whose, right
         self._of.setdefault(whose, {})[ticket] = None
         return ticket
 

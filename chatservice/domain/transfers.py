@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chatservice.domain.log import Log
 from chatservice.domain.model import User
 from chatservice.domain.quotas import Requester, check_share
+from chatservice.limits import Limits
 
 _NOBODY = Requester("")
 
@@ -36,7 +37,8 @@ class Transfer:
 class Transfers:
     """All transfers under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._under_way: dict[Transfer, None] = {}
 
     def begin(self, transfer: Transfer) -> Transfer:
@@ -51,7 +53,7 @@ class Transfers:
     def check_downloads(self, origin: Requester, most: int) -> None:
         """Raise `Refusal` (too-many) unless a download of `origin` may begin."""
         theirs = [it.requester for it in self._under_way if not it.is_upload]
-        check_share(theirs, origin, most, "downloads")
+        check_share(theirs, origin, most, "downloads", self._limits)
 
     def users(self) -> set[User]:
         """Return the users with transfers."""

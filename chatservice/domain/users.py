@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from weakref import WeakValueDictionary
 
-from chatservice import events, limits, names, replies
+from chatservice import events, names, replies
 from chatservice.confusables import skeletons
 from chatservice.domain import tokens
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
@@ -18,6 +18,7 @@ from chatservice.domain.rooms import Report, Rooms
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Event
 from chatservice.grammar.commands import Right
+from chatservice.limits import Limits
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
 _RESERVED_SKELETONS = frozenset(look for name in names.RESERVED for look in skeletons(name))
@@ -37,7 +38,9 @@ class Users:
         policy: RegistrationPolicy,
         throttle: LoginThrottle,
         rights: Rights,
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self.by_key: dict[str, User] = {}
         self.deleting: set[str] = set()
         self._engine = engine
@@ -466,11 +469,11 @@ class Users:
         if key in session.ignored:
             self._stop_ignoring(session, key)
             return True
-        if len(session.ignored) >= limits.IGNORED:
+        if len(session.ignored) >= self._limits.ignored:
             raise Refusal(
                 Code.TOO_MANY,
                 "You ignore {limit} users already; hear one of them again.",
-                limit=limits.IGNORED,
+                limit=self._limits.ignored,
             )
         self._ignore(session, key)
         return False

@@ -11,11 +11,11 @@ from typing import Any
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 
-from chatservice import limits
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
+from chatservice.limits import Limits
 
 LOG_SECONDS = 60.0
 """Who is turned away is in the log once in so long: a flood is not to fill the log."""
@@ -54,7 +54,9 @@ class Admission:
         seconds: Callable[[], float],
         report: Callable[..., None],
         make_room: Callable[[], bool],
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self.here = 0
         self.turned_away = 0
         self._seconds = seconds
@@ -64,11 +66,15 @@ class Admission:
         self._look_at = FORGET_AFTER
         self._all = AddressRecord()
 
+    def key(self, host: str) -> str:
+        """Return the key of a host's address, or "" if it has no limits."""
+        return limit_key(host, self._limits.trusted)
+
     def add(self, address: str) -> None:
         """Count a connection from there. Raises `Refusal` (too-many, slow-down)."""
         if address:
             self._arrive(address)
-        most = max_connections()
+        most = max_connections(self._limits)
         if self.here >= most and not self._make_room():
             if address:
                 self._leave(address)
@@ -100,7 +106,7 @@ class Admission:
         if neighbour is None:
             self._forget(now)
             neighbour = self._neighbours[address] = AddressRecord()
-        most = min(limits.CONNECTIONS_AN_ADDRESS, max_connections() // 2)
+        most = min(self._limits.connections_an_address, max_connections(self._limits) // 2)
         if neighbour.here >= most:
             self._turn_away(address, neighbour)
             raise Refusal(
@@ -108,7 +114,7 @@ class Admission:
                 "{most} connections are here from your address, and no more may be; close one.",
                 most=most,
             )
-        pace = limits.ARRIVALS_PER_SECOND, limits.ARRIVALS_BURST
+        pace = self._limits.arrivals_per_second, self._limits.arrivals_burst
         if neighbour.arrivals.left(now, *pace) < 1:
             self._turn_away(address, neighbour)
             raise Refusal(
@@ -144,18 +150,18 @@ class Admission:
             self._look_at = 2 * len(kept) + FORGET_AFTER
 
 
-def max_connections() -> int:
+def max_connections(limits: Limits) -> int:
     """Return how many connections there may be."""
     descriptors = _descriptors()
-    if limits.CONNECTIONS:
-        return min(limits.CONNECTIONS, descriptors * 7 // 8)
+    if limits.connections:
+        return min(limits.connections, descriptors * 7 // 8)
     return descriptors * 3 // 4
 
 
-def max_open_files() -> int:
+def max_open_files(limits: Limits) -> int:
     """Return how many files may be on their way at once: the descriptors that connections, the
     database and its like leave."""
-    return max(_descriptors() - max_connections() - OWN_DESCRIPTORS, 8)
+    return max(_descriptors() - max_connections(limits) - OWN_DESCRIPTORS, 8)
 
 
 def _descriptors() -> int:
@@ -189,7 +195,7 @@ class AdmissionFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Make what a connection is for: to be told no, or to come in."""
         try:
-            self._admission.add(limit_key(getattr(addr, "host", None) or ""))
+            self._admission.add(self._admission.key(getattr(addr, "host", None) or ""))
         except Refusal as refusal:
             return RejectedConnection(refusal)
         return self._inner.buildProtocol(addr)

@@ -19,7 +19,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice import limits
-from chatservice.domain.addresses import limit_key
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines, textformat
 from chatservice.net.certificate import Certificate
@@ -166,7 +165,8 @@ class Sniffer(Protocol):
             self._inner.connectionLost(reason)
         else:  # nobody else knows that it had come
             host = getattr(self._address, "host", None) or ""
-            self.factory.plain.admission.remove(limit_key(host))
+            admission = self.factory.plain.admission
+            admission.remove(admission.key(host))
 
 
 class SnifferFactory(Factory):

@@ -8,13 +8,13 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from chatservice.domain.addresses import limit_key
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import Room, User
 from chatservice.domain.ports import FileStore
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
+from chatservice.limits import SHARED, Limits
 from chatservice.net.admission import Admission
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
 from chatservice.net.timeslice import TimeSlices
@@ -51,7 +51,8 @@ class ChatFactory(Factory):
 
     chat: Chat
 
-    def __init__(self, reactor: Any, bare_words: bool = True) -> None:
+    def __init__(self, reactor: Any, bare_words: bool = True, limits: Limits | None = None) -> None:
+        self.limits = limits or SHARED
         self.reactor = reactor
         self.greeting = textformat.event(Notice(GREETING))
         self.name_needed = textformat.refusal(
@@ -63,7 +64,7 @@ class ChatFactory(Factory):
         self.idle = IdleEviction(
             reactor, self.connections, lambda: self.chat.files.transfers.users()
         )
-        self.admission = Admission(reactor.seconds, log.info, self._make_room)
+        self.admission = Admission(reactor.seconds, log.info, self._make_room, self.limits)
         self.bare_words = bare_words
         self._emptied: Deferred[None] | None = None
         self._refused: Counter[Code] = Counter()
@@ -106,13 +107,13 @@ class ChatFactory(Factory):
         """Make a connection's protocol."""
         connection = ChatProtocol()
         connection.factory = self
-        if address := limit_key(getattr(addr, "host", None) or ""):
+        if address := self.admission.key(getattr(addr, "host", None) or ""):
             connection.counted_address = address
         return connection
 
     def recount(self, connection: ChatProtocol) -> None:
         """Count a connection from where it really is, as is known now. Raises `Refusal`."""
-        address = limit_key(connection.address)
+        address = self.admission.key(connection.address)
         if address != connection.counted_address:
             before, connection.counted_address = connection.counted_address, ""
             self.admission.move(before, address)

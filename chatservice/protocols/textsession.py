@@ -274,7 +274,7 @@ class TextSession(ChatSession):
         here = self._session.current_room
         if self._connection.greeted and here is not None:
             self._write(textformat.reply(welcome))
-            self._write(textformat.reply(joined(here, self._session)))
+            self._write(textformat.reply(joined(self._chat, here, self._session)))
             self._write(b"* What you type is said to everybody here; /help lists the commands.\n")
         self._session.wake()
 

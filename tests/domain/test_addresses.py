@@ -2,8 +2,8 @@
 
 import pytest
 
-from chatservice import limits
 from chatservice.domain.addresses import limit_key, normalize, parse_network
+from chatservice.limits import Limits
 
 
 @pytest.mark.parametrize(
@@ -26,15 +26,15 @@ from chatservice.domain.addresses import limit_key, normalize, parse_network
 )
 def test_one_a_household_and_none_for_this_machine(host, address):
     """IPv4 counts as it is, also within IPv6; of IPv6 the half that one customer has."""
-    assert limit_key(host) == address
+    assert limit_key(host, Limits().trusted) == address
 
 
-def test_others_can_be_trusted(monkeypatch):
+def test_others_can_be_trusted():
     """Or nobody, not even this machine."""
-    monkeypatch.setattr(limits.SHARED, "trusted", ("192.0.2.0/24", "2001:db8::1"))
-    assert limit_key("192.0.2.7") == limit_key("2001:db8::1") == ""
-    assert limit_key("127.0.0.1") == "127.0.0.1"
-    assert limit_key("2001:db8::2") == "2001:db8::/64"
+    trusted = ("192.0.2.0/24", "2001:db8::1")
+    assert limit_key("192.0.2.7", trusted) == limit_key("2001:db8::1", trusted) == ""
+    assert limit_key("127.0.0.1", trusted) == "127.0.0.1"
+    assert limit_key("2001:db8::2", trusted) == "2001:db8::/64"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
 from chatservice.domain.log import Block, BlockCache, Cursor, EventBatch, Log, wake
 from chatservice.entries import Kind, Run
 from chatservice.events import UserJoined
+from chatservice.limits import Limits
 
 
 def block(first: int, count: int) -> Block:
@@ -56,7 +57,7 @@ class Log_(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        tails = BlockCache(limit=20_000)
+        tails = BlockCache(Limits(tail_bytes=20_000))
         self.log, self.other = Log(1, "lab", 0, tails), Log(2, "den", 0, tails)
         self.stored: list[Block] = []
 
@@ -95,7 +96,7 @@ TestLog.settings = settings(max_examples=60, stateful_step_count=30)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 300)), max_size=30))
 def test_memory_is_bounded(blocks):
     """However long logs become, what is held of all of them together is bounded."""
-    tails = BlockCache(limit=10_000)
+    tails = BlockCache(Limits(tail_bytes=10_000))
     logs = Log(1, "lab", 0, tails), Log(2, "den", 0, tails)
     for which, count in blocks:
         logs[which].extend(block(logs[which].last + 1, count))
@@ -106,7 +107,7 @@ def test_memory_is_bounded(blocks):
 
 def test_what_was_rendered_counts_for_the_memory_too():
     """The encoded bytes count: a format may make a hundred times as much of a text as was sent."""
-    tails = BlockCache(limit=100_000)
+    tails = BlockCache(Limits(tail_bytes=100_000))
     log = Log(1, "lab", 0, tails)
     kept = []
     for at in range(1, 60):
@@ -125,7 +126,7 @@ def test_what_was_rendered_counts_for_the_memory_too():
 
 def test_what_replaces_a_block_counts_in_its_place():
     """The erased text is gone, and the text that is there now is counted."""
-    tails = BlockCache(limit=100_000)
+    tails = BlockCache(Limits(tail_bytes=100_000))
     log = Log(1, "lab", 0, tails)
     log.extend(block(1, 2))
     log.newest.encoded(lambda *_: bytes(50_000), "lab")

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from chatservice import limits
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.errors import Refusal
+from chatservice.limits import Limits
 from chatservice.net.fairqueue import PasswordQueue
 
+LIMITS = Limits()
 ELSEWHERE, HOME = "192.0.2.66", "192.0.2.1"
 
 
@@ -38,7 +39,9 @@ class World:
     def __init__(self):
         self.clock = Clock()
         self.clock.advance(1e6)
-        self.throttle = LoginThrottle(Plain(), self.clock.seconds, PasswordQueue(self.clock))
+        self.throttle = LoginThrottle(
+            Plain(), self.clock.seconds, PasswordQueue(self.clock), LIMITS
+        )
 
     def begin(self, password, address, whose="alice"):
         """Begin to try a password; return where what it comes to will be."""
@@ -66,7 +69,7 @@ def test_the_first_few_cost_nothing_and_then_it_grows(world):
     took = [world.try_("wrong", "")[0] for _ in range(13)]
     assert took == [0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30]
     assert world.try_("wrong", "", "bob") == (0, False)
-    world.clock.advance(limits.SHARED.failures_seconds + 1)
+    world.clock.advance(LIMITS.failures_seconds + 1)
     assert world.try_("wrong", "") == (0, False)
 
 
@@ -86,7 +89,7 @@ def test_who_guesses_elsewhere_does_not_hold_up_the_owner(world):
         world.try_("wrong", ELSEWHERE)
     assert world.try_("right", HOME) == (0, True)
     assert world.try_("wrong", HOME) == (0, False)
-    assert world.try_("wrong", "192.0.2.2") == (limits.SHARED.first_seconds, False)
+    assert world.try_("wrong", "192.0.2.2") == (LIMITS.first_seconds, False)
     assert world.try_("right", "192.0.2.2")[0] == 30
 
 
@@ -102,7 +105,7 @@ def test_one_address_is_slow_whomever_it_guesses_for(world):
 def test_many_at_once_are_no_faster(world):
     """Each try counts when it begins, and only a few of those that wait for one name
     are delayed."""
-    free = [world.begin("wrong", "") for _ in range(limits.SHARED.failures_free + 1)]
+    free = [world.begin("wrong", "") for _ in range(LIMITS.failures_free + 1)]
     assert all(came == [False] for came in free)
     waiting = [world.begin("wrong", "") for _ in range(10)]
     world.clock.advance(1)
@@ -111,7 +114,7 @@ def test_many_at_once_are_no_faster(world):
     while not all(waiting):
         world.clock.advance(1)
         took += 1
-    assert took >= (10 - 5) / limits.SHARED.guesses * limits.SHARED.failures_longest
+    assert took >= (10 - 5) / LIMITS.guesses * LIMITS.failures_longest
 
 
 class Guessers:
@@ -147,12 +150,12 @@ def test_the_owner_gets_in_from_where_they_never_were(world, connections):
     guessers = Guessers(world, [ELSEWHERE] * connections)
     for _ in range(600):
         guessers.advance()
-    assert seconds_to_get_in(world, guessers, HOME) <= 2 * limits.SHARED.first_seconds
+    assert seconds_to_get_in(world, guessers, HOME) <= 2 * LIMITS.first_seconds
     local = Guessers(world, [""] * 6)
     for _ in range(600):
         local.advance()
-    turns = 6 / limits.SHARED.guesses + 1
-    assert seconds_to_get_in(world, local, "") <= (turns + 1) * limits.SHARED.failures_longest
+    turns = 6 / LIMITS.guesses + 1
+    assert seconds_to_get_in(world, local, "") <= (turns + 1) * LIMITS.failures_longest
 
 
 def test_what_guessing_costs_who_has_many_addresses(world):
@@ -161,12 +164,10 @@ def test_what_guessing_costs_who_has_many_addresses(world):
     many = [f"198.51.100.{at}" for at in range(50)]
     guessers = Guessers(world, many)
     assert seconds_to_get_in(world, guessers, HOME) <= len(many) + 2
-    for _ in range(int(2 * limits.SHARED.failures_seconds)):
+    for _ in range(int(2 * LIMITS.failures_seconds)):
         guessers.advance()
-    an_hour = (
-        limits.SHARED.guesses * limits.SHARED.failures_seconds / limits.SHARED.failures_longest
-    )
-    assert guessers.guesses <= 1.1 * an_hour + 2 * len(many) + limits.SHARED.failures_free
+    an_hour = LIMITS.guesses * LIMITS.failures_seconds / LIMITS.failures_longest
+    assert guessers.guesses <= 1.1 * an_hour + 2 * len(many) + LIMITS.failures_free
 
 
 def test_who_is_gone_meanwhile_is_not_looked_at(world):
@@ -187,4 +188,4 @@ def test_nobody_waits_longer_than_the_longest(tries):
     world = World()
     for who, address in tries:
         took, _ = world.try_("wrong" if address % 5 else "right", f"192.0.2.{address}", f"u{who}")
-        assert took <= limits.SHARED.failures_longest
+        assert took <= LIMITS.failures_longest

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice import limits
 from chatservice.domain.ratelimit import Backoff, RateLimits, TokenBucket
+from chatservice.limits import Limits
 
 RATES = st.floats(0.01, 1000)
 BURSTS = st.integers(1, 1000)
@@ -63,19 +63,17 @@ def test_a_clock_that_goes_back_holds_nobody_up_for_long(rate, burst, back):
 
 
 @pytest.mark.parametrize("command", ["say", "join", "create", "who"])
-def test_a_paste_of_ten_lines_passes_at_once(monkeypatch, command):
+def test_a_paste_of_ten_lines_passes_at_once(command):
     """A paste of any lines passes, also with a limit of messages."""
-    monkeypatch.setattr(limits.SHARED, "messages_per_second", 1.0)
-    paces = RateLimits()
+    paces = RateLimits(Limits(messages_per_second=1.0))
     assert paces.allows(10, 1e6)
     assert [paces.take(command, 1e6) for _ in range(10)] == [0.0] * 10
 
 
-def test_each_kind_of_command_has_its_own_bound(monkeypatch):
+def test_each_kind_of_command_has_its_own_bound():
     """A user who joined too often can still ask for things; a user who makes rooms can also join
     them."""
-    monkeypatch.setattr(limits.SHARED, "joins_burst", 2)
-    paces = RateLimits()
+    paces = RateLimits(Limits(joins_burst=2))
     assert paces.take("join", 1e6) == 0
     assert paces.take("nick", 1e6) > 0
     assert paces.take("who", 1e6) == 0

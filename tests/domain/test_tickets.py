@@ -2,17 +2,17 @@
 
 import pytest
 
-from chatservice import limits
 from chatservice.domain.model import User
 from chatservice.domain.tickets import DownloadTicket, Tickets, UploadTicket
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 RIGHT = DownloadTicket("lab", "a.csv", 1, "ab" * 32, User("alice", None, 1))
 
 
 def test_a_ticket_is_good_once():
     """It gives what it was issued for, and then nothing."""
-    tickets = Tickets()
+    tickets = Tickets(Limits())
     ticket = tickets.issue(RIGHT, 0)
     assert tickets.redeem(ticket, DownloadTicket, 1) is RIGHT
     with pytest.raises(Refusal) as caught:
@@ -20,10 +20,10 @@ def test_a_ticket_is_good_once():
     assert caught.value.code is Code.BAD_TICKET
 
 
-@pytest.mark.parametrize("when", [limits.SHARED.ticket_seconds + 1, 10.0**9])
+@pytest.mark.parametrize("when", [Limits().ticket_seconds + 1, 10.0**9])
 def test_a_ticket_grows_old(when):
     """After its time it is worth nothing, and it does not stay in memory."""
-    tickets = Tickets()
+    tickets = Tickets(Limits())
     ticket = tickets.issue(RIGHT, 0)
     tickets.issue(RIGHT, when)
     with pytest.raises(Refusal):
@@ -33,7 +33,7 @@ def test_a_ticket_grows_old(when):
 
 def test_a_ticket_is_good_for_what_it_was_issued_for():
     """One for a download uploads nothing, and one that was made up does nothing."""
-    tickets = Tickets()
+    tickets = Tickets(Limits())
     for ticket in (tickets.issue(RIGHT, 0), "made-up", ""):
         with pytest.raises(Refusal):
             tickets.redeem(ticket, UploadTicket, 0)
@@ -41,7 +41,7 @@ def test_a_ticket_is_good_for_what_it_was_issued_for():
 
 def test_tickets_cannot_be_guessed():
     """No two are alike, and each has at least 128 bits."""
-    tickets = Tickets()
+    tickets = Tickets(Limits())
     made = {tickets.issue(RIGHT, 0) for _ in range(1000)}
     assert len(made) == 1000
     assert min(map(len, made)) >= 22
@@ -49,8 +49,7 @@ def test_tickets_cannot_be_guessed():
 
 def test_there_are_only_so_many(monkeypatch):
     """A user who requests more and more tickets loses the oldest ones."""
-    monkeypatch.setattr(limits.SHARED, "tickets", 3)
-    tickets = Tickets()
+    tickets = Tickets(Limits(tickets=3))
     out = [tickets.issue(RIGHT, 0) for _ in range(5)]
     assert len(tickets) == 3
     with pytest.raises(Refusal):
@@ -60,8 +59,7 @@ def test_there_are_only_so_many(monkeypatch):
 
 def test_who_asks_for_many_takes_nobody_elses(monkeypatch):
     """Eleven who ask for all that there may be lose their own oldest ones."""
-    monkeypatch.setattr(limits.SHARED, "tickets", 100)
-    tickets = Tickets()
+    tickets = Tickets(Limits(tickets=100))
     hers = tickets.issue(RIGHT, 0, "alice")
     theirs = [tickets.issue(RIGHT, 1, f"guest{at % 11}") for at in range(1000)]
     assert len(tickets) == 100

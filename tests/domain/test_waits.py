@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.domain.handlers import HANDLERS
 from chatservice.domain.handlers.handler import awaited
 from chatservice.errors import Code, Refusal
@@ -256,24 +256,24 @@ def test_users_who_look_alike_at_once(place):
     assert len(looking & {"paypal", "paypai", "paypa1"}) == 1
 
 
-def test_bounds_hold_for_many_at_once(place, monkeypatch):
+def test_bounds_hold_for_many_at_once(place):
     """Of rooms, and of the rules of a room."""
     eve = place.new("eve")
-    monkeypatch.setattr(limits.SHARED, "rooms", len(place.chat.rooms.by_key) + 1)
-    monkeypatch.setattr(limits.SHARED, "rules", 3)
+    place.chat.limits.rooms = len(place.chat.rooms.by_key) + 1
+    place.chat.limits.rules = 3
     place.rooms.waits = True
     making = [place.begin(eve, "create", room=f"r{at}") for at in range(5)]
     banning = [place.begin(place.alice, "ban", room="studio", user=f"u{at}") for at in range(5)]
     place.rooms.answer()
-    assert len(place.chat.rooms.by_key) == limits.SHARED.rooms
+    assert len(place.chat.rooms.by_key) == place.chat.limits.rooms
     assert [refused(found) for found in making[1:]] == [Code.BAD_ARGUMENT] * 4
     assert len(place.studio.rules) == 3
     assert [refused(found) for found in banning[2:]] == [Code.TOO_MANY] * 3
 
 
-def test_no_room_is_made_for_who_cannot_be_in_it(place, monkeypatch):
+def test_no_room_is_made_for_who_cannot_be_in_it(place):
     """A user in the largest number of rooms is refused before another one is made."""
-    monkeypatch.setattr(limits.SHARED, "rooms_joined", 1)
+    place.chat.limits.rooms_joined = 1
     before = len(place.chat.rooms.by_key)
     assert refused(place.begin(place.alice, "create", room="more")) is Code.BAD_ARGUMENT
     assert len(place.chat.rooms.by_key) == before

@@ -137,7 +137,7 @@ class InProcessServer:
         data = Path(self._folder.name)
         self._engine = engine.SqliteEngine(self.clock, data, data / "SharedFiles")
         loop = ReactorLoop(self.clock)
-        self.chat = Chat(self._engine, self.clock.seconds, loop, self._report)
+        self.chat = Chat(self._engine, self.clock.seconds, loop, self._report, limits=limits.SHARED)
         self.factory = ChatFactory(self.clock)
         self.factory.chat = self.chat
         assert Deferred.fromCoroutine(self.chat.open(["lab"])).called

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice import limits
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 from chatservice.net.admission import LOG_SECONDS, Admission
 from tests.servers import RawClient
 
@@ -15,15 +15,13 @@ FULL = "! The server has {} connections, and no more; come back later."
 
 
 @pytest.fixture
-def bounded(monkeypatch):
+def bounded():
     """Return a function that makes an admission whose clock stands still, and its log."""
 
     def make(make_room=lambda: False, **values):
-        for name, value in values.items():
-            monkeypatch.setattr(limits.SHARED, name, value)
         told, clock = [], [1e6]
         report = lambda form, **fields: told.append(form.format(**fields))  # noqa: E731
-        return Admission(lambda: clock[0], report, make_room), told, clock
+        return Admission(lambda: clock[0], report, make_room, Limits(**values)), told, clock
 
     return make
 
@@ -100,7 +98,7 @@ def test_an_address_that_is_not_known_any_more_takes_no_memory(bounded):
 @given(st.lists(st.tuples(st.sampled_from("cgm"), st.integers(0, 3)), max_size=200))
 def test_who_comes_and_goes_is_counted(steps):
     """The count of connections is right, whatever happens in between."""
-    admission = Admission(lambda: 1e6, lambda *_, **__: None, lambda: False)
+    admission = Admission(lambda: 1e6, lambda *_, **__: None, lambda: False, Limits())
     here = []
     for what, number in steps:
         address = f"192.0.2.{number}" if number else ""

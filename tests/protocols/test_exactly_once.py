@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from chatservice import limits
-from chatservice.domain.log import BlockCache
 from tests.simulation import SimulatedClient, SimulatedServer
 
-LITTLE = {"write_bytes": 250, "replay_bytes": 300, "run_entries": 3, "unstored_entries": 8}
+LITTLE = {
+    "tail_bytes": 700,
+    "write_bytes": 250,
+    "replay_bytes": 300,
+    "run_entries": 3,
+    "unstored_entries": 8,
+}
 """Bounds so small that everything meets them all the time."""
 
 
@@ -100,7 +105,6 @@ class AnyOrder(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         for name, value in LITTLE.items():
             self.patch.setattr(limits.SHARED, name, value)
-        self.patch.setattr(BlockCache.__init__, "__defaults__", (700,))
         self.folder = tempfile.TemporaryDirectory()
         self.house = SimulatedServer(Path(self.folder.name) / "chat.sqlite")
         self.writer = Writer()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from chatservice import limits, names, replies
+from chatservice import names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Session
@@ -18,8 +18,8 @@ async def _files(chat: Chat, session: Session, args: Arguments) -> replies.FileL
     shelf = chat.files.folder(session, args.get("room"))
     name = "@" if args.get("room") == "@" else chat.rooms.resolve(session, args.get("room")).name
     brief, after = args.get("brief", False), args.get("after", "")
-    found = await chat.files.store.files(shelf, after, 0 if brief else limits.SHELF_FILES)
-    files = page(found.files, _bytes, limits.SHELF_FILES)
+    found = await chat.files.store.files(shelf, after, 0 if brief else chat.limits.shelf_files)
+    files = page(found.files, _bytes, chat.limits.shelf_files, chat.limits.answer_bytes)
     more = 0 if brief else found.following - len(files)
     return replies.FileList(name, found.total, found.bytes, files, brief, more)
 
@@ -30,7 +30,7 @@ async def _versions(chat: Chat, session: Session, args: Arguments) -> replies.Ve
     found = await chat.files.store.versions(shelf, names.file(args["name"]))
     before = args.get("before")
     older = [it for it in reversed(found) if before is None or it.version < before]
-    newest = page(older, _bytes, limits.VERSIONS_LISTED)
+    newest = page(older, _bytes, chat.limits.versions_listed, chat.limits.answer_bytes)
     return replies.VersionList(name, newest[::-1], len(older) - len(newest))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from chatservice import limits, names, replies
+from chatservice import names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Answer, Arguments, Handler, awaited
 from chatservice.domain.model import Room, Session, is_guest_id
@@ -87,11 +87,11 @@ async def _unfreeze(chat: Chat, session: Session, args: Arguments) -> replies.Do
 
 async def _slow(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room, every = chat.rooms.resolve(session, args.get("room")), args["seconds"]
-    if every > limits.SLOW_SECONDS:
+    if every > chat.limits.slow_seconds:
         raise Refusal(
             Code.BAD_ARGUMENT,
             "At most {limit} seconds; `freeze` ends all talk.",
-            limit=limits.SLOW_SECONDS,
+            limit=chat.limits.slow_seconds,
         )
     await chat.moderation.configure(session, room, f"slow {every}", slow=every)
     return replies.Done()
@@ -166,7 +166,9 @@ def _is_told_by_name(room: Room, rule: Rule, name: str, now: int) -> bool:
 
 async def _record(chat: Chat, session: Session, args: Arguments) -> replies.ModerationLog:
     room = chat.rooms.resolve(session, args.get("room"))
-    deeds = await chat.moderation.records(room, min(args.get("limit", 20), limits.RECORD_DEEDS))
+    deeds = await chat.moderation.records(
+        room, min(args.get("limit", 20), chat.limits.record_deeds)
+    )
     told = (replies.ModerationInfo(time, who, names.one_line(did)) for time, who, did in deeds)
     return replies.ModerationLog(room.name, tuple(told))
 

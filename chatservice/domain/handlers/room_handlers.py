@@ -5,7 +5,7 @@ from functools import partial
 from heapq import nsmallest
 from itertools import islice
 
-from chatservice import limits, names, replies
+from chatservice import names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Room, Session
@@ -18,20 +18,21 @@ from chatservice.grammar.help import TOPICS, help_lines, overview
 
 
 def joined(
-    room: Room, session: Session, answer: type[replies.Joined] = replies.Joined
+    chat: Chat, room: Room, session: Session, reply: type[replies.Joined] = replies.Joined
 ) -> replies.Joined:
-    """Return what one is told of a room that one has come into, as an `answer`."""
+    """Return the reply to a session that has joined a room."""
     users = room.users()
-    first = islice(users, limits.JOINED_USERS + 1)
-    others = [user.name for user in first if user is not session.user][: limits.JOINED_USERS]
+    first = islice(users, chat.limits.joined_users + 1)
+    most = chat.limits.joined_users
+    others = [user.name for user in first if user is not session.user][:most]
     more = len(users) - len(others) - (session.user in users)
     how = (room.name, room.number, room.topic)
-    return answer(*how, tuple(others), room.log.last, more)
+    return reply(*how, tuple(others), room.log.last, more)
 
 
 async def _join(chat: Chat, session: Session, args: Arguments) -> replies.Joined:
     room = await chat.rooms.join(session, args["room"], args.get("password"), args.get("after"))
-    return joined(room, session)
+    return joined(chat, room, session)
 
 
 async def _create(chat: Chat, session: Session, args: Arguments) -> replies.Joined:
@@ -39,14 +40,14 @@ async def _create(chat: Chat, session: Session, args: Arguments) -> replies.Join
     chat.rooms.check_room_count(session)
     room = await chat.rooms.create(args.get("room"), args.get("password"), user)
     chat.rooms.put_in(session, room)
-    return joined(room, session, replies.Created)
+    return joined(chat, room, session, replies.Created)
 
 
 def _leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
     room = chat.rooms.resolve(session, args.get("room"))
     chat.rooms.leave(session, room)
     return (
-        joined(session.current_room, session)
+        joined(chat, session.current_room, session)
         if session.current_room is not None
         else replies.Done()
     )
@@ -55,11 +56,11 @@ def _leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
 def _rooms(chat: Chat, session: Session, args: Arguments) -> replies.RoomList:
     found = filter_rooms(chat.rooms.after_number(args.get("after", 0)), args.get("filter", ""))
     rows: list[replies.RoomInfo] = []
-    left, more = limits.LISTED_BYTES, 0
+    left, more = chat.limits.listed_bytes, 0
     for room in found:
         if not (room.access is Access.PUBLIC or chat.rights.may_see(session, room)):
             continue
-        if left <= 0 or len(rows) >= limits.LISTED:
+        if left <= 0 or len(rows) >= chat.limits.listed:
             more += 1
             continue
         left -= _ROOM_BYTES + len(room.topic.encode())
@@ -81,10 +82,15 @@ def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberList:
     room.log.send_events()  # who left is seen to leave before they are missing here
     users, after = room.users(), names.key(args.get("after", "")[: names.LINE_BYTES])
     following = [user for user in users if user.key > after] if after else users
-    first = nsmallest(limits.WHO_USERS, following, key=lambda user: user.key)
+    first = nsmallest(chat.limits.who_users, following, key=lambda user: user.key)
     away = chat.users.away_reason_in
     rows = (replies.Member(user.name, away(user, room, session)) for user in first)
-    shown = page(rows, lambda it: 4 * len(it.name + it.away) + 40, limits.WHO_USERS)
+    shown = page(
+        rows,
+        lambda it: 4 * len(it.name + it.away) + 40,
+        chat.limits.who_users,
+        chat.limits.answer_bytes,
+    )
     return replies.MemberList(room.name, shown, len(users), len(following) - len(shown))
 
 
@@ -118,7 +124,7 @@ def _ignore(chat: Chat, session: Session, args: Arguments) -> replies.Done:
 async def _history(chat: Chat, session: Session, args: Arguments) -> replies.History:
     room = chat.rooms.resolve(session, args.get("room"))
     after, before = args.get("after"), args.get("before")
-    limit = args.get("limit", 20 if after is None else limits.HISTORY_ENTRIES)
+    limit = args.get("limit", 20 if after is None else chat.limits.history_entries)
     entries, more = await chat.history(room, after, before, limit)
     shown = _heard(session, entries)
     if more and not shown:  # there has to be one to go on from
