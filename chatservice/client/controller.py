@@ -96,7 +96,7 @@ class Controller:
         self._scripted = scripted
         self._room_missed = False
         self._keeps_rooms = screen.interactive
-        screen.attach(SessionView(self.session, self._switch_soon))
+        screen.attach(SessionView(self.session, self._switch))
 
     def _connector(self, reactor: Any, host: str, port: int, options: ClientOptions) -> Connector:
         known = KnownServers(state_folder())
@@ -245,7 +245,11 @@ class Controller:
         return ({"room": self._state.current_room} if has_room else {}) | dict(request.args)
 
     async def _ask(self, request: Request) -> None:
-        self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
+        name = request.command.name
+        if name in _OF_SESSION:
+            self.answered(await _OF_SESSION[name](self.session, request.args))
+        else:
+            self.answered(await self.session.ask(name, **self._in_room(request)))
 
     # -- rooms -----------------------------------------------------------------------------------
 
@@ -260,22 +264,16 @@ class Controller:
         finally:
             self._keeps_rooms = self._screen.interactive
 
-    async def switch(self, room: str) -> bool:
-        """Make another joined room the current one, and show its unread entries.
+    def _switch(self, room: str) -> None:
+        """Make another joined room the current one soon, and show its unread entries."""
+        switching = Deferred.fromCoroutine(self._switch_now(room))
+        switching.addErrback(lambda failure: failure.trap(Lost))  # the user is leaving
 
-        Return whether it is the current one now; a refusal is shown.
-        """
+    async def _switch_now(self, room: str) -> None:
         try:
-            unread = await self.session.rooms.switch(room)
+            self._switched(await self.session.rooms.switch(room))
         except Refusal as refusal:
             self.refused(refusal)
-            return False
-        self._switched(unread)
-        return True
-
-    def _switch_soon(self, room: str) -> None:
-        switching = Deferred.fromCoroutine(self.switch(room))
-        switching.addErrback(lambda failure: failure.trap(Lost))  # the user is leaving
 
     def _switched(self, unread: Unread) -> None:
         self._room_missed = False
@@ -360,12 +358,6 @@ class Controller:
 
     # -- the user --------------------------------------------------------------------------------
 
-    async def _log_in(self, request: Request) -> None:
-        self.answered(await self.session.change_name(**request.args))
-
-    async def _register(self, request: Request) -> None:
-        self.answered(await self.session.register(**request.args))
-
     async def _password(self, request: Request) -> None:
         self.answered(await self.session.change_password(**request.args))
         await self.keyring.renew(self._state.name, request.args["new"])
@@ -375,12 +367,6 @@ class Controller:
         kept = password and self._screen.interactive
         if kept and await self.keyring.keep(self._state.name, password or ""):
             self.notify("Your password is kept in the keyring of this system.")
-
-    async def _away(self, request: Request) -> None:
-        self.answered(await self.session.set_away(request.args.get("text")))
-
-    async def _ignore(self, request: Request) -> None:
-        self.answered(await self.session.toggle_ignored(request.args["user"]))
 
     async def _help(self, request: Request) -> None:
         if request.args.get("command") == "keys" and self._screen.key_help:
@@ -399,12 +385,16 @@ _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {
     "quit": Controller._quit,
     "get": Controller._get,
     "link": Controller._link,
-    "nick": Controller._log_in,
-    "login": Controller._log_in,
-    "register": Controller._register,
     "password": Controller._password,
-    "away": Controller._away,
-    "ignore": Controller._ignore,
     "help": Controller._help,
 }
 """The commands that do more in this client than ask the server."""
+
+_OF_SESSION: dict[str, Callable[[ClientSession, Mapping[str, Any]], Awaitable[replies.Reply]]] = {
+    "nick": lambda session, args: session.change_name(**args),
+    "login": lambda session, args: session.change_name(**args),
+    "register": lambda session, args: session.register(**args),
+    "away": lambda session, args: session.set_away(args.get("text")),
+    "ignore": lambda session, args: session.toggle_ignored(args["user"]),
+}
+"""The commands that change the session itself."""

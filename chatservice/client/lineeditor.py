@@ -2,11 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from typing import Protocol
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -30,9 +29,11 @@ from prompt_toolkit.layout.processors import ConditionalProcessor, PasswordProce
 from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle
 from prompt_toolkit.widgets import CompletionsToolbar, SearchToolbar
+from twisted.internet.defer import DeferredQueue
 
 from chatservice.client import typedlines
 from chatservice.client.statusline import PROMPT
+from chatservice.client.system import write_atomically
 from chatservice.client.wrapping import Fragments, width, wrapped
 
 KEY_HELP = (
@@ -48,7 +49,7 @@ KEY_HELP = (
 )
 """The lines of `/help keys`."""
 
-_KeyAction = Callable[[KeyPressEvent], object]
+KeyAction = Callable[[KeyPressEvent], object]
 
 LINES_REMEMBERED = 1000
 """Lines of earlier runs that are remembered. A file with twice as many is shortened to these."""
@@ -72,16 +73,9 @@ class InputHistory(History):
             return []
         if len(lines) > 2 * LINES_REMEMBERED:
             lines = lines[-LINES_REMEMBERED:]
-            self._shorten(lines)
+            with suppress(OSError):
+                write_atomically(self._place, b"".join(lines).decode("ascii", "ignore"))
         return [line for line in map(_parsed, reversed(lines[-LINES_REMEMBERED:])) if line]
-
-    def _shorten(self, lines: list[bytes]) -> None:
-        new = self._place.with_suffix(".new")
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
-            with _open_private(new) as file:
-                file.write(b"".join(lines))
-            new.replace(self._place)
 
     def append_string(self, string: str) -> None:
         """Remember a line, unless it may hold a password."""
@@ -120,52 +114,38 @@ _LEAST_BESIDE = 12
 """Fewest columns for an answer beside its question."""
 
 
-class EditorActions(Protocol):
-    """The actions that typed lines and keys start."""
-
-    def line_entered(self, line: str) -> None:
-        """Take a typed line."""
-
-    def answer_entered(self, answer: str) -> None:
-        """Take the answer to a question."""
-
-    def refuse(self, sentence: str) -> None:
-        """Show the reason why a paste is refused."""
-
-    def interrupt(self) -> None:
-        """Cancel a question, or leave at once."""
-
-    def end_input(self) -> None:
-        """End the input: no further line will come."""
-
-    def switch_by(self, by: int) -> None:
-        """Go `by` rooms forward in the row of rooms."""
-
-    def switch_to(self, number: int) -> None:
-        """Go to a room by its number in the row."""
-
-    def switch_to_unread(self) -> None:
-        """Go to the next room with unread entries."""
-
-
 class LineEditor:
-    """The line of input, and a question in its place."""
+    """The line of input, and a question in its place.
 
-    def __init__(self, actions: EditorActions, history: History, completer: Completer) -> None:
-        self._actions = actions
+    `keys` are further keys, `refused` shows why a paste is refused, and `interrupted` is called
+    when the user wants to leave at once.
+    """
+
+    def __init__(
+        self,
+        keys: Mapping[str, KeyAction],
+        refused: Callable[[str], None],
+        history: History,
+        completer: Completer,
+    ) -> None:
+        self.interrupted: Callable[[], None] = lambda: None
+        self._further_keys = keys
+        self._refused = refused
+        self._lines: DeferredQueue[str | None] = DeferredQueue()
+        self._answers: DeferredQueue[str | None] = DeferredQueue()
         self._typed = Buffer(
-            accept_handler=_accepted_by(actions.line_entered),
+            accept_handler=self._line_entered,
             history=history,
             completer=completer,
             multiline=False,
         )
         self._answer = Buffer(
-            accept_handler=_accepted_by(actions.answer_entered),
+            accept_handler=self._answer_entered,
             history=DummyHistory(),  # the key Up must not bring back a password
             multiline=False,
         )
-        self.question = ""
-        self._hidden = False
+        self._question = ""
+        self._hidden = self._held = False
         self._before_paste: Document | None = None
         self._app: Application[None] | None = None
 
@@ -178,7 +158,7 @@ class LineEditor:
         below: Callable[[], Fragments],
     ) -> Application[None]:
         """Return the application that draws it between the rows of `above()` and `below()`."""
-        asks = Condition(lambda: bool(self.question))
+        asks = Condition(lambda: bool(self._question))
         search = SearchToolbar(ignore_case=True)
         control = BufferControl(
             self._typed, search_buffer_control=search.control, preview_search=True
@@ -208,17 +188,61 @@ class LineEditor:
         )
         return self._app
 
-    # -- questions -------------------------------------------------------------------------------
+    # -- lines and answers -----------------------------------------------------------------------
 
-    def ask(self, question: str, hidden: bool) -> None:
-        """Show a question in place of the line of input, which keeps its text."""
-        self.question, self._hidden = question, hidden
+    async def line(self) -> str | None:
+        """Return the next typed line; None at the end of the input."""
+        return await self._lines.get()
+
+    async def ask(self, question: str, hidden: bool, hold: bool) -> str | None:
+        """Show a question in place of the line of input, which keeps its text. Return the answer.
+
+        With `hold`, the question stays until `end_question`.
+        """
+        self._question, self._hidden, self._held = question, hidden, hold
         self._answer.reset()
         self._focus(self._answer)
+        try:
+            return await self._answers.get()
+        finally:
+            if not hold:
+                self._show_line()
 
     def end_question(self) -> None:
-        """Show the line of input again."""
-        self.question, self._hidden = "", False
+        """End a question that was held, and drop further answers."""
+        if self._held:
+            self._held = False
+            self._answers.pending[:] = [it for it in self._answers.pending if it is None]
+            self._show_line()
+
+    def interrupt(self) -> None:
+        """Cancel the question that is held, or leave at once."""
+        if self._held and not self._answers.pending:
+            self._answers.put("")
+        else:
+            self.interrupted()
+
+    def end(self) -> None:
+        """End the input: no further line will come."""
+        self._lines.put(None)
+        self._answers.put(None)
+
+    @property
+    def untaken(self) -> list[str]:
+        """The typed lines that nobody has taken yet."""
+        return [line for line in self._lines.pending if line]
+
+    def _line_entered(self, buffer: Buffer) -> bool:
+        if buffer.text.strip():
+            self._lines.put(buffer.text)
+        return False  # clear the line
+
+    def _answer_entered(self, buffer: Buffer) -> bool:
+        self._answers.put(buffer.text)
+        return False  # clear the line
+
+    def _show_line(self) -> None:
+        self._question, self._hidden = "", False
         self._answer.reset()
         self._focus(self._typed)
 
@@ -230,12 +254,12 @@ class LineEditor:
     def _asked(self, output: Output) -> tuple[Fragments, str]:
         """Return the question: the rows above the answer, and the text beside it."""
         columns = output.get_size().columns
-        rows = wrapped([("", self.question)], columns, 0)
+        rows = wrapped([("", self._question)], columns, 0)
         text = "".join(piece for _, piece in rows).removesuffix("\n")
         above, newline, beside = text.rpartition("\n")
         if width(beside) > columns - _LEAST_BESIDE:
             return [("class:prompt", text)], PROMPT
-        beside += " " if self.question.endswith(" ") else ""
+        beside += " " if self._question.endswith(" ") else ""
         return [("class:prompt", above)] if newline else [], beside
 
     # -- pastes ----------------------------------------------------------------------------------
@@ -256,7 +280,7 @@ class LineEditor:
         too_long = typedlines.paste_too_long(buffer.text)
         if too_long is not None:
             buffer.document = before
-            self._actions.refuse(too_long)
+            self._refused(too_long)
         elif "\n" in text:
             self._before_paste = before
 
@@ -283,26 +307,19 @@ class LineEditor:
             keys.add(key, filter=undecided, eager=True)(act)
         return keys
 
-    def _keys(self) -> dict[str, _KeyAction]:
-        actions = self._actions
-        switch_to: dict[str, _KeyAction] = {
-            f"escape {digit}": lambda event: actions.switch_to(int(event.key_sequence[-1].key))
-            for digit in "123456789"
-        }
-        return switch_to | {
-            "c-c": lambda event: actions.interrupt(),
+    def _keys(self) -> dict[str, KeyAction]:
+        return {
+            "c-c": lambda event: self.interrupt(),
             "c-d": self._delete_or_end,
             "c-z": lambda event: event.app.suspend_to_background(),
             "escape enter": lambda event: event.current_buffer.insert_text("\n"),
             "tab": _complete,
             "s-tab": lambda event: event.current_buffer.complete_previous(),
             Keys.BracketedPaste.value: self._paste,
-            "c-n": lambda event: actions.switch_by(1),
-            "c-p": lambda event: actions.switch_by(-1),
-            "escape a": lambda event: actions.switch_to_unread(),
+            **self._further_keys,
         }
 
-    def _paste_keys(self) -> dict[str, _KeyAction]:
+    def _paste_keys(self) -> dict[str, KeyAction]:
         """Return the keys while a paste waits for a decision. Others are ignored."""
         return {
             "<any>": lambda event: None,
@@ -311,14 +328,14 @@ class LineEditor:
             "n": self._drop_paste,
             "escape": self._drop_paste,
             "e": self._edit_paste,
-            "c-c": lambda event: self._actions.interrupt(),
+            "c-c": lambda event: self.interrupt(),
         }
 
     def _delete_or_end(self, event: KeyPressEvent) -> None:
         if event.current_buffer.text:
             event.current_buffer.delete()
         else:
-            self._actions.end_input()
+            self.end()
 
 
 def _complete(event: KeyPressEvent) -> None:
@@ -327,14 +344,6 @@ def _complete(event: KeyPressEvent) -> None:
         buffer.complete_next()
     else:
         buffer.start_completion(insert_common_part=True)
-
-
-def _accepted_by(take: Callable[[str], None]) -> Callable[[Buffer], bool]:
-    def accept(buffer: Buffer) -> bool:
-        take(buffer.text)
-        return False  # clear the line
-
-    return accept
 
 
 def _input_window(control: BufferControl, prompt: Callable[[], str]) -> Window:

@@ -1,6 +1,6 @@
 """The questions at the start: name, server, password and room, if the command line lacks them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chatservice import names
 from chatservice.client import typedlines
@@ -72,28 +72,22 @@ async def log_in(
     refuses the name or the password.
     """
     try:
-        await _Login(controller, screen, name, scripted, password).run()
+        await _Login(controller, screen, name, scripted, password, password).run()
     finally:
         screen.end_question()
 
 
+@dataclass
 class _Login:
     """Attempts to log in, each with another name or password."""
 
-    def __init__(
-        self,
-        controller: Controller,
-        screen: Screen,
-        name: str,
-        scripted: bool,
-        password: str | None,
-    ) -> None:
-        self._controller = controller
-        self._screen = screen
-        self._name = name
-        self._scripted = scripted
-        self._password = self._given = password
-        self._recalled: str | None = None
+    _controller: Controller
+    _screen: Screen
+    _name: str
+    _scripted: bool
+    _given: str | None
+    _password: str | None
+    _recalled: str | None = None
 
     async def run(self) -> None:
         broke = False

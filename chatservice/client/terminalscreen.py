@@ -5,13 +5,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import Deferred, DeferredQueue
+from twisted.internet.defer import Deferred
 
 from chatservice import replies
 from chatservice.client import lineeditor, rendering, statusline, typedlines
 from chatservice.client.clientstate import Incoming, Unread
 from chatservice.client.frames import EntryMark, FrameOutput, FrameWriter
-from chatservice.client.lineeditor import InputHistory, LineEditor
+from chatservice.client.lineeditor import InputHistory, KeyAction, LineEditor
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import InputEnded, RoomStatus, Screen, SessionView
 from chatservice.client.statusline import PROMPT, PendingTexts
@@ -42,24 +42,20 @@ class TerminalScreen(Screen):
         output = FrameOutput.from_stdout()
         self._columns = lambda: output.get_size().columns
         self._bell = bell
-        self._question_held = False
         self._in_late = False
         self._session: SessionView | None = None
         self._renderer = RowRenderer(
             *(self._name, self._columns, depth, time.time),
             isolate=os.environ.get("TERM") != "linux",  # its font lacks the signs
         )
-        self._lines: DeferredQueue[str | None] = DeferredQueue()
-        self._answers: DeferredQueue[str | None] = DeferredQueue()
         self._pending = PendingTexts(self._renderer)
         self._rooms: Sequence[RoomStatus] = ()
         self._transfers: tuple[Sequence[Progress], int, float] = ((), 0, 0.0)
-        self._interrupted: Callable[[], None] = lambda: None
         self._completer = TabCompleter()
         history = InputHistory(state_folder() / "typed")
-        self._editor = LineEditor(self, history, self._completer)
+        self._editor = LineEditor(self._keys(), self._refused, history, self._completer)
         self._app = self._editor.application(output, style, depth, self._above, self._below)
-        self._frames = FrameWriter(output, self._app, style, depth, self.interrupt)
+        self._frames = FrameWriter(output, self._app, style, depth, self._editor.interrupt)
         self._running: asyncio.Task[None] | None = None
 
     def _name(self) -> str:
@@ -67,10 +63,10 @@ class TerminalScreen(Screen):
 
     def start(self, interrupted: Callable[[], None]) -> None:
         """Show the line of input."""
-        self._interrupted = interrupted
+        self._editor.interrupted = interrupted
         run = self._app.run_async(set_exception_handler=False, handle_sigint=False)
         self._running = asyncio.ensure_future(run)
-        self._running.add_done_callback(lambda _: self._lines.put(None))
+        self._running.add_done_callback(lambda _: self._editor.end())
 
     def attach(self, session: SessionView) -> None:
         """Use a session for the status line and for completion."""
@@ -154,7 +150,7 @@ class TerminalScreen(Screen):
 
     def _above(self) -> Fragments:
         """Return the rows above the line of input: texts that wait for the server."""
-        return self._pending.rows([line for line in self._lines.pending if line])
+        return self._pending.rows(self._editor.untaken)
 
     def _below(self) -> Fragments:
         """Return the rows below the line of input: transfers, and rooms or a question."""
@@ -173,7 +169,8 @@ class TerminalScreen(Screen):
     async def read_line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
         """Return the next line."""
         while True:
-            line = await (self._ask(prompt, hidden, hold) if prompt else self._lines.get())
+            editor = self._editor
+            line = await (editor.ask(prompt, hidden, hold) if prompt else editor.line())
             if line is None:
                 raise InputEnded
             if prompt:
@@ -185,63 +182,40 @@ class TerminalScreen(Screen):
             except Refusal as refusal:
                 self.show(textformat.refusal(refusal))
 
-    async def _ask(self, prompt: str, hidden: bool, hold: bool) -> str | None:
-        self._editor.ask(prompt, hidden)
-        self._question_held = hold
-        try:
-            return await self._answers.get()
-        finally:
-            if not hold:
-                self._editor.end_question()
-
     def end_question(self) -> None:
         """Show the line of input again, and drop further answers."""
-        if self._question_held:
-            self._question_held = False
-            self._answers.pending[:] = [line for line in self._answers.pending if line is None]
-            self._editor.end_question()
+        self._editor.end_question()
 
-    # -- typed lines and keys (`EditorActions`) --------------------------------------------------
-
-    def line_entered(self, line: str) -> None:
-        """Take a typed line, unless it is empty."""
-        if line.strip():
-            self._lines.put(line)
-
-    def answer_entered(self, answer: str) -> None:
-        """Take the answer to a question."""
-        self._answers.put(answer)
-
-    def refuse(self, sentence: str) -> None:
-        """Show the reason why a paste is refused."""
+    def _refused(self, sentence: str) -> None:
         self.show(textformat.refusal(Refusal(Code.TOO_LONG, sentence)))
 
-    def interrupt(self) -> None:
-        """Cancel the question that is held, or leave at once."""
-        if self._question_held and not self._answers.pending:
-            self._answers.put("")
-        else:
-            self._interrupted()
+    # -- keys ------------------------------------------------------------------------------------
 
-    def end_input(self) -> None:
-        """End the input: no further line will come."""
-        (self._answers if self._editor.question else self._lines).put(None)
+    def _keys(self) -> dict[str, KeyAction]:
+        switch_to: dict[str, KeyAction] = {
+            f"escape {digit}": lambda event: self._switch_to(int(event.key_sequence[-1].key))
+            for digit in "123456789"
+        }
+        return switch_to | {
+            "c-n": lambda event: self._switch_by(1),
+            "c-p": lambda event: self._switch_by(-1),
+            "escape a": lambda event: self._switch_to_unread(),
+        }
 
-    def switch_by(self, by: int) -> None:
-        """Go `by` rooms forward in the row of rooms."""
+    def _switch_by(self, by: int) -> None:
         here = next((n for n, it in enumerate(self._rooms) if it.current), 0)
         if self._rooms:
-            self.switch_to((here + by) % len(self._rooms) + 1)
+            self._switch_to((here + by) % len(self._rooms) + 1)
 
-    def switch_to(self, number: int) -> None:
+    def _switch_to(self, number: int) -> None:
         """Go to a room by its number in the row."""
         if self._session is not None and 0 < number <= len(self._rooms):
             to = self._rooms[number - 1]
             if not to.current:
                 self._session.switch(to.room)
 
-    def switch_to_unread(self) -> None:
+    def _switch_to_unread(self) -> None:
         """Go to the next room with unread entries; one with a mention comes first."""
         unread = [(not it.mentioned, n) for n, it in enumerate(self._rooms, 1) if it.unread]
         if unread:
-            self.switch_to(min(unread)[1])
+            self._switch_to(min(unread)[1])
