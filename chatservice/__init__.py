@@ -1,16 +1,17 @@
-"""A chat and file-sharing server on which a room is a durable log and a reader is a cursor.
+"""A chat and file-sharing server: a room is a durable log, and a reader is a cursor.
 
-The house, from the ground up; imports go downwards only:
+The layers, from the bottom; imports go downwards only (docs/architecture.md, with a glossary):
 
-* `entries`, `events`, `replies`, `errors`, `names`, `confusables`, `limits`, `clocks`: the words
-  that all else is spoken in.
-* `grammar`: bytes to meaning and back. Knows no Twisted, no clock and no chat.
-* `domain`: what is true: rooms, logs, cursors, users, shelves, and who may do what.
-* `engines`: how it lasts: SQLite and plain folders.
-* `protocols`: how it is reached: the line protocol, in its two dialects.
-* `client`: the bundled client: the same grammar from the other side.
-* `adminsocket`, `export`, `chatctl`: the operator's command line, and what it asks the server.
-* `config`, `options`, `reload`, `service`, `plugin`: `twistd chat`, and the wiring of it all.
+* `entries`, `events`, `replies`, `errors`, `names`, `confusables`, `limits`, `clocks`, `output`:
+  the shared vocabulary.
+* `grammar`: bytes to requests and replies, and back; one module for each format.
+* `domain`: the rules of rooms, logs, users, files and rights, without I/O.
+* `client`: the bundled client, and the library for bots.
+* `adminsocket`, `export`: the client of the admin socket; a room's history as a file.
+* `engines`: storage: SQLite and plain folders.
+* `net`: connections, for every protocol: lines, TLS, flow control, delivery, transfers.
+* `protocols`: the sessions of each protocol: text, JSON, tickets.
+* `chatctl`, `config`, `options`, `reload`, `service`, `plugin`: the programs, and their wiring.
 """
 
 __version__ = "0.1.0"
