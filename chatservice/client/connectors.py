@@ -198,8 +198,10 @@ class PlainConnector:
 
 async def connect_endpoint(endpoint: Any, make: Callable[[], P]) -> P:
     """Connect a protocol to an endpoint of Twisted's, and return it. Raises `Lost`."""
+    factory = Factory.forProtocol(make)  # type: ignore[type-var]
+    factory.noisy = False
     try:
-        return await endpoint.connect(_ProtocolFactory(make))  # type: ignore[no-any-return]
+        return await endpoint.connect(factory)  # type: ignore[no-any-return]
     except (ConnectError, OSError, ValueError) as error:
         raise Lost(_connect_error(error)) from None
 
@@ -207,16 +209,6 @@ async def connect_endpoint(endpoint: Any, make: Callable[[], P]) -> P:
 def unreachable(host: str, port: int, why: Lost) -> Lost:
     """Return the error for a server that cannot be reached, as a sentence for people."""
     return Lost(f"{host}:{port} cannot be reached ({why}); check the host and the port.")
-
-
-class _ProtocolFactory(Factory):
-    noisy = False
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-
-    def buildProtocol(self, addr: Any) -> Any:
-        return self._make()
 
 
 def _connect_error(error: Exception) -> str:

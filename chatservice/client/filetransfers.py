@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from unicodedata import normalize
 
 from chatservice import names, replies
@@ -26,7 +26,7 @@ from chatservice.client.transferconnection import (
     TransferRunner,
     UploadProtocol,
 )
-from chatservice.client.transferjournal import TransferClaim, TransferMemory, TransferRecord
+from chatservice.client.transferjournal import TransferClaim, TransferRecord
 from chatservice.client.typedlines import no_such_file
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
@@ -36,19 +36,45 @@ _TEMPORARY = frozenset({Code.TOO_MANY, Code.DISK_FULL, Code.SERVER_ERROR})
 """Refusals of uploads that may be granted at another time."""
 
 
-class Uploader:
-    """The uploads of one client. `owner` returns the server and the user that they belong to."""
+Remember = Callable[[TransferRecord], TransferClaim]
+"""Remembers a transfer that begins, and may wait for the disk."""
+
+
+class _Transfers:
+    """The transfers in one direction. `owner` returns the server and the user they belong to."""
 
     def __init__(
-        self,
-        runner: TransferRunner,
-        journal: TransferMemory,
-        owner: Callable[[], tuple[str, str]],
+        self, runner: TransferRunner, remember: Remember, owner: Callable[[], tuple[str, str]]
     ) -> None:
         self._runner = runner
-        self._journal = journal
+        self._remember = remember
         self._owner = owner
         self._running: set[TransferRecord] = set()
+
+    def _may_begin(self, claim: TransferClaim) -> bool:
+        """Note that a transfer runs. If it runs already, say so and return False."""
+        if claim.record in self._running:
+            claim.forget()
+            self._runner.tell(f"{claim.record.name} is on its way already.")
+            return False
+        self._running.add(claim.record)
+        return True
+
+    async def _ask(self, claim: TransferClaim, command: str, **args: Any) -> Any:
+        """Send a request for a transfer. Raises `Refusal`, and `NotInRoomYet`."""
+        try:
+            return await self._runner.ask(command, **args)
+        except Refusal as refusal:
+            if refusal.code is Code.NOT_IN_ROOM:
+                raise NotInRoomYet(claim) from None
+            raise
+
+
+class Uploader(_Transfers):
+    """The uploads of one client."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._own_files: Counter[tuple[str, str]] = Counter()
 
     def is_echo(self, log: str, sha256: str) -> bool:
@@ -70,7 +96,7 @@ class Uploader:
                 to=to,
                 key=secrets.token_hex(16),
             )
-            claim = await self._runner.in_thread(self._journal.remember, record)
+            claim = await self._runner.in_thread(self._remember, record)
             await self._deliver(claim, file, False)
 
     async def resume(self, claim: TransferClaim) -> None:
@@ -96,12 +122,9 @@ class Uploader:
 
     async def _deliver(self, claim: TransferClaim, file: BinaryIO, resumed: bool) -> None:
         record = claim.record
-        if record in self._running:
-            claim.forget()
-            self._runner.tell(f"{record.name} is on its way already.")
+        if not self._may_begin(claim):
             return
         mark = (record.room if record.to is None else INBOX, record.sha256)
-        self._running.add(record)
         self._own_files[mark] += 1
         try:
             await self._send_missing(claim, file, resumed)
@@ -153,14 +176,9 @@ class Uploader:
         record = claim.record
         target = {"room": record.room} if record.to is None else {"to": record.to}
         file = {"name": record.name, "size": record.size, "sha256": record.sha256}
-        try:
-            reply: replies.PutTicket = await self._runner.ask(
-                "put", **target, **file, key=record.key or None
-            )
-        except Refusal as refusal:
-            if refusal.code is Code.NOT_IN_ROOM:
-                raise NotInRoomYet(claim) from None
-            raise
+        reply: replies.PutTicket = await self._ask(
+            claim, "put", **target, **file, key=record.key or None
+        )
         return reply
 
     async def _is_stored(self, record: TransferRecord) -> bool:
@@ -191,19 +209,8 @@ def _unreadable(path: Path, error: OSError | ValueError) -> Refusal:
     return Refusal(Code.NO_SUCH_FILE, f"{path} cannot be read ({reason}).")
 
 
-class Downloader:
-    """The downloads of one client. `owner` returns the server and the user that they belong to."""
-
-    def __init__(
-        self,
-        runner: TransferRunner,
-        journal: TransferMemory,
-        owner: Callable[[], tuple[str, str]],
-    ) -> None:
-        self._runner = runner
-        self._journal = journal
-        self._owner = owner
-        self._running: set[TransferRecord] = set()
+class Downloader(_Transfers):
+    """The downloads of one client."""
 
     async def fetch(self, folder: Path, room: str, name: str, or_inbox: bool) -> Path | None:
         """Save a file of a room (`@`: of the user) in `folder`; with `or_inbox`, one of the user if
@@ -246,7 +253,7 @@ class Downloader:
             room=room,
             version=found.version,
         )
-        claim = await self._runner.in_thread(self._journal.remember, record)
+        claim = await self._runner.in_thread(self._remember, record)
         return await self._receive(claim, found.ticket)
 
     async def resume(self, claim: TransferClaim) -> None:
@@ -256,12 +263,8 @@ class Downloader:
     async def _receive(self, claim: TransferClaim, ticket: str | None) -> Path | None:
         """Save a file, unless the folder has it. Without a `ticket`, get one first. Return its
         path, or None if it is on its way already."""
-        record = claim.record
-        if record in self._running:
-            claim.forget()
-            self._runner.tell(f"{record.name} is on its way already.")
+        if not self._may_begin(claim):
             return None
-        self._running.add(record)
         try:
             return await self._find_or_save(claim, ticket)
         except NotInRoomYet:  # the queue keeps the claim
@@ -273,7 +276,7 @@ class Downloader:
             claim.release()
             raise
         finally:
-            self._running.discard(record)
+            self._running.discard(claim.record)
 
     async def _find_or_save(self, claim: TransferClaim, ticket: str | None) -> Path:
         record = claim.record
@@ -346,14 +349,8 @@ class Downloader:
 
     async def _get_ticket(self, claim: TransferClaim) -> str:
         record = claim.record
-        try:
-            found = await self._runner.ask(
-                "get", room=record.room, name=record.name, version=record.version or None
-            )
-        except Refusal as refusal:
-            if refusal.code is Code.NOT_IN_ROOM:
-                raise NotInRoomYet(claim) from None
-            raise
+        wanted = {"room": record.room, "name": record.name, "version": record.version or None}
+        found = await self._ask(claim, "get", **wanted)
         if (found.name, found.size, found.sha256) != (record.name, record.size, record.sha256):
             raise Refusal(Code.NO_SUCH_FILE, "It changed meanwhile; ask for it again.")
         return str(found.ticket)

@@ -65,7 +65,7 @@ class JsonConnection(Protocol, TimeoutMixin):
 
     def __init__(self, clock: Any, on_push: Callable[[ServerPush], None]) -> None:
         self.closed: Deferred[None] = Deferred()
-        self._clock = clock
+        self.callLater = clock.callLater  # type: ignore[method-assign]  # for TimeoutMixin
         self._on_push = on_push
         self._pending: dict[int, tuple[Command, Deferred[Any]]] = {}
         self._last_id = 0
@@ -107,10 +107,6 @@ class JsonConnection(Protocol, TimeoutMixin):
         self._pending[self._last_id] = command, answer
         self.transport.write(line)
         return answer
-
-    def callLater(self, period: float, func: Any) -> Any:
-        """Schedule a call for `TimeoutMixin`, on the clock that was passed in."""
-        return self._clock.callLater(period, func)
 
     def dataReceived(self, data: bytes) -> None:
         """Split bytes into lines, and take each."""

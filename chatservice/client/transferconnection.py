@@ -212,7 +212,7 @@ class _TransferProtocol(protocol.Protocol, TimeoutMixin):
     transport: Any
 
     def __init__(self, clock: Any, first_line: str) -> None:
-        self._clock = clock
+        self.callLater = clock.callLater  # type: ignore[method-assign]  # for TimeoutMixin
         self._finished: Deferred[Any] = Deferred()
         self._is_begun = False
         self._first_line = first_line.encode() + b"\n"
@@ -224,10 +224,6 @@ class _TransferProtocol(protocol.Protocol, TimeoutMixin):
         self.setTimeout(STALLED_SECONDS)
         self.transport.write(self._first_line)
         return self._finished
-
-    def callLater(self, period: float, func: Any) -> Any:
-        """Schedule a call for `TimeoutMixin`, on the clock that was passed in."""
-        return self._clock.callLater(period, func)
 
     def stop(self) -> None:
         """End the connection at once."""

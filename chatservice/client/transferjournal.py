@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from platformdirs import user_state_dir
 
@@ -70,13 +70,6 @@ class TransferClaim:
             with suppress(OSError):
                 system.touch(self.file)  # the time of the last attempt
             self.file.close()
-
-
-class TransferMemory(Protocol):
-    """A place where transfers are remembered."""
-
-    def remember(self, record: TransferRecord) -> TransferClaim:
-        """Remember a transfer that begins. It may wait for the disk."""
 
 
 class TransferJournal:

@@ -17,7 +17,7 @@ from chatservice.client.transferconnection import (
     TransferRunner,
     TransferServer,
 )
-from chatservice.client.transferjournal import TransferClaim, TransferJournal, TransferRecord
+from chatservice.client.transferjournal import TransferClaim, TransferJournal
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
@@ -85,8 +85,8 @@ class TransferQueue:
         self._accept = accept
         self._unasked_bytes_left = accept * UNASKED
         self._journal = journal
-        self._uploader = Uploader(self._runner, journal, owner)
-        self._downloader = Downloader(self._runner, journal, owner)
+        self._uploader = Uploader(self._runner, journal.remember, owner)
+        self._downloader = Downloader(self._runner, journal.remember, owner)
         self._slots = DeferredSemaphore(CONCURRENT_TRANSFERS)
         self._jobs = _Jobs()
         self._idle: list[Deferred[None]] = []
@@ -225,8 +225,8 @@ class BotTransfers:
         self.begin = self._jobs.begin
         self.stop = self._jobs.stop
         runner = TransferRunner(reactor, server, _SentenceDisplay(told, progress), lambda: 0)
-        self._uploader = Uploader(runner, _NoJournal(), lambda: ("", ""))
-        self._downloader = Downloader(runner, _NoJournal(), lambda: ("", ""))
+        self._uploader = Uploader(runner, TransferClaim, lambda: ("", ""))
+        self._downloader = Downloader(runner, TransferClaim, lambda: ("", ""))
         self.send = self._uploader.send
 
     async def fetch(self, folder: Path, room: str, name: str) -> Path:
@@ -253,11 +253,3 @@ class _SentenceDisplay:
         """Give sentences, one a line."""
         for line in lines.decode().splitlines():
             self._told(line.removeprefix("* ").removeprefix("! "))
-
-
-class _NoJournal:
-    """A journal that remembers nothing."""
-
-    def remember(self, record: TransferRecord) -> TransferClaim:
-        """Return the right to run a transfer."""
-        return TransferClaim(record)
