@@ -1,4 +1,4 @@
-"""Files: who may put what where, and fetch it."""
+"""Shared files: tickets, uploads, downloads and their announcement."""
 
 import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,11 +34,8 @@ T = TypeVar("T")
 
 
 class Files:
-    """What can be done with the files on `shelves`.
-
-    `now` tells the time in milliseconds since 1970, `seconds` one that only goes on, `report` takes
-    a line for the operator, `bounds` is what the operator allows.
-    """
+    """All that is done with files. `now` tells the time in milliseconds since 1970, `seconds` that
+    on a clock that never goes back."""
 
     def __init__(
         self,
@@ -69,19 +66,19 @@ class Files:
         rooms.on_remove.append(self._end_all)
 
     def _end_all(self, room: Room) -> None:
-        """End what is on its way to the shelf of a room that is removed."""
+        """End the uploads to a room that is being removed."""
         for transfer in self.transfers.to_log(room.log):
             if not transfer.finishing:
                 transfer.stop()
 
     def folder(self, session: Session, name: str | None) -> str:
-        """Return the shelf of a room, or for `@` the session's own."""
+        """Return a room's folder, or for `@` the user's own."""
         if name == "@":
             return session.require_user().folder
         return self._rooms.resolve(session, name).folder
 
     async def destination(self, session: Session, room: str | None, to: str | None) -> Destination:
-        """Return the shelf and the log that a file for that room or user goes to."""
+        """Return the destination of a file for a room or a user."""
         session.require_user()
         if to is None:
             if session.current_room is None and room is None:
@@ -90,8 +87,8 @@ class Files:
             session.require_cursor(where)
             return Destination(where.folder, where.log, where.name)
         whom, log = await self._users.find_recipient(to)
-        shelf = whom.folder if isinstance(whom, User) else account_folder(names.key(to))
-        return Destination(shelf, log, whom.name, whom)
+        folder = whom.folder if isinstance(whom, User) else account_folder(names.key(to))
+        return Destination(folder, log, whom.name, whom)
 
     async def upload_ticket(
         self,
@@ -103,11 +100,11 @@ class Files:
         sha256: str | None,
         key: str | None = None,
     ) -> UploadTicket:
-        """Return the upload that is asked for, if it may begin."""
+        """Return a ticket for an upload that may begin. Raises `Refusal`."""
         name = names.file(name)
         target = await self.destination(session, room, to)
         user = session.require_user()
-        if not target.folder and name.endswith(" (room)"):  # where a room's shelf may be
+        if not target.folder and name.endswith(" (room)"):  # where a room's folder may be
             raise Refusal(Code.BAD_FILE_NAME, "That name is kept for a room; take another one.")
         into = self._rooms.by_number(target.log.id)
         if into is not None and self._rooms.slow_mode.wait(user, into):
@@ -129,25 +126,25 @@ class Files:
         return upload
 
     def _requested_by(self, session: Session) -> tuple[str, str, str | None]:
-        """Return what tells by whom a right was asked for: the address, the session, its token."""
+        """Return a ticket's last fields: `address`, `session` and `token`."""
         return session.peer.address, session.resume_token, self._rights.tokens.get(session)
 
     def download_ticket(self, session: Session, outgoing: FileReader) -> DownloadTicket:
-        """Return the right to fetch a file that a session may fetch now."""
+        """Return a ticket for a download that may begin."""
         mark = outgoing.mark
         file = outgoing.shelf, mark.name, mark.version, mark.sha256
-        right = DownloadTicket(*file, session.require_user(), *self._requested_by(session))
-        return self._rights.tickets.add(right)
+        ticket = DownloadTicket(*file, session.require_user(), *self._requested_by(session))
+        return self._rights.tickets.add(ticket)
 
-    def _recheck(self, right: DownloadTicket | UploadTicket) -> None:
-        """Raise `Refusal` if who was given a right would not be given it now."""
-        self._rights.recheck_ticket(right, self._rooms.by_folder(right.folder), self._rooms.lobby)
+    def _recheck(self, ticket: DownloadTicket | UploadTicket) -> None:
+        """Raise `Refusal` if a ticket is no longer due."""
+        self._rights.recheck_ticket(ticket, self._rooms.by_folder(ticket.folder), self._rooms.lobby)
 
     async def _ask_quotas(
         self, ask: Callable[[DeclaredFile, int, DiskUsage], T], declared: DeclaredFile, have: int
     ) -> T:
-        """Ask `quotas` for room. It looks at every file only where the answer would be no: what the
-        operator has taken away, or put something else in the place of, takes no room."""
+        """Ask quotas for space. Only before it refuses, it looks at every file: the operator may
+        have removed or replaced some."""
         try:
             return ask(declared, have, await self.store.used(declared))
         except Refusal as refusal:
@@ -163,19 +160,19 @@ class Files:
         )
 
     async def bytes_present(self, upload: UploadTicket) -> int:
-        """Return how many bytes of an upload are here already."""
+        """Return the number of bytes of an upload that are here already."""
         return await self.store.have(self._declared(upload))
 
     async def was_shared(self, upload: UploadTicket) -> bool:
-        """Return whether all of it came before, and was told of: its sender may not know."""
+        """Return whether the file was shared before, with the same key."""
         log, writer = upload.destination.log.id, upload.writer
         if upload.key is None:
             return False
         return await self._logs.position_of_key(log, writer, upload.key) is not None
 
     async def share_existing(self, session: Session, upload: UploadTicket) -> FileMark | None:
-        """Put a file on its shelf whose content is here already, where the sender could have read
-        it, and tell of it. Return None if there is none. What came of it before is not needed."""
+        """Share a file without its bytes, if its user may read a file with that content. Return
+        None if there is none."""
         if upload.sha256 is None:
             return None
         declared = self._declared(upload)
@@ -198,17 +195,17 @@ class Files:
         finally:
             reservation.release()
 
-    def _may_read_folder(self, session: Session, shelf: str) -> bool:
-        """Return whether a session may fetch what is on a shelf."""
-        if shelf == session.require_user().folder:
+    def _may_read_folder(self, session: Session, folder: str) -> bool:
+        """Return whether a session may download files of a folder."""
+        if folder == session.require_user().folder:
             return self._rights.token_covers(session, None)
-        room = self._rooms.by_folder(shelf)
+        room = self._rooms.by_folder(folder)
         return room is not None and self._rights.may_read(session, room)
 
     async def begin_upload(
         self, upload: UploadTicket, offset: int, stop: Callable[[], None]
     ) -> "ActiveUpload":
-        """Begin to take in a file's bytes behind the first `offset`; `stop` ends their coming."""
+        """Begin an upload behind the first `offset` bytes. `stop` ends its connection."""
         _check_destination(upload.destination)
         self._recheck(upload)  # it may be long since it was permitted
         declared = self._declared(upload)
@@ -233,8 +230,8 @@ class Files:
     def begin_download(
         self, user: User, address: str, outgoing: FileReader, stop: Callable[[], None]
     ) -> Transfer:
-        """Note that a file is being fetched by a user, at an address; `transfers.end` is for who
-        sends it. Raises `Refusal` (too-many), and then the file is closed."""
+        """Begin a download; the caller ends it with `transfers.end`. Raises `Refusal` (too-many),
+        and closes the file then."""
         size, origin = (
             outgoing.mark.size,
             Requester(user.id, bool(user.guest_number), limit_key(address, self._limits.trusted)),
@@ -255,14 +252,14 @@ class Files:
         )
 
     async def list_transfers(self, session: Session) -> list[TransferInfo]:
-        """Return the user's transfers, and their uploads that stopped half-way."""
+        """Return the user's transfers and partial uploads."""
         found = [self._info(it) for it in self._transfers_shown_to(session)]
         for it, have in await self._partial_uploads(session):
             found.append(TransferInfo(it.name, it.size, have, True, True, 0, None, it.sha256))
         return found
 
     def _transfers_shown_to(self, session: Session) -> list[Transfer]:
-        """Return the user's transfers that are under way, as far as the session is told of them."""
+        """Return the user's transfers that a session may know of."""
         found = self.transfers.of_user(session.require_user())
         return [
             it
@@ -271,12 +268,12 @@ class Files:
         ]
 
     async def _partial_uploads(self, session: Session) -> list[PartialUpload]:
-        """Return the user's uploads that stopped half-way and that they could go on with."""
+        """Return the user's partial uploads that a session may resume."""
         found = await self.store.unfinished(session.require_user().id)
         return [it for it in found if self._may_resume(session, it.declared.folder)]
 
-    def _may_resume(self, session: Session, shelf: str) -> bool:
-        room = self._rooms.by_folder(shelf)
+    def _may_resume(self, session: Session, folder: str) -> bool:
+        room = self._rooms.by_folder(folder)
         if room is None:
             return self._rights.token_covers(session, None)
         return self._rights.may_read(session, room)
@@ -288,8 +285,8 @@ class Files:
         return TransferInfo(it.name, it.size, done, it.is_upload, False, round(rate), left, None)
 
     async def cancel(self, session: Session, name: str) -> int:
-        """End the user's transfers of files of that name, and keep nothing of what came. Return
-        how many there were. Raises `Refusal` (no-such-file), also where it is too late."""
+        """Cancel the user's transfers of that name, and delete partial uploads. Return their
+        number. Raises `Refusal` (no-such-file), also if it is too late."""
         form = unicodedata.normalize("NFC", name)
         found = [it for it in self._transfers_shown_to(session) if it.name == form]
         stopping = [it for it in found if not it.finishing]
@@ -315,8 +312,8 @@ class Files:
         return len(stopping) + len(stopped)
 
     async def share(self, upload: UploadTicket, mark: FileMark) -> None:
-        """Tell of a file that is on its shelf now. If that was of a guest who left meanwhile, or
-        its sender may not send it any more, take it away again."""
+        """Announce a stored file. If its recipient has left, or its ticket is no longer due, remove
+        it again and raise `Refusal`."""
         if upload.destination.removed:
             await self.store.remove(upload.destination.folder, mark.name, mark.version, "")
         elif upload.destination.gone:
@@ -342,42 +339,41 @@ class Files:
         )
 
     def report_download(self, who: str, mark: FileMark) -> None:
-        """Note that all of a file went out."""
+        """Tell the operator of a complete download."""
         self._report(
             "{user} fetched {file} ({size} bytes)", user=who, file=mark.name, size=mark.size
         )
 
-    def issue(self, right: DownloadTicket | UploadTicket) -> str:
-        """Hand out a ticket for one transfer."""
-        return self._tickets.issue(right, self._seconds(), right.user.id)
+    def issue(self, ticket: DownloadTicket | UploadTicket) -> str:
+        """Return a code for a ticket."""
+        return self._tickets.issue(ticket, self._seconds(), ticket.user.id)
 
-    def redeem(self, ticket: str, class_: type[AnyTicket], address: str) -> AnyTicket:
-        """Take a ticket for a transfer of that class from who comes from an address. Raises
-        `Refusal` (bad-ticket, banned)."""
-        right = self._tickets.redeem(ticket, class_, self._seconds())
+    def redeem(self, code: str, class_: type[AnyTicket], address: str) -> AnyTicket:
+        """Return the ticket of a code, shown from an address. Raises `Refusal` (bad-ticket,
+        banned)."""
+        ticket = self._tickets.redeem(code, class_, self._seconds())
         if self._rooms.lobby.rules:
-            self._rights.check_admitted(right.user.key, address, self._rooms.lobby)
-        return right
+            self._rights.check_admitted(ticket.user.key, address, self._rooms.lobby)
+        return ticket
 
     def open_arriving(self, session: Session, room: str | None, name: str) -> FileReader | None:
-        """Open a file that is being uploaded to a shelf, to be read as it comes; None if there is
-        none."""
+        """Open a file that is being uploaded, to be read as it comes; None if there is none."""
         return self.store.arriving(self.folder(session, room), names.file(name))
 
-    async def open_for_ticket(self, right: DownloadTicket) -> FileReader:
-        """Open the file that a ticket is for. Raises `Refusal` (no-such-file, not-allowed, banned,
+    async def open_for_ticket(self, ticket: DownloadTicket) -> FileReader:
+        """Open the file of a ticket. Raises `Refusal` (no-such-file, not-allowed, banned,
         not-in-room)."""
-        self._recheck(right)
+        self._recheck(ticket)
         outgoing = None
-        if not right.version:
-            outgoing = self.store.arriving(right.folder, right.name, right.sha256)
+        if not ticket.version:
+            outgoing = self.store.arriving(ticket.folder, ticket.name, ticket.sha256)
         if outgoing is None:  # it was there already, or it is by now
-            outgoing = await self.store.open(right.folder, right.name, right.version or None)
-        if outgoing.mark.sha256 != right.sha256:
+            outgoing = await self.store.open(ticket.folder, ticket.name, ticket.version or None)
+        if outgoing.mark.sha256 != ticket.sha256:
             outgoing.close()
             raise Refusal(Code.NO_SUCH_FILE, "The file has changed; ask for another ticket.")
         try:
-            self._recheck(right)  # all of it may have been read first
+            self._recheck(ticket)  # all of it may have been read first
         except Refusal:
             outgoing.close()
             raise
@@ -386,7 +382,7 @@ class Files:
     async def open(
         self, session: Session, room: str | None, name: str, version: int | None = None
     ) -> FileReader:
-        """Open a file of a shelf; with none named, of the room one is in, else of one's own."""
+        """Open a file of a room; without one, of the current room, or else of the user's own."""
         name = names.file(name)
         try:
             return await self.store.open(self.folder(session, room), name, version)
@@ -402,14 +398,14 @@ class Files:
     async def remove(
         self, session: Session, room: str | None, name: str, version: int | None
     ) -> Sequence[int]:
-        """Take a file off a shelf: one's own from a room's, any from one's own; one version, or all
-        of one's own. Return their numbers."""
+        """Remove a version of a file, or all that the user may remove: their own; all in their own
+        folder or as a moderator. Return the numbers of the versions."""
         user = session.require_user()
         name = names.file(name)
-        shelf = self.folder(session, room)
+        folder = self.folder(session, room)
         place = self._rooms.resolve(session, room) if room != "@" else None
         anybodys = place is None or self._rights.role(user, place) >= Role.MODERATOR
-        removed = await self.store.remove(shelf, name, version, "" if anybodys else user.id)
+        removed = await self.store.remove(folder, name, version, "" if anybodys else user.id)
         self._report("{user} removed {file}", user=user.name, file=name)
         if place is not None:
             text = name if version is None else f"{name} #{version}"
@@ -419,8 +415,7 @@ class Files:
 
 
 class ActiveUpload:
-    """A file on its way in, with the room that is reserved for it: what `UploadWriter` is, and how
-    far it is for who asks for `transfers`."""
+    """An upload under way: an `UploadWriter` with its reservation, its ticket and its progress."""
 
     def __init__(
         self,
@@ -440,21 +435,21 @@ class ActiveUpload:
 
     @property
     def have(self) -> int:
-        """How many bytes are there."""
+        """The number of bytes that are here."""
         return self._incoming.have
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Write the next bytes."""
         self._incoming.write(data)
         self._reservation.have = self._incoming.have
 
     def when_ready(self) -> Awaitable[None] | None:
-        """None if more may come at once, else what to wait for."""
+        """Return None if more may come at once, else an awaitable to wait for."""
         return self._incoming.when_ready()
 
     async def finish(self) -> FileMark:
-        """Check what came, make it durable, and put it on the shelf. Raises `Refusal`, also where
-        its sender may not send it any more: what came is kept then as if it had stopped."""
+        """Verify the bytes, make them durable, and store the file. Raises `Refusal`; if the ticket
+        is no longer due, the partial upload stays."""
         try:
             self._still()
         except Refusal:
@@ -467,7 +462,7 @@ class ActiveUpload:
             self._end()
 
     def abandon(self) -> None:
-        """No more will come now. What came is kept, if somebody can go on with it."""
+        """Stop. The partial upload stays, if somebody can resume it."""
         if self._upload.void:
             self._incoming.refuse()
         else:
@@ -475,7 +470,7 @@ class ActiveUpload:
         self._end()
 
     def refuse(self) -> None:
-        """Keep nothing of it."""
+        """Stop, and delete what came."""
         self._incoming.refuse()
         self._end()
 

@@ -3,15 +3,15 @@
     entries      | 1 | 2 | 3 | 4 | 5 |          a log of five; `last` is 5
     cursor                 ^                    at position 3: 3 was read, 4 comes next
 
-A cursor is a position between two entries. Whoever reads, however connected, is one: live talk,
-history and catching up differ only in where it starts. A reader that cannot take more leaves its
-cursor where it is, and that is all that it costs.
+A cursor is a position between two entries, and every reader is one: live talk, history and catching
+up differ only in where it starts. A reader that cannot take more leaves its cursor where it is, and
+costs nothing else.
 
 Invariants:
 
 * `Log.last` only ever increases, and an entry is in a `Log` only when it is stored.
-* Everything behind `Log.memory_from` is in memory; what lies before is read from storage.
-* Positions increase from entry to entry. Nothing here takes them to be dense.
+* All entries behind `Log.memory_from` are in memory; earlier ones are read from storage.
+* Positions increase from entry to entry, with gaps.
 """
 
 from bisect import bisect_right
@@ -25,43 +25,42 @@ from chatservice.events import EndReason, Event, UserLeft, UserRenamed
 from chatservice.limits import Limits
 
 Encoder = Callable[[int, Run, str], bytes]
-"""Makes a run's bytes in one dialect, of the position of its first entry, itself, and its log's
-name."""
+"""Encodes a run in one format: called with its first position, itself, and its log's name."""
 
 _ENTRY_BYTES = 64
-"""About what an entry takes beside its text (Python 3.11: a string's head, and its place)."""
+"""The memory of an entry beside its text, about (Python 3.11: a string's head, and its place)."""
 
 
 class Peer(Protocol):
-    """Where what is read goes to: a connection, as the domain sees it."""
+    """A session's connection, as the domain sees it."""
 
     @property
     def origin(self) -> str:
-        """Where the connection comes from, for the operator."""
+        """The connection's origin, for the operator."""
 
     @property
     def address(self) -> str:
-        """The address of its other side; empty where it has none: on this machine."""
+        """The remote address; empty for a local socket."""
 
     def wake(self, cursors: "tuple[Cursor, ...]") -> None:
-        """There is more behind these cursors."""
+        """Read on: there is more behind these cursors."""
 
     def tell(self, news: "EventBatch") -> None:
-        """Show news, if there is room for them now: they are not kept for the slow."""
+        """Show events, unless the connection is full: nothing is stored for slow readers."""
 
     def end(self, sentence: str, why: EndReason) -> None:
-        """Tell `sentence`, and why it is, then end the connection."""
+        """Show a sentence and its reason, then end the connection."""
 
 
 class CursorOwner(Protocol):
-    """Whom a cursor belongs to: a session. It does not hear those in `ignored` (`names.key`)."""
+    """The owner of a cursor: a session. It does not hear the users in `ignored` (`names.key`)."""
 
     peer: Peer
     ignored: frozenset[str]
 
 
 class EventBatch:
-    """Events that are shown together, each dialect's bytes made once."""
+    """Events that are shown together, encoded once for each format."""
 
     __slots__ = ("_bytes", "events")
 
@@ -80,10 +79,9 @@ class EventBatch:
 class Block:
     """Runs of entries that became durable together, each with the position of its first entry.
 
-    A dialect's bytes are made when the first reader of that dialect asks, and kept, so that
-    everybody at the same cursor is handed the same object. `memory_size` is about how much memory
-    it takes, in bytes, with all that was made of it. What grows is told to `cache`, if those hold
-    it.
+    The bytes for a format are made when its first reader asks, and kept, so that all readers at the
+    same position get the same object. `memory_size` estimates the memory of the block and its
+    encoded forms, in bytes; `cache` is told when it grows.
     """
 
     __slots__ = ("_joined", "_pieces", "cache", "first", "last", "memory_size", "runs")
@@ -104,7 +102,7 @@ class Block:
             self.cache.grow(by)
 
     def encoded_runs(self, render: Encoder, log: str) -> list[bytes]:
-        """Return the bytes of each run."""
+        """Return the encoded runs."""
         pieces = self._pieces.get(render)
         if pieces is None:
             pieces = self._pieces[render] = [render(first, run, log) for first, run in self.runs]
@@ -130,18 +128,17 @@ class Block:
 
 
 def _weight(texts: Sequence[str]) -> int:
-    """Return about how much memory texts take: Python keeps the characters of one in one, two or
-    four bytes each, by the largest of them."""
+    """Return an estimate of the memory of texts: Python uses one, two or four bytes for each
+    character of a string."""
     text = "".join(texts)
     width = 1 if text.isascii() else 4
     return width * len(text) + _ENTRY_BYTES * len(texts)
 
 
 class BlockCache:
-    """The newest blocks of all logs, with what was rendered of them: up to `tail_bytes` together.
+    """The newest blocks of all logs, up to `tail_bytes` together.
 
-    What is over goes in the order in which it came, whichever log it is of: a busy server remembers
-    less of the past, not more in all.
+    The oldest block of any log goes first, so a busy server remembers less of the past.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -151,28 +148,27 @@ class BlockCache:
 
     @property
     def size(self) -> int:
-        """The bytes that they take."""
+        """The memory of all blocks, in bytes."""
         return self._held
 
     def add(self, log: "Log", block: Block) -> None:
-        """Note that a log has taken in a block, and let the oldest ones go."""
+        """Add a log's new block, and drop the oldest ones."""
         self._order.append(log)
         block.cache = self
         self.grow(block.memory_size)
 
     def grow(self, by: int) -> None:
-        """Note that what is held takes so many bytes more, and let the oldest ones go."""
+        """Count more bytes, and drop the oldest blocks."""
         self._held += by
         limit = self.limits.tail_bytes
         while self._held > limit and len(self._order) > 1:
             self._evict_oldest()
 
     def drop_expired(self, positions: Mapping[int, int]) -> None:
-        """Let the oldest blocks go whose entries are no longer kept: up to a position each, by the
-        numbers of their logs.
+        """Drop blocks of entries that retention has deleted, up to a position in each log's number.
 
-        What ends is what came first, so these are the first ones here, but for those of guests'
-        inboxes (with negative numbers), which are kept as long as the guest is here.
+        These are the first ones, except those of guests' inboxes (negative numbers), which last as
+        long as the guest.
         """
         guests: list[Log] = []
         while self._order:
@@ -192,14 +188,12 @@ class BlockCache:
 
 
 class Log:
-    """What happened in one place, in its order.
+    """The entries of a room or an inbox, in order.
 
-    `id` is its number in storage (an inbox of a guest who registers gets another one), `name` what
-    readers are told it is called: a room's name, or `@` for an inbox. `saves_read_position` says
-    whether it is to be remembered how far it was shown. `newest` is the newest block, if it is in
-    memory, and `newest_after` where a reader stands who lacks that one and no other. `removed` says
-    that its room is removed: nothing more can be said in it. `replacements` counts how often
-    something was erased in it.
+    `id` is its number in storage (a guest's inbox gets another one with an account); `name` is the
+    room's, or `@` for an inbox. With `saves_read_position`, the engine stores how far it was shown.
+    `newest` is the newest block, if in memory, and `newest_after` the position before it. Nothing
+    can be said in a `removed` room. `replacements` counts erasures.
     """
 
     __slots__ = (
@@ -225,7 +219,7 @@ class Log:
         self._events: list[Event] = []
 
     def extend(self, block: Block) -> None:
-        """Take in entries that are stored now. Whoever calls wakes the readers (`wake`)."""
+        """Append a stored block. The caller wakes the readers (`wake`)."""
         self._blocks.append(block)
         self.newest = block
         self.newest_after = self.last
@@ -233,7 +227,7 @@ class Log:
         self.cache.add(self, block)
 
     def evict_oldest(self) -> Block:
-        """Let the oldest block go that is still in memory, and return it."""
+        """Drop the oldest block in memory, and return it."""
         oldest = self._blocks[self._evicted]
         assert oldest is not None
         self.memory_from = oldest.last
@@ -247,7 +241,7 @@ class Log:
         return oldest
 
     def replace(self, block: Block) -> None:
-        """Let a block, if it is in memory, be as it is stored now: some of what it said is gone."""
+        """Replace a block in memory by its stored form, in which something was erased."""
         self.replacements += 1
         at = bisect_right(self._blocks, block.first - 1, lo=self._evicted, key=_last)
         if at < len(self._blocks) and _first(self._blocks[at]) == block.first:
@@ -261,12 +255,12 @@ class Log:
 
     @property
     def oldest_position(self) -> int:
-        """The last position of the oldest block that is in memory (there must be one)."""
+        """The last position of the oldest block in memory (there must be one)."""
         return _last(self._blocks[self._evicted])
 
     def block_after(self, position: int) -> Block | None:
-        """Return the block with the first entry behind a position (there must be one), or None if
-        it is no longer in memory."""
+        """Return the block with the next entry behind a position (there must be one), or None if it
+        is not in memory."""
         if position < self.memory_from:
             return None
         if position >= self.newest_after:
@@ -274,18 +268,16 @@ class Log:
         return self._blocks[bisect_right(self._blocks, position, lo=self._evicted, key=_last)]
 
     def announce(self, event: Event, but: "Cursor | None" = None) -> None:
-        """Show an event to everybody who reads here now, but for one, with the next
-        `send_events`."""
+        """Show an event to all readers of now, except one, at the next `send_events`."""
         if but is not None:
             self.send_events()
             but.events_seen = 1
         self._events.append(event)
 
     def send_events(self) -> None:
-        """Show the events since the last time, each to those who were here when it happened.
+        """Show the gathered events, each to those who were here when it happened.
 
-        Many come in or leave at once where a network comes back, and then there is one write for
-        each reader, and not one for each event and reader.
+        When a network comes back, many users join at once: so each reader gets one write.
         """
         if not self._events:
             return
@@ -304,13 +296,13 @@ class Log:
 
     @property
     def pending_events(self) -> int:
-        """How many events wait to be told."""
+        """The number of gathered events."""
         return len(self._events)
 
 
 def _heard(news: Sequence[Event], ignored: Collection[str]) -> list[Event]:
-    """Return what is told to who ignores some users: not their last words, nor a name that they
-    take, which can be a message."""
+    """Return the events for a session that ignores some users: without their farewells and new
+    names, which can be messages."""
     heard: list[Event] = []
     for event in news:
         match event:
@@ -333,7 +325,7 @@ def _first(block: Block | None) -> int:
 
 
 def wake(logs: Collection[Log]) -> None:
-    """Wake everybody who reads in these logs, each reader once."""
+    """Wake the readers of these logs, each once."""
     for log in logs:
         log.send_events()  # who came in is seen to come before they speak
     if len(logs) == 1:  # then each reader is there once
@@ -351,13 +343,12 @@ def wake(logs: Collection[Log]) -> None:
 
 
 class Cursor:
-    """Where one session stands in one log.
+    """The position of one session in one log.
 
-    `live_from` is where the log ended when the reader came: what lies before is replayed.
-    `own_runs` holds where the runs ahead begin that the reader wrote and does not want back.
-    `events_seen` says how many of the events that wait to be told are older than the cursor.
-    `replaying` is for the reader, to note that it waits for storage. `open` says whether it still
-    reads. `last_said` is the position of what the reader said last since they came, or 0.
+    `live_from` is the log's end when the reader came: earlier entries are replayed. `own_runs` has
+    the positions ahead at which the reader's own runs begin, which are not shown to it.
+    `events_seen` counts the gathered events that are older than the cursor. `replaying` says that
+    the reader waits for storage. `last_said` is the position of the reader's last entry, or 0.
     """
 
     __slots__ = (
@@ -378,26 +369,26 @@ class Cursor:
         log.cursors[owner] = self
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         if self.open:
             self.open = False
             del self.log.cursors[self.owner]
 
     def add_own_run(self, position: int) -> None:
-        """Note that the reader wrote the run that begins there."""
+        """Remember that the reader wrote the run at a position."""
         if self.own_runs is None:
             self.own_runs = deque(maxlen=self.log.cache.limits.own_runs)
         self.own_runs.append(position)
 
     def skip_own_block(self, block: Block) -> bool:
-        """Move on behind a block of one run, if the reader wrote that. Return whether they did."""
+        """Move behind a block that is one run of the reader's own. Return whether it is."""
         if self.own_runs is None or len(block.runs) > 1 or self.own_runs[0] != block.first:
             return False
         self.advance(block.last)
         return True
 
     def advance(self, position: int) -> None:
-        """Move on, having read or left out everything up to `position`."""
+        """Move to `position`."""
         self.position = position
         if self.own_runs is not None:
             while self.own_runs and self.own_runs[0] <= position:

@@ -1,7 +1,7 @@
-"""Rights: one table, asked for every request, whichever way it came.
+"""Rights: decides whether a session may make a request.
 
-A command says what it needs (`chatservice.grammar.commands`), here stands who has it. What a role
-is in a room depends on the room: its rules, and whether one is in it.
+A command needs rights (`chatservice.grammar.commands`). A user has a role in each room, by its
+rules and by being there, and the table here says which rights a role has.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from chatservice.grammar.commands import COMMANDS, Command, Request, Right
 
 
 class Role(IntEnum):
-    """What one is in a room. Who moderates it does so over those of lower roles."""
+    """A user's role in a room. Moderators act on users with lower roles only."""
 
     STRANGER = 0
     BANNED = 1
@@ -69,26 +69,26 @@ reaches beyond the chat, into the machine. That operator never logs in, so they 
 but to speak, and for `Right.PRESENCE`, they must be in it like everybody."""
 
 ROOM_RIGHTS = frozenset({Right.READ, Right.PRESENCE, Right.SPEAK, Right.MODERATE, Right.OWN})
-"""What one has in one room, and not in another."""
+"""The rights that depend on the room."""
 
 _OPERATED = frozenset({"broadcast", "operators", "status", "users", "accounts"})
-"""Commands for which an operator's token is good: what they do lasts no longer than the token."""
+"""Operators' commands that a token allows: their effects do not outlast the token."""
 
 PASSWORD_ONLY = frozenset({"password", "token", "revoke", "owner"}) | {
     row.name
     for row in COMMANDS.values()
     if row.needs is Right.OPERATE and row.name not in _OPERATED
 }
-"""Commands for which no token is good: they make, change or end what lets somebody in or puts them
-in charge, so what they did would outlast the token."""
+"""Commands that no token allows: they change who may come in or who is in charge, so their effects
+would outlast the token."""
 
 ROOM_TOKEN_COMMANDS = frozenset({"join", "leave", "exit", "ignore", "transfers", "cancel"})
-"""Commands that are good for one room's token, beside those that need something in that room and
-those that need nothing. They reach that room alone."""
+"""Commands that a token for one room allows in that room, beside those that need a right there or
+none at all."""
 
 
 def rights_for(command: Command, args: Mapping[str, Any]) -> set[Right]:
-    """Return what a command needs with these arguments."""
+    """Return the rights that a command needs with these arguments."""
     more = _MORE.get(command.name)
     if more is None:
         return {command.needs}
@@ -100,18 +100,17 @@ _MORE = {
     for row in COMMANDS.values()
     if any(arg.needs is not Right.NOTHING for arg in row.args)
 }
-"""What arguments need, of the commands of which any does."""
+"""The rights that arguments need, by command."""
 
 _OWN_FILES = frozenset({"files", "versions", "get", "link", "remove"})
-"""Commands whose room may be `@`: one's own shelf, for which one needs nothing in a room."""
+"""Commands whose room may be `@`, the user's own files, which take no right in a room."""
 
 
 class Rights:
-    """Says who may do what. `now` tells the time in milliseconds since 1970.
+    """Decides who may do what. `now` tells the time in milliseconds since 1970.
 
-    `operators` are the keys (`names.key`) of the registered users who run the server. `tokens` has
-    the sessions that came in with a token, and what is kept of it (`chatservice.domain.tokens`).
-    `given` are the rights to single transfers, which end with what they were given for.
+    `operators` has the keys (`names.key`) of the operators' names, `tokens` the digests of the
+    tokens with which sessions came in, and `tickets` the valid tickets.
     """
 
     def __init__(self, now: Callable[[], int]) -> None:
@@ -121,8 +120,8 @@ class Rights:
         self._now = now
 
     def check(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
-        """Raise `Refusal` (name-needed, not-allowed, not-in-room, banned) if a request may not be
-        made. `find` returns the room that it means."""
+        """Raise `Refusal` (name-needed, not-allowed, not-in-room, banned) if a session may not make
+        a request. `find` returns the request's room."""
         command, args = request.command, request.args
         if session in self.tokens:
             self._check_token(session, request, find)
@@ -137,8 +136,8 @@ class Rights:
                 self._need_of_server(user, need, command)
 
     def _check_token(self, session: Session, request: Request, find: Callable[[], Room]) -> None:
-        """Raise `Refusal` (not-allowed) if the token of a session is not good for a request. A room
-        that is not there is refused as one that is: a token for another room is to tell nothing."""
+        """Raise `Refusal` (not-allowed) if a session's token does not allow a request. A token for
+        one room does not tell which other rooms exist."""
         command, args = request.command, request.args
         if command.name in PASSWORD_ONLY:
             raise Refusal(
@@ -170,18 +169,18 @@ class Rights:
             )
 
     def token_covers(self, session: Session, room: Room | None) -> bool:
-        """Return whether a session's token, if it came with one, is good for a room; or, for None,
-        for what is its user's own: the inbox, and its shelf."""
+        """Return whether a session's token, if it has one, allows a room; None stands for the
+        user's inbox and own files."""
         return session.only_room is None or session.only_room is room
 
     def may_read(self, session: Session, room: Room) -> bool:
-        """Return whether a session may read a room, and fetch what is on its shelf."""
+        """Return whether a session may read a room and download its files."""
         role = self.role(session.require_user(), room)
         return self.token_covers(session, room) and Right.READ in ROLE_RIGHTS[role]
 
     def check_operator(self, session: Session) -> None:
-        """Raise `Refusal` (name-needed, not-allowed) unless a session's user runs the server, as
-        they did when they asked for something."""
+        """Raise `Refusal` (name-needed, not-allowed) unless a session's user is still an
+        operator."""
         if not self.is_operator(session.require_user()):
             raise Refusal(Code.NOT_ALLOWED, "You do not run the server any more; nothing was done.")
 
@@ -214,7 +213,7 @@ class Rights:
             )
 
     def check_in_room(self, session: Session, room: Room, need: Right) -> None:
-        """Raise `Refusal` unless the session has what is needed in a room."""
+        """Raise `Refusal` unless a session has a right in a room."""
         user = session.require_user()
         role = self.role(user, room)
         if need in (Right.PRESENCE, Right.SPEAK) and role > Role.BANNED:
@@ -223,18 +222,18 @@ class Rights:
             raise self._refusal(user, room, role, need)
 
     def check_speak(self, session: Session, room: Room) -> Cursor:
-        """Return the session's cursor in a room. Raises `Refusal` unless it may speak there."""
+        """Return a session's cursor in a room. Raises `Refusal` unless it may speak there."""
         cursor = session.require_cursor(room)
         if room.rules or room.frozen:  # else everybody in it may
             self.check_in_room(session, room, Right.SPEAK)
         return cursor
 
     def is_operator(self, user: User) -> bool:
-        """Return whether a user runs the server."""
+        """Return whether a user is an operator."""
         return user.registered and user.key in self.operators
 
     def role(self, user: User, room: Room) -> Role:
-        """Return what a user is in a room."""
+        """Return a user's role in a room."""
         rank = self.standing_role(user, room)
         if rank is not None:
             return rank
@@ -248,7 +247,7 @@ class Rights:
         return Role.LISTENER if room.frozen or muted else Role.MEMBER
 
     def standing_role(self, user: User, room: Room) -> Role | None:
-        """Return the role that a user has in a room wherever they are, or None."""
+        """Return the role that a user has in a room even while elsewhere, or None."""
         if self.is_operator(user):
             return Role.OPERATOR
         if not room.rules:
@@ -259,14 +258,14 @@ class Rights:
         return None
 
     def restriction(self, what: RuleKind, user: User, room: Room) -> Rule | None:
-        """Return what is held against a user in a room. It is held against the name too: it does
-        not end because a guest comes again."""
+        """Return a user's mute or ban in a room, or None. It is for the name, too, so a guest does
+        not get rid of it by coming again."""
         now = self._now()
         return room.rules.find(what, user.id, now) or room.rules.find(what, user.key, now)
 
     def find_ban(self, user: User, room: Room, address: str = "") -> Any:
-        """Return the rule that keeps a user out of a room, or None; also if they came from that
-        address, on a connection that may be gone."""
+        """Return a user's ban from a room, or None. It may be for `address`, or for that of any of
+        the user's connections."""
         if not room.rules:
             return None
         for at in {address, *(session.peer.address for session in user.sessions)}:
@@ -276,8 +275,8 @@ class Rights:
         return self.restriction(RuleKind.BANNED, user, room)
 
     def check_outranks(self, session: Session, room: Room, whom: User | str) -> None:
-        """Raise `Refusal` (not-allowed) if a user, or the one with that key, is not of a lower role
-        than the session's."""
+        """Raise `Refusal` (not-allowed) unless a session's role is above that of a user (or name's
+        key)."""
         user = session.require_user()
         if isinstance(whom, str):
             theirs = Role.OPERATOR if whom in self.operators else Role.VISITOR
@@ -296,8 +295,8 @@ class Rights:
             )
 
     def check_enter(self, session: Session, room: Room) -> None:
-        """Raise `Refusal` (banned, not-allowed) unless the session may come into a room, as far as
-        that does not depend on a password."""
+        """Raise `Refusal` (banned, not-allowed) unless a session may enter a room, passwords
+        aside."""
         user = session.require_user()
         if session in room.sessions:
             return
@@ -310,7 +309,7 @@ class Rights:
         self.check_user_may_enter(user, session.peer.address, room)
 
     def check_user_may_enter(self, user: User, address: str, room: Room) -> None:
-        """The same, for a user, who may not be here yet, and comes from an address."""
+        """The same, for a user at an address, who may not be present yet."""
         if self.standing_role(user, room) is not None:
             return
         rule = self.find_ban(user, room, address)
@@ -330,9 +329,8 @@ class Rights:
     def recheck_ticket(
         self, right: DownloadTicket | UploadTicket, room: Room | None, lobby: Room
     ) -> None:
-        """Raise `Refusal` (not-allowed, banned) if the right to a transfer would not be given now,
-        from or to that room, or a user. To have left a room by oneself, or because the connection
-        broke, is no reason: only not to be let in there again."""
+        """Raise `Refusal` (not-allowed, banned) if a ticket, for a room or a user, is no longer
+        due. A user who has left the room keeps it, as long as they may enter again."""
         rule = self.find_ban(right.user, lobby, right.address)
         if rule is not None and not self.is_operator(right.user):
             raise _banned(lobby, rule.until)
@@ -355,17 +353,17 @@ class Rights:
             raise self._refusal(user, room, role, need)
 
     def check_admitted(self, key: str, address: str, lobby: Room) -> None:
-        """Raise `Refusal` (banned) if nobody of that name, or from that address, is let in."""
+        """Raise `Refusal` (banned) if a name's key, or an address, is banned from the server."""
         rule = lobby.rules.find_ban(key, address, self._now())
         if rule is not None and key not in self.operators:
             raise _banned(lobby, rule.until)
 
     def is_invited(self, user: User, room: Room) -> bool:
-        """Return whether a user was invited into a room."""
+        """Return whether a user is invited to a room."""
         return room.rules.find(RuleKind.INVITED, user.id, self._now()) is not None
 
     def may_see(self, session: Session, room: Room) -> bool:
-        """Return whether a session is told that a room is there."""
+        """Return whether a session is shown that a room exists."""
         user = session.user
         if user is None or room.access is Access.PUBLIC or session in room.sessions:
             return room.access is Access.PUBLIC or session in room.sessions
