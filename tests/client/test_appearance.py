@@ -10,7 +10,7 @@ HEBREW = "\u05e9\u05dc\u05d5\u05dd"
 
 
 def test_it_can_be_resized_in_the_middle_of_typing(server, connect, terminal):
-    """Narrower and wider: what is half-typed stays, what comes fits, and it can be finished."""
+    """On a narrower and a wider terminal, the half-typed line stays, and new rows fit."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     bob.expect("* anna came in")
@@ -28,7 +28,7 @@ def test_it_can_be_resized_in_the_middle_of_typing(server, connect, terminal):
 
 
 def test_forty_columns_are_enough(server, connect, terminal, wire):
-    """As a telephone has them: questions, talk, help, transfers and pastes."""
+    """Questions, talk, help, transfers and pastes work in 40 columns, the width of a phone."""
     (server.files / "a long name of a report.pdf").write_bytes(bytes(20_000_000))
     bob = connect(server, "bob")
     net = wire(server)
@@ -77,7 +77,7 @@ def test_names_have_colours_and_mentions_stand_out(server, connect, terminal):
     "variables", [{"TERM": "vt100"}, {"TERM": "xterm-256color", "NO_COLOR": "1"}]
 )
 def test_without_colours_nothing_is_missing(server, connect, terminal, variables):
-    """On terminals that have none, and for who wants none: names, mentions and the line."""
+    """Without colours, names, mentions and the line of input are complete."""
     bob = connect(server, "bob")
     client = arrive(lambda *arguments: terminal(*arguments, **variables), server)
     bob.expect("* anna came in")
@@ -91,7 +91,7 @@ def test_without_colours_nothing_is_missing(server, connect, terminal, variables
 
 @pytest.mark.parametrize("term", ["linux", "screen", "tmux-256color"])
 def test_other_terminals(server, connect, terminal, term):
-    """The console of Linux, and what runs within screen and tmux."""
+    """It works on the Linux console, and inside screen and tmux."""
     bob = connect(server, "bob")
     client = arrive(lambda *arguments: terminal(*arguments, TERM=term), server)
     bob.expect("* anna came in")
@@ -104,7 +104,7 @@ def test_other_terminals(server, connect, terminal, term):
 
 
 def test_a_dumb_terminal_gets_plain_lines(server, connect, terminal):
-    """One that can do nothing but show lines: no escape sequence is sent to it."""
+    """A terminal that can only show lines gets no escape sequence."""
     bob = connect(server, "bob")
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby", TERM="dumb")
     client.see("* You are in lobby with bob.")
@@ -119,8 +119,8 @@ def test_a_dumb_terminal_gets_plain_lines(server, connect, terminal):
 
 
 def test_every_script_is_shown_without_breaking_the_line(server, connect, terminal):
-    """Wide letters, accents of their own, emoji of several parts and Hebrew, long enough to be
-    broken; what is half-typed stays where it is."""
+    """Wide letters, combining accents, emoji and Hebrew wrap correctly; the half-typed line
+    stays."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     bob.expect("* anna came in")
@@ -139,8 +139,8 @@ def test_every_script_is_shown_without_breaking_the_line(server, connect, termin
         client.until(lambda it: it.rows[0] == "> half", "a clear screen")
 
 
-def test_typing_is_not_held_up_by_a_slow_network(server, connect, terminal, wire):
-    """While nothing comes through, keys are seen at once, and what one says waits, marked."""
+def test_typing_is_fast_on_a_slow_network(server, connect, terminal, wire):
+    """While nothing gets through, keys appear at once, and a text is marked as waiting."""
     bob = connect(server, "bob")
     net = wire(server)
     client = arrive(terminal, net)
@@ -163,8 +163,9 @@ def test_typing_is_not_held_up_by_a_slow_network(server, connect, terminal, wire
     client.until(lambda it: it.bottom == "> more", "the line of input")
 
 
-def test_what_is_said_while_the_network_is_cut_waits_and_is_marked(server, connect, terminal, wire):
-    """It says so quietly; what was half-typed stays; once it is back, all is said once."""
+def test_talk_during_an_outage_is_marked_and_sent_later(server, connect, terminal, wire):
+    """The client tells of the outage; the half-typed line stays; after it, each text is sent
+    once."""
     bob = connect(server, "bob")
     net = wire(server)
     client = arrive(terminal, net)
@@ -199,8 +200,8 @@ def test_what_is_said_while_the_network_is_cut_waits_and_is_marked(server, conne
 
 
 @pytest.mark.long
-def test_one_can_type_beside_two_gibibytes(server, connect, terminal, wire):
-    """While a file of 2 GiB is received: its bar moves, keys are seen, and talk goes both ways."""
+def test_typing_works_beside_a_transfer_of_two_gibibytes(server, connect, terminal, wire):
+    """During a download of 2 GiB, its bar moves, keys appear, and talk goes both ways."""
     with (server.files / "huge.bin").open("wb") as file:
         file.truncate(2 << 30)
     bob = connect(server, "bob")

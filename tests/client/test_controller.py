@@ -7,8 +7,8 @@ from chatservice.client.typedlines import could_be_room
 
 
 @pytest.mark.parametrize("line", ["lab", " lab ", "2", "nowhere", "Überraum", "hello"])
-def test_what_can_be_a_room(line):
-    """One word that is nothing else."""
+def test_lines_that_can_be_a_room(line):
+    """A single word that is nothing else can be a room."""
     assert could_be_room(line)
 
 
@@ -17,13 +17,13 @@ def test_what_can_be_a_room(line):
     ["hello everybody", "/join lab", "@bob hi", "help", "quit", "bye", "NEW", "NEW den", "create"]
     + ["-goto lab", "//x", "/nope", __file__, "exit"],
 )
-def test_what_cannot_be_a_room(line):
-    """Talk of several words, every command, and the path of a file."""
+def test_lines_that_cannot_be_a_room(line):
+    """Talk of several words, commands and paths cannot be a room."""
     assert not could_be_room(line)
 
 
 def test_help_of_another_command_is_the_servers():
-    """Only the two that are done otherwise here are put right."""
+    """Only the two commands that work differently here have help of their own."""
     lines = ("/join ROOM - moves", "/put NAME SIZE - uploads", "/get NAME - downloads")
     shown = client_help(lines)
     assert shown[0] == lines[0]
@@ -34,8 +34,8 @@ def test_help_of_another_command_is_the_servers():
     ]
 
 
-def test_help_where_one_may_be_in_several_rooms():
-    """Joining and leaving are explained as they work there, with the usual arguments."""
+def test_help_with_several_rooms():
+    """Joining and leaving are explained as they work on a terminal."""
     lines = ("/join ROOM - moves", "/leave - leaves", "/who - lists")
     shown = client_help(lines, CLIENT_HELP | ROOMS_HELP)
     assert shown == [ROOMS_HELP["/join"], ROOMS_HELP["/leave"], "/who - lists"]

@@ -5,7 +5,8 @@ import pytest
 
 @pytest.mark.parametrize("size", [(24, 80), (12, 40)])
 def test_an_erased_line_is_seen_no_more(server, connect, terminal, size):
-    """A line of others, one's own, and the same in history disappear; all else stays in place."""
+    """Erased lines of others, the user's own and those in a history disappear; others stay in
+    place."""
     bob = connect(server, "bob")
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby", size=size)
     client.see_in("* You are in lobby")
@@ -33,8 +34,8 @@ def test_an_erased_line_is_seen_no_more(server, connect, terminal, size):
     client.wait()
 
 
-def test_what_was_erased_before_it_was_read_is_not_shown(server, connect, terminal):
-    """In a room that is not the current one it is kept until one turns there."""
+def test_entries_erased_before_they_were_read_are_not_shown(server, connect, terminal):
+    """An erased entry of another room is not shown when the user switches to that room."""
     bob = connect(server, "bob")
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby")
     client.see_in("* You are in lobby")

@@ -11,8 +11,8 @@ def remembered(place):
     return list(InputHistory(place).load_history_strings())
 
 
-def test_what_was_typed_is_there_in_the_next_run(tmp_path):
-    """In its order, also what has several lines; only its owner can read it."""
+def test_typed_lines_are_there_in_the_next_run(tmp_path):
+    """Lines keep their order, also those of several lines. Only their owner can read the file."""
     place = tmp_path / "state" / "typed"
     before = InputHistory(place)
     for line in ("one", "/say two\nlines", "drei: äöü"):
@@ -23,7 +23,7 @@ def test_what_was_typed_is_there_in_the_next_run(tmp_path):
 
 
 def test_it_does_not_grow_for_ever(tmp_path):
-    """A start cuts it back to the newest lines."""
+    """A start shortens the file to the newest lines."""
     place = tmp_path / "typed"
     before = InputHistory(place)
     for n in range(2 * LINES_REMEMBERED + 1):
@@ -34,7 +34,7 @@ def test_it_does_not_grow_for_ever(tmp_path):
 
 
 def test_a_damaged_file_is_read_as_far_as_it_can_be(tmp_path):
-    """And where nothing can be written, lines are remembered while the client runs."""
+    """Damaged lines are skipped. If nothing can be written, lines are remembered in memory."""
     place = tmp_path / "typed"
     place.write_bytes(b'"one"\n\xff\xfe\n{"a": 1}\n"tw')
     assert remembered(place) == ["one"]
@@ -51,8 +51,8 @@ def test_a_damaged_file_is_read_as_far_as_it_can_be(tmp_path):
         *("/account anna sesame", "/reset anna sesame", "/access public sesame"),
     ],
 )
-def test_what_may_hold_a_password_is_not_remembered(tmp_path, line):
-    """However the command is written, and also with a slip in it."""
+def test_lines_that_may_hold_a_password_are_not_remembered(tmp_path, line):
+    """This holds for every form of the commands, and also with a typing error."""
     history = InputHistory(tmp_path / "typed")
     history.append_string(line)
     assert not (tmp_path / "typed").exists()

@@ -24,7 +24,7 @@ def test_a_script_says_its_lines_and_ends(server, connect, piped):
 
 
 def test_a_script_goes_to_its_room(server, connect, piped):
-    """--room is where what it says is said, and nowhere else."""
+    """With --room, all lines are said in that room."""
     anna = connect(server, "anna")
     anna.send("/join lab")
     anna.expect("* You are in lab")
@@ -33,7 +33,7 @@ def test_a_script_goes_to_its_room(server, connect, piped):
 
 
 def test_a_script_whose_room_is_not_there_says_nothing(server, connect, piped):
-    """It reads the reason, its status is 1, and its lines are not said elsewhere."""
+    """It shows the reason, and ends with status 1. Its lines are not said elsewhere."""
     anna = connect(server, "anna")
     client = piped(server, "bot", "--room", "nowhere")
     shown = client.finish("secret")
@@ -43,16 +43,16 @@ def test_a_script_whose_room_is_not_there_says_nothing(server, connect, piped):
     assert anna.expect("* Nothing there")
 
 
-def test_what_follows_a_room_that_was_not_reached_is_not_said(server, connect, piped):
-    """A script that moves to a room in vain is refused until it is in a room that it asked for."""
+def test_lines_after_a_failed_join_are_not_said(server, connect, piped):
+    """After a failed join, a script is refused until it is in a room that it asked for."""
     anna = connect(server, "anna")
     shown = piped(server, "bot").finish("/join nowhere", "secret", "/join lobby", "open")
     assert any(line.startswith("! Not done") for line in shown)
     assert anna.expect("bot: ") == "bot: open"
 
 
-def test_one_hears_the_others_and_not_oneself(server, connect, piped):
-    """Messages of others are shown as on a bare connection; one's own are not shown again."""
+def test_only_the_talk_of_others_is_shown(server, connect, piped):
+    """Messages of others look as on a bare connection; the user's own are not repeated."""
     anna = connect(server, "anna")
     client = piped(server, "bot")
     anna.expect("* bot came in")
@@ -87,8 +87,8 @@ def test_the_words_of_other_programs_work(server, connect, piped):
     anna.expect("* bot left")
 
 
-def test_one_is_in_one_room_at_a_time(server, connect, piped):
-    """To join a room leaves the one before, and what is said there is not heard any more."""
+def test_a_pipe_is_in_one_room_at_a_time(server, connect, piped):
+    """Joining a room leaves the one before, and its talk is not shown any more."""
     anna = connect(server, "anna")
     client = piped(server, "bot", "--room", "lobby")
     anna.expect("* bot came in")
@@ -103,7 +103,7 @@ def test_one_is_in_one_room_at_a_time(server, connect, piped):
     assert any(line.startswith("! You are in the lobby") for line in shown)
 
 
-def test_commands_mean_the_room_where_one_is(server, piped):
+def test_commands_mean_the_current_room(server, piped):
     """/who, /topic, /history and /files need no room."""
     shown = piped(server, "bot", "--room", "lab").finish(
         "said here", "/topic tests", "/topic", "/who", "/history", "/files", "/files lobby"
@@ -158,9 +158,8 @@ def test_answers_to_which_room(server, tmp_path, answer, room):
     client.kill()
 
 
-def test_who_just_begins_to_talk_is_heard_in_the_lobby(server, connect, tmp_path):
-    """At the question for a room, talk and commands are taken for what they are; and one hears
-    what is said in the lobby meanwhile."""
+def test_talk_instead_of_a_room_is_heard_in_the_lobby(server, connect, tmp_path):
+    """At the question for a room, talk and commands work, and talk of the lobby is shown."""
     bob = connect(server, "bob")
     client = Piped(tmp_path / "asked")
     client.type("anna", "127.0.0.1", str(server.port))
@@ -178,7 +177,7 @@ def test_who_just_begins_to_talk_is_heard_in_the_lobby(server, connect, tmp_path
 
 
 def test_a_name_that_is_taken_is_asked_again(server, connect, tmp_path):
-    """The server's sentence is shown, and another name does."""
+    """The server's sentence is shown, and another name is accepted."""
     connect(server, "anna")
     client = Piped(tmp_path / "asked")
     client.type("anna", "127.0.0.1", str(server.port))
@@ -190,7 +189,7 @@ def test_a_name_that_is_taken_is_asked_again(server, connect, tmp_path):
 
 
 def test_a_script_whose_name_is_taken_ends(server, connect, piped):
-    """Its lines are not taken for names: it ends with status 1."""
+    """Its lines are not taken as names. It ends with status 1."""
     connect(server, "anna")
     client = piped(server, "anna")
     assert any("taken" in line for line in client.finish("hello"))
@@ -198,7 +197,7 @@ def test_a_script_whose_name_is_taken_ends(server, connect, piped):
 
 
 def test_a_registered_name_wants_its_password(server, piped, tmp_path):
-    """It is asked for, and asked again where it is wrong."""
+    """The password is asked for, and asked for again while it is wrong."""
     piped(server, "anna").finish("/register sesame")
     client = Piped(tmp_path / "asked")
     client.type("anna", "127.0.0.1", str(server.port))
@@ -211,8 +210,8 @@ def test_a_registered_name_wants_its_password(server, piped, tmp_path):
     client.kill()
 
 
-def test_who_does_not_know_the_password_takes_another_name(server, piped, tmp_path):
-    """Enter in place of a password asks for another name."""
+def test_an_empty_password_asks_for_another_name(server, piped, tmp_path):
+    """Enter instead of a password asks for another name."""
     piped(server, "anna").finish("/register sesame")
     client = Piped(tmp_path / "asked")
     client.type("anna", "127.0.0.1", str(server.port), "", "otto")
@@ -220,7 +219,7 @@ def test_who_does_not_know_the_password_takes_another_name(server, piped, tmp_pa
     client.kill()
 
 
-def test_login_and_nick_change_who_one_is(server, piped):
+def test_login_and_nick_change_the_user(server, piped):
     """`/nick` and `/login` work at any time."""
     piped(server, "anna").finish("/register sesame")
     shown = piped(server, "bot").finish("/nick otto", "/who", "/login anna sesame", "/who")
@@ -240,7 +239,7 @@ def test_a_private_message_waits_and_carries_its_time(server, connect, piped):
 
 
 def test_a_server_that_is_not_there(tmp_path, server, piped):
-    """One sentence, and a status of its own."""
+    """An unreachable server gives one sentence and its own exit status."""
     server.stop()
     client = piped(server, "anna")
     shown = client.finish()
@@ -249,7 +248,7 @@ def test_a_server_that_is_not_there(tmp_path, server, piped):
     assert "cannot be reached" in shown[0]
 
 
-def test_something_else_than_a_chat_server(tmp_path, server, piped):
+def test_another_kind_of_server(tmp_path, server, piped):
     """Another kind of server is reported in a sentence."""
     listening = socket.create_server(("127.0.0.1", 0))
 
@@ -268,7 +267,7 @@ def test_something_else_than_a_chat_server(tmp_path, server, piped):
 
 @pytest.mark.parametrize("line", [b"caf\xe9", b"a\0b", b"x" * 9000, b"y" * (2 << 20), b"/nope"])
 def test_a_line_that_cannot_be_said_is_refused(server, connect, piped, line):
-    """It is refused with a sentence, nothing of it is said, and what follows is."""
+    """It is refused with a sentence. The lines after it are said."""
     anna = connect(server, "anna")
     shown = piped(server, "bot").finish(line, "after")
     assert len([each for each in shown if each.startswith("! ")]) == 1
@@ -302,8 +301,8 @@ def test_interrupted_it_ends_cleanly(server, connect, piped):
         assert not any("Traceback" in line for line in client.shown)
 
 
-def test_who_is_ignored_is_not_shown(server, connect, piped):
-    """/ignore hides what a user says, until it is said again."""
+def test_ignored_users_are_not_shown(server, connect, piped):
+    """/ignore hides the talk of a user, until it is given again."""
     anna, bob = connect(server, "anna"), connect(server, "bob")
     client = piped(server, "bot")
     anna.expect("* bot came in")
@@ -327,7 +326,7 @@ def test_nothing_reaches_the_terminal_as_a_control_sequence(server, connect, pip
 
 
 def test_help_tells_of_files_as_they_are_here(server, piped):
-    """`/put` takes a path here, and `/help` says so."""
+    """`/help` says that `/put` takes a path."""
     shown = piped(server, "bot").finish("help", "/help put", "/put")
     assert len([line for line in shown if line.startswith("* /put PATH [@USER]")]) == 2
     assert not any("NAME SIZE" in line for line in shown)
@@ -363,7 +362,7 @@ def test_without_input_or_output(server, connect, tmp_path, closing):
 
 
 def test_lines_from_a_file(server, connect, tmp_path):
-    """A file can be what is typed, and another one what is shown."""
+    """Input and output may be files."""
     anna = connect(server, "anna")
     (tmp_path / "in").write_text("hello\n/who\n")
     with (tmp_path / "in").open() as lines, (tmp_path / "out").open("w") as shown:
@@ -381,8 +380,8 @@ def test_lines_from_a_file(server, connect, tmp_path):
 
 
 def test_a_reader_who_has_gone(server, tmp_path):
-    """`chat-client ... | head -1` ends as soon as there is something that nobody reads: with a
-    status and a sentence, because what was to be said next is not said."""
+    """When nobody reads the output any more, it ends with a status and a sentence: later lines were
+    not said."""
     client = subprocess.Popen(
         [*CLIENT, "bot", "127.0.0.1", str(server.port)],
         stdin=subprocess.PIPE,

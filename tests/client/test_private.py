@@ -22,8 +22,8 @@ def loose_umask():
 @pytest.mark.usefixtures("loose_umask")
 @pytest.mark.parametrize("there", [False, True])
 def test_nobody_else_reads_what_is_remembered(tmp_path, there):
-    """Lines that were typed, servers, settings and transfers: also in a folder that was there, and
-    of a history that was open before."""
+    """Typed lines, servers, settings and transfers are private, also in a folder or a file that was
+    open to others before."""
     folder = tmp_path / "state"
     if there:
         folder.mkdir()

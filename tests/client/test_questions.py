@@ -41,7 +41,7 @@ QUESTION = "vault has a password"
 
 
 def test_a_wrong_password_of_a_room_is_asked_for_again(server, vault, terminal):
-    """It is, until it is right; nothing of it is said, seen, or remembered."""
+    """It is asked for until it is right. It is never said, shown or remembered."""
     client = arrive(terminal, server)
     client.type("/join vault")
     for wrong in ("sesame", "s3sam3"):
@@ -63,9 +63,8 @@ def test_a_wrong_password_of_a_room_is_asked_for_again(server, vault, terminal):
     assert "sesame" not in typed
 
 
-def test_what_is_typed_while_a_password_is_looked_at_is_no_talk(server, vault, wire, terminal):
-    """The same line typed twice at once: it answers the question that comes again, and where there
-    is none it is dropped."""
+def test_lines_typed_while_a_password_is_checked_are_no_talk(server, vault, wire, terminal):
+    """A line typed twice answers the repeated question; if there is none, it is dropped."""
     net = wire(server)
     client = arrive(terminal, net)
     client.type("/join vault")
@@ -87,7 +86,7 @@ def test_what_is_typed_while_a_password_is_looked_at_is_no_talk(server, vault, w
 
 @pytest.mark.parametrize("keys", ["\r", "/cancel\r", "\x03"], ids=["enter", "cancel", "ctrl-c"])
 def test_a_question_can_be_given_up(server, vault, terminal, keys):
-    """After a wrong password, too; then a line is a line again, and the client goes on."""
+    """A question can be cancelled, also after a wrong password. Lines are then talk again."""
     client = arrive(terminal, server)
     client.type("/join vault")
     client.until(at(QUESTION), "the question")
@@ -102,7 +101,7 @@ def test_a_question_can_be_given_up(server, vault, terminal, keys):
 
 
 def test_other_questions_are_asked_again_as_well(server, piped, vault, terminal):
-    """Of `/login`, of `/password`, and where the password stood behind the command."""
+    """So are those of `/login`, of `/password`, and of commands with a wrong password in them."""
     piped(server, "bert").finish("/register b3rt")
     client = arrive(terminal, server)
     client.type("/login bert wrong")
@@ -135,7 +134,7 @@ def test_other_questions_are_asked_again_as_well(server, piped, vault, terminal)
 
 
 def test_a_new_password_is_asked_for_until_it_can_be_one(server, vault, terminal):
-    """Until it is not too long, and is the same the second time."""
+    """It must not be too long, and must be the same the second time."""
     client = arrive(terminal, server)
     client.type("/register")
     client.until(at("Type a password"), "the question")
@@ -157,7 +156,7 @@ def test_a_new_password_is_asked_for_until_it_can_be_one(server, vault, terminal
 
 
 def test_a_wrong_password_at_the_start_is_no_name(server, piped, vault, terminal):
-    """It is asked for again, also where it was typed twice at once."""
+    """It is asked for again, also if it was typed twice at once."""
     piped(server, "bert").finish("/register b3rt")
     client = terminal("bert", "127.0.0.1", str(server.port), "--room", "lobby")
     client.until(at("Password:"), "the question")
@@ -171,7 +170,7 @@ def test_a_wrong_password_at_the_start_is_no_name(server, piped, vault, terminal
 
 
 def test_a_terminal_that_can_only_write_lines_asks_as_well(server, vault, terminal):
-    """`TERM=dumb`: what is typed is not shown, and is no talk."""
+    """With `TERM=dumb`, answers are hidden, and are no talk."""
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby", TERM="dumb")
     client.see_in("You are in lobby")
     client.type("/join vault")
@@ -192,7 +191,7 @@ def test_a_terminal_that_can_only_write_lines_asks_as_well(server, vault, termin
 
 
 def test_a_script_at_a_terminal_is_asked_again(server, piped, tmp_path):
-    """For the password of the name that it is to be; nothing gives up."""
+    """It is asked again for the password of its given name. An empty line cancels."""
     piped(server, "bert").finish("/register b3rt")
     folder = tmp_path / "script"
     folder.mkdir()
@@ -215,7 +214,7 @@ def test_a_script_at_a_terminal_is_asked_again(server, piped, tmp_path):
 
 
 def test_a_script_is_asked_nothing(server, vault, tmp_path):
-    """Its lines are talk or a command, as ever, and it ends with a status."""
+    """Its lines are talk or commands, and it ends with a status."""
     folder = tmp_path / "script"
     folder.mkdir()
     done = subprocess.run(

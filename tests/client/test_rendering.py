@@ -69,7 +69,7 @@ def test_times_are_the_readers_own_and_days_are_apart():
 
 
 def test_each_kind_has_its_look():
-    """Messages, actions, private ones, files, who came."""
+    """Messages, actions, private messages, files and joins differ."""
     it = look()
     it.incoming(said("the day is said"))
     assert rows(it.incoming(said("waves", kind=Kind.ACTION))) == ["17:30 ~ bob waves"]
@@ -82,7 +82,7 @@ def test_each_kind_has_its_look():
 
 
 def test_several_lines_of_one_message_cannot_be_taken_for_others():
-    """Each but the first has a bar before it, in columns where no name can stand."""
+    """Further lines begin with a bar, in columns that never hold a name."""
     it = look()
     it.incoming(said(""))
     assert rows(it.incoming(said("one\ncarl: two\n* three"))) == [
@@ -92,7 +92,7 @@ def test_several_lines_of_one_message_cannot_be_taken_for_others():
     ]
 
 
-def test_ones_name_stands_out_and_what_is_like_it_does_not():
+def test_the_own_name_is_highlighted():
     """The user's name stands out in messages of others, in any case, as a word of its own."""
     it = look()
     it.incoming(said(""))
@@ -107,7 +107,7 @@ def test_ones_name_stands_out_and_what_is_like_it_does_not():
     assert not it.is_for_user(said("I am anna", who="Anna"))
 
 
-def test_nothing_that_a_server_sends_steers_the_terminal():
+def test_no_server_can_control_the_terminal():
     """No text, name or file name of any server has control characters."""
     it = look()
     it.incoming(said(""))
@@ -148,8 +148,8 @@ def test_help_fits_the_screen(columns, most):
     assert all(f"/{name}" in " ".join(made) for name in ("say", "join", "get", "quit"))
 
 
-def test_what_waits_is_shown_as_waiting_until_it_is_stored():
-    """Then it stands among all else, as others see it; in the order in which it was stored."""
+def test_pending_texts_are_shown_until_they_are_stored():
+    """Stored texts appear among the talk, in the order in which they were stored."""
     it = look()
     it.incoming(said(""))
     waiting = PendingTexts(it)
@@ -194,8 +194,8 @@ def test_a_name_has_one_colour_that_can_be_read_on_white_and_on_black(name):
     ],
 )
 def test_as_many_colours_as_the_terminal_has(variables, depth):
-    """And none where somebody wants none. A terminal is described once in a process, so each is
-    asked about in one of its own."""
+    """With NO_COLOR, there are none. Each terminal is asked about in a process of its own, which
+    terminfo requires."""
     code = "from chatservice.client import rendering; print(rendering.colour_depth().name)"
     wanted = {"NO_COLOR": "", "COLORTERM": ""} | variables
     done = subprocess.run(

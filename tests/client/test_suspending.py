@@ -14,8 +14,8 @@ class InShell(OnTerminal):
 
 @pytest.mark.parametrize("size", [(24, 80), (12, 40)])
 def test_suspended_and_back(server, connect, tmp_path, size):
-    """Ctrl+Z gives the terminal back to the shell; after `fg` the screen is whole, with what came
-    meanwhile and what was half typed."""
+    """Ctrl+Z gives the terminal back to the shell. After `fg`, the screen is complete, with the new
+    rows and the half-typed line."""
     bob = connect(server, "bob")
     shell = InShell(tmp_path / "here", size=size, PS1="shell> ")
     try:

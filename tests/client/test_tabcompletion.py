@@ -42,6 +42,6 @@ CASES = {
 
 
 @pytest.mark.parametrize("line", CASES)
-def test_what_could_complete_a_line(line):
-    """It is told by the table of commands, and by where the word stands."""
+def test_targets_of_completion(line):
+    """The kind depends on the table of commands and on the place of the word."""
     assert completion_target(line) == CASES[line]

@@ -59,7 +59,7 @@ def test_ctrl_c_ends_it(server, connect, terminal):
 
 
 def test_ctrl_c_at_the_first_question_ends_it(terminal):
-    """Even before there is a connection."""
+    """It works before there is a connection."""
     client = terminal()
     client.see("Your name:")
     client.press("\x03")
@@ -67,7 +67,7 @@ def test_ctrl_c_at_the_first_question_ends_it(terminal):
 
 
 def test_ctrl_c_without_the_server_ends_it(start_server, terminal):
-    """Also while it tries to come back, and a command waits for that."""
+    """It also works while the client reconnects and a command waits."""
     server = start_server("--room", "lab")
     client = arrive(terminal, server)
     server.kill()
@@ -104,7 +104,7 @@ def test_letters_of_every_script(server, connect, terminal):
 
 
 def test_a_transfer_shows_how_far_it_is(server, wire, terminal):
-    """While a file moves, its name, percent and rate stand below the line of input."""
+    """A transfer's name, percentage and rate are shown below the line of input."""
     slow = wire(server)
     client = arrive(terminal, slow)
     (client.folder / "big.bin").write_bytes(bytes(30_000_000))
@@ -121,8 +121,8 @@ def test_a_transfer_shows_how_far_it_is(server, wire, terminal):
     client.until(lambda it: not any("%" in row for row in it.rows), "no bar any more")
 
 
-def test_to_leave_waits_for_what_is_on_its_way(server, connect, wire, terminal):
-    """`quit` waits for a file that is being sent, and says so."""
+def test_leaving_waits_for_transfers(server, connect, wire, terminal):
+    """`quit` waits for the upload of a file, and says so."""
     bob = connect(server, "bob")
     slow = wire(server)
     client = arrive(terminal, slow)
@@ -136,9 +136,9 @@ def test_to_leave_waits_for_what_is_on_its_way(server, connect, wire, terminal):
     bob.expect("* anna shared big.bin")
 
 
-def test_how_files_stand_is_shown_below_the_line_of_input(server, terminal, wire):
-    """A line for each, with a bar, how much there is, how fast it comes and how long it takes;
-    nothing is left of it afterwards."""
+def test_several_transfers_are_shown_below_the_line_of_input(server, terminal, wire):
+    """Each transfer has a row with a bar, percentage, rate and remaining time. Finished ones
+    disappear."""
     names = ["report.pdf", "a very long name of a file that is cut in its middle " * 3 + ".pdf"]
     for name in names:
         (server.files / name).write_bytes(bytes(20_000_000))
@@ -162,7 +162,8 @@ def test_how_files_stand_is_shown_below_the_line_of_input(server, terminal, wire
 
 
 def test_passwords_that_are_left_out_are_asked_for(server, terminal):
-    """By `/register`, `/password`, `/login` and `/join`; nothing gives up; none is seen."""
+    """`/register`, `/password`, `/login` and `/join` ask for them. They are never visible, and a
+    question can be cancelled."""
     client = arrive(terminal, server)
     client.type("/register")
     client.until(lambda it: it.bottom.startswith("Type a password"), "the question")

@@ -65,9 +65,9 @@ WINDOWS = [
 @pytest.mark.parametrize("path", [*WINDOWS, "/nothing/there", "./nothing", "~/my/nothing.txt"])
 @pytest.mark.parametrize("quote", ["", '"', "'"])
 @pytest.mark.parametrize("user", ["", " @bob"])
-def test_a_path_that_leads_nowhere_is_told_as_it_was_typed(here, form, path, quote, user):
-    """Each form says that there is no such file, with all backslashes and spaces, quotes taken off;
-    so does a line that looks like nothing but a path."""
+def test_a_missing_file_is_named_as_it_was_typed(here, form, path, quote, user):
+    """Each form names the missing file with its backslashes and spaces, without quotes; so does a
+    line that can only be a path."""
     with pytest.raises(Refusal) as refused:
         file_to_send(form.format(f"{quote}{path}{quote}{user}"))
     told = path.replace("~", str(here))
@@ -80,7 +80,7 @@ def test_a_path_that_leads_nowhere_is_told_as_it_was_typed(here, form, path, quo
 )
 @pytest.mark.parametrize("quote", ["", '"', "'"])
 def test_backslashes_are_part_of_a_path(here, form, name, quote):
-    """A file whose name has them is found, and never another one whose name is without them."""
+    """A file with backslashes in its name is found, and no other file instead."""
     for each in (name, name.replace("\\", "")):
         (here / each).write_text("x")
     assert file_to_send(form.format(f"{quote}{name}{quote} @bob")) == FileToSend(name, "bob")
@@ -96,32 +96,32 @@ def test_backslashes_are_part_of_a_path(here, form, name, quote):
     + ["//report.pdf", "see report.pdf", "a\0b", "C: is full", "C:\\ is full", "D:/ ha", "x:/"]
     + ["./configure fails for me", '"C is better"', "transferred", "-files", "nothing.txt"],
 )
-def test_what_sends_no_file(here, line):
-    """Talk, and commands, also where a file is called like one."""
+def test_lines_that_send_no_file(here, line):
+    """Talk and commands send no file, even if a file has such a name."""
     assert file_to_send(line) is None
 
 
 @pytest.mark.parametrize("form", ["-file", "transfer", "/put", "/put "])
-def test_a_form_without_a_path_is_told_what_is_missing(here, form):
-    """It is not said in the room."""
+def test_a_command_without_a_path_is_refused(here, form):
+    """The refusal names the missing path, and nothing is said."""
     with pytest.raises(Refusal, match="PATH is missing"):
         file_to_send(form)
 
 
 def test_a_sentence_that_begins_as_a_form_is_told_how_to_say_it(here):
-    """Nobody has a file that is called so, and it may be talk."""
+    """There is no such file, and the line may be talk."""
     with pytest.raises(Refusal, match=r"no such file.* To say it: /say transfer the money"):
         file_to_send("transfer the money")
 
 
 def test_a_folder_is_sent_as_what_it_is(here):
-    """The user is told why it cannot be read when it is opened."""
+    """The error appears when the folder is opened for reading."""
     assert file_to_send("-file folder") == FileToSend("folder")
 
 
 @given(st.text())
 def test_any_line_has_an_answer(line):
-    """Nothing that can be typed makes it fail otherwise than with a refusal."""
+    """For any typed line, the only exception is a refusal."""
     try:
         file_to_send(line)
     except Refusal:

@@ -9,7 +9,7 @@ def at_input(text):
     return lambda it: it.bottom == f"> {text}".rstrip()
 
 
-def test_what_one_says_is_shown_as_others_see_it(server, connect, terminal):
+def test_own_talk_is_shown_as_others_see_it(server, connect, terminal):
     """The user's message gets its time and name when it is stored."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
@@ -130,7 +130,7 @@ def test_a_paste_can_be_dropped_or_edited(server, connect, terminal):
 
 
 def test_one_line_that_is_pasted_is_as_if_typed(server, connect, terminal):
-    """Also with an end: it is said when one presses Enter."""
+    """Even with a newline at its end, it is sent only by Enter."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     bob.expect("* anna came in")
@@ -141,7 +141,7 @@ def test_one_line_that_is_pasted_is_as_if_typed(server, connect, terminal):
 
 
 def test_a_paste_that_no_message_holds_is_refused(server, terminal):
-    """With what to do instead; what was typed stays."""
+    """The refusal says what to do instead. The half-typed line stays."""
     client = arrive(terminal, server)
     client.press("half")
     client.paste("1" * names.LINE_BYTES + "\n2")
@@ -150,7 +150,8 @@ def test_a_paste_that_no_message_holds_is_refused(server, terminal):
 
 
 def test_a_paste_of_too_many_lines_is_refused(server, connect, terminal):
-    """Before it is asked about, and what was typed stays; one of just so many is said."""
+    """It is refused without a question, and the half-typed line stays. The most lines allowed are
+    sent."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     client.press("half")
@@ -164,7 +165,7 @@ def test_a_paste_of_too_many_lines_is_refused(server, connect, terminal):
 
 
 def test_alt_enter_begins_a_line_of_the_same_message(server, connect, terminal):
-    """So that several can be typed."""
+    """A message of several lines can be typed."""
     bob = connect(server, "bob")
     client = arrive(terminal, server)
     bob.expect("* anna came in")

@@ -48,7 +48,7 @@ def test_no_row_is_too_wide_and_nothing_is_lost(words, columns, indent):
 
 
 def test_a_line_is_broken_between_words():
-    """And its spaces at the break are left out; further rows are indented."""
+    """Spaces at a break are dropped, and further rows are indented."""
     assert rows_of("the quick brown fox jumps", columns=12, indent=2) == [
         "the quick",
         "  brown fox",
@@ -56,12 +56,12 @@ def test_a_line_is_broken_between_words():
     ]
 
 
-def test_what_has_no_spaces_is_broken_where_it_is_wide():
-    """Chinese is written so."""
+def test_wide_text_without_spaces_is_broken():
+    """Chinese has no spaces, for example."""
     assert rows_of("你好你好你好", columns=8, indent=0) == ["你好你好", "你好"]
 
 
-def test_an_address_stays_one():
+def test_a_long_word_stays_whole():
     """The terminal wraps a word that is longer than a row, and so keeps it whole when it is copied.
     The text after it goes on where it ends."""
     url = "https://example.com/" + "x" * 50
@@ -71,14 +71,14 @@ def test_an_address_stays_one():
 
 
 def test_styles_stay_with_their_text():
-    """Also where a line is broken within a piece of one style."""
+    """This also holds for a break within a piece of one style."""
     made = wrapped([("name", "anna"), ("", ": one two three")], 12, 2)
     assert ("name", "anna") in made
     assert "".join(text for _, text in made) == "anna: one\n  two three\n"
 
 
 def test_directions_end_where_a_text_ends():
-    """A text from right to left is isolated in each of its rows; others are as they were."""
+    """Text from right to left is isolated in each of its rows; other text is unchanged."""
     made = wrapped([("", "* "), ("name", HEBREW), ("", f" says {HEBREW} 1, 2")], 80, 2)
     text = "".join(piece for _, piece in made)
     assert f"* \u2068{HEBREW}\u2069" in text
@@ -89,12 +89,12 @@ def test_directions_end_where_a_text_ends():
 
 
 def test_a_tab_takes_columns():
-    """Its width would else depend on where it stands."""
+    """A tab always takes the same number of columns."""
     assert "\t" not in rows_of("a\tb")[0]
 
 
 @given(st.text(max_size=60), st.integers(1, 30))
-def test_what_is_shortened_fits(text, columns):
+def test_shortened_text_fits(text, columns):
     """The short form fits by every way of counting columns."""
     assert width(shortened(text, columns)) <= max(columns, 1)
 
