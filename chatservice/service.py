@@ -120,7 +120,7 @@ class ChatService(Service):
                 *(self._reactor, data, files),
                 *(self._options["keep-seconds"], self._options["keep-bytes"]),
                 *(self._options["partial-seconds"], self._options["checkers"]),
-                [*map(Path, keys)],
+                *([*map(Path, keys)], self.limits),
             )
             if self._options["tls"] == _AUTO:
                 self._use_certificate(selfsigned.own(data))

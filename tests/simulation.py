@@ -162,7 +162,7 @@ class SimulatedServer:
 
     def __init__(self, path: Path) -> None:
         self.clock = Clock()
-        self.store = LogStore(self.clock, path)
+        self.store = LogStore(self.clock, path, limits=SHARED)
         self.factory = ChatFactory(self.clock)
         engine: Any = SimpleNamespace(
             logs=self.store,

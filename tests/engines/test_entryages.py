@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice import limits
 from chatservice.engines.sqlite.entryages import TAKEN_OVER, Clocks, EntryAges
 from chatservice.engines.sqlite.schema import TABLES
+from chatservice.limits import Limits
 
 HOUR, DAY, YEAR = 3600, 86_400, 31_557_600
 START = 1_700_000_000
@@ -31,7 +31,7 @@ class World:
         """Start the server."""
         booted = self.real
         clocks = Clocks(lambda: START + self.real + self.ahead, lambda: self.real - booted)
-        self.ages = EntryAges(self.db, self.commit, clocks)
+        self.ages = EntryAges(self.db, self.commit, clocks, Limits())
 
     @contextmanager
     def commit(self):
@@ -122,7 +122,7 @@ def test_whatever_the_clock_says_old_things_go(ahead):
     world.run(DAY)
     world.say()
     world.ahead = 0
-    world.run(limits.SHARED.age_seconds * 20)
+    world.run(Limits().age_seconds * 20)
     world.say()
     world.run(90 * DAY)
     assert world.ages.older_than(90 * DAY) >= 1

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.domain.log import BlockCache, Log
 from chatservice.domain.ports import Draft
 from chatservice.engines.sqlite import blocks
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 from tests.grammar.test_jsonlines import RUNS
 
 TAILS = BlockCache()
@@ -67,12 +68,11 @@ async def test_positions_are_a_logs_own_and_only_increase(store):
 
 
 @pytest_twisted.ensureDeferred
-async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
+async def test_positions_go_on_after_a_kill(tmp_path):
     """Positions go on from the last entry: noted before or after the last note, moved from a
     guest's inbox, or deleted."""
-    monkeypatch.setattr(limits.SHARED, "note_blocks", 4)
-    monkeypatch.setattr(limits.SHARED, "end_blocks", 3)
-    store = LogStore(reactor, tmp_path / "chat.sqlite")
+    limits = Limits(note_blocks=4, end_blocks=3)
+    store = LogStore(reactor, tmp_path / "chat.sqlite", limits=limits)
     logs = [
         Log((await store.rooms.create(name, None, 0, None)).number, name, 0, TAILS)
         for name in "abc"
@@ -91,10 +91,10 @@ async def test_positions_go_on_after_a_kill(tmp_path, monkeypatch):
         killed.mkdir()
         for file in tmp_path.glob("chat.sqlite*"):
             shutil.copy(file, killed)
-        left = LogStore(reactor, killed / "chat.sqlite")
+        left = LogStore(reactor, killed / "chat.sqlite", limits=limits)
         assert {row.number: row.last for row in await left.rooms.rooms()} == texts
         left.close()
-        left = LogStore(reactor, killed / "chat.sqlite")  # this one was closed
+        left = LogStore(reactor, killed / "chat.sqlite", limits=limits)  # this one was closed
         assert {row.number: row.last for row in await left.rooms.rooms()} == texts
         if at >= 7:
             assert await left.last(account.inbox) == 1

@@ -10,7 +10,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 
-from chatservice import limits
 from chatservice.domain.log import BlockCache, Log
 from chatservice.domain.ports import Draft
 from chatservice.engines.sqlite.entryages import Clocks
@@ -21,6 +20,7 @@ from chatservice.engines.sqlite.search import Searcher, terms
 from chatservice.engines.sqlite.searchindex import index_path
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 TAILS = BlockCache()
 SAID = [
@@ -73,7 +73,7 @@ async def passes(store, clock, seconds):
 @pytest.fixture
 def index(tmp_path, store):
     """Return an indexer that does nothing by itself."""
-    indexer = Indexer(tmp_path / "chat.sqlite", index_path(tmp_path / "chat.sqlite"))
+    indexer = Indexer(tmp_path / "chat.sqlite", index_path(tmp_path / "chat.sqlite"), Limits())
     yield indexer
     indexer.stop()
 
@@ -193,12 +193,12 @@ async def test_an_index_outlives_a_guest(tmp_path):
     log, guest = await room(store), Log(-1, "@", 0, TAILS)
     await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"]))], {})
     await store.append([Draft(guest, Run(Kind.PRIVATE, 0, "alice", ["psst"]))], {})
-    indexer = Indexer(path, index_path(path))
+    indexer = Indexer(path, index_path(path), Limits())
     catch_up(indexer)
     indexer.stop()
     store.close()
     store = LogStore(reactor, path)
-    indexer = Indexer(path, index_path(path))
+    indexer = Indexer(path, index_path(path), Limits())
     assert indexer._db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
     indexer.stop()
     store.close()
@@ -212,7 +212,7 @@ async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
     store = LogStore(reactor, path)
     log = await room(store)
     await store.append([Draft(log, Run(Kind.MESSAGE, 5, "alice", ["first words"]))], {})
-    indexer = Indexer(path, index_path(path))
+    indexer = Indexer(path, index_path(path), Limits())
     catch_up(indexer)
     indexer.stop()
     store.close()
@@ -227,7 +227,7 @@ async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
         log = await room(store)
         await store.append([Draft(log, Run(Kind.MESSAGE, 6, "alice", ["other words"]))], {})
         store.close()
-    store, indexer = LogStore(reactor, path), Indexer(path, index_path(path))
+    store, indexer = LogStore(reactor, path), Indexer(path, index_path(path), Limits())
     catch_up(indexer)
     assert await positions(store, log, "words") == [1]
     assert await positions(store, log, "first") == ([] if trouble == "of another log" else [1])
@@ -297,7 +297,7 @@ async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
     while not matches(index_path(path), "words"):
         await store.search(log.id, "words", 9, 9)
     store.close()
-    damage(index_path(path))
+    damage(index_path(path), Limits())
     assert not matches(index_path(path), "words")
 
     store = LogStore(reactor, path)
@@ -328,11 +328,11 @@ async def test_a_search_that_is_too_late_is_given_up(tmp_path, store, index):
 async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
     """The newest is looked through all the same."""
     log = await room(store)
-    texts = [f"word {at}" for at in range(limits.SHARED.scan_entries)]
+    texts = [f"word {at}" for at in range(Limits().scan_entries)]
     for _ in range(2):
         await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
     found = await store.search(log.id, "word 19999", 1 << 40, 9)
-    assert [position for position, _ in found.entries] == [2 * limits.SHARED.scan_entries]
+    assert [position for position, _ in found.entries] == [2 * Limits().scan_entries]
     assert found.pending
     catch_up(index)
     assert await positions(store, log, "word 19999") == [20_000, 40_000]
@@ -342,7 +342,7 @@ async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
 async def test_what_ends_at_a_time_is_little(store, clock):
     """However much is too old: so that nobody waits."""
     log = await room(store)
-    half = Run(Kind.MESSAGE, 1, "alice", ["x" * (limits.SHARED.end_bytes // 2)])
+    half = Run(Kind.MESSAGE, 1, "alice", ["x" * (Limits().end_bytes // 2)])
     for _ in range(5):
         await store.append([Draft(log, half)], {})
     await passes(store, clock, 3)

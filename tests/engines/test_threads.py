@@ -2,8 +2,8 @@
 
 import queue
 
-from chatservice import limits
 from chatservice.engines.sqlite.threads import WorkerThread
+from chatservice.limits import Limits
 
 
 class Reactor:
@@ -28,11 +28,10 @@ class Reactor:
             call(*args)
 
 
-def test_results_are_told_by_turns(monkeypatch):
+def test_results_are_told_by_turns():
     """Answers that many wait for are not told in one turn, in which all others would wait."""
-    monkeypatch.setattr(limits.SHARED, "turn_seconds", 0)
     reactor, told = Reactor(), []
-    thread = WorkerThread(reactor, "test", by_turns=True)
+    thread = WorkerThread(reactor, "test", by_turns=Limits(turn_seconds=0))
     thread.start()
     for at in range(5):
         thread.do(lambda at=at: at).addCallback(told.append)
@@ -46,11 +45,10 @@ def test_results_are_told_by_turns(monkeypatch):
     assert reactor.calls.empty()
 
 
-def test_what_comes_later_is_told_at_once(monkeypatch):
+def test_what_comes_later_is_told_at_once():
     """When nothing is told in a turn, the next result has the whole of the following one."""
-    monkeypatch.setattr(limits.SHARED, "turn_seconds", 0)
     reactor, told = Reactor(), []
-    thread = WorkerThread(reactor, "test", by_turns=True)
+    thread = WorkerThread(reactor, "test", by_turns=Limits(turn_seconds=0))
     thread.start()
     for at in range(3):
         thread.do(lambda at=at: at).addCallback(told.append)

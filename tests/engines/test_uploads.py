@@ -10,7 +10,6 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, gatherResults
 
-from chatservice import limits
 from chatservice.domain.ports import DeclaredFile
 from chatservice.engines.sqlite import plainfiles
 from chatservice.engines.sqlite.entryages import Clocks, really_passed
@@ -18,6 +17,7 @@ from chatservice.engines.sqlite.filestore import FolderFileStore
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.longjobs import finished
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 DATA = random.Random(1).randbytes(1_000_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -32,8 +32,11 @@ class Shelves:
 
     def open(self):
         """Open them."""
+        self.limits = Limits()
         self.store = LogStore(reactor, self.path / "chat.sqlite")
-        self.folders = FolderFileStore(reactor, self.path / "SharedFiles", self.store.file_table)
+        self.folders = FolderFileStore(
+            reactor, self.path / "SharedFiles", self.store.file_table, limits=self.limits
+        )
         self.store.start()
 
     def close(self):
@@ -187,9 +190,9 @@ def upload_finished(upload):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_thousand_that_were_begun_and_left(shelves, monkeypatch):
+async def test_a_thousand_that_were_begun_and_left(shelves):
     """Of one user's, a few are kept: the newest."""
-    monkeypatch.setattr(limits.SHARED, "unfinished_uploads", 3)
+    shelves.limits.unfinished_uploads = 3
     for number in range(20):
         await stop(await begun(shelves, b"x", declared(f"file{number}")))
     assert [it.declared.name for it in await shelves.folders.unfinished("alice")] == [
@@ -201,9 +204,9 @@ async def test_a_thousand_that_were_begun_and_left(shelves, monkeypatch):
 
 
 @pytest_twisted.ensureDeferred
-async def test_of_all_users_only_so_many_are_kept(shelves, monkeypatch):
+async def test_of_all_users_only_so_many_are_kept(shelves):
     """Those on which something moved last; one that somebody writes to never goes."""
-    monkeypatch.setattr(limits.SHARED, "unfinished_uploads_of_all", 3)
+    shelves.limits.unfinished_uploads_of_all = 3
     busy = await begun(shelves, what=declared(who="busy"))
     whats = [declared(who=f"user{number}") for number in range(5)]
     for what in (*whats[:3], whats[0], *whats[3:]):
@@ -217,10 +220,10 @@ async def test_of_all_users_only_so_many_are_kept(shelves, monkeypatch):
 
 
 @pytest_twisted.ensureDeferred
-async def test_of_all_users_only_so_much_is_kept(shelves, monkeypatch):
+async def test_of_all_users_only_so_much_is_kept(shelves):
     """A share of the disk; the last one stays also where that is more."""
     share = 700_000 / shutil.disk_usage(shelves.path).free
-    monkeypatch.setattr(limits.SHARED, "unfinished_share", share)
+    shelves.limits.unfinished_share = share
     whats = [declared(who=f"user{number}") for number in range(4)]
     for what in whats[:3]:
         await stop(await begun(shelves, what=what))

@@ -135,7 +135,9 @@ class InProcessServer:
         for it in self._patches:
             it.start()
         data = Path(self._folder.name)
-        self._engine = engine.SqliteEngine(self.clock, data, data / "SharedFiles")
+        self._engine = engine.SqliteEngine(
+            self.clock, data, data / "SharedFiles", limits=limits.SHARED
+        )
         loop = ReactorLoop(self.clock)
         self.chat = Chat(self._engine, self.clock.seconds, loop, self._report, limits=limits.SHARED)
         self.factory = ChatFactory(self.clock)

@@ -9,11 +9,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.confusables import skeletons
 from chatservice.domain.ports import Account, AccountChanged, Change, GuestRegistered, Token
 from chatservice.engines.localclaims import LocalNameClaims
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 
 class AccountTable:
@@ -39,7 +40,9 @@ class AccountTable:
         moved: Callable[[int, int], None],
         arrived: Callable[[int], None],
         changed: Callable[[Change], None],
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self._db = db
         self._change = change
         self._commit = commit
@@ -197,11 +200,11 @@ class AccountTable:
                 "There is a token {label} already; `revoke` it first, or take another label.",
                 label=token.label,
             )
-        if len(own) >= limits.TOKENS:
+        if len(own) >= self._limits.tokens:
             raise Refusal(
                 Code.TOO_MANY,
                 "You have {limit} tokens; `revoke` one of them first.",
-                limit=limits.TOKENS,
+                limit=self._limits.tokens,
             )
         self._tokens[sha256] = token
         sql = "INSERT INTO token (sha256, account, label, log, time) VALUES (?, ?, ?, ?, ?)"

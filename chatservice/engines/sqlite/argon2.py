@@ -10,22 +10,23 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatservice import limits
 from chatservice.engines.sqlite import hashprocess
 from chatservice.engines.sqlite.threads import BackgroundPool
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 
 class Argon2Passwords:
     """`chatservice.domain.ports.Passwords`.
 
     Each takes 64 MiB and some tens of milliseconds on every core there is: so there are but a few
-    processes for it (`limits.HASHES`), which give way to all else, and who is too many waits. They
+    processes for it (`Limits.hashes`), which give way to all else, and who is too many waits. They
     are started when they are needed, and end with the server, however that ends.
     """
 
-    def __init__(self, reactor: Any) -> None:
-        self._pool = BackgroundPool(reactor, "chat-passwords", limits.HASHES)
+    def __init__(self, reactor: Any, limits: Limits | None = None) -> None:
+        hashes = (limits or Limits()).hashes
+        self._pool = BackgroundPool(reactor, "chat-passwords", hashes)
         self._mine = threading.local()
         self._helpers: list[HashProcess] = []
         self._closing = False

@@ -8,7 +8,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from chatservice import limits
 from chatservice.domain.ports import Follower
 from chatservice.engines.sqlite import permissions
 from chatservice.engines.sqlite.argon2 import Argon2Passwords
@@ -20,6 +19,7 @@ from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.maintenance import LocalMaintenance
 from chatservice.engines.sqlite.retention import Retention
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 
 class SqliteEngine:
@@ -39,10 +39,12 @@ class SqliteEngine:
         files: Path,
         keep_seconds: float | None = None,
         keep_bytes: int | None = None,
-        partial_seconds: float = limits.PARTIAL_SECONDS,
+        partial_seconds: float | None = None,
         checkers: Sequence[Any] = (),
         keys: Sequence[Path] = (),
+        limits: Limits | None = None,
     ) -> None:
+        limits = limits or Limits()
         inside = Path(os.path.realpath(files)).is_relative_to(os.path.realpath(data))
         self._locks = [
             _taken(data, permissions.FOLDER, "lock", "name another directory with --data")
@@ -55,18 +57,18 @@ class SqliteEngine:
             )
         )
         self._reactor = reactor
-        self.logs = LogStore(reactor, data / "chat.sqlite")
+        self.logs = LogStore(reactor, data / "chat.sqlite", limits=limits)
         self.rooms, self.accounts = self.logs.rooms, self.logs.accounts
         self.claims = self.accounts.claims
         self._check = IntegrityCheck(reactor, data / "chat.sqlite")
         try:
             self.files = FolderFileStore(
-                reactor, files, self.logs.file_table, partial_seconds, inside
+                reactor, files, self.logs.file_table, partial_seconds, inside, limits
             )
         except OSError as error:
             raise _unusable(files, error) from error
-        self._retention = Retention(reactor, self.logs, keep_seconds, keep_bytes)
-        self.hasher = Argon2Passwords(reactor)
+        self._retention = Retention(reactor, self.logs, keep_seconds, keep_bytes, limits)
+        self.hasher = Argon2Passwords(reactor, limits)
         own = AccountChecker(self.accounts, self.hasher)
         self.maintenance = LocalMaintenance(
             *(reactor, data / "chat.sqlite", self.logs, self.files, keys)

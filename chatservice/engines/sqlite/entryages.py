@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from twisted.logger import Logger
 
-from chatservice import limits
+from chatservice.limits import Limits
 
 TAKEN_OVER = 24.0
 """A day in an hour. A clock that was wrong for a minute hurries nothing by more than 24 minutes;
@@ -95,7 +95,9 @@ class EntryAges:
         db: sqlite3.Connection,
         commit: Callable[[], AbstractContextManager[None]],
         clocks: Clocks,
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self._db = db
         self._commit = commit
         self._clocks = clocks
@@ -121,7 +123,7 @@ class EntryAges:
         for id_, at in self._db.execute(sql):
             if newest < at <= wall:
                 newest = max(at, _EPOCH)
-            if rows and newest < since + limits.AGE_SECONDS * 1000:
+            if rows and newest < since + self._limits.age_seconds * 1000:
                 rows[-1] = id_, newest
             elif newest:
                 rows.append((id_, newest))
@@ -199,7 +201,7 @@ class EntryAges:
         new, or it was noted a short time ago, only the `last` time."""
         now, newest = self.now(), self._newest_block()
         due = newest > self._newest or any(gap.doubted for gap in self._gaps)
-        if not (last or (due and now >= self._noted + limits.AGE_SECONDS * 1000)):
+        if not (last or (due and now >= self._noted + self._limits.age_seconds * 1000)):
             return
         gaps = [(gap.block, gap.doubted, gap.taken, gap.off) for gap in self._gaps]
         state: dict[str, Any] = {"now": self._now, "wall": self._wall}

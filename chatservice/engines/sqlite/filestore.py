@@ -30,7 +30,6 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import limits
 from chatservice.domain.model import is_user_folder
 from chatservice.domain.ports import (
     DeclaredFile,
@@ -49,6 +48,7 @@ from chatservice.engines.sqlite.threads import BackgroundPool
 from chatservice.engines.sqlite.uploads import IncomingFile, PartialFile
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 from chatservice.replies import FileInfo
 
 T = TypeVar("T")
@@ -134,9 +134,13 @@ class FolderFileStore:
         reactor: Any,
         root: Path,
         table: FileTable,
-        partial_seconds: float = limits.PARTIAL_SECONDS,
+        partial_seconds: float | None = None,
         private_: bool = False,
+        limits: Limits | None = None,
     ) -> None:
+        self._limits = limits = limits or Limits()
+        if partial_seconds is None:
+            partial_seconds = limits.partial_seconds
         self.root = root = Path(os.path.realpath(root))  # it may be a link, and nothing in it
         self._reactor = reactor
         self._table = table
@@ -166,7 +170,7 @@ class FolderFileStore:
             )
         self._partials = PartialUploads(
             *(reactor, root / ".partial", table, self.aside, self.by_turns),
-            *(self._put_one, partial_seconds),
+            *(self._put_one, partial_seconds, limits),
         )
 
     def _modes(self, shelf: str) -> tuple[int | None, int]:
@@ -349,7 +353,7 @@ class FolderFileStore:
             reading.waiting.remove(answer)
             answer.errback(reading.soon(name))
 
-        late = self._reactor.callLater(limits.READING_SECONDS, give_up)
+        late = self._reactor.callLater(self._limits.reading_seconds, give_up)
         try:
             return await answer
         finally:

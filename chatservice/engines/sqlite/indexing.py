@@ -13,7 +13,6 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from chatservice import limits
 from chatservice.engines.sqlite import blocks, integrity
 from chatservice.engines.sqlite.integrity import open_reader
 from chatservice.engines.sqlite.searchindex import (
@@ -26,6 +25,7 @@ from chatservice.engines.sqlite.searchindex import (
     rows_of,
 )
 from chatservice.engines.sqlite.threads import give_way
+from chatservice.limits import Limits
 
 STEP_BLOCKS = 64
 """Taken in at a time, at most: with a few entries each, a few milliseconds."""
@@ -49,7 +49,8 @@ class Indexer:
 
     log = Logger()
 
-    def __init__(self, path: Path, index: Path) -> None:
+    def __init__(self, path: Path, index: Path, limits: Limits) -> None:
+        self._limits = limits
         self._log = open_reader(path)
         self._path = index
         self._db = open_index(index, self._log)
@@ -219,7 +220,7 @@ class Indexer:
 
     def _take_out(self, log: int, position: int) -> None:
         """Take some of the entries up to `position` out, and note it when all are."""
-        among = (number(log, 0), number(log, position), limits.SCAN_ENTRIES // 10)
+        among = (number(log, 0), number(log, position), self._limits.scan_entries // 10)
         gone = self._db.execute(
             "DELETE FROM entry WHERE rowid IN"
             " (SELECT rowid FROM entry WHERE rowid BETWEEN ? AND ? ORDER BY rowid LIMIT ?)",

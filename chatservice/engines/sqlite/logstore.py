@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.domain.log import Block
 from chatservice.domain.ports import (
     AccountChanged,
@@ -35,6 +35,7 @@ from chatservice.engines.sqlite.search import Searcher
 from chatservice.engines.sqlite.searchindex import index_path
 from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.entries import Kind, Run
+from chatservice.limits import Limits
 
 T = TypeVar("T")
 
@@ -57,12 +58,19 @@ class LogStore:
 
     log = Logger()
 
-    def __init__(self, reactor: Any, path: Path, clocks: Clocks = Clocks()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        reactor: Any,
+        path: Path,
+        clocks: Clocks = Clocks(),  # noqa: B008
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = limits = limits or Limits()
         self._reactor = reactor
         self._unclean = self._cleaning = self._closed = False
         self._db = open_database(path)
         self._last = _last_positions(self._db)
-        self._ages = EntryAges(self._db, self._commit, clocks)
+        self._ages = EntryAges(self._db, self._commit, clocks, limits)
         self._unnoted: set[int] = set()
         self._follower: Follower | None = None
         # Where inboxes went whose guests registered just now, in the database's thread.
@@ -70,7 +78,7 @@ class LogStore:
         self._blocks_unnoted = 0
         self._thread = WorkerThread(reactor, "chat-database")
         self._reader = open_reader(path)
-        self._reading = WorkerThread(reactor, "chat-history", by_turns=True)
+        self._reading = WorkerThread(reactor, "chat-history", by_turns=limits)
         self.file_table = FileTable(
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
@@ -88,10 +96,11 @@ class LogStore:
         self.accounts = AccountTable(
             *(self._db, self._change, self._commit, self._new_log, self._last_of, self._empty),
             *(self._moved.__setitem__, self._inbox_arrived, self._changed),
+            limits,
         )
-        self._indexer = Indexer(path, index_path(path))
-        self._searcher = Searcher(path, index_path(path), self._indexer.make_again)
-        self._searching = WorkerThread(reactor, "chat-search", by_turns=True)
+        self._indexer = Indexer(path, index_path(path), limits)
+        self._searcher = Searcher(path, index_path(path), self._indexer.make_again, limits)
+        self._searching = WorkerThread(reactor, "chat-search", by_turns=limits)
 
     def start(self) -> None:
         """From now on, leave the database to its threads."""
@@ -165,7 +174,7 @@ class LogStore:
 
     def search(self, log: int, words: str, before: int, limit: int) -> Awaitable[SearchResult]:
         """The last entries before a position that have all these words."""
-        until = monotonic() + limits.SEARCH_SECONDS
+        until = monotonic() + self._limits.search_seconds
         return self._searching.do(self._searcher.search, log, words, before, limit, until)
 
     def note_age(self, last: bool = False) -> "Deferred[None]":
@@ -331,7 +340,7 @@ class LogStore:
         self._indexer.nudge()
         self._unnoted.update(places)
         self._blocks_unnoted += len(places)
-        if self._blocks_unnoted >= limits.NOTE_BLOCKS:
+        if self._blocks_unnoted >= self._limits.note_blocks:
             self._note()
         return Appended(positions, repeated), topics
 
@@ -361,7 +370,7 @@ class LogStore:
             (log, draft.writer, draft.key, position, now),
         )
         if position % 256 == 0:
-            old = now - round(limits.KEY_SECONDS * 1000)
+            old = now - round(self._limits.key_seconds * 1000)
             self._db.execute("DELETE FROM said WHERE time < ?", (old,))
 
     def _last_of(self, log: int) -> int:
@@ -407,7 +416,7 @@ class LogStore:
                     "DELETE FROM said WHERE (log, who, key) IN"
                     " (SELECT log, who, key FROM said WHERE log = ?1 LIMIT ?2)",
                 ):
-                    gone += self._db.execute(sql, (log, limits.END_BLOCKS)).rowcount
+                    gone += self._db.execute(sql, (log, self._limits.end_blocks)).rowcount
         finally:
             self._db.execute("PRAGMA secure_delete = OFF")
         if gone:
@@ -422,8 +431,8 @@ class LogStore:
         over = self._used() - size if size is not None else 0
         # Guests' inboxes go with them: their positions are nowhere else.
         sql = "SELECT id, log, last, length(entries) FROM block WHERE +log > 0 ORDER BY id LIMIT ?"
-        newest, ended, room = 0, dict[int, int](), limits.END_BYTES
-        for id_, log, last, length in self._db.execute(sql, (limits.END_BLOCKS,)).fetchall():
+        newest, ended, room = 0, dict[int, int](), self._limits.end_bytes
+        for id_, log, last, length in self._db.execute(sql, (self._limits.end_blocks,)).fetchall():
             if room <= 0 or (id_ > aged and over <= 0):
                 break
             newest, ended[log] = id_, last
@@ -463,8 +472,8 @@ class LogStore:
         """Return the next blocks behind one: number, log, first position and entries; so many as
         are dealt with in one step."""
         sql = "SELECT id, log, first, entries FROM block WHERE id > ? ORDER BY id LIMIT ?"
-        rows, room = [], limits.END_BYTES
-        with closing(self._db.execute(sql, (after, limits.END_BLOCKS))) as found:
+        rows, room = [], self._limits.end_bytes
+        with closing(self._db.execute(sql, (after, self._limits.end_blocks))) as found:
             for row in found:
                 rows.append(row)
                 room -= len(row[3])
@@ -519,17 +528,37 @@ class LogStore:
 
     def _read(self, db: sqlite3.Connection, log: int, after: int, limit: int) -> list[Block]:
         sql = "SELECT first, last, entries FROM block WHERE log = ? AND last > ? ORDER BY last"
-        return _blocks(db, sql, log, after, limit)
+        return self._blocks(db, sql, log, after, limit)
 
     def _read_back(self, log: int, before: int, limit: int) -> list[Block]:
         sql = "SELECT first, last, entries FROM block WHERE log = ? AND last < ? ORDER BY last DESC"
         # The block with `before` in it, if there is one, begins before it and ends behind it.
         among = "SELECT first, last, entries FROM block WHERE log = ? AND last >= ? ORDER BY last"
-        found = [it for it in _blocks(self._reader, among, log, before, 1) if it.first < before]
+        found = [
+            it for it in self._blocks(self._reader, among, log, before, 1) if it.first < before
+        ]
         limit -= sum(1 for it in found for at, _ in it.entries() if at < before)
         if limit > 0:
-            found += _blocks(self._reader, sql, log, before, limit)
+            found += self._blocks(self._reader, sql, log, before, limit)
         return sorted(found, key=lambda block: block.first)
+
+    def _blocks(
+        self, db: sqlite3.Connection, sql: str, log: int, position: int, limit: int
+    ) -> list[Block]:
+        """Return blocks of about `limit` entries, or of about `replay_bytes`, but one at least.
+
+        No more rows are looked at than that, however long the log is.
+        """
+        found: list[Block] = []
+        room = self._limits.replay_bytes
+        with closing(db.execute(sql, (log, position))) as rows:
+            for first, last, data in rows:
+                found.append(Block(blocks.unpack(first, data)))
+                limit -= last + 1 - first
+                room -= len(data)
+                if limit <= 0 or room <= 0:
+                    break
+        return found
 
 
 def _kept(db: sqlite3.Connection, last: Mapping[int, int]) -> int:
@@ -548,21 +577,4 @@ def _last_positions(db: sqlite3.Connection) -> dict[int, int]:
     found = dict(db.execute("SELECT id, max(last, ended) FROM log").fetchall())
     sql = "SELECT log, max(last) FROM block NOT INDEXED WHERE id > ? GROUP BY log"
     found.update(db.execute(sql, (noted,)).fetchall())
-    return found
-
-
-def _blocks(db: sqlite3.Connection, sql: str, log: int, position: int, limit: int) -> list[Block]:
-    """Return blocks of about `limit` entries, or of about `REPLAY_BYTES`, but one at least.
-
-    No more rows are looked at than that, however long the log is.
-    """
-    found: list[Block] = []
-    room = limits.REPLAY_BYTES
-    with closing(db.execute(sql, (log, position))) as rows:
-        for first, last, data in rows:
-            found.append(Block(blocks.unpack(first, data)))
-            limit -= last + 1 - first
-            room -= len(data)
-            if limit <= 0 or room <= 0:
-                break
     return found

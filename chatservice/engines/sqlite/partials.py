@@ -18,7 +18,6 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from chatservice import limits
 from chatservice.domain.model import is_guest_id
 from chatservice.domain.ports import DeclaredFile, PartialUpload
 from chatservice.engines.sqlite.arriving import ArrivingFile
@@ -29,6 +28,7 @@ from chatservice.engines.sqlite.longjobs import Job, finished
 from chatservice.engines.sqlite.uploads import IncomingFile, PartialFile
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 _Key = tuple[str, str, int, str | None, str, str]
 
@@ -55,8 +55,10 @@ class PartialUploads:
         by_turns: Callable[[Job[Any]], "Deferred[Any]"],
         put: Callable[[PartialFile, str], Awaitable[FileMark]],
         keep_seconds: float,
+        limits: Limits,
         clocks: Clocks = Clocks(),  # noqa: B008
     ) -> None:
+        self._limits = limits
         self._folder = folder
         self._table = table
         self._aside = aside
@@ -196,7 +198,7 @@ class PartialUploads:
         if declared.sha256 is None:
             return once
         theirs = await self.of(declared.owner)
-        for old in theirs[: 1 - limits.UNFINISHED_UPLOADS]:
+        for old in theirs[: 1 - self._limits.unfinished_uploads]:
             await self.drop(old.declared)
         partial = once
         if not declared.ends_with_guest:
@@ -219,9 +221,9 @@ class PartialUploads:
         dropping = []
         idle = [it for it in self._known.values() if not it.is_busy]
         count, taken = len(idle), sum(it.have for it in idle)
-        most = (shutil.disk_usage(self._folder).free + taken) * limits.UNFINISHED_SHARE
+        most = (shutil.disk_usage(self._folder).free + taken) * self._limits.unfinished_share
         for partial in sorted(idle[:-1], key=_is_registered):  # of guests there may be any number
-            if count <= limits.UNFINISHED_UPLOADS_OF_ALL and taken <= most:
+            if count <= self._limits.unfinished_uploads_of_all and taken <= most:
                 break
             dropping.append(self._let_go(partial, "others have come that take its place"))
             count, taken = count - 1, taken - partial.have

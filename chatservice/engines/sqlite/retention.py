@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
-from chatservice import limits
 from chatservice.engines.sqlite.logstore import LogStore
+from chatservice.limits import Limits
 
 
 class Retention:
@@ -28,7 +28,9 @@ class Retention:
         store: LogStore,
         seconds: float | None,
         size: int | None,
+        limits: Limits | None = None,
     ) -> None:
+        self._limits = limits or Limits()
         self._reactor = reactor
         self._store = store
         self._seconds = seconds
@@ -38,7 +40,7 @@ class Retention:
 
     def start(self) -> None:
         """Look now and then."""
-        self._loop.start(limits.KEEP_SECONDS).addErrback(
+        self._loop.start(self._limits.keep_seconds).addErrback(
             lambda failure: self.log.failure("old entries are not let go any more", failure)
         )
 
@@ -60,4 +62,4 @@ class Retention:
             if not went:
                 return
             self._store.ended(went)
-            await deferLater(self._reactor, limits.END_REST_SECONDS)
+            await deferLater(self._reactor, self._limits.end_rest_seconds)

@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 from unicodedata import normalize
 
-from chatservice import limits
 from chatservice.domain.ports import SearchResult
 from chatservice.engines.sqlite import blocks
 from chatservice.engines.sqlite.integrity import open_reader
@@ -28,6 +27,7 @@ from chatservice.engines.sqlite.searchindex import (
 )
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 _HANDLER_STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock: a millisecond or less."""
@@ -55,7 +55,10 @@ class Searcher:
     Calls `damaged` where the index is. It is opened for each search, since it may be made again.
     """
 
-    def __init__(self, path: Path, index: Path, damaged: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, index: Path, damaged: Callable[[], None], limits: Limits
+    ) -> None:
+        self._limits = limits
         self._log = open_reader(path)
         self._index = index
         self._damaged = damaged
@@ -131,7 +134,7 @@ class Searcher:
         """Return the rows of the newest entries that are not in the index, and whether there are
         more than are looked through."""
         rows: list[tuple[int, str]] = []
-        room = limits.SCAN_BYTES
+        room = self._limits.scan_bytes
         # From the block on in which the entry before `before` is, which is looked up: to walk there
         # from the end would take the longer the longer the log is.
         sql = (
@@ -143,7 +146,7 @@ class Searcher:
             for id_, first, data in newest:
                 if id_ <= reached:
                     break
-                if len(rows) >= limits.SCAN_ENTRIES or room <= 0:
+                if len(rows) >= self._limits.scan_entries or room <= 0:
                     return rows, True
                 rows += rows_of(log, blocks.unpack(first, data))
                 room -= len(data)

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from chatservice import limits
+from chatservice.limits import Limits
 
 T = TypeVar("T")
 
@@ -95,7 +95,11 @@ class WorkerThread:
     """
 
     def __init__(
-        self, reactor: Any, name: str, background: bool = False, by_turns: bool = False
+        self,
+        reactor: Any,
+        name: str,
+        background: bool = False,
+        by_turns: Limits | None = None,
     ) -> None:
         self._reactor = reactor
         self._background = background
@@ -149,7 +153,7 @@ class WorkerThread:
     # -- in the reactor's thread -----------------------------------------------------------------
 
     def _tell(self, result: Callable[[], None]) -> None:
-        if not self._by_turns:
+        if self._by_turns is None:
             result()
             return
         self._told.append(result)
@@ -159,7 +163,7 @@ class WorkerThread:
     def _next(self) -> None:
         """Tell of some results, one of them come what may, and of the others in the next turn."""
         self._turn_over = not self._told
-        until = time.monotonic() + limits.TURN_SECONDS
+        until = time.monotonic() + (self._by_turns.turn_seconds if self._by_turns else 0.0)
         while self._told:
             self._told.popleft()()
             if time.monotonic() >= until:
