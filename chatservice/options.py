@@ -14,8 +14,8 @@ from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
 from chatservice import __version__, config, names
-from chatservice.domain.policy import Registration
 from chatservice.domain.quotas import FileLimits
+from chatservice.domain.users import Registration
 from chatservice.errors import Refusal
 from chatservice.limits import Limits
 from twisted import copyright

@@ -10,15 +10,21 @@ from typing import Any
 from chatservice.entries import Entry
 
 
+class Reply:
+    """What a command answers."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Done:
+class Done(Reply):
     """The request is done. `text` says so to a person."""
 
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Welcome:
+class Welcome(Reply):
     """`hello`, `login`: the session's user.
 
     `token` takes the name over from a connection that broke unnoticed. `inbox` is the read position
@@ -32,14 +38,14 @@ class Welcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Reply):
     """`say`, `me`: the position of the entry in its log."""
 
     seq: int
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class Erased(Reply):
     """`erase`: the position. `text` says so to a person, with the beginning of what was erased."""
 
     text: str
@@ -47,7 +53,7 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
-class PrivateSent:
+class PrivateSent(Reply):
     """`msg`: the position in the inbox of `to`. `away` is the reason why they are away, or
     empty."""
 
@@ -57,7 +63,7 @@ class PrivateSent:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Reply):
     """`join`: the room, its number, topic and users; `seq` is its last position. `more` counts the
     users that are left out; `who` lists them."""
 
@@ -88,7 +94,7 @@ class RoomInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomList:
+class RoomList(Reply):
     """`rooms`: by number; `more` rooms follow."""
 
     rooms: tuple[RoomInfo, ...] = field(metadata={"of": RoomInfo})
@@ -104,7 +110,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class MemberList:
+class MemberList(Reply):
     """`who`: `count` users are present, and `more` follow behind the last one here, whose name asks
     for them (`after`)."""
 
@@ -126,7 +132,7 @@ class RuleInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomRules:
+class RoomRules(Reply):
     """`rules` of a room: its `access`, whether it has a password (`locked`), whether only
     moderators speak (`frozen`), the seconds between two messages of a user (`slow`), and the rules
     for single users. Only moderators see bans and the like."""
@@ -149,7 +155,7 @@ class ModerationInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class ModerationLog:
+class ModerationLog(Reply):
     """`record`: oldest first."""
 
     room: str
@@ -157,7 +163,7 @@ class ModerationLog:
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(Reply):
     """`topic`."""
 
     room: str
@@ -165,7 +171,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class History(Reply):
     """`history`: positions and entries, oldest first. `more` tells that some are left out, because
     the reply would be too long: behind the last one (with `after`), or before the first one."""
 
@@ -199,7 +205,7 @@ class FileInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class FileList:
+class FileList(Reply):
     """`files`: `room` is `@` for the user's own files. `brief` replies have counts only. `more`
     files follow."""
 
@@ -212,7 +218,7 @@ class FileList:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionList:
+class VersionList(Reply):
     """`versions`: oldest first. `more` are older; the number of the first one here asks for them
     (`before`)."""
 
@@ -240,14 +246,14 @@ class TransferInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class TransferList:
+class TransferList(Reply):
     """`transfers`."""
 
     transfers: tuple[TransferInfo, ...] = field(metadata={"of": TransferInfo})
 
 
 @dataclass(frozen=True, slots=True)
-class GetTicket:
+class GetTicket(Reply):
     """`get` (JSON), `link`: a ticket for one download."""
 
     ticket: str
@@ -258,7 +264,7 @@ class GetTicket:
 
 
 @dataclass(frozen=True, slots=True)
-class PutTicket:
+class PutTicket(Reply):
     """`put` (JSON): a ticket for one upload; the server has the first `offset` bytes already.
 
     If it has all of them, in a file that the user may read, the file is `stored` and announced at
@@ -271,7 +277,7 @@ class PutTicket:
 
 
 @dataclass(frozen=True, slots=True)
-class NewPassword:
+class NewPassword(Reply):
     """`reset`, `account`: the name, and the password if the server generated it; else empty."""
 
     name: str
@@ -279,7 +285,7 @@ class NewPassword:
 
 
 @dataclass(frozen=True, slots=True)
-class NewToken:
+class NewToken(Reply):
     """`token`: a new token, which is shown only here. It may be for one `room` only."""
 
     label: str
@@ -297,21 +303,21 @@ class TokenInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenList:
+class TokenList(Reply):
     """`tokens`: oldest first."""
 
     tokens: tuple[TokenInfo, ...] = field(metadata={"of": TokenInfo})
 
 
 @dataclass(frozen=True, slots=True)
-class InvitationCode:
+class InvitationCode(Reply):
     """`code`: lets one person register."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorList:
+class OperatorList(Reply):
     """`operators`: their registered names."""
 
     operators: tuple[str, ...]
@@ -326,7 +332,7 @@ class CountInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerStatus:
+class ServerStatus(Reply):
     """`status` of the server. `uptime` is in seconds; `connections` are by kind; `guests` are among
     the `users` present; `entries` are those stored, of all rooms and inboxes. `disk` is in bytes,
     `waiting` counts work to be done, and `refused` counts refusals since the start by their
@@ -359,7 +365,7 @@ class UserInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class UserList:
+class UserList(Reply):
     """`users`: by name; `more` follow."""
 
     users: tuple[UserInfo, ...] = field(metadata={"of": UserInfo})
@@ -377,7 +383,7 @@ class AccountInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountList:
+class AccountList(Reply):
     """`accounts`: by name; `more` follow."""
 
     accounts: tuple[AccountInfo, ...] = field(metadata={"of": AccountInfo})
@@ -385,7 +391,7 @@ class AccountList:
 
 
 @dataclass(frozen=True, slots=True)
-class BackupMade:
+class BackupMade(Reply):
     """`backup`: its directory, its shared files and bytes, and whether it has a `key` for TLS.
     `unread` files could not be read; some of them are named in `left_out`."""
 
@@ -398,43 +404,11 @@ class BackupMade:
 
 
 @dataclass(frozen=True, slots=True)
-class Help:
+class Help(Reply):
     """`help`: lines for a person."""
 
     lines: tuple[str, ...]
 
-
-Reply = (
-    Done
-    | Welcome
-    | Stored
-    | Erased
-    | PrivateSent
-    | Joined
-    | Created
-    | RoomList
-    | MemberList
-    | RoomRules
-    | ModerationLog
-    | Topic
-    | History
-    | SearchMatches
-    | FileList
-    | VersionList
-    | TransferList
-    | GetTicket
-    | PutTicket
-    | NewPassword
-    | NewToken
-    | TokenList
-    | InvitationCode
-    | OperatorList
-    | BackupMade
-    | ServerStatus
-    | UserList
-    | AccountList
-    | Help
-)
 
 Fields = dict[str, Any]
 """A JSON object."""

@@ -20,9 +20,9 @@ from twisted.python.failure import Failure
 
 from chatservice import adminsocket, config
 from chatservice.domain.chat import Chat
-from chatservice.domain.policy import Registration, RegistrationPolicy
 from chatservice.domain.ports import Engine
 from chatservice.domain.quotas import FileLimits
+from chatservice.domain.users import Registration, RegistrationPolicy
 from chatservice.engines.sqlite import selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Refusal

@@ -8,12 +8,11 @@ from chatservice import names, replies
 from chatservice.domain import tokens
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.model import Room, Session, account_folder
-from chatservice.domain.policy import Registration, RegistrationPolicy
 from chatservice.domain.ports import Account, Engine, Token
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
-from chatservice.domain.users import Users
+from chatservice.domain.users import Registration, RegistrationPolicy, Users
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 

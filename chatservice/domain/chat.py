@@ -16,14 +16,13 @@ from chatservice.domain.model import Room, Session
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
 from chatservice.domain.paging import Page, page
-from chatservice.domain.policy import RegistrationPolicy
 from chatservice.domain.ports import Draft, Engine, EventLoop, OnStored, SearchResult
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.quotas import FileLimits
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms
-from chatservice.domain.users import Users
+from chatservice.domain.users import RegistrationPolicy, Users
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Command, Request

@@ -2,6 +2,8 @@
 
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -11,7 +13,6 @@ from chatservice.domain import tokens
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.model import Room, Session, User
-from chatservice.domain.policy import RegistrationPolicy
 from chatservice.domain.ports import Account, Engine, GuestRegistered
 from chatservice.domain.rights import ROLE_RIGHTS, Rights
 from chatservice.domain.rooms import Report, Rooms
@@ -22,6 +23,22 @@ from chatservice.limits import Limits
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
 _RESERVED_SKELETONS = frozenset(look for name in names.RESERVED for look in skeletons(name))
+
+
+class Registration(StrEnum):
+    """The ways to register a name."""
+
+    OPEN = "open"
+    INVITED = "invited"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationPolicy:
+    """Whether guests may come, and how users register. Operators may always create accounts."""
+
+    guests: bool = True
+    registration: Registration = Registration.OPEN
 
 
 class Users:

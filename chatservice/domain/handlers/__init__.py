@@ -6,7 +6,6 @@ from chatservice.domain.handlers.account_handlers import ACCOUNT_HANDLERS
 from chatservice.domain.handlers.file_handlers import FILE_HANDLERS
 from chatservice.domain.handlers.handler import Handler
 from chatservice.domain.handlers.moderation_handlers import MODERATION_HANDLERS
-from chatservice.domain.handlers.operator_handlers import OPERATOR_HANDLERS
 from chatservice.domain.handlers.room_handlers import ROOM_HANDLERS, joined
 
 __all__ = ["HANDLERS", "joined"]
@@ -16,6 +15,5 @@ HANDLERS: Mapping[str, Handler] = {
     **FILE_HANDLERS,
     **MODERATION_HANDLERS,
     **ACCOUNT_HANDLERS,
-    **OPERATOR_HANDLERS,
 }
 """The handler of each command but `say` and `me`, which `dispatch` hands to the publisher."""

@@ -1,4 +1,4 @@
-"""Names that are registered, and those who run the server."""
+"""Commands about accounts, and the operators' commands for the whole server."""
 
 from collections.abc import Mapping
 
@@ -128,6 +128,22 @@ async def _operators(chat: Chat, session: Session, args: Arguments) -> replies.O
     return replies.OperatorList(await chat.accounts.operators())
 
 
+async def _status(chat: Chat, session: Session, args: Arguments) -> replies.ServerStatus:
+    return await chat.overview.status()
+
+
+def _users(chat: Chat, session: Session, args: Arguments) -> replies.UserList:
+    return chat.overview.users(args.get("filter", ""), args.get("after", ""))
+
+
+async def _accounts(chat: Chat, session: Session, args: Arguments) -> replies.AccountList:
+    return await chat.overview.accounts(args.get("filter", ""), args.get("after", ""))
+
+
+async def _backup(chat: Chat, session: Session, args: Arguments) -> replies.BackupMade:
+    return await chat.overview.backup(session, args["dir"])
+
+
 ACCOUNT_HANDLERS: Mapping[str, Handler] = {
     "hello": _hello,
     "quit": _quit,
@@ -146,4 +162,8 @@ ACCOUNT_HANDLERS: Mapping[str, Handler] = {
     "destroy": _destroy,
     "operator": _operator,
     "operators": _operators,
+    "backup": _backup,
+    "status": _status,
+    "users": _users,
+    "accounts": _accounts,
 }
