@@ -181,9 +181,9 @@ class RoomStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A registered user as they are kept: `shown` is how far their inbox was read, `operator`
-    whether they run the server. `password` is a hash, or empty where others vouch for them.
-    `since` is when it was made, in milliseconds since 1970."""
+    """A registered user. `inbox` is the number of their inbox's log, and `read_position` how far
+    they have read it. `operator` says that they run the server. `password` is a hash, or empty
+    where the operator's checkers know it. `created` is in milliseconds since 1970."""
 
     name: str
     password: str
@@ -220,10 +220,12 @@ class LogStore(Protocol):
         """Store a batch, all of it or nothing, and how far inboxes were `read`, by their numbers.
 
         Of a draft it takes `log.id`, `run`, `key` and `writer`. It answers when all is durable.
-        There is one batch at a time. Positions of a log are dense and begin with 1. A key that the
-        same writer used in the same log before is not stored again: it has the position of then.
-        The follower is told a `TopicChanged` for each topic. Any exception means that nothing of
-        the batch is stored, now or later.
+        Batches are stored in the order in which they are given. Positions of a log are dense, and
+        begin with 1. A key that the same writer used in the same log before is not stored again: it
+        has the position of then.
+
+        Tells the follower a `TopicChanged` for each topic. Any exception means that nothing of the
+        batch is stored, now or later.
         """
 
     def erase(self, log: int, position: int) -> Awaitable[bool]:

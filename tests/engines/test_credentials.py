@@ -12,8 +12,8 @@ from twisted.cred.portal import Portal
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 
+from chatservice.engines.credentials import AccountChecker, Checkers
 from chatservice.engines.sqlite.argon2 import Argon2Passwords
-from chatservice.engines.sqlite.credentials import AccountChecker, Checkers
 from chatservice.engines.sqlite.logstore import LogStore
 from tests.servers import PATIENCE, TWISTD, environment
 

@@ -9,9 +9,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from chatservice.domain.ports import Follower
+from chatservice.engines.credentials import AccountChecker, Checkers
 from chatservice.engines.sqlite import permissions
 from chatservice.engines.sqlite.argon2 import Argon2Passwords
-from chatservice.engines.sqlite.credentials import AccountChecker, Checkers
 from chatservice.engines.sqlite.filestore import FolderFileStore
 from chatservice.engines.sqlite.folderlock import FolderLock
 from chatservice.engines.sqlite.latecheck import IntegrityCheck

@@ -1,7 +1,6 @@
 """What the database knows of rooms, beyond their logs: `chatservice.domain.ports.RoomStore`."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice import names
-from chatservice.confusables import skeletons
 from chatservice.domain.ports import (
     Change,
     ModerationRecord,
@@ -21,12 +19,8 @@ from chatservice.domain.ports import (
     RulesChanged,
 )
 from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.engines.roomnames import RoomNames, check_bounds
 from chatservice.engines.sqlite.keyedlock import KeyedLock
-from chatservice.errors import Code, Refusal
-
-NUMBERS_AHEAD = 100
-"""Numbers that a room called by one may leave out, so that it has that one: few, so that nobody
-uses them up."""
 
 
 class RoomTable:
@@ -62,11 +56,10 @@ class RoomTable:
         self._changed = changed
         self._locks = KeyedLock()
         self.forget_files: Callable[[str], Awaitable[None]] = lambda shelf: succeed(None)
-        # What the names of rooms look like, in the database's thread. A room that is removed keeps
-        # its name until its files are gone.
-        self._looks: Counter[str] = Counter()
-        for (name,) in db.execute("SELECT name FROM room"):
-            self._looks.update(skeletons(name))
+        # In the database's thread. A room that is removed keeps its name until its files are gone.
+        self._names = RoomNames()
+        for number, name in db.execute("SELECT log, name FROM room"):
+            self._names.add(number, name)
 
     def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
         """Let a room be changed by nobody else meanwhile."""
@@ -94,7 +87,7 @@ class RoomTable:
         name = await self._change(self._remove, room)
         self._removed(room)
         await self.forget_files(name)
-        await self._ask(self._release_name, name)
+        await self._ask(self._names.remove, name)
         self._changed(RoomRemoved(room))
 
     async def retire(self, room: int, name: str) -> None:
@@ -160,10 +153,17 @@ class RoomTable:
         owner: str | None,
         bounds: RoomBounds,
     ) -> RoomRow:
-        self._check_bounds(bounds)
+        unowned = 0
+        if bounds.unowned is not None:
+            unowned = self._count(
+                "SELECT count(*) FROM room WHERE NOT EXISTS"
+                " (SELECT 1 FROM rule WHERE rule.log = room.log AND what = 'owner')"
+            )
+        check_bounds(bounds, len(self._names), unowned)
         if name is not None:
-            self._check_name(name, bounds.numbered)
-        number = self._next_number(name)
+            self._names.check(name, bounds.numbered)
+        last = self._count("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'")
+        number = self._names.next_number(name, last)
         name = name or names.room_name(number)
         rules = (
             [Rule(RuleKind.OWNER, names.key(owner), 0, owner, time)] if owner is not None else []
@@ -178,66 +178,11 @@ class RoomTable:
                 "INSERT INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)",
                 [(number, *rule[:5]) for rule in rules],
             )
-        self._looks.update(skeletons(name))
+        self._names.add(number, name)
         return RoomRow(number, name, "", password, 0, rules=rules)
 
-    def _check_bounds(self, bounds: RoomBounds) -> None:
-        if bounds.rooms is not None and self._count("SELECT count(*) FROM room") >= bounds.rooms:
-            raise Refusal(
-                Code.BAD_ARGUMENT, "There are {limit} rooms already; use one.", limit=bounds.rooms
-            )
-        sql = (
-            "SELECT count(*) FROM room WHERE NOT EXISTS"
-            " (SELECT 1 FROM rule WHERE rule.log = room.log AND what = 'owner')"
-        )
-        if bounds.unowned is not None and self._count(sql) >= bounds.unowned:
-            raise Refusal(
-                Code.TOO_MANY,
-                "Guests have {limit} rooms already; use one, or `register` to make another.",
-                limit=bounds.unowned,
-            )
-
-    def _check_name(self, name: str, numbered: bool) -> None:
-        """Raise `Refusal` (room-exists) for a name that would be taken for another room's."""
-        if self._count("SELECT count(*) FROM room WHERE key = ?", names.key(name)):
-            raise Refusal(
-                Code.ROOM_EXISTS,
-                "There is a room {name} already; `join {name}` takes you there.",
-                name=name,
-            )
-        if not self._is_unlike(name):
-            raise Refusal(
-                Code.ROOM_EXISTS,
-                "{name} looks like the name of another room; give another one.",
-                name=name,
-            )
-        number = names.room_number(name)
-        if not numbered and self._count("SELECT count(*) FROM room WHERE log = ?", number):
-            raise Refusal(
-                Code.ROOM_EXISTS,
-                "{name} is another name of room number {number}; give another one.",
-                name=name,
-                number=number,
-            )
-
-    def _count(self, sql: str, *values: Any) -> int:
-        return int(self._db.execute(sql, values).fetchone()[0])
-
-    def _is_unlike(self, name: str) -> bool:
-        return not any(self._looks[look] for look in skeletons(name))
-
-    def _next_number(self, name: str | None) -> int:
-        """Return a number that no room, and no inbox, ever had. It is the one in the room's name,
-        where that is not far ahead; and never one in the name of another room."""
-        sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'"
-        last = self._count(sql)
-        wanted = names.room_number(name) if name is not None else None
-        if wanted is not None and last < wanted <= last + NUMBERS_AHEAD:
-            return wanted
-        number = last + 1
-        while not self._is_unlike(names.room_name(number)):
-            number += 1
-        return number
+    def _count(self, sql: str) -> int:
+        return int(self._db.execute(sql).fetchone()[0])
 
     def _retire(self, room: int, name: str) -> None:
         before = self._name(room)
@@ -249,11 +194,8 @@ class RoomTable:
                 " slow = 0 WHERE log = ?"
             )
             self._db.execute(sql, (names.key(name), name, Access.CLOSED, room))
-        self._release_name(before)
-        self._looks.update(skeletons(name))
-
-    def _release_name(self, name: str) -> None:
-        self._looks -= Counter(skeletons(name))
+        self._names.remove(before)
+        self._names.add(room, name)
 
     def _name(self, room: int) -> str:
         row = self._db.execute("SELECT name FROM room WHERE log = ?", (room,)).fetchone()

@@ -1,0 +1,130 @@
+"""The engines that keep the contract, and a follower that notes what they tell."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+
+from chatservice.domain.log import BlockCache, Log
+from chatservice.domain.ports import Draft, GuestRegistered
+from chatservice.engines.memory import MemoryEngine
+from chatservice.engines.sqlite.engine import SqliteEngine
+from chatservice.entries import Kind, Run
+from chatservice.errors import Refusal
+
+CACHE = BlockCache()
+NOW = 1_700_000_000_000
+
+
+class Notes:
+    """A follower that notes the changes it is told. A guest's `inbox` gets the account's number."""
+
+    def __init__(self):
+        self.changes = []
+        self.inbox = None
+
+    def changed(self, change):
+        """Note a change."""
+        self.changes.append(change)
+        if self.inbox is not None and isinstance(change, GuestRegistered):
+            self.inbox.id = change.account.inbox
+
+    def of(self, kind):
+        """Return the changes of a kind."""
+        return [change for change in self.changes if isinstance(change, kind)]
+
+
+class MemoryCase:
+    """How the memory engine is made, and made to fail."""
+
+    def __init__(self, path):
+        self.engine = MemoryEngine()
+
+    @asynccontextmanager
+    async def failing(self):
+        """Nothing can be stored meanwhile."""
+        self.engine.failing = True
+        yield
+        self.engine.failing = False
+
+
+class SqliteCase:
+    """The same for the SQLite engine."""
+
+    def __init__(self, path):
+        self.engine = SqliteEngine(reactor, path / "data", path / "files")
+
+    @asynccontextmanager
+    async def failing(self):
+        """Nothing can be stored meanwhile."""
+        await self._execute("PRAGMA query_only = ON")
+        yield
+        await self._execute("PRAGMA query_only = OFF")
+
+    def _execute(self, sql):
+        return self.engine.logs._thread.do(self.engine.logs._db.execute, sql)
+
+
+@pytest.fixture(params=[MemoryCase, SqliteCase], ids=["memory", "sqlite"])
+def case(request, tmp_path):
+    """Return an engine's case; the engine has started."""
+    made = request.param(tmp_path)
+    pytest_twisted.blockon(Deferred.fromCoroutine(made.engine.start()))
+    yield made
+    pytest_twisted.blockon(Deferred.fromCoroutine(made.engine.stop()))
+
+
+@pytest.fixture
+def engine(case):
+    """Return an engine that has started."""
+    return case.engine
+
+
+@pytest.fixture
+def notes(engine):
+    """Return the notes of what the engine tells."""
+    notes = Notes()
+    pytest_twisted.blockon(Deferred.fromCoroutine(engine.follow(notes)))
+    return notes
+
+
+def say(log, *texts, key=None, writer="", who="alice", kind=Kind.MESSAGE):
+    """Return a run on its way into the log with a number."""
+    return Draft(Log(log, "", 0, CACHE), Run(kind, NOW, who, texts), key=key, writer=writer)
+
+
+async def append(engine, *drafts, read=()):
+    """Append drafts; return their positions."""
+    return list((await engine.logs.append(drafts, dict(read))).positions)
+
+
+async def texts(engine, log, after=0, limit=1000):
+    """Return what a log says behind a position."""
+    blocks = await engine.logs.read(log, after, limit)
+    return [entry.text for block in blocks for _, entry in block.entries(after)]
+
+
+async def room(engine, name="lab", **args):
+    """Make a room; return its number."""
+    return (await engine.rooms.create(name, None, NOW, args.pop("owner", None), **args)).number
+
+
+async def at_once(*doing):
+    """Do several things at once. Return what comes of each: a result, or the code of a refusal."""
+
+    async def outcome(one):
+        try:
+            return await one
+        except Refusal as refusal:
+            return refusal.code
+
+    return await gatherResults([Deferred.fromCoroutine(outcome(one)) for one in doing])
+
+
+async def code_of(doing):
+    """Return the code with which something is refused."""
+    with pytest.raises(Refusal) as caught:
+        await doing
+    return caught.value.code

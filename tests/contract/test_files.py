@@ -1,0 +1,182 @@
+"""What an engine promises of shared files (`chatservice.domain.ports.FileStore`)."""
+
+import hashlib
+
+import pytest_twisted
+
+from chatservice.domain.ports import DeclaredFile, FileLocation
+from chatservice.errors import Code
+from tests.contract.conftest import NOW, code_of
+
+HELLO = hashlib.sha256(b"hello").hexdigest()
+
+
+def declared(name="a.txt", size=5, sha256=HELLO, folder="lab", owner="alice"):
+    """Return what is said of a file before it comes."""
+    return DeclaredFile(folder, name, size, sha256, owner, NOW, owner)
+
+
+async def put(engine, data=b"hello", **said):
+    """Put a file on a shelf."""
+    said = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), **said}
+    upload = await engine.files.receive(declared(**said), 0)
+    upload.write(data)
+    return await upload.finish()
+
+
+async def content(engine, name="a.txt", folder="lab", version=None):
+    """Return the content of a file."""
+    reader = await engine.files.open(folder, name, version)
+    data = b""
+    while part := reader.read(100):
+        data += part
+    reader.close()
+    return data
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_is_read_as_it_was_put(engine):
+    """It is listed, and can be read from any byte on."""
+    mark = await put(engine)
+    assert (mark.name, mark.size, mark.sha256, mark.version) == ("a.txt", 5, HELLO, 1)
+    assert await content(engine) == b"hello"
+    listing = await engine.files.files("lab", "", 9)
+    assert (listing.total, listing.bytes, [it.who for it in listing.files]) == (1, 5, ["alice"])
+    reader = await engine.files.open("lab", "a.txt")
+    reader.seek(3)
+    assert reader.read(9) == b"lo"
+    assert reader.left == 0
+    reader.close()
+    assert await code_of(engine.files.open("lab", "b.txt")) == Code.NO_SUCH_FILE
+    assert await code_of(engine.files.open("den", "a.txt")) == Code.NO_SUCH_FILE
+
+
+@pytest_twisted.ensureDeferred
+async def test_versions(engine):
+    """The newest has the name, and the others can be asked for."""
+    await put(engine)
+    assert (await put(engine, b"world!")).version == 2
+    assert await content(engine) == b"world!"
+    assert await content(engine, version=1) == b"hello"
+    assert [it.version for it in await engine.files.versions("lab", "a.txt")] == [1, 2]
+    assert await code_of(engine.files.open("lab", "a.txt", 3)) == Code.NO_SUCH_FILE
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_not_as_declared_is_not_kept(engine):
+    """Other bytes, or too few: neither listed nor to be read."""
+    assert await code_of(put(engine, b"hallo", sha256=HELLO)) == Code.WRONG_SHA256
+    upload = await engine.files.receive(declared(), 0)
+    upload.write(b"hel")
+    assert await code_of(upload.finish()) == Code.INCOMPLETE
+    assert (await engine.files.files("lab", "", 9)).total == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_upload_goes_on(engine):
+    """Behind the bytes that came, for the same content alone."""
+    upload = await engine.files.receive(declared(), 0)
+    upload.write(b"hel")
+    upload.abandon()
+    again = await engine.files.receive(declared(), await engine.files.have(declared()))
+    again.write(b"hello"[again.have :])
+    await again.finish()
+    assert await content(engine) == b"hello"
+    assert await engine.files.have(declared()) == 0
+    assert await code_of(engine.files.receive(declared(name="b"), 3)) == Code.BAD_OFFSET
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_second_connection_takes_an_upload_over(engine):
+    """The first one ends, and cannot finish."""
+    first = await engine.files.receive(declared(), 0)
+    second = await engine.files.receive(declared(), 0)
+    second.write(b"hello")
+    await second.finish()
+    first.write(b"hello")
+    assert await code_of(first.finish()) == Code.INCOMPLETE
+    assert len(await engine.files.versions("lab", "a.txt")) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_unfinished_uploads_are_known(engine):
+    """By their owner, until they are dropped."""
+    upload = await engine.files.receive(declared(), 0)
+    upload.write(b"hel")
+    assert await code_of(upload.finish()) == Code.INCOMPLETE
+    (found,) = await engine.files.unfinished("alice")
+    assert (found.declared.name, found.have) == ("a.txt", 3)
+    await engine.files.drop(declared())
+    assert list(await engine.files.unfinished("alice")) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_that_arrives_is_read_up_to_its_last_byte(engine):
+    """The last one comes once it is on its shelf."""
+    upload = await engine.files.receive(declared(), 0)
+    reader = engine.files.arriving("lab", "a.txt")
+    assert reader.mark.version == 0
+    upload.write(b"hello")
+    data = reader.read(9)
+    assert len(data) < 5
+    await upload.finish()
+    while part := reader.read(9):
+        data += part
+    assert data == b"hello"
+    reader.close()
+    assert engine.files.arriving("lab", "a.txt") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_removing(engine):
+    """One's own, or with an empty id anybody's."""
+    await put(engine)
+    await put(engine, b"world", owner="bob")
+    assert await code_of(engine.files.remove("lab", "a.txt", 1, "bob")) == Code.NOT_YOURS
+    assert list(await engine.files.remove("lab", "a.txt", None, "bob")) == [2]
+    assert await content(engine) == b"hello"
+    assert list(await engine.files.remove("lab", "a.txt", 1, "")) == [1]
+    assert await code_of(engine.files.remove("lab", "a.txt", None, "")) == Code.NO_SUCH_FILE
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_same_content_is_found_and_copied(engine):
+    """By size and SHA-256; None where it is gone."""
+    await put(engine)
+    (place,) = await engine.files.places(5, HELLO)
+    assert place == FileLocation("lab", "a.txt", 1)
+    mark = await engine.files.copy(place, declared(name="b.txt", folder="den", owner="bob"))
+    assert (mark.name, mark.sha256) == ("b.txt", HELLO)
+    await engine.files.remove("lab", "a.txt", None, "")
+    assert await content(engine, "b.txt", "den") == b"hello"
+    assert await engine.files.copy(place, declared(name="c.txt")) is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_used(engine):
+    """Of a shelf and by a user, but for the upload that asks."""
+    await put(engine)
+    await put(engine, b"other", name="b.txt", owner="bob")
+    used = await engine.files.used(declared(name="c.txt"), exactly=True)
+    assert (used.folder, used.user) == (10, 5)
+    assert used.free > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_shelf_moves_and_is_forgotten(engine):
+    """With all that is on it."""
+    await put(engine, folder=".guests/7", owner=".guests/7")
+    await engine.files.move(".guests/7", ".inboxes/bob", "bob")
+    assert await content(engine, folder=".inboxes/bob") == b"hello"
+    assert (await engine.files.files(".guests/7", "", 9)).total == 0
+    await engine.files.forget(".inboxes/bob")
+    assert (await engine.files.files(".inboxes/bob", "", 9)).total == 0
+    assert list(await engine.files.places(5, HELLO)) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_somebody_has_shared(engine):
+    """On all shelves."""
+    await put(engine)
+    await put(engine, name="b.txt", folder="den", owner="bob")
+    assert list(await engine.files.shared("bob")) == [("den", "b.txt")]

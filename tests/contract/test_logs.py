@@ -1,0 +1,180 @@
+"""What an engine promises of logs (`chatservice.domain.ports.LogStore`)."""
+
+import pytest_twisted
+
+from chatservice.domain.ports import BlockReplaced, TopicChanged
+from chatservice.entries import FileMark, Kind, Run
+from chatservice.errors import Code
+from tests.contract.conftest import append, at_once, code_of, room, say, texts
+
+
+@pytest_twisted.ensureDeferred
+async def test_positions_are_dense_in_each_log(engine):
+    """They begin with 1, and a run takes as many as it has texts."""
+    lab, den = await room(engine), await room(engine, "den")
+    assert await append(engine, say(lab, "a", "b"), say(den, "x"), say(lab, "c")) == [1, 1, 3]
+    assert await append(engine, say(den, "y"), say(lab, "d")) == [2, 4]
+    assert await texts(engine, lab) == ["a", "b", "c", "d"]
+    assert await texts(engine, den) == ["x", "y"]
+    assert (await engine.logs.last(lab), await engine.logs.last(den)) == (4, 2)
+    assert await engine.logs.last(await room(engine, "new")) == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_batches_given_at_once_keep_their_order(engine):
+    """Each is stored as a whole, in the order in which they are given."""
+    lab = await room(engine)
+    batches = [append(engine, say(lab, f"{at}a"), say(lab, f"{at}b")) for at in range(20)]
+    assert await at_once(*batches) == [[2 * at + 1, 2 * at + 2] for at in range(20)]
+    assert await texts(engine, lab) == [f"{at}{it}" for at in range(20) for it in "ab"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_key_is_stored_once(engine):
+    """Its repetition has the first position, also within a batch. It is one writer's, in a log."""
+    lab, den = await room(engine), await room(engine, "den")
+    mine = [say(lab, text, key="k", writer="alice") for text in ("a", "again")]
+    appended = await engine.logs.append([*mine, say(lab, "b", key="k", writer="bob")], {})
+    assert (list(appended.positions), set(appended.repeated)) == ([1, 1, 2], {1})
+    appended = await engine.logs.append([mine[0], say(den, "c", key="k", writer="alice")], {})
+    assert (list(appended.positions), set(appended.repeated)) == ([1, 1], {0})
+    assert await texts(engine, lab) == ["a", "b"]
+    assert await engine.logs.position_of_key(lab, "bob", "k") == 2
+    assert await engine.logs.position_of_key(lab, "bob", "other") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_refused_never_appears(case, engine, notes):
+    """Neither the text, nor the key, nor the topic, and no position is lost by it."""
+    lab = await room(engine)
+    topic = say(lab, "topic", kind=Kind.TOPIC)
+    async with case.failing():
+        for refused in [say(lab, "no", key="k", writer="alice")], [say(lab, "no"), topic]:
+            try:
+                await engine.logs.append(refused, {})
+            except Exception:
+                continue
+            raise AssertionError("it was stored")
+    assert notes.of(TopicChanged) == []
+    assert await engine.logs.position_of_key(lab, "alice", "k") is None
+    assert await append(engine, say(lab, "yes", key="k", writer="alice")) == [1]
+    assert await texts(engine, lab) == ["yes"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_batch_is_all_or_nothing(engine):
+    """What cannot be stored takes the whole batch with it."""
+    lab = await room(engine)
+    try:
+        await engine.logs.append([say(lab, "a"), say(lab, "\ud800")], {})
+    except Exception:
+        assert await texts(engine, lab) == []
+    assert await append(engine, say(lab, "b")) == [1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_entries_are_read_as_they_were_given(engine):
+    """Their kind, time, writer, text and file."""
+    lab = await room(engine)
+    run = Run(Kind.FILE, 5, "bob", file=FileMark("a.txt", 3, "ab" * 32, 2))
+    draft = say(lab, "")
+    draft.run = run
+    await append(engine, draft, say(lab, "\u2603 snow", kind=Kind.ACTION))
+    (block,) = await engine.logs.read(lab, 0, 9)
+    (_, file), (_, action) = block.entries()
+    assert file.as_run() == run
+    assert (action.kind, action.who, action.text) == (Kind.ACTION, "alice", "\u2603 snow")
+
+
+@pytest_twisted.ensureDeferred
+async def test_reading_forwards_and_backwards(engine):
+    """It begins at a position, and ends with the block that reaches the limit."""
+    lab = await room(engine)
+    for at in range(10):
+        await append(engine, say(lab, f"{at}a", f"{at}b"))
+    forwards = await engine.logs.read(lab, 3, 4)
+    assert forwards[0].first <= 4 <= forwards[0].last
+    assert forwards[-1].last >= 6
+    assert forwards[-1].last <= 9
+    backwards = await engine.logs.read_back(lab, 18, 4)
+    assert [block.first for block in backwards] == sorted(block.first for block in backwards)
+    assert backwards[-1].last >= 17
+    assert backwards[0].first <= 15
+    assert backwards[0].first >= 11
+    assert list(await engine.logs.read(lab, 20, 9)) == []
+    assert list(await engine.logs.read_back(lab, 1, 9)) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_erased_entry_is_gone(engine, notes):
+    """From what is read and found; the follower is told before the answer."""
+    lab = await room(engine)
+    await append(engine, say(lab, "one", "secret", "three"))
+    erasing = engine.logs.erase(lab, 2)
+    assert await erasing is True
+    (change,) = notes.of(BlockReplaced)
+    assert change.log == lab
+    for block in change.block, *await engine.logs.read(lab, 0, 9):
+        assert [entry.text for _, entry in block.entries()] == ["one", "", "three"]
+        assert [entry.kind for _, entry in block.entries()][1] == Kind.GONE
+    assert list((await engine.logs.search(lab, "secret", 9, 9)).entries) == []
+    assert await engine.logs.erase(lab, 7) is False
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_past_of_an_account_is_reassigned(engine, notes):
+    """To a mark, or erased, with the topics that it set; nobody else's."""
+    lab, den = await room(engine), await room(engine, "den")
+    await append(engine, say(lab, "mine"), say(lab, "bob's", who="bob"))
+    await append(engine, say(den, "about", kind=Kind.TOPIC))
+    reached = 0
+    while reached is not None:
+        reached = await engine.logs.reassign("alice", "someone", False, reached)
+    found = [entry for block in await engine.logs.read(lab, 0, 9) for _, entry in block.entries()]
+    assert [(it.who, it.text) for it in found] == [("someone", "mine"), ("bob", "bob's")]
+    assert {it.log for it in notes.of(BlockReplaced)} == {lab, den}
+    reached = 0
+    while reached is not None:
+        reached = await engine.logs.reassign("someone", "nobody", True, reached)
+    assert await texts(engine, lab) == ["", "bob's"]
+    assert notes.of(TopicChanged)[-1] == TopicChanged(den, "")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_topic_is_told_with_its_commit(engine, notes):
+    """The last one of a batch is the room's, and `follow` tells it."""
+    lab = await room(engine)
+    await append(engine, *(say(lab, text, kind=Kind.TOPIC) for text in ("old", "new")))
+    assert notes.of(TopicChanged)[-1] == TopicChanged(lab, "new")
+
+
+@pytest_twisted.ensureDeferred
+async def test_searching(engine):
+    """All words, in any case and order; a phrase; the beginning of a word; the last ones."""
+    lab, den = await room(engine), await room(engine, "den")
+    said = ["The quick brown fox", "a brown FOX and a quick dog", "Caf\u00e9 au lait", "quicker"]
+    await append(engine, *(say(lab, text) for text in said), say(den, "quick"))
+
+    async def found(words, before=99, limit=9):
+        result = await engine.logs.search(lab, words, before, limit)
+        return [position for position, _ in result.entries]
+
+    assert await found("QUICK fox") == [1, 2]
+    assert await found('"quick brown"') == [1]
+    assert await found("quick*") == [1, 2, 4]
+    assert await found("cafe") == [3]
+    assert await found("quick", before=2) == [1]
+    assert await found("brown", limit=1) == [2]
+    assert await found("nothing") == []
+    assert await code_of(engine.logs.search(lab, "!?", 99, 9)) == Code.BAD_ARGUMENT
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_inbox_of_a_guest_is_dropped(engine):
+    """The guest's number is a log's, and nothing is left of it."""
+    await append(engine, say(-7, "psst", key="k", writer="x"))
+    assert await texts(engine, -7) == ["psst"]
+    await engine.logs.drop_inbox(-7)
+    assert await texts(engine, -7) == []
+    assert await engine.logs.position_of_key(-7, "x", "k") is None
+    assert await append(engine, say(-7, "new")) == [1]
