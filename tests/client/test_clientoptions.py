@@ -10,18 +10,18 @@ from chatservice.client.clientoptions import ClientOptions, parse
 from tests.servers import CLIENT, TWISTD, environment
 
 
-def test_everything_may_be_left_out():
-    """Then it is asked for."""
+def test_all_arguments_are_optional():
+    """The client asks for missing ones."""
     assert parse([]) == ClientOptions(None, None, None, None, None, 25_000_000)
 
 
-def test_everything_may_be_given():
-    """Name, host and port in this order, and the options."""
+def test_all_arguments():
+    """Name, host and port come in this order, and then the options."""
     line = "anna example.org 5556 --room lab --downloads rec --accept 1G"
     assert parse(line.split()) == ClientOptions("anna", "example.org", 5556, "lab", "rec", 10**9)
 
 
-def test_to_trust_a_certificate_is_to_use_tls():
+def test_trust_implies_tls():
     """`--trust` implies `--tls`, and takes a fingerprint in any form."""
     assert parse(["--tls"]).tls
     assert not parse([]).tls
@@ -30,7 +30,7 @@ def test_to_trust_a_certificate_is_to_use_tls():
     assert trusting.trust == ":".join(["AB"] * 32)
 
 
-def test_what_is_no_fingerprint(capsys):
+def test_a_bad_fingerprint(capsys):
     """The program ends with status 2 and a sentence."""
     with pytest.raises(SystemExit) as ended:
         parse(["--trust", "AB:CD"])
@@ -50,19 +50,19 @@ def test_what_is_no_fingerprint(capsys):
     ],
 )
 def test_sizes(text, size):
-    """Bytes, or with a unit, in powers of 1000 as sizes are shown."""
+    """A size is in bytes, or has a unit in powers of 1000."""
     assert clientoptions.size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "M", "-1", "1x", "1 000", "all", "1e9", "9" * 20])
-def test_what_is_no_size(text):
+def test_a_bad_size(text):
     """A sentence shows the form of a size."""
     with pytest.raises(ValueError, match=r"^A size is a number"):
         clientoptions.size(text)
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "", "٣", "5555.0"])
-def test_what_is_no_port(text, capsys):
+def test_a_bad_port(text, capsys):
     """The program ends with status 2 and a sentence."""
     with pytest.raises(SystemExit) as ended:
         parse(["anna", "localhost", "--", text])

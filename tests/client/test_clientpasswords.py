@@ -53,8 +53,8 @@ def registered(server, connect):
     return server
 
 
-def test_a_password_is_kept_where_there_is_a_keyring(registered, terminal, ring):
-    """It is asked for once; a new one replaces it; and it stands in none of the client's files."""
+def test_a_keyring_keeps_passwords(registered, terminal, ring):
+    """The client asks once; a new password replaces the old one; no file of the client has it."""
     variables, place = ring
     where = ("anna", "localhost", str(registered.port), "--room", "lobby")
     client = terminal(*where, **variables)
@@ -79,8 +79,8 @@ def test_a_password_is_kept_where_there_is_a_keyring(registered, terminal, ring)
             assert b"another1" not in path.read_bytes()
 
 
-def test_without_a_keyring_it_is_asked_for(registered, terminal):
-    """Nothing is said of any keyring."""
+def test_without_a_keyring(registered, terminal):
+    """The client asks, and mentions no keyring."""
     where = ("anna", "localhost", str(registered.port), "--room", "lobby")
     client = terminal(*where)
     for _ in range(2):
@@ -93,7 +93,7 @@ def test_without_a_keyring_it_is_asked_for(registered, terminal):
         client = terminal(*where, again=client)
 
 
-def test_a_keyring_that_is_a_plain_file_is_not_taken(monkeypatch):
+def test_a_plain_file_is_no_keyring(monkeypatch):
     """The first backend that is not a plain file is used."""
     keyring = pytest.importorskip("keyring")
     from chatservice.client import clientpasswords
@@ -109,8 +109,8 @@ def test_a_keyring_that_is_a_plain_file_is_not_taken(monkeypatch):
     assert clientpasswords.find_keyring() is None
 
 
-def test_ask_offers_what_is_remembered(server, terminal):
-    """Enter alone takes it; what is typed goes before it."""
+def test_ask_offers_remembered_values(server, terminal):
+    """Enter alone takes the remembered value, and typed text replaces it."""
     client = terminal("anna", "localhost", str(server.port), "--room", "lobby")
     client.see_in("* You are in lobby")
     client.type("bye")
@@ -127,7 +127,7 @@ def test_ask_offers_what_is_remembered(server, terminal):
     again.see_in("* You are ben.")
 
 
-def test_ask_knows_how_a_server_was_known(start_server, terminal):
+def test_ask_remembers_tls(start_server, terminal):
     """A server that was used with TLS is used with TLS again."""
     server = start_server("--tls", "auto", "--tls-only")
     client = terminal("anna", "localhost", str(server.port), "--tls", "--room", "lobby")

@@ -25,7 +25,7 @@ def client(net, connect, server, terminal):
     return client
 
 
-def test_what_is_said_elsewhere_is_shown_when_one_goes_there(server, connect, client):
+def test_unread_messages_are_shown_when_the_user_switches(server, connect, client):
     """Messages of another room are shown when the user turns to it. The user speaks in the shown
     room only."""
     bob, carl = connect(server, "bob"), connect(server)
@@ -49,8 +49,8 @@ def test_what_is_said_elsewhere_is_shown_when_one_goes_there(server, connect, cl
     assert "anna: here" not in bob.seen
 
 
-def test_more_than_is_kept_is_shown_all_the_same(server, connect, client):
-    """All of it, in its order and once."""
+def test_more_unread_messages_than_are_kept(server, connect, client):
+    """All are shown once and in order."""
     bob = connect(server, "bob")
     count = UNREAD_KEPT + 100
     bob.send(*(f"message {n}" for n in range(count)))
@@ -66,7 +66,7 @@ def test_more_than_is_kept_is_shown_all_the_same(server, connect, client):
     client.see("bob: live")
 
 
-def test_one_may_turn_to_a_room_without_a_connection(server, connect, client, net):
+def test_switching_without_a_connection(server, connect, client, net):
     """Messages beyond the kept ones, and missed ones, arrive after the reconnection."""
     bob = connect(server, "bob")
     count = UNREAD_KEPT + 10
@@ -90,7 +90,7 @@ def test_one_may_turn_to_a_room_without_a_connection(server, connect, client, ne
 
 
 def test_every_room_is_resumed(server, connect, client, net):
-    """After a broken connection what was missed in each is there, and nothing twice."""
+    """After a reconnect, missed messages of each room are shown once."""
     bob, carl = connect(server, "bob"), connect(server, "carl")
     carl.send("/join lab")
     client.see("* carl came in")
@@ -120,8 +120,9 @@ def test_every_room_is_resumed(server, connect, client, net):
     ]
 
 
-def test_to_leave_a_room_goes_to_the_one_before(server, connect, client):
-    """Another room can be left, too; after the last one the user is in the lobby, which stays."""
+def test_leaving_goes_back_to_the_previous_room(server, connect, client):
+    """The user may leave a room in the background, too. After the last room the user is in the
+    lobby."""
     bob = connect(server, "bob")
     client.type("/create den")
     client.see("* You are in den, alone for now.")
@@ -138,7 +139,7 @@ def test_to_leave_a_room_goes_to_the_one_before(server, connect, client):
     client.see_in("! You are in the lobby")
 
 
-def test_who_is_put_out_is_in_the_room_before(server, connect, client):
+def test_a_removed_user_is_in_the_previous_room(server, connect, client):
     """The screen shows who did it, and nothing is said in a room that the user is not in."""
     owner = connect(server, "owner")
     owner.send("/create den")
@@ -153,7 +154,7 @@ def test_who_is_put_out_is_in_the_room_before(server, connect, client):
     client.until(lambda it: sum(there in row for row in it.all_rows) == 2, "the den again")
 
 
-def test_a_room_that_lets_nobody_in_again(server, connect, client, net):
+def test_a_room_that_refuses_after_a_reconnect(server, connect, client, net):
     """The client says why, and shows the room before."""
     owner = connect(server, "owner")
     owner.send("/create den")

@@ -1,4 +1,4 @@
-"""The client over TLS, with real servers: whom it believes, and what it then does."""
+"""The client over TLS, with real servers: certificates that it accepts or refuses."""
 
 import os
 import random
@@ -33,7 +33,7 @@ def known(tmp_path):
     return (tmp_path / "state" / "known-servers").read_text()
 
 
-def test_the_first_time_it_is_said_and_then_it_is_known(server, connect, remembering, tmp_path):
+def test_a_new_certificate_is_remembered(server, connect, remembering, tmp_path):
     """The fingerprint is the one that the server's log shows."""
     bob = connect(server, "bob")
     client = remembering(server, "anna", "--tls")
@@ -50,7 +50,7 @@ def test_the_first_time_it_is_said_and_then_it_is_known(server, connect, remembe
 
 
 def test_another_certificate_is_refused(server, remembering, tmp_path):
-    """Before anything is sent, with what happened and what to do; --trust is what helps."""
+    """The client sends nothing, says what happened and what to do, and accepts it with --trust."""
     client = remembering(server, "anna", "--tls")
     client.finish("hello")
     before = logged(server)
@@ -83,7 +83,7 @@ def test_another_certificate_is_refused(server, remembering, tmp_path):
     assert sum("anna connected" in line for line in server.log.lines) == 2  # the last two
 
 
-def test_another_certificate_later_on(start_server, piped, wire, tmp_path):
+def test_another_certificate_at_a_reconnect(start_server, piped, wire, tmp_path):
     """A client that reconnects by itself refuses another certificate, too."""
     authority = CertificateAuthority(tmp_path)
     pem = tmp_path / "chat.pem"
@@ -98,8 +98,8 @@ def test_another_certificate_later_on(start_server, piped, wire, tmp_path):
     assert client.wait() == ExitStatus.REFUSED
 
 
-def test_it_comes_back(server, connect, piped, wire):
-    """After a broken connection, over TLS, with what was missed."""
+def test_reconnecting_over_tls(server, connect, piped, wire):
+    """Missed messages are shown."""
     network = wire(server)
     client, bob = piped(network, "anna", "--tls"), connect(server, "bob")
     client.expect("You are in lobby")
@@ -114,7 +114,7 @@ def test_it_comes_back(server, connect, piped, wire):
     bob.expect("anna: back")
 
 
-def test_an_authority_that_the_system_trusts(start_server, remembering, monkeypatch, tmp_path):
+def test_a_trusted_authority(start_server, remembering, monkeypatch, tmp_path):
     """Any certificate of a trusted authority is accepted, because such certificates are renewed
     often. A server that had one is refused with a certificate of its own."""
     authority = CertificateAuthority(tmp_path)
@@ -135,7 +135,7 @@ def test_an_authority_that_the_system_trusts(start_server, remembering, monkeypa
 
 
 def test_files_both_ways(server, piped):
-    """On connections of their own, to the same server."""
+    """Each file has a connection of its own to the same server."""
     anna, bob = piped(server, "anna", "--tls"), piped(server, "bob", "--tls")
     anna.expect("You are in")
     bob.expect("You are in")
@@ -149,8 +149,8 @@ def test_files_both_ways(server, piped):
     bob.expect(rf"^  echo GET \S+ \| openssl s_client -quiet -connect 127\.0\.0\.1:{port} > a\.bin")
 
 
-def test_a_file_that_somebody_else_would_get(start_server, piped, tmp_path):
-    """The connection of a transfer is checked too: no file goes to an impostor."""
+def test_no_file_goes_to_an_impostor(start_server, piped, tmp_path):
+    """The client checks the certificate of a transfer's connection, too."""
     authority = CertificateAuthority(tmp_path)
     pem = tmp_path / "chat.pem"
     pem.write_bytes(b"".join(authority.certify("nobody")))
@@ -165,7 +165,7 @@ def test_a_file_that_somebody_else_would_get(start_server, piped, tmp_path):
 
 
 def test_on_a_terminal(server, connect, terminal):
-    """It is said before the first question, and the rest is as it is without."""
+    """The client reports a new certificate before its first question."""
     bob = connect(server, "bob")
     client = terminal("anna", "127.0.0.1", str(server.port), "--tls")
     client.see_in("is new here, and is remembered")
@@ -183,7 +183,7 @@ def test_on_a_terminal(server, connect, terminal):
 
 
 def test_a_server_without_tls(start_server, piped):
-    """One sentence says so."""
+    """The client says so in one sentence."""
     server = start_server()
     client = piped(server, "anna", "--tls")
     assert client.finish("hello") == [
@@ -194,8 +194,8 @@ def test_a_server_without_tls(start_server, piped):
 
 
 @pytest.mark.parametrize("greeting", [b"220 mail.example.org ready\r\n", b""])
-def test_another_programs_server(piped, greeting):
-    """One that says something else, or ends: one sentence, too."""
+def test_a_server_that_does_not_speak_tls(piped, greeting):
+    """It sends something else, or closes. The client says so in one sentence."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve():
@@ -214,8 +214,8 @@ def test_another_programs_server(piped, greeting):
     assert any(each in said[0] for each in why.split("|"))
 
 
-def test_without_tls_where_it_is_needed(start_server, piped):
-    """One sentence says so, and the client ends."""
+def test_a_server_that_needs_tls(start_server, piped):
+    """The client says so in one sentence, and ends."""
     server = start_server("--tls", "auto", "--tls-only")
     client = piped(server, "anna")
     sentence = "! Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
@@ -223,8 +223,8 @@ def test_without_tls_where_it_is_needed(start_server, piped):
     assert client.wait() == ExitStatus.REFUSED
 
 
-def test_what_is_remembered_cannot_be_read(server, remembering, tmp_path):
-    """Then nobody is believed: it is not known who was there before."""
+def test_unreadable_known_servers(server, remembering, tmp_path):
+    """The client accepts no certificate, because it cannot know which one it saw."""
     (tmp_path / "state" / "known-servers").mkdir(parents=True)
     client = remembering(server, "anna", "--tls")
     (said,) = client.finish("hello")
@@ -234,8 +234,8 @@ def test_what_is_remembered_cannot_be_read(server, remembering, tmp_path):
 
 
 @pytest.mark.parametrize("behind", [" by hand", "\nnonsense"])
-def test_a_file_that_cannot_be_understood_believes_nobody(server, remembering, tmp_path, behind):
-    """Nothing is sent, and the file is kept as it is."""
+def test_malformed_known_servers(server, remembering, tmp_path, behind):
+    """The client sends nothing, and leaves the file as it is."""
     remembering(server, "anna", "--tls").finish()
     (tmp_path / "state" / "known-servers").write_text(known(tmp_path).rstrip("\n") + behind)
     before = known(tmp_path)
@@ -245,16 +245,16 @@ def test_a_file_that_cannot_be_understood_believes_nobody(server, remembering, t
     assert known(tmp_path) == before
 
 
-def test_openssls_own_words_are_a_fingerprint(server, remembering):
-    """As `openssl x509 -fingerprint -sha256` prints them."""
+def test_fingerprints_as_openssl_prints_them(server, remembering):
+    """The output of `openssl x509 -fingerprint -sha256` is a fingerprint."""
     client = remembering(server, "anna", "--trust", f"sha256 Fingerprint={logged(server)}")
     client.expect("You are in lobby")
     assert client.finish("hello")
     assert client.wait() == 0
 
 
-def test_going_in_plain_to_where_one_went_over_tls_warns(server, remembering):
-    """A person and a script, on standard error."""
+def test_a_plain_connection_after_tls_warns(server, remembering):
+    """A person and a script are warned, the script on standard error."""
     remembering(server, "anna", "--tls").finish()
     client = remembering(server, "anna")
     client.expect(r"^\* Warning: 127.0.0.1:\d+ was used with TLS before")
@@ -270,8 +270,8 @@ def test_going_in_plain_to_where_one_went_over_tls_warns(server, remembering):
 ONE, OTHER = ":".join(["AB"] * 32), ":".join(["01"] * 32)
 
 
-def test_what_is_remembered_is_found(tmp_path):
-    """Each server has a line that people can read; a new one takes the place of the old."""
+def test_remembering_servers(tmp_path):
+    """Each server has a line that people can read. A new certificate replaces the old one."""
     known = KnownServers(tmp_path / "state")
     assert known.fingerprint_of("localhost:5555") is None
     known.remember("localhost:5555", ONE)
@@ -291,8 +291,8 @@ def test_what_is_remembered_is_found(tmp_path):
     assert stat.S_IMODE(again.path.parent.stat().st_mode) == 0o700
 
 
-def test_a_line_that_is_removed_is_forgotten(tmp_path):
-    """That is how people say that a new certificate is right."""
+def test_a_removed_line_is_forgotten(tmp_path):
+    """People remove a line to accept a new certificate."""
     known = KnownServers(tmp_path)
     known.remember("here:1", ONE)
     known.path.write_text("")
@@ -311,8 +311,8 @@ def test_a_line_that_is_removed_is_forgotten(tmp_path):
         f"here:1 {ONE}\r",
     ],
 )
-def test_people_write_a_line_in_their_own_way(tmp_path, line):
-    """It means the same, and their comments and other lines are kept."""
+def test_lines_written_by_people(tmp_path, line):
+    """They may have another form; comments and other lines are kept."""
     known = KnownServers(tmp_path)
     before = f"{line}\n\n# mine\nthere:2 verified\n"
     known.path.write_text(before)
@@ -339,8 +339,8 @@ def test_people_write_a_line_in_their_own_way(tmp_path, line):
     ],
     ids=repr,
 )
-def test_what_cannot_be_understood_is_not_taken_for_nothing(tmp_path, text):
-    """Else somebody could make a server look new. The file stays as it is."""
+def test_a_malformed_line_is_an_error(tmp_path, text):
+    """Otherwise somebody could make a known server look new. The file stays as it is."""
     known = KnownServers(tmp_path)
     known.path.write_bytes(text)
     with pytest.raises(KnownServersError, match=r"known-servers.* cannot be understood"):
@@ -349,8 +349,8 @@ def test_what_cannot_be_understood_is_not_taken_for_nothing(tmp_path, text):
 
 
 @pytest.mark.parametrize("thing", ["folder", "pipe", "link that leads nowhere", "secret"])
-def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path, thing):
-    """And no pipe is waited for."""
+def test_an_unreadable_file_is_an_error(tmp_path, thing):
+    """A pipe does not block, either."""
     known = KnownServers(tmp_path)
     if thing == "folder":
         known.path.mkdir()
@@ -385,12 +385,12 @@ def test_a_link_stays_a_link(tmp_path):
     ],
 )
 def test_fingerprints(text):
-    """However programs write them."""
+    """A fingerprint may have any usual form."""
     assert fingerprint(text) == ONE
 
 
 @pytest.mark.parametrize("text", ["", "AB", ONE + ":AB", "sha1", "XY" * 32])
-def test_what_is_no_fingerprint(text):
+def test_a_bad_fingerprint(text):
     """A sentence shows the form of a fingerprint."""
     with pytest.raises(ValueError, match=r"^A SHA-256 fingerprint has"):
         fingerprint(text)

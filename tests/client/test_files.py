@@ -13,7 +13,7 @@ CONTENTS = {"empty": b"", "small": b"some content", "big": random.Random(1).rand
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
 def test_a_file_reaches_everybody_in_the_room(server, connect, piped, content):
-    """It is sent by its path alone, saved by the others under their names, and checked."""
+    """Its path alone sends it. The others save it under their names, and check it."""
     anna, bob = piped(server, "anna"), piped(server, "bob")
     bare = connect(server, "carl")
     anna.expect("You are in")
@@ -41,7 +41,7 @@ def test_a_file_reaches_everybody_in_the_room(server, connect, piped, content):
     ],
 )
 def test_the_ways_to_send_a_file(server, connect, piped, line):
-    """Each with an absolute path, and with a relative one, spaces in it and all."""
+    """Each takes an absolute and a relative path, also with spaces."""
     anna = connect(server, "anna")
     client = piped(server, "bot")
     for name in ("an old one.txt", "new.txt"):
@@ -63,8 +63,8 @@ def test_a_path_below_the_home_directory(server, connect, piped, monkeypatch, tm
     anna.expect("* bot shared notes.txt")
 
 
-def test_a_private_file_is_for_one_only(server, connect, piped):
-    """It is saved by whom it is for, and nobody else is told."""
+def test_a_private_file(server, connect, piped):
+    """Only its recipient saves it and hears of it."""
     carl = connect(server, "carl")
     anna, bob = piped(server, "anna"), piped(server, "bob")
     bob.expect("You are in")
@@ -77,7 +77,7 @@ def test_a_private_file_is_for_one_only(server, connect, piped):
     assert "secret" not in carl.seen
 
 
-def test_a_file_that_is_there_is_not_written_over(server, piped):
+def test_a_file_is_never_overwritten(server, piped):
     """A download is saved under the next free name."""
     anna, bob = piped(server, "anna"), piped(server, "bob")
     (bob.folder / "bob").mkdir()
@@ -162,7 +162,7 @@ def test_download_falls_back_to_ones_own_shelf(server, connect, piped):
         ("-file", "PATH is missing"),
     ],
 )
-def test_what_cannot_be_sent(server, connect, piped, line, sentence):
+def test_files_that_cannot_be_sent(server, connect, piped, line, sentence):
     """The client prints one sentence, says nothing in the room, and goes on."""
     anna = connect(server, "anna")
     client = piped(server, "bot")
@@ -188,15 +188,15 @@ def test_a_folder_that_cannot_be_written(server, piped):
     assert "cannot be written" in refused[0]
 
 
-def test_a_folder_whose_name_is_no_text(server, piped):
-    """Is good enough to save files in."""
+def test_a_folder_whose_name_is_not_utf8(server, piped):
+    """Files can be saved in it."""
     (server.files / "image1.png").write_bytes(b"an image")
     client = piped(server, "alice", "--downloads", "rec\udcff")
     assert any("is saved as" in line for line in client.finish("download image1.png"))
     assert (client.folder / "rec\udcff" / "image1.png").exists()
 
 
-def test_who_leaves_at_once_keeps_what_came_hidden(server, piped, wire):
+def test_leaving_during_a_download(server, piped, wire):
     """An incomplete download keeps its hidden name, and the client says so."""
     (server.files / "big").write_bytes(bytes(50_000_000))
     slow = wire(server)
@@ -234,7 +234,7 @@ def test_talk_goes_on_during_transfers(server, connect, piped, wire):
 
 
 def test_a_download_whose_connection_breaks_goes_on(server, piped, wire):
-    """It goes on where it was, and what is saved is right."""
+    """It resumes where it was, and the saved file is right."""
     content = random.Random(2).randbytes(20_000_000)
     (server.files / "big").write_bytes(content)
     slow = wire(server)
@@ -253,7 +253,7 @@ def test_a_download_whose_connection_breaks_goes_on(server, piped, wire):
 
 
 def test_an_upload_whose_connection_breaks_goes_on(server, connect, piped, wire):
-    """Only what the server lacks is sent again, and the room is told of it once."""
+    """The client sends only what the server lacks, and the room hears of the file once."""
     anna = connect(server, "anna")
     content = random.Random(3).randbytes(20_000_000)
     slow = wire(server)
@@ -277,7 +277,7 @@ def test_an_upload_whose_connection_breaks_goes_on(server, connect, piped, wire)
 
 
 def test_many_files_at_once(server, piped):
-    """They wait their turn, and all of them arrive."""
+    """They wait in a queue, and all of them arrive."""
     anna, bob = piped(server, "anna"), piped(server, "bob")
     bob.expect("You are in")
     wanted = {f"file {n}": hashlib.sha256(str(n).encode()).digest() for n in range(20)}

@@ -71,8 +71,8 @@ class Line:
         self.connection.connectionLost(Failure(ConnectionDone()))
 
 
-def test_answers_find_their_questions():
-    """Answers in any order get the class of their command's reply."""
+def test_replies_find_their_requests():
+    """Replies in any order get the class of their command."""
     line = Line()
     say = line.ask("say", room="lab", text="hi", key=None)
     assert "key" not in json.loads(line.transport.value())
@@ -82,8 +82,8 @@ def test_answers_find_their_questions():
     assert line.results == [Joined("lab", 2, "", ("bob",), 7), Stored(8)]
 
 
-def test_refusals_reach_who_asked():
-    """With their code and sentence; a code of a newer server's is not lost on an older client."""
+def test_refusals_fail_their_requests():
+    """They have a code and a sentence. An unknown code of a newer server is kept."""
     line = Line()
     for code in ("no-such-room", "brand-new"):
         asked = line.ask("join", room="lab")
@@ -93,8 +93,8 @@ def test_refusals_reach_who_asked():
     assert (second.code, second.sentence) == (Code.SERVER_ERROR, "No.")
 
 
-def test_what_answers_nothing_is_an_event():
-    """Also an error that belongs to no question."""
+def test_an_object_that_is_no_reply_is_a_push():
+    """An error without a request is one, too."""
     line = Line()
     line.receive(event="notice", text="hi")
     line.receive(event="error", code="too-long", message="No.")
@@ -102,7 +102,7 @@ def test_what_answers_nothing_is_an_event():
     assert (notice, refusal.code) == (Notice("hi"), Code.TOO_LONG)
 
 
-def test_the_end_fails_what_is_unanswered():
+def test_the_end_fails_open_requests():
     """Open requests fail, and later ones fail at once."""
     line = Line()
     line.ask("who", room="lab")
@@ -112,8 +112,8 @@ def test_the_end_fails_what_is_unanswered():
     assert line.connection.closed.called
 
 
-def test_a_silent_server_is_taken_to_be_gone():
-    """Only where it owes an answer; and any byte shows that it lives."""
+def test_a_silent_server():
+    """It is dead only if it owes a reply. Any byte shows that it lives."""
     line = Line()
     line.clock.advance(10 * REPLY_SECONDS)
     asked = line.ask("who", room="lab")
@@ -140,22 +140,22 @@ def test_something_else_than_a_chat_server(data):
     assert isinstance(line.results[0].value, NotAChatServer)
 
 
-def test_an_answer_that_makes_no_sense():
-    """Is a refusal: the connection goes on."""
+def test_a_malformed_reply():
+    """It is a refusal, and the connection stays."""
     line = Line()
     line.receive(event="ok", id=line.ask("rooms"))
     assert isinstance(line.results[0].value, Refusal)
     assert not line.transport.aborted
 
 
-def test_a_request_beyond_the_length_of_a_line_is_not_sent():
-    """The server would refuse it without saying which it was."""
+def test_a_request_that_is_too_long():
+    """It is not sent, because the server would refuse it without naming it."""
     line = Line()
     assert line.ask("say", room="lab", text="x" * 8192) == 0
     assert line.results[0].value.code is Code.TOO_LONG
 
 
-def test_an_answer_of_many_megabytes():
+def test_a_reply_of_many_megabytes():
     """It arrives whole, in any pieces."""
     line = Line()
     asked = line.ask("help")

@@ -56,8 +56,9 @@ async def taken(follower, count):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_is_said_has_a_position(bot, anna):
-    """Once it is stored; the same key says it once; what is said at once keeps its order."""
+async def test_positions_of_texts(bot, anna):
+    """A text has a position once it is stored. The same key stores it once. Texts sent at once keep
+    their order."""
     client = await bot()
     positions = [client.say("lab", "one"), client.me("lab", "waves"), client.say("LAB", "a\nb")]
     assert [await each for each in positions] == [1, 2, 3]
@@ -73,8 +74,8 @@ async def test_what_is_said_has_a_position(bot, anna):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_is_refused_says_why(bot, server):
-    """With a code for programs."""
+async def test_refusals(bot, server):
+    """A refusal has a code for programs."""
     client = await bot()
     with pytest.raises(Refusal) as refused:
         await client.say("nowhere", "hello")
@@ -95,7 +96,7 @@ async def test_what_is_refused_says_why(bot, server):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_waits_when_one_leaves(bot, wire, server):
+async def test_requests_that_wait_when_the_client_closes(bot, wire, server):
     """Messages that wait for a connection fail, and so do later requests."""
     net, broken = wire(server), Deferred()
     client = await bot(
@@ -134,7 +135,7 @@ async def test_following_a_room(bot, anna):
 
 @pytest_twisted.ensureDeferred
 async def test_several_rooms_and_the_inbox(bot, anna):
-    """Each follower has its own."""
+    """Each has a follower of its own."""
     client = await bot()
     lab, lobby, inbox = (client.follow(room) for room in ("lab", "lobby", "@"))
     await client.say("lobby", "there")
@@ -148,8 +149,8 @@ async def test_several_rooms_and_the_inbox(bot, anna):
 
 
 @pytest_twisted.ensureDeferred
-async def test_who_is_slow_misses_nothing(bot, anna, server, wire):
-    """More comes than is held in memory, and the connection breaks in the middle of it."""
+async def test_a_slow_follower_misses_nothing(bot, anna, server, wire):
+    """More entries come than are buffered, and the connection breaks meanwhile."""
     net = wire(server)
     client = await bot(at=net)
     follower = client.follow("lab")
@@ -164,7 +165,7 @@ async def test_who_is_slow_misses_nothing(bot, anna, server, wire):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_comes_while_following_begins_is_not_left_out(bot, anna, server, wire):
+async def test_entries_that_come_while_following_begins(bot, anna, server, wire):
     """The server's answers stand still, and then all of them come at once."""
     net = wire(server)
     client = await bot(at=net)
@@ -179,8 +180,9 @@ async def test_what_comes_while_following_begins_is_not_left_out(bot, anna, serv
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_function_that_is_called(bot, anna):
-    """With each entry, the next one when it is done; what it raises ends it, as does cancelling."""
+async def test_following_with_a_function(bot, anna):
+    """It gets each entry when it is done with the one before. An exception ends it, and so does
+    cancelling."""
     client = await bot()
     seen, going_on = [], Deferred()
 
@@ -208,7 +210,7 @@ async def test_a_function_that_is_called(bot, anna):
 
 
 @pytest_twisted.ensureDeferred
-async def test_to_be_put_out_ends_following(bot, server, connect, wire):
+async def test_removal_ends_following(bot, server, connect, wire):
     """Being removed from a room, or not admitted again, ends following it; other rooms go on."""
     owner = connect(server, "owner")
     owner.send("/create den")
@@ -235,8 +237,8 @@ async def test_to_be_put_out_ends_following(bot, server, connect, wire):
 
 
 @pytest_twisted.ensureDeferred
-async def test_to_close_ends_following(bot):
-    """A loop over what comes is done then."""
+async def test_closing_ends_following(bot):
+    """A loop over the entries ends."""
     client = await bot()
     follower = client.follow("lab")
     await client.say("lab", "last")
@@ -245,8 +247,8 @@ async def test_to_close_ends_following(bot):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_was_taken_away_is_not_waited_for():
-    """A log may end before what was told of it: the operator keeps only the newest entries."""
+async def test_entries_that_were_deleted_are_not_waited_for():
+    """The operator keeps only the newest entries, so the log may lack some that were announced."""
     pages = []
 
     async def page(after):
@@ -262,7 +264,7 @@ async def test_what_was_taken_away_is_not_waited_for():
 
 
 @pytest_twisted.ensureDeferred
-async def test_an_inbox_that_nobody_reads_has_a_bound():
+async def test_the_buffer_of_an_inbox_has_a_bound():
     """A slow program gets the kept messages, and then a refusal. A program that reads never gets
     one, for any number of messages."""
     follower, text = LogFollower(None), "x" * (1 << 20)
@@ -284,8 +286,8 @@ async def test_an_inbox_that_nobody_reads_has_a_bound():
 
 @pytest_twisted.ensureDeferred
 async def test_files(bot, anna, tmp_path):
-    """To a room and to a user. A file that is here already is not saved again; where another one
-    has its name, it gets another name."""
+    """Files go to a room and to a user. A file that is there is not saved again; another file gets
+    another name."""
     client = await bot()
     path = tmp_path / "report.pdf"
     path.write_bytes(bytes(range(256)) * 1000)
@@ -308,7 +310,7 @@ async def test_files(bot, anna, tmp_path):
 
 
 @pytest_twisted.ensureDeferred
-async def test_to_close_ends_transfers(bot, server, wire, tmp_path):
+async def test_closing_ends_transfers(bot, server, wire, tmp_path):
     """A repeated request resumes a transfer that was ended."""
     (server.files / "big.bin").write_bytes(bytes(20_000_000))
     net = wire(server)

@@ -58,7 +58,7 @@ def talk(server, connect):
 
 @pytest.mark.parametrize("arguments", ACTIONS.values(), ids=ACTIONS)
 def test_a_full_disk(server, talk, tmp_path, arguments):
-    """As `/dev/full` is."""
+    """The output is `/dev/full`."""
     full = os.open("/dev/full", os.O_WRONLY)
     status, error = run(server, tmp_path / "at", arguments, full)
     assert status == ExitStatus.UNWRITABLE
@@ -67,16 +67,16 @@ def test_a_full_disk(server, talk, tmp_path, arguments):
 
 
 @pytest.mark.parametrize("action", [it for it in ACTIONS if it != "talk"])
-def test_output_that_was_closed(server, talk, tmp_path, action):
-    """As the shell's `>&-` does. To talk without looking is possible (`test_pipes.py`)."""
+def test_closed_output(server, talk, tmp_path, action):
+    """The shell's `>&-` closes it. A user may talk without output (`test_pipes.py`)."""
     status, error = run(server, tmp_path / "at", ACTIONS[action], None)
     assert status == ExitStatus.UNWRITABLE
     assert error.startswith("chat-client: Standard output cannot be written (")
 
 
 @pytest.mark.parametrize("arguments", ACTIONS.values(), ids=ACTIONS)
-def test_a_reader_who_has_gone(server, talk, tmp_path, arguments):
-    """Following is done then: `grep -m1` has what it wants."""
+def test_a_pipe_without_a_reader(server, talk, tmp_path, arguments):
+    """Following ends without an error: `grep -m1` has what it wants."""
     status, error = run(server, tmp_path / "at", arguments, closed_pipe())
     if "--follow" in arguments:
         assert (status, error) == (0, "")

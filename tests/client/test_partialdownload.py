@@ -29,7 +29,7 @@ def begun(folder, name, sha256=SOME):
     return it
 
 
-def test_it_is_hidden_until_it_is_whole(tmp_path):
+def test_a_file_is_hidden_until_it_is_whole(tmp_path):
     """Until it is kept, only a hidden name is there; then only its own."""
     it = begun(tmp_path / "new" / "folder", "a.txt")
     it.write(b"some ")
@@ -41,8 +41,8 @@ def test_it_is_hidden_until_it_is_whole(tmp_path):
     assert os.listdir(tmp_path / "new" / "folder") == ["a.txt"]
 
 
-def test_what_is_discarded_leaves_nothing(tmp_path):
-    """Nor does discarding what was kept take it away."""
+def test_discarding(tmp_path):
+    """It leaves nothing of a partial file, and does not delete a finished one."""
     it = begun(tmp_path, "a.txt")
     it.write(b"x")
     it.discard()
@@ -54,7 +54,7 @@ def test_what_is_discarded_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_it_never_takes_the_place_of_another(tmp_path, monkeypatch, links):
+def test_a_file_is_never_overwritten(tmp_path, monkeypatch, links):
     """A file is never overwritten, on file systems with and without hard links."""
     if not links:
 
@@ -78,16 +78,16 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_name_as_long_as_can_be(tmp_path):
-    """It is saved, hidden and free names included."""
+def test_the_longest_name(tmp_path):
+    """The hidden name and the free names fit, too."""
     for _ in range(2):
         begun(tmp_path, "ä" * 125 + ".txt").finish()
     assert len(os.listdir(tmp_path)) == 2
 
 
 @given(st.text().filter(names.is_file))
-def test_free_names_are_good_and_different(name):
-    """Each is a name that a file can have."""
+def test_free_names(name):
+    """Each is valid, and no two are the same."""
     found = list(itertools.islice(free_names(name), 12))
     assert len(set(found)) == 12
     assert found[0] == name
@@ -95,7 +95,7 @@ def test_free_names_are_good_and_different(name):
 
 
 def test_a_full_disk_is_a_refusal(tmp_path):
-    """And leaves nothing once it is discarded."""
+    """Discarding the file leaves nothing."""
     it = begun(tmp_path, "a")
     file = it._file
 
@@ -116,8 +116,8 @@ def test_a_full_disk_is_a_refusal(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_what_came_is_gone_on_with(tmp_path):
-    """The same file finds it again, and the SHA-256 is that of all of it."""
+def test_resuming(tmp_path):
+    """The same file finds its partial file. The SHA-256 is that of all bytes."""
     first = begun(tmp_path, "a.txt")
     first.write(b"some ")
     first.release()
@@ -130,7 +130,7 @@ def test_what_came_is_gone_on_with(tmp_path):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_another_file_of_that_name_does_not_go_on_with_it(tmp_path):
+def test_another_file_of_the_same_name(tmp_path):
     """It has another SHA-256, and begins anew."""
     first = begun(tmp_path, "a.txt")
     first.write(b"some ")
@@ -154,8 +154,8 @@ def test_two_at_once_do_not_share_a_part(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a (2).txt", "a.txt"]
 
 
-def test_more_than_the_file_has_is_not_gone_on_with(tmp_path):
-    """It cannot be its beginning."""
+def test_a_partial_file_that_is_too_long(tmp_path):
+    """It is not the file's beginning."""
     first = begun(tmp_path, "a.txt")
     first.write(bytes(20))
     first.release()
@@ -167,8 +167,8 @@ def test_more_than_the_file_has_is_not_gone_on_with(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder", "second name"])
-def test_what_stands_in_the_place_of_a_part_is_left_alone(tmp_path, kind):
-    """Only a plain file that has no other name is written to."""
+def test_something_else_in_the_place_of_a_partial_file(tmp_path, kind):
+    """The client writes only to a plain file that has no other name."""
     other, part = tmp_path / "other", tmp_path / f".a.txt.part-{SOME[:16]}"
     other.write_bytes(b"mine")
     match kind:
@@ -187,7 +187,7 @@ def test_what_stands_in_the_place_of_a_part_is_left_alone(tmp_path, kind):
 
 
 def test_names_that_differ_only_in_case_get_a_number(tmp_path):
-    """On a file system where case does not matter, they would be one file."""
+    """Some file systems would take them for the same."""
     for name in ("Report.PDF", "report.pdf", "REPORT.pdf", "stra\u00dfe", "STRASSE"):
         begun(tmp_path, name).finish()
     assert sorted(os.listdir(tmp_path)) == [
@@ -199,8 +199,8 @@ def test_names_that_differ_only_in_case_get_a_number(tmp_path):
     ]
 
 
-def test_a_name_that_some_system_does_not_take_is_changed(tmp_path):
-    """On every system, so that a folder of files can be moved between them."""
+def test_names_are_portable(tmp_path):
+    """They are changed on every system, so that a folder can move to another one."""
     assert begun(tmp_path, "CON.txt").finish().name == "_CON.txt"
     assert begun(tmp_path, "what?.txt").finish().name == "what_.txt"
 
@@ -234,9 +234,9 @@ def is_device(name: str) -> bool:
 @example("a" * 250 + " .txt")
 @example("a" * 254 + ". b")
 @example("a." + "ä" * 200)
-def test_what_holds_for_every_name(name):
-    """Never empty, reserved or too long; nothing that some system does not take; and what is
-    portable stays as it is."""
+def test_properties_of_portable_names(name):
+    """A portable name is never empty, reserved or too long, and has no character that some system
+    refuses. A name that is portable already stays as it is."""
     found = portable_name(name)
     assert found
     assert not is_device(found)
@@ -249,7 +249,7 @@ def test_what_holds_for_every_name(name):
 
 @given(ORDINARY, ORDINARY)
 def test_ordinary_names_of_any_script_stay(stem, suffix):
-    """With an extension, a space in the middle, and without."""
+    """They may have an extension, and spaces within."""
     for name in (stem, f"{stem}.{suffix}"[:60], f"{stem} {suffix}"[:60]):
         if not is_device(name) and not name.endswith((".", " ")):
             assert portable_name(name) == name
@@ -257,7 +257,7 @@ def test_ordinary_names_of_any_script_stay(stem, suffix):
 
 @given(RESERVED, st.sampled_from(["", ".txt", ".tar.gz", " .txt", "."]))
 def test_devices_of_windows_are_no_names(name, suffix):
-    """In any case, with any extension."""
+    """Case and extension do not matter."""
     assert not is_device(portable_name(name + suffix))
 
 
@@ -284,13 +284,13 @@ def test_how_names_are_changed(name, changed):
 
 @given(ANY.map(portable_name))
 def test_free_names_are_portable(name):
-    """And no two of them are alike."""
+    """No two of them are alike."""
     found = list(itertools.islice(free_names(name), 12))
     assert len({comparison_key(each) for each in found}) == 12
     assert all(portable_name(each) == each for each in found)
 
 
-def test_what_some_file_systems_take_for_one():
-    """Other case, and accents composed or not."""
+def test_names_that_some_file_systems_take_for_the_same():
+    """Case and composition of accents do not matter."""
     assert comparison_key("Ärger.TXT") == comparison_key("A\u0308RGER.txt")
     assert comparison_key("a") != comparison_key("ä")

@@ -15,8 +15,8 @@ def moving(name="report.pdf", size=3_000_000_000, begun=0):
     return it
 
 
-def test_a_line_tells_all():
-    """A bar, how much there is, how fast it moves, and how long it will take."""
+def test_a_line_of_progress():
+    """It has a bar, the percentage, the speed and the remaining time."""
     it = moving(size=4_000_000_000, begun=1_770_000_000)
     it.done += 30_000_000
     assert it.line(102.5) == "report.pdf [####------] 45%  12.0 MB/s  4 min left"
@@ -30,22 +30,22 @@ def test_bars_stand_below_each_other():
     assert it.line(102.5, 40, 14) == "report.pdf   [##---] 45% 12.0 MB/s 4 min"
 
 
-def test_at_the_start_nobody_knows_how_fast():
-    """Then nothing is said about it; nor is an end foretold while nothing moves."""
+def test_the_speed_is_unknown_at_the_start():
+    """The line leaves it out, and the remaining time while nothing moves."""
     it = moving(begun=1_500_000_000)
     assert it.line(100.0) == "report.pdf [#####-----] 50%"
     assert it.line(101.0) == "report.pdf [#####-----] 50%  0 bytes/s"
 
 
-def test_bytes_that_were_there_do_not_count():
-    """Of a transfer that went on, the rate is that of what moved since."""
+def test_earlier_bytes_do_not_count():
+    """The speed of a resumed transfer is that of the new bytes."""
     it = moving(begun=2_000_000_000)
     it.done += 1_000_000
     assert it.rate(101.0) == 1_000_000
 
 
 def test_only_the_last_seconds_count():
-    """One that was fast and is slow now is slow, and one that has stopped has stopped."""
+    """The speed follows a transfer that slows down or stops."""
     it = moving()
     for second in range(1, 60):
         it.done += 10_000_000 if second < 40 else 1_000_000
@@ -56,7 +56,7 @@ def test_only_the_last_seconds_count():
     assert rate == 0
 
 
-def test_what_goes_on_again_begins_to_be_measured_anew():
+def test_a_resumed_transfer_is_measured_anew():
     """The time without a connection does not count."""
     it = moving()
     it.done = 5_000_000
@@ -66,8 +66,8 @@ def test_what_goes_on_again_begins_to_be_measured_anew():
     assert it.rate(501.0) == 2_000_000
 
 
-def test_an_empty_file_is_all_there():
-    """And nothing is divided by its size."""
+def test_an_empty_file():
+    """It is complete, and nothing is divided by its size."""
     assert moving(size=0).line(101.0).startswith("report.pdf [##########] 100%")
 
 

@@ -13,7 +13,7 @@ def joined(piped, wire, name, *options):
     return client
 
 
-def test_what_was_missed_is_shown_once_and_in_order(server, connect, piped, wire):
+def test_missed_messages_are_shown_once_and_in_order(server, connect, piped, wire):
     """A cut connection is said once, quietly; then comes all that was missed, and nothing twice."""
     anna = connect(server, "anna")
     net = wire(server)
@@ -40,7 +40,7 @@ def test_what_was_missed_is_shown_once_and_in_order(server, connect, piped, wire
     assert len([line for line in shown if "You are in" in line]) == 1
 
 
-def test_what_was_missed_carries_its_time(server, connect, piped, wire):
+def test_missed_messages_have_a_time(server, connect, piped, wire):
     """Missed messages have a time, as in history."""
     anna = connect(server, "anna")
     net = wire(server)
@@ -56,9 +56,9 @@ def test_what_was_missed_carries_its_time(server, connect, piped, wire):
     client.expect(r"^anna: live$")
 
 
-def test_what_was_not_acknowledged_is_said_once(server, connect, piped, wire):
-    """Said, stored, and the acknowledgement lost: it is sent again with its key, heard by the
-    others once, and not shown to who said it."""
+def test_unacknowledged_texts_are_stored_once(server, connect, piped, wire):
+    """A text is stored, and its acknowledgement is lost. The client sends it again with its key;
+    others see it once, and the author does not see it."""
     anna = connect(server, "anna")
     net = wire(server)
     client = joined(piped, net, "bot")
@@ -78,8 +78,8 @@ def test_what_was_not_acknowledged_is_said_once(server, connect, piped, wire):
     assert not [line for line in shown if "once" in line]
 
 
-def test_what_is_said_without_a_connection_waits(server, connect, piped, wire):
-    """It is said when the connection is there again, in its order."""
+def test_texts_wait_for_a_connection(server, connect, piped, wire):
+    """They are sent in order when it is back."""
     anna = connect(server, "anna")
     net = wire(server)
     client = joined(piped, net, "bot")
@@ -108,8 +108,8 @@ def test_the_end_of_input_waits_for_the_connection(server, connect, piped, wire)
     assert anna.expect("bot: ") == "bot: last words"
 
 
-def test_one_comes_back_to_the_room_where_one_was(server, connect, piped, wire):
-    """Also one with a password."""
+def test_a_reconnect_rejoins_the_room(server, connect, piped, wire):
+    """The room may have a password."""
     anna = connect(server, "anna")
     anna.send("/create den sesame")
     anna.expect("* You are in den")
@@ -125,7 +125,7 @@ def test_one_comes_back_to_the_room_where_one_was(server, connect, piped, wire):
     anna.expect("bot: yes")
 
 
-def test_private_messages_that_were_missed(server, connect, piped, wire):
+def test_missed_private_messages(server, connect, piped, wire):
     """A registered user is shown what came into the inbox meanwhile, once."""
     anna = connect(server, "anna")
     net = wire(server)
@@ -170,7 +170,7 @@ def test_a_restart_of_the_server(start_server, connect, piped):
 
 
 def test_a_killed_server(start_server, connect, piped):
-    """The same where the server had no time to say goodbye."""
+    """The server ends without a notice."""
     server = start_server("--room", "lab")
     client = joined(piped, server, "bot")
     server.stop(signal.SIGKILL)
@@ -194,8 +194,8 @@ def test_a_guest_whose_old_connection_is_still_there_gets_the_name_back(server, 
     client.expect(r"^\* 1 in lobby: bot$")
 
 
-def test_two_clients_of_one_registered_user_do_not_drive_each_other_out(server, piped, wire):
-    """Both come back after a broken connection, and both stay."""
+def test_two_clients_of_one_registered_user(server, piped, wire):
+    """Both reconnect, and both stay."""
     piped(server, "anna").finish("/register sesame")
     net = wire(server)
     clients = [piped(net, "anna") for _ in range(2)]
@@ -211,7 +211,7 @@ def test_two_clients_of_one_registered_user_do_not_drive_each_other_out(server, 
         assert len([line for line in client.finish() if "Connection lost" in line]) == 1
 
 
-def test_a_name_that_somebody_else_has_meanwhile(server, connect, piped, wire):
+def test_a_name_that_is_taken_meanwhile(server, connect, piped, wire):
     """The client goes on trying, and comes back when the name is free."""
     net = wire(server)
     client = joined(piped, net, "bot")
@@ -245,15 +245,15 @@ def test_ignoring_outlives_a_connection(server, connect, piped, wire):
 # -- delays ----------------------------------------------------------------------------------------
 
 
-def test_pauses_grow_from_half_a_second_to_half_a_minute():
-    """Each is longer than the one before, up to a bound."""
+def test_delays_grow_from_half_a_second_to_half_a_minute():
+    """Each is at least as long as the one before."""
     found = list(islice(reconnect_delays(lambda: 0.5), 20))
     assert found[0] == 0.5
     assert found[-1] == 30.0
     assert found == sorted(found)
 
 
-def test_pauses_are_not_regular():
-    """Chance moves them by a quarter either way."""
+def test_delays_vary():
+    """Chance changes them by a quarter at most."""
     assert next(reconnect_delays(lambda: 0.0)) == 0.375
     assert next(reconnect_delays(lambda: 1.0)) == 0.625

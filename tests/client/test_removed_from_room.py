@@ -18,7 +18,7 @@ def operator(server):
     client.close()
 
 
-def test_off_the_server_is_off_the_server(server, operator, piped):
+def test_removed_from_the_server(server, operator, piped):
     """A client in a pipe ends, says why, and does not try again."""
     client = piped(server, "anna")
     client.expect("You are in lobby")
@@ -30,8 +30,8 @@ def test_off_the_server_is_off_the_server(server, operator, piped):
     operator.expect("* 1 in lobby: operator")
 
 
-def test_on_a_terminal_it_is_the_last_thing_that_is_seen(server, operator, terminal):
-    """The client ends there, too."""
+def test_removed_from_the_server_on_a_terminal(server, operator, terminal):
+    """The client ends, and the reason is the last line on the screen."""
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby")
     client.see_in("You are in lobby")
     operator.send("/leave", "/ban anna 1h spam")
@@ -39,8 +39,8 @@ def test_on_a_terminal_it_is_the_last_thing_that_is_seen(server, operator, termi
     assert "! operator has put you off this server: spam" in client.all_rows
 
 
-def test_following_ends_with_a_status_and_a_sentence(server, operator, piped):
-    """So a script knows that nothing more comes."""
+def test_following_ends_with_an_error(server, operator, piped):
+    """The status and the sentence tell a script that nothing more comes."""
     operator.send("/leave")
     operator.expect("* You are in lobby")
     client = piped(server, "bot", "--room", "lobby", "--follow")
@@ -59,8 +59,8 @@ def test_following_ends_with_a_status_and_a_sentence(server, operator, piped):
         ("/close", "You are out of lab, because of operator: it is closed"),
     ],
 )
-def test_following_a_room_ends_where_one_is_put_out(server, operator, piped, deed, why):
-    """However that is done: by name, by address, or with everybody."""
+def test_following_ends_at_a_removal(server, operator, piped, deed, why):
+    """A moderator may remove by name, by address, or everybody."""
     client = piped(server, "bot", *LAB, "--follow")
     operator.expect("* bot came in")
     operator.send(deed)
@@ -70,8 +70,8 @@ def test_following_a_room_ends_where_one_is_put_out(server, operator, piped, dee
     assert sentence.rstrip(".").endswith(why)
 
 
-def test_a_person_learns_that_a_room_is_closed(server, operator, terminal):
-    """Nothing else would tell: the name is in no deed. The client is in the room before."""
+def test_a_removed_room(server, operator, terminal):
+    """The client says so, because no other line names the user, and shows the previous room."""
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby")
     client.see_in("You are in lobby")
     client.type("/join lab")
@@ -91,8 +91,8 @@ def test_a_person_learns_that_a_room_is_closed(server, operator, terminal):
         ("/ban anna 1h spam", "operator banned anna for 60 min: spam"),
     ],
 )
-def test_a_person_learns_that_they_are_out_of_another_room(server, operator, terminal, deed, why):
-    """One that they do not look at just now: nothing else says why it goes from the last row."""
+def test_removed_from_a_room_in_the_background(server, operator, terminal, deed, why):
+    """The client says so, because otherwise the room would only vanish from the last row."""
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lab")
     client.see_in("You are in lab")
     operator.expect("* anna came in")
@@ -104,8 +104,8 @@ def test_a_person_learns_that_they_are_out_of_another_room(server, operator, ter
     client.see("anna: hello")
 
 
-def test_a_server_that_stops_is_waited_for(server, connect, piped):
-    """That is no reason to stay away."""
+def test_a_stopped_server_is_waited_for(server, connect, piped):
+    """A stop is not final."""
     client = piped(server, "anna")
     client.expect("You are in lobby")
     server.stop()
@@ -116,8 +116,8 @@ def test_a_server_that_stops_is_waited_for(server, connect, piped):
     assert client.wait() == 0
 
 
-def test_the_reason_is_there_for_programs(server, operator, connect):
-    """In `end` of the last notice, and in the event `out`."""
+def test_the_reason_for_programs(server, operator, connect):
+    """It is in `end` of the last notice, and in the event `out`."""
     bot = connect(server)
     bot.ask(do="hello", name="bot")
     bot.ask(do="join", room="lab")

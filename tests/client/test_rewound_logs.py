@@ -39,8 +39,8 @@ def backup(tmp_path):
 def test_following_shows_all_that_is_new(
     start_server, connect, piped, wire, backup, tmp_path, since, before
 ):
-    """However much was said since: less than was seen before, as much, or more. It is said on
-    standard error, and nothing that was seen comes again."""
+    """The log may have fewer entries than were seen, as many, or more. A warning goes to standard
+    error, and no entry is shown twice."""
     make, put_back = backup
     server = start_server("--room", "lab")
     say(connect, server, "lab", *(f"kept {n}" for n in range(before)))
@@ -66,7 +66,7 @@ def test_following_shows_all_that_is_new(
 
 
 def test_a_person_sees_all_that_is_new(start_server, connect, piped, wire, backup):
-    """In a pipe and on a terminal it is the same session."""
+    """A pipe and a terminal have the same session."""
     make, put_back = backup
     server = start_server("--room", "lab")
     say(connect, server, "lab", "kept")
@@ -98,7 +98,7 @@ def test_a_position_beyond_the_end(server, connect, piped):
     client.expect("anna: three")
 
 
-def test_a_log_that_is_the_same_is_not_warned_of(server, connect, piped, wire):
+def test_no_warning_for_an_unchanged_log(server, connect, piped, wire):
     """There is no warning after a mere restart, erased entries, or the user's own."""
     net = wire(server)
     client = piped(net, "bot", "--room", "lab", "--follow")

@@ -46,8 +46,8 @@ def apart(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes
 # -- talk ------------------------------------------------------------------------------------------
 
 
-def test_it_says_something_and_ends(server, anna, tmp_path):
-    """It is stored by then, and nothing is written."""
+def test_saying_something(server, anna, tmp_path):
+    """The text is stored when the program ends, and there is no output."""
     place = ("bot", "127.0.0.1", str(server.port), "--room", "lab")
     assert apart(tmp_path / "bot", *place, "--say", "build failed") == (0, b"", b"")
     assert anna.expect("bot: ") == "bot: build failed"
@@ -55,7 +55,7 @@ def test_it_says_something_and_ends(server, anna, tmp_path):
 
 
 def test_standard_input_is_one_message(server, anna, piped):
-    """All lines of it, at one position."""
+    """All of its lines have one position."""
     client = piped(server, "bot", "--room", "lab", "--say", "-")
     assert client.finish("one", "", "/two") == []
     assert client.wait() == 0
@@ -64,8 +64,8 @@ def test_standard_input_is_one_message(server, anna, piped):
     assert [line.partition("bot: ")[2] for line in seen] == ["one", "", "/two"] * 2
 
 
-def test_it_writes_to_one_user(server, anna, piped):
-    """Privately."""
+def test_a_private_message(server, anna, piped):
+    """Only its recipient gets it."""
     client = piped(server, "bot", "--to", "anna", "--say", "psst")
     assert client.finish() == []
     assert anna.expect("bot -> ") == "bot -> you: psst"
@@ -139,8 +139,8 @@ def test_a_transfer_goes_on_when_the_connection_breaks(server, piped, wire):
     assert net.count_down < 39_000_000
 
 
-def test_an_upload_goes_on_when_it_is_asked_for_again(server, piped, wire, tmp_path):
-    """After the first attempt was killed: only the rest is sent."""
+def test_resuming_an_upload(server, piped, wire, tmp_path):
+    """The first attempt was killed, and the second one sends only the rest."""
     (tmp_path / "big.bin").write_bytes(bytes(20_000_000))
     net = wire(server)
     net.bytes_a_second = 10_000_000
@@ -159,8 +159,8 @@ def test_an_upload_goes_on_when_it_is_asked_for_again(server, piped, wire, tmp_p
 # -- looking around --------------------------------------------------------------------------------
 
 
-def test_who_is_there_and_which_rooms_there_are(server, anna, piped):
-    """A line for each, with tabs between; or an object for each."""
+def test_listing_users_and_rooms(server, anna, piped):
+    """Each has a line with tabs, or an object."""
     anna.send("/topic tests and more", "/away for lunch")
     anna.expect("* ")
     assert piped(server, "bot", "--room", "lab", "--who").finish() == ["anna\tfor lunch"]
@@ -201,8 +201,8 @@ def test_following_as_text(server, anna, piped):
     client.expect(r"^\[.*Z #2\] \* anna set the topic: tests$")
 
 
-def test_a_long_past_comes_in_its_order_and_once(server, anna, piped):
-    """Also if it is more than the server shows at once, and the connection breaks."""
+def test_following_a_long_history(server, anna, piped):
+    """There are more entries than a reply has, and the connection breaks."""
     anna.send(*(f"message {n}" for n in range(2500)), "/history 1")
     anna.expect("message 2499")
     client = piped(server, "bot", "--room", "lab", "--follow", "--json", "--after", "0")
@@ -290,8 +290,8 @@ def test_a_reader_who_has_gone(server, anna, tmp_path):
         (("--follow", "--after", "x"), ExitStatus.USAGE, "A position is a number"),
     ],
 )
-def test_what_is_not_done(server, tmp_path, arguments, status, sentence):
-    """A status tells why, and a sentence on standard error."""
+def test_errors(server, tmp_path, arguments, status, sentence):
+    """A status tells the reason, and so does a sentence on standard error."""
     place = ("bot", "127.0.0.1", str(server.port))
     ended, output, errors = apart(tmp_path / "bot", *place, *arguments)
     assert (ended, output) == (status, b"")
@@ -309,7 +309,7 @@ def test_no_server(server, tmp_path):
 
 
 def test_no_chat_server(tmp_path):
-    """Nor is that of something else that answers."""
+    """Its status is not that of a refusal."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -325,7 +325,7 @@ def test_no_chat_server(tmp_path):
 
 
 def test_a_server_that_does_not_come_back(server, anna, tmp_path, wire):
-    """It is waited for, but not for ever."""
+    """The client waits for it, but not for ever."""
     net = wire(server)
     net.deaf_to = b'{"event":"ok","id":3'
     code = f"from chatservice.client import scripts; scripts.OUTAGE_SECONDS = 0.5; {CLIENT_CODE}"
@@ -351,7 +351,7 @@ def registered(server, connect):
 
 
 def test_a_password_from_a_file_or_the_environment(server, registered, anna, tmp_path, monkeypatch):
-    """It is not on the command line, where everybody sees it."""
+    """The command line does not have it, because everybody can see that."""
     place = ("carl", "127.0.0.1", str(server.port), "--room", "lab")
     (tmp_path / "password").write_text("sesame\nanother line\n")
     file = ("--password-file", str(tmp_path / "password"))
@@ -372,7 +372,7 @@ def test_a_password_from_a_file_or_the_environment(server, registered, anna, tmp
 
 
 def test_a_password_is_asked_for_on_the_terminal(server, registered, anna, terminal):
-    """And not shown, wherever output goes."""
+    """The terminal does not show it."""
     client = terminal("carl", "127.0.0.1", str(server.port), "--room", "lab", "--say", "hi")
     client.see("Password of carl:")
     client.type("sesame")
@@ -384,8 +384,8 @@ def test_a_password_is_asked_for_on_the_terminal(server, registered, anna, termi
 # -- what a person sees ----------------------------------------------------------------------------
 
 
-def test_progress_is_shown_where_standard_error_is_a_terminal(server, wire, terminal, tmp_path):
-    """On one line, which is gone in the end."""
+def test_progress_on_a_terminal(server, wire, terminal, tmp_path):
+    """One line shows it, and is gone in the end."""
     net = wire(server)
     net.bytes_a_second = 5_000_000
     (tmp_path / "big.bin").write_bytes(bytes(5_000_000))
@@ -397,8 +397,8 @@ def test_progress_is_shown_where_standard_error_is_a_terminal(server, wire, term
     assert [row for row in client.all_rows if row] == ["big.bin (5.0 MB) is sent."]
 
 
-def test_what_is_left_out_is_where_one_was(server, anna, tmp_path):
-    """Server and name, but not the room: what a script says must not depend on that."""
+def test_remembered_server_and_name(server, anna, tmp_path):
+    """The room is not remembered for scripts, because their texts must not depend on that."""
     folder = tmp_path / "bot"
     settings = Settings(config_of(folder))
     settings.remember(Remembered("127.0.0.1", server.port, "bot", "lab"))

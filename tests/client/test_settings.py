@@ -13,8 +13,8 @@ LAB = RememberedServer("chat.example.org", 5556, "anna", "lab", True)
 HOME = RememberedServer("localhost", 5555, "otto")
 
 
-def test_the_last_place_comes_first(tmp_path):
-    """Each is there once, however often one was there, and not more than a few are."""
+def test_the_last_server_comes_first(tmp_path):
+    """Each server is there once, and there are only a few."""
     settings = Settings(tmp_path / "new")
     assert settings.servers() == []
     settings.remember(HOME)
@@ -41,8 +41,8 @@ def test_the_last_place_comes_first(tmp_path):
         "\udcff",
     ],
 )
-def test_a_file_that_somebody_broke(tmp_path, text):
-    """It is named in a sentence, and left as it is."""
+def test_a_malformed_file(tmp_path, text):
+    """A sentence names it, and it stays as it is."""
     settings = Settings(tmp_path)
     settings.path.write_bytes(text.encode(errors="surrogateescape"))
     before = settings.path.read_bytes()
@@ -53,15 +53,16 @@ def test_a_file_that_somebody_broke(tmp_path, text):
     assert settings.path.read_bytes() == before
 
 
-def test_a_place_that_cannot_be_written(tmp_path):
+def test_settings_that_cannot_be_written(tmp_path):
     """The failure is one sentence."""
     (tmp_path / "file").write_text("")
     with pytest.raises(Refusal, match="settings"):
         Settings(tmp_path / "file" / "settings").remember(LAB)
 
 
-def test_what_is_left_out_is_filled_in():
-    """All of it; or the place of the name that is given; and nothing where a host is given."""
+def test_missing_options_are_filled_in():
+    """They come from the last server, or from the last with the given name. A given host leaves
+    them out."""
     servers = [LAB, HOME]
     assert (it := fill_in(parse([]), servers)).name == "anna"
     assert (it.host, it.port, it.room, it.tls) == ("chat.example.org", 5556, "lab", True)
@@ -76,7 +77,7 @@ def test_what_is_left_out_is_filled_in():
 
 
 def test_the_program_alone_is_enough_the_second_time(server, tmp_path):
-    """It says where it goes, and is in the room where one was; no password is in the file."""
+    """The client says its server, and joins the last room. The file has no password."""
     folder = tmp_path / "terminal"
     client = OnTerminal(folder, "anna", "127.0.0.1", str(server.port), "--room", "lab")
     try:
@@ -101,7 +102,7 @@ def test_the_program_alone_is_enough_the_second_time(server, tmp_path):
         client.kill()
 
 
-def test_who_was_in_the_lobby_is_not_asked_for_a_room(server, tmp_path):
+def test_the_last_room_is_joined_without_a_question(server, tmp_path):
     """The client goes to the last room without asking; with `--ask` it asks."""
     folder = tmp_path / "terminal"
     for arguments, asked in (
@@ -128,7 +129,7 @@ def test_who_was_in_the_lobby_is_not_asked_for_a_room(server, tmp_path):
             client.kill()
 
 
-def test_a_broken_file_is_told_of_and_not_written_over(server, tmp_path):
+def test_a_malformed_file_is_not_overwritten(server, tmp_path):
     """The client asks for missing settings, and leaves the file alone."""
     folder = tmp_path / "terminal"
     place = config_of(folder) / "settings.json"

@@ -64,8 +64,8 @@ def test_every_module_is_imported(run):
     assert run(imports + "print('imported')") == "imported\n"
 
 
-def test_it_talks_and_carries_files(server, connect, run, tmp_path):
-    """It says a line, sends a file and saves one, in pipes and as a script."""
+def test_talk_and_files(server, connect, run, tmp_path):
+    """The client says a line, sends a file and saves one, in pipes and as a script."""
     anna = connect(server, "anna")
     (tmp_path / "report.txt").write_text("a report")
     (server.files / "image1.png").write_bytes(b"an image")

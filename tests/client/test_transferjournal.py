@@ -33,7 +33,7 @@ def run(tmp_path):
 
 
 def parts(folder: Path) -> list[Path]:
-    """Return the hidden files of what is not whole."""
+    """Return the partial files."""
     return sorted(folder.glob(".*.part-*"))
 
 
@@ -44,7 +44,7 @@ def remembered(client: Piped) -> list[str]:
 
 
 def offsets(net, verb: str) -> list[int]:
-    """Return where each carrier that a client sent began."""
+    """Return the offsets at which the transfers of a client began."""
     lines = re.findall(rb"%b \S+ (\d+)\n" % verb.encode(), b"".join(net.sent_up))
     return [int(offset) for offset in lines]
 
@@ -74,8 +74,8 @@ def half_sent(run, net, line="big", room="lobby", *options):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_download_goes_on_when_the_client_is_started_again(server, run, wire, how):
-    """However the first one ended, the second one fetches only what is missing."""
+def test_a_restarted_client_resumes_a_download(server, run, wire, how):
+    """The second client fetches only the rest, however the first one ended."""
     net = wire(server)
     client = half_fetched(run, server, net)
     client.process.send_signal(how)
@@ -95,8 +95,8 @@ def test_a_download_goes_on_when_the_client_is_started_again(server, run, wire, 
     assert remembered(client) == []
 
 
-def test_a_download_goes_on_when_it_is_asked_for_again(server, run, wire):
-    """Also where nothing is remembered but what is in the folder."""
+def test_resuming_a_download_without_a_record(server, run, wire):
+    """The partial file in the folder is enough."""
     net = wire(server)
     client = half_fetched(run, server, net)
     client.process.send_signal(signal.SIGINT)
@@ -113,8 +113,8 @@ def test_a_download_goes_on_when_it_is_asked_for_again(server, run, wire):
     assert (client.folder / "bot" / "big").read_bytes() == CONTENT
 
 
-def test_a_part_that_is_not_what_was_sent_is_fetched_anew(server, run, wire):
-    """It is thrown away, and the file comes whole from its beginning."""
+def test_a_partial_file_with_other_bytes(server, run, wire):
+    """It is deleted, and the file is fetched from its beginning."""
     net = wire(server)
     client = half_fetched(run, server, net)
     client.process.kill()
@@ -130,8 +130,8 @@ def test_a_part_that_is_not_what_was_sent_is_fetched_anew(server, run, wire):
     assert offsets(net, "GET")[-1] == 0
 
 
-def test_a_file_that_is_no_longer_there_is_forgotten(server, run, wire):
-    """That is told once, and nothing stays of it."""
+def test_a_deleted_file_is_forgotten(server, run, wire):
+    """The client says so once, and keeps nothing of it."""
     net = wire(server)
     client = half_fetched(run, server, net)
     client.process.kill()
@@ -144,8 +144,8 @@ def test_a_file_that_is_no_longer_there_is_forgotten(server, run, wire):
     assert os.listdir(client.folder / "bot") == []
 
 
-def test_two_clients_that_fetch_one_file_do_not_write_to_one_part(server, run, wire):
-    """Each saves it whole, under a name of its own."""
+def test_two_downloads_of_one_file(server, run, wire):
+    """Each client saves it whole, under a name of its own."""
     net = wire(server)
     first = half_fetched(run, server, net)
     other = Piped(
@@ -168,8 +168,8 @@ def test_two_clients_that_fetch_one_file_do_not_write_to_one_part(server, run, w
         assert (first.folder / "bot" / name).read_bytes() == CONTENT
 
 
-def test_a_file_that_is_on_its_way_is_not_fetched_twice(server, run, wire):
-    """A second request for the same file is refused."""
+def test_a_second_request_for_a_running_download(server, run, wire):
+    """It is refused."""
     net = wire(server)
     client = half_fetched(run, server, net)
     client.type("/get big")
@@ -181,8 +181,8 @@ def test_a_file_that_is_on_its_way_is_not_fetched_twice(server, run, wire):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_an_upload_goes_on_when_the_client_is_started_again(server, connect, run, wire, how):
-    """However the first one ended, the second one sends only what is missing, and it is shared
+def test_a_restarted_client_resumes_an_upload(server, connect, run, wire, how):
+    """The second client sends only the rest, however the first one ended. The file is shared
     once."""
     anna = connect(server, "anna")
     net = wire(server)
@@ -202,8 +202,8 @@ def test_an_upload_goes_on_when_the_client_is_started_again(server, connect, run
     assert remembered(client) == []
 
 
-def test_a_private_upload_goes_on(server, connect, run, wire):
-    """To whom it was for, and to nobody else."""
+def test_resuming_a_private_upload(server, connect, run, wire):
+    """Only its recipient gets it."""
     anna = connect(server, "anna")
     net = wire(server)
     client = half_sent(run, net, "big @anna")
@@ -216,8 +216,8 @@ def test_a_private_upload_goes_on(server, connect, run, wire):
     anna.expect("* bot sent you big")
 
 
-def test_an_upload_to_another_room_waits_until_one_is_there(server, connect, run, wire):
-    """One sentence says so; it goes on when one comes to the room."""
+def test_an_upload_to_another_room_waits(server, connect, run, wire):
+    """A sentence says so. The upload goes on when the user joins the room."""
     net = wire(server)
     client = half_sent(run, net, "big", "lab", "--room", "lab")
     client.process.kill()
@@ -233,8 +233,8 @@ def test_an_upload_to_another_room_waits_until_one_is_there(server, connect, run
 
 
 @pytest.mark.parametrize("change", ["gone", "shorter", "other"])
-def test_a_source_that_is_not_what_it_was_is_told_and_forgotten(server, run, wire, change):
-    """And nothing of it is shared."""
+def test_a_source_file_that_has_changed(server, run, wire, change):
+    """The client says so, and shares nothing of it."""
     net = wire(server)
     client = half_sent(run, net)
     client.process.kill()
@@ -268,8 +268,8 @@ def unanswered(client, net, line, arrived):
     net.deaf = False
 
 
-def test_an_upload_that_had_all_come_is_not_shared_again(server, connect, run, wire):
-    """All of it was there, and only the word that it was did not come back."""
+def test_a_complete_upload_is_not_shared_again(server, connect, run, wire):
+    """The server had all bytes, and only its reply was lost."""
     anna = connect(server, "anna")
     net = wire(server)
     client = run(net)
@@ -284,8 +284,8 @@ def test_an_upload_that_had_all_come_is_not_shared_again(server, connect, run, w
     assert remembered(client) == []
 
 
-def test_a_private_upload_that_had_all_come_does_not_come_twice(server, connect, run, wire):
-    """The same, where the sender cannot look whether it is there."""
+def test_a_complete_private_upload_is_not_shared_again(server, connect, run, wire):
+    """The sender cannot look whether the recipient has it."""
     anna = connect(server, "anna")
     net = wire(server)
     client = run(net)
@@ -308,8 +308,9 @@ def age(path: Path, days: int) -> None:
     os.utime(path, (then, then))
 
 
-def test_what_nobody_went_on_with_for_long_is_cleaned_up(server, connect, run, wire):
-    """Transfers to a server that is no more, with what had come of them; younger ones stay."""
+def test_old_transfers_are_deleted(server, connect, run, wire):
+    """Transfers to a server that is gone are deleted with their partial files. Younger ones
+    stay."""
     net = wire(server)
     client = half_fetched(run, server, net)
     client.process.kill()
@@ -327,8 +328,8 @@ def test_what_nobody_went_on_with_for_long_is_cleaned_up(server, connect, run, w
         assert (len(remembered(client)), len(parts(client.folder / "bot"))) == (left, left)
 
 
-def test_parts_that_nobody_remembers_are_cleaned_up(server, run, wire):
-    """When something is saved beside them; but nothing that only looks like one."""
+def test_old_partial_files_are_deleted(server, run, wire):
+    """The next download into the folder deletes them, but no file that only looks like one."""
     (server.files / "small").write_bytes(b"x")
     client = run(server)
     client.expect("You are in")
@@ -344,7 +345,7 @@ def test_parts_that_nobody_remembers_are_cleaned_up(server, run, wire):
     assert sorted(os.listdir(folder)) == sorted([*names[1:], "small"])
 
 
-def test_what_another_client_carries_is_left_to_it(server, run, wire):
+def test_transfers_of_another_client_are_left_alone(server, run, wire):
     """A second client of the same user does not resume the transfers of the first."""
     net = wire(server)
     first = run(net)
@@ -365,7 +366,7 @@ def test_what_another_client_carries_is_left_to_it(server, run, wire):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"server": 1}', b"\xff"])
-def test_a_damaged_memory_is_passed_over(server, run, content):
+def test_a_damaged_record_is_ignored(server, run, content):
     """The client starts as if it was not there."""
     client = run(server)
     client.finish("hello")
@@ -375,8 +376,8 @@ def test_a_damaged_memory_is_passed_over(server, run, content):
     assert not [line for line in run(server).finish("hello") if line.startswith("! ")]
 
 
-def test_a_memory_that_cannot_be_written_is_no_hindrance(server, run):
-    """Files move as ever; only the next start knows nothing of them."""
+def test_records_that_cannot_be_written(server, run):
+    """Transfers work, but the next start does not resume them."""
     (server.files / "small").write_bytes(b"x")
     client = run(server)
     state_of(client.folder).write_text("a file, where the folder should be")
