@@ -25,9 +25,6 @@ from chatservice.client import system
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
 
-FILE_NAME_BYTES = 255
-"""The longest name on usual file systems (NAME_MAX, limits.h)."""
-
 HASH_CHUNK = 1 << 20
 
 OLD_PART_SECONDS = 30 * 24 * 3600.0
@@ -64,7 +61,7 @@ def portable_name(name: str) -> str:
     name = _ended(_UNPORTABLE.sub("_", name))
     if name.partition(".")[0].rstrip(" ").upper() in _RESERVED:
         name = f"_{name}"
-    if len(name.encode()) > FILE_NAME_BYTES:
+    if len(name.encode()) > names.FILE_NAME_BYTES:
         stem, suffix = os.path.splitext(name)
         if len(suffix.encode()) > _SUFFIX_BYTES:
             stem, suffix = name, ""
@@ -97,7 +94,7 @@ def free_names(name: str) -> Iterator[str]:
 
 def shortened_name(name: str, spare: int) -> str:
     """Return a name cut so that `spare` bytes are left."""
-    return name.encode()[: FILE_NAME_BYTES - spare].decode(errors="ignore")
+    return name.encode()[: names.FILE_NAME_BYTES - spare].decode(errors="ignore")
 
 
 # -- a file that is received ---------------------------------------------------------------------
