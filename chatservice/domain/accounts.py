@@ -1,17 +1,13 @@
 """Accounts: registration, passwords, tokens, invitation codes, operators, deletion."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 from chatservice import names, replies
 from chatservice.domain import tokens
-from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.model import Room, Session, account_folder
-from chatservice.domain.ports import Account, Engine, Token
-from chatservice.domain.publisher import Publisher
-from chatservice.domain.rights import Rights
-from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.ports import Account, Token
+from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.users import Registration, RegistrationPolicy, Users
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
@@ -24,29 +20,14 @@ class Accounts:
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        publisher: Publisher,
-        rooms: Rooms,
-        users: Users,
-        rights: Rights,
-        now: Callable[[], int],
-        report: Report,
-        policy: RegistrationPolicy,
-        throttle: LoginThrottle,
+        self, services: Services, rooms: Rooms, users: Users, policy: RegistrationPolicy
     ) -> None:
-        self._store = engine.accounts
-        self._logs = engine.logs
-        self._publisher = publisher
-        self._files = engine.files
-        self._throttle = throttle
-        self._authenticator = engine.authenticator
-        self._rooms = rooms
-        self._users = users
-        self._rights = rights
-        self._now = now
-        self._report = report
-        self._policy = policy
+        engine = services.engine
+        self._store, self._logs, self._files = engine.accounts, engine.logs, engine.files
+        self._authenticator, self._throttle = engine.authenticator, services.throttle
+        self._publisher, self._rights = services.publisher, services.rights
+        self._now, self._report = services.now, services.report
+        self._rooms, self._users, self._policy = rooms, users, policy
 
     @property
     def needs_invitation(self) -> bool:

@@ -1,6 +1,6 @@
-"""What one can do here: the rules of the house, whichever protocol a wish comes through.
+"""The chat: talk, history and search, and the parts that do the rest.
 
-Every wish that is not granted raises a `Refusal`.
+Every method raises `Refusal` if it may not do what it is asked for.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -21,7 +21,7 @@ from chatservice.domain.publisher import Publisher
 from chatservice.domain.quotas import FileLimits
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
-from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.rooms import Report, Rooms, Services
 from chatservice.domain.users import RegistrationPolicy, Users
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
@@ -32,12 +32,10 @@ T = TypeVar("T")
 
 
 class Chat:
-    """One server's `rooms`, `people` and `files`, and the talk that goes on there.
+    """One server's `rooms`, `users`, `files` and talk.
 
-    `clock` tells the time in seconds since 1970, `soon` does something in a moment, `report` takes
-    a line for the operator. `bounds` is what may be uploaded, `policy` who may come, and `patience`
-    has those wait who try passwords. `seconds` tells seconds that only go on, for all that lasts a
-    while; without it, `clock` is taken for such a one.
+    `clock` tells the time in seconds since 1970, `seconds` the time on a clock that never goes back
+    (without it, `clock` does). `report` writes a line to the operator's log.
     """
 
     def __init__(
@@ -55,42 +53,22 @@ class Chat:
         seconds = seconds or clock
         self.limits = limits = limits or Limits()
         self.publisher = publisher = Publisher(engine.logs, loop)
-        self._cache = tails = BlockCache(limits)
-        self.rights = Rights(self.now)
-        attempts = LoginThrottle(engine.hasher, seconds, queue, limits)
-        self.rooms = Rooms(
-            *(engine, publisher, tails, self.now, self._soon, report, self.rights, attempts),
-            *(seconds, limits),
+        self._cache = cache = BlockCache(limits)
+        self.rights = rights = Rights(self.now)
+        throttle = LoginThrottle(engine.hasher, seconds, queue, limits)
+        services = Services(
+            *(engine, publisher, cache, rights, throttle, limits),
+            *(self.now, seconds, self._soon, report),
         )
-        self.users = Users(
-            *(engine, self.rooms, tails, self.now, report, policy, attempts, self.rights, limits)
-        )
-        self.accounts = Accounts(
-            *(engine, publisher, self.rooms, self.users, self.rights, self.now, report, policy),
-            attempts,
-        )
-        self.files = Files(
-            *(
-                engine,
-                publisher,
-                self.rooms,
-                self.users,
-                self.now,
-                report,
-                file_limits,
-                self.rights,
-            ),
-            *(seconds, limits),
-        )
-        self.moderation = Moderation(
-            *(engine, publisher, self.rooms, self.users, self.rights, self.now, report, limits)
-        )
-        self.overview = Overview(
-            *(engine, publisher, self.rooms, self.users, seconds, report, limits)
-        )
+        self.rooms = rooms = Rooms(services)
+        self.users = users = Users(services, rooms, policy)
+        self.accounts = Accounts(services, rooms, users, policy)
+        self.files = Files(services, rooms, users, file_limits)
+        self.moderation = Moderation(services, rooms, users)
+        self.overview = Overview(services, rooms, users)
         self.allows_guests = policy.guests
         self._engine = engine
-        self._replica = Replica(self.rooms, self.users, self.rights, tails, publisher)
+        self._replica = Replica(rooms, users, rights, cache, publisher)
         self._logs = engine.logs
         self._loop = loop
         self._clock = clock

@@ -12,22 +12,19 @@ from chatservice.domain.ports import (
     DeclaredFile,
     DiskUsage,
     Draft,
-    Engine,
     FileLocation,
     FileReader,
     PartialUpload,
     UploadWriter,
 )
-from chatservice.domain.publisher import Publisher
 from chatservice.domain.quotas import FileLimits, Quotas, Requester, Reservation
-from chatservice.domain.rights import Rights, Role
-from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.rights import Role
+from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, Tickets, UploadTicket
 from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.domain.users import Users
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
-from chatservice.limits import Limits
 from chatservice.replies import TransferInfo
 
 T = TypeVar("T")
@@ -38,31 +35,15 @@ class Files:
     on a clock that never goes back."""
 
     def __init__(
-        self,
-        engine: Engine,
-        publisher: Publisher,
-        rooms: Rooms,
-        users: Users,
-        now: Callable[[], int],
-        report: Report,
-        file_limits: FileLimits,
-        rights: Rights,
-        seconds: Callable[[], float],
-        limits: Limits,
+        self, services: Services, rooms: Rooms, users: Users, file_limits: FileLimits
     ) -> None:
-        self._limits = limits
-        self.store = engine.files
+        limits = services.limits
+        self.store, self._logs = services.engine.files, services.engine.logs
         self.quotas = Quotas(file_limits, limits)
-        self.transfers = Transfers(limits)
-        self._publisher = publisher
-        self._logs = engine.logs
-        self._rooms = rooms
-        self._users = users
-        self._now = now
-        self._seconds = seconds
-        self._report = report
-        self._tickets = Tickets(limits)
-        self._rights = rights
+        self.transfers, self._tickets = Transfers(limits), Tickets(limits)
+        self._limits, self._publisher, self._rights = limits, services.publisher, services.rights
+        self._now, self._seconds, self._report = services.now, services.seconds, services.report
+        self._rooms, self._users = rooms, users
         rooms.on_remove.append(self._end_all)
 
     def _end_all(self, room: Room) -> None:

@@ -13,17 +13,15 @@ from chatservice import events, names
 from chatservice.domain.addresses import parse_network
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User, is_guest_id
-from chatservice.domain.ports import Draft, Engine, ModerationRecord
-from chatservice.domain.publisher import Publisher
-from chatservice.domain.rights import Rights, Role
-from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.ports import Draft, ModerationRecord
+from chatservice.domain.rights import Role
+from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import Access, Rule, RuleKind, normalize_range
 from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.commands import Right
 from chatservice.grammar.textformat import duration
-from chatservice.limits import Limits
 
 _UNDONE = {
     RuleKind.BANNED: "unban",
@@ -43,27 +41,12 @@ class Moderation:
     """The actions of moderators, owners and operators. `now` tells the time in milliseconds since
     1970."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        publisher: Publisher,
-        rooms: Rooms,
-        users: Users,
-        rights: Rights,
-        now: Callable[[], int],
-        report: Report,
-        limits: Limits,
-    ) -> None:
-        self._limits = limits
-        self._store = engine.rooms
-        self._accounts = engine.accounts
-        self._logs = engine.logs
-        self._publisher = publisher
-        self._rooms = rooms
-        self._users = users
-        self._rights = rights
-        self._now = now
-        self._report = report
+    def __init__(self, services: Services, rooms: Rooms, users: Users) -> None:
+        engine = services.engine
+        self._store, self._accounts, self._logs = engine.rooms, engine.accounts, engine.logs
+        self._publisher, self._rights = services.publisher, services.rights
+        self._limits, self._now, self._report = services.limits, services.now, services.report
+        self._rooms, self._users = rooms, users
 
     # -- who -------------------------------------------------------------------------------------
 

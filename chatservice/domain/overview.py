@@ -10,14 +10,12 @@ from typing import Protocol, TypeVar
 from chatservice import __version__, names, replies
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User
-from chatservice.domain.ports import Account, Engine
-from chatservice.domain.publisher import Publisher
-from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.ports import Account
+from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import Access
 from chatservice.domain.users import Users
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.limits import Limits
 
 T = TypeVar("T")
 
@@ -56,25 +54,12 @@ class Overview:
     """Answers the operator's questions. `seconds` tells the time on a clock that never goes
     back."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        publisher: Publisher,
-        rooms: Rooms,
-        users: Users,
-        seconds: Callable[[], float],
-        report: Report,
-        limits: Limits,
-    ) -> None:
-        self._limits = limits
+    def __init__(self, services: Services, rooms: Rooms, users: Users) -> None:
         self.connections: ConnectionStats = NoConnections()
-        self._report = report
-        self._engine = engine
-        self._publisher = publisher
-        self._rooms = rooms
-        self._users = users
-        self._seconds = seconds
-        self._since = seconds()
+        self._engine, self._publisher = services.engine, services.publisher
+        self._limits, self._report = services.limits, services.report
+        self._seconds, self._since = services.seconds, services.seconds()
+        self._rooms, self._users = rooms, users
 
     async def status(self) -> replies.ServerStatus:
         """Return the status of the server."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 from chatservice import events, names
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
@@ -21,8 +22,25 @@ from chatservice.limits import Limits
 Report = Callable[..., None]
 """Writes a line to the operator's log: called with a format and its fields."""
 
-CallSoon = Callable[[Callable[[], None]], object]
-"""Calls a function in a moment, so that several events go together."""
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The objects that all parts of the domain use.
+
+    `now` tells the time in milliseconds since 1970, `seconds` the time on a clock that never goes
+    back. `call_soon` calls a function in a moment, so that several events go together.
+    """
+
+    engine: Engine
+    publisher: Publisher
+    cache: BlockCache
+    rights: Rights
+    throttle: LoginThrottle
+    limits: Limits
+    now: Callable[[], int]
+    seconds: Callable[[], float]
+    call_soon: Callable[[Callable[[], None]], object]
+    report: Report
 
 
 class SlowMode:
@@ -30,9 +48,7 @@ class SlowMode:
     on a clock that never goes back."""
 
     def __init__(self, rights: Rights, seconds: Callable[[], float], limits: Limits) -> None:
-        self._rights = rights
-        self._limits = limits
-        self._seconds = seconds
+        self._rights, self._seconds, self._limits = rights, seconds, limits
 
     def count(self, user: User, room: Room) -> None:
         """Count a message of a user in a room. Raises `Refusal` (too-fast) if it comes too soon."""
@@ -85,42 +101,26 @@ class Rooms:
     back. Each function in `on_remove` is called with a room that is about to be removed.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        publisher: Publisher,
-        cache: BlockCache,
-        now: Callable[[], int],
-        call_soon: CallSoon,
-        report: Report,
-        rights: Rights,
-        throttle: LoginThrottle,
-        seconds: Callable[[], float],
-        limits: Limits,
-    ) -> None:
-        self._limits = limits
-        self.limits = RoomLimits(seconds, limits)
-        self.slow_mode = SlowMode(rights, seconds, limits)
+    def __init__(self, services: Services) -> None:
+        engine, limits = services.engine, services.limits
+        self.room_limits = RoomLimits(services.seconds, limits)
+        self.slow_mode = SlowMode(services.rights, services.seconds, limits)
         self.by_key: dict[str, Room] = {}
+        self.on_remove: list[Callable[[Room], None]] = []
         self._by_number: dict[int, Room] = {}
-        self._cache = cache
-        self._store = engine.rooms
-        self._publisher = publisher
-        self._files = engine.files
-        self._now = now
-        self._call_soon = call_soon
         self._announced: set[Room] = set()
         self._joined: dict[Room, list[str]] = {}
-        self.on_remove: list[Callable[[Room], None]] = []
-        self._report = report
-        self._rights = rights
-        self._throttle = throttle
+        self._store, self._files, self._cache = engine.rooms, engine.files, services.cache
+        self._publisher, self._rights = services.publisher, services.rights
+        self._throttle, self._limits = services.throttle, limits
+        self._now, self._call_soon = services.now, services.call_soon
+        self._report = services.report
 
     async def ensure(self, rooms: Iterable[str] = ()) -> None:
         """Create the lobby and the rooms named, if need be. They are never removed as vacant."""
         rooms = tuple(rooms)
         for name in (names.LOBBY, *rooms):
-            self.limits.protect(names.key(names.room(name)))
+            self.room_limits.protect(names.key(names.room(name)))
         if names.LOBBY not in self.by_key:
             await self.create(names.LOBBY)
         for name in sorted(rooms, key=self._number_order):
@@ -196,9 +196,9 @@ class Rooms:
                     "{name} is what a deleted room is called; give another name.",
                     name=name,
                 )
-        self.limits.check_rate(by)
+        self.room_limits.check_rate(by)
         hashed = await self.hash_password(password, by) if password is not None else None
-        bounds = self.limits.bounds(by)
+        bounds = self.room_limits.bounds(by)
         await self._make_room_for(bounds)
         if by is not None and not by.sessions:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
@@ -211,7 +211,7 @@ class Rooms:
         row = await self._store.create(name, hashed, self._now(), owner, bounds)
         room = self._by_number[row.number]
         if by is not None:
-            self.limits.count(room, by)
+            self.room_limits.count(room, by)
             if by.guest_number:
                 room.rules.add(Rule(RuleKind.OWNER, by.id, 0, by.name, self._now()))
         maker = by.name if by is not None else "the operator"
@@ -220,22 +220,22 @@ class Rooms:
 
     async def _make_room_for(self, bounds: RoomBounds) -> None:
         """Remove vacant rooms until there is room for another one, if possible."""
-        while self.limits.is_full(bounds, len(self.by_key)):
-            vacant = self.limits.longest_vacant()
+        while self.room_limits.is_full(bounds, len(self.by_key)):
+            vacant = self.room_limits.longest_vacant()
             if vacant is None:
                 return
             await self._remove_vacant(vacant)
 
     async def remove_vacant(self) -> None:
         """Remove the rooms that have been vacant since the previous call."""
-        for room in self.limits.long_vacant():
+        for room in self.room_limits.long_vacant():
             await self._remove_vacant(room)
 
     async def _remove_vacant(self, room: Room) -> None:
         await self._publisher.settled()
         if (await self._files.files(room.folder, "", 0)).total:
             return  # the operator has put something there
-        if self.limits.is_vacant(room):
+        if self.room_limits.is_vacant(room):
             await self.remove(room, "the server")
 
     def hash_password(self, password: str, by: User | None) -> Awaitable[str]:
@@ -253,14 +253,14 @@ class Rooms:
             *(row.rules,),
         )
         self.by_key[names.key(room.name)] = self._by_number[room.number] = room
-        self.limits.add(room)
+        self.room_limits.add(room)
 
     def drop(self, number: int) -> None:
         """Forget a removed room."""
         room = self._by_number.pop(number)
         del self.by_key[names.key(room.name)]
         room.log.removed = True
-        self.limits.remove(room)
+        self.room_limits.remove(room)
 
     def rename(self, room: Room, name: str) -> None:
         """Give a room another name."""
@@ -275,7 +275,7 @@ class Rooms:
         for rule in added:
             room.rules.add(rule)
             if rule.kind is RuleKind.OWNER and not is_guest_id(rule.subject):
-                self.limits.remove(room)
+                self.room_limits.remove(room)
 
     # -- rooms that go ---------------------------------------------------------------------------
 
@@ -288,14 +288,14 @@ class Rooms:
         """
         self._check_removable(room)
         room.log.removed = True
-        self.limits.remove(room)
+        self.room_limits.remove(room)
         try:
             self._put_everybody_out(room, by)
             await self._publisher.settled()  # what was said before is removed with the rest
             await self._store.remove(room.number)
         except BaseException:
             room.log.removed = False
-            self.limits.add(room)
+            self.room_limits.add(room)
             raise
         self._report("{user} removed room {room}", user=by, room=room.name)
 
@@ -457,7 +457,7 @@ class Rooms:
         if session.current_room is room:
             session.current_room = None
         if not room.sessions:
-            self.limits.room_emptied(room)
+            self.room_limits.room_emptied(room)
         user = session.user
         if user is not None and not (room.log.removed or room.has_user(user)):
             self.announce(room, events.UserLeft(room.name, user.name, farewell))

@@ -1,7 +1,6 @@
 """The users present: guests and registered ones, their names, sessions and inboxes."""
 
 import hmac
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -10,16 +9,14 @@ from weakref import WeakValueDictionary
 from chatservice import events, names, replies
 from chatservice.confusables import skeletons
 from chatservice.domain import tokens
-from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
-from chatservice.domain.loginthrottle import LoginThrottle
+from chatservice.domain.log import Cursor, EventBatch, Log
 from chatservice.domain.model import Room, Session, User
-from chatservice.domain.ports import Account, Engine, GuestRegistered
-from chatservice.domain.rights import ROLE_RIGHTS, Rights
-from chatservice.domain.rooms import Report, Rooms
+from chatservice.domain.ports import Account, GuestRegistered
+from chatservice.domain.rights import ROLE_RIGHTS
+from chatservice.domain.rooms import Rooms, Services
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Event
 from chatservice.grammar.commands import Right
-from chatservice.limits import Limits
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
 _RESERVED_SKELETONS = frozenset(look for name in names.RESERVED for look in skeletons(name))
@@ -45,31 +42,15 @@ class Users:
     """All users who are here, in `by_key` (`names.key`). `deleting` has the keys of accounts that
     are being deleted."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        rooms: Rooms,
-        cache: BlockCache,
-        now: Callable[[], int],
-        report: Report,
-        policy: RegistrationPolicy,
-        throttle: LoginThrottle,
-        rights: Rights,
-        limits: Limits,
-    ) -> None:
-        self._limits = limits
+    def __init__(self, services: Services, rooms: Rooms, policy: RegistrationPolicy) -> None:
         self.by_key: dict[str, User] = {}
         self.deleting: set[str] = set()
-        self._engine = engine
-        self._accounts = engine.accounts
-        self._claims = engine.claims
-        self._rooms = rooms
-        self._cache = cache
-        self._now = now
-        self._report = report
-        self._policy = policy
-        self._throttle = throttle
-        self._rights = rights
+        self._engine = engine = services.engine
+        self._accounts, self._claims = engine.accounts, engine.claims
+        self._cache, self._limits = services.cache, services.limits
+        self._rights, self._throttle = services.rights, services.throttle
+        self._now, self._report = services.now, services.report
+        self._rooms, self._policy = rooms, policy
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._ignoring: dict[str, set[Session]] = {}
         self._operator_inbox: Log | None = None
