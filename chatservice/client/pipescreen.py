@@ -35,7 +35,7 @@ class PipeScreen(Screen):
 
     def __init__(self, reactor: Any, stdin: int, stdout: int) -> None:
         make = _ReactorInput if system.POSIX else _ThreadInput
-        self._input = make(reactor, stdin, self._data_received, self._ended)
+        self._input = make(reactor, stdin, self._data_received)
         self._stdin = stdin
         self._stdout = stdout
         self._lines: DeferredQueue[bytes | None] = DeferredQueue()
@@ -81,6 +81,10 @@ class PipeScreen(Screen):
     # -- input -----------------------------------------------------------------------------------
 
     def _data_received(self, data: bytes) -> None:
+        """Take bytes of the input; no bytes are its end."""
+        if not data:
+            self._ended()
+            return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             self._line_received(line)
@@ -148,13 +152,10 @@ class PipeScreen(Screen):
 class _ReactorInput(FileDescriptor):
     """Input through the reactor. The descriptor stays in blocking mode: our parent shares it."""
 
-    def __init__(
-        self, reactor: Any, fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
-    ) -> None:
+    def __init__(self, reactor: Any, fd: int, received: Callable[[bytes], None]) -> None:
         super().__init__(reactor)
         self._fd = fd
-        self._on_data = on_data
-        self._on_end = on_end
+        self._received = received
 
     def fileno(self) -> int:
         """Return the descriptor for the reactor."""
@@ -162,31 +163,25 @@ class _ReactorInput(FileDescriptor):
 
     def doRead(self) -> Exception | None:
         """Read the available bytes."""
-        try:
-            data = os.read(self._fd, 1 << 16)
-        except OSError:
-            data = b""
+        data = _read(self._fd)
         if not data:
             return CONNECTION_DONE
-        self._on_data(data)
+        self._received(data)
         return None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Report the end of the input."""
         super().connectionLost(reason)
-        self._on_end()
+        self._received(b"")
 
 
 class _ThreadInput:
     """Input through a thread, for reactors that can only watch sockets (Windows)."""
 
-    def __init__(
-        self, reactor: Any, fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
-    ) -> None:
+    def __init__(self, reactor: Any, fd: int, received: Callable[[bytes], None]) -> None:
         self._reactor = reactor
         self._fd = fd
-        self._on_data = on_data
-        self._on_end = on_end
+        self._received = received
         self._wanted = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -194,19 +189,24 @@ class _ThreadInput:
         """Begin to read, or go on."""
         self._wanted.set()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._read, daemon=True)
+            self._thread = threading.Thread(target=self._read_all, daemon=True)
             self._thread.start()
 
     def stopReading(self) -> None:
         """Stop reading after the read that is waiting."""
         self._wanted.clear()
 
-    def _read(self) -> None:
+    def _read_all(self) -> None:
         data = b"\n"
         while data:
             self._wanted.wait()
-            try:
-                data = os.read(self._fd, 1 << 16)
-            except OSError:
-                data = b""
-            self._reactor.callFromThread(*((self._on_data, data) if data else (self._on_end,)))
+            data = _read(self._fd)
+            self._reactor.callFromThread(self._received, data)
+
+
+def _read(fd: int) -> bytes:
+    """Return the available bytes; none at the end of the input, or after an error."""
+    try:
+        return os.read(fd, 1 << 16)
+    except OSError:
+        return b""
