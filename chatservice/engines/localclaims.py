@@ -17,7 +17,7 @@ which SQLite's have 63 bits."""
 
 
 def guest_number(secret: bytes | None) -> int:
-    """Return the number of the guest who has that secret; a random one without a secret."""
+    """Return the number of the guest with that secret, or a random number without one."""
     if secret is None:
         return secrets.randbits(_NUMBER_BITS) + 1
     digest = hashlib.sha256(secret).digest()

@@ -237,10 +237,10 @@ async def test_a_large_tree_is_read_in_the_background(folders):
         os.utime(path, (1, 1))
     first = await folders.files("lab", "", 200)
     rest = await folders.files("lab", first.files[-1].name, 200)
-    assert (first.all, first.bytes, first.following, rest.following) == (300, 790, 300, 100)
+    assert (first.total, first.bytes, first.following, rest.following) == (300, 790, 300, 100)
     assert [it.name for it in (*first.files, *rest.files)] == [f"{n:03}" for n in range(300)]
     none = await folders.files("lab", "", 0)
-    assert (none.all, none.bytes, none.files) == (300, 790, [])
+    assert (none.total, none.bytes, none.files) == (300, 790, [])
     while None in {it.sha256 for it in (await folders.files("lab", "", 300)).files}:
         await deferLater(reactor, 0.01)
     for it in (await folders.files("lab", "", 300)).files:
@@ -368,7 +368,7 @@ async def test_who_asks_for_the_same_files_at_once_is_answered_together(folders,
     )
     assert len(scans) <= 2
     assert {it.files[0].name for it in lists} == {"1000"}
-    assert [(it.all, it.following, len(it.files)) for it in lists] == [(2500, 1500, 100)] * 50
+    assert [(it.total, it.following, len(it.files)) for it in lists] == [(2500, 1500, 100)] * 50
     (lab / "1000").unlink()
     assert (await folders.files("lab", "1", 100)).files[0].name == "1001"
     assert folders._lists == {}

@@ -297,7 +297,7 @@ async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
     while not matches(index_path(path), "words"):
         await store.search(log.id, "words", 9, 9)
     store.close()
-    damage(index_path(path), Limits())
+    damage(index_path(path))
     assert not matches(index_path(path), "words")
 
     store = LogStore(reactor, path)
@@ -312,7 +312,8 @@ async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
 async def test_a_search_that_is_too_late_is_given_up(tmp_path, store, index):
     """A search has its time limit in the index and in the entries that are not indexed yet."""
     log = await room(store)
-    searcher = Searcher(tmp_path / "chat.sqlite", index_path(tmp_path / "chat.sqlite"), pytest.fail)
+    path = tmp_path / "chat.sqlite"
+    searcher = Searcher(path, index_path(path), pytest.fail, Limits())
     texts = [f"a{at}" for at in range(2000)]
     await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
     for _ in range(2):

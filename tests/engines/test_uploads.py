@@ -341,7 +341,7 @@ async def test_a_file_that_the_database_refuses(shelves, monkeypatch, there):
 @pytest_twisted.ensureDeferred
 async def test_a_file_for_a_guest_who_registers_meanwhile(shelves):
     """It becomes a file of the registered user."""
-    incoming = await begun(shelves, DATA, declared(shelf=".guests/1"))
+    incoming = await begun(shelves, DATA, declared(folder=".guests/1"))
     await shelves.folders.move(".guests/1", ".inboxes/bob", "bob")
     await incoming.finish()
     assert (shelves.path / "SharedFiles" / ".inboxes" / "bob" / "a").read_bytes() == DATA
@@ -349,8 +349,8 @@ async def test_a_file_for_a_guest_who_registers_meanwhile(shelves):
 
 
 GUESTS = {
-    "to a guest": {"shelf": ".guests/1"},
-    "a guest's to one user": {"shelf": ".inboxes/bob", "owner": ".guests/1"},
+    "to a guest": {"folder": ".guests/1"},
+    "a guest's to one user": {"folder": ".inboxes/bob", "owner": ".guests/1"},
 }
 
 
@@ -380,11 +380,11 @@ async def test_what_goes_with_a_guest(shelves, changed):
 @pytest_twisted.ensureDeferred
 async def test_a_guest_registers_and_goes_on(shelves):
     """With what was sent to them, and with what is theirs."""
-    mine = declared(shelf=".inboxes/bob", owner=".guests/1")
-    for what in (mine, declared("b", shelf=".guests/1", who="bob")):
+    mine = declared(folder=".inboxes/bob", owner=".guests/1")
+    for what in (mine, declared("b", folder=".guests/1", who="bob")):
         await stop(await begun(shelves, what=what))
     await shelves.folders.move(".guests/1", ".inboxes/alice", "alice")
-    now = (mine._replace(owner="alice"), declared("b", shelf=".inboxes/alice", who="bob"))
+    now = (mine._replace(owner="alice"), declared("b", folder=".inboxes/alice", who="bob"))
     assert [await shelves.folders.have(it) for it in now] == [300_000, 300_000]
     for what in now:
         await (await begun(shelves, DATA[300_000:], what, offset=300_000)).finish()

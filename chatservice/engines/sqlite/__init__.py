@@ -1,12 +1,13 @@
-"""How it lasts: SQLite for the logs, plain folders for the files.
+"""The default engine: SQLite for the logs, plain folders for the files.
 
-* `thread`: one thread that does one job after another, and answers in the reactor's.
-* `schema`: the tables, numbered, and opening the database; `checks`: whether it is ours, and whole;
-  `latecheck`: the same, of a large one, while it is used; `upgrades`: from older versions to this
-  one; `rescue`: a command that saves what can be read of a damaged one.
-* `sqlite`: rooms, accounts and logs (`chatservice.domain.ports.Store`).
-* `folders`: shared files as plain files in plain folders (`Shelves`); `incoming`: one on its way
-  in; `plain`: what is done to a file where it may wait for a disk.
-* `passwords`: argon2id, off the reactor's thread (`Passwords`).
-* `embedded`: all of it together, as one `Engine` in one directory.
+* `engine`: all of it, in one directory (`SqliteEngine`).
+* `schema`: the tables, and opening the database; `integrity`, `latecheck`: its checks; `upgrades`:
+  from older versions to this one; `rescue`: a command that saves what is readable of a damaged one.
+* `logstore`, `blocks`: the logs; `roomtable`, `accounttable`, `filetable`: the other tables.
+* `retention`, `entryages`: deleting old entries; `search`, `searchindex`, `indexing`: search.
+* `filestore`: shared files in plain folders; `plainfiles`, `filesystem`: work on files; `uploads`,
+  `partials`, `arriving`: uploads under way.
+* `threads`, `longjobs`, `keyedlock`: threads, long jobs in time slices, locks.
+* `argon2`, `hashprocess`, `selfsigned`, `permissions`, `folderlock`: secrets and access.
+* `maintenance`, `backup`, `restore`: for the operator.
 """

@@ -1,4 +1,4 @@
-"""What the database knows of accounts: `chatservice.domain.ports.AccountStore`."""
+"""Accounts in the database: `chatservice.domain.ports.AccountStore`."""
 
 import sqlite3
 from collections import Counter
@@ -20,13 +20,13 @@ from chatservice.limits import Limits
 class AccountTable:
     """The tables `account`, `token` and `code` of the database `db`.
 
-    The first two are in memory too, and so is what the names look like: they are looked at by
-    everybody who comes. `change` does a job in the database's thread that may be refused by the
-    disk (`Refusal`, not-stored). Within `commit`, all is stored or nothing. `new_log` makes a log,
-    made at a time, with a last position, and `last_of` tells that of one. `empty` deletes all
-    that is in one, in small steps. `moved` is told the old and the new number of a guest's inbox
-    in the database's thread, and `arrived` the old one once the follower knows it. `changed` takes
-    a change for the follower.
+    The first two are in memory too, with the skeletons of the names, because each login needs them.
+    `change` runs a job in the database's thread, which the disk may refuse (`Refusal`, not-stored).
+    Within `commit`, all is stored or nothing. `new_log` makes a log with a time and a last
+    position, and `last_of` returns the last position of one. `empty` deletes the entries of one, in
+    small steps. `moved` gets the old and the new number of a guest's inbox in the database's
+    thread, and `arrived` the old one once the follower knows it. `changed` takes a change for the
+    follower.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class AccountTable:
         code: str | None = None,
         guest: str = "",
     ) -> Account:
-        """Make an account. What is kept of a `guest`, and their `inbox`, becomes its own; a `code`
+        """Make an account. It takes over the belongings of a `guest`, and their `inbox`; a `code`
         is used up."""
         key, mine = names.key(name), skeletons(name)
         if key not in self._accounts and not self._looks.keys().isdisjoint(mine):
@@ -133,8 +133,8 @@ class AccountTable:
     async def set_password(
         self, key: str, password: str, alone: bool = False, before: str | None = None
     ) -> bool:
-        """Keep another password; with `alone`, no token is good for the account any more. With
-        `before`, only if that is what is kept. Return whether it is done."""
+        """Store another password hash; with `alone`, drop all tokens of the account. With `before`,
+        only if that is the present hash. Return whether it is done."""
         tokens = self._own(key)
         if not await self._change(self._set_password, key, password, alone, before):
             return False
@@ -157,7 +157,7 @@ class AccountTable:
         self._changed(AccountChanged(key, self._accounts[key]))
 
     async def delete(self, key: str, mark: str) -> None:
-        """Forget an account; what it shared is `mark`'s."""
+        """Delete an account; its shared files become those of `mark`."""
         account = self._accounts[key]
         await self._change(self._delete, account, key, mark)
         for sha256 in self._own(key):
@@ -240,7 +240,7 @@ class AccountTable:
         return self._change(self._execute, sql, sha256, who, time)
 
     def code(self, sha256: str) -> Awaitable[bool]:
-        """Whether a code is good."""
+        """Return whether an invitation code is valid."""
         return self._change(self._has_code, sha256)
 
     def drop_code(self, sha256: str) -> Awaitable[bool]:
@@ -310,7 +310,7 @@ class AccountTable:
         return Account(name, password, log, shown, created=time)
 
     def _give(self, guest: str, key: str) -> None:
-        """Let an account have what is kept of a guest (`User.id`), but for their inbox."""
+        """Give an account the belongings of a guest (`User.id`), except for their inbox."""
         for table in ("file", "partial"):
             self._db.execute(f"UPDATE {table} SET owner = ? WHERE owner = ?", (key, guest))
         # Each log by itself: there is no index of writers, which would cost every message.

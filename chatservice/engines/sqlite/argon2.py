@@ -17,11 +17,11 @@ from chatservice.limits import Limits
 
 
 class Argon2Passwords:
-    """`chatservice.domain.ports.Passwords`.
+    """`chatservice.domain.ports.PasswordHasher`, with argon2id.
 
-    Each takes 64 MiB and some tens of milliseconds on every core there is: so there are but a few
-    processes for it (`Limits.hashes`), which give way to all else, and who is too many waits. They
-    are started when they are needed, and end with the server, however that ends.
+    Each hash takes 64 MiB and some tens of milliseconds on all cores. So only `Limits.hashes`
+    processes do it, with low priority, and other hashes wait. The processes start when they are
+    needed, and end with the server, however that ends.
     """
 
     def __init__(self, reactor: Any, limits: Limits | None = None) -> None:
@@ -56,7 +56,7 @@ class Argon2Passwords:
         return found
 
     def close(self) -> None:
-        """Be done with what was begun; those who wait still are told no."""
+        """Finish the hashes that have begun; refuse those that wait."""
         self._closing = True
         self._pool.stop()
         for helper in self._helpers:
@@ -64,7 +64,7 @@ class Argon2Passwords:
 
 
 class HashProcess:
-    """A process that hashes, for one thread. Where there can be none, the thread does it itself."""
+    """A process that hashes, for one thread. If it cannot be started, the thread hashes."""
 
     log = Logger()
 
@@ -72,7 +72,7 @@ class HashProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, what: str | list[str]) -> str | bool:
-        """Return what is kept of a password, or whether a password is the one of which that is."""
+        """Return the hash of a password, or whether a password fits a hash."""
         for _ in range(2):  # one that has ended, whoever killed it, is followed by another
             try:
                 return self._asked(what)

@@ -10,10 +10,10 @@ from chatservice.errors import Code, Refusal
 
 
 class ArrivingFile:
-    """A file on its way in, read as it comes: `chatservice.domain.ports.Outgoing`.
+    """An upload that is read as it arrives: `chatservice.domain.ports.FileReader`.
 
-    The last byte is kept back until all is checked and on the shelf. So who has all of it has the
-    file, and who follows an upload that fails gets less than was promised, and sees that.
+    The last byte is held back until the upload is checked and shared. So a reader of all bytes has
+    the file, and a reader of a failed upload gets less than was promised.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ArrivingFile:
         return data
 
     def more(self) -> "Deferred[None] | None":
-        """What to wait for."""
+        """Return something to await, if bytes are missing."""
         return self._upload.grown() if self.left else None
 
     def seek(self, offset: int) -> None:

@@ -1,15 +1,15 @@
-"""Backups: a folder with all that a server needs to be there again, made while it runs.
+"""Backups: a folder with all that a server needs, made while it runs.
 
     DIR/chat.sqlite        the database, as it was at one moment
-    DIR/SharedFiles/...    the files, as they lie on the shelves
+    DIR/SharedFiles/...    the shared files
     DIR/tls.pem            the key and the certificate of `--tls auto`
     DIR/certificate/...    those of `--tls PATH`
-    DIR/backup.json        which version made it, and when
-    DIR/SHA256SUMS         what is in each file, as sha256sum(1) writes and checks it
+    DIR/backup.json        the version of the server, and the time
+    DIR/SHA256SUMS         checksums, as sha256sum(1) writes and checks them
 
-It is made under another name beside it, and gets its own once all of it is on the disk, was read
-again, and is right. So a folder of that name is a whole backup. All here waits for the disk, and is
-done in a thread of its own; between two pieces of work it asks whether it is still wanted.
+It is made under another name, and gets its own when all of it is on the disk and has been read
+again. So a folder of that name is a whole backup. All functions here wait for the disk, and run in
+a thread of their own; between two pieces of work they ask whether the backup is still wanted.
 """
 
 import errno
@@ -71,9 +71,9 @@ Wanted = Callable[[], None]
 
 
 class BackupSource(NamedTuple):
-    """All that is to be copied: the `database`, the root of the `files` with the folder of each
-    shelf, the server's own `key`, if there is one, and further `keys`: PEM files, or folders with
-    such."""
+    """The files of a backup: the `database`, the root of the `files` with the folder of each room
+    and user, the server's own `key`, if there is one, and further `keys`: PEM files, or folders of
+    them."""
 
     database: Path
     files: Path
@@ -101,8 +101,8 @@ def make(source: BackupSource, to: Path, tell: Tell, wanted: Wanted) -> BackupSu
 
 
 class Becoming:
-    """Gives a folder, in a `with` statement, whose content is at `to` when all of it is there. If
-    anything goes wrong, nothing is left of it, and that is told as a `Refusal`."""
+    """A folder, in a `with` statement, that moves to `to` when its content is complete. After an
+    error nothing is left of it, and the error is raised as a `Refusal`."""
 
     def __init__(self, to: Path) -> None:
         self._to = to
@@ -148,7 +148,7 @@ class Becoming:
             raise self._refusal(error) from error
 
     def _finish(self) -> None:
-        """Let it be where it belongs. What tells that it is there is moved last."""
+        """Move it to its place. The file that marks a complete folder is moved last."""
         if not self._inside:
             os.rename(self._part, self._to)
             integrity.sync(self._to.parent)
@@ -188,7 +188,7 @@ def _who() -> str:
 
 
 class _Making:
-    """One backup, on its way into the folder `part`."""
+    """One backup in the making, in the folder `part`."""
 
     def __init__(self, source: BackupSource, part: Path, tell: Tell, wanted: Wanted) -> None:
         self._source = source
@@ -220,8 +220,8 @@ class _Making:
         return self._made
 
     def _copy_database(self, to: Path) -> None:
-        """Copy the database as it is now. It is read in one transaction, in pieces: so nothing that
-        is stored meanwhile changes the copy, or has it begin again."""
+        """Copy the database of this moment. It is read in one transaction, in pieces: so later
+        commits neither change the copy nor restart it."""
         _write(to, b"")
         with (
             closing(integrity.open_reader(self._source.database)) as db,
@@ -300,7 +300,7 @@ class _Making:
         return False
 
     def _shared(self, path: Path) -> Iterator[tuple[str, str]]:
-        """Copy a file of a shelf to where it lies there."""
+        """Copy a shared file to the same place in the backup."""
         name = f"{FILES}/{path.relative_to(self._source.files).as_posix()}"
         if os.path.lexists(self._part / name):  # a crash may leave one file under two versions
             return
@@ -311,7 +311,8 @@ class _Making:
             yield name, copied
 
     def _dropped_in(self) -> Iterator[tuple[str, str]]:
-        """Copy what lies on shelves and was not read yet; but for what has come there since."""
+        """Copy files without a SHA-256 yet, except for those that came after the database was
+        copied."""
         with closing(integrity.open_reader(self._source.database)) as db:
             for shelf, folder in self._shelves():
                 try:
@@ -328,8 +329,8 @@ class _Making:
                             yield from self._shared(folder / name)
 
     def _shelves(self) -> Iterator[tuple[str, Path]]:
-        """Iterate over the shelves of rooms and of registered users, with their folders. No room or
-        user is called what would not be shown as it is: a folder of such a name is no shelf."""
+        """Iterate over rooms and registered users, with their folders. A folder whose name no room
+        or user can have is skipped."""
         root = self._source.files
         yield "", root
         for above, before in ((root, ""), (root / ".inboxes", ".inboxes/")):
@@ -352,7 +353,7 @@ class _Making:
             self._made.left_out.append(names.one_line(str(path)))
 
     def _copied(self, path: Path, to: Path, follow: bool = False) -> str | None:
-        """Copy a file. Return its SHA-256; None for one that cannot be read. What has several names
+        """Copy a file. Return its SHA-256, or None if it cannot be read. A file with several names
         here has several there."""
         try:
             source = os.open(
@@ -418,7 +419,7 @@ def copy(source: int, to: Path, wanted: Wanted) -> str:
 
 
 def sha256_of(path: Path, wanted: Wanted) -> str:
-    """Return the SHA-256 of a file, as it is on the disk."""
+    """Return the SHA-256 of a file on the disk."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         if hasattr(os, "posix_fadvise"):  # else it is what the system still has in memory

@@ -1,4 +1,4 @@
-"""Runs of entries to the bytes that are stored, and back. They do not depend on any dialect."""
+"""Runs of entries as stored bytes, and back. They do not depend on any format."""
 
 import json
 from collections.abc import Sequence
@@ -67,8 +67,8 @@ def without(runs: Sequence[tuple[int, Run]], position: int) -> list[tuple[int, R
 def renamed(
     runs: Sequence[tuple[int, Run]], key: str, mark: str, erase: bool
 ) -> tuple[list[tuple[int, Run]] | None, list[int]]:
-    """Return runs in which what a user (`names.key`) said is `mark`'s, and with `erase` is gone;
-    None where there is nothing of theirs. And the positions of what is gone by that."""
+    """Return runs in which the entries of a user (`names.key`) are those of `mark`, or with `erase`
+    erased; None if there are none. And the positions of erased entries."""
     if all(names.key(run.who) != key for _, run in runs):
         return None, []
     found, gone = list[tuple[int, Run]](), list[int]()

@@ -26,10 +26,9 @@ class SqliteEngine:
     """Everything that lasts, below `data`; shared files below `files`.
 
     Entries are kept for `keep_seconds`, and while the database has no more than `keep_bytes`; None
-    for either is no bound. Uploads that stopped half-way can go on for `partial_seconds`. The
-    `checkers` of twisted.cred are asked about those who have no password here. `keys` are what it
-    speaks TLS with beside its own; they belong to a backup. Raises `Refusal`,
-    with one sentence for the operator, if that cannot be used.
+    means no bound. Partial uploads are kept for `partial_seconds`. The `checkers` of twisted.cred
+    check passwords of names without one here. `keys` are the operator's TLS keys, for backups.
+    Raises `Refusal`, with one sentence for the operator, if the directories cannot be used.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class SqliteEngine:
         self._check.start()
 
     def follow(self, follower: Follower) -> Awaitable[None]:
-        """Tell a follower what there is, and each change from now on."""
+        """Tell a follower the present state, and each change from now on."""
         return self.logs.follow(follower)
 
     def stopping(self) -> "Deferred[None]":
@@ -95,7 +94,7 @@ class SqliteEngine:
         return self.maintenance.stop()
 
     async def stop(self) -> None:
-        """Store what was accepted, and let go."""
+        """Store what was accepted, and close everything."""
         self._check.stop()
         self._retention.stop()
         self.hasher.close()

@@ -1,14 +1,13 @@
-"""The ages of entries, by the time that really passed, and not by what the clock says.
+"""The ages of entries, by the time that really passed, not by the clock.
 
-Entries carry the time of the system's clock, and that can be wrong: an hour ahead for a minute, or
-in 1970 until the network is there. Where entries are not kept for ever, a clock must neither hurry
-nor stop that. So the server has a time of its own, which goes on while it runs, whatever the clock
-is set to, and notes up to which block there was at what time.
+Entries carry the time of the system's clock, which can be wrong: an hour ahead for a minute, or in
+1970 until the network is up. A wrong clock must neither hurry nor stop retention. So the server
+counts time while it runs, whatever the clock shows, and notes the newest block of each time.
 
-While it does not run, only the clock tells how much time has passed. What that says beyond the time
-that passed for sure is a gap, behind the newest block of then, and is doubted: the blocks before it
-grow older by it bit by bit, `TAKEN_OVER` times as fast as time passes. When the clock is set back,
-that is taken off again. What is said behind the gap is no older for it.
+While it does not run, only the clock tells how much time has passed. The part of it that did not
+pass for sure is a gap after the newest block of then, and is doubted. The blocks before it grow
+older by it slowly, `TAKEN_OVER` times as fast as time passes. If the clock is set back, that is
+taken off again. Entries after the gap do not grow older by it.
 """
 
 import json
@@ -44,7 +43,7 @@ _EPOCH = 1_000_000_000_001
 
 
 def really_passed() -> float:
-    """Return seconds on a clock that nobody sets, which goes on while the machine sleeps."""
+    """Return seconds of a clock that nobody sets, and that goes on while the machine sleeps."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
@@ -58,8 +57,8 @@ class Clocks(NamedTuple):
 
 
 class _Gap:
-    """Time, in seconds, that passed between `block` and the next one if the clock was right: what
-    is `taken` over of it, what is `doubted`, and what was taken `off` since the clock went back."""
+    """Seconds that passed between `block` and the next one, if the clock was right: `taken` over,
+    still `doubted`, and taken `off` since the clock went back."""
 
     def __init__(self, block: int, doubted: float, taken: float = 0.0, off: float = 0.0) -> None:
         self.block = block
@@ -68,7 +67,7 @@ class _Gap:
         self.off = off
 
     def take_off(self, seconds: float) -> float:
-        """Take off as much of that as there is; return what is left."""
+        """Take off up to so many seconds; return the rest."""
         doubted = min(seconds, self.doubted)
         taken = min(seconds - doubted, self.taken)
         self.doubted -= doubted
@@ -77,7 +76,7 @@ class _Gap:
         return seconds - doubted - taken
 
     def put_back(self, seconds: float) -> float:
-        """Doubt what was taken off, up to that; return what is left."""
+        """Doubt again up to so many seconds that were taken off; return the rest."""
         back = min(seconds, self.off)
         self.off -= back
         self.doubted += back
@@ -114,8 +113,8 @@ class EntryAges:
         self._go_on()
 
     def _begun(self) -> dict[str, Any]:
-        """Begin with the times of the entries that are there already. One that is dated in the
-        future is taken for as old as the one before it; and so is one that is older than that."""
+        """Begin with the dates of the present entries. An entry dated in the future, or before the
+        one before it, counts as old as that one."""
         wall = round(self._clocks.wall() * 1000)
         newest = since = 0
         rows: list[tuple[int, int]] = []
@@ -137,7 +136,7 @@ class EntryAges:
         return state
 
     def _go_on(self) -> float:
-        """Let the time go on to what it is now, and return it, in seconds."""
+        """Advance the counted time to now, and return it in seconds."""
         wall, passed = self._clocks.wall(), self._clocks.passed()
         went = max(passed - self._passed, 0.0)
         self._now += went
@@ -197,8 +196,8 @@ class EntryAges:
         return round(self._go_on() * 1000)
 
     def note(self, last: bool = False) -> None:
-        """Note what time it is, and how old all blocks are that are there. Where there is nothing
-        new, or it was noted a short time ago, only the `last` time."""
+        """Note the time, and the age of all present blocks. If there are no new ones, or the last
+        note is recent, only the `last` time."""
         now, newest = self.now(), self._newest_block()
         due = newest > self._newest or any(gap.doubted for gap in self._gaps)
         if not (last or (due and now >= self._noted + self._limits.age_seconds * 1000)):
@@ -226,6 +225,6 @@ class EntryAges:
         return found
 
     def forget(self, block: int) -> None:
-        """Forget what was noted of blocks before that one, within the commit that is under way."""
+        """Forget the notes of blocks before that one, within the present commit."""
         self._db.execute("DELETE FROM aged WHERE block < ?", (block,))
         self._gaps = [gap for gap in self._gaps if gap.block >= block or gap.doubted or gap.off]

@@ -1,15 +1,15 @@
-"""Shared files as plain files in plain folders: `chatservice.domain.ports.Shelves`.
+"""Shared files as plain files in plain folders: `chatservice.domain.ports.FileStore`.
 
-    SharedFiles/report.pdf            on the lobby's shelf
-    SharedFiles/lab/data.csv          on the shelf of the room "lab"
-    SharedFiles/lab/.versions/...     what its names held before
-    SharedFiles/.inboxes/alice/...    meant for alice, a registered user
-    SharedFiles/.guests/7/...         meant for a guest; gone when they are
-    SharedFiles/.partial/...          on its way in
+    SharedFiles/report.pdf            a file of the lobby
+    SharedFiles/lab/data.csv          a file of the room "lab"
+    SharedFiles/lab/.versions/...     older versions
+    SharedFiles/.inboxes/alice/...    for alice, a registered user
+    SharedFiles/.guests/7/...         for a guest; deleted when the guest leaves
+    SharedFiles/.partial/...          uploads
 
-An operator may look at them, copy them, and drop files in. A file is on a shelf only when all of it
-is there and safely on the disk. What is known beyond the file (its SHA-256, who shared it) is in
-the database, and believed only while the file's size and modification time are what they were.
+An operator may read and copy these, and add files. A file is shared only when all of it is safely
+on the disk. The database has more about it (its SHA-256, its user), which is believed only while
+the file's size and modification time are the same.
 """
 
 import errno
@@ -64,7 +64,7 @@ _NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR}
 
 
 class _Version(NamedTuple):
-    """A version of a file that is there. `row` is what is known of it, or None."""
+    """A version of a file on the disk. `row` is its row in the database, or None."""
 
     number: int
     path: Path
@@ -73,20 +73,20 @@ class _Version(NamedTuple):
     row: FileRow | None
 
     def info(self, name: str) -> FileInfo:
-        """What is told of it."""
+        """Its description for users."""
         if self.row is None:
             return FileInfo(name, self.size, None, "", self.mtime // 1_000_000, self.number)
         return _told(self.row)
 
 
 def _told(it: FileRow) -> FileInfo:
-    """Return what is told of a version that is known."""
+    """Return the description of a version that is known."""
     return FileInfo(it.name, it.size, it.sha256, it.who, it.time, it.version)
 
 
 class _File(NamedTuple):
-    """A name on a shelf: its versions that are there, oldest first, the one of them that has the
-    name, and the last number that one of them ever had."""
+    """A file's name in a folder: its versions on the disk, oldest first, the one with the plain
+    name, and the highest number ever given to a version."""
 
     versions: list[_Version]
     newest: _Version | None
@@ -108,7 +108,7 @@ class _Reading:
         return 0.0 if self.waiting else 1.0
 
     def soon(self, name: str) -> Refusal:
-        """Return what is told to one who has waited for long."""
+        """Return the refusal for a user who has waited for long."""
         percent = 100 * self.done // max(self.size, 1)
         return Refusal(
             Code.TOO_SLOW,
@@ -120,11 +120,11 @@ class _Reading:
 
 
 class FolderFileStore:
-    """The shelves below `root`. What is known of them is in `table`.
+    """The folders below `root`, and their files in `table`.
 
-    `partial_seconds` is how long an upload that stopped half-way can go on. If all of it is
-    `private`, nobody else on this machine can read any of it; else that holds for what is one
-    user's alone, and for what is on its way. Raises `OSError` where nothing can be kept there.
+    `partial_seconds` is the time that a partial upload is kept. If all of it is `private`, nobody
+    else on this machine can read it; otherwise that holds for users' own files and for uploads.
+    Raises `OSError` if nothing can be stored there.
     """
 
     log = Logger()
@@ -174,13 +174,13 @@ class FolderFileStore:
         )
 
     def _modes(self, shelf: str) -> tuple[int | None, int]:
-        """Return the modes of folders and files on a shelf; None is what the umask says."""
+        """Return the modes of new folders and files; None means the umask's."""
         if self._private or shelf.startswith("."):
             return permissions.FOLDER, permissions.FILE
         return None, 0o644
 
     def start(self) -> None:
-        """From now on, drop uploads with which nobody goes on."""
+        """Drop idle partial uploads from now on."""
         self._partials.start()
 
     def close(self) -> None:
@@ -200,17 +200,17 @@ class FolderFileStore:
         return shutil.disk_usage(self.root).free
 
     def folder(self, shelf: str) -> Path:
-        """Return the folder of a shelf.
+        """Return the folder of a room or user.
 
-        A room may be called like a file of the lobby's; no room's name has a bracket in it, so the
-        other place is nobody else's.
+        A room may have the name of a file of the lobby. Its folder then has a name with a bracket,
+        which no room's name has.
         """
         folder = self.root / shelf
         beside = folder.with_name(f"{folder.name} (room)")
         return beside if shelf and (beside.is_dir() or folder.is_file()) else folder
 
     def _now(self, shelf: str) -> str:
-        """What a shelf is called now, that was a guest's when something began."""
+        """Return the present name of a folder, which may have been a guest's before."""
         return self._moved.get(shelf, shelf)
 
     def aside(self, what: Any, *args: Any) -> "Deferred[Any]":
@@ -222,8 +222,8 @@ class FolderFileStore:
         return self._turns.do(job)
 
     async def _spelled(self, shelf: str, name: str) -> str:
-        """Return how the name of a file is written on the disk, where accents may be
-        composed otherwise, and which may not tell `a` from `A`."""
+        """Return the name of a file as the disk has it. The disk may compose accents otherwise, and
+        may ignore case."""
         exact = self._disk.exact
         if exact and name.isascii():
             return name
@@ -233,7 +233,7 @@ class FolderFileStore:
     # -- what is there ---------------------------------------------------------------------------
 
     async def files(self, shelf: str, after: str, limit: int) -> FileListing:
-        """What is on a shelf, by name. What was not read yet has no SHA-256, and is read now."""
+        """Return the files of a folder, by name. A file without a SHA-256 is read now."""
         self._asked += 1
         asked, key = self._asked, (shelf, after, limit)
         async with self._listing.acquire(key):  # all who wait have the next one together
@@ -261,7 +261,7 @@ class FolderFileStore:
         return listed
 
     async def _drop_gone(self, shelf: str, name: str) -> None:
-        """Forget what is known of versions that an operator has taken away: they take no room."""
+        """Drop the rows of versions that an operator has removed: they take no space."""
         async with self._putting.acquire((shelf, name)):
             rows = await self._table.versions(shelf, name)
             file = await self._file(shelf, name)
@@ -311,7 +311,7 @@ class FolderFileStore:
         return found
 
     def _unreadable(self, what: str, error: OSError) -> Refusal:
-        """Return the refusal of what is there, and that the system does not let the server read."""
+        """Return the refusal of a file that the system does not let the server read."""
         why = error.strerror or str(error)
         self.log.warn("{path} cannot be read: {why}", path=str(error.filename or what), why=why)
         return Refusal(
@@ -361,7 +361,7 @@ class FolderFileStore:
                 late.cancel()
 
     def _read(self, shelf: str, name: str, it: _Version) -> "Deferred[FileRow]":
-        """Read a file that an operator dropped in; whoever asks meanwhile waits for the same."""
+        """Read a file that an operator added. All who ask meanwhile wait for the same reading."""
         answer: Deferred[FileRow] = Deferred()
         self._reading(shelf, name, it).waiting.append(answer)
         return answer
@@ -402,7 +402,7 @@ class FolderFileStore:
         return self._partials.arriving(self._now(shelf), name, sha256)
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
-        """How much room is taken, but for this upload, and how much there is."""
+        """Return the space in use, without this upload, and the free space."""
         shelf, owner = declared.folder, declared.owner
         if exactly:
             rows = await self._table.counted(shelf, owner)
@@ -416,7 +416,7 @@ class FolderFileStore:
     # -- what comes ------------------------------------------------------------------------------
 
     def have(self, declared: DeclaredFile) -> Awaitable[int]:
-        """How many bytes are there of an upload that stopped half-way."""
+        """Return the number of bytes of a partial upload."""
         return self._partials.have(declared)
 
     def receive(self, declared: DeclaredFile, offset: int) -> Awaitable[IncomingFile]:
@@ -424,17 +424,17 @@ class FolderFileStore:
         return self._partials.receive(declared, offset)
 
     def unfinished(self, owner: str) -> Awaitable[Sequence[PartialUpload]]:
-        """The uploads of a user that stopped half-way."""
+        """Return the partial uploads of a user."""
         return self._partials.of(owner)
 
     def drop(self, declared: DeclaredFile) -> Awaitable[None]:
-        """Keep nothing of an upload that stopped half-way."""
+        """Delete a partial upload."""
         return self._partials.drop(declared)
 
     async def _put_one(self, partial: PartialFile, sha256: str) -> FileMark:
-        """Put a whole and durable file on its shelf.
+        """Share a whole and durable file.
 
-        One after another, so that the same file coming twice at once is seen to be the same.
+        One after another, so that the same file, uploaded twice at once, is found to be the same.
         """
         declared = partial.declared
         declared = declared._replace(folder=self._now(declared.folder), sha256=sha256)
@@ -469,7 +469,7 @@ class FolderFileStore:
         return FileMark(name, size, sha256, number)
 
     def places(self, size: int, sha256: str) -> Awaitable[Sequence[FileLocation]]:
-        """Where there are files with that content."""
+        """Return the locations of files with that content."""
         return self._table.places(size, sha256)
 
     async def copy(self, place: FileLocation, declared: DeclaredFile) -> FileMark | None:
@@ -518,12 +518,12 @@ class FolderFileStore:
         await self._partials.rename(owner, name)
 
     async def shared(self, who: str) -> Sequence[tuple[str, str]]:
-        """The shelf and the name of each file of which `who` has put a version there."""
+        """Return the folder and the name of each file of which `who` has shared a version."""
         rows = await self._table.counted("\0", who)  # no shelf is called that
         return list(dict.fromkeys((shelf, row.name) for shelf, row in rows))
 
     async def move(self, shelf: str, to: str, owner: str) -> None:
-        """Call a shelf otherwise."""
+        """Rename a folder."""
         self._moved[shelf] = to
         self._partials.move(shelf, to, owner)
         if await self.aside(plainfiles.rename_folder, self.folder(shelf), self.folder(to)):
@@ -532,8 +532,7 @@ class FolderFileStore:
             del self._moved[shelf]
 
     def forget(self, shelf: str) -> Awaitable[None]:
-        """Drop the whole shelf of a guest who left, or of a room that is removed, and what was on
-        its way to it."""
+        """Delete the folder of a guest who left, or of a removed room, and uploads to it."""
         assert shelf  # else it would be all that there is
         self._partials.forget(shelf)
         folder = self.folder(shelf)
@@ -554,12 +553,12 @@ class FolderFileStore:
 def _listed(
     folder: Path, rows: Sequence[FileRow], after: str, limit: int
 ) -> Job[tuple[FileListing, list[_Version], list[str]]]:
-    """Return a part of what is in a folder; what is not known; and the names of what is known, and
-    not there any more.
+    """Return a part of a folder's files; the unknown ones; and the names of known files that are
+    gone.
 
     There may be a hundred thousand files. Sorting them all at once would hold Python's lock for a
-    tenth of a second; the first ones are picked without. And who wants that lock while others talk
-    takes it for a moment, and rests as long (docs/performance.md).
+    tenth of a second, so only the first ones are picked. While others talk, each millisecond of
+    this work is followed by as long a rest (docs/performance.md).
     """
     gone: dict[str, FileRow] = {}
     began = time.monotonic()
@@ -615,7 +614,7 @@ def _version(path: Path, size: int, mtime: int, rows: Sequence[FileRow]) -> _Ver
 
 
 def _there(folder: Path, name: str, rows: Sequence[FileRow]) -> _File:
-    """Return what is there of a file."""
+    """Return the versions of a file on the disk."""
     found = []
     for number, size, mtime in plainfiles.old_versions(folder, name):
         path = plainfiles.version_path(folder, name, number)
@@ -635,8 +634,8 @@ def _there(folder: Path, name: str, rows: Sequence[FileRow]) -> _File:
 def _sums(
     folder: Callable[[str], Path], rows: Sequence[tuple[str, FileRow]], shelf: str, owner: str
 ) -> Job[tuple[int, int]]:
-    """Return how many bytes are on a shelf, and how many of one user's, of what is known and is
-    still there."""
+    """Return the bytes of a folder, and of one user's files, of those that are known and still
+    there."""
     here = theirs = 0
     for at, (where, row) in enumerate(rows, 1):
         if _is_there(folder(where), row):

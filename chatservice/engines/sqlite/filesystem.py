@@ -47,10 +47,10 @@ def tried(folder: Path) -> FolderFeatures:
 
 
 def spelled(folder: Path, name: str, exact: bool) -> str:
-    """Return how a name is written in a folder, or as it is given if it is not there.
+    """Return a name as a folder has it, or unchanged if it is not there.
 
-    It may be there with its accents apart from their letters (NFD), as macOS gives names, or
-    composed (NFC); and in another case, where names are not `exact`.
+    The folder may have its accents apart from their letters (NFD), as macOS gives names, or
+    composed (NFC); and in another case, if names are not `exact`.
     """
     forms = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
     name = next((form for form in forms if os.path.lexists(folder / form)), name)

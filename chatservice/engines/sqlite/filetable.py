@@ -1,4 +1,4 @@
-"""What the database knows of shared files, beyond the files themselves."""
+"""Shared files in the database: their SHA-256, their users, their uploads."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -11,10 +11,10 @@ from chatservice.domain.ports import DeclaredFile, FileLocation
 
 
 class FileRow(NamedTuple):
-    """What is known of one version of a file. `mtime` in nanoseconds, `time` in milliseconds.
+    """The row of one version of a file. `mtime` is in nanoseconds, `time` in milliseconds.
 
-    It is believed only while the file's size and modification time are what they were. `who` is
-    empty where the operator put it there; `owner` is the id (`User.id`) of who did.
+    It is believed only while the file's size and modification time are the same. `who` is empty if
+    the operator added the file; `owner` is the id (`User.id`) of its user.
     """
 
     name: str
@@ -37,10 +37,10 @@ class PartialRow(NamedTuple):
 class FileTable:
     """The tables `file` and `partial` of the database `db`.
 
-    `ask` does a job in the database's thread, `change` one that may be refused by the disk
-    (`Refusal`, not-stored). `commit(sql, rows)` executes a statement with each of the rows, all of
-    them or none. `look` does a job with a database for reading, in another thread: what may be
-    much does not hold up what is to be stored.
+    `ask` runs a job in the database's thread, `change` one that the disk may refuse (`Refusal`,
+    not-stored). `commit(sql, rows)` executes a statement with each of the rows, all of them or
+    none. `look` runs a job with a database for reading, in another thread, so that long reads do
+    not delay commits.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class FileTable:
         self._commit = commit
 
     async def rows(self, shelf: str) -> list[FileRow]:
-        """Return all that is known of the files of a shelf, by name and version. It may be much,
-        and is asked for bit by bit: others read meanwhile."""
+        """Return all rows of a folder's files, by name and version. There may be many, so they are
+        read bit by bit: others read meanwhile."""
         sql = (
             f"SELECT {_COLUMNS} FROM file WHERE shelf = ? AND (name, version) > (?, ?)"
             f" ORDER BY name, version LIMIT {_ROWS_AT_A_TIME}"
@@ -73,18 +73,18 @@ class FileTable:
         return found
 
     def versions(self, shelf: str, name: str) -> "Deferred[list[FileRow]]":
-        """What is known of one file, by version."""
+        """Return the rows of one file, by version."""
         sql = f"SELECT {_COLUMNS} FROM file WHERE shelf = ? AND name = ? ORDER BY version"
         return self._ask(_rows, self._db, sql, shelf, name)
 
     def keep(self, shelf: str, rows: Sequence[FileRow]) -> "Deferred[int]":
-        """Keep what is known of some files."""
+        """Store the rows of some files."""
         sql = f"REPLACE INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         return self._change(self._commit, sql, [(shelf, *row) for row in rows])
 
     def note(self, shelf: str, rows: Sequence[FileRow]) -> "Deferred[int]":
-        """Keep what was read of files that somebody dropped in, unless more is known of just these
-        files by now: who shared them."""
+        """Store the hashes of files that an operator added, unless a user has shared just these
+        files meanwhile."""
         sql = (
             f"INSERT INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET size = excluded.size, mtime = excluded.mtime,"
@@ -100,31 +100,31 @@ class FileTable:
         return self._change(self._commit, sql, [(shelf, name, version) for version in versions])
 
     def drop_shelf(self, shelf: str) -> "Deferred[int]":
-        """Forget all of a shelf's."""
+        """Drop all rows of a folder."""
         return self._change(self._commit, "DELETE FROM file WHERE shelf = ?", [(shelf,)])
 
     def move(self, shelf: str, to: str) -> "Deferred[int]":
-        """A shelf is called otherwise now."""
+        """Rename a folder."""
         return self._change(
             self._commit, "UPDATE file SET shelf = ? WHERE shelf = ?", [(to, shelf)]
         )
 
     def places(self, size: int, sha256: str) -> "Deferred[list[FileLocation]]":
-        """Where there are files with that content."""
+        """Return the locations of files with that content."""
         return self._ask(self._places, size, sha256)
 
     def used(self, shelf: str, owner: str) -> "Deferred[tuple[int, int]]":
-        """How many bytes are on a shelf, and how many of one user's on all of them."""
+        """Return the bytes of a folder, and those of one user in all folders."""
         return self._ask(self._used, shelf, owner)
 
     def counted(self, shelf: str, owner: str) -> "Deferred[list[tuple[str, FileRow]]]":
-        """What is known of the files of a shelf, and of one user's on all of them, with the shelf
-        of each."""
+        """Return the rows of a folder's files, and of one user's in all folders, with the folder of
+        each."""
         sql = f"SELECT shelf, {_COLUMNS} FROM file WHERE shelf = ? OR owner = ?"
         return self._look(_placed, sql, shelf, owner)
 
     def count(self) -> "Deferred[tuple[int, int]]":
-        """Count the versions of files that are known, on all shelves, and their bytes."""
+        """Count the known versions in all folders, and their bytes."""
         sql = "SELECT count(*), coalesce(sum(size), 0) FROM file"
         return self._look(lambda db: db.execute(sql).fetchone())
 

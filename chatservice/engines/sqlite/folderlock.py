@@ -16,11 +16,11 @@ _UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 
 
 class FolderLock:
-    """A folder for this process alone, by the file `name` in it.
+    """A folder for this process alone, by the locked file `name` in it.
 
-    It goes with the process, however that ends, so none is ever left over. Where the file system
-    knows no locks, or may keep them from other machines, the log tells that the operator has to see
-    to it. Raises `Refusal`, which ends with `remedy`, where another process has it, and `OSError`.
+    The lock ends with the process, so none is ever left over. If the file system has no locks, or
+    may hide them from other machines, the log asks the operator to make sure. Raises `Refusal`,
+    which ends with `remedy`, if another process has the lock, and `OSError`.
     """
 
     log = Logger()

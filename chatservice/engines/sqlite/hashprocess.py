@@ -1,10 +1,10 @@
-"""A program that hashes passwords for another one: a line of JSON each way, until its input ends.
+"""A program that hashes passwords for a server: a line of JSON each way, until its input ends.
 
-In a thread of the server's own, a hash holds up talk, whatever the thread's priority: the threads
-of a process share the lock of its memory, and each hash takes 64 MiB and gives them back. Beside a
-flood of guesses, on one core, p99 was 30 to 38 ms so, and is 11 to 15 (docs/performance.md).
+In a thread of the server, a hash would delay talk with any priority: the threads of a process share
+the lock of its memory, and each hash takes 64 MiB and gives them back. Beside a flood of guesses,
+on one core, p99 was 30 to 38 ms so, and is 11 to 15 (docs/performance.md).
 
-It is run by its path, so it imports nothing of the house.
+It is run by its path, so it imports nothing of the package.
 """
 
 import json
@@ -39,7 +39,7 @@ def fits(kept: str, password: str) -> bool:
 
 
 def main() -> None:
-    """Answer each line: a password to be hashed, or what is kept of one and a password."""
+    """Answer each line: a password to hash, or a hash and a password to check."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # it ends when who started it does
         with suppress(AttributeError):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

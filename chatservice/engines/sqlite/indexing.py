@@ -1,8 +1,8 @@
 """Keeping the index for /search up to date.
 
-It follows the log in small steps, in a thread of its own, and rests for most of the time while
-there is talk: behind a flood it lags, and catches up at leisure. What it does not have yet is
-looked through as it is (`chatservice.engines.sqlite.search`).
+The indexer follows the log in small steps, in a thread of its own, and rests for most of the time
+while there is talk: after a flood it lags, and catches up later. A search looks through entries
+without an index as they are (`chatservice.engines.sqlite.search`).
 """
 
 import sqlite3
@@ -63,8 +63,8 @@ class Indexer:
         self._thread = threading.Thread(target=self._work, name="chat-indexer", daemon=True)
 
     def _begin(self) -> None:
-        """Begin with an index as it is on the disk. What was taken out of it, and not merged to its
-        end then, is taken out once more."""
+        """Begin with the index on the disk. Erased entries that were not merged away then are
+        erased again."""
         (self._taken_out,) = self._db.execute("SELECT id FROM forgotten").fetchone()
         self._merging = 0
         self._uncleaned = False
@@ -136,8 +136,8 @@ class Indexer:
                 self._stopped.wait(SHARE * (time.monotonic() - began))
 
     def step(self) -> bool:
-        """Take in some blocks, and take out some entries that are no longer kept. Return whether
-        there may be more to do."""
+        """Index some blocks, and remove some entries that are no longer kept. Return whether there
+        may be more to do."""
         (reached,) = self._db.execute("SELECT block FROM reached").fetchone()
         self._reached = reached
         sql = (
@@ -176,7 +176,7 @@ class Indexer:
         return self._log.execute(sql, (self._taken_out, STEP_BLOCKS)).fetchall()
 
     def _forget(self, erased: list[tuple[int, int, int]]) -> None:
-        """Take entries out. What is left of their words goes as the index is merged."""
+        """Remove entries. The rest of their words goes as the index is merged."""
         if erased:
             rows = [(number(log, position),) for _, log, position in erased]
             self._db.executemany("DELETE FROM entry WHERE rowid = ?", rows)
@@ -184,7 +184,7 @@ class Indexer:
             self._merging = -MERGE_PAGES  # negative, at first: all of it (FTS5, "merge")
 
     def _merge(self) -> bool:
-        """Merge some of the index, if what was taken out is to be gone from it altogether."""
+        """Merge some of the index, so that removed entries disappear from it altogether."""
         if self._merging:
             before = self._db.total_changes
             sql = "INSERT INTO entry (entry, rank) VALUES ('merge', ?)"

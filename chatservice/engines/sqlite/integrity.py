@@ -1,6 +1,6 @@
-"""Whether a file is our database, and whole.
+"""Checks: is a file our database, and whole?
 
-All here only reads: what is damaged stays as it is, for whoever is to save what can be saved.
+All of them only read: a damaged file stays as it is, so that its readable part can be saved.
 """
 
 import errno
@@ -71,15 +71,15 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def check(path: Path) -> str | None:
-    """Read all of the database at `path`. Return what is wrong with it, or None."""
+    """Read all of the database at `path`. Return its fault, or None."""
     with closing(open_reader(path)) as db:
         return fault(db)
 
 
 def fault(db: sqlite3.Connection) -> str | None:
-    """Return what is wrong with a database, having read all of it, or None.
+    """Return the fault of a database, having read all of it, or None.
 
-    Raises `sqlite3.OperationalError` where that tells nothing: it was ended, say.
+    Raises `sqlite3.OperationalError` if that says nothing, such as an interruption.
     """
     try:
         wrong = db.execute(_EVERYTHING).fetchone()
@@ -146,7 +146,7 @@ def _version(db: sqlite3.Connection, path: Path, newest: int) -> int:
 
 
 def _glance(db: sqlite3.Connection) -> str | None:
-    """Return what is wrong with what can be looked at in any database, however large."""
+    """Return a fault that can be found quickly in any database, however large."""
     for table in ("log", "room", "account"):
         db.execute(f"SELECT * FROM {table}").fetchall()
     wrong = db.execute(_NEWEST).fetchone()
@@ -192,13 +192,13 @@ def remedy(path: Path) -> str:
 
 
 def wal(path: Path) -> Path:
-    """Return where SQLite keeps what was written last to the database at `path`."""
+    """Return the path of SQLite's write-ahead log of the database at `path`."""
     return path.with_name(f"{path.name}-wal")
 
 
 def emptied(db: sqlite3.Connection) -> bool:
-    """Empty the write-ahead log of a database. Return whether that could be done: where somebody
-    still reads what is in it, nobody waits for that, and it is to be tried again."""
+    """Empty the write-ahead log of a database. Return whether that worked; it does not wait for
+    readers, and has to be tried again then."""
     (before,) = db.execute("PRAGMA busy_timeout").fetchone()
     db.execute("PRAGMA busy_timeout = 0")
     try:

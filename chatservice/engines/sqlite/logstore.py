@@ -52,8 +52,8 @@ class _Reassigned(NamedTuple):
 class LogStore:
     """The database at `path`. Raises `Refusal`, with a sentence for the operator.
 
-    What would change it, and is refused by the disk, is refused to who asked (not-stored). `files`,
-    `rooms` and `accounts` are what it knows of those.
+    A change that the disk refuses is refused to its caller (not-stored). `files`, `rooms` and
+    `accounts` are its other tables.
     """
 
     log = Logger()
@@ -73,7 +73,7 @@ class LogStore:
         self._ages = EntryAges(self._db, self._commit, clocks, limits)
         self._unnoted: set[int] = set()
         self._follower: Follower | None = None
-        # Where inboxes went whose guests registered just now, in the database's thread.
+        # The new inboxes of guests who registered just now, in the database's thread.
         self._moved: dict[int, int] = {}
         self._blocks_unnoted = 0
         self._thread = WorkerThread(reactor, "chat-database")
@@ -110,7 +110,7 @@ class LogStore:
         self._thread.do(self._orphans).addCallback(self._empty_all)
 
     def close(self) -> None:
-        """Do what is still to be done, and close the database."""
+        """Finish the remaining jobs, and close the database."""
         self._closed = True
         self._indexer.stop()
         for thread in (self._searching, self._reading):
@@ -145,7 +145,7 @@ class LogStore:
             self._follower.changed(change)
 
     def _inbox_arrived(self, inbox: int) -> None:
-        """Forget where an inbox went: what is appended from now on knows it."""
+        """Forget the old number of an inbox: later drafts have the new one."""
         self._thread.do(self._moved.pop, inbox, None)
 
     def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> "Deferred[Appended]":
@@ -178,7 +178,7 @@ class LogStore:
         return self._searching.do(self._searcher.search, log, words, before, limit, until)
 
     def note_age(self, last: bool = False) -> "Deferred[None]":
-        """Note how old what was said is, if it is time for that, or the `last` time."""
+        """Note the ages of entries, if it is time for that, or the `last` time."""
         return self._thread.do(self._ages.note, last)
 
     def end_some(self, seconds: float | None, size: int | None) -> "Deferred[Mapping[int, int]]":
@@ -209,7 +209,7 @@ class LogStore:
         return self._thread.do(self._last_of, log)
 
     def position_of_key(self, log: int, writer: str, key: str) -> Awaitable[int | None]:
-        """The position of what was sent with that key, if that is known."""
+        """Return the position of the entry that was sent with that key, if it is known."""
         return self._thread.do(self._said, log, writer, key)
 
     def drop_inbox(self, log: int) -> Awaitable[None]:
@@ -217,7 +217,7 @@ class LogStore:
         return self._change(self._forget, log).addErrback(lambda failure: None)
 
     def _then_clean(self) -> None:
-        """See that what was erased does not stay in the write-ahead log, if somebody reads that."""
+        """Remove erased text from the write-ahead log too, as soon as no reader is in the way."""
         if self._unclean and not self._cleaning:
             self._cleaning = True
             self._clean()
@@ -250,8 +250,8 @@ class LogStore:
             self._empty(log)
 
     def _empty(self, log: int, more: bool = True) -> None:
-        """Delete all that was said in a log whose room is removed, in small steps between which
-        others have their turn. What cannot be deleted now is at the next start."""
+        """Delete all entries of a removed room's log, in small steps, between which other jobs run.
+        The next start deletes the rest."""
         if more:
             emptying = self._thread.do(self._empty_some, log)
             emptying.addCallbacks(

@@ -1,8 +1,8 @@
-"""Long jobs by turns: a piece of this, a piece of that; each can be stopped.
+"""Long jobs in time slices: a piece of this, a piece of that; each can be stopped.
 
 A job is a generator that yields after each piece: some MiB that were read, some hundred files that
-were looked at. The next piece is always of the job that has had the least time so far. So what is
-small passes what is large, however large that is, and a server that stops waits for one piece.
+were looked at. The next piece is always of the job with the least time so far. So short jobs
+overtake long ones, and a server that stops waits for one piece.
 """
 
 import threading
@@ -28,8 +28,8 @@ THREADS = 2
 
 
 class _ScheduledJob:
-    """A job under way: `spent` seconds so far, and resting until `ready`. One that is to be `last`
-    has its turns where no other one is ready."""
+    """A job under way: `spent` seconds so far, and resting until `ready`. A `last` one runs only if
+    no other one is ready."""
 
     def __init__(self, job: Job[Any], answer: "Deferred[Any]", last: bool) -> None:
         self.job = job
@@ -39,7 +39,7 @@ class _ScheduledJob:
 
 
 class JobScheduler:
-    """Threads for long jobs. They give way to all others; `reactor` is told of the results."""
+    """Threads for long jobs, with low priority; `reactor` gets the results."""
 
     def __init__(self, reactor: Any, name: str) -> None:
         self._reactor = reactor
@@ -54,11 +54,11 @@ class JobScheduler:
             thread.start()
 
     def do(self, job: Job[T], last: bool = False) -> "Deferred[T]":
-        """Do a job; answer with what it returns or raises. Fails with `Refusal` (not-stored) if the
+        """Run a job; answer with its result, or its error. Fails with `Refusal` (not-stored) if the
         server stops before that.
 
-        A job that nobody waits for is to be the `last`. Else many short ones, one behind the other,
-        would pass all that takes longer.
+        A job that nobody waits for should be a `last` one. Otherwise many short ones, one after
+        another, would overtake all longer ones.
         """
         answer: Deferred[T] = Deferred()
         with self._changed:
@@ -70,8 +70,7 @@ class JobScheduler:
         return answer
 
     def stop(self) -> None:
-        """End what is under way behind the piece that is being done. Returns when that is so, or
-        takes too long."""
+        """End the jobs after the present piece. Return when that is done, or takes too long."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -24,8 +24,8 @@ TELL_SECONDS = 1.0
 
 
 class LocalMaintenance:
-    """For one process, with its database at `path`. `keys` are what it speaks TLS with, but for
-    the key of its own."""
+    """`chatservice.domain.ports.Maintenance` for one process, with its database at `path`. `keys`
+    are the operator's TLS keys."""
 
     def __init__(
         self,
@@ -95,8 +95,8 @@ class LocalMaintenance:
             raise Refusal(Code.CANCELLED, "Nobody waits for the backup any more; it is not kept.")
 
     def stop(self) -> "Deferred[None]":
-        """Let what is under way end soon, without a result. Answer when it has, or takes too long
-        for that: a disk may be dead."""
+        """Cancel the work under way. Answer when it has ended, or takes too long: a disk may be
+        dead."""
         self._stopping = True
         if self._thread is None:
             return succeed(None)
@@ -133,7 +133,8 @@ class _ProgressLog:
         self.again()
 
     def again(self) -> None:
-        """Tell it again, unless that was done a moment ago: so it is noticed who has gone."""
+        """Report again, unless it did a moment ago: a client that has gone is noticed
+        in this way."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + TELL_SECONDS

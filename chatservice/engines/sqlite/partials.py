@@ -1,9 +1,8 @@
-"""Uploads that were begun: what there is of them is kept for a while, and goes on from there.
+"""Partial uploads: their bytes are kept for a while, and the same upload resumes them.
 
-The bytes are in files in one folder, called by the numbers of their rows in the database. So they
-outlast a server that is killed; what came of them is hashed again then, once, when they go on.
-What is a guest's alone, or on its way to one, has no row: it goes with the guest, and with the
-server.
+The bytes are in files in one folder, named by the numbers of their rows in the database. So they
+outlast a killed server; they are hashed again then, once, when they are resumed. Uploads from a
+guest to a user, and to a guest, have no row: they end with the guest, and with the server.
 """
 
 import os
@@ -40,9 +39,8 @@ _GRACE_SECONDS = 3600.0
 
 
 class PartialUploads:
-    """The partial uploads in `folder`. `aside` does something in a thread, and `by_turns` what
-    takes long; `put` puts a whole file on its shelf; one on which nothing has moved for
-    `keep_seconds` goes."""
+    """The partial uploads in `folder`. `aside` runs something in a thread, and `by_turns` a long
+    job; `put` shares a whole file; one that is idle for `keep_seconds` is dropped."""
 
     log = Logger()
 
@@ -77,7 +75,8 @@ class PartialUploads:
         taking.addErrback(lambda why: self.log.failure("unfinished uploads cannot be read", why))
 
     def _take_up(self, rows: Sequence[PartialRow], there: dict[str, int]) -> None:
-        """Find again what was begun before this start; what belongs to nothing goes."""
+        """Find the uploads from before this start; drop files without a row, and rows without a
+        file."""
         for number, declared in rows:
             size = there.get(str(number))
             if size is None or declared.ends_with_guest:
@@ -93,13 +92,13 @@ class PartialUploads:
                 (self._folder / name).unlink()
 
     def _idle(self, path: Path) -> float:
-        """Return for how many seconds nothing has moved on what is there at a start. Only the clock
-        tells that, and that can be wrong: so it is never so long that it is dropped at once."""
+        """Return the seconds for which an upload was idle at a start. Only the clock tells that,
+        and can be wrong: so the result is never so long that the upload is dropped at once."""
         most = max(self._keep_seconds - _GRACE_SECONDS, 0.0)
         return min(max(self._clocks.wall() - path.stat().st_mtime, 0.0), most)
 
     def start(self) -> None:
-        """From now on, drop what is too old."""
+        """Drop idle uploads from now on."""
         self._looking.start(_LOOK_SECONDS).addErrback(
             lambda failure: self.log.failure("old uploads are not dropped any more", failure)
         )
@@ -110,15 +109,15 @@ class PartialUploads:
             self._looking.stop()
 
     async def have(self, declared: DeclaredFile) -> int:
-        """How much there is of an upload."""
+        """Return the number of bytes of an upload."""
         partial = self._known.get(declared.upload_key)
         if partial is not None and partial.upload is not None:
             await partial.upload.closed()
         return partial.have if partial is not None else 0
 
     def held(self, declared: DeclaredFile) -> tuple[int, int]:
-        """Return how many bytes there are of uploads that stopped half-way, but for this one: to
-        its shelf, and of its user."""
+        """Return the bytes of partial uploads, except for this one: in its folder, and
+        of its user."""
         others = [
             it
             for it in self._known.values()
@@ -128,8 +127,7 @@ class PartialUploads:
         return here, sum(it.have for it in others if it.declared.owner == declared.owner)
 
     async def of(self, owner: str) -> list[PartialUpload]:
-        """The uploads of a user that stopped half-way; the last ones are those on which something
-        moved last."""
+        """Return the partial uploads of a user, the most recently used ones last."""
         for partial in self._theirs(owner):
             if partial.upload is not None:
                 await partial.upload.closed()
@@ -217,7 +215,7 @@ class PartialUploads:
         return gatherResults(self._drop_beyond())
 
     def _drop_beyond(self) -> "list[Deferred[Any]]":
-        """Keep no more than may be: the last ones are those on which something moved last."""
+        """Drop the least recently used partial uploads."""
         dropping = []
         idle = [it for it in self._known.values() if not it.is_busy]
         count, taken = len(idle), sum(it.have for it in idle)
@@ -251,14 +249,14 @@ class PartialUploads:
         )
 
     async def drop(self, declared: DeclaredFile) -> None:
-        """Keep nothing of an upload that stopped half-way."""
+        """Drop a partial upload."""
         partial = self._known.get(declared.upload_key)
         if partial is not None and not partial.is_busy:
             await self._forget(partial)
 
     def forget(self, shelf: str) -> None:
-        """The guest whose shelf that is has left: keep nothing that is for them, or theirs alone.
-        Who still writes to some of it is for others to end."""
+        """Drop the uploads to a guest who has left, and theirs to users. An upload that is still
+        being written is ended elsewhere."""
         for partial in tuple(self._known.values()):
             it = partial.declared
             if it.folder != shelf and not (it.ends_with_guest and it.owner == shelf):
@@ -269,8 +267,8 @@ class PartialUploads:
                 partial.upload.refuse()
 
     def move(self, shelf: str, to: str, owner: str) -> None:
-        """A shelf is called otherwise: its guest has registered, and what was theirs belongs to who
-        they are now."""
+        """Rename a folder: its guest has registered, and their uploads belong to the
+        account now."""
         for partial in tuple(self._known.values()):
             it = partial.declared
             where = to if it.folder == shelf else it.folder

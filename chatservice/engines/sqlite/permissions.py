@@ -1,6 +1,6 @@
-"""Files and folders that nobody but the server's own user can read, whatever the umask is.
+"""Files and folders that only the server's own user can read, with any umask.
 
-All talk, the hashes of passwords, and private files lie in them. Each has its mode from the first
+They have all talk, the hashes of passwords, and private files. Each has its mode from the first
 moment on: a moment is enough to open a file, and it stays open.
 """
 
@@ -39,9 +39,9 @@ def make_folders(path: Path, mode: int | None = None) -> None:
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file, for SQLite to open: what SQLite puts beside it gets the same mode.
+    """Make an empty file for SQLite to open: files that SQLite puts beside it get the same mode.
 
-    A file that is there stays as it is.
+    An existing file stays as it is.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE)
     try:
@@ -53,8 +53,8 @@ def make_file(path: Path) -> None:
 
 
 def check_own(folder: Path) -> None:
-    """Raise `Refusal` for a folder that is a link, which may lead to what is another's. The log
-    tells of one that belongs to another user, who can read what is put there."""
+    """Raise `Refusal` for a folder that is a link, which may lead to another user's. Log a folder
+    that belongs to another user, who can read its files."""
     try:
         found = folder.lstat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Plain files, as shelves need them. All here may wait for a disk, and is done in a thread."""
+"""Work on plain files. All functions here may wait for a disk, and run in a thread."""
 
 import errno
 import fcntl
@@ -49,7 +49,7 @@ VERSIONS = ".versions"
 
 
 class OpenFile:
-    """A file of a shelf, opened: `chatservice.domain.ports.Outgoing`."""
+    """A shared file, opened: `chatservice.domain.ports.FileReader`."""
 
     def __init__(self, file: IO[bytes], shelf: str, mark: FileMark) -> None:
         self.shelf = shelf
@@ -60,8 +60,8 @@ class OpenFile:
         self._mtime = os.fstat(file.fileno()).st_mtime_ns
 
     def read(self, count: int) -> bytes:
-        """Return the next bytes; never the last ones of a file that was changed meanwhile: so
-        nobody takes for whole what is of two contents."""
+        """Return the next bytes, but never the last ones of a file that was changed meanwhile:
+        nobody takes a mixture of two contents for a whole file."""
         data = self._file.read(min(count, self.left))
         if len(data) == self.left and os.fstat(self._file.fileno()).st_mtime_ns != self._mtime:
             return b""
@@ -96,9 +96,8 @@ class OpenFile:
 
 
 def scan(folder: Path, known: Container[str] = ()) -> Iterator[tuple[str, int, int]]:
-    """Iterate over name, size and mtime of what may be served of a folder: plain files, no links,
-    in no order. The names that are `known` can be a file's, and need not be looked at. Raises
-    `OSError` where the folder cannot be read."""
+    """Iterate over name, size and mtime of a folder's plain files, without links, in no order.
+    Names that are `known` need no check. Raises `OSError` if the folder cannot be read."""
     if leads_elsewhere(folder):
         return
     try:
@@ -115,7 +114,7 @@ def scan(folder: Path, known: Container[str] = ()) -> Iterator[tuple[str, int, i
 
 
 def leads_elsewhere(folder: Path) -> bool:
-    """Whether a folder, or the one that it is in, is a link, which may lead anywhere."""
+    """Return whether a folder, or its parent, is a link, which may lead anywhere."""
     return folder.is_symlink() or folder.parent.is_symlink()
 
 
@@ -132,11 +131,11 @@ def open_plain(path: Path) -> tuple[IO[bytes], int, int]:
 def digest(
     path: Path, name: str, version: int, pace: Callable[[int], float] = lambda done: 0.0
 ) -> Job[FileRow]:
-    """Read a file and return what is to be known of it. It rests `pace` times as long as it works;
-    that is told how many bytes are done.
+    """Read a file and return its row. It rests `pace` times as long as it works; that is told the
+    number of bytes read.
 
-    Raises `BlockingIOError` while it is being written: it changed while it was read, or a moment
-    before; and `OSError` where it cannot be read, or is deleted meanwhile.
+    Raises `BlockingIOError` if the file is being written: it changed while it was read, or a moment
+    before; and `OSError` if it cannot be read, or is deleted meanwhile.
     """
     file, size, mtime = open_plain(path)
     with file:
@@ -172,7 +171,7 @@ def _take_in(file: IO[bytes], digest: "hashlib._Hash") -> bool:
 
 
 def hash_of(file: IO[bytes]) -> "Job[hashlib._Hash]":
-    """Return the SHA-256 of what is left of an open file."""
+    """Return the SHA-256 of the rest of an open file."""
     digest = hashlib.sha256()
     while _take_in(file, digest):
         yield 0.0
@@ -217,10 +216,10 @@ def place(
     """Give the whole and durable file `part` its name in a folder, which is made with that `mode`.
     Return its mtime, once the folder is on the disk too.
 
-    What has the name is version `there`, and is kept as that. At every moment, whoever looks finds
-    the one file or the other under the name. Where there are no `links`, `keep_version` was called
-    before, and `part` is gone afterwards. Raises `Refusal` (bad-file-name) where something has the
-    name that is no file, or the file system does not take it.
+    A present file of that name is version `there`, and is kept as that. At every moment the name
+    has the one file or the other. Without `links`, `keep_version` was called before, and `part` is
+    gone afterwards. Raises `Refusal` (bad-file-name) if the name belongs to something else than a
+    file, or if the file system does not accept it.
     """
     make_folders(folder, mode)
     try:
@@ -304,14 +303,14 @@ def take_back(part: Path, folder: Path, name: str) -> None:
 
 
 def set_mode(path: Path, mode: int) -> None:
-    """Say who may read a file, where the file system keeps that."""
+    """Set the mode of a file, if the file system keeps modes."""
     with suppress(PermissionError):
         path.chmod(mode)
 
 
 def take_off(folder: Path, name: str, newest: int, versions: list[int]) -> None:
-    """Remove versions of a file, `newest` being the one that has its name. If that one goes, the
-    newest of those that stay gets the name."""
+    """Remove versions of a file; `newest` is the one with the plain name. If it goes, the newest of
+    the others gets the name."""
     stay = [number for number, _, _ in old_versions(folder, name) if number not in versions]
     for version in versions:
         if version != newest:

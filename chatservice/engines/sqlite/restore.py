@@ -24,8 +24,8 @@ from chatservice.errors import Code, Refusal
 
 
 def restore(backup: Path, data: Path, files: Path | None, tell: Tell) -> BackupSummary:
-    """Make a server's data directory of a backup, and read what is in it again. `files` is where
-    the shared files go, if not into it. Nothing is overwritten. Raises `Refusal`."""
+    """Make a server's data directory from a backup, and check it. `files` is the folder for shared
+    files, if not inside it. Nothing is overwritten. Raises `Refusal`."""
     verify(backup, tell, _wanted)
     made = BackupSummary()
     with ExitStack() as stack:
@@ -41,7 +41,7 @@ def restore(backup: Path, data: Path, files: Path | None, tell: Tell) -> BackupS
 
 
 def _wanted() -> None:
-    """It goes on until it is done: who does not want it any more ends the program."""
+    """Return that the work goes on: users end the program to cancel it."""
 
 
 def _lock(stack: ExitStack, data: Path) -> None:

@@ -146,8 +146,8 @@ CREATE TABLE partial (
 def open_database(path: Path) -> sqlite3.Connection:
     """Open the database at `path`, for one thread at a time to write to.
 
-    If there is none, it is made; an older one is upgraded, after a copy of it was made beside it.
-    Raises `Refusal` with one sentence for the operator, if it cannot be used: it is as it was then.
+    If there is none, it is made; an older one is upgraded, after a copy was made beside it. Raises
+    `Refusal` with one sentence for the operator if it cannot be used; it is unchanged then.
     """
     with integrity.refusing(path):
         if not path.exists():

@@ -1,6 +1,6 @@
-"""Asking what was said where: the index first, and what is not in it yet as it is.
+"""Search: the index first, and then the entries that are not in it yet.
 
-Both are asked the same question, so the answer is the same, however far the index is behind.
+Both get the same query, so the answer is complete, however far the index is behind.
 """
 
 import json
@@ -50,9 +50,10 @@ def terms(words: str) -> str:
 
 
 class Searcher:
-    """Asks the index in `index`, and the log at `path`, for one thread at a time.
+    """Searches the index in `index`, and the log at `path`, for one thread at a time.
 
-    Calls `damaged` where the index is. It is opened for each search, since it may be made again.
+    Calls `damaged` if the index is damaged. It opens the index for each search, because it may be
+    made again.
     """
 
     def __init__(
@@ -122,8 +123,8 @@ class Searcher:
             return 0, []
 
     def _erased(self, log: int, forgotten: int) -> list[int]:
-        """Return the rows of what was erased in a log and may still be in the index. What is erased
-        is in the log no more when that is acknowledged; so it is found no more, by anybody."""
+        """Return the rows of erased entries that may still be in the index. They have left the log
+        before `/erase` was answered, so no search finds them from then on."""
         sql = "SELECT position FROM erased WHERE log = ? AND id > ?"
         found = self._log.execute(sql, (log, forgotten))
         return [number(log, position) for (position,) in found]
@@ -164,7 +165,7 @@ class Searcher:
             return [row for (row,) in db.execute(ASK, (*among, "[]", limit))]
 
     def _entries(self, log: int, positions: list[int]) -> Iterator[tuple[int, Entry]]:
-        """Read entries from the log. What is not there any more is left out."""
+        """Read entries from the log; leave out those that are gone."""
         runs: list[tuple[int, Run]] = []
         last = 0
         sql = (

@@ -1,6 +1,6 @@
-"""The index for /search: what is in it, and where.
+"""The index for /search, and its rows.
 
-It is a database of its own beside the log, and can be made again from that at any time. An entry's
+It is a database of its own beside the log, and can be made again from it at any time. An entry's
 row is its log's number and its position: a room is a range of rows, and the newest come first
 without sorting. FTS5 finds 20 of a million in less than a millisecond, a prefix in a fifth of a
 second (docs/performance.md).
@@ -69,8 +69,8 @@ def number(log: int, position: int) -> int:
 
 
 def rows_of(log: int, runs: Iterable[tuple[int, Run]]) -> Iterator[tuple[int, str]]:
-    """Iterate over the rows of what can be searched for: talk, topics, and the names of files. They
-    are in NFC, as what is asked for is: FTS5 takes a Hangul syllable apart from its letters."""
+    """Iterate over the rows of searchable entries: talk, topics, and the names of files. They are
+    in NFC, as queries are: FTS5 splits a Hangul syllable in NFD into its letters."""
     for first, run in runs:
         if run.kind in (Kind.MESSAGE, Kind.ACTION, Kind.TOPIC, Kind.REMOVED):
             for position, text in enumerate(run.texts, first):
@@ -97,13 +97,13 @@ def open_index(path: Path, log: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def is_error(error: sqlite3.Error, *codes: int) -> bool:
-    """Whether it is one of SQLite's errors (https://sqlite.org/rescode.html): the lowest byte says
-    which, the others where. What Python raises by itself has no code."""
+    """Return whether it is one of SQLite's errors (https://sqlite.org/rescode.html): the lowest
+    byte is the kind, the others are details. Errors of Python itself have no code."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in codes
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether that is what SQLite says of a file that is no database, or no longer one."""
+    """Return whether it is SQLite's error for a file that is no database, or no longer one."""
     return is_error(error, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 

@@ -25,10 +25,10 @@ authority will renew it: an end would only cut everybody off one day."""
 
 
 def own(folder: Path) -> Path:
-    """Return the file with the key and the certificate in `folder`, and make it if it is not there.
+    """Return the file with the key and the certificate in `folder`; make it if there is none.
 
-    What is there is never replaced, whatever it is: clients remember it. Raises `Refusal` if none
-    can be written.
+    An existing file is never replaced, even a damaged one: clients remember its certificate. Raises
+    `Refusal` if none can be written.
     """
     path = folder / NAME
     if os.path.lexists(path):

@@ -34,8 +34,8 @@ _log = Logger()
 
 
 def joined(threads: Sequence[threading.Thread]) -> None:
-    """Wait until threads have ended, but not for ever: the log tells of those that do not, and they
-    go with the process."""
+    """Wait until threads have ended, but not for ever: the log names those that do not end, and
+    they go with the process."""
     until = time.monotonic() + STOP_SECONDS
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
@@ -69,7 +69,7 @@ class BackgroundPool:
         self._pool.start()
 
     def do(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
-        """Do `job(*args)` in one of them; answer with what it returns or raises."""
+        """Run `job(*args)` in one of them; answer with its result, or its error."""
         return deferToThreadPool(self._reactor, self._pool, self._politely, job, args)
 
     def _politely(self, job: Callable[..., T], args: tuple[Any, ...]) -> T:
@@ -79,19 +79,19 @@ class BackgroundPool:
         return job(*args)
 
     def stop(self) -> None:
-        """Do what was given so far, then end. Returns when that is done, or takes too long."""
+        """Finish the jobs given so far, then end. Return when that is done, or takes too long."""
         ending = threading.Thread(target=self._pool.stop, name=self._pool.name, daemon=True)
         ending.start()
         joined([ending])
 
 
 class WorkerThread:
-    """Jobs are done in the order in which they are given; `reactor` is told of the results. In the
-    `background`, they give way to all others. What is done with a result can take as long as to
-    find it: `by_turns`, only as many are told in one turn of the reactor as there is time for.
+    """A thread that runs jobs in the order in which they are given; `reactor` gets the results. A
+    `background` thread has low priority. Using a result can take as long as finding it: with
+    `by_turns`, a turn of the reactor gets only as many as it has time for.
 
-    Until `start` is called they are done at once: while a program starts, nobody waits for it, and
-    what it finds wrong can still end it.
+    Until `start` is called, jobs run at once: while a program starts nobody waits for it, and an
+    error can still end it.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class WorkerThread:
         self._thread.start()
 
     def do(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
-        """Do `job(*args)` there; answer with what it returns or raises."""
+        """Run `job(*args)` there; answer with its result, or its error."""
         if self._thread.ident is None:
             return execute(job, *args)
         answer: Deferred[T] = Deferred()
@@ -125,8 +125,8 @@ class WorkerThread:
         return answer
 
     def stop(self, drop: bool = False) -> None:
-        """Do what was given so far, then end. Returns when that is done. With `drop`, only what is
-        being done comes to its end, and the rest is done for nobody."""
+        """Finish the jobs given so far, then end. Return when that is done. With `drop`, only the
+        present job finishes, and the others never run."""
         self._dropping = drop
         if self._thread.ident is not None:
             self._jobs.put(None)

@@ -1,7 +1,8 @@
-"""From an older version of the database to a newer one (`chatservice.engines.sqlite.schema`).
+"""Upgrades of the database, from an older version to a newer one
+(`chatservice.engines.sqlite.schema`).
 
-A step from one version to the next knows these two, and takes nothing from the rest of the program,
-which goes on to change: it is to do tomorrow what it was tested to do.
+A step from one version to the next knows these two, and uses nothing of the rest of the program,
+which goes on to change: tomorrow the step must do what it was tested to do.
 """
 
 import filecmp
@@ -23,9 +24,9 @@ _log = Logger()
 
 
 def upgrade(path: Path, version: int, newest: int) -> None:
-    """Bring the database at `path` from `version` to `newest`, having made a copy beside it.
+    """Bring the database at `path` from `version` to `newest`, after a copy was made beside it.
 
-    All of it is one transaction: whatever ends it, the database is of the one version or of the
+    All of it is one transaction: whatever interrupts it, the database has the one version or the
     other. Raises `Refusal` if it cannot be done, and `sqlite3.DatabaseError` if it is damaged.
     """
     try:

@@ -1,4 +1,4 @@
-"""A file on its way in."""
+"""Uploads under way: the bytes of a file that arrives."""
 
 import errno
 import hashlib
@@ -28,12 +28,12 @@ and the commits of the talk would wait for it (docs/performance.md)."""
 
 
 class PartialFile:
-    """What there is of an upload: the first `have` bytes, in the file at `path`.
+    """The received part of an upload: the first `have` bytes, in the file at `path`.
 
-    `sha256` has taken in just these; None if that has to be done again (`open`). `number` is that
-    of its row in the database, or None if it has none. `moved` is when something came of it last,
-    by a clock that nobody sets. `upload` is who writes to it now; `taken` says that somebody is
-    about to.
+    `sha256` is the hash of just these, or None if they have to be hashed again (`open`). `number`
+    is that of its row in the database, or None without one. `moved` is the time of its last bytes,
+    by a clock that nobody sets. `upload` is the present writer; `taken` says that somebody is about
+    to write.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class PartialFile:
 
     @property
     def may_go_on(self) -> bool:
-        """Whether that can be: nobody could tell whether a file without a declared SHA-256 is the
-        same one."""
+        """Return whether it can be resumed: without a declared SHA-256 nobody could tell whether a
+        file is the same one."""
         return self.declared.sha256 is not None
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody writes to it, or is about to."""
+        """Return whether somebody writes to it, or is about to."""
         return self.taken or self.upload is not None
 
     @property
@@ -65,8 +65,8 @@ class PartialFile:
         return self.sha256 is None and self.have > 0
 
     def open(self) -> Job[IO[bytes]]:
-        """Open the file, to go on behind what is there: `have` says how much that is. What may not
-        be right of it is cut off."""
+        """Open the file to append: `have` is set to its length. A part that may be wrong is cut
+        off."""
         try:
             handle = os.open(
                 self.path, os.O_RDWR | (0 if self.have else os.O_CREAT), permissions.FILE
@@ -91,13 +91,13 @@ class PartialFile:
 
 
 class IncomingFile:
-    """A file on its way in: `chatservice.domain.ports.Incoming`.
+    """An upload under way: `chatservice.domain.ports.UploadWriter`.
 
-    Bytes are gathered, and written and hashed in a thread, one lot after another. `file` is what
-    `partial.open` returned; the first `skip` bytes that come are there already. `aside` does
-    something in a thread; `put` is called with the whole and durable file and its SHA-256, to put
-    it on the shelf; `ended` when nothing more is written, with whether the file may be kept to go
-    on with. It is `over` when no more is taken, and `stored` when it is on the shelf.
+    Bytes are gathered, and written and hashed in a thread, one lot after another. `file` is the
+    result of `partial.open`; the first `skip` bytes that come are there already. `aside` runs
+    something in a thread; `put` shares the whole and durable file with its SHA-256; `ended` is
+    called when nothing more is written, with whether the file may be kept for later. It is `over`
+    when it takes no more, and `stored` when it is shared.
     """
 
     log = Logger()
@@ -142,7 +142,7 @@ class IncomingFile:
 
     @property
     def have(self) -> int:
-        """How many bytes are there."""
+        """Return the number of bytes received."""
         return self._partial.have
 
     def write(self, data: bytes) -> None:
@@ -159,7 +159,7 @@ class IncomingFile:
             self._flush()
 
     def _flush(self) -> None:
-        """Write what was gathered, unless that is being done, or the disk is far behind."""
+        """Write the gathered bytes, unless a write is under way or the disk is far behind."""
         behind = self._syncing is not None and self._unsynced >= 4 * SYNC_BYTES
         if self._writing is not None or behind or not self._gathered:
             return
@@ -182,7 +182,7 @@ class IncomingFile:
         return written
 
     def _stored(self, count: int) -> None:
-        """Begin to bring what is written to the disk, if it is much, while more comes."""
+        """Sync the written bytes, if they are many, while more come."""
         self._unsynced += count
         if self._unsynced >= SYNC_BYTES and self._syncing is None:
             self._unsynced = 0
@@ -230,7 +230,7 @@ class IncomingFile:
         return self._written_once() if self._bytes > BEHIND_BYTES else None
 
     async def finish(self) -> FileMark:
-        """Check what came, make it durable, and put it on the shelf."""
+        """Check the bytes, make them durable, and share the file."""
         await self._written()
         self._finishing = True
         try:
@@ -282,7 +282,7 @@ class IncomingFile:
         )
 
     def abandon(self) -> None:
-        """Take no more. What came is written first, if it can go on some day."""
+        """Take no more. The gathered bytes are written first, if the upload can be resumed."""
         if self.over or self._finishing:
             return
         self.over = True
@@ -297,8 +297,8 @@ class IncomingFile:
             await self._written_once()
 
     async def stop(self) -> None:
-        """End it, and wait until nothing is written any more: another connection goes on. One of
-        which all is there comes to its end first."""
+        """End it, and wait for the last write: another connection resumes it. A complete upload is
+        finished first."""
         self.abandon()
         await self._when_closed()
 
@@ -308,7 +308,7 @@ class IncomingFile:
         await self._closing
 
     def refuse(self) -> None:
-        """Keep nothing of it: it is not what was declared."""
+        """Delete its bytes: they are not as declared."""
         self._worthless = True
         self.abandon()
 
