@@ -1,4 +1,4 @@
-"""Which names look alike: `аlice` with a Cyrillic letter, `a1ice`, `aIice`, and `alice`.
+"""Names that look alike: `аlice` with a Cyrillic letter, `a1ice`, `aIice`, and `alice`.
 
 Two names look alike if they have a skeleton in common. A skeleton is a name in which each character
 is replaced by the one that all its doubles stand for (Unicode UTS #39, section 4). A name has up to

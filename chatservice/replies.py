@@ -11,7 +11,7 @@ from chatservice.entries import Entry
 
 
 class Reply:
-    """What a command answers."""
+    """The base class of all replies."""
 
     __slots__ = ()
 

@@ -1,12 +1,11 @@
-"""What is true: rooms, logs, cursors, users, shelves, and who may do what.
+"""The domain: rooms, users, logs, files and rights. No protocol, no storage, no clock, no Twisted.
 
-Knows no protocol and no storage, and no Twisted: what lasts is reached through `ports`, time is
-passed in.
-
-* `log`: the log and its cursors, on which all else stands.
-* `model`: a room, a user, a session: where one is, and who.
-* `rooms`, `users`, `files`: what can be done with each; `tickets`: the right to one transfer.
-* `chat`: all of them together, and talk.
-* `handlers`: what each row of the table of commands does.
-* `ports`: what a storage engine must promise.
+* `dispatch`: runs every request of every protocol; `handlers` has the function for each command.
+* `chat`: the whole, with talk, history and search; `rooms`, `users`, `accounts`, `files`,
+  `moderation` and `overview` are its parts.
+* `model`: the room, the user, the session; `log`: logs, blocks, cursors.
+* `rights`, `rules`, `ratelimit`, `loginthrottle`, `quotas`, `roomlimits`: who may do what, and how
+  often; `tickets`: the right to one transfer.
+* `ports`: what a storage engine must promise; `publisher` shows what the engine has stored, and
+  `replica` applies its changes.
 """

@@ -31,7 +31,7 @@ class Accounts:
 
     @property
     def needs_invitation(self) -> bool:
-        """Whether registering takes an invitation code."""
+        """True if registering takes an invitation code."""
         return self._policy.registration is Registration.INVITED
 
     # -- making them -----------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def _one_by_one() -> Refusal:
 
 
 def count_request(chat: Chat, session: Session, command: str, lines: int = 1) -> None:
-    """Count a command, with the lines of talk in it, or a line that is `ratelimit.UNPARSED`. Where
+    """Count a command, with the lines of talk in it, or a line that is `ratelimit.UNPARSED`. If
     there are too many, the session's connection is not read for a while."""
     if command in TALK and not chat.limits.messages_per_second:
         return

@@ -44,7 +44,7 @@ class Room:
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody sees it and may come in."""
+        """True if everybody sees it and may come in."""
         return self.access is Access.PUBLIC and self.password is None
 
     def has_user(self, user: "User") -> bool:
@@ -97,12 +97,12 @@ class User:
 
     @property
     def registered(self) -> bool:
-        """Whether the user has an account."""
+        """True if the user has an account."""
         return not self.guest_number
 
     @property
     def has_left(self) -> bool:
-        """Whether this was a guest, who has left for good."""
+        """True for a guest who has left, for good."""
         return bool(self.guest_number) and not self.sessions
 
     @property
@@ -146,7 +146,7 @@ _TOKEN_BYTES = 15
 
 
 class FlowControl(Protocol):
-    """What stops the reading of a session's connection."""
+    """Pauses and resumes the reading of a session's connection."""
 
     def pause_reading(self, reason: str) -> None:
         """Read nothing more until `resume_reading` was called as often with the same reason."""
@@ -235,13 +235,13 @@ class Session:
 
     @property
     def guest_secret(self) -> bytes | None:
-        """What makes a program that comes back with its token the same guest, also after a restart
-        of the server; None for a person, who has no token."""
+        """The secret that makes a program with the same resume token the same guest, also after a
+        restart of the server; None for a person, who has no token."""
         return self.resume_token.encode() if self.echo else None
 
     @property
     def carries_files(self) -> bool:
-        """Whether the bytes of files travel on its own connection, between its lines."""
+        """True if its own connection carries the bytes of files, between its lines."""
         return not self.echo
 
     def may_be_evicted(self, busy: Collection["User"]) -> bool:

@@ -1,7 +1,7 @@
-"""What the domain needs of a storage engine, and what the engine promises.
+"""The ports: what the domain needs of a storage engine, and what the engine promises.
 
-Answers may come later: each method that can wait returns an awaitable. Nothing here takes this
-process for the only one that writes: positions, rooms' numbers and names are the engine's to give.
+Each method that may wait returns an awaitable. Other nodes may write, too, so the engine gives
+positions, rooms' numbers and names.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping, Sequence
@@ -20,17 +20,16 @@ from chatservice.replies import CountInfo, FileInfo
 T = TypeVar("T")
 
 OnStored = Callable[[int | Exception], None]
-"""Called once, with the position of the first entry that was stored, or with what went wrong."""
+"""Called once, with the position of the first entry that was stored, or with the error."""
 
 
 @dataclass(slots=True)
 class Draft:
     """A run of entries on its way into a log.
 
-    `author` does not get it back, and `speaker` notes where it stands. `done` is called before it
-    is shown to others, `shown` after. `key`, chosen by the writer, makes the repetition of a single
-    entry harmless: what the same user, by their `User.id` in `writer`, sent to the same log with
-    the same key is stored once, and answered with the position that it has.
+    The cursor `author` does not show it, and `speaker` notes its position. `done` is called before
+    others are shown it, `shown` after. An entry with the `key` of an earlier one, in the same log
+    and by the same `writer` (`User.id`), is not stored again: it gets that one's position.
     """
 
     log: Log
@@ -52,20 +51,20 @@ class Appended(NamedTuple):
 
 
 def not_stored() -> Refusal:
-    """Return the refusal of what could not be stored."""
+    """Return the refusal for a failure to store."""
     return Refusal(
         Code.NOT_STORED, "The server could not store that, so nobody was shown it; try again later."
     )
 
 
 class Promise(Protocol[T]):
-    """Something to await, which gets its result later. Twisted's `Deferred` is one."""
+    """An awaitable that gets its result later, such as Twisted's `Deferred`."""
 
     def callback(self, result: T) -> None:
         """Give the result."""
 
     def errback(self, fail: Exception) -> None:
-        """Give an exception in the place of a result."""
+        """Give an exception instead of a result."""
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the result."""
@@ -75,24 +74,24 @@ class EventLoop(Protocol):
     """The event loop, as far as the domain needs one."""
 
     def call_soon(self, call: Callable[[], object]) -> None:
-        """Call something in the next pass, after what can be read now is read."""
+        """Call a function in the next turn, after all sockets that are ready are read."""
 
     def call_later(self, seconds: float, call: Callable[[], object]) -> None:
-        """Call something after so many seconds."""
+        """Call a function after some seconds."""
 
     def run(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine, and wait for nothing."""
+        """Start a coroutine, without waiting for it."""
 
     def promise(self) -> Promise[Any]:
         """Return a new promise."""
 
     def failed(self, what: str) -> None:
-        """Log, for the operator, the exception that is being handled."""
+        """Log the exception that is being handled."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomRow:
-    """A room as it is kept. `last` is its log's last position, `password` a hash or None."""
+    """A stored room. `last` is its log's last position, `password` a hash or None."""
 
     number: int
     name: str
@@ -106,7 +105,7 @@ class RoomRow:
 
 
 class ModerationRecord(NamedTuple):
-    """What a moderator did, as it was asked for. `time` in milliseconds since 1970."""
+    """An action of a moderator, `who`: the command `what`. `time` in milliseconds since 1970."""
 
     time: int
     who: str
@@ -114,9 +113,8 @@ class ModerationRecord(NamedTuple):
 
 
 class RoomBounds(NamedTuple):
-    """Bounds for a new room: the largest number of rooms, and of rooms that no registered user
-    owns; None is no bound. `numbered` allows a name that is the number of another room (room12).
-    """
+    """Limits for a new room: the numbers of all rooms, and of those that no registered user owns;
+    None means no limit. `numbered` allows a name made of another room's number (room12)."""
 
     rooms: int | None = None
     unowned: int | None = None
@@ -124,11 +122,11 @@ class RoomBounds(NamedTuple):
 
 
 class RoomStore(Protocol):
-    """Rooms, and who may do what there. Changes raise `Refusal` (not-stored)."""
+    """Rooms, their rules and their records. Changes raise `Refusal` (not-stored)."""
 
     def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
-        """Let a room be changed by nobody else meanwhile: what is entered second waits until the
-        first is left, on all nodes. So what a change decides still holds when it is made."""
+        """Lock a room on all nodes, so that what a change was decided on still holds when it is
+        made."""
 
     def create(
         self,
@@ -173,10 +171,10 @@ class RoomStore(Protocol):
         """Add rules to a room and drop others, all at once. Tells the follower `RulesChanged`."""
 
     def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
-        """Put on record what a moderator did."""
+        """Record an action of a moderator."""
 
     def records(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
-        """The last things that moderators did, oldest first."""
+        """Return the last actions of moderators, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +192,8 @@ class Account:
 
 
 class Token(NamedTuple):
-    """What is good in place of the password of the `account` with that key, for whoever has it, and
-    in the `room` of that number alone unless it is None. `time` in milliseconds since 1970."""
+    """A token, which replaces the password of the `account` with that key. It may be for one `room`
+    (number) only. Made at `time`, in milliseconds since 1970."""
 
     account: str
     label: str
@@ -204,9 +202,8 @@ class Token(NamedTuple):
 
 
 class SearchResult(NamedTuple):
-    """The result of a search: entries with their positions, oldest first. `pending` says that the
-    newest ones are still being read in, so that there may be others; `more`, that there are more
-    before these."""
+    """The result of a search: positions and entries, oldest first. While `pending`, the newest
+    entries are not indexed yet. `more` tells of earlier matches."""
 
     entries: Sequence[tuple[int, Entry]]
     pending: bool
@@ -229,60 +226,58 @@ class LogStore(Protocol):
         """
 
     def erase(self, log: int, position: int) -> Awaitable[bool]:
-        """Take what an entry says out of storage, for good, and out of what a search finds. In its
-        place there is an entry of the kind `Kind.GONE`. Answer whether the entry was kept.
+        """Erase an entry from storage and from the search index, and put one of the kind
+        `Kind.GONE` in its place. Return whether the entry existed.
 
         Tells the follower `BlockReplaced`. Raises `Refusal` (not-stored).
         """
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
-        """The entries behind a position: a block or more, of about `limit` entries altogether."""
+        """Return blocks behind a position, of about `limit` entries altogether."""
 
     def read_back(self, log: int, before: int, limit: int) -> Awaitable[Sequence[Block]]:
-        """The entries before a position: the newest blocks, in their order, with about `limit` of
-        them altogether."""
+        """Return the last blocks before a position, in order, of about `limit` entries
+        altogether."""
 
     def search(self, log: int, words: str, before: int, limit: int) -> "Awaitable[SearchResult]":
-        """The last `limit` entries of a room before a position in which all of `words` occur: words
-        in any case, `"one behind the other"`, or the beginning of one, `begin*`.
+        """Return the last `limit` entries before a position that contain all `words`, in any case.
+        A word may be a phrase, `"one behind the other"`, or a beginning, `begin*`.
 
         Raises `Refusal` (bad-argument, too-slow).
         """
 
     def reassign(self, key: str, mark: str, erase: bool, after: int) -> Awaitable[int | None]:
-        """Let some of what an account said be `mark`'s; with `erase`, let it be gone as well. It
-        begins behind the block with the number `after`, and answers with the number of the last
-        block that was looked at; None once there are no more.
+        """Give some entries of an account to `mark`; with `erase`, erase them. Start behind the
+        block with the number `after`, and return that of the last block seen, or None at the end.
 
         Tells the follower `BlockReplaced` and `TopicChanged`. Raises `Refusal` (not-stored).
         """
 
     def last(self, log: int) -> Awaitable[int]:
-        """A log's last position."""
+        """Return a log's last position."""
 
     def position_of_key(self, log: int, writer: str, key: str) -> Awaitable[int | None]:
-        """The position of what a user sent to a log with that key (`Draft.key`); None if that was
-        nothing, or so long ago that it is not known any more."""
+        """Return the position of the entry with a key (`Draft.key`), or None if it is not known."""
 
     def drop_inbox(self, log: int) -> Awaitable[None]:
-        """Drop the inbox of a guest who left."""
+        """Delete the inbox of a guest who left."""
 
 
 class AccountStore(Protocol):
-    """Registered users, by the keys of their names, and what lets them in. Of tokens and codes it
-    knows but the SHA-256. Changes raise `Refusal` (not-stored)."""
+    """Registered users, by the keys of their names, with their tokens and the invitation codes, of
+    which it has only the SHA-256. Changes raise `Refusal` (not-stored)."""
 
     def account(self, key: str) -> Awaitable[Account | None]:
-        """The account of a name, or None."""
+        """Return the account of a name, or None."""
 
     def operators(self) -> Awaitable[Sequence[str]]:
-        """The names of those who run the server."""
+        """Return the operators' names."""
 
     def accounts(self) -> Awaitable[Mapping[str, Account]]:
-        """Every account, by its key, in no order."""
+        """Return every account, by its key."""
 
     def token_counts(self) -> Awaitable[Mapping[str, int]]:
-        """The number of tokens of each account that has any, by its key."""
+        """Return the numbers of tokens, by the keys of accounts."""
 
     def register(
         self,
@@ -293,64 +288,63 @@ class AccountStore(Protocol):
         code: str | None = None,
         guest: str = "",
     ) -> Awaitable[Account]:
-        """Make an account. All that is kept of a `guest` (`User.id`) becomes its own, and so does
-        their `inbox`, by the number of its log. A `code` is used up with it: of two accounts that
-        are made with one code, one is refused. A name is refused that another guest has, or that
-        looks like a guest's or an account's; the name of `guest` becomes the account's.
+        """Create an account. All that is stored of a `guest` (`User.id`) becomes its own, and so
+        does their `inbox`, by the number of its log. A `code` is used up with it: of two accounts
+        that are made with one code, one is refused. A name is refused that another guest has, or
+        that looks like a guest's or an account's; the name of `guest` becomes the account's.
 
-        Tells the follower `GuestRegistered`, or without an inbox `AccountChanged`. What is appended
-        to the guest's inbox before the follower is told goes to the account's. Raises `Refusal`
+        Tells the follower `GuestRegistered`, or without an inbox `AccountChanged`. Entries for the
+        guest's inbox that come before the follower is told go to the account's. Raises `Refusal`
         (already-registered, name-taken, bad-code, not-stored).
         """
 
     def rename(self, key: str, name: str) -> Awaitable[None]:
-        """Write the name of an account in another way; its key stays. Tells `AccountChanged`."""
+        """Change the case of an account's name. Tells `AccountChanged`."""
 
     def set_password(
         self, key: str, password: str, alone: bool = False, before: str | None = None
     ) -> Awaitable[bool]:
-        """Keep another password; with `alone`, no token is good for the account any more. With
-        `before`, only if that is what is kept. Return whether it is done."""
+        """Change a password hash; with `alone`, revoke all tokens. With `before`, only if that is
+        the present hash. Return whether it is changed."""
 
     def delete(self, key: str, mark: str) -> Awaitable[None]:
-        """Forget an account, its tokens, its inbox, and the rooms in which it is in charge or
-        invited; what it shared is `mark`'s. Tells the follower `AccountChanged`. Raises `Refusal`
-        (not-stored)."""
+        """Delete an account, its tokens, inbox and rules in rooms; its files become `mark`'s. Tells
+        the follower `AccountChanged`. Raises `Refusal` (not-stored)."""
 
     def set_operator(self, key: str, operator: bool) -> Awaitable[None]:
-        """Let somebody run the server, or no longer. Tells the follower `AccountChanged`."""
+        """Make an account an operator, or no longer one. Tells the follower `AccountChanged`."""
 
     def token(self, sha256: str) -> Awaitable[Token | None]:
-        """A token that is good, or None."""
+        """Return a valid token, or None."""
 
     def tokens(self, key: str) -> Awaitable[Sequence[Token]]:
-        """The tokens of an account, oldest first."""
+        """Return the tokens of an account, oldest first."""
 
     def add_token(self, sha256: str, token: Token) -> Awaitable[None]:
-        """Let a token be good. Raises `Refusal` (token-exists, too-many)."""
+        """Add a token. Raises `Refusal` (token-exists, too-many)."""
 
     def revoke(self, key: str, label: str) -> Awaitable[str]:
-        """End a token; answer with its SHA-256. Raises `Refusal` (no-such-token)."""
+        """Revoke a token; return its SHA-256. Raises `Refusal` (no-such-token)."""
 
     def add_code(self, sha256: str, who: str, time: int) -> Awaitable[None]:
-        """Let a code be good for one registration."""
+        """Add a code, for one registration."""
 
     def code(self, sha256: str) -> Awaitable[bool]:
-        """Whether a code is good."""
+        """Return whether a code is valid."""
 
     def drop_code(self, sha256: str) -> Awaitable[bool]:
-        """Let a code be good no more; answer whether it was."""
+        """Make a code invalid; return whether it was valid."""
 
 
 class Authenticator(Protocol):
-    """Who vouches that a password is the one of a name."""
+    """Checks the passwords of names."""
 
     @property
     def elsewhere(self) -> bool:
-        """Whether names can be good that have no account here yet."""
+        """Whether it knows names without an account."""
 
     def vouched(self, name: str, password: str) -> Awaitable[str | None]:
-        """Answer with the name, as its owner writes it, if the password is theirs; else None."""
+        """Return the name as its owner writes it, if the password is right; else None."""
 
 
 class NameClaims(Protocol):
@@ -378,28 +372,25 @@ class NameClaims(Protocol):
         """
 
     def claim_account(self, key: str) -> Awaitable[None]:
-        """Take the name of an account, by its key, for its user. All nodes may have it at once, and
-        no guest has it meanwhile."""
+        """Take an account's name, by its key. All nodes may have it at once, but no guest."""
 
     def release(self, name: str) -> None:
-        """Give a name back that this node has."""
+        """Give back a name of this node's."""
 
 
 class PasswordHasher(Protocol):
-    """Slow on purpose, so never done where others wait."""
+    """Hashes passwords, slowly on purpose, and never in the reactor's thread."""
 
     def hash(self, password: str) -> Awaitable[str]:
-        """Return what to keep of a password."""
+        """Return the hash of a password."""
 
     def fits(self, kept: str, password: str) -> Awaitable[bool]:
-        """Return whether it is the one."""
+        """Return whether a password fits a hash."""
 
 
 class DeclaredFile(NamedTuple):
-    """What is said of a file before its bytes come: `size` in bytes, `sha256` in hexadecimal, or
-    None where the sender does not know it; `who` sends it to `shelf`, at `time` (milliseconds).
-    `owner` is the `User.id` of who sends it.
-    """
+    """A file before its bytes come: `size` in bytes, `sha256` in hexadecimal or None. The user
+    `who`, with the `User.id` `owner`, sends it to `folder` at `time` (milliseconds)."""
 
     folder: str
     name: str
@@ -411,23 +402,22 @@ class DeclaredFile(NamedTuple):
 
     @property
     def upload_key(self) -> tuple[str, str, int, str | None, str, str]:
-        """The key that an upload that goes on has in common with the one that was begun.
+        """The key by which a partial upload is found again.
 
-        To go on with what a guest sent to a room takes their name, and the content's SHA-256, which
-        nobody else is told: so it can be done after a broken connection, and not by somebody who
-        happens to come by the name. What is for one user is its sender's alone.
+        A guest's upload to a room is found by name and SHA-256, which nobody else is told: so the
+        guest can resume it after a broken connection. An upload to a user is its sender's alone.
         """
         owner = self.owner if is_user_folder(self.folder) else ""
         return self.folder, self.name, self.size, self.sha256, names.key(self.who), owner
 
     @property
     def ends_with_guest(self) -> bool:
-        """True if it ends with a guest: who sends it to one user, or to whom it is sent."""
+        """True if it is deleted when a guest leaves: one who gets it, or who sends it to a user."""
         return is_guest_id(self.folder) or (is_guest_id(self.owner) and is_user_folder(self.folder))
 
 
 class FileLocation(NamedTuple):
-    """Where a version of a file is."""
+    """The location of a version of a file."""
 
     folder: str
     name: str
@@ -435,7 +425,7 @@ class FileLocation(NamedTuple):
 
 
 class DiskUsage(NamedTuple):
-    """Bytes: of a shelf, of one user's files on all of them, and free on the disk."""
+    """Bytes of a folder, of one user's files everywhere, and free on the disk."""
 
     folder: int
     user: int
@@ -443,15 +433,15 @@ class DiskUsage(NamedTuple):
 
 
 class PartialUpload(NamedTuple):
-    """An upload that stopped half-way, and can go on behind the `have` bytes that are there."""
+    """A partial upload, of which the first `have` bytes are here."""
 
     declared: DeclaredFile
     have: int
 
 
 class FileListing(NamedTuple):
-    """Some files of a shelf, by name; how many there are in `all` and how large; and how many
-    from the first one of `files` on."""
+    """A page of a folder's `files`, by name; their `total` number and `bytes`; and the number of
+    those from the first one here on (`following`)."""
 
     total: int
     bytes: int
@@ -460,129 +450,124 @@ class FileListing(NamedTuple):
 
 
 class UploadWriter(Protocol):
-    """A file on its way in."""
+    """A file that is being uploaded."""
 
     @property
     def have(self) -> int:
-        """How many of its bytes are there."""
+        """The number of bytes that came."""
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes; storing may lag behind."""
+        """Write the next bytes; the disk may lag behind."""
 
     def when_ready(self) -> Awaitable[None] | None:
-        """None if more may come at once, else what to wait for first."""
+        """Return None if more may come at once, else an awaitable to wait for."""
 
     def finish(self) -> Awaitable[FileMark]:
-        """Check, make durable, and put on the shelf.
+        """Verify the file, make it durable, and put it into its folder.
 
-        Raises `Refusal` (incomplete, wrong-sha256, not-stored); of what cannot be right nothing is
-        kept then.
+        Raises `Refusal` (incomplete, wrong-sha256, not-stored), and deletes what cannot be right.
         """
 
     def abandon(self) -> None:
-        """No more will come now. What came is kept, if it can go on some day: if its SHA-256 was
-        declared."""
+        """Stop. What came stays, as a partial upload, if its SHA-256 was declared."""
 
     def refuse(self) -> None:
-        """Keep nothing of it."""
+        """Stop, and delete what came."""
 
 
 class FileReader(Protocol):
-    """A file of a shelf, opened: its content stays what `mark` says."""
+    """An open file, whose content stays that of `mark`. `left` bytes are still to be read."""
 
     shelf: str
     mark: FileMark
     left: int
 
     def read(self, count: int) -> bytes:
-        """Return the next bytes, of the `left` that are still to come."""
+        """Return the next bytes."""
 
     def seek(self, offset: int) -> None:
-        """Go on from there. Raises `Refusal` (bad-offset)."""
+        """Continue at an offset. Raises `Refusal` (bad-offset)."""
 
     def more(self) -> "Awaitable[None] | None":
-        """When `read` returned nothing: what to wait for, or None if nothing more will come. What
-        is waited for raises `Refusal` if the rest does not come."""
+        """After `read` returned nothing: return an awaitable for more, which raises `Refusal` if
+        none comes, or None at the end."""
 
     def close(self) -> None:
-        """Be done with it."""
+        """Close the file."""
 
 
 class FileStore(Protocol):
-    """Keeps shared files. A shelf is named by a path (`Room.shelf`, `User.shelf`).
+    """Shared files, in folders (`Room.folder`, `User.folder`).
 
-    The content of a version never changes. Putting a file where there is one of that name makes a
-    new version, which has the name from then on; a version can be asked for by its number.
+    The content of a version never changes. A file with a name that exists becomes a new version;
+    older ones are found by their numbers.
     """
 
     def files(self, shelf: str, after: str, limit: int) -> Awaitable[FileListing]:
-        """The newest versions of what is there: the first `limit` whose names come after one."""
+        """Return the newest versions in a folder: the first `limit` with names after `after`."""
 
     def versions(self, shelf: str, name: str) -> Awaitable[Sequence[FileInfo]]:
-        """All versions of a file, oldest first. Raises `Refusal` (no-such-file)."""
+        """Return all versions of a file, oldest first. Raises `Refusal` (no-such-file)."""
 
     def open(self, shelf: str, name: str, version: int | None = None) -> Awaitable[FileReader]:
-        """Open a file for reading. Raises `Refusal` (no-such-file)."""
+        """Open a version of a file, or the newest. Raises `Refusal` (no-such-file)."""
 
     def arriving(self, shelf: str, name: str, sha256: str | None = None) -> FileReader | None:
-        """Open a file that is being uploaded, to be read as it comes; None if there is none whose
-        SHA-256 was declared: this one, or else any, the one that was begun last. The version of its
-        `mark` is 0: it has none yet. Its last byte can only be read once it is on the shelf."""
+        """Open an upload under way, to be read as it comes: with this SHA-256, or else the latest
+        with any. None if there is none. Its `mark` has the version 0, and its last byte can be read
+        only when it is stored."""
 
     def used(self, declared: DeclaredFile, exactly: bool = False) -> Awaitable[DiskUsage]:
-        """How much room is taken on the shelf and by the user, but for this upload, and how much
-        there is. What an operator has taken away may still count, unless `exactly` is asked for,
-        which takes longer."""
+        """Return the disk usage without this upload. Files that the operator has removed may still
+        count, unless `exactly`, which takes longer."""
 
     def have(self, declared: DeclaredFile) -> Awaitable[int]:
-        """How many bytes are there of an upload that stopped half-way."""
+        """Return the number of bytes of a partial upload."""
 
     def receive(self, declared: DeclaredFile, offset: int) -> Awaitable[UploadWriter]:
-        """Begin an upload, or go on with one: `offset` bytes are not sent again. One that still
-        seems to be under way ends, and this one goes on in its place.
+        """Begin an upload, or resume one behind its first `offset` bytes. A former connection of
+        the same upload ends.
 
         Raises `Refusal` (bad-offset, not-stored).
         """
 
     def unfinished(self, owner: str) -> Awaitable[Sequence[PartialUpload]]:
-        """The uploads that stopped half-way of a user, by their `User.id`."""
+        """Return the partial uploads of a user (`User.id`)."""
 
     def drop(self, declared: DeclaredFile) -> Awaitable[None]:
-        """Keep nothing of an upload that stopped half-way."""
+        """Delete a partial upload."""
 
     def places(self, size: int, sha256: str) -> Awaitable[Sequence[FileLocation]]:
-        """Where there are files with that content."""
+        """Return the locations of files with that content."""
 
     def copy(self, place: FileLocation, declared: DeclaredFile) -> Awaitable[FileMark | None]:
-        """Put a file that is there on another shelf, or under another name, without taking room for
-        its bytes twice, if that can be done. None if it is not there any more as it was."""
+        """Copy a file to another folder or name, sharing its disk space if possible. Return None if
+        it is no longer there as it was."""
 
     def remove(
         self, shelf: str, name: str, version: int | None, owner: str
     ) -> Awaitable[Sequence[int]]:
-        """Take a version of a file away, or all of them that the user with that id put there, or
-        anybody, if the id is empty. Answer with their numbers. Raises `Refusal` (no-such-file,
-        not-yours)."""
+        """Remove a version of a file, or all versions of the user `owner`, or of anybody if that is
+        empty. Return their numbers. Raises `Refusal` (no-such-file, not-yours)."""
 
     def move(self, shelf: str, to: str, owner: str) -> Awaitable[None]:
-        """Give what is on one shelf, or is to come to it, to another: the guest whose it was has
-        registered, and has the id `owner` now."""
+        """Move all files, and uploads under way, to another folder: a guest has registered, and is
+        `owner` now."""
 
     def rename(self, owner: str, name: str) -> Awaitable[None]:
-        """A user is called otherwise now: what they began to upload goes on under that name."""
+        """Change the user's name in their partial uploads."""
 
     def shared(self, owner: str) -> Awaitable[Sequence[tuple[str, str]]]:
-        """The shelf and the name of each file of which the user with that id has put a
-        version there."""
+        """Return the folder and name of each file of which a user has shared a version."""
 
     def forget(self, shelf: str) -> Awaitable[None]:
-        """Drop the whole shelf of a guest who left, or of a room that is removed, and what stopped
-        half-way on its way to it, or is owned by that guest."""
+        """Delete the folder of a guest who left, or of a removed room, and partial uploads to it or
+        by that guest."""
 
 
 class StorageStats(NamedTuple):
-    """An engine's figures: the numbers of `accounts`, kept `entries` and known `files`; the bytes
-    on the `disk`, by what has them; and what is yet to be done (`waiting`)."""
+    """An engine's figures: numbers of `accounts`, `entries` and `files`; bytes on the `disk`, by
+    use; and numbers of `waiting` jobs."""
 
     accounts: int
     entries: int
@@ -593,8 +578,8 @@ class StorageStats(NamedTuple):
 
 @dataclass(slots=True)
 class BackupSummary:
-    """The content of a backup: the number of files of shelves, the bytes in all, and whether there
-    is a key for TLS. So many files cannot be read (`unread`); `left_out` names some of them."""
+    """The content of a backup: shared files, bytes in all, and whether it has a `key` for TLS.
+    `unread` files could not be read; `left_out` names some of them."""
 
     files: int = 0
     bytes: int = 0
@@ -604,21 +589,20 @@ class BackupSummary:
 
 
 class Maintenance(Protocol):
-    """The work of an operator with all that is kept."""
+    """Backups and figures, for operators."""
 
     def backup(
         self, to: str, tell: Callable[[str], None], wanted: Callable[[], bool]
     ) -> Awaitable[BackupSummary]:
-        """Make a copy of all that a server needs at a place that the engine understands, of one
-        moment, and read again. `tell` is told how far it is; it ends once it is not `wanted` any
-        more.
+        """Make a consistent copy of all data at a place that the engine understands, and verify it.
+        `tell` is called with the progress; the backup ends if it is no longer `wanted`.
 
-        Raises `Refusal` (bad-argument, too-many, disk-full, not-stored, cancelled), and nothing is
-        left of it then.
+        Raises `Refusal` (bad-argument, too-many, disk-full, not-stored, cancelled), and leaves
+        nothing then.
         """
 
     def stats(self) -> Awaitable[StorageStats]:
-        """Tell how much there is."""
+        """Return the figures."""
 
 
 # -- changes, which the engine tells the domain --------------------------------------------------
@@ -706,14 +690,15 @@ Change = (
 
 
 class Follower(Protocol):
-    """What the engine tells the domain, in the order of the commits, in the reactor's thread."""
+    """Receives what the engine tells the domain, in the order of commits, in the reactor's
+    thread."""
 
     def changed(self, change: Change) -> None:
         """Apply a change that is durable, whichever node made it."""
 
     def appended(self, runs: Mapping[int, Sequence[tuple[int, Run]]]) -> None:
         """Show what other nodes have appended: runs and their first positions, by the numbers of
-        the logs. What this node appends is the answer of `LogStore.append` instead."""
+        the logs. This node's own runs are the answer of `LogStore.append` instead."""
 
     def ended(self, positions: Mapping[int, int]) -> None:
         """Forget what is no longer kept: up to a position each, by the numbers of the logs."""

@@ -13,7 +13,7 @@ from chatservice.errors import Code, Refusal
 
 
 class Access(StrEnum):
-    """Who may enter a room without a rule of their own, and who sees it."""
+    """The access to a room for users without a rule of their own."""
 
     PUBLIC = "public"
     HIDDEN = "hidden"

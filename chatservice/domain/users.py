@@ -32,7 +32,8 @@ class Registration(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationPolicy:
-    """Whether guests may come, and how users register. Operators may always create accounts."""
+    """The policy of the server: may guests come, and how do users register? Operators may always
+    create accounts."""
 
     guests: bool = True
     registration: Registration = Registration.OPEN
