@@ -172,7 +172,8 @@ def is_deleted(name: str) -> bool:
 
 def key(name: str) -> str:
     """Return the key of a name: names that differ only in case have the same."""
-    return _normal(name).casefold()
+    found = _normal(name).casefold()
+    return name if found == name else found  # one string where one will do: users are many
 
 
 def file(text: str) -> str:

@@ -85,9 +85,7 @@ class User:
 
     def rename(self, name: str) -> None:
         """Change the name."""
-        self.name = name
-        key = names.key(name)
-        self.key = key if key != name else name  # one string where one will do: users are many
+        self.name, self.key = name, names.key(name)
 
     @property
     def id(self) -> str:
