@@ -37,28 +37,28 @@ class Notes:
 
 
 class MemoryCase:
-    """How the memory engine is made, and made to fail."""
+    """The memory engine, and a way to make it fail."""
 
     def __init__(self, path):
         self.engine = MemoryEngine()
 
     @asynccontextmanager
     async def failing(self):
-        """Nothing can be stored meanwhile."""
+        """Let all commits fail meanwhile."""
         self.engine.failing = True
         yield
         self.engine.failing = False
 
 
 class SqliteCase:
-    """The same for the SQLite engine."""
+    """The SQLite engine, and a way to make it fail."""
 
     def __init__(self, path):
         self.engine = SqliteEngine(reactor, path / "data", path / "files")
 
     @asynccontextmanager
     async def failing(self):
-        """Nothing can be stored meanwhile."""
+        """Let all commits fail meanwhile."""
         await self._execute("PRAGMA query_only = ON")
         yield
         await self._execute("PRAGMA query_only = OFF")
@@ -91,7 +91,7 @@ def notes(engine):
 
 
 def say(log, *texts, key=None, writer="", who="alice", kind=Kind.MESSAGE):
-    """Return a run on its way into the log with a number."""
+    """Return a draft for the log with that number."""
     return Draft(Log(log, "", 0, CACHE), Run(kind, NOW, who, texts), key=key, writer=writer)
 
 
@@ -101,7 +101,7 @@ async def append(engine, *drafts, read=()):
 
 
 async def texts(engine, log, after=0, limit=1000):
-    """Return what a log says behind a position."""
+    """Return the texts of a log after a position."""
     blocks = await engine.logs.read(log, after, limit)
     return [entry.text for block in blocks for _, entry in block.entries(after)]
 
@@ -112,7 +112,7 @@ async def room(engine, name="lab", **args):
 
 
 async def at_once(*doing):
-    """Do several things at once. Return what comes of each: a result, or the code of a refusal."""
+    """Do several things at once. Return the result of each: a value, or the code of a refusal."""
 
     async def outcome(one):
         try:
@@ -124,7 +124,7 @@ async def at_once(*doing):
 
 
 async def code_of(doing):
-    """Return the code with which something is refused."""
+    """Return the code of a refusal."""
     with pytest.raises(Refusal) as caught:
         await doing
     return caught.value.code

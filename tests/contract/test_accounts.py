@@ -1,4 +1,4 @@
-"""What an engine promises of accounts and of names in use (`AccountStore`, `NameClaims`)."""
+"""The promises about accounts and names in use (`AccountStore`, `NameClaims`)."""
 
 import pytest_twisted
 
@@ -10,7 +10,7 @@ from tests.contract.conftest import NOW, Notes, append, at_once, code_of, room, 
 
 @pytest_twisted.ensureDeferred
 async def test_one_of_two_accounts_of_a_name_is_made(engine, notes):
-    """Also where the names only look alike."""
+    """Of two accounts with equal or look-alike names, one is made."""
     names = ["alice", "Alice", "\u0430lice"]
     found = await at_once(*(engine.accounts.register(name, "h", None, NOW) for name in names))
     assert isinstance(found[0], Account)
@@ -20,7 +20,7 @@ async def test_one_of_two_accounts_of_a_name_is_made(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_a_code_is_used_once(engine):
-    """Of two who register with it at once, one is refused."""
+    """Of two users who register with one code at the same time, one is refused."""
     await engine.accounts.add_code("ab", "op", NOW)
     assert await engine.accounts.code("ab")
     registering = (
@@ -35,7 +35,8 @@ async def test_a_code_is_used_once(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_a_guests_inbox_becomes_the_accounts(engine, notes):
-    """With its positions, its keys, and what is appended before the follower is told."""
+    """The inbox keeps its positions, its keys, and entries that come before the
+    follower is told."""
     number = await engine.claims.claim_guest("bob")
     one, two = say(-number, "one", key="k", writer="x"), say(-number, "two", key="k", writer="y")
     two.log = one.log
@@ -55,7 +56,7 @@ async def test_a_guests_inbox_becomes_the_accounts(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_how_far_an_inbox_is_read(engine):
-    """It is kept with a batch, and never goes back."""
+    """The read position is stored with a batch, and never goes back."""
     account = await engine.accounts.register("bob", "h", None, NOW)
     await append(engine, say(account.inbox, "a", "b", "c"), read={account.inbox: 2}.items())
     await append(engine, read={account.inbox: 1}.items())
@@ -64,7 +65,7 @@ async def test_how_far_an_inbox_is_read(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_changes_of_an_account(engine, notes):
-    """Its name, password and rank; each is told."""
+    """The follower is told changes of name, password and rank."""
     await engine.accounts.register("bob", "h", None, NOW)
     await engine.accounts.rename("bob", "BOB")
     await engine.accounts.set_operator("bob", True)
@@ -99,7 +100,7 @@ async def test_tokens(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_a_deleted_account_leaves_nothing(engine, notes):
-    """Nobody has its tokens or its rooms, and the name is free."""
+    """Its tokens and its rooms belong to nobody, and the name is free."""
     account = await engine.accounts.register("bob", "h", None, NOW)
     lab = await room(engine, owner="bob")
     await append(engine, say(account.inbox, "psst"))
@@ -115,7 +116,7 @@ async def test_a_deleted_account_leaves_nothing(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_refused_is_not_there(case, engine, notes):
-    """No account, code or token of it, and the name is free again."""
+    """A refused registration leaves no account, code or token, and the name is free again."""
     number = await engine.claims.claim_guest("bob")
     async with case.failing():
         for refused in (
@@ -134,7 +135,7 @@ async def test_what_is_refused_is_not_there(case, engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_one_of_many_guests_has_a_name(engine):
-    """Of those who claim it at once, and of those whose names only look alike."""
+    """Of guests who claim equal or look-alike names at once, one gets it."""
     names = ["bob", "Bob", "b\u043eb", "carol"]
     found = await at_once(*(engine.claims.claim_guest(name) for name in names))
     assert [it for it in found if isinstance(it, Code)] == [Code.NAME_TAKEN] * 2
@@ -147,7 +148,7 @@ async def test_one_of_many_guests_has_a_name(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_a_guest_who_comes_back_has_the_same_number(engine):
-    """The one who knows the secret, and nobody else."""
+    """A guest with the same secret has the same number, and no other guest has it."""
     first = await engine.claims.claim_guest("bob", b"secret")
     engine.claims.release("bob")
     assert await engine.claims.claim_guest("other", b"secret") == first
@@ -156,7 +157,7 @@ async def test_a_guest_who_comes_back_has_the_same_number(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_a_guest_takes_another_name(engine):
-    """They have both until the former one is released, and may look like themselves."""
+    """They have both until the old one is released; the new one may look like the old one."""
     number = await engine.claims.claim_guest("b0b")
     await engine.claims.claim_guest("carol")
     await engine.claims.rename_guest("b0b", "bOb")
@@ -172,7 +173,7 @@ async def test_a_guest_takes_another_name(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_a_name_is_a_guests_or_an_accounts(engine):
-    """Whoever comes second is refused, but for the guest who registers."""
+    """The second claim is refused, except for the guest who registers."""
     number = await engine.claims.claim_guest("bob")
     registering = engine.accounts.register("bob", "h", None, NOW)
     assert await code_of(registering) == Code.NAME_TAKEN

@@ -1,4 +1,4 @@
-"""What an engine promises of shared files (`chatservice.domain.ports.FileStore`)."""
+"""The promises about shared files (`chatservice.domain.ports.FileStore`)."""
 
 import hashlib
 
@@ -12,12 +12,12 @@ HELLO = hashlib.sha256(b"hello").hexdigest()
 
 
 def declared(name="a.txt", size=5, sha256=HELLO, folder="lab", owner="alice"):
-    """Return what is said of a file before it comes."""
+    """Return the declaration of a file."""
     return DeclaredFile(folder, name, size, sha256, owner, NOW, owner)
 
 
 async def put(engine, data=b"hello", **said):
-    """Put a file on a shelf."""
+    """Share a file."""
     said = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), **said}
     upload = await engine.files.receive(declared(**said), 0)
     upload.write(data)
@@ -53,7 +53,7 @@ async def test_a_file_is_read_as_it_was_put(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_versions(engine):
-    """The newest has the name, and the others can be asked for."""
+    """The newest version has the name, and the others can be read."""
     await put(engine)
     assert (await put(engine, b"world!")).version == 2
     assert await content(engine) == b"world!"
@@ -64,7 +64,7 @@ async def test_versions(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_not_as_declared_is_not_kept(engine):
-    """Other bytes, or too few: neither listed nor to be read."""
+    """A file with other bytes, or too few, is neither listed nor readable."""
     assert await code_of(put(engine, b"hallo", sha256=HELLO)) == Code.WRONG_SHA256
     upload = await engine.files.receive(declared(), 0)
     upload.write(b"hel")
@@ -74,7 +74,7 @@ async def test_what_is_not_as_declared_is_not_kept(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_an_upload_goes_on(engine):
-    """Behind the bytes that came, for the same content alone."""
+    """The same content resumes an upload after its received bytes; other content does not."""
     upload = await engine.files.receive(declared(), 0)
     upload.write(b"hel")
     upload.abandon()
@@ -100,7 +100,7 @@ async def test_a_second_connection_takes_an_upload_over(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_unfinished_uploads_are_known(engine):
-    """By their owner, until they are dropped."""
+    """The owner's partial uploads are listed until they are dropped."""
     upload = await engine.files.receive(declared(), 0)
     upload.write(b"hel")
     assert await code_of(upload.finish()) == Code.INCOMPLETE
@@ -112,7 +112,7 @@ async def test_unfinished_uploads_are_known(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_a_file_that_arrives_is_read_up_to_its_last_byte(engine):
-    """The last one comes once it is on its shelf."""
+    """The last byte comes when the file is shared."""
     upload = await engine.files.receive(declared(), 0)
     reader = engine.files.arriving("lab", "a.txt")
     assert reader.mark.version == 0
@@ -129,7 +129,7 @@ async def test_a_file_that_arrives_is_read_up_to_its_last_byte(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_removing(engine):
-    """One's own, or with an empty id anybody's."""
+    """A user removes their own files; with an empty id, anybody's are removed."""
     await put(engine)
     await put(engine, b"world", owner="bob")
     assert await code_of(engine.files.remove("lab", "a.txt", 1, "bob")) == Code.NOT_YOURS
@@ -141,7 +141,7 @@ async def test_removing(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_the_same_content_is_found_and_copied(engine):
-    """By size and SHA-256; None where it is gone."""
+    """Content is found by size and SHA-256; a copy of vanished content is None."""
     await put(engine)
     (place,) = await engine.files.places(5, HELLO)
     assert place == FileLocation("lab", "a.txt", 1)
@@ -154,7 +154,7 @@ async def test_the_same_content_is_found_and_copied(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_used(engine):
-    """Of a shelf and by a user, but for the upload that asks."""
+    """The used space of a folder and of a user does not count the upload that asks."""
     await put(engine)
     await put(engine, b"other", name="b.txt", owner="bob")
     used = await engine.files.used(declared(name="c.txt"), exactly=True)
@@ -164,7 +164,7 @@ async def test_what_is_used(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_a_shelf_moves_and_is_forgotten(engine):
-    """With all that is on it."""
+    """A folder moves, and is deleted, with all its files."""
     await put(engine, folder=".guests/7", owner=".guests/7")
     await engine.files.move(".guests/7", ".inboxes/bob", "bob")
     assert await content(engine, folder=".inboxes/bob") == b"hello"
@@ -176,7 +176,7 @@ async def test_a_shelf_moves_and_is_forgotten(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_what_somebody_has_shared(engine):
-    """On all shelves."""
+    """A user's files are found in all folders."""
     await put(engine)
     await put(engine, name="b.txt", folder="den", owner="bob")
     assert list(await engine.files.shared("bob")) == [("den", "b.txt")]

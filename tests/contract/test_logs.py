@@ -1,4 +1,4 @@
-"""What an engine promises of logs (`chatservice.domain.ports.LogStore`)."""
+"""The promises about logs (`chatservice.domain.ports.LogStore`)."""
 
 import pytest_twisted
 
@@ -45,7 +45,7 @@ async def test_a_key_is_stored_once(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_refused_never_appears(case, engine, notes):
-    """Neither the text, nor the key, nor the topic, and no position is lost by it."""
+    """A refused batch leaves no text, key or topic, and uses up no position."""
     lab = await room(engine)
     topic = say(lab, "topic", kind=Kind.TOPIC)
     async with case.failing():
@@ -63,7 +63,7 @@ async def test_what_is_refused_never_appears(case, engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_a_batch_is_all_or_nothing(engine):
-    """What cannot be stored takes the whole batch with it."""
+    """One entry that cannot be stored fails the whole batch."""
     lab = await room(engine)
     try:
         await engine.logs.append([say(lab, "a"), say(lab, "\ud800")], {})
@@ -74,7 +74,7 @@ async def test_a_batch_is_all_or_nothing(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_entries_are_read_as_they_were_given(engine):
-    """Their kind, time, writer, text and file."""
+    """Entries keep their kind, time, writer, text and file."""
     lab = await room(engine)
     run = Run(Kind.FILE, 5, "bob", file=FileMark("a.txt", 3, "ab" * 32, 2))
     draft = say(lab, "")
@@ -107,7 +107,7 @@ async def test_reading_forwards_and_backwards(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_an_erased_entry_is_gone(engine, notes):
-    """From what is read and found; the follower is told before the answer."""
+    """Reading and searching no longer find it; the follower is told before the answer."""
     lab = await room(engine)
     await append(engine, say(lab, "one", "secret", "three"))
     erasing = engine.logs.erase(lab, 2)
@@ -123,7 +123,7 @@ async def test_an_erased_entry_is_gone(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_the_past_of_an_account_is_reassigned(engine, notes):
-    """To a mark, or erased, with the topics that it set; nobody else's."""
+    """Its entries and topics become those of a mark, or are erased; nobody else's change."""
     lab, den = await room(engine), await room(engine, "den")
     await append(engine, say(lab, "mine"), say(lab, "bob's", who="bob"))
     await append(engine, say(den, "about", kind=Kind.TOPIC))
@@ -142,7 +142,7 @@ async def test_the_past_of_an_account_is_reassigned(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_a_topic_is_told_with_its_commit(engine, notes):
-    """The last one of a batch is the room's, and `follow` tells it."""
+    """The last topic of a batch is the room's, and the follower is told it."""
     lab = await room(engine)
     await append(engine, *(say(lab, text, kind=Kind.TOPIC) for text in ("old", "new")))
     assert notes.of(TopicChanged)[-1] == TopicChanged(lab, "new")
@@ -150,7 +150,8 @@ async def test_a_topic_is_told_with_its_commit(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_searching(engine):
-    """All words, in any case and order; a phrase; the beginning of a word; the last ones."""
+    """A search takes words in any case and order, phrases, and beginnings of words, and finds the
+    last entries."""
     lab, den = await room(engine), await room(engine, "den")
     said = ["The quick brown fox", "a brown FOX and a quick dog", "Caf\u00e9 au lait", "quicker"]
     await append(engine, *(say(lab, text) for text in said), say(den, "quick"))
@@ -171,7 +172,7 @@ async def test_searching(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_the_inbox_of_a_guest_is_dropped(engine):
-    """The guest's number is a log's, and nothing is left of it."""
+    """A dropped inbox leaves no entry and no key."""
     await append(engine, say(-7, "psst", key="k", writer="x"))
     assert await texts(engine, -7) == ["psst"]
     await engine.logs.drop_inbox(-7)

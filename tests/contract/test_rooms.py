@@ -1,4 +1,4 @@
-"""What an engine promises of rooms (`chatservice.domain.ports.RoomStore`)."""
+"""The promises about rooms (`chatservice.domain.ports.RoomStore`)."""
 
 import pytest_twisted
 from twisted.internet.defer import Deferred
@@ -25,7 +25,7 @@ MODERATOR = Rule(RuleKind.MODERATOR, "bob", 0, "alice", NOW)
 
 @pytest_twisted.ensureDeferred
 async def test_a_room_is_made(engine, notes):
-    """The follower has it before the answer."""
+    """The follower is told before the answer."""
     made = await engine.rooms.create("Lab", "hash", NOW, "Alice")
     assert notes.changes == [made]
     assert (made.name, made.password, made.last, made.access) == ("Lab", "hash", 0, Access.PUBLIC)
@@ -34,7 +34,7 @@ async def test_a_room_is_made(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_one_of_two_rooms_of_a_name_is_made(engine):
-    """Also where the names only look alike, and where both are made at once."""
+    """Of two rooms with equal or look-alike names one is made, also when both are made at once."""
     names = ["lab", "LAB", "l\u0430b", "1ab"]
     found = await at_once(*(engine.rooms.create(name, None, NOW, None) for name in names))
     assert isinstance(found[0], RoomRow)
@@ -96,7 +96,7 @@ async def test_settings_and_rules(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_refused_is_not_told(case, engine, notes):
-    """A change that is not stored is not told, neither now nor to a new follower."""
+    """A change that is not stored is never told, not even to a new follower."""
     lab = await room(engine)
     told = list(notes.changes)
     async with case.failing():
@@ -119,7 +119,7 @@ async def test_what_is_refused_is_not_told(case, engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_a_removed_room_leaves_nothing(engine, notes):
-    """No entries, records or tokens; and its name can be given again when that is answered."""
+    """No entries, records or tokens are left, and after the answer its name is free."""
     lab = await room(engine)
     await append(engine, say(lab, "text", key="k", writer="x"))
     await engine.rooms.add_record(lab, ModerationRecord(NOW, "alice", "ban eve"))
@@ -135,7 +135,7 @@ async def test_a_removed_room_leaves_nothing(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_a_retired_room_keeps_what_was_said(engine, notes):
-    """It is closed, has no rules, and its name can be given again."""
+    """It is closed and has no rules; its entries stay, and its name is free."""
     lab = await room(engine, owner="alice")
     await append(engine, say(lab, "text"))
     await engine.rooms.retire(lab, "deleted-1")
@@ -149,7 +149,7 @@ async def test_a_retired_room_keeps_what_was_said(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_one_at_a_time_changes_a_room(engine):
-    """The second waits until the first has left; who changes another room does not."""
+    """The second change waits until the first has ended; a change of another room does not."""
     lab, den = await room(engine), await room(engine, "den")
     order, leave = [], Deferred()
 
@@ -172,7 +172,7 @@ async def test_one_at_a_time_changes_a_room(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_records_are_kept_in_order(engine):
-    """The last ones are given."""
+    """The last records are returned, in order."""
     lab = await room(engine)
     for at in range(5):
         await engine.rooms.add_record(lab, ModerationRecord(NOW + at, "alice", f"did {at}"))
@@ -181,7 +181,7 @@ async def test_records_are_kept_in_order(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_following_has_no_gap(engine):
-    """A follower is told what is there, and all that is made while it begins."""
+    """A follower is told all that exists, and all changes while it begins."""
     notes = Notes()
     await engine.accounts.register("alice", "hash", None, NOW)
     await engine.accounts.set_operator("alice", True)
