@@ -14,7 +14,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.eventloop import ReactorLoop
 
 
-class Slow:
+class SlowPasswords:
     """A hasher and authenticator whose hash is the password itself; the test decides when a check
     ends."""
 
@@ -44,7 +44,7 @@ class Slow:
             each.callback(None)
 
 
-class Reader:
+class RecordingPeer:
     """Somebody who reads, and is told why they may not any more."""
 
     origin, address = "here", ""
@@ -63,7 +63,7 @@ class Reader:
         self.ended = sentence
 
 
-class Shelves:
+class NoFiles:
     """Nothing is on any."""
 
     def move(self, shelf, to, owner):
@@ -75,14 +75,14 @@ class Shelves:
         return succeed(None)
 
 
-class House:
+class ChatWithoutNetwork:
     """A chat without a network, on a database that does not wait."""
 
     def __init__(self, path):
         self.clock = Clock()
         self.store = LogStore(None, path)
         accounts = self.store.accounts
-        self.slow = Slow(accounts)
+        self.slow = SlowPasswords(accounts)
         engine = SimpleNamespace(
             logs=self.store,
             rooms=self.store.rooms,
@@ -90,7 +90,7 @@ class House:
             claims=self.store.accounts.claims,
             hasher=self.slow,
             authenticator=self.slow,
-            files=Shelves(),
+            files=NoFiles(),
             follow=self.store.follow,
         )
         self.chat = Chat(engine, lambda: 0.0, ReactorLoop(self.clock), lambda *_, **__: None)
@@ -114,13 +114,13 @@ class House:
 
     def session(self):
         """Return somebody who just came."""
-        return Session(Reader(), echo=True)
+        return Session(RecordingPeer(), echo=True)
 
 
 @pytest.fixture
 def house(tmp_path):
     """Return a house in which alice and the operator are, and alice has the password `old`."""
-    house = House(tmp_path / "chat.sqlite")
+    house = ChatWithoutNetwork(tmp_path / "chat.sqlite")
     house.alice, house.operator = house.session(), house.session()
     house.now(house.chat.accounts.sign_up(house.alice, "alice", "old", None))
     house.now(house.chat.users.enter_as_operator(house.operator))

@@ -50,7 +50,7 @@ class Reading:
             cursor.advance(found.last)
 
 
-class Log_(RuleBasedStateMachine):
+class LogMachine(RuleBasedStateMachine):
     """Writers, and readers that come, stall and read on, in any interleaving."""
 
     readers = Bundle("readers")
@@ -89,7 +89,7 @@ class Log_(RuleBasedStateMachine):
         assert reading.got == everything
 
 
-TestLog = Log_.TestCase
+TestLog = LogMachine.TestCase
 TestLog.settings = settings(max_examples=60, stateful_step_count=30)
 
 

@@ -15,7 +15,7 @@ LIMITS = Limits()
 ELSEWHERE, HOME = "192.0.2.66", "192.0.2.1"
 
 
-class From:
+class AddressedSession:
     """A session from an address."""
 
     ended = False
@@ -25,7 +25,7 @@ class From:
         self.peer = self
 
 
-class Plain:
+class PlainPasswords:
     """A hasher that keeps passwords as they are."""
 
     def fits(self, kept, password):
@@ -33,20 +33,20 @@ class Plain:
         return succeed(kept == password)
 
 
-class World:
+class ThrottleWithClock:
     """A login throttle, and a clock."""
 
     def __init__(self):
         self.clock = Clock()
         self.clock.advance(1e6)
         self.throttle = LoginThrottle(
-            Plain(), self.clock.seconds, PasswordQueue(self.clock), LIMITS
+            PlainPasswords(), self.clock.seconds, PasswordQueue(self.clock), LIMITS
         )
 
     def begin(self, password, address, whose="alice"):
         """Begin to try a password; return where what it comes to will be."""
         came = []
-        trying = self.throttle.verify("right", password, whose, From(address))
+        trying = self.throttle.verify("right", password, whose, AddressedSession(address))
         Deferred.fromCoroutine(trying).addBoth(came.append)
         return came
 
@@ -61,7 +61,7 @@ class World:
 @pytest.fixture
 def world():
     """Return a throttle, and a clock."""
-    return World()
+    return ThrottleWithClock()
 
 
 def test_the_first_few_cost_nothing_and_then_it_grows(world):
@@ -174,7 +174,7 @@ def test_who_is_gone_meanwhile_is_not_looked_at(world):
     """Nothing is hashed for them."""
     for _ in range(6):
         world.try_("wrong", "")
-    session, came = From(""), []
+    session, came = AddressedSession(""), []
     trying = world.throttle.verify("right", "right", "alice", session)
     Deferred.fromCoroutine(trying).addBoth(came.append)
     session.ended = True
@@ -185,7 +185,7 @@ def test_who_is_gone_meanwhile_is_not_looked_at(world):
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50)), max_size=60))
 def test_nobody_waits_longer_than_the_longest(tries):
     """The delay has an upper bound, whatever happened before."""
-    world = World()
+    world = ThrottleWithClock()
     for who, address in tries:
         took, _ = world.try_("wrong" if address % 5 else "right", f"192.0.2.{address}", f"u{who}")
         assert took <= LIMITS.failures_longest

@@ -10,10 +10,10 @@ from chatservice.domain.handlers import HANDLERS
 from chatservice.domain.handlers.handler import awaited
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Request
-from tests.domain.test_accounts import House, Slow
+from tests.domain.test_accounts import ChatWithoutNetwork, SlowPasswords
 
 
-class Held:
+class DelayedStore:
     """A stand-in that does all when the test says so, while it `waits`."""
 
     def __init__(self, inner):
@@ -42,7 +42,7 @@ class Held:
             self.waiting.pop(0).callback(None)
 
 
-class SlowRooms(Slow):
+class SlowRoomPasswords(SlowPasswords):
     """Passwords of rooms too, which are hashed and looked at when the test says so."""
 
     hashing = False
@@ -63,12 +63,13 @@ class SlowRooms(Slow):
         return self._when_asked(kept == f"kept {password}")
 
 
-class Place(House):
+class ChatWithStudio(ChatWithoutNetwork):
     """A house with the room studio, of alice, in which commands are given as in the server."""
 
     def __init__(self, path):
         super().__init__(path)
-        self.rooms = self.chat.rooms._store = self.chat.moderation._store = Held(self.store.rooms)
+        self.rooms = DelayedStore(self.store.rooms)
+        self.chat.rooms._store = self.chat.moderation._store = self.rooms
         self.alice, self.operator = self.session(), self.session()
         self.now(self.chat.accounts.sign_up(self.alice, "alice", "old", None))
         self.now(self.chat.users.enter_as_operator(self.operator))
@@ -106,8 +107,8 @@ class Place(House):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """Return a place, where wrong passwords are not slower each time."""
-    monkeypatch.setattr("tests.domain.test_accounts.Slow", SlowRooms)
-    found = Place(tmp_path / "chat.sqlite")
+    monkeypatch.setattr("tests.domain.test_accounts.SlowPasswords", SlowRoomPasswords)
+    found = ChatWithStudio(tmp_path / "chat.sqlite")
     yield found
     found.store.close()
 
