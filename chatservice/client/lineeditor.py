@@ -158,28 +158,8 @@ class LineEditor:
         below: Callable[[], Fragments],
     ) -> Application[None]:
         """Return the application that draws it between the rows of `above()` and `below()`."""
-        asks = Condition(lambda: bool(self._question))
-        search = SearchToolbar(ignore_case=True)
-        control = BufferControl(
-            self._typed, search_buffer_control=search.control, preview_search=True
-        )
-        typed = _input_window(control, lambda: PROMPT)
-        hidden = ConditionalProcessor(PasswordProcessor(), Condition(lambda: self._hidden))
-        answer = _input_window(
-            BufferControl(self._answer, input_processors=[hidden]), lambda: self._asked(output)[1]
-        )
-        rows = HSplit(
-            [
-                _rows(above),
-                ConditionalContainer(typed, ~asks),
-                ConditionalContainer(HSplit([_rows(lambda: self._asked(output)[0]), answer]), asks),
-                search,
-                CompletionsToolbar(),
-                _rows(below),
-            ]
-        )
         self._app = Application(
-            Layout(rows, typed),
+            self._layout(output, above, below),
             style=style,
             color_depth=depth,
             output=output,
@@ -187,6 +167,33 @@ class LineEditor:
             erase_when_done=True,
         )
         return self._app
+
+    def _layout(
+        self, output: Output, above: Callable[[], Fragments], below: Callable[[], Fragments]
+    ) -> Layout:
+        asks = Condition(lambda: bool(self._question))
+        search = SearchToolbar(ignore_case=True)
+        control = BufferControl(
+            self._typed, search_buffer_control=search.control, preview_search=True
+        )
+        typed = _input_window(control, lambda: PROMPT)
+        question = HSplit([_rows(lambda: self._asked(output)[0]), self._answer_window(output)])
+        rows = HSplit(
+            [
+                _rows(above),
+                ConditionalContainer(typed, ~asks),
+                ConditionalContainer(question, asks),
+                search,
+                CompletionsToolbar(),
+                _rows(below),
+            ]
+        )
+        return Layout(rows, typed)
+
+    def _answer_window(self, output: Output) -> Window:
+        hidden = ConditionalProcessor(PasswordProcessor(), Condition(lambda: self._hidden))
+        control = BufferControl(self._answer, input_processors=[hidden])
+        return _input_window(control, lambda: self._asked(output)[1])
 
     # -- lines and answers -----------------------------------------------------------------------
 
