@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from chatservice import __version__
+from chatservice.client.clientpasswords import PasswordFileError
 from chatservice.client.connectors import UntrustedServer, fingerprint
 from chatservice.client.jsonconnection import BadReply, Dismissed, Lost, NotAChatServer
 from chatservice.client.partialdownload import CannotSave
@@ -73,6 +74,8 @@ def status_of(error: Refusal | Lost) -> ExitStatus:
         return ExitStatus.UNAVAILABLE
     if isinstance(error, CannotSave):
         return ExitStatus.CANNOT_CREATE
+    if isinstance(error, PasswordFileError):
+        return ExitStatus.NO_INPUT
     return _OF.get(error.code, ExitStatus.REFUSED)
 
 

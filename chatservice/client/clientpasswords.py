@@ -51,9 +51,9 @@ def given_password(file: str | None) -> str | None:
     return lines[0]
 
 
-async def ask_password(reactor: Any, prompt: str) -> str | None:
-    """Return a password typed on the terminal, where it is hidden; None without a terminal, or if
-    the user cancels."""
+async def ask_password(reactor: Any, user: str) -> str | None:
+    """Return the password of a user, typed on the terminal and hidden; None without a terminal, or
+    if it is cancelled."""
     try:
         terminal = os.open(TERMINAL_PATH, system.open_flags("O_RDWR", "O_NOCTTY"))
     except OSError:
@@ -61,7 +61,7 @@ async def ask_password(reactor: Any, prompt: str) -> str | None:
     screen = PipeScreen(reactor, terminal, terminal)
     screen.start(lambda: None)
     try:
-        answer = await screen.read_line(prompt, hidden=True)
+        answer = await screen.read_line(f"Password of {user}: ", hidden=True)
         return None if is_cancelled(answer) else answer
     except InputEnded:
         return None

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from chatservice import names, replies
 from chatservice.client.clientrooms import ClientRooms
 from chatservice.client.clientstate import INBOX, ClientState, Incoming
-from chatservice.client.connectors import Connector
+from chatservice.client.connectors import WARNING, Connector
 from chatservice.client.jsonconnection import BadReply, Dismissed, JsonConnection, Lost, ServerPush
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
@@ -41,9 +41,6 @@ OLD_MESSAGE_SECONDS = 60.0
 
 MAX_UNACKNOWLEDGED = 256
 """Texts that may be sent before the first of them is acknowledged."""
-
-WARNING = "Warning: "
-"""The prefix of a sentence that is shown even if nobody watches the output."""
 
 _REMOVING = frozenset({"kick", "ban"})
 """The commands of moderators that remove a user from a room."""

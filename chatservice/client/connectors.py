@@ -32,6 +32,9 @@ from chatservice.client import system
 from chatservice.client.jsonconnection import Lost
 from chatservice.errors import Code, Refusal
 
+WARNING = "Warning: "
+"""The prefix of a sentence that is shown even if nobody watches the output."""
+
 VERIFIED = "verified"
 
 KNOWN_SERVERS_FILE = "known-servers"
@@ -412,3 +415,24 @@ class TlsConnector:
             f"that this is right: --trust {shown}, or remove its line from "
             f"{self._known_servers.path}."
         )
+
+
+def make_connector(
+    reactor: Any,
+    host: str,
+    port: int,
+    tls: bool,
+    trust: str | None,
+    folder: Path,
+    tell: Callable[[str], None],
+) -> Connector:
+    """Return the connector to a server. `trust` is a fingerprint, and implies `tls`. Known servers
+    are remembered in `folder`. `tell` takes warnings, and sentences about new certificates."""
+    known_servers = KnownServers(folder)
+    if tls or trust is not None:
+        trusted = fingerprint(trust) if trust is not None else None
+        return TlsConnector(reactor, host, port, known_servers, trusted, tell)
+    warning = known_servers.warning(server_address(host, port))
+    if warning is not None:
+        tell(WARNING + warning)
+    return PlainConnector(reactor, host, port)

@@ -13,13 +13,7 @@ from chatservice.client.clientoptions import ClientOptions
 from chatservice.client.clientpasswords import Keyring
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX, Incoming, Unread
-from chatservice.client.connectors import (
-    Connector,
-    KnownServers,
-    PlainConnector,
-    TlsConnector,
-    server_address,
-)
+from chatservice.client.connectors import make_connector, server_address
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.partialdownload import portable_name
 from chatservice.client.questions import CommandDialog
@@ -78,12 +72,12 @@ class Controller:
         scripted: bool = False,
     ) -> None:
         self._screen = screen
-        self.session = ClientSession(
-            reactor, self._connector(reactor, host, port, options), self, time
-        )
+        server, folder = (host, port, options.tls, options.trust), state_folder()
+        connector = make_connector(reactor, *server, folder, self.notify)
+        self.session = ClientSession(reactor, connector, self, time)
         self.transfers = TransferQueue(
             *(reactor, self.session, screen, self._owner, self._download_folder, options.accept),
-            TransferJournal(state_folder()),
+            TransferJournal(folder),
         )
         self.leaving = False
         self.farewell: str | None = None
@@ -97,15 +91,6 @@ class Controller:
         self._room_missed = False
         self._keeps_rooms = screen.interactive
         screen.attach(SessionView(self.session, self._switch))
-
-    def _connector(self, reactor: Any, host: str, port: int, options: ClientOptions) -> Connector:
-        known = KnownServers(state_folder())
-        if options.tls:
-            return TlsConnector(reactor, host, port, known, options.trust, self.notify)
-        warning = known.warning(server_address(host, port))
-        if warning is not None:
-            self.notify(f"Warning: {warning}")
-        return PlainConnector(reactor, host, port)
 
     def _owner(self) -> tuple[str, str]:
         """Return the server and the user that transfers are remembered for."""

@@ -18,17 +18,9 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice import names, replies
-from chatservice.client.clientsession import WARNING, ClientSession
+from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX, Incoming
-from chatservice.client.connectors import (
-    Connector,
-    KnownServers,
-    PlainConnector,
-    TlsConnector,
-    fingerprint,
-    server_address,
-    unreachable,
-)
+from chatservice.client.connectors import WARNING, Connector, make_connector, unreachable
 from chatservice.client.jsonconnection import Dismissed, Lost
 from chatservice.client.transferjournal import state_folder
 from chatservice.client.transferqueue import BotTransfers
@@ -85,13 +77,7 @@ def connect(
     if reactor is None:
         from twisted.internet import reactor
     tell = lambda sentence: told(names.clean(sentence))  # noqa: E731
-    connector: Connector = PlainConnector(reactor, host, port)
-    known_servers = KnownServers(state_folder())
-    if tls or trust is not None:
-        trusted = fingerprint(trust) if trust is not None else None
-        connector = TlsConnector(reactor, host, port, known_servers, trusted, tell)
-    elif (warning := known_servers.warning(server_address(host, port))) is not None:
-        tell(WARNING + warning)
+    connector = make_connector(reactor, host, port, tls, trust, state_folder(), tell)
     client = Client(reactor, connector, tell, progress)
     return Deferred.fromCoroutine(_log_in(client, host, port, name, password))
 

@@ -21,7 +21,6 @@ from chatservice.client.clientoptions import (
     parse,
     status_of,
 )
-from chatservice.client.clientpasswords import PasswordFileError
 from chatservice.client.connectors import server_address, unreachable
 from chatservice.client.controller import Controller
 from chatservice.client.jsonconnection import Lost
@@ -117,8 +116,6 @@ class ChatProgram:
         except InputEnded:
             if self._controller is None and not self._screen.interactive:
                 self._status = ExitStatus.REFUSED
-        except PasswordFileError as refusal:
-            self._fail(refusal.sentence, ExitStatus.NO_INPUT)
         except Refusal as refusal:
             self._fail(refusal.sentence, status_of(refusal))
         except Lost as lost:

@@ -15,7 +15,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
@@ -116,11 +116,19 @@ class PartialDownload:
         self._name = portable_name(names.file(name))
         self.received = 0
         self._hash = hashlib.sha256()
-        try:
+        with self._disk_errors():
             folder.mkdir(parents=True, exist_ok=True)
             self._part, self._file, self._can_resume = self._open_part(sha256[:16])
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """Turn an `OSError` into `CannotSave`."""
+        try:
+            yield
         except OSError as error:
-            raise self._refusal(error) from None
+            reason = error.strerror or str(error)
+            sentence = f"{self._folder}/{self._name} cannot be written ({reason})"
+            raise CannotSave(Code.NOT_STORED, f"{sentence}; nothing of it was kept.") from None
 
     def _open_part(self, mark: str) -> tuple[Path, BinaryIO, bool]:
         """Open the partial file, or another one if it is locked or there are no locks. Return its
@@ -139,21 +147,17 @@ class PartialDownload:
     def resume(self, size: int, stopped: list[bool]) -> None:
         """Keep what came earlier, unless it is more than `size` bytes. Call it in a thread, because
         it reads the whole partial file. It ends early once `stopped` is not empty."""
-        try:
+        with self._disk_errors():
             if os.fstat(self._file.fileno()).st_size > size:
-                self.start_over()
+                self._file.truncate(0)
             while not stopped and (data := self._file.read(HASH_CHUNK)):
                 self._hash.update(data)
                 self.received += len(data)
-        except OSError as error:
-            raise self._refusal(error) from None
 
     def check_space(self, size: int) -> None:
         """Check that the disk has room for the rest of a file of `size` bytes."""
-        try:
+        with self._disk_errors():
             free = shutil.disk_usage(self._folder).free
-        except OSError as error:
-            raise self._refusal(error) from None
         if size - self.received > free:
             raise CannotSave(
                 Code.DISK_FULL,
@@ -161,23 +165,12 @@ class PartialDownload:
                 f"{self._folder}.",
             )
 
-    def start_over(self) -> None:
-        """Drop what came."""
-        try:
-            self._file.seek(0)
-            self._file.truncate()
-        except OSError as error:
-            raise self._refusal(error) from None
-        self._hash, self.received = hashlib.sha256(), 0
-
     def write(self, data: bytes) -> None:
         """Add the next bytes."""
-        try:
+        with self._disk_errors():
             view = memoryview(data)
             while view:
                 view = view[self._file.write(view) :]
-        except OSError as error:
-            raise self._refusal(error) from None
         self._hash.update(data)
         self.received += len(data)
 
@@ -190,16 +183,17 @@ class PartialDownload:
         """Sync the file, give it its name or the next free one, and return its path. Call it in a
         thread, because it waits for the disk."""
         try:
-            os.fsync(self._file.fileno())
-            if not system.POSIX:  # Windows renames closed files only
+            with self._disk_errors():
+                os.fsync(self._file.fileno())
+                if not system.POSIX:  # Windows renames closed files only
+                    self._file.close()
+                path = self._give_free_name()
                 self._file.close()
-            path = self._give_free_name()
-            self._file.close()
-            system.sync_folder(self._folder)
-            return path
-        except OSError as error:
+                system.sync_folder(self._folder)
+                return path
+        except CannotSave:
             self.discard()
-            raise self._refusal(error) from None
+            raise
 
     def _give_free_name(self) -> Path:
         with _naming:
@@ -225,13 +219,6 @@ class PartialDownload:
         """Delete what came. After `finish` or `release` it does nothing."""
         if not self._file.closed:
             system.delete_open(self._part, self._file)
-
-    def _refusal(self, error: OSError) -> Refusal:
-        reason = error.strerror or str(error)
-        return CannotSave(
-            Code.NOT_STORED,
-            f"{self._folder}/{self._name} cannot be written ({reason}); nothing of it was kept.",
-        )
 
 
 def find_saved(folder: Path, name: str, size: int, sha256: str, stopped: list[bool]) -> Path | None:

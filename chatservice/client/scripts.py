@@ -18,12 +18,11 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.task import LoopingCall
 
 from chatservice import names
-from chatservice.client import clientpasswords
 from chatservice.client.clientoptions import ClientOptions, ExitStatus, status_of
-from chatservice.client.clientpasswords import Keyring, PasswordFileError
-from chatservice.client.clientsession import WARNING, ClientSession
+from chatservice.client.clientpasswords import Keyring, ask_password, given_password
+from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX
-from chatservice.client.connectors import server_address
+from chatservice.client.connectors import WARNING, server_address
 from chatservice.client.filetransfers import open_for_upload, shortest_path
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.library import Client, connect
@@ -239,7 +238,7 @@ class Script:
         options = self._completed()
         host, port = options.host or DEFAULT_HOST, options.port or int(DEFAULT_PORT)
         name = options.name or _login()
-        password, asked = self._given_password(), False
+        password, asked = given_password(options.password_file), False
         while True:
             try:
                 return await self._connect(options, name, host, port, password)
@@ -250,7 +249,7 @@ class Script:
                     raise
                 keyring = Keyring(self._reactor, server_address(host, port), options.tls)
                 kept = await keyring.recall(name) if password is None else None
-                password, asked = kept or await self._ask_password(name), True
+                password, asked = kept or await ask_password(self._reactor, name), True
                 if password is None:
                     raise
 
@@ -266,15 +265,6 @@ class Script:
             progress=self._show_progress,
             reactor=self._reactor,
         )
-
-    def _given_password(self) -> str | None:
-        try:
-            return clientpasswords.given_password(self._options.password_file)
-        except PasswordFileError as refusal:
-            raise ScriptEnd(ExitStatus.NO_INPUT, refusal.sentence) from None
-
-    async def _ask_password(self, name: str) -> str | None:
-        return await clientpasswords.ask_password(self._reactor, f"Password of {name}: ")
 
     def _completed(self) -> ClientOptions:
         """Return the options, with missing values from the settings."""
