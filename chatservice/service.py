@@ -27,7 +27,7 @@ from chatservice.engines.sqlite import selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Refusal
 from chatservice.eventloop import ReactorLoop
-from chatservice.limits import SHARED, Limits
+from chatservice.limits import Limits
 from chatservice.net import outlet
 from chatservice.net.admission import AdmissionFactory, max_open_files
 from chatservice.net.certificate import Certificate
@@ -61,8 +61,7 @@ class ChatService(Service):
 
     def __init__(self, options: Mapping[str, Any], reactor: Any) -> None:
         self.setName("chat")
-        self.limits = SHARED
-        self.limits.update(Limits(**options["limits"]))
+        self.limits = Limits(**options["limits"])
         self.factory = ChatFactory(reactor, not options["slash-only"], self.limits)
         self._tls: SnifferFactory | None = None
         if options["tls"] is not None:
@@ -102,7 +101,7 @@ class ChatService(Service):
             try:
                 found: list[Any] = []
                 serverFromString(self._reactor, endpoint).listen(entrance).addBoth(found.append)
-                self._listening.append(outlet.prepare_port(_result(found)))
+                self._listening.append(outlet.prepare_port(_result(found), self.limits))
             except Exception as error:  # whatever a kind of endpoint may raise
                 self._fail(
                     f"cannot listen on {config.shorten(endpoint)} "
@@ -136,7 +135,12 @@ class ChatService(Service):
         policy = RegistrationPolicy(guests, Registration(self._options["registration"]))
         chat = Chat(
             *(engine, time.time, ReactorLoop(self._reactor), self.log.info),
-            *(self._file_limits, policy, PasswordQueue(self._reactor), self._reactor.seconds),
+            *(
+                self._file_limits,
+                policy,
+                PasswordQueue(self._reactor, self.limits),
+                self._reactor.seconds,
+            ),
             self.limits,
         )
         chat.overview.connections = self.factory
@@ -151,8 +155,9 @@ class ChatService(Service):
         gc.set_threshold(*GARBAGE)
         self._reloader.start()
         self.factory.idle.start()
+        factory = self.factory
         DeadPeers(
-            self.factory.reactor, self.factory.connections, self.factory.timeslices.run
+            *(factory.reactor, factory.connections, factory.timeslices.run, self.limits)
         ).start()
         self._sweeping.start(self.limits.vacant_seconds, now=False)
         for port in self._listening:
@@ -199,7 +204,7 @@ class ChatService(Service):
                 os.unlink(where)
             operators = self.factory.admin_factory()
             door_ = self._reactor.listenUNIX(where, operators, mode=0o600)
-            self._admin_port = outlet.prepare_port(door_)
+            self._admin_port = outlet.prepare_port(door_, self.limits)
         except (OSError, CannotListenError) as error:
             self.log.error("no door for chatctl in {data} ({why})", data=data, why=_reason(error))
         finally:

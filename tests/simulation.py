@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from chatservice.domain.chat import Chat
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.eventloop import ReactorLoop
-from chatservice.limits import SHARED
+from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
 
 FULL = 300
@@ -160,10 +160,11 @@ class NoFiles:
 class SimulatedServer:
     """The server on a database at `path`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: Limits | None = None) -> None:
         self.clock = Clock()
-        self.store = LogStore(self.clock, path, limits=SHARED)
-        self.factory = ChatFactory(self.clock)
+        limits = limits or Limits()
+        self.store = LogStore(self.clock, path, limits=limits)
+        self.factory = ChatFactory(self.clock, limits=limits)
         engine: Any = SimpleNamespace(
             logs=self.store,
             rooms=self.store.rooms,
@@ -179,7 +180,7 @@ class SimulatedServer:
             self.clock.seconds,
             ReactorLoop(self.clock),
             lambda *_, **__: None,
-            limits=SHARED,
+            limits=limits,
         )
         self.factory.chat = self.chat
         opening = Deferred.fromCoroutine(self.chat.open(["lab"]))

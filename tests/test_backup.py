@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chatservice import limits
+from chatservice.limits import Limits
 from tests.servers import PATIENCE, RawClient, Server, environment
 from tests.test_chatctl import CHATCTL, chatctl
 
@@ -371,7 +371,7 @@ def test_a_room_is_exported_whole(start_server, connect):
     """However many pages it has: as objects, of which each is a line of the format, and as
     Markdown in which nothing that was said means anything."""
     server = start_server("--room", "lab", history_entries=7)
-    assert limits.SHARED.history_entries != 7
+    assert Limits().history_entries != 7
     alice = connect(server, "alice")
     alice.send("/join lab", *(f"line {at}" for at in range(40)))
     alice.send("<script>*x*</script> [a](b)", "/me waves", "/topic _t_", "/erase #3", "/who")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from chatservice import events, limits, replies
+from chatservice import events, replies
 from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import NAME_NEEDED, Message, Refusal
 from chatservice.names import one_line
@@ -186,14 +186,19 @@ def file_line(mark: FileMark, length: int) -> bytes:
 
 
 def fetch_instructions(
-    it: replies.GetTicket, host: str, port: int | str, tls: bool = False
+    it: replies.GetTicket,
+    host: str,
+    port: int | str,
+    tls: bool = False,
+    seconds: float = 600.0,
 ) -> bytes:
     """Encode how to fetch a file from another terminal.
 
-    The indented lines can be pasted into a shell. With `tls`, the file is fetched over TLS.
+    The indented lines can be pasted into a shell. With `tls`, the file is fetched over TLS. The
+    ticket is valid for `seconds`; clients do not know, and take a server's default.
     """
     name = shlex.quote(it.name if not it.name.startswith("-") else f"./{it.name}")
-    minutes = round(limits.TICKET_SECONDS / 60)
+    minutes = round(seconds / 60)
     get = f"echo GET {it.ticket}"
     if tls:
         ways = (

@@ -16,7 +16,7 @@ from typing import Any
 from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 
-from chatservice import limits
+from chatservice.limits import Limits
 
 LOOKS = 4
 """Looks in the time after which a connection counts as gone."""
@@ -40,7 +40,9 @@ class DeadPeers:
         reactor: Any,
         connections: Collection[Any],
         do: Callable[[Callable[[], None]], None],
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self._reactor = reactor
         self._connections = connections
         self._do = do
@@ -48,7 +50,7 @@ class DeadPeers:
     def start(self) -> None:
         """Look at all of them, again and again."""
         if hasattr(socket, "TCP_INFO"):
-            self._reactor.callLater(limits.UNANSWERED_SECONDS / LOOKS, self._look)
+            self._reactor.callLater(self._limits.unanswered_seconds / LOOKS, self._look)
 
     def _look(self) -> None:
         self._look_at(iter(tuple(self._connections)))
@@ -57,7 +59,9 @@ class DeadPeers:
         """Look at some, and later at the rest."""
         lot = tuple(islice(rest, LOT))
         for connection in lot:
-            if connection.connected and is_dead(connection.transport):
+            if connection.connected and is_dead(
+                connection.transport, self._limits.unanswered_seconds
+            ):
                 self.log.info("{peer} answers nothing any more", peer=connection.peer)
                 connection.transport.abortConnection()
         if lot:
@@ -66,9 +70,9 @@ class DeadPeers:
             self.start()
 
 
-def is_dead(transport: Any) -> bool:
+def is_dead(transport: Any, seconds: float) -> bool:
     """Return whether what was sent on a transport is not answered at all, for longer than
-    `limits.UNANSWERED_SECONDS`. It is False where the system does not tell."""
+    `Limits.unanswered_seconds`. It is False where the system does not tell."""
     plain = getattr(transport, "transport", transport)  # below TLS
     if not isinstance(plain, Connection) or plain.socket.family == socket.AF_UNIX:
         return False
@@ -78,4 +82,4 @@ def is_dead(transport: Any) -> bool:
     if len(info) < _INFO.size:
         return False
     again, waiting, silent = _INFO.unpack(info)
-    return bool(again and waiting) and silent > 1000 * limits.UNANSWERED_SECONDS
+    return bool(again and waiting) and silent > 1000 * seconds

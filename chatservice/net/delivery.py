@@ -14,9 +14,10 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log
 from chatservice.events import EndReason, Event, Notice
+from chatservice.limits import Limits
 from chatservice.net.outlet import write
 
 
@@ -50,6 +51,8 @@ class SubscriptionOwner(Protocol):
 
 class ReplaySource(Protocol):
     """Where a feed reads on, of what is no longer in memory: `chatservice.domain.chat.Chat`."""
+
+    limits: Limits
 
     def replay(self, log: Log, after: int) -> Awaitable[Sequence[Block]]:
         """Return blocks behind a position."""
@@ -107,7 +110,9 @@ class Subscription:
 
     def _offer(self, skip: Callable[[str, int], bytes]) -> None:
         """Offer to skip what is behind a room's cursor, each time that it has fallen far behind."""
-        behind = [c for c in self._behind if c.log.last - c.position >= limits.FAR_BEHIND]
+        behind = [
+            c for c in self._behind if c.log.last - c.position >= self._past.limits.far_behind
+        ]
         if behind and not self._offered:
             log = behind[0].log
             write(self._connection.transport, skip(log.name, log.last - behind[0].position))
@@ -212,7 +217,7 @@ class Subscription:
         if cursor.own_runs is not None:
             return cursor.skip_own_block(block)
         data = block.encoded(self._dialect.live, log.name)
-        if len(data) > limits.WRITE_BYTES:
+        if len(data) > self._past.limits.write_bytes:
             return False
         cursor.position = block.last
         write(self._connection.transport, data)
@@ -226,7 +231,7 @@ class Subscription:
                 write(self._connection.transport, piece)
 
     def _next_piece(self) -> bytes:
-        piece, room = b"", limits.WRITE_BYTES
+        piece, room = b"", self._past.limits.write_bytes
         for at, cursor in enumerate(self._behind):
             log = cursor.log
             while cursor.position < log.last and cursor.open:
@@ -280,7 +285,7 @@ class Subscription:
 
     def _write_stored(self, cursor: Cursor, blocks: Sequence[Block]) -> None:
         parts: list[bytes] = []
-        room = limits.WRITE_BYTES
+        room = self._past.limits.write_bytes
         for block in blocks:
             parts.append(self._rendered(cursor, block, room))
             room -= len(parts[-1])

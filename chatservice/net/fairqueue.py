@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from chatservice import limits
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 T = TypeVar("T")
 
@@ -52,7 +52,8 @@ class RoundRobin:
 class PasswordQueue:
     """`FairQueue` of the login throttle: as many jobs at a time as passwords can be hashed."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, limits: Limits) -> None:
+        self._limits = limits
         self._reactor = reactor
         self._hashing = RoundRobin()
         self._delayed: dict[Hashable, RoundRobin] = {}
@@ -75,13 +76,13 @@ class PasswordQueue:
         Raises `Refusal` (slow-down) for who waits too often; one may always wait once."""
         line = self._hashing
         mine = line.waiting(who)
-        if (mine and len(line) >= limits.CHECKS_WAITING) or (
-            who and mine >= limits.CHECKS_AN_ADDRESS
+        if (mine and len(line) >= self._limits.checks_waiting) or (
+            who and mine >= self._limits.checks_an_address
         ):
             raise Refusal(
                 Code.SLOW_DOWN, "Many passwords are being looked at; try again in a few seconds."
             )
-        await line.acquire(who, limits.HASHES)
+        await line.acquire(who, self._limits.hashes)
         try:
             return await job()
         finally:

@@ -7,7 +7,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
-from chatservice import limits
 from chatservice.domain.chat import Chat
 from chatservice.domain.files import ActiveUpload
 from chatservice.domain.ports import FileReader
@@ -39,7 +38,7 @@ class FileTransfers(FlowControl):
 
     def throw_away(self) -> None:
         """What comes from now on has no meaning."""
-        self._receiving = FileReceiver(None, limits.FILE_BYTES)
+        self._receiving = FileReceiver(None, self.factory.limits.file_bytes)
         self.setRawMode()
 
     def stopped_half_way(self) -> None:
@@ -110,7 +109,7 @@ class FileTransfers(FlowControl):
         """Keep nothing of the file that is coming, and end the connection."""
         receiving = self._receiving
         if receiving is not None and receiving.is_file:
-            self._receiving = FileReceiver(None, limits.FILE_BYTES)
+            self._receiving = FileReceiver(None, self.factory.limits.file_bytes)
             receiving.refuse(Refusal(Code.CANCELLED, "Cancelled, as you wished."))
             self.finish()
 
@@ -133,7 +132,9 @@ class FileTransfers(FlowControl):
 
     def _watch(self, look: Callable[[int], None], left: int) -> None:
         """Look again in a while whether less is left of a file."""
-        self._stalling = self.factory.reactor.callLater(limits.STALLED_SECONDS, look, left)
+        self._stalling = self.factory.reactor.callLater(
+            self.factory.limits.stalled_seconds, look, left
+        )
 
     def _stalled(self, before: int) -> None:
         """If hardly anything came since then: give back what is reserved. It can go on on another
@@ -141,10 +142,11 @@ class FileTransfers(FlowControl):
         receiving = self._receiving
         if receiving is None or not receiving.is_file:
             return
-        if "disk" in self._holds or _moves(before, receiving.left):  # or it is we who do not read
+        is_paused = "disk" in self._holds  # we do not read: the disk is behind
+        if is_paused or self._moves(before, receiving.left):
             self._watch(self._stalled, receiving.left)
         else:
-            self._receiving = FileReceiver(None, limits.FILE_BYTES)
+            self._receiving = FileReceiver(None, self.factory.limits.file_bytes)
             receiving.stop(_stopped_short("Nothing has come for a long time"))
             self.finish()
 
@@ -162,7 +164,7 @@ class FileTransfers(FlowControl):
                 waiting.addBoth(lambda _: self.resume_reading("disk"))
             return
         self._receiving = None
-        self._read_at_a_time(limits.READ_BYTES)
+        self._read_at_a_time(self.factory.limits.read_bytes)
         if self._stalling is not None and self._stalling.active():
             self._stalling.cancel()
         receiving.complete(rest)
@@ -216,16 +218,16 @@ class FileTransfers(FlowControl):
         sending = self._sending
         if sending is None:
             return
-        if sending.has_waited() or _moves(before, sending.left):
+        if sending.has_waited() or self._moves(before, sending.left):
             self._watch(self._unread, sending.left)
         else:
             self.log.info("nothing more is taken of a file by {peer}; it ends", peer=self.peer)
             self.transport.abortConnection()
 
-
-def _moves(before: int, left: int) -> bool:
-    """Return whether enough of a file came or went in `limits.STALLED_SECONDS`."""
-    return before - left >= max(1, min(limits.STALLED_BYTES, before // 64))
+    def _moves(self, before: int, left: int) -> bool:
+        """Return whether enough of a file came or went in `Limits.stalled_seconds`."""
+        least: int = self.factory.limits.stalled_bytes
+        return before - left >= max(1, min(least, before // 64))
 
 
 def _stopped_short(why: str) -> Refusal:

@@ -13,7 +13,6 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import limits
 from chatservice.errors import Code, Refusal
 from chatservice.net.linereader import LineReader
 
@@ -34,6 +33,11 @@ class FlowControl(LineReader):
     def __init__(self) -> None:
         super().__init__()
         self._holds: tuple[str, ...] = ()
+
+    @property
+    def MAX_LENGTH(self) -> int:  # type: ignore[override]
+        """The length of the longest line that this server takes."""
+        return int(self.factory.limits.line_bytes)
 
     @property
     def peer(self) -> str:
@@ -96,7 +100,7 @@ class FlowControl(LineReader):
     def gathered(self, size: int) -> None:
         """So many bytes are kept back for the other side. Beyond a bound, it is read no further
         until they go."""
-        if size > limits.WRITE_BYTES and "cork" not in self._holds:
+        if size > self.factory.limits.write_bytes and "cork" not in self._holds:
             self.pause_reading("cork")
 
     def slow_down(self, seconds: float) -> None:

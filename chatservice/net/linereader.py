@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.protocols.basic import LineReceiver
 
-from chatservice import limits
+from chatservice import names
 from chatservice.grammar import telnet
 
 SPLIT_LINES = 256
@@ -42,7 +42,7 @@ class LineReader(LineReceiver):
     @property
     def MAX_LENGTH(self) -> int:  # type: ignore[override]
         """The length of the longest line that is taken."""
-        return limits.LINE_BYTES
+        return names.LINE_BYTES
 
     def dataReceived(self, data: bytes) -> None:
         """Take in a chunk. While paused, or called by one of our own callbacks, it waits."""

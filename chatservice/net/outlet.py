@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.internet.tcp import Connection, Port
 
-from chatservice import limits
+from chatservice.limits import Limits
 
 
 def write(transport: Any, data: bytes) -> None:
@@ -39,7 +39,7 @@ def write(transport: Any, data: bytes) -> None:
     transport.write(data)
 
 
-def tune(transport: Any) -> None:
+def tune(transport: Any, read_bytes: int) -> None:
     """Let a new transport read little at a time, and be as small as it can be: most connections
     are idle.
 
@@ -51,22 +51,23 @@ def tune(transport: Any) -> None:
     if isinstance(transport, Connection):
         for name in ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset"):
             setattr(transport, name, getattr(transport, name))
-        transport.bufferSize = limits.READ_BYTES
+        transport.bufferSize = read_bytes
         transport.logstr = transport.repstr = _NAME  # type: ignore[attr-defined]
 
 
 class BoundedTransport(Connection):
-    """A transport that reads nothing while `limits.UNSENT_BYTES` wait to be sent on it.
+    """A transport that reads nothing while `Limits.unsent_bytes` wait to be sent on it.
 
     Answers, news and talk have bounds of their own, below that one. This one holds for whatever
     else is written because of what was read: for telnet's and TLS's own answers, too.
     """
 
+    limits: Limits
     _unread = False
 
     def doRead(self) -> Any:
         """Read, unless too much waits to be sent."""
-        if unsent(self) <= limits.UNSENT_BYTES:
+        if unsent(self) <= self.limits.unsent_bytes:
             return super().doRead()
         self._unread = True
         self.stopReading()
@@ -75,7 +76,7 @@ class BoundedTransport(Connection):
     def doWrite(self) -> Any:
         """Send some of what waits. When little is left, go on reading."""
         result = super().doWrite()
-        if self._unread and unsent(self) <= limits.UNSENT_BYTES // 2:
+        if self._unread and unsent(self) <= self.limits.unsent_bytes // 2:
             self._unread = False
             self.resumeProducing()
         return result
@@ -103,9 +104,9 @@ def unacknowledged(transport: Any) -> int:
     return unsent(plain) + int.from_bytes(waiting, sys.byteorder)
 
 
-def prepare_port(port: Any) -> Any:
+def prepare_port(port: Any, limits: Limits) -> Any:
     """Let a port make transports that are `_Bounded`, and have the system look whether the other
-    side of an idle one is there. Let it take at most `limits.ACCEPTS` connections in a turn of the
+    side of an idle one is there. Let it take at most `Limits.accepts` connections in a turn of the
     reactor. Return it.
 
     Twisted's takes more in each turn while they keep coming, up to all that wait, and everybody who
@@ -115,18 +116,18 @@ def prepare_port(port: Any) -> Any:
     if isinstance(port, Port):
 
         def read() -> None:
-            port.numberAccepts = min(port.numberAccepts, limits.ACCEPTS)
+            port.numberAccepts = min(port.numberAccepts, limits.accepts)
             Port.doRead(port)
 
         port.doRead = read  # type: ignore[method-assign]
-        bounded: Any = type("Server", (BoundedTransport, port.transport), {})
+        bounded: Any = type("Server", (BoundedTransport, port.transport), {"limits": limits})
         port.transport = bounded
         if port.socket.family in (socket.AF_INET, socket.AF_INET6):
             port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in (
-                ("TCP_KEEPIDLE", limits.KEEPALIVE_IDLE_SECONDS),
-                ("TCP_KEEPINTVL", limits.KEEPALIVE_INTERVAL_SECONDS),
-                ("TCP_KEEPCNT", limits.KEEPALIVE_PROBES),
+                ("TCP_KEEPIDLE", limits.keepalive_idle_seconds),
+                ("TCP_KEEPINTVL", limits.keepalive_interval_seconds),
+                ("TCP_KEEPCNT", limits.keepalive_probes),
             ):
                 _set(port.socket, option, value)
     return port

@@ -18,7 +18,6 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice import limits
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonlines, textformat
 from chatservice.net.certificate import Certificate
@@ -69,8 +68,9 @@ class TlsTransport(BufferingTLSTransport):
     def loseConnection(self) -> None:
         """End the connection once all has gone. Who does not answer that end is not waited for."""
         if self._ending is None and self.connected:
-            reactor = self.factory.wrappedFactory.reactor
-            self._ending = reactor.callLater(limits.TLS_CLOSING_SECONDS, self.abortConnection)
+            factory = self.factory.wrappedFactory
+            seconds = factory.limits.tls_closing_seconds
+            self._ending = factory.reactor.callLater(seconds, self.abortConnection)
         super().loseConnection()
         if self._cut:  # nobody will answer
             self.transport.loseConnection()
@@ -93,7 +93,7 @@ def _id_in(data: bytes) -> str | int | None:
 class Sniffer(Protocol):
     """A connection, which it hands over to plain talk or to TLS once it is known which it is.
 
-    Who says nothing for `limits.FIRST_BYTE_SECONDS` is taken for a person with plain talk, and is
+    Who says nothing for `Limits.first_byte_seconds` is taken for a person with plain talk, and is
     greeted; unless it `must_be_tls`. What its transport already decrypts is plain talk as well.
     """
 
@@ -111,8 +111,11 @@ class Sniffer(Protocol):
         if ISSLTransport.providedBy(self.transport):
             self._hand_to(self.factory.plain)
         else:
-            seconds = limits.HANDSHAKE_SECONDS if self._must_be_tls else limits.FIRST_BYTE_SECONDS
-            self._waiting = self.factory.plain.reactor.callLater(seconds, self._begin, b"")
+            plain = self.factory.plain
+            seconds = plain.limits.first_byte_seconds
+            if self._must_be_tls:
+                seconds = plain.limits.handshake_seconds
+            self._waiting = plain.reactor.callLater(seconds, self._begin, b"")
 
     def _begin(self, data: bytes) -> None:
         if data.startswith(TLS_HANDSHAKE):

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
-from chatservice import limits
 from chatservice.domain.model import User
 from chatservice.events import EndReason
+from chatservice.limits import Limits
 
 LOOK_SECONDS = 10.0
 """How often to look, at least: limits may have changed."""
@@ -34,7 +34,8 @@ class LoginTimeout:
     """Those who have not said yet who they are. Each has as long as any other, so the first to come
     is the first whose time is over, and there is one timer for all."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, limits: Limits) -> None:
+        self._limits = limits
         self._reactor = reactor
         self._since: dict[Evictable, float] = {}
         self._timer: Any = None
@@ -52,12 +53,12 @@ class LoginTimeout:
 
     def _wait(self) -> None:
         oldest = next(iter(self._since.values()))
-        left = oldest + limits.NAME_SECONDS - self._reactor.seconds()
+        left = oldest + self._limits.name_seconds - self._reactor.seconds()
         self._timer = self._reactor.callLater(max(0.0, min(left, LOOK_SECONDS)), self._look)
 
     def _look(self) -> None:
         self._timer = None
-        until = self._reactor.seconds() - limits.NAME_SECONDS
+        until = self._reactor.seconds() - self._limits.name_seconds
         late = []
         for guest, since in self._since.items():
             if since > until:
@@ -74,8 +75,13 @@ class IdleEviction:
     """Who has sent nothing for longest. `busy` tells whom not to disturb."""
 
     def __init__(
-        self, reactor: Any, guests: Collection[Evictable], busy: Callable[[], Collection[User]]
+        self,
+        reactor: Any,
+        guests: Collection[Evictable],
+        busy: Callable[[], Collection[User]],
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self.step = 0
         self._reactor = reactor
         self._guests = guests
@@ -86,7 +92,7 @@ class IdleEviction:
     def start(self) -> None:
         """Let the time run."""
         self.step += 1
-        seconds = min(limits.IDLE_SECONDS / STEPS, LOOK_SECONDS)
+        seconds = min(self._limits.idle_seconds / STEPS, LOOK_SECONDS)
         self._reactor.callLater(seconds, self.start)
 
     def evict_one(self, sentence: str) -> bool:

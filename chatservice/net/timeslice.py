@@ -1,6 +1,6 @@
 """Requests take turns, so that whoever sends many at once does not hold up whoever sends one.
 
-In one turn of the reactor, requests that just came are looked at for `limits.TURN_SECONDS`. The
+In one turn of the reactor, requests that just came are looked at for `Limits.turn_seconds`. The
 connections to which that was not enough wait, and they have as long altogether in the next turn,
 one after another. So who has sent little goes before who has sent much, and while anybody talks a
 turn is short. Else it is longer: to wait for the next one has a price too.
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from chatservice import limits
+from chatservice.limits import Limits
 
 SILENT_FACTOR = 5
 """So many times as long is a turn while nobody talks."""
@@ -29,7 +29,8 @@ class Waiter(Protocol):
 class TimeSlices:
     """Who may go on, and who waits."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, limits: Limits) -> None:
+        self._limits = limits
         self._reactor = reactor
         self._until: float | None = None
         self._released = False  # a moment ago: it takes one request, come what may
@@ -91,5 +92,5 @@ class TimeSlices:
         """Return when a turn that begins now is over."""
         if self._talk:
             self._talk -= 1
-            return self._now() + limits.TURN_SECONDS
-        return self._now() + limits.TURN_SECONDS * SILENT_FACTOR
+            return self._now() + self._limits.turn_seconds
+        return self._now() + self._limits.turn_seconds * SILENT_FACTOR

@@ -11,7 +11,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice import limits
 from chatservice.domain.addresses import normalize
 from chatservice.domain.model import User
 from chatservice.errors import Code, Refusal
@@ -115,15 +114,15 @@ class ChatProtocol(FileTransfers):
 
     def connectionMade(self) -> None:
         """Wait a moment for a program to speak first; greet a person who does not."""
-        outlet.tune(self.transport)
+        outlet.tune(self.transport, self.factory.limits.read_bytes)
         for option in ("setTcpNoDelay", "setTcpKeepAlive"):
             if hasattr(self.transport, option):
                 getattr(self.transport, option)(True)
         self.factory.add_connection(self)
         if ISSLTransport.providedBy(self.transport):
-            self._wait(limits.HANDSHAKE_SECONDS, self.transport.abortConnection)
+            self._wait(self.factory.limits.handshake_seconds, self.transport.abortConnection)
         else:
-            self._wait(limits.GREETING_SECONDS, self._greet)
+            self._wait(self.factory.limits.greeting_seconds, self._greet)
 
     def _wait(self, seconds: float, call: Callable[[], None]) -> None:
         self._greeting = self.factory.reactor.callLater(seconds, call)
@@ -131,7 +130,7 @@ class ChatProtocol(FileTransfers):
     def handshakeCompleted(self) -> None:
         """TLS has begun; from now on it is as it is without."""
         self._greeting.cancel()
-        self._wait(limits.GREETING_SECONDS, self._greet)
+        self._wait(self.factory.limits.greeting_seconds, self._greet)
 
     def _greet(self) -> None:
         self._greeting = None
@@ -249,7 +248,8 @@ class ChatProtocol(FileTransfers):
         if "answer" in self._holds:
             self.factory.login_timeout.add(self)
             return
-        sentence = f"No name was given in {limits.NAME_SECONDS:g} seconds; connect again for one."
+        seconds = self.factory.limits.name_seconds
+        sentence = f"No name was given in {seconds:g} seconds; connect again for one."
         refusal = Refusal(Code.NAME_NEEDED, sentence)
         if self._session is not None:
             self._session.dismiss(refusal)
@@ -316,7 +316,7 @@ class ChatProtocol(FileTransfers):
         if half and not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
             # A reader who has stopped would else never see that half closed, and stay for ever.
             self._lingering = self.factory.reactor.callLater(
-                limits.TLS_CLOSING_SECONDS, self.transport.abortConnection
+                self.factory.limits.tls_closing_seconds, self.transport.abortConnection
             )
             self.transport.loseWriteConnection()
             self._holds = ()

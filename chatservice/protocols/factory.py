@@ -14,7 +14,7 @@ from chatservice.domain.ports import FileStore
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
-from chatservice.limits import SHARED, Limits
+from chatservice.limits import Limits
 from chatservice.net.admission import Admission
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
 from chatservice.net.timeslice import TimeSlices
@@ -52,17 +52,17 @@ class ChatFactory(Factory):
     chat: Chat
 
     def __init__(self, reactor: Any, bare_words: bool = True, limits: Limits | None = None) -> None:
-        self.limits = limits or SHARED
+        self.limits = limits or Limits()
         self.reactor = reactor
         self.greeting = textformat.event(Notice(GREETING))
         self.name_needed = textformat.refusal(
             Refusal(Code.BAD_NAME, "A name cannot be empty; type one.")
         )
         self.connections: set[ChatProtocol] = set()
-        self.login_timeout = LoginTimeout(reactor)
-        self.timeslices = TimeSlices(reactor)
+        self.login_timeout = LoginTimeout(reactor, self.limits)
+        self.timeslices = TimeSlices(reactor, self.limits)
         self.idle = IdleEviction(
-            reactor, self.connections, lambda: self.chat.files.transfers.users()
+            reactor, self.connections, lambda: self.chat.files.transfers.users(), self.limits
         )
         self.admission = Admission(reactor.seconds, log.info, self._make_room, self.limits)
         self.bare_words = bare_words
@@ -124,7 +124,7 @@ class ChatFactory(Factory):
 
     def make_session(self, connection: ChatProtocol, line: bytes) -> ProtocolSession:
         """Tell by the first line who speaks: a program, a carrier of a file, or a person."""
-        if is_foreign(line):
+        if is_foreign(line, self.limits.line_bytes):
             return TicketSession(connection, self.chat)
         if line.lstrip().startswith(b"{"):
             return JsonSession(connection, self.chat)

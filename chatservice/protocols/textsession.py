@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.interfaces import ISSLTransport
 
-from chatservice import limits, names, replies
+from chatservice import names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import check, count_request, dispatch
 from chatservice.domain.handlers import joined
@@ -304,7 +304,7 @@ class TextSession(ChatSession):
         if request.command.name != "put":
             return
         coming = max(request.args["size"] - request.args.get("offset", 0), 0)
-        if coming <= limits.DISCARD_BYTES:
+        if coming <= self._chat.limits.discard_bytes:
             self._connection.discard(coming)
         else:
             self._dismiss()
@@ -379,7 +379,8 @@ class TextSession(ChatSession):
         transport = self._connection.transport
         host, tls = transport.getHost(), ISSLTransport.providedBy(transport)
         place = getattr(host, "host", "HOST"), getattr(host, "port", "PORT")
-        self._write(textformat.fetch_instructions(it, *place, tls))
+        seconds = self._chat.limits.ticket_seconds
+        self._write(textformat.fetch_instructions(it, *place, tls, seconds))
         if request.command.name == "get":
             self._write(textformat.inline_instructions(request.args))
 

@@ -8,7 +8,6 @@ them is to become somebody's name, or be said.
 import re
 from collections.abc import Collection
 
-from chatservice import limits
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import User
 from chatservice.domain.ports import FileReader
@@ -38,12 +37,12 @@ _VERSIONED = re.compile(rb"[ \t][A-Za-z][A-Za-z0-9+.-]*/[0-9]+(?:\.[0-9]+)?[ \t]
 SIP (RFC 7826, RFC 3261)."""
 
 
-def is_foreign(line: bytes) -> bool:
+def is_foreign(line: bytes, most: int) -> bool:
     """Return whether a first line, or the beginning of one that is too long, is for a carrier or of
     another protocol. No name, command or JSON object looks so."""
     if _NAMED.match(line) or _VERSIONED.search(line):
         return True
-    return not line.lstrip().startswith(b"{") and (len(line) > limits.LINE_BYTES or b"\0" in line)
+    return not line.lstrip().startswith(b"{") and (len(line) > most or b"\0" in line)
 
 
 class TicketSession:

@@ -40,7 +40,7 @@ class ThrottleWithClock:
         self.clock = Clock()
         self.clock.advance(1e6)
         self.throttle = LoginThrottle(
-            PlainPasswords(), self.clock.seconds, PasswordQueue(self.clock), LIMITS
+            PlainPasswords(), self.clock.seconds, PasswordQueue(self.clock, LIMITS), LIMITS
         )
 
     def begin(self, password, address, whose="alice"):

@@ -14,12 +14,12 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
-from chatservice import limits
 from chatservice.domain.chat import Chat
 from chatservice.engines.sqlite import argon2, engine
 from chatservice.engines.sqlite.longjobs import JobScheduler, finished
 from chatservice.engines.sqlite.threads import BackgroundPool
 from chatservice.eventloop import ReactorLoop
+from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
 from tests.harm.checks import check_json, check_text, steering, without_telnet
 from tests.harm.watched import AS_FAST, quickly
@@ -130,17 +130,14 @@ class InProcessServer:
             patch.object(BackgroundPool, "do", lambda pool, job, *args: execute(job, *args)),
             patch.object(JobScheduler, "do", lambda turns, job, last=False: execute(finished, job)),
             patch.object(argon2.HashProcess, "ask", quickly),
-            *(patch.object(limits.SHARED, name, value) for name, value in AS_FAST.items()),
         ]
         for it in self._patches:
             it.start()
-        data = Path(self._folder.name)
-        self._engine = engine.SqliteEngine(
-            self.clock, data, data / "SharedFiles", limits=limits.SHARED
-        )
+        data, limits = Path(self._folder.name), Limits(**AS_FAST)
+        self._engine = engine.SqliteEngine(self.clock, data, data / "SharedFiles", limits=limits)
         loop = ReactorLoop(self.clock)
-        self.chat = Chat(self._engine, self.clock.seconds, loop, self._report, limits=limits.SHARED)
-        self.factory = ChatFactory(self.clock)
+        self.chat = Chat(self._engine, self.clock.seconds, loop, self._report, limits=limits)
+        self.factory = ChatFactory(self.clock, limits=limits)
         self.factory.chat = self.chat
         assert Deferred.fromCoroutine(self.chat.open(["lab"])).called
         globalLogPublisher.addObserver(self._observe)

@@ -1,6 +1,6 @@
 """Turns: many who leave at once do not hold up those who stay."""
 
-from chatservice import limits
+from chatservice.limits import Limits
 from chatservice.net.timeslice import SILENT_FACTOR, TimeSlices
 
 
@@ -41,11 +41,11 @@ def test_what_can_wait_is_done_by_turns_and_behind_requests():
     """A thousand clients leave in one moment: a turn handles as many as it has time for, and a
     request meanwhile is answered in the next turn."""
     reactor, done = Reactor(), []
-    turns = TimeSlices(reactor)
+    turns = TimeSlices(reactor, Limits())
 
     def deed():
         done.append("left")
-        reactor.now += limits.SHARED.turn_seconds * SILENT_FACTOR / 10
+        reactor.now += Limits().turn_seconds * SILENT_FACTOR / 10
 
     for _ in range(1000):
         turns.run(deed)
@@ -63,7 +63,7 @@ def test_what_can_wait_is_done_by_turns_and_behind_requests():
 def test_each_turn_does_something_however_slow():
     """Else what can wait would never be done."""
     reactor, done = Reactor(), []
-    turns = TimeSlices(reactor)
+    turns = TimeSlices(reactor, Limits())
 
     def deed():
         done.append("left")

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from chatservice import limits
+from chatservice.limits import Limits
 from tests.simulation import SimulatedClient, SimulatedServer
 
 LITTLE = {
@@ -102,11 +102,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patch = pytest.MonkeyPatch()
-        for name, value in LITTLE.items():
-            self.patch.setattr(limits.SHARED, name, value)
         self.folder = tempfile.TemporaryDirectory()
-        self.house = SimulatedServer(Path(self.folder.name) / "chat.sqlite")
+        self.house = SimulatedServer(Path(self.folder.name) / "chat.sqlite", Limits(**LITTLE))
         self.writer = Writer()
         self.writer.connect(self.house.connect())
         self.readers: list[Reader] = []
@@ -256,7 +253,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.house.kill()
         for _, network in self.people:
             network.open = False
-        self.house = SimulatedServer(Path(self.folder.name) / "chat.sqlite")
+        self.house = SimulatedServer(Path(self.folder.name) / "chat.sqlite", Limits(**LITTLE))
         assert self.house.chat.rooms.find("lab").log.last >= before
         self.writer.connect(self.house.connect())
         for reader in self.readers:
@@ -281,7 +278,6 @@ class AnyOrder(RuleBasedStateMachine):
         finally:
             self.house.kill()
             self.folder.cleanup()
-            self.patch.undo()
 
     def check(self) -> None:
         """Read the whole log, and compare."""

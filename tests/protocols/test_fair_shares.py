@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from chatservice import limits
+from chatservice.limits import Limits
 from tests.servers import RawClient, Server
 
 
@@ -113,5 +113,5 @@ def test_who_types_a_file_has_time(start_server, connect):
 
 def test_the_shares_are_parts():
     """However they are set, somebody may have something."""
-    assert 0 < limits.SHARED.address_share < 1
-    assert 0 < limits.SHARED.guests_share < 1
+    assert 0 < Limits().address_share < 1
+    assert 0 < Limits().guests_share < 1

@@ -2,7 +2,7 @@
 
 import json
 
-from chatservice import limits
+from chatservice.limits import Limits
 from tests.servers import RawClient
 
 
@@ -65,7 +65,7 @@ def test_history_has_a_bound_in_bytes_and_goes_on_from_there(server, connect):
     more = True
     while more:
         answer, size = ok(program, do="history", room="lab", after=after)
-        assert size <= limits.SHARED.answer_bytes
+        assert size <= Limits().answer_bytes
         found += [entry["text"] for entry in answer["entries"]]
         after, more, pages = answer["entries"][-1]["seq"], answer["more"], pages + 1
     assert (found, pages) == (said, 5)
@@ -73,12 +73,12 @@ def test_history_has_a_bound_in_bytes_and_goes_on_from_there(server, connect):
     while before is None or answer["more"]:
         asked = {} if before is None else {"before": before}
         answer, size = ok(program, do="history", room="lab", limit=1000, **asked)
-        assert size <= limits.SHARED.answer_bytes
+        assert size <= Limits().answer_bytes
         found = [entry["text"] for entry in answer["entries"]] + found
         before = answer["entries"][0]["seq"]
     assert found == said
     found, size = ok(program, do="search", room="lab", text="é*", limit=100)
-    assert size <= limits.SHARED.answer_bytes
+    assert size <= Limits().answer_bytes
     person = connect(server, "alice")
     person.send("/join lab", "/history 100")
     person.expect("* The rest is too long for one answer")
@@ -146,7 +146,7 @@ def test_files_are_listed_up_to_so_many_bytes(start_server, connect):
     found, after = [], ""
     while True:
         answer, size = ok(program, do="files", room="lab", after=after)
-        assert size <= limits.SHARED.answer_bytes
+        assert size <= Limits().answer_bytes
         found += [it["name"] for it in answer["files"]]
         if not answer["more"]:
             break
