@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from twisted.internet.defer import Deferred, succeed
 
-from chatservice import limits, names
+from chatservice import names
 from chatservice.confusables import skeletons
 from chatservice.domain import ports
 from chatservice.domain.log import Block
@@ -27,6 +27,7 @@ from chatservice.engines.sqlite import blocks
 from chatservice.engines.sqlite.keyedlock import KeyedLock
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
 
 _OF_ACCOUNTS = (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED)
 
@@ -34,7 +35,8 @@ _OF_ACCOUNTS = (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED)
 class _State:
     """What the parts of the engine share. While it is `failing`, all changes are refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self.follower: ports.Follower | None = None
         self.failing = False
         self._last_number = 0
@@ -464,11 +466,11 @@ class MemoryAccounts:
                 "There is a token {label} already; `revoke` it first, or take another label.",
                 label=token.label,
             )
-        if len(own) >= limits.TOKENS:
+        if len(own) >= self._state.limits.tokens:
             raise Refusal(
                 Code.TOO_MANY,
                 "You have {limit} tokens; `revoke` one of them first.",
-                limit=limits.TOKENS,
+                limit=self._state.limits.tokens,
             )
         self._state.check()
         self._tokens[sha256] = token
@@ -540,8 +542,8 @@ class MemoryMaintenance:
 class MemoryEngine:
     """`chatservice.domain.ports.Engine`, in memory."""
 
-    def __init__(self) -> None:
-        self._state = _State()
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._state = _State(limits or Limits())
         self.logs = MemoryLogs(self._state)
         self.files = MemoryFileStore(self._state.check)
         self.rooms = MemoryRooms(self._state, self.logs, self.files)

@@ -6,12 +6,15 @@ from twisted.internet.testing import StringTransport
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
 from chatservice.entries import Kind, Run
 from chatservice.grammar import textformat
+from chatservice.limits import Limits
 from chatservice.net.delivery import EntryFormat, Subscription
 
 
 class Behind:
     """A feed whose cursor stands before what is in memory: its connection, and its storage, which
     answers when it is told to."""
+
+    limits = Limits()
 
     peer = "here"
     ignored: frozenset[str] = frozenset()
