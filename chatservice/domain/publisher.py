@@ -5,7 +5,7 @@ during a commit goes into the next one. So the cost of a commit is shared under 
 waits for more than about two commits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from chatservice.domain.log import Block, Log, wake
@@ -24,17 +24,23 @@ from chatservice.errors import Code, Refusal
 
 class _Batch:
     """Drafts that are stored in one commit, and the read positions of inboxes, by their numbers.
+    `settling` waits for the end of the commit."""
 
-    `writers` are the sessions that talk in it; `settling` waits for the end of the commit.
-    """
-
-    __slots__ = ("drafts", "read", "settling", "writers")
+    __slots__ = ("_scanned", "_writers", "drafts", "read", "settling")
 
     def __init__(self) -> None:
         self.drafts: list[Draft] = []
         self.read: dict[int, int] = {}
-        self.writers: set[object] = set()
         self.settling: list[Promise[None]] = []
+        self._writers: set[object] = set()
+        self._scanned = 0
+
+    def has_talk_of(self, session: object) -> bool:
+        """Return whether a session has said something in it. Nobody asks about most batches, so the
+        sessions are collected when somebody does."""
+        new, self._scanned = self.drafts[self._scanned :], len(self.drafts)
+        self._writers.update(it.speaker.owner for it in new if it.speaker is not None)
+        return session in self._writers
 
 
 class Publisher:
@@ -61,8 +67,6 @@ class Publisher:
                 self._loop.call_soon(partial(self._answer, done, refusal))
             return
         self._gathering.drafts.append(draft)
-        if draft.speaker is not None:
-            self._gathering.writers.add(draft.speaker.owner)
         if not self._busy:
             self._begin()
 
@@ -92,7 +96,8 @@ class Publisher:
         session: all that anybody has said."""
         answer: Promise[None] = self._loop.promise()
         for batch in (self._gathering, self._committing):
-            if session in batch.writers or (session is None and (batch.drafts or batch.read)):
+            of_anybody = session is None and bool(batch.drafts or batch.read)
+            if of_anybody or batch.has_talk_of(session):
                 batch.settling.append(answer)
                 return answer
         answer.callback(None)
@@ -116,9 +121,12 @@ class Publisher:
         try:
             appended = await self._logs.append(batch.drafts, batch.read)
         except Exception:
-            self._failed(batch.drafts)
+            self._fail(batch.drafts)
         else:
-            self._publish(batch.drafts, appended)
+            try:
+                self._publish(batch.drafts, appended)
+            except Exception:  # the next batch does not wait for what is wrong with this one
+                self._loop.failed("showing what was stored failed")
         self._committing = _Batch()
         self._next()
         for answer in batch.settling:
@@ -146,19 +154,13 @@ class Publisher:
                 draft.speaker.last_said = position + len(draft.run.texts) - 1
         for position, draft in zip(appended.positions, batch, strict=True):
             self._answer(draft.done, position)  # first: writers know their own when they come
-        self._show(news)
+        for log, runs in news.items():
+            log.extend(Block(runs))
+        wake(news.keys())
         for position, draft in zip(appended.positions, batch, strict=True):
             self._answer(draft.shown, position)
 
-    def _show(self, news: Mapping[Log, Sequence[tuple[int, Run]]]) -> None:
-        try:
-            for log, runs in news.items():
-                log.extend(Block(runs))
-            wake(news.keys())
-        except Exception:
-            self._loop.failed("showing what was stored failed")
-
-    def _failed(self, batch: Sequence[Draft]) -> None:
+    def _fail(self, batch: Sequence[Draft]) -> None:
         count = sum(len(draft.run.texts) for draft in batch)
         self._loop.failed(f"storing {count} entries failed")
         refusal = not_stored()

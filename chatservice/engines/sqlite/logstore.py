@@ -304,13 +304,14 @@ class LogStore:
     def _append(
         self, batch: Sequence[Draft], read: Mapping[int, int]
     ) -> tuple[Appended, Sequence[tuple[int, str]]]:
-        positions, repeated = [], set()
+        positions, repeated, moved = [], set(), self._moved
         topics: list[tuple[int, str]] = []
         places: dict[int, list[tuple[int, Run]]] = {}
         with self._commit():
             for at, draft in enumerate(batch):
                 log = draft.log.id
-                log = self._moved.get(log, log)
+                if moved:
+                    log = moved.get(log, log)
                 known = None
                 if draft.key is not None:
                     known = self._said(log, draft.writer, draft.key)
