@@ -272,7 +272,7 @@ def _restore(line: CommandLine) -> None:
     _check_flags(line, "--files")
     if len(line.words) != 2 or line.room is not None:
         raise UsageError("Name one backup: chatctl --data DIR restore BACKUP.")
-    from chatservice.engines.sqlite.restore import restore  # only this needs a database
+    from chatservice.engines.sqlite.backup import restore  # only this needs a database
 
     made = restore(Path(line.words[1]), line.data, line.files, _show_progress)
     files = "1 file" if made.files == 1 else f"{made.files} files"

@@ -63,11 +63,9 @@ class Checkers:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether names can be good that have no account here."""
         return bool(self._others)
 
     async def vouched(self, name: str, password: str) -> str | None:
-        """Answer with the name, as its owner writes it, or None."""
         account = await self._accounts.account(names.key(name))
         if account is not None:
             name = account.name

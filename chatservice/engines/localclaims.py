@@ -34,25 +34,20 @@ class LocalNameClaims:
         self._skeletons: dict[str, str] = {}  # by skeletons other than the key itself
 
     def check_free(self, name: str) -> Awaitable[None]:
-        """Raise `Refusal` (name-taken) if a name is in use, or looks like one."""
         return execute(self.check, name)
 
     def claim_guest(
         self, name: str, secret: bytes | None = None, own: str | None = None
     ) -> Awaitable[int]:
-        """Take a name for a guest; answer with the guest's number."""
         return execute(self._claim, name, secret, own)
 
     def rename_guest(self, name: str, new: str) -> Awaitable[None]:
-        """Take another name for a guest."""
         return execute(self._rename, name, new)
 
     def claim_account(self, key: str) -> Awaitable[None]:
-        """Take the name of an account for its user."""
         return succeed(None)
 
     def release(self, name: str) -> None:
-        """Give a name back."""
         if self._guests.pop(names.key(name), None) is not None:
             self._forget(name)
 

@@ -74,7 +74,6 @@ class MemoryLogs:
         self.topics: dict[int, str] = {}
 
     async def append(self, batch: Sequence[ports.Draft], read: Mapping[int, int]) -> ports.Appended:
-        """Store a batch, all of it or nothing."""
         self._state.check()
         for draft in batch:
             "".join(draft.run.texts).encode()  # as on a disk: what is no text is refused
@@ -110,7 +109,6 @@ class MemoryLogs:
         return [block for number, block in self._blocks if number == log]
 
     async def erase(self, log: int, position: int) -> bool:
-        """Take out what an entry says."""
         self._state.check()
         for at, (number, block) in enumerate(self._blocks):
             if number == log and block.first <= position <= block.last:
@@ -124,17 +122,14 @@ class MemoryLogs:
         self._state.tell(ports.BlockReplaced(log, block))
 
     async def read(self, log: int, after: int, limit: int) -> Sequence[Block]:
-        """The entries behind a position."""
         found = (Block(it.runs) for it in self._of(log) if it.last > after)
         return _some(found, limit)
 
     async def read_back(self, log: int, before: int, limit: int) -> Sequence[Block]:
-        """The entries before a position."""
         found = (Block(it.runs) for it in reversed(self._of(log)) if it.first < before)
         return _some(found, limit)[::-1]
 
     async def search(self, log: int, words: str, before: int, limit: int) -> ports.SearchResult:
-        """The last entries before a position that have all these words."""
         wanted = _patterns(words)
         found = [
             (position, entry)
@@ -145,7 +140,6 @@ class MemoryLogs:
         return ports.SearchResult(found[-limit:] if limit > 0 else [], pending=False)
 
     async def reassign(self, key: str, mark: str, erase: bool, after: int) -> int | None:
-        """Let what an account said be `mark`'s: all of it in one step."""
         self._state.check()
         if after >= len(self._blocks):
             return None
@@ -160,15 +154,12 @@ class MemoryLogs:
         return len(self._blocks)
 
     async def last(self, log: int) -> int:
-        """A log's last position."""
         return self._last[log]
 
     async def position_of_key(self, log: int, writer: str, key: str) -> int | None:
-        """The position of what was sent with that key."""
         return self._keys.get((log, writer, key))
 
     def drop_inbox(self, log: int) -> Awaitable[None]:
-        """Drop the inbox of a guest who left."""
         self.drop(log)
         self._last.pop(log, None)
         return succeed(None)
@@ -245,7 +236,6 @@ class MemoryRooms:
         self.tokens: dict[str, ports.Token] = {}
 
     def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
-        """Let a room be changed by nobody else meanwhile."""
         return self._locks.acquire(room)
 
     async def create(
@@ -256,7 +246,6 @@ class MemoryRooms:
         owner: str | None,
         bounds: ports.RoomBounds = ports.RoomBounds(),  # noqa: B008 - it cannot be changed
     ) -> ports.RoomRow:
-        """Make a room; without a name, it is called after its number."""
         self._state.check()
         check_bounds(bounds, len(self._names), sum(map(_is_unowned, self.rows.values())))
         if name is not None:
@@ -274,7 +263,6 @@ class MemoryRooms:
         return row
 
     async def remove(self, room: int) -> None:
-        """Forget a room, and all that is known of it."""
         self._state.check()
         name = self.rows.pop(room).name
         self._forget(room)
@@ -289,7 +277,6 @@ class MemoryRooms:
             del self.tokens[sha256]
 
     async def retire(self, room: int, name: str) -> None:
-        """Close a room under another name."""
         self._state.check()
         self._names.remove(self.rows[room].name)
         self._names.add(room, name)
@@ -300,7 +287,6 @@ class MemoryRooms:
     async def configure(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
     ) -> None:
-        """Keep a room's settings."""
         self._state.check()
         self.rows[room] = replace(
             self.rows[room], password=password, access=access, frozen=frozen, slow=slow
@@ -308,7 +294,6 @@ class MemoryRooms:
         self._state.tell(ports.RoomChanged(room, password, access, frozen, slow))
 
     async def change_rules(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> None:
-        """Add rules to a room and drop others, all at once."""
         self._state.check()
         held = {(it.kind, it.subject): it for it in self.rows[room].rules}
         for rule in drop:
@@ -318,12 +303,10 @@ class MemoryRooms:
         self._state.tell(ports.RulesChanged(room, add, drop))
 
     async def add_record(self, room: int, deed: ports.ModerationRecord) -> None:
-        """Put on record what a moderator did."""
         self._state.check()
         self._records.setdefault(room, []).append(deed)
 
     async def records(self, room: int, limit: int) -> Sequence[ports.ModerationRecord]:
-        """The last things that moderators did, oldest first."""
         return self._records.get(room, [])[-limit:]
 
     def account_deleted(self, key: str) -> None:
@@ -360,20 +343,16 @@ class MemoryAccounts:
         return replace(account, read_position=max(read, account.read_position))
 
     async def account(self, key: str) -> ports.Account | None:
-        """The account of a name's key, or None."""
         found = self._accounts.get(key)
         return self._shown(found) if found is not None else None
 
     async def operators(self) -> Sequence[str]:
-        """The names of those who run the server."""
         return sorted(it.name for it in self._accounts.values() if it.operator)
 
     async def accounts(self) -> Mapping[str, ports.Account]:
-        """Every account, by its key."""
         return {key: self._shown(it) for key, it in self._accounts.items()}
 
     async def token_counts(self) -> Mapping[str, int]:
-        """The number of tokens of each account that has any, by its key."""
         return Counter(it.account for it in self._tokens.values())
 
     async def register(
@@ -385,7 +364,6 @@ class MemoryAccounts:
         code: str | None = None,
         guest: str = "",
     ) -> ports.Account:
-        """Make an account."""
         key = names.key(name)
         if key in self._accounts:
             raise Refusal(
@@ -416,13 +394,11 @@ class MemoryAccounts:
         self._state.tell(ports.AccountChanged(key, account))
 
     async def rename(self, key: str, name: str) -> None:
-        """Write the name of an account in another way; its key stays."""
         self._keep(key, replace(self._accounts[key], name=name))
 
     async def set_password(
         self, key: str, password: str, alone: bool = False, before: str | None = None
     ) -> bool:
-        """Keep another password. Return whether it is done."""
         if before not in (None, self._accounts[key].password):
             return False
         self._keep(key, replace(self._accounts[key], password=password))
@@ -435,7 +411,6 @@ class MemoryAccounts:
             del self._tokens[sha256]
 
     async def delete(self, key: str, mark: str) -> None:
-        """Forget an account; what it shared is `mark`'s."""
         self._state.check()
         account = self._accounts.pop(key)
         self._drop_tokens(key)
@@ -445,20 +420,16 @@ class MemoryAccounts:
         self._state.tell(ports.AccountChanged(key, None))
 
     async def set_operator(self, key: str, operator: bool) -> None:
-        """Let somebody run the server, or no longer."""
         self._keep(key, replace(self._accounts[key], operator=operator))
 
     async def token(self, sha256: str) -> ports.Token | None:
-        """The token that has this SHA-256, or None."""
         return self._tokens.get(sha256)
 
     async def tokens(self, key: str) -> Sequence[ports.Token]:
-        """The tokens of an account, oldest first."""
         own = (it for it in self._tokens.values() if it.account == key)
         return sorted(own, key=lambda it: (it.time, it.label))
 
     async def add_token(self, sha256: str, token: ports.Token) -> None:
-        """Let a token be good."""
         own = [it.label for it in self._tokens.values() if it.account == token.account]
         if token.label in own:
             raise Refusal(
@@ -476,7 +447,6 @@ class MemoryAccounts:
         self._tokens[sha256] = token
 
     async def revoke(self, key: str, label: str) -> str:
-        """End a token; answer with its SHA-256."""
         self._state.check()
         for sha256, it in self._tokens.items():
             if (it.account, it.label) == (key, label):
@@ -489,16 +459,13 @@ class MemoryAccounts:
         )
 
     async def add_code(self, sha256: str, who: str, time: int) -> None:
-        """Let a code be good for one registration."""
         self._state.check()
         self._codes.add(sha256)
 
     async def code(self, sha256: str) -> bool:
-        """Whether a code is good."""
         return sha256 in self._codes
 
     async def drop_code(self, sha256: str) -> bool:
-        """Let a code be good no more; answer whether it was."""
         self._state.check()
         good = sha256 in self._codes
         self._codes.discard(sha256)
@@ -509,11 +476,9 @@ class FastHasher:
     """`chatservice.domain.ports.PasswordHasher` for tests: not slow, and so not safe."""
 
     def hash(self, password: str) -> Awaitable[str]:
-        """Return what to keep of a password."""
         return succeed(hashlib.sha256(password.encode()).hexdigest())
 
     def fits(self, kept: str, password: str) -> Awaitable[bool]:
-        """Return whether it is the one."""
         return succeed(kept == hashlib.sha256(password.encode()).hexdigest())
 
 
@@ -528,11 +493,9 @@ class MemoryMaintenance:
     async def backup(
         self, to: str, tell: Callable[[str], None], wanted: Callable[[], bool]
     ) -> ports.BackupSummary:
-        """Refuse: there is nothing on a disk."""
         raise Refusal(Code.BAD_ARGUMENT, "This server keeps all in memory; there is no backup.")
 
     async def stats(self) -> ports.StorageStats:
-        """Tell how much there is."""
         accounts = (await self._accounts.accounts()).keys() - {names.key(names.OPERATOR)}
         return ports.StorageStats(
             len(accounts), self._logs.entries, self._files.count, disk=(), waiting=()
@@ -563,10 +526,9 @@ class MemoryEngine:
         self._state.failing = value
 
     async def start(self) -> None:
-        """Do nothing: it is ready."""
+        pass
 
     async def follow(self, follower: ports.Follower) -> None:
-        """Tell a follower what there is, and each change from now on."""
         self._state.follower = follower
         for number, row in self.rooms.rows.items():
             last, topic = await self.logs.last(number), self.logs.topics.get(number, "")
@@ -576,9 +538,7 @@ class MemoryEngine:
                 self._state.tell(ports.AccountChanged(key, account))
 
     def stopping(self) -> "Deferred[None]":
-        """Do nothing: nothing takes long."""
         return succeed(None)
 
     async def stop(self) -> None:
-        """Tell the follower nothing more."""
         self._state.follower = None

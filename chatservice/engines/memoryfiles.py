@@ -53,14 +53,12 @@ class MemoryFileReader:
         return bytes(source.content if source.stored else source.content[: self.mark.size - 1])
 
     def read(self, count: int) -> bytes:
-        """Return the next bytes."""
         at = self.mark.size - self.left
         data = self._content()[at : at + max(0, count)]
         self.left -= len(data)
         return data
 
     def seek(self, offset: int) -> None:
-        """Go on from `offset`."""
         if offset > self.mark.size:
             raise Refusal(
                 Code.BAD_OFFSET,
@@ -71,12 +69,11 @@ class MemoryFileReader:
         self.left = self.mark.size - offset
 
     def more(self) -> Awaitable[None] | None:
-        """What to wait for."""
         source = self._source
         return source.grown() if self.left and isinstance(source, MemoryUpload) else None
 
     def close(self) -> None:
-        """Be done with it."""
+        pass
 
 
 class MemoryUpload:
@@ -91,7 +88,6 @@ class MemoryUpload:
 
     @property
     def have(self) -> int:
-        """How many of its bytes are there."""
         return len(self.content)
 
     def grown(self) -> "Deferred[None]":
@@ -112,16 +108,14 @@ class MemoryUpload:
                 each.callback(None)
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes."""
         if not self.over:
             self.content += data
             self._tell()
 
     def when_ready(self) -> None:
-        """More may come at once."""
+        pass
 
     async def finish(self) -> FileMark:
-        """Check, and put on the shelf."""
         if self.over:
             raise Refusal(Code.INCOMPLETE, "Another connection goes on with it; see there.")
         if self.have != self.declared.size:
@@ -141,13 +135,11 @@ class MemoryUpload:
         return mark
 
     def abandon(self) -> None:
-        """No more will come now."""
         if not self.over:
             self._store.stopped(self, keep=self.declared.sha256 is not None and self.have > 0)
             self._end()
 
     def refuse(self) -> None:
-        """Keep nothing of it."""
         if not self.over:
             self._store.stopped(self, keep=False)
             self._end()
@@ -184,18 +176,15 @@ class MemoryFileStore:
         return found
 
     async def files(self, shelf: str, after: str, limit: int) -> FileListing:
-        """The newest versions of what is there, by name."""
         all_ = [found[-1].info for _, found in sorted(self._shelves.get(shelf, {}).items())]
         behind = [it for it in all_ if it.name > after]
         size = sum(it.size for it in all_)
         return FileListing(len(all_), size, len(behind), behind[:limit])
 
     async def versions(self, shelf: str, name: str) -> Sequence[FileInfo]:
-        """All versions of a file, oldest first."""
         return [it.info for it in self._versions(shelf, name)]
 
     async def open(self, shelf: str, name: str, version: int | None = None) -> FileReader:
-        """Open a file for reading."""
         for found in reversed(self._versions(shelf, name)):
             if version in (None, found.info.version):
                 return MemoryFileReader(shelf, found.mark, found.content)
@@ -208,7 +197,6 @@ class MemoryFileStore:
         )
 
     def arriving(self, shelf: str, name: str, sha256: str | None = None) -> FileReader | None:
-        """Open a file that is being uploaded."""
         for upload in self.under_way:
             it = upload.declared
             if (it.folder, it.name) == (shelf, name) and it.sha256 and sha256 in (None, it.sha256):
@@ -217,7 +205,6 @@ class MemoryFileStore:
         return None
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
-        """How much room is taken, but for this upload."""
         all_ = [(it, on) for on, files in self._shelves.items() for it in _each(files)]
         partial = [it for key, it in self._partial.items() if key != declared.upload_key]
         shelf = sum(it.info.size for it, on in all_ if on == declared.folder)
@@ -227,11 +214,9 @@ class MemoryFileStore:
         return DiskUsage(shelf, user, CAPACITY)
 
     async def have(self, declared: DeclaredFile) -> int:
-        """How many bytes are there of an upload that stopped half-way."""
         return len(self._contents.get(declared.upload_key, b""))
 
     async def receive(self, declared: DeclaredFile, offset: int) -> UploadWriter:
-        """Begin an upload, or go on with one."""
         self._check()
         for other in [it for it in self.under_way if _same(it.declared, declared)]:
             other.abandon()
@@ -264,16 +249,13 @@ class MemoryFileStore:
         return versions[-1].mark
 
     async def unfinished(self, owner: str) -> Sequence[PartialUpload]:
-        """The uploads of a user that stopped half-way."""
         return [it for it in self._partial.values() if it.declared.owner == owner]
 
     async def drop(self, declared: DeclaredFile) -> None:
-        """Keep nothing of an upload that stopped half-way."""
         self._partial.pop(declared.upload_key, None)
         self._contents.pop(declared.upload_key, None)
 
     async def places(self, size: int, sha256: str) -> Sequence[FileLocation]:
-        """Where there are files with that content."""
         return [
             FileLocation(shelf, it.info.name, it.info.version)
             for shelf, files in self._shelves.items()
@@ -282,14 +264,12 @@ class MemoryFileStore:
         ]
 
     async def copy(self, place: FileLocation, declared: DeclaredFile) -> FileMark | None:
-        """Put a file that is there somewhere else as well."""
         for it in self._shelves.get(place.folder, {}).get(place.name, ()):
             if it.info.version == place.version:
                 return self.put(declared, it.content)
         return None
 
     async def remove(self, shelf: str, name: str, version: int | None, owner: str) -> Sequence[int]:
-        """Take a version of a file away, or all of a user's."""
         self._check()
         found = [it for it in self._versions(shelf, name) if version in (None, it.info.version)]
         mine = [it for it in found if owner in ("", it.owner)]
@@ -311,12 +291,10 @@ class MemoryFileStore:
         return [it.info.version for it in mine]
 
     async def move(self, shelf: str, to: str, owner: str) -> None:
-        """Give what is on one shelf to another."""
         for name, versions in self._shelves.pop(shelf, {}).items():
             self._shelves.setdefault(to, {})[name] = versions
 
     async def rename(self, owner: str, name: str) -> None:
-        """A user is called otherwise now."""
         for key, it in list(self._partial.items()):
             if it.declared.owner == owner:
                 declared = it.declared._replace(who=name)
@@ -325,7 +303,6 @@ class MemoryFileStore:
                 self._contents[declared.upload_key] = self._contents.pop(key)
 
     async def shared(self, owner: str) -> Sequence[tuple[str, str]]:
-        """The shelf and the name of each file of which a user has put a version there."""
         return [
             (shelf, name)
             for shelf, files in self._shelves.items()
@@ -334,7 +311,6 @@ class MemoryFileStore:
         ]
 
     def forget(self, shelf: str) -> Awaitable[None]:
-        """Drop a whole shelf, and what was on its way to it."""
         self._shelves.pop(shelf, None)
         for key, it in list(self._partial.items()):
             if shelf in (it.declared.folder, it.declared.owner):

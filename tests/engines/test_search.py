@@ -13,11 +13,9 @@ from twisted.internet import reactor
 from chatservice.domain.log import BlockCache, Log
 from chatservice.domain.ports import Draft
 from chatservice.engines.sqlite.entryages import Clocks
-from chatservice.engines.sqlite.indexing import Indexer
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.schema import open_reader
-from chatservice.engines.sqlite.search import Searcher, terms
-from chatservice.engines.sqlite.searchindex import index_path
+from chatservice.engines.sqlite.search import Indexer, Searcher, index_path, terms
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits

@@ -1,13 +1,13 @@
 """The default engine: SQLite for the logs, plain folders for the files.
 
 * `engine`: all of it, in one directory (`SqliteEngine`).
-* `schema`: the tables, and opening the database; `integrity`, `latecheck`: its checks; `upgrades`:
-  from older versions to this one; `rescue`: a command that saves what is readable of a damaged one.
+* `schema`: the tables, and opening the database; `integrity`: its checks; `upgrades`: from older
+  versions to this one; `rescue`: a command that saves what is readable of a damaged one.
 * `logstore`, `blocks`: the logs; `roomtable`, `accounttable`, `filetable`: the other tables.
-* `retention`, `entryages`: deleting old entries; `search`, `searchindex`, `indexing`: search.
-* `filestore`: shared files in plain folders; `plainfiles`, `filesystem`: work on files; `uploads`,
-  `partials`, `arriving`: uploads under way.
+* `retention`, `entryages`: deleting old entries; `search`: the index and its use.
+* `filestore`: shared files in plain folders; `plainfiles`, `filesystem`: work on files; `uploads`:
+  files on their way in.
 * `threads`, `longjobs`, `keyedlock`: threads, long jobs in time slices, locks.
 * `argon2`, `hashprocess`, `selfsigned`, `permissions`, `folderlock`: secrets and access.
-* `maintenance`, `backup`, `restore`: for the operator.
+* `maintenance`, `backup`: for the operator.
 """

@@ -71,7 +71,6 @@ class AccountTable:
     # -- in the reactor's thread -----------------------------------------------------------------
 
     def account(self, key: str) -> Awaitable[Account | None]:
-        """The account of a name's key, or None."""
         return succeed(self._accounts.get(key))
 
     def is_alike(self, wanted: frozenset[str]) -> bool:
@@ -79,15 +78,12 @@ class AccountTable:
         return not self._looks.keys().isdisjoint(wanted)
 
     def operators(self) -> Awaitable[Sequence[str]]:
-        """The names of those who run the server."""
         return succeed(sorted(it.name for it in self._accounts.values() if it.operator))
 
     def accounts(self) -> Awaitable[Mapping[str, Account]]:
-        """Every account, by its key, in no order."""
         return succeed(self._accounts)
 
     def token_counts(self) -> Awaitable[Mapping[str, int]]:
-        """The number of tokens of each account that has any, by its key."""
         return succeed(Counter(it.account for it in self._tokens.values()))
 
     async def register(
@@ -99,8 +95,6 @@ class AccountTable:
         code: str | None = None,
         guest: str = "",
     ) -> Account:
-        """Make an account. It takes over the belongings of a `guest`, and their `inbox`; a `code`
-        is used up."""
         key, mine = names.key(name), skeletons(name)
         if key not in self._accounts and not self._looks.keys().isdisjoint(mine):
             await self._change(lambda: None)  # what is on its way to be registered, is or was not
@@ -133,8 +127,6 @@ class AccountTable:
     async def set_password(
         self, key: str, password: str, alone: bool = False, before: str | None = None
     ) -> bool:
-        """Store another password hash; with `alone`, drop all tokens of the account. With `before`,
-        only if that is the present hash. Return whether it is done."""
         tokens = self._own(key)
         if not await self._change(self._set_password, key, password, alone, before):
             return False
@@ -151,13 +143,11 @@ class AccountTable:
         return {sha256 for sha256, token in self._tokens.items() if token.account == key}
 
     async def rename(self, key: str, name: str) -> None:
-        """Write the name of an account in another way; its key stays."""
         await self._change(self._execute, "UPDATE account SET name = ? WHERE key = ?", name, key)
         self._keep(replace(self._accounts[key], name=name))
         self._changed(AccountChanged(key, self._accounts[key]))
 
     async def delete(self, key: str, mark: str) -> None:
-        """Delete an account; its shared files become those of `mark`."""
         account = self._accounts[key]
         await self._change(self._delete, account, key, mark)
         for sha256 in self._own(key):
@@ -168,7 +158,6 @@ class AccountTable:
         self._changed(AccountChanged(key, None))
 
     async def set_operator(self, key: str, operator: bool) -> None:
-        """Let somebody run the server, or no longer."""
         sql = "UPDATE account SET operator = ? WHERE key = ?"
         await self._change(self._execute, sql, int(operator), key)
         self._keep(replace(self._accounts[key], operator=operator))
@@ -183,16 +172,13 @@ class AccountTable:
             self._keep(replace(account, read_position=max(position, account.read_position)))
 
     def token(self, sha256: str) -> Awaitable[Token | None]:
-        """The token that has this SHA-256, or None."""
         return succeed(self._tokens.get(sha256))
 
     def tokens(self, key: str) -> Awaitable[Sequence[Token]]:
-        """The tokens of an account, oldest first."""
         own = (it for it in self._tokens.values() if it.account == key)
         return succeed(sorted(own, key=lambda it: (it.time, it.label)))
 
     async def add_token(self, sha256: str, token: Token) -> None:
-        """Let a token be good. Raises `Refusal` (token-exists, too-many)."""
         own = [it.label for it in self._tokens.values() if it.account == token.account]
         if token.label in own:
             raise Refusal(
@@ -215,7 +201,6 @@ class AccountTable:
             raise
 
     async def revoke(self, key: str, label: str) -> str:
-        """End a token; answer with its SHA-256. Raises `Refusal` (no-such-token)."""
         wanted = (key, label)
         found = (at for at, it in self._tokens.items() if (it.account, it.label) == wanted)
         sha256 = next(found, None)
@@ -235,16 +220,13 @@ class AccountTable:
             del self._tokens[sha256]
 
     def add_code(self, sha256: str, who: str, time: int) -> Awaitable[None]:
-        """Let a code be good for one registration."""
         sql = "INSERT INTO code (code, who, time) VALUES (?, ?, ?)"
         return self._change(self._execute, sql, sha256, who, time)
 
     def code(self, sha256: str) -> Awaitable[bool]:
-        """Return whether an invitation code is valid."""
         return self._change(self._has_code, sha256)
 
     def drop_code(self, sha256: str) -> Awaitable[bool]:
-        """Let a code be good no more; answer whether it was."""
         return self._change(self._drop_code, sha256)
 
     # -- in the database's thread ----------------------------------------------------------------

@@ -14,7 +14,7 @@ from chatservice.engines.sqlite import permissions
 from chatservice.engines.sqlite.argon2 import Argon2Passwords
 from chatservice.engines.sqlite.filestore import FolderFileStore
 from chatservice.engines.sqlite.folderlock import FolderLock
-from chatservice.engines.sqlite.latecheck import IntegrityCheck
+from chatservice.engines.sqlite.integrity import IntegrityCheck
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.maintenance import LocalMaintenance
 from chatservice.engines.sqlite.retention import Retention
@@ -76,7 +76,6 @@ class SqliteEngine:
         self.logs.rooms.forget_files = self.files.forget
 
     async def start(self) -> None:
-        """Make everything ready. Once the reactor runs, it waits for no disk."""
         self._reactor.callWhenRunning(self._start_threads)
 
     def _start_threads(self) -> None:
@@ -86,15 +85,12 @@ class SqliteEngine:
         self._check.start()
 
     def follow(self, follower: Follower) -> Awaitable[None]:
-        """Tell a follower the present state, and each change from now on."""
         return self.logs.follow(follower)
 
     def stopping(self) -> "Deferred[None]":
-        """End soon what takes long; answer when it has ended."""
         return self.maintenance.stop()
 
     async def stop(self) -> None:
-        """Store what was accepted, and close everything."""
         self._check.stop()
         self._retention.stop()
         self.hasher.close()

@@ -39,13 +39,16 @@ from chatservice.domain.ports import (
     PartialUpload,
 )
 from chatservice.engines.sqlite import filesystem, permissions, plainfiles
-from chatservice.engines.sqlite.arriving import ArrivingFile
 from chatservice.engines.sqlite.filetable import FileRow, FileTable
 from chatservice.engines.sqlite.keyedlock import KeyedLock
 from chatservice.engines.sqlite.longjobs import Job, JobScheduler
-from chatservice.engines.sqlite.partials import PartialUploads
 from chatservice.engines.sqlite.threads import BackgroundPool
-from chatservice.engines.sqlite.uploads import IncomingFile, PartialFile
+from chatservice.engines.sqlite.uploads import (
+    ArrivingFile,
+    IncomingFile,
+    PartialFile,
+    PartialUploads,
+)
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -233,7 +236,6 @@ class FolderFileStore:
     # -- what is there ---------------------------------------------------------------------------
 
     async def files(self, shelf: str, after: str, limit: int) -> FileListing:
-        """Return the files of a folder, by name. A file without a SHA-256 is read now."""
         self._asked += 1
         asked, key = self._asked, (shelf, after, limit)
         async with self._listing.acquire(key):  # all who wait have the next one together
@@ -295,7 +297,6 @@ class FolderFileStore:
             await self._table.note(shelf, rows)
 
     async def versions(self, shelf: str, name: str) -> Sequence[FileInfo]:
-        """All versions of a file."""
         name = await self._spelled(shelf, name)
         file = await self._file(shelf, name)
         if not file.versions:
@@ -322,7 +323,6 @@ class FolderFileStore:
         )
 
     async def open(self, shelf: str, name: str, version: int | None = None) -> plainfiles.OpenFile:
-        """Open a file; one that was not read yet is hashed first."""
         shelf = self._now(shelf)
         name = await self._spelled(shelf, name)
         it = _meant(await self._file(shelf, name), version)
@@ -398,11 +398,9 @@ class FolderFileStore:
         return row
 
     def arriving(self, shelf: str, name: str, sha256: str | None = None) -> ArrivingFile | None:
-        """Open a file that is being uploaded."""
         return self._partials.arriving(self._now(shelf), name, sha256)
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
-        """Return the space in use, without this upload, and the free space."""
         shelf, owner = declared.folder, declared.owner
         if exactly:
             rows = await self._table.counted(shelf, owner)
@@ -416,19 +414,15 @@ class FolderFileStore:
     # -- what comes ------------------------------------------------------------------------------
 
     def have(self, declared: DeclaredFile) -> Awaitable[int]:
-        """Return the number of bytes of a partial upload."""
         return self._partials.have(declared)
 
     def receive(self, declared: DeclaredFile, offset: int) -> Awaitable[IncomingFile]:
-        """Begin an upload, or go on with one."""
         return self._partials.receive(declared, offset)
 
     def unfinished(self, owner: str) -> Awaitable[Sequence[PartialUpload]]:
-        """Return the partial uploads of a user."""
         return self._partials.of(owner)
 
     def drop(self, declared: DeclaredFile) -> Awaitable[None]:
-        """Delete a partial upload."""
         return self._partials.drop(declared)
 
     async def _put_one(self, partial: PartialFile, sha256: str) -> FileMark:
@@ -469,11 +463,9 @@ class FolderFileStore:
         return FileMark(name, size, sha256, number)
 
     def places(self, size: int, sha256: str) -> Awaitable[Sequence[FileLocation]]:
-        """Return the locations of files with that content."""
         return self._table.places(size, sha256)
 
     async def copy(self, place: FileLocation, declared: DeclaredFile) -> FileMark | None:
-        """Put a file that is there somewhere else too."""
         it = _meant(await self._file(place.folder, place.name), place.version)
         if it is None or it.row is None or it.row.sha256 != declared.sha256:
             return None
@@ -496,7 +488,6 @@ class FolderFileStore:
     # -- what goes -------------------------------------------------------------------------------
 
     async def remove(self, shelf: str, name: str, version: int | None, owner: str) -> Sequence[int]:
-        """Take a version of a file away, or all that are the `owner`'s."""
         name = await self._spelled(shelf, name)
         async with self._putting.acquire((shelf, name)):
             versions, newest, _ = await self._file(shelf, name)
@@ -514,16 +505,13 @@ class FolderFileStore:
             return mine
 
     async def rename(self, owner: str, name: str) -> None:
-        """A user is called otherwise now."""
         await self._partials.rename(owner, name)
 
     async def shared(self, who: str) -> Sequence[tuple[str, str]]:
-        """Return the folder and the name of each file of which `who` has shared a version."""
         rows = await self._table.counted("\0", who)  # no shelf is called that
         return list(dict.fromkeys((shelf, row.name) for shelf, row in rows))
 
     async def move(self, shelf: str, to: str, owner: str) -> None:
-        """Rename a folder."""
         self._moved[shelf] = to
         self._partials.move(shelf, to, owner)
         if await self.aside(plainfiles.rename_folder, self.folder(shelf), self.folder(to)):
@@ -532,7 +520,6 @@ class FolderFileStore:
             del self._moved[shelf]
 
     def forget(self, shelf: str) -> Awaitable[None]:
-        """Delete the folder of a guest who left, or of a removed room, and uploads to it."""
         assert shelf  # else it would be all that there is
         self._partials.forget(shelf)
         folder = self.folder(shelf)

@@ -11,7 +11,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.errors import Code, Refusal
 
 APPLICATION_ID = 0x63686174
@@ -20,7 +25,7 @@ APPLICATION_ID = 0x63686174
 AT_ONCE_BYTES = 16 << 20
 """A database of up to this size is checked as a whole before it is used: 0.03 to 0.3 s, measured on
 a busy machine, for blocks of thousands of entries or of one. Ten million entries, 1 GB, took 0.7 to
-2.8 s, and 24 s on a disk that had to be read: `latecheck.py` does that."""
+2.8 s, and 24 s on a disk that had to be read: `integrity.py` does that."""
 
 TABLES = {"log", "room", "account", "block", "said", "file"}
 """Those of every version."""
@@ -41,7 +46,7 @@ UNION ALL
 SELECT 'block ' || id || ' cannot be read' FROM block WHERE {UNREADABLE}
 LIMIT 1
 """
-"""One statement, so that it can be ended wherever it is (`latecheck.py`)."""
+"""One statement, so that it can be ended wherever it is (`integrity.py`)."""
 
 _NEWEST = f"""
 WITH newest AS (SELECT * FROM block WHERE id > (SELECT max(id) - 100 FROM block))
@@ -246,3 +251,54 @@ def _tells_nothing(error: sqlite3.Error) -> bool:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+_HANDLER_STEPS = 10_000
+"""Steps of SQLite's machine between two looks at whether to stop: a millisecond or less."""
+
+
+class IntegrityCheck:
+    """Reads all of the database at `path` in a thread of its own, while it is used, and tells the
+    operator if it is damaged. It mends nothing, and stops nobody: what can be read can be saved."""
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, path: Path) -> None:
+        self._path = path
+        self._thread = WorkerThread(reactor, "chat-check", background=True)
+        self._db: sqlite3.Connection | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin, if the database was not checked before its use."""
+        if self._path.stat().st_size > AT_ONCE_BYTES:
+            self._db = open_reader(self._path)
+            self._db.set_progress_handler(lambda: self._stopped, _HANDLER_STEPS)
+            self._thread.start()
+            self._thread.do(fault, self._db).addCallbacks(self._told, self._failed)
+
+    def stop(self) -> None:
+        """End, whether all was read or not."""
+        self._stopped = True
+        if self._db is not None:
+            self._thread.stop(drop=True)
+            self._db.close()
+
+    def _told(self, wrong: str | None) -> None:
+        if wrong is None:
+            self.log.info("all of {path} was read, and it is whole", path=str(self._path))
+        else:
+            self.log.critical(
+                "The database {path} is damaged ({wrong}) and used as far as it can be; {remedy}.",
+                path=str(self._path),
+                wrong=wrong,
+                remedy=f"stop the server, and {remedy(self._path)}",
+            )
+
+    def _failed(self, failure: Failure) -> None:
+        if not self._stopped:
+            self.log.critical(
+                "The database {path} cannot be read to its end ({why}); see that the disk works.",
+                path=str(self._path),
+                why=failure.getErrorMessage(),
+            )

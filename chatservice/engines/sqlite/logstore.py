@@ -28,11 +28,9 @@ from chatservice.engines.sqlite import blocks, integrity
 from chatservice.engines.sqlite.accounttable import AccountTable
 from chatservice.engines.sqlite.entryages import Clocks, EntryAges
 from chatservice.engines.sqlite.filetable import FileTable
-from chatservice.engines.sqlite.indexing import Indexer
 from chatservice.engines.sqlite.roomtable import RoomTable
 from chatservice.engines.sqlite.schema import VERSION, open_database, open_reader
-from chatservice.engines.sqlite.search import Searcher
-from chatservice.engines.sqlite.searchindex import index_path
+from chatservice.engines.sqlite.search import Indexer, Searcher, index_path
 from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.entries import Kind, Run
 from chatservice.limits import Limits
@@ -149,7 +147,6 @@ class LogStore:
         self._thread.do(self._moved.pop, inbox, None)
 
     def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> "Deferred[Appended]":
-        """Store a batch in one commit, and how far inboxes were shown."""
         self.accounts.shown(read)
         return self._thread.do(self._append, batch, read).addCallback(self._tell_topics)
 
@@ -169,11 +166,9 @@ class LogStore:
         return self._reading.do(self._read, self._reader, log, after, limit)
 
     def read_back(self, log: int, before: int, limit: int) -> Awaitable[Sequence[Block]]:
-        """The entries before a position."""
         return self._reading.do(self._read_back, log, before, limit)
 
     def search(self, log: int, words: str, before: int, limit: int) -> Awaitable[SearchResult]:
-        """The last entries before a position that have all these words."""
         until = monotonic() + self._limits.search_seconds
         return self._searching.do(self._searcher.search, log, words, before, limit, until)
 
@@ -188,7 +183,6 @@ class LogStore:
         return self._thread.do(self._end_some, seconds, size)
 
     async def erase(self, log: int, position: int) -> bool:
-        """Take what an entry says out of storage. Answer whether it was kept."""
         block: Block | None = await self._change(self._erase, log, position)
         self._then_clean()
         if block is None:
@@ -205,15 +199,12 @@ class LogStore:
         return self._reading.do(self._indexer.behind, self._reader)
 
     def last(self, log: int) -> Awaitable[int]:
-        """A log's last position."""
         return self._thread.do(self._last_of, log)
 
     def position_of_key(self, log: int, writer: str, key: str) -> Awaitable[int | None]:
-        """Return the position of the entry that was sent with that key, if it is known."""
         return self._thread.do(self._said, log, writer, key)
 
     def drop_inbox(self, log: int) -> Awaitable[None]:
-        """Drop the inbox of a guest who left; what cannot be dropped now is at the next start."""
         return self._change(self._forget, log).addErrback(lambda failure: None)
 
     def _then_clean(self) -> None:
@@ -233,7 +224,6 @@ class LogStore:
             self._reactor.callLater(integrity.AGAIN_SECONDS, self._clean)
 
     async def reassign(self, key: str, mark: str, erase: bool, after: int) -> int | None:
-        """Let some of what an account said be `mark`'s."""
         step: _Reassigned = await self._change(self._reassign, key, mark, erase, after)
         for log, block in step.blocks:
             self._changed(BlockReplaced(log, block))

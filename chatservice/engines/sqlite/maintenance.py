@@ -14,7 +14,7 @@ from chatservice.engines.sqlite import backup, threads
 from chatservice.engines.sqlite.backup import Tell
 from chatservice.engines.sqlite.filestore import FolderFileStore
 from chatservice.engines.sqlite.logstore import LogStore
-from chatservice.engines.sqlite.searchindex import FILES, index_path
+from chatservice.engines.sqlite.search import FILES, index_path
 from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.errors import Code, Refusal
 from chatservice.replies import CountInfo
@@ -45,7 +45,6 @@ class LocalMaintenance:
         self._folders = folders
 
     async def stats(self) -> StorageStats:
-        """Tell how much there is."""
         files, shared = await self._store.file_table.count()
         disk = await self._folders.aside(self._disk, shared)
         waiting = (
@@ -57,7 +56,6 @@ class LocalMaintenance:
         return StorageStats(accounts, await self._store.entries(), files, disk, waiting)
 
     async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> BackupSummary:
-        """Make a backup, in a thread of its own. Raises `Refusal`."""
         if self._thread is not None:
             raise Refusal(Code.TOO_MANY, "A backup is being made already; wait for it to end.")
         if self._stopping:

@@ -62,7 +62,6 @@ class RoomTable:
             self._names.add(number, name)
 
     def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
-        """Let a room be changed by nobody else meanwhile."""
         return self._locks.acquire(room)
 
     def rooms(self) -> Awaitable[Sequence[RoomRow]]:
@@ -77,13 +76,11 @@ class RoomTable:
         owner: str | None,
         bounds: RoomBounds = RoomBounds(),  # noqa: B008 - it cannot be changed
     ) -> RoomRow:
-        """Make a room; without a name, it is called after its number."""
         row: RoomRow = await self._change(self._create, name, password, time, owner, bounds)
         self._changed(row)
         return row
 
     async def remove(self, room: int) -> None:
-        """Forget a room, and all that is known of it."""
         name = await self._change(self._remove, room)
         self._removed(room)
         await self.forget_files(name)
@@ -91,7 +88,6 @@ class RoomTable:
         self._changed(RoomRemoved(room))
 
     async def retire(self, room: int, name: str) -> None:
-        """Close a room under another name."""
         await self._change(self._retire, room, name)
         self._retired(room)
         self._changed(RoomRetired(room, name))
@@ -99,13 +95,11 @@ class RoomTable:
     async def configure(
         self, room: int, password: str | None, access: Access, frozen: bool, slow: int
     ) -> None:
-        """Keep a room's settings."""
         sql = "UPDATE room SET password = ?, access = ?, frozen = ?, slow = ? WHERE log = ?"
         await self._change(self._execute, [(sql, (password, access, frozen, slow, room))])
         self._changed(RoomChanged(room, password, access, frozen, slow))
 
     async def change_rules(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> None:
-        """Add rules to a room and drop others, all at once."""
         gone = "DELETE FROM rule WHERE log = ? AND what = ? AND whom = ?"
         new = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
         statements: list[tuple[str, tuple[Any, ...]]] = []
@@ -115,12 +109,10 @@ class RoomTable:
         self._changed(RulesChanged(room, add, drop))
 
     def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
-        """Put on record what a moderator did."""
         sql = "INSERT INTO deed (log, time, who, what) VALUES (?, ?, ?, ?)"
         return self._change(self._execute, [(sql, (room, *deed))])
 
     def records(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
-        """The last things that moderators did, oldest first."""
         return self._ask(self._records, room, limit)
 
     # -- in the database's thread ----------------------------------------------------------------

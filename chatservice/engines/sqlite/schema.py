@@ -53,7 +53,7 @@ CREATE TABLE deed (
     what     TEXT NOT NULL                  -- as it was asked for
 );
 CREATE INDEX deed_place ON deed (log, id);
--- Entries whose text was removed, in the order in which that was done (indexing.py).
+-- Entries whose text was removed, in the order in which that was done (search.py).
 CREATE TABLE erased (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     log      INTEGER NOT NULL,
@@ -87,7 +87,7 @@ CREATE TABLE code (
 -- Rows are only ever appended: a table clustered by room scattered the pages of many rooms over
 -- the file and was slower. A guest's inbox has a negative log and is dropped with the guest.
 CREATE TABLE block (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice (indexing.py)
+    id       INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice (search.py)
     log      INTEGER NOT NULL,
     first    INTEGER NOT NULL,
     last     INTEGER NOT NULL,
