@@ -96,8 +96,8 @@ class Chat:
         key: str | None = None,
         done: OnStored | None = None,
     ) -> None:
-        """Say something in a room that one is in, or several things at once; `done` gets the
-        position of the first, once all are stored."""
+        """Say one or several texts in a room. `done` gets the position of the first, once all are
+        stored."""
         user = session.require_user()
         cursor = self.rights.check_speak(session, room)
         texts = names.clean_talk(texts)
@@ -110,7 +110,7 @@ class Chat:
         )
 
     def may_say_anything(self, session: Session, room: Room) -> bool:
-        """Return whether nothing that a session says in a room would be refused."""
+        """Return whether a session may say anything in a room, at any pace."""
         try:
             self.rights.check_speak(session, room)
         except Refusal:
@@ -118,22 +118,15 @@ class Chat:
         return not room.slow
 
     def check(self, session: Session, request: Request) -> None:
-        """Raise `Refusal` if a session may not ask for that. Each request comes through here, or
-        through `say`."""
+        """Raise `Refusal` if a session may not make a request."""
         name = request.args.get("room")
         self.rights.check(session, request, lambda: self.rooms.resolve(session, name))
 
     def may_use(self, session: Session, command: Command) -> bool:
-        """Return whether a session may give a command: in the room where it is, or, of several, in
-        the one where it may do most."""
-        user, rooms = (
-            session.user,
-            (session.current_room,) if session.current_room is not None else session.rooms,
-        )
+        """Return whether a session may give a command, in the room where its role is highest."""
         room = self.rooms.lobby
-        if user is not None and rooms:
-            role = partial(self.rights.role, user)
-            room = max(rooms, key=role)
+        if session.user is not None and session.rooms:  # a person is in one
+            room = max(session.rooms, key=partial(self.rights.role, session.user))
         try:
             self.rights.check(session, Request(command, {}), lambda: room)
             self.accounts.check_registration(session, command.name)
@@ -142,7 +135,7 @@ class Chat:
         return True
 
     async def send_private(self, session: Session, name: str, text: str, key: str | None) -> int:
-        """Write privately to a user who is here, or registered. Return the position."""
+        """Send a private message to a user present, or registered. Return its position."""
         session.require_user()
         _, log = await self.users.find_recipient(name)
         sender = session.require_user()
@@ -150,7 +143,7 @@ class Chat:
         return await self.publisher.stored(Draft(log, run, key=key, writer=sender.id))
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
-        """Set what a room is about. An empty text, or blanks alone, take the topic away."""
+        """Set a room's topic; an empty text removes it."""
         user = session.require_user()
         cursor = session.require_cursor(room)
         topic = names.phrase(text, needed=bool(text.strip()))
@@ -159,8 +152,8 @@ class Chat:
         await self.publisher.stored(Draft(room.log, run, None if session.echo else cursor))
 
     def last_said(self, session: Session, room: Room) -> int:
-        """Return the position of what a session said last in a room, since it came there. Raises
-        `Refusal` (no-such-entry): nobody tells whose it is that was said under a name before."""
+        """Return the position of a session's last entry in a room, since it came. Raises `Refusal`
+        (no-such-entry): earlier entries under its name may be another guest's."""
         cursor = room.sessions.get(session)
         if cursor is None or not cursor.last_said:
             raise Refusal(
@@ -174,9 +167,9 @@ class Chat:
     async def history(
         self, room: Room, after: int | None, before: int | None, limit: int
     ) -> tuple[list[tuple[int, Entry]], bool]:
-        """Return entries with their positions, oldest first: the first `limit` behind `after`, or
-        else the last `limit`, of those before `before` if that is given. Return too whether they
-        are fewer than that, because they would take more than `Limits.answer_bytes`."""
+        """Return positions and entries, oldest first: the first `limit` behind `after`, or else the
+        last `limit`, all before `before` if given. Return too whether `Limits.answer_bytes` cut
+        them."""
         return await _reread_if_erased(room.log, lambda: self._history(room, after, before, limit))
 
     async def _history(
@@ -207,8 +200,8 @@ class Chat:
         return found.rows, found.truncated
 
     async def search(self, room: Room, words: str, before: int | None, limit: int) -> SearchResult:
-        """Return the last entries of a room, of those before `before` if that is given, that have
-        all these words (`LogStore.search`)."""
+        """Return the last entries of a room with all these words (`LogStore.search`), before
+        `before` if given."""
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
         limit = min(limit, self.limits.search_entries)
         log = room.log
@@ -218,11 +211,8 @@ class Chat:
         return found._replace(entries=newest[::-1], more=len(newest) < len(found.entries))
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
-        """Return blocks behind a position, for a reader who fell off what is in memory.
-
-        Storage may have what is not in `log` yet, since its writers were not told: that comes when
-        it is there. A guest's inbox may get another number while it is read.
-        """
+        """Return blocks behind a position from storage, but none that `log` does not have yet:
+        their writers are not answered. A guest's inbox may get another number while it is read."""
         number = 0
         while number != log.id:
             number = log.id
@@ -232,13 +222,13 @@ class Chat:
         return [block for block in blocks if block.last <= log.last]
 
     def save_read_position(self, cursor: Cursor) -> None:
-        """Remember how far a log was shown that is `kept`."""
+        """Store how far an inbox was shown."""
         self.publisher.shown(cursor.log, cursor.position)
 
 
 async def _reread_if_erased(log: Log, read: Callable[[], Awaitable[T]]) -> T:
-    """Return what is read of a log; it is read once more if something was erased meanwhile. So what
-    is erased is shown to nobody from the moment on in which that is acknowledged."""
+    """Read of a log, again if something was erased meanwhile: so nobody is shown an erased entry
+    once that is acknowledged."""
     while True:
         replaced = log.replacements
         found = await read()

@@ -1,10 +1,10 @@
-"""Keeping order: who may be in a room, who may speak there, and what was said there."""
+"""Moderation commands: who may be in a room, who may speak there, and what was said."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from chatservice import names, replies
 from chatservice.domain.chat import Chat
-from chatservice.domain.handlers.handler import Answer, Arguments, Handler, awaited
+from chatservice.domain.handlers.handler import Arguments, Handler
 from chatservice.domain.model import Room, Session, is_guest_id
 from chatservice.domain.moderation import no_entry
 from chatservice.domain.rights import Role
@@ -13,29 +13,24 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Request, Right, parse_duration
 
-
-async def _kick(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room = chat.rooms.resolve(session, args.get("room"))
-    await chat.moderation.kick(session, room, _user(args), _reason(args))
-    return replies.Done()
+_RoomChange = Callable[[Chat, Session, Room, Arguments], Awaitable[object]]
+"""Changes a room. A string that it returns is the text of the reply."""
 
 
-async def _ban(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room = chat.rooms.resolve(session, args.get("room"))
-    until = _until(chat, args)
-    told = await chat.moderation.ban(session, room, args["user"], until, _reason(args))
-    return replies.Done(told)
+def _kick(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[object]:
+    return chat.moderation.kick(session, room, _user(args), _reason(args))
 
 
-async def _mute(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room = chat.rooms.resolve(session, args.get("room"))
-    until = _until(chat, args)
-    await chat.moderation.mute(session, room, _user(args), until, _reason(args))
-    return replies.Done()
+def _ban(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[str]:
+    return chat.moderation.ban(session, room, args["user"], _until(chat, args), _reason(args))
+
+
+def _mute(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[None]:
+    return chat.moderation.mute(session, room, _user(args), _until(chat, args), _reason(args))
 
 
 def _user(args: Arguments) -> str:
-    """Whom it is for: users are called with an `@` before their name, too."""
+    """Return the user's name, which may have an `@` before it."""
     return str(args["user"]).removeprefix("@")
 
 
@@ -44,77 +39,54 @@ def _reason(args: Arguments) -> str:
 
 
 def _until(chat: Chat, args: Arguments) -> int:
-    """When a time that begins now is over, in milliseconds since 1970; 0 if none was given."""
+    """Return the end of a time that begins now, in milliseconds since 1970; 0 if none is given."""
     time = args.get("time")
     return chat.now() + 1000 * parse_duration(time) if time is not None else 0
 
 
-def _undoing(what: RuleKind) -> Handler:
-    async def undo(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-        room = chat.rooms.resolve(session, args.get("room"))
-        await chat.moderation.lift(session, room, what, args["user"])
-        return replies.Done()
-
-    return undo
+def _lifting(kind: RuleKind) -> _RoomChange:
+    return lambda chat, session, room, args: chat.moderation.lift(session, room, kind, args["user"])
 
 
-def _promoting(what: RuleKind) -> Handler:
-    async def promote(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-        room = chat.rooms.resolve(session, args.get("room"))
-        await chat.moderation.promote(session, room, _user(args), what)
-        return replies.Done()
-
-    return promote
+def _promoting(kind: RuleKind) -> _RoomChange:
+    return lambda chat, session, room, args: chat.moderation.promote(
+        session, room, _user(args), kind
+    )
 
 
-async def _invite(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room = chat.rooms.resolve(session, args.get("room"))
-    await chat.moderation.invite(session, room, _user(args))
-    return replies.Done()
+def _freezing(command: str, frozen: bool) -> _RoomChange:
+    return lambda chat, session, room, _: chat.moderation.configure(
+        session, room, command, frozen=frozen
+    )
 
 
-async def _freeze(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room = chat.rooms.resolve(session, args.get("room"))
-    await chat.moderation.configure(session, room, "freeze", frozen=True)
-    return replies.Done()
+def _invite(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[None]:
+    return chat.moderation.invite(session, room, _user(args))
 
 
-async def _unfreeze(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room = chat.rooms.resolve(session, args.get("room"))
-    await chat.moderation.configure(session, room, "unfreeze", frozen=False)
-    return replies.Done()
-
-
-async def _slow(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room, every = chat.rooms.resolve(session, args.get("room")), args["seconds"]
-    if every > chat.limits.slow_seconds:
+def _slow(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[None]:
+    every, limit = args["seconds"], chat.limits.slow_seconds
+    if every > limit:
         raise Refusal(
-            Code.BAD_ARGUMENT,
-            "At most {limit} seconds; `freeze` ends all talk.",
-            limit=chat.limits.slow_seconds,
+            Code.BAD_ARGUMENT, "At most {limit} seconds; `freeze` ends all talk.", limit=limit
         )
-    await chat.moderation.configure(session, room, f"slow {every}", slow=every)
-    return replies.Done()
+    return chat.moderation.configure(session, room, f"slow {every}", slow=every)
 
 
-async def _access(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room, password = chat.rooms.resolve(session, args.get("room")), args.get("password")
+async def _access(chat: Chat, session: Session, room: Room, args: Arguments) -> None:
     if args["access"] not in (Access.PUBLIC, Access.HIDDEN, Access.INVITED):
         raise Refusal(Code.BAD_ARGUMENT, "A room is public, hidden or invited; say which.")
-    access = Access(args["access"])
-    hashed = (
-        await chat.rooms.hash_password(password, session.user) if password is not None else None
-    )
+    access, password, hashed = Access(args["access"]), args.get("password"), None
+    if password is not None:
+        hashed = await chat.rooms.hash_password(password, session.user)
     chat.rights.check_in_room(session, room, Right.OWN)  # that took a while
     did = f"access {access}" + (" with a password" if hashed else "")
     await chat.moderation.configure(session, room, did, access=access, password=hashed)
-    return replies.Done()
 
 
-async def _close(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    room = chat.rooms.resolve(session, args.get("room"))
+async def _close(chat: Chat, session: Session, room: Room, args: Arguments) -> str:
     await chat.moderation.configure(session, room, "close", access=Access.CLOSED)
-    return replies.Done(f"{room.name} is closed.")
+    return f"{room.name} is closed."
 
 
 async def _erase(chat: Chat, session: Session, args: Arguments) -> replies.Erased:
@@ -132,7 +104,7 @@ async def _erase(chat: Chat, session: Session, args: Arguments) -> replies.Erase
 
 
 _ERASED = 60
-"""Characters of what was erased that are told: enough to know it by, in one line of a terminal."""
+"""Characters shown of an erased entry: one line of a terminal."""
 
 
 def _rules(chat: Chat, session: Session, args: Arguments) -> replies.RoomRules:
@@ -140,14 +112,7 @@ def _rules(chat: Chat, session: Session, args: Arguments) -> replies.RoomRules:
     guests = {user.id: user.name for user in chat.users.by_key.values() if user.guest_number}
     moderates = chat.rights.role(session.require_user(), room) >= Role.MODERATOR
     shown = [
-        replies.RuleInfo(
-            *(
-                it.kind,
-                names.one_line(whom),
-                (it.until - now + 999) // 1000 if it.until else None,
-                it.by,
-            )
-        )
+        replies.RuleInfo(it.kind, names.one_line(whom), _seconds_left(it, now), it.by)
         for it in room.rules.all(now)
         if moderates or it.kind in (RuleKind.OWNER, RuleKind.MODERATOR)
         for whom in [guests.get(it.subject, it.subject)]
@@ -158,8 +123,12 @@ def _rules(chat: Chat, session: Session, args: Arguments) -> replies.RoomRules:
     return replies.RoomRules(room.name, *how, tuple(shown))
 
 
+def _seconds_left(rule: Rule, now: int) -> int | None:
+    return (rule.until - now + 999) // 1000 if rule.until else None
+
+
 def _is_told_by_name(room: Room, rule: Rule, name: str, now: int) -> bool:
-    """Return whether a rule of a guest's is there once more, under the name that they have."""
+    """Return whether a guest's rule exists for their present name, too."""
     key = names.key(name)
     return rule.subject != key and room.rules.find(rule.kind, key, now) is not None
 
@@ -179,33 +148,33 @@ def _broadcast(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     return replies.Done("1 connection was told." if told == 1 else f"{told} connections were told.")
 
 
-def _locked(name: str, action: Handler) -> Handler:
-    """Return a command's action that changes a room while nobody else does, and only if the one
-    whose turn it is then still may."""
+def _locked(name: str, change: _RoomChange) -> Handler:
+    """Return a handler that locks the room, and checks the right again under the lock."""
 
-    async def change(chat: Chat, session: Session, args: Arguments) -> Answer:
+    async def handle(chat: Chat, session: Session, args: Arguments) -> replies.Done:
         room = chat.rooms.resolve(session, args.get("room"))
         async with chat.rooms.exclusive(room):
-            there = {**args, "room": room.name}  # where one is may be another room by now
-            chat.check(session, Request(COMMANDS[name], there))
-            return await awaited(action(chat, session, there))
+            # The session may be in another room by now.
+            chat.check(session, Request(COMMANDS[name], {**args, "room": room.name}))
+            text = await change(chat, session, room, args)
+            return replies.Done(text) if isinstance(text, str) else replies.Done()
 
-    return change
+    return handle
 
 
-_CHANGES: Mapping[str, Handler] = {
+_CHANGES: Mapping[str, _RoomChange] = {
     "kick": _kick,
     "ban": _ban,
-    "unban": _undoing(RuleKind.BANNED),
+    "unban": _lifting(RuleKind.BANNED),
     "mute": _mute,
-    "unmute": _undoing(RuleKind.MUTED),
-    "freeze": _freeze,
-    "unfreeze": _unfreeze,
+    "unmute": _lifting(RuleKind.MUTED),
+    "freeze": _freezing("freeze", True),
+    "unfreeze": _freezing("unfreeze", False),
     "slow": _slow,
     "invite": _invite,
-    "uninvite": _undoing(RuleKind.INVITED),
+    "uninvite": _lifting(RuleKind.INVITED),
     "op": _promoting(RuleKind.MODERATOR),
-    "deop": _undoing(RuleKind.MODERATOR),
+    "deop": _lifting(RuleKind.MODERATOR),
     "owner": _promoting(RuleKind.OWNER),
     "access": _access,
     "close": _close,
@@ -213,7 +182,7 @@ _CHANGES: Mapping[str, Handler] = {
 """Commands that change a room."""
 
 MODERATION_HANDLERS: Mapping[str, Handler] = {
-    **{name: _locked(name, action) for name, action in _CHANGES.items()},
+    **{name: _locked(name, change) for name, change in _CHANGES.items()},
     "erase": _erase,
     "rules": _rules,
     "record": _record,
