@@ -1,8 +1,8 @@
 """`--config chat.toml`: options and limits in a file.
 
-At its top level stand options, by their long names, which count from the next start on; what the
-command line says comes before. In the table `[limits]` stand limits, by their names in
-`chatservice.limits` in lower case, which count at once when the file is read again.
+Options stand at its top level, by their long names. The command line overrides them, and changes of
+them take effect at the next start. Limits (`chatservice.limits`) stand in the table `[limits]`, and
+take effect as soon as the file is read again.
 """
 
 import difflib
@@ -60,46 +60,48 @@ RANGES: Mapping[str, tuple[float, float]] = {
 _DEFAULTS = Limits()
 
 FILE_BYTES = 1 << 20
-"""No such file is larger: each option and limit there is takes a few lines."""
+"""The largest file: each option and limit takes a few lines."""
 
 VALUE_BYTES = 4096
-"""No value on a command line is longer: PATH_MAX of Linux (limits.h)."""
+"""The longest value on a command line: PATH_MAX of Linux (limits.h)."""
 
 PART_BYTES = 255
-"""No part of a path is longer: NAME_MAX of Linux's usual file systems (limits.h)."""
+"""The longest part of a path: NAME_MAX of Linux's usual file systems (limits.h)."""
 
 _SHOWN = 80
-"""So many characters of a value are shown where it is wrong."""
+"""Characters of a wrong value that a sentence quotes."""
 
 _SENTENCE = 1000
-"""So many characters has the longest sentence about an option."""
+"""Characters of the longest sentence about an option."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Characters of no use in any value, which could steer a terminal that they are shown on."""
+"""Characters that could control a terminal, and that no value needs."""
 
 
 class ConfigError(Exception):
-    """What is wrong with a file, in one sentence that names it and the key."""
+    """An error in a file. The message is one sentence that names the file and the key."""
 
 
 def as_sentence(sentence: str) -> str:
-    """Return a sentence about an option, as it can be shown on any terminal: what it quotes has no
-    control characters, it is not long, and it ends with a full stop."""
+    """Return a sentence about an option that any terminal can show.
+
+    It has no control characters, is not too long, and ends with a full stop.
+    """
     sentence = names.one_line(names.shorten(sentence, _SENTENCE)).rstrip()
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 
 def shorten(text: str) -> str:
-    """Return the beginning of a value, as a sentence quotes it."""
+    """Return the beginning of a value, for a sentence that quotes it."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _quoted(value: Any) -> str:
-    """Return the beginning of a value, as Python writes it."""
+    """Return the beginning of a value in Python's notation."""
     try:
         return shorten(repr(value))
     except (ValueError, RecursionError):  # thousands of digits, or of brackets
-        return "what it is"
+        return "such a value"
 
 
 def check_value(option: str, value: str, is_path: bool = False) -> None:
@@ -149,7 +151,7 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
 
 
 def closest_hint(key: str, known: Iterable[str]) -> str:
-    """Return which of those that are known may have been meant, as the rest of a sentence."""
+    """Return the end of a sentence that names the closest known key, or an empty string."""
     found = difflib.get_close_matches(key[:_SHOWN], list(known), 1)
     return f"; the nearest one is {found[0]}" if found else ""
 

@@ -22,11 +22,15 @@ from twisted import copyright
 
 
 class Options(usage.Options, AuthOptionMixin):
-    """`twistd chat`. After parsing, `ports`, `listen` and `rooms` are lists, `data`, `files` and
-    `interface` strings, `tls` one or None, `keep-seconds` and `keep-bytes` numbers, or None for no
-    bound, `partial-seconds` a number, `bounds` a `FileLimits`, `registration` one of
-    `Registration`'s values, `checkers` a list of checkers of twisted.cred, and `limits` what the
-    file of `--config` has below `[limits]`. `arguments` is what was parsed."""
+    """The options of `twistd chat`.
+
+    After parsing, `ports`, `listen` and `rooms` are lists; `data`, `files` and `interface` are
+    strings, and `tls` is one or None. `keep-seconds` and `keep-bytes` are numbers, or None for no
+    bound; `partial-seconds` is a number. `bounds` is a `FileLimits`, `registration` a value of
+    `Registration`, and `checkers` a list of checkers of twisted.cred. `limits` has the values for
+    `chatservice.limits.Limits` that the file of `--config` sets. `arguments` is the command line.
+    The argument `limits` gives other defaults to limits, for tests.
+    """
 
     supportedInterfaces = (IUsernamePassword,)
     synopsis = "[options]"
@@ -38,17 +42,18 @@ class Options(usage.Options, AuthOptionMixin):
             "operators only (closed).",
         ],
         ["interface", "i", "", "The address to listen on; empty means all."],
-        ["config", "c", None, "A TOML file with options and limits; SIGHUP reads it again."],
+        ["config", "c", None, "A TOML file with options and limits. SIGHUP reads it again."],
         ["data", "d", "chat-data", "The directory for all data."],
-        ["files", "f", None, "The directory of the shared files [default: SharedFiles in --data]."],
+        ["files", "f", None, "The directory for shared files [default: SharedFiles in --data]."],
         [
             *("tls", "t", None),
-            "Speak TLS too, on the same ports: auto makes a key and a certificate at the first "
-            "start; else a PEM file with both, or a directory with privkey.pem and fullchain.pem.",
+            "Accept TLS too, on the same ports: auto makes a key and a certificate at the first "
+            "start. Or name a PEM file with both, or a directory with privkey.pem and "
+            "fullchain.pem.",
         ],
     ]
     optFlags = [
-        ["no-guests", None, "Let in only registered names, with their passwords."],
+        ["no-guests", None, "Accept only registered users, with their passwords."],
         ["slash-only", None, "Treat only lines with a slash as commands: 'bye' is talk."],
         ["tls-only", None, "With --tls: refuse plain connections, except on unix sockets."],
     ]
@@ -62,7 +67,7 @@ class Options(usage.Options, AuthOptionMixin):
     )
 
     def opt_version(self) -> NoReturn:
-        """Display the version, and exit."""
+        """Show the version, and exit."""
         print(f"chatservice {__version__} (Twisted {copyright.version})")
         raise SystemExit(0)
 
@@ -78,9 +83,9 @@ class Options(usage.Options, AuthOptionMixin):
         self.arguments: list[str] = []
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse the command line, and before it what the file of `--config` has and it has not.
+        """Parse the command line, with the file of `--config` before it.
 
-        Raises `usage.UsageError` with one sentence, which can be shown anywhere.
+        Raises `usage.UsageError` with one sentence that any terminal can show.
         """
         self.arguments = list(sys.argv[1:] if options is None else options)
         try:
@@ -109,7 +114,7 @@ class Options(usage.Options, AuthOptionMixin):
             config.check_value(f"--{long}", value, long in _PATHS)
 
     def _of_file(self) -> list[str]:
-        """Return the options of the file that the command line names."""
+        """Return the options in the file of `--config` that the command line does not set."""
         try:
             there, _ = getopt.getopt(self.arguments, self.shortOpt, self.longOpt)
         except getopt.GetoptError:  # which is for Twisted to say
@@ -117,7 +122,7 @@ class Options(usage.Options, AuthOptionMixin):
         values = {self.synonyms[name.lstrip("-")]: value for name, value in there}
         if "config" not in values:
             return []
-        # Once more with its whole path, because a server may go to another directory.
+        # Again with its whole path: the server may change its directory.
         path = os.path.abspath(values["config"])
         self.arguments += ["--config", path]
         known = {name.rstrip("="): name.endswith("=") for name in self.longOpt}
@@ -129,7 +134,7 @@ class Options(usage.Options, AuthOptionMixin):
             of_file = list(config.arguments(path, found, known))
         except config.ConfigError as wrong:
             raise usage.UsageError(str(wrong)) from None
-        alone = type(self)()  # what is wrong with the file is told as that
+        alone = type(self)()  # so that an error names the file
         alone.postOptions = lambda: None  # type: ignore[method-assign]
         try:
             alone.parseOptions(of_file)
@@ -138,7 +143,7 @@ class Options(usage.Options, AuthOptionMixin):
         return [each for each in of_file if each[2:].partition("=")[0] not in values]
 
     def opt_port(self, port: str) -> None:
-        """A TCP port to listen on; may be repeated [default: 5555]."""
+        """A TCP port to listen on. May be repeated [default: 5555]."""
         if not port.isdecimal() or int(port) > 65535:
             raise usage.UsageError(
                 f"--port takes a number from 0 to 65535, not {config.shorten(port)}."
@@ -146,7 +151,7 @@ class Options(usage.Options, AuthOptionMixin):
         self["ports"].append(int(port))
 
     def opt_listen(self, endpoint: str) -> None:
-        """A Twisted endpoint string to listen on, such as unix:/run/chat.sock; may be repeated."""
+        """A Twisted endpoint to listen on, such as unix:/run/chat.sock. May be repeated."""
         self["listen"].append(endpoint)
 
     def opt_room(self, name: str) -> None:
@@ -217,7 +222,7 @@ class Options(usage.Options, AuthOptionMixin):
     opt_r = opt_room
 
     def postOptions(self) -> None:
-        """Listen on port 5555 where nothing is said of it, and see that the rest fits together."""
+        """Set the default port, and check that the options fit together."""
         self["checkers"] += self.get("credCheckers", [])
         if self["registration"] not in list(Registration):
             raise usage.UsageError(
@@ -231,7 +236,7 @@ class Options(usage.Options, AuthOptionMixin):
 
 
 _PATHS = frozenset({"config", "data", "files", "tls"})
-"""The options whose values are paths."""
+"""Options with paths."""
 
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
 _BYTES = {"M": 10**6, "G": 10**9, "T": 10**12}

@@ -1,4 +1,4 @@
-"""The wiring of it all: what `twistd chat` and tac/chat.tac start."""
+"""The service that `twistd chat` and tac/chat.tac start: it makes all parts and connects them."""
 
 import gc
 import os
@@ -38,23 +38,22 @@ from chatservice.protocols.factory import ChatFactory
 from chatservice.reload import Reloader
 
 FAREWELL_SECONDS = 3.0
-"""How long connections may take to hear that the server ends."""
+"""The longest time in which connections may take the server's farewell."""
 
 GARBAGE = 50_000, 20, 100
-"""How many objects more than before make a collection due (`gc.set_threshold`). Talk makes many,
-hardly any in circles, and each batch of it would else be looked through several times: 4 % of the
-CPU time (docs/performance.md)."""
+"""New objects before a garbage collection (`gc.set_threshold`). Talk makes many, hardly any of them
+in cycles. With the default, collections take 4 % of the CPU time (docs/performance.md)."""
 
 
 _AUTO = "auto"
-"""What `--tls` is given for a certificate of the server's own."""
+"""The value of `--tls` for a certificate of the server's own."""
 
 
 class ChatService(Service):
-    """The server: its ports, its storage, and its chat.
+    """The server: its ports, its engine, and its chat.
 
-    `options` is what `chatservice.options.Options` holds after parsing. Where a port or the storage
-    cannot be had, starting ends the program with one sentence and a status other than 0.
+    `options` are the parsed `chatservice.options.Options`. If a port or the data directory cannot
+    be used, the program ends with one sentence and a status other than 0.
     """
 
     log = Logger()
@@ -91,8 +90,10 @@ class ChatService(Service):
         )
 
     def privilegedStartService(self) -> None:
-        """Take the ports, and the operator's key, while there still are rights to do so. The
-        reactor does not run yet."""
+        """Open the ports, and read the operator's key, before the process drops its rights.
+
+        The reactor does not run yet.
+        """
         super().privilegedStartService()
         if self._options["tls"] not in (None, _AUTO):
             self._use_certificate(Path(self._options["tls"]))
@@ -109,7 +110,7 @@ class ChatService(Service):
                 )
 
     def startService(self) -> None:
-        """Open the storage and take up what is in it."""
+        """Open the data directory, and load what is stored there."""
         super().startService()
         data = Path(self._options["data"])
         files = Path(self._options["files"] or data / "SharedFiles")
@@ -147,11 +148,11 @@ class ChatService(Service):
         return chat
 
     async def _open(self, engine: Engine, data: Path) -> None:
-        """Take up what is stored, then begin everything else. Raises `Refusal`."""
+        """Load what is stored, then start everything else. Raises `Refusal`."""
         await engine.start()
         await self.factory.chat.open(self._options["rooms"])
         self._open_admin_socket(data)
-        gc.freeze()  # what is here now stays: do not look at it at each collection
+        gc.freeze()  # these objects stay: no collection needs to look at them
         gc.set_threshold(*GARBAGE)
         self._reloader.start()
         self.factory.idle.start()
@@ -164,8 +165,8 @@ class ChatService(Service):
             self.log.info("listening on {address}", address=address(port.getHost()))
 
     def _wait_for(self, opening: "Deferred[None]") -> None:
-        """Accept no connection until the engine is ready. Most are at once, and an error raised
-        here ends the program."""
+        """Accept no connection before the engine is ready. Most engines are at once; then an error
+        is raised here, and ends the program."""
         if opening.called:
             found: list[Any] = []
             opening.addBoth(found.append)
@@ -184,7 +185,7 @@ class ChatService(Service):
         self._reactor.stop()
 
     def _use_certificate(self, path: Path) -> None:
-        """Show the certificate at `path` in TLS."""
+        """Use the certificate at `path` for TLS."""
         assert self._tls is not None
         try:
             certificate = Certificate(path)
@@ -194,19 +195,19 @@ class ChatService(Service):
         self.log.info("TLS with the certificate of SHA-256 {it}", it=certificate.fingerprint)
 
     def _open_admin_socket(self, data: Path) -> None:
-        """Let the operator in by a socket in the data directory. Without it, all else goes on."""
+        """Open the admin socket in the data directory. If that fails, everything else goes on."""
         if data.stat().st_mode & 0o022:
             self.log.warn("others can write to {data}; that makes them operators", data=data)
-        umask = os.umask(0o177)  # from the first moment on it is nobody else's
+        umask = os.umask(0o177)  # nobody else may open it, from its first moment on
         try:
             where = adminsocket.address(data)
-            with suppress(FileNotFoundError):  # left by one that was killed: the lock is ours
+            with suppress(FileNotFoundError):  # a killed server left it: we have the lock
                 os.unlink(where)
             operators = self.factory.admin_factory()
-            door_ = self._reactor.listenUNIX(where, operators, mode=0o600)
-            self._admin_port = outlet.prepare_port(door_, self.limits)
+            port = self._reactor.listenUNIX(where, operators, mode=0o600)
+            self._admin_port = outlet.prepare_port(port, self.limits)
         except (OSError, CannotListenError) as error:
-            self.log.error("no door for chatctl in {data} ({why})", data=data, why=_reason(error))
+            self.log.error("no admin socket in {data} ({why})", data=data, why=_reason(error))
         finally:
             os.umask(umask)
 
@@ -223,7 +224,7 @@ class ChatService(Service):
         for port in self._listening:
             port.stopListening()
         if self._admin_port is not None:
-            await maybeDeferred(self._admin_port.stopListening)  # then its socket is gone, too
+            await maybeDeferred(self._admin_port.stopListening)  # this removes its socket too
         if self._engine is not None:
             await self._engine.stopping()
             await self.factory.chat.publisher.settled()
@@ -232,7 +233,7 @@ class ChatService(Service):
             await self._engine.stop()
 
     def stopService(self) -> "Deferred[None]":
-        """Store what was accepted, tell everybody, and end."""
+        """Store what was accepted, send a farewell to everybody, and stop."""
         super().stopService()
         self._reloader.stop()
         if self._sweeping.running:
@@ -253,7 +254,7 @@ def endpoints(options: Mapping[str, Any], accepting: int) -> list[str]:
 
 
 def address(host: Any) -> str:
-    """Return an address as the log shows it: `0.0.0.0:5555`."""
+    """Return an address in the form of the log: `0.0.0.0:5555`."""
     if hasattr(host, "port"):
         return f"{host.host}:{host.port}"
     name = getattr(host, "name", host)
@@ -261,7 +262,7 @@ def address(host: Any) -> str:
 
 
 def _result(found: list[Any]) -> Any:
-    """Return what an operation that does not wait has come to, or raise why it failed."""
+    """Return the result of an operation that does not wait, or raise its error."""
     if not found:
         raise OSError("it does not answer at once")
     if isinstance(found[0], Failure):

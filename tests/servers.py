@@ -223,7 +223,7 @@ class RawClient:
 
 
 class RawAdminClient(RawClient):
-    """A connection through the operator's door."""
+    """A connection to the admin socket."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(server.port)

@@ -1,4 +1,4 @@
-"""The operator's door, and `chatctl`, which goes through it."""
+"""The admin socket, and `chatctl`, which uses it."""
 
 import json
 import os
@@ -356,7 +356,7 @@ def test_everything_that_is_typed_in_the_chat_can_be_told(server, connect):
 
 
 def test_several_at_once(server):
-    """Also as the first that ever come through the door."""
+    """Also as the first that ever come through the socket."""
     asked = [
         subprocess.Popen([*CHATCTL, "--data", str(server.data), "rooms"], env=environment())
         for _ in range(6)
@@ -377,7 +377,7 @@ def test_without_a_server_it_says_so(server, tmp_path):
             assert chatctl(where, "rooms")[0] == 0
 
 
-def test_the_door_is_the_owners_alone(start_server, tmp_path):
+def test_the_admin_socket_is_the_owners_alone(start_server, tmp_path):
     """From the first moment on; however deep the directory lies; a word of warning is in the log
     where others can write to that."""
     deep = tmp_path / ("d" * 120)
@@ -422,12 +422,12 @@ def test_both_dialects_are_spoken_there(server, connect):
 
 
 @pytest.mark.parametrize("line", ["hello", "", '{"do":"rooms","id":1}'])
-def test_who_waits_at_the_door_is_greeted(server, line):
+def test_a_silent_operator_is_greeted(server, line):
     """As the operator, and not asked for a name."""
-    door = RawAdminClient(server)
-    assert door.line() == "* Welcome, operator. /help lists the commands."
-    door.send(line, *(["/who"] if not line.startswith("{") else []))
-    door.expect('"ok"' if line.startswith("{") else "* 1 in lobby: operator")
+    admin = RawAdminClient(server)
+    assert admin.line() == "* Welcome, operator. /help lists the commands."
+    admin.send(line, *(["/who"] if not line.startswith("{") else []))
+    admin.expect('"ok"' if line.startswith("{") else "* 1 in lobby: operator")
 
 
 def test_the_operator_sees_how_the_server_is(server, connect):

@@ -62,14 +62,14 @@ def test_orders(house: WatchedServer, text: str) -> None:
     """Nothing that steers a terminal reaches the operator, the people and programs in the room, the
     record, or the rules. The log is looked at in the end."""
     room = fresh()
-    door, typing, program, person = (
+    admin, typing, program, person = (
         RawAdminClient(house),
         RawAdminClient(house),
         RawClient(house.port),
         RawClient(house.port),
     )
-    door.ask(do="create", room=room, id="made")
-    while door.event().get("id") != "made":
+    admin.ask(do="create", room=room, id="made")
+    while admin.event().get("id") != "made":
         pass
     program.ask(do="hello", name=fresh())
     program.ask(do="join", room=room)
@@ -80,14 +80,14 @@ def test_orders(house: WatchedServer, text: str) -> None:
         line = json.dumps({**request, "id": at})
         if len(line) > names.LINE_BYTES:  # it is refused as a whole, and its `id` with it
             continue
-        door.send(line)
-        while (answer := door.event()).get("id") != at:
+        admin.send(line)
+        while (answer := admin.event()).get("id") != at:
             seen.append(answer)
         seen.append(answer)
         assert answer.get("code") != "server-error", (request, answer)
     for do in ("rules", "record"):
-        door.ask(do=do, room=room, limit=100, id=do)
-        while (answer := door.event()).get("id") != do:
+        admin.ask(do=do, room=room, limit=100, id=do)
+        while (answer := admin.event()).get("id") != do:
             seen.append(answer)
         seen.append(answer)
     typing.send(f"/join {room}", "/rules", "/record 100", "/quit")
@@ -97,5 +97,5 @@ def test_orders(house: WatchedServer, text: str) -> None:
     seen += check_json(program.rest())
     check_text(person.seen.encode() + person.rest())
     assert not [it for it in seen if not safe(it)]
-    for bare in (door, typing, program, person):
+    for bare in (admin, typing, program, person):
         bare.close()

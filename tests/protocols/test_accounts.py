@@ -265,8 +265,8 @@ def test_no_guests(start_server, connect):
 def test_nothing_secret_is_in_the_log(start_server, connect):
     """Neither passwords nor tokens nor codes, given or made up, taken or refused."""
     server = start_server("--registration", "invited")
-    door = RawAdminClient(server)
-    code = asks(door, "code")["code"]
+    admin = RawAdminClient(server)
+    code = asks(admin, "code")["code"]
     bob = connect(server)
     assert asks(bob, "signup", name="bob", password="pa55word", code=code)["event"] == "ok"
     token = asks(bob, "token", label="ci")["token"]
@@ -274,7 +274,7 @@ def test_nothing_secret_is_in_the_log(start_server, connect):
     hello(connect, server, "bob", token)
     asks(bob, "password", old="wr0ngword", new="x")
     asks(bob, "password", old="pa55word", new="an0therword")
-    made = asks(door, "reset", name="bob")["password"]
+    made = asks(admin, "reset", name="bob")["password"]
     typed(connect, server, "/login bob wr0ngword", f"/login bob {made}", "/who")
     server.stop()
     server.process.wait()

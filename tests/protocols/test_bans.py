@@ -10,10 +10,10 @@ from tests.servers import RawAdminClient
 @pytest.fixture
 def operator(server):
     """Return the operator, who has made the room studio and is in it."""
-    door = RawAdminClient(server)
-    ok(door, do="create", room="studio")
-    yield door
-    door.close()
+    admin = RawAdminClient(server)
+    ok(admin, do="create", room="studio")
+    yield admin
+    admin.close()
 
 
 @pytest.fixture

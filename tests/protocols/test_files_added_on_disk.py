@@ -226,8 +226,8 @@ def test_a_disk_that_is_dead_does_not_keep_the_server(
     alice.send("kept", "/history")
     alice.expect("#1] alice: kept")
     if where == "backup":
-        door = RawAdminClient(server)
-        door.ask(do="backup", dir=str(tmp_path / "backup"), id="1")
+        admin = RawAdminClient(server)
+        admin.ask(do="backup", dir=str(tmp_path / "backup"), id="1")
     else:
         alice.send("/get file 0")
     until(lambda: (server.folder / "hangs").exists())

@@ -304,18 +304,18 @@ def test_an_address_within_ipv6(start_server):
     port = int(server.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
     eve = through_proxy(port, b"::ffff:198.51.100.7", "eve")
     server.log.expect(r"eve connected from 198\.51\.100\.7:5000")
-    door = RawAdminClient(server)
-    told = ok(door, do="ban", room="lobby", user="eve")["text"]
+    admin = RawAdminClient(server)
+    told = ok(admin, do="ban", room="lobby", user="eve")["text"]
     assert "they come from 198.51.100.7." in told
     for written in ("::ffff:198.51.100.7", "::ffff:198.51.100.0/120", "198.51.100.7"):
-        kept = ok(door, do="ban", room="lobby", user=written)["text"].split(" ")[0]
+        kept = ok(admin, do="ban", room="lobby", user=written)["text"].split(" ")[0]
         assert kept in ("198.51.100.7/32", "198.51.100.0/24")
         other = through_proxy(port, b"::ffff:198.51.100.7", "other")
         assert other.event()["code"] == Code.BANNED
-        ok(door, do="unban", room="lobby", user=kept)
+        ok(admin, do="unban", room="lobby", user=kept)
     other = through_proxy(port, b"::ffff:198.51.100.7", "other")
     assert other.event()["event"] == "ok"
-    assert code(door, do="ban", room="lobby", user="::ffff:0.0.0.0/96") == Code.BAD_ARGUMENT
+    assert code(admin, do="ban", room="lobby", user="::ffff:0.0.0.0/96") == Code.BAD_ARGUMENT
     eve.close()
 
 
@@ -334,20 +334,20 @@ def test_a_user_who_is_called_as_an_address_is(server, connect, enter):
         db.execute("UPDATE account SET name = '8.8.8.8', key = '8.8.8.8' WHERE key = 'eight'")
         db.commit()
     server.start()
-    eight, door = connect(server), RawAdminClient(server)
+    eight, admin = connect(server), RawAdminClient(server)
     ok(eight, do="hello", name="8.8.8.8", password="pass-word")
     ok(eight, do="join", room="lab")
-    told = ok(door, do="ban", room="lab", user="8.8.8.8")["text"]
+    told = ok(admin, do="ban", room="lab", user="8.8.8.8")["text"]
     assert told == '8.8.8.8/32 is kept out of lab. "ban @8.8.8.8" is for the user.'
     ok(eight, do="say", room="lab", text="still here")
-    ok(door, do="ban", room="lab", user="@8.8.8.8")
+    ok(admin, do="ban", room="lab", user="@8.8.8.8")
     assert code(eight, do="join", room="lab") == Code.BANNED
-    rules = ok(door, do="rules", room="lab")["rules"]
+    rules = ok(admin, do="rules", room="lab")["rules"]
     assert sorted(it["user"] for it in rules) == ["8.8.8.8", "8.8.8.8/32"]
-    ok(door, do="unban", room="lab", user="@8.8.8.8")
+    ok(admin, do="unban", room="lab", user="@8.8.8.8")
     ok(eight, do="join", room="lab")
-    ok(door, do="unban", room="lab", user="8.8.8.8")
-    assert ok(door, do="rules", room="lab")["rules"] == []
+    ok(admin, do="unban", room="lab", user="8.8.8.8")
+    assert ok(admin, do="rules", room="lab")["rules"] == []
 
 
 HOSTILE_ADDRESSES = ("fe80::%\x1b[2J\n* forged x/64", "fe80::%\x1b[2J", "10.0.0.0/8\n* forged")

@@ -133,10 +133,10 @@ def test_programs(server, connect, lab, role):
 )
 def test_people(server, connect, lab, role):
     """The same, typed in the room."""
-    door = role is Role.OPERATOR
+    admin = role is Role.OPERATOR
     one = (
         RawAdminClient(server)
-        if door
+        if admin
         else connect(server, None if role is Role.STRANGER else "one")
     )
     if role in REGISTERED:

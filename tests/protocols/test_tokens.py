@@ -157,11 +157,11 @@ BY_PASSWORD = {
 def test_an_operators_token(server, connect):
     """It is good for what operators do, but for none of what would outlast it: it makes, changes
     and ends nothing that lets anybody in or puts them in charge."""
-    door, boss, victim = RawAdminClient(server), connect(server), connect(server)
+    admin, boss, victim = RawAdminClient(server), connect(server), connect(server)
     for bot, name in ((boss, "boss"), (victim, "victim")):
         ok(bot, do="hello", name=name)
         ok(bot, do="register", password="pass-word")
-    ok(door, do="operator", name="boss")
+    ok(admin, do="operator", name="boss")
     ok(boss, do="create", room="mine")
     boss.ask(do="token", label="ops", id="token")
     while (found := boss.event()).get("id") != "token":
@@ -225,8 +225,8 @@ def test_transfers_of_another_room_are_not_seen(house, connect):
 def test_the_room_is_not_to_be_entered_any_more(house, connect, why):
     """A user who may not join the only room of their token cannot log in with it."""
     server, token, _ = house
-    door = RawAdminClient(server)
-    ok(door, do=why, room="vault", **({"user": "alice"} if why == "ban" else {}))
+    admin = RawAdminClient(server)
+    ok(admin, do=why, room="vault", **({"user": "alice"} if why == "ban" else {}))
     bot = connect(server)
     bot.ask(do="hello", name="alice", password=token)
     assert bot.event()["code"] == {"ban": "banned", "close": "not-allowed"}[why]
