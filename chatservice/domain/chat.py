@@ -3,11 +3,11 @@
 Every method raises `Refusal` if it may not do what it is asked for.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from chatservice import names
+from chatservice import names, replies
 from chatservice.domain.accounts import Accounts
 from chatservice.domain.files import Files
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
@@ -16,14 +16,15 @@ from chatservice.domain.model import Room, Session
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
 from chatservice.domain.paging import Page, page
-from chatservice.domain.ports import Draft, Engine, EventLoop, OnStored, SearchResult
+from chatservice.domain.ports import Draft, Engine, EventLoop, FileReader, OnStored, SearchResult
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.quotas import FileLimits
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
+from chatservice.domain.tickets import UploadTicket
 from chatservice.domain.users import RegistrationPolicy, Users
-from chatservice.entries import Entry, Kind, Run
+from chatservice.entries import Entry, FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Command, Request
 from chatservice.limits import Limits
@@ -224,6 +225,17 @@ class Chat:
     def save_read_position(self, cursor: Cursor) -> None:
         """Store how far an inbox was shown."""
         self.publisher.shown(cursor.log, cursor.position)
+
+
+Arguments = Mapping[str, Any]
+"""The arguments of a request, named as in the table of commands."""
+
+Answer = replies.Reply | UploadTicket | FileReader | FileMark
+"""A reply; or, for a session whose connection carries its files: the right to send one, one to
+read, or the mark of one that is here already."""
+
+Handler = Callable[[Chat, Session, Arguments], Answer | Awaitable[Answer]]
+"""A handler answers now or later, and may raise `Refusal`."""
 
 
 async def _reread_if_erased(log: Log, read: Callable[[], Awaitable[T]]) -> T:

@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Sequence
 from functools import partial
 from inspect import isawaitable
 
-from chatservice.domain.chat import Chat
+from chatservice.domain.chat import Answer, Chat
 from chatservice.domain.handlers import HANDLERS
-from chatservice.domain.handlers.handler import Answer
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Session
 from chatservice.domain.ports import OnStored

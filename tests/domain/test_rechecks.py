@@ -1,16 +1,21 @@
 """Rights and bounds that change during a wait: they are checked again after it."""
 
 from contextlib import suppress
+from inspect import isawaitable
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice import names
 from chatservice.domain.handlers import HANDLERS
-from chatservice.domain.handlers.handler import awaited
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Request
 from tests.domain.test_accounts import ChatWithoutNetwork, SlowPasswords
+
+
+async def awaited(answer):
+    """Return an answer that comes now or later."""
+    return await answer if isawaitable(answer) else answer
 
 
 class DelayedStore:

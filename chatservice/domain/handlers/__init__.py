@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from chatservice.domain.chat import Handler
 from chatservice.domain.handlers.account_handlers import ACCOUNT_HANDLERS
 from chatservice.domain.handlers.file_handlers import FILE_HANDLERS
-from chatservice.domain.handlers.handler import Handler
 from chatservice.domain.handlers.moderation_handlers import MODERATION_HANDLERS
 from chatservice.domain.handlers.room_handlers import ROOM_HANDLERS, joined
 

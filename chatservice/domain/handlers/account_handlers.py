@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from chatservice import replies
-from chatservice.domain.chat import Chat
-from chatservice.domain.handlers.handler import Arguments, Handler
+from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.model import Session
 from chatservice.errors import Code, Message, Refusal
 

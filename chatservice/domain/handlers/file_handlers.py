@@ -1,10 +1,9 @@
-"""Files on shelves and on their way."""
+"""Commands about files and transfers."""
 
 from collections.abc import Mapping
 
 from chatservice import names, replies
-from chatservice.domain.chat import Chat
-from chatservice.domain.handlers.handler import Arguments, Handler
+from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.model import Session
 from chatservice.domain.paging import page
 from chatservice.domain.ports import FileReader
@@ -15,23 +14,27 @@ from chatservice.grammar.commands import COMMANDS, Request
 
 
 async def _files(chat: Chat, session: Session, args: Arguments) -> replies.FileList:
-    shelf = chat.files.folder(session, args.get("room"))
-    name = "@" if args.get("room") == "@" else chat.rooms.resolve(session, args.get("room")).name
+    folder, name = _folder(chat, session, args.get("room"))
     brief, after = args.get("brief", False), args.get("after", "")
-    found = await chat.files.store.files(shelf, after, 0 if brief else chat.limits.shelf_files)
+    found = await chat.files.store.files(folder, after, 0 if brief else chat.limits.shelf_files)
     files = page(found.files, _bytes, chat.limits.shelf_files, chat.limits.answer_bytes)
     more = 0 if brief else found.following - len(files)
     return replies.FileList(name, found.total, found.bytes, files, brief, more)
 
 
 async def _versions(chat: Chat, session: Session, args: Arguments) -> replies.VersionList:
-    shelf = chat.files.folder(session, args.get("room"))
-    name = "@" if args.get("room") == "@" else chat.rooms.resolve(session, args.get("room")).name
-    found = await chat.files.store.versions(shelf, names.file(args["name"]))
+    folder, name = _folder(chat, session, args.get("room"))
+    found = await chat.files.store.versions(folder, names.file(args["name"]))
     before = args.get("before")
     older = [it for it in reversed(found) if before is None or it.version < before]
     newest = page(older, _bytes, chat.limits.versions_listed, chat.limits.answer_bytes)
     return replies.VersionList(name, newest[::-1], len(older) - len(newest))
+
+
+def _folder(chat: Chat, session: Session, room: str | None) -> tuple[str, str]:
+    """Return a folder and its name for the user: a room's, or `@`."""
+    folder = chat.files.folder(session, room)
+    return folder, "@" if room == "@" else chat.rooms.resolve(session, room).name
 
 
 def _bytes(it: replies.FileInfo) -> int:
@@ -45,9 +48,9 @@ async def _link(chat: Chat, session: Session, args: Arguments) -> replies.GetTic
         outgoing = await chat.files.open(session, room, name, args.get("version"))
     outgoing.close()
     mark = outgoing.mark
-    right = chat.files.download_ticket(session, outgoing)
+    ticket = chat.files.download_ticket(session, outgoing)
     return replies.GetTicket(
-        chat.files.issue(right), mark.name, mark.size, mark.sha256, mark.version
+        chat.files.issue(ticket), mark.name, mark.size, mark.sha256, mark.version
     )
 
 

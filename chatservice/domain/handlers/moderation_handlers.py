@@ -3,8 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from chatservice import names, replies
-from chatservice.domain.chat import Chat
-from chatservice.domain.handlers.handler import Arguments, Handler
+from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.model import Room, Session, is_guest_id
 from chatservice.domain.moderation import no_entry
 from chatservice.domain.rights import Role

@@ -1,4 +1,4 @@
-"""Talk, and where it takes place."""
+"""Commands about rooms, talk and history."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -6,8 +6,7 @@ from heapq import nsmallest
 from itertools import islice
 
 from chatservice import names, replies
-from chatservice.domain.chat import Chat
-from chatservice.domain.handlers.handler import Arguments, Handler
+from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.model import Room, Session
 from chatservice.domain.overview import filter_rooms
 from chatservice.domain.paging import page
@@ -21,9 +20,8 @@ def joined(
     chat: Chat, room: Room, session: Session, reply: type[replies.Joined] = replies.Joined
 ) -> replies.Joined:
     """Return the reply to a session that has joined a room."""
-    users = room.users()
-    first = islice(users, chat.limits.joined_users + 1)
-    most = chat.limits.joined_users
+    users, most = room.users(), chat.limits.joined_users
+    first = islice(users, most + 1)
     others = [user.name for user in first if user is not session.user][:most]
     more = len(users) - len(others) - (session.user in users)
     how = (room.name, room.number, room.topic)
@@ -46,11 +44,8 @@ async def _create(chat: Chat, session: Session, args: Arguments) -> replies.Join
 def _leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
     room = chat.rooms.resolve(session, args.get("room"))
     chat.rooms.leave(session, room)
-    return (
-        joined(chat, session.current_room, session)
-        if session.current_room is not None
-        else replies.Done()
-    )
+    here = session.current_room
+    return joined(chat, here, session) if here is not None else replies.Done()
 
 
 def _rooms(chat: Chat, session: Session, args: Arguments) -> replies.RoomList:
@@ -74,12 +69,12 @@ def _rooms(chat: Chat, session: Session, args: Arguments) -> replies.RoomList:
 
 
 _ROOM_BYTES = 120
-"""About what a room takes in the answer, beside its topic."""
+"""The bytes of a room in the reply, about, beside its topic."""
 
 
 def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberList:
     room = chat.rooms.resolve(session, args.get("room"))
-    room.log.send_events()  # who left is seen to leave before they are missing here
+    room.log.send_events()  # show departures first
     users, after = room.users(), names.key(args.get("after", "")[: names.LINE_BYTES])
     following = [user for user in users if user.key > after] if after else users
     first = nsmallest(chat.limits.who_users, following, key=lambda user: user.key)
