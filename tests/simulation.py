@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -76,6 +77,10 @@ class SimulatedClient:
             if len(self._buffer) > FULL and self._producer is not None and not self._paused:
                 self._paused = True
                 self._producer.pauseProducing()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Take bytes together."""
+        self.write(b"".join(data))
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Tell this one."""

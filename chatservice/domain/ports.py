@@ -480,10 +480,13 @@ class FileReader(Protocol):
 
     shelf: str
     mark: FileMark
-    left: int
 
-    def read(self, count: int) -> bytes:
-        """Return the next bytes."""
+    @property
+    def left(self) -> int:
+        """The bytes that were not read yet."""
+
+    def read(self, count: int) -> Awaitable[bytes]:
+        """Return the next bytes. Nothing but `close` may be called meanwhile."""
 
     def seek(self, offset: int) -> None:
         """Continue at an offset. Raises `Refusal` (bad-offset)."""

@@ -52,7 +52,7 @@ class MemoryFileReader:
             return source
         return bytes(source.content if source.stored else source.content[: self.mark.size - 1])
 
-    def read(self, count: int) -> bytes:
+    async def read(self, count: int) -> bytes:
         at = self.mark.size - self.left
         data = self._content()[at : at + max(0, count)]
         self.left -= len(data)

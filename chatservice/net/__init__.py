@@ -1,7 +1,7 @@
 """Bytes on connections, for every protocol.
 
 * `sniff`: the first bytes of a connection, and the protocol that they are for; TLS below it.
-* `linereader`, `flow`, `filestream`, `transfer`: lines, flow control, and files between the lines.
+* `linereader`, `flow`, `transfer`: lines, flow control, and files between the lines.
 * `outlet`, `delivery`: the writing side of a connection, and the subscription that fills it.
 * `admission`, `timeouts`, `deadpeers`: limits of connections, and those that end without a word.
 * `timeslice`, `fairqueue`: fair turns for requests and for passwords.

@@ -18,7 +18,6 @@ from chatservice import names
 from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log
 from chatservice.events import EndReason, Event, Notice
 from chatservice.limits import Limits
-from chatservice.net.outlet import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ class Subscription:
         ]
         if behind and not self._offered:
             log = behind[0].log
-            write(self._connection.transport, skip(log.name, log.last - behind[0].position))
+            self._connection.transport.write(skip(log.name, log.last - behind[0].position))
         self._offered = bool(behind)
 
     def stopProducing(self) -> None:
@@ -165,7 +164,7 @@ class Subscription:
     def tell(self, news: EventBatch) -> None:
         """Show news, unless the reader cannot take them now."""
         if not (self.full or self._held or self._ended):
-            write(self._connection.transport, news.encoded(self._dialect.event))
+            self._connection.transport.write(news.encoded(self._dialect.event))
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Tell `sentence`, then end the connection; at once, where nothing can be told."""
@@ -220,7 +219,7 @@ class Subscription:
         if len(data) > self._past.limits.write_bytes:
             return False
         cursor.position = block.last
-        write(self._connection.transport, data)
+        self._connection.transport.write(data)
         return True
 
     def _read_on(self) -> None:
@@ -228,7 +227,7 @@ class Subscription:
         while self._behind and not (self.full or self._held):
             piece = self._next_piece()
             if piece:
-                write(self._connection.transport, piece)
+                self._connection.transport.write(piece)
 
     def _next_piece(self) -> bytes:
         piece, room = b"", self._past.limits.write_bytes
@@ -293,7 +292,7 @@ class Subscription:
                 break
         piece = b"".join(parts)
         if piece:
-            write(self._connection.transport, piece)
+            self._connection.transport.write(piece)
         self._note(cursor)
 
     def _rendered(self, cursor: Cursor, block: Block, room: int) -> bytes:

@@ -92,6 +92,10 @@ class FlowControl(LineReader):
         self.log.failure("a request from {peer} failed", failure, peer=self.peer)
         refuse(Refusal(Code.SERVER_ERROR, SERVER_ERROR))
 
+    def is_paused(self, reason: str) -> bool:
+        """Return whether nothing is read for that reason."""
+        return reason in self._holds
+
     def reply_written(self, full: bool) -> None:
         """An answer was written. While the other side does not read, it is asked for no more."""
         if full and "full" not in self._holds:

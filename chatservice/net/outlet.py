@@ -1,42 +1,46 @@
-"""What is done with a plain socket's transport that transports in general do not offer.
+"""Outlets: the writing sides of connections.
 
-A write can go straight to the socket where nothing waits before it. `transport.write` puts the
-bytes aside, asks the poll to say when the socket can take them, sends them then, and asks it to
-stop saying so: beside the send itself that costs as much as the send. A socket that is not full
-takes them now (docs/performance.md).
+An outlet is what a subscription and a download write to. A TCP connection's transport is one
+itself, and so is that of TLS; a protocol with frames or packets wraps its own.
 """
 
 import fcntl
 import socket
 import sys
 import termios
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.tcp import Connection, Port
 
 from chatservice.limits import Limits
 
 
-def write(transport: Any, data: bytes) -> None:
-    """Write `data` to a transport, in its place behind all that was written before.
+class Outlet(Protocol):
+    """Where bytes for a client go: the part of Twisted's ITransport and IConsumer that is used.
 
-    What the socket does not take at once goes the usual way, and so does everything on a transport
-    that is no plain socket. Whether a connection is lost is for the transport to find out.
+    `registerProducer` with `streaming` tells a producer when the outlet is full, and when it can
+    take more. Without, the producer is asked for more whenever the outlet has nothing left.
     """
-    if (
-        isinstance(transport, Connection)
-        and not (transport._tempDataLen or transport.dataBuffer or transport.TLS)
-        and transport.connected
-    ):
-        try:
-            sent = transport.socket.send(data)
-        except OSError:  # full, or lost
-            sent = 0
-        if sent == len(data):
-            return
-        data = data[sent:]
-    transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Write `data` behind all that was written before."""
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """Write in the next turn of the reactor, together with what comes until then."""
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Tell `producer` from now on."""
+
+    def unregisterProducer(self) -> None:
+        """Tell it no longer."""
+
+    def loseConnection(self) -> None:
+        """End the connection once all that was written has gone."""
+
+    def abortConnection(self) -> None:
+        """End the connection at once."""
 
 
 def tune(transport: Any, read_bytes: int) -> None:
@@ -56,7 +60,12 @@ def tune(transport: Any, read_bytes: int) -> None:
 
 
 class BoundedTransport(Connection):
-    """A transport that reads nothing while `Limits.unsent_bytes` wait to be sent on it.
+    """The outlet of a TCP connection. It reads nothing while `Limits.unsent_bytes` wait
+    to be sent.
+
+    A write goes straight to the socket where nothing waits before it. Twisted's own puts the bytes
+    aside, asks the poll to say when the socket can take them, sends them then, and asks it to stop
+    saying so: beside the send itself that costs as much as the send (docs/performance.md).
 
     Answers, news and talk have bounds of their own, below that one. This one holds for whatever
     else is written because of what was read: for telnet's and TLS's own answers, too.
@@ -64,6 +73,23 @@ class BoundedTransport(Connection):
 
     limits: Limits
     _unread = False
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, in its place behind all that was written before. What the socket does not
+        take at once goes Twisted's way. Whether the connection is lost is found out there, too."""
+        if (
+            not (self._tempDataLen or self.dataBuffer or self.TLS)
+            and self.connected
+            and (self.streamingProducer or self.producer is None)
+        ):
+            try:
+                sent = self.socket.send(data)
+            except OSError:  # full, or lost
+                sent = 0
+            if sent == len(data):
+                return
+            data = data[sent:]
+        super().write(data)
 
     def doRead(self) -> Any:
         """Read, unless too much waits to be sent."""

@@ -1,139 +1,387 @@
-"""A file's bytes on a connection."""
+"""One file's bytes on a connection, up or down.
 
-from collections.abc import Awaitable, Callable
+A connection has at most one transfer at a time (`connection.transfer`). A stalled one is ended, so
+that it does not keep what was reserved for it.
+"""
+
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IPullProducer
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatservice.domain.chat import Chat
+from chatservice.domain.files import ActiveUpload
 from chatservice.domain.ports import FileReader, UploadWriter
-from chatservice.errors import Refusal
+from chatservice.domain.tickets import UploadTicket
+from chatservice.entries import FileMark
+from chatservice.errors import Code, Refusal
 from chatservice.net import outlet
-from chatservice.net.flow import awaited
+from chatservice.net.flow import Refuse, awaited
+
+RAW_BYTES = 1 << 18
+"""Read at a time while a file comes in: a quarter of the calls of Twisted's 64 KiB."""
 
 CHUNK_BYTES = 1 << 18
 """Written at a time: 1.4-2.6 GB/s over loopback, where 16 KiB makes 0.7-1.0."""
 
-
-@implementer(IPullProducer)
-class FileWriter:
-    """Writes what is left of a file to a transport, at the pace at which that takes it, and at
-    which it comes, if it is still coming.
-
-    A transport asks for more when it has handed all that it had to the system; so the end is told
-    once nothing is left in it. Only over TLS it may still hold the last 64 KiB.
-    """
-
-    def __init__(self, outgoing: FileReader, transport: Any) -> None:
-        self._outgoing = outgoing
-        self._transport = transport
-        self._waiting = False
-        self._has_waited = False
-        self._ended: Deferred[None] = Deferred()
-
-    def begin(self) -> "Deferred[None]":
-        """Answer when all of it is written; fails when the connection is lost (who sees that first
-        calls `stopProducing`), or the rest of the file does not come."""
-        self._transport.registerProducer(self, False)
-        return self._ended
-
-    def resumeProducing(self) -> None:
-        """Write the next bytes, now or when they are there."""
-        if self._ended.called or self._waiting:
-            return
-        try:
-            chunk = self._outgoing.read(CHUNK_BYTES)
-        except OSError:
-            self._transport.unregisterProducer()
-            self._ended.errback()
-            return
-        waiting = None if chunk else self._outgoing.more()
-        if chunk:
-            self._transport.write(chunk)
-        elif waiting is None:
-            self._transport.unregisterProducer()
-            self._ended.callback(None)
-        else:  # a pull producer that writes nothing would be asked again at once, over TLS
-            self._waiting = self._has_waited = True
-            self._transport.unregisterProducer()
-            Deferred.fromCoroutine(awaited(waiting)).addCallbacks(self._go_on, self._fail)
-
-    @property
-    def left(self) -> int:
-        """The bytes that the other side has not taken yet, as far as the system tells."""
-        return self._outgoing.left + outlet.unacknowledged(self._transport)
-
-    def has_waited(self) -> bool:
-        """Return whether it was the file that did not come, at any time since this was asked."""
-        has_waited, self._has_waited = self._has_waited, self._waiting
-        return has_waited
-
-    def _go_on(self, _: None) -> None:
-        self._waiting = False
-        if not self._ended.called:
-            self._transport.registerProducer(self, False)  # which asks for the next bytes
-
-    def _fail(self, failure: Failure) -> None:
-        if not self._ended.called:
-            self._ended.errback(failure)
-
-    def stopProducing(self) -> None:
-        """The connection is lost."""
-        if not self._ended.called:
-            self._ended.errback(Failure(ConnectionLost()))
+READ_BYTES = 1 << 19
+"""Read at a time by a thread: the way to it and back costs as much as to read 100 KB."""
 
 
-class FileReceiver:
-    """Bytes that are a file's, or nothing's: `left` of them are to come.
-
-    `complete` is called, by who takes the last one, with what came behind it; `failed` with why,
-    if they end before it.
-    """
+class _Stall:
+    """Calls `stalled` when hardly anything of a transfer moves in `Limits.stalled_seconds`. `left`
+    tells how much of it is left, `excused` whether it is not the other side that waits."""
 
     def __init__(
         self,
-        incoming: UploadWriter | None,
+        connection: Any,
+        left: Callable[[], int],
+        excused: Callable[[], bool],
+        stalled: Callable[[], None],
+    ) -> None:
+        self._reactor = connection.factory.reactor
+        self._limits = connection.factory.limits
+        self._left = left
+        self._excused = excused
+        self._stalled = stalled
+        self._watch()
+
+    def _watch(self) -> None:
+        self._timer = self._reactor.callLater(
+            self._limits.stalled_seconds, self._look, self._left()
+        )
+
+    def _look(self, before: int) -> None:
+        enough = max(1, min(self._limits.stalled_bytes, before // 64))
+        if self._excused() or before - self._left() >= enough:
+            self._watch()
+        else:
+            self._stalled()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        if self._timer.active():
+            self._timer.cancel()
+
+
+class Upload:
+    """Bytes that come in behind a line. They go to `writer`, or nowhere: `left` of them are to
+    come.
+
+    `complete` is called when the last one is there, with what came behind it. `failed` is called
+    with the reason, if they end before it.
+    """
+
+    _stall: _Stall | None = None
+
+    def __init__(
+        self,
+        connection: Any,
+        writer: UploadWriter | None,
         left: int,
         complete: Callable[[bytes], None] = lambda rest: None,
-        failed: Callable[[Refusal], None] = lambda refusal: None,
+        failed: Refuse = lambda refusal: None,
     ) -> None:
         self.left = left
-        self.complete = complete
-        self._incoming = incoming
+        self.is_file = writer is not None
+        self._connection = connection
+        self._writer = writer
+        self._complete = complete
         self._failed = failed
 
-    @property
-    def is_file(self) -> bool:
-        """Whether somebody wants these bytes."""
-        return self._incoming is not None
+    def begin(self) -> None:
+        """Take the bytes of the connection from now on."""
+        connection = self._connection
+        connection.transfer = self
+        connection.setRawMode()
+        if self.is_file:
+            self._stall = _Stall(
+                *(connection, lambda: self.left),
+                *(lambda: connection.is_paused("disk"), self._stalled),
+            )
+            self._read_at_a_time(RAW_BYTES)
+        if self.left == 0:
+            self.received(b"")
 
-    def stop(self, refusal: Refusal) -> None:
-        """No more will come now. What came is kept, if it can go on some day."""
-        self.abandon()
-        self._failed(refusal)
+    def _read_at_a_time(self, size: int) -> None:
+        if hasattr(self._connection.transport, "bufferSize"):
+            self._connection.transport.bufferSize = size
 
-    def refuse(self, refusal: Refusal) -> None:
-        """Keep nothing of it."""
-        if self._incoming is not None:
-            self._incoming.refuse()
-        self._failed(refusal)
-
-    def take(self, data: bytes) -> bytes:
-        """Take what is for the file, and return the rest."""
+    def received(self, data: bytes) -> None:
+        """Take bytes."""
         mine = data[: self.left]
         self.left -= len(mine)
-        if self._incoming is not None:
-            self._incoming.write(mine)
-        return data[len(mine) :]
+        if self._writer is not None:
+            self._writer.write(mine)
+        if self.left == 0:
+            self._end()
+            self._read_at_a_time(self._connection.factory.limits.read_bytes)
+            rest = data[len(mine) :]
+            self._complete(rest)
+            if self._connection.transfer is None:  # not dismissed by it
+                self._connection.setLineMode(rest)
+        elif self._writer is not None and (ready := self._writer.when_ready()) is not None:
+            self._connection.pause_reading("disk")
+            waiting = Deferred.fromCoroutine(awaited(ready))
+            waiting.addBoth(lambda _: self._connection.resume_reading("disk"))
 
-    def when_ready(self) -> Awaitable[None] | None:
-        """None if more may come at once, else what to wait for."""
-        return self._incoming.when_ready() if self._incoming is not None else None
+    def _end(self) -> None:
+        self._connection.transfer = None
+        if self._stall is not None:
+            self._stall.stop()
 
-    def abandon(self) -> None:
-        """No more will come, and there is nobody to tell."""
-        if self._incoming is not None:
-            self._incoming.abandon()
+    def cancel(self) -> None:
+        """Keep nothing of it, and end the connection."""
+        if self._connection.transfer is self and self._writer is not None:
+            self._end()
+            self._connection.throw_away()
+            self._writer.refuse()
+            self._failed(Refusal(Code.CANCELLED, "Cancelled, as you wished."))
+            self._connection.finish()
+
+    def _stalled(self) -> None:
+        """Give back what is reserved. It can go on on another connection."""
+        self._connection.throw_away()
+        self._stop("Nothing has come for a long time")
+        self._connection.finish()
+
+    def input_ended(self) -> None:
+        """Stop half-way: no more will come."""
+        if self.is_file:
+            self._end()
+            self._stop("The bytes stopped half-way")
+
+    def _stop(self, why: str) -> None:
+        self.lost()
+        self._failed(
+            Refusal(
+                Code.INCOMPLETE,
+                "{why}. What came is kept for a while if its SHA-256 was given, and the same "
+                "upload goes on from there: `transfers` tells how; else send it again.",
+                why=why,
+            )
+        )
+
+    def lost(self) -> None:
+        """The connection is gone. What came is kept, if it can go on some day."""
+        if self._stall is not None:
+            self._stall.stop()
+        if self._writer is not None:
+            self._writer.abandon()
+
+
+def receive_file(
+    connection: Any,
+    chat: Chat,
+    ticket: UploadTicket,
+    offset: int,
+    kept: Callable[[FileMark], None],
+    refuse: Refuse,
+    failed: Refuse,
+    alone: bool = False,
+) -> None:
+    """Take an upload's bytes behind the first `offset`, call `kept`, then take lines again.
+
+    `refuse` is called if none of them is taken, and `failed` if not all are. If they are to come
+    `alone`, there are too many if anything comes behind them.
+    """
+    upload: Upload
+
+    def begin(active: ActiveUpload) -> None:
+        nonlocal upload
+        if not connection.connected:
+            active.abandon()
+            return
+
+        async def share() -> FileMark:
+            mark = await active.finish()
+            await chat.files.share(ticket, mark)
+            return mark
+
+        def complete(rest: bytes) -> None:
+            if alone and rest:
+                active.refuse()
+                failed(_too_long(ticket))
+            else:
+                connection.when_answered(share(), kept, failed)
+
+        upload = Upload(connection, active, ticket.size - offset, complete, failed)
+        upload.begin()
+
+    def cancel() -> None:
+        upload.cancel()
+
+    if offset > ticket.size:
+        sentence = "It has only {size} bytes; begin before that."
+        refuse(Refusal(Code.BAD_OFFSET, sentence, size=ticket.size))
+    else:
+        connection.when_answered(chat.files.begin_upload(ticket, offset, cancel), begin, refuse)
+
+
+def _too_long(ticket: UploadTicket) -> Refusal:
+    return Refusal(
+        Code.TOO_LARGE,
+        "More came than the {size} bytes that were declared; nothing was kept. If the file "
+        "has grown, send it again.",
+        size=ticket.size,
+    )
+
+
+@implementer(IPullProducer)
+class Download:
+    """Writes what is left of a file to a connection, at the pace at which that takes it, and at
+    which the file comes, if it is still coming. Threads of the engine read it, one piece ahead.
+
+    When it ends, `ended` is called; before that `sent`, if all of it went. The connection must have
+    no producer. A connection asks for more when it has handed all that it had to the system. So
+    the end is told once nothing is left in it; only over TLS it may still hold the last 64 KiB.
+    """
+
+    log = Logger()
+    is_file = True
+
+    def __init__(
+        self,
+        connection: Any,
+        reader: FileReader,
+        sent: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._transport = connection.transport
+        self._reader = reader
+        self._sent = sent
+        self._ended = ended
+        self._chunks: deque[bytes] = deque()
+        self._reading = False
+        self._complete = False  # nothing more will come of the file
+        self._registered = False
+        self._is_over = False
+        self._has_waited = False
+
+    def begin(self) -> None:
+        """Send it, and read nothing else meanwhile."""
+        connection = self._connection
+        if not connection.connected:
+            self._reader.close()
+            self._ended()
+            return
+        connection.pause_reading("file")
+        connection.transfer = self
+        self._stall = _Stall(
+            *(connection, self._left, self._waits_for_file, self._stalled),
+        )
+        self._read()
+
+    def _left(self) -> int:
+        """Return the bytes that the other side has not taken yet, as far as the system tells."""
+        ahead = sum(map(len, self._chunks))
+        return self._reader.left + ahead + outlet.unacknowledged(self._transport)
+
+    def _read(self) -> None:
+        if not self._reader.left:
+            self._complete = True
+            self._go_on()
+            return
+        self._reading = True
+        reading = Deferred.fromCoroutine(awaited(self._reader.read(READ_BYTES)))
+        reading.addCallback(self._arrived).addErrback(self._failed)
+
+    def _arrived(self, data: bytes) -> None:
+        self._reading = False
+        if self._is_over:
+            return
+        for at in range(0, len(data), CHUNK_BYTES):
+            self._chunks.append(data[at : at + CHUNK_BYTES])
+        more = None if data else self._reader.more()
+        if more is not None:
+            self._reading = self._has_waited = True
+            Deferred.fromCoroutine(awaited(more)).addCallbacks(self._grown, self._failed)
+            return
+        self._complete = not data
+        self._go_on()
+
+    def _grown(self, _: None) -> None:
+        self._reading = False
+        if not self._is_over:
+            self._read()
+
+    def _go_on(self) -> None:
+        """Ask the transport to ask for what is there now."""
+        if not (self._registered or self._is_over):
+            self._registered = True
+            self._transport.registerProducer(self, False)
+
+    def _unregister(self) -> None:
+        if self._registered:
+            self._registered = False
+            self._transport.unregisterProducer()
+
+    def resumeProducing(self) -> None:
+        """Write the next bytes, now or when they are there."""
+        if self._is_over:
+            return
+        if self._chunks:
+            self._transport.write(self._chunks.popleft())
+            if len(self._chunks) < 2 and not (self._reading or self._complete):
+                self._read()
+        elif self._complete:
+            self._end("it has changed")
+        else:  # a pull producer that writes nothing would be asked again at once, over TLS
+            self._unregister()
+
+    def _failed(self, failure: Failure) -> None:
+        if not self._is_over:
+            self._end(failure.getErrorMessage())
+
+    def _end(self, why: str) -> None:
+        """End the transfer. Where not all was sent, the connection ends, because what follows are
+        no lines: a promise cannot be kept."""
+        complete = not (self._reader.left or self._chunks)
+        self._close()
+        connection = self._connection
+        if complete:
+            self._sent()
+            connection.resume_reading("file")
+        else:
+            name = self._reader.mark.name
+            self.log.warn("not all of {file} could be sent: {why}", file=name, why=why)
+            self._transport.abortConnection()
+
+    def _close(self) -> None:
+        self._is_over = True
+        self._connection.transfer = None
+        self._stall.stop()
+        self._unregister()
+        self._chunks.clear()
+        self._reader.close()
+        self._ended()
+
+    def stopProducing(self) -> None:
+        """The connection is lost."""
+        self.lost()
+
+    def lost(self) -> None:
+        """The connection is lost."""
+        if not self._is_over:
+            self._registered = False
+            self._close()
+
+    def input_ended(self) -> None:
+        """Go on: it is the other side's bytes that have ended."""
+
+    def _waits_for_file(self) -> bool:
+        """Return whether it was the file that did not come, at any time since this was asked."""
+        has_waited, self._has_waited = self._has_waited, self._reading and not self._chunks
+        return has_waited
+
+    def _stalled(self) -> None:
+        """End the connection, and give back its descriptor: hardly anything was taken."""
+        peer = self._connection.peer
+        self.log.info("nothing more is taken of a file by {peer}; it ends", peer=peer)
+        self._transport.abortConnection()

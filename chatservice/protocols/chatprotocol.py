@@ -18,9 +18,9 @@ from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
 from chatservice.grammar.telnet import IAC
 from chatservice.net import outlet
-from chatservice.net.filestream import FileTransfers
-from chatservice.net.flow import SERVER_ERROR
+from chatservice.net.flow import SERVER_ERROR, FlowControl
 from chatservice.net.sniff import TLS_HANDSHAKE
+from chatservice.net.transfer import Download, Upload
 
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
 """A record that refuses it: an alert, fatal, handshake_failure (RFC 8446, 6.2)."""
@@ -74,7 +74,7 @@ class ProtocolSession(Protocol):
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class ChatProtocol(FileTransfers):
+class ChatProtocol(FlowControl):
     """A connection. `factory` is a `chatservice.protocols.factory.ChatFactory`."""
 
     log = Logger()
@@ -86,6 +86,7 @@ class ChatProtocol(FileTransfers):
     _lingering: Any = None
     _dismissed = False
     _blank_lines = 0
+    transfer: Upload | Download | None = None
     counted_address = ""
 
     def __init__(self) -> None:
@@ -218,7 +219,8 @@ class ChatProtocol(FileTransfers):
         for timer in (self._greeting, self._quiet, self._lingering):
             if timer is not None and timer.active():
                 timer.cancel()
-        self.lose_files()
+        if self.transfer is not None:
+            self.transfer.lost()
         if self._session is not None:
             self._session.lost()
         # So that nothing here goes in a circle: thousands of those who come and go would else be
@@ -257,6 +259,23 @@ class ChatProtocol(FileTransfers):
             self.transport.write(textformat.refusal(refusal))
             self.dismiss()
 
+    # -- files -----------------------------------------------------------------------------------
+
+    @property
+    def transfers_file(self) -> bool:
+        """Whether a file is on its way here."""
+        return self.transfer is not None
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Give a file's bytes to its upload."""
+        if isinstance(self.transfer, Upload):
+            self.transfer.received(data)
+
+    def throw_away(self) -> None:
+        """Take what comes from now on for nothing."""
+        self.transfer = Upload(self, None, self.factory.limits.file_bytes)
+        self.setRawMode()
+
     # -- the end ---------------------------------------------------------------------------------
 
     def went_on(self) -> None:
@@ -265,7 +284,8 @@ class ChatProtocol(FileTransfers):
             return
         if self._busyReceiving:
             return  # there are lines that were taken and not looked at yet
-        self.stopped_half_way()
+        if self.transfer is not None:
+            self.transfer.input_ended()
         rest = self.take_rest() if self.line_mode else b""
         if rest and not self._cut:
             self.lineReceived(rest)
@@ -297,7 +317,7 @@ class ChatProtocol(FileTransfers):
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it can be ended without harm: a guest's, with no file on its way."""
-        return not self.is_transferring and (
+        return not self.transfers_file and (
             self._session is None or self._session.is_evictable(busy)
         )
 

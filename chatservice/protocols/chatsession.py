@@ -16,7 +16,6 @@ from chatservice.errors import Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar.commands import COMMANDS, Request
 from chatservice.net.delivery import EntryFormat, Subscription
-from chatservice.net.outlet import write
 from chatservice.protocols.chatprotocol import ChatProtocol
 
 HELLO = COMMANDS["hello"]
@@ -100,7 +99,7 @@ class ChatSession:
 
     def _write(self, data: bytes) -> None:
         if self._connection.connected:
-            write(self._connection.transport, data)
+            self._connection.transport.write(data)
             self._connection.reply_written(self._subscription.full)
 
     # -- the end ---------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class JsonSession(ChatSession):
             self._refuse(id_, result)
         elif isinstance(result, int) and self._connection.connected:
             # Many come together: let the transport collect them.
-            self._connection.transport.write(jsonlines.stored(result, id_))
+            self._connection.transport.writeSequence((jsonlines.stored(result, id_),))
             self._connection.reply_written(self._subscription.full)
 
     def answer(self, request: Request, it: Any) -> None:

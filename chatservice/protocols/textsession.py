@@ -26,7 +26,7 @@ from chatservice.grammar.prompts import (
     without_current_passwords,
 )
 from chatservice.net.delivery import EntryFormat
-from chatservice.net.outlet import write
+from chatservice.net.transfer import Download, Upload, receive_file
 from chatservice.protocols.chatprotocol import ChatProtocol
 from chatservice.protocols.chatsession import HELLO, ChatSession
 from chatservice.protocols.promptdialog import PromptDialog
@@ -305,7 +305,7 @@ class TextSession(ChatSession):
             return
         coming = max(request.args["size"] - request.args.get("offset", 0), 0)
         if coming <= self._chat.limits.discard_bytes:
-            self._connection.discard(coming)
+            Upload(self._connection, None, coming).begin()
         else:
             self._dismiss()
 
@@ -314,7 +314,7 @@ class TextSession(ChatSession):
             self._corked += data
             self._connection.gathered(len(self._corked))
         else:
-            write(self._connection.transport, data)
+            self._connection.transport.write(data)
             self._connection.reply_written(self._subscription.full)
 
     def _uncork(self) -> None:
@@ -333,7 +333,7 @@ class TextSession(ChatSession):
         if self._connection.greeted and not self._connection.more_came:
             self._write(f"* Send its {max(upload.size - offset, 0)} bytes now.\n".encode())
         refuse = partial(self.refuse_request, request)
-        self._connection.receive_file(self._chat, upload, offset, self._kept, refuse, self.refuse)
+        receive_file(self._connection, self._chat, upload, offset, self._kept, refuse, self.refuse)
 
     def _kept(self, mark: FileMark) -> None:
         self._write(textformat.file_line(mark, mark.size))
@@ -342,13 +342,21 @@ class TextSession(ChatSession):
         """Send a file. A person is told how to fetch it instead, unless they can read it, or say
         where to begin: nobody wants other bytes on their screen."""
         is_person = self._connection.greeted and not self._connection.more_came
-        if is_person and "offset" not in request.args and not _is_readable(reader):
-            reader.close()
-            link = dispatch(self._chat, self._session, Request(COMMANDS["link"], request.args))
-            show, refuse = partial(self.answer, request), partial(self.refuse_request, request)
-            self._connection.when_answered(link, show, refuse)
-        else:
+        if not is_person or "offset" in request.args:
             self._send(reader, request.args.get("offset", 0))
+            return
+        refuse = partial(self.refuse_request, request)
+        showing = partial(self._show_readable, request, reader)
+        self._connection.when_answered(_is_readable(reader), showing, refuse)
+
+    def _show_readable(self, request: Request, reader: FileReader, is_readable: bool) -> None:
+        if is_readable:
+            self._send(reader, 0)
+            return
+        reader.close()
+        link = dispatch(self._chat, self._session, Request(COMMANDS["link"], request.args))
+        show, refuse = partial(self.answer, request), partial(self.refuse_request, request)
+        self._connection.when_answered(link, show, refuse)
 
     def _send(self, outgoing: FileReader, offset: int) -> None:
         if not self._connection.connected:
@@ -365,11 +373,12 @@ class TextSession(ChatSession):
         self._uncork()
         self._subscription.lend_transport()
         self._connection.transport.write(textformat.file_line(outgoing.mark, outgoing.left))
-        self._connection.send_file(
+        Download(
+            self._connection,
             outgoing,
             lambda: self._sent(outgoing.mark),
             lambda: self._chat.files.transfers.end(transfer),
-        )
+        ).begin()
 
     def _sent(self, mark: FileMark) -> None:
         self._subscription.take_transport_back()
@@ -396,13 +405,13 @@ class TextSession(ChatSession):
         self._subscription.end(sentence, why)
 
 
-def _is_readable(outgoing: FileReader) -> bool:
+async def _is_readable(outgoing: FileReader) -> bool:
     """Return whether a file is a short text, in which nothing steers a terminal."""
     size = outgoing.mark.size
     if size > READABLE_BYTES:
         return False
     try:
-        text = outgoing.read(size).decode().removesuffix("\r").replace("\r\n", "\n")
+        text = (await outgoing.read(size)).decode().removesuffix("\r").replace("\r\n", "\n")
         outgoing.seek(0)
     except (OSError, UnicodeDecodeError):
         return False

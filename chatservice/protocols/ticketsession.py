@@ -16,6 +16,7 @@ from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar import textformat
+from chatservice.net.transfer import Download, receive_file
 from chatservice.protocols.chatprotocol import ChatProtocol
 
 FIRST_LINE = re.compile(rb"(GET|PUT) (\S+)(?: ([0-9]{1,18}))?")
@@ -82,11 +83,12 @@ class TicketSession:
             transfer = self._chat.files.begin_download(
                 right.user, self._connection.address, outgoing, abort
             )
-            self._connection.send_file(
+            Download(
+                self._connection,
                 outgoing,
                 lambda: self._sent(right.user.name, outgoing.mark),
                 lambda: self._chat.files.transfers.end(transfer),
-            )
+            ).begin()
 
         self._connection.when_answered(opening, send, self.refuse)
 
@@ -103,8 +105,8 @@ class TicketSession:
 
     def _put(self, upload: UploadTicket, offset: int) -> None:
         refuse = self.refuse
-        self._connection.receive_file(
-            self._chat, upload, offset, self._kept, refuse, refuse, alone=True
+        receive_file(
+            self._connection, self._chat, upload, offset, self._kept, refuse, refuse, alone=True
         )
 
     def _kept(self, mark: FileMark) -> None:

@@ -28,7 +28,7 @@ async def content(engine, name="a.txt", folder="lab", version=None):
     """Return the content of a file."""
     reader = await engine.files.open(folder, name, version)
     data = b""
-    while part := reader.read(100):
+    while part := await reader.read(100):
         data += part
     reader.close()
     return data
@@ -44,7 +44,7 @@ async def test_a_file_is_read_as_it_was_put(engine):
     assert (listing.total, listing.bytes, [it.who for it in listing.files]) == (1, 5, ["alice"])
     reader = await engine.files.open("lab", "a.txt")
     reader.seek(3)
-    assert reader.read(9) == b"lo"
+    assert await reader.read(9) == b"lo"
     assert reader.left == 0
     reader.close()
     assert await code_of(engine.files.open("lab", "b.txt")) == Code.NO_SUCH_FILE
@@ -117,10 +117,10 @@ async def test_a_file_that_arrives_is_read_up_to_its_last_byte(engine):
     reader = engine.files.arriving("lab", "a.txt")
     assert reader.mark.version == 0
     upload.write(b"hello")
-    data = reader.read(9)
+    data = await reader.read(9)
     assert len(data) < 5
     await upload.finish()
-    while part := reader.read(9):
+    while part := await reader.read(9):
         data += part
     assert data == b"hello"
     reader.close()

@@ -49,6 +49,10 @@ class InProcessConnection:
         """Take bytes."""
         self.received += data
 
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Take bytes together."""
+        self.write(b"".join(data))
+
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Pull, where it is to be pulled."""
         self._producer = producer

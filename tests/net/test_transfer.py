@@ -163,7 +163,7 @@ async def test_the_server_ends_a_connection_that_follows_an_upload(inside):
     await until(lambda: inside.chat.files.transfers._under_way)
     words = f"GET {await ticket(program, do='get', arriving=True)}"
     _down, connection = await inside.connect(words)
-    await until(lambda: connection._sending)
+    await until(lambda: connection.transfer)
     connection.transport.abortConnection()
     await until(lambda: connection not in inside.factory.connections)
     (transfer,) = inside.chat.files.transfers._under_way
@@ -182,8 +182,8 @@ async def test_what_is_still_on_its_way_was_not_fetched(inside, words):
         ticket = (await deferToThread(bare.expect, "echo GET")).split()[2]
         words = words.replace("TICKET", ticket)
     bare, connection = await inside.connect(*words.split("\n"))
-    await until(lambda: connection._sending)
-    assert connection._sending._outgoing.left == 0
+    await until(lambda: connection.transfer and connection.transfer._reader.left == 0)
+    await until(lambda: not connection.transfer._chunks)
     cut(bare)
     await until(lambda: connection not in inside.factory.connections)
     assert inside.holds_nothing()

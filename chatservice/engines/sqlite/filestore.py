@@ -42,9 +42,8 @@ from chatservice.engines.sqlite import filesystem, permissions, plainfiles
 from chatservice.engines.sqlite.filetable import FileRow, FileTable
 from chatservice.engines.sqlite.keyedlock import KeyedLock
 from chatservice.engines.sqlite.longjobs import Job, JobScheduler
-from chatservice.engines.sqlite.threads import BackgroundPool
+from chatservice.engines.sqlite.threads import BackgroundPool, ThreadedReader
 from chatservice.engines.sqlite.uploads import (
-    ArrivingFile,
     IncomingFile,
     PartialFile,
     PartialUploads,
@@ -322,7 +321,7 @@ class FolderFileStore:
             why=why,
         )
 
-    async def open(self, shelf: str, name: str, version: int | None = None) -> plainfiles.OpenFile:
+    async def open(self, shelf: str, name: str, version: int | None = None) -> ThreadedReader:
         shelf = self._now(shelf)
         name = await self._spelled(shelf, name)
         it = _meant(await self._file(shelf, name), version)
@@ -336,7 +335,8 @@ class FolderFileStore:
         if (row.size, row.mtime) != (size, mtime):
             file.close()
             raise _changing(name)
-        return plainfiles.OpenFile(file, shelf, FileMark(name, size, row.sha256, row.version))
+        mark = FileMark(name, size, row.sha256, row.version)
+        return ThreadedReader(plainfiles.OpenFile(file, shelf, mark), self.aside)
 
     def _not_opened(self, name: str, version: int | None, error: OSError) -> Refusal:
         if error.errno in _NO_FILE:
@@ -397,7 +397,7 @@ class FolderFileStore:
         await self._table.note(shelf, [row])
         return row
 
-    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> ArrivingFile | None:
+    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> ThreadedReader | None:
         return self._partials.arriving(self._now(shelf), name, sha256)
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:

@@ -25,6 +25,7 @@ from chatservice.engines.sqlite.entryages import Clocks
 from chatservice.engines.sqlite.filetable import FileTable, PartialRow
 from chatservice.engines.sqlite.keyedlock import KeyedLock
 from chatservice.engines.sqlite.longjobs import Job, finished
+from chatservice.engines.sqlite.threads import ThreadedReader
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -484,7 +485,7 @@ class PartialUploads:
     def _theirs(self, owner: str) -> list[PartialFile]:
         return [it for it in self._known.values() if it.declared.owner == owner]
 
-    def arriving(self, shelf: str, name: str, sha256: str | None) -> ArrivingFile | None:
+    def arriving(self, shelf: str, name: str, sha256: str | None) -> ThreadedReader | None:
         """Open an upload that is under way, to be read as it comes: with that SHA-256, or any."""
         for partial in reversed(self._known.values()):
             it, upload = partial.declared, partial.upload
@@ -492,7 +493,9 @@ class PartialUploads:
                 continue
             if upload is not None and not upload.over and sha256 in (None, it.sha256):
                 with suppress(FileNotFoundError):  # it is being put on the shelf
-                    return ArrivingFile(partial, upload, partial.path.open("rb"), it.sha256)
+                    file = partial.path.open("rb")
+                    arriving = ArrivingFile(partial, upload, file, it.sha256)
+                    return ThreadedReader(arriving, self._aside)
         return None
 
     async def receive(self, declared: DeclaredFile, offset: int) -> IncomingFile:
