@@ -180,12 +180,12 @@ def _kind(connection: ChatProtocol) -> str:
 
 
 class AdminFactory(ChatFactory):
-    """Makes a `ChatProtocol` for each connection of the operator's. It is one of `house`'s."""
+    """Makes a `ChatProtocol` for each connection to the admin socket of the `house`."""
 
     is_admin = True
 
     def __init__(self, house: ChatFactory) -> None:
-        super().__init__(house.reactor, house.bare_words)
+        super().__init__(house.reactor, house.bare_words, house.limits)
         self.chat = house.chat
         self.greeting = textformat.event(Notice("Welcome, operator. /help lists the commands."))
         self.name_needed = b""
@@ -198,10 +198,10 @@ class AdminFactory(ChatFactory):
         self._refused = house._refused
         self._house = house
 
-    def came(self, connection: ChatProtocol) -> None:
-        """There is a new connection, and it is known whose."""
+    def add_connection(self, connection: ChatProtocol) -> None:
+        """Add a connection, whose user is known."""
         self.connections.add(connection)
 
-    def gone(self, connection: ChatProtocol) -> None:
-        """A connection is no more."""
+    def remove_connection(self, connection: ChatProtocol) -> None:
+        """Remove a connection that has ended."""
         self._house.forget(connection)
