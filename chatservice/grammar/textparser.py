@@ -1,7 +1,6 @@
 """The parser of the text format: typed lines to requests."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from chatservice.errors import PASSWORD_RELATED, Code, Refusal
@@ -111,59 +110,79 @@ def _command(word: str) -> Command:
     )
 
 
-def _request(command: Command, rest: str, may_prompt: bool = False) -> Request:
+def _request(command: Command, text: str, may_prompt: bool = False) -> Request:
     args = [arg for arg in command.arguments(_TEXT) if arg.type is not ArgType.FLAG]
-    values = dict(_values(command, args, rest, may_prompt))
-    if "name" in values and any(a.name == "name" and a.type is ArgType.FILE for a in args):
-        _split_room(command, values)
-    return Request(command, values)
-
-
-def _values(
-    command: Command, args: list[Arg], rest: str, may_prompt: bool
-) -> Iterator[tuple[str, Any]]:
-    """Yield the arguments' values: from the left up to a greedy argument, then from the right down
-    to it, then the greedy one with the rest."""
+    words = _Words(command, text)
     greedy = next((i for i, arg in enumerate(args) if arg.type.greedy), len(args))
     for arg in args[:greedy]:
-        rest = rest.lstrip(" ")
-        word, _, after = rest.partition(" ")
+        words.take_first(arg, may_prompt)
+    if greedy < len(args):
+        words.take_rest(args[greedy], args[greedy + 1 :], strip=len(args) > 1)
+    else:
+        words.check_end()
+    if "name" in words.values and any(it.name == "name" and it.type is ArgType.FILE for it in args):
+        _split_room(command, words.values)
+    return Request(command, words.values)
+
+
+class _Words:
+    """The text behind a command: arguments are taken from both ends of it into `values`.
+
+    What is left between them is the value of an argument with spaces.
+    """
+
+    def __init__(self, command: Command, text: str) -> None:
+        self._command = command
+        self._text = text
+        self.values: dict[str, Any] = {}
+
+    def take_first(self, arg: Arg, may_prompt: bool) -> None:
+        """Take the first word, if it fits. Raises `Refusal` if it does not, but must."""
+        self._text = self._text.lstrip(" ")
+        word, _, rest = self._text.partition(" ")
         if arg.type.pattern.fullmatch(word):
-            yield arg.name, _value(arg, word)
-            rest = after
-        elif not _may_be_left_out(arg, rest, may_prompt):
-            raise _bad_argument(command, arg, word)
-    if greedy == len(args):
-        if rest.strip():
-            raise Refusal(
-                Code.BAD_ARGUMENT, "That is one word too many: {usage}", usage=command.usage
-            )
-        return
-    quoted = _quoted(rest) if args[greedy].type is ArgType.FILE else None
-    if quoted is not None:
-        name, rest = quoted
-        rest = " " + rest
-    for arg in reversed(args[greedy + 1 :]):
-        rest = rest.rstrip(" ")
-        before, space, word = rest.rpartition(" ")
+            self._set(arg, word, rest)
+        elif not _may_be_left_out(arg, self._text, may_prompt):
+            raise _bad_argument(self._command, arg, word)
+
+    def _take_last(self, arg: Arg) -> None:
+        self._text = self._text.rstrip(" ")
+        rest, space, word = self._text.rpartition(" ")
         if space and arg.type.pattern.fullmatch(word):
-            yield arg.name, _value(arg, word)
-            rest = before
+            self._set(arg, word, rest)
         elif not arg.optional:
-            raise _bad_argument(command, arg, word if space else "")
-    if quoted is not None:
-        if rest.strip():
-            raise Refusal(
-                Code.BAD_ARGUMENT, "That is one word too many: {usage}", usage=command.usage
-            )
-        yield args[greedy].name, name
-        return
-    if len(args) > 1 or args[greedy].type is ArgType.FILE:
-        rest = rest.strip(" ")
-    if rest:
-        yield args[greedy].name, rest
-    elif not args[greedy].optional:
-        raise _bad_argument(command, args[greedy], "")
+            raise _bad_argument(self._command, arg, word if space else "")
+
+    def _set(self, arg: Arg, word: str, rest: str) -> None:
+        text = word[len(arg.type.mark) :]
+        self.values[arg.name] = int(text) if arg.type.json_type is int else text
+        self._text = rest
+
+    def take_rest(self, arg: Arg, behind: list[Arg], strip: bool) -> None:
+        """Take all that the arguments `behind` leave. A file's name may be in quotes."""
+        quoted = _QUOTED_NAME.fullmatch(self._text) if arg.type is ArgType.FILE else None
+        if quoted is not None:
+            self._text = f" {quoted[2] or ''}"
+        for each in reversed(behind):
+            self._take_last(each)
+        if quoted is not None:
+            self.check_end()
+            self.values[arg.name] = quoted[1]
+            return
+        text = self._text.strip(" ") if strip or arg.type is ArgType.FILE else self._text
+        if text:
+            self.values[arg.name] = text
+        elif not arg.optional:
+            raise _bad_argument(self._command, arg, "")
+
+    def check_end(self) -> None:
+        """Raise `Refusal` if there is anything left."""
+        if self._text.strip():
+            usage = self._command.usage
+            raise Refusal(Code.BAD_ARGUMENT, "That is one word too many: {usage}", usage=usage)
+
+
+_QUOTED_NAME = re.compile(r' *"(.+)"(?: ([^"]*))?', re.DOTALL)
 
 
 def _may_be_left_out(arg: Arg, rest: str, may_prompt: bool) -> bool:
@@ -172,11 +191,6 @@ def _may_be_left_out(arg: Arg, rest: str, may_prompt: bool) -> bool:
     if arg.type is ArgType.TIME:
         return not looks_like_a_time(rest)
     return arg.optional or (may_prompt and arg.secret is not None and not rest.partition(" ")[0])
-
-
-def _value(arg: Arg, word: str) -> Any:
-    text = word[len(arg.type.mark) :]
-    return int(text) if arg.type.json_type is int else text
 
 
 def _bad_argument(command: Command, arg: Arg, word: str) -> Refusal:
@@ -194,11 +208,6 @@ def _bad_argument(command: Command, arg: Arg, word: str) -> Refusal:
         wanted=wanted,
         usage2=command.usage,
     )
-
-
-def _quoted(rest: str) -> tuple[str, str] | None:
-    match = re.fullmatch(r' *"(.+)"(?: ([^"]*))?', rest, re.DOTALL)
-    return (match[1], match[2] or "") if match else None
 
 
 def _split_room(command: Command, values: dict[str, Any]) -> None:
