@@ -42,7 +42,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def typed() -> str:
-    """Return the commands as a person types them."""
+    """Return the commands of the text format."""
     rows = []
     for row in COMMANDS.values():
         if row.formats & Format.TEXT:
@@ -52,7 +52,7 @@ def typed() -> str:
 
 
 def requests() -> str:
-    """Return the commands as programs send them, with the fields of each answer."""
+    """Return the commands of the JSON format, with the fields of each reply."""
     rows = [
         (f"`{row.name}`", ", ".join(map(field, row.arguments(Format.JSON))) or "-", answered(row))
         for row in COMMANDS.values()
@@ -62,7 +62,7 @@ def requests() -> str:
 
 
 def field(arg: Arg) -> str:
-    """Return an argument as JSON has it, with what goes in."""
+    """Return an argument in JSON, with its description."""
     mark = "?" if arg.is_optional(Format.JSON) else ""
     kind = (
         ArgType.SHA256.description if arg.type is ArgType.SHA256 else JSON_TYPES[arg.type.json_type]
@@ -71,14 +71,14 @@ def field(arg: Arg) -> str:
 
 
 def answered(row: Command) -> str:
-    """Return the fields that a command's answer has."""
+    """Return the fields of a command's reply."""
     if row.reply is replies.History:
         return "`room`, `entries`: each an event, as below"
     return ", ".join(fields(row.reply))
 
 
 def fields(answer: type) -> Iterator[str]:
-    """Yield an answer's fields; those of the rows of a list stand behind its name."""
+    """Yield a reply's fields. The fields of a list's rows follow its name."""
     for each in dataclasses.fields(answer):
         of = each.metadata.get("of")
         name = f"`{'from' if each.name == 'who' else each.name}`"
@@ -86,12 +86,12 @@ def fields(answer: type) -> Iterator[str]:
 
 
 def codes() -> str:
-    """Return what a request can be refused with."""
+    """Return the codes of refusals."""
     return table(("code", "means"), [(f"`{code}`", MEANINGS[code]) for code in Code])
 
 
 def ends() -> str:
-    """Return why a connection ends, and after which of that a client comes back."""
+    """Return the reasons for which a connection ends, and whether a client reconnects."""
     rows = [
         (f"`{end}`", END_MEANINGS[end], "no" if end in FINAL_ENDS else "yes") for end in EndReason
     ]
@@ -99,7 +99,7 @@ def ends() -> str:
 
 
 def bounds() -> str:
-    """Return the limits, each with the reason that stands below it in the code."""
+    """Return the limits, each with its reason from the code."""
     rows, names = [], list[str]()
     class_ = ast.parse(inspect.getsource(Limits)).body[0]
     assert isinstance(class_, ast.ClassDef)
@@ -115,21 +115,21 @@ def bounds() -> str:
 
 
 def shown(value: float | tuple[str, ...]) -> str:
-    """Return a number as people read it, `67 108 864`, or several texts."""
+    """Return a number in groups of three digits, `67 108 864`, or several texts."""
     if isinstance(value, tuple):
         return ", ".join(value)
     return f"{value:,}".removesuffix(".0").replace(",", " ")
 
 
 def options() -> str:
-    """Return the options of `twistd chat`, as it prints them."""
+    """Return the options of `twistd chat`."""
     usage = Options().getUsage(width=80)
     listed = usage[usage.index("Options:") :].partition("\n\n")[0].rstrip()
     return f"```\n{listed}\n```"
 
 
 def rights() -> str:
-    """Return which commands each role has, beyond those of the role before it."""
+    """Return each role's commands, beyond those of the role before it."""
     rows, before = [], set[str]()
     for role in Role:
         has = {row.name for row in COMMANDS.values() if row.needs in ROLE_RIGHTS[role]}
@@ -143,7 +143,7 @@ def rights() -> str:
 
 
 def tokens() -> str:
-    """Return which commands need a password, and which are good for one room's token."""
+    """Return the commands that need a password, and those that a token allows."""
 
     def listed(names: Iterable[str]) -> str:
         return ", ".join(f"`{name}`" for name in COMMANDS if name in set(names))
@@ -175,7 +175,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
 
 
 def generated(text: str) -> str:
-    """Return a document with every part of it that comes from the code as it is to be now."""
+    """Return a document with its generated parts renewed."""
 
     def part(found: re.Match[str]) -> str:
         name = found[1]
@@ -186,7 +186,7 @@ def generated(text: str) -> str:
 
 
 def main(argv: Any = None) -> None:
-    """Rewrite every document whose parts are out of date, and name it."""
+    """Rewrite the documents that are out of date, and print their names."""
     for path in sorted(DOCS.glob("*.md")):
         text = path.read_text()
         if (now := generated(text)) != text:

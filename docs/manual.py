@@ -109,7 +109,7 @@ def _heading(title: str) -> str:
 
 
 def _called(action: argparse.Action) -> str:
-    """Return an option or an argument as it is written."""
+    """Return the form of an option or argument."""
     value = action.metavar or "|".join(action.choices or ())
     if not action.option_strings:
         return f".I {_escaped(str(value))}"

@@ -1,4 +1,4 @@
-"""The chat as a Twisted application: `twistd -ny tac/chat.tac`. Put options into the list."""
+"""The chat as a Twisted application: `twistd -ny tac/chat.tac`. Options go into the list."""
 
 from twisted.application.service import Application
 

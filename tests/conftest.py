@@ -17,12 +17,12 @@ settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--long`, for what takes minutes or gigabytes."""
+    """Add the option `--long`, for tests that take minutes or gigabytes."""
     parser.addoption("--long", action="store_true", help="run the tests marked long, too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the long ones, unless they are asked for."""
+    """Leave out long tests without `--long`."""
     if config.getoption("--long"):
         return
     left_out = [item for item in items if item.get_closest_marker("long")]
@@ -32,8 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a server with further options, and other limits; each has a
-    folder of its own."""
+    """Return a function that starts a server with options and limits, in a folder of its own."""
     started: list[Server] = []
 
     def start(*options: str, folder: Path | None = None, **limits: float) -> Server:
@@ -58,16 +57,14 @@ NO_OVERRIDE = (
     "caps = (ctypes.c_uint32 * 6)(); system.capget(head, caps); "
     "caps[0] &= ~6; caps[1] &= ~6; system.capset(head, caps); "
 )
-"""Takes from root the right to pass over modes: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+"""Code that drops root's right to ignore file modes: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
 (capabilities(7), capset(2)). Another user could not read a checkout in a folder of root's."""
 
 
 @pytest.fixture
 def unprivileged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Let servers run as a user for whom modes count, and return a folder that is theirs.
-
-    It is not one of pytest's: a further run of it closes those to all other users.
-    """
+    """Let servers run as a user for whom file modes count, and return a folder of that user. It is
+    not one of pytest's, which closes those to other users."""
     with tempfile.TemporaryDirectory() as folder:
         if not os.geteuid():
             monkeypatch.setattr(Server, "before", NO_OVERRIDE)
@@ -76,7 +73,8 @@ def unprivileged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., RawClient]]:
-    """Return a function that opens a bare connection to a server; with a name, it is given."""
+    """Return a function that opens a bare connection to a server, and logs in if a name is
+    given."""
     opened: list[RawClient] = []
 
     def open_(server: Server, name: str | None = None) -> RawClient:

@@ -32,14 +32,14 @@ PRELOADED = (
     "twisted.scripts.twistd",
     "tests.harm.watched",
 )
-"""Not the reactor itself: each program has its own."""
+"""Modules that are imported before the fork; not the reactor, which each program chooses."""
 
 _REQUEST_BYTES = 1 << 20
 
 
 class ForkedProcess:
-    """A running program: what is used here of `subprocess.Popen`, and as it is there. `stdin` is a
-    pipe if `typed`; what it writes, errors too, is to be read from `stdout`."""
+    """A running program, with the needed part of `subprocess.Popen`'s interface. `stdin` is a pipe
+    if `typed`; `stdout` has its output and errors."""
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class ForkedProcess:
                 os.close(descriptor)
 
     def poll(self) -> int | None:
-        """Return its status; None while it runs."""
+        """Return its exit status, or None while it runs."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.wait(0)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Return its status once it has ended; minus the signal's number if one ended it. Raises
+        """Wait for its exit status: minus the signal's number if a signal ended it. Raises
         `subprocess.TimeoutExpired`."""
         if self.returncode is None:
             ended = select.poll()  # for `select`, a test may have too many files open
@@ -87,7 +87,7 @@ class ForkedProcess:
             os.kill(self.pid, how)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self.send_signal(signal.SIGKILL)
 
 
@@ -97,7 +97,7 @@ def _pipe_in() -> tuple[int, IO[bytes]]:
 
 
 class _ForkServer:
-    """The process that programs are forked from, as it is seen from here."""
+    """The process that forks programs, seen from the tests."""
 
     def __init__(self) -> None:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -134,7 +134,7 @@ _nurseries: dict[int, _ForkServer] = {}
 
 
 def _nursery() -> _ForkServer:
-    """Return the one of this process: pytest's workers have one each."""
+    """Return the fork server of this process: each worker of pytest has its own."""
     if os.getpid() not in _nurseries:
         _nurseries[os.getpid()] = _ForkServer()
     return _nurseries[os.getpid()]
@@ -144,8 +144,8 @@ def _nursery() -> _ForkServer:
 
 
 def serve() -> None:
-    """Fork programs, until nobody asks for one any more. Returns in each of them, too, once it has
-    done its work: so each ends as Python does."""
+    """Fork a program for each request, until the connection ends. This returns in each child too,
+    at its end, so that it exits as Python does."""
     line = socket.socket(fileno=int(sys.argv[1]))
     for module in PRELOADED:
         import_module(module)
@@ -200,7 +200,7 @@ def _become(
     environment: dict[str, str],
     *descriptors: int,
 ) -> None:
-    """Be another program."""
+    """Become the requested program."""
     stdin, stdout, ending = descriptors
     os.close(ending)
     os.dup2(stdin, 0)

@@ -1,5 +1,5 @@
-"""Real servers and real connections, for tests. Everything waits for events, with a bound that is
-only there so that a broken test ends."""
+"""Real servers and real connections for tests. All waits are for events; their timeout only ends
+broken tests."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from tests.forkserver import ForkedProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = float(os.environ.get("PATIENCE", "60"))
-"""Seconds after which what did not come is taken not to come at all."""
+"""Seconds after which a wait fails."""
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 WITH_OPTIONS = "from functools import partial; from chatservice import options, plugin"
@@ -28,11 +28,11 @@ CLIENT = [sys.executable, "-m", "chatservice.client.main"]
 
 
 _NO_KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
-"""Settings that keep tests out of the keyring of whoever runs them."""
+"""Settings that keep tests away from the user's keyring."""
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return an environment in which this checkout is found, from any current directory."""
+    """Return an environment in which programs import this checkout."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **_NO_KEYRING, **more}
 
 
@@ -49,7 +49,7 @@ def restore_default_signals() -> None:
 
 
 class Output:
-    """The lines that a process writes, as they come."""
+    """The lines of output of a process, read in a thread."""
 
     def __init__(self, stream: Any) -> None:
         self.lines: list[str] = []
@@ -64,7 +64,7 @@ class Output:
         self._new.put(None)
 
     def expect(self, pattern: str) -> re.Match[str]:
-        """Wait for a further line in which `pattern` (a regular expression) is found."""
+        """Wait for a further line in which a regular expression is found. Return the match."""
         while True:
             try:
                 line = self._new.get(timeout=PATIENCE)
@@ -82,11 +82,8 @@ class Output:
 
 
 class Server:
-    """`twistd chat` in a process of its own, on a port of its own, with its data below `folder`.
-
-    `limits` are values of `chatservice.limits.Limits`; `before` is code that its process runs
-    first.
-    """
+    """`twistd chat` in its own process, on its own port, with its data below `folder`. `limits` are
+    values of `chatservice.limits.Limits`; `before` is code that the process runs first."""
 
     before = ""
 
@@ -102,7 +99,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Start it; after a stop, on the same port with the same data."""
+        """Start it, on the same port with the same data as before."""
         arguments = ["-n", "--pidfile=", "chat", "--interface", "127.0.0.1"]
         arguments += ["--port", str(self.port), "--data", str(self.data), *self._options]
         self.process = _launch(self._code, arguments, self.folder)
@@ -110,12 +107,12 @@ class Server:
         self.port = int(self.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
 
     def stop(self, how: int = signal.SIGTERM) -> int:
-        """Ask it to end, and return its status once it has."""
+        """Send it a signal, and return its exit status."""
         self.process.send_signal(how)
         return self.process.wait(PATIENCE)
 
     def kill(self) -> None:
-        """End it at once, if it still runs."""
+        """Kill it, if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(PATIENCE)
@@ -172,7 +169,7 @@ class RawClient:
 
     @property
     def seen(self) -> str:
-        """All lines that came."""
+        """All lines received so far."""
         return "".join(self._seen)
 
     def _receive(self) -> bytes:
@@ -188,7 +185,7 @@ class RawClient:
         return line
 
     def event(self, name: str | None = None) -> dict[str, Any]:
-        """Wait for a JSON object, of that `event` if one is named."""
+        """Wait for a JSON object, with that `event` if one is given."""
         while True:
             line = self.line()
             if line.startswith("* Welcome"):  # on a busy machine, one may be slow to speak first
@@ -207,18 +204,18 @@ class RawClient:
         return b"".join((*pieces[:-1], pieces[-1][:count]))
 
     def rest(self) -> bytes:
-        """Return all that comes until the other side ends the connection."""
+        """Return all bytes until the server ends the connection."""
         pieces, self._buffer = [self._buffer], b""
         while data := self.socket.recv(65536):
             pieces.append(data)
         return b"".join(pieces)
 
     def end(self) -> None:
-        """Send no more."""
+        """Close the sending side."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Be gone."""
+        """Close the connection."""
         self.socket.close()
 
 

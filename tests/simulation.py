@@ -1,4 +1,4 @@
-"""A server in one process whose disk, clock and network do what a test says, and nothing else."""
+"""A server in one process whose disk, clock and network are controlled by a test."""
 
 import json
 import sqlite3
@@ -19,11 +19,11 @@ from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
 
 FULL = 300
-"""Bytes beyond which a transport says that it is full."""
+"""Bytes beyond which a transport is full."""
 
 
 class SimulatedDisk:
-    """In the place of a thread of the store: does its jobs when it is told to."""
+    """Replaces a thread of the store: a test decides when a job is done."""
 
     def __init__(self) -> None:
         self.jobs: list[tuple[Any, tuple[Any, ...], Deferred[Any]]] = []
@@ -36,7 +36,7 @@ class SimulatedDisk:
         return answer
 
     def work(self) -> bool:
-        """Do a job, or fail to. Return whether there was one."""
+        """Do a job, or let it fail. Return False if there is none."""
         if not self.jobs:
             return False
         job, args, answer = self.jobs.pop(0)
@@ -52,7 +52,7 @@ class SimulatedDisk:
 
 
 class SimulatedClient:
-    """A connection's transport, and the client at its other end, who reads or does not."""
+    """A connection's transport and the client at its other end, which reads or stalls."""
 
     TLS = False
 
@@ -70,7 +70,7 @@ class SimulatedClient:
     # -- what the server sees --------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Take bytes, and say when it is enough."""
+        """Take bytes. Pause the producer when full."""
         if self.open:
             self._buffer += data
             self._move()
@@ -79,35 +79,35 @@ class SimulatedClient:
                 self._producer.pauseProducing()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Take bytes together."""
+        """Take several pieces."""
         self.write(b"".join(data))
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Tell this one."""
+        """Set the producer."""
         self._producer, self._paused = producer, False
 
     def unregisterProducer(self) -> None:
-        """Tell nobody."""
+        """Unset the producer."""
         self._producer = None
 
     def pauseProducing(self) -> None:
-        """Hand over no more."""
+        """Deliver nothing to the server."""
         self._waiting = self._waiting or []
 
     def resumeProducing(self) -> None:
-        """Hand over what was sent meanwhile."""
+        """Deliver everything sent meanwhile."""
         waiting, self._waiting = self._waiting, None
         for data in waiting or ():
             self.send(data)
 
     def loseConnection(self) -> None:
-        """End, in the next turn, as a real one does."""
+        """Close in the next turn of the reactor, as real transports do."""
         self._clock.callLater(0, self.cut)
 
     abortConnection = loseConnection
 
     def getPeer(self) -> object:
-        """From nowhere."""
+        """Return no address."""
         return None
 
     getHost = getPeer
@@ -122,11 +122,11 @@ class SimulatedClient:
             self._protocol.dataReceived(data)
 
     def stall(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self.reads = False
 
     def read_on(self) -> None:
-        """Read what there is, and all that comes."""
+        """Read on."""
         self.reads = True
         self._move()
 
@@ -139,7 +139,7 @@ class SimulatedClient:
                 self._producer.resumeProducing()
 
     def cut(self) -> None:
-        """The connection breaks, and both sides notice."""
+        """Break the connection for both sides."""
         if self.open:
             self.open = False
             if self._producer is not None:
@@ -147,7 +147,7 @@ class SimulatedClient:
             self._protocol.connectionLost(Failure(ConnectionLost()))
 
     def lines(self) -> list[str]:
-        """Return the whole lines that were read."""
+        """Return the complete lines received."""
         return self.received.decode().split("\n")[:-1]
 
     def events(self) -> list[dict[str, Any]]:
@@ -203,11 +203,11 @@ class SimulatedServer:
         return network
 
     def turn(self, seconds: float = 0.0) -> None:
-        """Let the reactor go round."""
+        """Advance the clock."""
         self.clock.advance(seconds)
 
     def settle(self) -> None:
-        """Let everything be done that is to be done."""
+        """Run until nothing is left to do."""
         for _ in range(10_000):
             self.turn(0.2)
             if not (self.disk.work() or self.past.work()):
@@ -216,7 +216,7 @@ class SimulatedServer:
             raise AssertionError("it does not come to rest")
 
     def kill(self) -> None:
-        """The process is gone; what was committed stays."""
+        """Kill the server: only committed data stay."""
         for network in self.networks:
             network.open = False
         self.store._indexer.stop()

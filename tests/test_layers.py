@@ -21,7 +21,7 @@ FLOORS = [
 
 
 def imported(path: Path) -> set[str]:
-    """Return the parts of the house that a module imports."""
+    """Return the parts of the package that a module imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         modules = []
@@ -36,7 +36,7 @@ def imported(path: Path) -> set[str]:
 
 
 def floor(part: str) -> int:
-    """Return on which floor a part of the house stands."""
+    """Return the layer of a part of the package."""
     return next(at for at, parts in enumerate(FLOORS) if part in parts)
 
 

@@ -1,4 +1,4 @@
-"""TLS for tests: bare connections over it, and certificates that somebody vouches for."""
+"""TLS for tests: bare connections, and certificates with an authority."""
 
 import contextlib
 import datetime
@@ -21,7 +21,8 @@ TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
 
 
 class TlsClient(RawClient):
-    """A connection over TLS: what `openssl s_client -quiet` is. `before` is sent before it."""
+    """A connection over TLS: what `openssl s_client -quiet` is. `before` is sent first, in
+    plain."""
 
     def __init__(self, port: int, context: ssl.SSLContext = TLS, before: bytes = b"") -> None:
         super().__init__(port)
@@ -35,8 +36,8 @@ class TlsClient(RawClient):
 
 
 class ManualTlsClient(RawClient):
-    """A connection over TLS whose bytes pass through here, so that single ones can be sent, and
-    TLS can be ended one way only, which Python's sockets cannot do."""
+    """A connection whose TLS runs in this object, so that a test can send single bytes, or end TLS
+    in one direction. Python's sockets cannot."""
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
@@ -44,13 +45,13 @@ class ManualTlsClient(RawClient):
         self.tls = TLS.wrap_bio(self._came, self._goes, server_hostname="127.0.0.1")
 
     def hello(self) -> bytes:
-        """Begin the handshake, and return what is to be sent first."""
+        """Begin the handshake, and return its first bytes."""
         with contextlib.suppress(ssl.SSLWantReadError):
             self.tls.do_handshake()
         return self._goes.read()
 
     def shake(self) -> None:
-        """Go on with it to its end."""
+        """Complete the handshake."""
         while True:
             try:
                 self.tls.do_handshake()
@@ -81,13 +82,13 @@ class ManualTlsClient(RawClient):
                 self._came.write(super()._receive())
 
     def end(self) -> None:
-        """Say that nothing more will be sent, and go on reading (RFC 8446, 6.1)."""
+        """End the sending side of TLS, and go on reading (RFC 8446, 6.1)."""
         with contextlib.suppress(ssl.SSLError):
             self.tls.unwrap()
         self._flush()
 
     def cut(self) -> None:
-        """Send nothing more, and do not say so."""
+        """Close the sending side of the socket, without ending TLS."""
         self.socket.shutdown(socket.SHUT_WR)
 
 
@@ -97,13 +98,13 @@ def fingerprint(certificate: bytes) -> str:
 
 
 def logged(server: Server) -> str:
-    """Return the fingerprint that a server's log tells."""
+    """Return the fingerprint in a server's log."""
     lines = [it for it in server.log.lines if "TLS with the certificate of SHA-256" in it]
     return lines[-1].split()[-1]
 
 
 class CertificateAuthority:
-    """Somebody who vouches for servers. Its own certificate is in the PEM file `root`."""
+    """A certificate authority. Its own certificate is in the PEM file `root`."""
 
     def __init__(self, folder: Path) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -128,7 +129,7 @@ class CertificateAuthority:
         return builder.sign(self._key, hashes.SHA256())
 
     def certify(self, *names: str) -> tuple[bytes, bytes]:
-        """Return the key and the certificate, in PEM, of a server that is called so."""
+        """Return the key and the certificate of a server with these names, in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
         made = self._build(_name("server"), key.public_key(), alternatives)

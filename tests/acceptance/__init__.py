@@ -1,1 +1,1 @@
-"""The five programs that this one replaces, by the habits of their users."""
+"""The habits of users of the five programs that this one replaces."""

@@ -14,7 +14,7 @@ __all__ = ["by_hand", "terminal"]
 
 
 class ByHand:
-    """A person at `nc` or `telnet`, on a terminal, already greeted and named."""
+    """A person at `nc` or `telnet` on a terminal, greeted and logged in."""
 
     def __init__(self, program: str, port: int, name: str) -> None:
         self.process = pexpect.spawn(
@@ -25,11 +25,11 @@ class ByHand:
         self.see("* What you type is said to everybody here")
 
     def type(self, line: str) -> None:
-        """Type a line, and Enter."""
+        """Type a line."""
         self.process.sendline(line)
 
     def see(self, text: str) -> None:
-        """Wait until the terminal shows that."""
+        """Wait until the terminal shows a text."""
         self.process.expect_exact(text)
 
     def ended(self) -> bool:
@@ -40,7 +40,7 @@ class ByHand:
 
 @pytest.fixture(params=["nc.openbsd", "telnet"])
 def by_hand(request: Any) -> Iterator[Callable[..., ByHand]]:
-    """Return a function that puts a person at a bare connection; tried with each program."""
+    """Return a function that starts such a person; parametrized by program."""
     if shutil.which(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     started: list[ByHand] = []

@@ -1,1 +1,1 @@
-"""Harm: what should not come in, as data, and that none of it does any."""
+"""Hostile input and floods, and checks that they do no harm."""

@@ -18,14 +18,14 @@ LINE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""Every line that a person may read (docs/protocol.md, "What one reads")."""
+"""A line that a person may receive (docs/protocol.md, "What one reads")."""
 
 LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} \[[^\]]*\] ")
-"""What every line of the server's log begins with."""
+"""The beginning of each line of the server's log."""
 
 
 def steering(text: str) -> list[str]:
-    """Return what of a text could steer a terminal, or end a line."""
+    """Return the characters of a text that control a terminal or end a line."""
     return [
         c
         for c in text
@@ -36,18 +36,18 @@ def steering(text: str) -> list[str]:
 
 
 def height(text: str) -> int:
-    """Return how many characters without a width stand on one place at most."""
+    """Return the largest number of characters without width in one place."""
     flat = (unicodedata.category(c) in ("Mn", "Me", "Cf") for c in text)
     return max((len(list(run)) for is_mark, run in groupby(flat) if is_mark), default=0)
 
 
 def without_telnet(data: bytes) -> bytes:
-    """Return what somebody was sent without telnet's options, which no line has."""
+    """Return received bytes without telnet's options, which are in no line."""
     return re.sub(rb"\xff[\xfb-\xfe].", b"", data, flags=re.DOTALL)
 
 
 def check_text(data: bytes) -> list[str]:
-    """Return the lines of what a person was sent; each is one that they may read."""
+    """Check all lines that a person received, and return them."""
     assert not data or data.endswith(b"\n"), data[-100:]
     lines = data.decode().split("\n")[:-1]
     for line in lines:
@@ -58,7 +58,7 @@ def check_text(data: bytes) -> list[str]:
 
 
 def check_json(data: bytes) -> list[dict]:
-    """Return the objects that a program was sent: one a line, and nothing else."""
+    """Check all objects that a program received, one a line, and return them."""
     assert not data or data.endswith(b"\n"), data[-100:]
     return [check_object(line) for line in data.decode().split("\n")[:-1]]
 
@@ -76,7 +76,7 @@ def check_object(line: str) -> dict:
 
 
 def check_log(lines: list[str], *secrets: str) -> None:
-    """Nobody forged a line of the log, nothing failed, and no secret is in it."""
+    """Check a log: no forged line, no error, no secret."""
     for line in lines:
         assert LOGGED.match(line), line
         assert not steering(line), ascii(line)

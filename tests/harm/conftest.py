@@ -13,11 +13,11 @@ from tests.harm.watched import AS_FAST, COUNT
 from tests.servers import Server
 
 fresh = (f"visitor{at}" for at in count()).__next__
-"""Returns a name that nobody has yet: of who has just gone, it may not be known yet."""
+"""Returns a new name. The name of a user who has just left may still be taken."""
 
 
 class WatchedServer(Server):
-    """A server that tells how many objects it has."""
+    """A server that counts its objects."""
 
     before = "from tests.harm import watched; watched.watch(); "
 
@@ -25,8 +25,8 @@ class WatchedServer(Server):
         super().__init__(folder, "--room", "lab", *options, **AS_FAST)
 
     def count(self) -> dict[str, int]:
-        """Return how many objects of ours there are, by their classes, and how many descriptors
-        beside those of the databases, which open their files when they first need them."""
+        """Return the number of our objects by class, and of descriptors. Those of databases are
+        left out, which open their files late."""
         self.process.send_signal(COUNT)
         counted = json.loads(self.log.expect(r"^counted (.*)")[1])
         descriptors = Path(f"/proc/{self.process.pid}/fd").iterdir()
@@ -36,7 +36,7 @@ class WatchedServer(Server):
         }
 
     def logged(self) -> list[str]:
-        """End it, and return all that it logged."""
+        """Stop it, and return its log."""
         if self.process.poll() is None:
             self.stop()
             self.log.expect(r"Server Shut Down\.")
@@ -54,11 +54,11 @@ def _started(folder: Path) -> Iterator[WatchedServer]:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedServer]:
-    """Return a server that all tests of a module share. In the end its log is looked at."""
+    """Return a server that the tests of a module share. Its log is checked in the end."""
     yield from _started(tmp_path_factory.mktemp("house"))
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[WatchedServer]:
-    """Return a server of a test's own. In the end its log is looked at."""
+    """Return a server for one test. Its log is checked in the end."""
     yield from _started(tmp_path / "server")

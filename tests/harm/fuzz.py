@@ -27,11 +27,11 @@ from tests.harm.fragments import SEEDS, TOKENS
 BEFORE = (b"", b"eve\n", b'{"do":"hello","name":"eve"}\n{"do":"join","room":"lobby"}\n')
 SLOW_SECONDS = 1.0
 RENEWED = 2000
-"""Streams after which the server is made anew, so that what it keeps stays small."""
+"""Streams between two new servers, which bound what one keeps in memory."""
 
 
 class Fuzzing:
-    """The state of the search: the present stream, and the progress."""
+    """The state of the search: the current stream and the progress."""
 
     def __init__(self) -> None:
         self._whole = InProcessServer()
@@ -41,7 +41,7 @@ class Fuzzing:
         self.kept = 0
 
     def one(self, data: bytes) -> None:
-        """Try one: two bytes say who speaks and how it is cut, the rest is what is said."""
+        """Try one input: two bytes choose the client and the cuts, the rest is the stream."""
         self.runs += 1
         if self.runs % RENEWED == 0:
             self._renew()
@@ -64,7 +64,7 @@ class Fuzzing:
         self._whole = InProcessServer()
 
     def _note(self, value: bytes, why: str) -> None:
-        """Keep what was found, once for each place where it fails."""
+        """Keep a finding, once for each place where it fails."""
         if why not in self._seen:
             self._seen.add(why)
             name = f"found-{hashlib.sha256(value).hexdigest()[:8]}"
@@ -73,7 +73,7 @@ class Fuzzing:
 
 
 def _summary(error: Exception) -> str:
-    """Return an error in one line, without what differs each time."""
+    """Return an error in one line, without parts that differ each time."""
     if isinstance(error, AssertionError) and "Traceback" in str(error):
         lines = str(error).strip().splitlines()
         return f"{lines[-1][:80]} ({lines[-3].strip()[-80:]})"
@@ -89,7 +89,7 @@ def _dictionary(folder: Path) -> Path:
 
 
 def main() -> None:
-    """Fuzz for as long as is asked for."""
+    """Fuzz for the given time."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=3600)
     parser.add_argument("--corpus", type=Path, help="where to keep, and go on with, what was tried")

@@ -1,5 +1,5 @@
-"""All of a server in this process, without threads and sockets: what comes is done at once, and the
-clock goes on when it is told to. So hundreds of streams a second can be tried."""
+"""A whole server in this process, without threads and sockets, on a clock that tests control. It
+takes hundreds of streams a second."""
 
 import re
 import tempfile
@@ -25,11 +25,11 @@ from tests.harm.checks import check_json, check_text, steering, without_telnet
 from tests.harm.watched import AS_FAST, quickly
 
 MEMORY = Path("/dev/shm")
-"""Where files are on no disk: nothing of this is to last."""
+"""A folder in memory: nothing here has to last."""
 
 
 class InProcessConnection:
-    """A connection's transport, whose other side reads all."""
+    """A connection's transport and a client that reads everything."""
 
     TLS = False
 
@@ -50,11 +50,11 @@ class InProcessConnection:
         self.received += data
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Take bytes together."""
+        """Take several pieces."""
         self.write(b"".join(data))
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Pull, where it is to be pulled."""
+        """Set the producer, and pull from it if it is a pull producer."""
         self._producer = producer
         if not streaming:
             self._clock.callLater(0, self._pull, producer)
@@ -65,26 +65,26 @@ class InProcessConnection:
             self._clock.callLater(0, self._pull, producer)
 
     def unregisterProducer(self) -> None:
-        """Pull no more."""
+        """Unset the producer."""
         self._producer = None
 
     def pauseProducing(self) -> None:
-        """Hand over no more."""
+        """Deliver nothing to the server."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """Hand over what was sent meanwhile, in a later turn."""
+        """Deliver everything sent meanwhile, in a later turn."""
         self._paused = False
         self._clock.callLater(0, self._hand_over)
 
     def loseConnection(self) -> None:
-        """End, in a later turn, as a real one does."""
+        """Close in a later turn, as real transports do."""
         self._clock.callLater(0, self.cut)
 
     abortConnection = loseConnection
 
     def loseWriteConnection(self) -> None:
-        """End one half."""
+        """Close the sending side."""
         self._clock.callLater(0, self._half_closed)
 
     def _half_closed(self) -> None:
@@ -92,7 +92,7 @@ class InProcessConnection:
             self._protocol.writeConnectionLost()
 
     def getPeer(self) -> object:
-        """From nowhere."""
+        """Return no address."""
         return None
 
     getHost = getPeer
@@ -100,7 +100,7 @@ class InProcessConnection:
     # -- the client's side -----------------------------------------------------------------------
 
     def send(self, data: bytes | None) -> None:
-        """Send bytes; None: that is all."""
+        """Send bytes, or close the sending side (None)."""
         self._waiting.append(data)
         self._hand_over()
 
@@ -113,7 +113,7 @@ class InProcessConnection:
                 self._protocol.dataReceived(data)
 
     def cut(self) -> None:
-        """The connection is gone, and both sides notice."""
+        """Break the connection for both sides."""
         if self.open:
             self.open = False
             if self._producer is not None:
@@ -122,7 +122,7 @@ class InProcessConnection:
 
 
 class InProcessServer:
-    """A server with the rooms lobby and lab, and one who reads in the lobby."""
+    """A server with the rooms lobby and lab, and a reader in the lobby."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
@@ -162,12 +162,12 @@ class InProcessServer:
         return InProcessConnection(self.factory.buildProtocol(None), self.clock)
 
     def settle(self) -> None:
-        """Let all be done that is to be done at once, or in a moment."""
+        """Run until nothing is left to do at once, or in a moment."""
         for _ in range(40):
             self.clock.advance(0.02)
 
     def close(self) -> None:
-        """It was all for nothing."""
+        """Stop, and delete everything."""
         globalLogPublisher.removeObserver(self._observe)
         for connection in tuple(self.factory.connections):
             connection.transport.cut()
@@ -178,7 +178,7 @@ class InProcessServer:
         self._folder.cleanup()
 
     def drive(self, pieces: Iterable[bytes], before: bytes = b"") -> bytes:
-        """Send bytes on a connection of their own, check the effects, and return the answer."""
+        """Send bytes on a new connection, check the effects, and return the reply."""
         wire = self.connect()
         if before:
             wire.send(before)
@@ -213,4 +213,4 @@ class InProcessServer:
 
 
 FILE = re.compile(rb"^= [1-9][0-9]* [0-9a-f]{64} ", re.MULTILINE)
-"""What a file's bytes may stand behind. They may be anything."""
+"""The beginnings of lines before a file's bytes, which may be anything."""

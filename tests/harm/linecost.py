@@ -25,10 +25,10 @@ LONGEST = 8192
 """Bytes of a line: `names.LINE_BYTES`."""
 
 ROUNDS = 5
-"""The worst lines are tried as often, and the least cost counts."""
+"""Repetitions for the worst lines; the least cost counts."""
 
 SHOWN = 30
-"""So many of the worst are shown."""
+"""The number of worst lines shown."""
 
 Make = Callable[[int], str]
 
@@ -73,7 +73,7 @@ HOSTILE: dict[str, Make] = {
     "lines": _times("\n"),
     "emoji": _times("\U0001f469\u200d"),
 }
-"""Texts that are put where something is typed, of so many bytes."""
+"""Hostile texts of a given number of bytes."""
 
 STREAMS: dict[str, Callable[[int], bytes]] = {
     "telnet doubled": lambda size: b"\xff\xff" * (size // 2),
@@ -91,7 +91,7 @@ STREAMS: dict[str, Callable[[int], bytes]] = {
     "JSON number": lambda size: b'{"do":"rooms","id":' + b"9" * min(size - 24, 4300) + b"}",
     "JSON blanks": lambda size: b"{" + b" " * (size - 2) + b"}",
 }
-"""Lines that are nothing else's argument."""
+"""Hostile lines that are no argument of a command."""
 
 GOOD: dict[str, Any] = {
     "room": "mine",
@@ -122,7 +122,7 @@ GOOD: dict[str, Any] = {
     "brief": True,
     "arriving": True,
 }
-"""Values that commands take, by their arguments' names; others take 1 or x."""
+"""Valid values by the arguments' names; others get 1 or x."""
 
 QUESTIONS: dict[str, bytes] = {
     "a name's password": b"owner\n",
@@ -134,7 +134,7 @@ QUESTIONS: dict[str, bytes] = {
     "/password": b"/login owner\npw\n/password\n",
     "/password, the new one": b"/login owner\npw\n/password\npw\n",
 }
-"""Lines that are typed until something is asked."""
+"""Lines that lead to a prompt."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ PROGRAMS = {
 
 
 def cases() -> Iterator[Case]:
-    """Give every command, argument and question with every hostile text."""
+    """Yield every command, argument and prompt with every hostile text."""
     for what, make in HOSTILE.items():
         if what == "lines":  # typed, that is no line
             continue
@@ -214,7 +214,7 @@ def cases() -> Iterator[Case]:
 
 
 class CostMeter:
-    """A server with the registered owner and their room vault, and what lines cost it."""
+    """A server with the registered owner of the room vault, and a meter of what lines cost it."""
 
     def __init__(self) -> None:
         self._elsewhere = 0.0
@@ -235,20 +235,20 @@ class CostMeter:
         self.whole.settle()
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         for it in self._patches:
             it.stop()
         self.whole.close()
 
     def _do(self, job: Callable[..., Any], *args: Any) -> "Deferred[Any]":
-        """Do what another thread does, and leave it out."""
+        """Do the work of another thread, and do not count its time."""
         began = time.thread_time()
         done = execute(job, *args)
         self._elsewhere += time.thread_time() - began
         return done
 
     def seconds(self, case: Case, size: int = LONGEST) -> float:
-        """Return how long the line keeps the reactor busy."""
+        """Return the seconds for which a line keeps the reactor busy."""
         wire = self._ready(case)
         data = case.line(size) + b"\n"
         self._elsewhere = 0.0
@@ -277,7 +277,7 @@ class CostMeter:
 
 
 def main() -> None:
-    """Print the worst."""
+    """Print the worst lines."""
     all_ = list(cases())
     found = [(seconds, case) for case, seconds in _measured(all_)]
     found.sort(key=lambda it: it[0], reverse=True)

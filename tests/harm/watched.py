@@ -1,4 +1,4 @@
-"""A server process that can be watched from outside, and is quick."""
+"""Code that runs in a server process, which counts its objects and hashes passwords quickly."""
 
 import gc
 import json
@@ -20,21 +20,20 @@ AS_FAST = {
     **{f"failures_free{of}": 10**9 for of in ("", "_an_address")},
     "answer_bytes": 1 << 23,
 }
-"""Other values for those of `chatservice.limits`, because there is much to be asked here: how fast
-one may ask, and the bytes of one answer, which holds the whole corpus."""
+"""Limits for these tests, which ask for much: more commands a second, and room for the whole corpus
+in a reply."""
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def quickly(helper: Any, what: str | list[str]) -> str | bool:
-    """Hash a password, or check one, at once and with as little work as argon2id can do: there are
-    hundreds of them here."""
+    """Hash or check a password at once, with the least work that argon2id can do."""
     with patch.object(hashprocess, "_HASHER", _HASHER):
         return hashprocess.hashed(what) if isinstance(what, str) else hashprocess.fits(*what)
 
 
 def watch() -> None:
-    """Be quick with passwords, and tell at a signal how many objects of ours there are."""
+    """Hash passwords quickly, and print the count of our objects at a signal."""
     argon2.HashProcess.ask = quickly  # type: ignore[method-assign]
     signal.signal(COUNT, _count)
 
