@@ -79,7 +79,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 
 class ConfigError(Exception):
-    """An error in a file. The message is one sentence that names the file and the key."""
+    """An error in the file, as one sentence that names the file and the key."""
 
 
 def as_sentence(sentence: str) -> str:

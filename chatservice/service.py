@@ -50,10 +50,10 @@ _AUTO = "auto"
 
 
 class ChatService(Service):
-    """The server: its ports, its engine, and its chat.
+    """The server: its ports, its storage, and its chat.
 
-    `options` are the parsed `chatservice.options.Options`. If a port or the data directory cannot
-    be used, the program ends with one sentence and a status other than 0.
+    `options` are the parsed `chatservice.options.Options`. If a port or the storage cannot be used,
+    the start ends the program with one sentence and a status other than 0.
     """
 
     log = Logger()

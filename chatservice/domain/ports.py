@@ -341,7 +341,7 @@ class Authenticator(Protocol):
 
     @property
     def elsewhere(self) -> bool:
-        """Whether it knows names without an account."""
+        """True if it also knows names without an account here."""
 
     def vouched(self, name: str, password: str) -> Awaitable[str | None]:
         """Return the name as its owner writes it, if the password is right; else None."""
@@ -469,7 +469,7 @@ class UploadWriter(Protocol):
         """
 
     def abandon(self) -> None:
-        """Stop. What came stays, as a partial upload, if its SHA-256 was declared."""
+        """Stop. The received bytes stay, as a partial upload, if the SHA-256 was declared."""
 
     def refuse(self) -> None:
         """Stop, and delete what came."""

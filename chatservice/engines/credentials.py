@@ -1,6 +1,6 @@
-"""Whether a name and a password are good: our own accounts, and what the operator plugs in.
+"""Checkers of names and passwords: our own accounts, and those that the operator plugs in.
 
-Both are asked as twisted.cred has it, so each can be used with any of its portals.
+Both are checkers of twisted.cred, so each can be used with any of its portals.
 """
 
 from collections.abc import Sequence

@@ -33,7 +33,8 @@ _OF_ACCOUNTS = (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED)
 
 
 class _State:
-    """What the parts of the engine share. While it is `failing`, all changes are refused."""
+    """The state that the parts of the engine share. While it is `failing`, all changes
+    are refused."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -518,7 +519,7 @@ class MemoryEngine:
 
     @property
     def failing(self) -> bool:
-        """Whether all changes are refused (not-stored), as by a disk that is full."""
+        """True while all changes are refused (not-stored), as by a full disk."""
         return self._state.failing
 
     @failing.setter

@@ -1,7 +1,7 @@
-"""Who may come in: how many connections there are, in all and of each address.
+"""Admission: limits of connections, in all and by address.
 
-It is asked at the `Entrance`, before anything is made for a connection. Behind a proxy the address
-is known only later, from the first bytes on; then the connection is counted anew (`moved`).
+`AdmissionFactory` asks before anything is made for a connection. Behind a proxy the address is
+known only later, from the first bytes on; then the connection is counted anew (`move`).
 """
 
 import resource
@@ -28,7 +28,7 @@ FORGET_AFTER = 1000
 
 
 class AddressRecord:
-    """An address, and all who come from it: how many are here, and how many come."""
+    """An address: its connections now, and their rate."""
 
     __slots__ = ("arrivals", "here", "logged_at", "turned_away")
 
@@ -39,15 +39,15 @@ class AddressRecord:
         self.logged_at = -LOG_SECONDS
 
     def is_forgettable(self, now: float) -> bool:
-        """Return whether nothing need be known of it any more."""
+        """Return whether the record says nothing any more."""
         return not self.here and self.arrivals.is_full(now) and self.logged_at + LOG_SECONDS <= now
 
 
 class Admission:
-    """Counts connections, those from an address under the name that `addresses.counted` gives it;
-    an empty one is not counted but in all. `away` counts those that were turned away since the
-    start. `seconds` tells the time, `report` takes a line for the operator, and `make_room` tells
-    somebody to go, if there is somebody who may be told."""
+    """Counts connections, in all and by the key of their address (`addresses.limit_key`); an empty
+    key has no limit of its own. `away` counts refused ones since the start. `seconds` tells the
+    time, `report` takes a line for the operator, and `make_room` ends an idle connection, if there
+    is one."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Admission:
         return limit_key(host, self._limits.trusted)
 
     def add(self, address: str) -> None:
-        """Count a connection from there. Raises `Refusal` (too-many, slow-down)."""
+        """Count a connection of an address. Raises `Refusal` (too-many, slow-down)."""
         if address:
             self._arrive(address)
         most = max_connections(self._limits)
@@ -87,15 +87,15 @@ class Admission:
         self.here += 1
 
     def move(self, before: str, address: str) -> None:
-        """Count a connection from where it really is. Raises `Refusal` (too-many, slow-down), and
-        then it is counted from nowhere."""
+        """Count a connection at its real address. Raises `Refusal` (too-many, slow-down), and then
+        it is counted at none."""
         if before:
             self._leave(before)
         if address:
             self._arrive(address)
 
     def remove(self, address: str) -> None:
-        """A connection from there is gone."""
+        """A connection of an address is gone."""
         self.here -= 1
         if address:
             self._leave(address)
@@ -151,7 +151,7 @@ class Admission:
 
 
 def max_connections(limits: Limits) -> int:
-    """Return how many connections there may be."""
+    """Return the largest number of connections."""
     descriptors = _descriptors()
     if limits.connections:
         return min(limits.connections, descriptors * 7 // 8)
@@ -159,8 +159,8 @@ def max_connections(limits: Limits) -> int:
 
 
 def max_open_files(limits: Limits) -> int:
-    """Return how many files may be on their way at once: the descriptors that connections, the
-    database and its like leave."""
+    """Return the largest number of transfers: the descriptors that connections and
+    database leave."""
     return max(_descriptors() - max_connections(limits) - OWN_DESCRIPTORS, 8)
 
 
@@ -170,21 +170,20 @@ def _descriptors() -> int:
 
 
 class RejectedConnection(Protocol):
-    """A connection that is told one sentence. It has not said which dialect it speaks."""
+    """A connection that gets one sentence. Its format is not known yet."""
 
     def __init__(self, refusal: Refusal) -> None:
         self._refusal = refusal
 
     def connectionMade(self) -> None:
-        """Tell it, and end the connection."""
+        """Write the sentence, and end the connection."""
         transport: Any = self.transport
         transport.write(textformat.refusal(self._refusal))
         transport.loseConnection()
 
 
 class AdmissionFactory(Factory):
-    """Lets connections through to a factory, as long as they may come in. Whoever is let in is
-    counted until `Admission.go` is called for it."""
+    """Passes admitted connections on to a factory. Each is counted until `Admission.remove`."""
 
     noisy = False
 
@@ -193,7 +192,7 @@ class AdmissionFactory(Factory):
         self._admission = admission
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """Make what a connection is for: to be told no, or to come in."""
+        """Make the protocol of an admitted connection, or a `RejectedConnection`."""
         try:
             self._admission.add(self._admission.key(getattr(addr, "host", None) or ""))
         except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""The certificate that the server shows in TLS, and the settings that go with it."""
+"""The server's certificate, and its TLS settings."""
 
 import stat
 from pathlib import Path
@@ -23,9 +23,8 @@ PEM_BYTES = 1 << 20
 
 
 class TlsConnection(SSL.Connection):
-    """One connection's TLS. It goes on when the other side has said that it will send no more
-    (close_notify), as it may since TLS 1.3 (RFC 8446, 6.1): `input_ended` of the connection's
-    protocol, its app data, is called instead."""
+    """One connection's TLS. It goes on after the peer's close_notify, as TLS 1.3 allows (RFC 8446,
+    6.1): it calls `input_ended` of the connection's protocol, its app data, instead."""
 
     def recv(self, *args: Any, **kwargs: Any) -> bytes:
         """Return the next bytes."""
@@ -42,10 +41,8 @@ class TlsConnection(SSL.Connection):
 @implementer(IOpenSSLServerConnectionCreator)
 class Certificate:
     """A key and a chain of certificates, the server's own first (RFC 8446, 4.4.2): both in one PEM
-    file, or in a folder as `IN_FOLDER` says. What replaces them is taken up by the next connection.
-
-    Raises `Refusal` if they cannot be used.
-    """
+    file, or in a folder with the files of `IN_FOLDER`. After a change, the next connection gets the
+    new ones. Raises `Refusal` if they cannot be used."""
 
     log = Logger()
 
@@ -92,8 +89,8 @@ class Certificate:
         self.fingerprint = first.fingerprint(hashes.SHA256()).hex(":").upper()
 
     def _look_again(self) -> None:
-        """Read the files if they have changed. What cannot be used is passed over: a renewal may be
-        half done, and the old certificate is better than none."""
+        """Read the files if they have changed. Unusable ones are ignored: a renewal may be half
+        done, and the old certificate is better than none."""
         try:
             stamps = self._stamps()
         except (OSError, ValueError):
@@ -109,7 +106,7 @@ class Certificate:
             self.log.info("TLS with another certificate: SHA-256 {it}", it=self.fingerprint)
 
     def serverConnectionForTLS(self, protocol: Any) -> TlsConnection:
-        """Return what a new connection's TLS is spoken with."""
+        """Return the TLS state of a new connection."""
         self._look_again()
         connection = TlsConnection(self._context, None)
         connection.set_app_data(protocol)

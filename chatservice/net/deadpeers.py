@@ -1,9 +1,9 @@
-"""Clients whose network went while something was on its way to them.
+"""Clients whose network went while bytes were on their way to them.
 
-The system's keep-alive finds idle ones. What is not answered, the system sends again for a quarter
-of an hour. `TCP_USER_TIMEOUT` would shorten that, but it also ends the connection of a reader who
-has stopped, whose system answers that it takes nothing now (tcp(7)). Such a reader costs nothing
-and may take as long as they like. So the system is asked which of both it is.
+The system's keep-alive finds idle ones. Bytes without an acknowledgement are sent again for a
+quarter of an hour. `TCP_USER_TIMEOUT` would shorten that, but it also ends the connection of a
+reader that has stopped, whose system answers that its window is full (tcp(7)). Such a reader costs
+nothing and may take its time. So the server asks the system which of the two it is.
 """
 
 import socket
@@ -30,7 +30,7 @@ sent again, how many of them wait, and the milliseconds since any was answered."
 
 
 class DeadPeers:
-    """Ends those `connections` whose other side answers nothing any more. `do` does something when
+    """Ends those `connections` whose peer acknowledges nothing any more. `do` runs something when
     nothing more urgent waits."""
 
     log = Logger()
@@ -48,7 +48,7 @@ class DeadPeers:
         self._do = do
 
     def start(self) -> None:
-        """Look at all of them, again and again."""
+        """Check all of them, again and again."""
         if hasattr(socket, "TCP_INFO"):
             self._reactor.callLater(self._limits.unanswered_seconds / LOOKS, self._look)
 
@@ -56,7 +56,7 @@ class DeadPeers:
         self._look_at(iter(tuple(self._connections)))
 
     def _look_at(self, rest: Iterable[Any]) -> None:
-        """Look at some, and later at the rest."""
+        """Check some now, and the rest later."""
         lot = tuple(islice(rest, LOT))
         for connection in lot:
             if connection.connected and is_dead(

@@ -1,8 +1,8 @@
-"""A cursor feeding a transport: how a reader gets what is behind it, at its own pace.
+"""Delivery: a subscription hands the entries after a session's cursors to its connection.
 
-The transport says when it is full (it holds more than its `bufferSize`) and when it can take more.
-While it is full the cursors stand still, and nothing is queued: what a slow reader has not been
-given is in the log, in memory or in storage. That is why it costs nobody anything.
+The transport says when it is full (it holds more than its `bufferSize`) and when it is ready. While
+it is full the cursors stand still, and nothing is queued: unread entries are in the log, in memory
+or in storage. So a slow reader costs nobody anything.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,8 +22,8 @@ from chatservice.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class EntryFormat:
-    """How entries and events are rendered: `live` ones, and `replayed` ones, which happened before
-    the reader came. Readers of some dialects are offered to `skip` what they are far behind."""
+    """The encoders of a format: for `live` entries, for `replayed` ones from before the reader
+    came, for events, and for the offer to `skip`, if the format has one."""
 
     live: Encoder
     replayed: Encoder
@@ -32,38 +32,37 @@ class EntryFormat:
 
 
 class SubscriptionOwner(Protocol):
-    """What a feed is on."""
+    """The connection of a subscription."""
 
     transport: Any
 
     @property
     def peer(self) -> str:
-        """Where it comes from."""
+        """Its address and port."""
 
     @property
     def address(self) -> str:
-        """The address that this is; empty where there is none."""
+        """Its address; empty for one on this machine."""
 
     def drained(self) -> None:
-        """The transport was full, and can take more."""
+        """The transport was full, and is ready again."""
 
 
 class ReplaySource(Protocol):
-    """Where a feed reads on, of what is no longer in memory: `chatservice.domain.chat.Chat`."""
+    """The source of entries that are no longer in memory: `chatservice.domain.chat.Chat`."""
 
     limits: Limits
 
     def replay(self, log: Log, after: int) -> Awaitable[Sequence[Block]]:
-        """Return blocks behind a position."""
+        """Return blocks after a position."""
 
     def save_read_position(self, cursor: Cursor) -> None:
-        """A reader was shown a log that is `kept` up to where its cursor stands."""
+        """Store the position of a cursor as the read position of its log."""
 
 
 @implementer(IPushProducer)
 class Subscription:
-    """A `chatservice.domain.log.Peer` on a connection, of whose transport it is the streaming
-    producer."""
+    """A `chatservice.domain.log.Peer` on a connection; the streaming producer of its transport."""
 
     log = Logger()
     __slots__ = (
@@ -108,7 +107,8 @@ class Subscription:
         self._connection.drained()
 
     def _offer(self, skip: Callable[[str, int], bytes]) -> None:
-        """Offer to skip what is behind a room's cursor, each time that it has fallen far behind."""
+        """Offer to skip the unread entries of a room, each time that its cursor has fallen far
+        behind."""
         behind = [
             c for c in self._behind if c.log.last - c.position >= self._past.limits.far_behind
         ]
@@ -132,19 +132,19 @@ class Subscription:
         self.wake(())
 
     def lend_transport(self) -> None:
-        """Let a file have the transport, which is full for all else: cursors stand still."""
+        """Lend the transport to a download: it counts as full, and the cursors stand still."""
         self.full = True
         self._connection.transport.unregisterProducer()
 
     def take_transport_back(self) -> None:
-        """Go on after a file."""
+        """Go on after a download."""
         self.full = False
         self.start()
         self.wake(())
         self._connection.drained()
 
     def stop(self) -> None:
-        """Show nothing more: the connection is to end once what was written has gone."""
+        """Show nothing more: the connection ends once everything written has gone."""
         if not self._ended:
             self.stopProducing()
             self._connection.transport.unregisterProducer()
@@ -153,21 +153,21 @@ class Subscription:
 
     @property
     def origin(self) -> str:
-        """Where its connection comes from."""
+        """The address and port of its connection."""
         return self._connection.peer
 
     @property
     def address(self) -> str:
-        """The address of its other side; empty where it has none."""
+        """The address of its peer; empty for one on this machine."""
         return self._connection.address
 
     def tell(self, news: EventBatch) -> None:
-        """Show news, unless the reader cannot take them now."""
+        """Show events, unless the transport is full."""
         if not (self.full or self._held or self._ended):
             self._connection.transport.write(news.encoded(self._dialect.event))
 
     def end(self, sentence: str, why: EndReason) -> None:
-        """Tell `sentence`, then end the connection; at once, where nothing can be told."""
+        """Show `sentence`, then end the connection; at once, if nothing can be shown."""
         self.tell(EventBatch((Notice(sentence, why),)))
         full = self.full
         self.stop()
@@ -177,9 +177,9 @@ class Subscription:
             self._connection.transport.loseConnection()
 
     def wake(self, cursors: tuple[Cursor, ...]) -> None:
-        """Write what is behind these cursors, as far as the transport takes it.
+        """Write the entries after these cursors, as far as the transport takes them.
 
-        An error in one reader's feed ends that reader's connection, and is nobody else's.
+        An error in one subscription ends its own connection only.
         """
         if self._ended:
             return
@@ -200,8 +200,8 @@ class Subscription:
         self.end("Something went wrong in the server; connect again to go on.", EndReason.FAILED)
 
     def _wake_live(self, cursor: Cursor) -> bool:
-        """Write the newest block of a log, if that is all that its reader lacks, and they want all
-        of it: the short way, which nearly all that is ever read goes. Else return False."""
+        """Write the newest block of a log if its reader lacks nothing else and leaves out nothing:
+        the fast path, for nearly all deliveries. Otherwise return False."""
         log = cursor.log
         block = log.newest
         if (
@@ -223,7 +223,7 @@ class Subscription:
         return True
 
     def _read_on(self) -> None:
-        """Read what is behind all cursors, in pieces of about `WRITE_BYTES`, each one write."""
+        """Read the entries after all cursors, in pieces of about `write_bytes`, each one write."""
         while self._behind and not (self.full or self._held):
             piece = self._next_piece()
             if piece:
@@ -254,7 +254,7 @@ class Subscription:
             self._past.save_read_position(cursor)
 
     def _read_stored(self, cursor: Cursor) -> None:
-        """Read on from storage, for a cursor that fell off what is in memory."""
+        """Read on from storage, for a cursor that is behind the entries in memory."""
         if not cursor.replaying:
             cursor.replaying = True
             log = cursor.log
@@ -296,7 +296,7 @@ class Subscription:
         self._note(cursor)
 
     def _rendered(self, cursor: Cursor, block: Block, room: int) -> bytes:
-        """Return what of a block is for this cursor, about `room` bytes of it, and move it on."""
+        """Return about `room` bytes of a block for this cursor, and move the cursor on."""
         fresh = block.first > cursor.position and block.first > cursor.live_from
         if fresh and cursor.own_runs is None and not cursor.owner.ignored:
             data = block.encoded(self._dialect.live, cursor.log.name)
@@ -306,8 +306,8 @@ class Subscription:
         return self._picked(cursor, block, room)
 
     def _picked(self, cursor: Cursor, block: Block, room: int) -> bytes:
-        """The same, a run at a time: for who has read some of it, wrote some of it, or does not
-        want all of it."""
+        """The same, a run at a time: for a reader that has read some of it, wrote some of it, or
+        leaves out some of it."""
         name, own, picked = cursor.log.name, cursor.own_runs or (), []
         ignored = cursor.owner.ignored
         live = block.encoded_runs(self._dialect.live, name)

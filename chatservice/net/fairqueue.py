@@ -1,4 +1,4 @@
-"""Waiting for one's turn, so that who asks for much at once holds up nobody but themselves."""
+"""Fair queues: a client that asks for much at once delays only itself."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
@@ -14,22 +14,22 @@ T = TypeVar("T")
 
 
 class RoundRobin:
-    """Places for a few at a time, and those who wait for one: each of them has as many turns as any
-    other, however often they wait."""
+    """Places for a few at a time. Those who wait for one take turns, however often each of them
+    waits."""
 
     def __init__(self) -> None:
         self.busy = 0
         self._waiting: dict[Hashable, deque[Deferred[None]]] = {}
 
     def waiting(self, who: Hashable) -> int:
-        """Return how often somebody waits."""
+        """Return the number of waits."""
         return len(self._waiting.get(who, ()))
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
     async def acquire(self, who: Hashable, places: int) -> None:
-        """Take one of so many places, when it is the turn of `who`."""
+        """Wait for a place, in turn with others than `who`."""
         if self.busy >= places:
             turn: Deferred[None] = Deferred()
             self._waiting.setdefault(who, deque()).append(turn)
@@ -37,7 +37,7 @@ class RoundRobin:
         self.busy += 1
 
     def release(self) -> None:
-        """Give a place back, to the one who has waited for longest, of who comes next."""
+        """Give a place to the next in turn, to its oldest wait."""
         self.busy -= 1
         if not self._waiting:
             return
@@ -50,7 +50,7 @@ class RoundRobin:
 
 
 class PasswordQueue:
-    """`FairQueue` of the login throttle: as many jobs at a time as passwords can be hashed."""
+    """The login throttle's `FairQueue`: as many jobs at a time as passwords can be hashed."""
 
     def __init__(self, reactor: Any, limits: Limits) -> None:
         self._limits = limits
@@ -59,9 +59,9 @@ class PasswordQueue:
         self._delayed: dict[Hashable, RoundRobin] = {}
 
     async def delayed(self, line: Hashable, places: int, who: Hashable, seconds: float) -> None:
-        """Answer after so long, which begins when it is the turn of `who` in a line. Only so many
-        in it are delayed at a time. Nobody is refused: a connection waits once, and they are
-        counted."""
+        """Answer after a delay, which begins at the turn of `who` in a line. Only a few
+        in it are delayed at a time. Nobody is refused: a connection waits once, and
+        connections are limited."""
         there = self._delayed.setdefault(line, RoundRobin())
         await there.acquire(who, places)
         try:
@@ -72,8 +72,8 @@ class PasswordQueue:
                 self._delayed.pop(line, None)
 
     async def in_turn(self, who: str, job: Callable[[], Awaitable[T]]) -> T:
-        """Do a job when it is the turn of `who`, of whom each has as many turns as any other.
-        Raises `Refusal` (slow-down) for who waits too often; one may always wait once."""
+        """Run a job at the turn of `who`. Raises `Refusal` (slow-down) if they wait too often; one
+        wait is always allowed."""
         line = self._hashing
         mine = line.waiting(who)
         if (mine and len(line) >= self._limits.checks_waiting) or (

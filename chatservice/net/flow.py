@@ -1,8 +1,8 @@
-"""Lines of which one is looked at after another: what waits, and for what.
+"""Flow control: a connection is not read while something must finish first.
 
-A connection does one thing after another. What has to wait (for the disk, a password's hash, a file
-on its way) holds the reading of further input, so that answers come in the order of the questions
-and a client that asks without reading stops itself and nobody else. Talk alone does not wait.
+A connection does one thing after another. While a command waits for the disk, a password's hash or
+a transfer, no further input is read. So answers come in the order of the requests, and a client
+that asks without reading stops only itself. Talk alone does not wait.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ SERVER_ERROR = "Something went wrong in the server; its operator finds it in the
 
 
 class FlowControl(LineReader):
-    """A stream of lines that can be held. `factory` is the
+    """Lines whose reading can be paused. `factory` is the
     `chatservice.protocols.factory.ChatFactory`."""
 
     log = Logger()
@@ -41,20 +41,21 @@ class FlowControl(LineReader):
 
     @property
     def peer(self) -> str:
-        """Where it comes from, as the log has it."""
+        """Its address and port, for the log."""
         raise NotImplementedError
 
     def went_on(self) -> None:
-        """What could be read is read, as far as nothing holds it."""
+        """All input that could be read is handled."""
         raise NotImplementedError
 
     def pause_reading(self, why: str) -> None:
-        """Read nothing more until `resume_reading` was called as often with the same reason."""
+        """Read nothing more until `resume_reading` has been called as often with the
+        same reason."""
         self._holds = (*self._holds, why)
         self.pauseProducing()
 
     def resume_reading(self, why: str) -> None:
-        """Read on, unless there is another reason not to."""
+        """Read on, unless another reason is left."""
         if why not in self._holds:
             return
         at = self._holds.index(why)
@@ -63,7 +64,7 @@ class FlowControl(LineReader):
             self._read_on()
 
     def drained(self) -> None:
-        """The other side reads again: what it asks for may be answered."""
+        """The client reads again: go on with its requests."""
         self.resume_reading("full")
 
     def _read_on(self) -> None:
@@ -74,7 +75,7 @@ class FlowControl(LineReader):
         self.went_on()
 
     def when_answered(self, result: Any, answer: Callable[[Any], None], refuse: Refuse) -> None:
-        """Call `answer` with a result, now or when it is there, or `refuse` if there is none."""
+        """Call `answer` with a result, now or later, or `refuse` with a refusal."""
         if not isawaitable(result):
             answer(result)
             return
@@ -93,17 +94,17 @@ class FlowControl(LineReader):
         refuse(Refusal(Code.SERVER_ERROR, SERVER_ERROR))
 
     def is_paused(self, reason: str) -> bool:
-        """Return whether nothing is read for that reason."""
+        """Return whether reading is paused for that reason."""
         return reason in self._holds
 
     def reply_written(self, full: bool) -> None:
-        """An answer was written. While the other side does not read, it is asked for no more."""
+        """Note a reply. While the client does not read, its requests are not read either."""
         if full and "full" not in self._holds:
             self.pause_reading("full")
 
     def gathered(self, size: int) -> None:
-        """So many bytes are kept back for the other side. Beyond a bound, it is read no further
-        until they go."""
+        """Note so many bytes held back for the client. Above a limit, reading is paused until they
+        go."""
         if size > self.factory.limits.write_bytes and "cork" not in self._holds:
             self.pause_reading("cork")
 
@@ -117,7 +118,7 @@ class FlowControl(LineReader):
         self.factory.timeslices.note_talk()
 
     def may_take(self) -> bool:
-        """Return whether it is this connection's turn; else it waits for it."""
+        """Return whether it is this connection's turn; otherwise wait for it."""
         slices = self.factory.timeslices
         if not slices.is_over():
             return True
@@ -129,5 +130,5 @@ class FlowControl(LineReader):
 
 
 async def awaited(result: Awaitable[T]) -> T:
-    """Return what `result` comes to: a coroutine, of anything that can be awaited."""
+    """Return the result of any awaitable, as a coroutine."""
     return await result

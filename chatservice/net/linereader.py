@@ -21,9 +21,9 @@ class LineReader(LineReceiver):
     """Calls `lineReceived` for each line, without its LF or CR LF.
 
     A line of more than `MAX_LENGTH` bytes is skipped to its end, and `lineLengthExceeded` is called
-    once for it, with its beginning. `more_came` says whether bytes came behind the line that is
-    being looked at, `telnet` whether the other side has shown that it speaks telnet: by its
-    commands, or by lines that end with CR LF (RFC 854), as on most ports nothing else tells.
+    once, with its beginning. `more_came` says whether bytes follow the present line. `telnet` says
+    whether the client has shown that it speaks telnet: by its commands, or by lines that end with
+    CR LF (RFC 854), because on most ports nothing else tells.
     """
 
     delimiter = b"\n"
@@ -41,11 +41,11 @@ class LineReader(LineReceiver):
 
     @property
     def MAX_LENGTH(self) -> int:  # type: ignore[override]
-        """The length of the longest line that is taken."""
+        """The length of the longest accepted line."""
         return names.LINE_BYTES
 
     def dataReceived(self, data: bytes) -> None:
-        """Take in a chunk. While paused, or called by one of our own callbacks, it waits."""
+        """Take a chunk. While paused, or within one of our own callbacks, it waits."""
         self._buffer += data
         if self._busyReceiving:
             return
@@ -61,8 +61,8 @@ class LineReader(LineReceiver):
             self._busyReceiving = False
 
     def _take_lines(self) -> bool:
-        """Take lines until there is no whole one, or one of them says stop. Return whether there
-        may be more to do."""
+        """Take whole lines until one of them pauses the reading. Return whether there may be more
+        to do."""
         if telnet.IAC in self._buffer:
             return self._take_telnet_lines()
         end = self._buffer.rfind(b"\n") + 1
@@ -90,12 +90,12 @@ class LineReader(LineReceiver):
     def linesReceived(self, lines: bytes) -> bool:
         """Take several lines at once, each with its end, or return False to get them one at a time.
 
-        For who can do with many of them what is done with one.
+        Sessions that handle many lines as cheaply as one implement this.
         """
         return False
 
     def may_take(self) -> bool:
-        """Return whether a line may be taken now; else what has paused will read on later."""
+        """Return whether a line may be taken now; otherwise reading continues later."""
         return True
 
     def all_fit(self, lines: bytes) -> bool:
@@ -134,17 +134,17 @@ class LineReader(LineReceiver):
 
     @property
     def hidden(self) -> bool:
-        """Whether what is typed is kept from being shown."""
+        """True while telnet hides what the user types."""
         return bool(self._offered)
 
     def hide(self, hidden: bool) -> None:
-        """Keep what is typed from being shown where it is typed, or no longer; over telnet."""
+        """Ask telnet to hide what the user types, or to show it again."""
         if self.telnet and hidden != self.hidden:
             self._offered = bytes((telnet.ECHO,)) if hidden else b""
             self.transport.write(telnet.HIDE_INPUT if hidden else telnet.SHOW_INPUT)
 
     def _skip(self) -> None:
-        """Drop what there is of a line that is too long; the rest is dropped as it comes."""
+        """Drop the present part of a line that is too long; the rest is dropped as it comes."""
         start, self._buffer = self._buffer, b""
         if not self._skipping:
             self._skipping = True
@@ -161,7 +161,7 @@ class LineReader(LineReceiver):
             self.lineReceived(line)
 
     def take_rest(self) -> bytes:
-        """Return what came behind the last line end, when nothing more will come."""
+        """Return the bytes after the last line end, at the end of the input."""
         rest, self._buffer = self._buffer, b""
         if self._skipping:
             return b""

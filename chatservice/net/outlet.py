@@ -18,39 +18,38 @@ from chatservice.limits import Limits
 
 
 class Outlet(Protocol):
-    """Where bytes for a client go: the part of Twisted's ITransport and IConsumer that is used.
+    """The writing side of a connection: the used part of Twisted's ITransport and IConsumer.
 
     `registerProducer` with `streaming` tells a producer when the outlet is full, and when it can
-    take more. Without, the producer is asked for more whenever the outlet has nothing left.
+    take more. Without it, the producer is asked for more whenever the outlet has nothing left.
     """
 
     def write(self, data: bytes) -> None:
-        """Write `data` behind all that was written before."""
+        """Write `data` after everything written before."""
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """Write in the next turn of the reactor, together with what comes until then."""
+        """Write in the next turn of the reactor, together with everything that comes until then."""
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Tell `producer` from now on."""
 
     def unregisterProducer(self) -> None:
-        """Tell it no longer."""
+        """Tell the producer nothing more."""
 
     def loseConnection(self) -> None:
-        """End the connection once all that was written has gone."""
+        """End the connection once everything written has gone."""
 
     def abortConnection(self) -> None:
         """End the connection at once."""
 
 
 def tune(transport: Any, read_bytes: int) -> None:
-    """Let a new transport read little at a time, and be as small as it can be: most connections
-    are idle.
+    """Let a new transport read little at a time, and take little memory: most connections are idle.
 
-    CPython stores the attributes of instances in a third of the space as long as all of them get
-    the same ones in the same order (PEP 412); a transport gets some when it is first written to, by
-    which time it is too late: 830 bytes a connection. Its names for Twisted's own log are 150 more;
-    our log says who it is about (docs/performance.md).
+    CPython stores the attributes of objects in a third of the space if all objects of a class get
+    the same ones in the same order (PEP 412). A transport gets some at its first write, which is
+    too late: 830 bytes a connection. Its names in Twisted's own log take 150 more
+    (docs/performance.md).
     """
     if isinstance(transport, Connection):
         for name in ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset"):
@@ -60,23 +59,22 @@ def tune(transport: Any, read_bytes: int) -> None:
 
 
 class BoundedTransport(Connection):
-    """The outlet of a TCP connection. It reads nothing while `Limits.unsent_bytes` wait
-    to be sent.
+    """The outlet of a TCP connection. It reads nothing while `unsent_bytes` wait to be sent.
 
-    A write goes straight to the socket where nothing waits before it. Twisted's own puts the bytes
-    aside, asks the poll to say when the socket can take them, sends them then, and asks it to stop
-    saying so: beside the send itself that costs as much as the send (docs/performance.md).
+    A write goes straight to the socket if nothing waits before it. Twisted's own puts the bytes
+    aside, asks the poll to say when the socket can take them, sends them, and asks it to stop: this
+    costs as much as the send (docs/performance.md).
 
-    Answers, news and talk have bounds of their own, below that one. This one holds for whatever
-    else is written because of what was read: for telnet's and TLS's own answers, too.
+    Replies, events and talk have lower limits of their own. This one holds for all other answers to
+    input, such as telnet's and TLS's.
     """
 
     limits: Limits
     _unread = False
 
     def write(self, data: bytes) -> None:
-        """Send `data`, in its place behind all that was written before. What the socket does not
-        take at once goes Twisted's way. Whether the connection is lost is found out there, too."""
+        """Send `data` after everything written before. The part that the socket does not take at
+        once goes Twisted's way, which also finds out if the connection is lost."""
         if (
             not (self._tempDataLen or self.dataBuffer or self.TLS)
             and self.connected
@@ -100,7 +98,7 @@ class BoundedTransport(Connection):
         return None
 
     def doWrite(self) -> Any:
-        """Send some of what waits. When little is left, go on reading."""
+        """Send some of the waiting bytes. When few are left, read on."""
         result = super().doWrite()
         if self._unread and unsent(self) <= self.limits.unsent_bytes // 2:
             self._unread = False
@@ -108,19 +106,19 @@ class BoundedTransport(Connection):
         return result
 
     def pauseProducing(self) -> None:
-        """Read nothing, for another reason."""
+        """Stop reading, for another reason."""
         self._unread = False
         self.stopReading()
 
 
 def unsent(transport: Any) -> int:
-    """Return how many bytes wait in a plain socket's transport to be sent."""
+    """Return the number of bytes that wait in a plain socket's transport."""
     return int(transport._tempDataLen + len(transport.dataBuffer) - transport.offset)
 
 
 def unacknowledged(transport: Any) -> int:
-    """Return how many bytes were written to a transport, and its other side has not taken yet, as
-    far as the system tells."""
+    """Return the number of bytes that were written to a transport and not acknowledged, as far as
+    the system tells."""
     plain = getattr(transport, "transport", transport)  # below TLS
     if not isinstance(plain, Connection):
         return 0
@@ -131,13 +129,11 @@ def unacknowledged(transport: Any) -> int:
 
 
 def prepare_port(port: Any, limits: Limits) -> Any:
-    """Let a port make transports that are `_Bounded`, and have the system look whether the other
-    side of an idle one is there. Let it take at most `Limits.accepts` connections in a turn of the
-    reactor. Return it.
+    """Make a port use `BoundedTransport`, TCP's keep-alive, and at most `accepts` new connections
+    in a turn of the reactor. Return it.
 
-    Twisted's takes more in each turn while they keep coming, up to all that wait, and everybody who
-    is here already waits meanwhile. Options are set on the listening socket: connections inherit
-    them, which costs nothing for each.
+    Twisted's own port accepts more in each turn while they keep coming, and all other connections
+    wait meanwhile. Options are set on the listening socket: connections inherit them for free.
     """
     if isinstance(port, Port):
 
@@ -160,7 +156,7 @@ def prepare_port(port: Any, limits: Limits) -> Any:
 
 
 def _set(sock: socket.socket, option: str, value: int) -> None:
-    """Set an option of TCP, where the system has it."""
+    """Set an option of TCP, if the system has it."""
     if hasattr(socket, option):
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -34,7 +34,7 @@ ONLY_TLS = Refusal(
 class TlsTransport(BufferingTLSTransport):
     """TLS between a transport and a `ChatProtocol`, whose transport it is.
 
-    Twisted's own ends as soon as the other side has said all; here it may still read its answers.
+    Twisted's own ends when the peer has half-closed; here the peer may still read its answers.
     """
 
     transport: Any
@@ -44,14 +44,14 @@ class TlsTransport(BufferingTLSTransport):
     _ending: Any = None
 
     def input_ended(self) -> None:
-        """The other side will send no more, and says so itself."""
+        """The peer has half-closed TLS itself."""
         if not self._input_ended:
             self._input_ended = True
             self.wrappedProtocol.readConnectionLost()
 
     def readConnectionLost(self) -> None:
-        """Nothing more will come, but who says so is not the other side: it may be anybody on the
-        way. So what is no whole line does not count (RFC 8446, 6.1). `ncat` always ends so."""
+        """The input ends below TLS. That may be anybody on the way, so an incomplete line does not
+        count (RFC 8446, 6.1). `ncat` always ends so."""
         if self.disconnecting or not self._shaken:
             self.transport.loseConnection()
         elif not self._input_ended:
@@ -63,10 +63,10 @@ class TlsTransport(BufferingTLSTransport):
         return self.getHandle().get_peer_finished() is not None
 
     def writeConnectionLost(self) -> None:
-        """TLS never closes one half of what is below it."""
+        """Do nothing: TLS never half-closes the connection below it."""
 
     def loseConnection(self) -> None:
-        """End the connection once all has gone. Who does not answer that end is not waited for."""
+        """End the connection once everything has gone, and wait only so long for the peer's end."""
         if self._ending is None and self.connected:
             factory = self.factory.wrappedFactory
             seconds = factory.limits.tls_closing_seconds
@@ -91,10 +91,10 @@ def _id_in(data: bytes) -> str | int | None:
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class Sniffer(Protocol):
-    """A connection, which it hands over to plain talk or to TLS once it is known which it is.
+    """A connection before its first byte, which it hands to a plain protocol or to TLS.
 
-    Who says nothing for `Limits.first_byte_seconds` is taken for a person with plain talk, and is
-    greeted; unless it `must_be_tls`. What its transport already decrypts is plain talk as well.
+    A client that sends nothing for `first_byte_seconds` counts as a plain one, and is greeted,
+    unless it `must_be_tls`. Bytes that the transport has decrypted are plain, too.
     """
 
     factory: Any
@@ -126,7 +126,7 @@ class Sniffer(Protocol):
                 self._turn_away(data)
 
     def _turn_away(self, data: bytes) -> None:
-        """Say that only TLS is spoken, to a program in answer to its first request."""
+        """Say that TLS is needed, to a JSON client in answer to its first request."""
         if data.lstrip().startswith(b"{"):
             self.transport.write(jsonlines.refusal(ONLY_TLS, _id_in(data)))
         else:
@@ -146,11 +146,11 @@ class Sniffer(Protocol):
         self._inner.dataReceived(data)
 
     def handshakeCompleted(self) -> None:
-        """The transport, which speaks TLS itself, has begun to."""
+        """The transport, which is TLS itself, has finished its handshake."""
         self._inner.handshakeCompleted()
 
     def readConnectionLost(self) -> None:
-        """Nothing more will come."""
+        """The input has ended."""
         if self._inner is None:
             self.transport.loseConnection()
         else:
@@ -173,10 +173,10 @@ class Sniffer(Protocol):
 
 
 class SnifferFactory(Factory):
-    """Makes a `FirstByte` for each connection.
+    """Makes a `Sniffer` for each connection.
 
-    `use` is called before the first connection is made. With `only`, plain talk is refused but on
-    sockets that do not leave this machine.
+    `use` is called before the first connection is made. With `only`, plain connections are refused,
+    except on unix sockets.
     """
 
     noisy = False
@@ -187,12 +187,12 @@ class SnifferFactory(Factory):
         self._only = only
 
     def use(self, certificate: Certificate) -> None:
-        """Show this certificate from now on."""
+        """Use this certificate from now on."""
         self.secured = TLSMemoryBIOFactory(certificate, False, self.plain, self.plain.reactor)
         self.secured.protocol = TlsTransport
 
     def buildProtocol(self, addr: IAddress | None) -> Sniffer:
-        """Make what waits for a connection's first byte."""
+        """Make the sniffer of a connection."""
         connection = Sniffer(addr, self._only and not isinstance(addr, UNIXAddress))
         connection.factory = self
         return connection

@@ -1,4 +1,4 @@
-"""Connections on which something is waited for: a name, or simply that they do something again."""
+"""The login timeout, and the eviction of idle connections."""
 
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
@@ -16,23 +16,23 @@ which of them something came; that takes no memory, because all remember the sam
 
 
 class Evictable(Protocol):
-    """A connection, as it is seen here."""
+    """A connection, as far as this module needs it."""
 
     last_active: int
 
     def login_timed_out(self) -> None:
-        """Tell whoever is there that the time to give a name is over, and end the connection."""
+        """Say that the time to give a name is over, and end the connection."""
 
     def end(self, sentence: str, why: EndReason) -> None:
-        """Tell `sentence`, and why it is, then end the connection."""
+        """Say `sentence`, and the reason, then end the connection."""
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it can be ended without harm; not for users who are `busy`."""
 
 
 class LoginTimeout:
-    """Those who have not said yet who they are. Each has as long as any other, so the first to come
-    is the first whose time is over, and there is one timer for all."""
+    """Connections without a name. Each has the same time, so the oldest one times out first, and
+    one timer is enough."""
 
     def __init__(self, reactor: Any, limits: Limits) -> None:
         self._limits = limits
@@ -41,13 +41,13 @@ class LoginTimeout:
         self._timer: Any = None
 
     def add(self, guest: Evictable) -> None:
-        """From now on its time runs."""
+        """Start the time of a connection."""
         self._since[guest] = self._reactor.seconds()
         if self._timer is None:
             self._wait()
 
     def remove(self, guest: Evictable) -> None:
-        """It has said who it is, or is gone. To do so twice does no harm."""
+        """A connection has a name, or is gone. Calling this twice is harmless."""
         if self._since.pop(guest, None) is not None and not self._since:
             self._since = {}  # a dict does not become smaller by itself
 
@@ -72,7 +72,7 @@ class LoginTimeout:
 
 
 class IdleEviction:
-    """Who has sent nothing for longest. `busy` tells whom not to disturb."""
+    """Ends the connection that has been idle longest. `busy` tells which users are not idle."""
 
     def __init__(
         self,
@@ -90,13 +90,13 @@ class IdleEviction:
         self._found: list[Evictable] = []
 
     def start(self) -> None:
-        """Let the time run."""
+        """Start the clock."""
         self.step += 1
         seconds = min(self._limits.idle_seconds / STEPS, LOOK_SECONDS)
         self._reactor.callLater(seconds, self.start)
 
     def evict_one(self, sentence: str) -> bool:
-        """Tell the one who has been idle for longest to go; return whether there is one."""
+        """End the connection that has been idle longest; return whether there is one."""
         if self._looked != self.step:  # it takes a millisecond for 10,000
             self._looked = self.step
             busy = self._busy()

@@ -1,9 +1,9 @@
-"""Requests take turns, so that whoever sends many at once does not hold up whoever sends one.
+"""Time slices: a client that sends many requests does not delay those that send few.
 
-In one turn of the reactor, requests that just came are looked at for `Limits.turn_seconds`. The
-connections to which that was not enough wait, and they have as long altogether in the next turn,
-one after another. So who has sent little goes before who has sent much, and while anybody talks a
-turn is short. Else it is longer: to wait for the next one has a price too.
+In one turn of the reactor, new requests are handled for `turn_seconds`. Connections that need more
+wait, and share as much time in the next turn, one after another. So clients with few requests go
+first, and while anybody talks a turn is short. Otherwise it is longer, because waiting for the next
+turn has a price too.
 """
 
 from collections import deque
@@ -20,14 +20,14 @@ SILENT_SLICES = 50
 
 
 class Waiter(Protocol):
-    """A connection, as it is seen here."""
+    """A connection, as far as this module needs it."""
 
     def resume_reading(self, why: str) -> None:
         """Read on."""
 
 
 class TimeSlices:
-    """Who may go on, and who waits."""
+    """The time of a turn, and the connections that wait for more of it."""
 
     def __init__(self, reactor: Any, limits: Limits) -> None:
         self._limits = limits
@@ -39,7 +39,7 @@ class TimeSlices:
         self._talk = 0
 
     def __len__(self) -> int:
-        """Return how many wait."""
+        """Return the number of waiting connections."""
         return len(self._waiting)
 
     def note_talk(self) -> None:
@@ -57,15 +57,16 @@ class TimeSlices:
         return False
 
     def run(self, deed: Callable[[], None]) -> None:
-        """Do what need not be done at once: now, or behind all requests when there is time. Where a
-        network goes, a thousand leave in the same moment, and who stays is not to wait for that."""
+        """Run something that may wait: now, or after all requests when there is time. When a
+        network goes, a thousand clients leave at the same moment, and the others should not wait
+        for that."""
         if self._deeds or self.is_over():
             self._deeds.append(deed)
         else:
             deed()
 
     def enqueue(self, connection: Waiter) -> None:
-        """Release a connection, which holds for its `turn`, when it comes to that."""
+        """Resume a connection, paused for its `turn`, when its turn comes."""
         self._waiting.append(connection)
 
     def _next(self) -> None:
@@ -89,7 +90,7 @@ class TimeSlices:
         return float(self._reactor.seconds())
 
     def _end(self) -> float:
-        """Return when a turn that begins now is over."""
+        """Return the end of a turn that begins now."""
         if self._talk:
             self._talk -= 1
             return self._now() + self._limits.turn_seconds

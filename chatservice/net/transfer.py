@@ -1,7 +1,7 @@
 """One file's bytes on a connection, up or down.
 
 A connection has at most one transfer at a time (`connection.transfer`). A stalled one is ended, so
-that it does not keep what was reserved for it.
+that its reserved space is free again.
 """
 
 from collections import deque
@@ -34,8 +34,8 @@ READ_BYTES = 1 << 19
 
 
 class _Stall:
-    """Calls `stalled` when hardly anything of a transfer moves in `Limits.stalled_seconds`. `left`
-    tells how much of it is left, `excused` whether it is not the other side that waits."""
+    """Calls `stalled` when hardly anything of a transfer moves in `stalled_seconds`. `left` returns
+    the bytes left, `excused` whether the delay is not the client's."""
 
     def __init__(
         self,
@@ -70,11 +70,10 @@ class _Stall:
 
 
 class Upload:
-    """Bytes that come in behind a line. They go to `writer`, or nowhere: `left` of them are to
-    come.
+    """Incoming bytes after a line: `left` of them, to `writer`, or dropped without one.
 
-    `complete` is called when the last one is there, with what came behind it. `failed` is called
-    with the reason, if they end before it.
+    `complete` is called after the last one, with the bytes that follow. `failed` is called with the
+    reason if they end before it.
     """
 
     _stall: _Stall | None = None
@@ -136,7 +135,7 @@ class Upload:
             self._stall.stop()
 
     def cancel(self) -> None:
-        """Keep nothing of it, and end the connection."""
+        """Delete its bytes, and end the connection."""
         if self._connection.transfer is self and self._writer is not None:
             self._end()
             self._connection.throw_away()
@@ -145,13 +144,13 @@ class Upload:
             self._connection.finish()
 
     def _stalled(self) -> None:
-        """Give back what is reserved. It can go on on another connection."""
+        """Release the reserved space. Another connection can resume the upload."""
         self._connection.throw_away()
         self._stop("Nothing has come for a long time")
         self._connection.finish()
 
     def input_ended(self) -> None:
-        """Stop half-way: no more will come."""
+        """Fail: the input has ended."""
         if self.is_file:
             self._end()
             self._stop("The bytes stopped half-way")
@@ -168,7 +167,7 @@ class Upload:
         )
 
     def lost(self) -> None:
-        """The connection is gone. What came is kept, if it can go on some day."""
+        """The connection is gone. The bytes are kept if the upload can be resumed."""
         if self._stall is not None:
             self._stall.stop()
         if self._writer is not None:
@@ -185,10 +184,10 @@ def receive_file(
     failed: Refuse,
     alone: bool = False,
 ) -> None:
-    """Take an upload's bytes behind the first `offset`, call `kept`, then take lines again.
+    """Take an upload's bytes after the first `offset`, call `kept`, then take lines again.
 
-    `refuse` is called if none of them is taken, and `failed` if not all are. If they are to come
-    `alone`, there are too many if anything comes behind them.
+    `refuse` is called if none of them is taken, and `failed` if not all are. An upload that comes
+    `alone` must have no bytes after it.
     """
     upload: Upload
 
@@ -234,12 +233,12 @@ def _too_long(ticket: UploadTicket) -> Refusal:
 
 @implementer(IPullProducer)
 class Download:
-    """Writes what is left of a file to a connection, at the pace at which that takes it, and at
-    which the file comes, if it is still coming. Threads of the engine read it, one piece ahead.
+    """Writes the rest of a file to a connection, at the client's pace, and at that of a file that
+    is still being uploaded. Threads of the engine read it, one piece ahead.
 
-    When it ends, `ended` is called; before that `sent`, if all of it went. The connection must have
-    no producer. A connection asks for more when it has handed all that it had to the system. So
-    the end is told once nothing is left in it; only over TLS it may still hold the last 64 KiB.
+    At its end `ended` is called, and before that `sent`, if all of it went. The connection must
+    have no producer. A connection asks for more when it has handed everything to the system. So
+    nothing is left in it at the end, except for the last 64 KiB over TLS.
     """
 
     log = Logger()
@@ -265,7 +264,7 @@ class Download:
         self._has_waited = False
 
     def begin(self) -> None:
-        """Send it, and read nothing else meanwhile."""
+        """Send it, and read no input meanwhile."""
         connection = self._connection
         if not connection.connected:
             self._reader.close()
@@ -279,7 +278,7 @@ class Download:
         self._read()
 
     def _left(self) -> int:
-        """Return the bytes that the other side has not taken yet, as far as the system tells."""
+        """Return the bytes that the client has not taken yet, as far as the system tells."""
         ahead = sum(map(len, self._chunks))
         return self._reader.left + ahead + outlet.unacknowledged(self._transport)
 
@@ -312,7 +311,7 @@ class Download:
             self._read()
 
     def _go_on(self) -> None:
-        """Ask the transport to ask for what is there now."""
+        """Ask the transport to ask for more."""
         if not (self._registered or self._is_over):
             self._registered = True
             self._transport.registerProducer(self, False)
@@ -323,7 +322,7 @@ class Download:
             self._transport.unregisterProducer()
 
     def resumeProducing(self) -> None:
-        """Write the next bytes, now or when they are there."""
+        """Write the next bytes, now or when they arrive."""
         if self._is_over:
             return
         if self._chunks:
@@ -340,8 +339,8 @@ class Download:
             self._end(failure.getErrorMessage())
 
     def _end(self, why: str) -> None:
-        """End the transfer. Where not all was sent, the connection ends, because what follows are
-        no lines: a promise cannot be kept."""
+        """End the transfer. If bytes are missing, end the connection: the promised length cannot be
+        kept."""
         complete = not (self._reader.left or self._chunks)
         self._close()
         connection = self._connection
@@ -373,15 +372,15 @@ class Download:
             self._close()
 
     def input_ended(self) -> None:
-        """Go on: it is the other side's bytes that have ended."""
+        """Go on: only the client's input has ended."""
 
     def _waits_for_file(self) -> bool:
-        """Return whether it was the file that did not come, at any time since this was asked."""
+        """Return whether the transfer has waited for the file, since the last call."""
         has_waited, self._has_waited = self._has_waited, self._reading and not self._chunks
         return has_waited
 
     def _stalled(self) -> None:
-        """End the connection, and give back its descriptor: hardly anything was taken."""
+        """End the connection, and release its descriptor: the client takes hardly anything."""
         peer = self._connection.peer
         self.log.info("nothing more is taken of a file by {peer}; it ends", peer=peer)
         self._transport.abortConnection()

@@ -1,4 +1,4 @@
-"""One connection on the port: its life, and who speaks on it."""
+"""One connection on the port, and its session."""
 
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
@@ -37,8 +37,8 @@ LINGER_SECONDS = 5.0
 
 
 class ProtocolSession(Protocol):
-    """The other end of a connection, once it is known who that is. An operator is told how many of
-    each `kind` there are."""
+    """A session of one protocol, made for the first line. The operator sees how many there are of
+    each `kind`."""
 
     kind: str
 
@@ -46,28 +46,28 @@ class ProtocolSession(Protocol):
         """Take a line."""
 
     def lines(self, lines: bytes) -> bool:
-        """Take several lines at once, each with its end; False if one at a time is needed."""
+        """Take several lines at once, each with its end; return False to get them one at a time."""
 
     def refuse(self, refusal: Refusal) -> None:
-        """Say why something is not done."""
+        """Write a refusal."""
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
-        """Say why a line that begins so is not taken at all."""
+        """Write the refusal of a line that cannot be parsed; `line` may be its beginning only."""
 
     async def ended(self) -> None:
-        """No more will come: do what is left to do."""
+        """The input has ended: finish the remaining work."""
 
     def tell(self, sentence: str) -> None:
-        """Tell `sentence`, in between."""
+        """Write a `sentence` between other things."""
 
     def dismiss(self, refusal: Refusal) -> None:
-        """Say why no more is done at all, and dismiss the connection."""
+        """Write a refusal, and dismiss the connection."""
 
     def end(self, sentence: str, why: EndReason) -> None:
-        """Tell `sentence`, and why it is, then end the connection."""
+        """Write `sentence`, and the reason, then end the connection."""
 
     def is_evictable(self, busy: Collection[User]) -> bool:
-        """Return whether it is a guest, and none who is `busy`."""
+        """Return whether it is a guest's, and the guest is not `busy`."""
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -100,21 +100,21 @@ class ChatProtocol(FlowControl):
 
     @property
     def peer(self) -> str:
-        """Where it comes from. Behind a proxy, that is known from the first bytes on."""
+        """Its address and port. Behind a proxy they are known from the first bytes on."""
         return _shown(self.transport.getPeer())
 
     @property
     def kind(self) -> str:
-        """The kind of its other end, as the operator is told."""
+        """The kind of its session, for the operator."""
         return self._session.kind if self._session is not None else "nobody yet"
 
     @property
     def address(self) -> str:
-        """The address of its other side; empty where it has none: on this machine."""
+        """The address of the client; empty for one on this machine."""
         return normalize(getattr(self.transport.getPeer(), "host", None) or "")
 
     def connectionMade(self) -> None:
-        """Wait a moment for a program to speak first; greet a person who does not."""
+        """Greet the client, if it sends nothing for a moment."""
         outlet.tune(self.transport, self.factory.limits.read_bytes)
         for option in ("setTcpNoDelay", "setTcpKeepAlive"):
             if hasattr(self.transport, option):
@@ -129,7 +129,7 @@ class ChatProtocol(FlowControl):
         self._greeting = self.factory.reactor.callLater(seconds, call)
 
     def handshakeCompleted(self) -> None:
-        """TLS has begun; from now on it is as it is without."""
+        """TLS has begun; the wait for the greeting starts."""
         self._greeting.cancel()
         self._wait(self.factory.limits.greeting_seconds, self._greet)
 
@@ -139,7 +139,8 @@ class ChatProtocol(FlowControl):
         self.transport.write(self.factory.greeting)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take in bytes. Who speaks first is not greeted; telnet's negotiation is not speech."""
+        """Take bytes. A client that sends first is not greeted; telnet's negotiation does not
+        count."""
         self.last_active = self.factory.idle.step
         if self._greeting is not None and data[:1] not in (b"", bytes((IAC,))):
             self._greeting.cancel()
@@ -156,11 +157,11 @@ class ChatProtocol(FlowControl):
         super().dataReceived(data)
 
     def linesReceived(self, lines: bytes) -> bool:
-        """Give lines to who speaks here, if they can be taken all at once."""
+        """Give lines to the session, if it takes them all at once."""
         return self._session is not None and self._session.lines(lines)
 
     def lineReceived(self, line: bytes) -> None:
-        """Give a line to who speaks here; the first one tells who that is."""
+        """Give a line to the session; the first line makes it."""
         if self._session is None:
             if not line.strip() and self._blank_lines < BLANK_LINES:
                 self._blank_lines += 1
@@ -184,27 +185,26 @@ class ChatProtocol(FlowControl):
             self._session.refuse(Refusal(Code.SERVER_ERROR, SERVER_ERROR))
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Refuse a line that is too long; the connection goes on behind it."""
+        """Refuse a line that is too long; the connection goes on after it."""
         if self._session is None:
             self._session = self.factory.make_session(self, line)
         sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
         self._session.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
 
     def readConnectionLost(self) -> None:
-        """The other side has sent all that it will; what it asked for is still to be done."""
+        """The client has half-closed: finish its requests."""
         self._input_ended = True
         if self._dismissed:
             self.transport.loseConnection()
         self.went_on()
 
     def input_cut(self) -> None:
-        """No more will come, and the other side may have wanted to say more: what came behind the
-        last line end is no line."""
+        """The input was cut: an incomplete last line does not count."""
         self._cut = True
         self.readConnectionLost()
 
     def writeConnectionLost(self) -> None:
-        """All that we had to say has gone, and `dismiss` has closed our half."""
+        """Everything written has gone, and `dismiss` has closed our half."""
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
         self._lingering = self.factory.reactor.callLater(
@@ -212,7 +212,7 @@ class ChatProtocol(FlowControl):
         )
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone, whoever ended it."""
+        """The connection is gone."""
         self.connected = 0  # Twisted leaves it at 1
         if isinstance(reason.value, TlsError):
             self.log.debug("TLS with {peer} failed: {why}", peer=self.peer, why=reason.value)
@@ -241,12 +241,12 @@ class ChatProtocol(FlowControl):
             self.resume_reading("cork")
 
     def logged_in(self) -> None:
-        """It is known who is there."""
+        """The client has a name, or a ticket."""
         self.factory.login_timeout.remove(self)
 
     def login_timed_out(self) -> None:
-        """Tell whoever is there that the time to give a name is over, and end the connection. Not
-        if it is we who look at a password that they gave."""
+        """Say that the time to give a name is over, and end the connection; but not while its
+        password is being checked."""
         if "answer" in self._holds:
             self.factory.login_timeout.add(self)
             return
@@ -263,7 +263,7 @@ class ChatProtocol(FlowControl):
 
     @property
     def transfers_file(self) -> bool:
-        """Whether a file is on its way here."""
+        """Return whether a transfer is under way here."""
         return self.transfer is not None
 
     def rawDataReceived(self, data: bytes) -> None:
@@ -272,14 +272,14 @@ class ChatProtocol(FlowControl):
             self.transfer.received(data)
 
     def throw_away(self) -> None:
-        """Take what comes from now on for nothing."""
+        """Drop all input from now on."""
         self.transfer = Upload(self, None, self.factory.limits.file_bytes)
         self.setRawMode()
 
     # -- the end ---------------------------------------------------------------------------------
 
     def went_on(self) -> None:
-        """End the connection if nothing more will come, and nothing waits."""
+        """End the connection if the input has ended, and nothing waits."""
         if not self._input_ended or self.paused or self._finishing or not self.connected:
             return
         if self._busyReceiving:
@@ -295,7 +295,7 @@ class ChatProtocol(FlowControl):
         self.finish()
 
     def finish(self) -> None:
-        """Do what was asked for, then end the connection."""
+        """Finish the client's requests, then end the connection."""
         if self._finishing:
             return
         self._finishing = True
@@ -307,7 +307,7 @@ class ChatProtocol(FlowControl):
             ending.addBoth(lambda _: self.transport.loseConnection())
 
     def end(self, sentence: str, why: EndReason) -> None:
-        """Tell whoever is there `sentence`, and why it is, and end the connection."""
+        """Write `sentence`, and the reason, and end the connection."""
         if self._session is not None:
             self._session.end(sentence, why)
         else:
@@ -316,16 +316,16 @@ class ChatProtocol(FlowControl):
             self.transport.loseConnection()
 
     def is_evictable(self, busy: Collection[User]) -> bool:
-        """Return whether it can be ended without harm: a guest's, with no file on its way."""
+        """Return whether it can be ended without harm: a guest's, without a transfer."""
         return not self.transfers_file and (
             self._session is None or self._session.is_evictable(busy)
         )
 
     def dismiss(self) -> None:
-        """End a connection that may go on sending what has no meaning any more.
+        """End a connection whose further input is dropped.
 
-        Only our own half is closed at first: closing all of it, with bytes unread, would take the
-        refusal away from who is to read it.
+        Only our half is closed at first. Closing all of it, with unread bytes, would destroy the
+        refusal before the client reads it.
         """
         if self._dismissed or not self.connected:
             return

@@ -1,4 +1,4 @@
-"""What the sessions of all formats have in common: requests to the domain, and their answers."""
+"""The common part of sessions of all formats: requests to the domain, and their answers."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -22,7 +22,7 @@ HELLO = COMMANDS["hello"]
 
 
 class ChatSession:
-    """A `chatservice.protocols.chatprotocol.ProtocolSession` that talks.
+    """A `chatservice.protocols.chatprotocol.ProtocolSession` with a user.
 
     A format's own session parses lines, calls `request`, and encodes answers (`answer`) and
     refusals (`refuse_request`).
@@ -81,15 +81,15 @@ class ChatSession:
         raise NotImplementedError
 
     def refuse_request(self, request: Request, refusal: Refusal) -> None:
-        """Encode why a request is not granted."""
+        """Encode the refusal of a request."""
         raise NotImplementedError
 
     def refuse(self, refusal: Refusal) -> None:
-        """Encode why something is not done that no request can be named for."""
+        """Encode a refusal that belongs to no request."""
         raise NotImplementedError
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
-        """Count a line that is no request, and say why it is not taken."""
+        """Count a line that is no request, and refuse it."""
         count_request(self._chat, self._session, UNPARSED)
         self.refuse(refusal)
 
@@ -105,7 +105,7 @@ class ChatSession:
     # -- the end ---------------------------------------------------------------------------------
 
     async def ended(self) -> None:
-        """Leave once all is stored that was said: no more will come."""
+        """Leave once all talk is stored: the input has ended."""
         await self._leave("")
         self._stop()
 
@@ -121,20 +121,20 @@ class ChatSession:
         self._connection.dismiss()
 
     def tell(self, sentence: str) -> None:
-        """Tell `sentence`, in between."""
+        """Show a `sentence` between other things."""
         self._subscription.tell(EventBatch((Notice(sentence),)))
 
     def dismiss(self, refusal: Refusal) -> None:
-        """Say why no more is done at all, and dismiss the connection."""
+        """Write a refusal, and dismiss the connection."""
         self.refuse(refusal)
         self._dismiss()
 
     def is_evictable(self, busy: Collection[User]) -> bool:
-        """Return whether it is a guest's, and none of those who are `busy`."""
+        """Return whether it is a guest's, and the guest is not `busy`."""
         return self._session.may_be_evicted(busy)
 
     def end(self, sentence: str, why: EndReason) -> None:
-        """Tell `sentence`, and why it is, then end the connection."""
+        """Show `sentence`, and the reason, then end the connection."""
         self._subscription.end(sentence, why)
 
     def lost(self) -> None:

@@ -1,4 +1,4 @@
-"""What all connections share."""
+"""The factory of connections, and the state that they share."""
 
 from collections import Counter
 from typing import Any
@@ -70,21 +70,21 @@ class ChatFactory(Factory):
         self._refused: Counter[Code] = Counter()
 
     def count(self, refusal: Refusal) -> None:
-        """Note that something is refused, if it is for a limit, or for trouble of the server's."""
+        """Count a refusal, if a limit or an error in the server is its reason."""
         if refusal.code in TROUBLE:
             self._refused[refusal.code] += 1
 
     def refused(self) -> list[CountInfo]:
-        """Tell what was refused since the start, and how often."""
+        """Return the refusals since the start, with their numbers."""
         away = [CountInfo("connections turned away", self.admission.turned_away)]
         return [*(CountInfo(code, count) for code, count in self._refused.most_common()), *away]
 
     def waiting(self) -> list[CountInfo]:
-        """Tell what waits here."""
+        """Return the work that waits here."""
         return [CountInfo("connections that wait for their turn", len(self.timeslices))]
 
     def by_kind(self) -> list[CountInfo]:
-        """Count the connections by who is at their other end."""
+        """Count the connections by the kind of their session."""
         kinds = Counter(_kind(each) for each in self.connections)
         return [CountInfo(kind, count) for kind, count in sorted(kinds.items())]
 
@@ -95,12 +95,12 @@ class ChatFactory(Factory):
 
     @property
     def users(self) -> dict[str, User]:
-        """Who is here, by key."""
+        """Every connected user, by key."""
         return self.chat.users.by_key
 
     @property
     def shared_files(self) -> FileStore:
-        """The shelves."""
+        """The file store."""
         return self.chat.files.store
 
     def buildProtocol(self, addr: IAddress | None) -> ChatProtocol:
@@ -112,7 +112,7 @@ class ChatFactory(Factory):
         return connection
 
     def recount(self, connection: ChatProtocol) -> None:
-        """Count a connection from where it really is, as is known now. Raises `Refusal`."""
+        """Count a connection at its real address, which is known now. Raises `Refusal`."""
         address = self.admission.key(connection.address)
         if address != connection.counted_address:
             before, connection.counted_address = connection.counted_address, ""
@@ -123,7 +123,7 @@ class ChatFactory(Factory):
         return self.idle.evict_one("The server is full, and you were idle: come back later.")
 
     def make_session(self, connection: ChatProtocol, line: bytes) -> ProtocolSession:
-        """Tell by the first line who speaks: a program, a carrier of a file, or a person."""
+        """Make the session that the first line asks for: a ticket's, JSON or text."""
         if is_foreign(line, self.limits.line_bytes):
             return TicketSession(connection, self.chat)
         if line.lstrip().startswith(b"{"):
@@ -131,11 +131,11 @@ class ChatFactory(Factory):
         return TextSession(connection, self.chat)
 
     def admin_factory(self) -> "AdminFactory":
-        """Return what makes the connections of who comes through the operator's door."""
+        """Return the factory of connections on the admin socket."""
         return AdminFactory(self)
 
     def when_empty(self, seconds: float) -> "Deferred[None]":
-        """Answer when every connection is gone; after `seconds`, the last ones are cut."""
+        """Answer when every connection is gone; after `seconds`, abort the last ones."""
         if not self.connections:
             return succeed(None)
         emptied: Deferred[None] = Deferred()
@@ -149,38 +149,39 @@ class ChatFactory(Factory):
             connection.transport.abortConnection()
 
     def add_connection(self, connection: ChatProtocol) -> None:
-        """There is a new connection; whoever it is has to say so before long."""
+        """Add a new connection; its login timeout starts."""
         self.connections.add(connection)
         self.login_timeout.add(connection)
 
     def remove_connection(self, connection: ChatProtocol) -> None:
-        """A connection is no more."""
+        """Remove a connection that is gone."""
         self.login_timeout.remove(connection)
         self.admission.remove(connection.counted_address)
         self.forget(connection)
 
     def forget(self, connection: ChatProtocol) -> None:
-        """It is none of those that there are, any more."""
+        """Remove a connection from the set."""
         self.connections.discard(connection)
         if not self.connections and self._emptied is not None:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 
     def farewell(self, sentence: str) -> None:
-        """Tell everybody that the server ends, and end their connections."""
+        """Tell everybody that the server stops, and end their connections."""
         for connection in tuple(self.connections):
             connection.end(sentence, EndReason.STOPPING)
 
 
 def _kind(connection: ChatProtocol) -> str:
-    """Return who is at the other end of a connection, as the operator is told."""
+    """Return the kind of a connection's session, for the operator."""
     if connection.factory.is_admin:
         return "through the operator's door"
     return connection.kind
 
 
 class AdminFactory(ChatFactory):
-    """Makes a `ChatProtocol` for each connection to the admin socket of the `house`."""
+    """Makes a `ChatProtocol` for each connection on the admin socket. `house` keeps its
+    connections."""
 
     is_admin = True
 

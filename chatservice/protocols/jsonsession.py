@@ -14,7 +14,7 @@ from chatservice.protocols.chatsession import ChatSession
 
 
 class JsonSession(ChatSession):
-    """A session in the JSON format: a program's, or one of `chat-client`."""
+    """A session in the JSON format."""
 
     kind = "programs"
     format = EntryFormat(live=jsonlines.run, replayed=jsonlines.run, event=jsonlines.event)
@@ -57,11 +57,11 @@ class JsonSession(ChatSession):
             self._dismiss()
 
     def refuse_request(self, request: Request, refusal: Refusal) -> None:
-        """Encode why a request is not granted."""
+        """Encode the refusal of a request."""
         self._refuse(request.id, refusal)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Encode why something is not done that no request can be named for."""
+        """Encode a refusal that belongs to no request."""
         self._refuse(None, refusal)
 
     def _refuse(self, id_: Any, refusal: Refusal) -> None:

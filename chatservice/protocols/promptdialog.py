@@ -1,4 +1,4 @@
-"""Asking a person for what nobody is to see typed: passwords, each on a line of its own."""
+"""Asking a person for passwords, each on a line of its own."""
 
 import re
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from chatservice.grammar.prompts import PASSWORDS_DIFFER, REPEAT, Prompt, with_g
 
 
 class PromptDialog:
-    """Questions to a person, one line each. An empty one, or `/cancel`, gives up.
+    """Questions to a person, one line each. An empty line, or `/cancel`, gives up.
 
-    Nothing else ends them: an answer that cannot be is refused, and all is asked again. `write`
-    shows a line, `hide` says whether what is typed is to be seen from now on, and `done` gets the
-    request with the answers in it.
+    Nothing else ends them: after an impossible answer all are asked again. `write` shows a line,
+    `hide` says whether typed text is hidden from now on, and `done` gets the request with its
+    answers.
     """
 
     __slots__ = (
@@ -40,7 +40,7 @@ class PromptDialog:
         self._begin()
 
     def restart(self) -> None:
-        """Ask all of it again."""
+        """Ask all questions again."""
         self._again = True
         self._begin()
 
@@ -51,15 +51,15 @@ class PromptDialog:
         self.ask()
 
     def ask(self) -> None:
-        """Ask the question that is to be answered next."""
+        """Ask the next question."""
         question = self._questions[0]
         self._hide(question.hidden)
         text = question.text if self._first is None else REPEAT
         self._write(f"* {with_give_up_hint(text) if self._again else text}")
 
     def answer(self, text: str) -> bool:
-        """Take an answer. Return whether another one is to come. Raises `Refusal` for one that
-        cannot be; `again` asks again."""
+        """Take an answer. Return whether another one is needed. Raises `Refusal` for an impossible
+        one."""
         question = self._questions[0]
         if question.hidden:
             text = _erased(text)
@@ -91,8 +91,8 @@ class PromptDialog:
 
 
 def _erased(text: str) -> str:
-    """Return what is left of a line in which characters were erased: some telnet programs leave
-    that to who echoes them."""
+    """Return a line without erased characters: some telnet programs leave the erasing to the
+    server."""
     if not _ERASES.search(text):
         return text
     left: list[str] = []

@@ -38,8 +38,8 @@ READABLE_BYTES = 2000
 class TextSession(ChatSession):
     """A session in the text format.
 
-    A program that speaks before it is greeted is not asked for passwords. When it does not get
-    into a room, or does not prove who it is, it is astray: what it says next is said to nobody.
+    A script, which sends before it is greeted, is not asked for passwords. If it cannot join its
+    room, or cannot log in, it is astray: its talk is said to nobody.
     """
 
     kind = "people"
@@ -110,7 +110,7 @@ class TextSession(ChatSession):
         return True
 
     def _obey(self, request: Request, dialog: PromptDialog | None = None) -> None:
-        """Do what a line asks for, or what was asked for by `dialog`, which has its answers."""
+        """Run a typed request, or that of a `dialog`, with its answers."""
         name = request.command.name
         if self._astray and name in _INTO_THE_ROOM and "to" not in request.args:
             count_request(self._chat, self._session, UNPARSED)
@@ -140,7 +140,7 @@ class TextSession(ChatSession):
             self.refuse(result)
 
     def _not_granted(self, request: Request, dialog: PromptDialog | None, refusal: Refusal) -> None:
-        """Refuse a request. A person is asked again for a password that did not do."""
+        """Refuse a request. After a wrong password an interactive client is asked again."""
         if request.command is HELLO:
             self._refuse_name(request.args["name"], refusal)
             return
@@ -156,8 +156,8 @@ class TextSession(ChatSession):
             self._stray(request)
 
     def _stray(self, request: Request) -> None:
-        """Note that a program is not where, or not who, it wanted to be: what it says after a room
-        that it did not get into is not for another room, nor is it somebody else's name."""
+        """Note that a script is in the wrong room, or has the wrong name: its talk is not for
+        another room, nor for another user's name."""
         name = request.command.name
         if name in ("join", "create"):
             self._astray = self._astray or _ASTRAY
@@ -175,8 +175,8 @@ class TextSession(ChatSession):
     def _lacking(
         self, request: Request, refusal: Refusal
     ) -> tuple[Request, tuple[Prompt, ...]] | None:
-        """Return what a person is to be asked for, where a password was missing, or was wrong and
-        typed with its command: else they would type the right one alone, and say it."""
+        """Return the questions after a missing password, or a wrong one in the command. Otherwise
+        users would type the right one alone, and say it."""
         if refusal.code not in PASSWORD_RELATED or not self._connection.greeted:
             return None
         if request.command.name == "join":
@@ -199,8 +199,8 @@ class TextSession(ChatSession):
             self._astray = _UNPROVEN
 
     def _prompt(self, request: Request, asked: tuple[Prompt, ...]) -> None:
-        """Ask for what a request lacks, if it can be granted at all. A program is not asked; but
-        what it sends next may be the password, so that is said to nobody."""
+        """Ask for the missing part of a request that can be granted. A script is not asked; its
+        next line may be the password, so that is said to nobody."""
         count_request(self._chat, self._session, UNPARSED)
         if not self._connection.greeted:
             self.refuse(missing_password(request, asked[0]))
@@ -229,7 +229,7 @@ class TextSession(ChatSession):
             self._dialog = dialog
 
     def _answered(self, dialog: PromptDialog, request: Request) -> None:
-        """Do what was asked for, with the answers. What is not granted is asked for again."""
+        """Run a request with its answers. If it is refused, ask again."""
         try:
             self._obey(request, dialog)
         except Refusal as refusal:
@@ -267,8 +267,7 @@ class TextSession(ChatSession):
             self._write(textformat.event(Notice(hint)))
 
     def _introduce(self, welcome: replies.Welcome) -> None:
-        """Tell a person who and where they are. A program that spoke first is not told what it did
-        not ask."""
+        """Tell the user their name and room. A script is not told."""
         self._introduced = True
         self._connection.logged_in()
         here = self._session.current_room
@@ -283,13 +282,13 @@ class TextSession(ChatSession):
         then()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Say why something is not done."""
+        """Show a refusal."""
         self._connection.factory.count(refusal)
         self._write(textformat.refusal(refusal))
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
-        """Say why a line is not taken at all. Behind one that begins an upload there may be bytes
-        that are no lines, and nobody can tell how many: then the connection ends."""
+        """Refuse a line. After one that begins an upload there may be any number of bytes that are
+        no lines: then the connection ends."""
         super().refuse_line(line, refusal)
         if self._dialog is not None:
             self._dialog.ask()
@@ -298,7 +297,7 @@ class TextSession(ChatSession):
             self._dismiss()
 
     def refuse_request(self, request: Request, refusal: Refusal) -> None:
-        """Refuse what was asked for. An upload's bytes may be on their way, and are no lines."""
+        """Refuse a request. The bytes of an upload may be on their way; they are no lines."""
         bare = request.bare if self._session.user is not None else ""
         self.refuse(textparser.with_say_hint(refusal, bare))
         if request.command.name != "put":
@@ -318,9 +317,9 @@ class TextSession(ChatSession):
             self._connection.reply_written(self._subscription.full)
 
     def _uncork(self) -> None:
-        """Begin to answer a program. While its first words are still on their way nothing is sent:
-        one that has closed its connection behind them, as `printf ... >/dev/tcp/HOST/PORT` does,
-        would be told so by its system with a reset, and what is on its way would be lost."""
+        """Begin to answer a script. Nothing is sent while its first lines are on their way. If the
+        client has closed its socket, as `printf ... >/dev/tcp/HOST/PORT` does, its system answers
+        our bytes with a reset, and the unread lines would be lost."""
         corked, self._corked = self._corked, None
         if corked is not None:
             self._write(bytes(corked))
@@ -339,8 +338,8 @@ class TextSession(ChatSession):
         self._write(textformat.file_line(mark, mark.size))
 
     def _show_file(self, request: Request, reader: FileReader) -> None:
-        """Send a file. A person is told how to fetch it instead, unless they can read it, or say
-        where to begin: nobody wants other bytes on their screen."""
+        """Send a file. An interactive client is told how to fetch it instead, unless it is
+        readable, or an offset is given: nobody wants other bytes on their screen."""
         is_person = self._connection.greeted and not self._connection.more_came
         if not is_person or "offset" in request.args:
             self._send(reader, request.args.get("offset", 0))
@@ -400,13 +399,13 @@ class TextSession(ChatSession):
         self._subscription.stop()
 
     def end(self, sentence: str, why: EndReason) -> None:
-        """Tell `sentence`, then end the connection."""
+        """Show `sentence`, then end the connection."""
         self._uncork()
         self._subscription.end(sentence, why)
 
 
 async def _is_readable(outgoing: FileReader) -> bool:
-    """Return whether a file is a short text, in which nothing steers a terminal."""
+    """Return whether a file is a short text that cannot control a terminal."""
     size = outgoing.mark.size
     if size > READABLE_BYTES:
         return False

@@ -1,8 +1,8 @@
-"""Connections that carry one file for a ticket: `GET TICKET [OFFSET]`, `PUT TICKET [OFFSET]`.
+"""Connections that transfer one file for a ticket: `GET TICKET [OFFSET]`, `PUT TICKET [OFFSET]`.
 
-They bring transfers beside the talk, so that neither waits for the other. A first line of another
-protocol is answered here, too: a web page can make a browser send lines to any port, and none of
-them is to become somebody's name, or be said.
+So transfers and talk do not wait for each other. A first line of another protocol is refused here,
+too: a web page can make a browser send lines to any port, and none of them may become a name or
+talk.
 """
 
 import re
@@ -39,15 +39,15 @@ SIP (RFC 7826, RFC 3261)."""
 
 
 def is_foreign(line: bytes, most: int) -> bool:
-    """Return whether a first line, or the beginning of one that is too long, is for a carrier or of
-    another protocol. No name, command or JSON object looks so."""
+    """Return whether a first line, or the beginning of one that is too long, has a ticket or
+    belongs to another protocol. No name, command or JSON object looks so."""
     if _NAMED.match(line) or _VERSIONED.search(line):
         return True
     return not line.lstrip().startswith(b"{") and (len(line) > most or b"\0" in line)
 
 
 class TicketSession:
-    """A `chatservice.protocols.chatprotocol.Speaker` that says one line, and then bytes."""
+    """A `chatservice.protocols.chatprotocol.ProtocolSession` with one line, and then bytes."""
 
     kind = "file transfers"
 
@@ -114,31 +114,31 @@ class TicketSession:
         self._connection.dismiss()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Say why the file does not move, and end."""
+        """Write why the file does not move, and end."""
         self._connection.factory.count(refusal)
         self._connection.transport.write(textformat.refusal(refusal))
         self._connection.dismiss()
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
-        """Say why a line is not taken at all."""
+        """Refuse a line that cannot be parsed."""
         self.refuse(refusal)
 
     async def ended(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: nothing is left to do."""
 
     def tell(self, sentence: str) -> None:
-        """Tell nothing: what comes back here is a file, and nothing else."""
+        """Do nothing: only a file may come back here."""
 
     def dismiss(self, refusal: Refusal) -> None:
-        """Say why no more is done at all, and dismiss the connection."""
+        """Write a refusal, and dismiss the connection."""
         self.refuse(refusal)
 
     def is_evictable(self, busy: Collection[User]) -> bool:
-        """Return that its file is not to be held up."""
+        """Return False: its transfer goes on."""
         return False
 
     def end(self, sentence: str, why: EndReason) -> None:
-        """End the connection: a file cannot be told anything."""
+        """End the connection without a word."""
         self._connection.transport.abortConnection()
 
     def lost(self) -> None:

@@ -1,4 +1,4 @@
-"""What the database knows of rooms, beyond their logs: `chatservice.domain.ports.RoomStore`."""
+"""Rooms in the database: `chatservice.domain.ports.RoomStore`."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence

@@ -181,7 +181,7 @@ def _make(path: Path) -> None:
     permissions.make_file(new)
     with closing(sqlite3.connect(new, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = OFF")  # of one that is half made nothing is kept
-        # What makes the tables is kept with them: without our comments it fits into one page, and
+        # SQLite keeps these statements: without our comments they fit into one page, and
         # `engines/sqlite/rescue.py` can read either all of it or nothing.
         tables = re.sub(r"\s+", " ", re.sub("--.*", "", TABLES))
         db.executescript(

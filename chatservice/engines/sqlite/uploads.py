@@ -1,7 +1,7 @@
-"""Uploads: files on their way in, and the partial uploads that are kept for a while.
+"""Uploads under way, and partial uploads, which are kept for a while.
 
-What an upload has brought when it stops is kept in `.partial`, with a row in the database. The same
-upload goes on behind it.
+The received bytes of a stopped upload stay in `.partial`, with a row in the database. The same
+upload resumes them.
 """
 
 import errno
