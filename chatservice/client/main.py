@@ -26,7 +26,7 @@ from chatservice.client.controller import Controller
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.pipescreen import PipeScreen
 from chatservice.client.screen import InputEnded, Screen
-from chatservice.client.scripts import OutageWatch, Script
+from chatservice.client.scripts import GOODBYE_SECONDS, OutageWatch, Script
 from chatservice.client.settings import (
     RememberedServer,
     Settings,
@@ -40,9 +40,6 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar import textformat
 from chatservice.output import write_all
-
-GOODBYE_SECONDS = 2.0
-"""Longest wait for the server to store the last texts, when the user leaves at once."""
 
 DUMB_TERMINALS = ("dumb", "unknown", "")
 """Values of `TERM` for terminals on which a written line cannot be changed."""

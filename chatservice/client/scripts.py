@@ -238,10 +238,12 @@ class Script:
         options = self._completed()
         host, port = options.host or DEFAULT_HOST, options.port or int(DEFAULT_PORT)
         name = options.name or _login()
+        how: dict[str, Any] = {"tls": options.tls, "trust": options.trust, "told": self._tell}
+        how |= {"progress": self._show_progress, "reactor": self._reactor}
         password, asked = given_password(options.password_file), False
         while True:
             try:
-                return await self._connect(options, name, host, port, password)
+                return await connect(name, host, port, password=password, **how)
             except Refusal as refusal:
                 if asked and refusal.code in PASSWORD_REFUSED:
                     self._tell(refusal.sentence)
@@ -252,19 +254,6 @@ class Script:
                 password, asked = kept or await ask_password(self._reactor, name), True
                 if password is None:
                     raise
-
-    def _connect(
-        self, options: ClientOptions, name: str, host: str, port: int, password: str | None
-    ) -> "Deferred[Client]":
-        return connect(
-            *(name, host, port),
-            password=password,
-            tls=options.tls,
-            trust=options.trust,
-            told=self._tell,
-            progress=self._show_progress,
-            reactor=self._reactor,
-        )
 
     def _completed(self) -> ClientOptions:
         """Return the options, with missing values from the settings."""
