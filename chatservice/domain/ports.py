@@ -700,8 +700,9 @@ class Follower(Protocol):
         """Apply a change that is durable, whichever node made it."""
 
     def appended(self, runs: Mapping[int, Sequence[tuple[int, Run]]]) -> None:
-        """Show what other nodes have appended: runs and their first positions, by the numbers of
-        the logs. This node's own runs are the answer of `LogStore.append` instead."""
+        """Show what another node has appended: all runs of one batch, with their first positions,
+        by the numbers of the logs. So a block is the same on all nodes, and `BlockReplaced` finds
+        it. This node's own runs are the answer of `LogStore.append` instead."""
 
     def ended(self, positions: Mapping[int, int]) -> None:
         """Forget what is no longer kept: up to a position each, by the numbers of the logs."""
