@@ -33,8 +33,8 @@ FIRST_DELAY, LONGEST_DELAY, DELAY_GROWTH = 0.5, 30.0, 1.6
 server at most twice a minute."""
 
 NAME_TAKEN_SECONDS = 300.0
-"""How long refusals of `_TRY_LATER` are tried again. The server may still hold the name for the old
-connection."""
+"""Seconds for which refusals of `_TRY_LATER` are tried again. The server may still hold the name
+for the old connection."""
 
 OLD_MESSAGE_SECONDS = 60.0
 """A private message that is older on arrival is shown with its time."""

@@ -36,12 +36,12 @@ from chatservice.grammar import jsonlines, textformat, textparser
 from chatservice.output import write_all
 
 OUTAGE_SECONDS = 60.0
-"""How long a client that is about to end waits for a server that is away."""
+"""Seconds for which a leaving client waits for a server that is away."""
 
 _CHECKS = 4
 
 GOODBYE_SECONDS = 2.0
-"""How long a leaving client waits for the server to store all texts and close."""
+"""Seconds for which a leaving client waits for the server to store all texts and close."""
 
 STDIN = "-"
 """The text that means standard input."""

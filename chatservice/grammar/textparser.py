@@ -126,10 +126,8 @@ def _request(command: Command, text: str, may_prompt: bool = False) -> Request:
 
 
 class _Words:
-    """The text behind a command: arguments are taken from both ends of it into `values`.
-
-    What is left between them is the value of an argument with spaces.
-    """
+    """The text behind a command: arguments are taken from both ends of it into `values`. The rest
+    between them is the value of an argument with spaces."""
 
     def __init__(self, command: Command, text: str) -> None:
         self._command = command

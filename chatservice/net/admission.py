@@ -18,7 +18,7 @@ from chatservice.grammar import textformat
 from chatservice.limits import Limits
 
 LOG_SECONDS = 60.0
-"""Who is turned away is in the log once in so long: a flood is not to fill the log."""
+"""Seconds between two lines of the log about refused connections: a flood must not fill the log."""
 
 OWN_DESCRIPTORS = 40
 """Descriptors that the server has open besides: databases, their logs, ports, threads, folders."""

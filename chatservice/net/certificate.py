@@ -16,7 +16,7 @@ from zope.interface import implementer
 from chatservice.errors import Code, Refusal
 
 PEM_NAMES = ("privkey.pem", "fullchain.pem")
-"""What certbot and other clients of ACME (RFC 8555) call the files in a domain's folder."""
+"""The names that certbot and other clients of ACME (RFC 8555) give to the files of a domain."""
 
 PEM_BYTES = 1 << 20
 """No file with a key and its certificates is larger: a chain has a few KiB."""

@@ -8,7 +8,7 @@ from chatservice.events import EndReason
 from chatservice.limits import Limits
 
 LOOK_SECONDS = 10.0
-"""How often to look, at least: limits may have changed."""
+"""Seconds between two checks, at most: limits may have changed."""
 
 STEPS = 6
 """Into so many steps the time is divided after which one is idle. A connection remembers only in

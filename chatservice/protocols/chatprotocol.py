@@ -33,7 +33,7 @@ BLANK_LINES = 16
 """Blank lines before the first one that says who speaks. With one more, it is a person."""
 
 LINGER_SECONDS = 5.0
-"""How long a connection that is being dismissed may still send: time to read why it ends."""
+"""Seconds for which a dismissed connection may still send: time to read why it ends."""
 
 
 class ProtocolSession(Protocol):

@@ -19,7 +19,7 @@ from tests.durability.crowd import ROOM, Bot, Clerk, One, Person, Program, Progr
 from tests.servers import RawClient, Server
 
 MOST = 2_000
-"""What a writer says in one round, if it is not killed before."""
+"""The messages of a writer in one round, if it is not killed before."""
 
 
 class Crowd:

@@ -8,8 +8,8 @@ from tests.harm.linecost import QUESTIONS, Case, CostMeter, cases
 
 SHORT, LONG = 512, 8192
 STEEPER = 4
-"""A long line may cost so many times more than its length. What costs the square of its length
-costs 16 times more, here."""
+"""A long line may cost so many times more than its length. A cost that grows with the square of the
+length is 16 times as high here."""
 
 ALL = list(cases())
 ASKED = [case for case in ALL if case.before in QUESTIONS.values()]
@@ -26,8 +26,8 @@ def meter():
 
 
 PAIRS = 12
-"""A case is measured so often before it counts as steep. What else the machine does can only add to
-a measure: so one pair in which the long line is cheap enough shows that it is."""
+"""A case is measured so often before it counts as steep. Other load on the machine only adds to a
+measure, so one pair with a cheap long line is proof enough."""
 
 
 def is_steep(meter: CostMeter, case: Case, least: float) -> bool:

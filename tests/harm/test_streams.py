@@ -11,7 +11,7 @@ from tests.harm.corpus import each
 from tests.servers import RawClient
 
 HTTP_OR_TLS = (b"! ", b"\x15\x03")
-"""What who speaks another protocol is told: a refusal, or TLS's own."""
+"""The answers to other protocols: a refusal, or a TLS alert."""
 
 
 class Street:

@@ -11,7 +11,7 @@ from chatservice.errors import Code
 from tests.servers import PATIENCE
 
 CLIMBING = ["../x", "/etc/passwd", "lab/x", "a\\b", ".hidden", "n" * 300, "a\x1b[2J", "\u202egpj"]
-"""What no file may be called."""
+"""Names that no file may have."""
 
 
 @pytest.fixture

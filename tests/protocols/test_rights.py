@@ -25,7 +25,7 @@ VALUES = {
     "code": "abcd-efgh-ijkm",
     "room": "studio",
 }
-"""What each argument is given that there must be."""
+"""The values of required arguments."""
 
 REFUSED = {Code.NAME_NEEDED, Code.NOT_ALLOWED, Code.NOT_IN_ROOM, Code.BANNED}
 
@@ -36,7 +36,7 @@ LAST = ("op", "deop", "access", "close", "owner", "destroy")
 """After these, others are not what they were."""
 
 REGISTERED = (Role.MODERATOR, Role.OWNER)
-"""Who is registered, in this story."""
+"""The registered users of these tests."""
 
 
 def commands(format):
@@ -93,7 +93,7 @@ RULED = {
     Role.MODERATOR: "op",
     Role.OWNER: "owner",
 }
-"""What the owner does for somebody to be of a role."""
+"""The commands with which the owner gives somebody a role."""
 
 
 def give(owner, role):

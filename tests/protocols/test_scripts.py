@@ -19,8 +19,8 @@ ENDING = {
     "socat": "socat -t 60 - TCP:127.0.0.1:PORT",
     "bash": "cat >/dev/tcp/127.0.0.1/PORT",
 }
-"""How each ends at the end of its input. socat reads on for half a second only, unless it is told
-otherwise; nc.traditional and this line of bash do not read on at all."""
+"""Commands that end with their input. By default socat reads on for half a second only;
+nc.traditional and this line of bash do not read on at all."""
 
 READING_ON = [tool for tool in ENDING if tool not in ("nc.traditional", "bash")]
 
@@ -29,7 +29,7 @@ PLAIN = ENDING | {
     "nc.traditional": "nc.traditional 127.0.0.1 PORT",
     "bash": "exec 3<>/dev/tcp/127.0.0.1/PORT; cat >&3; cat <&3",
 }
-"""How each is run where the script's last line is /quit: no flag is needed, and all read on."""
+"""Commands for a script whose last line is /quit: no flag is needed, and all read on."""
 
 PAYLOAD = bytes(range(256)) * 1000 + b"\r\n/quit\n"
 SHA256 = hashlib.sha256(PAYLOAD).hexdigest()

@@ -20,7 +20,7 @@ from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.errors import Code, Refusal
 
 APPLICATION_ID = 0x63686174
-"""What `PRAGMA application_id` says from version 2 on: `chat`."""
+"""The `PRAGMA application_id` from version 2 on: `chat`."""
 
 AT_ONCE_BYTES = 16 << 20
 """A database of up to this size is checked as a whole before it is used: 0.03 to 0.3 s, measured on
@@ -34,9 +34,9 @@ UNREADABLE = """
 instr(entries, x'00') OR NOT json_valid(
     substr(CAST(entries AS TEXT), 1, instr(CAST(entries AS TEXT) || char(10), char(10)) - 1))
 """
-"""Whether a block's bytes are not what was stored: its first line is JSON, in every version, and
-there is no NUL in it. A page that was never written is read as NULs, and SQLite does not see that
-where a long blob ends."""
+"""A query that is true for damaged blocks. In every version a block's first line is JSON, and a
+block has no NUL. A page that was never written is read as NULs, and SQLite does not notice at the
+end of a long blob."""
 
 _EVERYTHING = f"""
 SELECT integrity_check FROM pragma_integrity_check(1) WHERE integrity_check <> 'ok'
@@ -56,8 +56,8 @@ SELECT 'block ' || id || ' is missing in its index' FROM newest WHERE last >
     (SELECT coalesce(max(last), 0) FROM block AS b INDEXED BY block_place WHERE b.log = newest.log)
 LIMIT 1
 """
-"""What was written last is what a crash or a full disk is most likely to have damaged. Where the
-index lacks it, positions would be given a second time."""
+"""A crash or a full disk is most likely to damage the last writes. If the index lacks them,
+positions would be given a second time."""
 
 _NOT_ITS = {
     *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),

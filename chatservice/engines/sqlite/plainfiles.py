@@ -35,7 +35,8 @@ _SYNC_BYTES = 1 << 25
 take long, and that cannot be stopped."""
 
 _AHEAD_BYTES = 4 << 20
-"""What the system is asked to read ahead of a download: the reactor is not to wait for it."""
+"""Bytes that the system is asked to read ahead of a download, so that nobody waits for a cold
+disk."""
 
 _FICLONE = 0x40049409
 """Linux's request for a copy that shares its blocks until one of the two is changed: Btrfs, XFS

@@ -12,8 +12,8 @@ from chatservice.errors import Code, Refusal
 __all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
 
 VERSION = 6
-"""What `PRAGMA user_version` says. A change of `TABLES`, or of what `blocks.py` makes, is a
-new version, with a step in `upgrades.py`."""
+"""The `PRAGMA user_version`. A change of `TABLES`, or of the format in `blocks.py`, is a new
+version, with a step in `upgrades.py`."""
 
 TABLES = """
 -- A log: of a room, or a registered user's inbox. A room's number is its log's.

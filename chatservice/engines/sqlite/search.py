@@ -56,7 +56,7 @@ _ADD = "INSERT INTO entry (rowid, text) SELECT value ->> 0, value ->> 1 FROM jso
 """All rows of a step in one call: a call for each would ask for Python's lock each time."""
 
 FILES = ("", "-wal", "-shm")
-"""What the names of a database's files end in."""
+"""The endings of the names of a database's files."""
 
 POSITIONS = 40
 """Bits of a row's number that are the position: a trillion entries a room."""
@@ -152,10 +152,10 @@ STEP_BLOCKS = 64
 """Taken in at a time, at most: with a few entries each, a few milliseconds."""
 
 TROUBLE_SECONDS = 30.0
-"""How long the indexer waits where its disk fails."""
+"""Seconds that the indexer waits after an error of the disk."""
 
 GATHERING_SECONDS = 2.0
-"""How long what is new is gathered first: a commit for each entry would be one too many."""
+"""Seconds for which new entries are gathered: a commit for each would be one too many."""
 
 MERGE_PAGES = 100
 """Of the index that are written at a time while it is merged: a few milliseconds."""

@@ -252,4 +252,4 @@ STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     4: _from_4_to_5,
     5: _from_5_to_6,
 }
-"""What makes the next version of each."""
+"""The step from each version to the next one."""

@@ -380,7 +380,7 @@ class ArrivingFile:
 _Key = tuple[str, str, int, str | None, str, str]
 
 _LOOK_SECONDS = 60.0
-"""How often is looked for those that are too old."""
+"""Seconds between two searches for idle ones."""
 
 _GRACE_SECONDS = 3600.0
 """One is kept for so long behind a start: by then somebody has set a clock that was wrong."""
