@@ -278,7 +278,7 @@ def _restore(line: CommandLine) -> None:
     files = "1 file" if made.files == 1 else f"{made.files} files"
     _show(
         f"* {names.one_line(str(line.data))} has the database, {files}, "
-        f"{textformat.size(made.bytes)}; all of it was read again.\n".encode()
+        f"{textformat.size(made.bytes)}; the copy was checked.\n".encode()
     )
 
 

@@ -64,7 +64,7 @@ def restored(start_server, tmp_path, backup, *options):
     folder.mkdir()
     status, said, wrong = chatctl(folder / "chat-data", *options, "restore", str(backup))
     assert status == 0, wrong
-    assert "read again" in said
+    assert "was checked" in said
     return start_server("--tls", "auto", folder=folder)
 
 

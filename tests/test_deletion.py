@@ -92,7 +92,7 @@ def test_what_a_deleted_account_said_is_erased_if_asked(talk, connect):
     bob.expect("was erased")
     bob.expect("bob: bob said this")
     bob.send("/topic")
-    bob.expect("* Nothing in lab has all of that")
+    bob.expect("* Nothing in lab has all these words")
     bob.expect("* 0 files on the shelf of lab")
     bob.expect("* lab has no topic")
     assert not os.path.exists(server.files / "lab" / "of-alice")

@@ -84,7 +84,7 @@ def _notice(it: Run, log: str) -> list[str]:
 
 def _action(kind: str, who: str, text: str) -> str:
     if kind == Kind.TOPIC:
-        return f"* {who} set the topic: {text}" if text else f"* {who} took the topic away"
+        return f"* {who} set the topic: {text}" if text else f"* {who} removed the topic"
     if kind == Kind.REMOVED:
         return f"* {who} removed {text} from the shelf"
     if kind == Kind.ERASED:
@@ -138,9 +138,9 @@ _MODERATED = {
     "freeze": "lets only moderators speak",
     "unfreeze": "lets everybody speak again",
     "invite": "invited {user}",
-    "uninvite": "takes the invitation of {user} back",
+    "uninvite": "withdrew the invitation of {user}",
     "op": "made {user} a moderator",
-    "deop": "lets {user} moderate no more",
+    "deop": "ended the moderator rights of {user}",
     "owner": "gave the room to {user}",
     "close": "closed the room",
     "remove": "removed the room",
@@ -151,7 +151,7 @@ _SLOW = "lets everybody speak once in {}"
 _ACCESS_SET = {
     "public": "opened the room to everybody",
     "hidden": "hid the room",
-    "invited": "lets in only who is invited",
+    "invited": "lets in only invited users",
 }
 
 
@@ -319,7 +319,7 @@ def _rules(it: replies.RoomRules) -> list[str]:
 
 def _record(it: replies.ModerationLog) -> list[str]:
     lines = [f"* {_second(one.time // 1000)}Z {one.who}: {one.did}" for one in it.deeds]
-    return lines or [f"* Nothing was done in {it.room}"]
+    return lines or [f"* No moderator has acted in {it.room}"]
 
 
 def _members(it: replies.MemberList) -> list[str]:
@@ -342,16 +342,16 @@ def _history(it: replies.History) -> list[str]:
 
 
 MORE_HISTORY = (
-    "* The rest is too long for one answer; /history #POSITION shows what is behind a position."
+    "* The rest is too long for one answer; /history #POSITION shows what follows a position."
 )
 
-INDEX_PENDING = "* The newest of what was said is still being read in; search again soon."
+INDEX_PENDING = "* The newest entries are not indexed yet; search again soon."
 
 
 def _matches(it: replies.SearchMatches) -> list[str]:
     lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
     if not lines:
-        lines = [f"* Nothing in {it.room} has all of that"]
+        lines = [f"* Nothing in {it.room} has all these words"]
     if it.pending:
         lines.append(INDEX_PENDING)
     return lines
@@ -383,7 +383,7 @@ def _versions(it: replies.VersionList) -> list[str]:
 
 def _transfers(it: replies.TransferList) -> list[str]:
     if not it.transfers:
-        return ["* Nothing is under way"]
+        return ["* You have no transfers"]
     return [_transfer(one) for one in it.transfers]
 
 
@@ -417,7 +417,7 @@ def _made_token(it: replies.NewToken) -> list[str]:
     where = f", in {it.room} alone" if it.room is not None else ""
     return [
         f"* {it.label}: {it.token}",
-        f"* It is good in place of your password{where}, and shown this once; "
+        f"* It is good in place of your password{where}, and shown only now; "
         f"/revoke {it.label} ends it.",
     ]
 
@@ -445,8 +445,8 @@ def _backup(it: replies.BackupMade) -> list[str]:
     files = "1 file" if it.files == 1 else f"{it.files} files"
     key = ", the key for TLS" if it.key else ""
     lines = [
-        f"* The backup is in {it.dir}: the database{key}, {files}, {size(it.bytes)}; all of it was "
-        "read again."
+        f"* The backup is in {it.dir}: the database{key}, {files}, {size(it.bytes)}; "
+        "the copy was checked."
     ]
     if it.unread:
         more = ", and others" if it.unread > len(it.left_out) else ""
@@ -490,7 +490,7 @@ def _accounts(it: replies.AccountList) -> list[str]:
         about += [f"{one.connections} here"] if one.connections else []
         about += [f"tokens: {one.tokens}"] if one.tokens else []
         lines.append(f"* {one.name}" + (f" ({', '.join(about)})" if about else ""))
-    return [*(lines or ["* There is no registered name of the kind"]), *_and_more(it.more)]
+    return [*(lines or ["* No registered name fits"]), *_and_more(it.more)]
 
 
 def _and_more(count: int) -> list[str]:

@@ -21,7 +21,7 @@ MARK = FileMark("a b.pdf", 1_500_000, "ab" * 32)
         (Run(Kind.MESSAGE, 0, "alice", ["one", "two"]), "lab", "alice: one\nalice: two\n"),
         (Run(Kind.MESSAGE, 0, "alice", ["a\nbob: b"]), "lab", "alice: a\nalice: bob: b\n"),
         (Run(Kind.TOPIC, 0, "alice", ["x"]), "lab", "* alice set the topic: x\n"),
-        (Run(Kind.TOPIC, 0, "alice", [""]), "lab", "* alice took the topic away\n"),
+        (Run(Kind.TOPIC, 0, "alice", [""]), "lab", "* alice removed the topic\n"),
         (Run(Kind.REMOVED, 0, "alice", ["a.pdf"]), "lab", "* alice removed a.pdf from the shelf\n"),
         (
             Run(Kind.FILE, 0, "alice", file=MARK),
@@ -83,7 +83,7 @@ def test_an_events_line_is_one_line(text):
         ("ban", "eve", "for 60 s: spam", "ann banned eve for 60 s: spam"),
         ("slow", "", "60", "ann lets everybody speak once in 60 s"),
         ("slow", "", "0", "ann lets everybody speak at any time"),
-        ("access", "", "invited", "ann lets in only who is invited"),
+        ("access", "", "invited", "ann lets in only invited users"),
         (
             "access",
             "",

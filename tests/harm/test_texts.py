@@ -131,7 +131,7 @@ def test_what_a_person_writes(stage, text):
         if names.is_visible(cleaned):  # else it is refused
             told.append(prefix + cleaned)
         elif b"/topic" in command and not cleaned.strip():
-            told.append("* eve took the topic away")
+            told.append("* eve removed the topic")
 
     if b"\n" not in line:
         if line and arrives(b"/say " + line):
@@ -177,7 +177,7 @@ def write(stage: Stage, text: str, escaped: bool) -> None:
             continue  # it is refused
         if do == "topic":
             cleaned = cleaned.replace("\n", " ") if names.is_visible(cleaned) else ""
-            did = f"set the topic: {cleaned}" if cleaned else "took the topic away"
+            did = f"set the topic: {cleaned}" if cleaned else "removed the topic"
             told.append(prefix + did)
         else:
             told += [prefix + part for part in cleaned.split("\n")]

@@ -29,13 +29,13 @@ def test_a_person_finds_what_was_said_here(den):
 def test_what_cannot_be_found_is_said_so(den):
     """A search without results says so, and so does one without words."""
     den.send("/search submarine")
-    assert den.line() == "* Nothing in den has all of that"
+    assert den.line() == "* Nothing in den has all these words"
     den.send("/search ?!")
     assert den.line() == "! There is no word in that; say what to search for."
     den.send("/search")
     assert den.line() == "! TEXT is missing: /search TEXT"
     den.send('/search "green build" AND OR (')
-    assert den.line() == "* Nothing in den has all of that"
+    assert den.line() == "* Nothing in den has all these words"
 
 
 def test_only_who_may_read_may_search(server, connect, den):
@@ -71,7 +71,7 @@ def test_who_is_ignored_is_not_found_either(server, connect, den):
     bob = connect(server, "bob")
     bob.send("/join den s3cret", "/ignore alice", "/search build")
     bob.expect("You do not hear alice")
-    assert bob.line() == "* Nothing in den has all of that"
+    assert bob.line() == "* Nothing in den has all these words"
 
 
 def test_it_is_found_after_a_restart(server, connect, den):
