@@ -9,25 +9,27 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, execute, succeed
 
 from chatservice import names
-from chatservice.confusables import skeletons
 from chatservice.domain import ports
 from chatservice.domain.log import Block
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.engines.credentials import AccountChecker, Checkers
-from chatservice.engines.localclaims import LocalNameClaims
 from chatservice.engines.memoryfiles import MemoryFileStore
 from chatservice.engines.roomnames import RoomNames, check_bounds
 from chatservice.engines.sqlite import blocks
+from chatservice.engines.sqlite.accounttable import AccountTable
 from chatservice.engines.sqlite.keyedlock import KeyedLock
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
+
+T = TypeVar("T")
 
 _OF_ACCOUNTS = (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED)
 
@@ -71,7 +73,7 @@ class MemoryLogs:
         self._blocks: list[tuple[int, Block]] = []
         self._last: Counter[int] = Counter()
         self._keys: dict[tuple[int, str, str], int] = {}
-        self.read_positions: dict[int, int] = {}
+        self.on_read: Callable[[Mapping[int, int]], None] = lambda positions: None
         self.topics: dict[int, str] = {}
 
     async def append(self, batch: Sequence[ports.Draft], read: Mapping[int, int]) -> ports.Appended:
@@ -94,8 +96,7 @@ class MemoryLogs:
             if key is not None:
                 self._keys[key] = positions[-1]
         self._blocks += [(log, Block(new)) for log, new in runs.items()]
-        for log, position in read.items():
-            self.read_positions[log] = max(position, self.read_positions.get(log, 0))
+        self.on_read(read)
         for log, new in runs.items():
             self._set_topics(log, new)
         return ports.Appended(positions, repeated)
@@ -155,6 +156,10 @@ class MemoryLogs:
         return len(self._blocks)
 
     async def last(self, log: int) -> int:
+        return self.last_position(log)
+
+    def last_position(self, log: int) -> int:
+        """A log's last position, at once."""
         return self._last[log]
 
     async def position_of_key(self, log: int, writer: str, key: str) -> int | None:
@@ -234,7 +239,7 @@ class MemoryRooms:
         self._names = RoomNames()
         self.rows: dict[int, ports.RoomRow] = {}
         self._records: dict[int, list[ports.ModerationRecord]] = {}
-        self.tokens: dict[str, ports.Token] = {}
+        self.on_closed: Callable[[int], None] = lambda room: None
 
     def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
         return self._locks.acquire(room)
@@ -266,22 +271,18 @@ class MemoryRooms:
     async def remove(self, room: int) -> None:
         self._state.check()
         name = self.rows.pop(room).name
-        self._forget(room)
+        self.on_closed(room)
         self._records.pop(room, None)
         self._logs.drop(room)
         await self._files.forget(name)
         self._names.remove(name)
         self._state.tell(ports.RoomRemoved(room))
 
-    def _forget(self, room: int) -> None:
-        for sha256 in [sha256 for sha256, it in self.tokens.items() if it.room == room]:
-            del self.tokens[sha256]
-
     async def retire(self, room: int, name: str) -> None:
         self._state.check()
         self._names.remove(self.rows[room].name)
         self._names.add(room, name)
-        self._forget(room)
+        self.on_closed(room)
         self.rows[room] = ports.RoomRow(room, name, "", None, 0, access=Access.CLOSED)
         self._state.tell(ports.RoomRetired(room, name))
 
@@ -321,156 +322,75 @@ def _is_unowned(row: ports.RoomRow) -> bool:
     return all(rule.kind is not RuleKind.OWNER for rule in row.rules)
 
 
-class MemoryAccounts:
-    """`chatservice.domain.ports.AccountStore`."""
+class _NoTables:
+    """In the place of a database: it keeps nothing."""
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
+        """Do nothing, and find nothing."""
+        return ()
+
+
+class MemoryAccounts(AccountTable):
+    """`chatservice.domain.ports.AccountStore`: an `AccountTable` without tables."""
 
     def __init__(
         self, state: _State, logs: MemoryLogs, rooms: MemoryRooms, files: MemoryFileStore
     ) -> None:
+        tables: Any = _NoTables()
+        super().__init__(
+            *(tables, self._do, nullcontext, lambda time, last: state.give_number()),
+            *(logs.last_position, logs.drop, lambda old, new: None, lambda inbox: None),
+            *(state.tell, state.limits),
+        )
         self._state = state
         self._logs = logs
         self._rooms = rooms
         self._files = files
-        self.claims = LocalNameClaims(self._is_alike)
-        self._accounts: dict[str, ports.Account] = {}
-        self._tokens = rooms.tokens
         self._codes: set[str] = set()
 
-    def _is_alike(self, wanted: frozenset[str]) -> bool:
-        return any(not skeletons(it.name).isdisjoint(wanted) for it in self._accounts.values())
+    def _do(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
+        return execute(self._checked, job, args)
 
-    def _shown(self, account: ports.Account) -> ports.Account:
-        read = self._logs.read_positions.get(account.inbox, 0)
-        return replace(account, read_position=max(read, account.read_position))
+    def _checked(self, job: Callable[..., T], args: Sequence[Any]) -> T:
+        self._state.check()
+        return job(*args)
 
-    async def account(self, key: str) -> ports.Account | None:
-        found = self._accounts.get(key)
-        return self._shown(found) if found is not None else None
+    def add_code(self, sha256: str, who: str, time: int) -> Awaitable[None]:
+        return self._do(self._codes.add, sha256)
 
-    async def operators(self) -> Sequence[str]:
-        return sorted(it.name for it in self._accounts.values() if it.operator)
+    def _has_code(self, sha256: str) -> bool:
+        return sha256 in self._codes
 
-    async def accounts(self) -> Mapping[str, ports.Account]:
-        return {key: self._shown(it) for key, it in self._accounts.items()}
+    def _drop_code(self, sha256: str) -> bool:
+        good = sha256 in self._codes
+        self._codes.discard(sha256)
+        return good
 
-    async def token_counts(self) -> Mapping[str, int]:
-        return Counter(it.account for it in self._tokens.values())
-
-    async def register(
+    def _register(
         self,
+        key: str,
         name: str,
         password: str,
         inbox: int | None,
         time: int,
-        code: str | None = None,
-        guest: str = "",
+        code: str | None,
+        guest: str,
     ) -> ports.Account:
-        key = names.key(name)
-        if key in self._accounts:
-            raise Refusal(
-                Code.ALREADY_REGISTERED, "{name} is registered already; `login`.", name=name
-            )
-        self.claims.check(name, guest=guest)
-        if code is not None and code not in self._codes:
+        if code is not None and not self._drop_code(code):
             raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; ask for another.")
-        self._state.check()
-        self._codes.discard(code or "")
         number = self._state.give_number()
         if inbox is not None:
             self._logs.move(inbox, number, guest, key)
-        read = await self._logs.last(number)
-        account = ports.Account(name, password, number, read, created=time)
-        self._accounts[key] = account
         self._files.change_owner(guest, key)
-        self.claims.release(name)
-        if inbox is None:
-            self._state.tell(ports.AccountChanged(key, account))
-        else:
-            self._state.tell(ports.GuestRegistered(guest, inbox, account))
-        return account
+        read = self._logs.last_position(number)
+        return ports.Account(name, password, number, read, created=time)
 
-    def _keep(self, key: str, account: ports.Account) -> None:
-        self._state.check()
-        self._accounts[key] = account
-        self._state.tell(ports.AccountChanged(key, account))
-
-    async def rename(self, key: str, name: str) -> None:
-        self._keep(key, replace(self._accounts[key], name=name))
-
-    async def set_password(
-        self, key: str, password: str, alone: bool = False, before: str | None = None
-    ) -> bool:
-        if before not in (None, self._accounts[key].password):
-            return False
-        self._keep(key, replace(self._accounts[key], password=password))
-        if alone:
-            self._drop_tokens(key)
-        return True
-
-    def _drop_tokens(self, key: str) -> None:
-        for sha256 in [sha256 for sha256, it in self._tokens.items() if it.account == key]:
-            del self._tokens[sha256]
-
-    async def delete(self, key: str, mark: str) -> None:
-        self._state.check()
-        account = self._accounts.pop(key)
-        self._drop_tokens(key)
-        self._logs.drop(account.inbox)
+    def _delete(self, account: ports.Account, key: str, mark: str) -> None:
         self._rooms.account_deleted(key)
         self._files.give_up(key, mark)
-        self._state.tell(ports.AccountChanged(key, None))
 
-    async def set_operator(self, key: str, operator: bool) -> None:
-        self._keep(key, replace(self._accounts[key], operator=operator))
-
-    async def token(self, sha256: str) -> ports.Token | None:
-        return self._tokens.get(sha256)
-
-    async def tokens(self, key: str) -> Sequence[ports.Token]:
-        own = (it for it in self._tokens.values() if it.account == key)
-        return sorted(own, key=lambda it: (it.time, it.label))
-
-    async def add_token(self, sha256: str, token: ports.Token) -> None:
-        own = [it.label for it in self._tokens.values() if it.account == token.account]
-        if token.label in own:
-            raise Refusal(
-                Code.TOKEN_EXISTS,
-                "There is a token {label} already; `revoke` it first, or take another label.",
-                label=token.label,
-            )
-        if len(own) >= self._state.limits.tokens:
-            raise Refusal(
-                Code.TOO_MANY,
-                "You have {limit} tokens; `revoke` one of them first.",
-                limit=self._state.limits.tokens,
-            )
-        self._state.check()
-        self._tokens[sha256] = token
-
-    async def revoke(self, key: str, label: str) -> str:
-        self._state.check()
-        for sha256, it in self._tokens.items():
-            if (it.account, it.label) == (key, label):
-                del self._tokens[sha256]
-                return sha256
-        raise Refusal(
-            Code.NO_SUCH_TOKEN,
-            "You have no token {label}; `tokens` lists those you have.",
-            label=label[:32],
-        )
-
-    async def add_code(self, sha256: str, who: str, time: int) -> None:
-        self._state.check()
-        self._codes.add(sha256)
-
-    async def code(self, sha256: str) -> bool:
-        return sha256 in self._codes
-
-    async def drop_code(self, sha256: str) -> bool:
-        self._state.check()
-        good = sha256 in self._codes
-        self._codes.discard(sha256)
-        return good
+    def _set_password(self, key: str, password: str, alone: bool, before: str | None) -> bool:
+        return before in (None, self._accounts[key].password)
 
 
 class FastHasher:
@@ -512,6 +432,8 @@ class MemoryEngine:
         self.files = MemoryFileStore(self._state.check)
         self.rooms = MemoryRooms(self._state, self.logs, self.files)
         self.accounts = MemoryAccounts(self._state, self.logs, self.rooms, self.files)
+        self.logs.on_read = self.accounts.shown
+        self.rooms.on_closed = self.accounts.room_removed
         self.claims = self.accounts.claims
         self.hasher = FastHasher()
         self.authenticator = Checkers(AccountChecker(self.accounts, self.hasher), self.accounts)
