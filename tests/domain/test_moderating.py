@@ -131,7 +131,8 @@ def test_rank_holds_for_those_who_are_away(world, alice, mia):
 
 
 def test_what_moderators_do_is_on_record(world, alice, mia, bob):
-    """Oldest first, with reasons and times. What was refused is not there."""
+    """The record has granted actions, oldest first, with reasons and times; refused ones are left
+    out."""
     mia.do("mute", room="studio", user="bob", time="1h", text="noise")
     world.wait(60)
     alice.do("slow", room="studio", seconds=5)

@@ -153,7 +153,7 @@ def test_a_name_is_one_guests(cluster):
 
 
 def test_operators_are_the_same(cluster):
-    """Who becomes an operator on one node is one on the other, until that ends."""
+    """An operator on one node is one on the other, until that ends."""
     here, there = cluster.here, cluster.there
     cluster.now(here._engine.accounts.register("alice", "hash", None, 1))
     for operator in (True, False):
