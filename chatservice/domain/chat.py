@@ -104,7 +104,7 @@ class Chat:
         texts = names.clean_talk(texts)
         self.rooms.slow_mode.count(user, room)
         run = Run(kind, self.now(), user.name, texts)
-        author = None if session.echo else cursor
+        author = None if session.traits.sees_own_entries else cursor
         writer = user.id if key is not None else ""
         self.publisher.record(
             Draft(room.log, run, author, key, done, writer=writer, speaker=cursor)
@@ -150,7 +150,9 @@ class Chat:
         topic = names.phrase(text, needed=bool(text.strip()))
         self.rooms.slow_mode.count(user, room)
         run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
-        await self.publisher.stored(Draft(room.log, run, None if session.echo else cursor))
+        await self.publisher.stored(
+            Draft(room.log, run, None if session.traits.sees_own_entries else cursor)
+        )
 
     def last_said(self, session: Session, room: Room) -> int:
         """Return the position of a session's last entry in a room, since it came. Raises `Refusal`

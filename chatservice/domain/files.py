@@ -92,7 +92,7 @@ class Files:
             self._rooms.slow_mode.count(user, into)  # raises
         author = None
         if (
-            not session.echo
+            not session.traits.sees_own_entries
             and session.current_room is not None
             and session.current_room.log is target.log
         ):

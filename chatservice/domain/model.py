@@ -3,7 +3,7 @@
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chatservice import names
 from chatservice.domain.log import Cursor, Log, Peer
@@ -181,27 +181,44 @@ FREE_COMMANDS = 16
 """Commands of a session that no rate limit counts: most sessions never give more."""
 
 
+class SessionTraits(NamedTuple):
+    """Properties of a session, by its protocol: is it shown its own entries; may it be in several
+    rooms, or always in one; does it get a resume token; and does its own connection carry the bytes
+    of files, between its lines?
+    """
+
+    sees_own_entries: bool
+    many_rooms: bool
+    resumable: bool
+    carries_files: bool
+
+
+PERSON = SessionTraits(False, False, False, True)
+PROGRAM = SessionTraits(True, True, True, False)
+
+
 class Session:
     """One connection's user, rooms and cursors.
 
-    With `echo`, it sees its own entries, too. A person is in one room, `current_room`; a program is
-    in any number, and `current_room` is None. It does not hear the users in `ignored`
-    (`names.key`). `only_room` is the only room that its token allows. `flow` stops the reading of
-    its connection. `unstored` counts its entries on their way to the disk, `free_commands` the
-    commands that `rate_limits` do not count. There is one session for each connection, and most are
-    idle, so it is small.
+    A session that is always in one room has it as `current_room`; for others that is None. It does
+    not hear the users in `ignored` (`names.key`). `only_room` is the only room that its token
+    allows. `flow` stops the reading of its connection. `unstored` counts its entries on their way
+    to the disk, `free_commands` the commands that `rate_limits` do not count. There is one session
+    for each connection, and most are idle, so it is small.
     """
 
     __slots__ = (
-        *("_token", "current_room", "echo", "ended", "flow", "free_commands", "ignored"),
-        *("inbox", "only_room", "peer", "rate_limits", "rooms", "unstored", "user"),
+        *("_token", "current_room", "ended", "flow", "free_commands", "ignored"),
+        *("inbox", "only_room", "peer", "rate_limits", "rooms", "traits", "unstored", "user"),
     )
 
     from_admin_socket = False
 
-    def __init__(self, peer: Peer, echo: bool, flow: FlowControl = NO_FLOW_CONTROL) -> None:
+    def __init__(
+        self, peer: Peer, traits: SessionTraits, flow: FlowControl = NO_FLOW_CONTROL
+    ) -> None:
         self.peer = peer
-        self.echo = echo
+        self.traits = traits
         self.flow = flow
         self.free_commands = FREE_COMMANDS
         self.rate_limits: RateLimits | None = None
@@ -235,12 +252,7 @@ class Session:
     def guest_secret(self) -> bytes | None:
         """The secret that makes a program with the same resume token the same guest, also after a
         restart of the server; None for a person, who has no token."""
-        return self.resume_token.encode() if self.echo else None
-
-    @property
-    def carries_files(self) -> bool:
-        """True if its own connection carries the bytes of files, between its lines."""
-        return not self.echo
+        return self.resume_token.encode() if self.traits.resumable else None
 
     def may_be_evicted(self, busy: Collection["User"]) -> bool:
         """Return whether a full server may end it: its user is no registered one, and not

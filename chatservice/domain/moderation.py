@@ -79,7 +79,7 @@ class Moderation:
         there = self._sessions_in(user, room)
         self._rights.tickets.revoke_user(user, None if room is self._rooms.lobby else room.folder)
         for each in there:
-            if room is self._rooms.lobby or (each.only_room is room and not each.echo):
+            if room is self._rooms.lobby or (each.only_room is room and not each.traits.many_rooms):
                 place = "this server" if room is self._rooms.lobby else room.name
                 sentence = f"{by} has put you off {place}" + (f": {why}" if why else ".")
                 self._users.end(each, sentence, events.EndReason.PUT_OUT)

@@ -161,7 +161,7 @@ class Rights:
                 only=only.name,
                 command=command.name,
             )
-        if command.name == "leave" and not session.echo:
+        if command.name == "leave" and not session.traits.many_rooms:
             raise Refusal(
                 Code.NOT_ALLOWED,
                 "Your token is for the room {only} only; `quit` ends the connection.",

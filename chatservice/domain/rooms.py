@@ -413,7 +413,7 @@ class Rooms:
             self._joined.setdefault(room, []).append(user.name)
         Cursor(room.log, session, after)
         session.rooms = (*session.rooms, room) if session.rooms else room.as_tuple
-        if not session.echo:
+        if not session.traits.many_rooms:
             session.current_room = room
 
     def check_room_count(self, session: Session) -> None:
@@ -465,7 +465,7 @@ class Rooms:
     def put_out(self, session: Session, room: Room, farewell: str) -> None:
         """Make a session leave a room; a person returns to the lobby."""
         self._leave(session, room, farewell)
-        if not session.echo and room is not self.lobby:
+        if not session.traits.many_rooms and room is not self.lobby:
             self.put_in(session, self.lobby)
 
     def put_out_banned(self, user: User) -> None:

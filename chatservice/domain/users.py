@@ -334,7 +334,7 @@ class Users:
             return 0
         if after is None and account is not None:
             after = account.read_position
-        if not (session.echo and user.key in _RESERVED):  # one command is not reading
+        if not (session.traits.many_rooms and user.key in _RESERVED):  # one command is not reading
             session.inbox = Cursor(user.inbox, session, after)
         return user.inbox.last if session.inbox is None else session.inbox.position
 
@@ -458,7 +458,9 @@ class Users:
             raise
 
     def _welcome(self, session: Session, user: User, position: int) -> replies.Welcome:
-        token = session.resume_token if session.echo else ""  # a person has no use for one
+        token = (
+            session.resume_token if session.traits.resumable else ""
+        )  # a person has no use for one
         return replies.Welcome(user.name, user.registered, token, position)
 
     def toggle_ignored(self, session: Session, name: str) -> bool:

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import count_request, dispatch
 from chatservice.domain.log import EventBatch
-from chatservice.domain.model import AdminSession, Session, User
+from chatservice.domain.model import AdminSession, Session, SessionTraits, User
 from chatservice.domain.ports import OnStored
 from chatservice.domain.ratelimit import UNPARSED
 from chatservice.errors import Refusal
@@ -29,7 +29,7 @@ class ChatSession:
     """
 
     format: ClassVar[EntryFormat]
-    echo: ClassVar[bool]
+    traits: ClassVar[SessionTraits]
     kind: str
 
     __slots__ = ("_chat", "_connection", "_session", "_subscription")
@@ -39,7 +39,7 @@ class ChatSession:
         self._chat = chat
         self._subscription = Subscription(connection, self.format, chat)
         class_ = AdminSession if connection.factory.is_admin else Session
-        self._session = class_(self._subscription, self.echo, connection)
+        self._session = class_(self._subscription, self.traits, connection)
         self._subscription.start()
 
     # -- requests --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any
 
 from chatservice import replies
 from chatservice.domain.dispatch import count_request
+from chatservice.domain.model import PROGRAM
 from chatservice.domain.ratelimit import UNPARSED
 from chatservice.errors import Refusal
 from chatservice.grammar import jsonlines
@@ -18,7 +19,7 @@ class JsonSession(ChatSession):
 
     kind = "programs"
     format = EntryFormat(live=jsonlines.run, replayed=jsonlines.run, event=jsonlines.event)
-    echo = True
+    traits = PROGRAM
 
     __slots__ = ()
 

@@ -10,6 +10,7 @@ from chatservice import names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import check, count_request, dispatch
 from chatservice.domain.handlers import joined
+from chatservice.domain.model import PERSON
 from chatservice.domain.ports import FileReader
 from chatservice.domain.ratelimit import UNPARSED
 from chatservice.domain.tickets import UploadTicket
@@ -46,7 +47,7 @@ class TextSession(ChatSession):
     format = EntryFormat(
         textformat.run, textformat.replayed, textformat.event, textformat.skip_offer
     )
-    echo = False
+    traits = PERSON
 
     __slots__ = ("_astray", "_corked", "_dialog", "_introduced")
 

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import dispatch
-from chatservice.domain.model import Session
+from chatservice.domain.model import PERSON, PROGRAM, Session
 from chatservice.domain.quotas import FileLimits
 from chatservice.domain.tickets import DownloadTicket, UploadTicket
 from chatservice.domain.users import RegistrationPolicy
@@ -167,7 +167,7 @@ class Member:
 
     def __init__(self, world, address="", person=False):
         self.peer = RecordingPeer(address)
-        self.session = Session(self.peer, echo=not person)
+        self.session = Session(self.peer, PERSON if person else PROGRAM)
         self._world = world
 
     @property

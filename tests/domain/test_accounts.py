@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 
 from chatservice.domain import tokens
 from chatservice.domain.chat import Chat
-from chatservice.domain.model import Session
+from chatservice.domain.model import PROGRAM, Session
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.errors import Code, Refusal
 from chatservice.eventloop import ReactorLoop
@@ -114,7 +114,7 @@ class ChatWithoutNetwork:
 
     def session(self):
         """Return somebody who just came."""
-        return Session(RecordingPeer(), echo=True)
+        return Session(RecordingPeer(), PROGRAM)
 
 
 @pytest.fixture

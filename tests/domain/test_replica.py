@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import Cursor
-from chatservice.domain.model import Session
+from chatservice.domain.model import PROGRAM, Session
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.engines.memory import MemoryEngine
 from chatservice.entries import Kind
@@ -92,7 +92,7 @@ class Cluster:
 
     def enter(self, node, name):
         """Return the session of a guest on a node."""
-        session = Session(RecordingPeer(), echo=True)
+        session = Session(RecordingPeer(), PROGRAM)
         self.now(node.users.enter(session, name))
         return session
 
@@ -133,7 +133,7 @@ def test_what_is_said_on_one_node_is_read_on_the_other(cluster):
     here.rooms.put_in(session, here.rooms.lobby)
     here.say(session, here.rooms.lobby, Kind.MESSAGE, ["hello", "again"])
     cluster.now(here.set_topic(session, here.rooms.lobby, "all about it"))
-    reader = Cursor(there.rooms.lobby.log, Session(RecordingPeer(), echo=True), 0)
+    reader = Cursor(there.rooms.lobby.log, Session(RecordingPeer(), PROGRAM), 0)
     block = there.rooms.lobby.log.block_after(reader.position)
     assert [entry.text for _, entry in block.entries()] == ["hello", "again", "all about it"]
     assert there.rooms.lobby.topic == here.rooms.lobby.topic == "all about it"

@@ -46,7 +46,7 @@ async def _signup(chat: Chat, session: Session, args: Arguments) -> replies.Welc
 def _entered(chat: Chat, session: Session, welcome: replies.Welcome) -> replies.Welcome:
     """Put a session that is always in one room into the lobby, or into the only room that it may
     be in, unless it is in one."""
-    if not session.echo and session.current_room is None:
+    if not session.traits.many_rooms and session.current_room is None:
         chat.rooms.put_in(session, session.only_room or chat.rooms.lobby)
     return welcome
 

@@ -56,7 +56,7 @@ async def _link(chat: Chat, session: Session, args: Arguments) -> replies.GetTic
 
 async def _get(chat: Chat, session: Session, args: Arguments) -> replies.GetTicket | FileReader:
     """Return a ticket for a file; or the file itself, where the session's connection carries it."""
-    if not session.carries_files:
+    if not session.traits.carries_files:
         ticket = await _link(chat, session, args)
         chat.check(session, Request(COMMANDS["get"], args))
         return ticket
@@ -78,7 +78,7 @@ async def _put(
     upload = await chat.files.upload_ticket(
         session, *place, args["size"], args.get("sha256"), args.get("key")
     )
-    if session.carries_files:
+    if session.traits.carries_files:
         nothing_comes = upload.size and args.get("offset") == upload.size
         here = await chat.files.share_existing(session, upload) if nothing_comes else None
         return upload if here is None else here

@@ -160,7 +160,7 @@ async def _nick(chat: Chat, session: Session, args: Arguments) -> replies.Welcom
 def _help(chat: Chat, session: Session, args: Arguments) -> replies.Help:
     about = args.get("command")
     may = partial(chat.may_use, session)
-    if about is None and not session.echo:
+    if about is None and not session.traits.many_rooms:
         return replies.Help(overview(may, session.user is not None))
     lines = help_lines(about, may)
     if not lines and about is not None and about.casefold() in TOPICS:
