@@ -299,6 +299,17 @@ def test_a_bot_with_the_library(server, reader, run):
     assert reader.line() == "echo: /quit"
 
 
+def test_the_test_of_a_bot(tmp_path):
+    """It passes, with nothing but what a server needs, and leaves nothing in the reactor."""
+    (tmp_path / "echo.py").write_text(EXAMPLES["library-bot"])
+    (tmp_path / "test_echo.py").write_text(EXAMPLES["bot-test"])
+    command = [sys.executable, "-m", "twisted.trial", "test_echo"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stdout.decode()
+
+
 def test_a_bot_with_callbacks(server, reader, run):
     """It answers its command."""
     run(sys.executable, EXAMPLES["library-deferred"], server)

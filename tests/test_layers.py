@@ -16,7 +16,7 @@ FLOORS = [
     {"domain", "client", "adminsocket", "export"},
     {"engines", "eventloop", "net"},
     {"protocols"},
-    {"chatctl", "config", "options", "reload", "service", "plugin"},
+    {"chatctl", "config", "options", "reload", "service", "plugin", "testing"},
 ]
 
 
