@@ -105,8 +105,7 @@ def _quoted(value: Any) -> str:
 
 
 def check_value(option: str, value: str, is_path: bool = False) -> None:
-    """Raise `Wrong` for a value that no option can have; for a path, also for one that no file
-    system takes."""
+    """Raise `ConfigError` for a value that no option can have, or no file system takes."""
     if _CONTROL.search(value):
         raise ConfigError(f"{option} has a control character in it; leave it out.")
     encoded = os.fsencode(value)
@@ -117,7 +116,7 @@ def check_value(option: str, value: str, is_path: bool = False) -> None:
 
 
 def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
-    """Return the options and the limits of a file. Raises `Wrong`."""
+    """Return the options and the limits of a file. Raises `ConfigError`."""
     try:
         with open(path, "rb") as file:
             data = file.read(FILE_BYTES + 1)
@@ -188,8 +187,10 @@ def _networks(path: str, key: str, value: Any) -> tuple[str, ...]:
 
 
 def arguments(path: str, options: Mapping[str, Any], known: Mapping[str, bool]) -> Iterator[str]:
-    """Yield options of a file as the command line has them. `known` tells of each that there is
-    whether it takes a value. Raises `Wrong`."""
+    """Yield the options of a file as arguments of a command line. Raises `ConfigError`.
+
+    `known` has all options by name; True marks one with a value.
+    """
     for key, value in options.items():
         if key not in known:
             raise ConfigError(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -195,8 +196,17 @@ _NEW_PASSWORD = Arg("password", "the password to log in with", secret=PasswordKi
 _ACCOUNT = Arg("name", "the registered name")
 _ERASE = Arg("erase", "the word erase", optional=True, choices=("erase",))
 
+_for_anybody = partial(Command, needs=Right.NOTHING)
+_for_accounts = partial(Command, needs=Right.ACCOUNT)
+_for_readers = partial(Command, needs=Right.READ)
+_for_members = partial(Command, needs=Right.PRESENCE)
+_for_speakers = partial(Command, needs=Right.SPEAK)
+_for_moderators = partial(Command, needs=Right.MODERATE)
+_for_owners = partial(Command, needs=Right.OWN)
+_for_operators = partial(Command, needs=Right.OPERATE)
+
 _ROWS = (
-    Command(
+    _for_anybody(
         "hello",
         "logs in; comes first",
         (
@@ -206,7 +216,6 @@ _ROWS = (
             Arg("after", "inbox: the entries after this position", _NUMBER, True),
         ),
         reply=replies.Welcome,
-        needs=Right.NOTHING,
         formats=_J,
     ),
     Command(
@@ -252,33 +261,24 @@ _ROWS = (
         ),
         reply=replies.RoomList,
     ),
-    Command(
-        "who",
-        "lists the users in a room",
-        (_ANY_ROOM, _AFTER),
-        reply=replies.MemberList,
-        needs=Right.READ,
-    ),
-    Command(
+    _for_readers("who", "lists the users in a room", (_ANY_ROOM, _AFTER), reply=replies.MemberList),
+    _for_readers(
         "topic",
         "shows or sets the room's topic",
         (_IN_ROOM, Arg("text", "the new topic", _REST, True, needs=Right.SPEAK)),
         reply=replies.Topic,
-        needs=Right.READ,
     ),
-    Command(
+    _for_speakers(
         "say",
         "says a line, which may begin with a slash",
         (_IN_ROOM, _TEXT, _KEY),
         reply=replies.Stored,
-        needs=Right.SPEAK,
     ),
-    Command(
+    _for_speakers(
         "me",
         "says what you do: ~ alice waves",
         (_IN_ROOM, Arg("text", "what you do", _REST), _KEY),
         reply=replies.Stored,
-        needs=Right.SPEAK,
     ),
     Command(
         "msg",
@@ -289,7 +289,7 @@ _ROWS = (
     ),
     Command("away", "sets you away, with a reason; without one, you are back", (_REASON,)),
     Command("ignore", "hides what a user says from this connection; again: shows it", (_USER,)),
-    Command(
+    _for_readers(
         "history",
         "shows the last entries, or those after #AFTER",
         (
@@ -299,9 +299,8 @@ _ROWS = (
             Arg("limit", "at most so many (20; never more than 1000)", _NUMBER, True),
         ),
         reply=replies.History,
-        needs=Right.READ,
     ),
-    Command(
+    _for_readers(
         "search",
         'finds entries here by words, "in a row", or begin*',
         (
@@ -311,30 +310,22 @@ _ROWS = (
             Arg("limit", "at most so many (20; never more than 100)", _NUMBER, True, _J),
         ),
         reply=replies.SearchMatches,
-        needs=Right.READ,
     ),
-    Command(
-        "skip",
-        "jumps to the newest entry, if you are far behind",
-        (_IN_ROOM,),
-        needs=Right.PRESENCE,
-    ),
-    Command(
+    _for_members("skip", "jumps to the newest entry, if you are far behind", (_IN_ROOM,)),
+    _for_readers(
         "files",
         "lists the files of a room; @ lists your own",
         (_ANY_ROOM, Arg("brief", "only count them", _FLAG, True), _AFTER),
         (Alias("access server files", {"brief": True}), Alias("list server files")),
         reply=replies.FileList,
-        needs=Right.READ,
     ),
-    Command(
+    _for_readers(
         "versions",
         "lists all versions of a file",
         (_FILES_OF, _FILE, Arg("before", "list versions before this one", _NUMBER, True, _J)),
         reply=replies.VersionList,
-        needs=Right.READ,
     ),
-    Command(
+    _for_speakers(
         "put",
         "uploads a file, to the room or to one user: exactly SIZE bytes follow the line",
         (
@@ -347,9 +338,8 @@ _ROWS = (
             _KEY,
         ),
         reply=replies.PutTicket,
-        needs=Right.SPEAK,
     ),
-    Command(
+    _for_readers(
         "get",
         "downloads a file; in text, shows a short one, and how to fetch any other",
         (
@@ -361,16 +351,14 @@ _ROWS = (
         ),
         (Alias("download NAME"),),
         reply=replies.GetTicket,
-        needs=Right.READ,
     ),
-    Command(
+    _for_readers(
         "link",
         "shows how to fetch a file from another terminal",
         (_FILES_OF, _FILE, _FILE_VERSION),
         reply=replies.GetTicket,
-        needs=Right.READ,
     ),
-    Command(
+    _for_readers(
         "remove",
         "removes a file of yours",
         (
@@ -378,7 +366,6 @@ _ROWS = (
             _FILE,
             Arg("version", "remove only this version; else all of yours", _VERSION, True),
         ),
-        needs=Right.READ,
     ),
     Command(
         "transfers",
@@ -390,57 +377,44 @@ _ROWS = (
         "ends the transfers of a file, and deletes what was uploaded",
         (Arg("name", "the file's name", _REST),),
     ),
-    Command(
+    _for_moderators(
         "kick",
         "puts a user out of the room; out of the lobby means off the server",
         (_IN_ROOM, _USER, _REASON),
-        needs=Right.MODERATE,
     ),
-    Command(
+    _for_moderators(
         "ban",
         "keeps a user, or an address or a range of them, out of the room",
         (_IN_ROOM, Arg("user", "the user, or a range as 10.1.0.0/16"), _TIME, _REASON),
-        needs=Right.MODERATE,
     ),
-    Command(
-        "unban",
-        "ends a ban",
-        (_IN_ROOM, Arg("user", "the user or range, as /rules shows it")),
-        needs=Right.MODERATE,
+    _for_moderators(
+        "unban", "ends a ban", (_IN_ROOM, Arg("user", "the user or range, as /rules shows it"))
     ),
-    Command(
-        "mute",
-        "keeps a user from speaking in the room",
-        (_IN_ROOM, _USER, _TIME, _REASON),
-        needs=Right.MODERATE,
+    _for_moderators(
+        "mute", "keeps a user from speaking in the room", (_IN_ROOM, _USER, _TIME, _REASON)
     ),
-    Command("unmute", "lets a muted user speak again", (_IN_ROOM, _USER), needs=Right.MODERATE),
-    Command("freeze", "lets only moderators speak in the room", (_IN_ROOM,), needs=Right.MODERATE),
-    Command("unfreeze", "lets everybody in it speak again", (_IN_ROOM,), needs=Right.MODERATE),
-    Command(
+    _for_moderators("unmute", "lets a muted user speak again", (_IN_ROOM, _USER)),
+    _for_moderators("freeze", "lets only moderators speak in the room", (_IN_ROOM,)),
+    _for_moderators("unfreeze", "lets everybody in it speak again", (_IN_ROOM,)),
+    _for_moderators(
         "slow",
         "sets the time between two messages of a user; 0 ends slow mode",
         (_IN_ROOM, Arg("seconds", "from one message to the next; at most 3600", _NUMBER)),
-        needs=Right.MODERATE,
     ),
-    Command(
+    _for_readers(
         "erase",
         "erases what you said last, or entry #POSITION; moderators erase anybody's",
         (_IN_ROOM, Arg("position", "its position, as /history shows it", _POSITION, True)),
         reply=replies.Erased,
-        needs=Right.READ,
     ),
-    Command(
-        "invite",
-        "lets a user in without a password, and tells them",
-        (_IN_ROOM, _USER),
-        needs=Right.MODERATE,
+    _for_moderators(
+        "invite", "lets a user in without a password, and tells them", (_IN_ROOM, _USER)
     ),
-    Command("uninvite", "takes an invitation back", (_IN_ROOM, _USER), needs=Right.MODERATE),
-    Command("op", "makes a user a moderator of the room", (_IN_ROOM, _USER), needs=Right.OWN),
-    Command("deop", "makes a moderator a user again", (_IN_ROOM, _USER), needs=Right.OWN),
-    Command("owner", "gives the room to a registered user", (_IN_ROOM, _USER), needs=Right.OWN),
-    Command(
+    _for_moderators("uninvite", "takes an invitation back", (_IN_ROOM, _USER)),
+    _for_owners("op", "makes a user a moderator of the room", (_IN_ROOM, _USER)),
+    _for_owners("deop", "makes a moderator a user again", (_IN_ROOM, _USER)),
+    _for_owners("owner", "gives the room to a registered user", (_IN_ROOM, _USER)),
+    _for_owners(
         "access",
         "sets who may join: everybody (public, or hidden from /rooms) or invited users; and a "
         "password",
@@ -449,41 +423,35 @@ _ROWS = (
             Arg("access", "public, hidden or invited", choices=("public", "hidden", "invited")),
             Arg("password", "the password to join; none if it is left out", optional=True),
         ),
-        needs=Right.OWN,
     ),
-    Command(
+    _for_owners(
         "close",
         "closes the room: everybody is put out, and all in it is kept; /access opens it again",
         (_IN_ROOM,),
-        needs=Right.OWN,
     ),
-    Command(
+    _for_readers(
         "rules",
         "shows the room's owner, moderators and rules",
         (_IN_ROOM,),
         reply=replies.RoomRules,
-        needs=Right.READ,
     ),
-    Command(
+    _for_moderators(
         "record",
         "shows what moderators did in the room",
         (_IN_ROOM, Arg("limit", "at most so many (20; never more than 100)", _NUMBER, True)),
         reply=replies.ModerationLog,
-        needs=Right.MODERATE,
     ),
-    Command(
+    _for_operators(
         "users",
         "lists all users who are here, with their rooms and addresses",
         (Arg("filter", "guest, registered, away, or a name with * in it", _REST, True), _AFTER),
         reply=replies.UserList,
-        needs=Right.OPERATE,
     ),
-    Command(
+    _for_operators(
         "accounts",
         "lists the registered names",
         (Arg("filter", "here, gone, operator, token, or a name with * in it", _REST, True), _AFTER),
         reply=replies.AccountList,
-        needs=Right.OPERATE,
     ),
     Command(
         "backup",
@@ -492,40 +460,36 @@ _ROWS = (
         reply=replies.BackupMade,
         needs=Right.ADMIN_SOCKET,
     ),
-    Command(
+    _for_operators(
         "status",
         "shows the server's state: connections, users, rooms, disk, queues, refusals",
         reply=replies.ServerStatus,
-        needs=Right.OPERATE,
     ),
     Command(
         "broadcast", "sends a notice to everybody on the server", (_TEXT,), needs=Right.OPERATE
     ),
     Command("register", "registers your name", (_NEW_PASSWORD, _CODE)),
-    Command(
+    _for_anybody(
         "signup",
         "registers a name, and takes it",
         (Arg("name", "the name to register"), _NEW_PASSWORD, _CODE),
         reply=replies.Welcome,
-        needs=Right.NOTHING,
     ),
-    Command(
+    _for_anybody(
         "login",
         "takes your registered name",
         (_ACCOUNT, Arg("password", "its password, or a token", secret=PasswordKind.CURRENT)),
         reply=replies.Welcome,
-        needs=Right.NOTHING,
     ),
-    Command(
+    _for_accounts(
         "password",
         "changes your password, and ends your other connections that used it",
         (
             Arg("old", "your current password", secret=PasswordKind.CURRENT),
             Arg("new", "your new password", secret=PasswordKind.NEW),
         ),
-        needs=Right.ACCOUNT,
     ),
-    Command(
+    _for_accounts(
         "token",
         "makes a token: a password for a program; for one room, if you name it",
         (
@@ -533,26 +497,20 @@ _ROWS = (
             Arg("room", "the only room that it is good for", optional=True),
         ),
         reply=replies.NewToken,
-        needs=Right.ACCOUNT,
     ),
-    Command("tokens", "lists your tokens", reply=replies.TokenList, needs=Right.ACCOUNT),
-    Command(
+    _for_accounts("tokens", "lists your tokens", reply=replies.TokenList),
+    _for_accounts(
         "revoke",
         "revokes a token, and ends the connections that used it",
         (Arg("label", "the token's label"),),
-        needs=Right.ACCOUNT,
     ),
-    Command(
+    _for_operators(
         "account",
         "registers a name for somebody; without a password, the server makes one",
-        (
-            Arg("name", "the name"),
-            Arg("password", "the password to log in with", optional=True),
-        ),
+        (Arg("name", "the name"), Arg("password", "the password to log in with", optional=True)),
         reply=replies.NewPassword,
-        needs=Right.OPERATE,
     ),
-    Command(
+    _for_operators(
         "reset",
         "changes the password of a registered name, and ends its tokens and connections",
         (
@@ -560,59 +518,48 @@ _ROWS = (
             Arg("password", "the new one; the server makes one if it is left out", optional=True),
         ),
         reply=replies.NewPassword,
-        needs=Right.OPERATE,
     ),
-    Command(
+    _for_operators(
         "code",
         "makes an invitation code, with which one person can register",
         reply=replies.InvitationCode,
-        needs=Right.OPERATE,
     ),
-    Command(
-        "uncode",
-        "takes back an invitation code that nobody has used",
-        (Arg("code", "the code"),),
-        needs=Right.OPERATE,
+    _for_operators(
+        "uncode", "takes back an invitation code that nobody has used", (Arg("code", "the code"),)
     ),
-    Command(
+    _for_operators(
         "unregister",
         "deletes an account: what it said stays, as of deleted-N; with erase, it is erased",
         (_ACCOUNT, _ERASE),
-        needs=Right.OPERATE,
     ),
-    Command(
+    _for_operators(
         "destroy",
         "deletes a room: what was said stays in the closed room deleted-N; with erase, it goes",
         (Arg("room", "the room"), _ERASE),
-        needs=Right.OPERATE,
     ),
-    Command(
+    _for_operators(
         "operator",
         "makes a registered name an operator of the server; with off, no longer",
         (_ACCOUNT, Arg("off", "the word off", optional=True, choices=("off",))),
-        needs=Right.OPERATE,
     ),
-    Command(
+    _for_operators(
         "operators",
         "lists the registered names that operate the server",
         reply=replies.OperatorList,
-        needs=Right.OPERATE,
     ),
     Command("nick", "changes your name", (Arg("name", "the new name"),), reply=replies.Welcome),
-    Command(
+    _for_anybody(
         "help",
         "lists commands, or explains one",
         (Arg("command", "a command, a topic, or all", optional=True),),
         (Alias("help"),),
         reply=replies.Help,
-        needs=Right.NOTHING,
     ),
-    Command(
+    _for_anybody(
         "quit",
         "ends the connection",
         (Arg("text", "a last word", _REST, True),),
         (Alias("quit"), Alias("bye")),
-        needs=Right.NOTHING,
     ),
 )
 

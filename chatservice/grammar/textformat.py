@@ -186,11 +186,7 @@ def file_line(mark: FileMark, length: int) -> bytes:
 
 
 def fetch_instructions(
-    it: replies.GetTicket,
-    host: str,
-    port: int | str,
-    tls: bool = False,
-    seconds: float = 600.0,
+    it: replies.GetTicket, host: str, port: int | str, tls: bool = False, seconds: float = 600.0
 ) -> bytes:
     """Encode how to fetch a file from another terminal.
 
