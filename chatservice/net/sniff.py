@@ -1,9 +1,12 @@
-"""Plain talk and TLS on the same port, told apart by the first byte.
+"""Protocols on the same port, told apart by the first bytes of a connection.
 
 TLS begins with a handshake record, whose first byte is 0x16 (RFC 8446, 5.1), and its client speaks
-first. No name, no JSON and no ticket begins with that byte, nor does telnet.
+first. No name, no JSON and no ticket begins with that byte, nor does telnet. Behind TLS, the first
+line is looked at as without it.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -24,6 +27,38 @@ from chatservice.net.certificate import Certificate
 
 TLS_HANDSHAKE = b"\x16"
 """The first byte of a connection of a client that wants TLS: a handshake record (RFC 8446, 5.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SniffRow:
+    """A row of the table that tells protocols apart: a protocol, and how its connections begin.
+
+    A connection begins with the bytes of `prefix`, or its first line looks as `first_line` says.
+    `serve` makes what serves it. `refusal` words a refusal in answer to the first bytes. The rows
+    stand in order (`ChatFactory.rows`): the first one that fits has the connection.
+    """
+
+    name: str
+    serve: Callable[..., Any]
+    refusal: Callable[[Refusal, bytes], bytes]
+    prefix: bytes = b""
+    first_line: Callable[[bytes], object] = lambda line: False
+
+
+def row_of_line(rows: Sequence[SniffRow], line: bytes) -> SniffRow:
+    """Return the row of a connection with that first line. The last row takes all."""
+    return next((row for row in rows if row.first_line(line)), rows[-1])
+
+
+def text_refusal(refusal: Refusal, data: bytes) -> bytes:
+    """Word a refusal for people."""
+    return textformat.refusal(refusal)
+
+
+def json_refusal(refusal: Refusal, data: bytes) -> bytes:
+    """Word a refusal for a program, in answer to its first request."""
+    return jsonlines.refusal(refusal, _id_in(data))
+
 
 ONLY_TLS = Refusal(
     Code.TLS_NEEDED, "Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
@@ -99,6 +134,7 @@ class Sniffer(Protocol):
 
     factory: Any
     transport: Any
+    _first = b""
 
     def __init__(self, address: IAddress | None, must_be_tls: bool) -> None:
         self._address = address
@@ -109,41 +145,51 @@ class Sniffer(Protocol):
     def connectionMade(self) -> None:
         """Wait for the first byte."""
         if ISSLTransport.providedBy(self.transport):
-            self._hand_to(self.factory.plain)
+            self._hand_to(self.factory.plain.buildProtocol)
         else:
             plain = self.factory.plain
             seconds = plain.limits.first_byte_seconds
             if self._must_be_tls:
                 seconds = plain.limits.handshake_seconds
-            self._waiting = plain.reactor.callLater(seconds, self._begin, b"")
+            self._waiting = plain.reactor.callLater(seconds, self._wait_no_longer)
 
     def _begin(self, data: bytes) -> None:
-        if data.startswith(TLS_HANDSHAKE):
-            self._hand_to(self.factory.secured)
-        else:
-            self._hand_to(self.factory.plain)
-            if self._must_be_tls:
-                self._turn_away(data)
+        for row in self.factory.plain.rows:
+            if row.prefix and data.startswith(row.prefix):
+                self._hand_to(row.serve)
+                return
+        self._hand_to(self.factory.plain.buildProtocol)
+        if self._must_be_tls:
+            self._turn_away(data)
 
     def _turn_away(self, data: bytes) -> None:
-        """Say that TLS is needed, to a JSON client in answer to its first request."""
-        if data.lstrip().startswith(b"{"):
-            self.transport.write(jsonlines.refusal(ONLY_TLS, _id_in(data)))
-        else:
-            self.transport.write(textformat.refusal(ONLY_TLS))
+        """Say that only TLS is spoken, in the protocol that the client speaks."""
+        row = row_of_line(self.factory.plain.rows, data.partition(b"\n")[0])
+        self.transport.write(row.refusal(ONLY_TLS, data))
         self._inner.dismiss()
 
-    def _hand_to(self, factory: Any) -> None:
+    def _hand_to(self, serve: Callable[[Any], Any]) -> None:
         if self._waiting is not None and self._waiting.active():
             self._waiting.cancel()
-        self._inner = factory.buildProtocol(self._address)
+        self._inner = serve(self._address)
         self._inner.makeConnection(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Pass bytes on."""
         if self._inner is None:
+            data = self._first = self._first + data
+            if any(
+                len(data) < len(row.prefix) and row.prefix.startswith(data)
+                for row in self.factory.plain.rows
+            ):
+                return
             self._begin(data)
         self._inner.dataReceived(data)
+
+    def _wait_no_longer(self) -> None:
+        self._begin(self._first)
+        if self._first:
+            self._inner.dataReceived(self._first)
 
     def handshakeCompleted(self) -> None:
         """The transport, which is TLS itself, has finished its handshake."""
@@ -183,13 +229,14 @@ class SnifferFactory(Factory):
 
     def __init__(self, plain: Any, only: bool = False) -> None:
         self.plain = plain
-        self.secured: TLSMemoryBIOFactory
         self._only = only
 
     def use(self, certificate: Certificate) -> None:
-        """Use this certificate from now on."""
-        self.secured = TLSMemoryBIOFactory(certificate, False, self.plain, self.plain.reactor)
-        self.secured.protocol = TlsTransport
+        """Show this certificate from now on."""
+        secured = TLSMemoryBIOFactory(certificate, False, self.plain, self.plain.reactor)
+        secured.protocol = TlsTransport
+        row = SniffRow("TLS", secured.buildProtocol, text_refusal, prefix=TLS_HANDSHAKE)
+        self.plain.rows = (row, *(it for it in self.plain.rows if it.name != row.name))
 
     def buildProtocol(self, addr: IAddress | None) -> Sniffer:
         """Make the sniffer of a connection."""

@@ -19,7 +19,7 @@ from chatservice.grammar import textformat
 from chatservice.grammar.telnet import IAC
 from chatservice.net import outlet
 from chatservice.net.flow import SERVER_ERROR, FlowControl
-from chatservice.net.sniff import TLS_HANDSHAKE
+from chatservice.net.sniff import TLS_HANDSHAKE, row_of_line
 from chatservice.net.transfer import Download, Upload
 
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
@@ -168,14 +168,15 @@ class ChatProtocol(FlowControl):
                 if self.greeted and not self.more_came:
                     self.transport.write(self.factory.name_needed)
                 return
+            row = row_of_line(self.factory.rows, line)
             try:
                 self.factory.recount(self)
             except Refusal as refusal:
                 self.factory.count(refusal)
-                self.transport.write(textformat.refusal(refusal))
+                self.transport.write(row.refusal(refusal, line))
                 self.dismiss()
                 return
-            self._session = self.factory.make_session(self, line)
+            self._session = row.serve(self, self.factory.chat)
         try:
             self._session.line(line)
         except Refusal as refusal:
@@ -187,7 +188,8 @@ class ChatProtocol(FlowControl):
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is too long; the connection goes on after it."""
         if self._session is None:
-            self._session = self.factory.make_session(self, line)
+            row = row_of_line(self.factory.rows, line)
+            self._session = row.serve(self, self.factory.chat)
         sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
         self._session.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
 

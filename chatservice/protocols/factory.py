@@ -16,9 +16,10 @@ from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
 from chatservice.limits import Limits
 from chatservice.net.admission import Admission
+from chatservice.net.sniff import SniffRow, json_refusal, text_refusal
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
 from chatservice.net.timeslice import TimeSlices
-from chatservice.protocols.chatprotocol import ChatProtocol, ProtocolSession
+from chatservice.protocols.chatprotocol import ChatProtocol
 from chatservice.protocols.jsonsession import JsonSession
 from chatservice.protocols.textsession import TextSession
 from chatservice.protocols.ticketsession import TicketSession, is_foreign
@@ -66,6 +67,11 @@ class ChatFactory(Factory):
         )
         self.admission = Admission(reactor.seconds, log.info, self._make_room, self.limits)
         self.bare_words = bare_words
+        self.rows: tuple[SniffRow, ...] = (
+            SniffRow("tickets", TicketSession, text_refusal, first_line=self._is_foreign),
+            SniffRow("JSON", JsonSession, json_refusal, first_line=_is_object),
+            SniffRow("text", TextSession, text_refusal),
+        )
         self._emptied: Deferred[None] | None = None
         self._refused: Counter[Code] = Counter()
 
@@ -119,16 +125,11 @@ class ChatFactory(Factory):
             self.admission.move(before, address)
             connection.counted_address = address
 
+    def _is_foreign(self, line: bytes) -> bool:
+        return is_foreign(line, self.limits.line_bytes)
+
     def _make_room(self) -> bool:
         return self.idle.evict_one("The server is full, and you were idle: come back later.")
-
-    def make_session(self, connection: ChatProtocol, line: bytes) -> ProtocolSession:
-        """Make the session that the first line asks for: a ticket's, JSON or text."""
-        if is_foreign(line, self.limits.line_bytes):
-            return TicketSession(connection, self.chat)
-        if line.lstrip().startswith(b"{"):
-            return JsonSession(connection, self.chat)
-        return TextSession(connection, self.chat)
 
     def admin_factory(self) -> "AdminFactory":
         """Return the factory of connections on the admin socket."""
@@ -177,6 +178,10 @@ def _kind(connection: ChatProtocol) -> str:
     if connection.factory.is_admin:
         return "through the operator's door"
     return connection.kind
+
+
+def _is_object(line: bytes) -> bool:
+    return line.lstrip().startswith(b"{")
 
 
 class AdminFactory(ChatFactory):
