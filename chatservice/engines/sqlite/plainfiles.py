@@ -61,13 +61,32 @@ class OpenFile:
         self._mtime = os.fstat(file.fileno()).st_mtime_ns
 
     def read(self, count: int) -> bytes:
-        """Return the next bytes, but never the last ones of a file that was changed meanwhile:
-        nobody takes a mixture of two contents for a whole file."""
-        data = self._file.read(min(count, self.left))
+        """Return the next bytes; never the last ones of a file that was changed meanwhile: so
+        nobody takes for whole what is of two contents."""
+        data = os.pread(self._file.fileno(), min(count, self.left), self.mark.size - self.left)
         if len(data) == self.left and os.fstat(self._file.fileno()).st_mtime_ns != self._mtime:
             return b""
         self.left -= len(data)
         self._read_ahead()
+        return data
+
+    def read_cached(self, count: int) -> bytes | None:
+        """Return the next bytes, but not the last ones, if the system has them in memory; else
+        None.
+
+        Their first and last byte are asked for without waiting (RWF_NOWAIT, preadv2(2)): what lies
+        between was read ahead with them. To read all so would need a copy, a quarter more CPU.
+        """
+        at, byte = self.mark.size - self.left, bytearray(1)
+        if count >= self.left:
+            return None
+        try:
+            for end in (at, at + count - 1):
+                os.preadv(self._file.fileno(), [byte], end, os.RWF_NOWAIT)
+        except (OSError, AttributeError):
+            return None
+        data = os.pread(self._file.fileno(), count, at)
+        self.left -= len(data)
         return data
 
     def _read_ahead(self) -> None:
@@ -88,7 +107,6 @@ class OpenFile:
                 mark=self.mark.name,
                 size=self.mark.size,
             )
-        self._file.seek(offset)
         self.left = self.mark.size - offset
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import Deferred, execute, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -104,7 +104,10 @@ class ThreadedReader:
         return left
 
     def read(self, count: int) -> "Deferred[bytes]":
-        """Read the next bytes."""
+        """Read the next bytes: at once if the system has them in memory, else in a thread."""
+        cached = self._file.read_cached(count)
+        if cached is not None:
+            return succeed(cached)
         self._is_read = True
         return self._do(self._file.read, count).addBoth(self._done)
 

@@ -359,6 +359,9 @@ class ArrivingFile:
         self.left -= len(data)
         return data
 
+    def read_cached(self, count: int) -> None:
+        """Leave it to a thread."""
+
     def more(self) -> "Deferred[None] | None":
         return self._upload.grown() if self.left else None
 
