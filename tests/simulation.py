@@ -2,13 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -17,6 +15,7 @@ from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.eventloop import ReactorLoop
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
+from chatservice.testing import StallingTransport
 
 FULL = 300
 """Bytes beyond which a transport is full."""
@@ -51,107 +50,14 @@ class SimulatedDisk:
         return True
 
 
-class SimulatedClient:
-    """A connection's transport and the client at its other end, which reads or stalls."""
+class SimulatedClient(StallingTransport):
+    """A client of the server, which reads or stalls. A connection that the server ends does not
+    linger: the client loses what it has not read."""
 
-    TLS = False
-
-    def __init__(self, protocol: Any, clock: Clock) -> None:
-        self._clock = clock
-        self.received = b""
-        self.reads = True
-        self.open = True
-        self._protocol = protocol
-        self._buffer = b""
-        self._producer: Any = None
-        self._paused = False
-        self._waiting: list[bytes] | None = None  # bytes sent while the server does not read
-
-    # -- what the server sees --------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Take bytes. Pause the producer when full."""
-        if self.open:
-            self._buffer += data
-            self._move()
-            if len(self._buffer) > FULL and self._producer is not None and not self._paused:
-                self._paused = True
-                self._producer.pauseProducing()
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Take several pieces."""
-        self.write(b"".join(data))
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Set the producer."""
-        self._producer, self._paused = producer, False
-
-    def unregisterProducer(self) -> None:
-        """Unset the producer."""
-        self._producer = None
-
-    def pauseProducing(self) -> None:
-        """Deliver nothing to the server."""
-        self._waiting = self._waiting or []
-
-    def resumeProducing(self) -> None:
-        """Deliver everything sent meanwhile."""
-        waiting, self._waiting = self._waiting, None
-        for data in waiting or ():
-            self.send(data)
-
-    def loseConnection(self) -> None:
-        """Close in the next turn of the reactor, as real transports do."""
-        self._clock.callLater(0, self.cut)
-
-    abortConnection = loseConnection
-
-    def getPeer(self) -> object:
-        """Return no address."""
-        return None
-
-    getHost = getPeer
-
-    # -- what the client does --------------------------------------------------------------------
-
-    def send(self, data: bytes) -> None:
-        """Send bytes."""
-        if self._waiting is not None:
-            self._waiting.append(data)
-        elif self.open:
-            self._protocol.dataReceived(data)
-
-    def stall(self) -> None:
-        """Stop reading."""
-        self.reads = False
-
-    def read_on(self) -> None:
-        """Read on."""
-        self.reads = True
-        self._move()
-
-    def _move(self) -> None:
-        while self.reads and self._buffer:
-            self.received += self._buffer
-            self._buffer = b""
-            if self._paused and self._producer is not None:
-                self._paused = False
-                self._producer.resumeProducing()
-
-    def cut(self) -> None:
-        """Break the connection for both sides."""
-        if self.open:
-            self.open = False
-            if self._producer is not None:
-                self._producer.stopProducing()
-            self._protocol.connectionLost(Failure(ConnectionLost()))
-
-    def lines(self) -> list[str]:
-        """Return the complete lines received."""
-        return self.received.decode().split("\n")[:-1]
+    loseConnection = StallingTransport.abortConnection
 
     def events(self) -> list[dict[str, Any]]:
-        """Return them as JSON objects."""
+        """Return the lines that were read as JSON objects."""
         return [json.loads(line) for line in self.lines()]
 
 
@@ -196,9 +102,7 @@ class SimulatedServer:
 
     def connect(self) -> SimulatedClient:
         """Connect a client."""
-        protocol = self.factory.buildProtocol(None)
-        network = SimulatedClient(protocol, self.clock)
-        protocol.makeConnection(network)
+        network = SimulatedClient(self.factory.buildProtocol(None), self.clock, FULL)
         self.networks.append(network)
         return network
 

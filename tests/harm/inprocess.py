@@ -9,10 +9,8 @@ from typing import Any
 from unittest.mock import patch
 
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, globalLogPublisher
-from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
 from chatservice.engines.sqlite import argon2, engine
@@ -21,104 +19,12 @@ from chatservice.engines.sqlite.threads import BackgroundPool
 from chatservice.eventloop import ReactorLoop
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
+from chatservice.testing import StallingTransport
 from tests.harm.checks import check_json, check_text, steering, without_telnet
 from tests.harm.watched import AS_FAST, quickly
 
 MEMORY = Path("/dev/shm")
 """A folder in memory: nothing here has to last."""
-
-
-class InProcessConnection:
-    """A connection's transport and a client that reads everything."""
-
-    TLS = False
-
-    def __init__(self, protocol: Any, clock: Clock) -> None:
-        self.received = b""
-        self.open = True
-        self._protocol = protocol
-        self._clock = clock
-        self._producer: Any = None
-        self._paused = False
-        self._waiting: list[bytes | None] = []  # None: no more will come
-        protocol.makeConnection(self)
-
-    # -- the server's side -----------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Take bytes."""
-        self.received += data
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Take several pieces."""
-        self.write(b"".join(data))
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Set the producer, and pull from it if it is a pull producer."""
-        self._producer = producer
-        if not streaming:
-            self._clock.callLater(0, self._pull, producer)
-
-    def _pull(self, producer: Any) -> None:
-        if self.open and self._producer is producer:
-            producer.resumeProducing()
-            self._clock.callLater(0, self._pull, producer)
-
-    def unregisterProducer(self) -> None:
-        """Unset the producer."""
-        self._producer = None
-
-    def pauseProducing(self) -> None:
-        """Deliver nothing to the server."""
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        """Deliver everything sent meanwhile, in a later turn."""
-        self._paused = False
-        self._clock.callLater(0, self._hand_over)
-
-    def loseConnection(self) -> None:
-        """Close in a later turn, as real transports do."""
-        self._clock.callLater(0, self.cut)
-
-    abortConnection = loseConnection
-
-    def loseWriteConnection(self) -> None:
-        """Close the sending side."""
-        self._clock.callLater(0, self._half_closed)
-
-    def _half_closed(self) -> None:
-        if self.open:
-            self._protocol.writeConnectionLost()
-
-    def getPeer(self) -> object:
-        """Return no address."""
-        return None
-
-    getHost = getPeer
-
-    # -- the client's side -----------------------------------------------------------------------
-
-    def send(self, data: bytes | None) -> None:
-        """Send bytes, or close the sending side (None)."""
-        self._waiting.append(data)
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        while self.open and self._waiting and not self._paused:
-            data = self._waiting.pop(0)
-            if data is None:
-                self._protocol.readConnectionLost()
-            else:
-                self._protocol.dataReceived(data)
-
-    def cut(self) -> None:
-        """Break the connection for both sides."""
-        if self.open:
-            self.open = False
-            if self._producer is not None:
-                self._producer.stopProducing()
-            self._protocol.connectionLost(Failure(ConnectionDone()))
 
 
 class InProcessServer:
@@ -157,9 +63,9 @@ class InProcessServer:
             failure = event.get("log_failure")
             self.failures.append(failure.getTraceback() if failure is not None else str(event))
 
-    def connect(self) -> InProcessConnection:
+    def connect(self) -> StallingTransport:
         """Connect a client."""
-        return InProcessConnection(self.factory.buildProtocol(None), self.clock)
+        return StallingTransport(self.factory.buildProtocol(None), self.clock)
 
     def settle(self) -> None:
         """Run until nothing is left to do at once, or in a moment."""
@@ -186,7 +92,7 @@ class InProcessServer:
         for piece in pieces:
             wire.send(piece)
             self.clock.advance(0)
-        wire.send(None)
+        wire.end()
         for _ in range(10):
             self.settle()
             if not wire.open:

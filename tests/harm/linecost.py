@@ -19,7 +19,8 @@ from twisted.internet.defer import Deferred, execute
 from chatservice.engines.sqlite.longjobs import JobScheduler, finished
 from chatservice.engines.sqlite.threads import BackgroundPool, WorkerThread
 from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format
-from tests.harm.inprocess import InProcessConnection, InProcessServer
+from chatservice.testing import StallingTransport
+from tests.harm.inprocess import InProcessServer
 
 LONGEST = 8192
 """Bytes of a line: `names.LINE_BYTES`."""
@@ -267,7 +268,7 @@ class CostMeter:
         self.whole.logged.clear()
         return took
 
-    def _ready(self, case: Case) -> InProcessConnection:
+    def _ready(self, case: Case) -> StallingTransport:
         wire = self.whole.connect()
         self.whole.clock.advance(1)  # it is greeted: a person
         for line in case.before.splitlines(keepends=True):
