@@ -8,10 +8,11 @@ The layers, from the bottom; imports go downwards only (docs/architecture.md, wi
 * `domain`: the rules of rooms, logs, users, files and rights, without I/O.
 * `client`: the bundled client, and the library for bots.
 * `adminsocket`, `export`: the client of the admin socket; a room's history as a file.
-* `engines`: storage: SQLite and plain folders.
+* `engines`: storage: SQLite and plain folders, or memory.
 * `net`: connections, for every protocol: lines, TLS, flow control, delivery, transfers.
 * `protocols`: the sessions of each protocol: text, JSON, tickets.
-* `chatctl`, `config`, `options`, `reload`, `service`, `plugin`: the programs, and their wiring.
+* `chatctl`, `config`, `options`, `reload`, `service`, `plugin`: the programs, and their wiring;
+  `testing`: a server in memory for tests of bots.
 """
 
 __version__ = "0.1.0"
