@@ -74,7 +74,7 @@ def test_rooms(server, connect):
         assert (answer["code"], answer["id"]) == ("room-exists", 2)
         assert "looks like the name of another room" in answer["message"]
         bare.ask(do="create", room="LAB", id=3)
-        assert "/join LAB takes you there" in bare.event("error")["message"]
+        assert '"join LAB" takes you there' in bare.event("error")["message"]
     bare.ask(do="create", room="roorn3", id=4)
     assert bare.event("ok")["room"] == "roorn3"
     bare.ask(do="create", id=5)
