@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return _failed(USAGE, f"{error} chatctl --help tells more.")
     except Refusal as refusal:
-        return _failed(REFUSED, _without_slashes(refusal.sentence))
+        return _failed(REFUSED, _own_commands(refusal.sentence))
     except OutputError as error:
         return _failed(UNWRITABLE, str(error))
     except KeyboardInterrupt:
@@ -388,11 +388,13 @@ def _ask_password(arg: Arg) -> str:
 # -- output ----------------------------------------------------------------------------------------
 
 
-def _without_slashes(sentence: str) -> str:
+def _own_commands(sentence: str) -> str:
     """Return a sentence of the server's with commands as they are typed here."""
-    return _SLASHED.sub(r"chatctl \1", sentence.replace("/help /", "/help "))
+    sentence = _QUOTED.sub(r"chatctl \1", sentence.replace("/help /", "/help "))
+    return _SLASHED.sub(r"chatctl \1", sentence)
 
 
+_QUOTED = re.compile(rf'"((?:{"|".join(COMMANDS)})(?: [^"]*)?)"')
 _SLASHED = re.compile(rf"(?<![\w/.])/({'|'.join(COMMANDS)})\b")
 
 
@@ -455,15 +457,15 @@ def _about(name: str) -> Iterator[str]:
         )
     takes_room = any(it.name == "room" and not it.formats & Format.TEXT for it in command.args)
     yield f"chatctl {'--room ROOM ' if takes_room else ''}{usage(command)}"
-    yield from _sentence(_without_slashes(command.help))
+    yield from _sentence(_own_commands(command.help))
     for arg in command.arguments(Format.TEXT):
         if arg.help:
-            yield from _row(arg.usage, _without_slashes(arg.help))
+            yield from _row(arg.usage, _own_commands(arg.help))
 
 
 def listed_commands() -> dict[str, str]:
     """Return the usage of each command, with its description."""
-    return {usage(row): _without_slashes(row.help) for row in commands().values()} | LOCAL
+    return {usage(row): _own_commands(row.help) for row in commands().values()} | LOCAL
 
 
 def usage(command: Command) -> str:

@@ -100,7 +100,11 @@ def test_what_is_refused_is_said_and_the_status_tells(server):
         (["exit"], "exit is for people in the chat only."),
         (["history"], "Say in which room: chatctl --room ROOM ..."),
         (["nick", "bob"], "nick is for people in the chat only."),
-        (["operator", "bob", "of"], "Behind the name stands nothing, or the word off."),
+        (["operator", "bob", "of"], "After the name, only the word off is allowed."),
+        (
+            ["--room", "lobby", "kick", "bob"],
+            "Nobody called bob is here; chatctl who lists who is here.",
+        ),
     ):
         assert chatctl(server.data, *words) == (1, "", f"chatctl: {sentence}\n")
 

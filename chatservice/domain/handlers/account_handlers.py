@@ -118,7 +118,7 @@ def _erase(args: Arguments) -> bool:
 
 async def _operator(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     if args.get("off", "off") != "off":
-        raise Refusal(Code.BAD_ARGUMENT, "Behind the name stands nothing, or the word off.")
+        raise Refusal(Code.BAD_ARGUMENT, "After the name, only the word off is allowed.")
     name = await chat.accounts.set_operator(session, args["name"], "off" not in args)
     return replies.Done(f"{name} runs the server" + (" no more." if "off" in args else "."))
 
