@@ -69,7 +69,7 @@ def test_a_client_that_stalls(clock):
 
 
 def test_a_disk_that_is_full(clock):
-    """What is said is refused while the engine fails."""
+    """Messages are refused while the engine fails."""
     server = MemoryServer(clock, rooms=["lab"])
     bob = entered(server, clock, "bob")
     server.engine.failing = True
