@@ -285,7 +285,9 @@ class Download:
             self._go_on()
             return
         self._reading = True
-        reading = Deferred.fromCoroutine(awaited(self._reader.read(CHUNK_BYTES)))
+        reading = self._reader.read(CHUNK_BYTES)
+        if not isinstance(reading, Deferred):
+            reading = Deferred.fromCoroutine(awaited(reading))
         reading.addCallback(self._arrived).addErrback(self._failed)
 
     def _arrived(self, data: bytes) -> None:
