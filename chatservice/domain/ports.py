@@ -488,6 +488,10 @@ class FileReader(Protocol):
     def read(self, count: int) -> Awaitable[bytes]:
         """Return the next bytes. Nothing but `close` may be called meanwhile."""
 
+    def send(self, descriptor: int) -> Awaitable[None] | None:
+        """Send the next bytes to a non-blocking socket, as many as it takes now, or return None
+        where only `read` works. Nothing but `close` may be called meanwhile."""
+
     def seek(self, offset: int) -> None:
         """Continue at an offset. Raises `Refusal` (bad-offset)."""
 

@@ -52,6 +52,9 @@ class MemoryFileReader:
             return source
         return bytes(source.content if source.stored else source.content[: self.mark.size - 1])
 
+    def send(self, descriptor: int) -> None:
+        """Nothing: there is no file that the system could send."""
+
     async def read(self, count: int) -> bytes:
         at = self.mark.size - self.left
         data = self._content()[at : at + max(0, count)]

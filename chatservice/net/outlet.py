@@ -58,6 +58,13 @@ def tune(transport: Any, read_bytes: int) -> None:
         transport.logstr = transport.repstr = _NAME  # type: ignore[attr-defined]
 
 
+def lend_socket(transport: Any) -> socket.socket | None:
+    """Return a duplicate of a plain TCP connection's socket, if nothing waits to be sent on it."""
+    if not isinstance(transport, Connection) or transport.TLS or not transport.connected:
+        return None
+    return None if unsent(transport) else transport.socket.dup()
+
+
 class BoundedTransport(Connection):
     """The outlet of a TCP connection. It reads nothing while `unsent_bytes` wait to be sent.
 

@@ -231,7 +231,8 @@ def _too_long(ticket: UploadTicket) -> Refusal:
 @implementer(IPullProducer)
 class Download:
     """Writes the rest of a file to a connection, at the client's pace, and at that of a file that
-    is still being uploaded. Threads of the engine read it, one piece ahead.
+    is still being uploaded. Threads of the engine read it, one piece ahead. Over plain TCP they
+    send it as well, where the engine can: that costs half as much (docs/performance.md).
 
     At its end `ended` is called, and before that `sent`, if all of it went. The connection must
     have no producer. A connection asks for more when it has handed everything to the system. So
@@ -257,6 +258,7 @@ class Download:
         self._reading = False
         self._complete = False  # nothing more will come of the file
         self._registered = False
+        self._is_sent = True  # by threads
         self._is_over = False
         self._has_waited = False
 
@@ -272,12 +274,42 @@ class Download:
         self._stall = _Stall(
             *(connection, self._left, self._waits_for_file, self._stalled),
         )
-        self._read()
+        if not self._send():
+            self._read()
 
     def _left(self) -> int:
         """Return the bytes that the client has not taken yet, as far as the system tells."""
         ahead = sum(map(len, self._chunks))
         return self._reader.left + ahead + outlet.unacknowledged(self._transport)
+
+    def _send(self) -> bool:
+        """Let a thread send the next bytes. Return False where bytes must be read and written."""
+        socket = outlet.lend_socket(self._transport) if self._is_sent else None
+        sending = socket and self._reader.left and self._reader.send(socket.fileno())
+        if socket is None or not sending:
+            self._is_sent = False
+            if socket is not None:
+                socket.close()
+            return False
+        self._reading = True
+        sending = Deferred.fromCoroutine(awaited(sending))
+        sending.addBoth(self._return, socket).addCallback(self._moved).addErrback(self._failed)
+        return True
+
+    def _return(self, result: Any, socket: Any) -> Any:
+        socket.close()
+        self._reading = False
+        return result
+
+    def _moved(self, _: None) -> None:
+        if self._is_over:
+            return
+        if not self._reader.left:
+            self._end("")
+        elif self._registered:
+            self._transport.startWriting()  # which asks for more once the socket is not full
+        else:
+            self._go_on()
 
     def _read(self) -> None:
         if not self._reader.left:
@@ -322,9 +354,12 @@ class Download:
 
     def resumeProducing(self) -> None:
         """Write the next bytes, now or when they arrive."""
-        if self._is_over:
+        if self._is_over or (self._is_sent and (self._reading or self._send())):
             return
-        if self._chunks:
+        if not (self._chunks or self._reading or self._complete):  # nothing else can be sent so
+            self._unregister()
+            self._read()
+        elif self._chunks:
             self._transport.write(self._chunks.popleft())
             if len(self._chunks) < 2 and not (self._reading or self._complete):
                 self._read()
@@ -334,7 +369,11 @@ class Download:
             self._unregister()
 
     def _failed(self, failure: Failure) -> None:
-        if not self._is_over:
+        if self._is_over:
+            return
+        if failure.check(ConnectionError):
+            self._transport.abortConnection()
+        else:
             self._end(failure.getErrorMessage())
 
     def _end(self, why: str) -> None:

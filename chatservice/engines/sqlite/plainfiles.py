@@ -38,6 +38,9 @@ _AHEAD_BYTES = 4 << 20
 """Bytes that the system is asked to read ahead of a download, so that nobody waits for a cold
 disk."""
 
+_SEND_BYTES, _SEND_CALLS = 1 << 18, 16
+"""Sent with one call, and calls until other downloads have their turn in a thread."""
+
 _FICLONE = 0x40049409
 """Linux's request for a copy that shares its blocks until one of the two is changed: Btrfs, XFS
 (ioctl_ficlone(2))."""
@@ -64,7 +67,7 @@ class OpenFile:
         """Return the next bytes; never the last ones of a file that was changed meanwhile: so
         nobody takes for whole what is of two contents."""
         data = os.pread(self._file.fileno(), min(count, self.left), self.mark.size - self.left)
-        if len(data) == self.left and os.fstat(self._file.fileno()).st_mtime_ns != self._mtime:
+        if len(data) == self.left and self._has_changed():
             return b""
         self.left -= len(data)
         self._read_ahead()
@@ -88,6 +91,25 @@ class OpenFile:
         data = os.pread(self._file.fileno(), count, at)
         self.left -= len(data)
         return data
+
+    def send(self, descriptor: int) -> None:
+        """Send the next bytes to a socket, until it is full. Raises `OSError`, also for a file that
+        was changed meanwhile."""
+        with suppress(BlockingIOError):
+            for _ in range(_SEND_CALLS if self.left else 0):
+                count, at = min(_SEND_BYTES, self.left), self.mark.size - self.left
+                if count == self.left and self._has_changed():
+                    raise OSError("it has changed")
+                sent = os.sendfile(descriptor, self._file.fileno(), at, count)
+                self.left -= sent
+                if not self.left:
+                    break
+                if not sent:
+                    raise OSError("it is shorter than it was")
+                self._read_ahead()
+
+    def _has_changed(self) -> bool:
+        return os.fstat(self._file.fileno()).st_mtime_ns != self._mtime
 
     def _read_ahead(self) -> None:
         at = self.mark.size - self.left

@@ -117,6 +117,14 @@ class ThreadedReader:
             self._file.close()
         return result
 
+    def send(self, descriptor: int) -> "Deferred[Any] | None":
+        """Send the next bytes to a socket, where the file and the system can."""
+        send = getattr(self._file, "send", None)
+        if send is None or not hasattr(os, "sendfile"):
+            return None
+        self._is_read = True
+        return self._do(send, descriptor).addBoth(self._done)
+
     def more(self) -> "Deferred[None] | None":
         """Return what to wait for, where nothing was read."""
         more: Deferred[None] | None = self._file.more()
