@@ -163,10 +163,10 @@ def test_a_room_is_erased_if_asked(talk):
         (["destroy", "lobby"], "The lobby is where all begin; it stays."),
         (["destroy", "lobby", "erase"], "The lobby is where all begin; it stays."),
         (["destroy", "none"], "There is no room none"),
-        (["destroy", "lab", "now"], "Behind the name stands nothing, or the word erase."),
+        (["destroy", "lab", "now"], "After the name, only the word erase is allowed."),
         (["unregister", "nobody"], "nobody is not a registered name."),
         (["unregister", "operator"], "operator is not a registered name."),
-        (["unregister", "bob", "erased"], "Behind the name stands nothing, or the word erase."),
+        (["unregister", "bob", "erased"], "After the name, only the word erase is allowed."),
     ],
 )
 def test_what_cannot_be_deleted_is_told(server, words, sentence):

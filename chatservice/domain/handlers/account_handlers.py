@@ -112,7 +112,7 @@ async def _destroy(chat: Chat, session: Session, args: Arguments) -> replies.Don
 
 def _erase(args: Arguments) -> bool:
     if args.get("erase", "erase") != "erase":
-        raise Refusal(Code.BAD_ARGUMENT, "Behind the name stands nothing, or the word erase.")
+        raise Refusal(Code.BAD_ARGUMENT, "After the name, only the word erase is allowed.")
     return "erase" in args
 
 
