@@ -202,7 +202,7 @@ def test_only_files_are_listed(server, connect):
     assert got(alice, "file") == b"content"
 
 
-@pytest.mark.parametrize("hangs", ["plain.open_plain", "folders._there", "backup.copy"])
+@pytest.mark.parametrize("hangs", ["plainfiles.open_plain", "filestore._there", "backup.copy"])
 def test_a_disk_that_is_dead_does_not_keep_the_server(
     start_server, connect, monkeypatch, tmp_path, hangs
 ):
@@ -213,8 +213,8 @@ def test_a_disk_that_is_dead_does_not_keep_the_server(
         Server,
         "before",
         "import pathlib, threading\n"
-        f"from chatservice.engines.sqlite import {where}, thread\n"
-        "thread.STOP_SECONDS = 0.2\n"
+        f"from chatservice.engines.sqlite import {where}, threads\n"
+        "threads.STOP_SECONDS = 0.2\n"
         "def hang(*args):\n"
         "    pathlib.Path('hangs').touch()\n"
         "    threading.Event().wait()\n"
