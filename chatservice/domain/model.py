@@ -147,10 +147,10 @@ class FlowControl(Protocol):
     """Pauses and resumes the reading of a session's connection."""
 
     def pause_reading(self, reason: str) -> None:
-        """Read nothing more until `resume_reading` was called as often with the same reason."""
+        """Read nothing more. Each pause needs a `resume_reading` with the same reason."""
 
     def resume_reading(self, reason: str) -> None:
-        """Read on, unless there is another reason not to."""
+        """Take one pause with that reason back, if there is one; without any, read on."""
 
     def slow_down(self, seconds: float) -> None:
         """Read nothing for so long."""

@@ -49,13 +49,12 @@ class FlowControl(LineReader):
         raise NotImplementedError
 
     def pause_reading(self, why: str) -> None:
-        """Read nothing more until `resume_reading` has been called as often with the
-        same reason."""
+        """Read nothing more. Each pause needs a `resume_reading` with the same reason."""
         self._holds = (*self._holds, why)
         self.pauseProducing()
 
     def resume_reading(self, why: str) -> None:
-        """Read on, unless another reason is left."""
+        """Take one pause with that reason back, if there is one; without any, read on."""
         if why not in self._holds:
             return
         at = self._holds.index(why)

@@ -17,6 +17,7 @@ from chatservice.domain.quotas import FileLimits
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.eventloop import ReactorLoop
 from chatservice.events import EndReason
+from chatservice.net import outlet
 from chatservice.protocols.factory import ChatFactory
 from tests.servers import PATIENCE, RawClient
 
@@ -172,10 +173,14 @@ async def test_the_server_ends_a_connection_that_follows_an_upload(inside):
     await until(inside.holds_nothing)
 
 
+@pytest.mark.parametrize("lends", [True, False], ids=["the socket is lent", "no socket is lent"])
 @pytest.mark.parametrize("words", ["alice\n/get a", "GET TICKET"], ids=["person", "carrier"])
 @pytest_twisted.ensureDeferred
-async def test_what_is_still_on_its_way_was_not_fetched(inside, words):
-    """Some of a file is on its way, and the connection breaks: nobody has fetched it."""
+async def test_what_is_still_on_its_way_was_not_fetched(inside, monkeypatch, words, lends):
+    """A connection breaks while a file is on its way, and nobody has fetched it. A transport that
+    lends no socket, as that of TLS, has all of the file in its buffer then."""
+    if not lends:
+        monkeypatch.setattr(outlet, "lend_socket", lambda transport: None)
     (inside.path / "files" / "a").write_bytes(DATA[:200_000])
     if "TICKET" in words:
         bare, _ = await inside.connect("bob", "/link a")
@@ -183,6 +188,9 @@ async def test_what_is_still_on_its_way_was_not_fetched(inside, words):
         words = words.replace("TICKET", ticket)
     bare, connection = await inside.connect(*words.split("\n"))
     await until(lambda: connection.transfer and connection.transfer._reader.left < 200_000)
+    if not lends:
+        await until(lambda: connection.transfer._reader.left == 0)
+        await until(lambda: not connection.transfer._chunks)
     cut(bare)
     await until(lambda: connection not in inside.factory.connections)
     assert inside.holds_nothing()
