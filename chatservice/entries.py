@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """The sort of an entry, and the `event` of its JSON object."""
+    """The sort of an entry, and the `event` of its JSON object. A notice is a message, or a private
+    one in an inbox, that no program answers: so two programs never answer each other for ever."""
 
     MESSAGE = "message"
     ACTION = "action"
+    NOTICE = "notice"
     PRIVATE = "private"
     FILE = "file"
     TOPIC = "topic"

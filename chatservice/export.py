@@ -46,6 +46,8 @@ def _said(it: Entry, room: str) -> str:
     """Return the text of an entry's list item. Line breaks stay line breaks."""
     if it.kind in (Kind.MESSAGE, Kind.PRIVATE):
         text = f"**{_safe(it.who)}**: {_safe(it.text)}"
+    elif it.kind == Kind.NOTICE:
+        text = f"**{_safe(f'-{it.who}-')}** {_safe(it.text)}"
     elif it.kind == Kind.ACTION:
         text = f"*{_safe(it.who)} {_safe(it.text)}*"
     elif it.kind == Kind.FILE and it.file is not None:

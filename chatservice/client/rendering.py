@@ -102,7 +102,12 @@ _MANY = 20
 WAITS = "(waits) "
 """The mark of a text that waits for the server."""
 
-_SAID = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE})
+
+def _is_private(entry: Entry, log: str) -> bool:
+    return entry.kind == Kind.PRIVATE or log == "@"
+
+
+_SAID = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.NOTICE})
 
 
 class RowRenderer:
@@ -164,14 +169,15 @@ class RowRenderer:
         entry = incoming.item
         if not isinstance(entry, Entry) or names.key(entry.who) == names.key(self._name()):
             return False
-        return entry.kind == Kind.PRIVATE or (
-            entry.kind in _SAID and is_mentioned(self._name(), entry.text)
+        return entry.kind in _SAID and (
+            _is_private(entry, incoming.log) or is_mentioned(self._name(), entry.text)
         )
 
     def _entry(self, entry: Entry, log: str, position: int, numbered: bool) -> Fragments:
         number = f"#{position} " if numbered else ""
         if entry.kind in _SAID:
-            lines = self._talk(entry.who, entry.kind, entry.text, None)
+            to = "you" if _is_private(entry, log) else None
+            lines = self._talk(entry.who, entry.kind, entry.text, to)
         else:
             lines = self._server_lines(textformat.run(position, entry.as_run(), log).decode())
         return self._timed(entry.time / 1000, lines, number)
@@ -182,13 +188,13 @@ class RowRenderer:
         first, *more = text.split("\n")
         if kind == Kind.ACTION:
             line: Fragments = [("", "~ "), (style, who), ("", " ")]
-        elif kind == Kind.PRIVATE or to is not None:
-            line = [(style, who), ("class:key", f" -> {to or 'you'}: ")]
         else:
-            line = [(style, who), ("", ": ")]
+            before, after = ("-", "- ") if kind == Kind.NOTICE else ("", ": ")
+            end = ("", after) if to is None else ("class:key", f" -> {to}{after}")
+            line = [("", before), (style, who), end] if before else [(style, who), end]
         lines = [line + self._text(first, mine)]
         lines += [[("class:time", "| "), *self._text(row, mine)] for row in more]
-        if not mine and (kind == Kind.PRIVATE or is_mentioned(self._name(), text)):
+        if not mine and (to is not None or is_mentioned(self._name(), text)):
             lines = [[(f"class:mention {s}", t) for s, t in line] for line in lines]
         return lines
 

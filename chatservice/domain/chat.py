@@ -135,12 +135,15 @@ class Chat:
             return False
         return True
 
-    async def send_private(self, session: Session, name: str, text: str, key: str | None) -> int:
-        """Send a private message to a user present, or registered. Return its position."""
+    async def send_private(
+        self, session: Session, name: str, text: str, key: str | None, kind: Kind = Kind.PRIVATE
+    ) -> int:
+        """Send a private message or notice to a user present, or registered. Return its
+        position."""
         session.require_user()
         _, log = await self.users.find_recipient(name)
         sender = session.require_user()
-        run = Run(Kind.PRIVATE, self.now(), sender.name, tuple(names.clean_talk((text,))))
+        run = Run(kind, self.now(), sender.name, tuple(names.clean_talk((text,))))
         return await self.publisher.stored(Draft(log, run, key=key, writer=sender.id))
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:

@@ -82,7 +82,7 @@ def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | 
     if session.only_room is not None:  # no refusal may tell which other rooms there are
         chat.check(session, request)
     room = chat.rooms.resolve(session, args.get("room"))
-    kind = Kind.ACTION if name == "me" else Kind.MESSAGE
+    kind = Kind.ACTION if name == "me" else Kind.NOTICE if args.get("notice") else Kind.MESSAGE
     if len(texts) > 1 and not chat.may_say_anything(session, room):
         raise _one_by_one()
     before = session.unstored

@@ -192,6 +192,7 @@ _KEY = Arg(
     optional=True,
     formats=_J,
 )
+_NOTICE = Arg("notice", "true for a text that no program answers", _FLAG, True, _J)
 _NEW_PASSWORD = Arg("password", "the password to log in with", secret=PasswordKind.NEW)
 _ACCOUNT = Arg("name", "the registered name")
 _ERASE = Arg("erase", "the word erase", optional=True, choices=("erase",))
@@ -271,7 +272,7 @@ _ROWS = (
     _for_speakers(
         "say",
         "says a line, which may begin with a slash",
-        (_IN_ROOM, _TEXT, _KEY),
+        (_IN_ROOM, _TEXT, _NOTICE, _KEY),
         reply=replies.Stored,
     ),
     _for_speakers(
@@ -283,7 +284,7 @@ _ROWS = (
     Command(
         "msg",
         "writes to one user; a registered user may be away",
-        (Arg("to", "the user"), _TEXT, _KEY),
+        (Arg("to", "the user"), _TEXT, _NOTICE, _KEY),
         (Alias("@TO TEXT"), Alias("-pr TO TEXT")),
         reply=replies.PrivateSent,
     ),

@@ -40,7 +40,7 @@ _TICKET = re.compile(r"[\w-]{1,200}", re.ASCII)
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-_CODES, _KINDS = frozenset(Code), frozenset(Kind)
+_CODES, _KINDS = frozenset(Code), frozenset(Kind) - {Kind.NOTICE}
 
 
 class MalformedMessage(ValueError):
@@ -265,6 +265,7 @@ def parse_entry(it: replies.Fields) -> LogEntry:
             text = _line(it.get("text"))
         case Kind.MESSAGE | Kind.ACTION | Kind.PRIVATE:
             text = _text(it.get("text"))
+            kind = Kind.NOTICE if it.get("notice") is True and kind != Kind.ACTION else kind
     made = Entry(kind, _time(it.get("time")), _name(it.get("from")), text, mark)
     return LogEntry(_whole(it.get("seq")), made, _name(it["room"]) if "room" in it else "@")
 

@@ -161,11 +161,16 @@ def time(milliseconds: int) -> str:
 
 
 def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
-    """Return an entry as an object. In an inbox (`log` is `@`) it has no `room`."""
-    fields_: replies.Fields = {"event": it.kind}
+    """Return an entry as an object. In an inbox (`log` is `@`) it has no `room`. A notice is a
+    message with a field more: clients that do not know the field show it all the same, and the
+    event `notice` is the server's."""
+    notice, plain = it.kind == Kind.NOTICE, Kind.PRIVATE if log == "@" else Kind.MESSAGE
+    fields_: replies.Fields = {"event": plain if notice else it.kind}
     if log != "@":
         fields_["room"] = log
     fields_ |= {"seq": position, "time": time(it.time), "from": it.who}
+    if notice:
+        fields_["notice"] = True
     if it.file is not None:
         fields_ |= it.file._asdict()
     elif it.kind == Kind.REMOVED:

@@ -34,7 +34,7 @@ def size(count: int) -> str:
 
 def run(first: int, it: Run, log: str) -> bytes:
     """Encode a run of entries. `log` is the room's name, or `@` for an inbox."""
-    return _prefixed(_prefix(it), it.texts) if it.kind in _TALK else _lines(_notice(it, log))
+    return _prefixed(_prefix(it, log), it.texts) if it.kind in _TALK else _lines(_news(it, log))
 
 
 def replayed(first: int, it: Run, log: str) -> bytes:
@@ -46,17 +46,23 @@ def _replayed(position: int, it: Entry, log: str) -> list[str]:
     stamped = stamp(it.time, position)
     alone = it.as_run()
     if it.kind in _TALK:
-        prefix = stamped + _prefix(alone)
+        prefix = stamped + _prefix(alone, log)
         return [prefix + line for line in it.text.split("\n")]
-    return [stamped + line for line in _notice(alone, log)]
+    return [stamped + line for line in _news(alone, log)]
 
 
-_TALK = {Kind.MESSAGE: "{}: ", Kind.PRIVATE: "{} -> you: ", Kind.ACTION: "~ {} "}
+_TALK: Mapping[str, str] = {
+    Kind.MESSAGE: "{}: ",
+    Kind.PRIVATE: "{} -> you: ",
+    Kind.ACTION: "~ {} ",
+    Kind.NOTICE: "-{}- ",
+}
 """The prefix of each line of talk."""
 
 
-def _prefix(it: Run) -> str:
-    return _TALK[it.kind].format(it.who)  # type: ignore[index]
+def _prefix(it: Run, log: str) -> str:
+    form = "-{} -> you- " if log == "@" and it.kind == Kind.NOTICE else _TALK[it.kind]
+    return form.format(it.who)
 
 
 def _prefixed(prefix: str, texts: Sequence[str]) -> bytes:
@@ -72,7 +78,7 @@ def _lines(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _notice(it: Run, log: str) -> list[str]:
+def _news(it: Run, log: str) -> list[str]:
     """Return the lines of an entry that is no talk."""
     if it.kind == Kind.FILE and it.file is not None:
         did, shelf = ("sent you", "@/") if log == "@" else ("shared", "")

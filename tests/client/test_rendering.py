@@ -74,6 +74,9 @@ def test_each_kind_has_its_look():
     it.incoming(said("the day is said"))
     assert rows(it.incoming(said("waves", kind=Kind.ACTION))) == ["17:30 ~ bob waves"]
     assert rows(it.incoming(said("psst", kind=Kind.PRIVATE))) == ["17:30 bob -> you: psst"]
+    told = said("done", kind=Kind.NOTICE)
+    assert rows(it.incoming(told)) == ["17:30 -bob- done"]
+    assert rows(it.incoming(Incoming(told.item, "@", 7))) == ["17:30 -bob -> you- done"]
     assert rows(it.incoming(Incoming(UserJoined("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
     file = Entry(Kind.FILE, NOON, "bob", "", FileMark("a.pdf", 1500, "0" * 64))
     assert rows(it.incoming(Incoming(file, "lab", 8))) == [

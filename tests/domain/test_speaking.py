@@ -168,6 +168,16 @@ def test_private_talk(world, alice, bob):
     assert bob.texts == []
 
 
+def test_notices(world, alice, bob):
+    """A program says something that no other program answers, in a room or privately."""
+    assert bob.do("say", room="studio", text="built", notice=True) == 1
+    assert bob.do("msg", to="alice", text="for you", notice=True).seq == 1
+    assert bob.do("say", room="studio", text="plain", notice=False) == 2
+    shown = [("studio", Kind.NOTICE), ("@", Kind.NOTICE), ("studio", Kind.MESSAGE)]
+    assert [(log, it.kind) for log, it in alice.peer.entries] == shown
+    assert len(alice.do("search", room="studio", text="built").entries) == 1
+
+
 def test_a_topic(world, alice, bob):
     """It is an entry of the room, and an empty one takes it away."""
     assert bob.do("topic", room="studio", text="cats").text == "cats"

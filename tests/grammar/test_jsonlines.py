@@ -15,7 +15,7 @@ from chatservice.grammar.commands import COMMANDS, Format, Request
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 TIMES = st.integers(0, 4_000_000_000_000)
 MARKS = st.builds(FileMark, TEXT, st.integers(0, 1 << 50), st.just("ab" * 32), st.integers(1, 99))
-KINDS = st.sampled_from([Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.TOPIC, Kind.REMOVED])
+KINDS = st.sampled_from([it for it in Kind if it not in (Kind.FILE, Kind.ERASED, Kind.GONE)])
 RUNS = st.one_of(
     st.builds(Run, KINDS, TIMES, TEXT, st.lists(TEXT, min_size=1, max_size=5), st.none()),
     st.builds(Run, st.just(Kind.FILE), TIMES, TEXT, st.just([""]), MARKS),

@@ -17,6 +17,8 @@ MARK = FileMark("a b.pdf", 1_500_000, "ab" * 32)
     [
         (Run(Kind.MESSAGE, 0, "alice", ["hello"]), "lab", "alice: hello\n"),
         (Run(Kind.ACTION, 0, "alice", ["waves"]), "lab", "~ alice waves\n"),
+        (Run(Kind.NOTICE, 0, "ci", ["built"]), "lab", "-ci- built\n"),
+        (Run(Kind.NOTICE, 0, "ci", ["built"]), "@", "-ci -> you- built\n"),
         (Run(Kind.PRIVATE, 0, "alice", ["psst"]), "@", "alice -> you: psst\n"),
         (Run(Kind.MESSAGE, 0, "alice", ["one", "two"]), "lab", "alice: one\nalice: two\n"),
         (Run(Kind.MESSAGE, 0, "alice", ["a\nbob: b"]), "lab", "alice: a\nalice: bob: b\n"),

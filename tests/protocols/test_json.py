@@ -94,6 +94,21 @@ def test_a_program_among_people(server, connect, program):
     ]
 
 
+def test_notices(server, connect, program):
+    """In JSON they are messages with a mark, which older clients show too."""
+    bot, other = program("bot"), program("other")
+    asks(bot, "join", room="lab"), asks(other, "join", room="lab")
+    alice = connect(server, "alice")
+    alice.send("before", "/join lab")
+    alice.expect("* You are in lab")
+    asks(bot, "say", room="lab", text="built", notice=True)
+    asks(bot, "msg", to="alice", text="by me", notice=True)
+    asks(bot, "msg", to="other", text="done", notice=True)
+    assert [alice.line(), alice.line()] == ["-bot- built", "-bot -> you- by me"]
+    told = other.event("message"), other.event("private")
+    assert [(it["text"], it["notice"]) for it in told] == [("built", True), ("done", True)]
+
+
 def test_one_thing_after_another(server, connect, program):
     """A user's actions are shown before their departure, even if some had to wait."""
     bot = program("bot")

@@ -11,7 +11,7 @@ from chatservice.domain.model import Room, Session
 from chatservice.domain.overview import filter_rooms
 from chatservice.domain.paging import page
 from chatservice.domain.rules import Access
-from chatservice.entries import Entry
+from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.help import TOPICS, help_lines, overview
 
@@ -97,7 +97,8 @@ async def _topic(chat: Chat, session: Session, args: Arguments) -> replies.Topic
 
 
 async def _msg(chat: Chat, session: Session, args: Arguments) -> replies.PrivateSent:
-    seq = await chat.send_private(session, args["to"], args["text"], args.get("key"))
+    kind = Kind.NOTICE if args.get("notice") else Kind.PRIVATE
+    seq = await chat.send_private(session, args["to"], args["text"], args.get("key"), kind)
     return replies.PrivateSent(seq, args["to"], chat.users.away_reason(args["to"]))
 
 

@@ -87,7 +87,7 @@ def rows_of(log: int, runs: Iterable[tuple[int, Run]]) -> Iterator[tuple[int, st
     """Iterate over the rows of searchable entries: talk, topics, and the names of files. They are
     in NFC, as queries are: FTS5 splits a Hangul syllable in NFD into its letters."""
     for first, run in runs:
-        if run.kind in (Kind.MESSAGE, Kind.ACTION, Kind.TOPIC, Kind.REMOVED):
+        if run.kind in (Kind.MESSAGE, Kind.ACTION, Kind.NOTICE, Kind.TOPIC, Kind.REMOVED):
             for position, text in enumerate(run.texts, first):
                 yield number(log, position), normalize("NFC", text)
         elif run.file is not None:
