@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import shutil
+import threading
 
 import pytest
 import pytest_twisted
@@ -11,7 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, gatherResults
 
 from chatservice.domain.ports import DeclaredFile
-from chatservice.engines.sqlite import plainfiles
+from chatservice.engines.sqlite import filestore, plainfiles
 from chatservice.engines.sqlite.entryages import Clocks, really_passed
 from chatservice.engines.sqlite.filestore import FolderFileStore
 from chatservice.engines.sqlite.logstore import LogStore
@@ -375,6 +376,20 @@ async def test_what_goes_with_a_guest(shelves, changed):
     shelves.close()
     shelves.open()
     assert (shelves.partials(), await shelves.folders.have(what)) == ([], 0)
+
+
+@pytest_twisted.ensureDeferred
+async def test_leaving_waits_for_a_slow_disk(shelves):
+    """A guest's folder is forgotten only when the bytes of their partial uploads are gone."""
+    await stop(await begun(shelves, what=declared(folder=".guests/1")))
+    disk = threading.Event()
+    for _ in range(filestore._THREADS):
+        shelves.folders.aside(disk.wait)
+    forgetting = shelves.folders.forget(".guests/1")
+    assert (len(shelves.partials()), forgetting.called) == (1, False)
+    disk.set()
+    await forgetting
+    assert shelves.partials() == []
 
 
 @pytest_twisted.ensureDeferred

@@ -26,7 +26,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -519,22 +519,20 @@ class FolderFileStore:
         if not is_user_folder(shelf):  # a room's, and there can be another room of that name
             del self._moved[shelf]
 
-    def forget(self, shelf: str) -> Awaitable[None]:
+    def forget(self, shelf: str) -> "Deferred[None]":
         assert shelf  # else it would be all that there is
-        self._partials.forget(shelf)
-        folder = self.folder(shelf)
-        if not folder.exists():  # as for nearly every guest
-            return succeed(None)
-        forgetting = Deferred.fromCoroutine(self._forget(shelf, folder))
-        return forgetting.addErrback(
+        return Deferred.fromCoroutine(self._forget(shelf)).addErrback(
             lambda failure: self.log.failure(
                 "the files of {shelf} are not dropped", failure, shelf=shelf
             )
         )
 
-    async def _forget(self, shelf: str, folder: Path) -> None:
-        await self.aside(shutil.rmtree, folder, True)
-        await self._table.drop_shelf(shelf)
+    async def _forget(self, shelf: str) -> None:
+        await self._partials.forget(shelf)
+        folder = self.folder(shelf)
+        if folder.exists():  # nearly no guest has one
+            await self.aside(shutil.rmtree, folder, True)
+            await self._table.drop_shelf(shelf)
 
 
 def _listed(

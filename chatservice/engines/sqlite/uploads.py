@@ -607,17 +607,20 @@ class PartialUploads:
         if partial is not None and not partial.is_busy:
             await self._forget(partial)
 
-    def forget(self, shelf: str) -> None:
-        """Drop the uploads to a guest who has left, and theirs to users. An upload that is still
-        being written is ended elsewhere."""
+    def forget(self, shelf: str) -> "Deferred[Any]":
+        """Drop the uploads to a guest who has left, and theirs to users; answer when their bytes
+        are gone. An upload that is still being written is ended elsewhere."""
+        dropping = []
         for partial in tuple(self._known.values()):
-            it = partial.declared
+            it, upload = partial.declared, partial.upload
             if it.folder != shelf and not (it.ends_with_guest and it.owner == shelf):
                 continue
             if not partial.is_busy:
-                self._forget(partial)
-            elif partial.upload is not None and partial.upload.over:
-                partial.upload.refuse()
+                dropping.append(self._forget(partial))
+            elif upload is not None and upload.over:
+                upload.refuse()
+                dropping.append(Deferred.fromCoroutine(upload.stop()))
+        return gatherResults(dropping)
 
     def move(self, shelf: str, to: str, owner: str) -> None:
         """Rename a folder: its guest has registered, and their uploads belong to the
