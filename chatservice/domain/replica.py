@@ -12,12 +12,9 @@ from chatservice.domain.log import BlockCache
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Rooms
-from chatservice.domain.rules import Access, RuleKind, Rules
+from chatservice.domain.rules import OF_ACCOUNTS, Access, Rules
 from chatservice.domain.users import Users
 from chatservice.entries import Kind, Run
-
-_OF_ACCOUNTS = (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED)
-"""The rules that end with the account that they are for."""
 
 
 class Replica:
@@ -99,5 +96,5 @@ class Replica:
             self._users.account_changed(key, account)
             return
         for room in self._rooms.by_key.values():
-            for kind in _OF_ACCOUNTS:
+            for kind in OF_ACCOUNTS:
                 room.rules.remove(kind, key)

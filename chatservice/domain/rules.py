@@ -31,6 +31,10 @@ class RuleKind(StrEnum):
     MUTED = "muted"
 
 
+OF_ACCOUNTS = (RuleKind.OWNER, RuleKind.MODERATOR, RuleKind.INVITED)
+"""The rules that end with the account that they are for."""
+
+
 class Rule(NamedTuple):
     """One rule of a room for a `subject`: a user (`User.id`), or for bans a range of addresses.
 

@@ -178,7 +178,7 @@ def test_changes_at_once_are_made_one_after_another(place):
     place.rooms.answer()
     assert all(len(found) == 1 for found in changes)
     here = place.studio
-    (row,) = (it for it in place.now(awaited(place.store.rooms.rooms())) if it.name == "studio")
+    (row,) = (it for it in place.store.rooms.rows.values() if it.name == "studio")
     for room in (here, row):
         assert (room.access, room.slow, room.frozen) == ("hidden", 7, True)
 
@@ -338,9 +338,9 @@ class SlowChanges:
     """A stand-in that changes accounts at once, and answers when the test says so."""
 
     def __init__(self, accounts, monkeypatch):
-        self._change = accounts._change
+        self._change = accounts._store
         self.waiting = []
-        monkeypatch.setattr(accounts, "_change", self.change)
+        monkeypatch.setattr(accounts, "_store", self.change)
 
     async def change(self, *job):
         """Do a job, and answer later."""

@@ -9,7 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from chatservice.engines.sqlite import blocks, integrity
+from chatservice.engines import blocks
+from chatservice.engines.sqlite import integrity
 from chatservice.engines.sqlite.rescue import main as rescue
 from chatservice.engines.sqlite.schema import VERSION, open_database, open_reader
 from chatservice.entries import Kind, Run

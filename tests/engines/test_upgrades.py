@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chatservice.engines.sqlite import blocks, integrity, upgrades
+from chatservice.engines import blocks
+from chatservice.engines.sqlite import integrity, upgrades
 from chatservice.engines.sqlite.schema import VERSION, open_database
 from chatservice.entries import Entry, FileMark
 from chatservice.errors import Refusal

@@ -38,9 +38,9 @@ from chatservice.domain.ports import (
     FileLocation,
     PartialUpload,
 )
+from chatservice.engines.keyedlock import KeyedLock
 from chatservice.engines.sqlite import filesystem, permissions, plainfiles
 from chatservice.engines.sqlite.filetable import FileRow, FileTable
-from chatservice.engines.sqlite.keyedlock import KeyedLock
 from chatservice.engines.sqlite.longjobs import Job, JobScheduler
 from chatservice.engines.sqlite.threads import BackgroundPool, ThreadedReader
 from chatservice.engines.sqlite.uploads import (

@@ -11,26 +11,24 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import names
 from chatservice.domain.log import Block
 from chatservice.domain.ports import (
-    AccountChanged,
     Appended,
     BlockReplaced,
-    Change,
     Draft,
     Follower,
     SearchResult,
     TopicChanged,
     not_stored,
 )
-from chatservice.engines.sqlite import blocks, integrity
-from chatservice.engines.sqlite.accounttable import AccountTable
+from chatservice.engines import blocks
+from chatservice.engines.registry import Registry
+from chatservice.engines.sqlite import integrity
 from chatservice.engines.sqlite.entryages import Clocks, EntryAges
 from chatservice.engines.sqlite.filetable import FileTable
-from chatservice.engines.sqlite.roomtable import RoomTable
 from chatservice.engines.sqlite.schema import VERSION, open_database, open_reader
 from chatservice.engines.sqlite.search import Indexer, Searcher, index_path
+from chatservice.engines.sqlite.sqltables import SqlTables
 from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.entries import Kind, Run
 from chatservice.limits import Limits
@@ -70,7 +68,6 @@ class LogStore:
         self._last = _last_positions(self._db)
         self._ages = EntryAges(self._db, self._commit, clocks, limits)
         self._unnoted: set[int] = set()
-        self._follower: Follower | None = None
         # The new inboxes of guests who registered just now, in the database's thread.
         self._moved: dict[int, int] = {}
         self._blocks_unnoted = 0
@@ -80,22 +77,10 @@ class LogStore:
         self.file_table = FileTable(
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
-        self.rooms = RoomTable(
-            self._db,
-            self._thread.do,
-            self._change,
-            self._commit,
-            self._new_log,
-            self._last_of,
-            self._room_removed,
-            lambda room: self.accounts.room_removed(room),
-            self._changed,
-        )
-        self.accounts = AccountTable(
-            *(self._db, self._change, self._commit, self._new_log, self._last_of, self._empty),
-            *(self._moved.__setitem__, self._inbox_arrived, self._changed),
-            limits,
-        )
+        tables = SqlTables(self._db, self._commit, self._last_of, self._moved)
+        self._registry = Registry(tables, self._change, self._empty, limits)
+        self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
+        self._changed = self._registry.changed
         self._indexer = Indexer(path, index_path(path), limits)
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again, limits)
         self._searching = WorkerThread(reactor, "chat-search", by_turns=limits)
@@ -125,29 +110,16 @@ class LogStore:
 
     async def follow(self, follower: Follower) -> None:
         """Tell a follower the rooms and operators there are, and all changes from now on."""
-        rows = await self.rooms.rooms()
-        self._follower = follower
-        for row in rows:
-            self._changed(row)
-        for name in await self.accounts.operators():
-            key = names.key(name)
-            self._changed(AccountChanged(key, await self.accounts.account(key)))
+        last = await self._thread.do(self._last_of_each, tuple(self.rooms.rows))
+        await self._registry.follow(follower, last)
 
     def ended(self, positions: Mapping[int, int]) -> None:
         """Tell the follower up to which positions entries are no longer kept."""
-        if self._follower is not None:
-            self._follower.ended(positions)
-
-    def _changed(self, change: Change) -> None:
-        if self._follower is not None:
-            self._follower.changed(change)
-
-    def _inbox_arrived(self, inbox: int) -> None:
-        """Forget the old number of an inbox: later drafts have the new one."""
-        self._thread.do(self._moved.pop, inbox, None)
+        if self._registry.follower is not None:
+            self._registry.follower.ended(positions)
 
     def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> "Deferred[Appended]":
-        self.accounts.shown(read)
+        self.accounts.note_read(read)
         return self._thread.do(self._append, batch, read).addCallback(self._tell_topics)
 
     def _tell_topics(self, stored: tuple[Appended, Sequence[tuple[int, str]]]) -> Appended:
@@ -230,10 +202,6 @@ class LogStore:
         for log in step.topics:
             self._changed(TopicChanged(log, ""))
         return step.reached
-
-    def _room_removed(self, room: int) -> None:
-        self.accounts.room_removed(room)
-        self._empty(room)
 
     def _empty_all(self, logs: Sequence[int]) -> None:
         for log in logs:
@@ -327,7 +295,8 @@ class LogStore:
                 ),
             )
             if read:
-                self.accounts.write_shown(read)
+                sql = "UPDATE account SET shown = max(shown, ?) WHERE inbox = ?"
+                self._db.executemany(sql, [(position, log) for log, position in read.items()])
         self._indexer.nudge()
         self._unnoted.update(places)
         self._blocks_unnoted += len(places)
@@ -375,10 +344,8 @@ class LogStore:
             self._last[log] = last
         return int(last)
 
-    def _new_log(self, time: int, last: int = 0, number: int | None = None) -> int:
-        """Make a log, with the next number if none is given. Return its number."""
-        sql = "INSERT INTO log (id, created, last) VALUES (?, ?, ?)"
-        return int(self._db.execute(sql, (number, time, last)).lastrowid or 0)
+    def _last_of_each(self, logs: Sequence[int]) -> dict[int, int]:
+        return {log: self._last_of(log) for log in logs}
 
     def _forget(self, log: int) -> None:
         self._last.pop(log, None)

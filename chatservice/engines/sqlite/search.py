@@ -24,7 +24,8 @@ from unicodedata import normalize
 from twisted.logger import Logger
 
 from chatservice.domain.ports import SearchResult
-from chatservice.engines.sqlite import blocks, integrity, permissions
+from chatservice.engines import blocks
+from chatservice.engines.sqlite import integrity, permissions
 from chatservice.engines.sqlite.integrity import open_reader
 from chatservice.engines.sqlite.threads import give_way
 from chatservice.entries import Entry, Kind, Run

@@ -20,10 +20,10 @@ from twisted.logger import Logger
 
 from chatservice.domain.model import is_guest_id
 from chatservice.domain.ports import DeclaredFile, PartialUpload
+from chatservice.engines.keyedlock import KeyedLock
 from chatservice.engines.sqlite import permissions, plainfiles
 from chatservice.engines.sqlite.entryages import Clocks
 from chatservice.engines.sqlite.filetable import FileTable, PartialRow
-from chatservice.engines.sqlite.keyedlock import KeyedLock
 from chatservice.engines.sqlite.longjobs import Job, finished
 from chatservice.engines.sqlite.threads import ThreadedReader
 from chatservice.entries import FileMark

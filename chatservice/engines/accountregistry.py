@@ -1,0 +1,224 @@
+"""Registered users in memory, and all rules about them, for one process."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock, succeed
+
+from chatservice import names
+from chatservice.confusables import skeletons
+from chatservice.domain.ports import Account, AccountChanged, Change, GuestRegistered, Token
+from chatservice.engines.localclaims import LocalNameClaims
+from chatservice.engines.tables import Tables
+from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
+
+
+class AccountRegistry:
+    """`chatservice.domain.ports.AccountStore`. It decides one change after another: a change is
+    checked when the one before it is stored, or is not.
+
+    `store(job, *args)` runs a method of the `tables` where the engine stores. `tell` takes changes
+    for the follower. `unused` gets the number of an inbox that is to be emptied.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        store: Callable[..., "Deferred[Any]"],
+        tell: Callable[[Change], None],
+        unused: Callable[[int], None],
+        limits: Limits,
+    ) -> None:
+        self._tables = tables
+        self._store = store
+        self._tell = tell
+        self._unused = unused
+        self._limits = limits
+        self._deciding = DeferredLock()
+        self.claims = LocalNameClaims(self.is_alike)
+        self._accounts: dict[str, Account] = {}
+        self._by_inbox: dict[int, Account] = {}
+        self._skeletons: Counter[str] = Counter()
+        for account in tables.load_accounts():
+            self._keep(account)
+            self._skeletons.update(skeletons(account.name))
+        self._tokens = dict(tables.load_tokens())
+        self._codes = set(tables.load_codes())
+
+    def _keep(self, account: Account) -> None:
+        self._accounts[names.key(account.name)] = self._by_inbox[account.inbox] = account
+
+    def account(self, key: str) -> Awaitable[Account | None]:
+        return succeed(self._accounts.get(key))
+
+    def is_alike(self, wanted: frozenset[str]) -> bool:
+        """Return whether a registered name has one of these skeletons."""
+        return not self._skeletons.keys().isdisjoint(wanted)
+
+    def operators(self) -> Awaitable[Sequence[str]]:
+        return succeed(sorted(it.name for it in self._accounts.values() if it.operator))
+
+    def accounts(self) -> Awaitable[Mapping[str, Account]]:
+        return succeed(self._accounts)
+
+    async def register(
+        self,
+        name: str,
+        password: str,
+        inbox: int | None,
+        time: int,
+        code: str | None = None,
+        guest: str = "",
+    ) -> Account:
+        key, mine = names.key(name), skeletons(name)
+        async with self._deciding:
+            self._check_name(name, guest)
+            if code is not None and code not in self._codes:
+                raise Refusal(
+                    Code.BAD_CODE, "That code is not good, or not any more; ask for another."
+                )
+            self._tables.last_number += 1
+            account = Account(name, password, self._tables.last_number, 0, created=time)
+            self._skeletons.update(mine)  # at once, so that no guest takes the name meanwhile
+            try:
+                position = await self._store(
+                    self._tables.add_account, key, account, inbox, guest, code
+                )
+            except BaseException:
+                self._skeletons -= Counter(mine)
+                raise
+            account = replace(account, read_position=position)
+            self._keep(account)
+            self._codes.discard(code or "")
+            self.claims.release(name)
+            if inbox is None:
+                self._tell(AccountChanged(key, account))
+            else:
+                self._tell(GuestRegistered(guest, inbox, account))
+                self._store(self._tables.inbox_known, inbox)
+        return account
+
+    def _check_name(self, name: str, guest: str) -> None:
+        """Raise `Refusal` (already-registered, name-taken) unless an account may have a name."""
+        if names.key(name) in self._accounts:
+            raise Refusal(
+                Code.ALREADY_REGISTERED, "{name} is registered already; `login`.", name=name
+            )
+        if self.is_alike(skeletons(name)):
+            raise Refusal(
+                Code.NAME_TAKEN, "{name} looks like a registered name; take another one.", name=name
+            )
+        self.claims.check(name, guest=guest)
+
+    async def set_password(
+        self, key: str, password: str, alone: bool = False, before: str | None = None
+    ) -> bool:
+        async with self._deciding:
+            account = self._accounts.get(key)
+            if account is None or before not in (None, account.password):
+                return False
+            own = [it for it, token in self._tokens.items() if token.account == key] * alone
+            await self._change(key, own, password=password)
+        return True
+
+    async def _change(self, key: str, revoked: Sequence[str] = (), **to: Any) -> Account:
+        """Change fields of an account, and revoke tokens. Return the account."""
+        new = replace(self._accounts[key], **to)
+        await self._store(self._tables.change_account, key, new, revoked)
+        self._drop_tokens(revoked)
+        self._keep(replace(self._accounts[key], **to))
+        return self._accounts[key]
+
+    async def rename(self, key: str, name: str) -> None:
+        async with self._deciding:
+            self._tell(AccountChanged(key, await self._change(key, name=name)))
+
+    async def set_operator(self, key: str, operator: bool) -> None:
+        async with self._deciding:
+            self._tell(AccountChanged(key, await self._change(key, operator=operator)))
+
+    async def delete(self, key: str, mark: str) -> None:
+        async with self._deciding:
+            account = self._accounts[key]
+            await self._store(self._tables.delete_account, key, account, mark)
+            self._drop_tokens([it for it, token in self._tokens.items() if token.account == key])
+            del self._accounts[key], self._by_inbox[account.inbox]
+            self._skeletons -= Counter(skeletons(account.name))
+            self._unused(account.inbox)
+            self._tell(AccountChanged(key, None))
+
+    def note_read(self, positions: Mapping[int, int]) -> None:
+        """Note how far inboxes are read, by their numbers."""
+        for inbox, position in positions.items():
+            account = self._by_inbox.get(inbox)
+            if account is not None:  # it was not deleted meanwhile
+                self._keep(replace(account, read_position=max(position, account.read_position)))
+
+    # -- tokens and codes ------------------------------------------------------------------------
+
+    def token(self, sha256: str) -> Awaitable[Token | None]:
+        return succeed(self._tokens.get(sha256))
+
+    def tokens(self, key: str) -> Awaitable[Sequence[Token]]:
+        own = (it for it in self._tokens.values() if it.account == key)
+        return succeed(sorted(own, key=lambda it: (it.time, it.label)))
+
+    def token_counts(self) -> Awaitable[Mapping[str, int]]:
+        return succeed(Counter(it.account for it in self._tokens.values()))
+
+    async def add_token(self, sha256: str, token: Token) -> None:
+        async with self._deciding:
+            own = [it.label for it in self._tokens.values() if it.account == token.account]
+            if token.label in own:
+                raise Refusal(
+                    Code.TOKEN_EXISTS,
+                    "There is a token {label} already; `revoke` it first, or take another label.",
+                    label=token.label,
+                )
+            if len(own) >= self._limits.tokens:
+                raise Refusal(
+                    Code.TOO_MANY,
+                    "You have {limit} tokens; `revoke` one of them first.",
+                    limit=self._limits.tokens,
+                )
+            await self._store(self._tables.add_token, sha256, token)
+            self._tokens[sha256] = token
+
+    async def revoke(self, key: str, label: str) -> str:
+        async with self._deciding:
+            for sha256, token in self._tokens.items():
+                if (token.account, token.label) == (key, label):
+                    await self._store(self._tables.revoke, sha256)
+                    self._drop_tokens([sha256])
+                    return sha256
+        raise Refusal(
+            Code.NO_SUCH_TOKEN,
+            "You have no token {label}; `tokens` lists those you have.",
+            label=label[:32],
+        )
+
+    def room_closed(self, room: int) -> None:
+        """Drop the tokens that were for that room only; they are stored no more."""
+        self._drop_tokens([sha256 for sha256, it in self._tokens.items() if it.room == room])
+
+    def _drop_tokens(self, gone: Sequence[str]) -> None:
+        for sha256 in gone:
+            self._tokens.pop(sha256, None)
+
+    async def add_code(self, sha256: str, who: str, time: int) -> None:
+        await self._store(self._tables.add_code, sha256, who, time)
+        self._codes.add(sha256)
+
+    def code(self, sha256: str) -> Awaitable[bool]:
+        return succeed(sha256 in self._codes)
+
+    async def drop_code(self, sha256: str) -> bool:
+        async with self._deciding:
+            if sha256 not in self._codes:
+                return False
+            await self._store(self._tables.drop_code, sha256)
+            self._codes.discard(sha256)
+        return True

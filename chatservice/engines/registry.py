@@ -1,0 +1,58 @@
+"""An engine's rooms and accounts, with the follower that is told of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from chatservice import names
+from chatservice.domain.ports import (
+    AccountChanged,
+    Change,
+    Follower,
+    RoomRemoved,
+    RoomRetired,
+    TopicChanged,
+)
+from chatservice.engines.accountregistry import AccountRegistry
+from chatservice.engines.roomregistry import RoomRegistry
+from chatservice.engines.tables import Tables
+from chatservice.limits import Limits
+
+
+class Registry:
+    """The rules about `rooms` and `accounts`, and their state in memory, for any engine in one
+    process. The arguments are those of `AccountRegistry`."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        store: Callable[..., "Deferred[Any]"],
+        unused: Callable[[int], None],
+        limits: Limits,
+    ) -> None:
+        self.rooms = RoomRegistry(tables, store, self.changed, unused)
+        self.accounts = AccountRegistry(tables, store, self.changed, unused, limits)
+        self.follower: Follower | None = None
+
+    def changed(self, change: Change) -> None:
+        """Apply a stored change to what depends on it, and tell the follower."""
+        match change:
+            case TopicChanged(room, topic):
+                self.rooms.set_topic(room, topic)
+            case RoomRetired(number=room) | RoomRemoved(room):
+                self.accounts.room_closed(room)
+            case AccountChanged(key, None):
+                self.rooms.account_deleted(key)
+        if self.follower is not None:
+            self.follower.changed(change)
+
+    async def follow(self, follower: Follower, last: Mapping[int, int]) -> None:
+        """Tell a follower all rooms, with the last positions of their logs, and all operators."""
+        self.follower = follower
+        for row in tuple(self.rooms.rows.values()):
+            follower.changed(replace(row, last=last.get(row.number, 0)))
+        for name in await self.accounts.operators():
+            key = names.key(name)
+            follower.changed(AccountChanged(key, await self.accounts.account(key)))

@@ -1,0 +1,213 @@
+"""Rooms in memory, and all rules about their names, numbers and bounds, for one process."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock, succeed
+
+from chatservice import names
+from chatservice.confusables import skeletons
+from chatservice.domain.ports import (
+    Change,
+    ModerationRecord,
+    RoomBounds,
+    RoomChanged,
+    RoomRemoved,
+    RoomRetired,
+    RoomRow,
+    RulesChanged,
+)
+from chatservice.domain.rules import OF_ACCOUNTS, Access, Rule, RuleKind
+from chatservice.engines.keyedlock import KeyedLock
+from chatservice.engines.tables import Tables
+from chatservice.errors import Code, Refusal
+
+NUMBERS_AHEAD = 100
+"""Numbers that a room called by one may leave out, so that it has that one: few, so that nobody
+uses them up."""
+
+
+class RoomNames:
+    """The names of all rooms, and of those that are being removed."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._skeletons: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, number: int, name: str) -> None:
+        """Give a name to a room."""
+        self._numbers[names.key(name)] = number
+        self._skeletons.update(skeletons(name))
+
+    def remove(self, name: str) -> None:
+        """Let a name be free."""
+        del self._numbers[names.key(name)]
+        self._skeletons -= Counter(skeletons(name))
+
+    def check(self, name: str, numbered: bool) -> None:
+        """Raise `Refusal` (room-exists) for a name that would be taken for another room's. With
+        `numbered`, it may be the number of another room."""
+        if names.key(name) in self._numbers:
+            raise Refusal(
+                Code.ROOM_EXISTS,
+                "There is a room {name} already; `join {name}` takes you there.",
+                name=name,
+            )
+        if self._is_alike(name):
+            raise Refusal(
+                Code.ROOM_EXISTS,
+                "{name} looks like the name of another room; give another one.",
+                name=name,
+            )
+        number = names.room_number(name)
+        if not numbered and number in self._numbers.values():
+            raise Refusal(
+                Code.ROOM_EXISTS,
+                "{name} is another name of room number {number}; give another one.",
+                name=name,
+                number=number,
+            )
+
+    def next_number(self, name: str | None, last: int) -> int:
+        """Return the number of a new room, behind the `last` one that was given. It is the one in
+        the room's name, where that is not far ahead; and never one in the name of another room."""
+        wanted = names.room_number(name) if name is not None else None
+        if wanted is not None and last < wanted <= last + NUMBERS_AHEAD:
+            return wanted
+        number = last + 1
+        while self._is_alike(names.room_name(number)):
+            number += 1
+        return number
+
+    def _is_alike(self, name: str) -> bool:
+        return not self._skeletons.keys().isdisjoint(skeletons(name))
+
+
+class RoomRegistry:
+    """`chatservice.domain.ports.RoomStore`. It decides about one new room after another, and so
+    does whoever changes a room (`exclusive`).
+
+    `store(job, *args)` runs a method of the `tables` where the engine stores. `tell` takes changes
+    for the follower. `unused` gets the number of a log that is to be emptied. `rows` are the rooms
+    as they are now, but for the last positions of their logs.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        store: Callable[..., "Deferred[Any]"],
+        tell: Callable[[Change], None],
+        unused: Callable[[int], None],
+    ) -> None:
+        self._tables = tables
+        self._store = store
+        self._tell = tell
+        self._unused = unused
+        self._creating = DeferredLock()
+        self._locks = KeyedLock()
+        self._names = RoomNames()
+        self.forget_files: Callable[[str], Awaitable[None]] = lambda folder: succeed(None)
+        self.rows = {row.number: row for row in tables.load_rooms()}
+        for row in self.rows.values():
+            self._names.add(row.number, row.name)
+
+    def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
+        return self._locks.acquire(room)
+
+    async def create(
+        self,
+        name: str | None,
+        password: str | None,
+        time: int,
+        owner: str | None,
+        bounds: RoomBounds = RoomBounds(),  # noqa: B008 - it cannot be changed
+    ) -> RoomRow:
+        async with self._creating:
+            self._check_bounds(bounds)
+            if name is not None:
+                self._names.check(name, bounds.numbered)
+            number = self._names.next_number(name, self._tables.last_number)
+            self._tables.last_number = number
+            name = name or names.room_name(number)
+            rules = [Rule(RuleKind.OWNER, names.key(owner), 0, owner, time)] if owner else []
+            row = RoomRow(number, name, "", password, 0, rules=rules)
+            await self._store(self._tables.add_room, row, time)
+            self._names.add(number, name)
+            self.rows[number] = row
+            self._tell(row)
+        return row
+
+    def _check_bounds(self, bounds: RoomBounds) -> None:
+        """Raise `Refusal` (bad-argument, too-many) if there are as many rooms as may be: in all, or
+        without an owner."""
+        if bounds.rooms is not None and len(self._names) >= bounds.rooms:
+            raise Refusal(
+                Code.BAD_ARGUMENT, "There are {limit} rooms already; use one.", limit=bounds.rooms
+            )
+        if bounds.unowned is not None and self._unowned() >= bounds.unowned:
+            raise Refusal(
+                Code.TOO_MANY,
+                "Guests have {limit} rooms already; use one, or `register` to make another.",
+                limit=bounds.unowned,
+            )
+
+    def _unowned(self) -> int:
+        owned = (any(it.kind is RuleKind.OWNER for it in row.rules) for row in self.rows.values())
+        return len(self.rows) - sum(owned)
+
+    async def remove(self, room: int) -> None:
+        await self._store(self._tables.remove_room, room)
+        name = self.rows.pop(room).name
+        self._unused(room)
+        await self.forget_files(name)
+        self._names.remove(name)
+        self._tell(RoomRemoved(room))
+
+    async def retire(self, room: int, name: str) -> None:
+        retired = RoomRow(room, name, "", None, 0, access=Access.CLOSED)
+        await self._store(self._tables.retire_room, retired)
+        self._names.remove(self.rows[room].name)
+        self._names.add(room, name)
+        self.rows[room] = replace(retired, topic=self.rows[room].topic)
+        self._tell(RoomRetired(room, name))
+
+    async def configure(
+        self, room: int, password: str | None, access: Access, frozen: bool, slow: int
+    ) -> None:
+        to: dict[str, Any] = {"password": password, "access": access, "frozen": frozen}
+        await self._store(self._tables.change_room, replace(self.rows[room], slow=slow, **to))
+        self.rows[room] = replace(self.rows[room], slow=slow, **to)
+        self._tell(RoomChanged(room, password, access, frozen, slow))
+
+    async def change_rules(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> None:
+        await self._store(self._tables.change_rules, room, add, drop)
+        rules = {(it.kind, it.subject): it for it in self.rows[room].rules}
+        for rule in drop:
+            rules.pop((rule.kind, rule.subject), None)
+        rules.update({(it.kind, it.subject): it for it in add})
+        self.rows[room] = replace(self.rows[room], rules=tuple(rules.values()))
+        self._tell(RulesChanged(room, add, drop))
+
+    def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
+        return self._store(self._tables.add_record, room, deed)
+
+    def records(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
+        return self._store(self._tables.records, room, limit)
+
+    def set_topic(self, room: int, topic: str) -> None:
+        """Note the topic of a room."""
+        if room in self.rows:
+            self.rows[room] = replace(self.rows[room], topic=topic)
+
+    def account_deleted(self, key: str) -> None:
+        """Drop the rules that end with an account."""
+        for number, row in self.rows.items():
+            rules = [it for it in row.rules if it.subject != key or it.kind not in OF_ACCOUNTS]
+            if len(rules) < len(row.rules):
+                self.rows[number] = replace(row, rules=rules)

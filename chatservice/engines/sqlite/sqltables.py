@@ -1,0 +1,194 @@
+"""Rooms and accounts in the database: `chatservice.engines.tables.Tables`."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from chatservice import names
+from chatservice.domain.ports import Account, ModerationRecord, RoomRow, Token
+from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.engines.tables import Tables
+
+
+class SqlTables(Tables):
+    """The tables `room`, `rule`, `deed`, `account`, `token` and `code` of the database `db`.
+
+    Within `commit`, all is stored or nothing. `last_of` returns the last position of a log. `moved`
+    gets the new number of a guest's inbox, by the old one.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        commit: Callable[[], AbstractContextManager[None]],
+        last_of: Callable[[int], int],
+        moved: MutableMapping[int, int],
+    ) -> None:
+        self._db = db
+        self._commit = commit
+        self._last_of = last_of
+        self._moved = moved
+        sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'"
+        self.last_number = int(db.execute(sql).fetchone()[0])
+
+    def _execute(self, *statements: tuple[str, Sequence[Any]]) -> None:
+        """Execute statements, each with its values."""
+        with self._commit():
+            for sql, values in statements:
+                self._db.execute(sql, values)
+
+    # -- rooms -----------------------------------------------------------------------------------
+
+    def load_rooms(self) -> Iterable[RoomRow]:
+        rules: dict[int, list[Rule]] = {}
+        for log, kind, *rest in self._db.execute(
+            "SELECT log, what, whom, until, who, time FROM rule"
+        ):
+            rules.setdefault(log, []).append(Rule(RuleKind(kind), *rest))
+        sql = "SELECT log, name, topic, password, access, frozen, slow FROM room ORDER BY log"
+        for log, name, topic, password, access, frozen, slow in self._db.execute(sql):
+            settings = (Access(access), bool(frozen), slow)
+            yield RoomRow(log, name, topic, password, 0, *settings, rules.get(log, ()))
+
+    def add_room(self, row: RoomRow, time: int) -> None:
+        self._execute(
+            ("INSERT INTO log (id, created) VALUES (?, ?)", (row.number, time)),
+            (
+                "INSERT INTO room (log, key, name, password) VALUES (?, ?, ?, ?)",
+                (row.number, names.key(row.name), row.name, row.password),
+            ),
+            *((_ADD_RULE, (row.number, *rule[:5])) for rule in row.rules),
+        )
+
+    def change_room(self, row: RoomRow) -> None:
+        self._execute(_room_changed(row))
+
+    def retire_room(self, row: RoomRow) -> None:
+        gone = [(f"DELETE FROM {it} WHERE log = ?", (row.number,)) for it in ("rule", "token")]
+        self._execute(*gone, _room_changed(row))
+
+    def remove_room(self, room: int) -> None:
+        # The index of the search takes out what has ended. Without a row, AUTOINCREMENT sees to it
+        # that the number does not come again.
+        last = self._last_of(room)
+        forget = (_END_LOG, (last, room)) if last else ("DELETE FROM log WHERE id = ?", (room,))
+        tables = ("room", "rule", "deed", "token", "erased")
+        self._execute(*((f"DELETE FROM {it} WHERE log = ?", (room,)) for it in tables), forget)
+
+    def change_rules(self, room: int, add: Sequence[Rule], drop: Sequence[Rule]) -> None:
+        gone = "DELETE FROM rule WHERE log = ? AND what = ? AND whom = ?"
+        self._execute(
+            *((gone, (room, rule.kind, rule.subject)) for rule in drop),
+            *((_ADD_RULE, (room, *rule[:5])) for rule in add),
+        )
+
+    def add_record(self, room: int, record: ModerationRecord) -> None:
+        sql = "INSERT INTO deed (log, time, who, what) VALUES (?, ?, ?, ?)"
+        self._execute((sql, (room, *record)))
+
+    def records(self, room: int, limit: int) -> Sequence[ModerationRecord]:
+        sql = "SELECT time, who, what FROM deed WHERE log = ? ORDER BY id DESC LIMIT ?"
+        return [ModerationRecord(*row) for row in self._db.execute(sql, (room, limit))][::-1]
+
+    # -- accounts --------------------------------------------------------------------------------
+
+    def load_accounts(self) -> Iterable[Account]:
+        for name, password, inbox, shown, operator, created in self._db.execute(
+            "SELECT name, password, inbox, shown, operator, coalesce(created, 0)"
+            " FROM account LEFT JOIN log ON log.id = inbox"
+        ):
+            yield Account(name, password, inbox, shown, bool(operator), created)
+
+    def load_tokens(self) -> dict[str, Token]:
+        rows = self._db.execute("SELECT sha256, account, label, log, time FROM token")
+        return {sha256: Token(*rest) for sha256, *rest in rows}
+
+    def load_codes(self) -> Iterable[str]:
+        return (code for (code,) in self._db.execute("SELECT code FROM code"))
+
+    def add_account(
+        self, key: str, account: Account, inbox: int | None, guest: str, code: str | None
+    ) -> int:
+        log, last = account.inbox, self._last_of(inbox) if inbox is not None else 0
+        with self._commit():
+            self._db.execute("DELETE FROM code WHERE code = ?", (code,))
+            # `last`: its blocks may be older than the last notes
+            sql = "INSERT INTO log (id, created, last) VALUES (?, ?, ?)"
+            self._db.execute(sql, (log, account.created, last))
+            if inbox is not None:
+                for table in ("block", "said"):
+                    self._db.execute(f"UPDATE {table} SET log = ? WHERE log = ?", (log, inbox))
+            if guest:
+                self._give(guest, key)
+            self._db.execute(
+                "INSERT INTO account (key, name, password, inbox, shown) VALUES (?, ?, ?, ?, ?)",
+                (key, account.name, account.password, log, last),
+            )
+        if inbox is not None:
+            self._moved[inbox] = log
+        return last
+
+    def inbox_known(self, inbox: int) -> None:
+        self._moved.pop(inbox, None)
+
+    def _give(self, guest: str, key: str) -> None:
+        """Give an account the belongings of a guest (`User.id`), except for their inbox."""
+        for table in ("file", "partial"):
+            self._db.execute(f"UPDATE {table} SET owner = ? WHERE owner = ?", (key, guest))
+        # Each log by itself: there is no index of writers, which would cost every message.
+        logs = (
+            "WITH RECURSIVE logs(log) AS (SELECT min(log) FROM said UNION ALL"
+            " SELECT (SELECT min(said.log) FROM said WHERE said.log > logs.log) FROM logs"
+            " WHERE logs.log IS NOT NULL) SELECT log FROM logs WHERE log IS NOT NULL"
+        )
+        sql = "UPDATE OR REPLACE said SET who = ? WHERE log = ? AND who = ?"
+        for (log,) in self._db.execute(logs).fetchall():
+            self._db.execute(sql, (key, log, guest))
+
+    def change_account(self, key: str, account: Account, revoked: Sequence[str] = ()) -> None:
+        sql = "UPDATE account SET name = ?, password = ?, operator = ? WHERE key = ?"
+        self._execute(
+            (sql, (account.name, account.password, account.operator, key)),
+            *((_REVOKE, (sha256,)) for sha256 in revoked),
+        )
+
+    def delete_account(self, key: str, account: Account, mark: str) -> None:
+        self._execute(
+            ("DELETE FROM token WHERE account = ?", (key,)),
+            ("DELETE FROM account WHERE key = ?", (key,)),
+            (
+                "DELETE FROM rule WHERE whom = ? AND what IN ('owner', 'moderator', 'invited')",
+                (key,),
+            ),
+            ("DELETE FROM said WHERE who = ?", (key,)),
+            ("UPDATE file SET who = ?, owner = '' WHERE owner = ?", (mark, key)),
+            (_END_LOG, (self._last_of(account.inbox), account.inbox)),
+        )
+
+    def add_token(self, sha256: str, token: Token) -> None:
+        sql = "INSERT INTO token (sha256, account, label, log, time) VALUES (?, ?, ?, ?, ?)"
+        self._execute((sql, (sha256, *token)))
+
+    def revoke(self, sha256: str) -> None:
+        self._execute((_REVOKE, (sha256,)))
+
+    def add_code(self, sha256: str, who: str, time: int) -> None:
+        self._execute(("INSERT INTO code (code, who, time) VALUES (?, ?, ?)", (sha256, who, time)))
+
+    def drop_code(self, sha256: str) -> None:
+        self._execute(("DELETE FROM code WHERE code = ?", (sha256,)))
+
+
+_ADD_RULE = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
+_END_LOG = "UPDATE log SET last = ?1, ended = ?1 WHERE id = ?2"
+_REVOKE = "DELETE FROM token WHERE sha256 = ?"
+
+
+def _room_changed(row: RoomRow) -> tuple[str, Sequence[Any]]:
+    sql = (
+        "UPDATE room SET key = ?, name = ?, password = ?, access = ?, frozen = ?, slow = ?"
+        " WHERE log = ?"
+    )
+    settings = (row.password, row.access, row.frozen, row.slow, row.number)
+    return sql, (names.key(row.name), row.name, *settings)

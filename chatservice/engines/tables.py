@@ -1,0 +1,85 @@
+"""The durable side of rooms and accounts: all that a further engine has to write about them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chatservice.domain.ports import Account, ModerationRecord, RoomRow, Token
+from chatservice.domain.rules import Rule
+
+
+class Tables:
+    """Makes durable what the registries have decided, each change as a whole or not at all.
+
+    The registries load everything once. After that they call all methods where the engine stores,
+    in the order in which the changes are to be made. A method raises an error if nothing is stored.
+    This class stores nothing, which is enough for an engine in memory.
+    """
+
+    last_number = 0
+    """The last number that was given to a room or an account's inbox. The registries count it."""
+
+    def load_rooms(self) -> Iterable[RoomRow]:
+        """Return all rooms, by number."""
+        return ()
+
+    def load_accounts(self) -> Iterable[Account]:
+        """Return all accounts."""
+        return ()
+
+    def load_tokens(self) -> Mapping[str, Token]:
+        """Return all tokens, by their SHA-256."""
+        return {}
+
+    def load_codes(self) -> Iterable[str]:
+        """Return the SHA-256 of all invitation codes."""
+        return ()
+
+    def add_room(self, row: RoomRow, time: int) -> None:
+        """Add a room, its rules, and its log, which has its number."""
+
+    def change_room(self, row: RoomRow) -> None:
+        """Store the settings of a room."""
+
+    def retire_room(self, row: RoomRow) -> None:
+        """Store a room's settings and new name. Its rules and the tokens for it alone go."""
+
+    def remove_room(self, room: int) -> None:
+        """Forget a room, its rules and record, and the tokens for it alone."""
+
+    def change_rules(self, room: int, add: Sequence[Rule], drop: Sequence[Rule]) -> None:
+        """Add rules to a room and drop others."""
+
+    def add_record(self, room: int, record: ModerationRecord) -> None:
+        """Add an action to a room's record."""
+
+    def records(self, room: int, limit: int) -> Sequence[ModerationRecord]:
+        """Return the last actions of a room's record, oldest first."""
+        raise NotImplementedError
+
+    def add_account(
+        self, key: str, account: Account, inbox: int | None, guest: str, code: str | None
+    ) -> int:
+        """Add an account with its inbox, and use up a code. The guest's `inbox` becomes the
+        account's, and so does all that is stored of `guest` (`User.id`). From here on, drafts for
+        the old inbox go to the new one. Return the last position of the inbox."""
+        raise NotImplementedError
+
+    def inbox_known(self, inbox: int) -> None:
+        """Note that nothing more is given to a guest's inbox, by the number of then."""
+
+    def change_account(self, key: str, account: Account, revoked: Sequence[str] = ()) -> None:
+        """Store an account's name, password and rank; revoke tokens."""
+
+    def delete_account(self, key: str, account: Account, mark: str) -> None:
+        """Forget an account, its tokens, and its rules in rooms; its files become `mark`'s."""
+
+    def add_token(self, sha256: str, token: Token) -> None:
+        """Add a token."""
+
+    def revoke(self, sha256: str) -> None:
+        """Revoke a token."""
+
+    def add_code(self, sha256: str, who: str, time: int) -> None:
+        """Add an invitation code."""
+
+    def drop_code(self, sha256: str) -> None:
+        """Drop an invitation code."""
