@@ -1,53 +1,77 @@
 """Refusals: a stable code, a sentence that says what to do, and the values in that sentence."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 
-class Code(StrEnum):
-    """The reason of a refusal. Programs compare these; docs/protocol.md lists them."""
+class ExplainedWord(StrEnum):
+    """Words of the protocol, each with its meaning, for docs/protocol.md."""
 
-    BAD_LINE = "bad-line"
-    TOO_LONG = "too-long"
-    BAD_NAME = "bad-name"
-    NAME_TAKEN = "name-taken"
-    PASSWORD_NEEDED = "password-needed"
-    WRONG_PASSWORD = "wrong-password"
-    NAME_NEEDED = "name-needed"
-    UNKNOWN_COMMAND = "unknown-command"
-    BAD_ARGUMENT = "bad-argument"
-    NO_SUCH_ROOM = "no-such-room"
-    ROOM_EXISTS = "room-exists"
-    NOT_IN_ROOM = "not-in-room"
-    NO_SUCH_USER = "no-such-user"
-    NO_SUCH_ENTRY = "no-such-entry"
-    NOT_ALLOWED = "not-allowed"
-    BANNED = "banned"
-    TOO_FAST = "too-fast"
-    ALREADY_REGISTERED = "already-registered"
-    BAD_CODE = "bad-code"
-    TOKEN_EXISTS = "token-exists"
-    NO_SUCH_TOKEN = "no-such-token"
-    BAD_FILE_NAME = "bad-file-name"
-    NO_SUCH_FILE = "no-such-file"
-    NOT_YOURS = "not-yours"
-    TOO_LARGE = "too-large"
-    OVER_QUOTA = "over-quota"
-    DISK_FULL = "disk-full"
-    TOO_MANY = "too-many"
-    SLOW_DOWN = "slow-down"
-    CANCELLED = "cancelled"
-    INCOMPLETE = "incomplete"
-    WRONG_SHA256 = "wrong-sha256"
-    BAD_OFFSET = "bad-offset"
-    BAD_TICKET = "bad-ticket"
-    TOO_SLOW = "too-slow"
-    NOT_STORED = "not-stored"
-    TLS_NEEDED = "tls-needed"
-    SERVER_ERROR = "server-error"
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str = "") -> Self:
+        """Make a word of the protocol."""
+        self = str.__new__(cls, word)
+        self._value_, self.meaning = word, meaning
+        return self
+
+
+class Code(ExplainedWord):
+    """The reason of a refusal. Programs compare these."""
+
+    BAD_LINE = "bad-line", "the line is not UTF-8, holds a NUL, or is not one JSON object"
+    TOO_LONG = "too-long", "the line, or a text in it, is longer than allowed"
+    BAD_NAME = "bad-name", "a name is empty, too long, or has a character that it may not have"
+    NAME_TAKEN = "name-taken", "somebody has that name, or one that looks like it"
+    PASSWORD_NEEDED = (
+        "password-needed",
+        "a registered name, or a room with a password, and none was given",
+    )
+    WRONG_PASSWORD = "wrong-password", "the password is wrong"
+    NAME_NEEDED = "name-needed", "say who you are first"
+    UNKNOWN_COMMAND = "unknown-command", "there is no such command in this format"
+    BAD_ARGUMENT = "bad-argument", "an argument is missing, of the wrong type, or one too many"
+    NO_SUCH_ROOM = "no-such-room", "there is no such room"
+    ROOM_EXISTS = "room-exists", "a room of that name exists already, or of one that looks like it"
+    NOT_IN_ROOM = "not-in-room", "join the room first"
+    NO_SUCH_USER = "no-such-user", "nobody of that name is here, and it is not a registered name"
+    NO_SUCH_ENTRY = "no-such-entry", "there is no entry at that position, or it is no longer kept"
+    NOT_ALLOWED = (
+        "not-allowed",
+        "that takes a role that the user has not: moderator, owner or operator",
+    )
+    BANNED = "banned", "the user is banned from the room, or from the server"
+    TOO_FAST = "too-fast", "the room is in slow mode; say it again later"
+    ALREADY_REGISTERED = "already-registered", "the name is registered already"
+    BAD_CODE = "bad-code", "registering takes a valid invitation code"
+    TOKEN_EXISTS = "token-exists", "the user has a token of that label already"
+    NO_SUCH_TOKEN = "no-such-token", "the user has no token of that label"
+    BAD_FILE_NAME = "bad-file-name", "a file cannot be called that"
+    NO_SUCH_FILE = "no-such-file", "there is no such file"
+    NOT_YOURS = "not-yours", "only the user who shared the file may do that"
+    TOO_LARGE = "too-large", "the file is larger than the operator allows, or than was declared"
+    OVER_QUOTA = (
+        "over-quota",
+        "the files of the user or the room would be more than the operator allows",
+    )
+    DISK_FULL = "disk-full", "the disk has no room for the file"
+    TOO_MANY = "too-many", "too many uploads are under way, or connections open"
+    SLOW_DOWN = "slow-down", "passwords are tried, or connections opened, too often; try later"
+    CANCELLED = "cancelled", "the user cancelled the transfer"
+    INCOMPLETE = "incomplete", "fewer bytes came than were declared, or more"
+    WRONG_SHA256 = "wrong-sha256", "the bytes do not have the declared SHA-256; nothing was kept"
+    BAD_OFFSET = "bad-offset", "OFFSET lies outside of the file"
+    BAD_TICKET = "bad-ticket", "no such ticket: made up, used already, or too old"
+    TOO_SLOW = (
+        "too-slow",
+        "the search would take too long, or the file is still being read; try later",
+    )
+    NOT_STORED = "not-stored", "the disk refused it: not stored, and shown to nobody"
+    TLS_NEEDED = "tls-needed", "this server takes TLS connections only; the connection ends"
+    SERVER_ERROR = "server-error", "an error in the server; its operator finds it in the log"
 
 
 PASSWORD_REFUSED = frozenset({Code.WRONG_PASSWORD, Code.SLOW_DOWN})
@@ -56,47 +80,9 @@ PASSWORD_REFUSED = frozenset({Code.WRONG_PASSWORD, Code.SLOW_DOWN})
 PASSWORD_RELATED = PASSWORD_REFUSED | {Code.PASSWORD_NEEDED}
 """Refusals that another password can turn into a success."""
 
-MEANINGS: dict[Code, str] = {
-    Code.BAD_LINE: "the line is not UTF-8, holds a NUL, or is not one JSON object",
-    Code.TOO_LONG: "the line, or a text in it, is longer than allowed",
-    Code.BAD_NAME: "a name is empty, too long, or has a character that it may not have",
-    Code.NAME_TAKEN: "somebody has that name, or one that looks like it",
-    Code.PASSWORD_NEEDED: "the name is registered, or the room has a password, and none was given",
-    Code.WRONG_PASSWORD: "the password is wrong",
-    Code.NAME_NEEDED: "say who you are first (`hello`)",
-    Code.UNKNOWN_COMMAND: "there is no such command in this format",
-    Code.BAD_ARGUMENT: "an argument is missing, of the wrong type, or one too many",
-    Code.NO_SUCH_ROOM: "there is no such room",
-    Code.ROOM_EXISTS: "a room of that name exists already, or of one that looks like it",
-    Code.NOT_IN_ROOM: "join the room first",
-    Code.NO_SUCH_USER: "nobody of that name is here, and it is not a registered name",
-    Code.NO_SUCH_ENTRY: "there is no entry at that position, or it is no longer kept",
-    Code.NOT_ALLOWED: "that takes a role that the user does not have: moderator, owner or operator",
-    Code.BANNED: "the user is banned from the room, or from the server",
-    Code.TOO_FAST: "the room is in slow mode; say it again later",
-    Code.ALREADY_REGISTERED: "the name is registered already",
-    Code.BAD_CODE: "registering takes a valid invitation code",
-    Code.TOKEN_EXISTS: "the user has a token of that label already",
-    Code.NO_SUCH_TOKEN: "the user has no token of that label",
-    Code.BAD_FILE_NAME: "a file cannot be called that",
-    Code.NO_SUCH_FILE: "there is no such file",
-    Code.NOT_YOURS: "only the user who shared the file may do that",
-    Code.TOO_LARGE: "the file is larger than the operator allows, or than was declared",
-    Code.OVER_QUOTA: "the user's files, or the room's, would be more than the operator allows",
-    Code.DISK_FULL: "the disk has no room for the file",
-    Code.TOO_MANY: "too many uploads are under way, or connections open",
-    Code.SLOW_DOWN: "passwords are tried, or connections opened, too often; try again later",
-    Code.CANCELLED: "the user cancelled the transfer",
-    Code.INCOMPLETE: "fewer bytes came than were declared, or more",
-    Code.WRONG_SHA256: "the bytes do not have the declared SHA-256; nothing was kept",
-    Code.BAD_OFFSET: "OFFSET lies outside of the file",
-    Code.BAD_TICKET: "no such ticket: made up, used already, or too old",
-    Code.TOO_SLOW: "a search that would take too long, or a file that is still being read; later",
-    Code.NOT_STORED: "the disk refused it: not stored, and shown to nobody",
-    Code.TLS_NEEDED: "this server takes TLS connections only; the connection ends",
-    Code.SERVER_ERROR: "an error in the server; its operator finds it in the log",
-}
-"""The meaning of each code, for docs/protocol.md (checked by tests/test_docs.py)."""
+
+Sentences = Mapping[str, str]
+"""A format's own templates, by the shared ones that they replace."""
 
 
 class Message(str):
@@ -114,37 +100,35 @@ class Message(str):
 
     def __new__(cls, template: str, **params: Any) -> "Message":
         """Word a template without slash commands."""
-        self = super().__new__(cls, _worded(template, _in_quotes, params))
+        self = super().__new__(cls, _worded(template, '"{}"', params))
         self.template, self.params = template, params
         return self
 
-    def worded(self, command: Callable[[str], str]) -> str:
-        """Return the sentence in which `command` makes what stands for each command (with its
-        arguments, as `join lab`)."""
-        return _worded(self.template, command, self.params)
+    def worded(self, command: str, own: Sentences) -> str:
+        """Return the sentence of a format: `command` shows a command (`/{}`), with its arguments.
+        A template in the format's `own` sentences replaces that of the message."""
+        return _worded(own.get(self.template, self.template), command, self.params)
 
     @property
     def commands(self) -> tuple[str, ...]:
         """The commands that it names, with their arguments, as they stand in the sentence."""
-        found = _COMMAND.findall(self.template)
-        return tuple(it.format(**self.params) if self.params else it for it in found)
+        return tuple(_filled(it, self.params) for it in _COMMAND.findall(self.template))
 
 
 _COMMAND = re.compile("`([^`]+)`")
 
 
-def _in_quotes(command: str) -> str:
-    return f'"{command}"'
+def _worded(template: str, command: str, params: dict[str, Any]) -> str:
+    return _filled(_with_commands(template, command), params)
 
 
-def _worded(template: str, command: Callable[[str], str], params: dict[str, Any]) -> str:
-    template = _with_commands(template, command)
+def _filled(template: str, params: dict[str, Any]) -> str:
     return template.format(**params) if params else template
 
 
 @lru_cache(maxsize=512)
-def _with_commands(template: str, command: Callable[[str], str]) -> str:
-    return _COMMAND.sub(lambda found: command(found[1]), template)
+def _with_commands(template: str, command: str) -> str:
+    return _COMMAND.sub(lambda found: command.format(found[1]), template)
 
 
 class Refusal(Exception):
@@ -166,5 +150,5 @@ class Refusal(Exception):
         return self.sentence.params
 
 
-NAME_NEEDED = Message("Say who you are first: `hello` NAME.")
-"""The refusal of what needs a name, where there is none yet. Each format says how it is given."""
+NAME_NEEDED = "Say who you are first: `hello` NAME."
+"""The refusal of what needs a name. The formats have templates of their own for it."""

@@ -1,30 +1,21 @@
 """Events: shown to those present, and not stored."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from chatservice.errors import ExplainedWord
 
 
-class EndReason(StrEnum):
+class EndReason(ExplainedWord):
     """The reason for which the server ends a connection. A client reconnects by itself after any
     reason, also an unknown one, but not after those in `FINAL_ENDS`."""
 
-    PUT_OUT = "put-out"
-    REPLACED = "replaced"
-    REVOKED = "revoked"
-    STOPPING = "stopping"
-    IDLE = "idle"
-    FAILED = "failed"
+    PUT_OUT = "put-out", "a moderator has put the user off the server"
+    REPLACED = "replaced", "the user came in on another connection, with this one's token"
+    REVOKED = "revoked", "the user's password, token or account is no longer valid"
+    STOPPING = "stopping", "the server stops, and may be back soon"
+    IDLE = "idle", "the server is full, and the user was idle"
+    FAILED = "failed", "an error in the server"
 
-
-END_MEANINGS: dict[EndReason, str] = {
-    EndReason.PUT_OUT: "a moderator has put the user off the server",
-    EndReason.REPLACED: "the user came in on another connection, with this one's token",
-    EndReason.REVOKED: "the user's password, token or account is no longer valid",
-    EndReason.STOPPING: "the server stops, and may be back soon",
-    EndReason.IDLE: "the server is full, and the user was idle",
-    EndReason.FAILED: "an error in the server",
-}
-"""The meaning of each reason, for docs/protocol.md."""
 
 FINAL_ENDS = frozenset({EndReason.PUT_OUT, EndReason.REPLACED, EndReason.REVOKED})
 """Reasons after which a person decides whether to come back."""

@@ -25,8 +25,8 @@ from chatservice.domain.rights import (  # noqa: E402
     ROOM_TOKEN_COMMANDS,
     Role,
 )
-from chatservice.errors import MEANINGS, Code  # noqa: E402
-from chatservice.events import END_MEANINGS, FINAL_ENDS, EndReason  # noqa: E402
+from chatservice.errors import Code  # noqa: E402
+from chatservice.events import FINAL_ENDS, EndReason  # noqa: E402
 from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format, Right  # noqa: E402
 from chatservice.limits import Limits  # noqa: E402
 from chatservice.options import Options  # noqa: E402
@@ -87,14 +87,12 @@ def fields(answer: type) -> Iterator[str]:
 
 def codes() -> str:
     """Return the codes of refusals."""
-    return table(("code", "means"), [(f"`{code}`", MEANINGS[code]) for code in Code])
+    return table(("code", "means"), [(f"`{code}`", code.meaning) for code in Code])
 
 
 def ends() -> str:
     """Return the reasons for which a connection ends, and whether a client reconnects."""
-    rows = [
-        (f"`{end}`", END_MEANINGS[end], "no" if end in FINAL_ENDS else "yes") for end in EndReason
-    ]
+    rows = [(f"`{end}`", end.meaning, "no" if end in FINAL_ENDS else "yes") for end in EndReason]
     return table(("`end`", "means", "reconnect by itself?"), rows)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from chatservice import chatctl
 from chatservice.client.clientoptions import ExitStatus, make_parser
-from chatservice.errors import MEANINGS, Code
+from chatservice.errors import Code
 from chatservice.options import Options
 from docs import generate
 from docs.manual import chatctl_manual, manual
@@ -47,8 +47,7 @@ def test_every_part_has_its_place():
 
 
 def test_every_code_is_explained():
-    """Each code of an error has a meaning, and a row in the protocol's table."""
-    assert set(MEANINGS) == set(Code)
+    """Each code of an error has a row in the protocol's table."""
     rows = (ROOT / "docs" / "protocol.md").read_text().splitlines()
     for code in Code:
         assert sum(row.startswith(f"| `{code}` |") for row in rows) == 1

@@ -10,14 +10,31 @@ import pytest
 import chatservice
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar import jsonlines, textformat
-from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commands import COMMANDS, Format
 
 PACKAGE = Path(chatservice.__file__).parent
-SHARED = sorted(
+OF_TEXT = ("text*.py", "prompt*.py", "help.py")
+OF_JSON = ("json*.py",)
+MODULES = sorted(
     path
     for folder in ("domain", "engines", "grammar", "net", "protocols")
     for path in (PACKAGE / folder).rglob("*.py")
-)
+) + [PACKAGE / "names.py", PACKAGE / "errors.py"]
+SHARED = [path for path in MODULES if not {"grammar", "protocols"} & set(path.parts)]
+"""The modules whose sentences every format words."""
+
+FORMATS = {"text": ("/{}", textformat.SENTENCES), "json": ('"{}"', jsonlines.SENTENCES)}
+COMMAND = f"(?:{'|'.join(COMMANDS)})"
+OTHERS = {
+    "text": re.compile(rf'"{COMMAND}[ "]|"do":'),
+    "json": re.compile(rf"(?<![\w/.])/{COMMAND}\b"),
+}
+"""What only another format's sentences have."""
+
+
+def by_module(modules):
+    """Parametrize a test by modules."""
+    return pytest.mark.parametrize("path", modules, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 
 def calls(path):
@@ -27,6 +44,21 @@ def calls(path):
         at = {"Refusal": 1, "Message": 0}.get(name)
         if at is not None and len(node.args) == at + 1:
             yield node, node.args[at]
+
+
+def sentences(path):
+    """Yield the texts in a module, but for its docstrings."""
+    tree = ast.parse(path.read_text())
+    docstrings = {it.value for it in ast.walk(tree) if isinstance(it, ast.Expr)}
+    for node in ast.walk(tree):
+        text = getattr(node, "value", None)
+        if isinstance(node, ast.Constant) and isinstance(text, str) and node not in docstrings:
+            yield text
+
+
+def values(template):
+    """Return the names in braces."""
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
 
 
 def test_each_format_words_a_message():
@@ -41,7 +73,7 @@ def test_each_format_words_a_message():
     )
 
 
-@pytest.mark.parametrize("path", SHARED, ids=lambda path: str(path.relative_to(PACKAGE)))
+@by_module(MODULES)
 def test_templates_fit_their_values(path):
     """A template is a constant, its values are those that are given, and its commands exist."""
     for call, template in calls(path):
@@ -50,22 +82,55 @@ def test_templates_fit_their_values(path):
             continue
         given = {it.arg for it in call.keywords}
         if given:
-            wanted = {name for _, name, _, _ in Formatter().parse(template.value) if name}
-            assert wanted == given, ast.unparse(call)
+            assert values(template.value) == given, ast.unparse(call)
         for command in re.findall("`([^` ]+)[^`]*`", template.value):
             assert command in COMMANDS or command == "{command}", ast.unparse(call)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in SHARED if path.parts[-2] in ("domain", "handlers", "sqlite", "net")],
-    ids=lambda path: str(path.relative_to(PACKAGE)),
-)
-def test_the_domain_names_no_slash_command(path):
-    """A refusal of the domain names no command in the form of one format."""
-    for call, template in calls(path):
-        slashed = re.compile(rf"(?<![\w/.])/({'|'.join(COMMANDS)})\b")
-        assert not slashed.search(ast.unparse(template)), ast.unparse(call)
+@by_module(SHARED)
+def test_shared_modules_name_no_command_of_one_format(path):
+    """No sentence outside of the formats' own modules has a slash command, or one of JSON."""
+    for told in sentences(path):
+        bare = re.sub("`[^`]+`", "", told)
+        assert not any(it.search(bare) for it in OTHERS.values()), told
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@by_module(MODULES)
+def test_no_format_names_commands_of_another(path, format_):
+    """Each template, worded by each format that shows it, has commands of that format only."""
+    if any(map(path.match, OF_JSON if format_ == "text" else OF_TEXT)):
+        return
+    for _, template in calls(path):
+        if isinstance(template, ast.Constant):
+            told = Message(template.value).worded(*FORMATS[format_])
+            assert not OTHERS[format_].search(told), told
+
+
+@by_module(SHARED)
+def test_commands_in_shared_sentences_are_in_every_format(path):
+    """A command in backquotes can be given in every format that has no sentence of its own."""
+    own = [set(of) for _, of in FORMATS.values()]
+    for told in set(sentences(path)) - set.intersection(*own):
+        for name in re.findall("`([a-z{}]+)[^`]*`", told):
+            assert name == "{command}" or COMMANDS[name].formats is Format.BOTH, told
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_own_sentences_replace_shared_ones(format_):
+    """Each entry of a format's table replaces a template that exists, with the same values."""
+    shared = {told for path in SHARED for told in sentences(path)}
+    for template, own in FORMATS[format_][1].items():
+        assert template in shared
+        assert values(own) <= values(template) or "{" not in template
+
+
+def test_a_format_replaces_any_sentence():
+    """A table of a format's own sentences is looked up by the template, whatever the values."""
+    told = Message("There is no {room}; `join {room}`.", room="lab")
+    own = {told.template: "No such channel: {room}"}
+    assert told.worded("/{}", own) == "No such channel: lab"
+    assert told.worded("/{}", {}) == "There is no lab; /join lab."
 
 
 def test_a_message_is_its_neutral_wording():

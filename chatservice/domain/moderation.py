@@ -277,7 +277,7 @@ class Moderation:
         id_ = whom_.id if isinstance(whom_, User) else names.key(whom_.name)
         await self._change_rules(room, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
         await self._announce(room, by.name, "invite", whom_.name, "")
-        text = f'You are invited to {room.name}; "join {room.name}" takes you there.'
+        text = f"You are invited to {room.name}; join it when you like."
         await self._publisher.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
 
     async def configure(

@@ -9,7 +9,7 @@ from typing import Any
 
 from chatservice import events, replies
 from chatservice.entries import Entry, Kind, Run
-from chatservice.errors import NAME_NEEDED, Code, Message, Refusal
+from chatservice.errors import NAME_NEEDED, Code, Message, Refusal, Sentences
 from chatservice.grammar.commands import (
     COMMANDS,
     Arg,
@@ -228,22 +228,24 @@ def stored(position: int, id_: str | int | None) -> bytes:
     return reply(replies.Stored(position), id_)
 
 
+SENTENCES: Sentences = {NAME_NEEDED: 'Say who you are first: {"do":"hello","name":"..."}.'}
+"""The sentences that the JSON format has of its own. They name no commands in backquotes."""
+
+
 def refusal(it: Refusal, id_: Any) -> bytes:
     """Encode a refusal. Text of the user's in it is made safe here."""
     head: replies.Fields = {"event": "error"} if id_ is None else {"event": "error", "id": id_}
-    sentence = _SENTENCES.get(it.sentence, it.sentence)
-    return line({**head, "code": it.code, "message": one_line(sentence), **_commands(sentence)})
+    return line({**head, "code": it.code, **_sentence("message", it.sentence)})
 
 
-_SENTENCES = {NAME_NEEDED: 'Say who you are first: {"do":"hello","name":"..."}.'}
-"""Sentences that the JSON format has of its own."""
-
-
-def _commands(text: Any) -> replies.Fields:
-    """Return the commands that a sentence names in quotation marks, for clients that show them in
-    a way of their own; no field if there are none."""
-    commands = text.commands if isinstance(text, Message) else ()
-    return {"commands": [one_line(it) for it in commands]} if commands else {}
+def _sentence(field: str, text: Any) -> replies.Fields:
+    """Return the field of a text. If it is a message, `commands` are those that it names, for
+    clients that show them in a way of their own."""
+    if not isinstance(text, Message):
+        return {field: text}
+    commands = () if text.template in SENTENCES else text.commands
+    more = {"commands": [one_line(it) for it in commands]} if commands else {}
+    return {field: one_line(text.worded('"{}"', SENTENCES)), **more}
 
 
 def _fields(it: Any) -> replies.Fields:
@@ -258,8 +260,7 @@ def _fields(it: Any) -> replies.Fields:
         elif has_rows:
             values[name] = [_fields(row) for row in value]
         else:
-            values[name] = value
-            values |= _commands(value) if isinstance(value, Message) else {}
+            values |= _sentence(name, value)
     return values
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from chatservice import events, replies
 from chatservice.entries import Entry, FileMark, Kind, Run
-from chatservice.errors import NAME_NEEDED, Message, Refusal
+from chatservice.errors import NAME_NEEDED, Message, Refusal, Sentences
 from chatservice.names import one_line
 
 _NEEDS_QUOTES = re.compile(r'^[ "]| $| [#+]?[0-9]+$')
@@ -166,19 +166,13 @@ def skip_offer(log: str, behind: int) -> bytes:
     return f"* You are {behind} entries behind in {log}; /skip jumps to the present.\n".encode()
 
 
+SENTENCES: Sentences = {NAME_NEEDED: "Type your name first."}
+"""The sentences that the text format has of its own."""
+
+
 def sentence(text: str) -> str:
     """Return a sentence with its commands as they are typed: `/join lab`."""
-    if not isinstance(text, Message):
-        return text
-    return _SENTENCES.get(text) or text.worded(_slashed)
-
-
-_SENTENCES = {NAME_NEEDED: "Type your name first."}
-"""Sentences that the text format has of its own."""
-
-
-def _slashed(command: str) -> str:
-    return f"/{command}"
+    return text.worded("/{}", SENTENCES) if isinstance(text, Message) else text
 
 
 def refusal(it: Refusal) -> bytes:

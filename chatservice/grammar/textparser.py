@@ -16,6 +16,7 @@ from chatservice.grammar.commands import (
     closest_command,
     looks_like_a_time,
 )
+from chatservice.grammar.textformat import sentence
 from chatservice.names import PLAINLY_VISIBLE, is_visible
 
 _TEXT = Format.TEXT
@@ -236,11 +237,9 @@ def with_say_hint(refusal: Refusal, line: str) -> Refusal:
     if not line or line.startswith("/") or refusal.code in PASSWORD_RELATED:
         return refusal
     how = f"/say {line}" if len(line) <= _QUOTED else "put /say before it"
-    told = refusal.sentence.worded("/{}".format)
+    told = sentence(refusal.sentence)
     end = "" if told.endswith((".", "!", "?")) else "."
-    return Refusal(
-        refusal.code, "{sentence}{end} To say it: {how}", sentence=told, end=end, how=how
-    )
+    return Refusal(refusal.code, "{told}{end} To say it: {how}", told=told, end=end, how=how)
 
 
 _QUOTED = 60

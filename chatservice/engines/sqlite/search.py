@@ -236,12 +236,12 @@ class Indexer:
                 if isinstance(error, sqlite3.Error) and is_damage(error) and not self._again:
                     self._again = True
                 else:
-                    self.log.failure("the index for /search could not be brought up to date")
+                    self.log.failure("the search index could not be brought up to date")
                     self._stopped.wait(TROUBLE_SECONDS)
                 self._new.set()
 
     def _begin_again(self) -> None:
-        self.log.info("the index for /search is damaged, and is made again")
+        self.log.info("the search index is damaged, and is made again")
         self._db.close()
         for suffix in FILES:
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
