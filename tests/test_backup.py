@@ -133,6 +133,7 @@ def test_it_is_of_one_moment_however_much_goes_on(full, connect, tmp_path):
     busy = threading.Thread(target=be_busy)
     busy.start()
     try:
+        until(lambda: rounds)
         for number in range(3):
             backup = tmp_path / f"backup{number}"
             assert chatctl(full.data, "backup", str(backup))[0] == 0
@@ -158,7 +159,6 @@ def test_it_is_of_one_moment_however_much_goes_on(full, connect, tmp_path):
     finally:
         done.set()
         busy.join()
-    assert rounds
 
 
 def test_nothing_is_overwritten(full, tmp_path):
