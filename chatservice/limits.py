@@ -75,7 +75,7 @@ class Limits:
     and slower than any modem. In the last MiB, a part of the rest is enough: somebody may type a
     file."""
 
-    shelf_files: int = 1000
+    listed_files: int = 1000
     """Files in one reply to `files`: about 150 KiB. `after` asks for the rest."""
 
     reading_seconds: float = 60.0

@@ -64,7 +64,7 @@ class SimulatedClient(StallingTransport):
 class NoFiles:
     """A file store without files."""
 
-    def forget(self, shelf: str) -> None:
+    def forget(self, folder: str) -> None:
         """Do nothing: a guest has no files here."""
 
 

@@ -142,16 +142,16 @@ def test_it_is_of_one_moment_however_much_goes_on(full, connect, tmp_path):
                 rows = db.execute(
                     "SELECT shelf, name, version, size, sha256, who FROM file"
                 ).fetchall()
-            for shelf, name, version, size, sha256, _ in rows:
-                folder = backup / "SharedFiles" / shelf
+            for folder, name, version, size, sha256, _ in rows:
+                place = backup / "SharedFiles" / folder
                 content = [
                     path.read_bytes()
-                    for path in (folder / name, folder / ".versions" / name / str(version))
+                    for path in (place / name, place / ".versions" / name / str(version))
                     if path.exists()
                 ]
                 assert sha256 in [hashlib.sha256(it).hexdigest() for it in content], name
                 assert size in map(len, content)
-            known = {(shelf, name) for shelf, name, *_ in rows}
+            known = {(folder, name) for folder, name, *_ in rows}
             for path in (backup / "SharedFiles" / "lab").iterdir():
                 assert (
                     path.name.startswith(".") or path.name == "big" or ("lab", path.name) in known
@@ -437,7 +437,7 @@ def test_an_export_to_a_full_disk_is_told(server, connect):
 
 
 def test_hostile_names_in_the_folder_of_files_are_no_matter(full, tmp_path):
-    """Folders that no room can be called like are no shelves, and a file with a hostile name is on
+    """Folders that no room can be called like are not copied, and a file with a hostile name is in
     none: the backup is whole without them."""
     root = os.fsencode(full.files)
     for name in (b"two\nlines", b"\xff\xfe", b"\x1b[2J", b"escaped\\n", b"back\\slash"):

@@ -72,7 +72,7 @@ def test_what_a_deleted_account_said_stays_under_a_mark(talk, connect):
         late.expect(f"{mark}: alice-said-this")
         late.expect(f"~ {mark} waves")
         assert "not shared by you" in late.expect("! ")
-        late.expect("* 0 files on your own shelf")
+        late.expect("* 0 files of your own")
         assert "what a deleted room is called" in late.expect("! ")
         assert "for alice alone" not in late.seen
         late.send("/quit")
@@ -93,7 +93,7 @@ def test_what_a_deleted_account_said_is_erased_if_asked(talk, connect):
     bob.expect("bob: bob said this")
     bob.send("/topic")
     bob.expect("* Nothing in lab has all these words")
-    bob.expect("* 0 files on the shelf of lab")
+    bob.expect("* 0 files in lab")
     bob.expect("* lab has no topic")
     assert not os.path.exists(server.files / "lab" / "of-alice")
     data = stored(server)
@@ -130,7 +130,7 @@ def test_what_was_said_in_a_deleted_room_stays_in_a_closed_one(talk, connect):
         late.expect("* You are in lab")
         late.send("/history", "/files")
         late.expect("* Nothing there in lab")
-        late.expect("* 0 files on the shelf of lab")
+        late.expect("* 0 files in lab")
         late.send("/quit")
         late.rest()
         assert "alice-said-this" in chatctl(server.data, "export", mark, "--json")[1]

@@ -157,9 +157,9 @@ class Accounts:
     async def _reassign_past(self, mark: str, key: str, erase: bool) -> None:
         """Give an account's entries to `mark`; with `erase`, erase them, and its files."""
         if erase:
-            for shelf, file in await self._files.shared(key):
+            for folder, file in await self._files.shared(key):
                 with suppress(Refusal):  # it is gone already
-                    await self._files.remove(shelf, file, None, key)
+                    await self._files.remove(folder, file, None, key)
         reached: int | None = 0
         while reached is not None:
             reached = await self._logs.reassign(key, mark, erase, reached)

@@ -113,7 +113,7 @@ class Files:
     def download_ticket(self, session: Session, outgoing: FileReader) -> DownloadTicket:
         """Return a ticket for a download that may begin."""
         mark = outgoing.mark
-        file = outgoing.shelf, mark.name, mark.version, mark.sha256
+        file = outgoing.folder, mark.name, mark.version, mark.sha256
         ticket = DownloadTicket(*file, session.require_user(), *self._requested_by(session))
         return self._rights.tickets.add(ticket)
 
@@ -224,7 +224,7 @@ class Files:
             raise
         return self.transfers.begin(
             Transfer(
-                *(user, outgoing.shelf, outgoing.mark.name, size, False),
+                *(user, outgoing.folder, outgoing.mark.name, size, False),
                 *(self._seconds(), size - outgoing.left),
                 done=lambda: size - outgoing.left,
                 stop=stop,
@@ -280,8 +280,7 @@ class Files:
         if found and not (stopping or stopped):
             raise Refusal(
                 Code.NO_SUCH_FILE,
-                "All of {name} has come, and is being put on its shelf; `remove {name}` "
-                "takes it away then.",
+                "All of {name} has come, and is being stored; `remove {name}` removes it then.",
                 name=name,
             )
         if not (stopping or stopped):

@@ -131,9 +131,9 @@ def is_guest_id(id_: str) -> bool:
     return id_.startswith(GUEST_PREFIX)
 
 
-def is_user_folder(shelf: str) -> bool:
+def is_user_folder(folder: str) -> bool:
     """Return whether a folder is a user's, and not a room's."""
-    return shelf.startswith((GUEST_PREFIX, _INBOX_PREFIX))
+    return folder.startswith((GUEST_PREFIX, _INBOX_PREFIX))
 
 
 EMPTY: frozenset[str] = frozenset()

@@ -478,7 +478,7 @@ class UploadWriter(Protocol):
 class FileReader(Protocol):
     """An open file, whose content stays that of `mark`. `left` bytes are still to be read."""
 
-    shelf: str
+    folder: str
     mark: FileMark
 
     @property
@@ -510,16 +510,16 @@ class FileStore(Protocol):
     older ones are found by their numbers.
     """
 
-    def files(self, shelf: str, after: str, limit: int) -> Awaitable[FileListing]:
+    def files(self, folder: str, after: str, limit: int) -> Awaitable[FileListing]:
         """Return the newest versions in a folder: the first `limit` with names after `after`."""
 
-    def versions(self, shelf: str, name: str) -> Awaitable[Sequence[FileInfo]]:
+    def versions(self, folder: str, name: str) -> Awaitable[Sequence[FileInfo]]:
         """Return all versions of a file, oldest first. Raises `Refusal` (no-such-file)."""
 
-    def open(self, shelf: str, name: str, version: int | None = None) -> Awaitable[FileReader]:
+    def open(self, folder: str, name: str, version: int | None = None) -> Awaitable[FileReader]:
         """Open a version of a file, or the newest. Raises `Refusal` (no-such-file)."""
 
-    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> FileReader | None:
+    def arriving(self, folder: str, name: str, sha256: str | None = None) -> FileReader | None:
         """Open an upload under way, to be read as it comes: with this SHA-256, or else the latest
         with any. None if there is none. Its `mark` has the version 0, and its last byte can be read
         only when it is stored."""
@@ -552,12 +552,12 @@ class FileStore(Protocol):
         it is no longer there as it was."""
 
     def remove(
-        self, shelf: str, name: str, version: int | None, owner: str
+        self, folder: str, name: str, version: int | None, owner: str
     ) -> Awaitable[Sequence[int]]:
         """Remove a version of a file, or all versions of the user `owner`, or of anybody if that is
         empty. Return their numbers. Raises `Refusal` (no-such-file, not-yours)."""
 
-    def move(self, shelf: str, to: str, owner: str) -> Awaitable[None]:
+    def move(self, folder: str, to: str, owner: str) -> Awaitable[None]:
         """Move all files, and uploads under way, to another folder: a guest has registered, and is
         `owner` now."""
 
@@ -567,7 +567,7 @@ class FileStore(Protocol):
     def shared(self, owner: str) -> Awaitable[Sequence[tuple[str, str]]]:
         """Return the folder and name of each file of which a user has shared a version."""
 
-    def forget(self, shelf: str) -> Awaitable[None]:
+    def forget(self, folder: str) -> Awaitable[None]:
         """Delete the folder of a guest who left, or of a removed room, and partial uploads to it or
         by that guest."""
 

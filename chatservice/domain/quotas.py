@@ -123,7 +123,7 @@ class Quotas:
         here = [it.declared for it in others if it.declared.folder == declared.folder]
         theirs = [it.declared for it in others if it.declared.owner == declared.owner]
         for bound, taken, under_way, whose in (
-            (self.limits.room, used.folder, here, "This shelf has"),
+            (self.limits.room, used.folder, here, "The files here have"),
             (self.limits.user, used.user, theirs, "You have"),
         ):
             if bound is None:

@@ -308,7 +308,7 @@ class Rooms:
         self._check_removable(room)
         if names.is_deleted(room.name):
             raise _no_room(room.name)
-        before, shelf, mark = room.name, room.folder, names.deleted_name(room.number)
+        before, folder, mark = room.name, room.folder, names.deleted_name(room.number)
         room.log.removed = True
         try:
             self._put_everybody_out(room, by)
@@ -316,7 +316,7 @@ class Rooms:
             await self._store.retire(room.number, mark)
         finally:
             room.log.removed = False
-        await self._files.move(shelf, room.folder, "")
+        await self._files.move(folder, room.folder, "")
         self._report("{user} deleted room {room}: it is {mark}", user=by, room=before, mark=mark)
 
     def _check_removable(self, room: Room) -> None:

@@ -123,14 +123,14 @@ class ValidTickets:
         """Revoke the tickets of the registered user with that key."""
         self.revoke(lambda right: right.user.registered and right.user.key == key)
 
-    def revoke_user(self, user: User, shelf: str | None = None) -> None:
-        """Revoke a user's tickets; with `shelf`, only those for one folder."""
+    def revoke_user(self, user: User, folder: str | None = None) -> None:
+        """Revoke a user's tickets; with `folder`, only those for one folder."""
 
         def is_theirs(right: DownloadTicket | UploadTicket) -> bool:
             same = right.user is user or (
                 user.registered and right.user.registered and right.user.key == user.key
             )
-            return same and shelf in (None, right.folder)
+            return same and folder in (None, right.folder)
 
         self.revoke(is_theirs)
 

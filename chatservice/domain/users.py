@@ -543,10 +543,10 @@ class Users:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         if user.registered:
             raise Refusal(Code.ALREADY_REGISTERED, "{user} is registered already.", user=user.name)
-        guest_shelf = user.folder
+        guest_folder = user.folder
         inbox = self._inbox(user)
         await self._accounts.register(user.name, hashed, inbox.id, self._now(), code, user.id)
-        await self._engine.files.move(guest_shelf, user.folder, user.id)
+        await self._engine.files.move(guest_folder, user.folder, user.id)
         self._report("{user} registered", user=user.name)
 
     async def find_recipient(self, name: str) -> tuple[User | Account, Log]:

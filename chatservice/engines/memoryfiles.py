@@ -39,8 +39,8 @@ class _Version(NamedTuple):
 class MemoryFileReader:
     """`chatservice.domain.ports.FileReader`."""
 
-    def __init__(self, shelf: str, mark: FileMark, source: "MemoryUpload | bytes") -> None:
-        self.shelf = shelf
+    def __init__(self, folder: str, mark: FileMark, source: "MemoryUpload | bytes") -> None:
+        self.folder = folder
         self.mark = mark
         self.left = mark.size
         self._source = source
@@ -94,7 +94,7 @@ class MemoryUpload:
         return len(self.content)
 
     def grown(self) -> "Deferred[None]":
-        """Answer when there is more, or it is on its shelf."""
+        """Answer when there is more, or it is stored."""
         if self.stored:
             return succeed(None)
         if self.over:
@@ -158,7 +158,7 @@ class MemoryFileStore:
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check
-        self._shelves: dict[str, dict[str, list[_Version]]] = {}
+        self._folders: dict[str, dict[str, list[_Version]]] = {}
         self._partial: dict[tuple[object, ...], PartialUpload] = {}
         self._contents: dict[tuple[object, ...], bytes] = {}
         self.under_way: set[MemoryUpload] = set()
@@ -166,10 +166,10 @@ class MemoryFileStore:
     @property
     def count(self) -> int:
         """The number of files."""
-        return sum(map(len, self._shelves.values()))
+        return sum(map(len, self._folders.values()))
 
-    def _versions(self, shelf: str, name: str) -> list[_Version]:
-        found = self._shelves.get(shelf, {}).get(name)
+    def _versions(self, folder: str, name: str) -> list[_Version]:
+        found = self._folders.get(folder, {}).get(name)
         if not found:
             raise Refusal(
                 Code.NO_SUCH_FILE,
@@ -178,19 +178,19 @@ class MemoryFileStore:
             )
         return found
 
-    async def files(self, shelf: str, after: str, limit: int) -> FileListing:
-        all_ = [found[-1].info for _, found in sorted(self._shelves.get(shelf, {}).items())]
+    async def files(self, folder: str, after: str, limit: int) -> FileListing:
+        all_ = [found[-1].info for _, found in sorted(self._folders.get(folder, {}).items())]
         behind = [it for it in all_ if it.name > after]
         size = sum(it.size for it in all_)
         return FileListing(len(all_), size, len(behind), behind[:limit])
 
-    async def versions(self, shelf: str, name: str) -> Sequence[FileInfo]:
-        return [it.info for it in self._versions(shelf, name)]
+    async def versions(self, folder: str, name: str) -> Sequence[FileInfo]:
+        return [it.info for it in self._versions(folder, name)]
 
-    async def open(self, shelf: str, name: str, version: int | None = None) -> FileReader:
-        for found in reversed(self._versions(shelf, name)):
+    async def open(self, folder: str, name: str, version: int | None = None) -> FileReader:
+        for found in reversed(self._versions(folder, name)):
             if version in (None, found.info.version):
-                return MemoryFileReader(shelf, found.mark, found.content)
+                return MemoryFileReader(folder, found.mark, found.content)
         raise Refusal(
             Code.NO_SUCH_FILE,
             "There is no version #{version} of {name} here; `versions {name}` lists those there "
@@ -199,22 +199,22 @@ class MemoryFileStore:
             name=name,
         )
 
-    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> FileReader | None:
+    def arriving(self, folder: str, name: str, sha256: str | None = None) -> FileReader | None:
         for upload in self.under_way:
             it = upload.declared
-            if (it.folder, it.name) == (shelf, name) and it.sha256 and sha256 in (None, it.sha256):
+            if (it.folder, it.name) == (folder, name) and it.sha256 and sha256 in (None, it.sha256):
                 mark = FileMark(name, it.size, it.sha256, 0)
-                return MemoryFileReader(shelf, mark, upload)
+                return MemoryFileReader(folder, mark, upload)
         return None
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
-        all_ = [(it, on) for on, files in self._shelves.items() for it in _each(files)]
+        all_ = [(it, on) for on, files in self._folders.items() for it in _each(files)]
         partial = [it for key, it in self._partial.items() if key != declared.upload_key]
-        shelf = sum(it.info.size for it, on in all_ if on == declared.folder)
-        shelf += sum(it.have for it in partial if it.declared.folder == declared.folder)
+        folder = sum(it.info.size for it, on in all_ if on == declared.folder)
+        folder += sum(it.have for it in partial if it.declared.folder == declared.folder)
         user = sum(it.info.size for it, _ in all_ if it.owner == declared.owner)
         user += sum(it.have for it in partial if it.declared.owner == declared.owner)
-        return DiskUsage(shelf, user, CAPACITY)
+        return DiskUsage(folder, user, CAPACITY)
 
     async def have(self, declared: DeclaredFile) -> int:
         return len(self._contents.get(declared.upload_key, b""))
@@ -242,9 +242,9 @@ class MemoryFileStore:
             self._contents[key] = bytes(upload.content)
 
     def put(self, declared: DeclaredFile, content: bytes) -> FileMark:
-        """Put a file on its shelf. Raises `Refusal` (not-stored)."""
+        """Put a file into its folder. Raises `Refusal` (not-stored)."""
         self._check()
-        versions = self._shelves.setdefault(declared.folder, {}).setdefault(declared.name, [])
+        versions = self._folders.setdefault(declared.folder, {}).setdefault(declared.name, [])
         number = versions[-1].info.version + 1 if versions else 1
         sha256 = hashlib.sha256(content).hexdigest()
         info = FileInfo(declared.name, len(content), sha256, declared.who, declared.time, number)
@@ -260,21 +260,23 @@ class MemoryFileStore:
 
     async def places(self, size: int, sha256: str) -> Sequence[FileLocation]:
         return [
-            FileLocation(shelf, it.info.name, it.info.version)
-            for shelf, files in self._shelves.items()
+            FileLocation(folder, it.info.name, it.info.version)
+            for folder, files in self._folders.items()
             for it in _each(files)
             if (it.info.size, it.info.sha256) == (size, sha256)
         ]
 
     async def copy(self, place: FileLocation, declared: DeclaredFile) -> FileMark | None:
-        for it in self._shelves.get(place.folder, {}).get(place.name, ()):
+        for it in self._folders.get(place.folder, {}).get(place.name, ()):
             if it.info.version == place.version:
                 return self.put(declared, it.content)
         return None
 
-    async def remove(self, shelf: str, name: str, version: int | None, owner: str) -> Sequence[int]:
+    async def remove(
+        self, folder: str, name: str, version: int | None, owner: str
+    ) -> Sequence[int]:
         self._check()
-        found = [it for it in self._versions(shelf, name) if version in (None, it.info.version)]
+        found = [it for it in self._versions(folder, name) if version in (None, it.info.version)]
         mine = [it for it in found if owner in ("", it.owner)]
         if not found:
             raise Refusal(
@@ -286,16 +288,16 @@ class MemoryFileStore:
             )
         if not mine:
             raise Refusal(Code.NOT_YOURS, "{name} was not shared by you; ask who did.", name=name)
-        left = [it for it in self._versions(shelf, name) if it not in mine]
+        left = [it for it in self._versions(folder, name) if it not in mine]
         if left:
-            self._shelves[shelf][name] = left
+            self._folders[folder][name] = left
         else:
-            del self._shelves[shelf][name]
+            del self._folders[folder][name]
         return [it.info.version for it in mine]
 
-    async def move(self, shelf: str, to: str, owner: str) -> None:
-        for name, versions in self._shelves.pop(shelf, {}).items():
-            self._shelves.setdefault(to, {})[name] = versions
+    async def move(self, folder: str, to: str, owner: str) -> None:
+        for name, versions in self._folders.pop(folder, {}).items():
+            self._folders.setdefault(to, {})[name] = versions
 
     async def rename(self, owner: str, name: str) -> None:
         for key, it in list(self._partial.items()):
@@ -307,18 +309,18 @@ class MemoryFileStore:
 
     async def shared(self, owner: str) -> Sequence[tuple[str, str]]:
         return [
-            (shelf, name)
-            for shelf, files in self._shelves.items()
+            (folder, name)
+            for folder, files in self._folders.items()
             for name, versions in files.items()
             if any(it.owner == owner for it in versions)
         ]
 
-    def forget(self, shelf: str) -> Awaitable[None]:
-        self._shelves.pop(shelf, None)
+    def forget(self, folder: str) -> Awaitable[None]:
+        self._folders.pop(folder, None)
         for key, it in list(self._partial.items()):
-            if shelf in (it.declared.folder, it.declared.owner):
+            if folder in (it.declared.folder, it.declared.owner):
                 del self._partial[key], self._contents[key]
-        for upload in [it for it in self.under_way if it.declared.folder == shelf]:
+        for upload in [it for it in self.under_way if it.declared.folder == folder]:
             upload.refuse()
         return succeed(None)
 
@@ -331,7 +333,7 @@ class MemoryFileStore:
         self._change(lambda it: _marked(it, mark) if it.owner == owner else it)
 
     def _change(self, change: Callable[[_Version], _Version]) -> None:
-        for files in self._shelves.values():
+        for files in self._folders.values():
             for name, versions in files.items():
                 files[name] = [change(it) for it in versions]
 

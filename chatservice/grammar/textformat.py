@@ -81,8 +81,8 @@ def _lines(lines: Iterable[str]) -> bytes:
 def _news(it: Run, log: str) -> list[str]:
     """Return the lines of an entry that is no talk."""
     if it.kind == Kind.FILE and it.file is not None:
-        did, shelf = ("sent you", "@/") if log == "@" else ("shared", "")
-        name, path = it.file.name, quoted_name(shelf + it.file.name)
+        did, prefix = ("sent you", "@/") if log == "@" else ("shared", "")
+        name, path = it.file.name, quoted_name(prefix + it.file.name)
         version = f", version #{it.file.version}" if it.file.version > 1 else ""
         return [f"* {it.who} {did} {name} ({size(it.file.size)}{version}): /get {path}"]
     return [line for text in it.texts for line in _action(it.kind, it.who, text).split("\n")]
@@ -92,7 +92,7 @@ def _action(kind: str, who: str, text: str) -> str:
     if kind == Kind.TOPIC:
         return f"* {who} set the topic: {text}" if text else f"* {who} removed the topic"
     if kind == Kind.REMOVED:
-        return f"* {who} removed {text} from the shelf"
+        return f"* {who} removed the file {text}"
     if kind == Kind.ERASED:
         return f"* {who} erased #{text}"
     if kind == Kind.GONE:
@@ -218,9 +218,9 @@ def fetch_instructions(
 
 def inline_instructions(args: Mapping[str, Any]) -> bytes:
     """Encode how to get a file's bytes on this connection. `args` are those of the `get`."""
-    shelf = f"{args['room']}/" if "room" in args else ""
+    prefix = f"{args['room']}/" if "room" in args else ""
     version = f" #{args['version']}" if "version" in args else ""
-    path = quoted_name(f"{shelf}{args['name']}")
+    path = quoted_name(f"{prefix}{args['name']}")
     return f"* To have its bytes here all the same: /get {path}{version} 0\n".encode()
 
 
@@ -354,9 +354,9 @@ def _matches(it: replies.SearchMatches) -> list[str]:
 
 
 def _files(it: replies.FileList) -> list[str]:
-    place = "your own shelf" if it.room == "@" else f"the shelf of {it.room}"
+    place = "of your own" if it.room == "@" else f"in {it.room}"
     files = "1 file" if it.count == 1 else f"{it.count} files"
-    lines = [f"* {files} on {place}, {size(it.bytes)}"]
+    lines = [f"* {files} {place}, {size(it.bytes)}"]
     prefix = "@/" if it.room == "@" else ""
     for file in it.files:
         giver = f", from {file.who}" if file.who else ""

@@ -212,9 +212,9 @@ def _bad_argument(command: Command, arg: Arg, word: str) -> Refusal:
 def _split_room(command: Command, values: dict[str, Any]) -> None:
     """Split `ROOM/NAME`, if the command takes a room."""
     if any(arg.name == "room" and not arg.optional for arg in command.args):
-        shelf, slash, name = values["name"].partition("/")
-        if slash and shelf and name:
-            values["room"], values["name"] = shelf, name
+        room, slash, name = values["name"].partition("/")
+        if slash and room and name:
+            values["room"], values["name"] = room, name
 
 
 def _parse_alias(line: str) -> Request | None:

@@ -26,7 +26,7 @@ def test_2_shared_files(server, terminal):
     assert not any("how are you" in row for row in carl.all_rows)
 
     alice.type("access server files")
-    alice.see_in("* 1 file on the shelf of lobby")
+    alice.see_in("* 1 file in lobby")
     alice.type("list server files")
     alice.see_in("* image1.png (")
     alice.type("download image1.png")
@@ -44,7 +44,7 @@ def test_2_by_hand(server, by_hand):
     alice.type("@John Hello, how are you?")
     john.see("alice -> you: Hello, how are you?")
     alice.type("access server files")
-    alice.see("* 1 file on the shelf of lobby, 10 bytes")
+    alice.see("* 1 file in lobby, 10 bytes")
     alice.type("list server files")
     alice.see("* image1.txt (10 bytes)")
     alice.type("download image1.txt")

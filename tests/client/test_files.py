@@ -125,13 +125,13 @@ def test_files_the_operator_dropped_in(server, piped):
     (server.files / "image1.png").write_bytes(b"an image")
     client = piped(server, "alice")
     shown = client.finish("access server files", "list server files", "download image1.png")
-    assert "* 1 file on the shelf of lobby, 8 bytes" in shown
+    assert "* 1 file in lobby, 8 bytes" in shown
     assert "* image1.png (8 bytes)" in shown
     assert "* image1.png (8 bytes) is saved as alice/image1.png, checked." in shown
     assert (client.folder / "alice" / "image1.png").read_bytes() == b"an image"
 
 
-def test_download_falls_back_to_ones_own_shelf(server, connect, piped):
+def test_download_falls_back_to_ones_own_files(server, connect, piped):
     """A private file is found by its name alone, as on a bare connection."""
     bob = piped(server, "bob", "--accept", "0")
     bob.expect("You are in")

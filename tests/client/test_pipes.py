@@ -79,7 +79,7 @@ def test_the_words_of_other_programs_work(server, connect, piped):
         r"^\* You are in lobby with anna",
         r"^\* You are in room\d+, alone",
         r"^\* You are in lobby with anna",
-        r"^\* 0 files on the shelf of lobby",
+        r"^\* 0 files in lobby",
         r"^\* /join ROOM",
     ):
         client.expect(line)
@@ -111,8 +111,8 @@ def test_commands_mean_the_current_room(server, piped):
     assert "* Topic of lab: tests" in shown
     assert "* 1 in lab: bot" in shown
     assert any(line.endswith("#1] bot: said here") for line in shown)
-    assert "* 0 files on the shelf of lab, 0 bytes" in shown
-    assert "* 0 files on the shelf of lobby, 0 bytes" in shown
+    assert "* 0 files in lab, 0 bytes" in shown
+    assert "* 0 files in lobby, 0 bytes" in shown
 
 
 def test_everything_missing_is_asked_for(server, tmp_path):

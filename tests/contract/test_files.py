@@ -163,7 +163,7 @@ async def test_what_is_used(engine):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_shelf_moves_and_is_forgotten(engine):
+async def test_a_folder_moves_and_is_forgotten(engine):
     """A folder moves, and is deleted, with all its files."""
     await put(engine, folder=".guests/7", owner=".guests/7")
     await engine.files.move(".guests/7", ".inboxes/bob", "bob")

@@ -66,11 +66,11 @@ class RecordingPeer:
 class NoFiles:
     """Nothing is on any."""
 
-    def move(self, shelf, to, owner):
+    def move(self, folder, to, owner):
         """Do nothing."""
         return succeed(None)
 
-    def forget(self, shelf):
+    def forget(self, folder):
         """Do nothing."""
         return succeed(None)
 

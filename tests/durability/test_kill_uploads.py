@@ -66,7 +66,7 @@ class Uploader:
         carrier.line()
 
 
-def on_the_shelf(server: Server) -> list[str]:
+def in_the_room(server: Server) -> list[str]:
     """Return the SHA-256 of every file in the room's folder, old versions first."""
     lab = server.files / "lab"
     paths = [*sorted(lab.glob(".versions/a/*"), key=lambda path: int(path.name)), lab / "a"]
@@ -89,11 +89,11 @@ def test_killed_while_files_come(start_server, rounds):
             sending.join(chance.random() * 0.2)
             server.kill()
             sending.join()
-            found = on_the_shelf(server)
+            found = in_the_room(server)
             assert set(found) <= set(HASHES)
             assert set(HASHES[: uploader.answered]) <= set(found)
             server.start()
-        assert on_the_shelf(server) == HASHES
+        assert in_the_room(server) == HASHES
         bot = RawClient(server.port)
         bot.ask(do="hello", name="bot")
         bot.ask(do="versions", room="lab", name="a")

@@ -22,7 +22,7 @@ from chatservice.errors import Code, Refusal
 
 @pytest.fixture
 def folders(tmp_path):
-    """Return empty shelves."""
+    """Return an empty file store."""
     store = LogStore(reactor, tmp_path / "chat.sqlite")
     store.start()
     folders = FolderFileStore(reactor, tmp_path / "SharedFiles", store.file_table)
@@ -31,9 +31,9 @@ def folders(tmp_path):
     store.close()
 
 
-def declared(name, data, shelf="lab", sha256=None, size=None, who="alice"):
+def declared(name, data, folder="lab", sha256=None, size=None, who="alice"):
     """Return what is said of a file before it comes."""
-    return DeclaredFile(shelf, name, len(data) if size is None else size, sha256, who, 0, who)
+    return DeclaredFile(folder, name, len(data) if size is None else size, sha256, who, 0, who)
 
 
 async def put(folders, name, data, *more, **changed):
@@ -45,14 +45,14 @@ async def put(folders, name, data, *more, **changed):
     return await incoming.finish()
 
 
-async def files(folders, shelf):
+async def files(folders, folder):
     """Return the names of the files in a folder."""
-    return (await folders.files(shelf, "", 99)).files
+    return (await folders.files(folder, "", 99)).files
 
 
-async def read(folders, shelf, name, version=None):
+async def read(folders, folder, name, version=None):
     """Return the version and the content of a file."""
-    file = await folders.open(shelf, name, version)
+    file = await folders.open(folder, name, version)
     data = await file.read(file.left)
     file.close()
     assert hashlib.sha256(data).hexdigest() == file.mark.sha256
@@ -175,7 +175,7 @@ async def test_what_does_not_fit_is_not_kept(folders, data, size, sha256, code):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_an_operator_drops_in_is_on_the_shelf(folders):
+async def test_what_an_operator_drops_in_is_listed(folders):
     """It is listed at once, hashed when somebody wants it, and hashed again when it has changed."""
     (folders.root / "image1.png").write_bytes(b"png")
     (info,) = await files(folders, "")
@@ -216,10 +216,10 @@ async def test_one_removes_what_one_has_shared(folders):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_guests_shelf_moves_or_goes(folders):
+async def test_a_guests_folder_moves_or_goes(folders):
     """It becomes that of the registered user, or goes with the guest."""
-    for shelf in (".guests/1", ".guests/2"):
-        await put(folders, "a.txt", b"one", shelf)
+    for folder in (".guests/1", ".guests/2"):
+        await put(folders, "a.txt", b"one", folder)
     await folders.move(".guests/1", ".inboxes/alice", "alice")
     await folders.forget(".guests/2")
     (info,) = await files(folders, ".inboxes/alice")
@@ -265,8 +265,8 @@ async def test_a_file_that_is_still_being_written_is_not_served(folders):
 @pytest_twisted.ensureDeferred
 async def test_what_the_operator_took_away_takes_no_room(folders):
     """Nor does what something else was put in the place of, when it is counted exactly."""
-    for name, shelf in (("a", "lab"), ("b", "lab"), ("c", "lab"), ("a", "den")):
-        await put(folders, name, b"12345", shelf)
+    for name, folder in (("a", "lab"), ("b", "lab"), ("c", "lab"), ("a", "den")):
+        await put(folders, name, b"12345", folder)
     await put(folders, "c", b"123456")
     what = declared("d", b"")
     assert (await folders.used(what))[:2] == (21, 26)
@@ -281,11 +281,11 @@ async def test_what_the_operator_took_away_takes_no_room(folders):
 # -- the same content again ------------------------------------------------------------------------
 
 
-async def copied(folders, data, shelf, name):
+async def copied(folders, data, folder, name):
     """Share content that is there already, without sending it."""
     sha256 = hashlib.sha256(data).hexdigest()
     (place, *_) = await folders.places(len(data), sha256)
-    return await folders.copy(place, declared(name, data, shelf, sha256))
+    return await folders.copy(place, declared(name, data, folder, sha256))
 
 
 @pytest_twisted.ensureDeferred

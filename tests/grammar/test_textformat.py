@@ -24,7 +24,7 @@ MARK = FileMark("a b.pdf", 1_500_000, "ab" * 32)
         (Run(Kind.MESSAGE, 0, "alice", ["a\nbob: b"]), "lab", "alice: a\nalice: bob: b\n"),
         (Run(Kind.TOPIC, 0, "alice", ["x"]), "lab", "* alice set the topic: x\n"),
         (Run(Kind.TOPIC, 0, "alice", [""]), "lab", "* alice removed the topic\n"),
-        (Run(Kind.REMOVED, 0, "alice", ["a.pdf"]), "lab", "* alice removed a.pdf from the shelf\n"),
+        (Run(Kind.REMOVED, 0, "alice", ["a.pdf"]), "lab", "* alice removed the file a.pdf\n"),
         (
             Run(Kind.FILE, 0, "alice", file=MARK),
             "lab",

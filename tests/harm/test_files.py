@@ -45,7 +45,7 @@ def shared(house):
             carrier.close()
             taken.append(name)
     reader.send("/files")
-    reader.expect("files on the shelf")
+    reader.expect("files in ")
     for bare in (reader, program):
         bare.close()
     return taken, check_text(reader.seen.encode())

@@ -31,7 +31,7 @@ class Inside:
         self.path = path
         self.reports = []
         self.engine = SqliteEngine(reactor, path, path / "files")
-        self.shelves = self.engine.files
+        self.files = self.engine.files
         self.chat = Chat(
             self.engine,
             reactor.seconds,
@@ -78,7 +78,7 @@ class Inside:
         return bare
 
     def descriptors(self):
-        """Return which files of its shelves are open."""
+        """Return which files of its folders are open."""
         links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
         paths = [os.readlink(link) for link in links if os.path.islink(link)]
         folder = str(self.path / "files")
@@ -114,8 +114,8 @@ class Putting:
     def __init__(self, inside, monkeypatch):
         self.waits = False
         self.go_on = Deferred()
-        self._put = inside.shelves._partials._put
-        monkeypatch.setattr(inside.shelves._partials, "_put", self._put_later)
+        self._put = inside.files._partials._put
+        monkeypatch.setattr(inside.files._partials, "_put", self._put_later)
 
     async def _put_later(self, *args):
         self.waits = True
@@ -209,7 +209,7 @@ async def test_it_is_too_late_to_cancel(inside, monkeypatch):
     said = await asked(program, do="cancel", name="a")
     assert said["code"] == "no-such-file"
     assert said["message"] == (
-        'All of a has come, and is being put on its shelf; "remove a" takes it away then.'
+        'All of a has come, and is being stored; "remove a" removes it then.'
     )
     putting.go_on.callback(None)
     assert (await deferToThread(up.expect, "= ")).startswith("= 5 ")
@@ -219,7 +219,7 @@ async def test_it_is_too_late_to_cancel(inside, monkeypatch):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_guest_leaves_while_their_file_is_put_on_their_shelf(inside, monkeypatch):
+async def test_a_guest_leaves_while_their_file_is_being_stored(inside, monkeypatch):
     """It goes too, and so does the folder; who sent it is told."""
     bob, _ = await inside.connect("bob")
     await until(lambda: "bob" in inside.chat.users.by_key)
@@ -242,14 +242,14 @@ async def test_a_guest_leaves_while_their_file_is_put_on_their_shelf(inside, mon
 async def test_a_connection_is_lost_while_its_upload_begins(inside, monkeypatch, works, noticed):
     """Nothing stays open or reserved, no matter how far the start came; the next upload works."""
     beginning, waiting = Deferred(), []
-    receive = inside.shelves.receive
+    receive = inside.files.receive
 
     async def receive_later(*args):
         waiting.append(args)
         await beginning
         return await receive(*args)
 
-    monkeypatch.setattr(inside.shelves, "receive", receive_later)
+    monkeypatch.setattr(inside.files, "receive", receive_later)
     bare, connection = await inside.connect("alice", "/put a 5", "hel")
     await until(lambda: waiting)
     assert len(inside.chat.files.quotas.reservations) == 1

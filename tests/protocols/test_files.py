@@ -140,7 +140,7 @@ def test_the_same_name_again(server, connect, enter, program):
         assert line.startswith(f"* #{number} {name} (3 bytes, from {who}, 20")
         assert line.endswith(f"Z): /get {name} #{number}")
     assert bob.line().startswith("! There is no version #3 of two words.tar.gz here")
-    bob.expect("* 1 file on the shelf of lab")
+    bob.expect("* 1 file in lab")
     assert bob.line() == f"* {name} (3 bytes, from bob, version #2)"
     program.ask(do="versions", room="lab", name=name)
     assert [it["version"] for it in program.event("ok")["files"]] == [1, 2]
@@ -149,9 +149,9 @@ def test_the_same_name_again(server, connect, enter, program):
     assert (answer["version"], answer["size"]) == (1, 3)
     assert carried(server, connect, "GET", answer["ticket"]) == b"one"
     bob.send(f"/remove {name}", f"/remove {name} #1", "/files")
-    bob.expect("is off the shelf")
+    bob.expect("is removed")
     assert bob.line() == f"! {name} was not shared by you; ask who did."
-    bob.expect("* 1 file on the shelf of lab")
+    bob.expect("* 1 file in lab")
     assert bob.line() == f"* {name} (3 bytes, from alice)"
 
 
@@ -165,12 +165,12 @@ def test_a_file_for_one(enter):
         nosy.send("/get @/x.txt", "/get x.txt", "/get bob/x.txt", "/remove @/x.txt", "/files @")
         for _ in range(4):
             nosy.expect("! There is no ")
-        nosy.expect("* 0 files on your own shelf")
+        nosy.expect("* 0 files of your own")
     bob.send("/files @", "/files", "/remove @/x.txt", "/get @/x.txt")
-    assert bob.expect("own shelf") == "* 1 file on your own shelf, 6 bytes"
+    assert bob.expect("of your own") == "* 1 file of your own, 6 bytes"
     assert bob.line() == "* @/x.txt (6 bytes, from alice)"
-    bob.expect("* 0 files on the shelf of lab")
-    bob.expect("off the shelf")
+    bob.expect("* 0 files in lab")
+    bob.expect("is removed")
     bob.expect("! There is no file x.txt")
     assert "alice s" not in eve.seen
 
@@ -190,7 +190,7 @@ def test_what_the_operator_drops_in(server, enter):
     (lab / "plain").write_bytes(b"changed it")
     assert get(bob, "plain") == (mark("plain", b"changed it"), b"changed it")
     bob.send("/files")
-    assert bob.line() == "* 1 file on the shelf of lab, 10 bytes"
+    assert bob.line() == "* 1 file in lab, 10 bytes"
     assert bob.line() == "* plain (10 bytes, version #2)"
     for name in ("link", "inside", ".hidden", "folder", "pipe", ".partial/x"):
         bob.send(f"/get {name}", f"/link {name}", f"/remove {name}")
@@ -215,14 +215,14 @@ def test_links_lead_nowhere(server, enter, tmp_path, place):
     if there.exists():
         there.rename(tmp_path / "before")
     there.symlink_to(behind)
-    shelf = "@/" if place == ".inboxes" else ""
+    prefix = "@/" if place == ".inboxes" else ""
     for name in ("plain", "a #1", "bob #1"):
-        bob.send(f"/get {shelf}{name}", f"/remove {shelf}{name}")
+        bob.send(f"/get {prefix}{name}", f"/remove {prefix}{name}")
         for _ in range(2):
             assert bob.line().startswith("! There is no ")
-    bob.send("/files @" if shelf else "/files")
+    bob.send("/files @" if prefix else "/files")
     assert bob.line().startswith("* 1 file" if place == "lab/.versions" else "* 0 files")
-    bob.send_raw(f"/put old 3 {'@bob' if shelf else ''}\n".encode() + b"two")
+    bob.send_raw(f"/put old 3 {'@bob' if prefix else ''}\n".encode() + b"two")
     assert bob.expect("! ") == "! The server could not store old; try again later."
     assert sorted(path.name for path in behind.rglob("*")) == ["1", "a", "bob", "plain", "plain"]
 
@@ -257,7 +257,7 @@ def test_a_ticket_that_is_too_old(start_server, connect):
     assert said.startswith(b"! That ticket is not good: it was used, is too old, or never was;")
 
 
-def test_other_shelves(enter):
+def test_other_folders(enter):
     """From the lobby one reaches a room's file by its name, but not one of a room with a lock."""
     alice, bob = enter("alice"), enter("bob")
     put(alice, "x", b"hello")
@@ -270,11 +270,11 @@ def test_other_shelves(enter):
     for _ in range(3):
         assert "not in vault" in bob.expect("! ")
     assert bob.line() == "! x was not shared by you; ask who did."
-    bob.expect("* 1 file on the shelf of lab")
+    bob.expect("* 1 file in lab")
     alice.send("/remove lab/x")
-    alice.expect("* x is off the shelf.")
+    alice.expect("* x is removed.")
     bob.send("/files lab")
-    bob.expect("* 0 files on the shelf of lab")
+    bob.expect("* 0 files in lab")
 
 
 def test_many_in_one_chunk(enter):
@@ -294,7 +294,7 @@ def test_many_in_one_chunk(enter):
         assert alice.read(len(data)) == data
         assert bob.line().startswith(f"* alice shared {name} (")
         assert bob.line() == f"alice: sent {name}"
-    assert bob.line() == "* alice removed f7 from the shelf"
+    assert bob.line() == "* alice removed the file f7"
     assert bob.line() == "alice: done"
 
 
@@ -334,7 +334,7 @@ def test_a_room_that_is_called_like_a_file_of_the_lobby(server, connect):
     put(alice, "notes", b"in the lobby")
     alice.send("/create notes", "/files")
     alice.expect("* You are in notes")
-    assert alice.expect("* 0 files") == "* 0 files on the shelf of notes, 0 bytes"
+    assert alice.expect("* 0 files") == "* 0 files in notes, 0 bytes"
     alice.send_raw(b"/put x 2\nhi")
     assert alice.line() == mark("x", b"hi")
 

@@ -169,7 +169,7 @@ def test_what_the_server_may_not_read_is_told(unprivileged, start_server, connec
     assert got(alice, "fine") == b"content"
     alice.send("/join den", "/files", "/get b 0")
     assert alice.expect("! ") == (
-        "! This shelf cannot be read by the server (Permission denied); tell who runs it."
+        "! This folder cannot be read by the server (Permission denied); tell who runs it."
     )
     assert alice.expect("! ") == (
         "! b cannot be read by the server (Permission denied); tell who runs it."

@@ -100,7 +100,7 @@ def test_a_guests_inbox_goes_with_them(server, enter):
     assert alice.line() == "! Nobody called bob is here, nor registered; /who lists who is here."
     bob = enter("bob", "/files @", "/get @/x")
     assert "alice" not in bob.seen
-    assert "* 0 files on your own shelf" in bob.seen
+    assert "* 0 files of your own" in bob.seen
     assert "! There is no file x" in bob.seen
     bob.send("/register pw")
     bob.expect("your name from now on")
@@ -120,7 +120,7 @@ def test_what_a_guest_has_stays_theirs_when_they_register(server, enter):
     left(bob)
     back = enter("/login bob pw", "/files @")
     assert "-> you" not in back.seen
-    assert "* 1 file on your own shelf, 5 bytes" in back.seen
+    assert "* 1 file of your own, 5 bytes" in back.seen
 
 
 def test_what_comes_while_one_registers(server, connect, enter):

@@ -31,7 +31,7 @@ def eve(server, connect, alice):
     return bare
 
 
-def shelves(server):
+def stored_files(server):
     """Return all paths below SharedFiles, once no upload is under way."""
     until = time.monotonic() + PATIENCE
     while list((server.files / ".partial").iterdir()) and time.monotonic() < until:
@@ -161,7 +161,7 @@ def test_a_refused_upload_of_known_size(server, connect, alice, greeted):
         eve.send_raw(f"secret\ngood {at}\n".encode())
         assert why in eve.expect("! ")
         assert alice.line() == f"eve: good {at}"
-    assert shelves(server) == []
+    assert stored_files(server) == []
 
 
 UNKNOWN = [b"/put x -7", b"/put x abc", b"/put x", b"/put x 1.5", b"/put x " + b"9" * 20]
@@ -181,7 +181,7 @@ def test_a_refused_upload_of_unknown_size(server, connect, alice, line, greeted)
     assert b"! " in eve.rest()
     alice.expect("eve left")
     assert "secret" not in alice.seen
-    assert shelves(server) == []
+    assert stored_files(server) == []
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
@@ -198,9 +198,9 @@ def test_bytes_that_stop_half_way(server, connect, alice, size, reset):
         assert b"! The bytes stopped half-way. " in eve.rest()
     alice.expect("eve came in")
     assert alice.line() == "* eve left"
-    assert shelves(server) == []
+    assert stored_files(server) == []
     alice.send("/files")
-    assert alice.line() == "* 0 files on the shelf of lobby, 0 bytes"
+    assert alice.line() == "* 0 files in lobby, 0 bytes"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_script_without_its_room(server, connect, alice, asked, meant):
     assert bot.rest().count(b"! ") == 2
     alice.expect("bot came in")
     assert alice.line() == "* bot left"
-    assert shelves(server) == []
+    assert stored_files(server) == []
 
 
 JSON = [

@@ -11,7 +11,7 @@ from tests.protocols.test_rights import VALUES, ok
 from tests.servers import RawAdminClient
 
 SECRETS = ("said-elsewhere", "said-privately", "private-file", "file-elsewhere", "topic-elsewhere")
-"""Texts in the inbox of the token's owner, on their shelf, and in another room."""
+"""Texts in the inbox of the token's owner, among their files, and in another room."""
 
 MEANING = {
     "room": ("vault", "other", "OTHER", "3", "lobby", "1", "@", "nowhere", "", "vault/../other"),

@@ -62,7 +62,7 @@ def test_a_file_that_was_dropped_in_is_found_in_either_form(server, connect, bot
     for form in FORMS:
         assert len(asks(bot, "versions", room="lobby", name=normalize(form, name))["files"]) == 3
     person.send(f"/remove {normalize('NFC' if there == 'NFD' else 'NFD', name)} #3")
-    person.expect("is off the shelf.")
+    person.expect("is removed.")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -122,7 +122,7 @@ def test_the_same_put_again(server, connect, greeted):
         plus = f" +{offset}" if offset else ""
         again.send_raw(f"/put a 3000000 {SHA256}{plus}\n".encode() + DATA[offset:] + b"/files\n")
         assert again.expect("= ") == mark("a", DATA)
-        again.expect("1 file on the shelf of lobby")
+        again.expect("1 file in lobby")
         again.send("/remove a", "/quit")
         again.rest()
 
@@ -229,7 +229,7 @@ def test_what_is_here_is_not_sent_again(server, connect, enter, program):
     assert bob.line() == mark("c", DATA)
     assert not asked(program, "secret", b"gold")["stored"]  # of a room that bot is not in
     alice.send("/remove lab/a")
-    alice.expect("off the shelf")
+    alice.expect("is removed")
     assert get(bob, "b") == (mark("b", DATA), DATA)
 
 
@@ -297,7 +297,7 @@ def test_bounds(start_server, connect):
     other = os.urandom(3_000_000)
     assert carried(server, connect, "PUT", asked(bots["two"], "b", other)["ticket"], data=other)
     code, sentence = refused(bots["one"], size=2_000_001)
-    assert (code, sentence[:39]) == ("over-quota", "This shelf has room for 2.0 MB more, of")
+    assert (code, sentence[:44]) == ("over-quota", "The files here have room for 2.0 MB more, of")
 
 
 @pytest.mark.parametrize("option", ["--user-files", "--room-files"])
@@ -334,7 +334,7 @@ def test_two_at_the_edge(start_server, connect):
         bot.event("ok"), bot.event("ok")
         carriers.append(asked(bot, name, os.urandom(3_000_000))["ticket"])
     first, second = (carrier(server, connect, f"PUT {ticket}") for ticket in carriers)
-    second.expect("! This shelf has room for 2.0 MB more")
+    second.expect("! The files here have room for 2.0 MB more")
     first.send_raw(b"x")
 
 

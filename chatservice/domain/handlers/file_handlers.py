@@ -16,8 +16,8 @@ from chatservice.grammar.commands import COMMANDS, Request
 async def _files(chat: Chat, session: Session, args: Arguments) -> replies.FileList:
     folder, name = _folder(chat, session, args.get("room"))
     brief, after = args.get("brief", False), args.get("after", "")
-    found = await chat.files.store.files(folder, after, 0 if brief else chat.limits.shelf_files)
-    files = page(found.files, _bytes, chat.limits.shelf_files, chat.limits.answer_bytes)
+    found = await chat.files.store.files(folder, after, 0 if brief else chat.limits.listed_files)
+    files = page(found.files, _bytes, chat.limits.listed_files, chat.limits.answer_bytes)
     more = 0 if brief else found.following - len(files)
     return replies.FileList(name, found.total, found.bytes, files, brief, more)
 
@@ -91,7 +91,7 @@ async def _remove(chat: Chat, session: Session, args: Arguments) -> replies.Done
     name, version = args["name"], args.get("version")
     await chat.files.remove(session, args.get("room"), name, version)
     which = name if version is None else f"{name} #{version}"
-    return replies.Done(f"{which} is off the shelf.")
+    return replies.Done(f"{which} is removed.")
 
 
 async def _transfers(chat: Chat, session: Session, args: Arguments) -> replies.TransferList:

@@ -72,13 +72,12 @@ Wanted = Callable[[], None]
 
 
 class BackupSource(NamedTuple):
-    """The files of a backup: the `database`, the root of the `files` with the folder of each room
-    and user, the server's own `key`, if there is one, and further `keys`: PEM files, or folders of
-    them."""
+    """The files of a backup: the `database`, the root of the `files` with the path of each folder,
+    the server's own `key`, if there is one, and further `keys`: PEM files, or folders of them."""
 
     database: Path
     files: Path
-    folder: Callable[[str], Path]
+    path_of: Callable[[str], Path]
     key: Path
     keys: tuple[Path, ...] = ()
 
@@ -259,10 +258,10 @@ class _Making:
                 "SELECT shelf, name, version, size, mtime FROM file"
                 " WHERE shelf NOT GLOB '.guests/*' ORDER BY shelf, name, version"
             )
-            for shelf, name, version, size, mtime in db.execute(sql):
-                found = yield from self._known(shelf, name, version, size, mtime)
+            for folder, name, version, size, mtime in db.execute(sql):
+                found = yield from self._known(folder, name, version, size, mtime)
                 if not found:
-                    gone.append((shelf, name, version))
+                    gone.append((folder, name, version))
             # Files that were removed since the moment of the copy are removed in it, too.
             db.execute("BEGIN")
             db.executemany("DELETE FROM file WHERE shelf = ? AND name = ? AND version = ?", gone)
@@ -283,12 +282,12 @@ class _Making:
                     yield pem, f"{KEYS}/{pem.name}"
 
     def _known(
-        self, shelf: str, name: str, version: int, size: int, mtime: int
+        self, folder: str, name: str, version: int, size: int, mtime: int
     ) -> Generator[tuple[str, str], None, bool]:
         """Copy one version of a file that the database knows. Return whether it is there."""
-        folder = self._source.folder(shelf)
+        place = self._source.path_of(folder)
         for _ in range(2):  # a newer version may take its name from it between two looks
-            for path in (folder / name, plainfiles.version_path(folder, name, version)):
+            for path in (place / name, plainfiles.version_path(place, name, version)):
                 try:
                     there = plainfiles.status(path) == (size, mtime)
                 except OSError:  # its folder cannot be read, so it may be there
@@ -315,21 +314,21 @@ class _Making:
         """Copy files without a SHA-256 yet, except for those that came after the database was
         copied."""
         with closing(integrity.open_reader(self._source.database)) as db:
-            for shelf, folder in self._shelves():
+            for folder, place in self._folders():
                 try:
-                    there = list(plainfiles.scan(folder))
+                    there = list(plainfiles.scan(place))
                 except OSError:
-                    self._leave_out(folder)
+                    self._leave_out(place)
                     continue
                 for name, size, mtime in there:
                     self._wanted()
                     sql = "SELECT 1 FROM file WHERE (shelf, name, size, mtime) = (?, ?, ?, ?)"
-                    known = db.execute(sql, (shelf, name, size, mtime)).fetchone()
+                    known = db.execute(sql, (folder, name, size, mtime)).fetchone()
                     if known is None:
                         with suppress(FileNotFoundError):
-                            yield from self._shared(folder / name)
+                            yield from self._shared(place / name)
 
-    def _shelves(self) -> Iterator[tuple[str, Path]]:
+    def _folders(self) -> Iterator[tuple[str, Path]]:
         """Iterate over rooms and registered users, with their folders. A folder whose name no room
         or user can have is skipped."""
         root = self._source.files

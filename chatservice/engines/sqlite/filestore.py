@@ -175,9 +175,9 @@ class FolderFileStore:
             *(self._put_one, partial_seconds, limits),
         )
 
-    def _modes(self, shelf: str) -> tuple[int | None, int]:
+    def _modes(self, folder: str) -> tuple[int | None, int]:
         """Return the modes of new folders and files; None means the umask's."""
-        if self._private or shelf.startswith("."):
+        if self._private or folder.startswith("."):
             return permissions.FOLDER, permissions.FILE
         return None, 0o644
 
@@ -201,19 +201,19 @@ class FolderFileStore:
         """Return how many bytes are free on the disk of the files."""
         return shutil.disk_usage(self.root).free
 
-    def folder(self, shelf: str) -> Path:
+    def path_of(self, folder: str) -> Path:
         """Return the folder of a room or user.
 
         A room may have the name of a file of the lobby. Its folder then has a name with a bracket,
         which no room's name has.
         """
-        folder = self.root / shelf
-        beside = folder.with_name(f"{folder.name} (room)")
-        return beside if shelf and (beside.is_dir() or folder.is_file()) else folder
+        path = self.root / folder
+        beside = path.with_name(f"{path.name} (room)")
+        return beside if folder and (beside.is_dir() or path.is_file()) else path
 
-    def _now(self, shelf: str) -> str:
+    def _now(self, folder: str) -> str:
         """Return the present name of a folder, which may have been a guest's before."""
-        return self._moved.get(shelf, shelf)
+        return self._moved.get(folder, folder)
 
     def aside(self, what: Any, *args: Any) -> "Deferred[Any]":
         """Do `what(*args)` in a thread for files."""
@@ -223,89 +223,89 @@ class FolderFileStore:
         """Do what may take long, a piece at a time."""
         return self._turns.do(job)
 
-    async def _spelled(self, shelf: str, name: str) -> str:
+    async def _spelled(self, folder: str, name: str) -> str:
         """Return the name of a file as the disk has it. The disk may compose accents otherwise, and
         may ignore case."""
         exact = self._disk.exact
         if exact and name.isascii():
             return name
-        found: str = await self.aside(filesystem.spelled, self.folder(shelf), name, exact)
+        found: str = await self.aside(filesystem.spelled, self.path_of(folder), name, exact)
         return found
 
     # -- what is there ---------------------------------------------------------------------------
 
-    async def files(self, shelf: str, after: str, limit: int) -> FileListing:
+    async def files(self, folder: str, after: str, limit: int) -> FileListing:
         self._asked += 1
-        asked, key = self._asked, (shelf, after, limit)
+        asked, key = self._asked, (folder, after, limit)
         async with self._listing.acquire(key):  # all who wait have the next one together
             began, found = self._lists.get(key, (0, None))
             if found is None or began < asked:
                 began = self._asked
-                found = await self._list(shelf, after, limit)
+                found = await self._list(folder, after, limit)
                 self._lists[key] = began, found
         if not self._listing.is_locked(key):
             self._lists.pop(key, None)
         return found
 
-    async def _list(self, shelf: str, after: str, limit: int) -> FileListing:
-        rows = await self._table.rows(shelf)
+    async def _list(self, folder: str, after: str, limit: int) -> FileListing:
+        rows = await self._table.rows(folder)
         try:
             listed, unread, gone = await self.by_turns(
-                _listed(self.folder(shelf), rows, after, limit)
+                _listed(self.path_of(folder), rows, after, limit)
             )
         except OSError as error:
-            raise self._unreadable("This shelf", error) from None
+            raise self._unreadable("This folder", error) from None
         with suppress(Refusal):  # what the disk refuses now is done the next time
             for name in gone:
-                await self._drop_gone(shelf, name)
-        self._sweep(shelf, unread)
+                await self._drop_gone(folder, name)
+        self._sweep(folder, unread)
         return listed
 
-    async def _drop_gone(self, shelf: str, name: str) -> None:
+    async def _drop_gone(self, folder: str, name: str) -> None:
         """Drop the rows of versions that an operator has removed: they take no space."""
-        async with self._putting.acquire((shelf, name)):
-            rows = await self._table.versions(shelf, name)
-            file = await self._file(shelf, name)
+        async with self._putting.acquire((folder, name)):
+            rows = await self._table.versions(folder, name)
+            file = await self._file(folder, name)
             there = {it.number for it in file.versions}
             await self._table.drop(
-                shelf, name, [it.version for it in rows if it.version not in there]
+                folder, name, [it.version for it in rows if it.version not in there]
             )
 
-    def _sweep(self, shelf: str, unread: "list[_Version]") -> None:
+    def _sweep(self, folder: str, unread: "list[_Version]") -> None:
         """Read the files that nobody has read yet, unless that is being done: the small ones a few
         at a time, and of the large ones the smallest."""
         small = [(it.path.name, it.number) for it in unread if it.size <= plainfiles.LARGE_BYTES]
-        if small and shelf not in self._being_swept:
-            self._being_swept.add(shelf)
-            sweeping = Deferred.fromCoroutine(self._read_small(shelf, iter(small)))
+        if small and folder not in self._being_swept:
+            self._being_swept.add(folder)
+            sweeping = Deferred.fromCoroutine(self._read_small(folder, iter(small)))
             sweeping.addErrback(self._failed_to_read)
-            sweeping.addBoth(lambda _: self._being_swept.discard(shelf))
+            sweeping.addBoth(lambda _: self._being_swept.discard(folder))
         large = [it for it in unread if it.size > plainfiles.LARGE_BYTES]
         if large and not any(it.path in self._being_read for it in large):
             first = min(large, key=lambda it: it.size)
-            self._reading(shelf, first.path.name, first)
+            self._reading(folder, first.path.name, first)
 
     def _failed_to_read(self, why: Failure) -> None:
         if not self._closed:
             self.log.failure("reading new files failed", why)
 
-    async def _read_small(self, shelf: str, unread: Iterator[tuple[str, int]]) -> None:
+    async def _read_small(self, folder: str, unread: Iterator[tuple[str, int]]) -> None:
         while rows := await self._turns.do(
-            plainfiles.digests(self.folder(shelf), unread), last=True
+            plainfiles.digests(self.path_of(folder), unread), last=True
         ):
-            await self._table.note(shelf, rows)
+            await self._table.note(folder, rows)
 
-    async def versions(self, shelf: str, name: str) -> Sequence[FileInfo]:
-        name = await self._spelled(shelf, name)
-        file = await self._file(shelf, name)
+    async def versions(self, folder: str, name: str) -> Sequence[FileInfo]:
+        name = await self._spelled(folder, name)
+        file = await self._file(folder, name)
         if not file.versions:
             raise _missing(name)
         return [it.info(name) for it in file.versions]
 
-    async def _file(self, shelf: str, name: str) -> _File:
-        rows = await self._table.versions(shelf, name)
+    async def _file(self, folder: str, name: str) -> _File:
+        rows = await self._table.versions(folder, name)
         try:
-            found: _File = await self.aside(_there, self.folder(shelf), name, rows)
+            found: _File = await self.aside(_there, self.path_of(folder), name, rows)
         except OSError as error:
             raise self._unreadable(name, error) from None
         return found
@@ -321,13 +321,13 @@ class FolderFileStore:
             why=why,
         )
 
-    async def open(self, shelf: str, name: str, version: int | None = None) -> ThreadedReader:
-        shelf = self._now(shelf)
-        name = await self._spelled(shelf, name)
-        it = _meant(await self._file(shelf, name), version)
+    async def open(self, folder: str, name: str, version: int | None = None) -> ThreadedReader:
+        folder = self._now(folder)
+        name = await self._spelled(folder, name)
+        it = _meant(await self._file(folder, name), version)
         if it is None:
             raise _missing(name, version)
-        row = it.row or await self._read_in_time(shelf, name, it)
+        row = it.row or await self._read_in_time(folder, name, it)
         try:
             file, size, mtime = await self.aside(plainfiles.open_plain, it.path)
         except OSError as error:
@@ -336,17 +336,17 @@ class FolderFileStore:
             file.close()
             raise _changing(name)
         mark = FileMark(name, size, row.sha256, row.version)
-        return ThreadedReader(plainfiles.OpenFile(file, shelf, mark), self.aside)
+        return ThreadedReader(plainfiles.OpenFile(file, folder, mark), self.aside)
 
     def _not_opened(self, name: str, version: int | None, error: OSError) -> Refusal:
         if error.errno in _NO_FILE:
             return _missing(name, version)
         return self._unreadable(name, error)
 
-    async def _read_in_time(self, shelf: str, name: str, it: _Version) -> FileRow:
+    async def _read_in_time(self, folder: str, name: str, it: _Version) -> FileRow:
         """Wait until a file is read that an operator dropped in, but not for ever. Raises `Refusal`
         (too-slow); it is read to its end all the same."""
-        answer = self._read(shelf, name, it)
+        answer = self._read(folder, name, it)
         reading = self._being_read[it.path]
 
         def give_up() -> None:
@@ -360,17 +360,17 @@ class FolderFileStore:
             if late.active():
                 late.cancel()
 
-    def _read(self, shelf: str, name: str, it: _Version) -> "Deferred[FileRow]":
+    def _read(self, folder: str, name: str, it: _Version) -> "Deferred[FileRow]":
         """Read a file that an operator added. All who ask meanwhile wait for the same reading."""
         answer: Deferred[FileRow] = Deferred()
-        self._reading(shelf, name, it).waiting.append(answer)
+        self._reading(folder, name, it).waiting.append(answer)
         return answer
 
-    def _reading(self, shelf: str, name: str, it: _Version) -> _Reading:
+    def _reading(self, folder: str, name: str, it: _Version) -> _Reading:
         reading = self._being_read.get(it.path)
         if reading is None:
             reading = self._being_read[it.path] = _Reading(it.size)
-            Deferred.fromCoroutine(self._read_new(shelf, name, it, reading)).addBoth(
+            Deferred.fromCoroutine(self._read_new(folder, name, it, reading)).addBoth(
                 self._was_read, it.path
             )
         return reading
@@ -379,7 +379,7 @@ class FolderFileStore:
         for answer in self._being_read.pop(path).waiting:
             answer.callback(result)  # a Failure goes the way of failures
 
-    async def _read_new(self, shelf: str, name: str, it: _Version, reading: _Reading) -> FileRow:
+    async def _read_new(self, folder: str, name: str, it: _Version, reading: _Reading) -> FileRow:
         await _pause(self._reactor, 0)  # so that it is known as being read
         until = self._reactor.seconds() + 2 * plainfiles.SETTLED_SECONDS
         while True:
@@ -394,19 +394,19 @@ class FolderFileStore:
             except OSError as error:
                 raise self._not_opened(name, None, error) from None
             await _pause(self._reactor, plainfiles.SETTLED_SECONDS / 4)
-        await self._table.note(shelf, [row])
+        await self._table.note(folder, [row])
         return row
 
-    def arriving(self, shelf: str, name: str, sha256: str | None = None) -> ThreadedReader | None:
-        return self._partials.arriving(self._now(shelf), name, sha256)
+    def arriving(self, folder: str, name: str, sha256: str | None = None) -> ThreadedReader | None:
+        return self._partials.arriving(self._now(folder), name, sha256)
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
-        shelf, owner = declared.folder, declared.owner
+        folder, owner = declared.folder, declared.owner
         if exactly:
-            rows = await self._table.counted(shelf, owner)
-            here, theirs = await self.by_turns(_sums(self.folder, rows, shelf, owner))
+            rows = await self._table.counted(folder, owner)
+            here, theirs = await self.by_turns(_sums(self.path_of, rows, folder, owner))
         else:
-            here, theirs = await self._table.used(shelf, owner)
+            here, theirs = await self._table.used(folder, owner)
         begun_here, begun_theirs = self._partials.held(declared)
         free = shutil.disk_usage(self.root).free
         return DiskUsage(here + begun_here, theirs + begun_theirs, free)
@@ -439,26 +439,26 @@ class FolderFileStore:
             return await self._put(partial.path, declared)
 
     async def _put(self, part: Path, declared: DeclaredFile) -> FileMark:
-        shelf, name, size, sha256, who, time, owner = declared
+        folder, name, size, sha256, who, time, owner = declared
         assert sha256 is not None
-        _, newest, last = await self._file(shelf, name)
+        _, newest, last = await self._file(folder, name)
         known = newest.row if newest is not None else None
         if newest is not None and known is None and newest.size == size:
             with suppress(Refusal):  # a server that was killed then put it there, or an operator
-                known = await self._read(shelf, name, newest)
+                known = await self._read(folder, name, newest)
         if known is not None and (known.size, known.sha256) == (size, sha256):
             return FileMark(name, size, sha256, known.version)
         there, number = newest.number if newest is not None else 0, last + 1
-        folder, (mode, _), links = self.folder(shelf), self._modes(shelf), self._disk.links
+        path, (mode, _), links = self.path_of(folder), self._modes(folder), self._disk.links
         if newest is not None and not links:
-            await self.by_turns(plainfiles.keep_version(folder, name, there, mode))
-        mtime = await self.aside(plainfiles.place, part, folder, name, there, links, mode)
+            await self.by_turns(plainfiles.keep_version(path, name, there, mode))
+        mtime = await self.aside(plainfiles.place, part, path, name, there, links, mode)
         try:
             row = FileRow(name, number, size, mtime, sha256, who, time, owner)
-            await self._table.keep(shelf, [row])
+            await self._table.keep(folder, [row])
         except Refusal:  # who sent it is told that it is not kept
-            await self.aside(plainfiles.take_back, part, folder, name)
-            await self.aside(plainfiles.take_off, folder, name, number, [number])
+            await self.aside(plainfiles.take_back, part, path, name)
+            await self.aside(plainfiles.take_off, path, name, number, [number])
             raise
         return FileMark(name, size, sha256, number)
 
@@ -487,10 +487,12 @@ class FolderFileStore:
 
     # -- what goes -------------------------------------------------------------------------------
 
-    async def remove(self, shelf: str, name: str, version: int | None, owner: str) -> Sequence[int]:
-        name = await self._spelled(shelf, name)
-        async with self._putting.acquire((shelf, name)):
-            versions, newest, _ = await self._file(shelf, name)
+    async def remove(
+        self, folder: str, name: str, version: int | None, owner: str
+    ) -> Sequence[int]:
+        name = await self._spelled(folder, name)
+        async with self._putting.acquire((folder, name)):
+            versions, newest, _ = await self._file(folder, name)
             meant = [it for it in versions if version in (None, it.number)]
             if not meant:
                 raise _missing(name, version)
@@ -500,39 +502,39 @@ class FolderFileStore:
                     Code.NOT_YOURS, "{name} was not shared by you; ask who did.", name=name
                 )
             named = newest.number if newest is not None else 0
-            await self.aside(plainfiles.take_off, self.folder(shelf), name, named, mine)
-            await self._table.drop(shelf, name, mine)
+            await self.aside(plainfiles.take_off, self.path_of(folder), name, named, mine)
+            await self._table.drop(folder, name, mine)
             return mine
 
     async def rename(self, owner: str, name: str) -> None:
         await self._partials.rename(owner, name)
 
     async def shared(self, who: str) -> Sequence[tuple[str, str]]:
-        rows = await self._table.counted("\0", who)  # no shelf is called that
-        return list(dict.fromkeys((shelf, row.name) for shelf, row in rows))
+        rows = await self._table.counted("\0", who)  # no folder is called that
+        return list(dict.fromkeys((folder, row.name) for folder, row in rows))
 
-    async def move(self, shelf: str, to: str, owner: str) -> None:
-        self._moved[shelf] = to
-        self._partials.move(shelf, to, owner)
-        if await self.aside(plainfiles.rename_folder, self.folder(shelf), self.folder(to)):
-            await self._table.move(shelf, to)
-        if not is_user_folder(shelf):  # a room's, and there can be another room of that name
-            del self._moved[shelf]
+    async def move(self, folder: str, to: str, owner: str) -> None:
+        self._moved[folder] = to
+        self._partials.move(folder, to, owner)
+        if await self.aside(plainfiles.rename_folder, self.path_of(folder), self.path_of(to)):
+            await self._table.move(folder, to)
+        if not is_user_folder(folder):  # a room's, and there can be another room of that name
+            del self._moved[folder]
 
-    def forget(self, shelf: str) -> "Deferred[None]":
-        assert shelf  # else it would be all that there is
-        return Deferred.fromCoroutine(self._forget(shelf)).addErrback(
+    def forget(self, folder: str) -> "Deferred[None]":
+        assert folder  # else it would be all that there is
+        return Deferred.fromCoroutine(self._forget(folder)).addErrback(
             lambda failure: self.log.failure(
-                "the files of {shelf} are not dropped", failure, shelf=shelf
+                "the files of {folder} are not dropped", failure, folder=folder
             )
         )
 
-    async def _forget(self, shelf: str) -> None:
-        await self._partials.forget(shelf)
-        folder = self.folder(shelf)
-        if folder.exists():  # nearly no guest has one
-            await self.aside(shutil.rmtree, folder, True)
-            await self._table.drop_shelf(shelf)
+    async def _forget(self, folder: str) -> None:
+        await self._partials.forget(folder)
+        path = self.path_of(folder)
+        if path.exists():  # nearly no guest has one
+            await self.aside(shutil.rmtree, path, True)
+            await self._table.drop_folder(folder)
 
 
 def _listed(
@@ -617,14 +619,14 @@ def _there(folder: Path, name: str, rows: Sequence[FileRow]) -> _File:
 
 
 def _sums(
-    folder: Callable[[str], Path], rows: Sequence[tuple[str, FileRow]], shelf: str, owner: str
+    path_of: Callable[[str], Path], rows: Sequence[tuple[str, FileRow]], folder: str, owner: str
 ) -> Job[tuple[int, int]]:
     """Return the bytes of a folder, and of one user's files, of those that are known and still
     there."""
     here = theirs = 0
     for at, (where, row) in enumerate(rows, 1):
-        if _is_there(folder(where), row):
-            here += row.size if where == shelf else 0
+        if _is_there(path_of(where), row):
+            here += row.size if where == folder else 0
             theirs += row.size if row.owner == owner else 0
         if at % _COUNTED == 0:
             yield 0.0

@@ -57,7 +57,7 @@ class FileTable:
         self._change = change
         self._commit = commit
 
-    async def rows(self, shelf: str) -> list[FileRow]:
+    async def rows(self, folder: str) -> list[FileRow]:
         """Return all rows of a folder's files, by name and version. There may be many, so they are
         read bit by bit: others read meanwhile."""
         sql = (
@@ -65,24 +65,24 @@ class FileTable:
             f" ORDER BY name, version LIMIT {_ROWS_AT_A_TIME}"
         )
         found: list[FileRow] = []
-        more: list[FileRow] = await self._look(_rows, sql, shelf, "", 0)
+        more: list[FileRow] = await self._look(_rows, sql, folder, "", 0)
         while more:
             found += more
             full = len(more) == _ROWS_AT_A_TIME
-            more = await self._look(_rows, sql, shelf, *more[-1][:2]) if full else []
+            more = await self._look(_rows, sql, folder, *more[-1][:2]) if full else []
         return found
 
-    def versions(self, shelf: str, name: str) -> "Deferred[list[FileRow]]":
+    def versions(self, folder: str, name: str) -> "Deferred[list[FileRow]]":
         """Return the rows of one file, by version."""
         sql = f"SELECT {_COLUMNS} FROM file WHERE shelf = ? AND name = ? ORDER BY version"
-        return self._ask(_rows, self._db, sql, shelf, name)
+        return self._ask(_rows, self._db, sql, folder, name)
 
-    def keep(self, shelf: str, rows: Sequence[FileRow]) -> "Deferred[int]":
+    def keep(self, folder: str, rows: Sequence[FileRow]) -> "Deferred[int]":
         """Store the rows of some files."""
         sql = f"REPLACE INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        return self._change(self._commit, sql, [(shelf, *row) for row in rows])
+        return self._change(self._commit, sql, [(folder, *row) for row in rows])
 
-    def note(self, shelf: str, rows: Sequence[FileRow]) -> "Deferred[int]":
+    def note(self, folder: str, rows: Sequence[FileRow]) -> "Deferred[int]":
         """Store the hashes of files that an operator added, unless a user has shared just these
         files meanwhile."""
         sql = (
@@ -92,36 +92,36 @@ class FileTable:
             " owner = excluded.owner"
             " WHERE file.size <> excluded.size OR file.mtime <> excluded.mtime"
         )
-        return self._change(self._commit, sql, [(shelf, *row) for row in rows])
+        return self._change(self._commit, sql, [(folder, *row) for row in rows])
 
-    def drop(self, shelf: str, name: str, versions: Sequence[int]) -> "Deferred[int]":
+    def drop(self, folder: str, name: str, versions: Sequence[int]) -> "Deferred[int]":
         """Forget some versions of a file."""
         sql = "DELETE FROM file WHERE shelf = ? AND name = ? AND version = ?"
-        return self._change(self._commit, sql, [(shelf, name, version) for version in versions])
+        return self._change(self._commit, sql, [(folder, name, version) for version in versions])
 
-    def drop_shelf(self, shelf: str) -> "Deferred[int]":
+    def drop_folder(self, folder: str) -> "Deferred[int]":
         """Drop all rows of a folder."""
-        return self._change(self._commit, "DELETE FROM file WHERE shelf = ?", [(shelf,)])
+        return self._change(self._commit, "DELETE FROM file WHERE shelf = ?", [(folder,)])
 
-    def move(self, shelf: str, to: str) -> "Deferred[int]":
+    def move(self, folder: str, to: str) -> "Deferred[int]":
         """Rename a folder."""
         return self._change(
-            self._commit, "UPDATE file SET shelf = ? WHERE shelf = ?", [(to, shelf)]
+            self._commit, "UPDATE file SET shelf = ? WHERE shelf = ?", [(to, folder)]
         )
 
     def places(self, size: int, sha256: str) -> "Deferred[list[FileLocation]]":
         """Return the locations of files with that content."""
         return self._ask(self._places, size, sha256)
 
-    def used(self, shelf: str, owner: str) -> "Deferred[tuple[int, int]]":
+    def used(self, folder: str, owner: str) -> "Deferred[tuple[int, int]]":
         """Return the bytes of a folder, and those of one user in all folders."""
-        return self._ask(self._used, shelf, owner)
+        return self._ask(self._used, folder, owner)
 
-    def counted(self, shelf: str, owner: str) -> "Deferred[list[tuple[str, FileRow]]]":
+    def counted(self, folder: str, owner: str) -> "Deferred[list[tuple[str, FileRow]]]":
         """Return the rows of a folder's files, and of one user's in all folders, with the folder of
         each."""
         sql = f"SELECT shelf, {_COLUMNS} FROM file WHERE shelf = ? OR owner = ?"
-        return self._look(_placed, sql, shelf, owner)
+        return self._look(_placed, sql, folder, owner)
 
     def count(self) -> "Deferred[tuple[int, int]]":
         """Count the known versions in all folders, and their bytes."""
@@ -155,9 +155,9 @@ class FileTable:
         sql = "SELECT shelf, name, version FROM file WHERE sha256 = ? AND size = ?"
         return [FileLocation(*row) for row in self._db.execute(sql, (sha256, size))]
 
-    def _used(self, shelf: str, owner: str) -> tuple[int, int]:
+    def _used(self, folder: str, owner: str) -> tuple[int, int]:
         sql = "SELECT coalesce(sum(size), 0) FROM file WHERE {} = ?"
-        (here,) = self._db.execute(sql.format("shelf"), (shelf,)).fetchone()
+        (here,) = self._db.execute(sql.format("shelf"), (folder,)).fetchone()
         (theirs,) = self._db.execute(sql.format("owner"), (owner,)).fetchone()
         return here, theirs
 
@@ -176,7 +176,7 @@ def _rows(db: sqlite3.Connection, sql: str, *values: str | int) -> list[FileRow]
 
 
 def _placed(db: sqlite3.Connection, sql: str, *values: str) -> list[tuple[str, FileRow]]:
-    return [(shelf, FileRow(*row)) for shelf, *row in db.execute(sql, values)]
+    return [(folder, FileRow(*row)) for folder, *row in db.execute(sql, values)]
 
 
 _COLUMNS = "name, version, size, mtime, sha256, who, time, owner"

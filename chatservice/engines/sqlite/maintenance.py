@@ -66,7 +66,7 @@ class LocalMaintenance:
             source = backup.BackupSource(
                 self._path,
                 self._folders.root,
-                self._folders.folder,
+                self._folders.path_of,
                 self._path.with_name(backup.KEY),
                 self._keys,
             )

@@ -49,14 +49,14 @@ SETTLED_SECONDS = 2.0
 """A file that was changed so short a time ago may still be being written."""
 
 VERSIONS = ".versions"
-"""The folder in a shelf's that holds what its names held before: `.versions/NAME/NUMBER`."""
+"""The folder that holds what its names held before: `.versions/NAME/NUMBER`."""
 
 
 class OpenFile:
     """A shared file, opened: `chatservice.domain.ports.FileReader`."""
 
-    def __init__(self, file: IO[bytes], shelf: str, mark: FileMark) -> None:
-        self.shelf = shelf
+    def __init__(self, file: IO[bytes], folder: str, mark: FileMark) -> None:
+        self.folder = folder
         self.mark = mark
         self.left = mark.size
         self._file = file
@@ -296,7 +296,9 @@ def _place(part: Path, folder: Path, name: str, there: int, links: bool, mode: i
     except FileExistsError:
         if status(wanted) is None:
             raise Refusal(
-                Code.BAD_FILE_NAME, "{name} is no file on this shelf; take another name.", name=name
+                Code.BAD_FILE_NAME,
+                "Something else is called {name} here; take another name.",
+                name=name,
             ) from None
         kept = version_path(folder, name, there)
         if not links:

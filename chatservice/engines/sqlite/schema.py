@@ -116,7 +116,7 @@ CREATE TABLE said (
 CREATE INDEX said_time ON said (time);
 -- What is known of a file beyond the file itself. Believed only while size and mtime are its.
 CREATE TABLE file (
-    shelf    TEXT NOT NULL,
+    shelf    TEXT NOT NULL,                 -- the folder
     name     TEXT NOT NULL,
     version  INTEGER NOT NULL,              -- from 1 on; the newest one has the name
     size     INTEGER NOT NULL,

@@ -91,7 +91,7 @@ class ThreadedReader:
     there. It is closed once no thread reads it."""
 
     def __init__(self, file: Any, do: Callable[..., "Deferred[bytes]"]) -> None:
-        self.shelf: str = file.shelf
+        self.folder: str = file.folder
         self.mark: FileMark = file.mark
         self._file = file
         self._do = do

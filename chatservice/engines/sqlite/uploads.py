@@ -249,7 +249,7 @@ class IncomingFile:
             sha256 = self._checked()
             await self._aside(os.fsync, self._file.fileno()).addErrback(self._not_synced)
             mark = await self._put(self._partial, sha256)
-            self._worthless = True  # it is on the shelf
+            self._worthless = True  # it has its name
             self.stored = True
             return mark
         except OSError as error:
@@ -345,7 +345,7 @@ class ArrivingFile:
         self, partial: PartialFile, upload: IncomingFile, file: IO[bytes], sha256: str
     ) -> None:
         declared = partial.declared
-        self.shelf = declared.folder
+        self.folder = declared.folder
         self.mark = FileMark(declared.name, declared.size, sha256, 0)
         self.left = declared.size
         self._partial = partial
@@ -488,14 +488,14 @@ class PartialUploads:
     def _theirs(self, owner: str) -> list[PartialFile]:
         return [it for it in self._known.values() if it.declared.owner == owner]
 
-    def arriving(self, shelf: str, name: str, sha256: str | None) -> ThreadedReader | None:
+    def arriving(self, folder: str, name: str, sha256: str | None) -> ThreadedReader | None:
         """Open an upload that is under way, to be read as it comes: with that SHA-256, or any."""
         for partial in reversed(self._known.values()):
             it, upload = partial.declared, partial.upload
-            if (it.folder, it.name) != (shelf, name) or it.sha256 is None:
+            if (it.folder, it.name) != (folder, name) or it.sha256 is None:
                 continue
             if upload is not None and not upload.over and sha256 in (None, it.sha256):
-                with suppress(FileNotFoundError):  # it is being put on the shelf
+                with suppress(FileNotFoundError):  # it is getting its name
                     file = partial.path.open("rb")
                     arriving = ArrivingFile(partial, upload, file, it.sha256)
                     return ThreadedReader(arriving, self._aside)
@@ -607,13 +607,13 @@ class PartialUploads:
         if partial is not None and not partial.is_busy:
             await self._forget(partial)
 
-    def forget(self, shelf: str) -> "Deferred[Any]":
+    def forget(self, folder: str) -> "Deferred[Any]":
         """Drop the uploads to a guest who has left, and theirs to users; answer when their bytes
         are gone. An upload that is still being written is ended elsewhere."""
         dropping = []
         for partial in tuple(self._known.values()):
             it, upload = partial.declared, partial.upload
-            if it.folder != shelf and not (it.ends_with_guest and it.owner == shelf):
+            if it.folder != folder and not (it.ends_with_guest and it.owner == folder):
                 continue
             if not partial.is_busy:
                 dropping.append(self._forget(partial))
@@ -622,13 +622,13 @@ class PartialUploads:
                 dropping.append(Deferred.fromCoroutine(upload.stop()))
         return gatherResults(dropping)
 
-    def move(self, shelf: str, to: str, owner: str) -> None:
+    def move(self, folder: str, to: str, owner: str) -> None:
         """Rename a folder: its guest has registered, and their uploads belong to the
         account now."""
         for partial in tuple(self._known.values()):
             it = partial.declared
-            where = to if it.folder == shelf else it.folder
-            whose = owner if it.owner == shelf else it.owner
+            where = to if it.folder == folder else it.folder
+            whose = owner if it.owner == folder else it.owner
             self._call(partial, it._replace(folder=where, owner=whose))
 
     async def rename(self, owner: str, name: str) -> None:
