@@ -6,7 +6,7 @@ from functools import partial
 from chatservice import names, replies
 from chatservice.domain import tokens
 from chatservice.domain.model import Room, Session, account_folder
-from chatservice.domain.ports import Account, Token
+from chatservice.domain.ports import Account, PasswordChanged, Token
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.users import Registration, RegistrationPolicy, Users
 from chatservice.errors import Code, Refusal
@@ -131,7 +131,7 @@ class Accounts:
             )
         self._users.deleting.add(key)
         try:
-            self._end_sessions(key)
+            self.deleted(key)
             await self._publisher.settled()
             await self._reassign_past(mark, key, erase)
             await self._store.delete(key, mark)
@@ -146,8 +146,8 @@ class Accounts:
         )
         return account.name, mark
 
-    def _end_sessions(self, key: str) -> None:
-        """End the sessions of an account that is being deleted, and revoke its tickets."""
+    def deleted(self, key: str) -> None:
+        """End the sessions of an account that is deleted, and revoke its tickets."""
         user = self._users.by_key.get(key)
         for each in user.sessions if user is not None else ():
             sentence = "Your account was deleted by who runs the server."
@@ -181,16 +181,30 @@ class Accounts:
         hashed = await self._throttle.hash(new, session)
         session.require_user()
         # Another connection, or an operator, may have changed it meanwhile.
-        if not await self._store.set_password(user.key, hashed, before=account.password):
+        with self._users.asking(session, hashed):
+            changed = await self._store.set_password(user.key, hashed, before=account.password)
+        if not changed:
             raise Refusal(Code.WRONG_PASSWORD, "Your password was changed just now; try again.")
-        for each in user.sessions:
-            if each is not session and each not in self._rights.tokens:
-                self._users.end(each, "Your password was changed; come in with the new one.")
-        mine, key = session.resume_token, user.key
-        self._rights.tickets.revoke(
-            lambda right: right.user.key == key and not right.token and right.session != mine
-        )
         self._report("{user} changed their password", user=user.name)
+
+    def password_changed(self, change: PasswordChanged) -> None:
+        """End the sessions that came in with the former password, except the one that changed it;
+        or, if the account's tokens are revoked too, all others."""
+        user, asker = self._users.by_key.get(change.key), self._users.asker(change.password)
+        why = "Your password was changed; come in with the new one."
+        if change.alone:
+            why = "Your password was changed by who runs the server."
+        for each in user.sessions if user is not None else ():
+            if each is not asker and (change.alone or each not in self._rights.tokens):
+                self._users.end(each, why)
+        mine = asker.resume_token if asker is not None and not change.alone else None
+        self._rights.tickets.revoke(
+            lambda right: (
+                (right.user.registered and right.user.key == change.key)
+                and (change.alone or not right.token)
+                and right.session != mine
+            )
+        )
 
     async def reset_password(
         self, session: Session, name: str, password: str | None
@@ -204,12 +218,8 @@ class Accounts:
         self._rights.check_operator(session)
         await self._account(name)  # it may be gone by now
         by = session.require_user().name  # whose connection may be gone when it is done
-        await self._store.set_password(key, hashed, alone=True)
-        user = self._users.by_key.get(key)
-        for each in user.sessions if user is not None else ():
-            if each is not session:
-                self._users.end(each, "Your password was changed by who runs the server.")
-        self._rights.tickets.revoke_account(key)
+        with self._users.asking(session, hashed):
+            await self._store.set_password(key, hashed, alone=True)
         self._report("{by} reset the password of {user}", by=by, user=account.name)
         return replies.NewPassword(account.name, "" if password else made)
 
@@ -262,10 +272,17 @@ class Accounts:
     async def revoke_token(self, session: Session, label: str) -> int:
         """Revoke a token, and end the sessions that came in with it. Return their number."""
         user = session.require_user()
-        sha256 = await self._store.revoke(user.key, label)
-        ended = self._users.end_token_sessions(sha256)
+        there = [each for each in user.sessions if each in self._rights.tokens]
+        await self._store.revoke(user.key, label)
         self._report("{user} revoked the token {label}", user=user.name, label=label)
-        return ended
+        return sum(each.ended for each in there)
+
+    def token_revoked(self, sha256: str) -> None:
+        """End the sessions that came in with a token, and revoke its tickets."""
+        for session, token in tuple(self._rights.tokens.items()):
+            if token == sha256:
+                self._users.end(session, "The token that you came in with was revoked.")
+        self._rights.tickets.revoke(lambda right: right.token == sha256)
 
     # -- who runs the server ---------------------------------------------------------------------
 

@@ -69,7 +69,9 @@ class Chat:
         self.overview = Overview(services, rooms, users)
         self.allows_guests = policy.guests
         self._engine = engine
-        self._replica = Replica(rooms, users, rights, cache, publisher)
+        self._replica = Replica(
+            *(rooms, users, self.accounts, self.moderation, rights, cache, publisher)
+        )
         self._logs = engine.logs
         self._loop = loop
         self._clock = clock

@@ -1,19 +1,19 @@
 """Moderation of rooms: kick, ban, mute, invite, promote, erase, and the room's settings.
 
 The caller checks that the session has the right (`chatservice.domain.rights`); this module checks
-that its role outranks the other user's. Each action is announced in the room and recorded.
+that its role outranks the other user's, and gives the change and its record to the engine. When the
+engine says that it is stored, on every node, the action is announced and carried out.
 """
 
 import re
 import unicodedata
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Sequence
 
 from chatservice import events, names
 from chatservice.domain.addresses import parse_network
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User, is_guest_id
-from chatservice.domain.ports import Draft, ModerationRecord
+from chatservice.domain.ports import Draft, ModerationRecord, RoomChanged, RulesChanged
 from chatservice.domain.rights import Role
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import Access, Rule, RuleKind, normalize_range
@@ -21,7 +21,6 @@ from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.commands import Right
-from chatservice.grammar.textformat import duration
 
 _UNDONE = {
     RuleKind.BANNED: "unban",
@@ -63,9 +62,8 @@ class Moderation:
                 user=user.name,
                 room=room.name,
             )
-        by = session.require_user().name
-        put_out = partial(self._put_out, by, room, user, "kick", why)
-        await self._announce(room, by, "kick", user.name, why, put_out)
+        record = self._record(session, "kick", user.name, why)._replace(put_out=user.id)
+        await self._store.change_rules(room.number, record=record)
         return connections
 
     def _sessions_in(self, user: User, room: Room) -> Sequence[Session]:
@@ -130,18 +128,6 @@ class Moderation:
         guest = "" if user.registered else " A guest can take another name; ban the address, too."
         return f"{name} is kept out of {room.name}; they come from {addresses}.{guest}"
 
-    def _put_out_banned(self, by: str, room: Room, rule: Rule, whom: User | None, why: str) -> None:
-        """Put out the users that a new ban is for: `whom` it was made for, even a moderator, and
-        any other user who has the name by now, or one of the addresses."""
-        if whom is not None:
-            self._put_out(by, room, whom, "ban", why)
-        everybody = self._users.by_key.values() if room is self._rooms.lobby else room.users()
-        named = self._users.by_key.get(rule.subject)
-        found = everybody if parse_network(rule.subject) is not None else (named,)
-        for user in tuple(found):
-            if user is not None and self._rights.role(user, room) is Role.BANNED:
-                self._put_out(by, room, user, "ban", why)
-
     async def mute(self, session: Session, room: Room, whom: str, until: int, why: str) -> None:
         """Forbid a user to speak in a room."""
         key, name = await self._check_outranks(session, room, whom)
@@ -164,24 +150,23 @@ class Moderation:
         until: int,
         why: str,
     ) -> None:
-        now, by = self._now(), session.require_user().name
-        rule = Rule(what, whom, until, by, now)
+        record = self._record(session, _DONE[what], name, why)._replace(until=until)
+        rule = Rule(what, whom, until, record.who, record.time)
         user = self._users.by_key.get(whom)
         held = [rule]
         if user is not None and user.guest_number:  # who is to have it under any other name, too
             held.append(rule._replace(subject=user.id, name_key=whom))
-        await self._change_rules(room, held)
-        for_ = f"for {duration((until - now) / 1000)}" if until else ""
-        how = ": ".join(filter(None, (for_, why)))
-        put_out = partial(self._put_out_banned, by, room, rule, user, why)
-        then = put_out if what is RuleKind.BANNED else lambda: None
-        await self._announce(room, by, _DONE[what], name, how, then)
+        await self._change_rules(room, record, held)
 
     async def _change_rules(
-        self, room: Room, add: Sequence[Rule], drop: Sequence[Rule] = ()
+        self,
+        room: Room,
+        record: ModerationRecord | None,
+        add: Sequence[Rule],
+        drop: Sequence[Rule] = (),
     ) -> None:
-        """Let rules hold in a room, and others no longer. Those of guests, by their `User.id`, are
-        not stored: they end with the guest. Raises `Refusal` (too-many, not-stored)."""
+        """Let rules hold in a room, and others no longer. Raises `Refusal` (too-many,
+        not-stored)."""
         over = [*drop, *room.rules.expired(self._now())]
         if add and len(room.rules) - len(over) >= self._limits.rules:
             here = {user.id for user in self._users.by_key.values()}
@@ -195,13 +180,7 @@ class Moderation:
                 room=room.name,
                 limit=self._limits.rules,
             )
-        stored, dropped = (
-            [it for it in rules if not is_guest_id(it.subject)] for rules in (add, over)
-        )
-        if stored or dropped:
-            await self._store.change_rules(room.number, stored, dropped)
-        of_guests = ([it for it in rules if is_guest_id(it.subject)] for rules in (add, over))
-        self._rooms.change_rules(room, *of_guests)
+        await self._store.change_rules(room.number, add, over, record)
 
     async def lift(self, session: Session, room: Room, what: RuleKind, whom: str) -> None:
         """Lift a ban, or another rule of that kind."""
@@ -229,9 +208,8 @@ class Moderation:
     async def _remove_rules(
         self, session: Session, room: Room, rules: Sequence[Rule], name: str
     ) -> None:
-        by = session.require_user().name
-        await self._change_rules(room, [], rules)
-        await self._announce(room, by, _UNDONE[rules[0].kind], name, "")
+        record = self._record(session, _UNDONE[rules[0].kind], name)
+        await self._change_rules(room, record, [], rules)
 
     # -- in charge -------------------------------------------------------------------------------
 
@@ -247,14 +225,14 @@ class Moderation:
                     "{user} is a guest, who may be gone tomorrow; they are to `register`.",
                     user=user.name,
                 )
-            await self._change_rules(room, [Rule(what, user.id, 0, by.name, now)])
-            await self._announce(room, by.name, _DONE[what], user.name, "")
+            record = self._record(session, _DONE[what], user.name)
+            await self._change_rules(room, record, [Rule(what, user.id, 0, by.name, now)])
             return
         account, _ = await self._users.find_recipient(whom)
         former = [it for it in room.rules.all(now) if what is RuleKind.OWNER and it.kind is what]
         rule = Rule(what, key, 0, by.name, now)
-        await self._change_rules(room, [rule], former)
-        await self._announce(room, by.name, _DONE[what], account.name, "")
+        record = ModerationRecord(now, by.name, _DONE[what], account.name)
+        await self._change_rules(room, record, [rule], former)
 
     async def carry_over(self, user: User, guest: str) -> None:
         """Carry a guest's rules over to the account that they have registered."""
@@ -266,7 +244,7 @@ class Moderation:
             drop = [it for it in found if it is not None]
             if drop:
                 kept = [it._replace(subject=user.id, name_key="") for it in drop]
-                await self._change_rules(room, kept, drop)
+                await self._change_rules(room, None, kept, drop)
 
     # -- the room --------------------------------------------------------------------------------
 
@@ -275,8 +253,8 @@ class Moderation:
         now, by = self._now(), session.require_user()
         whom_, inbox = await self._users.find_recipient(whom)
         id_ = whom_.id if isinstance(whom_, User) else names.key(whom_.name)
-        await self._change_rules(room, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
-        await self._announce(room, by.name, "invite", whom_.name, "")
+        record = ModerationRecord(now, by.name, "invite", whom_.name)
+        await self._change_rules(room, record, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
         text = f"You are invited to {room.name}; join it when you like."
         await self._publisher.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
 
@@ -300,19 +278,52 @@ class Moderation:
             frozen if frozen is not None else room.frozen,
             slow if slow is not None else room.slow,
         )
-        by = session.require_user().name
-        await self._store.configure(room.number, *new)
-        if access is not None:  # who is not in it now is to come in as it is now
+        what, _, how = did.partition(" ")
+        await self._store.configure(room.number, *new, self._record(session, what, why=how))
+
+    # -- what the engine says (`chatservice.domain.replica`) -------------------------------------
+
+    def configured(self, change: RoomChanged) -> None:
+        """Give a room its new settings."""
+        room = self._rooms.by_number(change.number)
+        if room is None:
+            return
+        if (room.access, room.password) != (change.access, change.password):
+            # Users outside must come in under the new terms.
             self._rights.tickets.revoke(
                 lambda right: right.folder == room.folder and not room.has_user(right.user)
             )
-        what, _, how = did.partition(" ")
-        await self._announce(room, by, what, "", how, partial(self._put_out_of_closed, by, room))
+        room.password, room.access = change.password, change.access
+        room.frozen, room.slow = change.frozen, change.slow
+        self._announce(room, change.record)
+        if change.record is not None and room.access is Access.CLOSED:
+            for user in tuple(room.users()):
+                if self._rights.standing_role(user, room) is None:
+                    self._put_out(change.record.who, room, user, "close", "it is closed")
 
-    def _put_out_of_closed(self, by: str, room: Room) -> None:
-        for user in tuple(room.users()) if room.access is Access.CLOSED else ():
-            if self._rights.standing_role(user, room) is None:
-                self._put_out(by, room, user, "close", "it is closed")
+    def rules_changed(self, change: RulesChanged) -> None:
+        """Apply the rules of a room, and put out whoever was kicked or banned."""
+        room, record = self._rooms.by_number(change.room), change.record
+        if room is None:
+            return
+        self._rooms.change_rules(room, change.added, change.dropped)
+        self._announce(room, record)
+        bans = {rule.subject for rule in change.added if rule.kind is RuleKind.BANNED}
+        if record is None or not (bans or record.put_out):
+            return
+        everybody = self._users.by_key.values() if room is self._rooms.lobby else room.users()
+        for user in tuple(everybody):
+            named = user.id == record.put_out or not bans.isdisjoint((user.id, user.key))
+            if named or (bans and self._rights.role(user, room) is Role.BANNED):
+                self._put_out(record.who, room, user, record.what, record.why)
+
+    def _announce(self, room: Room, record: ModerationRecord | None) -> None:
+        """Announce an action in a room, and report it to the operator."""
+        if record is not None:
+            it = record
+            event = events.Moderated(room.name, it.who, it.what, it.whom, it.terms)
+            self._rooms.announce(room, event)
+            self._report("{user} in {room}: {did}", user=it.who, room=room.name, did=it.text)
 
     # -- what was said ---------------------------------------------------------------------------
 
@@ -352,7 +363,9 @@ class Moderation:
         run = Run(Kind.ERASED, self._now(), user.name, (str(position),))
         await self._publisher.stored(Draft(room.log, run))
         if not own:
-            await self._record(room, user.name, f"erase #{position}, of {entry.who}")
+            record = ModerationRecord(self._now(), user.name, f"erase #{position}, of {entry.who}")
+            await self._store.add_record(room.number, record)
+            self._report("{user} in {room}: {did}", user=user.name, room=room.name, did=record.what)
 
     # -- on record -------------------------------------------------------------------------------
 
@@ -360,24 +373,11 @@ class Moderation:
         """Return the last actions of moderators in a room, oldest first."""
         return self._store.records(room.number, limit)
 
-    async def _announce(
-        self,
-        room: Room,
-        by: str,
-        what: str,
-        whom: str,
-        why: str,
-        then: Callable[[], object] = lambda: None,
-    ) -> None:
-        """Announce an action in a room, call `then` in the same moment, and record the action. `by`
-        is the moderator's name; their connection may be gone by now."""
-        self._rooms.announce(room, events.Moderated(room.name, by, what, whom, why))
-        then()
-        await self._record(room, by, " ".join(filter(None, (what, whom, why))))
-
-    async def _record(self, room: Room, by: str, what: str) -> None:
-        await self._store.add_record(room.number, ModerationRecord(self._now(), by, what))
-        self._report("{user} in {room}: {did}", user=by, room=room.name, did=what)
+    def _record(
+        self, session: Session, what: str, whom: str = "", why: str = ""
+    ) -> ModerationRecord:
+        """Return the record of what a moderator does now."""
+        return ModerationRecord(self._now(), session.require_user().name, what, whom, why)
 
 
 _OPEN = (Access.PUBLIC, None)

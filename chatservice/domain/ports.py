@@ -15,6 +15,7 @@ from chatservice.domain.model import is_guest_id, is_user_folder
 from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
 from chatservice.errors import Code, Refusal
+from chatservice.grammar.textformat import duration
 from chatservice.replies import CountInfo, FileInfo
 
 T = TypeVar("T")
@@ -105,11 +106,30 @@ class RoomRow:
 
 
 class ModerationRecord(NamedTuple):
-    """An action of a moderator, `who`: the command `what`. `time` in milliseconds since 1970."""
+    """An action of a moderator, `who`: the command `what`, for `whom`, `until` a time, and `why`.
+
+    Times are in milliseconds since 1970. It puts out the user with the `User.id` `put_out`. Of a
+    stored one, all text is in `what`.
+    """
 
     time: int
     who: str
     what: str
+    whom: str = ""
+    why: str = ""
+    until: int = 0
+    put_out: str = ""
+
+    @property
+    def terms(self) -> str:
+        """For how long, and why."""
+        for_ = f"for {duration((self.until - self.time) / 1000)}" if self.until else ""
+        return ": ".join(filter(None, (for_, self.why)))
+
+    @property
+    def text(self) -> str:
+        """All that is stored of it, beside `time` and `who`."""
+        return " ".join(filter(None, (self.what, self.whom, self.terms)))
 
 
 class RoomBounds(NamedTuple):
@@ -161,17 +181,31 @@ class RoomStore(Protocol):
         """
 
     def configure(
-        self, room: int, password: str | None, access: Access, frozen: bool, slow: int
+        self,
+        room: int,
+        password: str | None,
+        access: Access,
+        frozen: bool,
+        slow: int,
+        record: ModerationRecord | None = None,
     ) -> Awaitable[None]:
-        """Keep a room's settings. Tells the follower `RoomChanged`."""
+        """Keep a room's settings, and a record of that. Tells the follower `RoomChanged`."""
 
     def change_rules(
-        self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()
+        self,
+        room: int,
+        add: Sequence[Rule] = (),
+        drop: Sequence[Rule] = (),
+        record: ModerationRecord | None = None,
     ) -> Awaitable[None]:
-        """Add rules to a room and drop others, all at once. Tells the follower `RulesChanged`."""
+        """Add rules to a room, drop others, and keep a record of that, all at once. The rules of
+        guests (`is_guest_id`) are told, and not stored.
+
+        Tells the follower `RulesChanged`, also for a record alone.
+        """
 
     def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
-        """Record an action of a moderator."""
+        """Record an action of a moderator. Nobody is told."""
 
     def records(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
         """Return the last actions of moderators, oldest first."""
@@ -305,7 +339,7 @@ class AccountStore(Protocol):
         self, key: str, password: str, alone: bool = False, before: str | None = None
     ) -> Awaitable[bool]:
         """Change a password hash; with `alone`, revoke all tokens. With `before`, only if that is
-        the present hash. Return whether it is changed."""
+        the present hash. Return whether it is changed. Tells the follower `PasswordChanged`."""
 
     def delete(self, key: str, mark: str) -> Awaitable[None]:
         """Delete an account, its tokens, inbox and rules in rooms; its files become `mark`'s. Tells
@@ -323,8 +357,8 @@ class AccountStore(Protocol):
     def add_token(self, sha256: str, token: Token) -> Awaitable[None]:
         """Add a token. Raises `Refusal` (token-exists, too-many)."""
 
-    def revoke(self, key: str, label: str) -> Awaitable[str]:
-        """Revoke a token; return its SHA-256. Raises `Refusal` (no-such-token)."""
+    def revoke(self, key: str, label: str) -> Awaitable[None]:
+        """Revoke a token. Tells the follower `TokenRevoked`. Raises `Refusal` (no-such-token)."""
 
     def add_code(self, sha256: str, who: str, time: int) -> Awaitable[None]:
         """Add a code, for one registration."""
@@ -617,13 +651,14 @@ class Maintenance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RoomChanged:
-    """The settings of a room, as they are now."""
+    """The settings of a room, as they are now, and the action that changed them."""
 
     number: int
     password: str | None
     access: Access
     frozen: bool
     slow: int
+    record: ModerationRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -643,11 +678,13 @@ class RoomRemoved:
 
 @dataclass(frozen=True, slots=True)
 class RulesChanged:
-    """Rules of a room that hold from now on, and rules that hold no longer."""
+    """Rules of a room that hold from now on, rules that hold no longer, and the action that changed
+    them; a kick changes none."""
 
     room: int
     added: Sequence[Rule]
     dropped: Sequence[Rule]
+    record: ModerationRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -675,6 +712,22 @@ class AccountChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PasswordChanged:
+    """An account's password has this hash now; with `alone`, its tokens are revoked."""
+
+    key: str
+    password: str
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked:
+    """A token is not valid any more."""
+
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class GuestRegistered:
     """A guest (`User.id`) has an account now, and the log `inbox` has the account's number."""
 
@@ -692,6 +745,8 @@ Change = (
     | TopicChanged
     | BlockReplaced
     | AccountChanged
+    | PasswordChanged
+    | TokenRevoked
     | GuestRegistered
 )
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from chatservice import names
 from chatservice.domain import ports
+from chatservice.domain.accounts import Accounts
 from chatservice.domain.log import BlockCache
+from chatservice.domain.moderation import Moderation
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Rooms
@@ -21,10 +23,19 @@ class Replica:
     """Applies an engine's changes to the rooms, users, rights and logs in memory."""
 
     def __init__(
-        self, rooms: Rooms, users: Users, rights: Rights, cache: BlockCache, publisher: Publisher
+        self,
+        rooms: Rooms,
+        users: Users,
+        accounts: Accounts,
+        moderation: Moderation,
+        rights: Rights,
+        cache: BlockCache,
+        publisher: Publisher,
     ) -> None:
         self._rooms = rooms
         self._users = users
+        self._accounts = accounts
+        self._moderation = moderation
         self._rights = rights
         self._cache = cache
         self._publisher = publisher
@@ -49,15 +60,13 @@ class Replica:
             case ports.RoomRow():
                 self._rooms.add(change)
             case ports.RoomChanged():
-                self._configure(change)
+                self._moderation.configured(change)
             case ports.RoomRetired(number, name):
                 self._retire(number, name)
             case ports.RoomRemoved(number):
                 self._rooms.drop(number)
-            case ports.RulesChanged(number, added, dropped):
-                room = self._rooms.by_number(number)
-                if room is not None:
-                    self._rooms.change_rules(room, added, dropped)
+            case ports.RulesChanged():
+                self._moderation.rules_changed(change)
             case ports.TopicChanged(number, topic):
                 self._set_topic(number, topic)
             case ports.BlockReplaced(number, block):
@@ -66,18 +75,17 @@ class Replica:
                     log.replace(block)
             case ports.AccountChanged(key, account):
                 self._change_account(key, account)
+            case ports.PasswordChanged():
+                self._accounts.password_changed(change)
+            case ports.TokenRevoked(sha256):
+                self._accounts.token_revoked(sha256)
             case ports.GuestRegistered():
                 self._users.guest_registered(change)
-
-    def _configure(self, change: ports.RoomChanged) -> None:
-        room = self._rooms.by_number(change.number)
-        if room is not None:
-            room.password, room.access = change.password, change.access
-            room.frozen, room.slow = change.frozen, change.slow
 
     def _retire(self, number: int, name: str) -> None:
         room = self._rooms.by_number(number)
         if room is not None:
+            self._rooms.put_everybody_out(room, "the server")
             self._rooms.rename(room, name)
             room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
             room.rules = Rules()
@@ -90,11 +98,13 @@ class Replica:
     def _change_account(self, key: str, account: ports.Account | None) -> None:
         if account is not None and account.operator:
             self._rights.operators.add(key)
-        elif key != names.key(names.OPERATOR):
+        elif key in self._rights.operators and key != names.key(names.OPERATOR):
             self._rights.operators.discard(key)
+            self._users.rank_ended(key)
         if account is not None:
             self._users.account_changed(key, account)
             return
+        self._accounts.deleted(key)
         for room in self._rooms.by_key.values():
             for kind in OF_ACCOUNTS:
                 room.rules.remove(kind, key)

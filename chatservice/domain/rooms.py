@@ -257,9 +257,11 @@ class Rooms:
 
     def drop(self, number: int) -> None:
         """Forget a removed room."""
-        room = self._by_number.pop(number)
-        del self.by_key[names.key(room.name)]
+        room = self._by_number[number]
         room.log.removed = True
+        self.put_everybody_out(room, "the server")  # this node's are out already
+        del self._by_number[number]
+        del self.by_key[names.key(room.name)]
         self.room_limits.remove(room)
 
     def rename(self, room: Room, name: str) -> None:
@@ -290,7 +292,7 @@ class Rooms:
         room.log.removed = True
         self.room_limits.remove(room)
         try:
-            self._put_everybody_out(room, by)
+            self.put_everybody_out(room, by)
             await self._publisher.settled()  # what was said before is removed with the rest
             await self._store.remove(room.number)
         except BaseException:
@@ -311,7 +313,7 @@ class Rooms:
         before, folder, mark = room.name, room.folder, names.deleted_name(room.number)
         room.log.removed = True
         try:
-            self._put_everybody_out(room, by)
+            self.put_everybody_out(room, by)
             await self._publisher.settled()
             await self._store.retire(room.number, mark)
         finally:
@@ -326,7 +328,7 @@ class Rooms:
         if room.log.removed:
             raise _no_room(room.name)
 
-    def _put_everybody_out(self, room: Room, by: str) -> None:
+    def put_everybody_out(self, room: Room, by: str) -> None:
         """Put everybody out of a room that is about to be removed, and end its uploads."""
         self.announce(room, events.Moderated(room.name, by, "remove", "", ""))
         room.log.send_events()

@@ -1,6 +1,8 @@
 """The users present: guests and registered ones, their names, sessions and inboxes."""
 
 import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -54,6 +56,7 @@ class Users:
         self._rooms, self._policy = rooms, policy
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._ignoring: dict[str, set[Session]] = {}
+        self._asking: dict[str, Session] = {}
         self._operator_inbox: Log | None = None
 
     async def enter(
@@ -386,8 +389,28 @@ class Users:
     def account_changed(self, key: str, account: Account) -> None:
         """Write the name of a user who is here as their account does."""
         user = self.by_key.get(key)
+        if user is not None and user.registered and user.name != account.name:
+            self._rename(user, account.name, self.asker(account.name))
+
+    def rank_ended(self, key: str) -> None:
+        """Put a user who is not an operator any more out of rooms that are closed to others."""
+        user = self.by_key.get(key)
         if user is not None and user.registered:
-            user.rename(account.name)
+            self._rooms.put_out_banned(user)
+
+    @contextmanager
+    def asking(self, session: Session, new: str) -> Iterator[None]:
+        """Note which session asks the engine for a `new` password hash or name of an account."""
+        self._asking[new] = session
+        try:
+            yield
+        finally:
+            self._asking.pop(new, None)
+
+    def asker(self, new: str) -> Session | None:
+        """Return the session that is asking for a password hash or a name; None if another node
+        does."""
+        return self._asking.get(new)
 
     def log_by_id(self, number: int) -> Log | None:
         """Return a room's log or an account's inbox, or None if it is not in memory."""
@@ -415,28 +438,33 @@ class Users:
             return await self.enter(session, name)
         if name == user.name:
             raise Refusal(Code.NAME_TAKEN, "You are {name} already.", name=name)
-        former, was = user.name, user.key
         if user.registered:
-            await self._accounts.rename(key, name)
+            with self.asking(session, name):
+                await self._accounts.rename(key, name)  # this calls `account_changed`
             if session.user is not user:  # while it was waited for
                 raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         else:
             await self._claim_new_name(session, user, name)
+            self._rename(user, name, session)
+        await self._engine.files.rename(user.id, name)
+        position = session.inbox.position if session.inbox is not None else 0
+        return self._welcome(session, user, position)
+
+    def _rename(self, user: User, name: str, session: Session | None) -> None:
+        """Give a user another name, and show it to all but the session that asked for it."""
+        former, was = user.name, user.key
         del self.by_key[was]
         user.rename(name)
-        self.by_key[key] = user
+        self.by_key[user.key] = user
         for room in dict.fromkeys(room for each in user.sessions for room in each.rooms):
             if self._rooms.slow_mode.may_show(user, room):  # a name can be a message
                 event = events.UserRenamed(room.name, former, name)
                 self._rooms.announce(room, event, but=session if session in room.sessions else None)
         self._rooms.put_out_banned(user)
-        if key != was:
+        if user.key != was:
             self._claims.release(former)
-            self._move_ignored(was, key)
-        await self._engine.files.rename(user.id, name)
+            self._move_ignored(was, user.key)
         self._report("{old} is now called {new}", old=former, new=name)
-        position = session.inbox.position if session.inbox is not None else 0
-        return self._welcome(session, user, position)
 
     async def _claim_new_name(self, session: Session, user: User, name: str) -> None:
         """Claim another name for a guest. Raises `Refusal` if it is not free."""
@@ -497,14 +525,6 @@ class Users:
             self._ignore(session, key)
 
     # -- accounts --------------------------------------------------------------------------------
-
-    def end_token_sessions(self, sha256: str) -> int:
-        """End the sessions that came in with a token. Return their number."""
-        theirs = [session for session, it in self._rights.tokens.items() if it == sha256]
-        for session in theirs:
-            self.end(session, "The token that you came in with was revoked.")
-        self._rights.tickets.revoke(lambda right: right.token == sha256)
-        return len(theirs)
 
     async def check_free(self, name: str) -> None:
         """Raise `Refusal` (name-taken, already-registered) if a name is not free to register."""

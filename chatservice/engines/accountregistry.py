@@ -9,7 +9,15 @@ from twisted.internet.defer import Deferred, DeferredLock, succeed
 
 from chatservice import names
 from chatservice.confusables import skeletons
-from chatservice.domain.ports import Account, AccountChanged, Change, GuestRegistered, Token
+from chatservice.domain.ports import (
+    Account,
+    AccountChanged,
+    Change,
+    GuestRegistered,
+    PasswordChanged,
+    Token,
+    TokenRevoked,
+)
 from chatservice.engines.localclaims import LocalNameClaims
 from chatservice.engines.tables import Tables
 from chatservice.errors import Code, Refusal
@@ -122,6 +130,7 @@ class AccountRegistry:
                 return False
             own = [it for it, token in self._tokens.items() if token.account == key] * alone
             await self._change(key, own, password=password)
+            self._tell(PasswordChanged(key, password, alone))
         return True
 
     async def _change(self, key: str, revoked: Sequence[str] = (), **to: Any) -> Account:
@@ -187,13 +196,14 @@ class AccountRegistry:
             await self._store(self._tables.add_token, sha256, token)
             self._tokens[sha256] = token
 
-    async def revoke(self, key: str, label: str) -> str:
+    async def revoke(self, key: str, label: str) -> None:
         async with self._deciding:
             for sha256, token in self._tokens.items():
                 if (token.account, token.label) == (key, label):
                     await self._store(self._tables.revoke, sha256)
                     self._drop_tokens([sha256])
-                    return sha256
+                    self._tell(TokenRevoked(sha256))
+                    return
         raise Refusal(
             Code.NO_SUCH_TOKEN,
             "You have no token {label}; `tokens` lists those you have.",

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, fail, succeed
@@ -16,6 +17,7 @@ from twisted.internet.defer import Deferred, execute, fail, succeed
 from chatservice import names
 from chatservice.domain import ports
 from chatservice.domain.log import Block
+from chatservice.domain.rules import Rule
 from chatservice.engines import blocks
 from chatservice.engines.accountregistry import AccountRegistry
 from chatservice.engines.credentials import AccountChecker, Checkers
@@ -28,10 +30,12 @@ from chatservice.limits import Limits
 
 
 class MemoryLogs:
-    """`chatservice.domain.ports.LogStore`."""
+    """`chatservice.domain.ports.LogStore`. Each node has a copy with a `follower` of its own, and
+    all share what is stored."""
 
     def __init__(self, engine: "MemoryEngine") -> None:
         self._engine = engine
+        self.follower: ports.Follower | None = None
         self._blocks: list[tuple[int, Block]] = []
         self._keys: dict[tuple[int, str, str], int] = {}
         self.last_positions: Counter[int] = Counter()
@@ -57,6 +61,9 @@ class MemoryLogs:
                 self._keys[key] = positions[-1]
         self._blocks += [(log, Block(new)) for log, new in runs.items()]
         self._engine.accounts.note_read(read)
+        for follower in self._engine.registry.followers:
+            if follower is not self.follower:
+                follower.appended(runs)
         for log, new in runs.items():
             for topic in (run.texts[-1] for _, run in new if run.kind is Kind.TOPIC):
                 self._engine.registry.changed(ports.TopicChanged(log, topic))
@@ -123,17 +130,18 @@ class MemoryLogs:
 
     def drop(self, log: int) -> None:
         """Forget what was said in a log, but not how far it went."""
-        self._blocks = [it for it in self._blocks if it[0] != log]
-        self._keys = {key: at for key, at in self._keys.items() if key[0] != log}
+        self._blocks[:] = [it for it in self._blocks if it[0] != log]
+        for key in [key for key in self._keys if key[0] == log]:
+            del self._keys[key]
 
     def move(self, log: int, to: int, guest: str, key: str) -> None:
         """Give a guest's inbox another number, and what they sent with keys another writer."""
-        self._blocks = [(to if at == log else at, block) for at, block in self._blocks]
+        self._blocks[:] = [(to if at == log else at, block) for at, block in self._blocks]
         self.last_positions[to] = self.last_positions.pop(log, 0)
-        self._keys = {
-            (to if at == log else at, key if who == guest else who, sent): position
-            for (at, who, sent), position in self._keys.items()
-        }
+        for at, who, sent in tuple(self._keys):
+            position = self._keys.pop((at, who, sent))
+            new = to if at == log else at, key if who == guest else who, sent
+            self._keys[new] = position
 
     @property
     def entries(self) -> int:
@@ -190,7 +198,22 @@ class _MemoryTables(Tables):
         self._records.pop(room, None)
 
     def add_record(self, room: int, record: ports.ModerationRecord) -> None:
-        self._records.setdefault(room, []).append(record)
+        stored = ports.ModerationRecord(record.time, record.who, record.text)
+        self._records.setdefault(room, []).append(stored)
+
+    def change_room(self, row: ports.RoomRow, record: ports.ModerationRecord | None) -> None:
+        if record is not None:
+            self.add_record(row.number, record)
+
+    def change_rules(
+        self,
+        room: int,
+        add: Sequence[Rule],
+        drop: Sequence[Rule],
+        record: ports.ModerationRecord | None,
+    ) -> None:
+        if record is not None:
+            self.add_record(room, record)
 
     def records(self, room: int, limit: int) -> Sequence[ports.ModerationRecord]:
         return self._records.get(room, [])[-limit:]
@@ -265,11 +288,24 @@ class MemoryEngine:
     async def start(self) -> None:
         pass
 
+    def node(self) -> "MemoryEngine":
+        """Return this engine as another node has it, with a follower of its own."""
+        other = copy(self)
+        other.logs = copy(self.logs)
+        other.logs.follower = None
+        return other
+
     def follow(self, follower: ports.Follower) -> Awaitable[None]:
+        self._unfollow()
+        self.logs.follower = follower
         return self.registry.follow(follower, self.logs.last_positions)
 
     def stopping(self) -> "Deferred[None]":
         return succeed(None)
 
     async def stop(self) -> None:
-        self.registry.follower = None
+        self._unfollow()
+
+    def _unfollow(self) -> None:
+        if self.logs.follower in self.registry.followers:
+            self.registry.followers.remove(self.logs.follower)

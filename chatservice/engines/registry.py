@@ -1,4 +1,4 @@
-"""An engine's rooms and accounts, with the follower that is told of them."""
+"""An engine's rooms and accounts, with the followers that are told of them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -34,10 +34,10 @@ class Registry:
     ) -> None:
         self.rooms = RoomRegistry(tables, store, self.changed, unused)
         self.accounts = AccountRegistry(tables, store, self.changed, unused, limits)
-        self.follower: Follower | None = None
+        self.followers: list[Follower] = []
 
     def changed(self, change: Change) -> None:
-        """Apply a stored change to what depends on it, and tell the follower."""
+        """Apply a stored change to what depends on it, and tell the followers."""
         match change:
             case TopicChanged(room, topic):
                 self.rooms.set_topic(room, topic)
@@ -45,12 +45,12 @@ class Registry:
                 self.accounts.room_closed(room)
             case AccountChanged(key, None):
                 self.rooms.account_deleted(key)
-        if self.follower is not None:
-            self.follower.changed(change)
+        for follower in self.followers:
+            follower.changed(change)
 
     async def follow(self, follower: Follower, last: Mapping[int, int]) -> None:
         """Tell a follower all rooms, with the last positions of their logs, and all operators."""
-        self.follower = follower
+        self.followers.append(follower)
         for row in tuple(self.rooms.rows.values()):
             follower.changed(replace(row, last=last.get(row.number, 0)))
         for name in await self.accounts.operators():

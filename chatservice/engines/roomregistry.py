@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, DeferredLock, succeed
 
 from chatservice import names
 from chatservice.confusables import skeletons
+from chatservice.domain.model import is_guest_id
 from chatservice.domain.ports import (
     Change,
     ModerationRecord,
@@ -178,21 +179,35 @@ class RoomRegistry:
         self._tell(RoomRetired(room, name))
 
     async def configure(
-        self, room: int, password: str | None, access: Access, frozen: bool, slow: int
+        self,
+        room: int,
+        password: str | None,
+        access: Access,
+        frozen: bool,
+        slow: int,
+        record: ModerationRecord | None = None,
     ) -> None:
         to: dict[str, Any] = {"password": password, "access": access, "frozen": frozen}
-        await self._store(self._tables.change_room, replace(self.rows[room], slow=slow, **to))
+        new = replace(self.rows[room], slow=slow, **to)
+        await self._store(self._tables.change_room, new, record)
         self.rows[room] = replace(self.rows[room], slow=slow, **to)
-        self._tell(RoomChanged(room, password, access, frozen, slow))
+        self._tell(RoomChanged(room, password, access, frozen, slow, record))
 
-    async def change_rules(self, room: int, add: Sequence[Rule], drop: Sequence[Rule] = ()) -> None:
-        await self._store(self._tables.change_rules, room, add, drop)
+    async def change_rules(
+        self,
+        room: int,
+        add: Sequence[Rule] = (),
+        drop: Sequence[Rule] = (),
+        record: ModerationRecord | None = None,
+    ) -> None:
+        stored = [it for it in add if not is_guest_id(it.subject)]
+        await self._store(self._tables.change_rules, room, stored, drop, record)
         rules = {(it.kind, it.subject): it for it in self.rows[room].rules}
         for rule in drop:
             rules.pop((rule.kind, rule.subject), None)
-        rules.update({(it.kind, it.subject): it for it in add})
+        rules.update({(it.kind, it.subject): it for it in stored})
         self.rows[room] = replace(self.rows[room], rules=tuple(rules.values()))
-        self._tell(RulesChanged(room, add, drop))
+        self._tell(RulesChanged(room, add, drop, record))
 
     def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
         return self._store(self._tables.add_record, room, deed)

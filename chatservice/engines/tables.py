@@ -36,8 +36,8 @@ class Tables:
     def add_room(self, row: RoomRow, time: int) -> None:
         """Add a room, its rules, and its log, which has its number."""
 
-    def change_room(self, row: RoomRow) -> None:
-        """Store the settings of a room."""
+    def change_room(self, row: RoomRow, record: ModerationRecord | None) -> None:
+        """Store the settings of a room, and add an action to its record."""
 
     def retire_room(self, row: RoomRow) -> None:
         """Store a room's settings and new name. Its rules and the tokens for it alone go."""
@@ -45,8 +45,14 @@ class Tables:
     def remove_room(self, room: int) -> None:
         """Forget a room, its rules and record, and the tokens for it alone."""
 
-    def change_rules(self, room: int, add: Sequence[Rule], drop: Sequence[Rule]) -> None:
-        """Add rules to a room and drop others."""
+    def change_rules(
+        self,
+        room: int,
+        add: Sequence[Rule],
+        drop: Sequence[Rule],
+        record: ModerationRecord | None,
+    ) -> None:
+        """Add rules to a room, drop others, and add an action to its record."""
 
     def add_record(self, room: int, record: ModerationRecord) -> None:
         """Add an action to a room's record."""

@@ -3,7 +3,15 @@
 import pytest_twisted
 
 from chatservice.domain.model import guest_id
-from chatservice.domain.ports import Account, AccountChanged, GuestRegistered, RoomRow, Token
+from chatservice.domain.ports import (
+    Account,
+    AccountChanged,
+    GuestRegistered,
+    PasswordChanged,
+    RoomRow,
+    Token,
+    TokenRevoked,
+)
 from chatservice.errors import Code
 from tests.contract.conftest import NOW, Notes, append, at_once, code_of, room, say, texts
 
@@ -71,6 +79,7 @@ async def test_changes_of_an_account(engine, notes):
     await engine.accounts.set_operator("bob", True)
     assert await engine.accounts.set_password("bob", "new", before="h")
     assert not await engine.accounts.set_password("bob", "newer", before="h")
+    assert notes.of(PasswordChanged) == [PasswordChanged("bob", "new", False)]
     account = await engine.accounts.account("bob")
     assert (account.name, account.password, account.operator) == ("BOB", "new", True)
     assert [it.account.name for it in notes.of(AccountChanged)][:2] == ["bob", "BOB"]
@@ -81,7 +90,7 @@ async def test_changes_of_an_account(engine, notes):
 
 
 @pytest_twisted.ensureDeferred
-async def test_tokens(engine):
+async def test_tokens(engine, notes):
     """A label is used once; a new password for the account alone ends all tokens."""
     await engine.accounts.register("bob", "h", None, NOW)
     adding = (
@@ -91,10 +100,13 @@ async def test_tokens(engine):
     assert (await at_once(*adding))[1] == Code.TOKEN_EXISTS
     assert [it.label for it in await engine.accounts.tokens("bob")] == ["bot", "cron"]
     assert dict(await engine.accounts.token_counts()) == {"bob": 2}
-    assert await engine.accounts.revoke("bob", "bot") == "a" * 64
+    await engine.accounts.revoke("bob", "bot")
+    assert notes.changes[-1] == TokenRevoked("a" * 64)
+    assert await engine.accounts.token("a" * 64) is None
     assert await code_of(engine.accounts.revoke("bob", "bot")) == Code.NO_SUCH_TOKEN
     assert (await engine.accounts.token("c" * 64)).account == "bob"
     await engine.accounts.set_password("bob", "new", alone=True)
+    assert notes.changes[-1] == PasswordChanged("bob", "new", True)
     assert await engine.accounts.token("c" * 64) is None
 
 

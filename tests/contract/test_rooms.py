@@ -3,6 +3,7 @@
 import pytest_twisted
 from twisted.internet.defer import Deferred
 
+from chatservice.domain.model import guest_id
 from chatservice.domain.ports import (
     AccountChanged,
     ModerationRecord,
@@ -168,6 +169,30 @@ async def test_one_at_a_time_changes_a_room(engine):
     for one in doing:
         await one
     assert order == ["first", "other", "second"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_action_is_stored_with_what_it_changes(engine, notes):
+    """It is told with the change, or alone. The rules of guests are told, and not stored."""
+    lab = await room(engine)
+    ban = ModerationRecord(NOW, "alice", "ban", "eve", "spam", NOW + 60_000)
+    of_guest = BAN._replace(subject=guest_id(7))
+    await engine.rooms.change_rules(lab, [BAN, of_guest], record=ban)
+    await engine.rooms.configure(lab, None, Access.PUBLIC, False, 5, ban)
+    kick = ModerationRecord(NOW, "alice", "kick", "eve", put_out=guest_id(7))
+    await engine.rooms.change_rules(lab, record=kick)
+    assert notes.changes[-3:] == [
+        RulesChanged(lab, [BAN, of_guest], (), ban),
+        RoomChanged(lab, None, Access.PUBLIC, False, 5, ban),
+        RulesChanged(lab, (), (), kick),
+    ]
+    found = [(it.time, it.who, it.text) for it in await engine.rooms.records(lab, 5)]
+    assert found[1:] == [
+        (NOW, "alice", "ban eve for 60 s: spam"),
+        (NOW, "alice", "kick eve"),
+    ]
+    await engine.follow(later := Notes())
+    assert [list(row.rules) for row in later.of(RoomRow)] == [[BAN]]
 
 
 @pytest_twisted.ensureDeferred

@@ -223,11 +223,12 @@ class Member:
 
 
 class MemoryChat:
-    """A chat with the rooms lobby and lab, all of it in memory."""
+    """A chat with the rooms lobby and lab, all of it in memory. `beside` another one, it is another
+    node of the same server."""
 
-    def __init__(self, file_limits=None, policy=None, **limits):
-        self.loop = ManualLoop()
-        self.engine = MemoryEngine()
+    def __init__(self, file_limits=None, policy=None, beside=None, **limits):
+        self.loop = ManualLoop() if beside is None else beside.loop
+        self.engine = MemoryEngine() if beside is None else beside.engine.node()
         self.limits = Limits(**limits)
         self.chat = Chat(
             *(self.engine, lambda: self.loop.now, self.loop, lambda *_, **__: None),

@@ -31,12 +31,12 @@ class DelayedStore:
         if name not in ("create", "configure", "change_rules", "add_record"):
             return found
 
-        async def later(*args):
+        async def later(*args, **kwargs):
             if self.waits:
                 asked = Deferred()
                 self.waiting.append(asked)
                 await asked
-            return await found(*args)
+            return await found(*args, **kwargs)
 
         return later
 

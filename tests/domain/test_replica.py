@@ -1,161 +1,170 @@
-"""Two nodes on one engine: each changes its state when the engine says so, whoever asked for it."""
+"""Two nodes on one engine: each acts on a change when the engine says so, whoever made it."""
+
+from types import SimpleNamespace
 
 import pytest
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 
-from chatservice.domain.chat import Chat
 from chatservice.domain.log import Cursor
 from chatservice.domain.model import PROGRAM, Session
-from chatservice.domain.rules import Access, Rule, RuleKind
-from chatservice.engines.memory import MemoryEngine
-from chatservice.entries import Kind
-from chatservice.errors import Code, Refusal
-from chatservice.eventloop import ReactorLoop
-from tests.domain.test_accounts import RecordingPeer
-
-
-class Relay:
-    """An engine's follower that tells all nodes what it is told."""
-
-    def __init__(self, nodes):
-        self._nodes = nodes
-
-    def changed(self, change):
-        """Tell a change."""
-        for node in self._nodes:
-            node._replica.changed(change)
-
-
-class NodeLogs:
-    """A node's way to the logs of the engine; the other nodes are told what it appends."""
-
-    def __init__(self, logs, others):
-        self._logs = logs
-        self._others = others
-
-    def __getattr__(self, name):
-        return getattr(self._logs, name)
-
-    async def append(self, batch, read):
-        """Append a batch, and tell the others before the answer."""
-        appended = await self._logs.append(batch, read)
-        runs = {}
-        for at, (position, draft) in enumerate(zip(appended.positions, batch, strict=True)):
-            if at not in appended.repeated:
-                runs.setdefault(draft.log.id, []).append((position, draft.run))
-        for other in self._others:
-            other._replica.appended(runs)
-        return appended
-
-
-class NodeEngine:
-    """An engine as one node has it."""
-
-    def __init__(self, engine, others):
-        self._engine = engine
-        self.logs = NodeLogs(engine.logs, others)
-
-    def __getattr__(self, name):
-        return getattr(self._engine, name)
-
-
-class Cluster:
-    """Two nodes, `here` and `there`, and what is done on them at once."""
-
-    def __init__(self):
-        engine, self.clock = MemoryEngine(), Clock()
-        others = [], []
-        self.here, self.there = (
-            Chat(
-                *(NodeEngine(engine, it), self.clock.seconds, ReactorLoop(self.clock)),
-                lambda *_, **__: None,
-            )
-            for it in others
-        )
-        others[0].append(self.there)
-        others[1].append(self.here)
-        self.now(engine.follow(Relay([self.here, self.there])))
-        for node in (self.here, self.there):
-            self.now(node.rooms.ensure())
-
-    def now(self, doing):
-        """Return the result of something at once, or raise its error."""
-        found = []
-        Deferred.fromCoroutine(doing).addBoth(found.append)
-        for _ in range(5):
-            self.clock.advance(0.1)
-        assert found, "it is waited for"
-        if hasattr(found[0], "raiseException"):
-            found[0].raiseException()
-        return found[0]
-
-    def enter(self, node, name):
-        """Return the session of a guest on a node."""
-        session = Session(RecordingPeer(), PROGRAM)
-        self.now(node.users.enter(session, name))
-        return session
+from chatservice.domain.rules import RuleKind
+from chatservice.errors import Code
+from chatservice.events import EndReason, Moderated, PutOut, UserRenamed
+from tests.domain.harness import MemoryChat, RecordingPeer
 
 
 @pytest.fixture
-def cluster():
-    """Return two nodes."""
-    return Cluster()
+def nodes():
+    """Return two nodes, `here` and `there`, each with an operator (`root`), who is in the lab."""
+    here = MemoryChat()
+    there = MemoryChat(beside=here)
+    made = SimpleNamespace(here=here, there=there, root=here.operator())
+    made.root.do("join", room="lab")
+    made.root_there = there.again("root", "lab")
+    yield made
+    assert here.loop.failures == []
 
 
-def test_rooms_and_their_settings_are_the_same(cluster):
+def test_rooms_and_their_settings_are_the_same(nodes):
     """A room that is made, changed and removed on one node is so on the other."""
-    here, there = cluster.here, cluster.there
-    lab = cluster.now(here.rooms.create("lab"))
-    same = there.rooms.find("lab")
-    assert (same.number, same is lab) == (lab.number, False)
-    store = here._engine.rooms
-    cluster.now(store.configure(lab.number, "hash", Access.HIDDEN, True, 5))
-    cluster.now(store.change_rules(lab.number, [Rule(RuleKind.BANNED, "eve", 0, "alice", 1)]))
-    for room in (lab, same):
-        assert (room.password, room.access, room.frozen, room.slow) == (
-            *("hash", Access.HIDDEN, True, 5),
-        )
-        assert room.rules.find(RuleKind.BANNED, "eve", 1) is not None
-    with pytest.raises(Refusal) as caught:
-        cluster.now(there.rooms.create("LAB"))
-    assert caught.value.code is Code.ROOM_EXISTS
-    cluster.now(here.rooms.remove(lab, "operator"))
-    with pytest.raises(Refusal) as caught:
-        there.rooms.find("lab")
-    assert caught.value.code is Code.NO_SUCH_ROOM
+    nodes.root.do("create", room="den")
+    here, there = nodes.here.room("den"), nodes.there.room("den")
+    assert (here.number, here is there) == (there.number, False)
+    nodes.root.do("access", room="den", access="hidden", password="secret")
+    nodes.root.do("freeze", room="den")
+    nodes.root.do("slow", room="den", seconds=5)
+    nodes.root.do("ban", room="den", user="eve")
+    assert there.password is not None
+    for name in ("password", "access", "frozen", "slow"):
+        assert getattr(here, name) == getattr(there, name)
+    assert there.rules.find(RuleKind.BANNED, "eve", 1) is not None
+    assert nodes.root_there.code("create", room="DEN") is Code.ROOM_EXISTS
+    nodes.root.do("destroy", room="den", erase="erase")
+    assert nodes.root_there.code("join", room="den") is Code.NO_SUCH_ROOM
 
 
-def test_what_is_said_on_one_node_is_read_on_the_other(cluster):
+def test_what_is_said_on_one_node_is_read_on_the_other(nodes):
     """At the same positions, with the topic of the room; and what is erased is erased on both."""
-    here, there = cluster.here, cluster.there
-    session = cluster.enter(here, "alice")
-    here.rooms.put_in(session, here.rooms.lobby)
-    here.say(session, here.rooms.lobby, Kind.MESSAGE, ["hello", "again"])
-    cluster.now(here.set_topic(session, here.rooms.lobby, "all about it"))
-    reader = Cursor(there.rooms.lobby.log, Session(RecordingPeer(), PROGRAM), 0)
-    block = there.rooms.lobby.log.block_after(reader.position)
-    assert [entry.text for _, entry in block.entries()] == ["hello", "again", "all about it"]
-    assert there.rooms.lobby.topic == here.rooms.lobby.topic == "all about it"
-    assert there.rooms.lobby.log.last == here.rooms.lobby.log.last == 3
-    cluster.now(here._engine.logs.erase(here.rooms.lobby.number, 1))
-    block = there.rooms.lobby.log.block_after(reader.position)
-    assert [entry.text for _, entry in block.entries()] == ["", "again", "all about it"]
+    nodes.root.do("say", room="lab", text="hello")
+    nodes.root.do("topic", room="lab", text="all about it")
+    assert nodes.root_there.texts == ["hello", "all about it"]
+    here, there = nodes.here.room("lab"), nodes.there.room("lab")
+    assert there.topic == here.topic == "all about it"
+    assert there.log.last == here.log.last == 2
+    nodes.root.do("erase", room="lab", position=1)
+    reader = Cursor(there.log, Session(RecordingPeer(""), PROGRAM), 0)
+    block = there.log.block_after(reader.position)
+    assert [entry.text for _, entry in block.entries()] == [""]
 
 
-def test_a_name_is_one_guests(cluster):
+def test_a_name_is_one_guests(nodes):
     """On both nodes together."""
-    cluster.enter(cluster.here, "bob")
-    with pytest.raises(Refusal) as caught:
-        cluster.enter(cluster.there, "BOB")
-    assert caught.value.code is Code.NAME_TAKEN
-    assert cluster.enter(cluster.there, "carol").user.id != "bob"
+    nodes.here.guest("bob")
+    assert nodes.there.member().code("hello", name="BOB") is Code.NAME_TAKEN
+    assert nodes.there.guest("carol").name == "carol"
 
 
-def test_operators_are_the_same(cluster):
-    """An operator on one node is one on the other, until that ends."""
-    here, there = cluster.here, cluster.there
-    cluster.now(here._engine.accounts.register("alice", "hash", None, 1))
-    for operator in (True, False):
-        cluster.now(here._engine.accounts.set_operator("alice", operator))
-        assert ("alice" in there.rights.operators) is operator
+@pytest.mark.parametrize("registered", [False, True])
+def test_a_ban_and_a_kick_put_out_on_every_node(nodes, registered):
+    """The user is told who did it and why, everybody sees it, and both nodes have it on record."""
+    nodes.root.do("op", room="lab", user="root")
+    bob = (nodes.there.registered if registered else nodes.there.guest)("bob", "lab")
+    if registered:  # they can be kicked from where they are
+        nodes.here.again("bob", "lab")
+        nodes.root.do("kick", room="lab", user="bob", text="calm down")
+        assert bob.session.rooms == ()
+        bob.do("join", room="lab")
+    nodes.root.do("ban", room="lab", user="bob", text="spam", time="1h")
+    assert bob.session.rooms == ()
+    assert bob.code("join", room="lab") is Code.BANNED
+    told = [(it.who, it.what, it.text) for it in bob.events(PutOut)]
+    assert told[-1:] == [("root", "ban", "spam")]
+    seen = [(it.what, it.user) for it in nodes.root_there.events(Moderated)]
+    done = ["op root", *(["kick bob calm down"] if registered else []), "ban bob for 60 min: spam"]
+    assert seen[-1:] == [("ban", "bob")]
+    for root in (nodes.root, nodes.root_there):
+        assert [it.did for it in root.do("record", room="lab").deeds] == done
+
+
+def test_a_ban_of_addresses_holds_on_every_node(nodes):
+    """From the lobby, it ends the connections."""
+    near, far = (nodes.there.guest(f"g{at}", "lab", address=f"192.0.2.{at}") for at in (1, 200))
+    nodes.root.do("ban", room="lobby", user="192.0.2.0/25")
+    assert near.peer.ended[1] is EndReason.PUT_OUT
+    assert far.peer.ended is None
+    other = nodes.there.member(address="192.0.2.3")
+    assert other.code("hello", name="mallory") is Code.BANNED
+
+
+def test_a_guests_ban_holds_under_every_name_on_every_node(nodes):
+    """Until it is lifted, for the name and the guest."""
+    eve = nodes.here.guest("eve", "lab")
+    nodes.root_there.do("mute", room="lab", user="eve")
+    nodes.root.do("mute", room="lab", user="eve")
+    eve.do("nick", name="adam")
+    assert eve.code("say", room="lab", text="psst") is Code.NOT_ALLOWED
+    nodes.root_there.do("unmute", room="lab", user="eve")
+    assert eve.say("hello") == 1
+
+
+def test_a_room_that_is_closed_or_removed_is_empty_on_every_node(nodes):
+    """Those who may not stay are put out, whatever node they are on."""
+    for command, room in (("close", "one"), ("destroy", "two"), ("destroy", "three")):
+        nodes.root.do("create", room=room)
+        bob = nodes.there.guest(f"in-{room}", room)
+        nodes.root.do(command, room=room, **({"erase": "erase"} if room == "three" else {}))
+        assert bob.session.rooms == ()
+
+
+def test_a_changed_password_ends_sessions_on_every_node(nodes):
+    """But the one that changed it, and those of tokens; a reset ends these too."""
+    here, there = nodes.here.registered("alice"), nodes.there.again("alice")
+    token = here.do("token", label="bot").token
+    bots = nodes.there.again("alice", password=token), nodes.here.again("alice", password=token)
+    here.do("password", old="secret", new="other")
+    assert there.peer.ended[0].startswith("Your password was changed;")
+    assert [it.peer.ended for it in (here, *bots)] == [None] * 3
+    nodes.root_there.do("reset", name="alice")
+    assert all("by who runs the server" in it.peer.ended[0] for it in (here, *bots))
+    assert nodes.root.peer.ended is nodes.root_there.peer.ended is None
+
+
+def test_a_revoked_token_ends_sessions_on_every_node(nodes):
+    """The answer counts those of this node."""
+    alice = nodes.here.registered("alice")
+    token = alice.do("token", label="bot").token
+    bots = [node.again("alice", password=token) for node in (nodes.here, nodes.there)]
+    assert "1 connection ended" in alice.do("revoke", label="bot").text
+    assert all("token" in bot.peer.ended[0] for bot in bots)
+    assert alice.peer.ended is None
+
+
+def test_a_deleted_account_is_gone_on_every_node(nodes):
+    """So are its sessions and its rights in rooms."""
+    alice = nodes.there.registered("alice")
+    alice.do("create", room="den")
+    nodes.root.do("unregister", name="alice")
+    assert alice.peer.ended[0].startswith("Your account was deleted")
+    assert [list(node.room("den").rules.all(0)) for node in (nodes.here, nodes.there)] == [[], []]
+
+
+def test_operators_are_the_same(nodes):
+    """An operator on one node is one on the other; when that ends, they leave the rooms that are
+    closed to them."""
+    alice = nodes.there.registered("alice", "lab")
+    nodes.root.do("close", room="lab")
+    assert alice.session.rooms == ()
+    nodes.root.do("operator", name="alice")
+    assert alice.do("join", room="lab").room == "lab"
+    nodes.root.do("operator", name="alice", off="off")
+    assert alice.session.rooms == ()
+    assert alice.code("status") is Code.NOT_ALLOWED
+
+
+def test_a_new_spelling_is_shown_on_every_node(nodes):
+    """Once to each, but for the session that asked."""
+    here, there = nodes.here.registered("alice", "lab"), nodes.there.again("alice", "lab")
+    here.do("nick", name="ALICE")
+    assert (here.name, there.name) == ("ALICE", "ALICE")
+    for member, times in ((here, 0), (there, 1), (nodes.root, 1), (nodes.root_there, 1)):
+        seen = [(it.who, it.name) for it in member.events(UserRenamed)]
+        assert seen == [("alice", "ALICE")] * times

@@ -137,7 +137,7 @@ async def _record(chat: Chat, session: Session, args: Arguments) -> replies.Mode
     deeds = await chat.moderation.records(
         room, min(args.get("limit", 20), chat.limits.record_deeds)
     )
-    told = (replies.ModerationInfo(time, who, names.one_line(did)) for time, who, did in deeds)
+    told = (replies.ModerationInfo(it.time, it.who, names.one_line(it.text)) for it in deeds)
     return replies.ModerationLog(room.name, tuple(told))
 
 

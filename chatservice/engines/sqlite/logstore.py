@@ -115,8 +115,8 @@ class LogStore:
 
     def ended(self, positions: Mapping[int, int]) -> None:
         """Tell the follower up to which positions entries are no longer kept."""
-        if self._registry.follower is not None:
-            self._registry.follower.ended(positions)
+        for follower in self._registry.followers:
+            follower.ended(positions)
 
     def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> "Deferred[Appended]":
         self.accounts.note_read(read)

@@ -61,8 +61,8 @@ class SqlTables(Tables):
             *((_ADD_RULE, (row.number, *rule[:5])) for rule in row.rules),
         )
 
-    def change_room(self, row: RoomRow) -> None:
-        self._execute(_room_changed(row))
+    def change_room(self, row: RoomRow, record: ModerationRecord | None) -> None:
+        self._execute(_room_changed(row), *_recorded(row.number, record))
 
     def retire_room(self, row: RoomRow) -> None:
         gone = [(f"DELETE FROM {it} WHERE log = ?", (row.number,)) for it in ("rule", "token")]
@@ -76,16 +76,22 @@ class SqlTables(Tables):
         tables = ("room", "rule", "deed", "token", "erased")
         self._execute(*((f"DELETE FROM {it} WHERE log = ?", (room,)) for it in tables), forget)
 
-    def change_rules(self, room: int, add: Sequence[Rule], drop: Sequence[Rule]) -> None:
+    def change_rules(
+        self,
+        room: int,
+        add: Sequence[Rule],
+        drop: Sequence[Rule],
+        record: ModerationRecord | None,
+    ) -> None:
         gone = "DELETE FROM rule WHERE log = ? AND what = ? AND whom = ?"
         self._execute(
             *((gone, (room, rule.kind, rule.subject)) for rule in drop),
             *((_ADD_RULE, (room, *rule[:5])) for rule in add),
+            *_recorded(room, record),
         )
 
     def add_record(self, room: int, record: ModerationRecord) -> None:
-        sql = "INSERT INTO deed (log, time, who, what) VALUES (?, ?, ?, ?)"
-        self._execute((sql, (room, *record)))
+        self._execute(*_recorded(room, record))
 
     def records(self, room: int, limit: int) -> Sequence[ModerationRecord]:
         sql = "SELECT time, who, what FROM deed WHERE log = ? ORDER BY id DESC LIMIT ?"
@@ -192,3 +198,10 @@ def _room_changed(row: RoomRow) -> tuple[str, Sequence[Any]]:
     )
     settings = (row.password, row.access, row.frozen, row.slow, row.number)
     return sql, (names.key(row.name), row.name, *settings)
+
+
+def _recorded(room: int, record: ModerationRecord | None) -> list[tuple[str, Sequence[Any]]]:
+    if record is None:
+        return []
+    sql = "INSERT INTO deed (log, time, who, what) VALUES (?, ?, ?, ?)"
+    return [(sql, (room, record.time, record.who, record.text))]
