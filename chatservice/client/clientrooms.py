@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from contextlib import suppress
+from time import time
 from typing import Any, Protocol
 
 from chatservice import names, replies
@@ -28,14 +29,8 @@ class RoomsOwner(Protocol):
     def ask_now(self, name: str, /, **args: Any) -> Awaitable[Any]:
         """Send a request on the present connection. Raises `Refusal` and `Lost`."""
 
-    def wall_clock(self) -> float:
-        """Return the time, in seconds since 1970."""
-
     def log_rewound(self, room: str, after: int, newest: int) -> None:
         """Tell that the log of a room has other entries behind position `after`, up to `newest`."""
-
-    def all_acknowledged(self) -> Awaitable[None]:
-        """Wait until every text is stored or refused."""
 
 
 class ClientRooms:
@@ -64,7 +59,7 @@ class ClientRooms:
         if after is not None:
             state.room_resumed(joined, after)
         self._passwords[joined.room] = password
-        self._joined_at.setdefault(joined.room, round(self._owner.wall_clock() * 1000))
+        self._joined_at.setdefault(joined.room, round(time() * 1000))
         self._has_joined = True
         return joined
 
@@ -83,7 +78,6 @@ class ClientRooms:
 
     async def move(self, command: str, room: str | None, password: str | None) -> replies.Joined:
         """Join another room, by `join` or `create`, and leave the current one. Raises `Refusal`."""
-        await self._owner.all_acknowledged()
         left = self._state.current_room
         joined = await self.join(command, room, password)
         if left in self._state.rooms and left != joined.room:

@@ -9,7 +9,8 @@ requests wait for the new connection.
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Protocol
+from time import time
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
@@ -58,8 +59,9 @@ def reconnect_delays(chance: Callable[[], float] = random.random) -> Iterator[fl
         delay = min(delay * DELAY_GROWTH, LONGEST_DELAY)
 
 
-class SessionListener(Protocol):
-    """The receiver of what happens during a session. Replies go to the caller that asked."""
+class SessionListener:
+    """The receiver of what happens during a session. Replies go to the caller that asked. A method
+    does nothing where a listener does not override it."""
 
     def incoming(self, incoming: Incoming) -> None:
         """Show an entry or an event."""
@@ -76,7 +78,7 @@ class SessionListener(Protocol):
     def stored(self, key: str, position: int) -> None:
         """Note that the text with `key` is stored, at that position of its log."""
 
-    def unread_changed(self, room: str) -> None:
+    def rooms_changed(self) -> None:
         """Note that a room has more or less unread, or became the current one."""
 
     def removed_from_room(self, room: str, why: Refusal, told: bool) -> None:
@@ -86,21 +88,16 @@ class SessionListener(Protocol):
         """Note that the log of a room has other entries behind position `after`, up to `newest`: an
         operator restored an earlier state."""
 
-    def dismissed(self, sentence: str) -> None:
+    def dismissed(self, why: Lost) -> None:
         """Note that the session has ended for good, and why."""
 
 
 class ClientSession:
-    """A user's session at the server of a `connector`. `wall_clock` returns seconds since 1970.
-    With `echo`, for programs, the listener gets own texts too, and the entries of all rooms."""
+    """A user's session at the server of a `connector`. With `echo`, for programs, the listener gets
+    own texts too, and the entries of all rooms."""
 
     def __init__(
-        self,
-        reactor: Any,
-        connector: Connector,
-        listener: SessionListener,
-        wall_clock: Callable[[], float],
-        echo: bool = False,
+        self, reactor: Any, connector: Connector, listener: SessionListener, echo: bool = False
     ) -> None:
         self.state = ClientState(echo)
         self.rooms = ClientRooms(self)
@@ -108,9 +105,9 @@ class ClientSession:
         self._reactor = reactor
         self.connect = connector.connect
         self._listener = listener
-        self.wall_clock = wall_clock
         self._connection: JsonConnection | None = None
         self._reconnecting: Deferred[None] | None = None
+        self._longest_outage: float | None = None
         self._closing = False
         self._end_reason = Lost("You are leaving.")
         self._password: str | None = None
@@ -138,6 +135,21 @@ class ClientSession:
             self._tell("Connection lost; trying again.")
             self._reconnecting = Deferred.fromCoroutine(self._reconnect())
             self._reconnecting.addErrback(self._cannot_reconnect)
+            self._limit_outage(self._reconnecting)
+
+    def end_after_outage(self, seconds: float) -> None:
+        """From now on, end the session once it has been without a connection for so long."""
+        self._longest_outage = seconds
+        if self._reconnecting is not None:
+            self._limit_outage(self._reconnecting)
+
+    def _limit_outage(self, outage: "Deferred[None]") -> None:
+        def check() -> None:
+            if self._reconnecting is outage and not self.connected and not self._closing:
+                self._dismiss(Lost("The server does not come back."))
+
+        if self._longest_outage is not None:
+            self._reactor.callLater(self._longest_outage, check)
 
     async def _reconnect(self) -> None:
         began = self._reactor.seconds()
@@ -156,7 +168,7 @@ class ClientSession:
 
     def _cannot_reconnect(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            self._dismiss(_refusal_of(failure).sentence)
+            self._dismiss(Dismissed(_refusal_of(failure).sentence))
 
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
@@ -201,7 +213,7 @@ class ClientSession:
         """Make another room the current one if there is none."""
         unread = await self.rooms.fall_back()
         if unread is not None:
-            self._listener.unread_changed(unread.room)
+            self._listener.rooms_changed()
             self._tell(f"You are in {unread.room} now.")
             self._show(list(unread.items))
 
@@ -373,7 +385,7 @@ class ClientSession:
         elif isinstance(pushed, Refusal):
             self._listener.refused(pushed)
         elif isinstance(pushed, Notice) and pushed.end in FINAL_ENDS:
-            self._dismiss(pushed.text)
+            self._dismiss(Dismissed(pushed.text))
         elif isinstance(pushed, PutOut):
             why = _removal_reason(textformat.event(pushed))
             self._removed_from_room(pushed.room, why, False)
@@ -381,12 +393,12 @@ class ClientSession:
             self._event_pushed(pushed)
 
     def _entry_pushed(self, position: int, entry: Entry, log: str) -> None:
-        late = log == INBOX and self.wall_clock() - entry.time / 1000 > OLD_MESSAGE_SECONDS
+        late = log == INBOX and time() - entry.time / 1000 > OLD_MESSAGE_SECONDS
         room = self.state.rooms.get(log)
         before = room.unread if room is not None else 0
         released = self.state.entry_received(position, entry, log, late)
         if room is not None and room.unread != before:
-            self._listener.unread_changed(log)
+            self._listener.rooms_changed()
         self._show(released)
 
     def _event_pushed(self, event: Event) -> None:
@@ -396,11 +408,11 @@ class ClientSession:
             why = _removal_reason(textformat.event(event), f"You were put out of {event.room}: ")
             self._removed_from_room(event.room, why, told=bool(released))
 
-    def _dismiss(self, why: str) -> None:
-        """End the session for good, because the server says so."""
+    def _dismiss(self, why: Lost) -> None:
+        """End the session for good."""
         self.connected = False
         self._closing = True
-        self._end_reason = Dismissed(why)
+        self._end_reason = why
         self._listener.dismissed(why)
 
     def _removes_me(self, event: Moderated) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
@@ -60,14 +60,6 @@ class UntrustedServer(Refusal):
 
     def __init__(self, sentence: str) -> None:
         super().__init__(Code.SERVER_ERROR, sentence)
-
-
-class Connector(Protocol):
-    """A way to connect to one server."""
-
-    async def connect(self, make: Callable[[], P]) -> P:
-        """Connect a protocol that `make` makes, and return it. Raises `Lost`, and `Refusal` for an
-        untrusted server."""
 
 
 # -- known servers -------------------------------------------------------------------------------
@@ -185,43 +177,6 @@ class KnownServers:
         )
 
 
-# -- plain connections ---------------------------------------------------------------------------
-
-
-class PlainConnector:
-    """Plain connections to `host` and `port`."""
-
-    def __init__(self, reactor: Any, host: str, port: int) -> None:
-        self._endpoint = HostnameEndpoint(reactor, host, port)
-
-    async def connect(self, make: Callable[[], P]) -> P:
-        """Connect a protocol that `make` makes, and return it. Raises `Lost`."""
-        return await connect_endpoint(self._endpoint, make)
-
-
-async def connect_endpoint(endpoint: Any, make: Callable[[], P]) -> P:
-    """Connect a protocol to an endpoint of Twisted's, and return it. Raises `Lost`."""
-    factory = Factory.forProtocol(make)  # type: ignore[type-var]
-    factory.noisy = False
-    try:
-        return await endpoint.connect(factory)  # type: ignore[no-any-return]
-    except (ConnectError, OSError, ValueError) as error:
-        raise Lost(_connect_error(error)) from None
-
-
-def unreachable(host: str, port: int, why: Lost) -> Lost:
-    """Return the error for a server that cannot be reached, as a sentence for people."""
-    return Lost(f"{host}:{port} cannot be reached ({why}); check the host and the port.")
-
-
-def _connect_error(error: Exception) -> str:
-    if isinstance(error, (DNSLookupError, ValueError)):
-        return "no such host"
-    inner = getattr(error, "osError", None)
-    words = getattr(inner, "strerror", None) or type(error).__doc__ or "it does not answer"
-    return str(words).strip().rstrip(".")
-
-
 # -- TLS -----------------------------------------------------------------------------------------
 
 
@@ -330,41 +285,71 @@ _NOT_TLS_ERRORS = frozenset(
 """OpenSSL's names for an answer that is not TLS. They differ between its versions."""
 
 
-class TlsConnector:
-    """TLS connections to `host` and `port`. With `trust`, the certificate must have that
-    fingerprint, and is remembered. `tell` takes a sentence about a certificate that is new."""
+# -- connections ---------------------------------------------------------------------------------
+
+
+class Connector:
+    """Connections to `host` and `port`, over TLS if `tls` or `trust` is given.
+
+    With `trust`, the certificate must have that fingerprint, and is remembered. Known servers are
+    remembered in `folder`. `tell` takes warnings, and sentences about new certificates.
+    """
 
     def __init__(
         self,
         reactor: Any,
         host: str,
         port: int,
-        known_servers: KnownServers,
+        tls: bool,
         trust: str | None,
+        folder: Path,
         tell: Callable[[str], None],
     ) -> None:
         self._reactor = reactor
-        self._identity = ServerIdentity(host)
-        self._endpoint = wrapClientTLS(self._identity, HostnameEndpoint(reactor, host, port))
+        self._where = f"{host}:{port}"
         self._address = server_address(host, port)
-        self._known_servers = known_servers
-        self._trust = trust
+        self._known_servers = KnownServers(folder)
+        self._trust = fingerprint(trust) if trust is not None else None
         self._tell = tell
+        self._identity = ServerIdentity(host) if tls or trust is not None else None
+        self._endpoint: Any = HostnameEndpoint(reactor, host, port)
+        if self._identity is not None:
+            self._endpoint = wrapClientTLS(self._identity, self._endpoint)
+        elif (warning := self._known_servers.warning(self._address)) is not None:
+            tell(WARNING + warning)
 
     async def connect(self, make: Callable[[], P]) -> P:
         """Connect, check the certificate, and return a protocol that `make` makes. Raises `Lost`
         and `UntrustedServer`."""
-        handshake: HandshakeProtocol = await connect_endpoint(self._endpoint, HandshakeProtocol)
+        try:
+            if self._identity is None:
+                return await self._connect(make)
+            return await self._connect_with_tls(self._identity, make)
+        except Lost as lost:
+            raise Lost(
+                f"{self._where} cannot be reached ({lost}); check the host and the port."
+            ) from None
+
+    async def _connect(self, make: Callable[[], P]) -> P:
+        factory = Factory.forProtocol(make)  # type: ignore[type-var]
+        factory.noisy = False
+        try:
+            return await self._endpoint.connect(factory)  # type: ignore[no-any-return]
+        except (ConnectError, OSError, ValueError) as error:
+            raise Lost(_connect_error(error)) from None
+
+    async def _connect_with_tls(self, identity: ServerIdentity, make: Callable[[], P]) -> P:
+        handshake = await self._connect(HandshakeProtocol)
         handshake.chosen = True
         handshake.done.addTimeout(HANDSHAKE_SECONDS, self._reactor)
         try:
-            self._check(await handshake.done)
+            self._check(identity, await handshake.done)
         except BaseException as error:
             handshake.transport.abortConnection()
             raise Lost(NOT_TLS) if isinstance(error, TimeoutError) else error from None
         return handshake.hand_over(make())
 
-    def _check(self, handle: TlsHandle) -> None:
+    def _check(self, identity: ServerIdentity, handle: TlsHandle) -> None:
         certificate = handle.get_peer_certificate(as_cryptography=True)
         if certificate is None:
             raise Lost("it shows no certificate")
@@ -372,7 +357,7 @@ class TlsConnector:
         if self._trust is not None:
             self._check_trusted(shown)
         else:
-            self._check_known(shown, self._identity.is_verified(handle))
+            self._check_known(shown, identity.is_verified(handle))
 
     def _check_trusted(self, shown: str) -> None:
         if shown != self._trust:
@@ -417,22 +402,9 @@ class TlsConnector:
         )
 
 
-def make_connector(
-    reactor: Any,
-    host: str,
-    port: int,
-    tls: bool,
-    trust: str | None,
-    folder: Path,
-    tell: Callable[[str], None],
-) -> Connector:
-    """Return the connector to a server. `trust` is a fingerprint, and implies `tls`. Known servers
-    are remembered in `folder`. `tell` takes warnings, and sentences about new certificates."""
-    known_servers = KnownServers(folder)
-    if tls or trust is not None:
-        trusted = fingerprint(trust) if trust is not None else None
-        return TlsConnector(reactor, host, port, known_servers, trusted, tell)
-    warning = known_servers.warning(server_address(host, port))
-    if warning is not None:
-        tell(WARNING + warning)
-    return PlainConnector(reactor, host, port)
+def _connect_error(error: Exception) -> str:
+    if isinstance(error, (DNSLookupError, ValueError)):
+        return "no such host"
+    inner = getattr(error, "osError", None)
+    words = getattr(inner, "strerror", None) or type(error).__doc__ or "it does not answer"
+    return str(words).strip().rstrip(".")

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from time import time
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,13 +10,13 @@ from chatservice import names, replies
 from chatservice.client import typedlines
 from chatservice.client.clientoptions import ClientOptions
 from chatservice.client.clientpasswords import Keyring
-from chatservice.client.clientsession import ClientSession
+from chatservice.client.clientsession import ClientSession, SessionListener
 from chatservice.client.clientstate import INBOX, Incoming, Unread
-from chatservice.client.connectors import make_connector, server_address
+from chatservice.client.connectors import Connector, server_address
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.partialdownload import portable_name
 from chatservice.client.questions import CommandDialog
-from chatservice.client.screen import RoomStatus, Screen, SessionView
+from chatservice.client.screen import Screen
 from chatservice.client.transferjournal import TransferJournal, state_folder
 from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
@@ -54,11 +53,11 @@ def client_help(lines: tuple[str, ...], own: Mapping[str, str] = CLIENT_HELP) ->
 _NEED_A_ROOM = frozenset({"say", "me", "topic", "remove"})
 
 
-class Controller:
+class Controller(SessionListener):
     """A user's commands and session at a `screen`. It is the listener of its session.
 
     With `scripted`, lines for a room that could not be joined are not said elsewhere. It calls
-    `dismissed` with a sentence if the server does not take the user back.
+    `on_dismissed` with the reason if the session ends for good.
     """
 
     def __init__(
@@ -68,20 +67,20 @@ class Controller:
         options: ClientOptions,
         host: str,
         port: int,
-        dismissed: Callable[[str], None],
+        on_dismissed: Callable[[Lost], None],
         scripted: bool = False,
     ) -> None:
         self._screen = screen
         server, folder = (host, port, options.tls, options.trust), state_folder()
-        connector = make_connector(reactor, *server, folder, self.notify)
-        self.session = ClientSession(reactor, connector, self, time)
+        connector = Connector(reactor, *server, folder, self.notify)
+        self.session = ClientSession(reactor, connector, self)
         self.transfers = TransferQueue(
             *(reactor, self.session, screen, self._owner, self._download_folder, options.accept),
             TransferJournal(folder),
         )
         self.leaving = False
         self.farewell: str | None = None
-        self.dismissed = dismissed
+        self._on_dismissed = on_dismissed
         self._state = self.session.state
         self._downloads = options.downloads
         self._address = (host, port)
@@ -90,7 +89,7 @@ class Controller:
         self._scripted = scripted
         self._room_missed = False
         self._keeps_rooms = screen.interactive
-        screen.attach(SessionView(self.session, self._switch))
+        screen.attach(self.session, self._switch)
 
     def _owner(self) -> tuple[str, str]:
         """Return the server and the user that transfers are remembered for."""
@@ -127,28 +126,23 @@ class Controller:
         """Show the rooms that are left, and the reason if the user does not know it."""
         if not told:
             self.refused(why)
-        self._show_rooms()
-
-    def log_rewound(self, room: str, after: int, newest: int) -> None:
-        """Do nothing: the new entries of the log are shown as they come."""
+        self.rooms_changed()
 
     def said(self, key: str, request: Request) -> None:
         """Show a text as pending until it is stored."""
-        self._screen.show_pending(key, request, self.session.connected)
+        self._screen.show_pending(key, request)
 
     def stored(self, key: str, position: int) -> None:
         """Show a text as stored."""
         self._screen.resolve_pending(key, True, position)
 
-    def unread_changed(self, room: str) -> None:
-        """Show the unread counts."""
-        self._show_rooms()
+    def rooms_changed(self) -> None:
+        """Show the rooms and their unread counts."""
+        self._screen.show_rooms()
 
-    def _show_rooms(self) -> None:
-        here, rooms = self._state.current_room, self._state.rooms.values()
-        self._screen.show_rooms(
-            [RoomStatus(it.room, it.room == here, it.unread, it.mentioned) for it in rooms]
-        )
+    def dismissed(self, why: Lost) -> None:
+        """End the program."""
+        self._on_dismissed(why)
 
     def notify(self, text: str) -> None:
         """Show a sentence of the client itself."""
@@ -262,7 +256,7 @@ class Controller:
 
     def _switched(self, unread: Unread) -> None:
         self._room_missed = False
-        self._show_rooms()
+        self.rooms_changed()
         count = f"; {unread.unread} unread" if unread.unread else ""
         self.notify(f"You are in {unread.room}{count}.")
         self._screen.show_unread(unread)
@@ -286,7 +280,7 @@ class Controller:
             self._switched(await rooms.switch(joined.room))
             return
         self._room_missed = False
-        self._show_rooms()
+        self.rooms_changed()
         self.answered(joined)
         self.transfers.room_entered(joined.room)
 
@@ -301,7 +295,7 @@ class Controller:
         unread = await self.session.rooms.fall_back()
         if unread is None:
             self.notify(f"You left {room}.")
-            self._show_rooms()
+            self.rooms_changed()
         else:
             self._switched(unread)
 

@@ -10,7 +10,6 @@ import os
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from time import time
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -18,10 +17,10 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice import names, replies
-from chatservice.client.clientsession import ClientSession
+from chatservice.client.clientsession import ClientSession, SessionListener
 from chatservice.client.clientstate import INBOX, Incoming
-from chatservice.client.connectors import WARNING, Connector, make_connector, unreachable
-from chatservice.client.jsonconnection import Dismissed, Lost
+from chatservice.client.connectors import WARNING, Connector
+from chatservice.client.jsonconnection import Lost
 from chatservice.client.transferjournal import state_folder
 from chatservice.client.transferqueue import BotTransfers
 from chatservice.entries import Entry
@@ -77,18 +76,12 @@ def connect(
     if reactor is None:
         from twisted.internet import reactor
     tell = lambda sentence: told(names.clean(sentence))  # noqa: E731
-    connector = make_connector(reactor, host, port, tls, trust, state_folder(), tell)
+    connector = Connector(reactor, host, port, tls, trust, state_folder(), tell)
     client = Client(reactor, connector, tell, progress)
-    return Deferred.fromCoroutine(_log_in(client, host, port, name, password))
+    return Deferred.fromCoroutine(_log_in(client, name, password))
 
 
-async def _log_in(
-    client: "Client", host: str, port: int, name: str, password: str | None
-) -> "Client":
-    try:
-        await client.session.open_connection()
-    except Lost as lost:
-        raise unreachable(host, port, lost) from None
+async def _log_in(client: "Client", name: str, password: str | None) -> "Client":
     try:
         await client.session.log_in(names.user(name), password)
     except BaseException:
@@ -97,7 +90,7 @@ async def _log_in(
     return client
 
 
-class Client:
+class Client(SessionListener):
     """A client of a server; `connect` makes it. It is the listener of its `session`.
 
     It joins a room when the room is used first; `join` does so with a password.
@@ -106,7 +99,7 @@ class Client:
     def __init__(
         self, reactor: Any, connector: Connector, told: TextCallback, progress: TextCallback
     ) -> None:
-        self.session = ClientSession(reactor, connector, self, time, echo=True)
+        self.session = ClientSession(reactor, connector, self, echo=True)
         self._told = told
         self._state = self.session.state
         self._joining: dict[str, list[Deferred[str]]] = {}
@@ -313,9 +306,6 @@ class Client:
         for follower in self._followers[room]:
             follower.rewind(after, newest)
 
-    def said(self, key: str, request: Request) -> None:
-        """Do nothing: `_post` waits for the acknowledgement."""
-
     def stored(self, key: str, position: int) -> None:
         """Give the position of a text to its callers."""
         for done in self._acknowledgements.pop(key, []):
@@ -329,16 +319,10 @@ class Client:
         if not waiting:
             self._told(refusal.sentence)
 
-    def answered(self, reply: replies.Reply) -> None:
-        """Do nothing: `stored` gave the position."""
-
-    def unread_changed(self, room: str) -> None:
-        """Do nothing: a program has no unread entries."""
-
-    def dismissed(self, sentence: str) -> None:
+    def dismissed(self, why: Lost) -> None:
         """End the client: it cannot reconnect."""
         Deferred.fromCoroutine(self.session.close())
-        self._end(Dismissed(sentence))
+        self._end(why)
 
     def _end(self, why: Lost | None) -> None:
         waiting, self._acknowledgements = self._acknowledgements, defaultdict(list)

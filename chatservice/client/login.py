@@ -1,6 +1,6 @@
 """The questions at the start: name, server, password and room, if the command line lacks them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chatservice import names
 from chatservice.client import typedlines
@@ -64,88 +64,62 @@ async def ask_address(
 
 
 async def log_in(
-    controller: Controller, screen: Screen, name: str, scripted: bool, password: str | None = None
+    controller: Controller, screen: Screen, name: str, scripted: bool, given: str | None = None
 ) -> None:
-    """Log in, and ask for another name or password until the server accepts them.
+    """Log in with the password that was `given`, one of the keyring, or a typed one, and ask for
+    another name or password until the server accepts them.
 
     Raises `Lost` if the server cannot be reached, and with `scripted`, `Refusal` if the server
     refuses the name or the password.
     """
+    password, recalled, broke = given, None, False
     try:
-        await _Login(controller, screen, name, scripted, password, password).run()
-    finally:
-        screen.end_question()
-
-
-@dataclass
-class _Login:
-    """Attempts to log in, each with another name or password."""
-
-    _controller: Controller
-    _screen: Screen
-    _name: str
-    _scripted: bool
-    _given: str | None
-    _password: str | None
-    _recalled: str | None = None
-
-    async def run(self) -> None:
-        broke = False
         while True:
             try:
-                await self._attempt()
-                return
+                controller.answered(await controller.session.log_in(name, password))
+                break
             except (NotAChatServer, BadReply):
                 raise
             except Lost:
                 if broke:  # the first time, the user may have taken too long to answer
                     raise
                 broke = True
-                await self._controller.session.open_connection()
+                await controller.session.open_connection()
             except Refusal as refusal:
                 broke = False
-                await self._change(refusal)
+                if refusal.code is Code.TLS_NEEDED or (scripted and password and password == given):
+                    raise
+                if refusal.code is Code.PASSWORD_NEEDED and not password and not recalled:
+                    password = recalled = await controller.keyring.recall(name)
+                    if password is not None:
+                        continue
+                tried = password is not None
+                password = await _ask_password(controller, screen, name, refusal, tried)
+                if password is None:
+                    if scripted:
+                        raise
+                    if not tried or refusal.code is not Code.PASSWORD_NEEDED:
+                        controller.refused(refusal)
+                    screen.end_question()
+                    name, recalled = await ask_name(screen, None, scripted), None
+        if password not in (None, given, recalled):
+            await controller.save_password(password)
+    finally:
+        screen.end_question()
 
-    async def _attempt(self) -> None:
-        reply = await self._controller.session.log_in(self._name, self._password)
-        self._controller.answered(reply)
-        if self._password not in (None, self._given, self._recalled):
-            await self._controller.save_password(self._password)
 
-    async def _change(self, refusal: Refusal) -> None:
-        """Take another password or name after a refusal. Raise it if nobody can be asked."""
-        tried = self._password
-        was_given = tried is not None and tried == self._given
-        if refusal.code is Code.TLS_NEEDED or (self._scripted and was_given):
-            raise refusal
-        if tried is None and refusal.code is Code.PASSWORD_NEEDED and self._recalled is None:
-            self._password = self._recalled = await self._controller.keyring.recall(self._name)
-            if self._password is not None:
-                return
-        self._password = await self._ask_password(refusal, tried is not None)
-        if self._password is None:
-            await self._change_name(refusal, tried is not None)
-
-    async def _ask_password(self, refusal: Refusal, tried: bool) -> str | None:
-        """Return a password to try, or None if a password does not help, or the user cancels."""
-        if refusal.code is Code.PASSWORD_NEEDED:
-            sentence = f"{self._name} is a registered name; press Enter alone to take another."
-            self._controller.notify(sentence)
-        elif refusal.code is Code.WRONG_PASSWORD or (tried and refusal.code is Code.SLOW_DOWN):
-            self._controller.refused(refusal)
-        else:
-            return None
-        answer = await self._screen.read_line(PASSWORD, hidden=True, hold=True)
-        return None if is_cancelled(answer) else answer
-
-    async def _change_name(self, refusal: Refusal, tried: bool) -> None:
-        if self._scripted:
-            raise refusal
-        if not tried or refusal.code is not Code.PASSWORD_NEEDED:
-            self._controller.refused(refusal)
-        self._screen.end_question()
-        self._name = await ask_name(self._screen, None, self._scripted)
-        self._recalled = None
+async def _ask_password(
+    controller: Controller, screen: Screen, name: str, refusal: Refusal, tried: bool
+) -> str | None:
+    """Return a password to try, or None if a password does not help, or the user cancels."""
+    if refusal.code is Code.PASSWORD_NEEDED:
+        controller.notify(f"{name} is a registered name; press Enter alone to take another.")
+    elif refusal.code is Code.WRONG_PASSWORD or (tried and refusal.code is Code.SLOW_DOWN):
+        controller.refused(refusal)
+    else:
+        return None
+    answer = await screen.read_line(PASSWORD, hidden=True, hold=True)
+    return None if is_cancelled(answer) else answer
 
 
 async def ask_room(controller: Controller, screen: Screen) -> None:

@@ -3,13 +3,14 @@
 import asyncio
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.python.failure import Failure
+from twisted.internet.task import deferLater, react
 
 from chatservice import names
 from chatservice.client import clientpasswords, login, system
@@ -21,12 +22,12 @@ from chatservice.client.clientoptions import (
     parse,
     status_of,
 )
-from chatservice.client.connectors import server_address, unreachable
+from chatservice.client.connectors import server_address
 from chatservice.client.controller import Controller
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.pipescreen import PipeScreen
 from chatservice.client.screen import InputEnded, Screen
-from chatservice.client.scripts import GOODBYE_SECONDS, OutageWatch, Script
+from chatservice.client.scripts import GOODBYE_SECONDS, OUTAGE_SECONDS, Script
 from chatservice.client.settings import (
     RememberedServer,
     Settings,
@@ -127,10 +128,7 @@ class ChatProgram:
         controller = Controller(
             self._reactor, screen, options, host, port, self._dismissed, scripted
         )
-        try:
-            await controller.session.open_connection()
-        except Lost as lost:
-            raise unreachable(host, port, lost) from None
+        await controller.session.open_connection()
         self._controller = controller
         await login.log_in(controller, screen, name, scripted, password)
         self._server = RememberedServer(host, port, "", None, options.tls, options.trust)
@@ -207,8 +205,8 @@ class ChatProgram:
     def _notify(self, sentence: str) -> None:
         self._screen.show(textformat.event(Notice(names.clean(sentence))))
 
-    def _dismissed(self, sentence: str) -> None:
-        self._fail(sentence)
+    def _dismissed(self, why: Lost) -> None:
+        self._fail(str(why), status_of(why))
         self.interrupt()
 
     async def _finish(self) -> None:
@@ -220,17 +218,9 @@ class ChatProgram:
             self._controller.notify(
                 f"Waiting for {_count(transfers.count, 'file')}; Ctrl+C leaves now."
             )
-        watch = OutageWatch(self._reactor, self._controller.session, self._server_stays_away)
-        watch.start()
-        try:
-            await transfers.when_finished()
-            await self._controller.session.all_acknowledged()
-        finally:
-            watch.stop()
-
-    def _server_stays_away(self) -> None:
-        self._fail("The server does not come back.", ExitStatus.UNAVAILABLE)
-        self.interrupt()
+        self._controller.session.end_after_outage(OUTAGE_SECONDS)
+        await transfers.when_finished()
+        await self._controller.session.all_acknowledged()
 
     async def _close(self) -> None:
         if self._controller is None:
@@ -260,12 +250,12 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     settings = Settings(settings_folder())
     if options.action is not None:
         reactor = _install_reactor(at_terminal=False)
-        sys.exit(_run_reactor(reactor, Script(reactor, options, settings)))
+        _run_reactor(reactor, Script(reactor, options, settings))
     if not has_output:  # talking without looking is possible
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)
     at_terminal = _is_terminal()
     reactor = _install_reactor(at_terminal)
-    sys.exit(_run_reactor(reactor, _chat_program(reactor, options, settings, at_terminal)))
+    _run_reactor(reactor, _chat_program(reactor, options, settings, at_terminal))
 
 
 def _is_terminal() -> bool:
@@ -327,35 +317,26 @@ def _complain(sentence: str) -> None:
     write_all(2, f"chat-client: {names.clean(sentence)}\n".encode())
 
 
-def _run_reactor(reactor: Any, program: ChatProgram | Script) -> int:
-    """Run the program in the reactor. Return the exit status."""
-    statuses: list[int] = []
+def _run_reactor(reactor: Any, program: ChatProgram | Script) -> NoReturn:
+    """Run the program in the reactor, and exit with its status."""
     ended: Deferred[None] = Deferred()
 
-    def crashed(failure: Failure) -> None:
-        statuses.append(ExitStatus.SOFTWARE)
-        failure.printTraceback(file=sys.stderr)
-
-    def stop(_: Any) -> None:
-        ended.callback(None)
-        if not stopping:
-            reactor.stop()
-
-    stopping: list[bool] = []
-
     def interrupted() -> Deferred[None]:
-        stopping.append(True)
         program.interrupt()
         return ended
 
-    def begin() -> None:
-        running = Deferred.fromCoroutine(program.run())
-        running.addCallbacks(statuses.append, crashed).addBoth(stop)
+    async def run(_: Any) -> NoReturn:
+        await deferLater(reactor, 0)  # until the reactor runs
+        try:
+            status = await program.run()
+        except Exception:
+            traceback.print_exc()
+            status = ExitStatus.SOFTWARE
+        ended.callback(None)
+        raise SystemExit(status)
 
     reactor.addSystemEventTrigger("before", "shutdown", interrupted)
-    reactor.callWhenRunning(begin)
-    reactor.run()
-    return statuses[0] if statuses else 0
+    react(run, _reactor=reactor)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.task import LoopingCall
 
 from chatservice import names
 from chatservice.client.clientoptions import ClientOptions, ExitStatus, status_of
 from chatservice.client.clientpasswords import Keyring, ask_password, given_password
-from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX
 from chatservice.client.connectors import WARNING, server_address
 from chatservice.client.filetransfers import open_for_upload, shortest_path
@@ -38,38 +36,12 @@ from chatservice.output import write_all
 OUTAGE_SECONDS = 60.0
 """Seconds for which a leaving client waits for a server that is away."""
 
-_CHECKS = 4
 
 GOODBYE_SECONDS = 2.0
 """Seconds for which a leaving client waits for the server to store all texts and close."""
 
 STDIN = "-"
 """The text that means standard input."""
-
-
-class OutageWatch:
-    """Calls `noticed` when a session has been offline for `OUTAGE_SECONDS`."""
-
-    def __init__(self, reactor: Any, session: ClientSession, noticed: Callable[[], None]) -> None:
-        self._session = session
-        self._noticed = noticed
-        self._checks_offline = 0
-        self._checking = LoopingCall(self._check)
-        self._checking.clock = reactor
-
-    def start(self) -> None:
-        """Start checking."""
-        self._checking.start(OUTAGE_SECONDS / _CHECKS)
-
-    def stop(self) -> None:
-        """Stop checking."""
-        self._checking.stop()
-
-    def _check(self) -> None:
-        self._checks_offline = 0 if self._session.connected else self._checks_offline + 1
-        if self._checks_offline > _CHECKS:
-            self._checks_offline = 0
-            self._noticed()
 
 
 class ScriptEnd(Exception):
@@ -89,7 +61,7 @@ class Script:
         self._options = options
         self._settings = settings
         self._working: Deferred[None] | None = None
-        self._server_is_away = False
+
         self._is_terminal = os.isatty(2)
         self._shows_progress = False
 
@@ -109,9 +81,9 @@ class Script:
             status = status_of(error)
             sentence = error.sentence if isinstance(error, Refusal) else str(error)
         except CancelledError:
-            status, sentence = self._interrupted(), ""
-            if self._server_is_away:
-                status, sentence = ExitStatus.UNAVAILABLE, "The server does not come back."
+            status, sentence = ExitStatus.INTERRUPTED, ""
+            if self._options.follow:  # following a room ends that way
+                status = ExitStatus.DONE
         else:
             status, sentence = ExitStatus.DONE, ""
         self._show_progress("")
@@ -119,31 +91,17 @@ class Script:
             write_all(2, f"chat-client: {names.clean(sentence)}\n".encode())
         return status
 
-    def _interrupted(self) -> ExitStatus:
-        """Return the status of an interrupted action. Following a room ends that way."""
-        return ExitStatus.DONE if self._options.follow else ExitStatus.INTERRUPTED
-
     async def _do(self) -> None:
         text, path = self._text(), self._file()
         client = await self._log_in()
-        watch = OutageWatch(self._reactor, client.session, self._server_stays_away)
-        watch.start()
+        if not self._options.follow:
+            client.session.end_after_outage(OUTAGE_SECONDS)
         try:
             await self._act(client, text, path)
         finally:
-            watch.stop()
-            await self._leave(client)
-
-    def _server_stays_away(self) -> None:
-        if not self._options.follow:
-            self._server_is_away = True
-            self.interrupt()
-
-    async def _leave(self, client: Client) -> None:
-        closing = client.close()
-        closing.addTimeout(GOODBYE_SECONDS, self._reactor)
-        with suppress(Lost, CancelledError, TimeoutError):
-            await closing
+            closing = client.close().addTimeout(GOODBYE_SECONDS, self._reactor)
+            with suppress(Lost, CancelledError, TimeoutError):
+                await closing
 
     # -- actions ---------------------------------------------------------------------------------
 

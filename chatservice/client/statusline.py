@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from chatservice import names
+from chatservice.client.clientstate import ClientState, RoomState
 from chatservice.client.rendering import RowRenderer
-from chatservice.client.screen import RoomStatus
 from chatservice.client.transferconnection import Progress
 from chatservice.client.wrapping import Fragments, isolated, shortened, width
 from chatservice.entries import Kind
@@ -90,26 +90,27 @@ def transfer_rows(
     return rows
 
 
-def room_row(name: str, connected: bool, rooms: Sequence[RoomStatus], columns: int) -> Fragments:
+def room_row(state: ClientState, connected: bool, columns: int) -> Fragments:
     """Return the row with the user's name, the connection's state and the rooms with their keys.
 
     With too few columns, it lacks the keys, and then rooms without unread entries.
     """
-    row: Fragments = [("class:room", _short(name) + " ")]
+    row: Fragments = [("class:room", _short(state.name) + " ")]
     if not connected:
         row.append(("class:refusal", "offline, trying again "))
+    rooms, here = list(state.rooms.values()), state.current_room
     left = columns - sum(width(text) for _, text in row)
     bare = [_label(it) for it in rooms]
     labels = [_key(number) + label for number, label in enumerate(bare, 1)]
     if sum(width(label) + 1 for label in labels) > left:
         labels = bare
     kept = set()
-    for at in sorted(range(len(labels)), key=lambda at: _weight(rooms[at])):
+    for at in sorted(range(len(labels)), key=lambda at: _weight(rooms[at], here)):
         if width(labels[at]) < left:
             left -= width(labels[at]) + 1
             kept.add(at)
     for at in sorted(kept):
-        row += [(_style(rooms[at]), labels[at]), ("", " ")]
+        row += [(_style(rooms[at], here), labels[at]), ("", " ")]
     return row
 
 
@@ -118,17 +119,17 @@ def _key(number: int) -> str:
     return f"Alt+{number} " if number < 10 else ""
 
 
-def _label(room: RoomStatus) -> str:
+def _label(room: RoomState) -> str:
     unread = f"({room.unread}{'!' if room.mentioned else ''})" if room.unread else ""
     return f"{_short(room.room)}{unread}"
 
 
-def _weight(room: RoomStatus) -> tuple[bool, bool, bool]:
-    return not room.current, not room.mentioned, not room.unread
+def _weight(room: RoomState, here: str) -> tuple[bool, bool, bool]:
+    return room.room != here, not room.mentioned, not room.unread
 
 
-def _style(room: RoomStatus) -> str:
-    if room.current:
+def _style(room: RoomState, here: str) -> str:
+    if room.room == here:
         return "class:here"
     return "class:unread" if room.unread else "class:room"
 

@@ -1,16 +1,18 @@
 """Completion by Tab: commands and their arguments, users, rooms, files and paths."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from twisted.internet.defer import Deferred
 
 from chatservice import names
-from chatservice.client.screen import SessionView
+from chatservice.client.clientsession import ClientSession
+from chatservice.client.jsonconnection import Lost
+from chatservice.errors import Refusal
 from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format
 from chatservice.grammar.help import ALL, TOPICS
 from chatservice.grammar.textformat import quoted_name
@@ -133,7 +135,7 @@ class TabCompleter(Completer):
     """A completer that asks the `session`, which is None before the login."""
 
     def __init__(self) -> None:
-        self.session: SessionView | None = None
+        self.session: ClientSession | None = None
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
@@ -168,20 +170,23 @@ class TabCompleter(Completer):
         session = self.session
         if session is None or not session.connected:
             return []
-        match target.kind:
-            case WordKind.ROOM:
-                return await _answer(session.rooms())
-            case WordKind.FILE:
-                room, slash, _ = target.beginning.partition("/")
-                files = await _answer(session.files(room if slash else None))
-                before = f"{room}/" if slash else ""
-                return [quoted_name(before + name) for name in files]
-        mine = names.key(session.name)
-        return [user for user in await _answer(session.users()) if names.key(user) != mine]
+        asking = Deferred.fromCoroutine(_words_of_server(session, target))
+        asking.addErrback(lambda failure: failure.trap(Refusal, Lost) and [])
+        found: list[str] = await asking.asFuture(asyncio.get_running_loop())
+        return found
 
 
-async def _answer(asking: Coroutine[Any, Any, list[str]]) -> list[str]:
-    """Wait for the server's answer in a coroutine of asyncio."""
-    loop = asyncio.get_running_loop()
-    found: list[str] = await Deferred.fromCoroutine(asking).asFuture(loop)
-    return found
+async def _words_of_server(session: ClientSession, target: CompletionTarget) -> list[str]:
+    """Return the names that the server knows. Raises `Refusal` and `Lost`."""
+    here = session.state.current_room
+    match target.kind:
+        case WordKind.ROOM:
+            return [room.room for room in await session.rooms.list_all()]
+        case WordKind.FILE:
+            room, slash, _ = target.beginning.partition("/")
+            files = await session.ask("files", room=room if slash else here)
+            before = f"{room}/" if slash else ""
+            return [quoted_name(before + file.name) for file in files.files]
+    mine = names.key(session.state.name)
+    users = (user.name for user in (await session.ask("who", room=here)).users)
+    return [user for user in users if names.key(user) != mine]

@@ -9,11 +9,12 @@ from twisted.internet.defer import Deferred
 
 from chatservice import replies
 from chatservice.client import lineeditor, rendering, statusline, typedlines
-from chatservice.client.clientstate import Incoming, Unread
+from chatservice.client.clientsession import ClientSession
+from chatservice.client.clientstate import Incoming, RoomState, Unread
 from chatservice.client.frames import EntryMark, FrameOutput, FrameWriter
 from chatservice.client.lineeditor import InputHistory, KeyAction, LineEditor
 from chatservice.client.rendering import RowRenderer
-from chatservice.client.screen import InputEnded, RoomStatus, Screen, SessionView
+from chatservice.client.screen import InputEnded, Screen
 from chatservice.client.statusline import PROMPT, PendingTexts
 from chatservice.client.tabcompletion import TabCompleter
 from chatservice.client.transferconnection import Progress
@@ -43,13 +44,13 @@ class TerminalScreen(Screen):
         self._columns = lambda: output.get_size().columns
         self._bell = bell
         self._in_late = False
-        self._session: SessionView | None = None
+        self._session: ClientSession | None = None
+        self._switch: Callable[[str], None] = lambda room: None
         self._renderer = RowRenderer(
             *(self._name, self._columns, depth, time.time),
             isolate=os.environ.get("TERM") != "linux",  # its font lacks the signs
         )
         self._pending = PendingTexts(self._renderer)
-        self._rooms: Sequence[RoomStatus] = ()
         self._transfers: tuple[Sequence[Progress], int, float] = ((), 0, 0.0)
         self._completer = TabCompleter()
         history = InputHistory(state_folder() / "typed")
@@ -59,7 +60,11 @@ class TerminalScreen(Screen):
         self._running: asyncio.Task[None] | None = None
 
     def _name(self) -> str:
-        return self._session.name if self._session is not None else ""
+        return self._session.state.name if self._session is not None else ""
+
+    @property
+    def _rooms(self) -> list[RoomState]:
+        return list(self._session.state.rooms.values()) if self._session is not None else []
 
     def start(self, interrupted: Callable[[], None]) -> None:
         """Show the line of input."""
@@ -68,9 +73,10 @@ class TerminalScreen(Screen):
         self._running = asyncio.ensure_future(run)
         self._running.add_done_callback(lambda _: self._editor.end())
 
-    def attach(self, session: SessionView) -> None:
+    def attach(self, session: ClientSession, switch: Callable[[str], None]) -> None:
         """Use a session for the status line and for completion."""
         self._session = self._completer.session = session
+        self._switch = switch
 
     async def close(self) -> None:
         """Draw the last rows, and remove the line of input."""
@@ -125,9 +131,8 @@ class TerminalScreen(Screen):
         self._transfers = under_way, waiting, now
         self._frames.draw_soon()
 
-    def show_rooms(self, rooms: Sequence[RoomStatus]) -> None:
+    def show_rooms(self) -> None:
         """Show the joined rooms in the status line."""
-        self._rooms = rooms
         self._frames.draw_soon()
 
     def show_unread(self, unread: Unread) -> None:
@@ -136,7 +141,7 @@ class TerminalScreen(Screen):
             self._frames.add(self._renderer.heading(f"{unread.unread} unread"))
             self._in_late = True
 
-    def show_pending(self, key: str, request: Request, connected: bool) -> None:
+    def show_pending(self, key: str, request: Request) -> None:
         """Show a text as waiting, until it is stored."""
         self._pending.add(key, request)
         self._frames.draw_soon()
@@ -159,10 +164,9 @@ class TerminalScreen(Screen):
         if question:
             return rows + wrapped([("class:mark", question)], self._columns(), indent=0)
         session = self._session
-        if session is None or not session.name:
+        if session is None or not session.state.name:
             return rows
-        where = statusline.room_row(session.name, session.connected, self._rooms, self._columns())
-        return rows + where
+        return rows + statusline.room_row(session.state, session.connected, self._columns())
 
     # -- input -----------------------------------------------------------------------------------
 
@@ -202,17 +206,19 @@ class TerminalScreen(Screen):
             "escape a": lambda event: self._switch_to_unread(),
         }
 
+    def _here(self) -> str:
+        return self._session.state.current_room if self._session is not None else ""
+
     def _switch_by(self, by: int) -> None:
-        here = next((n for n, it in enumerate(self._rooms) if it.current), 0)
+        here = next((n for n, it in enumerate(self._rooms) if it.room == self._here()), 0)
         if self._rooms:
             self._switch_to((here + by) % len(self._rooms) + 1)
 
     def _switch_to(self, number: int) -> None:
         """Go to a room by its number in the row."""
-        if self._session is not None and 0 < number <= len(self._rooms):
-            to = self._rooms[number - 1]
-            if not to.current:
-                self._session.switch(to.room)
+        rooms = self._rooms
+        if 0 < number <= len(rooms) and rooms[number - 1].room != self._here():
+            self._switch(rooms[number - 1].room)
 
     def _switch_to_unread(self) -> None:
         """Go to the next room with unread entries; one with a mention comes first."""
