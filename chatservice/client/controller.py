@@ -22,7 +22,6 @@ from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
-from chatservice.events import Notice
 from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request
 
@@ -120,7 +119,7 @@ class Controller(SessionListener):
         """Show a refusal; with a `key`, the refusal of the pending text with that key."""
         if key is not None:
             self._screen.resolve_pending(key, False)
-        self._screen.show(textformat.refusal(refusal))
+        self._screen.refuse(refusal)
 
     def removed_from_room(self, room: str, why: Refusal, told: bool) -> None:
         """Show the rooms that are left, and the reason if the user does not know it."""
@@ -146,7 +145,7 @@ class Controller(SessionListener):
 
     def notify(self, text: str) -> None:
         """Show a sentence of the client itself."""
-        self._screen.show(textformat.event(Notice(names.clean(text))))
+        self._screen.notify(text)
 
     # -- typed lines -----------------------------------------------------------------------------
 

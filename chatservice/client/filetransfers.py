@@ -3,13 +3,19 @@
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from unicodedata import normalize
 
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+
 from chatservice import names, replies
+from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.partialdownload import (
@@ -18,63 +24,147 @@ from chatservice.client.partialdownload import (
     find_saved,
     measure,
 )
-from chatservice.client.transferconnection import (
-    FRUITLESS_ATTEMPTS,
-    DownloadProtocol,
-    NotInRoomYet,
-    Progress,
-    TransferRunner,
-    UploadProtocol,
-)
+from chatservice.client.transferconnection import DownloadProtocol, Progress, UploadProtocol
 from chatservice.client.transferjournal import TransferClaim, TransferRecord
 from chatservice.client.typedlines import no_such_file
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
 
+STATUS_SECONDS = 0.25
+"""Progress is shown so often."""
+
+FRUITLESS_ATTEMPTS = 10
+"""A transfer fails after so many connections in a row that moved nothing."""
+
 _TEMPORARY = frozenset({Code.TOO_MANY, Code.DISK_FULL, Code.SERVER_ERROR})
 """Refusals of uploads that may be granted at another time."""
 
+T = TypeVar("T")
 
-Remember = Callable[[TransferRecord], TransferClaim]
-"""Remembers a transfer that begins, and may wait for the disk."""
+Work = Callable[[TransferClaim], Awaitable[T]]
+"""Runs a transfer, and forgets its record when it is done."""
 
 
-class _Transfers:
-    """The transfers in one direction. `owner` returns the server and the user they belong to."""
+class NotInRoomYet(Exception):
+    """A transfer cannot go on before the user is in its room. It keeps its `claim`."""
+
+    def __init__(self, claim: TransferClaim) -> None:
+        super().__init__(claim)
+        self.claim = claim
+
+
+class TransferRunner:
+    """Runs transfers on connections and in threads.
+
+    `tell` takes sentences, and `show` the progress of running transfers with the time in seconds.
+    `remember` notes a transfer that begins, and may wait for the disk. `owner` returns the server
+    and the user that transfers belong to.
+    """
 
     def __init__(
-        self, runner: TransferRunner, remember: Remember, owner: Callable[[], tuple[str, str]]
+        self,
+        reactor: Any,
+        session: ClientSession,
+        tell: Callable[[str], None],
+        show: Callable[[Sequence[Progress], float], None],
+        remember: Callable[[TransferRecord], TransferClaim],
+        owner: Callable[[], tuple[str, str]],
     ) -> None:
-        self._runner = runner
+        self.reactor = reactor
+        self.ask = session.ask
+        self.tell = tell
+        self.owner = owner
+        self._connect = session.connect
+        self._show = show
         self._remember = remember
-        self._owner = owner
-        self._running: set[TransferRecord] = set()
+        self._records: set[TransferRecord] = set()
+        self._running: list[Progress] = []
+        self._ticking = LoopingCall(self._show_progress)
+        self._ticking.clock = reactor
 
-    def _may_begin(self, claim: TransferClaim) -> bool:
-        """Note that a transfer runs. If it runs already, say so and return False."""
-        if claim.record in self._running:
+    async def begin(self, record: TransferRecord, work: Work[T]) -> T | None:
+        """Remember a transfer and run it. Return what `work` returns; None if it runs already."""
+        return await self.resume(await self.in_thread(self._remember, record), work)
+
+    async def resume(self, claim: TransferClaim, work: Work[T]) -> T | None:
+        """Run a remembered transfer, and forget it if it is refused for good. Return what `work`
+        returns; None if it runs already."""
+        record = claim.record
+        if record in self._records:
             claim.forget()
-            self._runner.tell(f"{claim.record.name} is on its way already.")
-            return False
-        self._running.add(claim.record)
-        return True
+            self.tell(f"{record.name} is on its way already.")
+            return None
+        self._records.add(record)
+        try:
+            return await work(claim)
+        except NotInRoomYet:  # it keeps the claim
+            raise
+        except BaseException as error:
+            final = isinstance(error, Refusal) and not (record.up and error.code in _TEMPORARY)
+            claim.forget() if final else claim.release()
+            raise
+        finally:
+            self._records.discard(record)
 
-    async def _ask(self, claim: TransferClaim, command: str, **args: Any) -> Any:
+    async def ask_for(self, claim: TransferClaim, command: str, **args: Any) -> Any:
         """Send a request for a transfer. Raises `Refusal`, and `NotInRoomYet`."""
         try:
-            return await self._runner.ask(command, **args)
+            return await self.ask(command, **args)
         except Refusal as refusal:
             if refusal.code is Code.NOT_IN_ROOM:
                 raise NotInRoomYet(claim) from None
             raise
 
+    def in_thread(self, work: Callable[..., T], *args: Any) -> "Deferred[T]":
+        """Call a function that waits for the disk, in a thread."""
+        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), work, *args)
 
-class Uploader(_Transfers):
+    async def read_in_thread(self, read: Callable[..., T], *args: Any) -> T:
+        """Call a function that reads long, in a thread. Its last argument is a list that is not
+        empty once it shall end early."""
+        stopped: list[bool] = []
+        try:
+            return await self.in_thread(read, *args, stopped)
+        except CancelledError:
+            stopped.append(True)
+            raise
+
+    async def move(self, make: Callable[[], Any], progress: Progress, done: int) -> None:
+        """Connect a transfer protocol that `make` makes, and let it move what is behind the first
+        `done` bytes. Raises `Refusal` and `Lost`."""
+        progress.begin(done, self.reactor.seconds())
+        self._running.append(progress)
+        if not self._ticking.running:
+            self._ticking.start(STATUS_SECONDS)
+        connection = None
+        try:
+            connection = await self._connect(make)
+            await connection.begin()
+        except CancelledError:
+            if connection is not None:
+                connection.stop()
+            raise
+        finally:
+            self._running.remove(progress)
+            self._show_progress()
+            if not self._running:
+                self._ticking.stop()
+
+    def tell_resumed(self, it: Progress, done: int) -> None:
+        """Tell that a transfer goes on behind the first `done` bytes."""
+        percent = 100 * done // it.size if it.size else 0
+        self.tell(f"going on with {it.name} ({percent}% of {textformat.size(it.size)})")
+
+    def _show_progress(self) -> None:
+        self._show(tuple(self._running), self.reactor.seconds())
+
+
+class Uploader:
     """The uploads of one client."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, runner: TransferRunner) -> None:
+        self._runner = runner
         self._own_files: Counter[tuple[str, str]] = Counter()
 
     def is_echo(self, log: str, sha256: str) -> bool:
@@ -89,30 +179,27 @@ class Uploader(_Transfers):
         name = names.file(path.name)
         with open_for_upload(path) as file:
             size, sha256 = await self._measure(path, file)
-            server, user = self._owner()
             record = TransferRecord(
-                *(server, user, True, os.path.abspath(path), name, size, sha256),
+                *(*self._runner.owner(), True, os.path.abspath(path), name, size, sha256),
                 room=room if to is None else "",
                 to=to,
                 key=secrets.token_hex(16),
             )
-            claim = await self._runner.in_thread(self._remember, record)
-            await self._deliver(claim, file, False)
+            await self._runner.begin(record, lambda claim: self._deliver(claim, file, False))
 
     async def resume(self, claim: TransferClaim) -> None:
         """Resume an upload of an earlier run, unless the file has changed."""
+        await self._runner.resume(claim, self._resume)
+
+    async def _resume(self, claim: TransferClaim) -> None:
         record, path = claim.record, Path(claim.record.path)
-        try:
-            with open_for_upload(path) as file:
-                if await self._measure(path, file) != (record.size, record.sha256):
-                    raise Refusal(Code.NO_SUCH_FILE, "It changed meanwhile; send it again.")
-                if await self._is_stored(record):
-                    self._tell_sent(claim)
-                else:
-                    await self._deliver(claim, file, True)
-        except BaseException as error:
-            self._give_up(claim, error)
-            raise
+        with open_for_upload(path) as file:
+            if await self._measure(path, file) != (record.size, record.sha256):
+                raise Refusal(Code.NO_SUCH_FILE, "It changed meanwhile; send it again.")
+            if await self._is_stored(record):
+                self._tell_sent(claim)
+            else:
+                await self._deliver(claim, file, True)
 
     async def _measure(self, path: Path, file: BinaryIO) -> tuple[int, str]:
         try:
@@ -122,18 +209,13 @@ class Uploader(_Transfers):
 
     async def _deliver(self, claim: TransferClaim, file: BinaryIO, resumed: bool) -> None:
         record = claim.record
-        if not self._may_begin(claim):
-            return
         mark = (record.room if record.to is None else INBOX, record.sha256)
         self._own_files[mark] += 1
         try:
             await self._send_missing(claim, file, resumed)
-        except BaseException as error:
+        except BaseException:
             self._own_files[mark] -= 1
-            self._give_up(claim, error)
             raise
-        finally:
-            self._running.discard(record)
         self._tell_sent(claim)
 
     def _tell_sent(self, claim: TransferClaim) -> None:
@@ -141,12 +223,6 @@ class Uploader(_Transfers):
         claim.forget()
         whom = f" to {record.to}" if record.to is not None else ""
         self._runner.tell(f"{record.name} ({textformat.size(record.size)}) is sent{whom}.")
-
-    def _give_up(self, claim: TransferClaim, error: BaseException) -> None:
-        if isinstance(error, Refusal) and error.code not in _TEMPORARY:
-            claim.forget()
-        elif not isinstance(error, NotInRoomYet):  # which keeps the claim
-            claim.release()
 
     async def _send_missing(self, claim: TransferClaim, file: BinaryIO, resumed: bool) -> None:
         """Send what the server lacks of a file. Go on if the connection breaks, or if the server
@@ -161,7 +237,7 @@ class Uploader(_Transfers):
             file.seek(reply.offset)
             make = partial(UploadProtocol, self._runner.reactor, reply.ticket, file, progress)
             try:
-                await self._runner.run(make, progress, reply.offset)
+                await self._runner.move(make, progress, reply.offset)
                 return
             except (Lost, Refusal) as error:
                 ended = error
@@ -176,7 +252,7 @@ class Uploader(_Transfers):
         record = claim.record
         target = {"room": record.room} if record.to is None else {"to": record.to}
         file = {"name": record.name, "size": record.size, "sha256": record.sha256}
-        reply: replies.PutTicket = await self._ask(
+        reply: replies.PutTicket = await self._runner.ask_for(
             claim, "put", **target, **file, key=record.key or None
         )
         return reply
@@ -209,20 +285,28 @@ def _unreadable(path: Path, error: OSError | ValueError) -> Refusal:
     return Refusal(Code.NO_SUCH_FILE, f"{path} cannot be read ({reason}).")
 
 
-class Downloader(_Transfers):
+class Downloader:
     """The downloads of one client."""
 
-    async def fetch(self, folder: Path, room: str, name: str, or_inbox: bool) -> Path | None:
+    def __init__(self, runner: TransferRunner) -> None:
+        self._runner = runner
+
+    async def fetch(
+        self, folder: Path, room: str, name: str, or_inbox: bool = False
+    ) -> Path | None:
         """Save a file of a room (`@`: of the user) in `folder`; with `or_inbox`, one of the user if
         the room has none of that name. Return its path, or None if it is on its way already. Raises
         `Refusal`, also if the server offers another file."""
+        found: replies.GetTicket | None = None
         try:
             found = await self._runner.ask("get", room=room, name=name)
         except Refusal as refusal:
-            if not or_inbox or refusal.code is not Code.NO_SUCH_FILE:
+            if or_inbox and refusal.code is Code.NO_SUCH_FILE:
+                room = INBOX
+                with suppress(Refusal):
+                    found = await self._runner.ask("get", room=INBOX, name=name)
+            if found is None:
                 raise
-            room = INBOX
-            found = await self._find_in_inbox(name, refusal)
         if not _same_name(found.name, name):
             raise Refusal(Code.NO_SUCH_FILE, f"The server offers {found.name} in its place.")
         return await self._begin(folder, room, found)
@@ -235,50 +319,20 @@ class Downloader(_Transfers):
             raise Refusal(Code.NO_SUCH_FILE, "The server offers another file than it announced.")
         return await self._begin(folder, room, found)
 
-    async def _find_in_inbox(self, name: str, refusal: Refusal) -> replies.GetTicket:
-        try:
-            found: replies.GetTicket = await self._runner.ask("get", room=INBOX, name=name)
-            return found
-        except Refusal:
-            raise refusal from None
-
     async def _begin(self, folder: Path, room: str, found: replies.GetTicket) -> Path | None:
         record = TransferRecord(
-            *self._owner(),
-            up=False,
-            path=os.path.abspath(folder),
-            name=found.name,
-            size=found.size,
-            sha256=found.sha256,
-            room=room,
+            *(*self._runner.owner(), False, os.path.abspath(folder)),
+            *(found.name, found.size, found.sha256, room),
             version=found.version,
         )
-        claim = await self._runner.in_thread(self._remember, record)
-        return await self._receive(claim, found.ticket)
+        return await self._runner.begin(record, partial(self._find_or_save, ticket=found.ticket))
 
     async def resume(self, claim: TransferClaim) -> None:
         """Resume a download of an earlier run."""
-        await self._receive(claim, None)
-
-    async def _receive(self, claim: TransferClaim, ticket: str | None) -> Path | None:
-        """Save a file, unless the folder has it. Without a `ticket`, get one first. Return its
-        path, or None if it is on its way already."""
-        if not self._may_begin(claim):
-            return None
-        try:
-            return await self._find_or_save(claim, ticket)
-        except NotInRoomYet:  # the queue keeps the claim
-            raise
-        except Refusal:
-            claim.forget()
-            raise
-        except BaseException:
-            claim.release()
-            raise
-        finally:
-            self._running.discard(claim.record)
+        await self._runner.resume(claim, partial(self._find_or_save, ticket=None))
 
     async def _find_or_save(self, claim: TransferClaim, ticket: str | None) -> Path:
+        """Save a file, unless the folder has it. Without a `ticket`, get one first."""
         record = claim.record
         wanted = Path(record.path), record.name, record.size, record.sha256
         path = await self._runner.read_in_thread(find_saved, *wanted)
@@ -340,7 +394,7 @@ class Downloader(_Transfers):
             before = part.received
             make = partial(DownloadProtocol, self._runner.reactor, ticket, part, progress)
             try:
-                await self._runner.run(make, progress, before)
+                await self._runner.move(make, progress, before)
                 return
             except Lost:
                 ticket = None
@@ -350,7 +404,7 @@ class Downloader(_Transfers):
     async def _get_ticket(self, claim: TransferClaim) -> str:
         record = claim.record
         wanted = {"room": record.room, "name": record.name, "version": record.version or None}
-        found = await self._ask(claim, "get", **wanted)
+        found = await self._runner.ask_for(claim, "get", **wanted)
         if (found.name, found.size, found.sha256) != (record.name, record.size, record.sha256):
             raise Refusal(Code.NO_SUCH_FILE, "It changed meanwhile; ask for it again.")
         return str(found.ticket)

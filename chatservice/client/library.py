@@ -8,7 +8,7 @@ twice, and no entry of a followed log is missed.
 
 import os
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -21,8 +21,9 @@ from chatservice.client.clientsession import ClientSession, SessionListener
 from chatservice.client.clientstate import INBOX, Incoming
 from chatservice.client.connectors import WARNING, Connector
 from chatservice.client.jsonconnection import Lost
+from chatservice.client.transferconnection import Progress
 from chatservice.client.transferjournal import state_folder
-from chatservice.client.transferqueue import BotTransfers
+from chatservice.client.transferqueue import Transfers
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -105,7 +106,8 @@ class Client(SessionListener):
         self._joining: dict[str, list[Deferred[str]]] = {}
         self._acknowledgements: dict[str, list[Deferred[int]]] = defaultdict(list)
         self._followers: dict[str, list[LogFollower]] = defaultdict(list)
-        self._transfers = BotTransfers(reactor, self.session, told, progress)
+        self._progress = progress
+        self._transfers = Transfers(reactor, self.session, told, self._show_progress)
 
     @property
     def name(self) -> str:
@@ -224,14 +226,23 @@ class Client(SessionListener):
             raise TypeError("a file is for a room, or for a user")
         return self._transfers.begin(self._put(Path(path), room, to))
 
+    def _show_progress(self, running: Sequence[Progress], now: float) -> None:
+        self._progress("\n".join(it.line(now) for it in running))
+
     async def _put(self, path: Path, room: str | None, to: str | None) -> None:
         target = await self._ensure_joined(room) if room is not None else ""
-        await self._transfers.send(path, target, to)
+        await self._transfers.uploads.send(path, target, to)
 
     def get(self, room: str, name: str, folder: str | os.PathLike[str] = ".") -> "Deferred[Path]":
         """Save a file of a room (`@`: of the user) in `folder`, and check it. The result is its
         path, which has another name if that one was taken."""
-        return self._transfers.begin(self._transfers.fetch(Path(folder), room, name))
+        return self._transfers.begin(self._get(room, name, Path(folder)))
+
+    async def _get(self, room: str, name: str, folder: Path) -> Path:
+        path = await self._transfers.downloads.fetch(folder, room, name)
+        if path is None:
+            raise Refusal(Code.TOO_MANY, f"{name} is on its way already; wait for it.")
+        return path
 
     # -- rooms -----------------------------------------------------------------------------------
 

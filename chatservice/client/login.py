@@ -11,7 +11,6 @@ from chatservice.client.questions import is_cancelled
 from chatservice.client.screen import Screen
 from chatservice.client.settings import RememberedServer
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import textformat
 
 NAME = "Your name: "
 PASSWORD = "Password: "
@@ -39,7 +38,7 @@ async def ask_name(
         except Refusal as refusal:
             if scripted:
                 raise
-            screen.show(textformat.refusal(refusal))
+            screen.refuse(refusal)
             given = None
 
 
@@ -59,7 +58,7 @@ async def ask_address(
         try:
             number = port(text.strip() or usual[1])
         except ValueError as error:
-            screen.show(textformat.refusal(Refusal(Code.BAD_ARGUMENT, str(error))))
+            screen.refuse(Refusal(Code.BAD_ARGUMENT, str(error)))
     return host.strip() or usual[0], number
 
 

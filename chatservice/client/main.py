@@ -38,8 +38,6 @@ from chatservice.client.settings import (
 from chatservice.client.system import output_error
 from chatservice.clocks import use_monotonic
 from chatservice.errors import Code, Refusal
-from chatservice.events import Notice
-from chatservice.grammar import textformat
 from chatservice.output import write_all
 
 DUMB_TERMINALS = ("dumb", "unknown", "")
@@ -142,7 +140,7 @@ class ChatProgram:
         last = known[0] if known else None
         if last is not None:
             where = f"{last.name} at {server_address(last.host, last.port)}"
-            self._notify(f"Press Enter alone to be {where} again.")
+            self._screen.notify(f"Press Enter alone to be {where} again.")
         last_name = last.name if last is not None else None
         name = await login.ask_name(screen, self._options.name, scripted, last_name)
         offered = next((it for it in known if it.name == name), last)
@@ -158,7 +156,7 @@ class ChatProgram:
         try:
             servers = self._settings.servers()
         except Refusal as refusal:
-            self._screen.show(textformat.refusal(refusal))
+            self._screen.refuse(refusal)
             self._settings = None
             return
         if self._options.ask:
@@ -168,7 +166,7 @@ class ChatProgram:
         if recalled is not self._options:
             self._options = recalled
             where = f"{recalled.host}:{recalled.port} as {recalled.name}"
-            self._notify(f"Going to {where}; --ask asks.")
+            self._screen.notify(f"Going to {where}; --ask asks.")
 
     def _remember_server(self) -> None:
         """Remember the server, the name and the room. An error is shown, and does no harm."""
@@ -180,7 +178,7 @@ class ChatProgram:
             self._settings.remember(replace(self._server, name=state.name, room=room))
         except Refusal as refusal:
             self._settings = None
-            self._screen.show(textformat.refusal(refusal))
+            self._screen.refuse(refusal)
 
     async def _join_first_room(self, controller: Controller) -> None:
         room = self._options.room
@@ -200,10 +198,7 @@ class ChatProgram:
 
     def _fail(self, sentence: str, status: ExitStatus = ExitStatus.REFUSED) -> None:
         self._status = status
-        self._screen.show(textformat.refusal(Refusal(Code.SERVER_ERROR, sentence)))
-
-    def _notify(self, sentence: str) -> None:
-        self._screen.show(textformat.event(Notice(names.clean(sentence))))
+        self._screen.refuse(Refusal(Code.SERVER_ERROR, sentence))
 
     def _dismissed(self, why: Lost) -> None:
         self._fail(str(why), status_of(why))

@@ -97,7 +97,7 @@ class PipeScreen(Screen):
         if self._skipping or len(line) > LINE_BYTES:
             self._skipping = False
             sentence = f"A line has at most {LINE_BYTES} bytes; send a shorter one."
-            self.show(textformat.refusal(Refusal(Code.TOO_LONG, sentence)))
+            self.refuse(Refusal(Code.TOO_LONG, sentence))
         else:
             self._lines.put(line.removesuffix(b"\r"))
 
@@ -128,7 +128,7 @@ class PipeScreen(Screen):
             try:
                 return textparser.decode(line)
             except Refusal as refusal:
-                self.show(textformat.refusal(refusal))
+                self.refuse(refusal)
 
     def end_question(self) -> None:
         """Show typed text again. On a terminal, drop lines typed meanwhile."""

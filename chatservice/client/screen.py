@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from chatservice import replies
+from chatservice import names, replies
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import Incoming, Unread
 from chatservice.client.transferconnection import Progress
+from chatservice.errors import Refusal
+from chatservice.events import Notice
+from chatservice.grammar import textformat
 from chatservice.grammar.commands import Request
 
 
@@ -36,6 +39,14 @@ class Screen:
 
     def show(self, lines: bytes) -> None:
         """Show lines in the text format (`chatservice.grammar.textformat`)."""
+
+    def notify(self, sentence: str) -> None:
+        """Show a sentence of the client itself."""
+        self.show(textformat.event(Notice(names.clean(sentence))))
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Show a refusal."""
+        self.show(textformat.refusal(refusal))
 
     def show_incoming(self, incoming: Incoming) -> None:
         """Show an entry or an event."""

@@ -22,7 +22,7 @@ from chatservice.client.transferjournal import state_folder
 from chatservice.client.wrapping import Fragments, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import textformat, textparser
+from chatservice.grammar import textparser
 from chatservice.grammar.commands import Request
 
 
@@ -184,14 +184,14 @@ class TerminalScreen(Screen):
             try:
                 return textparser.decode(line.encode(errors="surrogatepass"))
             except Refusal as refusal:
-                self.show(textformat.refusal(refusal))
+                self.refuse(refusal)
 
     def end_question(self) -> None:
         """Show the line of input again, and drop further answers."""
         self._editor.end_question()
 
     def _refused(self, sentence: str) -> None:
-        self.show(textformat.refusal(Refusal(Code.TOO_LONG, sentence)))
+        self.refuse(Refusal(Code.TOO_LONG, sentence))
 
     # -- keys ------------------------------------------------------------------------------------
 

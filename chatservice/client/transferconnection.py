@@ -1,14 +1,11 @@
 """The connection that carries one file for a ticket, and the progress that it makes."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, BinaryIO, Protocol, TypeVar
+from typing import Any, BinaryIO
 
 from twisted.internet import protocol
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
-from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThreadPool
 from twisted.protocols.basic import FileSender
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
@@ -16,10 +13,8 @@ from twisted.python.failure import Failure
 from chatservice import names
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.partialdownload import PartialDownload
-from chatservice.client.transferjournal import TransferClaim
 from chatservice.client.wrapping import shortened, width
 from chatservice.errors import Code, Refusal
-from chatservice.events import Notice
 from chatservice.grammar import textformat
 
 WIDTH, NARROW = 80, 60
@@ -31,19 +26,11 @@ NAME_LEAST = 8
 RECENT_SECONDS = 5.0
 """The rate is measured over the last few seconds: what people see as now."""
 
-STATUS_SECONDS = 0.25
-"""Progress is shown so often."""
-
-FRUITLESS_ATTEMPTS = 10
-"""A transfer fails after so many connections in a row that moved nothing."""
-
 STALLED_SECONDS = 120.0
 """A transfer that moves nothing for so long has failed. The server may hash in between."""
 
 REPLY_BYTES = 4096
 """More than the longest line that answers a transfer."""
-
-T = TypeVar("T")
 
 
 class Progress:
@@ -98,107 +85,6 @@ class Progress:
         most = max(columns - len(end), NAME_LEAST)
         name = shortened(self.name, most)
         return name + " " * (min(name_columns, most) - width(name)) + end
-
-
-class TransferServer(Protocol):
-    """A server, as transfers need it: it gives tickets and takes connections."""
-
-    def ask(self, name: str, /, **args: Any) -> Awaitable[Any]:
-        """Send a request on the session's connection."""
-
-    def connect(self, make: Callable[[], Any]) -> Awaitable[Any]:
-        """Connect a protocol that `make` makes, and return it."""
-
-
-class TransferDisplay(Protocol):
-    """A display of the progress of transfers."""
-
-    def show(self, lines: bytes, /) -> None:
-        """Show lines, as `chatservice.grammar.textformat` makes them."""
-
-    def show_transfers(self, running: Sequence[Progress], waiting: int, now: float, /) -> None:
-        """Show the running transfers at `now` (seconds), and the number of those that wait."""
-
-
-class NotInRoomYet(Exception):
-    """A transfer cannot go on before the user is in its room. It keeps its `claim`."""
-
-    def __init__(self, claim: TransferClaim) -> None:
-        super().__init__(claim)
-        self.claim = claim
-
-
-class TransferRunner:
-    """Runs transfers on connections and in threads, and shows their progress. `count` returns the
-    number of all transfers, those that wait included."""
-
-    def __init__(
-        self,
-        reactor: Any,
-        server: TransferServer,
-        display: TransferDisplay,
-        count: Callable[[], int],
-    ) -> None:
-        self.reactor = reactor
-        self.ask = server.ask
-        self._server = server
-        self._display = display
-        self._count = count
-        self._running: list[Progress] = []
-        self._ticking = LoopingCall(self._show_progress)
-        self._ticking.clock = reactor
-
-    def in_thread(self, work: Callable[..., T], *args: Any) -> "Deferred[T]":
-        """Call a function that waits for the disk, in a thread."""
-        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), work, *args)
-
-    async def read_in_thread(self, read: Callable[..., T], *args: Any) -> T:
-        """Call a function that reads long, in a thread. Its last argument is a list that is not
-        empty once it shall end early."""
-        stopped: list[bool] = []
-        try:
-            return await self.in_thread(read, *args, stopped)
-        except CancelledError:
-            stopped.append(True)
-            raise
-
-    async def run(self, make: Callable[[], Any], progress: Progress, done: int) -> Any:
-        """Connect a transfer protocol that `make` makes, and let it move what is behind the first
-        `done` bytes. Return its result. Raises `Refusal` and `Lost`."""
-        progress.begin(done, self.reactor.seconds())
-        self._running.append(progress)
-        if not self._ticking.running:
-            self._ticking.start(STATUS_SECONDS)
-        connection = None
-        try:
-            connection = await self._server.connect(make)
-            return await connection.begin()
-        except CancelledError:
-            if connection is not None:
-                connection.stop()
-            raise
-        finally:
-            self._running.remove(progress)
-            self._show_progress()
-            if not self._running:
-                self._ticking.stop()
-
-    def tell(self, text: str) -> None:
-        """Show a sentence."""
-        self._display.show(textformat.event(Notice(names.clean(text))))
-
-    def tell_resumed(self, it: Progress, done: int) -> None:
-        """Show that a transfer goes on behind the first `done` bytes."""
-        percent = 100 * done // it.size if it.size else 0
-        self.tell(f"going on with {it.name} ({percent}% of {textformat.size(it.size)})")
-
-    def tell_failure(self, sentence: str) -> None:
-        """Show a sentence about a transfer that failed."""
-        self._display.show(textformat.refusal(Refusal(Code.INCOMPLETE, names.clean(sentence))))
-
-    def _show_progress(self) -> None:
-        waiting = self._count() - len(self._running)
-        self._display.show_transfers(tuple(self._running), waiting, self.reactor.seconds())
 
 
 class _ChunkSender(FileSender):

@@ -7,17 +7,13 @@ from typing import Any, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 
 from chatservice import names
+from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import Incoming
-from chatservice.client.filetransfers import Downloader, Uploader
+from chatservice.client.filetransfers import Downloader, NotInRoomYet, TransferRunner, Uploader
 from chatservice.client.jsonconnection import Lost
-from chatservice.client.transferconnection import (
-    NotInRoomYet,
-    Progress,
-    TransferDisplay,
-    TransferRunner,
-    TransferServer,
-)
-from chatservice.client.transferjournal import TransferClaim, TransferJournal
+from chatservice.client.screen import Screen
+from chatservice.client.transferconnection import Progress
+from chatservice.client.transferjournal import TransferClaim, TransferJournal, TransferRecord
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
@@ -36,32 +32,46 @@ UNASKED_FILES = 10_000
 """Each unasked file counts as at least this fraction of those bytes, so there are never more."""
 
 
-class _Jobs:
-    """Coroutines that run until they end or are stopped."""
+class Transfers:
+    """The transfers of a program, which are neither queued nor remembered. The parameters are those
+    of `TransferRunner`."""
 
-    def __init__(self) -> None:
-        self._running: set[Deferred[Any]] = set()
-
-    def __len__(self) -> int:
-        return len(self._running)
+    def __init__(
+        self,
+        reactor: Any,
+        session: ClientSession,
+        tell: Callable[[str], None],
+        show: Callable[[Sequence[Progress], float], None],
+        remember: Callable[[TransferRecord], TransferClaim] = TransferClaim,
+        owner: Callable[[], tuple[str, str]] = lambda: ("", ""),
+    ) -> None:
+        runner = TransferRunner(reactor, session, tell, show, remember, owner)
+        self.uploads = Uploader(runner)
+        self.downloads = Downloader(runner)
+        self._jobs: set[Deferred[Any]] = set()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
-        """Run a coroutine. The Deferred gets its result."""
+        """Run the coroutine of a transfer. The Deferred gets its result."""
         job = Deferred.fromCoroutine(work)
-        self._running.add(job)
+        self._jobs.add(job)
         return job.addBoth(lambda result: self._ended(job, result))
 
-    def _ended(self, job: "Deferred[T]", result: Any) -> Any:
-        self._running.discard(job)
+    def _ended(self, job: "Deferred[Any]", result: Any) -> Any:
+        self._jobs.discard(job)
         return result
 
+    @property
+    def count(self) -> int:
+        """The number of transfers that run or wait."""
+        return len(self._jobs)
+
     def stop(self) -> None:
-        """Cancel all that run."""
-        for job in tuple(self._running):
+        """Stop all transfers. Remembered ones are resumed by the next start."""
+        for job in tuple(self._jobs):
             job.cancel()
 
 
-class TransferQueue:
+class TransferQueue(Transfers):
     """The queue of a person's transfers. It shows failed transfers in a sentence, and never raises
     for one.
 
@@ -72,36 +82,42 @@ class TransferQueue:
     def __init__(
         self,
         reactor: Any,
-        server: TransferServer,
-        display: TransferDisplay,
+        session: ClientSession,
+        screen: Screen,
         owner: Callable[[], tuple[str, str]],
         folder: Callable[[], Path],
         accept: int,
         journal: TransferJournal,
     ) -> None:
-        self._runner = TransferRunner(reactor, server, display, lambda: self.count)
+        super().__init__(
+            reactor, session, screen.notify, self._show_progress, journal.remember, owner
+        )
+        self._screen = screen
         self._owner = owner
         self._folder = folder
         self._accept = accept
         self._unasked_bytes_left = accept * UNASKED
         self._journal = journal
-        self._uploader = Uploader(self._runner, journal.remember, owner)
-        self._downloader = Downloader(self._runner, journal.remember, owner)
         self._slots = DeferredSemaphore(CONCURRENT_TRANSFERS)
-        self._jobs = _Jobs()
         self._idle: list[Deferred[None]] = []
         self._waiting_for_room: list[TransferClaim] = []
         self._told: set[TransferClaim] = set()
 
+    def _show_progress(self, running: Sequence[Progress], now: float) -> None:
+        self._screen.show_transfers(running, self.count - len(running), now)
+
+    def _failed(self, sentence: str) -> None:
+        self._screen.refuse(Refusal(Code.INCOMPLETE, names.clean(sentence)))
+
     def send(self, path: str, room: str, to: str | None) -> None:
         """Queue an upload of the file at `path` to a room, or `to` one user."""
         name = Path(path).name
-        self._begin(f"{name} is not sent", self._uploader.send(Path(path), room, to))
+        self._begin(f"{name} is not sent", self.uploads.send(Path(path), room, to))
 
     def fetch(self, room: str, name: str, or_inbox: bool = False, bare: str = "") -> None:
         """Queue a download of a file of a room (`@`: of the user); with `or_inbox`, of the user if
         the room has none of that name. `bare` is the typed line, if it had no slash."""
-        work = self._downloader.fetch(self._folder(), room, name, or_inbox)
+        work = self.downloads.fetch(self._folder(), room, name, or_inbox)
         self._begin(f"{name} is not saved", work, bare)
 
     def consider_incoming(self, incoming: Incoming, mine: bool) -> bool:
@@ -111,10 +127,10 @@ class TransferQueue:
         if not isinstance(entry, Entry) or entry.kind != Kind.FILE or entry.file is None:
             return False
         file = entry.file
-        if mine and self._uploader.is_echo(incoming.log, file.sha256):
+        if mine and self.uploads.is_echo(incoming.log, file.sha256):
             return True
         if self._accept and file.size <= self._accept and self._count_unasked(file.size):
-            work = self._downloader.fetch_announced(self._folder(), incoming.log, file)
+            work = self.downloads.fetch_announced(self._folder(), incoming.log, file)
             self._begin(f"{file.name} is not saved", work)
         return False
 
@@ -127,7 +143,7 @@ class TransferQueue:
         self._unasked_bytes_left -= max(size, in_all // UNASKED_FILES, 1)
         if self._unasked_bytes_left < 0:
             much = f"{textformat.size(in_all)}, or {UNASKED_FILES} files"
-            self._runner.tell_failure(
+            self._failed(
                 f"The client has saved {much}, by itself, and saves no more: use /get, or start it "
                 "again."
             )
@@ -154,7 +170,7 @@ class TransferQueue:
         self._waiting_for_room.append(claim)
         if claim not in self._told:
             self._told.add(claim)
-            self._runner.tell(f"{claim.record.name} goes on once you are in {claim.record.room}.")
+            self._screen.notify(f"{claim.record.name} goes on once you are in {claim.record.room}.")
 
     def when_finished(self) -> "Deferred[None]":
         """Return a Deferred that is called back once the queue is empty."""
@@ -165,23 +181,14 @@ class TransferQueue:
             done.callback(None)
         return done
 
-    @property
-    def count(self) -> int:
-        """The number of transfers that run or wait."""
-        return len(self._jobs)
-
-    def stop(self) -> None:
-        """Stop all transfers. The next start resumes them."""
-        self._jobs.stop()
-
     def _resume(self, claim: TransferClaim) -> None:
         if claim.record.up:
-            self._begin(f"{claim.record.name} is not sent", self._uploader.resume(claim))
+            self._begin(f"{claim.record.name} is not sent", self.uploads.resume(claim))
         else:
-            self._begin(f"{claim.record.name} is not saved", self._downloader.resume(claim))
+            self._begin(f"{claim.record.name} is not saved", self.downloads.resume(claim))
 
     def _begin(self, failed: str, work: Coroutine[Any, Any, Any], bare: str = "") -> None:
-        self._jobs.begin(self._in_turn(failed, work, bare)).addBoth(self._ended)
+        self.begin(self._in_turn(failed, work, bare))
 
     async def _in_turn(self, failed: str, work: Coroutine[Any, Any, Any], bare: str) -> None:
         try:
@@ -194,62 +201,18 @@ class TransferQueue:
         except NotInRoomYet as early:
             self._wait_for_room(early.claim)
         except Refusal as refusal:
-            self._runner.tell_failure(f"{failed}: {with_say_hint(refusal, bare).sentence}")
+            self._failed(f"{failed}: {with_say_hint(refusal, bare).sentence}")
         except Lost:
-            self._runner.tell_failure(f"{failed}: the connection broke; ask for it again.")
+            self._failed(f"{failed}: the connection broke; ask for it again.")
         except CancelledError:
-            self._runner.tell_failure(f"{failed}: you left before it was done.")
+            self._failed(f"{failed}: you left before it was done.")
         finally:
             self._slots.release()
 
-    def _ended(self, result: Any) -> Any:
+    def _ended(self, job: "Deferred[Any]", result: Any) -> Any:
+        super()._ended(job, result)
         if not self._jobs:
             idle, self._idle = self._idle, []
             for waiting in idle:
                 waiting.callback(None)
         return result
-
-
-class BotTransfers:
-    """The transfers of a program, which are neither queued nor remembered. `told` takes sentences,
-    `progress` takes a line for each running transfer."""
-
-    def __init__(
-        self,
-        reactor: Any,
-        server: TransferServer,
-        told: Callable[[str], None],
-        progress: Callable[[str], None],
-    ) -> None:
-        self._jobs = _Jobs()
-        self.begin = self._jobs.begin
-        self.stop = self._jobs.stop
-        runner = TransferRunner(reactor, server, _SentenceDisplay(told, progress), lambda: 0)
-        self._uploader = Uploader(runner, TransferClaim, lambda: ("", ""))
-        self._downloader = Downloader(runner, TransferClaim, lambda: ("", ""))
-        self.send = self._uploader.send
-
-    async def fetch(self, folder: Path, room: str, name: str) -> Path:
-        """Save a file of a room (`@`: of the user) in `folder`, and return its path. Raises
-        `Refusal` and `Lost`."""
-        path = await self._downloader.fetch(folder, room, name, or_inbox=False)
-        if path is None:
-            raise Refusal(Code.TOO_MANY, f"{name} is on its way already; wait for it.")
-        return path
-
-
-class _SentenceDisplay:
-    """A display for programs, without the marks of lines on a screen."""
-
-    def __init__(self, told: Callable[[str], None], progress: Callable[[str], None]) -> None:
-        self._told = told
-        self._progress = progress
-
-    def show_transfers(self, running: Sequence[Progress], waiting: int, now: float) -> None:
-        """Give a line for each running transfer."""
-        self._progress("\n".join(it.line(now) for it in running))
-
-    def show(self, lines: bytes) -> None:
-        """Give sentences, one a line."""
-        for line in lines.decode().splitlines():
-            self._told(line.removeprefix("* ").removeprefix("! "))
