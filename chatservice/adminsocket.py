@@ -97,12 +97,9 @@ class AdminClient:
                 elif event == "ok" and id_ == self._last_id:
                     return answer
         except TimeoutError:
-            raise Refusal(
-                Code.SERVER_ERROR,
+            raise self._error(
                 "The server at {data} said nothing for {timeout:g} seconds; see whether it "
-                "still runs. What was asked may be done all the same.",
-                data=self._data,
-                timeout=self._timeout,
+                "still runs. What was asked may be done all the same."
             ) from None
         except OSError as error:
             raise self._connection_lost(error.strerror or str(error)) from None
@@ -141,43 +138,32 @@ class AdminClient:
         line, _, self._buffer = b"".join(pieces).partition(b"\n")
         return line
 
+    def _error(self, sentence: str, code: Code = Code.SERVER_ERROR, why: object = "") -> Refusal:
+        values = {"data": self._data, "socket": self._data / NAME, "timeout": self._timeout}
+        return Refusal(code, sentence, **values, why=why)
+
     def _cannot_connect(self, error: Exception) -> Refusal:
         if isinstance(error, PermissionError):
-            return Refusal(
-                Code.NOT_ALLOWED,
-                "You may not use {value}; be the user that the server runs as.",
-                value=self._data / NAME,
-            )
+            sentence = "You may not use {socket}; be the user that the server runs as."
+            return self._error(sentence, Code.NOT_ALLOWED)
         if isinstance(error, (FileNotFoundError, ConnectionRefusedError, NotADirectoryError)):
-            return Refusal(
-                Code.SERVER_ERROR,
-                "No server is running on {data}; start it, or name its directory with --data.",
-                data=self._data,
+            return self._error(
+                "No server is running on {data}; start it, or name its directory with --data."
             )
         if isinstance(error, TimeoutError | BlockingIOError):
-            return Refusal(
-                Code.SERVER_ERROR,
-                "The server at {data} takes nobody in; see whether it still runs.",
-                data=self._data,
-            )
+            return self._error("The server at {data} takes nobody in; see whether it still runs.")
         why = getattr(error, "strerror", None) or error
-        return Refusal(
-            Code.SERVER_ERROR, "{data} is no server's directory ({why}).", data=self._data, why=why
-        )
+        return self._error("{data} is no server's directory ({why}).", why=why)
 
     def _connection_lost(self, why: str) -> Refusal:
-        return Refusal(
-            Code.SERVER_ERROR,
+        return self._error(
             "The server at {data} did not answer ({why}); what was asked may be done all the same.",
-            data=self._data,
             why=why,
         )
 
     def _not_a_server(self) -> Refusal:
-        return Refusal(
-            Code.SERVER_ERROR,
-            "What answers at {value} is no chat server; name the directory of one with --data.",
-            value=self._data / NAME,
+        return self._error(
+            "What answers at {socket} is no chat server; name the directory of one with --data."
         )
 
 

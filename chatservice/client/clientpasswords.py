@@ -14,7 +14,6 @@ from twisted.internet.threads import deferToThreadPool
 from chatservice import names
 from chatservice.client import system
 from chatservice.client.pipescreen import PipeScreen
-from chatservice.client.questions import is_cancelled
 from chatservice.client.screen import InputEnded
 from chatservice.errors import Code, Refusal
 
@@ -61,8 +60,7 @@ async def ask_password(reactor: Any, user: str) -> str | None:
     screen = PipeScreen(reactor, terminal, terminal)
     screen.start(lambda: None)
     try:
-        answer = await screen.read_line(f"Password of {user}: ", hidden=True)
-        return None if is_cancelled(answer) else answer
+        return await screen.ask(f"Password of {user}: ", hidden=True)
     except InputEnded:
         return None
     finally:

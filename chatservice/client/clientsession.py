@@ -7,7 +7,7 @@ requests wait for the new connection.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from time import time
 from typing import Any
@@ -269,47 +269,15 @@ class ClientSession:
         self.state.logged_in(welcome)
         self._password = password if welcome.registered else None
 
-    async def change_name(self, name: str, password: str | None = None) -> replies.Welcome:
-        """Change the name, with a password if it is a registered one. Raises `Refusal`."""
-        await self.all_acknowledged()
-        if password is None:
-            welcome = await self.ask("nick", name=name)
-        else:
-            welcome = await self.ask("login", name=name, password=password)
-        self._logged_in(name, welcome, password)
-        return welcome  # type: ignore[no-any-return]
-
-    async def register(self, password: str, code: str | None = None) -> replies.Reply:
-        """Register the name, with a password, and an invitation code if the server needs one."""
-        done: replies.Reply = await self.ask("register", password=password, code=code)
-        self._password = password
-        self.state.registered = True
-        return done
-
-    async def change_password(self, old: str, new: str) -> replies.Reply:
-        """Change the password."""
-        done: replies.Reply = await self.ask("password", old=old, new=new)
-        if self._password == old:  # else it is a token
-            self._password = new
-        return done
-
-    async def set_away(self, text: str | None) -> replies.Reply:
-        """Set the reason for being away. None means that the user is back."""
-        done: replies.Reply = await self.ask("away", text=text)
-        self._away_text = text or ""
-        return done
-
-    async def toggle_ignored(self, user: str) -> replies.Reply:
-        """Ignore a user, or stop that."""
-        done: replies.Reply = await self.ask("ignore", user=user)
-        self._ignored ^= {names.key(user)}
-        return done
-
     # -- requests --------------------------------------------------------------------------------
 
     async def ask(self, name: str, /, **args: Any) -> Any:
         """Send a request and return the reply. Without a connection, wait for one; if it breaks
-        before the reply, ask again. Raises `Refusal`, and `Lost` once the session is closing."""
+        before the reply, ask again. Raises `Refusal`, and `Lost` once the session is closing.
+
+        A name, a password, or other state of the user that the request changes is noted, for the
+        next connection.
+        """
         while not self._closing:
             if not self.connected:
                 waiting: Deferred[None] = Deferred()
@@ -317,10 +285,26 @@ class ClientSession:
                 await waiting
                 continue
             try:
-                return await self.ask_now(name, **args)
+                reply = await self.ask_now(name, **args)
             except Lost:
                 continue
+            self._note(name, args, reply)
+            return reply
         raise self._end_reason
+
+    def _note(self, name: str, args: Mapping[str, Any], reply: Any) -> None:
+        match name:
+            case "nick" | "login":
+                self._logged_in(args["name"], reply, args.get("password"))
+            case "register":
+                self._password = args["password"]
+                self.state.registered = True
+            case "password" if self._password == args["old"]:  # else it is a token
+                self._password = args["new"]
+            case "away":
+                self._away_text = args.get("text") or ""
+            case "ignore":
+                self._ignored ^= {names.key(args["user"])}
 
     async def ask_now(self, name: str, /, **args: Any) -> Any:
         """Send a request on the present connection. Raises `Refusal` and `Lost`."""

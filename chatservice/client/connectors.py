@@ -134,28 +134,23 @@ class KnownServers:
         """Return the text of the file, or an empty text if there is none."""
         try:
             # Without O_NONBLOCK, opening a pipe that has no writer blocks.
-            descriptor = os.open(self.path, system.open_flags("O_RDONLY", "O_NONBLOCK"))
+            flags = system.open_flags("O_RDONLY", "O_NONBLOCK")
+            with open(os.open(self.path, flags), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise self._error("it is no plain file")
+                data = file.read(KNOWN_SERVERS_BYTES + 1)
         except FileNotFoundError:
             if self.path.is_symlink():
                 raise self._error("it is a link that leads nowhere") from None
             return ""
         except OSError as error:
             raise self._error(error.strerror or "for no known reason") from None
-        try:
-            return self._read(descriptor).decode()
-        except OSError as error:
-            raise self._error(error.strerror or "for no known reason") from None
-        except UnicodeDecodeError:
-            raise self._error("it is not UTF-8") from None
-
-    def _read(self, descriptor: int) -> bytes:
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise self._error("it is no plain file")
-            data = file.read(KNOWN_SERVERS_BYTES + 1)
         if len(data) > KNOWN_SERVERS_BYTES:
             raise self._error("it is far too large")
-        return data
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            raise self._error("it is not UTF-8") from None
 
     def _parsed(self, number: int, line: str) -> tuple[str, str]:
         """Return the address and what is known of it; two empty strings for a line without."""

@@ -223,11 +223,7 @@ class Controller(SessionListener):
         return ({"room": self._state.current_room} if has_room else {}) | dict(request.args)
 
     async def _ask(self, request: Request) -> None:
-        name = request.command.name
-        if name in _OF_SESSION:
-            self.answered(await _OF_SESSION[name](self.session, request.args))
-        else:
-            self.answered(await self.session.ask(name, **self._in_room(request)))
+        self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
 
     # -- rooms -----------------------------------------------------------------------------------
 
@@ -337,7 +333,7 @@ class Controller(SessionListener):
     # -- the user --------------------------------------------------------------------------------
 
     async def _password(self, request: Request) -> None:
-        self.answered(await self.session.change_password(**request.args))
+        await self._ask(request)
         await self.keyring.renew(self._state.name, request.args["new"])
 
     async def save_password(self, password: str | None) -> None:
@@ -367,12 +363,3 @@ _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {
     "help": Controller._help,
 }
 """The commands that do more in this client than ask the server."""
-
-_OF_SESSION: dict[str, Callable[[ClientSession, Mapping[str, Any]], Awaitable[replies.Reply]]] = {
-    "nick": lambda session, args: session.change_name(**args),
-    "login": lambda session, args: session.change_name(**args),
-    "register": lambda session, args: session.register(**args),
-    "away": lambda session, args: session.set_away(args.get("text")),
-    "ignore": lambda session, args: session.toggle_ignored(args["user"]),
-}
-"""The commands that change the session itself."""

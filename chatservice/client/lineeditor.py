@@ -274,11 +274,14 @@ class LineEditor:
     @property
     def paste_question(self) -> str:
         """The question about a paste of several lines; empty if there is none."""
-        undecided = self._before_paste is not None
-        return typedlines.paste_question(self._typed.text) if undecided else ""
+        if self._before_paste is None:
+            return ""
+        count = self._typed.text.count("\n") + 1
+        return f"Say these {count} lines as one message? Enter or y: yes; n: drop; e: edit first"
 
     def _paste(self, event: KeyPressEvent) -> None:
-        text, buffer = typedlines.with_newlines(event.data), event.current_buffer
+        text = event.data.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+        buffer = event.current_buffer
         if buffer is not self._typed:
             buffer.insert_text(text.partition("\n")[0])
             return
@@ -293,7 +296,8 @@ class LineEditor:
 
     def _say_paste(self, event: KeyPressEvent) -> None:
         if not self._edit_paste(event).text:
-            self._typed.document = Document(typedlines.say_line(self._typed.text))
+            # With the command, a text is said that looks like another command.
+            self._typed.document = Document(f"/say {self._typed.text}")
         self._typed.validate_and_handle()
 
     def _drop_paste(self, event: KeyPressEvent) -> None:

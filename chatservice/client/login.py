@@ -7,7 +7,6 @@ from chatservice.client import typedlines
 from chatservice.client.clientoptions import ClientOptions, port
 from chatservice.client.controller import Controller
 from chatservice.client.jsonconnection import BadReply, Lost, NotAChatServer
-from chatservice.client.questions import is_cancelled
 from chatservice.client.screen import Screen
 from chatservice.client.settings import RememberedServer
 from chatservice.errors import Code, Refusal
@@ -117,8 +116,7 @@ async def _ask_password(
         controller.refused(refusal)
     else:
         return None
-    answer = await screen.read_line(PASSWORD, hidden=True, hold=True)
-    return None if is_cancelled(answer) else answer
+    return await screen.ask(PASSWORD, hidden=True)
 
 
 async def ask_room(controller: Controller, screen: Screen) -> None:

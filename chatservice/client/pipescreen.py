@@ -1,15 +1,10 @@
 """A front end of plain lines, for pipes: prompts on lines of their own, no escape codes."""
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import DeferredQueue
-from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.protocol import connectionDone
-from twisted.python.failure import Failure
 
 from chatservice import names, replies
 from chatservice.client import system
@@ -34,7 +29,7 @@ class PipeScreen(Screen):
     key_help = ()
 
     def __init__(self, reactor: Any, stdin: int, stdout: int) -> None:
-        make = _ReactorInput if system.POSIX else _ThreadInput
+        make = system.DescriptorInput if system.POSIX else system.ThreadInput
         self._input = make(reactor, stdin, self._data_received)
         self._stdin = stdin
         self._stdout = stdout
@@ -147,66 +142,3 @@ class PipeScreen(Screen):
         """Stop reading."""
         self._restore_echo()
         self._input.stopReading()
-
-
-class _ReactorInput(FileDescriptor):
-    """Input through the reactor. The descriptor stays in blocking mode: our parent shares it."""
-
-    def __init__(self, reactor: Any, fd: int, received: Callable[[bytes], None]) -> None:
-        super().__init__(reactor)
-        self._fd = fd
-        self._received = received
-
-    def fileno(self) -> int:
-        """Return the descriptor for the reactor."""
-        return self._fd
-
-    def doRead(self) -> Exception | None:
-        """Read the available bytes."""
-        data = _read(self._fd)
-        if not data:
-            return CONNECTION_DONE
-        self._received(data)
-        return None
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Report the end of the input."""
-        super().connectionLost(reason)
-        self._received(b"")
-
-
-class _ThreadInput:
-    """Input through a thread, for reactors that can only watch sockets (Windows)."""
-
-    def __init__(self, reactor: Any, fd: int, received: Callable[[bytes], None]) -> None:
-        self._reactor = reactor
-        self._fd = fd
-        self._received = received
-        self._wanted = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def startReading(self) -> None:
-        """Begin to read, or go on."""
-        self._wanted.set()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._read_all, daemon=True)
-            self._thread.start()
-
-    def stopReading(self) -> None:
-        """Stop reading after the read that is waiting."""
-        self._wanted.clear()
-
-    def _read_all(self) -> None:
-        data = b"\n"
-        while data:
-            self._wanted.wait()
-            data = _read(self._fd)
-            self._reactor.callFromThread(self._received, data)
-
-
-def _read(fd: int) -> bytes:
-    """Return the available bytes; none at the end of the input, or after an error."""
-    try:
-        return os.read(fd, 1 << 16)
-    except OSError:
-        return b""

@@ -17,14 +17,6 @@ from chatservice.grammar.prompts import (
     without_current_passwords,
 )
 
-CANCEL = "/cancel"
-"""The line that cancels a question, as an empty line does."""
-
-
-def is_cancelled(answer: str) -> bool:
-    """Return whether a line cancels a question."""
-    return not answer or answer.strip().casefold() == CANCEL
-
 
 class CommandDialog:
     """Questions to the user at `screen` for one request. `refused` shows a refusal.
@@ -78,7 +70,7 @@ class CommandDialog:
     async def _answer(self, question: Prompt) -> str | None:
         """Return the answer to a question, or None if it is cancelled."""
         while True:
-            answer = await self._line(question.text, question.hidden)
+            answer = await self._screen.ask(f"{question.text} ", question.hidden)
             if answer is None:
                 return None
             try:
@@ -86,16 +78,12 @@ class CommandDialog:
                     names.password(answer)
                 if not question.twice:
                     return answer
-                once_more = await self._line(REPEAT, True)
+                once_more = await self._screen.ask(f"{REPEAT} ", True)
                 if once_more is None or once_more == answer:
                     return once_more
                 raise PASSWORDS_DIFFER
             except Refusal as refusal:
                 self._refused(refusal)
-
-    async def _line(self, text: str, hidden: bool) -> str | None:
-        answer = await self._screen.read_line(f"{text} ", hidden, hold=True)
-        return None if is_cancelled(answer) else answer
 
     def end(self) -> None:
         """Read typed lines as usual again."""

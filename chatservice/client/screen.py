@@ -11,6 +11,9 @@ from chatservice.events import Notice
 from chatservice.grammar import textformat
 from chatservice.grammar.commands import Request
 
+CANCEL = "/cancel"
+"""The line that cancels a question, as an empty line does."""
+
 
 class InputEnded(Exception):
     """No further line will come."""
@@ -61,6 +64,12 @@ class Screen:
         until `end_question`. Lines that are no text are refused. Raises `InputEnded`.
         """
         raise NotImplementedError
+
+    async def ask(self, question: str, hidden: bool = False) -> str | None:
+        """Return the answer to a question that is held; None if the user cancels it with an empty
+        line, or with `CANCEL`. Raises `InputEnded`."""
+        answer = await self.read_line(question, hidden, hold=True)
+        return None if not answer or answer.strip().casefold() == CANCEL else answer
 
     def end_question(self) -> None:
         """End a question that was held, and drop lines typed after its answer.

@@ -26,7 +26,7 @@ from chatservice.client.jsonconnection import Lost
 from chatservice.client.library import Client, connect
 from chatservice.client.login import DEFAULT_HOST, DEFAULT_PORT
 from chatservice.client.settings import Settings, fill_in
-from chatservice.client.system import READER_GONE, PipeReaderWatch, output_error
+from chatservice.client.system import READER_GONE, output_error, watch_pipe_reader
 from chatservice.client.wrapping import shortened
 from chatservice.entries import Entry
 from chatservice.errors import PASSWORD_REFUSED, Code, Refusal
@@ -160,12 +160,12 @@ class Script:
     async def _follow(self, client: Client, room: str) -> None:
         if room != INBOX:
             room = await client.join(room)
-        watch = PipeReaderWatch(self._reactor, 1, self.interrupt)
+        watch = watch_pipe_reader(self._reactor, 1, self.interrupt)
         try:
             async for position, entry in client.follow(room, self._options.after):
                 self._write(self._rendered(position, entry, room))
         finally:
-            watch.stop()
+            watch.stopReading()
 
     def _rendered(self, position: int, entry: Entry, room: str) -> bytes:
         if self._options.json:

@@ -8,6 +8,7 @@ import errno
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -188,39 +189,78 @@ def _console_echo(fd: int, shown: bool) -> bool | None:
 # -- pipes ---------------------------------------------------------------------------------------
 
 
-class PipeReaderWatch(FileDescriptor):
-    """Calls `gone` as soon as a pipe has no reader any more, not only at the next write.
+class DescriptorInput(FileDescriptor):
+    """Input through the reactor; `received` gets its bytes, and no bytes at its end. The descriptor
+    stays in blocking mode: our parent shares it."""
 
-    It does nothing for other output than a pipe, or if the reactor cannot watch it.
-    """
-
-    def __init__(self, reactor: Any, fd: int, gone: Callable[[], None]) -> None:
+    def __init__(self, reactor: Any, fd: int, received: Callable[[bytes], None]) -> None:
         super().__init__(reactor)
         self._fd = fd
-        self._gone: Callable[[], None] | None = gone
-        with suppress(OSError):
-            if POSIX and stat.S_ISFIFO(os.fstat(fd).st_mode):
-                self.startReading()  # a writing end is readable once its reader is gone
+        self._received = received
 
     def fileno(self) -> int:
-        """Return the descriptor to watch."""
+        """Return the descriptor for the reactor."""
         return self._fd
 
-    def doRead(self) -> Exception:
-        """End the watch: there is no reader."""
-        return CONNECTION_DONE
+    def doRead(self) -> Exception | None:
+        """Read the available bytes."""
+        data = read_available(self._fd)
+        if not data:
+            return CONNECTION_DONE
+        self._received(data)
+        return None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Call `gone`."""
+        """Report the end of the input."""
         super().connectionLost(reason)
-        gone, self._gone = self._gone, None
-        if gone is not None:
-            gone()
+        self._received(b"")
 
-    def stop(self) -> None:
-        """End the watch without calling `gone`."""
-        self._gone = None
-        self.stopReading()
+
+class ThreadInput:
+    """Input through a thread, for reactors that can only watch sockets (Windows)."""
+
+    def __init__(self, reactor: Any, fd: int, received: Callable[[bytes], None]) -> None:
+        self._reactor = reactor
+        self._fd = fd
+        self._received = received
+        self._wanted = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def startReading(self) -> None:
+        """Begin to read, or go on."""
+        self._wanted.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._read_all, daemon=True)
+            self._thread.start()
+
+    def stopReading(self) -> None:
+        """Stop reading after the read that is waiting."""
+        self._wanted.clear()
+
+    def _read_all(self) -> None:
+        data = b"\n"
+        while data:
+            self._wanted.wait()
+            data = read_available(self._fd)
+            self._reactor.callFromThread(self._received, data)
+
+
+def read_available(fd: int) -> bytes:
+    """Return the available bytes; none at the end of the input, or after an error."""
+    try:
+        return os.read(fd, 1 << 16)
+    except OSError:
+        return b""
+
+
+def watch_pipe_reader(reactor: Any, fd: int, gone: Callable[[], None]) -> DescriptorInput:
+    """Call `gone` as soon as the pipe that `fd` writes to has no reader any more, not only at the
+    next write. Other output, or a reactor that cannot watch it, is not watched."""
+    watch = DescriptorInput(reactor, fd, lambda _: gone())
+    with suppress(OSError):
+        if POSIX and stat.S_ISFIFO(os.fstat(fd).st_mode):
+            watch.startReading()  # a writing end is readable once its reader is gone
+    return watch
 
 
 def output_error(why: str) -> str:

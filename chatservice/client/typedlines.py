@@ -23,8 +23,6 @@ _QUOTED = re.compile(r"""(["'])(.+)\1(?: +@(\S+))?""", re.DOTALL)
 _SEPARATOR = re.compile(r"\\\w")
 """A backslash between folders: no terminal escapes a letter or a digit."""
 
-_TALK = frozenset({"say", "me", "msg"})
-
 
 class FileToSend(NamedTuple):
     """A file to send: its path, and its receiver if it is for one user only."""
@@ -160,7 +158,7 @@ def could_be_room(line: str) -> bool:
 def is_talk(line: str) -> bool:
     """Return whether a line is talk."""
     request = _request(line)
-    return request is not None and request.command.name in _TALK
+    return request is not None and request.command.name in ("say", "me", "msg")
 
 
 def _request(line: str) -> Request | None:
@@ -173,17 +171,6 @@ def _request(line: str) -> Request | None:
 
 ENVELOPE_BYTES = 256
 """Most bytes of a request beside its text: the command, the room, a key, and JSON's signs."""
-
-
-def with_newlines(pasted: str) -> str:
-    """Return pasted text with plain newlines, and none at its end."""
-    return pasted.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-
-
-def paste_question(text: str) -> str:
-    """Return the question about a paste of several lines."""
-    count = text.count("\n") + 1
-    return f"Say these {count} lines as one message? Enter or y: yes; n: drop; e: edit first"
 
 
 def paste_too_long(text: str) -> str | None:
@@ -200,8 +187,3 @@ def paste_too_long(text: str) -> str | None:
         f"That paste has {size} bytes, and a message at most {most}; put it into a file, and type "
         "the file's path."
     )
-
-
-def say_line(text: str) -> str:
-    """Return the line that says a text of several lines, also one that looks like a command."""
-    return f"/say {text}"
