@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -79,17 +79,7 @@ def status_of(error: Refusal | Lost) -> ExitStatus:
     return _OF.get(error.code, ExitStatus.REFUSED)
 
 
-ACTIONS = ("say", "put", "get", "follow", "who", "rooms")
-"""Options that do one thing and end. Without one, the user talks."""
-
 SHELLS = ("bash", "fish", "zsh")
-
-_ONLY_WITH = {
-    "to": ("say", "put"),
-    "after": ("follow",),
-    "json": ("follow", "who", "rooms"),
-}
-"""Options that are valid only with certain actions."""
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([kmgt]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -107,88 +97,6 @@ On a terminal the client remembers your last server and name, but never a passwo
 them for missing arguments, also with the options for scripts. These options use the lobby unless
 --room names another room. man chat-client lists the exit statuses.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class ClientOptions:
-    """The options of a command line. A missing one is None; `accept` is in bytes. At most one of
-    the `ACTIONS` is set."""
-
-    name: str | None
-    host: str | None
-    port: int | None
-    room: str | None
-    downloads: str | None
-    accept: int
-    tls: bool = False
-    trust: str | None = None
-    bell: bool = False
-    ask: bool = False
-    password_file: str | None = None
-    say: str | None = None
-    put: str | None = None
-    get: str | None = None
-    follow: bool = False
-    who: bool = False
-    rooms: bool = False
-    to: str | None = None
-    after: int | None = None
-    json: bool = False
-    completion: str | None = None
-
-    @property
-    def action(self) -> str | None:
-        """The name of the action that is set, or None."""
-        return next((it for it in ACTIONS if getattr(self, it) not in (None, False)), None)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that ends with `UNWRITABLE` if its help cannot be written."""
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        if file is not sys.stdout:
-            super()._print_message(message, file)
-            return
-        try:
-            if file is None:  # it was closed when Python began
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-            file.write(message)
-            file.flush()
-        except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # Python flushes the rest there
-            self.exit(ExitStatus.UNWRITABLE, f"{self.prog}: {output_error(str(error.strerror))}\n")
-
-
-def parse(arguments: Sequence[str] | None = None) -> ClientOptions:
-    """Return the options of a command line. Ends the program if the command line is wrong."""
-    parser = make_parser()
-    given = vars(parser.parse_args(arguments))
-    options = ClientOptions(**given | {"tls": given["tls"] or given["trust"] is not None})
-    for name, fitting in _ONLY_WITH.items():
-        if getattr(options, name) not in (None, False) and options.action not in fitting:
-            parser.error(f"--{name} belongs to {' or '.join(f'--{it}' for it in fitting)}")
-    return options
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    parser = _Parser(
-        prog=PROGRAM,
-        description="Talk and share files with others on a chat server.",
-        epilog=_END,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _add(parser, _ARGUMENTS)
-    actions = parser.add_argument_group("in scripts, one of these actions")
-    _add(actions.add_mutually_exclusive_group(), _ACTIONS)
-    _add(actions, _ACTION_OPTIONS)
-    return parser
-
-
-def _add(group: Any, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    for name, how in rows.items():
-        group.add_argument(name, **how)
 
 
 def port(text: str) -> int:
@@ -225,79 +133,143 @@ def _argument(convert: Callable[[str], T]) -> Callable[[str], T]:
     return converted
 
 
-_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
-    "name": {"metavar": "NAME", "nargs": "?", "help": "your name"},
-    "host": {"metavar": "HOST", "nargs": "?", "help": "the server's name or address"},
-    "port": {
-        "metavar": "PORT",
-        "nargs": "?",
-        "type": _argument(port),
-        "help": "the server's port",
-    },
-    "--room": {"metavar": "ROOM", "help": "the room to join, by name or number"},
-    "--downloads": {
-        "metavar": "DIR",
-        "help": "the folder for downloads [default: one named after you; with --get, this folder]",
-    },
-    "--accept": {
-        "metavar": "SIZE",
-        "type": _argument(size),
-        "default": "25M",
-        "help": "save files that others share, up to this size each: 500k, 25M, 1G; 0 saves none "
-        "[default: %(default)s]",
-    },
-    "--tls": {
-        "action": "store_true",
-        "help": "use TLS; the client remembers a certificate that is not from a trusted "
-        "authority, and refuses any other one later",
-    },
-    "--trust": {
-        "metavar": "FINGERPRINT",
-        "type": _argument(fingerprint),
-        "help": "the SHA-256 fingerprint of the server's certificate, in place of the remembered "
-        "one; implies --tls",
-    },
-    "--bell": {
-        "action": "store_true",
-        "help": "ring the terminal's bell when somebody mentions you or writes to you",
-    },
-    "--password-file": {
-        "metavar": "FILE",
-        "help": "read your password, or a token, from the first line of FILE; without this option "
-        "the client uses the variable CHAT_PASSWORD, or asks",
-    },
-    "--ask": {
-        "action": "store_true",
-        "help": "ask for name and server, even if they are remembered",
-    },
-    "--version": {"action": "version", "version": f"{PROGRAM} {__version__}"},
-    "--completion": {
-        "choices": SHELLS,
-        "help": "print a script that makes this shell complete the options, and end",
-    },
-}
+def _option(group: str = "", only_with: tuple[str, ...] = (), **how: Any) -> Any:
+    """Return a field of `ClientOptions`: its group in the help, the actions that it is valid with
+    (none stands for all), and how `argparse` adds it."""
+    default = how.pop("default", False if "action" in how else None)
+    return field(default=default, metadata={"group": group, "only_with": only_with, "how": how})
 
-_ACTIONS: Mapping[str, Mapping[str, Any]] = {
-    "--say": {"metavar": "TEXT", "help": "say TEXT; - says standard input"},
-    "--put": {"metavar": "FILE", "help": "send a file"},
-    "--get": {"metavar": "NAME", "help": "save a file of the room and print its path"},
-    "--follow": {"action": "store_true", "help": "print the events of the room as they come"},
-    "--who": {"action": "store_true", "help": "print the users in the room"},
-    "--rooms": {"action": "store_true", "help": "print the rooms"},
-}
 
-_ACTION_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "--to": {"metavar": "USER", "help": "with --say and --put: only to this user"},
-    "--after": {
-        "metavar": "POSITION",
-        "type": _argument(_position),
-        "help": "with --follow: first the entries after this position",
-    },
-    "--json": {
-        "action": "store_true",
-        "help": "with --follow, --who, --rooms: an object a line",
-    },
-}
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """The options of a command line. A missing one is None; `accept` is in bytes. At most one of
+    the actions is set. Without one, the user talks."""
+
+    name: str | None = _option(metavar="NAME", nargs="?", help="your name")
+    host: str | None = _option(metavar="HOST", nargs="?", help="the server's name or address")
+    port: int | None = _option(
+        metavar="PORT", nargs="?", type=_argument(port), help="the server's port"
+    )
+    room: str | None = _option(metavar="ROOM", help="the room to join, by name or number")
+    downloads: str | None = _option(
+        metavar="DIR",
+        help="the folder for downloads [default: one named after you; with --get, this folder]",
+    )
+    accept: int = _option(
+        default=25 * 10**6,
+        metavar="SIZE",
+        type=_argument(size),
+        help="save files that others share, up to this size each: 500k, 25M, 1G; 0 saves none "
+        "[default: 25M]",
+    )
+    tls: bool = _option(
+        action="store_true",
+        help="use TLS; the client remembers a certificate that is not from a trusted authority, "
+        "and refuses any other one later",
+    )
+    trust: str | None = _option(
+        metavar="FINGERPRINT",
+        type=_argument(fingerprint),
+        help="the SHA-256 fingerprint of the server's certificate, in place of the remembered one; "
+        "implies --tls",
+    )
+    bell: bool = _option(
+        action="store_true",
+        help="ring the terminal's bell when somebody mentions you or writes to you",
+    )
+    password_file: str | None = _option(
+        metavar="FILE",
+        help="read your password, or a token, from the first line of FILE; without this option the "
+        "client uses the variable CHAT_PASSWORD, or asks",
+    )
+    ask: bool = _option(
+        action="store_true", help="ask for name and server, even if they are remembered"
+    )
+    completion: str | None = _option(
+        choices=SHELLS,
+        help="print a script that makes this shell complete the options, and end",
+    )
+    say: str | None = _option("action", metavar="TEXT", help="say TEXT; - says standard input")
+    put: str | None = _option("action", metavar="FILE", help="send a file")
+    get: str | None = _option(
+        "action", metavar="NAME", help="save a file of the room and print its path"
+    )
+    follow: bool = _option(
+        "action", action="store_true", help="print the events of the room as they come"
+    )
+    who: bool = _option("action", action="store_true", help="print the users in the room")
+    rooms: bool = _option("action", action="store_true", help="print the rooms")
+    to: str | None = _option(
+        "with", ("say", "put"), metavar="USER", help="with --say and --put: only to this user"
+    )
+    after: int | None = _option(
+        "with",
+        ("follow",),
+        metavar="POSITION",
+        type=_argument(_position),
+        help="with --follow: first the entries after this position",
+    )
+    json: bool = _option(
+        "with",
+        ("follow", "who", "rooms"),
+        action="store_true",
+        help="with --follow, --who, --rooms: an object a line",
+    )
+
+    @property
+    def action(self) -> str | None:
+        """The name of the action that is set, or None."""
+        actions = (it.name for it in fields(self) if it.metadata["group"] == "action")
+        return next((it for it in actions if getattr(self, it) not in (None, False)), None)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that ends with `UNWRITABLE` if its help cannot be written."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+            return
+        try:
+            if file is None:  # it was closed when Python began
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            file.write(message)
+            file.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # Python flushes the rest there
+            self.exit(ExitStatus.UNWRITABLE, f"{self.prog}: {output_error(str(error.strerror))}\n")
+
+
+def parse(arguments: Sequence[str] | None = None) -> ClientOptions:
+    """Return the options of a command line. Ends the program if the command line is wrong."""
+    parser = make_parser()
+    given = vars(parser.parse_args(arguments))
+    options = ClientOptions(**given | {"tls": given["tls"] or given["trust"] is not None})
+    for it in fields(ClientOptions):
+        fitting = it.metadata["only_with"]
+        if fitting and given[it.name] != it.default and options.action not in fitting:
+            parser.error(f"--{it.name} belongs to {' or '.join(f'--{each}' for each in fitting)}")
+    return options
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, made of the fields of `ClientOptions`."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Talk and share files with others on a chat server.",
+        epilog=_END,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    actions = parser.add_argument_group("in scripts, one of these actions")
+    groups: dict[str, Any] = {"": parser, "with": actions}
+    groups["action"] = actions.add_mutually_exclusive_group()
+    for it in fields(ClientOptions):
+        how = it.metadata["how"]
+        flag = it.name if "nargs" in how else f"--{it.name.replace('_', '-')}"
+        groups[it.metadata["group"]].add_argument(flag, default=it.default, **how)
+    return parser
 
 
 # -- completion in shells ------------------------------------------------------------------------
