@@ -7,12 +7,12 @@ docs/bots.md explains the library. The modules, from the user to the network:
 * `main`, `scripts`: the program, which talks until the user leaves, or does one thing for a script.
 * `clientoptions`, `settings`, `clientpasswords`, `login`: the command line, the remembered servers,
   passwords, and the questions at the start.
-* `controller`, `typedlines`, `questions`: running typed lines, what they mean, what they lack.
+* `controller`, `typedlines`: running typed lines, and what they mean.
 * `screen`, `pipescreen`, `terminalscreen`: the interface of a front end, and its two forms.
 * `lineeditor`, `tabcompletion`: typing on a terminal.
 * `rendering`, `wrapping`, `statusline`, `frames`: rows on a terminal, and their way to it.
 * `library`: the library for bots.
-* `clientsession`, `clientrooms`, `clientstate`: a session over several connections; its state.
+* `clientsession`, `clientstate`: a session and its rooms over several connections; its state.
 * `jsonconnection`, `connectors`: a connection in JSON, over TCP or TLS.
 * `transferqueue`, `filetransfers`, `transferconnection`, `transferjournal`, `partialdownload`:
   transfers of files.

@@ -1,6 +1,7 @@
 """The controller: it runs the lines that a user types, and shows what happens in the session."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,23 @@ from chatservice.client.clientstate import INBOX, Incoming, Unread
 from chatservice.client.connectors import Connector, server_address
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.partialdownload import portable_name
-from chatservice.client.questions import CommandDialog
 from chatservice.client.screen import Screen
 from chatservice.client.transferjournal import TransferJournal, state_folder
 from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
 from chatservice.entries import Entry
-from chatservice.errors import Code, Refusal
+from chatservice.errors import PASSWORD_REFUSED, PASSWORD_RELATED, Code, Refusal
 from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.grammar.prompts import (
+    PASSWORDS_DIFFER,
+    REPEAT,
+    Prompt,
+    code_prompt,
+    prompts_for,
+    room_prompt,
+    without_current_passwords,
+)
 
 CLIENT_HELP = {
     "/put": "/put PATH [@USER] - uploads a file, to the room or to one user; also: -file PATH, "
@@ -173,24 +182,21 @@ class Controller(SessionListener):
 
         Return whether it was done. Refusals are shown.
         """
-
-        def refused(refusal: Refusal) -> None:
-            self.refused(textparser.with_say_hint(refusal, request.bare))
-
-        dialog = CommandDialog(self._screen, refused)
         try:
-            lacking: Request | None = await dialog.complete(request)
+            lacking = await self._answered(request, prompts_for(request, False))
             while lacking is not None:
                 try:
                     await self._perform(lacking)
                     self._hint(request)
                     return True
                 except Refusal as refusal:
-                    lacking = await dialog.retry(lacking, refusal)
+                    lacking = await self._corrected(
+                        lacking, textparser.with_say_hint(refusal, request.bare)
+                    )
         except Lost:  # the user is leaving, and nothing is answered any more
             pass
         finally:
-            dialog.end()
+            self._screen.end_question()
         return False
 
     def _hint(self, request: Request) -> None:
@@ -224,6 +230,50 @@ class Controller(SessionListener):
 
     async def _ask(self, request: Request) -> None:
         self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
+
+    # -- questions for missing or wrong arguments ------------------------------------------------
+
+    async def _corrected(self, request: Request, refusal: Refusal) -> Request | None:
+        """Show a refusal and ask again for the argument that was wrong. Return the new request.
+
+        Return None if no argument can help, or the user cancels.
+        """
+        asked = tuple(_helpful(request, refusal)) if self._screen.can_ask else ()
+        if refusal.code is not Code.PASSWORD_NEEDED or not asked:
+            self.refused(refusal)
+        if not asked:
+            return None
+        found = await self._answered(request, asked)
+        if found is None and refusal.code is Code.PASSWORD_NEEDED:
+            self.refused(refusal)
+        return found
+
+    async def _answered(self, request: Request, asked: Iterable[Prompt]) -> Request | None:
+        args = dict(request.args)
+        for question in asked:
+            answer = await self._answer(question)
+            if answer is None:
+                return None
+            args[question.arg] = answer
+        return replace(request, args=args)
+
+    async def _answer(self, question: Prompt) -> str | None:
+        """Return the answer to a question, or None if it is cancelled."""
+        while True:
+            answer = await self._screen.ask(f"{question.text} ", question.hidden)
+            if answer is None:
+                return None
+            try:
+                if question.hidden:
+                    names.password(answer)
+                if not question.twice:
+                    return answer
+                once_more = await self._screen.ask(f"{REPEAT} ", True)
+                if once_more is None or once_more == answer:
+                    return once_more
+                raise PASSWORDS_DIFFER
+            except Refusal as refusal:
+                self.refused(refusal)
 
     # -- rooms -----------------------------------------------------------------------------------
 
@@ -349,6 +399,18 @@ class Controller(SessionListener):
         it = await self.session.ask("help", **request.args)
         own = CLIENT_HELP | ROOMS_HELP if self._keeps_rooms else CLIENT_HELP
         self.answered(replies.Help(tuple(client_help(it.lines, own))))
+
+
+def _helpful(request: Request, refusal: Refusal) -> Iterable[Prompt]:
+    """Yield the questions that can help after a refusal."""
+    command = request.command.name
+    if command == "join":
+        if refusal.code in PASSWORD_RELATED:
+            yield room_prompt(request.args["room"])
+    elif refusal.code is Code.BAD_CODE and command in ("register", "signup"):
+        yield code_prompt()
+    elif refusal.code in PASSWORD_REFUSED:
+        yield from prompts_for(without_current_passwords(request), False)
 
 
 _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {

@@ -9,8 +9,9 @@ twice, and no entry of a followed log is missed.
 import os
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred
@@ -46,6 +47,7 @@ TOO_FAR_BEHIND = (
     "later entries are left out. Follow again, and take entries faster."
 )
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 FetchPage = Callable[[int], Awaitable[History]]
@@ -55,7 +57,18 @@ TextCallback = Callable[[str], None]
 """Takes a text for people: a sentence, or lines about the progress of transfers."""
 
 
-def connect(
+def _started(method: Callable[P, Coroutine[Any, Any, T]]) -> "Callable[P, Deferred[T]]":
+    """Make a coroutine function start at once, and return a Deferred."""
+
+    @wraps(method)
+    def start(*args: P.args, **kwargs: P.kwargs) -> "Deferred[T]":
+        return Deferred.fromCoroutine(method(*args, **kwargs))
+
+    return start
+
+
+@_started
+async def connect(
     name: str,
     host: str = "localhost",
     port: int = 5555,
@@ -66,7 +79,7 @@ def connect(
     told: TextCallback = lambda sentence: None,
     progress: TextCallback = lambda lines: None,
     reactor: Any = None,
-) -> "Deferred[Client]":
+) -> "Client":
     """Connect to a server, and log in as `name`.
 
     `password` is that of a registered name, or a token. With `tls`, the certificate must be from a
@@ -79,10 +92,6 @@ def connect(
     tell = lambda sentence: told(names.clean(sentence))  # noqa: E731
     connector = Connector(reactor, host, port, tls, trust, state_folder(), tell)
     client = Client(reactor, connector, tell, progress)
-    return Deferred.fromCoroutine(_log_in(client, name, password))
-
-
-async def _log_in(client: "Client", name: str, password: str | None) -> "Client":
     try:
         await client.session.log_in(names.user(name), password)
     except BaseException:
@@ -116,18 +125,21 @@ class Client(SessionListener):
 
     # -- talk ------------------------------------------------------------------------------------
 
-    def say(self, room: str, text: str, key: str | None = None) -> "Deferred[int]":
+    @_started
+    async def say(self, room: str, text: str, key: str | None = None) -> int:
         """Say a text of one or several lines. The result is its position, once it is stored. A text
         with the same `key` within a day is stored once."""
-        return self._in_room(room, lambda it: self._post("say", key, room=it, text=text))
+        return await self._post("say", key, room=await self._ensure_joined(room), text=text)
 
-    def me(self, room: str, text: str, key: str | None = None) -> "Deferred[int]":
+    @_started
+    async def me(self, room: str, text: str, key: str | None = None) -> int:
         """Say an action: `~ bot waves`. The result is that of `say`."""
-        return self._in_room(room, lambda it: self._post("me", key, room=it, text=text))
+        return await self._post("me", key, room=await self._ensure_joined(room), text=text)
 
-    def msg(self, user: str, text: str, key: str | None = None) -> "Deferred[int]":
+    @_started
+    async def msg(self, user: str, text: str, key: str | None = None) -> int:
         """Send a private text to a user. The result is its position in their inbox."""
-        return Deferred.fromCoroutine(self._post("msg", key, to=user, text=text))
+        return await self._post("msg", key, to=user, text=text)
 
     async def _post(self, command: str, key: str | None, **args: str) -> int:
         key, done = key or uuid4().hex, Deferred[int]()
@@ -142,10 +154,10 @@ class Client(SessionListener):
         position `after`, then new ones; without it, only new ones. `@` is the inbox, of which only
         new ones come. It raises `Refusal` if the user may not join, or is removed."""
         follower = LogFollower(None if room == INBOX else lambda behind: self._page(room, behind))
-        opening = Deferred.fromCoroutine(self._open(follower, room, after))
-        opening.addErrback(lambda failure: follower.end(failure.value))
+        self._open(follower, room, after).addErrback(lambda failure: follower.end(failure.value))
         return follower
 
+    @_started
     async def _open(self, follower: "LogFollower", room: str, after: int | None) -> None:
         if room == INBOX:
             position = newest = self._state.inbox_position
@@ -195,25 +207,26 @@ class Client(SessionListener):
                 followers.remove(follower)
         return result
 
-    def rooms(self) -> "Deferred[tuple[replies.RoomInfo, ...]]":
+    @_started
+    async def rooms(self) -> tuple[replies.RoomInfo, ...]:
         """Return all rooms of the server."""
-        return Deferred.fromCoroutine(self.session.rooms.list_all())
+        return await self.session.rooms.list_all()
 
-    def who(self, room: str) -> "Deferred[tuple[replies.Member, ...]]":
+    @_started
+    async def who(self, room: str) -> tuple[replies.Member, ...]:
         """Return the users in a room."""
-        return Deferred.fromCoroutine(self._field("users", "who", room=room))
+        return (await self.session.ask("who", room=room)).users  # type: ignore[no-any-return]
 
-    def files(self, room: str) -> "Deferred[tuple[replies.FileInfo, ...]]":
+    @_started
+    async def files(self, room: str) -> tuple[replies.FileInfo, ...]:
         """Return the files of a room; `@` means those of the user."""
-        return Deferred.fromCoroutine(self._field("files", "files", room=room))
+        return (await self.session.ask("files", room=room)).files  # type: ignore[no-any-return]
 
-    async def _field(self, field: str, command: str, /, **args: Any) -> Any:
-        return getattr(await self.session.ask(command, **args), field)
-
-    def ask(self, command: str, /, **args: Any) -> "Deferred[Any]":
+    @_started
+    async def ask(self, command: str, /, **args: Any) -> Any:
         """Send any other command of docs/protocol.md, with its fields. The result is an object of
         `chatservice.replies`, with the fields of the reply."""
-        return Deferred.fromCoroutine(self.session.ask(command, **args))
+        return await self.session.ask(command, **args)
 
     # -- files -----------------------------------------------------------------------------------
 
@@ -246,19 +259,15 @@ class Client(SessionListener):
 
     # -- rooms -----------------------------------------------------------------------------------
 
-    def join(self, room: str, password: str | None = None) -> "Deferred[str]":
+    @_started
+    async def join(self, room: str, password: str | None = None) -> str:
         """Join a room, given by its name or its number. The result is its name."""
-        return Deferred.fromCoroutine(self._ensure_joined(room, password))
+        return await self._ensure_joined(room, password)
 
-    def leave(self, room: str) -> "Deferred[None]":
+    @_started
+    async def leave(self, room: str) -> None:
         """Leave a room."""
-        return Deferred.fromCoroutine(self.session.rooms.leave(room))
-
-    def _in_room(self, room: str, work: Callable[[str], Coroutine[Any, Any, T]]) -> "Deferred[T]":
-        async def there() -> T:
-            return await work(await self._ensure_joined(room))
-
-        return Deferred.fromCoroutine(there())
+        await self.session.rooms.leave(room)
 
     async def _ensure_joined(self, room: str, password: str | None = None) -> str:
         """Join a room if needed, and return its name. Callers go on in the order of their calls."""
@@ -280,11 +289,9 @@ class Client(SessionListener):
             else:
                 waiting.callback(result.room)
 
-    def close(self) -> "Deferred[None]":
+    @_started
+    async def close(self) -> None:
         """Leave the server, once all texts are stored. Transfers and followers end."""
-        return Deferred.fromCoroutine(self._close())
-
-    async def _close(self) -> None:
         if self.session.connected:
             await self.session.all_acknowledged()
         self._transfers.stop()

@@ -186,15 +186,15 @@ def file_line(mark: FileMark, length: int) -> bytes:
 
 
 def fetch_instructions(
-    it: replies.GetTicket, host: str, port: int | str, tls: bool = False, seconds: float = 600.0
+    it: replies.GetTicket, host: str, port: int | str, tls: bool, seconds: float | None = None
 ) -> bytes:
     """Encode how to fetch a file from another terminal.
 
     The indented lines can be pasted into a shell. With `tls`, the file is fetched over TLS. The
-    ticket is valid for `seconds`; clients do not know, and take a server's default.
+    ticket is valid for `seconds`; clients do not know for how long.
     """
     name = shlex.quote(it.name if not it.name.startswith("-") else f"./{it.name}")
-    minutes = round(seconds / 60)
+    within = f"within {round(seconds / 60)} minutes, " if seconds is not None else ""
     get = f"echo GET {it.ticket}"
     if tls:
         ways = (
@@ -209,7 +209,7 @@ def fetch_instructions(
             f"  exec 3<>/dev/tcp/{host}/{port}; {get} >&3; cat <&3 > {name}; exec 3>&-\n"
         )
     return (
-        f"* {it.name} ({size(it.size)}), once, within {minutes} minutes, from another terminal:\n"
+        f"* {it.name} ({size(it.size)}), once, {within}from another terminal:\n"
         f"{ways}"
         f"* To check what came:\n"
         f"  echo {it.sha256}'  '{name} | sha256sum -c\n"
