@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -274,30 +274,41 @@ def make_parser() -> argparse.ArgumentParser:
 
 # -- completion in shells ------------------------------------------------------------------------
 
-_FILES = frozenset({"FILE"})
-_FOLDERS = frozenset({"DIR"})
+_VALUES = {"FILE": "file", "DIR": "folder"}
+"""What the values of options are, by their placeholders."""
+
+_ZSH = {
+    "flag": "",
+    "choice": ":{dest}:({choices})",
+    "file": ":{metavar}:_files",
+    "folder": ":{metavar}:_files -/",
+    "text": ":{metavar}:",
+}
+_FISH = {
+    "flag": "",
+    "choice": "-x -a '{choices}' ",
+    "file": "-r -F ",
+    "folder": "-x -a '(__fish_complete_directories)' ",
+    "text": "-x ",
+}
+"""What follows an option in the scripts for zsh and fish."""
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
     """Return the script for a `shell` (`bash`, `fish` or `zsh`), made from the parser's options."""
-    return _SCRIPTS[shell](list(_options(parser)))
+    make = {"bash": _bash, "fish": _fish, "zsh": _zsh}[shell]
+    return make([action for action in parser._actions if action.option_strings])
 
 
-def _options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    return (action for action in parser._actions if action.option_strings)
+def _kind(action: argparse.Action) -> str:
+    """Return what completes the value of an option; `flag` for one without a value."""
+    if action.choices:
+        return "choice"
+    return "flag" if action.nargs == 0 else _VALUES.get(str(action.metavar), "text")
 
 
 def _long(action: argparse.Action) -> str:
     return action.option_strings[-1]
-
-
-def _has_value(action: argparse.Action) -> bool:
-    """Return whether a value follows the option."""
-    return action.nargs != 0
-
-
-def _choices(action: argparse.Action) -> str:
-    return " ".join(action.choices or ())
 
 
 def _help(action: argparse.Action) -> str:
@@ -305,28 +316,34 @@ def _help(action: argparse.Action) -> str:
     return (action.help or "").partition(";")[0].partition(" [")[0]
 
 
+def _value(templates: Mapping[str, str], action: argparse.Action) -> str:
+    choices = " ".join(action.choices or ())
+    template = templates[_kind(action)]
+    return template.format(dest=action.dest, metavar=action.metavar, choices=choices)
+
+
 def _bash(options: list[argparse.Action]) -> str:
-    files = "|".join(_long(it) for it in options if it.metavar in _FILES)
-    folders = "|".join(_long(it) for it in options if it.metavar in _FOLDERS)
+    def of(kind: str) -> str:
+        return "|".join(_long(it) for it in options if _kind(it) == kind)
+
     chosen = "".join(
-        f"    {_long(it)}) words='{_choices(it)}' ;;\n" for it in options if it.choices
+        f"    {_long(it)}) words='{' '.join(it.choices)}' ;;\n" for it in options if it.choices
     )
-    values = "|".join(_long(it) for it in options if _has_value(it) and not it.choices)
     words = " ".join(word for it in options for word in it.option_strings)
     return f"""\
 # {PROGRAM}: completion for bash
 _chat_client() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} words=''
   case ${{COMP_WORDS[COMP_CWORD-1]}} in
-    {files})
+    {of("file")})
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return ;;
-    {folders})
+    {of("folder")})
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       return ;;
-{chosen}    {values}) ;;
+{chosen}    {of("text")}) ;;
     *) [[ $word == -* ]] && words='{words}' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
@@ -349,13 +366,7 @@ compdef _chat_client {PROGRAM}
 
 def _zsh_option(action: argparse.Action) -> str:
     told = _help(action).replace("[", "(").replace("]", ")").replace(":", " -")
-    text = f"{_long(action)}[{told}]"
-    if action.choices:
-        text += f":{action.dest}:({_choices(action)})"
-    elif _has_value(action):
-        what = "_files" if action.metavar in _FILES else ""
-        text += f":{action.metavar}:{'_files -/' if action.metavar in _FOLDERS else what}"
-    return shlex.quote(text)
+    return shlex.quote(f"{_long(action)}[{told}]{_value(_ZSH, action)}")
 
 
 def _fish(options: list[argparse.Action]) -> str:
@@ -364,21 +375,6 @@ def _fish(options: list[argparse.Action]) -> str:
 
 
 def _fish_option(action: argparse.Action) -> str:
-    parts = ["-s " + it[1:] for it in action.option_strings if not it.startswith("--")]
-    parts.append("-l " + _long(action)[2:])
-    if action.choices:
-        parts.append(f"-x -a {shlex.quote(_choices(action))}")
-    elif action.metavar in _FILES:
-        parts.append("-r -F")
-    elif action.metavar in _FOLDERS:
-        parts.append("-x -a '(__fish_complete_directories)'")
-    elif _has_value(action):
-        parts.append("-x")
-    return " ".join([*parts, f"-d {shlex.quote(_help(action))}"])
-
-
-_SCRIPTS: Mapping[str, Callable[[list[argparse.Action]], str]] = {
-    "bash": _bash,
-    "fish": _fish,
-    "zsh": _zsh,
-}
+    short = "".join(f"-s {it[1:]} " for it in action.option_strings if not it.startswith("--"))
+    value = _value(_FISH, action)
+    return f"{short}-l {_long(action)[2:]} {value}-d {shlex.quote(_help(action))}"

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 from wcwidth import iter_graphemes, wcswidth, wcwidth
 
@@ -75,18 +75,47 @@ def wrapped(line: Fragments, columns: int, indent: int, isolate: bool = True) ->
     line = [(style, text.expandtabs(TAB)) for style, text in line]
     if all(text.isascii() for _, text in line) and sum(len(t) for _, t in line) <= columns:
         return [*line, ("", "\n")]
-    rows = _RowBuilder(columns, min(indent, columns // 4))
-    for word in _words(line):
-        rows.add(word)
-    row, done = Fragments(), Fragments()
-    for style, text in [*rows.fragments, ("", "\n")]:
-        if text == "\n":
-            done += [(s, isolated(t)) for s, t in _joined(row)] if isolate else row
-            done.append(("", "\n"))
-            row = []
-        else:
-            row.append((style, text))
+    done = Fragments()
+    for row in _rows(line, columns, min(indent, columns // 4)):
+        done += [(s, isolated(t)) for s, t in _joined(row)] if isolate else row
+        done.append(("", "\n"))
     return done
+
+
+def _rows(line: Fragments, columns: int, indent: int) -> list[Fragments]:
+    """Return the rows of a line, filled word by word."""
+    rows, used, spaces = [Fragments()], 0, Fragments()
+    for word in _words(line):
+        if word[0][1][0] == " ":
+            spaces = word
+            continue
+        size, gap = _size(word), _size(spaces)
+        if used + gap + size <= columns or rows == [[]]:
+            rows[-1] += spaces
+            used += gap
+        elif size <= columns - indent:
+            rows.append([("class:indent", " " * indent)])
+            used = indent
+        elif used:
+            rows.append([])
+            used = 0
+        rows[-1] += word
+        spaces = []
+        used = used + size if used + size <= columns else _end(word, used, columns)
+    return rows
+
+
+def _size(word: Fragments) -> int:
+    return sum(width(text) for _, text in word)
+
+
+def _end(word: Fragments, used: int, columns: int) -> int:
+    """Return the column in which a word ends that is too long, so that the terminal breaks it."""
+    for _, text in word:
+        for sign in iter_graphemes(text):
+            size = grapheme_width(sign)
+            used = used + size if used + size <= columns else size
+    return used
 
 
 def _words(line: Fragments) -> Iterator[Fragments]:
@@ -97,74 +126,22 @@ def _words(line: Fragments) -> Iterator[Fragments]:
     word = Fragments()
     for style, text in line:
         for piece in _WORDS.findall(text):
-            if piece[0] == " ":
-                if word:
+            for sign in [piece] if piece.isascii() else iter_graphemes(piece):
+                alone = piece[0] == " " or (not piece.isascii() and grapheme_width(sign) > 1)
+                if alone and word:
                     yield word
                     word = []
-                yield [(style, piece)]
-            elif piece.isascii():
-                word.append((style, piece))
-            else:
-                for sign in iter_graphemes(piece):
-                    if grapheme_width(sign) > 1 and word:
-                        yield word
-                        word = []
-                    word.append((style, sign))
-                    if grapheme_width(sign) > 1:
-                        yield word
-                        word = []
+                word.append((style, sign))
+                if alone:
+                    yield word
+                    word = []
     if word:
         yield word
 
 
 def _joined(row: Fragments) -> Fragments:
     """Join neighbours of one style, so that they are isolated as a whole."""
-    joined = Fragments()
-    for style, text in row:
-        if joined and joined[-1][0] == style:
-            joined[-1] = style, joined[-1][1] + text
-        else:
-            joined.append((style, text))
-    return joined
-
-
-class _RowBuilder:
-    """Rows, filled word by word."""
-
-    def __init__(self, columns: int, indent: int) -> None:
-        self.fragments = Fragments()
-        self._columns = columns
-        self._indent = indent
-        self._used = 0
-        self._spaces = Fragments()
-
-    def add(self, word: Fragments) -> None:
-        """Append a word to the row, or to the next row if it does not fit."""
-        if word[0][1][0] == " ":
-            self._spaces = word
-            return
-        size = sum(width(text) for _, text in word)
-        gap = sum(len(text) for _, text in self._spaces)
-        if self._used + gap + size <= self._columns or not self.fragments:
-            self.fragments += self._spaces
-            self._used += gap
-        elif size <= self._columns - self._indent:
-            self.fragments += [("", "\n"), ("class:indent", " " * self._indent)]
-            self._used = self._indent
-        elif self._used:
-            self.fragments.append(("", "\n"))
-            self._used = 0
-        self._spaces = []
-        self.fragments += word
-        self._used = self._end(word, size)
-
-    def _end(self, word: Fragments, size: int) -> int:
-        """Return the column in which a word ends. The terminal breaks a word that is too long."""
-        if self._used + size <= self._columns:
-            return self._used + size
-        used = self._used
-        for _, text in word:
-            for sign in iter_graphemes(text):
-                size = grapheme_width(sign)
-                used = used + size if used + size <= self._columns else size
-        return used
+    return [
+        (style, "".join(text for _, text in pieces))
+        for style, pieces in groupby(row, key=lambda piece: piece[0])
+    ]
