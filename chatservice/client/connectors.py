@@ -349,18 +349,15 @@ class Connector:
         if certificate is None:
             raise Lost("it shows no certificate")
         shown = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-        if self._trust is not None:
-            self._check_trusted(shown)
-        else:
+        if self._trust is None:
             self._check_known(shown, identity.is_verified(handle))
-
-    def _check_trusted(self, shown: str) -> None:
-        if shown != self._trust:
+        elif shown == self._trust:
+            self._remember(shown)
+        else:
             raise UntrustedServer(
                 f"The certificate of {self._address} is not the trusted one, but SHA-256 {shown}; "
                 "nothing was sent."
             )
-        self._remember(shown)
 
     def _check_known(self, shown: str, verified: bool) -> None:
         try:

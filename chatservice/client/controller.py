@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,12 +14,10 @@ from chatservice.client.clientsession import ClientSession, SessionListener
 from chatservice.client.clientstate import INBOX, Incoming, Unread
 from chatservice.client.connectors import Connector, server_address
 from chatservice.client.jsonconnection import Lost
-from chatservice.client.partialdownload import portable_name
 from chatservice.client.screen import Screen
 from chatservice.client.transferjournal import TransferJournal, state_folder
 from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
-from chatservice.entries import Entry
 from chatservice.errors import PASSWORD_REFUSED, PASSWORD_RELATED, Code, Refusal
 from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request
@@ -79,18 +76,19 @@ class Controller(SessionListener):
         scripted: bool = False,
     ) -> None:
         self._screen = screen
-        server, folder = (host, port, options.tls, options.trust), state_folder()
-        connector = Connector(reactor, *server, folder, self.notify)
+        folder = state_folder()
+        connector = Connector(
+            *(reactor, host, port, options.tls, options.trust), folder, self.notify
+        )
         self.session = ClientSession(reactor, connector, self)
         self.transfers = TransferQueue(
-            *(reactor, self.session, screen, self._owner, self._download_folder, options.accept),
-            TransferJournal(folder),
+            *(reactor, self.session, screen, f"{host}:{port}"),
+            *(options.downloads, options.accept, TransferJournal(folder)),
         )
         self.leaving = False
         self.farewell: str | None = None
         self._on_dismissed = on_dismissed
         self._state = self.session.state
-        self._downloads = options.downloads
         self._address = (host, port)
         self.keyring = Keyring(reactor, server_address(host, port), options.tls)
         self._tls = options.tls
@@ -99,26 +97,12 @@ class Controller(SessionListener):
         self._keeps_rooms = screen.interactive
         screen.attach(self.session, self._switch)
 
-    def _owner(self) -> tuple[str, str]:
-        """Return the server and the user that transfers are remembered for."""
-        host, port = self._address
-        return f"{host}:{port}", names.key(self._state.name)
-
-    def _download_folder(self) -> Path:
-        """Return the folder for downloads: the given one, or one named after the user."""
-        if self._downloads is not None:
-            return Path(self._downloads)
-        return Path(portable_name(self._state.name))
-
     # -- events of the session (`SessionListener`) -----------------------------------------------
 
     def incoming(self, incoming: Incoming) -> None:
         """Show an entry or an event, or download the file that it announces."""
-        if isinstance(incoming.item, Entry):
-            mine = names.key(incoming.item.who) == names.key(self._state.name)
-            if self.transfers.consider_incoming(incoming, mine):
-                return
-        self._screen.show_incoming(incoming)
+        if not self.transfers.consider_incoming(incoming):
+            self._screen.show_incoming(incoming)
 
     def answered(self, it: replies.Reply) -> None:
         """Show a reply."""
@@ -187,7 +171,9 @@ class Controller(SessionListener):
             while lacking is not None:
                 try:
                     await self._perform(lacking)
-                    self._hint(request)
+                    hint = textparser.undo_hint(request)
+                    if hint is not None and self._screen.interactive:
+                        self.notify(hint)
                     return True
                 except Refusal as refusal:
                     lacking = await self._corrected(
@@ -198,12 +184,6 @@ class Controller(SessionListener):
         finally:
             self._screen.end_question()
         return False
-
-    def _hint(self, request: Request) -> None:
-        """Tell how to undo a command that may have been meant as talk."""
-        hint = textparser.undo_hint(request)
-        if hint is not None and self._screen.interactive:
-            self.notify(hint)
 
     async def _perform(self, request: Request) -> None:
         name = request.command.name
@@ -290,14 +270,15 @@ class Controller(SessionListener):
 
     def _switch(self, room: str) -> None:
         """Make another joined room the current one soon, and show its unread entries."""
-        switching = Deferred.fromCoroutine(self._switch_now(room))
-        switching.addErrback(lambda failure: failure.trap(Lost))  # the user is leaving
 
-    async def _switch_now(self, room: str) -> None:
-        try:
-            self._switched(await self.session.rooms.switch(room))
-        except Refusal as refusal:
-            self.refused(refusal)
+        async def switch() -> None:
+            try:
+                self._switched(await self.session.rooms.switch(room))
+            except Refusal as refusal:
+                self.refused(refusal)
+
+        # `Lost` means that the user is leaving.
+        Deferred.fromCoroutine(switch()).addErrback(lambda failure: failure.trap(Lost))
 
     def _switched(self, unread: Unread) -> None:
         self._room_missed = False

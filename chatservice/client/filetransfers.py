@@ -307,7 +307,8 @@ class Downloader:
                     found = await self._runner.ask("get", room=INBOX, name=name)
             if found is None:
                 raise
-        if not _same_name(found.name, name):
+        # The name that was asked for may have a room before it, or other forms of its accents.
+        if normalize("NFC", found.name) != normalize("NFC", name.rpartition("/")[2]):
             raise Refusal(Code.NO_SUCH_FILE, f"The server offers {found.name} in its place.")
         return await self._begin(folder, room, found)
 
@@ -334,8 +335,9 @@ class Downloader:
     async def _find_or_save(self, claim: TransferClaim, ticket: str | None) -> Path:
         """Save a file, unless the folder has it. Without a `ticket`, get one first."""
         record = claim.record
-        wanted = Path(record.path), record.name, record.size, record.sha256
-        path = await self._runner.read_in_thread(find_saved, *wanted)
+        path = await self._runner.read_in_thread(
+            *(find_saved, Path(record.path), record.name, record.size, record.sha256)
+        )
         if path is not None:
             claim.forget()
             self._runner.tell(f"{record.name} is here already, as {shortest_path(path)}.")
@@ -408,12 +410,6 @@ class Downloader:
         if (found.name, found.size, found.sha256) != (record.name, record.size, record.sha256):
             raise Refusal(Code.NO_SUCH_FILE, "It changed meanwhile; ask for it again.")
         return str(found.ticket)
-
-
-def _same_name(offered: str, asked: str) -> bool:
-    """Return whether a file has the name that was asked for, which may have a room before it.
-    Composition of accents does not matter."""
-    return normalize("NFC", offered) == normalize("NFC", asked.rpartition("/")[2])
 
 
 def shortest_path(path: Path) -> Path:

@@ -312,14 +312,7 @@ class LineEditor:
 
     def _key_bindings(self) -> KeyBindings:
         keys, undecided = KeyBindings(), Condition(lambda: self._before_paste is not None)
-        for sequence, act in self._keys().items():
-            keys.add(*sequence.split())(act)
-        for key, act in self._paste_keys().items():
-            keys.add(key, filter=undecided, eager=True)(act)
-        return keys
-
-    def _keys(self) -> dict[str, KeyAction]:
-        return {
+        always: dict[str, KeyAction] = {
             "c-c": lambda event: self.interrupt(),
             "c-d": self._delete_or_end,
             "c-z": lambda event: event.app.suspend_to_background(),
@@ -329,10 +322,7 @@ class LineEditor:
             Keys.BracketedPaste.value: self._paste,
             **self._further_keys,
         }
-
-    def _paste_keys(self) -> dict[str, KeyAction]:
-        """Return the keys while a paste waits for a decision. Others are ignored."""
-        return {
+        for_paste: dict[str, KeyAction] = {  # while it waits for a decision
             "<any>": lambda event: None,
             "y": self._say_paste,
             "enter": self._say_paste,
@@ -341,6 +331,11 @@ class LineEditor:
             "e": self._edit_paste,
             "c-c": lambda event: self.interrupt(),
         }
+        for sequence, act in always.items():
+            keys.add(*sequence.split())(act)
+        for key, act in for_paste.items():
+            keys.add(key, filter=undecided, eager=True)(act)
+        return keys
 
     def _delete_or_end(self, event: KeyPressEvent) -> None:
         if event.current_buffer.text:

@@ -35,7 +35,7 @@ from chatservice.client.settings import (
     settings_folder,
     with_known_tls,
 )
-from chatservice.client.system import output_error
+from chatservice.client.system import complain, output_error
 from chatservice.clocks import use_monotonic
 from chatservice.errors import Code, Refusal
 from chatservice.output import write_all
@@ -81,10 +81,7 @@ class ChatProgram:
         finally:
             await self._close()
             await self._screen.close()
-        if self._screen.write_error is not None:
-            _complain(output_error(self._screen.write_error))
-            return ExitStatus.UNWRITABLE
-        return self._status
+        return _status_of_output(self._screen.write_error, self._status)
 
     async def _until_interrupted(self, work: Any) -> None:
         self._work = Deferred.fromCoroutine(work)
@@ -241,7 +238,8 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     has_output = _open_closed_descriptors()
     options = parse(arguments)
     if options.completion is not None:
-        sys.exit(_print(completion_script(make_parser(), options.completion).encode()))
+        script = completion_script(make_parser(), options.completion)
+        sys.exit(_status_of_output(write_all(1, script.encode()), ExitStatus.DONE))
     settings = Settings(settings_folder())
     if options.action is not None:
         reactor = _install_reactor(at_terminal=False)
@@ -299,17 +297,12 @@ def _open_closed_descriptors() -> bool:
     return has_output
 
 
-def _print(data: bytes) -> ExitStatus:
-    """Write to the standard output. Return the exit status."""
-    error = write_all(1, data)
+def _status_of_output(error: str | None, status: ExitStatus) -> ExitStatus:
+    """Return the exit status. If the standard output cannot be written, say so."""
     if error is None:
-        return ExitStatus.DONE
-    _complain(output_error(error))
+        return status
+    complain(output_error(error))
     return ExitStatus.UNWRITABLE
-
-
-def _complain(sentence: str) -> None:
-    write_all(2, f"chat-client: {names.clean(sentence)}\n".encode())
 
 
 def _run_reactor(reactor: Any, program: ChatProgram | Script) -> NoReturn:

@@ -209,34 +209,28 @@ class RowRenderer:
         return [*pieces, ("", text[at:])]
 
     def _server_lines(self, lines: str) -> list[Fragments]:
-        return [self._server_line(line) for line in lines.removesuffix("\n").split("\n")]
-
-    def _server_line(self, line: str) -> Fragments:
-        """Return a line of the text format with its sign styled."""
-        sign = line[:2]
-        if sign in ("* ", "! "):
-            style = "class:server" if sign == "* " else "class:refusal"
-            return [(style, sign), ("" if sign == "* " else style, line[2:])]
-        return [("", line)]
+        """Return lines of the text format with their signs styled."""
+        styles = {"* ": ("class:server", ""), "! ": ("class:refusal", "class:refusal")}
+        styled = []
+        for line in lines.removesuffix("\n").split("\n"):
+            sign, text = styles.get(line[:2], ("", ""))
+            styled.append([(sign, line[:2]), (text, line[2:])])
+        return styled
 
     # -- days and times --------------------------------------------------------------------------
 
     def _timed(self, time: float, lines: list[Fragments], number: str = "") -> Fragments:
         """Return lines with their time in front, below a heading if the day is a new one."""
         local = datetime.fromtimestamp(time)
-        rows = self._day_heading(local)
+        rows, day = Fragments(), f"{local:%A, %d %B %Y}"
+        if day != self._day:
+            self._day = day
+            rows = self.heading(day, "class:day")
         clock = [("class:time", f"{local:%H:%M} {number}")]
         for at, line in enumerate(lines):
             before = clock if at == 0 else [("", " " * self._indent())]
             rows += self._wrapped(before + line)
         return rows
-
-    def _day_heading(self, local: datetime) -> Fragments:
-        day = f"{local:%A, %d %B %Y}"
-        if day == self._day:
-            return []
-        self._day = day
-        return self.heading(day, "class:day")
 
     def heading(self, text: str, style: str = "class:mark") -> Fragments:
         """Return a row that announces the rows after it."""

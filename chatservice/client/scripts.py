@@ -26,7 +26,7 @@ from chatservice.client.jsonconnection import Lost
 from chatservice.client.library import Client, connect
 from chatservice.client.login import DEFAULT_HOST, DEFAULT_PORT
 from chatservice.client.settings import Settings, fill_in
-from chatservice.client.system import READER_GONE, output_error, watch_pipe_reader
+from chatservice.client.system import READER_GONE, complain, output_error, watch_pipe_reader
 from chatservice.client.wrapping import shortened
 from chatservice.entries import Entry
 from chatservice.errors import PASSWORD_REFUSED, Code, Refusal
@@ -88,7 +88,7 @@ class Script:
             status, sentence = ExitStatus.DONE, ""
         self._show_progress("")
         if sentence:
-            write_all(2, f"chat-client: {names.clean(sentence)}\n".encode())
+            complain(sentence)
         return status
 
     async def _do(self) -> None:

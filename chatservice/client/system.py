@@ -19,6 +19,9 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from chatservice import names
+from chatservice.output import write_all
+
 try:
     import fcntl
     import termios
@@ -261,6 +264,11 @@ def watch_pipe_reader(reactor: Any, fd: int, gone: Callable[[], None]) -> Descri
         if POSIX and stat.S_ISFIFO(os.fstat(fd).st_mode):
             watch.startReading()  # a writing end is readable once its reader is gone
     return watch
+
+
+def complain(sentence: str) -> None:
+    """Write a sentence to the standard error."""
+    write_all(2, f"chat-client: {names.clean(sentence)}\n".encode())
 
 
 def output_error(why: str) -> str:

@@ -11,6 +11,7 @@ from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import Incoming
 from chatservice.client.filetransfers import Downloader, NotInRoomYet, TransferRunner, Uploader
 from chatservice.client.jsonconnection import Lost
+from chatservice.client.partialdownload import portable_name
 from chatservice.client.screen import Screen
 from chatservice.client.transferconnection import Progress
 from chatservice.client.transferjournal import TransferClaim, TransferJournal, TransferRecord
@@ -75,8 +76,8 @@ class TransferQueue(Transfers):
     """The queue of a person's transfers. It shows failed transfers in a sentence, and never raises
     for one.
 
-    `owner` returns the server and the user, `folder` the place for downloads. Files of at most
-    `accept` bytes are saved without being asked for.
+    Transfers are remembered for the user at `server`. Files are saved in the folder `downloads`, or
+    in one named after the user. Those of at most `accept` bytes are saved without being asked for.
     """
 
     def __init__(
@@ -84,17 +85,18 @@ class TransferQueue(Transfers):
         reactor: Any,
         session: ClientSession,
         screen: Screen,
-        owner: Callable[[], tuple[str, str]],
-        folder: Callable[[], Path],
+        server: str,
+        downloads: str | None,
         accept: int,
         journal: TransferJournal,
     ) -> None:
         super().__init__(
-            reactor, session, screen.notify, self._show_progress, journal.remember, owner
+            *(reactor, session, screen.notify, self._show_progress, journal.remember, self._owner)
         )
+        self._state = session.state
         self._screen = screen
-        self._owner = owner
-        self._folder = folder
+        self._server = server
+        self._downloads = downloads
         self._accept = accept
         self._unasked_bytes_left = accept * UNASKED
         self._journal = journal
@@ -102,6 +104,12 @@ class TransferQueue(Transfers):
         self._idle: list[Deferred[None]] = []
         self._waiting_for_room: list[TransferClaim] = []
         self._told: set[TransferClaim] = set()
+
+    def _owner(self) -> tuple[str, str]:
+        return self._server, names.key(self._state.name)
+
+    def _folder(self) -> Path:
+        return Path(self._downloads or portable_name(self._state.name))
 
     def _show_progress(self, running: Sequence[Progress], now: float) -> None:
         self._screen.show_transfers(running, self.count - len(running), now)
@@ -120,13 +128,14 @@ class TransferQueue(Transfers):
         work = self.downloads.fetch(self._folder(), room, name, or_inbox)
         self._begin(f"{name} is not saved", work, bare)
 
-    def consider_incoming(self, incoming: Incoming, mine: bool) -> bool:
-        """Download the file of an entry if it is small enough. `mine` is True for an entry of the
-        user. Return whether this client just sent it, so that it need not be shown."""
+    def consider_incoming(self, incoming: Incoming) -> bool:
+        """Download the file of an entry if it is small enough. Return whether this client just sent
+        it, so that it need not be shown."""
         entry = incoming.item
         if not isinstance(entry, Entry) or entry.kind != Kind.FILE or entry.file is None:
             return False
         file = entry.file
+        mine = names.key(entry.who) == names.key(self._state.name)
         if mine and self.uploads.is_echo(incoming.log, file.sha256):
             return True
         if self._accept and file.size <= self._accept and self._count_unasked(file.size):

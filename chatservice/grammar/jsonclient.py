@@ -34,12 +34,6 @@ MAX_TIME = 253_402_128_000_000
 """The latest time in milliseconds since 1970: the end of the year 9999, `datetime`'s last, less a
 day for the time zone."""
 
-_TICKET = re.compile(r"[\w-]{1,200}", re.ASCII)
-"""A ticket, which is pasted into a shell, so it has no special characters."""
-
-_SHA256 = re.compile("[0-9a-f]{64}")
-
-
 _CODES, _KINDS = frozenset(Code), frozenset(Kind) - {Kind.NOTICE}
 
 
@@ -114,31 +108,32 @@ def _name(value: Any) -> str:
     return _called(_string(value))
 
 
-def _own_name(value: Any) -> str:
-    return _passed(names.user, value)
-
-
-def _file_name(value: Any) -> str:
-    return _passed(names.file, value)
-
-
-def _passed(gate: Callable[[str], str], value: Any) -> str:
-    try:
-        return gate(_string(value))
-    except Refusal as refusal:
-        raise MalformedMessage(refusal.sentence) from None
-
-
-def _formed(form: re.Pattern[str]) -> Check:
+def _accepted(gate: Callable[[str], str]) -> Check:
     def check(value: Any) -> str:
-        if form.fullmatch(_string(value)) is None:
+        try:
+            return gate(_string(value))
+        except Refusal as refusal:
+            raise MalformedMessage(refusal.sentence) from None
+
+    return check
+
+
+_file_name = _accepted(names.file)
+
+
+def _formed(form: str) -> Check:
+    def check(value: Any) -> str:
+        if re.fullmatch(form, _string(value)) is None:
             raise MalformedMessage("of another form")
         return str(value)
 
     return check
 
 
-_sha256 = _formed(_SHA256)
+_sha256 = _formed("[0-9a-f]{64}")
+
+_ticket = _formed("[A-Za-z0-9_-]{1,200}")
+"""A ticket is pasted into a shell, so it has no special characters."""
 
 _TYPES: Mapping[Any, Check] = {str: _line, int: _whole, bool: _flag, float: _seconds}
 """Checks by a field's type, for fields that are in no other table."""
@@ -148,13 +143,13 @@ _NAMED: Mapping[str, Check] = {
     "to": _name,
     "room": _name,
     "sha256": _sha256,
-    "ticket": _formed(_TICKET),
+    "ticket": _ticket,
     "time": _time,
 }
 """Checks by a field's name, in all classes."""
 
 _OF: Mapping[tuple[type, str], Check] = {
-    (replies.Welcome, "name"): _own_name,
+    (replies.Welcome, "name"): _accepted(names.user),
     (replies.Member, "name"): _name,
     (replies.NewPassword, "name"): _name,
     (replies.GetTicket, "name"): _file_name,
@@ -171,14 +166,11 @@ def _check_of(class_: type, name: str, type_: Any, of: Any) -> Check:
     check = _OF.get((class_, name)) or _NAMED.get(name)
     if get_origin(type_) is UnionType:
         inner = next(it for it in get_args(type_) if it is not type(None))
-        return _or_null(check or _TYPES[inner])
+        present = check or _TYPES[inner]
+        return lambda value: None if value is None else present(value)
     if get_origin(type_) is tuple:
         return _each(check or _TYPES[get_args(type_)[0]])
     return check or _TYPES[type_]
-
-
-def _or_null(check: Check) -> Check:
-    return lambda value: None if value is None else check(value)
 
 
 def _each(check: Check) -> Check:
