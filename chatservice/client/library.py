@@ -24,7 +24,7 @@ from chatservice.client.connectors import WARNING, Connector
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.transferconnection import Progress
 from chatservice.client.transferjournal import state_folder
-from chatservice.client.transferqueue import Transfers
+from chatservice.client.transferqueue import ClientTransfers
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -116,7 +116,7 @@ class Client(SessionListener):
         self._acknowledgements: dict[str, list[Deferred[int]]] = defaultdict(list)
         self._followers: dict[str, list[LogFollower]] = defaultdict(list)
         self._progress = progress
-        self._transfers = Transfers(reactor, self.session, told, self._show_progress)
+        self._transfers = ClientTransfers(reactor, self.session, told, self._show_progress)
 
     @property
     def name(self) -> str:

@@ -33,7 +33,7 @@ UNASKED_FILES = 10_000
 """Each unasked file counts as at least this fraction of those bytes, so there are never more."""
 
 
-class Transfers:
+class ClientTransfers:
     """The transfers of a program, which are neither queued nor remembered. The parameters are those
     of `TransferRunner`."""
 
@@ -72,7 +72,7 @@ class Transfers:
             job.cancel()
 
 
-class TransferQueue(Transfers):
+class TransferQueue(ClientTransfers):
     """The queue of a person's transfers. It shows failed transfers in a sentence, and never raises
     for one.
 
