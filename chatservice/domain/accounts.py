@@ -50,7 +50,7 @@ class Accounts:
                 Code.NOT_ALLOWED, "Nobody registers by themselves here; ask who runs the server."
             )
 
-    async def register(self, session: Session, password: str, code: str | None) -> None:
+    async def register(self, session: Session, password: str, code: str | None = None) -> None:
         """Register a guest's name; their inbox becomes the account's."""
         user = session.require_user()
         self.check_registration(session, "register")
@@ -59,7 +59,7 @@ class Accounts:
         await self._users.register_guest(user, hashed, used)
 
     async def sign_up(
-        self, session: Session, name: str, password: str, code: str | None
+        self, session: Session, name: str, password: str, code: str | None = None
     ) -> replies.Welcome:
         """Register a name for a session without a user."""
         self.check_registration(session, "signup")
@@ -88,7 +88,7 @@ class Accounts:
         return used
 
     async def create(
-        self, session: Session, name: str, password: str | None
+        self, session: Session, name: str, password: str | None = None
     ) -> replies.NewPassword:
         """Create an account for somebody else."""
         name, made = names.user(name), password or tokens.new_password()
@@ -96,23 +96,24 @@ class Accounts:
         hashed = await self._throttle.hash(names.password(made), session)
         self._rights.check_operator(session)
         by = session.require_user().name
-        account = await self._users.create_account(name, hashed)
+        account = await self._store.register(name, hashed, None, self._now())
         self._report("{by} registered {user}", by=by, user=account.name)
         return replies.NewPassword(account.name, "" if password else made)
 
-    async def create_code(self, session: Session) -> str:
-        """Return a new invitation code, for one registration."""
+    async def create_code(self, session: Session) -> replies.InvitationCode:
+        """Make an invitation code, for one registration."""
         code, by = tokens.new_code(), session.require_user().name
         await self._store.add_code(tokens.digest(code), by, self._now())
         self._report("{by} made an invitation code", by=by)
-        return code
+        return replies.InvitationCode(code)
 
-    async def revoke_code(self, session: Session, code: str) -> None:
+    async def revoke_code(self, session: Session, code: str) -> replies.Done:
         """Make an invitation code invalid. Raises `Refusal` (bad-code) if it is so already."""
         by = session.require_user().name
         if not await self._store.drop_code(tokens.digest(code)):
             raise Refusal(Code.BAD_CODE, "That code is not good, or not any more; nothing is done.")
         self._report("{by} took an invitation code back", by=by)
+        return replies.Done("The code is good no more.")
 
     async def delete(self, session: Session, name: str, erase: bool) -> tuple[str, str]:
         """Delete an account and its inbox. Its entries and files get a mark for its name, or are
@@ -166,7 +167,7 @@ class Accounts:
 
     # -- passwords -------------------------------------------------------------------------------
 
-    async def change_password(self, session: Session, old: str, new: str) -> None:
+    async def change_password(self, session: Session, old: str, new: str) -> replies.Done:
         """Change the user's password, and end their other sessions that came in with it."""
         user = session.require_user()
         names.password(new)
@@ -186,6 +187,7 @@ class Accounts:
         if not changed:
             raise Refusal(Code.WRONG_PASSWORD, "Your password was changed just now; try again.")
         self._report("{user} changed their password", user=user.name)
+        return replies.Done("Your password is changed.")
 
     def password_changed(self, change: PasswordChanged) -> None:
         """End the sessions that came in with the former password, except the one that changed it;
@@ -207,7 +209,7 @@ class Accounts:
         )
 
     async def reset_password(
-        self, session: Session, name: str, password: str | None
+        self, session: Session, name: str, password: str | None = None
     ) -> replies.NewPassword:
         """Give an account another password, revoke its tokens, and end its sessions, except the one
         that asks."""
@@ -235,18 +237,17 @@ class Accounts:
     # -- tokens ----------------------------------------------------------------------------------
 
     async def create_token(
-        self, session: Session, label: str, where: str | None
+        self, session: Session, label: str, room: str | None = None
     ) -> replies.NewToken:
-        """Create a token, for one room if `where` names one."""
+        """Create a token, for one room if it is named."""
         user, label = session.require_user(), names.label(label)
-        room = self._room(session, where) if where is not None else None
+        only = self._room(session, room) if room is not None else None
+        number, name = (only.number, only.name) if only is not None else (None, None)
         made = tokens.new_token()
-        number = room.number if room is not None else None
-        await self._store.add_token(
-            tokens.digest(made), Token(user.key, label, number, self._now())
-        )
+        token = Token(user.key, label, number, self._now())
+        await self._store.add_token(tokens.digest(made), token)
         self._report("{user} made the token {label}", user=user.name, label=label)
-        return replies.NewToken(label, made, room.name if room is not None else None)
+        return replies.NewToken(label, made, name)
 
     def _room(self, session: Session, name: str) -> Room:
         """Return a room that the session may be in, because the token needs no password there."""
@@ -257,10 +258,10 @@ class Accounts:
             session.require_cursor(room)
         return room
 
-    async def list_tokens(self, session: Session) -> tuple[replies.TokenInfo, ...]:
+    async def list_tokens(self, session: Session) -> replies.TokenList:
         """Return the user's tokens."""
         found = await self._store.tokens(session.require_user().key)
-        return tuple(
+        rows = (
             replies.TokenInfo(
                 it.label,
                 self._rooms.find(str(it.room)).name if it.room is not None else None,
@@ -268,14 +269,17 @@ class Accounts:
             )
             for it in found
         )
+        return replies.TokenList(tuple(rows))
 
-    async def revoke_token(self, session: Session, label: str) -> int:
-        """Revoke a token, and end the sessions that came in with it. Return their number."""
+    async def revoke_token(self, session: Session, label: str) -> replies.Done:
+        """Revoke a token, and end the sessions that came in with it."""
         user = session.require_user()
         there = [each for each in user.sessions if each in self._rights.tokens]
         await self._store.revoke(user.key, label)
         self._report("{user} revoked the token {label}", user=user.name, label=label)
-        return sum(each.ended for each in there)
+        count = sum(each.ended for each in there)
+        ended = "1 connection" if count == 1 else f"{count} connections"
+        return replies.Done(f"{label} is good no more; {ended} ended.")
 
     def token_revoked(self, sha256: str) -> None:
         """End the sessions that came in with a token, and revoke its tickets."""
@@ -286,15 +290,15 @@ class Accounts:
 
     # -- who runs the server ---------------------------------------------------------------------
 
-    async def set_operator(self, session: Session, name: str, yes: bool) -> str:
-        """Make an account an operator, or no longer one. Return its name."""
+    async def set_operator(self, session: Session, name: str, yes: bool) -> replies.Done:
+        """Make an account an operator, or no longer one."""
         account = await self._account(name)
-        key, by = names.key(account.name), session.require_user().name
-        await self._store.set_operator(key, yes)
+        name, by = account.name, session.require_user().name
+        await self._store.set_operator(names.key(name), yes)
         did = "an operator" if yes else "no operator any more"
-        self._report("{by} made {user} {did}", by=by, user=account.name, did=did)
-        return account.name
+        self._report("{by} made {user} {did}", by=by, user=name, did=did)
+        return replies.Done(f"{name} runs the server" + ("." if yes else " no more."))
 
-    async def operators(self) -> tuple[str, ...]:
+    async def operators(self) -> replies.OperatorList:
         """Return the names of the operators."""
-        return tuple(await self._store.operators())
+        return replies.OperatorList(tuple(await self._store.operators()))

@@ -21,8 +21,6 @@ T = TypeVar("T")
 
 Predicate = Callable[[T], bool]
 
-Filter = Callable[[Iterable[T]], list[T]]
-
 AccountItem = tuple[str, Account]
 """An account and its key."""
 
@@ -86,22 +84,22 @@ class Overview:
             refused=tuple(self.connections.refused()),
         )
 
-    async def backup(self, session: Session, to: str) -> replies.BackupMade:
+    async def backup(self, session: Session, dir: str) -> replies.BackupMade:
         """Make a backup, unless the session ends meanwhile."""
         if self._engine.maintenance is None:
             raise _none()
-        if not to.startswith("/"):
+        if not dir.startswith("/"):
             raise Refusal(Code.BAD_ARGUMENT, "Give the whole path, from / on.")
-        by = session.require_user().name
+        by, shown = session.require_user().name, names.one_line(dir)
 
         def tell(text: str) -> None:
             session.peer.tell(EventBatch((Notice(f"backup: {text}"),)))
 
-        self._report("{by} begins a backup at {place}", by=by, place=names.one_line(to))
-        made = await self._engine.maintenance.backup(to, tell, lambda: not session.ended)
-        self._report("{by} made a backup at {place}", by=by, place=names.one_line(to))
+        self._report("{by} begins a backup at {place}", by=by, place=shown)
+        made = await self._engine.maintenance.backup(dir, tell, lambda: not session.ended)
+        self._report("{by} made a backup at {place}", by=by, place=shown)
         return replies.BackupMade(
-            names.one_line(to), made.files, made.bytes, made.key, made.unread, tuple(made.left_out)
+            shown, made.files, made.bytes, made.key, made.unread, tuple(made.left_out)
         )
 
     def _here(self) -> list[User]:
@@ -109,10 +107,9 @@ class Overview:
         own = names.key(names.OPERATOR)
         return [it for it in self._users.by_key.values() if it.key != own or _rooms_of(it)]
 
-    def users(self, filter_: str, after: str) -> replies.UserList:
+    def users(self, filter: str = "", after: str = "") -> replies.UserList:
         """Return a page of the users present that fit a filter, behind a name."""
-        fits = _filter(filter_, _USERS, lambda user: user.key)
-        found = fits(self._here())
+        found = _filtered(self._here(), filter, _USERS, lambda user: user.key)
         page, more = _page(found, after, lambda user: user.key, self._limits.listed)
         rows = tuple(
             replies.UserInfo(
@@ -123,7 +120,7 @@ class Overview:
         )
         return replies.UserList(rows, more)
 
-    async def accounts(self, filter_: str, after: str) -> replies.AccountList:
+    async def accounts(self, filter: str = "", after: str = "") -> replies.AccountList:
         """Return a page of the accounts that fit a filter, behind a name."""
         tokens = await self._engine.accounts.token_counts()
         kinds: Mapping[str, Predicate[AccountItem]] = {
@@ -136,9 +133,8 @@ class Overview:
         all_ = await self._engine.accounts.accounts()
         behind, own = names.key(after), names.key(names.OPERATOR)
         following = (it for it in all_.items() if it[0] > behind and it[0] != own)
-        page, more = _page(
-            *(_filter(filter_, kinds, key)(following), after, key, self._limits.listed)
-        )
+        found = _filtered(following, filter, kinds, key)
+        page, more = _page(found, after, key, self._limits.listed)
         rows = tuple(
             replies.AccountInfo(it.name, it.operator, self._connections(key), tokens.get(key, 0))
             for key, it in page
@@ -152,10 +148,7 @@ class Overview:
 
 def filter_rooms(rooms: Iterable[Room], filter_: str) -> Iterable[Room]:
     """Return the rooms that fit a filter. Raises `Refusal` (bad-argument)."""
-    if not filter_:
-        return rooms
-    sieve = _filter(filter_, _ROOMS, lambda room: names.key(room.name))
-    return sieve(rooms)
+    return _filtered(rooms, filter_, _ROOMS, lambda room: names.key(room.name))
 
 
 _ROOMS: Mapping[str, Predicate[Room]] = {
@@ -184,14 +177,15 @@ PATTERNS = 2
 """Patterns in one filter: each is compared with thousands of names."""
 
 
-def _filter(words: str, kinds: Mapping[str, Predicate[T]], key: Callable[[T], str]) -> Filter[T]:
-    """Return a function that picks the items that fit all `words`: kinds, or patterns of a name.
-    Repeated words count once. Raises `Refusal` (bad-argument)."""
-    checks: list[Predicate[T]] = []
-    patterns: list[Callable[[str], object]] = []
+def _filtered(
+    found: Iterable[T], words: str, kinds: Mapping[str, Predicate[T]], key: Callable[[T], str]
+) -> list[T]:
+    """Return the items that fit all `words`: kinds, or patterns of a name (`key`). Repeated words
+    count once. Raises `Refusal` (bad-argument)."""
+    patterns = 0
     for word in dict.fromkeys(words.split()):
         if word in kinds:
-            checks.append(kinds[word])
+            found = filter(kinds[word], found)
             continue
         if word.count("*") not in (1, 2) or len(word) > names.NAME_CHARACTERS + 2:
             raise Refusal(
@@ -199,26 +193,22 @@ def _filter(words: str, kinds: Mapping[str, Predicate[T]], key: Callable[[T], st
                 "A filter is {kinds}, or a name with a * in it, such as al*.",
                 kinds=", ".join(kinds),
             )
-        if len(patterns) == PATTERNS:
+        patterns += 1
+        if patterns > PATTERNS:
             raise Refusal(
                 Code.BAD_ARGUMENT,
                 "A filter has at most {patterns} names with a * in them; leave some out.",
                 patterns=PATTERNS,
             )
         pattern = translate(names.key(word).replace("[", "[[]").replace("?", "[?]"))
-        patterns.append(re.compile(pattern).fullmatch)
-
-    def picked(found: Iterable[T]) -> list[T]:
-        for check in checks:
-            found = [it for it in found if check(it)]
-        for fits in patterns:
-            found = [it for it in found if fits(key(it))]
-        return list(found)
-
-    return picked
+        fits = re.compile(pattern).fullmatch
+        found = filter(partial(lambda fits, it: fits(key(it)) is not None, fits), found)
+    return list(found)
 
 
-def _page(found: list[T], after: str, key: Callable[[T], str], most: int) -> tuple[list[T], int]:
+def _page(
+    found: Iterable[T], after: str, key: Callable[[T], str], most: int
+) -> tuple[list[T], int]:
     """Return a page of the items behind a name, and the number of those that follow."""
     behind = names.key(after)
     rest = sorted((it for it in found if key(it) > behind), key=key)

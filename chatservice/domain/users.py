@@ -41,6 +41,26 @@ class RegistrationPolicy:
     registration: Registration = Registration.OPEN
 
 
+@dataclass(slots=True)
+class _Login:
+    """A login under way: a session is to get the user `name`, with that `account`, or as a guest.
+
+    `token` is the resume token that was given, and `former` the session that it is for. `own_token`
+    is the digest of an account's token that was given as the password. Of the inbox, the entries
+    behind `after` are sent.
+    """
+
+    session: Session
+    name: str
+    key: str
+    account: Account | None = None
+    token: str | None = None
+    after: int | None = None
+    former: Session | None = None
+    own_token: str | None = None
+    only: Room | None = None
+
+
 class Users:
     """All users who are here, in `by_key` (`names.key`). `deleting` has the keys of accounts that
     are being deleted."""
@@ -83,31 +103,32 @@ class Users:
                 Code.NOT_ALLOWED, "Here you are the operator; come in elsewhere to be somebody."
             )
         account = await self._accounts.account(key)
-        former, own_token = self._session_to_resume(key, token), None
-        if former is not None:
-            own_token = self._rights.tokens.get(former)
+        login = _Login(session, name, key, account, token, after)
+        login.former = self._session_to_resume(key, token)
+        if login.former is not None:
+            login.own_token = self._rights.tokens.get(login.former)
         elif password is None:
             self._check_guest_name(name, account)
         else:
-            own_token = await self._account_token(key, password)
-            if own_token is None:
-                account = await self._authenticated(session, name, account, password)
+            login.own_token = await self._account_token(key, password)
+            if login.own_token is None:
+                login.account = await self._authenticated(login, password)
         if session.user is not None and session.user.key == key:
             raise Refusal(Code.NAME_TAKEN, "You are {user} already.", user=session.user.name)
-        inbox = await self._account_inbox(account) if account is not None else None
-        only = await self._recheck_credentials(key, account, own_token, former, token)
+        inbox = await self._account_inbox(login.account) if login.account is not None else None
+        login.only = only = await self._recheck_credentials(login)
         if only is not None and any(room is not only for room in session.rooms):
             raise Refusal(
                 Code.NOT_ALLOWED,
                 "That token is for the room {only} only; begin a connection with it.",
                 only=only.name,
             )
-        if token is not None and account is None:  # then it is the same guest, and goes on so
+        if token is not None and login.account is None:  # the same guest goes on so
             session.adopt_token(token)
-        user = await self._claim_name(key, name, inbox, account, former, session)
-        if former is not None:
-            self._replace(former)
-        return self._complete_entry(session, user, account, after, only, own_token)
+        user = await self._claim_name(login, inbox)
+        if login.former is not None:
+            self._replace(login.former)
+        return self._complete(login, user)
 
     def check_admitted(self, session: Session, key: str) -> None:
         """Raise `Refusal` if nobody may come in by the name with that key: it, or the address, is
@@ -153,25 +174,17 @@ class Users:
         token = await self._accounts.token(kept)
         return kept if token is not None and token.account == key else None
 
-    async def _authenticated(
-        self, session: Session, name: str, account: Account | None, password: str
-    ) -> Account:
+    async def _authenticated(self, login: _Login, password: str) -> Account:
         """Return the account of a name with this password; create it if another checker knows the
         name. Raises `Refusal` (wrong-password, no-such-user)."""
-        names.password(password)
-        vouched = partial(self._engine.authenticator.vouched, name, password)
-        found = await self._throttle.attempt(vouched, names.key(name), session)
+        name, account = login.name, login.account
+        vouched = partial(self._engine.authenticator.vouched, name, names.password(password))
+        found = await self._throttle.attempt(vouched, login.key, login.session)
         if found is not None:
-            if account is None:
-                account = await self._account_without_password(found)
-            return account
+            return account or await self._account_without_password(found)
         if account is not None and self._policy.guests:
-            raise Refusal(
-                Code.WRONG_PASSWORD,
-                "That is not {account}'s password; try again.",
-                account=account.name,
-            )
-        if self._policy.guests and not self._engine.authenticator.elsewhere:
+            name = account.name
+        elif self._policy.guests and not self._engine.authenticator.elsewhere:
             raise Refusal(
                 Code.NO_SUCH_USER,
                 "{name} is not registered; give the name alone to be its guest.",
@@ -189,67 +202,51 @@ class Users:
                 raise
             return account  # another connection has made it meanwhile
 
-    async def _recheck_credentials(
-        self,
-        key: str,
-        account: Account | None,
-        own_token: str | None,
-        former: Session | None,
-        token: str | None,
-    ) -> Room | None:
+    async def _recheck_credentials(self, login: _Login) -> Room | None:
         """Raise `Refusal` (wrong-password) if the password or token has become invalid meanwhile.
         Return the only room of the token, if it has one."""
-        found = await self._accounts.token(own_token) if own_token is not None else None
-        good = own_token is None or found is not None
-        if former is not None:
-            good = good and self._session_to_resume(key, token) is former
-        elif account is not None and own_token is None:
-            now = await self._accounts.account(key)
-            good = now is not None and now.password == account.password
+        found = None
+        if login.own_token is not None:
+            found = await self._accounts.token(login.own_token)
+        good = login.own_token is None or found is not None
+        if login.former is not None:
+            good = good and self._session_to_resume(login.key, login.token) is login.former
+        elif login.account is not None and login.own_token is None:
+            now = await self._accounts.account(login.key)
+            good = now is not None and now.password == login.account.password
         if not good:
             raise Refusal(Code.WRONG_PASSWORD, "That was changed just now; try again.")
         number = found.room if found is not None else None
         return self._rooms.find(str(number)) if number is not None else None
 
-    def _complete_entry(
-        self,
-        session: Session,
-        user: User,
-        account: Account | None,
-        after: int | None = None,
-        only: Room | None = None,
-        own_token: str | None = None,
-    ) -> replies.Welcome:
+    def _complete(self, login: _Login, user: User) -> replies.Welcome:
         try:
-            self._recheck_entry(session, user, only)
+            self._recheck_login(login, user)
         except Refusal:
             self._drop_if_unused(user)
             raise
-        position = self._attach(session, user, account, after, only)
-        if own_token is not None:
-            self._rights.tokens[session] = own_token
-        return self._welcome(session, user, position)
+        position = self._attach(login, user)
+        if login.own_token is not None:
+            self._rights.tokens[login.session] = login.own_token
+        return self._welcome(login.session, user, position)
 
-    def _recheck_entry(self, session: Session, user: User, only: Room | None) -> None:
+    def _recheck_login(self, login: _Login, user: User) -> None:
         """Raise `Refusal` (name-needed, banned, not-allowed) if a session may not come in as that
         user any more, or not into the only room of its token."""
-        if session.ended:
+        if login.session.ended:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        self.check_admitted(session, user.key)
-        if only is not None:
-            self._rights.check_user_may_enter(user, session.peer.address, only)
+        self.check_admitted(login.session, user.key)
+        if login.only is not None:
+            self._rights.check_user_may_enter(user, login.session.peer.address, login.only)
 
     async def enter_as_operator(self, session: Session) -> replies.Welcome:
         """Make a session of the admin socket the operator's."""
         key = names.key(names.OPERATOR)
         account = await self._accounts.account(key)
-        if account is None:
-            account = await self._account_without_password(names.OPERATOR)
+        account = account or await self._account_without_password(names.OPERATOR)
+        login = _Login(session, names.OPERATOR, key, account)
         self._operator_inbox = await self._account_inbox(account)
-        user = await self._claim_name(
-            key, names.OPERATOR, self._operator_inbox, account, None, session
-        )
-        return self._complete_entry(session, user, account)
+        return self._complete(login, await self._claim_name(login, self._operator_inbox))
 
     def _session_to_resume(self, key: str, token: str | None) -> Session | None:
         """Return the session of that user that has the resume token, or None."""
@@ -261,30 +258,24 @@ class Users:
                 return session
         return None
 
-    async def _claim_name(
-        self,
-        key: str,
-        name: str,
-        inbox: Log | None,
-        account: Account | None,
-        former: Session | None,
-        session: Session,
-    ) -> User:
+    async def _claim_name(self, login: _Login, inbox: Log | None) -> User:
         """Return the user of a name that the asker may have, making one if nobody has it."""
+        name, key, account = login.name, login.key, login.account
         held = self.by_key.get(key)
         if held is None and account is not None:
             await self._claims.claim_account(key)
             held = self.by_key.get(key)  # another session of theirs may have come meanwhile
         if held is not None:
-            if not (held.registered or former is not None):
+            if not (held.registered or login.former is not None):
                 raise Refusal(Code.NAME_TAKEN, "{name} is taken; type another name.", name=name)
             return held
         if account is not None:
             user = User(account.name, inbox, 0)
         else:
             _check_new(name)
-            own = session.user.key if session.user is not None else None
-            user = User(name, None, await self._claims.claim_guest(name, session.guest_secret, own))
+            own = login.session.user.key if login.session.user is not None else None
+            secret = login.session.guest_secret
+            user = User(name, None, await self._claims.claim_guest(name, secret, own))
         self.by_key[key] = user
         return user
 
@@ -306,15 +297,9 @@ class Users:
             log.saves_read_position = True
         return log
 
-    def _attach(
-        self,
-        session: Session,
-        user: User,
-        account: Account | None,
-        after: int | None,
-        only: Room | None,
-    ) -> int:
+    def _attach(self, login: _Login, user: User) -> int:
         """Give a session its user, and maybe its only room. Return its position in the inbox."""
+        session, after, account = login.session, login.after, login.account
         former = session.user
         if former is not None:
             for room in session.rooms:
@@ -330,7 +315,7 @@ class Users:
             self._report(
                 "{user} connected from {origin}", user=user.name, origin=session.peer.origin
             )
-        session.user, session.only_room = user, only
+        session.user, session.only_room = user, login.only
         user.sessions = (*user.sessions, session)
         self._rooms.put_out_banned(user)
         if user.inbox is None or not self._rights.token_covers(session, None):
@@ -537,10 +522,6 @@ class Users:
         _check_new(name)
         await self._claims.check_free(name)
 
-    async def create_account(self, name: str, hashed: str) -> Account:
-        """Create an account whose user is not present."""
-        return await self._accounts.register(name, hashed, None, self._now())
-
     async def sign_up(
         self, session: Session, name: str, hashed: str, code: str | None
     ) -> replies.Welcome:
@@ -549,13 +530,15 @@ class Users:
         await self.check_free(name)
         if session.ended:  # nobody would know
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
-        user = await self._claim_name(names.key(name), name, None, None, None, session)
+        login = _Login(session, name, names.key(name))
+        user = await self._claim_name(login, None)
         try:
             await self.register_guest(user, hashed, code)
         finally:
             if not user.registered:
                 self._drop_if_unused(user)
-        return self._complete_entry(session, user, await self._accounts.account(user.key))
+        login.account = await self._accounts.account(user.key)
+        return self._complete(login, user)
 
     async def register_guest(self, user: User, hashed: str, code: str | None) -> None:
         """Create the account of a guest, who keeps the inbox."""

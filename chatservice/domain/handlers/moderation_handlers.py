@@ -1,6 +1,7 @@
 """Moderation commands: who may be in a room, who may speak there, and what was said."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from chatservice import names, replies
 from chatservice.domain.chat import Arguments, Chat, Handler
@@ -12,80 +13,61 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Request, Right, parse_duration
 
-_RoomChange = Callable[[Chat, Session, Room, Arguments], Awaitable[object]]
-"""Changes a room. A string that it returns is the text of the reply."""
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A command that changes a room, with its arguments."""
+
+    chat: Chat
+    session: Session
+    room: Room
+    args: Arguments
+
+    @property
+    def by(self) -> tuple[Session, Room]:
+        """The first arguments of the methods that do it."""
+        return self.session, self.room
+
+    @property
+    def user(self) -> str:
+        """The user's name, which may be given with an `@` before it."""
+        return str(self.args["user"]).removeprefix("@")
+
+    @property
+    def why(self) -> str:
+        """The reason."""
+        return names.phrase(self.args.get("text", ""))
+
+    @property
+    def until(self) -> int:
+        """The end of a time that begins now, in milliseconds since 1970; 0 if none is given."""
+        time = self.args.get("time")
+        return self.chat.now() + 1000 * parse_duration(time) if time is not None else 0
 
 
-def _kick(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[object]:
-    return chat.moderation.kick(session, room, _user(args), _reason(args))
-
-
-def _ban(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[str]:
-    return chat.moderation.ban(session, room, args["user"], _until(chat, args), _reason(args))
-
-
-def _mute(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[None]:
-    return chat.moderation.mute(session, room, _user(args), _until(chat, args), _reason(args))
-
-
-def _user(args: Arguments) -> str:
-    """Return the user's name, which may have an `@` before it."""
-    return str(args["user"]).removeprefix("@")
-
-
-def _reason(args: Arguments) -> str:
-    return names.phrase(args.get("text", ""))
-
-
-def _until(chat: Chat, args: Arguments) -> int:
-    """Return the end of a time that begins now, in milliseconds since 1970; 0 if none is given."""
-    time = args.get("time")
-    return chat.now() + 1000 * parse_duration(time) if time is not None else 0
-
-
-def _lifting(kind: RuleKind) -> _RoomChange:
-    return lambda chat, session, room, args: chat.moderation.lift(session, room, kind, args["user"])
-
-
-def _promoting(kind: RuleKind) -> _RoomChange:
-    return lambda chat, session, room, args: chat.moderation.promote(
-        session, room, _user(args), kind
-    )
-
-
-def _freezing(command: str, frozen: bool) -> _RoomChange:
-    return lambda chat, session, room, _: chat.moderation.configure(
-        session, room, command, frozen=frozen
-    )
-
-
-def _invite(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[None]:
-    return chat.moderation.invite(session, room, _user(args))
-
-
-def _slow(chat: Chat, session: Session, room: Room, args: Arguments) -> Awaitable[None]:
-    every, limit = args["seconds"], chat.limits.slow_seconds
+def _slow(it: _Change) -> Awaitable[None]:
+    every, limit = it.args["seconds"], it.chat.limits.slow_seconds
     if every > limit:
         raise Refusal(
             Code.BAD_ARGUMENT, "At most {limit} seconds; `freeze` ends all talk.", limit=limit
         )
-    return chat.moderation.configure(session, room, f"slow {every}", slow=every)
+    return it.chat.moderation.configure(*it.by, f"slow {every}", slow=every)
 
 
-async def _access(chat: Chat, session: Session, room: Room, args: Arguments) -> None:
-    if args["access"] not in (Access.PUBLIC, Access.HIDDEN, Access.INVITED):
+async def _access(it: _Change) -> None:
+    if it.args["access"] not in (Access.PUBLIC, Access.HIDDEN, Access.INVITED):
         raise Refusal(Code.BAD_ARGUMENT, "A room is public, hidden or invited; say which.")
-    access, password, hashed = Access(args["access"]), args.get("password"), None
+    access, password, hashed = Access(it.args["access"]), it.args.get("password"), None
     if password is not None:
-        hashed = await chat.rooms.hash_password(password, session.user)
-    chat.rights.check_in_room(session, room, Right.OWN)  # that took a while
+        hashed = await it.chat.rooms.hash_password(password, it.session.user)
+    it.chat.rights.check_in_room(*it.by, Right.OWN)  # that took a while
     did = f"access {access}" + (" with a password" if hashed else "")
-    await chat.moderation.configure(session, room, did, access=access, password=hashed)
+    await it.chat.moderation.configure(*it.by, did, access=access, password=hashed)
 
 
-async def _close(chat: Chat, session: Session, room: Room, args: Arguments) -> str:
-    await chat.moderation.configure(session, room, "close", access=Access.CLOSED)
-    return f"{room.name} is closed."
+async def _close(it: _Change) -> str:
+    await it.chat.moderation.configure(*it.by, "close", access=Access.CLOSED)
+    return f"{it.room.name} is closed."
 
 
 async def _erase(chat: Chat, session: Session, args: Arguments) -> replies.Erased:
@@ -147,7 +129,27 @@ def _broadcast(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     return replies.Done("1 connection was told." if told == 1 else f"{told} connections were told.")
 
 
-def _locked(name: str, change: _RoomChange) -> Handler:
+_CHANGES: Mapping[str, Callable[[_Change], Awaitable[object]]] = {
+    "kick": lambda it: it.chat.moderation.kick(*it.by, it.user, it.why),
+    "ban": lambda it: it.chat.moderation.ban(*it.by, it.args["user"], it.until, it.why),
+    "unban": lambda it: it.chat.moderation.lift(*it.by, RuleKind.BANNED, it.args["user"]),
+    "mute": lambda it: it.chat.moderation.mute(*it.by, it.user, it.until, it.why),
+    "unmute": lambda it: it.chat.moderation.lift(*it.by, RuleKind.MUTED, it.args["user"]),
+    "freeze": lambda it: it.chat.moderation.configure(*it.by, "freeze", frozen=True),
+    "unfreeze": lambda it: it.chat.moderation.configure(*it.by, "unfreeze", frozen=False),
+    "slow": _slow,
+    "invite": lambda it: it.chat.moderation.invite(*it.by, it.user),
+    "uninvite": lambda it: it.chat.moderation.lift(*it.by, RuleKind.INVITED, it.args["user"]),
+    "op": lambda it: it.chat.moderation.promote(*it.by, it.user, RuleKind.MODERATOR),
+    "deop": lambda it: it.chat.moderation.lift(*it.by, RuleKind.MODERATOR, it.args["user"]),
+    "owner": lambda it: it.chat.moderation.promote(*it.by, it.user, RuleKind.OWNER),
+    "access": _access,
+    "close": _close,
+}
+"""Commands that change a room. A string that they return is the text of the reply."""
+
+
+def _locked(name: str) -> Handler:
     """Return a handler that locks the room, and checks the right again under the lock."""
 
     async def handle(chat: Chat, session: Session, args: Arguments) -> replies.Done:
@@ -155,33 +157,14 @@ def _locked(name: str, change: _RoomChange) -> Handler:
         async with chat.rooms.exclusive(room):
             # The session may be in another room by now.
             chat.check(session, Request(COMMANDS[name], {**args, "room": room.name}))
-            text = await change(chat, session, room, args)
+            text = await _CHANGES[name](_Change(chat, session, room, args))
             return replies.Done(text) if isinstance(text, str) else replies.Done()
 
     return handle
 
 
-_CHANGES: Mapping[str, _RoomChange] = {
-    "kick": _kick,
-    "ban": _ban,
-    "unban": _lifting(RuleKind.BANNED),
-    "mute": _mute,
-    "unmute": _lifting(RuleKind.MUTED),
-    "freeze": _freezing("freeze", True),
-    "unfreeze": _freezing("unfreeze", False),
-    "slow": _slow,
-    "invite": _invite,
-    "uninvite": _lifting(RuleKind.INVITED),
-    "op": _promoting(RuleKind.MODERATOR),
-    "deop": _lifting(RuleKind.MODERATOR),
-    "owner": _promoting(RuleKind.OWNER),
-    "access": _access,
-    "close": _close,
-}
-"""Commands that change a room."""
-
 MODERATION_HANDLERS: Mapping[str, Handler] = {
-    **{name: _locked(name, change) for name, change in _CHANGES.items()},
+    **{name: _locked(name) for name in _CHANGES},
     "erase": _erase,
     "rules": _rules,
     "record": _record,
