@@ -5,25 +5,29 @@ The docstring of each class names its commands. In JSON the fields keep their na
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, dataclass_transform
 
 from chatservice.entries import Entry
 
 
-class Reply:
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class Record:
+    """The base class of replies and of their rows. It makes frozen dataclasses of them."""
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
+
+
+class Reply(Record):
     """The base class of all replies."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
 class Done(Reply):
     """The request is done. `text` says so to a person."""
 
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
 class Welcome(Reply):
     """`hello`, `login`: the session's user.
 
@@ -37,14 +41,12 @@ class Welcome(Reply):
     inbox: int
 
 
-@dataclass(frozen=True, slots=True)
 class Stored(Reply):
     """`say`, `me`: the position of the entry in its log."""
 
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
 class Erased(Reply):
     """`erase`: the position. `text` says so to a person, with the beginning of what was erased."""
 
@@ -52,7 +54,6 @@ class Erased(Reply):
     position: int
 
 
-@dataclass(frozen=True, slots=True)
 class PrivateSent(Reply):
     """`msg`: the position in the inbox of `to`. `away` is the reason why they are away, or
     empty."""
@@ -62,7 +63,6 @@ class PrivateSent(Reply):
     away: str
 
 
-@dataclass(frozen=True, slots=True)
 class Joined(Reply):
     """`join`: the room, its number, topic and users; `seq` is its last position. `more` counts the
     users that are left out; `who` lists them."""
@@ -75,13 +75,11 @@ class Joined(Reply):
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class Created(Joined):
     """`create`: the same, of a new room."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoomInfo:
+class RoomInfo(Record):
     """A row of `rooms`: `users` counts those present, `locked` tells of a password, `access` is an
     `Access` (`chatservice.domain.rules`)."""
 
@@ -93,7 +91,6 @@ class RoomInfo:
     access: str = "public"
 
 
-@dataclass(frozen=True, slots=True)
 class RoomList(Reply):
     """`rooms`: by number; `more` rooms follow."""
 
@@ -101,15 +98,13 @@ class RoomList(Reply):
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Record):
     """A row of `who`; `away` is the reason why they are away, or empty."""
 
     name: str
     away: str
 
 
-@dataclass(frozen=True, slots=True)
 class MemberList(Reply):
     """`who`: `count` users are present, and `more` follow behind the last one here, whose name asks
     for them (`after`)."""
@@ -120,8 +115,7 @@ class MemberList(Reply):
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RuleInfo:
+class RuleInfo(Record):
     """A row of `rules`: `what` (a `RuleKind`) holds for `user`, a name's key or a range of
     addresses, by the decision of `who`. It ends in `left` seconds; None: never."""
 
@@ -131,7 +125,6 @@ class RuleInfo:
     who: str
 
 
-@dataclass(frozen=True, slots=True)
 class RoomRules(Reply):
     """`rules` of a room: its `access`, whether it has a password (`locked`), whether only
     moderators speak (`frozen`), the seconds between two messages of a user (`slow`), and the rules
@@ -145,8 +138,7 @@ class RoomRules(Reply):
     rules: tuple[RuleInfo, ...] = field(metadata={"of": RuleInfo})
 
 
-@dataclass(frozen=True, slots=True)
-class ModerationInfo:
+class ModerationInfo(Record):
     """A row of `record`: `who` gave the command `did`; `time` in milliseconds since 1970."""
 
     time: int
@@ -154,7 +146,6 @@ class ModerationInfo:
     did: str
 
 
-@dataclass(frozen=True, slots=True)
 class ModerationLog(Reply):
     """`record`: oldest first."""
 
@@ -162,7 +153,6 @@ class ModerationLog(Reply):
     deeds: tuple[ModerationInfo, ...] = field(metadata={"of": ModerationInfo})
 
 
-@dataclass(frozen=True, slots=True)
 class Topic(Reply):
     """`topic`."""
 
@@ -170,7 +160,6 @@ class Topic(Reply):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class History(Reply):
     """`history`: positions and entries, oldest first. `more` tells that some are left out, because
     the reply would be too long: behind the last one (with `after`), or before the first one."""
@@ -180,7 +169,6 @@ class History(Reply):
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class SearchMatches(History):
     """`search`: the same. While `pending`, the newest entries are not indexed yet; there may be
     more."""
@@ -188,8 +176,7 @@ class SearchMatches(History):
     pending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FileInfo:
+class FileInfo(Record):
     """A row of `files`.
 
     A file that the operator put into the folder has an empty `who`, and no `sha256` until the
@@ -204,7 +191,6 @@ class FileInfo:
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True)
 class FileList(Reply):
     """`files`: `room` is `@` for the user's own files. `brief` replies have counts only. `more`
     files follow."""
@@ -217,7 +203,6 @@ class FileList(Reply):
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class VersionList(Reply):
     """`versions`: oldest first. `more` are older; the number of the first one here asks for them
     (`before`)."""
@@ -227,8 +212,7 @@ class VersionList(Reply):
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TransferInfo:
+class TransferInfo(Record):
     """A row of `transfers`: a file on its way `up` to the server, or down from it.
 
     `rate` is in bytes a second; `left` is in seconds, or None while unknown. A `stopped` upload can
@@ -245,14 +229,12 @@ class TransferInfo:
     sha256: str | None
 
 
-@dataclass(frozen=True, slots=True)
 class TransferList(Reply):
     """`transfers`."""
 
     transfers: tuple[TransferInfo, ...] = field(metadata={"of": TransferInfo})
 
 
-@dataclass(frozen=True, slots=True)
 class GetTicket(Reply):
     """`get` (JSON), `link`: a ticket for one download."""
 
@@ -263,7 +245,6 @@ class GetTicket(Reply):
     version: int
 
 
-@dataclass(frozen=True, slots=True)
 class PutTicket(Reply):
     """`put` (JSON): a ticket for one upload; the server has the first `offset` bytes already.
 
@@ -276,7 +257,6 @@ class PutTicket(Reply):
     stored: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class NewPassword(Reply):
     """`reset`, `account`: the name, and the password if the server generated it; else empty."""
 
@@ -284,7 +264,6 @@ class NewPassword(Reply):
     password: str
 
 
-@dataclass(frozen=True, slots=True)
 class NewToken(Reply):
     """`token`: a new token, which is shown only here. It may be for one `room` only."""
 
@@ -293,8 +272,7 @@ class NewToken(Reply):
     room: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class TokenInfo:
+class TokenInfo(Record):
     """A row of `tokens`; made at `time`, in milliseconds since 1970."""
 
     label: str
@@ -302,36 +280,31 @@ class TokenInfo:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
 class TokenList(Reply):
     """`tokens`: oldest first."""
 
     tokens: tuple[TokenInfo, ...] = field(metadata={"of": TokenInfo})
 
 
-@dataclass(frozen=True, slots=True)
 class InvitationCode(Reply):
     """`code`: lets one person register."""
 
     code: str
 
 
-@dataclass(frozen=True, slots=True)
 class OperatorList(Reply):
     """`operators`: their registered names."""
 
     operators: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CountInfo:
+class CountInfo(Record):
     """A count of one kind of things, in `status`."""
 
     what: str
     count: int
 
 
-@dataclass(frozen=True, slots=True)
 class ServerStatus(Reply):
     """`status` of the server. `uptime` is in seconds; `connections` are by kind; `guests` are among
     the `users` present; `entries` are those stored, of all rooms and inboxes. `disk` is in bytes,
@@ -352,8 +325,7 @@ class ServerStatus(Reply):
     refused: tuple[CountInfo, ...] = field(metadata={"of": CountInfo})
 
 
-@dataclass(frozen=True, slots=True)
-class UserInfo:
+class UserInfo(Record):
     """A row of `users`: their `rooms`, the `origins` of their connections, and the reason why they
     are `away`, or empty."""
 
@@ -364,7 +336,6 @@ class UserInfo:
     away: str
 
 
-@dataclass(frozen=True, slots=True)
 class UserList(Reply):
     """`users`: by name; `more` follow."""
 
@@ -372,8 +343,7 @@ class UserList(Reply):
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AccountInfo:
+class AccountInfo(Record):
     """A row of `accounts`: whether it is an `operator`, and its `connections` and `tokens`."""
 
     name: str
@@ -382,7 +352,6 @@ class AccountInfo:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
 class AccountList(Reply):
     """`accounts`: by name; `more` follow."""
 
@@ -390,7 +359,6 @@ class AccountList(Reply):
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class BackupMade(Reply):
     """`backup`: its directory, its shared files and bytes, and whether it has a `key` for TLS.
     `unread` files could not be read; some of them are named in `left_out`."""
@@ -403,7 +371,6 @@ class BackupMade(Reply):
     left_out: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Help(Reply):
     """`help`: lines for a person."""
 

@@ -2,16 +2,18 @@
 
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from chatservice import names
 from chatservice.domain.log import Cursor, Log, Peer
 from chatservice.domain.ratelimit import RateLimits
-from chatservice.domain.rules import Access, Rule, Rules
+from chatservice.domain.rules import Access, Rules
 from chatservice.errors import NAME_NEEDED, Code, Refusal
 
 
+@dataclass(eq=False, repr=False)
 class Room:
     """A room: a log, a folder of files, and rules.
 
@@ -20,26 +22,17 @@ class Room:
     milliseconds on a clock that never goes back. `sessions` and `users()` are in order of arrival.
     """
 
-    def __init__(
-        self,
-        log: Log,
-        topic: str,
-        password: str | None,
-        access: Access = Access.PUBLIC,
-        frozen: bool = False,
-        slow: int = 0,
-        rules: Iterable[Rule] = (),
-    ) -> None:
-        self.number = log.id
-        self.name = log.name
-        self.topic = topic
-        self.password = password
-        self.access = access
-        self.frozen = frozen
-        self.slow = slow
-        self.rules = Rules(rules)
-        self.last_spoke: dict[str, int] = {}
-        self.log = log
+    log: Log
+    topic: str
+    password: str | None
+    access: Access = Access.PUBLIC
+    frozen: bool = False
+    slow: int = 0
+    rules: Rules = field(default_factory=Rules)
+    last_spoke: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.number, self.name = self.log.id, self.log.name
         self.as_tuple = (self,)  # one `Session.rooms` for all sessions that are only here
 
     @property
@@ -136,9 +129,6 @@ def is_user_folder(folder: str) -> bool:
     return folder.startswith((GUEST_PREFIX, _INBOX_PREFIX))
 
 
-EMPTY: frozenset[str] = frozenset()
-
-
 _TOKEN_BYTES = 15
 """120 bits: too many to guess, and the most that Python stores in 48 bytes."""
 
@@ -158,24 +148,6 @@ class FlowControl(Protocol):
     def note_talk(self) -> None:
         """Note that something was said: requests share the reactor's time in smaller slices."""
 
-
-class NoFlowControl:
-    """A `FlowControl` that stops nothing."""
-
-    def pause_reading(self, reason: str) -> None:
-        """Read on."""
-
-    def resume_reading(self, reason: str) -> None:
-        """Read on."""
-
-    def slow_down(self, seconds: float) -> None:
-        """Read on."""
-
-    def note_talk(self) -> None:
-        """Ignore it."""
-
-
-NO_FLOW_CONTROL = NoFlowControl()
 
 FREE_COMMANDS = 16
 """Commands of a session that no rate limit counts: most sessions never give more."""
@@ -214,9 +186,7 @@ class Session:
 
     from_admin_socket = False
 
-    def __init__(
-        self, peer: Peer, traits: SessionTraits, flow: FlowControl = NO_FLOW_CONTROL
-    ) -> None:
+    def __init__(self, peer: Peer, traits: SessionTraits, flow: FlowControl) -> None:
         self.peer = peer
         self.traits = traits
         self.flow = flow
@@ -228,7 +198,7 @@ class Session:
         self.current_room: Room | None = None
         self.inbox: Cursor | None = None
         self.rooms: tuple[Room, ...] = ()
-        self.ignored = EMPTY
+        self.ignored: frozenset[str] = frozenset()
         self.only_room: Room | None = None
         self._token: bytes | None = None
 

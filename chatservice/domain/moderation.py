@@ -216,23 +216,23 @@ class Moderation:
     async def promote(self, session: Session, room: Room, whom: str, what: RuleKind) -> None:
         """Make a user a moderator, or the owner in the place of the former one."""
         now, by = self._now(), session.require_user()
-        key = names.key(names.user(whom))
-        user = self._users.by_key.get(key)
-        if user is not None and user.guest_number:
+        subject, former = names.key(names.user(whom)), list[Rule]()
+        user = self._users.by_key.get(subject)
+        if user is None or user.registered:
+            account, _ = await self._users.find_recipient(whom)
+            name = account.name
             if what is RuleKind.OWNER:
-                raise Refusal(
-                    Code.NOT_ALLOWED,
-                    "{user} is a guest, who may be gone tomorrow; they are to `register`.",
-                    user=user.name,
-                )
-            record = self._record(session, _DONE[what], user.name)
-            await self._change_rules(room, record, [Rule(what, user.id, 0, by.name, now)])
-            return
-        account, _ = await self._users.find_recipient(whom)
-        former = [it for it in room.rules.all(now) if what is RuleKind.OWNER and it.kind is what]
-        rule = Rule(what, key, 0, by.name, now)
-        record = ModerationRecord(now, by.name, _DONE[what], account.name)
-        await self._change_rules(room, record, [rule], former)
+                former = [it for it in room.rules.all(now) if it.kind is what]
+        elif what is RuleKind.OWNER:
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                "{user} is a guest, who may be gone tomorrow; they are to `register`.",
+                user=user.name,
+            )
+        else:
+            name, subject = user.name, user.id
+        record = ModerationRecord(now, by.name, _DONE[what], name)
+        await self._change_rules(room, record, [Rule(what, subject, 0, by.name, now)], former)
 
     async def carry_over(self, user: User, guest: str) -> None:
         """Carry a guest's rules over to the account that they have registered."""

@@ -89,18 +89,8 @@ none at all."""
 
 def rights_for(command: Command, args: Mapping[str, Any]) -> set[Right]:
     """Return the rights that a command needs with these arguments."""
-    more = _MORE.get(command.name)
-    if more is None:
-        return {command.needs}
-    return {command.needs} | {need for arg, need in more.items() if arg in args}
+    return {command.needs, *(arg.needs for arg in command.args if arg.name in args)}
 
-
-_MORE = {
-    row.name: {arg.name: arg.needs for arg in row.args}
-    for row in COMMANDS.values()
-    if any(arg.needs is not Right.NOTHING for arg in row.args)
-}
-"""The rights that arguments need, by command."""
 
 _OWN_FILES = frozenset({"files", "versions", "get", "link", "remove"})
 """Commands whose room may be `@`, the user's own files, which take no right in a room."""

@@ -12,7 +12,7 @@ from chatservice.domain.ports import Engine, RoomBounds, RoomRow
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import ROLE_RIGHTS, Rights, Role
 from chatservice.domain.roomlimits import RoomLimits
-from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.domain.rules import Access, Rule, RuleKind, Rules
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Event
 from chatservice.grammar.commands import Right
@@ -248,10 +248,8 @@ class Rooms:
     def add(self, row: RoomRow) -> None:
         """Add a room."""
         log = Log(row.number, row.name, row.last, self._cache)
-        room = Room(
-            *(log, row.topic, row.password, row.access, row.frozen, row.slow),
-            *(row.rules,),
-        )
+        settings = row.topic, row.password, row.access, row.frozen, row.slow
+        room = Room(log, *settings, Rules(row.rules))
         self.by_key[names.key(room.name)] = self._by_number[room.number] = room
         self.room_limits.add(room)
 

@@ -127,6 +127,18 @@ class RecordingPeer:
         self.ended = sentence, why
 
 
+class NoFlowControl:
+    """A `chatservice.domain.model.FlowControl` that stops nothing."""
+
+    def pause_reading(self, reason):
+        """Read on."""
+
+    resume_reading = slow_down = pause_reading
+
+    def note_talk(self):
+        """Ignore it."""
+
+
 class Outcome:
     """The outcome of a request: its reply or its refusal."""
 
@@ -167,7 +179,7 @@ class Member:
 
     def __init__(self, world, address="", person=False):
         self.peer = RecordingPeer(address)
-        self.session = Session(self.peer, PERSON if person else PROGRAM)
+        self.session = Session(self.peer, PERSON if person else PROGRAM, NoFlowControl())
         self._world = world
 
     @property

@@ -12,6 +12,7 @@ from chatservice.domain.model import PROGRAM, Session
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.errors import Code, Refusal
 from chatservice.eventloop import ReactorLoop
+from tests.domain.harness import NoFlowControl
 
 
 class SlowPasswords:
@@ -114,7 +115,7 @@ class ChatWithoutNetwork:
 
     def session(self):
         """Return somebody who just came."""
-        return Session(RecordingPeer(), PROGRAM)
+        return Session(RecordingPeer(), PROGRAM, NoFlowControl())
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from chatservice.domain.model import PROGRAM, Session
 from chatservice.domain.rules import RuleKind
 from chatservice.errors import Code
 from chatservice.events import EndReason, Moderated, PutOut, UserRenamed
-from tests.domain.harness import MemoryChat, RecordingPeer
+from tests.domain.harness import MemoryChat, NoFlowControl, RecordingPeer
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_what_is_said_on_one_node_is_read_on_the_other(nodes):
     assert there.topic == here.topic == "all about it"
     assert there.log.last == here.log.last == 2
     nodes.root.do("erase", room="lab", position=1)
-    reader = Cursor(there.log, Session(RecordingPeer(""), PROGRAM), 0)
+    reader = Cursor(there.log, Session(RecordingPeer(""), PROGRAM, NoFlowControl()), 0)
     block = there.log.block_after(reader.position)
     assert [entry.text for _, entry in block.entries()] == [""]
 
