@@ -1,11 +1,11 @@
 """Delivery: a subscription hands the entries after a session's cursors to its connection.
 
-The transport says when it is full (it holds more than its `bufferSize`) and when it is ready. While
-it is full the cursors stand still, and nothing is queued: unread entries are in the log, in memory
+The outlet says when it is full (it holds more than its `bufferSize`) and when it is ready. While it
+is full the cursors stand still, and nothing is queued: unread entries are in the log, in memory
 or in storage. So a slow reader costs nobody anything.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,9 @@ from chatservice import names
 from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log
 from chatservice.events import EndReason, Event, Notice
 from chatservice.limits import Limits
+from chatservice.net import outlet
+from chatservice.net.flow import awaited
+from chatservice.net.outlet import Outlet
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +32,6 @@ class EntryFormat:
     replayed: Encoder
     event: Callable[[Event], bytes]
     skip: Callable[[str, int], bytes] | None = None
-
-
-class SubscriptionOwner(Protocol):
-    """The connection of a subscription."""
-
-    transport: Any
-
-    @property
-    def peer(self) -> str:
-        """Its address and port."""
-
-    @property
-    def address(self) -> str:
-        """Its address; empty for one on this machine."""
-
-    def drained(self) -> None:
-        """The transport was full, and is ready again."""
 
 
 class ReplaySource(Protocol):
@@ -62,109 +48,96 @@ class ReplaySource(Protocol):
 
 @implementer(IPushProducer)
 class Subscription:
-    """A `chatservice.domain.log.Peer` on a connection; the streaming producer of its transport."""
+    """A `chatservice.domain.log.Peer` with an outlet, of which it is the streaming producer.
+
+    It is `full`, and writes nothing, until `start`, and whenever its outlet is. `source` has the
+    entries that are no longer in memory.
+    """
 
     log = Logger()
     __slots__ = (
-        "_behind",
-        "_connection",
-        "_dialect",
-        "_ended",
-        "_held",
-        "_offered",
-        "_past",
+        *("_behind", "_ended", "_format", "_offered", "_on_ready", "_outlet", "_source"),
         "full",
     )
 
-    def __init__(
-        self, connection: SubscriptionOwner, dialect: EntryFormat, past: ReplaySource
-    ) -> None:
-        self.full = False
-        self._connection = connection
-        self._dialect = dialect
-        self._past = past
-        self._held = False
+    def __init__(self, outlet: Outlet, format_: EntryFormat, source: ReplaySource) -> None:
+        self.full = True
+        self._outlet = outlet
+        self._format = format_
+        self._source = source
         self._behind: tuple[Cursor, ...] = ()
         self._ended = False
         self._offered = False
+        self._on_ready: Callable[[], None] | None = None
 
-    # -- the transport's side --------------------------------------------------------------------
+    # -- the outlet's side -----------------------------------------------------------------------
 
     def start(self) -> None:
-        """Become the transport's producer."""
-        self._connection.transport.registerProducer(self, True)
+        """Write from now on."""
+        self._outlet.registerProducer(self, True)
+        self.resumeProducing()
+
+    def pause(self) -> None:
+        """Lend the outlet to a download, until `start`: the cursors stand still."""
+        self.full = True
+        self._outlet.unregisterProducer()
+
+    def when_ready(self, call: Callable[[], None]) -> None:
+        """Call once when the outlet, which is full, can take more."""
+        self._on_ready = call
 
     def pauseProducing(self) -> None:
-        """The transport is full."""
+        """The outlet is full."""
         self.full = True
 
     def resumeProducing(self) -> None:
-        """The transport can take more."""
+        """The outlet can take more."""
         self.full = False
-        if self._dialect.skip is not None:
-            self._offer(self._dialect.skip)
+        if self._format.skip is not None:
+            self._offer(self._format.skip)
         self.wake(())
-        self._connection.drained()
+        if (call := self._on_ready) is not None:
+            self._on_ready = None
+            call()
 
     def _offer(self, skip: Callable[[str, int], bytes]) -> None:
         """Offer to skip the unread entries of a room, each time that its cursor has fallen far
         behind."""
-        behind = [
-            c for c in self._behind if c.log.last - c.position >= self._past.limits.far_behind
-        ]
+        far = self._source.limits.far_behind
+        behind = [c for c in self._behind if c.log.last - c.position >= far]
         if behind and not self._offered:
             log = behind[0].log
-            self._connection.transport.write(skip(log.name, log.last - behind[0].position))
+            self._outlet.write(skip(log.name, log.last - behind[0].position))
         self._offered = bool(behind)
 
     def stopProducing(self) -> None:
         """The connection is gone."""
         self._ended = True
         self._behind = ()
-
-    def pause(self) -> None:
-        """Write nothing yet."""
-        self._held = True
-
-    def resume(self) -> None:
-        """Write from now on."""
-        self._held = False
-        self.wake(())
-
-    def lend_transport(self) -> None:
-        """Lend the transport to a download: it counts as full, and the cursors stand still."""
-        self.full = True
-        self._connection.transport.unregisterProducer()
-
-    def take_transport_back(self) -> None:
-        """Go on after a download."""
-        self.full = False
-        self.start()
-        self.wake(())
-        self._connection.drained()
+        self._on_ready = None
 
     def stop(self) -> None:
-        """Show nothing more: the connection ends once everything written has gone."""
+        """Write nothing more."""
         if not self._ended:
             self.stopProducing()
-            self._connection.transport.unregisterProducer()
+            self._outlet.unregisterProducer()
 
     # -- the domain's side -----------------------------------------------------------------------
 
     @property
     def origin(self) -> str:
-        """The address and port of its connection."""
-        return self._connection.peer
+        """The address and port of the other side."""
+        return outlet.origin(self._outlet)
 
     @property
     def address(self) -> str:
-        """The address of its peer; empty for one on this machine."""
-        return self._connection.address
+        """The address of the other side; empty on this machine."""
+        return outlet.address(self._outlet)
 
     def tell(self, news: EventBatch) -> None:
         """Show events, unless the transport is full."""
-        if not (self.full or self._held or self._ended):
-            self._connection.transport.write(news.encoded(self._dialect.event))
+        if not (self.full or self._ended):
+            self._outlet.write(news.encoded(self._format.event))
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Show `sentence`, then end the connection; at once, if nothing can be shown."""
@@ -172,9 +145,9 @@ class Subscription:
         full = self.full
         self.stop()
         if full:
-            self._connection.transport.abortConnection()
+            self._outlet.abortConnection()
         else:
-            self._connection.transport.loseConnection()
+            self._outlet.loseConnection()
 
     def wake(self, cursors: tuple[Cursor, ...]) -> None:
         """Write the entries after these cursors, as far as the transport takes them.
@@ -206,7 +179,6 @@ class Subscription:
         block = log.newest
         if (
             self.full
-            or self._held
             or block is None
             or not cursor.live_from <= cursor.position == log.newest_after
             or cursor.owner.ignored
@@ -215,64 +187,74 @@ class Subscription:
             return False
         if cursor.own_runs is not None:
             return cursor.skip_own_block(block)
-        data = block.encoded(self._dialect.live, log.name)
-        if len(data) > self._past.limits.write_bytes:
+        data = block.encoded(self._format.live, log.name)
+        if len(data) > self._source.limits.write_bytes:
             return False
         cursor.position = block.last
-        self._connection.transport.write(data)
+        self._outlet.write(data)
         return True
 
     def _read_on(self) -> None:
         """Read the entries after all cursors, in pieces of about `write_bytes`, each one write."""
-        while self._behind and not (self.full or self._held):
+        while self._behind and not self.full:
             piece = self._next_piece()
             if piece:
-                self._connection.transport.write(piece)
+                self._outlet.write(piece)
 
     def _next_piece(self) -> bytes:
-        piece, room = b"", self._past.limits.write_bytes
+        pieces: list[bytes] = []
+        room = self._source.limits.write_bytes
         for at, cursor in enumerate(self._behind):
-            log = cursor.log
-            while cursor.position < log.last and cursor.open:
-                block = log.block_after(cursor.position)
-                if block is None:
-                    self._read_stored(cursor)
-                    break
-                more = self._rendered(cursor, block, room)
-                piece = piece + more if piece else more
-                room -= len(more)
-                if room <= 0:
-                    self._behind = (*self._behind[at + 1 :], cursor)  # who waited comes first
-                    self._note(cursor)
-                    return piece
-            self._note(cursor)
-        self._behind = ()
-        return piece
+            room = self._take(cursor, self._blocks(cursor), room, pieces)
+            if room <= 0:
+                self._behind = (*self._behind[at + 1 :], cursor)  # who waited comes first
+                break
+        else:
+            self._behind = ()
+        return b"".join(pieces)
 
-    def _note(self, cursor: Cursor) -> None:
+    def _blocks(self, cursor: Cursor) -> Iterator[Block]:
+        """Iterate over the blocks after a cursor, as far as they are in memory."""
+        log = cursor.log
+        while cursor.position < log.last and cursor.open:
+            block = log.block_after(cursor.position)
+            if block is None:
+                self._read_stored(cursor)
+                return
+            yield block
+
+    def _take(self, cursor: Cursor, blocks: Iterable[Block], room: int, pieces: list[bytes]) -> int:
+        """Move a cursor on, and add what it passes to `pieces`. Return the rest of the room."""
+        for block in blocks:
+            pieces.append(self._encoded(cursor, block, room))
+            room -= len(pieces[-1])
+            if room <= 0:
+                break
         if cursor.log.saves_read_position:
-            self._past.save_read_position(cursor)
+            self._source.save_read_position(cursor)
+        return room
 
     def _read_stored(self, cursor: Cursor) -> None:
         """Read on from storage, for a cursor that is behind the entries in memory."""
         if not cursor.replaying:
             cursor.replaying = True
             log = cursor.log
-            reading = Deferred.fromCoroutine(self._replayed(log, cursor.position))
+            found = self._source.replay(log, cursor.position)
+            reading = Deferred.fromCoroutine(awaited(found))
             reading.addCallback(self._stored, cursor, log.memory_from)
             reading.addErrback(self._unreadable, cursor)
-
-    async def _replayed(self, log: Log, position: int) -> Sequence[Block]:
-        return await self._past.replay(log, position)
 
     def _stored(self, blocks: Sequence[Block], cursor: Cursor, memory_from: int) -> None:
         cursor.replaying = False
         if self._ended or not cursor.open:
             return
-        if not (self.full or self._held):  # else it came too late: it is read again
+        if not self.full:  # else it came too late: it is read again
             if not blocks:  # what it has not read is no longer kept
                 cursor.advance(max(cursor.position, memory_from))
-            self._write_stored(cursor, blocks)
+            pieces: list[bytes] = []
+            self._take(cursor, blocks, self._source.limits.write_bytes, pieces)
+            if piece := b"".join(pieces):
+                self._outlet.write(piece)
         self.wake((cursor,))
 
     def _unreadable(self, failure: Any, cursor: Cursor) -> None:
@@ -282,24 +264,11 @@ class Subscription:
             "What was said before could not be read; connect again to go on.", EndReason.FAILED
         )
 
-    def _write_stored(self, cursor: Cursor, blocks: Sequence[Block]) -> None:
-        parts: list[bytes] = []
-        room = self._past.limits.write_bytes
-        for block in blocks:
-            parts.append(self._rendered(cursor, block, room))
-            room -= len(parts[-1])
-            if room <= 0:
-                break
-        piece = b"".join(parts)
-        if piece:
-            self._connection.transport.write(piece)
-        self._note(cursor)
-
-    def _rendered(self, cursor: Cursor, block: Block, room: int) -> bytes:
+    def _encoded(self, cursor: Cursor, block: Block, room: int) -> bytes:
         """Return about `room` bytes of a block for this cursor, and move the cursor on."""
         fresh = block.first > cursor.position and block.first > cursor.live_from
         if fresh and cursor.own_runs is None and not cursor.owner.ignored:
-            data = block.encoded(self._dialect.live, cursor.log.name)
+            data = block.encoded(self._format.live, cursor.log.name)
             if len(data) <= room:
                 cursor.position = block.last
                 return data
@@ -310,7 +279,7 @@ class Subscription:
         leaves out some of it."""
         name, own, picked = cursor.log.name, cursor.own_runs or (), []
         ignored = cursor.owner.ignored
-        live = block.encoded_runs(self._dialect.live, name)
+        live = block.encoded_runs(self._format.live, name)
         for (first, run), piece in zip(block.runs, live, strict=True):
             last = first + len(run.texts) - 1
             if last <= cursor.position:
@@ -321,9 +290,9 @@ class Subscription:
                 if first <= cursor.position:
                     run = run._replace(texts=run.texts[cursor.position + 1 - first :])
                     first = cursor.position + 1
-                    piece = self._dialect.live(first, run, name)
+                    piece = self._format.live(first, run, name)
                 if first <= cursor.live_from:
-                    piece = self._dialect.replayed(first, run, name)
+                    piece = self._format.replayed(first, run, name)
                 picked.append(piece)
                 room -= len(piece)
             cursor.advance(last)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from twisted.internet.tcp import Connection, Port
 
+from chatservice.domain.addresses import normalize
 from chatservice.limits import Limits
 
 
@@ -42,20 +43,20 @@ class Outlet(Protocol):
     def abortConnection(self) -> None:
         """End the connection at once."""
 
+    def getPeer(self) -> Any:
+        """Return the address of the other side, with `host` and `port`, if it has these."""
 
-def tune(transport: Any, read_bytes: int) -> None:
-    """Let a new transport read little at a time, and take little memory: most connections are idle.
 
-    CPython stores the attributes of objects in a third of the space if all objects of a class get
-    the same ones in the same order (PEP 412). A transport gets some at its first write, which is
-    too late: 830 bytes a connection. Its names in Twisted's own log take 150 more
-    (docs/performance.md).
-    """
-    if isinstance(transport, Connection):
-        for name in ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset"):
-            setattr(transport, name, getattr(transport, name))
-        transport.bufferSize = read_bytes
-        transport.logstr = transport.repstr = _NAME  # type: ignore[attr-defined]
+def address(outlet: Outlet) -> str:
+    """Return the address of the other side; "" on this machine. Behind a proxy it is known from the
+    first bytes on."""
+    return normalize(getattr(outlet.getPeer(), "host", None) or "")
+
+
+def origin(outlet: Outlet) -> str:
+    """Return the address and port of the other side, for the log."""
+    host = address(outlet)
+    return f"{host}:{outlet.getPeer().port}" if host else "this machine"
 
 
 def lend_socket(transport: Any) -> socket.socket | None:
@@ -68,6 +69,12 @@ def lend_socket(transport: Any) -> socket.socket | None:
 class BoundedTransport(Connection):
     """The outlet of a TCP connection. It reads nothing while `unsent_bytes` wait to be sent.
 
+    It takes little memory, because most connections are idle. CPython
+    stores the attributes of objects in a third of the space if all objects of a class get the same
+    ones in the same order (PEP 412). Twisted sets some at the first write, which is too late: 830
+    bytes a connection. Its names in Twisted's log take 170 more, and an empty list of bytes to send
+    56 (docs/performance.md).
+
     A write goes straight to the socket if nothing waits before it. Twisted's own puts the bytes
     aside, asks the poll to say when the socket can take them, sends them, and asks it to stop: this
     costs as much as the send (docs/performance.md).
@@ -77,7 +84,14 @@ class BoundedTransport(Connection):
     """
 
     limits: Limits
+    logstr = repstr = property(lambda _: "chat connection", lambda *_: None)
     _unread = False
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        for name in ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset"):
+            setattr(self, name, getattr(self, name))
+        self._tempDataBuffer = _NOTHING
 
     def write(self, data: bytes) -> None:
         """Send `data` after everything written before. The part that the socket does not take at
@@ -94,7 +108,13 @@ class BoundedTransport(Connection):
             if sent == len(data):
                 return
             data = data[sent:]
+        self._tempDataBuffer = self._tempDataBuffer or []
         super().write(data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """Write in the next turn of the reactor, with everything that comes until then."""
+        self._tempDataBuffer = self._tempDataBuffer or []
+        super().writeSequence(iovec)
 
     def doRead(self) -> Any:
         """Read, unless too much waits to be sent."""
@@ -107,6 +127,8 @@ class BoundedTransport(Connection):
     def doWrite(self) -> Any:
         """Send some of the waiting bytes. When few are left, read on."""
         result = super().doWrite()
+        if not (self.dataBuffer or self._tempDataLen):
+            self._tempDataBuffer = _NOTHING
         if self._unread and unsent(self) <= self.limits.unsent_bytes // 2:
             self._unread = False
             self.resumeProducing()
@@ -136,8 +158,8 @@ def unacknowledged(transport: Any) -> int:
 
 
 def prepare_port(port: Any, limits: Limits) -> Any:
-    """Make a port use `BoundedTransport`, TCP's keep-alive, and at most `accepts` new connections
-    in a turn of the reactor. Return it.
+    """Make a port use `BoundedTransport`, TCP's keep-alive, no delay of small segments, and at most
+    `accepts` new connections in a turn of the reactor. Return it.
 
     Twisted's own port accepts more in each turn while they keep coming, and all other connections
     wait meanwhile. Options are set on the listening socket: connections inherit them for free.
@@ -154,6 +176,7 @@ def prepare_port(port: Any, limits: Limits) -> Any:
         if port.socket.family in (socket.AF_INET, socket.AF_INET6):
             port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in (
+                ("TCP_NODELAY", 1),
                 ("TCP_KEEPIDLE", limits.keepalive_idle_seconds),
                 ("TCP_KEEPINTVL", limits.keepalive_interval_seconds),
                 ("TCP_KEEPCNT", limits.keepalive_probes),
@@ -169,4 +192,4 @@ def _set(sock: socket.socket, option: str, value: int) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-_NAME = "chat connection"
+_NOTHING: Any = ()

@@ -98,7 +98,7 @@ class Upload:
         if self.is_file:
             self._stall = _Stall(
                 *(connection, lambda: self.left),
-                *(lambda: connection.is_paused("disk"), self._stalled),
+                *(lambda: "disk" in connection.flow.reasons, self._stalled),
             )
             self._read_at_a_time(RAW_BYTES)
         if self.left == 0:
@@ -122,9 +122,9 @@ class Upload:
             if self._connection.transfer is None:  # not dismissed by it
                 self._connection.setLineMode(rest)
         elif self._writer is not None and (ready := self._writer.when_ready()) is not None:
-            self._connection.pause_reading("disk")
+            self._connection.flow.pause_reading("disk")
             waiting = Deferred.fromCoroutine(awaited(ready))
-            waiting.addBoth(lambda _: self._connection.resume_reading("disk"))
+            waiting.addBoth(lambda _: self._connection.flow.resume_reading("disk"))
 
     def _end(self) -> None:
         self._connection.transfer = None
@@ -204,7 +204,7 @@ def receive_file(
                 active.refuse()
                 failed(_too_long(ticket))
             else:
-                connection.when_answered(share(), kept, failed)
+                connection.flow.when_answered(share(), kept, failed)
 
         upload = Upload(connection, active, ticket.size - offset, complete, failed)
         upload.begin()
@@ -216,7 +216,9 @@ def receive_file(
         sentence = "It has only {size} bytes; begin before that."
         refuse(Refusal(Code.BAD_OFFSET, sentence, size=ticket.size))
     else:
-        connection.when_answered(chat.files.begin_upload(ticket, offset, cancel), begin, refuse)
+        connection.flow.when_answered(
+            chat.files.begin_upload(ticket, offset, cancel), begin, refuse
+        )
 
 
 def _too_long(ticket: UploadTicket) -> Refusal:
@@ -269,7 +271,7 @@ class Download:
             self._reader.close()
             self._ended()
             return
-        connection.pause_reading("file")
+        connection.flow.pause_reading("file")
         connection.transfer = self
         self._stall = _Stall(
             *(connection, self._left, self._waits_for_file, self._stalled),
@@ -384,7 +386,7 @@ class Download:
         connection = self._connection
         if complete:
             self._sent()
-            connection.resume_reading("file")
+            connection.flow.resume_reading("file")
         else:
             name = self._reader.mark.name
             self.log.warn("not all of {file} could be sent: {why}", file=name, why=why)

@@ -11,7 +11,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice.domain.addresses import normalize
 from chatservice.domain.model import User
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
@@ -19,7 +18,8 @@ from chatservice.grammar import textformat
 from chatservice.grammar.telnet import IAC
 from chatservice.net import outlet
 from chatservice.net.flow import SERVER_ERROR, FlowControl
-from chatservice.net.sniff import TLS_HANDSHAKE, row_of_line
+from chatservice.net.linereader import LineReader
+from chatservice.net.sniff import TLS_HANDSHAKE, SniffRow, row_of_line
 from chatservice.net.transfer import Download, Upload
 
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
@@ -57,11 +57,8 @@ class ProtocolSession(Protocol):
     async def ended(self) -> None:
         """The input has ended: finish the remaining work."""
 
-    def tell(self, sentence: str) -> None:
-        """Write a `sentence` between other things."""
-
-    def dismiss(self, refusal: Refusal) -> None:
-        """Write a refusal, and dismiss the connection."""
+    def stop(self) -> None:
+        """Write nothing more."""
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Write `sentence`, and the reason, then end the connection."""
@@ -74,16 +71,20 @@ class ProtocolSession(Protocol):
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class ChatProtocol(FlowControl):
-    """A connection. `factory` is a `chatservice.protocols.factory.ChatFactory`."""
+class ChatProtocol(LineReader):
+    """A connection: a reader of lines, with a session, and with flow control.
+
+    `factory` is a `chatservice.protocols.factory.ChatFactory`.
+    """
 
     log = Logger()
+    factory: Any
 
     # Most connections are idle, and what few of them ever need is no memory of theirs.
     greeted = False
+    _input_ended = False
     _cut = False
     _finishing = False
-    _lingering: Any = None
     _dismissed = False
     _blank_lines = 0
     transfer: Upload | Download | None = None
@@ -91,50 +92,53 @@ class ChatProtocol(FlowControl):
 
     def __init__(self) -> None:
         super().__init__()
+        self.flow = FlowControl(self)
         self._session: ProtocolSession | None = None
-        self._greeting: Any = None
-        self._quiet: Any = None
+        self._timer: Any = None  # it waits for one thing at a time
         self.last_active = 0
 
     # -- the life of a connection ----------------------------------------------------------------
 
     @property
+    def MAX_LENGTH(self) -> int:  # type: ignore[override]
+        """The length of the longest line that this server takes."""
+        return int(self.factory.limits.line_bytes)
+
+    @property
     def peer(self) -> str:
         """Its address and port. Behind a proxy they are known from the first bytes on."""
-        return _shown(self.transport.getPeer())
+        return outlet.origin(self.transport)
 
     @property
     def kind(self) -> str:
         """The kind of its session, for the operator."""
         return self._session.kind if self._session is not None else "nobody yet"
 
-    @property
-    def address(self) -> str:
-        """The address of the client; empty for one on this machine."""
-        return normalize(getattr(self.transport.getPeer(), "host", None) or "")
-
     def connectionMade(self) -> None:
         """Greet the client, if it sends nothing for a moment."""
-        outlet.tune(self.transport, self.factory.limits.read_bytes)
-        for option in ("setTcpNoDelay", "setTcpKeepAlive"):
-            if hasattr(self.transport, option):
-                getattr(self.transport, option)(True)
+        if hasattr(self.transport, "bufferSize"):
+            self.transport.bufferSize = self.factory.limits.read_bytes
         self.factory.add_connection(self)
         if ISSLTransport.providedBy(self.transport):
             self._wait(self.factory.limits.handshake_seconds, self.transport.abortConnection)
         else:
             self._wait(self.factory.limits.greeting_seconds, self._greet)
 
-    def _wait(self, seconds: float, call: Callable[[], None]) -> None:
-        self._greeting = self.factory.reactor.callLater(seconds, call)
+    def _wait(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
+        self._wait_no_longer()
+        self._timer = self.factory.reactor.callLater(seconds, call, *args)
+
+    def _wait_no_longer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
 
     def handshakeCompleted(self) -> None:
         """TLS has begun; the wait for the greeting starts."""
-        self._greeting.cancel()
         self._wait(self.factory.limits.greeting_seconds, self._greet)
 
     def _greet(self) -> None:
-        self._greeting = None
+        self._timer = None
         self.greeted = True
         self.transport.write(self.factory.greeting)
 
@@ -142,19 +146,39 @@ class ChatProtocol(FlowControl):
         """Take bytes. A client that sends first is not greeted; telnet's negotiation does not
         count."""
         self.last_active = self.factory.idle.step
-        if self._greeting is not None and data[:1] not in (b"", bytes((IAC,))):
-            self._greeting.cancel()
-            self._greeting = None
-        first = self._session is None and not (self._buffer or self._dismissed)
-        if first and data.startswith(TLS_HANDSHAKE):
-            self.log.debug("{peer} began TLS where there is none, or too late", peer=self.peer)
-            self.transport.write(TLS_ALERT)
-            self.dismiss()
-        if self._quiet is not None:
-            self._quiet.reset(QUIET_SECONDS)
-        if self._holds and data:
+        if self._dismissed:
+            pass
+        elif self._session is None:
+            if data[:1] not in (b"", bytes((IAC,))):
+                self._wait_no_longer()
+            if data.startswith(TLS_HANDSHAKE) and not self._buffer:
+                self.log.debug("{peer} began TLS where there is none, or too late", peer=self.peer)
+                self.transport.write(TLS_ALERT)
+                self.dismiss()
+        elif self._timer is not None:
+            self._timer.reset(QUIET_SECONDS)
+        if self.paused and data:
             self.pauseProducing()
         super().dataReceived(data)
+
+    def may_take(self) -> bool:
+        """Return whether it is this connection's turn; otherwise wait for it."""
+        slices = self.factory.timeslices
+        if not slices.is_over():
+            return True
+        # Most wait with one request only: the transport need not be told, unless more comes.
+        self.flow.reasons = (*self.flow.reasons, "turn")
+        self.paused = True
+        slices.enqueue(self.flow)
+        return False
+
+    def read_on(self) -> None:
+        """Handle the input that was read already, and read on."""
+        self.paused = False
+        if not self._input_ended:
+            self.transport.resumeProducing()
+        self.dataReceived(b"")
+        self.went_on()
 
     def linesReceived(self, lines: bytes) -> bool:
         """Give lines to the session, if it takes them all at once."""
@@ -162,36 +186,44 @@ class ChatProtocol(FlowControl):
 
     def lineReceived(self, line: bytes) -> None:
         """Give a line to the session; the first line makes it."""
-        if self._session is None:
-            if not line.strip() and self._blank_lines < BLANK_LINES:
-                self._blank_lines += 1
-                if self.greeted and not self.more_came:
-                    self.transport.write(self.factory.name_needed)
-                return
-            row = row_of_line(self.factory.rows, line)
-            try:
-                self.factory.recount(self)
-            except Refusal as refusal:
-                self.factory.count(refusal)
-                self.transport.write(row.refusal(refusal, line))
-                self.dismiss()
-                return
-            self._session = row.serve(self, self.factory.chat)
+        session = self._session or self._first_line(line)
+        if session is None:
+            return
         try:
-            self._session.line(line)
+            session.line(line)
         except Refusal as refusal:
-            self._session.refuse(refusal)
+            session.refuse(refusal)
         except Exception:
             self.log.failure("a line from {peer} failed", peer=self.peer)
-            self._session.refuse(Refusal(Code.SERVER_ERROR, SERVER_ERROR))
+            session.refuse(SERVER_ERROR)
+
+    def _first_line(self, line: bytes) -> ProtocolSession | None:
+        if not line.strip() and self._blank_lines < BLANK_LINES:
+            self._blank_lines += 1
+            if self.greeted and not self.more_came:
+                self.transport.write(self.factory.name_needed)
+            return None
+        row = row_of_line(self.factory.rows, line)
+        try:
+            self.factory.recount(self)
+        except Refusal as refusal:
+            self.factory.count(refusal)
+            self.transport.write(row.refusal(refusal, line))
+            self.dismiss()
+            return None
+        return self._begin(row)
+
+    def _begin(self, row: SniffRow) -> ProtocolSession:
+        self._wait_no_longer()
+        session: ProtocolSession = row.serve(self, self.factory.chat)
+        self._session = session
+        return session
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is too long; the connection goes on after it."""
-        if self._session is None:
-            row = row_of_line(self.factory.rows, line)
-            self._session = row.serve(self, self.factory.chat)
+        session = self._session or self._begin(row_of_line(self.factory.rows, line))
         sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
-        self._session.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
+        session.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
 
     def readConnectionLost(self) -> None:
         """The client has half-closed: finish its requests."""
@@ -207,40 +239,34 @@ class ChatProtocol(FlowControl):
 
     def writeConnectionLost(self) -> None:
         """Everything written has gone, and `dismiss` has closed our half."""
-        if self._lingering is not None and self._lingering.active():
-            self._lingering.cancel()
-        self._lingering = self.factory.reactor.callLater(
-            LINGER_SECONDS, self.transport.abortConnection
-        )
+        self._wait(LINGER_SECONDS, self.transport.abortConnection)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
         self.connected = 0  # Twisted leaves it at 1
         if isinstance(reason.value, TlsError):
             self.log.debug("TLS with {peer} failed: {why}", peer=self.peer, why=reason.value)
-        for timer in (self._greeting, self._quiet, self._lingering):
-            if timer is not None and timer.active():
-                timer.cancel()
+        self._wait_no_longer()
         if self.transfer is not None:
             self.transfer.lost()
         if self._session is not None:
             self._session.lost()
         # So that nothing here goes in a circle: thousands of those who come and go would else be
         # found by the garbage collector at once, and all others wait for it (70 ms).
-        self._session = None
+        self._session = self.flow.connection = None
         self.factory.remove_connection(self)
 
     def when_quiet(self, call: Callable[[], None]) -> None:
         """Call once nothing more has come for `QUIET_SECONDS`."""
-        self._quiet = self.factory.reactor.callLater(QUIET_SECONDS, self._if_quiet, call)
+        self._wait(QUIET_SECONDS, self._if_quiet, call)
 
     def _if_quiet(self, call: Callable[[], None]) -> None:
-        if any(why != "cork" for why in self._holds):  # it is we who do not read
+        if any(why != "cork" for why in self.flow.reasons):  # it is we who do not read
             self.when_quiet(call)
         else:
-            self._quiet = None
+            self._timer = None
             call()
-            self.resume_reading("cork")
+            self.flow.resume_reading("cork")
 
     def logged_in(self) -> None:
         """The client has a name, or a ticket."""
@@ -249,24 +275,19 @@ class ChatProtocol(FlowControl):
     def login_timed_out(self) -> None:
         """Say that the time to give a name is over, and end the connection; but not while its
         password is being checked."""
-        if "answer" in self._holds:
+        if "answer" in self.flow.reasons:
             self.factory.login_timeout.add(self)
             return
         seconds = self.factory.limits.name_seconds
         sentence = f"No name was given in {seconds:g} seconds; connect again for one."
         refusal = Refusal(Code.NAME_NEEDED, sentence)
         if self._session is not None:
-            self._session.dismiss(refusal)
+            self._session.refuse(refusal)
         else:
             self.transport.write(textformat.refusal(refusal))
-            self.dismiss()
+        self.dismiss()
 
     # -- files -----------------------------------------------------------------------------------
-
-    @property
-    def transfers_file(self) -> bool:
-        """Return whether a transfer is under way here."""
-        return self.transfer is not None
 
     def rawDataReceived(self, data: bytes) -> None:
         """Give a file's bytes to its upload."""
@@ -305,7 +326,7 @@ class ChatProtocol(FlowControl):
             self.transport.loseConnection()
         else:
             ending = Deferred.fromCoroutine(self._session.ended())
-            ending.addErrback(self._refused, self._session.refuse)
+            ending.addErrback(self.flow.refused, self._session.refuse)
             ending.addBoth(lambda _: self.transport.loseConnection())
 
     def end(self, sentence: str, why: EndReason) -> None:
@@ -319,9 +340,7 @@ class ChatProtocol(FlowControl):
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it can be ended without harm: a guest's, without a transfer."""
-        return not self.transfers_file and (
-            self._session is None or self._session.is_evictable(busy)
-        )
+        return self.transfer is None and (self._session is None or self._session.is_evictable(busy))
 
     def dismiss(self) -> None:
         """End a connection whose further input is dropped.
@@ -332,23 +351,16 @@ class ChatProtocol(FlowControl):
         if self._dismissed or not self.connected:
             return
         self._dismissed = True
+        self._wait_no_longer()
+        if self._session is not None:
+            self._session.stop()
         self.throw_away()
         self._finishing = True
         half = not ISSLTransport.providedBy(self.transport)  # TLS ends as a whole (RFC 8446, 6.1)
         if half and not self._input_ended and hasattr(self.transport, "loseWriteConnection"):
             # A reader who has stopped would else never see that half closed, and stay for ever.
-            self._lingering = self.factory.reactor.callLater(
-                self.factory.limits.tls_closing_seconds, self.transport.abortConnection
-            )
+            self._wait(self.factory.limits.tls_closing_seconds, self.transport.abortConnection)
             self.transport.loseWriteConnection()
-            self._holds = ()
-            self._read_on()
+            self.flow.resume_all()
         else:
             self.transport.loseConnection()
-
-
-def _shown(address: Any) -> str:
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
-        return "this machine"
-    return f"{normalize(host)}:{port}"

@@ -8,12 +8,11 @@ from twisted.internet.defer import Deferred
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import count_request, dispatch
-from chatservice.domain.log import EventBatch
 from chatservice.domain.model import AdminSession, Session, SessionTraits, User
 from chatservice.domain.ports import OnStored
 from chatservice.domain.ratelimit import UNPARSED
 from chatservice.errors import Refusal
-from chatservice.events import EndReason, Notice
+from chatservice.events import EndReason
 from chatservice.grammar.commands import COMMANDS, Request
 from chatservice.net.delivery import EntryFormat, Subscription
 from chatservice.protocols.chatprotocol import ChatProtocol
@@ -32,15 +31,18 @@ class ChatSession:
     traits: ClassVar[SessionTraits]
     kind: str
 
-    __slots__ = ("_chat", "_connection", "_session", "_subscription")
+    __slots__ = ("_connection", "_session", "_subscription")
 
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
         self._connection = connection
-        self._chat = chat
-        self._subscription = Subscription(connection, self.format, chat)
+        self._subscription = Subscription(connection.transport, self.format, chat)
         class_ = AdminSession if connection.factory.is_admin else Session
-        self._session = class_(self._subscription, self.traits, connection)
-        self._subscription.start()
+        self._session = class_(self._subscription, self.traits, connection.flow)
+
+    @property
+    def _chat(self) -> Chat:
+        chat: Chat = self._connection.factory.chat
+        return chat
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -72,7 +74,7 @@ class ChatSession:
         try:
             result = dispatch(self._chat, self._session, request, on_stored)
             if result is not None:
-                self._connection.when_answered(result, answer, refuse)
+                self._connection.flow.when_answered(result, answer, refuse)
         except Refusal as refusal:
             refuse(refusal)
 
@@ -100,34 +102,29 @@ class ChatSession:
     def _write(self, data: bytes) -> None:
         if self._connection.connected:
             self._connection.transport.write(data)
-            self._connection.reply_written(self._subscription.full)
+            self._note_full()
+
+    def _note_full(self) -> None:
+        """While the client does not read, its requests are not read either."""
+        flow = self._connection.flow
+        if self._subscription.full and "full" not in flow.reasons:
+            flow.pause_reading("full")
+            self._subscription.when_ready(partial(flow.resume_reading, "full"))
 
     # -- the end ---------------------------------------------------------------------------------
 
     async def ended(self) -> None:
         """Leave once all talk is stored: the input has ended."""
         await self._leave("")
-        self._stop()
+        self.stop()
 
     async def _leave(self, text: str) -> None:
         await self._chat.publisher.settled(self._session)
         self._chat.users.leave(self._session, text)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Write nothing more."""
         self._subscription.stop()
-
-    def _dismiss(self) -> None:
-        self._stop()
-        self._connection.dismiss()
-
-    def tell(self, sentence: str) -> None:
-        """Show a `sentence` between other things."""
-        self._subscription.tell(EventBatch((Notice(sentence),)))
-
-    def dismiss(self, refusal: Refusal) -> None:
-        """Write a refusal, and dismiss the connection."""
-        self.refuse(refusal)
-        self._dismiss()
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it is a guest's, and the guest is not `busy`."""

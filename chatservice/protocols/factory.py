@@ -15,6 +15,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
 from chatservice.limits import Limits
+from chatservice.net import outlet
 from chatservice.net.admission import Admission
 from chatservice.net.sniff import SniffRow, json_refusal, text_refusal
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
@@ -119,7 +120,7 @@ class ChatFactory(Factory):
 
     def recount(self, connection: ChatProtocol) -> None:
         """Count a connection at its real address, which is known now. Raises `Refusal`."""
-        address = self.admission.key(connection.address)
+        address = self.admission.key(outlet.address(connection.transport))
         if address != connection.counted_address:
             before, connection.counted_address = connection.counted_address, ""
             self.admission.move(before, address)

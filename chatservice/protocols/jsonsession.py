@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from chatservice import replies
+from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import count_request
 from chatservice.domain.model import PROGRAM
 from chatservice.domain.ratelimit import UNPARSED
@@ -11,6 +12,7 @@ from chatservice.errors import Refusal
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Request
 from chatservice.net.delivery import EntryFormat
+from chatservice.protocols.chatprotocol import ChatProtocol
 from chatservice.protocols.chatsession import ChatSession
 
 
@@ -22,6 +24,10 @@ class JsonSession(ChatSession):
     traits = PROGRAM
 
     __slots__ = ()
+
+    def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
+        super().__init__(connection, chat)
+        self._subscription.start()
 
     def line(self, line: bytes) -> None:
         """Take a line: one request."""
@@ -45,7 +51,7 @@ class JsonSession(ChatSession):
         elif isinstance(result, int) and self._connection.connected:
             # Many come together: let the transport collect them.
             self._connection.transport.writeSequence((jsonlines.stored(result, id_),))
-            self._connection.reply_written(self._subscription.full)
+            self._note_full()
 
     def answer(self, request: Request, it: Any) -> None:
         """Encode the answer to a request."""
@@ -55,7 +61,7 @@ class JsonSession(ChatSession):
         if isinstance(it, (replies.Joined, replies.Welcome)):
             self._session.wake()
         if request.command.name == "quit":
-            self._dismiss()
+            self._connection.dismiss()
 
     def refuse_request(self, request: Request, refusal: Refusal) -> None:
         """Encode the refusal of a request."""

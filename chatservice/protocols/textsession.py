@@ -59,8 +59,9 @@ class TextSession(ChatSession):
         self._corked: bytearray | None = None
         if not connection.greeted:
             self._corked = bytearray()
-            self._subscription.pause()
             connection.when_quiet(self._uncork)
+        else:
+            self._subscription.start()
 
     @property
     def _bare_words(self) -> bool:
@@ -251,7 +252,7 @@ class TextSession(ChatSession):
             self._show_file(request, it)
         elif name == "quit":
             self._write(b"* Goodbye.\n")
-            self._dismiss()
+            self._connection.dismiss()
         else:
             self._show(request, it)
 
@@ -295,7 +296,7 @@ class TextSession(ChatSession):
             self._dialog.ask()
         program = self._connection.more_came or not self._connection.greeted
         if program and line[:4].lower() == b"/put":
-            self._dismiss()
+            self._connection.dismiss()
 
     def refuse_request(self, request: Request, refusal: Refusal) -> None:
         """Refuse a request. The bytes of an upload may be on their way; they are no lines."""
@@ -307,15 +308,16 @@ class TextSession(ChatSession):
         if coming <= self._chat.limits.discard_bytes:
             Upload(self._connection, None, coming).begin()
         else:
-            self._dismiss()
+            self._connection.dismiss()
 
     def _write(self, data: bytes) -> None:
         if self._corked is not None:
             self._corked += data
-            self._connection.gathered(len(self._corked))
+            flow = self._connection.flow
+            if len(self._corked) > self._chat.limits.write_bytes and "cork" not in flow.reasons:
+                flow.pause_reading("cork")
         else:
-            self._connection.transport.write(data)
-            self._connection.reply_written(self._subscription.full)
+            super()._write(data)
 
     def _uncork(self) -> None:
         """Begin to answer a script. Nothing is sent while its first lines are on their way. If the
@@ -323,8 +325,8 @@ class TextSession(ChatSession):
         our bytes with a reset, and the unread lines would be lost."""
         corked, self._corked = self._corked, None
         if corked is not None:
-            self._write(bytes(corked))
-            self._subscription.resume()
+            self._connection.transport.write(bytes(corked))
+            self._subscription.start()
 
     # -- files on this connection ----------------------------------------------------------------
 
@@ -347,7 +349,7 @@ class TextSession(ChatSession):
             return
         refuse = partial(self.refuse_request, request)
         showing = partial(self._show_readable, request, reader)
-        self._connection.when_answered(_is_readable(reader), showing, refuse)
+        self._connection.flow.when_answered(_is_readable(reader), showing, refuse)
 
     def _show_readable(self, request: Request, reader: FileReader, is_readable: bool) -> None:
         if is_readable:
@@ -356,7 +358,7 @@ class TextSession(ChatSession):
         reader.close()
         link = dispatch(self._chat, self._session, Request(COMMANDS["link"], request.args))
         show, refuse = partial(self.answer, request), partial(self.refuse_request, request)
-        self._connection.when_answered(link, show, refuse)
+        self._connection.flow.when_answered(link, show, refuse)
 
     def _send(self, outgoing: FileReader, offset: int) -> None:
         if not self._connection.connected:
@@ -368,10 +370,10 @@ class TextSession(ChatSession):
             outgoing.close()
             raise
         abort = self._connection.transport.abortConnection
-        user, address = self._session.require_user(), self._connection.address
+        user, address = self._session.require_user(), self._session.peer.address
         transfer = self._chat.files.begin_download(user, address, outgoing, abort)
         self._uncork()
-        self._subscription.lend_transport()
+        self._subscription.pause()
         self._connection.transport.write(textformat.file_line(outgoing.mark, outgoing.left))
         Download(
             self._connection,
@@ -381,7 +383,7 @@ class TextSession(ChatSession):
         ).begin()
 
     def _sent(self, mark: FileMark) -> None:
-        self._subscription.take_transport_back()
+        self._subscription.start()
         self._chat.files.report_download(self._session.require_user().name, mark)
 
     def _show_link(self, request: Request, it: replies.GetTicket) -> None:
@@ -395,14 +397,15 @@ class TextSession(ChatSession):
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Write nothing more."""
         self._uncork()
-        self._subscription.stop()
+        super().stop()
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Show `sentence`, then end the connection."""
         self._uncork()
-        self._subscription.end(sentence, why)
+        super().end(sentence, why)
 
 
 async def _is_readable(outgoing: FileReader) -> bool:

@@ -16,6 +16,7 @@ from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar import textformat
+from chatservice.net import outlet
 from chatservice.net.transfer import Download, receive_file
 from chatservice.protocols.chatprotocol import ChatProtocol
 
@@ -68,7 +69,7 @@ class TicketSession:
         self._begun = True
         self._connection.logged_in()
         verb, ticket, offset = match[1], match[2].decode("ascii", "replace"), int(match[3] or 0)
-        address = self._connection.address
+        address = outlet.address(self._connection.transport)
         if verb == b"GET":
             self._get(self._chat.files.redeem(ticket, DownloadTicket, address), offset)
         else:
@@ -81,7 +82,7 @@ class TicketSession:
             self._seek(outgoing, offset)
             abort = self._connection.transport.abortConnection
             transfer = self._chat.files.begin_download(
-                right.user, self._connection.address, outgoing, abort
+                right.user, outlet.address(self._connection.transport), outgoing, abort
             )
             Download(
                 self._connection,
@@ -90,7 +91,7 @@ class TicketSession:
                 lambda: self._chat.files.transfers.end(transfer),
             ).begin()
 
-        self._connection.when_answered(opening, send, self.refuse)
+        self._connection.flow.when_answered(opening, send, self.refuse)
 
     def _sent(self, who: str, mark: FileMark) -> None:
         self._chat.files.report_download(who, mark)
@@ -126,12 +127,8 @@ class TicketSession:
     async def ended(self) -> None:
         """Do nothing: nothing is left to do."""
 
-    def tell(self, sentence: str) -> None:
-        """Do nothing: only a file may come back here."""
-
-    def dismiss(self, refusal: Refusal) -> None:
-        """Write a refusal, and dismiss the connection."""
-        self.refuse(refusal)
+    def stop(self) -> None:
+        """Do nothing: everything was written."""
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return False: its transfer goes on."""

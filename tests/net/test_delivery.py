@@ -23,13 +23,10 @@ class Behind:
         self.transport = StringTransport()
         self.reads: list[Deferred] = []
         self.feed = self.peer = Subscription(
-            self, EntryFormat(textformat.run, textformat.run, textformat.event), self
+            self.transport, EntryFormat(textformat.run, textformat.run, textformat.event), self
         )
         self.feed.start()
         self.feed.wake((Cursor(Log(1, "lab", 2, BlockCache()), self, after=0),))
-
-    def drained(self) -> None:
-        """There is nothing to do."""
 
     def shown(self, cursor: Cursor) -> None:
         """There is nothing to note."""
@@ -55,10 +52,10 @@ def test_what_is_behind_is_read_from_storage():
 def test_nothing_gets_between_the_bytes_of_a_file():
     """Entries from storage are not written during a download, and are read again after it."""
     behind = Behind()
-    behind.feed.lend_transport()
+    behind.feed.pause()
     behind.answer()
     assert behind.transport.value() == b""
-    behind.feed.take_transport_back()
+    behind.feed.start()
     behind.answer()
     assert behind.transport.value() == b"alice: one\nalice: two\n"
 
