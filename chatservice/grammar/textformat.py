@@ -244,26 +244,6 @@ def reply(it: replies.Reply) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _done(it: replies.Done) -> list[str]:
-    return [f"* {sentence(it.text)}"] if it.text else []
-
-
-def _nothing(it: replies.Reply) -> list[str]:
-    return []
-
-
-def _welcome(it: replies.Welcome) -> list[str]:
-    return [f"* You are {it.name}."]
-
-
-def _erased(it: replies.Erased) -> list[str]:
-    return [f"* {it.text}"]
-
-
-def _private(it: replies.PrivateSent) -> list[str]:
-    return [f"* {it.to} is away ({it.away}), and will see it later."] if it.away else []
-
-
 def _joined(it: replies.Joined) -> list[str]:
     others = _names(it.users, it.more)
     lines = [f"* You are in {it.room}" + (f" with {others}." if others else ", alone for now.")]
@@ -326,10 +306,6 @@ def _members(it: replies.MemberList) -> list[str]:
     return lines
 
 
-def _topic(it: replies.Topic) -> list[str]:
-    return [f"* Topic of {it.room}: {it.text}" if it.text else f"* {it.room} has no topic"]
-
-
 def _history(it: replies.History) -> list[str]:
     if not it.entries:
         return [f"* Nothing there in {it.room}"]
@@ -377,12 +353,6 @@ def _versions(it: replies.VersionList) -> list[str]:
     ]
 
 
-def _transfers(it: replies.TransferList) -> list[str]:
-    if not it.transfers:
-        return ["* You have no transfers"]
-    return [_transfer(one) for one in it.transfers]
-
-
 def _transfer(it: replies.TransferInfo) -> str:
     percent = 100 * it.done // it.size if it.size else 100
     far = f"{percent}%, {size(it.done)} of {size(it.size)}"
@@ -426,10 +396,6 @@ def _tokens(it: replies.TokenList) -> list[str]:
         + (f", in {one.room} alone" if one.room is not None else "")
         for one in it.tokens
     ]
-
-
-def _invitation(it: replies.InvitationCode) -> list[str]:
-    return [f"* {it.code} lets one person register: /register PASSWORD {it.code}"]
 
 
 def _operators(it: replies.OperatorList) -> list[str]:
@@ -493,38 +459,42 @@ def _and_more(count: int) -> list[str]:
     return [f"* and {count} more"] if count else []
 
 
-def _help(it: replies.Help) -> list[str]:
-    return [f"* {line}" for line in it.lines]
-
-
 _REPLIES: dict[type, Callable[..., list[str]]] = {
-    replies.Done: _done,
-    replies.Welcome: _welcome,
-    replies.Stored: _nothing,
-    replies.Erased: _erased,
-    replies.PrivateSent: _private,
+    replies.Done: lambda it: [f"* {sentence(it.text)}"] if it.text else [],
+    replies.Welcome: lambda it: [f"* You are {it.name}."],
+    replies.Stored: lambda it: [],
+    replies.Erased: lambda it: [f"* {it.text}"],
+    replies.PrivateSent: lambda it: (
+        [f"* {it.to} is away ({it.away}), and will see it later."] if it.away else []
+    ),
     replies.Joined: _joined,
     replies.Created: _made,
     replies.RoomList: _rooms,
     replies.MemberList: _members,
     replies.RoomRules: _rules,
     replies.ModerationLog: _record,
-    replies.Topic: _topic,
+    replies.Topic: lambda it: [
+        f"* Topic of {it.room}: {it.text}" if it.text else f"* {it.room} has no topic"
+    ],
     replies.History: _history,
     replies.SearchMatches: _matches,
     replies.FileList: _files,
     replies.VersionList: _versions,
-    replies.TransferList: _transfers,
-    replies.GetTicket: _nothing,
-    replies.PutTicket: _nothing,
+    replies.TransferList: lambda it: (
+        [_transfer(one) for one in it.transfers] or ["* You have no transfers"]
+    ),
+    replies.GetTicket: lambda it: [],
+    replies.PutTicket: lambda it: [],
     replies.NewPassword: _password,
     replies.NewToken: _made_token,
     replies.TokenList: _tokens,
-    replies.InvitationCode: _invitation,
+    replies.InvitationCode: lambda it: [
+        f"* {it.code} lets one person register: /register PASSWORD {it.code}"
+    ],
     replies.OperatorList: _operators,
     replies.BackupMade: _backup,
     replies.ServerStatus: _status,
     replies.UserList: _users,
     replies.AccountList: _accounts,
-    replies.Help: _help,
+    replies.Help: lambda it: [f"* {line}" for line in it.lines],
 }

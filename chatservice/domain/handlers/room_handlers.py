@@ -154,10 +154,6 @@ def _skip(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     )
 
 
-async def _nick(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
-    return await chat.users.rename(session, args["name"])
-
-
 def _help(chat: Chat, session: Session, args: Arguments) -> replies.Help:
     about = args.get("command")
     may = partial(chat.may_use, session)
@@ -186,6 +182,6 @@ ROOM_HANDLERS: Mapping[str, Handler] = {
     "history": _history,
     "search": _search,
     "skip": _skip,
-    "nick": _nick,
+    "nick": lambda chat, session, args: chat.users.rename(session, **args),
     "help": _help,
 }
