@@ -8,6 +8,7 @@ engine says that it is stored, on every node, the action is announced and carrie
 import re
 import unicodedata
 from collections.abc import Awaitable, Sequence
+from typing import Any
 
 from chatservice import events, names
 from chatservice.domain.addresses import parse_network
@@ -258,28 +259,16 @@ class Moderation:
         text = f"You are invited to {room.name}; join it when you like."
         await self._publisher.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
 
-    async def configure(
-        self,
-        session: Session,
-        room: Room,
-        did: str,
-        access: Access | None = None,
-        password: str | None = None,
-        frozen: bool | None = None,
-        slow: int | None = None,
-    ) -> None:
-        """Change a room's settings; None leaves one as it is, except that `access` sets `password`
-        too. `did` is the command, for the record."""
-        if room is self._rooms.lobby and access is not None and (access, password) != _OPEN:
+    async def configure(self, session: Session, room: Room, did: str, **changes: Any) -> None:
+        """Change a room's settings: `password`, `access`, `frozen`, `slow`. `did` is the command,
+        for the record."""
+        new = {name: getattr(room, name) for name in _SETTINGS} | changes
+        opens = (new["access"], new["password"]) == _OPEN
+        if room is self._rooms.lobby and "access" in changes and not opens:
             raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays open.")
-        new = (
-            password if access is not None else room.password,
-            access if access is not None else room.access,
-            frozen if frozen is not None else room.frozen,
-            slow if slow is not None else room.slow,
-        )
         what, _, how = did.partition(" ")
-        await self._store.configure(room.number, *new, self._record(session, what, why=how))
+        record = self._record(session, what, why=how)
+        await self._store.configure(room.number, **new, record=record)
 
     # -- what the engine says (`chatservice.domain.replica`) -------------------------------------
 
@@ -380,6 +369,7 @@ class Moderation:
         return ModerationRecord(self._now(), session.require_user().name, what, whom, why)
 
 
+_SETTINGS = ("password", "access", "frozen", "slow")
 _OPEN = (Access.PUBLIC, None)
 
 _LIKE_ADDRESS = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x)?[0-9a-f]+)+", re.IGNORECASE)

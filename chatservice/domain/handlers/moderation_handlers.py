@@ -66,7 +66,7 @@ async def _access(it: _Change) -> None:
 
 
 async def _close(it: _Change) -> str:
-    await it.chat.moderation.configure(*it.by, "close", access=Access.CLOSED)
+    await it.chat.moderation.configure(*it.by, "close", access=Access.CLOSED, password=None)
     return f"{it.room.name} is closed."
 
 
