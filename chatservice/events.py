@@ -1,6 +1,7 @@
 """Events: shown to those present, and not stored."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from chatservice.errors import ExplainedWord
 
@@ -21,6 +22,14 @@ FINAL_ENDS = frozenset({EndReason.PUT_OUT, EndReason.REPLACED, EndReason.REVOKED
 """Reasons after which a person decides whether to come back."""
 
 
+class LeaveReason(StrEnum):
+    """The reason for which a user is no longer in a room."""
+
+    LEFT = "left"
+    QUIT = "quit"
+    OUT = "out"
+
+
 @dataclass(frozen=True, slots=True)
 class UserJoined:
     """`who` came into `room`."""
@@ -31,11 +40,22 @@ class UserJoined:
 
 @dataclass(frozen=True, slots=True)
 class UserLeft:
-    """`who` left `room`; `text` is a farewell, or empty."""
+    """`who` left `room` because of `reason`: left the room alone, quit the server, or was put out.
+    `text` is a farewell, or empty."""
 
     room: str
     who: str
     text: str = ""
+    reason: str = LeaveReason.LEFT
+
+
+@dataclass(frozen=True, slots=True)
+class UserAway:
+    """`who`, in `room`, is away for the reason `text`; an empty one: is back."""
+
+    room: str
+    who: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +98,4 @@ class PutOut:
     text: str = ""
 
 
-Event = UserJoined | UserLeft | UserRenamed | Moderated | PutOut | Notice
+Event = UserJoined | UserLeft | UserAway | UserRenamed | Moderated | PutOut | Notice

@@ -17,11 +17,12 @@ Invariants:
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from chatservice import names
 from chatservice.entries import Entry, Run
-from chatservice.events import EndReason, Event, UserLeft, UserRenamed
+from chatservice.events import EndReason, Event, UserAway, UserLeft, UserRenamed
 from chatservice.limits import Limits
 
 Encoder = Callable[[int, Run, str], bytes]
@@ -300,17 +301,23 @@ class Log:
         return len(self._events)
 
 
+UNTOLD = "away"
+"""The reason for being away in place of one that is not shown."""
+
+
 def _heard(news: Sequence[Event], ignored: Collection[str]) -> list[Event]:
-    """Return the events for a session that ignores some users: without their farewells and new
-    names, which can be messages."""
+    """Return the events for a session that ignores some users: without their farewells, new names
+    and reasons for being away, which can be messages."""
     heard: list[Event] = []
     for event in news:
         match event:
             case UserRenamed(who=who, name=name):
                 if names.key(who) not in ignored and names.key(name) not in ignored:
                     heard.append(event)
-            case UserLeft(room=room, who=who) if names.key(who) in ignored:
-                heard.append(UserLeft(room, who))
+            case UserLeft(who=who) if names.key(who) in ignored:
+                heard.append(replace(event, text=""))
+            case UserAway(who=who, text=text) if text and names.key(who) in ignored:
+                heard.append(replace(event, text=UNTOLD))
             case _:
                 heard.append(event)
     return heard

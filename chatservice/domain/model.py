@@ -41,8 +41,12 @@ class Room:
         return self.access is Access.PUBLIC and self.password is None
 
     def has_user(self, user: "User") -> bool:
-        """Return whether a user is in the room."""
+        """Return whether a user is in the room, seen or not."""
         return any(session in self.sessions for session in user.sessions)
+
+    def shows(self, user: "User") -> bool:
+        """Return whether others see a user in the room."""
+        return any(it in self.sessions for it in user.sessions if it.traits.visible)
 
     @property
     def folder(self) -> str:
@@ -54,9 +58,10 @@ class Room:
         """The sessions in it, with their cursors."""
         return self.log.cursors
 
-    def users(self) -> "Collection[User]":
-        """Return the users in it, each once."""
-        return dict.fromkeys([s.user for s in self.sessions if s.user is not None])
+    def users(self, unseen: bool = False) -> "Collection[User]":
+        """Return the users whom others see in it, each once; with `unseen`, all."""
+        sessions = [s for s in self.sessions if unseen or s.traits.visible]
+        return dict.fromkeys([s.user for s in sessions if s.user is not None])
 
 
 class User:
@@ -90,6 +95,17 @@ class User:
     def registered(self) -> bool:
         """True if the user has an account."""
         return not self.guest_number
+
+    @property
+    def visible(self) -> bool:
+        """True if others see that the user is here."""
+        return any(session.traits.visible for session in self.sessions)
+
+    @property
+    def rooms(self) -> "Collection[Room]":
+        """The rooms in which others see the user, each once."""
+        visible = (session for session in self.sessions if session.traits.visible)
+        return dict.fromkeys(room for session in visible for room in session.rooms)
 
     @property
     def has_left(self) -> bool:
@@ -155,14 +171,18 @@ FREE_COMMANDS = 16
 
 class SessionTraits(NamedTuple):
     """Properties of a session, by its protocol: is it shown its own entries; may it be in several
-    rooms, or always in one; does it get a resume token; and does its own connection carry the bytes
-    of files, between its lines?
+    rooms, or always in one; does it get a resume token; does its own connection carry the bytes of
+    files, between its lines; and do others see that it is here?
+
+    A session that is not visible serves single requests: nobody is told that it joins or leaves a
+    room, it is in no room's list of users, and it does not read the inbox.
     """
 
     sees_own_entries: bool
     many_rooms: bool
     resumable: bool
     carries_files: bool
+    visible: bool = True
 
 
 PERSON = SessionTraits(False, False, False, True)
@@ -254,8 +274,13 @@ class Session:
 
 
 class AdminSession(Session):
-    """The session of an operator on the admin socket."""
+    """The session of an operator on the admin socket. A program there gives single commands."""
 
     __slots__ = ()
 
     from_admin_socket = True
+
+    def __init__(
+        self, peer: Peer, traits: SessionTraits, flow: FlowControl = NO_FLOW_CONTROL
+    ) -> None:
+        super().__init__(peer, traits._replace(visible=not traits.many_rooms), flow)

@@ -286,7 +286,7 @@ class Moderation:
         room.frozen, room.slow = change.frozen, change.slow
         self._announce(room, change.record)
         if change.record is not None and room.access is Access.CLOSED:
-            for user in tuple(room.users()):
+            for user in tuple(room.users(unseen=True)):
                 if self._rights.standing_role(user, room) is None:
                     self._put_out(change.record.who, room, user, "close", "it is closed")
 
@@ -300,7 +300,8 @@ class Moderation:
         bans = {rule.subject for rule in change.added if rule.kind is RuleKind.BANNED}
         if record is None or not (bans or record.put_out):
             return
-        everybody = self._users.by_key.values() if room is self._rooms.lobby else room.users()
+        server = room is self._rooms.lobby
+        everybody = self._users.by_key.values() if server else room.users(unseen=True)
         for user in tuple(everybody):
             named = user.id == record.put_out or not bans.isdisjoint((user.id, user.key))
             if named or (bans and self._rights.role(user, room) is Role.BANNED):

@@ -103,9 +103,8 @@ class Overview:
         )
 
     def _here(self) -> list[User]:
-        """Return the users present. The operator counts only if in a room, not for asking."""
-        own = names.key(names.OPERATOR)
-        return [it for it in self._users.by_key.values() if it.key != own or _rooms_of(it)]
+        """Return the users whom others see here. The operator does not count for asking."""
+        return [user for user in self._users.by_key.values() if user.visible]
 
     def users(self, filter: str = "", after: str = "") -> replies.UserList:
         """Return a page of the users present that fit a filter, behind a name."""
@@ -113,7 +112,7 @@ class Overview:
         page, more = _page(found, after, lambda user: user.key, self._limits.listed)
         rows = tuple(
             replies.UserInfo(
-                *(user.name, user.registered, _rooms_of(user)),
+                *(user.name, user.registered, tuple(room.name for room in user.rooms)),
                 *(tuple(dict.fromkeys(each.peer.origin for each in user.sessions)), user.away),
             )
             for user in page
@@ -163,10 +162,6 @@ _USERS: Mapping[str, Predicate[User]] = {
     "registered": lambda user: user.registered,
     "away": lambda user: bool(user.away),
 }
-
-
-def _rooms_of(user: User) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(room.name for each in user.sessions for room in each.rooms))
 
 
 def _none() -> Refusal:

@@ -14,7 +14,7 @@ from chatservice.domain.rights import ROLE_RIGHTS, Rights, Role
 from chatservice.domain.roomlimits import RoomLimits
 from chatservice.domain.rules import Access, Rule, RuleKind, Rules
 from chatservice.errors import Code, Refusal
-from chatservice.events import EndReason, Event
+from chatservice.events import EndReason, Event, LeaveReason
 from chatservice.grammar.commands import Right
 from chatservice.grammar.textformat import duration
 from chatservice.limits import Limits
@@ -408,7 +408,7 @@ class Rooms:
         self.check_room_count(session)
         if session.current_room is not None:
             self._leave(session, session.current_room)
-        if not room.has_user(user):
+        if session.traits.visible and not room.shows(user):
             self.announce(room, events.UserJoined(room.name, user.name))
             self._joined.setdefault(room, []).append(user.name)
         Cursor(room.log, session, after)
@@ -428,7 +428,7 @@ class Rooms:
     def announce(self, room: Room, event: Event, but: Session | None = None) -> None:
         """Show an event to those in a room, except one, together with other events of the next
         moment."""
-        room.log.announce(event, room.sessions[but] if but is not None else None)
+        room.log.announce(event, room.log.cursors.get(but))
         if not self._announced:
             self._call_soon(self._send_events)
         self._announced.add(room)
@@ -451,7 +451,9 @@ class Rooms:
         else:
             self.put_in(session, self.lobby)
 
-    def _leave(self, session: Session, room: Room, farewell: str = "") -> None:
+    def _leave(
+        self, session: Session, room: Room, farewell: str = "", reason: str = LeaveReason.LEFT
+    ) -> None:
         session.require_cursor(room).close()
         session.rooms = tuple(each for each in session.rooms if each is not room)
         if session.current_room is room:
@@ -459,12 +461,13 @@ class Rooms:
         if not room.sessions:
             self.room_limits.room_emptied(room)
         user = session.user
-        if user is not None and not (room.log.removed or room.has_user(user)):
-            self.announce(room, events.UserLeft(room.name, user.name, farewell))
+        if user is None or not session.traits.visible or room.log.removed or room.shows(user):
+            return
+        self.announce(room, events.UserLeft(room.name, user.name, farewell, reason))
 
     def put_out(self, session: Session, room: Room, farewell: str) -> None:
         """Make a session leave a room; a person returns to the lobby."""
-        self._leave(session, room, farewell)
+        self._leave(session, room, farewell, LeaveReason.OUT)
         if not session.traits.many_rooms and room is not self.lobby:
             self.put_in(session, self.lobby)
 
@@ -480,12 +483,14 @@ class Rooms:
                     what = "close" if closed else "ban"
                     session.peer.tell(EventBatch((events.PutOut(room.name, "server", what),)))
 
-    def leave_all(self, session: Session, farewell: str = "") -> None:
+    def leave_all(
+        self, session: Session, farewell: str = "", reason: str = LeaveReason.LEFT
+    ) -> None:
         """Leave every room; those who stay are shown `farewell`."""
         user = session.user
         for room in session.rooms:
             heard = bool(farewell) and user is not None and self.slow_mode.may_show(user, room)
-            self._leave(session, room, farewell if heard else "")
+            self._leave(session, room, farewell if heard else "", reason)
 
 
 def _no_room(name: str) -> Refusal:

@@ -11,13 +11,13 @@ from weakref import WeakValueDictionary
 from chatservice import events, names, replies
 from chatservice.confusables import skeletons
 from chatservice.domain import tokens
-from chatservice.domain.log import Cursor, EventBatch, Log
+from chatservice.domain.log import UNTOLD, Cursor, EventBatch, Log
 from chatservice.domain.model import Room, Session, User
 from chatservice.domain.ports import Account, GuestRegistered
 from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.errors import Code, Refusal
-from chatservice.events import EndReason, Event
+from chatservice.events import EndReason, Event, LeaveReason
 from chatservice.grammar.commands import Right
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
@@ -303,7 +303,7 @@ class Users:
         former = session.user
         if former is not None:
             for room in session.rooms:
-                if self._rooms.slow_mode.may_show(former, room):
+                if session.traits.visible and self._rooms.slow_mode.may_show(former, room):
                     event = events.UserRenamed(room.name, former.name, user.name)
                     self._rooms.announce(room, event, but=session)
                 self._rooms.slow_mode.carry_over(room, former, user)
@@ -322,7 +322,7 @@ class Users:
             return 0
         if after is None and account is not None:
             after = account.read_position
-        if not (session.traits.many_rooms and user.key in _RESERVED):  # one command is not reading
+        if session.traits.visible:  # single requests are not reading
             session.inbox = Cursor(user.inbox, session, after)
         return user.inbox.last if session.inbox is None else session.inbox.position
 
@@ -336,7 +336,9 @@ class Users:
         self._report(
             "{user} left, from {origin}", user=session.user.name, origin=session.peer.origin
         )
-        self._rooms.leave_all(session, names.phrase(farewell[: names.PHRASE_CHARACTERS]))
+        stays = any(it.traits.visible for it in session.user.sessions if it is not session)
+        reason = LeaveReason.LEFT if stays else LeaveReason.QUIT
+        self._rooms.leave_all(session, names.phrase(farewell[: names.PHRASE_CHARACTERS]), reason)
         self._detach(session)
 
     def _detach(self, session: Session) -> None:
@@ -441,10 +443,9 @@ class Users:
         del self.by_key[was]
         user.rename(name)
         self.by_key[user.key] = user
-        for room in dict.fromkeys(room for each in user.sessions for room in each.rooms):
+        for room in user.rooms:
             if self._rooms.slow_mode.may_show(user, room):  # a name can be a message
-                event = events.UserRenamed(room.name, former, name)
-                self._rooms.announce(room, event, but=session if session in room.sessions else None)
+                self._rooms.announce(room, events.UserRenamed(room.name, former, name), session)
         self._rooms.put_out_banned(user)
         if user.key != was:
             self._claims.release(former)
@@ -575,18 +576,28 @@ class Users:
             session.peer.tell(EventBatch((event,)))
         return len(sessions)
 
+    def set_away(self, session: Session, reason: str) -> None:
+        """Set a session's user away, for a reason, or back if it is empty. The user's rooms are
+        told; a text that a room may not be shown is left out."""
+        user, before = session.require_user(), session.require_user().away
+        user.away = names.phrase(reason)
+        for room in user.rooms if user.away != before else ():
+            shown = not user.away or self._rooms.slow_mode.may_show(user, room)
+            event = events.UserAway(room.name, user.name, user.away if shown else UNTOLD)
+            self._rooms.announce(room, event, session)
+
     def away_reason_in(self, user: User, room: Room, session: Session) -> str:
         """Return why a user in a room is away, for a session that asks; just "away" if they may not
         speak there, or the session ignores them."""
         if not user.away:
             return ""
         speaks = Right.SPEAK in ROLE_RIGHTS[self._rights.role(user, room)]
-        return user.away if speaks and user.key not in session.ignored else "away"
+        return user.away if speaks and user.key not in session.ignored else UNTOLD
 
     def away_reason(self, name: str) -> str:
         """Return why a user is away, or empty."""
         user = self.by_key.get(names.key(name))
-        return "not here now" if user is None else user.away
+        return "not here now" if user is None or not user.visible else user.away
 
 
 def _check_reserved(name: str) -> None:

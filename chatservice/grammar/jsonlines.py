@@ -34,6 +34,7 @@ _COMMANDS: Mapping[str, tuple[Command, tuple[tuple[Arg, bool], ...]]] = {
 EVENTS: Mapping[type[Any], str] = {
     events.UserJoined: "joined",
     events.UserLeft: "left",
+    events.UserAway: "away",
     events.UserRenamed: "renamed",
     events.Moderated: "moderated",
     events.PutOut: "out",

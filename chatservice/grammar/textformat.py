@@ -107,8 +107,10 @@ def quoted_name(name: str) -> str:
 
 @lru_cache(maxsize=256)  # everybody in the room is told the same
 def event(it: events.Event) -> bytes:
-    """Encode an event."""
+    """Encode an event. People are not told who is away: `/who` and `/msg` show it."""
     match it:
+        case events.UserAway():
+            return b""
         case events.UserJoined(who=who):
             text = f"{who} came in"
         case events.UserLeft(who=who, text=last):

@@ -136,8 +136,9 @@ class Subscription:
 
     def tell(self, news: EventBatch) -> None:
         """Show events, unless the transport is full."""
-        if not (self.full or self._ended):
-            self._outlet.write(news.encoded(self._format.event))
+        data = b"" if self.full or self._ended else news.encoded(self._format.event)
+        if data:
+            self._outlet.write(data)
 
     def end(self, sentence: str, why: EndReason) -> None:
         """Show `sentence`, then end the connection; at once, if nothing can be shown."""

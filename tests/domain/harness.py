@@ -175,11 +175,12 @@ class Outcome:
 
 class Member:
     """A connection with its session, in a `MemoryChat`. A `person` is in one room at a time, and
-    their own connection carries files."""
+    their own connection carries files. Nobody sees the session if it is not `visible`."""
 
-    def __init__(self, world, address="", person=False):
+    def __init__(self, world, address="", person=False, visible=True):
         self.peer = RecordingPeer(address)
-        self.session = Session(self.peer, PERSON if person else PROGRAM, NoFlowControl())
+        traits = (PERSON if person else PROGRAM)._replace(visible=visible)
+        self.session = Session(self.peer, traits, NoFlowControl())
         self._world = world
 
     @property
@@ -262,21 +263,22 @@ class MemoryChat:
         """Let time pass."""
         self.loop.advance(seconds)
 
-    def member(self, address="", person=False):
+    def member(self, address="", person=False, visible=True):
         """Return somebody who is connected, and has no name yet."""
-        return Member(self, address, person)
+        return Member(self, address, person, visible)
 
-    def guest(self, name, *rooms, address="", person=False):
+    def guest(self, name, *rooms, address="", person=False, visible=True):
         """Return a guest, in the rooms."""
-        return self._entered(self.member(address, person), rooms, "hello", name=name)
+        return self._entered(self.member(address, person, visible), rooms, "hello", name=name)
 
     def registered(self, name, *rooms, password="secret"):
         """Return somebody with a new account, in the rooms."""
         return self._entered(self.member(), rooms, "signup", name=name, password=password)
 
-    def again(self, name, *rooms, password="secret", address=""):
+    def again(self, name, *rooms, password="secret", address="", visible=True):
         """Return somebody who logs in to an account, in the rooms."""
-        return self._entered(self.member(address), rooms, "hello", name=name, password=password)
+        member = self.member(address, visible=visible)
+        return self._entered(member, rooms, "hello", name=name, password=password)
 
     def operator(self, name="root"):
         """Return an operator, in no room."""

@@ -3,7 +3,7 @@
 import pytest
 
 from chatservice.errors import Code
-from chatservice.events import PutOut, UserJoined, UserLeft
+from chatservice.events import PutOut, UserAway, UserJoined, UserLeft, UserRenamed
 
 
 @pytest.fixture
@@ -188,3 +188,67 @@ def test_a_room_that_is_destroyed(world, alice):
     assert sorted(it.name for it in world.chat.rooms.by_key.values()) == [kept, "lab", "lobby"]
     assert bob.code("join", room=kept) is Code.NOT_ALLOWED
     assert [it.text for _, it in root.do("history", room=kept).entries] == ["so long"]
+
+
+def test_those_who_stay_are_told_why_a_user_left(world, alice):
+    """Only the room, or the server, or put out of the room. A user who is still connected
+    elsewhere has not quit."""
+    bob = world.registered("bob", "studio")
+    bob.do("leave", room="studio")
+    bob.do("join", room="studio")
+    alice.do("kick", room="studio", user="bob")
+    bob.do("join", room="studio")
+    again = world.again("bob", "lab")
+    bob.do("quit", text="bye")
+    again.do("join", room="studio")
+    again.do("quit", text="so long")
+    told = [(it.reason, it.text) for it in alice.events(UserLeft)]
+    assert told == [("left", ""), ("out", "put out by alice"), ("left", "bye"), ("quit", "so long")]
+
+
+def test_rooms_are_told_who_is_away(world, alice):
+    """Once for each change. A reason that may not be shown is left out, as other texts are."""
+    bob, carol = world.guest("bob", "studio"), world.guest("carol", "studio")
+    carol.do("ignore", user="bob")
+    alice.do("mute", room="studio", user="carol")
+    for member, text in ((bob, "lunch"), (bob, "lunch"), (bob, ""), (carol, "buy pills")):
+        member.do("away", text=text)
+    told = [(it.room, it.who, it.text) for it in alice.events(UserAway)]
+    assert told == [("studio", "bob", "lunch"), ("studio", "bob", ""), ("studio", "carol", "away")]
+    assert [(it.who, it.text) for it in carol.events(UserAway)] == [("bob", "away"), ("bob", "")]
+    assert [it.who for it in bob.events(UserAway)] == ["carol"]
+
+
+def test_nobody_sees_a_session_without_presence(world, alice):
+    """It joins, speaks and leaves, and is in no list. What is for the user waits in the inbox."""
+    bob = world.registered("bob")
+    world.chat.users.leave(bob.session)
+    bob = world.again("bob", "studio", visible=False)
+    root = world.operator()
+    assert alice.do("who", room="studio").count == 1
+    assert world.guest("carol").do("join", room="studio").users == ("alice",)
+    assert [it.users for it in alice.do("rooms").rooms if it.room == "studio"] == [2]
+    assert "bob" not in [it.name for it in root.do("users").users]
+    assert bob.say("hello", "studio") == 1
+    assert alice.do("msg", to="bob", text="psst").away == "not here now"
+    bob.do("away", text="lunch")
+    bob.do("nick", name="Bob")
+    bob.do("quit", text="bye")
+    assert [it.who for it in alice.events(UserJoined)] == ["carol"]
+    assert alice.events(UserLeft) + alice.events(UserAway) + alice.events(UserRenamed) == []
+    bob = world.again("bob")
+    bob.session.wake()
+    assert [it.text for _, it in bob.peer.entries] == ["psst"]
+
+
+def test_a_user_with_and_without_presence(world, alice):
+    """Others see one of them come and go, whatever the other does. Bans are for both."""
+    world.registered("bob", "studio").do("quit")
+    unseen, bob = world.again("bob", "studio", visible=False), world.again("bob", "studio")
+    unseen.do("leave", room="studio")
+    unseen.do("join", room="studio")
+    bob.do("quit")
+    assert [it.who for it in alice.events(UserJoined)] == ["bob", "bob"]
+    assert [it.reason for it in alice.events(UserLeft)] == ["quit", "quit"]
+    alice.do("ban", room="studio", user="bob")
+    assert unseen.events(PutOut)

@@ -119,6 +119,20 @@ def test_one_thing_after_another(server, connect, program):
     assert seen == ["joined", "topic", "left", "joined", "file", "left"]
 
 
+def test_who_is_away(server, connect, program):
+    """Programs are told; people look it up, and are shown nothing."""
+    bot, other, alice = program("bot"), program("other"), connect(server, "alice")
+    asks(bot, "join", room="lobby"), asks(other, "join", room="lobby")
+    alice.expect("* other came in")
+    alice.send("/away lunch")
+    told = {"event": "away", "room": "lobby", "from": "alice", "text": "lunch"}
+    assert bot.event("away") == told
+    asks(other, "away", text="out"), asks(other, "away"), says(other, "lobby", "back")
+    assert [bot.event("away")["text"] for _ in range(2)] == ["out", ""]
+    assert alice.line() == "* You are away."
+    assert alice.line() == "other: back"
+
+
 def test_two_rooms_at_once(program):
     """A program is in as many as it likes; what it leaves it hears no more."""
     a, b = program("a"), program("b")
@@ -131,7 +145,8 @@ def test_two_rooms_at_once(program):
     says(b, "lobby", "three"), says(b, made, "four")
     assert [m["text"] for m in until(a, "four")] == ["four"]
     asks(b, "quit", text="so long")
-    assert a.event("left") == {"event": "left", "room": made, "from": "b", "text": "so long"}
+    left = {"event": "left", "room": made, "from": "b", "text": "so long", "reason": "quit"}
+    assert a.event("left") == left
 
 
 def test_a_key_makes_a_repetition_harmless(server, program, connect):

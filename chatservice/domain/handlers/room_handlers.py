@@ -103,9 +103,8 @@ async def _msg(chat: Chat, session: Session, args: Arguments) -> replies.Private
 
 
 def _away(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    user = session.require_user()
-    user.away = names.phrase(args.get("text", ""))
-    return replies.Done("You are away." if user.away else "You are back.")
+    chat.users.set_away(session, args.get("text", ""))
+    return replies.Done("You are away." if session.require_user().away else "You are back.")
 
 
 def _ignore(chat: Chat, session: Session, args: Arguments) -> replies.Done:
