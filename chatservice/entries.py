@@ -33,7 +33,8 @@ class FileMark(NamedTuple):
 class Entry(NamedTuple):
     """One stored event of a room or an inbox. Its position is the log's to know.
 
-    `time` is in milliseconds since 1970 (UTC); `who` is a user's name. `text` is the talk, the new
+    `time` is in milliseconds since 1970 (UTC); `who` is a user's name, then that of an account if
+    they were `registered` (older entries do not tell). `text` is the talk, the new
     topic, the name of a removed file, or the position of an erased entry. In the place of an erased
     entry stands one of the kind `GONE`, by the same user.
     """
@@ -43,6 +44,7 @@ class Entry(NamedTuple):
     who: str
     text: str = ""
     file: FileMark | None = None
+    registered: bool = False
 
     @property
     def encoded_size(self) -> int:
@@ -52,7 +54,7 @@ class Entry(NamedTuple):
 
     def as_run(self) -> "Run":
         """Return a run of this entry alone."""
-        return Run(self.kind, self.time, self.who, (self.text,), self.file)
+        return Run(self.kind, self.time, self.who, (self.text,), self.file, self.registered)
 
 
 class Run(NamedTuple):
@@ -67,8 +69,9 @@ class Run(NamedTuple):
     who: str
     texts: Sequence[str] = ("",)
     file: FileMark | None = None
+    registered: bool = False
 
     def entries(self, first: int) -> Iterator[tuple[int, Entry]]:
         """Iterate over positions and entries, from the position `first` on."""
         for position, text in enumerate(self.texts, first):
-            yield position, Entry(self.kind, self.time, self.who, text, self.file)
+            yield position, Entry(self.kind, self.time, self.who, text, *self[4:])

@@ -24,7 +24,7 @@ from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
 from chatservice.domain.tickets import UploadTicket
 from chatservice.domain.users import RegistrationPolicy, Users
-from chatservice.entries import Entry, FileMark, Kind, Run
+from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Command, Request
 from chatservice.limits import Limits
@@ -105,7 +105,7 @@ class Chat:
         cursor = self.rights.check_speak(session, room)
         texts = names.clean_talk(texts)
         self.rooms.slow_mode.count(user, room)
-        run = Run(kind, self.now(), user.name, texts)
+        run = user.run(kind, self.now(), texts)
         author = None if session.traits.sees_own_entries else cursor
         writer = user.id if key is not None else ""
         self.publisher.record(
@@ -145,7 +145,7 @@ class Chat:
         session.require_user()
         _, log = await self.users.find_recipient(name)
         sender = session.require_user()
-        run = Run(kind, self.now(), sender.name, tuple(names.clean_talk((text,))))
+        run = sender.run(kind, self.now(), tuple(names.clean_talk((text,))))
         return await self.publisher.stored(Draft(log, run, key=key, writer=sender.id))
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
@@ -154,7 +154,7 @@ class Chat:
         cursor = session.require_cursor(room)
         topic = names.phrase(text, needed=bool(text.strip()))
         self.rooms.slow_mode.count(user, room)
-        run = Run(Kind.TOPIC, self.now(), user.name, (topic,))
+        run = user.run(Kind.TOPIC, self.now(), (topic,))
         await self.publisher.stored(
             Draft(room.log, run, None if session.traits.sees_own_entries else cursor)
         )

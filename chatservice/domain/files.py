@@ -23,7 +23,7 @@ from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, Tickets, UploadTicket
 from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.domain.users import Users
-from chatservice.entries import FileMark, Kind, Run
+from chatservice.entries import FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.replies import TransferInfo
 
@@ -307,7 +307,7 @@ class Files:
         room = self._rooms.by_number(upload.destination.log.id)
         if room is not None:
             self._rooms.slow_mode.may_show(upload.user, room)  # counts it
-        run = Run(Kind.FILE, self._now(), upload.user.name, file=mark)
+        run = upload.user.run(Kind.FILE, self._now(), file=mark)
         draft = Draft(upload.destination.log, run, upload.author, upload.key, writer=upload.writer)
         await self._publisher.stored(draft)
         self._report(
@@ -389,7 +389,7 @@ class Files:
         self._report("{user} removed {file}", user=user.name, file=name)
         if place is not None:
             text = name if version is None else f"{name} #{version}"
-            run = Run(Kind.REMOVED, self._now(), user.name, (text,))
+            run = user.run(Kind.REMOVED, self._now(), (text,))
             await self._publisher.stored(Draft(place.log, run))
         return removed
 

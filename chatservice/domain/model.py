@@ -2,7 +2,7 @@
 
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -10,6 +10,7 @@ from chatservice import names
 from chatservice.domain.log import Cursor, Log, Peer
 from chatservice.domain.ratelimit import RateLimits
 from chatservice.domain.rules import Access, Rules
+from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import NAME_NEEDED, Code, Refusal
 
 
@@ -106,6 +107,12 @@ class User:
         """The rooms in which others see the user, each once."""
         visible = (session for session in self.sessions if session.traits.visible)
         return dict.fromkeys(room for session in visible for room in session.rooms)
+
+    def run(
+        self, kind: Kind, time: int, texts: Sequence[str] = ("",), file: FileMark | None = None
+    ) -> Run:
+        """Return a run of the user's."""
+        return Run(kind, time, self.name, texts, file, self.registered)
 
     @property
     def has_left(self) -> bool:

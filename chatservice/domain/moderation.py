@@ -19,7 +19,7 @@ from chatservice.domain.rights import Role
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import Access, Rule, RuleKind, normalize_range
 from chatservice.domain.users import Users
-from chatservice.entries import Entry, Kind, Run
+from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.commands import Right
 
@@ -257,7 +257,7 @@ class Moderation:
         record = ModerationRecord(now, by.name, "invite", whom_.name)
         await self._change_rules(room, record, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
         text = f"You are invited to {room.name}; join it when you like."
-        await self._publisher.stored(Draft(inbox, Run(Kind.PRIVATE, now, by.name, (text,))))
+        await self._publisher.stored(Draft(inbox, by.run(Kind.PRIVATE, now, (text,))))
 
     async def configure(self, session: Session, room: Room, did: str, **changes: Any) -> None:
         """Change a room's settings: `password`, `access`, `frozen`, `slow`. `did` is the command,
@@ -347,10 +347,8 @@ class Moderation:
         if not await self._logs.erase(room.log.id, position):
             raise no_entry(position)
         if room.topic == entry.text and entry.kind == Kind.TOPIC:
-            await self._publisher.stored(
-                Draft(room.log, Run(Kind.TOPIC, self._now(), user.name, ("",)))
-            )
-        run = Run(Kind.ERASED, self._now(), user.name, (str(position),))
+            await self._publisher.stored(Draft(room.log, user.run(Kind.TOPIC, self._now())))
+        run = user.run(Kind.ERASED, self._now(), (str(position),))
         await self._publisher.stored(Draft(room.log, run))
         if not own:
             record = ModerationRecord(self._now(), user.name, f"erase #{position}, of {entry.who}")

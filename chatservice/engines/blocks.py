@@ -18,14 +18,21 @@ def pack(runs: Sequence[tuple[int, Run]]) -> bytes:
 
     `runs` are runs with the position of their first entry, in the order of these. The line is an
     array with an array for each run: its position, counted from the block's first one, kind, time,
-    who, how many texts are its own, file. Raises `ValueError` for a text with U+001E in it.
+    who, how many texts are its own, file, and 1 if its author was registered. Raises `ValueError`
+    for a text with U+001E in it.
     """
     start = runs[0][0]
-    heads = [(at - start, *it[:3], len(it.texts), it.file and _mark(it.file)) for at, it in runs]
+    heads = [
+        (at - start, *it[:3], len(it.texts), it.file and _mark(it.file), *_AUTHOR[it.registered])
+        for at, it in runs
+    ]
     texts = _SEPARATOR.join([_SEPARATOR.join(run.texts) for _, run in runs])
     if texts.count(_SEPARATOR) != sum([head[4] for head in heads]) - 1:
         raise ValueError("a text has U+001E in it")
     return f"{_dumps(heads)}\n{texts}".encode()
+
+
+_AUTHOR = ((), (1,))
 
 
 def _mark(file: FileMark) -> FileMark | tuple[str, int, str]:
@@ -37,9 +44,9 @@ def unpack(start: int, data: bytes) -> list[tuple[int, Run]]:
     heads, _, rest = data.decode().partition("\n")
     texts = rest.split(_SEPARATOR)
     runs, taken = [], 0
-    for at, kind, time, who, count, file in json.loads(heads):
-        mark = None if file is None else FileMark(*file)
-        runs.append((start + at, Run(kind, time, who, texts[taken : taken + count], mark)))
+    for at, kind, time, who, count, file, *registered in json.loads(heads):
+        mark, own = None if file is None else FileMark(*file), texts[taken : taken + count]
+        runs.append((start + at, Run(kind, time, who, own, mark, bool(registered))))
         taken += count
     return runs
 
@@ -53,7 +60,7 @@ def without(runs: Sequence[tuple[int, Run]], position: int) -> list[tuple[int, R
         if not 0 <= at < len(run.texts):
             found.append((first, run))
             continue
-        gone = Run(Kind.GONE, run.time, run.who)
+        gone = Run(Kind.GONE, run.time, run.who, registered=run.registered)
         for start, part in (
             (first, run._replace(texts=run.texts[:at])),
             (position, gone),
@@ -76,7 +83,7 @@ def renamed(
         if names.key(run.who) != key:
             found.append((first, run))
         elif not erase or run.kind in (Kind.GONE, Kind.ERASED):
-            found.append((first, run._replace(who=mark)))
+            found.append((first, run._replace(who=mark, registered=False)))
         else:
             count = len(run.texts)
             found.append((first, Run(Kind.GONE, run.time, mark, ("",) * count)))

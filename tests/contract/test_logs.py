@@ -74,9 +74,10 @@ async def test_a_batch_is_all_or_nothing(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_entries_are_read_as_they_were_given(engine):
-    """Entries keep their kind, time, writer, text and file."""
+    """Entries keep their kind, time, writer, text and file, and whether the writer was
+    registered."""
     lab = await room(engine)
-    run = Run(Kind.FILE, 5, "bob", file=FileMark("a.txt", 3, "ab" * 32, 2))
+    run = Run(Kind.FILE, 5, "bob", file=FileMark("a.txt", 3, "ab" * 32, 2), registered=True)
     draft = say(lab, "")
     draft.run = run
     await append(engine, draft, say(lab, "\u2603 snow", kind=Kind.ACTION))
@@ -84,6 +85,7 @@ async def test_entries_are_read_as_they_were_given(engine):
     (_, file), (_, action) = block.entries()
     assert file.as_run() == run
     assert (action.kind, action.who, action.text) == (Kind.ACTION, "alice", "\u2603 snow")
+    assert not action.registered
 
 
 @pytest_twisted.ensureDeferred

@@ -178,6 +178,16 @@ def test_notices(world, alice, bob):
     assert len(alice.do("search", room="studio", text="built").entries) == 1
 
 
+def test_entries_tell_whether_their_author_was_registered(world, alice, bob):
+    """A guest who registers has said the earlier ones as a guest."""
+    alice.say("hello", "studio")
+    bob.say("hi", "studio")
+    bob.do("register", password="secret")
+    bob.do("topic", room="studio", text="cats")
+    found = alice.do("history", room="studio").entries
+    assert [it.registered for _, it in found] == [True, False, True]
+
+
 def test_a_topic(world, alice, bob):
     """It is an entry of the room, and an empty one takes it away."""
     assert bob.do("topic", room="studio", text="cats").text == "cats"

@@ -11,7 +11,7 @@ from chatservice.errors import Code, Refusal
 
 __all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
 
-VERSION = 6
+VERSION = 7
 """The `PRAGMA user_version`. A change of `TABLES`, or of the format in `blocks.py`, is a new
 version, with a step in `upgrades.py`."""
 

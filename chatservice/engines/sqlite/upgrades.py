@@ -245,11 +245,22 @@ def _from_5_to_6(db: sqlite3.Connection) -> None:
     )
 
 
+# -- from version 6 to version 7 -------------------------------------------------------------------
+#
+# Version 7 knows of each run whether its author was registered: the line of JSON of a block may
+# have one more element for it. Older runs do not tell.
+
+
+def _from_6_to_7(db: sqlite3.Connection) -> None:
+    pass
+
+
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _from_1_to_2,
     2: _from_2_to_3,
     3: _from_3_to_4,
     4: _from_4_to_5,
     5: _from_5_to_6,
+    6: _from_6_to_7,
 }
 """The step from each version to the next one."""
