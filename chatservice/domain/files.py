@@ -65,7 +65,6 @@ class Files:
             if session.current_room is None and room is None:
                 raise Refusal(Code.BAD_ARGUMENT, 'Name the "room", or whom it is "to".')
             where = self._rooms.resolve(session, room)
-            session.require_cursor(where)
             return Destination(where.folder, where.log, where.name)
         whom, log = await self._users.find_recipient(to)
         folder = whom.folder if isinstance(whom, User) else account_folder(names.key(to))

@@ -203,11 +203,14 @@ class Rights:
             )
 
     def check_in_room(self, session: Session, room: Room, need: Right) -> None:
-        """Raise `Refusal` unless a session has a right in a room."""
+        """Raise `Refusal` unless a session has a right in a room. One that is not visible need not
+        come in, if its user could do so without a password."""
         user = session.require_user()
         role = self.role(user, room)
         if need in (Right.PRESENCE, Right.SPEAK) and role > Role.BANNED:
-            session.require_cursor(room)
+            if session.traits.visible or not self.needs_no_password(session, room):
+                session.require_cursor(room)
+            role = self._role_inside(user, session.peer.address, room)
         if need not in ROLE_RIGHTS[role]:
             raise self._refusal(user, room, role, need)
 
@@ -284,6 +287,18 @@ class Rights:
                 role=_ROLE_NAMES[theirs],
             )
 
+    def needs_no_password(self, session: Session, room: Room) -> bool:
+        """Return whether a session may enter a room without a password: inside it already, or with
+        a token for that room alone, because its maker was in the room."""
+        user = session.require_user()
+        return (
+            room.password is None
+            or session in room.sessions
+            or session.only_room is room
+            or self.standing_role(user, room) is not None
+            or self.is_invited(user, room)
+        )
+
     def check_enter(self, session: Session, room: Room) -> None:
         """Raise `Refusal` (banned, not-allowed) unless a session may enter a room, passwords
         aside."""
@@ -334,13 +349,19 @@ class Rights:
     def _recheck_in_room(self, right: DownloadTicket | UploadTicket, room: Room) -> None:
         user = right.user
         need = Right.SPEAK if isinstance(right, UploadTicket) else Right.READ
-        role = self.role(user, room)
-        if role in (Role.OUTSIDER, Role.VISITOR):
-            self.check_user_may_enter(user, right.address, room)
-            muted = room.rules and self.restriction(RuleKind.MUTED, user, room)
-            role = Role.LISTENER if room.frozen or muted else Role.MEMBER
+        role = self._role_inside(user, right.address, room)
         if need not in ROLE_RIGHTS[role]:
             raise self._refusal(user, room, role, need)
+
+    def _role_inside(self, user: User, address: str, room: Room) -> Role:
+        """Return the role that a user has in a room, or would have inside. Raises `Refusal`
+        (banned, not-allowed) if they may not enter, passwords aside."""
+        role = self.role(user, room)
+        if role in (Role.OUTSIDER, Role.VISITOR):
+            self.check_user_may_enter(user, address, room)
+            muted = room.rules and self.restriction(RuleKind.MUTED, user, room)
+            role = Role.LISTENER if room.frozen or muted else Role.MEMBER
+        return role
 
     def check_admitted(self, key: str, address: str, lobby: Room) -> None:
         """Raise `Refusal` (banned) if a name's key, or an address, is banned from the server."""

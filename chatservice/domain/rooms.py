@@ -352,11 +352,7 @@ class Rooms:
         session.require_user()
         room = self.resolve(session, name)
         self._rights.check_enter(session, room)
-        if not (
-            room.password is None
-            or session in room.sessions
-            or self._needs_no_password(session, room)
-        ):
+        if room.password is not None and not self._rights.needs_no_password(session, room):
             if password is None:
                 raise Refusal(
                     Code.PASSWORD_NEEDED,
@@ -379,22 +375,12 @@ class Rooms:
         if self.by_key.get(names.key(room.name)) is not room or room.log.removed:
             raise _no_room(room.name)
         self._rights.check_enter(session, room)
-        if room.password not in (None, asked) and not self._needs_no_password(session, room):
+        if room.password != asked and not self._rights.needs_no_password(session, room):
             raise Refusal(
                 Code.WRONG_PASSWORD,
                 "{room}'s password was changed just now; try again.",
                 room=room.name,
             )
-
-    def _needs_no_password(self, session: Session, room: Room) -> bool:
-        """Return whether a session may enter a room without its password: with a token for that
-        room alone, too, because its maker was in the room."""
-        user = session.require_user()
-        return (
-            session.only_room is room
-            or self._rights.standing_role(user, room) is not None
-            or self._rights.is_invited(user, room)
-        )
 
     def put_in(self, session: Session, room: Room, after: int | None = None) -> None:
         """Put a session into a room that it may enter."""

@@ -263,3 +263,28 @@ def test_a_file_that_cannot_be_stored(world, alice, bob):
     world.engine.failing = False
     assert alice.texts == []
     assert world.chat.files.quotas.reservations == set()
+
+
+def test_sharing_without_coming_in(world, alice, bob):
+    """A session that nobody sees need not be in the room, if it could come in and speak."""
+    alice.do("kick", room="studio", user="bob")
+    assert bob.code("put", room="studio", name="a.txt", size=1) is Code.NOT_IN_ROOM
+    eve = world.guest("eve", visible=False)
+    put(world, eve)
+    assert [entry.who for _, entry in alice.peer.entries] == ["eve"]
+    assert eve.code("say", room="studio", text="hello") is Code.NOT_IN_ROOM
+    for command, args, code in (
+        ("mute", {"user": "eve"}, Code.NOT_ALLOWED),
+        ("ban", {"user": "eve"}, Code.BANNED),
+        ("access", {"access": "public", "password": "sesame"}, Code.NOT_IN_ROOM),
+        ("access", {"access": "invited"}, Code.NOT_ALLOWED),
+    ):
+        alice.do(command, room="studio", **args)
+        assert eve.code("put", room="studio", name="b.txt", size=1) is code, command
+        alice.do("access", room="studio", access="public")
+        alice.ask("unmute", room="studio", user="eve")
+        alice.ask("unban", room="studio", user="eve")
+    put(world, eve, b"more", name="b.txt")
+    alice.do("access", room="studio", access="public", password="sesame")
+    alice.do("invite", room="studio", user="eve")
+    put(world, eve, b"last", name="c.txt")
