@@ -18,15 +18,21 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from chatservice import names
 from chatservice.entries import Entry, Run
 from chatservice.events import EndReason, Event, UserAway, UserLeft, UserRenamed
 from chatservice.limits import Limits
 
+T = TypeVar("T")
+
 Encoder = Callable[[int, Run, str], bytes]
-"""Encodes a run in one format: called with its first position, itself, and its log's name."""
+"""Encodes a run in one format: called with its first position, itself, and its log's name. It is a
+value: equal ones make the same bytes, as two of a frozen dataclass with equal capabilities do."""
+
+_FORMATS = 32
+"""Formats of which a block keeps bytes. Clients that negotiate capabilities use about four sets."""
 
 _ENTRY_BYTES = 64
 """The memory of an entry beside its text, about (Python 3.11: a string's head, and its place)."""
@@ -107,7 +113,8 @@ class Block:
         pieces = self._pieces.get(render)
         if pieces is None:
             pieces = self._pieces[render] = [render(first, run, log) for first, run in self.runs]
-            self._grow(sum(map(len, pieces)))
+            former = _former(self._pieces)
+            self._grow(sum(map(len, pieces)) - sum(map(len, former or ())))
         return pieces
 
     def encoded(self, render: Encoder, log: str) -> bytes:
@@ -116,7 +123,8 @@ class Block:
         if joined is None:
             joined = b"".join([render(first, run, log) for first, run in self.runs])
             self._joined[render] = joined
-            self._grow(len(joined))
+            former = _former(self._joined)
+            self._grow(len(joined) - len(former or b""))
         return joined
 
     def entries(self, after: int = 0) -> Iterator[tuple[int, Entry]]:
@@ -126,6 +134,12 @@ class Block:
                 for pair in run.entries(first):
                     if pair[0] > after:
                         yield pair
+
+
+def _former(kept: dict[Encoder, T]) -> T | None:
+    """Take out the bytes of the oldest format, whose readers are probably gone, if there are too
+    many."""
+    return kept.pop(next(iter(kept))) if len(kept) > _FORMATS else None
 
 
 def _weight(texts: Sequence[str]) -> int:

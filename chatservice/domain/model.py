@@ -287,7 +287,5 @@ class AdminSession(Session):
 
     from_admin_socket = True
 
-    def __init__(
-        self, peer: Peer, traits: SessionTraits, flow: FlowControl = NO_FLOW_CONTROL
-    ) -> None:
+    def __init__(self, peer: Peer, traits: SessionTraits, flow: FlowControl) -> None:
         super().__init__(peer, traits._replace(visible=not traits.many_rooms), flow)

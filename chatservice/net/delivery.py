@@ -51,19 +51,19 @@ class Subscription:
     """A `chatservice.domain.log.Peer` with an outlet, of which it is the streaming producer.
 
     It is `full`, and writes nothing, until `start`, and whenever its outlet is. `source` has the
-    entries that are no longer in memory.
+    entries that are no longer in memory. Its `format` may change at any time.
     """
 
     log = Logger()
     __slots__ = (
-        *("_behind", "_ended", "_format", "_offered", "_on_ready", "_outlet", "_source"),
+        *("_behind", "_ended", "_offered", "_on_ready", "_outlet", "_source", "format"),
         "full",
     )
 
     def __init__(self, outlet: Outlet, format_: EntryFormat, source: ReplaySource) -> None:
         self.full = True
         self._outlet = outlet
-        self._format = format_
+        self.format = format_
         self._source = source
         self._behind: tuple[Cursor, ...] = ()
         self._ended = False
@@ -93,8 +93,8 @@ class Subscription:
     def resumeProducing(self) -> None:
         """The outlet can take more."""
         self.full = False
-        if self._format.skip is not None:
-            self._offer(self._format.skip)
+        if self.format.skip is not None:
+            self._offer(self.format.skip)
         self.wake(())
         if (call := self._on_ready) is not None:
             self._on_ready = None
@@ -136,7 +136,7 @@ class Subscription:
 
     def tell(self, news: EventBatch) -> None:
         """Show events, unless the transport is full."""
-        data = b"" if self.full or self._ended else news.encoded(self._format.event)
+        data = b"" if self.full or self._ended else news.encoded(self.format.event)
         if data:
             self._outlet.write(data)
 
@@ -188,7 +188,7 @@ class Subscription:
             return False
         if cursor.own_runs is not None:
             return cursor.skip_own_block(block)
-        data = block.encoded(self._format.live, log.name)
+        data = block.encoded(self.format.live, log.name)
         if len(data) > self._source.limits.write_bytes:
             return False
         cursor.position = block.last
@@ -269,7 +269,7 @@ class Subscription:
         """Return about `room` bytes of a block for this cursor, and move the cursor on."""
         fresh = block.first > cursor.position and block.first > cursor.live_from
         if fresh and cursor.own_runs is None and not cursor.owner.ignored:
-            data = block.encoded(self._format.live, cursor.log.name)
+            data = block.encoded(self.format.live, cursor.log.name)
             if len(data) <= room:
                 cursor.position = block.last
                 return data
@@ -280,7 +280,7 @@ class Subscription:
         leaves out some of it."""
         name, own, picked = cursor.log.name, cursor.own_runs or (), []
         ignored = cursor.owner.ignored
-        live = block.encoded_runs(self._format.live, name)
+        live = block.encoded_runs(self.format.live, name)
         for (first, run), piece in zip(block.runs, live, strict=True):
             last = first + len(run.texts) - 1
             if last <= cursor.position:
@@ -291,9 +291,9 @@ class Subscription:
                 if first <= cursor.position:
                     run = run._replace(texts=run.texts[cursor.position + 1 - first :])
                     first = cursor.position + 1
-                    piece = self._format.live(first, run, name)
+                    piece = self.format.live(first, run, name)
                 if first <= cursor.live_from:
-                    piece = self._format.replayed(first, run, name)
+                    piece = self.format.replayed(first, run, name)
                 picked.append(piece)
                 room -= len(piece)
             cursor.advance(last)

@@ -1,5 +1,7 @@
 """Logs and readers: each reader reads everything, once and in order, whatever happens."""
 
+from dataclasses import dataclass
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
@@ -214,3 +216,27 @@ def test_what_is_no_longer_kept_is_let_go():
     assert guest.block_after(0) is guest.newest
     lab.extend(block(5, 1))
     assert lab.block_after(4) is lab.newest
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A format with capabilities."""
+
+    capabilities: frozenset[str]
+
+    def __call__(self, first: int, run: Run, log: str) -> bytes:
+        """Encode a run."""
+        return repr((first, run.texts, sorted(self.capabilities))).encode()
+
+
+def test_formats_are_values() -> None:
+    """Equal ones share their bytes. Of many, a block keeps the newest ones, within its memory."""
+    one, size = block(1, 2), block(1, 2).memory_size
+    for encoded in (one.encoded, one.encoded_runs):
+        first = encoded(Tagged(frozenset({"time", "tags"})), "lab")
+        assert encoded(Tagged(frozenset({"tags", "time"})), "lab") is first
+        assert encoded(Tagged(frozenset({"time"})), "lab") != first
+        for at in range(1000):
+            last = encoded(Tagged(frozenset({str(at)})), "lab")
+        assert encoded(Tagged(frozenset({"999"})), "lab") is last
+    assert one.memory_size - size < 64 * 1000
