@@ -249,6 +249,13 @@ class Accounts:
         self._report("{user} made the token {label}", user=user.name, label=label)
         return replies.NewToken(label, made, name)
 
+    async def add_key(self, session: Session, label: str, identity: str) -> None:
+        """Let a key that a protocol has verified replace the password of a session's user, until
+        its label is revoked. Raises `Refusal` (token-exists, too-many)."""
+        user, label = session.require_user(), names.label(label)
+        await self._store.add_token(identity, Token(user.key, label, None, self._now()))
+        self._report("{user} added the key {label}", user=user.name, label=label)
+
     def _room(self, session: Session, name: str) -> Room:
         """Return a room that the session may be in, because the token needs no password there."""
         room = self._rooms.resolve(session, name)

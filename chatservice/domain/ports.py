@@ -226,8 +226,8 @@ class Account:
 
 
 class Token(NamedTuple):
-    """A token, which replaces the password of the `account` with that key. It may be for one `room`
-    (number) only. Made at `time`, in milliseconds since 1970."""
+    """A token or a key, which replaces the password of the `account` with that key. A token may be
+    for one `room` (number) only. Made at `time`, in milliseconds since 1970."""
 
     account: str
     label: str
@@ -349,13 +349,15 @@ class AccountStore(Protocol):
         """Make an account an operator, or no longer one. Tells the follower `AccountChanged`."""
 
     def token(self, sha256: str) -> Awaitable[Token | None]:
-        """Return a valid token, or None."""
+        """Return a valid token by its SHA-256, or a key by its fingerprint; None if there is
+        none."""
 
     def tokens(self, key: str) -> Awaitable[Sequence[Token]]:
-        """Return the tokens of an account, oldest first."""
+        """Return the tokens and keys of an account, oldest first."""
 
     def add_token(self, sha256: str, token: Token) -> Awaitable[None]:
-        """Add a token. Raises `Refusal` (token-exists, too-many)."""
+        """Add a token, or a key, which only one account has. Raises `Refusal` (token-exists,
+        too-many)."""
 
     def revoke(self, key: str, label: str) -> Awaitable[None]:
         """Revoke a token. Tells the follower `TokenRevoked`. Raises `Refusal` (no-such-token)."""

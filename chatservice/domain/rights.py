@@ -13,6 +13,7 @@ from chatservice.domain.log import Cursor
 from chatservice.domain.model import Room, Session, User
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.domain.tickets import DownloadTicket, UploadTicket, ValidTickets
+from chatservice.domain.tokens import is_key
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Command, Request, Right
 
@@ -129,7 +130,7 @@ class Rights:
         """Raise `Refusal` (not-allowed) if a session's token does not allow a request. A token for
         one room does not tell which other rooms exist."""
         command, args = request.command, request.args
-        if command.name in PASSWORD_ONLY:
+        if command.name in PASSWORD_ONLY and not is_key(self.tokens[session]):
             raise Refusal(
                 Code.NOT_ALLOWED, "A token is not good for that; log in with your password."
             )

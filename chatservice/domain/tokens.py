@@ -1,6 +1,8 @@
 """Tokens for programs, invitation codes, and passwords that the server generates.
 
-They are random, and too long to guess. Of tokens and codes, only a SHA-256 is stored.
+They are random, and too long to guess. Of tokens and codes, only a SHA-256 is stored. A user's key
+(a public key of SSH, a certificate of TLS) is kept as a token is, by its fingerprint: `ssh:` or
+`cert:` and a SHA-256. Unlike a token it is as good as the password, because nobody is sent it.
 """
 
 import hashlib
@@ -30,6 +32,11 @@ def new_code() -> str:
 
 def _groups(count: int) -> str:
     return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(count))
+
+
+def is_key(kept: str) -> bool:
+    """Return whether it is the fingerprint of a key, and not the digest of a token."""
+    return ":" in kept
 
 
 def digest(secret: str) -> str:

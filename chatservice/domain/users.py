@@ -86,13 +86,14 @@ class Users:
         password: str | None = None,
         token: str | None = None,
         after: int | None = None,
+        identity: str | None = None,
     ) -> replies.Welcome:
         """Give a session its user: a guest with a free name, or a registered user.
 
         A resume `token` takes over another session of that user, whose connection broke unnoticed.
         With `after`, the inbox is read from that position. A session that has a user changes it,
-        and stays in its rooms. An account's token replaces its password
-        (`chatservice.domain.tokens`).
+        and stays in its rooms. An account's token replaces its password, and so does an `identity`:
+        a key of the account's that the protocol has verified (`chatservice.domain.tokens`).
         """
         name = names.user(name)
         key = names.key(name)
@@ -107,11 +108,11 @@ class Users:
         login.former = self._session_to_resume(key, token)
         if login.former is not None:
             login.own_token = self._rights.tokens.get(login.former)
-        elif password is None:
-            self._check_guest_name(name, account)
         else:
-            login.own_token = await self._account_token(key, password)
-            if login.own_token is None:
+            login.own_token = await self._account_token(key, password, identity)
+            if login.own_token is None and password is None:
+                self._check_guest_name(name, account)
+            elif login.own_token is None and password is not None:
                 login.account = await self._authenticated(login, password)
         if session.user is not None and session.user.key == key:
             raise Refusal(Code.NAME_TAKEN, "You are {user} already.", user=session.user.name)
@@ -166,12 +167,13 @@ class Users:
                 name=name,
             )
 
-    async def _account_token(self, key: str, password: str) -> str | None:
-        """Return the digest of an account's token, or None if `password` is none."""
-        if not password.startswith(tokens.TOKEN_PREFIX):
-            return None
-        kept = tokens.digest(password)
-        token = await self._accounts.token(kept)
+    async def _account_token(
+        self, key: str, password: str | None, identity: str | None
+    ) -> str | None:
+        """Return the digest of an account's token, given as the password, or its key; else None."""
+        is_token = password is not None and password.startswith(tokens.TOKEN_PREFIX)
+        kept = tokens.digest(password) if password is not None and is_token else identity
+        token = await self._accounts.token(kept) if kept is not None else None
         return kept if token is not None and token.account == key else None
 
     async def _authenticated(self, login: _Login, password: str) -> Account:

@@ -187,6 +187,8 @@ class AccountRegistry:
                     "There is a token {label} already; `revoke` it first, or take another label.",
                     label=token.label,
                 )
+            if sha256 in self._tokens:
+                raise Refusal(Code.TOKEN_EXISTS, "That key is in use already; take another one.")
             if len(own) >= self._limits.tokens:
                 raise Refusal(
                     Code.TOO_MANY,

@@ -111,6 +111,21 @@ async def test_tokens(engine, notes):
 
 
 @pytest_twisted.ensureDeferred
+async def test_keys(engine):
+    """A key is found by its fingerprint, is one account's, and goes as tokens do."""
+    for name in ("bob", "eve"):
+        await engine.accounts.register(name, "h", None, NOW)
+    await engine.accounts.add_token("ssh:abc", Token("bob", "laptop", None, NOW))
+    again = engine.accounts.add_token("ssh:abc", Token("eve", "stolen", None, NOW))
+    assert await code_of(again) == Code.TOKEN_EXISTS
+    assert await engine.accounts.token("ssh:abc") == Token("bob", "laptop", None, NOW)
+    await engine.accounts.revoke("bob", "laptop")
+    await engine.accounts.add_token("ssh:abc", Token("eve", "laptop", None, NOW))
+    await engine.accounts.set_password("eve", "new", alone=True)
+    assert await engine.accounts.token("ssh:abc") is None
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_deleted_account_leaves_nothing(engine, notes):
     """Its tokens and its rooms belong to nobody, and the name is free."""
     account = await engine.accounts.register("bob", "h", None, NOW)

@@ -5,7 +5,7 @@ import pytest
 from chatservice.domain.users import Registration, RegistrationPolicy
 from chatservice.errors import Code
 from chatservice.events import EndReason, UserRenamed
-from tests.domain.harness import MemoryChat
+from tests.domain.harness import MemoryChat, Outcome
 
 
 def test_a_name_is_for_one_guest(world):
@@ -214,3 +214,22 @@ def test_a_server_without_guests():
     for name in ("alice", "nobody"):
         assert world.member().code("hello", name=name) is Code.PASSWORD_NEEDED
         assert world.member().code("hello", name=name, password="x") is Code.WRONG_PASSWORD
+
+
+def test_a_key_in_the_place_of_the_password(world):
+    """A protocol has verified it. It is as good as the password, and revoking it ends its
+    connections."""
+    alice, users = world.registered("alice"), world.chat.users
+    world.now(world.chat.accounts.add_key(alice.session, "laptop", "ssh:abc"))
+    assert [it.label for it in alice.do("tokens").tokens] == ["laptop"]
+    again, other = world.member(), world.member()
+    world.now(users.enter(again.session, "alice", identity="ssh:abc"))
+    assert again.do("token", label="bot").label == "bot"
+    for name, identity in (("alice", "ssh:xyz"), ("alice", None)):
+        refused = Outcome(users.enter(other.session, name, identity=identity))
+        assert refused.code is Code.PASSWORD_NEEDED
+    world.now(users.enter(other.session, "bob", identity="ssh:abc"))
+    assert not other.session.user.registered
+    alice.do("revoke", label="laptop")
+    assert again.peer.ended[1] is EndReason.REVOKED
+    assert world.member().code("hello", name="alice", password="ssh:abc") is Code.WRONG_PASSWORD
