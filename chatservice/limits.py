@@ -271,6 +271,10 @@ class Limits:
     """Connections that one address opens: a whole school whose network comes back, and then more
     than people need. A script that connects for each line gets that many lines."""
 
+    rejected: int = 32
+    """Connections that are turned away and wait for their first bytes, to be answered in their own
+    protocol. Any more are closed at once: a flood must not hold sockets."""
+
     accepts: int = 16
     """Connections accepted in one turn of the reactor: a millisecond."""
 

@@ -30,10 +30,9 @@ from chatservice.eventloop import ReactorLoop
 from chatservice.limits import Limits
 from chatservice.net import outlet
 from chatservice.net.admission import AdmissionFactory, max_open_files
-from chatservice.net.certificate import Certificate
 from chatservice.net.deadpeers import DeadPeers
 from chatservice.net.fairqueue import PasswordQueue
-from chatservice.net.sniff import SnifferFactory
+from chatservice.net.tls import Certificate
 from chatservice.protocols.factory import ChatFactory
 from chatservice.reload import Reloader
 
@@ -62,9 +61,6 @@ class ChatService(Service):
         self.setName("chat")
         self.limits = Limits(**options["limits"])
         self.factory = ChatFactory(reactor, not options["slash-only"], self.limits)
-        self._tls: SnifferFactory | None = None
-        if options["tls"] is not None:
-            self._tls = SnifferFactory(self.factory, options["tls-only"])
         self._options = options
         self._reactor = reactor
         self._engine: Engine | None = None
@@ -97,7 +93,7 @@ class ChatService(Service):
         super().privilegedStartService()
         if self._options["tls"] not in (None, _AUTO):
             self._use_certificate(Path(self._options["tls"]))
-        entrance = AdmissionFactory(self._tls or self.factory, self.factory.admission)
+        entrance = AdmissionFactory(self.factory)
         for endpoint in endpoints(self._options, self.limits.accepting):
             try:
                 found: list[Any] = []
@@ -186,12 +182,11 @@ class ChatService(Service):
 
     def _use_certificate(self, path: Path) -> None:
         """Use the certificate at `path` for TLS."""
-        assert self._tls is not None
         try:
             certificate = Certificate(path)
         except Refusal as refusal:
             self._fail(refusal.sentence)
-        self._tls.use(certificate)
+        self.factory.use_certificate(certificate, self._options["tls-only"])
         self.log.info("TLS with the certificate of SHA-256 {it}", it=certificate.fingerprint)
 
     def _open_admin_socket(self, data: Path) -> None:

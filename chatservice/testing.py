@@ -213,7 +213,7 @@ class MemoryServer:
             limits=limits,
         )
         self.chat.overview.connections = self.factory
-        self._entrance = AdmissionFactory(self.factory, self.factory.admission)
+        self._entrance = AdmissionFactory(self.factory)
         self._port: Any = None
         opened: list[Any] = []
         Deferred.fromCoroutine(self.chat.open(rooms)).addBoth(opened.append)

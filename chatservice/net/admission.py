@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
 
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import textformat
 from chatservice.limits import Limits
+from chatservice.net.sniff import SniffRow, row_of
 
 LOG_SECONDS = 60.0
 """Seconds between two lines of the log about refused connections: a flood must not fill the log."""
@@ -161,7 +162,8 @@ def max_connections(limits: Limits) -> int:
 def max_open_files(limits: Limits) -> int:
     """Return the largest number of transfers: the descriptors that connections and
     database leave."""
-    return max(_descriptors() - max_connections(limits) - OWN_DESCRIPTORS, 8)
+    others = max_connections(limits) + limits.rejected + OWN_DESCRIPTORS
+    return max(_descriptors() - others, 8)
 
 
 def _descriptors() -> int:
@@ -170,31 +172,71 @@ def _descriptors() -> int:
 
 
 class RejectedConnection(Protocol):
-    """A connection that gets one sentence. Its format is not known yet."""
+    """A connection that is turned away in the words of its own protocol.
 
-    def __init__(self, refusal: Refusal) -> None:
+    It waits a moment for its first bytes. Without any, it is a person's. If the protocol is not
+    known in time, the connection ends without a word; and at once if `Limits.rejected` wait.
+    """
+
+    transport: Any
+    _first = b""
+    _answered = False
+
+    def __init__(self, entrance: "AdmissionFactory", refusal: Refusal) -> None:
+        self._entrance = entrance
         self._refusal = refusal
 
     def connectionMade(self) -> None:
-        """Write the sentence, and end the connection."""
-        transport: Any = self.transport
-        transport.write(textformat.refusal(self._refusal))
-        transport.loseConnection()
+        """Wait for the first bytes."""
+        factory = self._entrance.factory
+        self._entrance.rejecting += 1
+        if self._entrance.rejecting > factory.limits.rejected:
+            self.transport.abortConnection()
+        seconds = min(factory.greeting_delay(self.transport), factory.limits.first_byte_seconds)
+        self._timer = factory.reactor.callLater(seconds, self._too_late)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer as soon as the protocol is known."""
+        factory = self._entrance.factory
+        if not self._answered:
+            self._first += data
+            row = row_of(factory.rows, self._first, factory.limits.line_bytes)
+            if row is not None:
+                self._answer(row)
+
+    def _answer(self, row: SniffRow) -> None:
+        self._answered = True
+        self.transport.write(row.refusal(self._refusal, self._first))
+        self.transport.loseConnection()
+
+    def _too_late(self) -> None:
+        if self._first or self._answered:
+            self.transport.abortConnection()
+        else:
+            self._answer(self._entrance.factory.rows[-1])
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        self._entrance.rejecting -= 1
+        if self._timer.active():
+            self._timer.cancel()
 
 
 class AdmissionFactory(Factory):
-    """Passes admitted connections on to a factory. Each is counted until `Admission.remove`."""
+    """Passes admitted connections on to a `chatservice.protocols.factory.ChatFactory`. Each is
+    counted until `Admission.remove`. `rejecting` counts those that are turned away now."""
 
     noisy = False
 
-    def __init__(self, inner: Any, admission: Admission) -> None:
-        self._inner = inner
-        self._admission = admission
+    def __init__(self, factory: Any) -> None:
+        self.factory = factory
+        self.rejecting = 0
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Make the protocol of an admitted connection, or a `RejectedConnection`."""
+        admission = self.factory.admission
         try:
-            self._admission.add(self._admission.key(getattr(addr, "host", None) or ""))
+            admission.add(admission.key(getattr(addr, "host", None) or ""))
         except Refusal as refusal:
-            return RejectedConnection(refusal)
-        return self._inner.buildProtocol(addr)
+            return RejectedConnection(self, refusal)
+        return self.factory.buildProtocol(addr)

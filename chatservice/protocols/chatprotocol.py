@@ -19,11 +19,8 @@ from chatservice.grammar.telnet import IAC
 from chatservice.net import outlet
 from chatservice.net.flow import SERVER_ERROR, FlowControl
 from chatservice.net.linereader import LineReader
-from chatservice.net.sniff import TLS_HANDSHAKE, SniffRow, row_of_line
+from chatservice.net.sniff import SniffRow, hand_over, needs_more, row_of_bytes, row_of_line
 from chatservice.net.transfer import Download, Upload
-
-TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
-"""A record that refuses it: an alert, fatal, handshake_failure (RFC 8446, 6.2)."""
 
 QUIET_SECONDS = 0.1
 """A program's first words are over when nothing has come for so long: longer than a pipe takes to
@@ -87,8 +84,10 @@ class ChatProtocol(LineReader):
     _finishing = False
     _dismissed = False
     _blank_lines = 0
+    _kind = "nobody yet"
+    _inner: Any = None  # the protocol that it was handed over to
     transfer: Upload | Download | None = None
-    counted_address = ""
+    counted_address: str | None = ""  # None: an outer connection is counted
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,7 +111,7 @@ class ChatProtocol(LineReader):
     @property
     def kind(self) -> str:
         """The kind of its session, for the operator."""
-        return self._session.kind if self._session is not None else "nobody yet"
+        return self._session.kind if self._session is not None else self._kind
 
     def connectionMade(self) -> None:
         """Greet the client, if it sends nothing for a moment."""
@@ -122,7 +121,7 @@ class ChatProtocol(LineReader):
         if ISSLTransport.providedBy(self.transport):
             self._wait(self.factory.limits.handshake_seconds, self.transport.abortConnection)
         else:
-            self._wait(self.factory.limits.greeting_seconds, self._greet)
+            self._wait(self.factory.greeting_delay(self.transport), self._greet)
 
     def _wait(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
         self._wait_no_longer()
@@ -139,8 +138,14 @@ class ChatProtocol(LineReader):
 
     def _greet(self) -> None:
         self._timer = None
-        self.greeted = True
-        self.transport.write(self.factory.greeting)
+        row = self.factory.rows[-1]
+        try:
+            self.factory.check_secure(self.transport, row)
+        except Refusal as refusal:
+            self._turn_away(row, refusal, b"")
+        else:
+            self.greeted = True
+            self.transport.write(self.factory.greeting)
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes. A client that sends first is not greeted; telnet's negotiation does not
@@ -149,17 +154,32 @@ class ChatProtocol(LineReader):
         if self._dismissed:
             pass
         elif self._session is None:
-            if data[:1] not in (b"", bytes((IAC,))):
-                self._wait_no_longer()
-            if data.startswith(TLS_HANDSHAKE) and not self._buffer:
-                self.log.debug("{peer} began TLS where there is none, or too late", peer=self.peer)
-                self.transport.write(TLS_ALERT)
-                self.dismiss()
+            if data and not self._has_lines(data):
+                return
         elif self._timer is not None:
             self._timer.reset(QUIET_SECONDS)
         if self.paused and data:
             self.pauseProducing()
         super().dataReceived(data)
+
+    def _has_lines(self, data: bytes) -> bool:
+        """Return whether the first bytes are a line's. Otherwise they wait for more, or go to the
+        protocol that they belong to."""
+        begun = self._buffer + data
+        if needs_more(self.factory.rows, begun):
+            self._buffer = begun
+            return False
+        row = row_of_bytes(self.factory.rows, begun)
+        if row is None:
+            if data[0] != IAC:
+                self._wait_no_longer()
+            return True
+        self._inner = self._serve(row, begun)
+        if self._inner is not None:
+            self._kind = row.name
+            self.factory.login_timeout.remove(self)
+            hand_over(self, self._inner, begun)
+        return False
 
     def may_take(self) -> bool:
         """Return whether it is this connection's turn; otherwise wait for it."""
@@ -203,27 +223,31 @@ class ChatProtocol(LineReader):
             if self.greeted and not self.more_came:
                 self.transport.write(self.factory.name_needed)
             return None
-        row = row_of_line(self.factory.rows, line)
-        try:
-            self.factory.recount(self)
-        except Refusal as refusal:
-            self.factory.count(refusal)
-            self.transport.write(row.refusal(refusal, line))
-            self.dismiss()
-            return None
-        return self._begin(row)
+        self._session = self._serve(row_of_line(self.factory.rows, line), line)
+        return self._session
 
-    def _begin(self, row: SniffRow) -> ProtocolSession:
+    def _serve(self, row: SniffRow, begun: bytes) -> Any:
+        """Return what serves a connection that begins so, or refuse it and return None."""
         self._wait_no_longer()
-        session: ProtocolSession = row.serve(self, self.factory.chat)
-        self._session = session
-        return session
+        try:
+            self.factory.check_secure(self.transport, row)
+            self.factory.recount(self)
+            return row.serve(self, self.factory.chat)
+        except Refusal as refusal:
+            self._turn_away(row, refusal, begun)
+            return None
+
+    def _turn_away(self, row: SniffRow, refusal: Refusal, begun: bytes) -> None:
+        self.factory.count(refusal)
+        self.transport.write(row.refusal(refusal, begun))
+        self.dismiss()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is too long; the connection goes on after it."""
-        session = self._session or self._begin(row_of_line(self.factory.rows, line))
-        sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
-        session.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
+        session = self._session or self._first_line(line)
+        if session is not None:
+            sentence = f"A line has at most {self.MAX_LENGTH} bytes; send a shorter one."
+            session.refuse_line(line, Refusal(Code.TOO_LONG, sentence))
 
     def readConnectionLost(self) -> None:
         """The client has half-closed: finish its requests."""
@@ -251,6 +275,8 @@ class ChatProtocol(LineReader):
             self.transfer.lost()
         if self._session is not None:
             self._session.lost()
+        if self._inner is not None:
+            self._inner.connectionLost(reason)
         # So that nothing here goes in a circle: thousands of those who come and go would else be
         # found by the garbage collector at once, and all others wait for it (70 ms).
         self._session = self.flow.connection = None
@@ -340,7 +366,9 @@ class ChatProtocol(LineReader):
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it can be ended without harm: a guest's, without a transfer."""
-        return self.transfer is None and (self._session is None or self._session.is_evictable(busy))
+        if self.transfer is not None or self._inner is not None:
+            return False
+        return self._session is None or self._session.is_evictable(busy)
 
     def dismiss(self) -> None:
         """End a connection whose further input is dropped.

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
@@ -15,7 +15,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
 from chatservice.limits import Limits
-from chatservice.net import outlet
+from chatservice.net import outlet, tls
 from chatservice.net.admission import Admission
 from chatservice.net.sniff import SniffRow, json_refusal, text_refusal
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
@@ -68,7 +68,9 @@ class ChatFactory(Factory):
         )
         self.admission = Admission(reactor.seconds, log.info, self._make_room, self.limits)
         self.bare_words = bare_words
+        self._takes_tls = self._only_tls = False
         self.rows: tuple[SniffRow, ...] = (
+            tls.row(self),
             SniffRow("tickets", TicketSession, text_refusal, first_line=self._is_foreign),
             SniffRow("JSON", JsonSession, json_refusal, first_line=_is_object),
             SniffRow("text", TextSession, text_refusal),
@@ -118,8 +120,30 @@ class ChatFactory(Factory):
             connection.counted_address = address
         return connection
 
+    def use_certificate(self, certificate: tls.Certificate, only_tls: bool) -> None:
+        """Take TLS too, with this certificate; or, with `only_tls`, nothing else, except on unix
+        sockets."""
+        self._takes_tls, self._only_tls = True, only_tls
+        row = tls.row(self, certificate)
+        self.rows = tuple(row if it.name == row.name else it for it in self.rows)
+
+    def greeting_delay(self, transport: Any) -> float:
+        """Return the seconds after which a silent connection without TLS is a person's."""
+        limits = self.limits
+        if self._only_tls and outlet.address(transport):
+            return limits.handshake_seconds
+        return limits.greeting_seconds + (limits.first_byte_seconds if self._takes_tls else 0)
+
+    def check_secure(self, transport: Any, row: SniffRow) -> None:
+        """Raise `Refusal` (tls-needed) for a connection that must begin TLS and has another row."""
+        plain = not ISSLTransport.providedBy(transport) and row.name != tls.NAME
+        if self._only_tls and plain and outlet.address(transport):
+            raise tls.ONLY_TLS
+
     def recount(self, connection: ChatProtocol) -> None:
         """Count a connection at its real address, which is known now. Raises `Refusal`."""
+        if connection.counted_address is None:
+            return
         address = self.admission.key(outlet.address(connection.transport))
         if address != connection.counted_address:
             before, connection.counted_address = connection.counted_address, ""
@@ -158,7 +182,8 @@ class ChatFactory(Factory):
     def remove_connection(self, connection: ChatProtocol) -> None:
         """Remove a connection that is gone."""
         self.login_timeout.remove(connection)
-        self.admission.remove(connection.counted_address)
+        if connection.counted_address is not None:
+            self.admission.remove(connection.counted_address)
         self.forget(connection)
 
     def forget(self, connection: ChatProtocol) -> None:

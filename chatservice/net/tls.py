@@ -1,4 +1,8 @@
-"""The server's certificate, and its TLS settings."""
+"""TLS: the server's certificate, the transport, and the row of TLS in the table of protocols.
+
+TLS begins with a handshake record, whose first byte is 0x16 (RFC 8446, 5.1), and its client speaks
+first. No name, no JSON and no ticket begins with that byte, nor does telnet.
+"""
 
 import stat
 from pathlib import Path
@@ -9,11 +13,34 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IOpenSSLServerConnectionCreator,
+    ISSLTransport,
+)
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice.errors import Code, Refusal
+from chatservice.net.sniff import SniffRow
+
+NAME = "TLS"
+"""The name of its row."""
+
+HANDSHAKE = b"\x16"
+"""The first byte of a connection of a client that wants TLS: a handshake record (RFC 8446, 5.1)."""
+
+ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
+"""A record that refuses it: an alert, fatal, handshake_failure (RFC 8446, 6.2)."""
+
+ONLY_TLS = Refusal(
+    Code.TLS_NEEDED, "Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
+)
+
+_NO_TLS = Refusal(Code.TLS_NEEDED, "No TLS is spoken here.")
 
 PEM_NAMES = ("privkey.pem", "fullchain.pem")
 """The names that certbot and other clients of ACME (RFC 8555) give to the files of a domain."""
@@ -111,6 +138,80 @@ class Certificate:
         connection = TlsConnection(self._context, None)
         connection.set_app_data(protocol)
         return connection
+
+
+@implementer(IHalfCloseableProtocol)
+class TlsTransport(BufferingTLSTransport):
+    """TLS between a transport and a `ChatProtocol`, whose transport it is.
+
+    Twisted's own ends when the peer has half-closed; here the peer may still read its answers.
+    """
+
+    transport: Any
+    wrappedProtocol: Any
+    _input_ended = False
+    _cut = False
+    _ending: Any = None
+
+    def input_ended(self) -> None:
+        """The peer has half-closed TLS itself."""
+        if not self._input_ended:
+            self._input_ended = True
+            self.wrappedProtocol.readConnectionLost()
+
+    def readConnectionLost(self) -> None:
+        """The input ends below TLS. That may be anybody on the way, so an incomplete line does not
+        count (RFC 8446, 6.1). `ncat` always ends so."""
+        if self.disconnecting or not self._shaken:
+            self.transport.loseConnection()
+        elif not self._input_ended:
+            self._input_ended = self._cut = True
+            self.wrappedProtocol.input_cut()
+
+    @property
+    def _shaken(self) -> bool:
+        return self.getHandle().get_peer_finished() is not None
+
+    def writeConnectionLost(self) -> None:
+        """Do nothing: TLS never half-closes the connection below it."""
+
+    def loseConnection(self) -> None:
+        """End the connection once everything has gone, and wait only so long for the peer's end."""
+        if self._ending is None and self.connected:
+            factory = self.factory.wrappedFactory
+            seconds = factory.limits.tls_closing_seconds
+            self._ending = factory.reactor.callLater(seconds, self.abortConnection)
+        super().loseConnection()
+        if self._cut:  # nobody will answer
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        if self._ending is not None and self._ending.active():
+            self._ending.cancel()
+        super().connectionLost(reason)
+
+
+def row(factory: Any, certificate: Certificate | None = None) -> SniffRow:
+    """Return the row of TLS in the table of a `chatservice.protocols.factory.ChatFactory`. A client
+    gets an alert without a certificate, after the greeting, and inside TLS."""
+    if certificate is not None:
+        secured: Any = TLSMemoryBIOFactory(certificate, False, factory, factory.reactor)
+        secured.protocol = TlsTransport
+
+    def serve(connection: Any, chat: Any) -> TlsTransport:
+        late = connection.greeted or ISSLTransport.providedBy(connection.transport)
+        if certificate is None or late:
+            connection.log.debug(
+                "{peer} began TLS where there is none, or too late", peer=connection.peer
+            )
+            raise _NO_TLS
+        inside: TlsTransport = secured.buildProtocol(None)
+        inside.wrappedProtocol.counted_address = None  # the outer connection is counted
+        factory.forget(connection)  # the inner one is what others see
+        return inside
+
+    return SniffRow(NAME, serve, lambda refusal, data: ALERT, prefix=HANDSHAKE)
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,111 @@
+"""One more protocol is one more row of the table, and a full server turns each away in its own
+words."""
+
+import contextlib
+import ssl
+
+import pytest
+
+from tests.servers import RawClient, Server
+from tests.tls import TlsClient
+
+REQUEST = b"ECHO /path HTTP/1.1\r\nHost: here\r\n\r\n"
+FULL = "The server has 2 connections, and no more; come back later."
+
+
+class Echoing(Server):
+    """A server with a row for a protocol that sends back what it gets."""
+
+    before = (
+        "from twisted.internet.protocol import Protocol\n"
+        "from chatservice.net.sniff import SniffRow\n"
+        "from chatservice.protocols.factory import ChatFactory\n"
+        "class Echo(Protocol):\n"
+        "    def dataReceived(self, data):\n"
+        "        self.transport.write(data)\n"
+        "def refused(refusal, data):\n"
+        "    return b'ECHO 503 ' + data[5:6] + refusal.code.encode()\n"
+        "row = SniffRow('echo', lambda connection, chat: Echo(), refused, b'ECHO /')\n"
+        "make = ChatFactory.__init__\n"
+        "def make_more(self, *args, **named):\n"
+        "    make(self, *args, **named)\n"
+        "    self.rows = (row, *self.rows)\n"
+        "ChatFactory.__init__ = make_more\n"
+    )
+
+
+@pytest.fixture
+def echoing(tmp_path):
+    """Return a function that starts such a server."""
+    made = []
+
+    def start(*options, **limits):
+        made.append(Echoing(tmp_path, *options, **limits))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.kill()
+
+
+@pytest.mark.parametrize("kind", ["plain", "tls"])
+def test_a_row_is_a_protocol(echoing, connect, kind):
+    """Its connections are known by their first bytes, in pieces or at once, plain and inside TLS;
+    others are served as before."""
+    server = echoing("--tls", "auto")
+    alice = connect(server, "alice")
+    for pieces in ((REQUEST,), (REQUEST[:3], REQUEST[3:])):
+        made = RawClient(server.port) if kind == "plain" else TlsClient(server.port)
+        for piece in pieces:
+            made.send_raw(piece)
+        assert made.read(len(REQUEST)) == REQUEST
+        made.send_raw(b"more")
+        assert made.read(4) == b"more"
+        made.close()
+    bob = RawClient(server.port) if kind == "plain" else TlsClient(server.port)
+    bob.send("ECHO", "hello")
+    alice.expect("ECHO: hello")
+    bob.close()
+    alice.expect("ECHO left")
+    server.stop()
+    server.log.expect("Server Shut Down")
+    assert not [line for line in server.log.lines if "Traceback" in line]
+
+
+def test_a_full_server_answers_each_in_its_own_protocol(echoing, connect):
+    """JSON, the text of people, TLS and the further protocol; a connection whose protocol is not
+    known in time is closed without a word. None of them takes a place."""
+    server = echoing("--tls", "auto", connections=2, first_byte_seconds=0.3)
+    alice, _ = connect(server, "alice"), connect(server, "bob")
+    echo = RawClient(server.port)
+    echo.send_raw(REQUEST)
+    assert echo.rest() == b"ECHO 503 /too-many"
+    bot = RawClient(server.port)
+    bot.ask(do="hello", name="bot", id=3)
+    assert bot.event() == {"event": "error", "id": 3, "code": "too-many", "message": FULL}
+    assert bot.rest() == b""
+    assert RawClient(server.port).rest().decode() == f"! {FULL}\n"
+    with pytest.raises(ssl.SSLError, match=r"(?i)alert"):
+        TlsClient(server.port)
+    unknown = RawClient(server.port)
+    unknown.send_raw(b"ECH")
+    with contextlib.suppress(ConnectionError):
+        assert unknown.rest() == b""
+    alice.send("still here")
+    alice.send("/who")
+    alice.expect("2 in lobby")
+
+
+def test_turned_away_connections_are_few_and_short(echoing, connect):
+    """Beyond a number of them the others end at once; and those that say and read nothing end after
+    a moment."""
+    server = echoing(connections=2, rejected=3, greeting_seconds=0.2)
+    alice, _ = connect(server, "alice"), connect(server, "bob")
+    waiting = [RawClient(server.port) for _ in range(10)]
+    said = 0
+    for each in waiting:
+        with contextlib.suppress(ConnectionError):
+            said += each.rest() != b""
+    assert said <= 3
+    alice.send("/who")
+    alice.expect("2 in lobby")
