@@ -74,4 +74,5 @@ class Run(NamedTuple):
     def entries(self, first: int) -> Iterator[tuple[int, Entry]]:
         """Iterate over positions and entries, from the position `first` on."""
         for position, text in enumerate(self.texts, first):
-            yield position, Entry(self.kind, self.time, self.who, text, *self[4:])
+            entry = Entry(self.kind, self.time, self.who, text, self.file, self.registered)
+            yield position, entry
