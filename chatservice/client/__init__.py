@@ -4,9 +4,10 @@
 
 docs/bots.md explains the library. The modules, from the user to the network:
 
-* `main`, `scripts`: the program, which talks until the user leaves, or does one thing for a script.
-* `clientoptions`, `settings`, `clientpasswords`, `login`: the command line, the remembered servers,
-  passwords, and the questions at the start.
+* `main`, `chatprogram`, `scripts`: the program, which talks until the user leaves, or does one
+  thing for a script.
+* `clientoptions`, `settings`, `clientpasswords`: the command line, the remembered servers, and the
+  sources of passwords.
 * `controller`, `typedlines`: running typed lines, and what they mean.
 * `screen`, `pipescreen`, `terminalscreen`: the interface of a front end, and its two forms.
 * `lineeditor`, `tabcompletion`: typing on a terminal.

@@ -16,7 +16,7 @@ from chatservice.client.clientpasswords import PasswordFileError
 from chatservice.client.connectors import UntrustedServer, fingerprint
 from chatservice.client.jsonconnection import BadReply, Dismissed, Lost, NotAChatServer
 from chatservice.client.partialdownload import CannotSave
-from chatservice.client.system import output_error
+from chatservice.client.system import complain, output_error
 from chatservice.errors import Code, Refusal
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ MEANINGS = {
     ExitStatus.INTERRUPTED: "interrupted before it was done",
 }
 
-_OF = {
+_OF_CODE = {
     Code.PASSWORD_NEEDED: ExitStatus.NO_PERMISSION,
     Code.WRONG_PASSWORD: ExitStatus.NO_PERMISSION,
 }
@@ -76,7 +76,15 @@ def status_of(error: Refusal | Lost) -> ExitStatus:
         return ExitStatus.CANNOT_CREATE
     if isinstance(error, PasswordFileError):
         return ExitStatus.NO_INPUT
-    return _OF.get(error.code, ExitStatus.REFUSED)
+    return _OF_CODE.get(error.code, ExitStatus.REFUSED)
+
+
+def status_of_output(error: str | None, status: ExitStatus = ExitStatus.DONE) -> ExitStatus:
+    """Return the exit status. If the standard output cannot be written, say so."""
+    if error is None:
+        return status
+    complain(output_error(error))
+    return ExitStatus.UNWRITABLE
 
 
 SHELLS = ("bash", "fish", "zsh")

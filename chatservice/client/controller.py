@@ -59,7 +59,8 @@ _NEED_A_ROOM = frozenset({"say", "me", "topic", "remove"})
 
 
 class Controller(SessionListener):
-    """A user's commands and session at a `screen`. It is the listener of its session.
+    """A user's commands and session at a `screen`. It is the listener of its session. The `options`
+    name the host and the port.
 
     With `scripted`, lines for a room that could not be joined are not said elsewhere. It calls
     `on_dismissed` with the reason if the session ends for good.
@@ -70,13 +71,11 @@ class Controller(SessionListener):
         reactor: Any,
         screen: Screen,
         options: ClientOptions,
-        host: str,
-        port: int,
         on_dismissed: Callable[[Lost], None],
         scripted: bool = False,
     ) -> None:
         self._screen = screen
-        folder = state_folder()
+        folder, host, port = state_folder(), options.host or "", options.port or 0
         connector = Connector(
             *(reactor, host, port, options.tls, options.trust), folder, self.notify
         )

@@ -24,7 +24,6 @@ from chatservice.client.connectors import WARNING, server_address
 from chatservice.client.filetransfers import open_for_upload, shortest_path
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.library import Client, connect
-from chatservice.client.login import DEFAULT_HOST, DEFAULT_PORT
 from chatservice.client.settings import Settings, fill_in
 from chatservice.client.system import READER_GONE, complain, output_error, watch_pipe_reader
 from chatservice.client.wrapping import shortened
@@ -32,6 +31,8 @@ from chatservice.entries import Entry
 from chatservice.errors import PASSWORD_REFUSED, Code, Refusal
 from chatservice.grammar import jsonlines, textformat, textparser
 from chatservice.output import write_all
+
+DEFAULT_HOST, DEFAULT_PORT = "localhost", "5555"
 
 OUTAGE_SECONDS = 60.0
 """Seconds for which a leaving client waits for a server that is away."""
