@@ -4,9 +4,10 @@ The command line is none of them, because all users of the machine can see it.
 """
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
@@ -24,6 +25,8 @@ TERMINAL_PATH = "/dev/tty"
 """The terminal of the process, wherever its input comes from (POSIX)."""
 
 KEYRING_SERVICE = "chat-client"
+
+T = TypeVar("T")
 
 _UNSAFE_BACKENDS = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
 """Backends of the package `keyring` that keep nothing, or keep it in plain files."""
@@ -82,11 +85,12 @@ class Keyring:
 
     def recall(self, user: str) -> "Deferred[str | None]":
         """Return the password of a user, or None."""
-        return self._in_thread(_recall, self._entry(user))
+        return self._in_thread(lambda it: it.get_password(KEYRING_SERVICE, self._entry(user)))
 
     def keep(self, user: str, password: str) -> "Deferred[bool | None]":
         """Keep the password of a user. The result is True if it is kept."""
-        return self._in_thread(_keep, self._entry(user), password)
+        entry = self._entry(user)
+        return self._in_thread(lambda it: it.set_password(KEYRING_SERVICE, entry, password) is None)
 
     async def renew(self, user: str, password: str) -> None:
         """Replace the password of a user, if there is one."""
@@ -96,22 +100,13 @@ class Keyring:
     def _entry(self, user: str) -> str:
         return f"{names.key(user)}@{self._address}"
 
-    def _in_thread(self, work: Any, *args: str) -> "Deferred[Any]":
-        doing = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work, *args)
+    def _in_thread(self, work: Callable[[Any], T]) -> "Deferred[T | None]":
+        def call() -> T | None:
+            keyring = find_keyring()
+            return work(keyring) if keyring is not None else None
+
+        doing = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)
         return doing.addErrback(lambda failure: failure.trap(Exception) and None)
-
-
-def _recall(entry: str) -> str | None:
-    keyring = find_keyring()
-    found: str | None = keyring.get_password(KEYRING_SERVICE, entry) if keyring else None
-    return found
-
-
-def _keep(entry: str, password: str) -> bool:
-    keyring = find_keyring()
-    if keyring is not None:
-        keyring.set_password(KEYRING_SERVICE, entry, password)
-    return keyring is not None
 
 
 def find_keyring() -> Any:

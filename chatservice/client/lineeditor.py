@@ -115,21 +115,26 @@ _LEAST_BESIDE = 12
 
 
 class LineEditor:
-    """The line of input, and a question in its place.
+    """The line of input between the rows of `above()` and `below()`, and a question in its place.
 
-    `keys` are further keys, `refused` shows why a paste is refused, and `interrupted` is called
-    when the user wants to leave at once.
+    `app` draws it. `keys` are further keys, `refused` shows why a paste is refused, and
+    `interrupted` is called when the user wants to leave at once.
     """
 
     def __init__(
         self,
+        output: Output,
+        style: BaseStyle,
+        depth: ColorDepth,
+        above: Callable[[], Fragments],
+        below: Callable[[], Fragments],
         keys: Mapping[str, KeyAction],
         refused: Callable[[str], None],
         history: History,
         completer: Completer,
     ) -> None:
         self.interrupted: Callable[[], None] = lambda: None
-        self._further_keys = keys
+        self._columns = lambda: output.get_size().columns
         self._refused = refused
         self._lines: DeferredQueue[str | None] = DeferredQueue()
         self._answers: DeferredQueue[str | None] = DeferredQueue()
@@ -147,53 +152,39 @@ class LineEditor:
         self._question = ""
         self._hidden = self._held = False
         self._before_paste: Document | None = None
-        self._app: Application[None] | None = None
-
-    def application(
-        self,
-        output: Output,
-        style: BaseStyle,
-        depth: ColorDepth,
-        above: Callable[[], Fragments],
-        below: Callable[[], Fragments],
-    ) -> Application[None]:
-        """Return the application that draws it between the rows of `above()` and `below()`."""
-        self._app = Application(
-            self._layout(output, above, below),
+        self.app: Application[None] = Application(
+            self._layout(above, below),
             style=style,
             color_depth=depth,
             output=output,
-            key_bindings=self._key_bindings(),
+            key_bindings=self._key_bindings(keys),
             erase_when_done=True,
         )
-        return self._app
 
-    def _layout(
-        self, output: Output, above: Callable[[], Fragments], below: Callable[[], Fragments]
-    ) -> Layout:
+    def _layout(self, above: Callable[[], Fragments], below: Callable[[], Fragments]) -> Layout:
         asks = Condition(lambda: bool(self._question))
         search = SearchToolbar(ignore_case=True)
         control = BufferControl(
             self._typed, search_buffer_control=search.control, preview_search=True
         )
+        hidden = ConditionalProcessor(PasswordProcessor(), Condition(lambda: self._hidden))
+        answer = BufferControl(self._answer, input_processors=[hidden])
         typed = _input_window(control, lambda: PROMPT)
-        question = HSplit([_rows(lambda: self._asked(output)[0]), self._answer_window(output)])
+        question = [
+            _rows(lambda: self._asked()[0]),
+            _input_window(answer, lambda: self._asked()[1]),
+        ]
         rows = HSplit(
             [
                 _rows(above),
                 ConditionalContainer(typed, ~asks),
-                ConditionalContainer(question, asks),
+                ConditionalContainer(HSplit(question), asks),
                 search,
                 CompletionsToolbar(),
                 _rows(below),
             ]
         )
         return Layout(rows, typed)
-
-    def _answer_window(self, output: Output) -> Window:
-        hidden = ConditionalProcessor(PasswordProcessor(), Condition(lambda: self._hidden))
-        control = BufferControl(self._answer, input_processors=[hidden])
-        return _input_window(control, lambda: self._asked(output)[1])
 
     # -- lines and answers -----------------------------------------------------------------------
 
@@ -254,13 +245,12 @@ class LineEditor:
         self._focus(self._typed)
 
     def _focus(self, buffer: Buffer) -> None:
-        if self._app is not None:
-            self._app.layout.focus(buffer)
-            self._app.invalidate()
+        self.app.layout.focus(buffer)
+        self.app.invalidate()
 
-    def _asked(self, output: Output) -> tuple[Fragments, str]:
+    def _asked(self) -> tuple[Fragments, str]:
         """Return the question: the rows above the answer, and the text beside it."""
-        columns = output.get_size().columns
+        columns = self._columns()
         rows = wrapped([("", self._question)], columns, 0)
         text = "".join(piece for _, piece in rows).removesuffix("\n")
         above, newline, beside = text.rpartition("\n")
@@ -310,7 +300,7 @@ class LineEditor:
 
     # -- keys ------------------------------------------------------------------------------------
 
-    def _key_bindings(self) -> KeyBindings:
+    def _key_bindings(self, further: Mapping[str, KeyAction]) -> KeyBindings:
         keys, undecided = KeyBindings(), Condition(lambda: self._before_paste is not None)
         always: dict[str, KeyAction] = {
             "c-c": lambda event: self.interrupt(),
@@ -320,7 +310,7 @@ class LineEditor:
             "tab": _complete,
             "s-tab": lambda event: event.current_buffer.complete_previous(),
             Keys.BracketedPaste.value: self._paste,
-            **self._further_keys,
+            **further,
         }
         for_paste: dict[str, KeyAction] = {  # while it waits for a decision
             "<any>": lambda event: None,

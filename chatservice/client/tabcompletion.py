@@ -13,7 +13,7 @@ from chatservice import names
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.jsonconnection import Lost
 from chatservice.errors import Refusal
-from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format
+from chatservice.grammar.commands import COMMANDS, ArgType, Command, Format
 from chatservice.grammar.help import ALL, TOPICS
 from chatservice.grammar.textformat import quoted_name
 
@@ -86,18 +86,14 @@ def _target_of_arguments(command: Command, rest: str) -> CompletionTarget | None
             is_file = arg.type is ArgType.FILE
             return CompletionTarget(WordKind.FILE, rest) if is_file else _target_of_talk(rest)
         word, space, after = rest.lstrip(" ").partition(" ")
+        if not space and arg.choices:
+            return CompletionTarget(WordKind.CHOICE, word, arg.choices)
         if not space:
-            return _target_of_argument(arg, word)
+            kind = _KIND_OF_ARGUMENT.get(arg.name)
+            return CompletionTarget(kind, word) if kind is not None else None
         if arg.type.pattern.fullmatch(word):
             rest = after
     return None
-
-
-def _target_of_argument(arg: Arg, word: str) -> CompletionTarget | None:
-    if arg.choices:
-        return CompletionTarget(WordKind.CHOICE, word, arg.choices)
-    kind = _KIND_OF_ARGUMENT.get(arg.name)
-    return CompletionTarget(kind, word) if kind is not None else None
 
 
 def _target_of_bare_words(line: str) -> CompletionTarget | None:

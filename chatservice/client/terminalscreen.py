@@ -54,8 +54,11 @@ class TerminalScreen(Screen):
         self._transfers: tuple[Sequence[Progress], int, float] = ((), 0, 0.0)
         self._completer = TabCompleter()
         history = InputHistory(state_folder() / "typed")
-        self._editor = LineEditor(self._keys(), self._refused, history, self._completer)
-        self._app = self._editor.application(output, style, depth, self._above, self._below)
+        self._editor = LineEditor(
+            *(output, style, depth, self._above, self._below),
+            *(self._keys(), self._refused, history, self._completer),
+        )
+        self._app = self._editor.app
         self._frames = FrameWriter(output, self._app, style, depth, self._editor.interrupt)
         self._running: asyncio.Task[None] | None = None
 
