@@ -17,7 +17,7 @@ docs/bots.md explains the library. The modules, from the user to the network:
 * `jsonconnection`, `connectors`: a connection in JSON, over TCP or TLS.
 * `transferqueue`, `filetransfers`, `transferconnection`, `transferjournal`, `partialdownload`:
   transfers of files.
-* `system`: differences between operating systems.
+* `condition`, `system`: waiting until something holds; differences between operating systems.
 
 No module here imports the reactor when it is loaded.
 """

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from chatservice import names, replies
 from chatservice.client.clientstate import INBOX, ClientState, Incoming, RoomState, Unread
+from chatservice.client.condition import Condition
 from chatservice.client.connectors import WARNING, Connector
 from chatservice.client.jsonconnection import BadReply, Dismissed, JsonConnection, Lost, ServerPush
 from chatservice.entries import Entry
@@ -282,8 +283,7 @@ class ClientSession:
         self._password: str | None = None
         self._ignored: set[str] = set()
         self._away_text = ""
-        self._waiting_for_connection: list[Deferred[None]] = []
-        self._waiting_for_acknowledgement: list[tuple[int, Deferred[None]]] = []
+        self._changed = Condition()
 
     # -- connections -----------------------------------------------------------------------------
 
@@ -303,7 +303,7 @@ class ClientSession:
             self.connected = False
             self._tell("Connection lost; trying again.")
             self._reconnecting = Deferred.fromCoroutine(self._reconnect())
-            self._reconnecting.addErrback(self._cannot_reconnect)
+            self._reconnecting.addErrback(lambda failure: failure.trap(CancelledError) and None)
             self._limit_outage(self._reconnecting)
 
     def end_after_outage(self, seconds: float) -> None:
@@ -333,11 +333,8 @@ class ClientSession:
                 self._hang_up()
                 late = self._reactor.seconds() - began > NAME_TAKEN_SECONDS
                 if refusal.code not in _TRY_LATER or late:
-                    raise
-
-    def _cannot_reconnect(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self._dismiss(Dismissed(_refusal_of(failure).sentence))
+                    self._dismiss(Dismissed(refusal.sentence))
+                    return
 
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
@@ -359,7 +356,7 @@ class ClientSession:
         self.connected = True
         for key, request in tuple(state.unacknowledged.items()):
             self._send(key, request)
-        self._resume_waiting()
+        self._changed.notify_all()
         await self._fall_back()
 
     def log_rewound(self, room: str, after: int, newest: int) -> None:
@@ -386,12 +383,6 @@ class ClientSession:
             self._tell(f"You are in {unread.room} now.")
             self._show(list(unread.items))
 
-    def _resume_waiting(self) -> None:
-        """Let the requests go on that wait for a connection, or for the end."""
-        waiting, self._waiting_for_connection = self._waiting_for_connection, []
-        for each in waiting:
-            each.callback(None)
-
     async def close(self, farewell: str | None = None) -> None:
         """End the session. If there is a connection, wait until the server has stored all texts."""
         self._closing = True
@@ -401,7 +392,7 @@ class ClientSession:
             with suppress(Lost, Refusal):  # the session has ended anyway
                 await self.ask_now("quit", text=farewell)
         self._hang_up()
-        self._resume_waiting()
+        self._changed.notify_all()
 
     # -- the user --------------------------------------------------------------------------------
 
@@ -447,19 +438,14 @@ class ClientSession:
         A name, a password, or other state of the user that the request changes is noted, for the
         next connection.
         """
-        while not self._closing:
-            if not self.connected:
-                waiting: Deferred[None] = Deferred()
-                self._waiting_for_connection.append(waiting)
-                await waiting
-                continue
-            try:
+        while True:
+            await self._changed.wait_for(lambda: self.connected or self._closing)
+            if self._closing:
+                raise self._end_reason
+            with suppress(Lost):
                 reply = await self.ask_now(name, **args)
-            except Lost:
-                continue
-            self._note(name, args, reply)
-            return reply
-        raise self._end_reason
+                self._note(name, args, reply)
+                return reply
 
     def _note(self, name: str, args: Mapping[str, Any], reply: Any) -> None:
         match name:
@@ -490,23 +476,12 @@ class ClientSession:
         self._listener.said(key, keyed)
         if self.connected:
             self._send(key, keyed)
-        await self._fewer_unacknowledged(MAX_UNACKNOWLEDGED)
+        unacknowledged = self.state.unacknowledged
+        await self._changed.wait_for(lambda: len(unacknowledged) < MAX_UNACKNOWLEDGED)
 
-    def all_acknowledged(self) -> "Deferred[None]":
-        """Return a Deferred that is called back once every text is stored or refused."""
-        return self._fewer_unacknowledged(1)
-
-    def _fewer_unacknowledged(self, count: int) -> "Deferred[None]":
-        done: Deferred[None] = Deferred()
-        self._waiting_for_acknowledgement.append((count, done))
-        self._check_acknowledged()
-        return done
-
-    def _check_acknowledged(self) -> None:
-        left = len(self.state.unacknowledged)
-        for count, done in [pair for pair in self._waiting_for_acknowledgement if left < pair[0]]:
-            self._waiting_for_acknowledgement.remove((count, done))
-            done.callback(None)
+    async def all_acknowledged(self) -> None:
+        """Wait until every text is stored or refused."""
+        await self._changed.wait_for(lambda: not self.state.unacknowledged)
 
     def _send(self, key: str, request: Request) -> None:
         asking = Deferred.fromCoroutine(self.ask_now(request.command.name, **request.args))
@@ -517,7 +492,7 @@ class ClientSession:
         self._listener.stored(key, reply.seq)
         self._show(released)
         self._listener.answered(reply)
-        self._check_acknowledged()
+        self._changed.notify_all()
 
     def _not_stored(self, failure: Failure, key: str) -> None:
         if failure.check(Lost):
@@ -525,7 +500,7 @@ class ClientSession:
         refusal, request = _refusal_of(failure), self.state.unacknowledged[key]
         self._show(self.state.refused(key))
         self._listener.refused(with_say_hint(refusal, request.bare), key)
-        self._check_acknowledged()
+        self._changed.notify_all()
         if refusal.code is Code.NOT_IN_ROOM:
             room = self.state.find(request.args.get("room", ""))
             self._removed_from_room(room.room if room is not None else "", refusal, True)

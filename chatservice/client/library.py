@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from chatservice import names, replies
 from chatservice.client.clientsession import ClientSession, SessionListener
 from chatservice.client.clientstate import INBOX, Incoming
+from chatservice.client.condition import Condition
 from chatservice.client.connectors import WARNING, Connector
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.transferconnection import Progress
@@ -366,7 +367,7 @@ class LogFollower:
         self._buffer: deque[tuple[int, Entry]] = deque()
         self._buffered_characters = 0
         self._must_fetch = False
-        self._waiting: Deferred[None] | None = None
+        self._changed = Condition()
         self._rewinds = 0
         self._is_ended = False
         self._end_reason: BaseException | None = None
@@ -375,7 +376,7 @@ class LogFollower:
         """Begin behind `position`, in a log that ends at `newest` so far."""
         self.position, self._newest = position, newest
         self._must_fetch = self._fetch_page is not None and newest > position
-        self._wake()
+        self._changed.notify_all()
 
     def rewind(self, position: int, newest: int) -> None:
         """Drop the entries behind `position`: the log has others there, up to `newest`."""
@@ -398,18 +399,13 @@ class LogFollower:
             self._must_fetch = True
         if not self._must_fetch:
             self._buffer.append((position, entry))
-        self._wake()
+        self._changed.notify_all()
 
     def end(self, why: BaseException | None = None) -> None:
         """End the iterator after the entries in memory. It raises `why`, if that is given."""
         if not self._is_ended:
             self._is_ended, self._end_reason = True, why
-        self._wake()
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.callback(None)
+        self._changed.notify_all()
 
     def __aiter__(self) -> "LogFollower":
         return self
@@ -428,8 +424,9 @@ class LogFollower:
             if self._must_fetch and self._fetch_page is not None:
                 await self._fetch(self._fetch_page)
             else:
-                self._waiting = Deferred()
-                await self._waiting
+                await self._changed.wait_for(
+                    lambda: bool(self._buffer) or self._is_ended or self._must_fetch
+                )
 
     async def _fetch(self, fetch_page: FetchPage) -> None:
         """Fetch the next page from the server, and note whether there is more."""

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from chatservice import names
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import Incoming
+from chatservice.client.condition import Condition
 from chatservice.client.filetransfers import Downloader, NotInRoomYet, TransferRunner, Uploader
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.partialdownload import portable_name
@@ -50,6 +51,7 @@ class ClientTransfers:
         self.uploads = Uploader(runner)
         self.downloads = Downloader(runner)
         self._jobs: set[Deferred[Any]] = set()
+        self._finished = Condition()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
         """Run the coroutine of a transfer. The Deferred gets its result."""
@@ -59,6 +61,7 @@ class ClientTransfers:
 
     def _ended(self, job: "Deferred[Any]", result: Any) -> Any:
         self._jobs.discard(job)
+        self._finished.notify_all()
         return result
 
     @property
@@ -101,7 +104,6 @@ class TransferQueue(ClientTransfers):
         self._unasked_bytes_left = accept * UNASKED
         self._journal = journal
         self._slots = DeferredSemaphore(CONCURRENT_TRANSFERS)
-        self._idle: list[Deferred[None]] = []
         self._waiting_for_room: list[TransferClaim] = []
         self._told: set[TransferClaim] = set()
 
@@ -181,14 +183,9 @@ class TransferQueue(ClientTransfers):
             self._told.add(claim)
             self._screen.notify(f"{claim.record.name} goes on once you are in {claim.record.room}.")
 
-    def when_finished(self) -> "Deferred[None]":
-        """Return a Deferred that is called back once the queue is empty."""
-        done: Deferred[None] = Deferred()
-        if self._jobs:
-            self._idle.append(done)
-        else:
-            done.callback(None)
-        return done
+    async def when_finished(self) -> None:
+        """Wait until the queue is empty."""
+        await self._finished.wait_for(lambda: not self._jobs)
 
     def _resume(self, claim: TransferClaim) -> None:
         if claim.record.up:
@@ -217,11 +214,3 @@ class TransferQueue(ClientTransfers):
             self._failed(f"{failed}: you left before it was done.")
         finally:
             self._slots.release()
-
-    def _ended(self, job: "Deferred[Any]", result: Any) -> Any:
-        super()._ended(job, result)
-        if not self._jobs:
-            idle, self._idle = self._idle, []
-            for waiting in idle:
-                waiting.callback(None)
-        return result
