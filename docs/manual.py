@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from chatservice import __version__, chatctl
-from chatservice.client.clientoptions import MEANINGS, make_parser
+from chatservice.client.clientoptions import ExitStatus, make_parser
 from chatservice.client.clientpasswords import PASSWORD_VARIABLE as PASSWORD
 from chatservice.client.settings import CONFIG_VARIABLE as CONFIG
 from chatservice.client.transferjournal import STATE_VARIABLE as STATE
@@ -95,7 +95,7 @@ def _page(parser: argparse.ArgumentParser) -> Iterator[str]:
                 yield ".TP"
                 yield _called(action)
                 yield _text((action.help or "").replace("%(default)s", str(action.default)) + ".")
-    yield from _listed("EXIT STATUS", {str(int(it)): f"{of}." for it, of in MEANINGS.items()})
+    yield from _listed("EXIT STATUS", {str(int(it)): f"{it.meaning}." for it in ExitStatus})
     yield from _listed("ENVIRONMENT", ENVIRONMENT)
     yield from _listed("FILES", FILES)
     yield from _listed("EXAMPLES", EXAMPLES)

@@ -8,24 +8,13 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 
 from chatservice import names
-from chatservice.client import clientpasswords, typedlines
-from chatservice.client.clientoptions import (
-    ClientOptions,
-    ExitStatus,
-    port,
-    status_of,
-    status_of_output,
-)
+from chatservice.client import clientoptions, clientpasswords, typedlines
+from chatservice.client.clientoptions import DEFAULT_HOST, DEFAULT_PORT, ClientOptions, ExitStatus
 from chatservice.client.connectors import server_address
 from chatservice.client.controller import Controller
 from chatservice.client.jsonconnection import BadReply, Lost, NotAChatServer
 from chatservice.client.screen import InputEnded, Screen
-from chatservice.client.scripts import (
-    DEFAULT_HOST,
-    DEFAULT_PORT,
-    GOODBYE_SECONDS,
-    OUTAGE_SECONDS,
-)
+from chatservice.client.scripts import GOODBYE_SECONDS, OUTAGE_SECONDS
 from chatservice.client.settings import RememberedServer, Settings, fill_in, with_known_tls
 from chatservice.errors import Code, Refusal
 
@@ -75,7 +64,7 @@ class ChatProgram:
         finally:
             await self._close()
             await self._screen.close()
-        return status_of_output(self._screen.write_error, self._status)
+        return clientoptions.status_of_output(self._screen.write_error, self._status)
 
     async def _until_interrupted(self, work: Any) -> None:
         self._work = Deferred.fromCoroutine(work)
@@ -115,9 +104,9 @@ class ChatProgram:
             if self._controller is None and not self._screen.interactive:
                 self._status = ExitStatus.REFUSED
         except Refusal as refusal:
-            self._fail(refusal.sentence, status_of(refusal))
+            self._fail(refusal.sentence, clientoptions.status_of(refusal))
         except Lost as lost:
-            self._fail(str(lost), status_of(lost))
+            self._fail(str(lost), clientoptions.status_of(lost))
 
     # -- name and server -------------------------------------------------------------------------
 
@@ -171,13 +160,13 @@ class ChatProgram:
         """Return the server's host and port. An empty line takes those of the `offered` server, or
         the default ones."""
         host, number = self._options.host, self._options.port
-        usual = (offered.host, str(offered.port)) if offered else (DEFAULT_HOST, DEFAULT_PORT)
+        usual = (offered.host, offered.port) if offered else (DEFAULT_HOST, DEFAULT_PORT)
         if host is None:
             host = "" if self._scripted else await self._screen.read_line(f"Host [{usual[0]}]: ")
         while number is None:
             text = "" if self._scripted else await self._screen.read_line(f"Port [{usual[1]}]: ")
             try:
-                number = port(text.strip() or usual[1])
+                number = clientoptions.port(text.strip() or str(usual[1]))
             except ValueError as error:
                 self._screen.refuse(Refusal(Code.BAD_ARGUMENT, str(error)))
         return host.strip() or usual[0], number
@@ -309,7 +298,7 @@ class ChatProgram:
         self._screen.refuse(Refusal(Code.SERVER_ERROR, sentence))
 
     def _dismissed(self, why: Lost) -> None:
-        self._fail(str(why), status_of(why))
+        self._fail(str(why), clientoptions.status_of(why))
         self.interrupt()
 
     async def _finish(self) -> None:

@@ -23,40 +23,36 @@ T = TypeVar("T")
 
 PROGRAM = "chat-client"
 
+DEFAULT_HOST, DEFAULT_PORT = "localhost", 5555
+
 
 class ExitStatus(IntEnum):
-    """An exit status of `chat-client`. Those from 64 on are as in BSD's sysexits.h."""
+    """An exit status of `chat-client`, with its `meaning`. Those from 64 on are as in BSD's
+    sysexits.h."""
 
-    DONE = 0
-    REFUSED = 1
-    USAGE = 2
-    DATA = 65
-    NO_INPUT = 66
-    UNAVAILABLE = 69
-    SOFTWARE = 70
-    CANNOT_CREATE = 73
-    UNWRITABLE = 74
-    PROTOCOL = 76
-    NO_PERMISSION = 77
-    CONFIG = 78
-    INTERRUPTED = 130
+    meaning: str
 
+    def __new__(cls, value: int, meaning: str) -> "ExitStatus":
+        """Make a member of its value, and its meaning in words."""
+        it = int.__new__(cls, value)
+        it._value_ = value
+        it.meaning = meaning
+        return it
 
-MEANINGS = {
-    ExitStatus.DONE: "done",
-    ExitStatus.REFUSED: "the server refused, or put the user out for good",
-    ExitStatus.USAGE: "the command line is wrong",
-    ExitStatus.DATA: "standard input has text that cannot be said",
-    ExitStatus.NO_INPUT: "the file to send, or the one with the password, cannot be read",
-    ExitStatus.UNAVAILABLE: "the server cannot be reached, or stays away for more than a minute",
-    ExitStatus.SOFTWARE: "an error in the program",
-    ExitStatus.CANNOT_CREATE: "a file cannot be written here",
-    ExitStatus.UNWRITABLE: "standard output cannot be written",
-    ExitStatus.PROTOCOL: "not a chat server, or not the same one as before",
-    ExitStatus.NO_PERMISSION: "a password is missing or wrong",
-    ExitStatus.CONFIG: "the settings cannot be understood",
-    ExitStatus.INTERRUPTED: "interrupted before it was done",
-}
+    DONE = 0, "done"
+    REFUSED = 1, "the server refused, or put the user out for good"
+    USAGE = 2, "the command line is wrong"
+    DATA = 65, "standard input has text that cannot be said"
+    NO_INPUT = 66, "the file to send, or the one with the password, cannot be read"
+    UNAVAILABLE = 69, "the server cannot be reached, or stays away for more than a minute"
+    SOFTWARE = 70, "an error in the program"
+    CANNOT_CREATE = 73, "a file cannot be written here"
+    UNWRITABLE = 74, "standard output cannot be written"
+    PROTOCOL = 76, "not a chat server, or not the same one as before"
+    NO_PERMISSION = 77, "a password is missing or wrong"
+    CONFIG = 78, "the settings cannot be understood"
+    INTERRUPTED = 130, "interrupted before it was done"
+
 
 _OF_CODE = {
     Code.PASSWORD_NEEDED: ExitStatus.NO_PERMISSION,

@@ -19,17 +19,9 @@ from chatservice.client.transferjournal import TransferJournal, state_folder
 from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
 from chatservice.errors import PASSWORD_REFUSED, PASSWORD_RELATED, Code, Refusal
-from chatservice.grammar import textformat, textparser
+from chatservice.grammar import prompts, textformat, textparser
 from chatservice.grammar.commands import COMMANDS, Request
-from chatservice.grammar.prompts import (
-    PASSWORDS_DIFFER,
-    REPEAT,
-    Prompt,
-    code_prompt,
-    prompts_for,
-    room_prompt,
-    without_current_passwords,
-)
+from chatservice.grammar.prompts import Prompt
 
 CLIENT_HELP = {
     "/put": "/put PATH [@USER] - uploads a file, to the room or to one user; also: -file PATH, "
@@ -166,7 +158,7 @@ class Controller(SessionListener):
         Return whether it was done. Refusals are shown.
         """
         try:
-            lacking = await self._answered(request, prompts_for(request, False))
+            lacking = await self._answered(request, prompts.prompts_for(request, False))
             while lacking is not None:
                 try:
                     await self._perform(lacking)
@@ -247,10 +239,10 @@ class Controller(SessionListener):
                     names.password(answer)
                 if not question.twice:
                     return answer
-                once_more = await self._screen.ask(f"{REPEAT} ", True)
+                once_more = await self._screen.ask(f"{prompts.REPEAT} ", True)
                 if once_more is None or once_more == answer:
                     return once_more
-                raise PASSWORDS_DIFFER
+                raise prompts.PASSWORDS_DIFFER
             except Refusal as refusal:
                 self.refused(refusal)
 
@@ -386,11 +378,11 @@ def _helpful(request: Request, refusal: Refusal) -> Iterable[Prompt]:
     command = request.command.name
     if command == "join":
         if refusal.code in PASSWORD_RELATED:
-            yield room_prompt(request.args["room"])
+            yield prompts.room_prompt(request.args["room"])
     elif refusal.code is Code.BAD_CODE and command in ("register", "signup"):
-        yield code_prompt()
+        yield prompts.code_prompt()
     elif refusal.code in PASSWORD_REFUSED:
-        yield from prompts_for(without_current_passwords(request), False)
+        yield from prompts.prompts_for(prompts.without_current_passwords(request), False)
 
 
 _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {

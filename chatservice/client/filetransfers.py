@@ -15,15 +15,11 @@ from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 
 from chatservice import names, replies
+from chatservice.client import partialdownload
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX
 from chatservice.client.jsonconnection import Lost
-from chatservice.client.partialdownload import (
-    PartialDownload,
-    delete_old_parts,
-    find_saved,
-    measure,
-)
+from chatservice.client.partialdownload import PartialDownload
 from chatservice.client.transferconnection import DownloadProtocol, Progress, UploadProtocol
 from chatservice.client.transferjournal import TransferClaim, TransferRecord
 from chatservice.client.typedlines import no_such_file
@@ -203,7 +199,7 @@ class Uploader:
 
     async def _measure(self, path: Path, file: BinaryIO) -> tuple[int, str]:
         try:
-            return await self._runner.read_in_thread(measure, file)
+            return await self._runner.read_in_thread(partialdownload.measure, file)
         except OSError as error:
             raise _unreadable(path, error) from None
 
@@ -335,9 +331,8 @@ class Downloader:
     async def _find_or_save(self, claim: TransferClaim, ticket: str | None) -> Path:
         """Save a file, unless the folder has it. Without a `ticket`, get one first."""
         record = claim.record
-        path = await self._runner.read_in_thread(
-            *(find_saved, Path(record.path), record.name, record.size, record.sha256)
-        )
+        wanted = Path(record.path), record.name, record.size, record.sha256
+        path = await self._runner.read_in_thread(partialdownload.find_saved, *wanted)
         if path is not None:
             claim.forget()
             self._runner.tell(f"{record.name} is here already, as {shortest_path(path)}.")
@@ -368,7 +363,7 @@ class Downloader:
         """Receive what is missing of a partial file. Return whether it had some bytes before."""
         record = claim.record
         try:
-            await self._runner.in_thread(delete_old_parts, Path(record.path))
+            await self._runner.in_thread(partialdownload.delete_old_parts, Path(record.path))
             await self._runner.read_in_thread(part.resume, record.size)
             part.check_space(record.size)
             had_some = part.received > 0

@@ -9,7 +9,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.application.current import set_app
@@ -19,6 +19,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import BaseStyle
 
+from chatservice.client.clientstate import Incoming
 from chatservice.client.wrapping import Fragments
 
 FRAME_SECONDS = 1 / 30
@@ -26,16 +27,6 @@ FRAME_SECONDS = 1 / 30
 
 ROWS_KEPT = 200
 """Blocks of rows that can be drawn again when one of them is replaced: more than a screen shows."""
-
-
-class EntryMark(NamedTuple):
-    """The entry that rows belong to: its log, position and author, and its time in milliseconds
-    since 1970."""
-
-    log: str
-    position: int
-    who: str
-    time: int
 
 
 class FrameOutput(Vt100_Output):
@@ -86,28 +77,27 @@ class FrameWriter:
         self._failed = failed
         self._app = app
         self._rows = Fragments()
-        self._shown: deque[tuple[EntryMark | None, Fragments]] = deque(maxlen=ROWS_KEPT)
+        self._shown: deque[tuple[Incoming | None, Fragments]] = deque(maxlen=ROWS_KEPT)
         self._redraw = False
         self._ring = False
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
 
-    def add(self, rows: Fragments, mark: EntryMark | None = None) -> None:
-        """Show rows in the next frame; those with a `mark` can be replaced while visible."""
+    def add(self, rows: Fragments, incoming: Incoming | None = None) -> None:
+        """Show rows in the next frame. Those of an entry can be replaced while they are visible."""
         if rows:
-            self._shown.append((mark, rows))
+            self._shown.append((incoming, rows))
         self._rows += rows
         self.draw_soon()
 
-    def replace(self, log: str, position: int, instead: Callable[[str, int], Fragments]) -> None:
-        """Replace the rows of an entry where they are still visible.
+    def replace(self, log: str, position: int, instead: Callable[[Incoming], Fragments]) -> None:
+        """Replace the rows of an entry where they are still visible. `instead` makes the new rows.
 
-        `instead(author, time)` makes the new rows. Rows that have left the screen stay: they are
-        the terminal's.
+        Rows that have left the screen stay: they are the terminal's.
         """
-        for at, (mark, _) in enumerate(self._shown):
-            if mark is not None and (mark.log, mark.position) == (log, position):
-                self._shown[at] = mark, instead(mark.who, mark.time)
+        for at, (it, _) in enumerate(self._shown):
+            if it is not None and (it.log, it.position) == (log, position):
+                self._shown[at] = it, instead(it)
                 self._redraw = True
         self.draw_soon()
 

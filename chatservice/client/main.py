@@ -9,16 +9,9 @@ from typing import Any, NoReturn
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
-from chatservice.client import system
+from chatservice.client import clientoptions, system
 from chatservice.client.chatprogram import ChatProgram
-from chatservice.client.clientoptions import (
-    ClientOptions,
-    ExitStatus,
-    completion_script,
-    make_parser,
-    parse,
-    status_of_output,
-)
+from chatservice.client.clientoptions import ClientOptions, ExitStatus
 from chatservice.client.pipescreen import PipeScreen
 from chatservice.client.scripts import Script
 from chatservice.client.settings import Settings, settings_folder
@@ -32,10 +25,10 @@ DUMB_TERMINALS = ("dumb", "unknown", "")
 def run(arguments: list[str] | None = None) -> NoReturn:
     """Run `chat-client` with the arguments of the command line, and exit with its status."""
     has_output = _open_closed_descriptors()
-    options = parse(arguments)
+    options = clientoptions.parse(arguments)
     if options.completion is not None:
-        script = completion_script(make_parser(), options.completion)
-        sys.exit(status_of_output(write_all(1, script.encode())))
+        script = clientoptions.completion_script(clientoptions.make_parser(), options.completion)
+        sys.exit(clientoptions.status_of_output(write_all(1, script.encode())))
     settings = Settings(settings_folder())
     if options.action is not None:
         reactor = _install_reactor(at_terminal=False)

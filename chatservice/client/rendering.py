@@ -152,11 +152,11 @@ class RowRenderer:
         there = isinstance(it, replies.SearchMatches) and it.pending
         return self.lines(textformat.INDEX_PENDING.encode()) if there else []
 
-    def erased(self, who: str, time: int) -> Fragments:
-        """Return the row in place of an erased entry, by its author and time (milliseconds since
-        1970)."""
-        entry = Entry(Kind.GONE, time, who)
-        local = datetime.fromtimestamp(time / 1000)
+    def erased(self, incoming: Incoming) -> Fragments:
+        """Return the row in place of an entry that was erased."""
+        assert isinstance(incoming.item, Entry)
+        entry = Entry(Kind.GONE, incoming.item.time, incoming.item.who)
+        local = datetime.fromtimestamp(entry.time / 1000)
         line = self._server_lines(textformat.run(0, entry.as_run(), "").decode())[0]
         return self._wrapped([("class:time", f"{local:%H:%M} "), *line])
 

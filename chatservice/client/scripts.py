@@ -17,7 +17,13 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 
 from chatservice import names
-from chatservice.client.clientoptions import ClientOptions, ExitStatus, status_of
+from chatservice.client.clientoptions import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    ClientOptions,
+    ExitStatus,
+    status_of,
+)
 from chatservice.client.clientpasswords import Keyring, ask_password, given_password
 from chatservice.client.clientstate import INBOX
 from chatservice.client.connectors import WARNING, server_address
@@ -31,8 +37,6 @@ from chatservice.entries import Entry
 from chatservice.errors import PASSWORD_REFUSED, Code, Refusal
 from chatservice.grammar import jsonlines, textformat, textparser
 from chatservice.output import write_all
-
-DEFAULT_HOST, DEFAULT_PORT = "localhost", "5555"
 
 OUTAGE_SECONDS = 60.0
 """Seconds for which a leaving client waits for a server that is away."""
@@ -195,7 +199,7 @@ class Script:
         """Connect and log in. If the server needs a password, look for one, and ask for another
         one while it is wrong."""
         options = self._completed()
-        host, port = options.host or DEFAULT_HOST, options.port or int(DEFAULT_PORT)
+        host, port = options.host or DEFAULT_HOST, options.port or DEFAULT_PORT
         name = options.name or _login()
         how: dict[str, Any] = {"tls": options.tls, "trust": options.trust, "told": self._tell}
         how |= {"progress": self._show_progress, "reactor": self._reactor}

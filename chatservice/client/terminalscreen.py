@@ -11,7 +11,7 @@ from chatservice import replies
 from chatservice.client import lineeditor, rendering, statusline, typedlines
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import Incoming, RoomState, Unread
-from chatservice.client.frames import EntryMark, FrameOutput, FrameWriter
+from chatservice.client.frames import FrameOutput, FrameWriter
 from chatservice.client.lineeditor import InputHistory, KeyAction, LineEditor
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import InputEnded, Screen
@@ -111,12 +111,9 @@ class TerminalScreen(Screen):
 
     def _show_entry(self, rows: Fragments, incoming: Incoming) -> None:
         """Show an entry's rows so that they can be replaced, and replace those of an erased one."""
+        self._frames.add(rows, incoming)
         entry = incoming.item
-        if not isinstance(entry, Entry):
-            self._frames.add(rows)
-            return
-        self._frames.add(rows, EntryMark(incoming.log, incoming.position, entry.who, entry.time))
-        if entry.kind == Kind.ERASED and entry.text.isdecimal():  # its text is a position
+        if isinstance(entry, Entry) and entry.kind == Kind.ERASED and entry.text.isdecimal():
             self._frames.replace(incoming.log, int(entry.text), self._renderer.erased)
 
     def show_reply(self, it: replies.Reply) -> None:
@@ -151,10 +148,11 @@ class TerminalScreen(Screen):
 
     def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
         """Show a stored text with its time; show a refused one as it was typed."""
-        room, mark = self._pending.room(key), None
+        room, entry = self._pending.room(key), None
         if stored and room is not None:
-            mark = EntryMark(room, position, self._name(), round(time.time() * 1000))
-        self._frames.add(self._pending.resolve(key, stored), mark)
+            own = Entry(Kind.MESSAGE, round(time.time() * 1000), self._name())
+            entry = Incoming(own, room, position)
+        self._frames.add(self._pending.resolve(key, stored), entry)
 
     def _above(self) -> Fragments:
         """Return the rows above the line of input: texts that wait for the server."""
