@@ -497,7 +497,9 @@ class ClientSession:
     def _not_stored(self, failure: Failure, key: str) -> None:
         if failure.check(Lost):
             return  # it is sent again
-        refusal, request = _refusal_of(failure), self.state.unacknowledged[key]
+        failure.trap(Refusal)
+        refusal: Any = failure.value
+        request = self.state.unacknowledged[key]
         self._show(self.state.refused(key))
         self._listener.refused(with_say_hint(refusal, request.bare), key)
         self._changed.notify_all()
@@ -562,10 +564,3 @@ def _removal_reason(line: bytes, prefix: str = "") -> Refusal:
     """Return the refusal for a removed user, made of the line that tells it to people."""
     why = line.decode().removeprefix("* ").rstrip("\n.")
     return Refusal(Code.NOT_IN_ROOM, f"{prefix}{why}.")
-
-
-def _refusal_of(failure: Failure) -> Refusal:
-    """Return the refusal in a failure. Raises any other exception."""
-    failure.trap(Refusal)
-    assert isinstance(failure.value, Refusal)
-    return failure.value

@@ -261,21 +261,14 @@ def _handshake_error(error: BaseException | None) -> str:
     if not isinstance(error, SSL.Error):
         return "it ended the connection before TLS had begun"
     reason = str(error.args[0][-1][-1]) if error.args and error.args[0] else ""
-    if reason in _NOT_TLS_ERRORS:
+    if _NOT_TLS_ERRORS.search(reason):
         return NOT_TLS
     return f"TLS failed: {reason or 'for no known reason'}"
 
 
-_NOT_TLS_ERRORS = frozenset(
-    {
-        "wrong version number",  # the server sent something else
-        "packet length too long",
-        "record layer failure",
-        "unexpected message",
-        "tls alert handshake failure",  # our server, where TLS is switched off
-        "ssl/tls alert handshake failure",
-        "sslv3 alert handshake failure",
-    }
+_NOT_TLS_ERRORS = re.compile(
+    "wrong version number|packet length too long|record layer failure|unexpected message"
+    "|alert handshake failure"  # our server, where TLS is switched off
 )
 """OpenSSL's names for an answer that is not TLS. They differ between its versions."""
 

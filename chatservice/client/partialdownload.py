@@ -118,7 +118,13 @@ class PartialDownload:
         self._hash = hashlib.sha256()
         with self._disk_errors():
             folder.mkdir(parents=True, exist_ok=True)
-            self._part, self._file, self._can_resume = self._open_part(sha256[:16])
+            self._part = self._part_path(sha256[:16])
+            file = system.open_locked(self._part, make=True)
+            self._can_resume = file is not None
+            if file is None:  # it is locked, or there are no locks
+                self._part = self._part_path(secrets.token_hex(8))
+                file = open(self._part, "x+b", buffering=0)  # noqa: SIM115 - kept open
+            self._file: BinaryIO = file
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -129,16 +135,6 @@ class PartialDownload:
             reason = error.strerror or str(error)
             sentence = f"{self._folder}/{self._name} cannot be written ({reason})"
             raise CannotSave(Code.NOT_STORED, f"{sentence}; nothing of it was kept.") from None
-
-    def _open_part(self, mark: str) -> tuple[Path, BinaryIO, bool]:
-        """Open the partial file, or another one if it is locked or there are no locks. Return its
-        path, the file, and whether a later download finds it."""
-        part = self._part_path(mark)
-        file = system.open_locked(part, make=True)
-        if file is not None:
-            return part, file, True
-        part = self._part_path(secrets.token_hex(8))
-        return part, open(part, "x+b", buffering=0), False
 
     def _part_path(self, mark: str) -> Path:
         suffix = f".part-{mark}"

@@ -202,14 +202,12 @@ class DownloadProtocol(_TransferProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Finish: the bytes were the whole file, a refusal, or too few."""
-        if self._may_be_refusal and not self._is_whole():
+        whole = not self._has_excess and self._part.sha256 == self._progress.sha256
+        if self._may_be_refusal and not whole:
             self._finish(_refused(self._first_bytes.decode(errors="replace")))
         elif not self._progress.left and not self._has_excess:
             self._finish(None)
         super().connectionLost(reason)
-
-    def _is_whole(self) -> bool:
-        return not self._has_excess and self._part.sha256 == self._progress.sha256
 
 
 def _refused(line: str) -> Failure:
