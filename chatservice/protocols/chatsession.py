@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from twisted.internet.defer import Deferred
 
@@ -31,13 +31,17 @@ class ChatSession:
     traits: ClassVar[SessionTraits]
     kind: str
 
-    __slots__ = ("_connection", "_session", "_subscription")
+    __slots__ = ("_connection", "_session")
 
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
         self._connection = connection
-        self._subscription = Subscription(connection.transport, self.format, chat)
+        subscription = Subscription(connection.transport, self.format, chat)
         class_ = AdminSession if connection.factory.is_admin else Session
-        self._session = class_(self._subscription, self.traits, connection.flow)
+        self._session = class_(subscription, self.traits, connection.flow)
+
+    @property
+    def _subscription(self) -> Subscription:
+        return cast(Subscription, self._session.peer)
 
     @property
     def _chat(self) -> Chat:
