@@ -268,7 +268,7 @@ class Moderation:
             raise Refusal(Code.NOT_ALLOWED, "The lobby is where all begin; it stays open.")
         what, _, how = did.partition(" ")
         record = self._record(session, what, why=how)
-        await self._store.configure(room.number, **new, record=record)
+        await self._store.configure(RoomChanged(room.number, **new, record=record))
 
     # -- what the engine says (`chatservice.domain.replica`) -------------------------------------
 

@@ -1,7 +1,8 @@
 """The ports: what the domain needs of a storage engine, and what the engine promises.
 
 Each method that may wait returns an awaitable. Other nodes may write, too, so the engine gives
-positions, rooms' numbers and names.
+positions, rooms' numbers and names. Every change of storage can raise `Refusal` (not-stored); then
+nothing of it is stored, now or later.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping, Sequence
@@ -44,8 +45,8 @@ class Draft:
 
 
 class Appended(NamedTuple):
-    """The result of storing a batch: the position of each draft's first entry, in the order of the
-    batch, and the indexes of the drafts that were stored before, by their keys."""
+    """The position of each draft's first entry, in the order of the batch; and the indexes of
+    drafts that were stored before, by their keys."""
 
     positions: Sequence[int]
     repeated: Collection[int]
@@ -142,11 +143,17 @@ class RoomBounds(NamedTuple):
 
 
 class RoomStore(Protocol):
-    """Rooms, their rules and their records. Changes raise `Refusal` (not-stored)."""
+    """Rooms, their rules and their records."""
 
     def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
-        """Lock a room on all nodes, so that what a change was decided on still holds when it is
-        made."""
+        """Lock a room for one task at a time, on all nodes.
+
+        When the lock is entered, this node's follower has been told every change of the room and
+        its rules that an earlier holder made, on any node. While it is held, nobody else's
+        `configure`, `change_rules`, `retire` or `remove` of the room is stored. If that can no
+        longer be kept (the node has lost the others, or the lock), these refuse (not-stored). Other
+        rooms, talk, and changes of accounts are not held up. A lock ends with its node.
+        """
 
     def create(
         self,
@@ -164,32 +171,19 @@ class RoomStore(Protocol):
         never given again, and no room has the number of another room's name.
 
         Tells the follower a `RoomRow`. Raises `Refusal`: room-exists; bad-argument where there are
-        as many rooms as may be; too-many where nobody owns as many as may be; not-stored.
+        as many rooms as may be; too-many where nobody owns as many as may be.
         """
 
     def remove(self, room: int) -> Awaitable[None]:
         """Forget a room: its rules, its record, the tokens for it alone, its log and its files.
-        The name can be given again once this answers, and the number never.
-
-        Tells the follower `RoomRemoved`. Raises `Refusal` (not-stored).
-        """
+        The name can be given again once this answers. Tells the follower `RoomRemoved`."""
 
     def retire(self, room: int, name: str) -> Awaitable[None]:
-        """Close a room under another name; its rules and the tokens for it alone are gone.
+        """Close a room under another name; its rules and the tokens for it alone are gone. Tells
+        the follower `RoomRetired`."""
 
-        Tells the follower `RoomRetired`. Raises `Refusal` (not-stored).
-        """
-
-    def configure(
-        self,
-        room: int,
-        password: str | None,
-        access: Access,
-        frozen: bool,
-        slow: int,
-        record: ModerationRecord | None = None,
-    ) -> Awaitable[None]:
-        """Keep a room's settings, and a record of that. Tells the follower `RoomChanged`."""
+    def configure(self, change: "RoomChanged") -> Awaitable[None]:
+        """Store a room's settings, and a record of that; tell the follower of them."""
 
     def change_rules(
         self,
@@ -252,19 +246,15 @@ class LogStore(Protocol):
 
         Of a draft it takes `log.id`, `run`, `key` and `writer`. It answers when all is durable.
         Batches are stored in the order in which they are given. Positions of a log are dense, and
-        begin with 1. A key that the same writer used in the same log before is not stored again: it
-        has the position of then.
+        begin with 1.
 
-        Tells the follower a `TopicChanged` for each topic. Any exception means that nothing of the
-        batch is stored, now or later.
+        Tells the follower a `TopicChanged` for each topic. Any exception, not only a `Refusal`,
+        means that nothing is stored.
         """
 
     def erase(self, log: int, position: int) -> Awaitable[bool]:
         """Erase an entry from storage and from the search index, and put one of the kind
-        `Kind.GONE` in its place. Return whether the entry existed.
-
-        Tells the follower `BlockReplaced`. Raises `Refusal` (not-stored).
-        """
+        `Kind.GONE` in its place. Return whether it existed. Tells the follower `BlockReplaced`."""
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """Return blocks behind a position, of about `limit` entries altogether."""
@@ -283,9 +273,7 @@ class LogStore(Protocol):
     def reassign(self, key: str, mark: str, erase: bool, after: int) -> Awaitable[int | None]:
         """Give some entries of an account to `mark`; with `erase`, erase them. Start behind the
         block with the number `after`, and return that of the last block seen, or None at the end.
-
-        Tells the follower `BlockReplaced` and `TopicChanged`. Raises `Refusal` (not-stored).
-        """
+        Tells the follower `BlockReplaced` and `TopicChanged`."""
 
     def last(self, log: int) -> Awaitable[int]:
         """Return a log's last position."""
@@ -299,7 +287,7 @@ class LogStore(Protocol):
 
 class AccountStore(Protocol):
     """Registered users, by the keys of their names, with their tokens and the invitation codes, of
-    which it has only the SHA-256. Changes raise `Refusal` (not-stored)."""
+    which it has only the SHA-256."""
 
     def account(self, key: str) -> Awaitable[Account | None]:
         """Return the account of a name, or None."""
@@ -329,7 +317,7 @@ class AccountStore(Protocol):
 
         Tells the follower `GuestRegistered`, or without an inbox `AccountChanged`. Entries for the
         guest's inbox that come before the follower is told go to the account's. Raises `Refusal`
-        (already-registered, name-taken, bad-code, not-stored).
+        (already-registered, name-taken, bad-code).
         """
 
     def rename(self, key: str, name: str) -> Awaitable[None]:
@@ -343,7 +331,7 @@ class AccountStore(Protocol):
 
     def delete(self, key: str, mark: str) -> Awaitable[None]:
         """Delete an account, its tokens, inbox and rules in rooms; its files become `mark`'s. Tells
-        the follower `AccountChanged`. Raises `Refusal` (not-stored)."""
+        the follower `AccountChanged`."""
 
     def set_operator(self, key: str, operator: bool) -> Awaitable[None]:
         """Make an account an operator, or no longer one. Tells the follower `AccountChanged`."""
@@ -651,8 +639,7 @@ class Maintenance(Protocol):
 # -- changes, which the engine tells the domain --------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RoomChanged:
+class RoomChanged(NamedTuple):
     """The settings of a room, as they are now, and the action that changed them."""
 
     number: int
@@ -663,23 +650,20 @@ class RoomChanged:
     record: ModerationRecord | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RoomRetired:
+class RoomRetired(NamedTuple):
     """A room is closed under another name; it has no rules any more."""
 
     number: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RoomRemoved:
+class RoomRemoved(NamedTuple):
     """A room is gone, with all that was in it."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class RulesChanged:
+class RulesChanged(NamedTuple):
     """Rules of a room that hold from now on, rules that hold no longer, and the action that changed
     them; a kick changes none."""
 
@@ -689,32 +673,28 @@ class RulesChanged:
     record: ModerationRecord | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TopicChanged:
+class TopicChanged(NamedTuple):
     """The topic of a room."""
 
     room: int
     topic: str
 
 
-@dataclass(frozen=True, slots=True)
-class BlockReplaced:
+class BlockReplaced(NamedTuple):
     """A block of a log, of which something was erased or reassigned."""
 
     log: int
     block: Block
 
 
-@dataclass(frozen=True, slots=True)
-class AccountChanged:
+class AccountChanged(NamedTuple):
     """An account, by its key, as it is now; None where it was deleted."""
 
     key: str
     account: Account | None
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordChanged:
+class PasswordChanged(NamedTuple):
     """An account's password has this hash now; with `alone`, its tokens are revoked."""
 
     key: str
@@ -722,15 +702,13 @@ class PasswordChanged:
     alone: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRevoked:
+class TokenRevoked(NamedTuple):
     """A token is not valid any more."""
 
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class GuestRegistered:
+class GuestRegistered(NamedTuple):
     """A guest (`User.id`) has an account now, and the log `inbox` has the account's number."""
 
     guest: str

@@ -178,20 +178,12 @@ class RoomRegistry:
         self.rows[room] = replace(retired, topic=self.rows[room].topic)
         self._tell(RoomRetired(room, name))
 
-    async def configure(
-        self,
-        room: int,
-        password: str | None,
-        access: Access,
-        frozen: bool,
-        slow: int,
-        record: ModerationRecord | None = None,
-    ) -> None:
-        to: dict[str, Any] = {"password": password, "access": access, "frozen": frozen}
-        new = replace(self.rows[room], slow=slow, **to)
-        await self._store(self._tables.change_room, new, record)
-        self.rows[room] = replace(self.rows[room], slow=slow, **to)
-        self._tell(RoomChanged(room, password, access, frozen, slow, record))
+    async def configure(self, change: RoomChanged) -> None:
+        room, to = change.number, change._asdict()
+        record = to.pop("record")
+        await self._store(self._tables.change_room, replace(self.rows[room], **to), record)
+        self.rows[room] = replace(self.rows[room], **to)
+        self._tell(change)
 
     async def change_rules(
         self,

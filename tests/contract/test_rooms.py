@@ -78,7 +78,7 @@ async def test_numbers_and_names(engine):
 async def test_settings_and_rules(engine, notes):
     """The follower is told each change before its answer, and a new follower all of them."""
     lab = await room(engine, owner="alice")
-    await engine.rooms.configure(lab, "hash", Access.HIDDEN, True, 30)
+    await engine.rooms.configure(RoomChanged(lab, "hash", Access.HIDDEN, True, 30))
     assert notes.changes[-1] == RoomChanged(lab, "hash", Access.HIDDEN, True, 30)
     await engine.rooms.change_rules(lab, [BAN, MODERATOR])
     await engine.rooms.change_rules(lab, [BAN._replace(until=NOW + 1)], [MODERATOR])
@@ -103,7 +103,7 @@ async def test_what_is_refused_is_not_told(case, engine, notes):
     async with case.failing():
         for refused in (
             engine.rooms.create("den", None, NOW, None),
-            engine.rooms.configure(lab, "hash", Access.CLOSED, True, 1),
+            engine.rooms.configure(RoomChanged(lab, "hash", Access.CLOSED, True, 1)),
             engine.rooms.change_rules(lab, [BAN]),
             engine.rooms.retire(lab, "deleted-1"),
             engine.rooms.remove(lab),
@@ -178,7 +178,7 @@ async def test_an_action_is_stored_with_what_it_changes(engine, notes):
     ban = ModerationRecord(NOW, "alice", "ban", "eve", "spam", NOW + 60_000)
     of_guest = BAN._replace(subject=guest_id(7))
     await engine.rooms.change_rules(lab, [BAN, of_guest], record=ban)
-    await engine.rooms.configure(lab, None, Access.PUBLIC, False, 5, ban)
+    await engine.rooms.configure(RoomChanged(lab, None, Access.PUBLIC, False, 5, ban))
     kick = ModerationRecord(NOW, "alice", "kick", "eve", put_out=guest_id(7))
     await engine.rooms.change_rules(lab, record=kick)
     assert notes.changes[-3:] == [
@@ -193,6 +193,25 @@ async def test_an_action_is_stored_with_what_it_changes(engine, notes):
     ]
     await engine.follow(later := Notes())
     assert [list(row.rules) for row in later.of(RoomRow)] == [[BAN]]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_lock_shows_the_changes_of_its_last_holder(case, engine, notes):
+    """Whoever enters has been told all changes of the holder before, and nobody else's come while
+    they hold the lock. A change that fails does not keep the lock."""
+    lab, seen = await room(engine), []
+
+    async def change():
+        async with engine.rooms.exclusive(lab):
+            before = len(notes.of(RulesChanged))
+            await engine.rooms.change_rules(lab, [BAN])
+            await engine.rooms.change_rules(lab, [], [BAN])
+            seen.append((before, len(notes.of(RulesChanged))))
+
+    async with case.failing():
+        assert await at_once(change(), change()) == [Code.NOT_STORED] * 2
+    await at_once(*(change() for _ in range(5)))
+    assert seen == [(2 * at, 2 * at + 2) for at in range(5)]
 
 
 @pytest_twisted.ensureDeferred

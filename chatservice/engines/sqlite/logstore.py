@@ -63,7 +63,7 @@ class LogStore:
     ) -> None:
         self._limits = limits = limits or Limits()
         self._reactor = reactor
-        self._unclean = self._cleaning = self._closed = False
+        self._closed = False
         self._db = open_database(path)
         self._last = _last_positions(self._db)
         self._ages = EntryAges(self._db, self._commit, clocks, limits)
@@ -78,7 +78,7 @@ class LogStore:
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
         tables = SqlTables(self._db, self._commit, self._last_of, self._moved)
-        self._registry = Registry(tables, self._change, self._empty, limits)
+        self._registry = Registry(tables, self._change, self._empty_log, limits)
         self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
         self._changed = self._registry.changed
         self._indexer = Indexer(path, index_path(path), limits)
@@ -90,7 +90,7 @@ class LogStore:
         for thread in (self._thread, self._reading, self._searching):
             thread.start()
         self._indexer.start()
-        self._thread.do(self._orphans).addCallback(self._empty_all)
+        self._thread.do(self._orphans).addCallback(lambda logs: [*map(self._empty_log, logs)])
 
     def close(self) -> None:
         """Finish the remaining jobs, and close the database."""
@@ -156,10 +156,10 @@ class LogStore:
 
     async def erase(self, log: int, position: int) -> bool:
         block: Block | None = await self._change(self._erase, log, position)
-        self._then_clean()
         if block is None:
             return False
         self._changed(BlockReplaced(log, block))
+        await self._empty_wal()
         return True
 
     def entries(self) -> "Deferred[int]":
@@ -179,21 +179,11 @@ class LogStore:
     def drop_inbox(self, log: int) -> Awaitable[None]:
         return self._change(self._forget, log).addErrback(lambda failure: None)
 
-    def _then_clean(self) -> None:
-        """Remove erased text from the write-ahead log too, as soon as no reader is in the way."""
-        if self._unclean and not self._cleaning:
-            self._cleaning = True
-            self._clean()
-
-    def _clean(self) -> None:
-        cleaning = self._thread.do(self._empty_wal)
-        cleaning.addCallbacks(self._cleaned, lambda failure: self._cleaned(True))
-
-    def _cleaned(self, done: bool) -> None:
-        if done or self._closed:  # who closes the database empties it, too
-            self._cleaning = False
-        else:
-            self._reactor.callLater(integrity.AGAIN_SECONDS, self._clean)
+    async def _empty_wal(self) -> None:
+        """Remove erased text from the write-ahead log too; later, if a reader is in the way."""
+        if not (self._closed or await self._thread.do(integrity.emptied, self._db)):
+            again = self._reactor.callLater
+            again(integrity.AGAIN_SECONDS, lambda: Deferred.fromCoroutine(self._empty_wal()))
 
     async def reassign(self, key: str, mark: str, erase: bool, after: int) -> int | None:
         step: _Reassigned = await self._change(self._reassign, key, mark, erase, after)
@@ -201,21 +191,21 @@ class LogStore:
             self._changed(BlockReplaced(log, block))
         for log in step.topics:
             self._changed(TopicChanged(log, ""))
+        if erase and step.reached is None:
+            await self._empty_wal()
         return step.reached
 
-    def _empty_all(self, logs: Sequence[int]) -> None:
-        for log in logs:
-            self._empty(log)
+    def _empty_log(self, log: int) -> None:
+        """Delete all entries of an unused log, in small steps, between which other jobs run. The
+        next start deletes the rest."""
 
-    def _empty(self, log: int, more: bool = True) -> None:
-        """Delete all entries of a removed room's log, in small steps, between which other jobs run.
-        The next start deletes the rest."""
-        if more:
-            emptying = self._thread.do(self._empty_some, log)
-            emptying.addCallbacks(
-                lambda more: self._empty(log, more),
-                lambda failure: self.log.failure("a removed room's log is not emptied", failure),
-            )
+        def go_on(more: bool) -> None:
+            if more:
+                self._empty_log(log)
+
+        self._thread.do(self._empty_some, log).addCallback(go_on).addErrback(
+            lambda failure: self.log.failure("a removed room's log is not emptied", failure)
+        )
 
     def _look(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._reading.do(job, self._reader, *args)
@@ -231,8 +221,10 @@ class LogStore:
     # -- in the database's thread ----------------------------------------------------------------
 
     @contextmanager
-    def _commit(self) -> Iterator[None]:
-        """All of it is stored, or nothing."""
+    def _commit(self, overwrite: bool = False) -> Iterator[None]:
+        """All of it is stored, or nothing. With `overwrite`, deleted text is overwritten."""
+        if overwrite:
+            self._db.execute("PRAGMA secure_delete = ON")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -242,14 +234,14 @@ class LogStore:
                 self._db.execute("ROLLBACK")
             self._last.clear()  # read again what is there now
             if isinstance(error, sqlite3.OperationalError):
-                self._write_over()
+                # Overwrite what the commit has left in the write-ahead log. If all of it got there,
+                # and only the disk's answer is missing, it would be there again after a crash.
+                with suppress(sqlite3.Error):
+                    self._db.execute(f"PRAGMA user_version = {VERSION}")
             raise
-
-    def _write_over(self) -> None:
-        """Write over what a commit that failed has left in the write-ahead log. If all of it got
-        there, and only the disk's word is missing, it would be there again after a crash."""
-        with suppress(sqlite3.Error):
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
+        finally:
+            if overwrite:
+                self._db.execute("PRAGMA secure_delete = OFF")
 
     def _execute_each(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """Execute a statement with each of the rows. Return the number of the row it made last."""
@@ -366,17 +358,13 @@ class LogStore:
     def _empty_some(self, log: int) -> bool:
         """Delete some of a log. Return whether there is more."""
         gone = 0
-        self._db.execute("PRAGMA secure_delete = ON")  # what was said is written over
-        try:
-            with self._commit():
-                for sql in (
-                    "DELETE FROM block WHERE id IN (SELECT id FROM block WHERE log = ?1 LIMIT ?2)",
-                    "DELETE FROM said WHERE (log, who, key) IN"
-                    " (SELECT log, who, key FROM said WHERE log = ?1 LIMIT ?2)",
-                ):
-                    gone += self._db.execute(sql, (log, self._limits.end_blocks)).rowcount
-        finally:
-            self._db.execute("PRAGMA secure_delete = OFF")
+        with self._commit(overwrite=True):
+            for sql in (
+                "DELETE FROM block WHERE id IN (SELECT id FROM block WHERE log = ?1 LIMIT ?2)",
+                "DELETE FROM said WHERE (log, who, key) IN"
+                " (SELECT log, who, key FROM said WHERE log = ?1 LIMIT ?2)",
+            ):
+                gone += self._db.execute(sql, (log, self._limits.end_blocks)).rowcount
         if gone:
             return True
         self._last.pop(log, None)
@@ -413,18 +401,18 @@ class LogStore:
         if row is None or row[1] > position:
             return None
         runs = blocks.without(blocks.unpack(row[1], row[2]), position)
-        self._db.execute("PRAGMA secure_delete = ON")  # what it was is written over
-        try:
-            with self._commit():
-                sql = "UPDATE block SET entries = ? WHERE id = ?"
-                self._db.execute(sql, (blocks.pack(runs), row[0]))
-                sql = "INSERT OR IGNORE INTO erased (log, position) VALUES (?, ?)"
-                self._db.execute(sql, (log, position))
-        finally:
-            self._db.execute("PRAGMA secure_delete = OFF")
-        self._unclean = not self._empty_wal()  # where it was said, it was in the log first
+        with self._commit(overwrite=True):
+            self._replace(row[0], log, runs, [position])
         self._indexer.nudge()
         return Block(runs)
+
+    def _replace(
+        self, id_: int, log: int, runs: Sequence[tuple[int, Run]], erased: Iterable[int]
+    ) -> None:
+        """Replace the entries of a block, of which some are erased."""
+        self._db.execute("UPDATE block SET entries = ? WHERE id = ?", (blocks.pack(runs), id_))
+        sql = "INSERT OR IGNORE INTO erased (log, position) VALUES (?, ?)"
+        self._db.executemany(sql, [(log, position) for position in erased])
 
     def _some_blocks(self, after: int) -> list[tuple[int, int, int, bytes]]:
         """Return the next blocks behind one: number, log, first position and entries; so many as
@@ -441,36 +429,24 @@ class LogStore:
 
     def _reassign(self, key: str, mark: str, erase: bool, after: int) -> _Reassigned:
         rows = self._some_blocks(after)
-        if not rows:
-            if erase:
-                self._unclean = not self._empty_wal()
-            return _Reassigned(None, (), ())
         changed: list[tuple[int, Block]] = []
         topics: list[tuple[int, str]] = []
-        self._db.execute("PRAGMA secure_delete = ON")  # what it was is written over
-        try:
-            with self._commit():
-                for id_, log, first, data in rows:
-                    runs = blocks.unpack(first, data)
-                    new, gone = blocks.renamed(runs, key, mark, erase)
-                    if new is None:
-                        continue
-                    if erase:
-                        topics += [(log, text) for text in blocks.topics(runs, key)]
-                    sql = "UPDATE block SET entries = ? WHERE id = ?"
-                    self._db.execute(sql, (blocks.pack(new), id_))
-                    sql = "INSERT OR IGNORE INTO erased (log, position) VALUES (?, ?)"
-                    self._db.executemany(sql, [(log, position) for position in gone])
-                    changed.append((log, Block(new)))
-                sql = "UPDATE room SET topic = '' WHERE log = ? AND topic = ?"
-                erased = [it[0] for it in topics if self._db.execute(sql, it).rowcount]
-        finally:
-            self._db.execute("PRAGMA secure_delete = OFF")
+        if not rows:
+            return _Reassigned(None, changed, [])
+        with self._commit(overwrite=True):
+            for id_, log, first, data in rows:
+                runs = blocks.unpack(first, data)
+                new, gone = blocks.renamed(runs, key, mark, erase)
+                if new is None:
+                    continue
+                if erase:
+                    topics += [(log, text) for text in blocks.topics(runs, key)]
+                self._replace(id_, log, new, gone)
+                changed.append((log, Block(new)))
+            sql = "UPDATE room SET topic = '' WHERE log = ? AND topic = ?"
+            erased = [it[0] for it in topics if self._db.execute(sql, it).rowcount]
         self._indexer.nudge()
         return _Reassigned(rows[-1][0], changed, erased)
-
-    def _empty_wal(self) -> bool:
-        return integrity.emptied(self._db)
 
     def _used(self) -> int:
         pages, free, size = (
