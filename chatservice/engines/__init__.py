@@ -2,5 +2,6 @@
 
 What engines have in common: the `registry` of rooms and accounts (`roomregistry` and
 `accountregistry`), which each engine gives its own `tables`; the names of guests (`localclaims`);
-`blocks` as bytes; checks of passwords (`credentials`); locks (`keyedlock`).
+`blocks` as bytes; what a search looks for (`queries`); checks of passwords (`credentials`); locks
+(`keyedlock`).
 """

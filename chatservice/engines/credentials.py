@@ -48,7 +48,7 @@ class AccountChecker:
 
 
 class Checkers:
-    """`chatservice.domain.ports.Identities`: our own accounts, and checkers of the operator's.
+    """`chatservice.domain.ports.Authenticator`: our own accounts, and checkers of the operator's.
 
     A name that has a password here is asked for here. About all others the operator's are asked,
     one after the other.

@@ -2,9 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
-
-from twisted.internet.defer import execute, succeed
+from collections.abc import Callable
 
 from chatservice import names
 from chatservice.confusables import skeletons
@@ -33,36 +31,30 @@ class LocalNameClaims:
         self._guests: dict[str, int] = {}
         self._skeletons: dict[str, str] = {}  # by skeletons other than the key itself
 
-    def check_free(self, name: str) -> Awaitable[None]:
-        return execute(self.check, name)
+    async def check_free(self, name: str) -> None:
+        self.check(name)
 
-    def claim_guest(
+    async def claim_guest(
         self, name: str, secret: bytes | None = None, own: str | None = None
-    ) -> Awaitable[int]:
-        return execute(self._claim, name, secret, own)
-
-    def rename_guest(self, name: str, new: str) -> Awaitable[None]:
-        return execute(self._rename, name, new)
-
-    def claim_account(self, key: str) -> Awaitable[None]:
-        return succeed(None)
-
-    def release(self, name: str) -> None:
-        if self._guests.pop(names.key(name), None) is not None:
-            self._forget(name)
-
-    def _claim(self, name: str, secret: bytes | None, own: str | None) -> int:
+    ) -> int:
         self.check(name, own)
         number = guest_number(secret)
         self._add(name, number)
         return number
 
-    def _rename(self, name: str, new: str) -> None:
+    async def rename_guest(self, name: str, new: str) -> None:
         key = names.key(name)
         self.check(new, key)
         if key == names.key(new):
             self._forget(name)
         self._add(new, self._guests[key])
+
+    async def claim_account(self, key: str) -> None:
+        pass
+
+    def release(self, name: str) -> None:
+        if self._guests.pop(names.key(name), None) is not None:
+            self._forget(name)
 
     def _add(self, name: str, number: int) -> None:
         key = names.key(name)

@@ -18,13 +18,13 @@ from chatservice import names
 from chatservice.domain import ports
 from chatservice.domain.log import Block
 from chatservice.domain.rules import Rule
-from chatservice.engines import blocks
+from chatservice.engines import blocks, queries
 from chatservice.engines.accountregistry import AccountRegistry
 from chatservice.engines.credentials import AccountChecker, Checkers
 from chatservice.engines.memoryfiles import MemoryFileStore
 from chatservice.engines.registry import Registry
 from chatservice.engines.tables import Tables
-from chatservice.entries import Entry, Kind, Run
+from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
@@ -94,12 +94,12 @@ class MemoryLogs:
         return _some(found, limit)[::-1]
 
     async def search(self, log: int, words: str, before: int, limit: int) -> ports.SearchResult:
-        wanted = _patterns(words)
+        wanted = [_pattern(term) for term in queries.terms(words)]
         found = [
-            (position, entry)
+            (position, next(entry for at, entry in block.entries() if at == position))
             for block in self._of(log)
-            for position, entry in block.entries()
-            if position < before and _fits(entry, wanted)
+            for position, text in queries.searchable(block.runs)
+            if position < before and all(it.search(_plain(text)) for it in wanted)
         ]
         return ports.SearchResult(found[-limit:] if limit > 0 else [], pending=False)
 
@@ -160,24 +160,9 @@ def _some(found: Iterator[Block], limit: int) -> list[Block]:
     return taken
 
 
-def _patterns(words: str) -> list[re.Pattern[str]]:
-    """Return what a search looks for. Raises `Refusal` (bad-argument)."""
-    found = []
-    for quoted, word in re.findall(r'"([^"]*)"|([^\s"]+)', _plain(words)):
-        parts = re.findall(r"\w+", quoted or word)
-        if parts:
-            end = "" if word.endswith("*") else r"\b"
-            found.append(re.compile(r"\b" + r"\W+".join(parts) + end))
-    if not found:
-        raise Refusal(Code.BAD_ARGUMENT, "There is no word in that; say what to search for.")
-    return found
-
-
-def _fits(entry: Entry, wanted: Sequence[re.Pattern[str]]) -> bool:
-    if entry.file is None and entry.kind in (Kind.GONE, Kind.ERASED):
-        return False
-    text = _plain(entry.file.name if entry.file is not None else entry.text)
-    return all(pattern.search(text) for pattern in wanted)
+def _pattern(term: queries.Term) -> re.Pattern[str]:
+    words = re.findall(r"\w+", _plain(term.text))
+    return re.compile(r"\b" + r"\W+".join(words) + ("" if term.begins else r"\b"))
 
 
 def _plain(text: str) -> str:

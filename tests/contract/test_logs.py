@@ -169,6 +169,8 @@ async def test_searching(engine):
     assert await found("quick", before=2) == [1]
     assert await found("brown", limit=1) == [2]
     assert await found("nothing") == []
+    await append(engine, say(lab, "built", kind=Kind.NOTICE), say(lab, "done", kind=Kind.ACTION))
+    assert await found("built") + await found("done") == [5, 6]
     assert await code_of(engine.logs.search(lab, "!?", 99, 9)) == Code.BAD_ARGUMENT
 
 

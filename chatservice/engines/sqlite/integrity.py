@@ -89,14 +89,10 @@ def fault(db: sqlite3.Connection) -> str | None:
     try:
         wrong = db.execute(_EVERYTHING).fetchone()
     except sqlite3.Error as error:
-        if _tells_nothing(error):
+        if is_error(error, *_NOT_ITS):
             raise
         return str(error)
-    return (
-        None
-        if wrong is None
-        else " ".join(wrong[0].replace("*** in database main ***", "").split())
-    )
+    return " ".join(wrong[0].replace("*** in database main ***", "").split()) if wrong else None
 
 
 def examine(path: Path, newest: int) -> int:
@@ -155,7 +151,7 @@ def _glance(db: sqlite3.Connection) -> str | None:
     for table in ("log", "room", "account"):
         db.execute(f"SELECT * FROM {table}").fetchall()
     wrong = db.execute(_NEWEST).fetchone()
-    return None if wrong is None else wrong[0]
+    return str(wrong[0]) if wrong else None
 
 
 @contextmanager
@@ -164,7 +160,7 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        if isinstance(error, sqlite3.Error) and not _tells_nothing(error):
+        if isinstance(error, sqlite3.Error) and not is_error(error, *_NOT_ITS):
             raise damaged(path, str(error)) from error
         raise Refusal(
             Code.NOT_STORED,
@@ -244,9 +240,10 @@ def _empty(path: Path) -> Refusal:
     )
 
 
-def _tells_nothing(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # missing: no UTF-8
-    return code & 0xFF in _NOT_ITS
+def is_error(error: sqlite3.Error, *codes: int) -> bool:
+    """Return whether it is one of SQLite's errors (https://sqlite.org/rescode.html): the lowest
+    byte is the kind, the others are details. Errors of Python itself have no code."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in codes
 
 
 def _size(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Logs in SQLite: `chatservice.domain.ports.Store`. One thread has the database."""
+"""Logs in SQLite: `chatservice.domain.ports.LogStore`. One thread has the database."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence

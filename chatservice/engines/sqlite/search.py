@@ -12,7 +12,6 @@ is the same, however far the index is behind.
 """
 
 import json
-import re
 import sqlite3
 import threading
 import time
@@ -24,7 +23,7 @@ from unicodedata import normalize
 from twisted.logger import Logger
 
 from chatservice.domain.ports import SearchResult
-from chatservice.engines import blocks
+from chatservice.engines import blocks, queries
 from chatservice.engines.sqlite import integrity, permissions
 from chatservice.engines.sqlite.integrity import open_reader
 from chatservice.engines.sqlite.threads import give_way
@@ -32,7 +31,7 @@ from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
-VERSION = 4
+VERSION = 5
 _TOKENS = '"unicode61 remove_diacritics 2"'
 ENTRIES = f"CREATE VIRTUAL TABLE entry USING fts5(text, tokenize = {_TOKENS});"
 _TABLES = f"""
@@ -85,21 +84,18 @@ def number(log: int, position: int) -> int:
 
 
 def rows_of(log: int, runs: Iterable[tuple[int, Run]]) -> Iterator[tuple[int, str]]:
-    """Iterate over the rows of searchable entries: talk, topics, and the names of files. They are
-    in NFC, as queries are: FTS5 splits a Hangul syllable in NFD into its letters."""
-    for first, run in runs:
-        if run.kind in (Kind.MESSAGE, Kind.ACTION, Kind.NOTICE, Kind.TOPIC, Kind.REMOVED):
-            for position, text in enumerate(run.texts, first):
-                yield number(log, position), normalize("NFC", text)
-        elif run.file is not None:
-            yield number(log, first), normalize("NFC", run.file.name)
+    """Iterate over the rows of searchable entries. They are in NFC, as queries are: FTS5 splits a
+    Hangul syllable in NFD into its letters."""
+    for position, text in queries.searchable(runs):
+        yield number(log, position), normalize("NFC", text)
 
 
-def open_index(path: Path, log: sqlite3.Connection) -> sqlite3.Connection:
-    """Open the index, or make it again if it is damaged, of another version, or of another log."""
+def open_index(path: Path, log: sqlite3.Connection, anew: bool = False) -> sqlite3.Connection:
+    """Open the index. Make it again if it is damaged, of another version, or of another log; or in
+    any case (`anew`)."""
     with suppress(sqlite3.DatabaseError):
         db = _connect(path)
-        if _fits(db, log):
+        if not anew and _fits(db, log):
             return db
         db.close()
     for suffix in FILES:
@@ -112,15 +108,9 @@ def open_index(path: Path, log: sqlite3.Connection) -> sqlite3.Connection:
     return db
 
 
-def is_error(error: sqlite3.Error, *codes: int) -> bool:
-    """Return whether it is one of SQLite's errors (https://sqlite.org/rescode.html): the lowest
-    byte is the kind, the others are details. Errors of Python itself have no code."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in codes
-
-
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether it is SQLite's error for a file that is no database, or no longer one."""
-    return is_error(error, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return integrity.is_error(error, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -243,9 +233,7 @@ class Indexer:
     def _begin_again(self) -> None:
         self.log.info("the search index is damaged, and is made again")
         self._db.close()
-        for suffix in FILES:
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        self._db = open_index(self._path, self._log)
+        self._db = open_index(self._path, self._log, anew=True)
         self._begin()
         self._again = False
 
@@ -362,14 +350,8 @@ def terms(words: str) -> str:
     All words must be there; `"quoted words"` as they stand there, one behind the other; a `*` at
     the end stands for any rest of a word. Nothing that is typed is FTS5's own syntax.
     """
-    found = []
-    for quoted, word in re.findall(r'"([^"]*)"|([^\s"]+)', words.replace("\0", " ")):
-        term = quoted or word
-        if any(c.isalnum() for c in term):
-            found.append('"' + term + '"' + ("*" if word.endswith("*") else ""))
-    if not found:
-        raise Refusal(Code.BAD_ARGUMENT, "There is no word in that; say what to search for.")
-    return " ".join(found)
+    found = queries.terms(words.replace("\0", " "))
+    return " ".join(f'"{text}"' + "*" * begins for text, begins in found)
 
 
 class Searcher:
@@ -407,7 +389,7 @@ class Searcher:
         try:
             return self._found(log, question, before, limit)
         except sqlite3.OperationalError as error:
-            if not is_error(error, sqlite3.SQLITE_INTERRUPT):
+            if not integrity.is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
         except TimeoutError:
             pass
@@ -439,7 +421,7 @@ class Searcher:
                 asking = (*among, json.dumps(self._erased(log, forgotten)), limit)
                 return reached, [row for (row,) in db.execute(ASK, asking)]
         except sqlite3.DatabaseError as error:
-            if is_error(error, sqlite3.SQLITE_INTERRUPT):
+            if integrity.is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
             if is_damage(error):
                 self._damaged()
