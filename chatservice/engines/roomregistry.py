@@ -31,65 +31,6 @@ NUMBERS_AHEAD = 100
 uses them up."""
 
 
-class RoomNames:
-    """The names of all rooms, and of those that are being removed."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._skeletons: Counter[str] = Counter()
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def add(self, number: int, name: str) -> None:
-        """Give a name to a room."""
-        self._numbers[names.key(name)] = number
-        self._skeletons.update(skeletons(name))
-
-    def remove(self, name: str) -> None:
-        """Let a name be free."""
-        del self._numbers[names.key(name)]
-        self._skeletons -= Counter(skeletons(name))
-
-    def check(self, name: str, numbered: bool) -> None:
-        """Raise `Refusal` (room-exists) for a name that would be taken for another room's. With
-        `numbered`, it may be the number of another room."""
-        if names.key(name) in self._numbers:
-            raise Refusal(
-                Code.ROOM_EXISTS,
-                "There is a room {name} already; `join {name}` takes you there.",
-                name=name,
-            )
-        if self._is_alike(name):
-            raise Refusal(
-                Code.ROOM_EXISTS,
-                "{name} looks like the name of another room; give another one.",
-                name=name,
-            )
-        number = names.room_number(name)
-        if not numbered and number in self._numbers.values():
-            raise Refusal(
-                Code.ROOM_EXISTS,
-                "{name} is another name of room number {number}; give another one.",
-                name=name,
-                number=number,
-            )
-
-    def next_number(self, name: str | None, last: int) -> int:
-        """Return the number of a new room, behind the `last` one that was given. It is the one in
-        the room's name, where that is not far ahead; and never one in the name of another room."""
-        wanted = names.room_number(name) if name is not None else None
-        if wanted is not None and last < wanted <= last + NUMBERS_AHEAD:
-            return wanted
-        number = last + 1
-        while self._is_alike(names.room_name(number)):
-            number += 1
-        return number
-
-    def _is_alike(self, name: str) -> bool:
-        return not self._skeletons.keys().isdisjoint(skeletons(name))
-
-
 class RoomRegistry:
     """`chatservice.domain.ports.RoomStore`. It decides about one new room after another, and so
     does whoever changes a room (`exclusive`).
@@ -112,11 +53,13 @@ class RoomRegistry:
         self._unused = unused
         self._creating = DeferredLock()
         self._locks = KeyedLock()
-        self._names = RoomNames()
+        # Names that are taken, by their keys; those of rooms that are being removed, too.
+        self._taken: set[str] = set()
+        self._skeletons: Counter[str] = Counter()
         self.forget_files: Callable[[str], Awaitable[None]] = lambda folder: succeed(None)
         self.rows = {row.number: row for row in tables.load_rooms()}
         for row in self.rows.values():
-            self._names.add(row.number, row.name)
+            self._take_name(row.name)
 
     def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
         return self._locks.acquire(room)
@@ -132,14 +75,14 @@ class RoomRegistry:
         async with self._creating:
             self._check_bounds(bounds)
             if name is not None:
-                self._names.check(name, bounds.numbered)
-            number = self._names.next_number(name, self._tables.last_number)
+                self._check_name(name, bounds.numbered)
+            number = self._next_number(name)
             self._tables.last_number = number
             name = name or names.room_name(number)
             rules = [Rule(RuleKind.OWNER, names.key(owner), 0, owner, time)] if owner else []
             row = RoomRow(number, name, "", password, 0, rules=rules)
             await self._store(self._tables.add_room, row, time)
-            self._names.add(number, name)
+            self._take_name(name)
             self.rows[number] = row
             self._tell(row)
         return row
@@ -147,7 +90,7 @@ class RoomRegistry:
     def _check_bounds(self, bounds: RoomBounds) -> None:
         """Raise `Refusal` (bad-argument, too-many) if there are as many rooms as may be: in all, or
         without an owner."""
-        if bounds.rooms is not None and len(self._names) >= bounds.rooms:
+        if bounds.rooms is not None and len(self._taken) >= bounds.rooms:
             raise Refusal(
                 Code.BAD_ARGUMENT, "There are {limit} rooms already; use one.", limit=bounds.rooms
             )
@@ -162,19 +105,66 @@ class RoomRegistry:
         owned = (any(it.kind is RuleKind.OWNER for it in row.rules) for row in self.rows.values())
         return len(self.rows) - sum(owned)
 
+    def _check_name(self, name: str, numbered: bool) -> None:
+        """Raise `Refusal` (room-exists) for a name that would be taken for another room's. With
+        `numbered`, it may be the number of another room."""
+        if names.key(name) in self._taken:
+            raise Refusal(
+                Code.ROOM_EXISTS,
+                "There is a room {name} already; `join {name}` takes you there.",
+                name=name,
+            )
+        if self._is_alike(name):
+            raise Refusal(
+                Code.ROOM_EXISTS,
+                "{name} looks like the name of another room; give another one.",
+                name=name,
+            )
+        number = names.room_number(name)
+        if not numbered and number in self.rows:
+            raise Refusal(
+                Code.ROOM_EXISTS,
+                "{name} is another name of room number {number}; give another one.",
+                name=name,
+                number=number,
+            )
+
+    def _next_number(self, name: str | None) -> int:
+        """Return the number of a new room: the one in its name, where that is not far ahead, and
+        never one in the name of another room."""
+        last = self._tables.last_number
+        wanted = names.room_number(name) if name is not None else None
+        if wanted is not None and last < wanted <= last + NUMBERS_AHEAD:
+            return wanted
+        number = last + 1
+        while self._is_alike(names.room_name(number)):
+            number += 1
+        return number
+
+    def _is_alike(self, name: str) -> bool:
+        return not self._skeletons.keys().isdisjoint(skeletons(name))
+
+    def _take_name(self, name: str) -> None:
+        self._taken.add(names.key(name))
+        self._skeletons.update(skeletons(name))
+
+    def _free_name(self, name: str) -> None:
+        self._taken.discard(names.key(name))
+        self._skeletons -= Counter(skeletons(name))
+
     async def remove(self, room: int) -> None:
         await self._store(self._tables.remove_room, room)
         name = self.rows.pop(room).name
         self._unused(room)
         await self.forget_files(name)
-        self._names.remove(name)
+        self._free_name(name)
         self._tell(RoomRemoved(room))
 
     async def retire(self, room: int, name: str) -> None:
         retired = RoomRow(room, name, "", None, 0, access=Access.CLOSED)
         await self._store(self._tables.retire_room, retired)
-        self._names.remove(self.rows[room].name)
-        self._names.add(room, name)
+        self._free_name(self.rows[room].name)
+        self._take_name(name)
         self.rows[room] = replace(retired, topic=self.rows[room].topic)
         self._tell(RoomRetired(room, name))
 

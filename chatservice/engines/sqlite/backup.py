@@ -206,7 +206,7 @@ class _Making:
             "database": VERSION,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        _write(self._part / ABOUT, f"{json.dumps(about)}\n".encode())
+        permissions.write(self._part / ABOUT, f"{json.dumps(about)}\n".encode())
         sums = os.open(self._part / SUMS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(sums, "w", encoding="utf-8") as lines:
             for path, sha256 in self._files():
@@ -222,7 +222,7 @@ class _Making:
     def _copy_database(self, to: Path) -> None:
         """Copy the database of this moment. It is read in one transaction, in pieces: so later
         commits neither change the copy nor restart it."""
-        _write(to, b"")
+        permissions.write(to, b"")
         with (
             closing(integrity.open_reader(self._source.database)) as db,
             closing(sqlite3.connect(to, isolation_level=None)) as new,
@@ -450,23 +450,13 @@ def verify(folder: Path, tell: Tell, wanted: Wanted) -> None:
 
 def _check_database(folder: Path, wanted: Wanted) -> None:
     path = folder / DATABASE
-    stopped: list[Refusal] = []
-
-    def go_on() -> bool:
-        try:
-            wanted()
-        except Refusal as refusal:
-            stopped.append(refusal)
-        return bool(stopped)
-
     with closing(integrity.open_reader(path)) as db:
-        db.set_progress_handler(go_on, CHECK_STEPS)
+        db.set_progress_handler(wanted, CHECK_STEPS)  # what it raises ends the check
         try:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             wrong = integrity.fault(db)
         except sqlite3.Error as error:
-            if stopped:
-                raise stopped[0] from None
+            wanted()
             raise not_whole(folder, str(error)) from None
     if wrong is not None:
         raise not_whole(folder, f"its database is damaged: {wrong}")
@@ -509,14 +499,6 @@ def not_whole(folder: Path, why: str) -> Refusal:
         folder=folder,
         why=why,
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(handle)
 
 
 # -- the way back --------------------------------------------------------------------------------

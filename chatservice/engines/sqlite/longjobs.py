@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatservice.engines.sqlite.threads import give_way, joined
+from chatservice.engines.sqlite.threads import PoliteThread, joined
 from chatservice.errors import Code, Refusal
 
 T = TypeVar("T")
@@ -47,8 +47,7 @@ class JobScheduler:
         self._changed = threading.Condition()
         self._stopped = False
         self._threads = [
-            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
-            for number in range(THREADS)
+            PoliteThread(target=self._work, name=f"{name}-{number}") for number in range(THREADS)
         ]
         for thread in self._threads:
             thread.start()
@@ -81,7 +80,6 @@ class JobScheduler:
         self._waiting.clear()
 
     def _work(self) -> None:
-        give_way()
         while (turn := self._next()) is not None:
             began = time.monotonic()
             try:

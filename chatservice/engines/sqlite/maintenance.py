@@ -1,4 +1,4 @@
-"""The work of an operator with all that is kept: `chatservice.domain.ports.Upkeep`."""
+"""The work of an operator with all that is kept: `chatservice.domain.ports.Maintenance`."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -37,9 +37,8 @@ class LocalMaintenance:
     ) -> None:
         self._reactor = reactor
         self._keys = tuple(keys)
-        self._thread: WorkerThread | None = None
         self._stopping = False
-        self._ended: list[Deferred[None]] = []
+        self._making: Deferred[None] | None = None
         self._path = path
         self._store = store
         self._folders = folders
@@ -56,54 +55,42 @@ class LocalMaintenance:
         return StorageStats(accounts, await self._store.entries(), files, disk, waiting)
 
     async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> BackupSummary:
-        if self._thread is not None:
+        if self._making is not None:
             raise Refusal(Code.TOO_MANY, "A backup is being made already; wait for it to end.")
-        if self._stopping:
-            raise _stops()
-        self._thread = WorkerThread(self._reactor, "chat-backup", background=True)
-        self._thread.start()
+        made_of = (self._path, self._folders.root, self._folders.path_of)
+        source = backup.BackupSource(*made_of, self._path.with_name(backup.KEY), self._keys)
+        progress = _Progress(self._reactor, tell)
+
+        def check() -> None:
+            if self._stopping:
+                raise Refusal(Code.CANCELLED, "The server is stopping, so there is no backup.")
+            if not wanted():
+                raise Refusal(
+                    Code.CANCELLED, "Nobody waits for the backup any more; it is not kept."
+                )
+            progress.again()
+
+        check()
+        self._making = Deferred()
+        thread = WorkerThread(self._reactor, "chat-backup", background=True)
+        thread.start()
         try:
-            source = backup.BackupSource(
-                self._path,
-                self._folders.root,
-                self._folders.path_of,
-                self._path.with_name(backup.KEY),
-                self._keys,
-            )
-            telling = _ProgressLog(self._reactor, tell)
-
-            def check() -> None:
-                self._check(wanted)
-                telling.again()
-
-            it = self._thread.do(backup.make, source, Path(to), telling.tell, check)
-            made: BackupSummary = await it
-            return made
+            return await thread.do(backup.make, source, Path(to), progress.tell, check)
         finally:
-            done, self._thread = self._thread, None
-            done.stop()
-            ended, self._ended = self._ended, []
-            for answer in ended:  # in a moment: who waits for the backup is told first
-                self._reactor.callLater(0, answer.callback, None)
-
-    def _check(self, wanted: Callable[[], bool]) -> None:
-        if self._stopping:
-            raise _stops()
-        if not wanted():
-            raise Refusal(Code.CANCELLED, "Nobody waits for the backup any more; it is not kept.")
+            thread.stop()
+            ended, self._making = self._making, None
+            # In a moment: whoever waits for the backup is told first.
+            self._reactor.callLater(0, ended.callback, None)
 
     def stop(self) -> "Deferred[None]":
         """Cancel the work under way. Answer when it has ended, or takes too long: a disk may be
         dead."""
         self._stopping = True
-        if self._thread is None:
+        if self._making is None:
             return succeed(None)
-        answer: Deferred[None] = Deferred()
-        self._ended.append(answer)
-        answer.addTimeout(
+        return self._making.addTimeout(
             threads.STOP_SECONDS, self._reactor, lambda *_: threads.tell_late("chat-backup")
         )
-        return answer
 
     def _disk(self, shared: int) -> Sequence[CountInfo]:
         """Return what has how many bytes. In a thread for files."""
@@ -116,7 +103,7 @@ class LocalMaintenance:
         )
 
 
-class _ProgressLog:
+class _Progress:
     """Tells now and then, in the reactor's thread, how far something is that is done in another."""
 
     def __init__(self, reactor: Any, tell: Tell) -> None:
@@ -137,10 +124,6 @@ class _ProgressLog:
         if now >= self._next:
             self._next = now + TELL_SECONDS
             self._reactor.callFromThread(self._tell, self._text)
-
-
-def _stops() -> Refusal:
-    return Refusal(Code.CANCELLED, "The server is stopping, so there is no backup.")
 
 
 def _bytes_of(path: Path) -> int:

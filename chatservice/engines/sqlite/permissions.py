@@ -52,6 +52,15 @@ def make_file(path: Path) -> None:
         os.close(handle)
 
 
+def write(path: Path, data: bytes) -> None:
+    """Write a new file onto the disk."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE)
+    with open(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(handle)
+
+
 def check_own(folder: Path) -> None:
     """Raise `Refusal` for a folder that is a link, which may lead to another user's. Log a folder
     that belongs to another user, who can read its files."""

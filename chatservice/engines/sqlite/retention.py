@@ -40,9 +40,7 @@ class Retention:
 
     def start(self) -> None:
         """Look now and then."""
-        self._loop.start(self._limits.keep_seconds).addErrback(
-            lambda failure: self.log.failure("old entries are not let go any more", failure)
-        )
+        self._loop.start(self._limits.keep_seconds)
 
     def stop(self) -> None:
         """Look no more."""
@@ -50,16 +48,16 @@ class Retention:
             self._loop.stop()
 
     def _look(self) -> "Deferred[None]":
-        looking = Deferred.fromCoroutine(self._end_old())
-        return looking.addErrback(
-            lambda failure: self.log.failure("letting old entries go failed", failure)
-        )
+        return Deferred.fromCoroutine(self._end_old())
 
     async def _end_old(self) -> None:
-        await self._store.note_age()
-        while self._loop.running and (self._seconds, self._size) != (None, None):
-            went = await self._store.end_some(self._seconds, self._size)
-            if not went:
-                return
-            self._store.ended(went)
-            await deferLater(self._reactor, self._limits.end_rest_seconds)
+        try:
+            await self._store.note_age()
+            while self._loop.running and (self._seconds, self._size) != (None, None):
+                went = await self._store.end_some(self._seconds, self._size)
+                if not went:
+                    return
+                self._store.ended(went)
+                await deferLater(self._reactor, self._limits.end_rest_seconds)
+        except Exception:
+            self.log.failure("letting old entries go failed")

@@ -26,7 +26,7 @@ from chatservice.domain.ports import SearchResult
 from chatservice.engines import blocks, queries
 from chatservice.engines.sqlite import integrity, permissions
 from chatservice.engines.sqlite.integrity import open_reader
-from chatservice.engines.sqlite.threads import give_way
+from chatservice.engines.sqlite.threads import PoliteThread
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -172,7 +172,7 @@ class Indexer:
         self._begin()
         self._new = threading.Event()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="chat-indexer", daemon=True)
+        self._thread = PoliteThread(target=self._work, name="chat-indexer")
 
     def _begin(self) -> None:
         """Begin with the index on the disk. Erased entries that were not merged away then are
@@ -213,7 +213,6 @@ class Indexer:
         self._log.close()
 
     def _work(self) -> None:
-        give_way()
         while not self._stopped.is_set():
             self._new.wait()
             self._stopped.wait(GATHERING_SECONDS)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from chatservice.engines.sqlite import permissions
 from chatservice.engines.sqlite.integrity import sync
 from chatservice.errors import Code, Refusal
 
@@ -35,12 +36,8 @@ def own(folder: Path) -> Path:
         return path
     new = folder / f".{NAME}.{secrets.token_hex(8)}"
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with open(descriptor, "wb") as file:
-                file.write(_made())
-                file.flush()
-                os.fsync(descriptor)
+            permissions.write(new, _made())
             os.rename(new, path)
         except OSError:
             new.unlink(missing_ok=True)

@@ -50,12 +50,19 @@ def tell_late(threads: str) -> None:
     _log.warn("a disk does not answer, so the server ends without it ({late})", late=threads)
 
 
-def give_way() -> None:
-    """Let the calling thread have what the others leave of the processor."""
-    with suppress(OSError, AttributeError):  # Linux has a niceness a thread (sched(7)), others not
-        thread = threading.get_native_id()
-        niceness = os.getpriority(os.PRIO_PROCESS, os.getpid())
-        os.setpriority(os.PRIO_PROCESS, thread, min(niceness + BACKGROUND_NICE, 19))
+class PoliteThread(threading.Thread):
+    """A thread that takes what the others leave of the processor, and ends with the process."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, daemon=True, **named)
+
+    def run(self) -> None:
+        """Lower the priority, and work."""
+        with suppress(OSError, AttributeError):  # only Linux has a niceness a thread (sched(7))
+            niceness = os.getpriority(os.PRIO_PROCESS, os.getpid())
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, min(niceness + BACKGROUND_NICE, 19))
+        super().run()
 
 
 class BackgroundPool:
@@ -64,20 +71,13 @@ class BackgroundPool:
     def __init__(self, reactor: Any, name: str, most: int) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(0, most, name)
-        make: Any = partial(threading.Thread, daemon=True)  # the process can end without them
+        make: Any = PoliteThread
         self._pool.threadFactory = make
-        self._polite = threading.local()
         self._pool.start()
 
     def do(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         """Run `job(*args)` in one of them; answer with its result, or its error."""
-        return deferToThreadPool(self._reactor, self._pool, self._politely, job, args)
-
-    def _politely(self, job: Callable[..., T], args: tuple[Any, ...]) -> T:
-        if not hasattr(self._polite, "yes"):
-            self._polite.yes = True
-            give_way()
-        return job(*args)
+        return deferToThreadPool(self._reactor, self._pool, job, *args)
 
     def stop(self) -> None:
         """Finish the jobs given so far, then end. Return when that is done, or takes too long."""
@@ -158,7 +158,6 @@ class WorkerThread:
         by_turns: Limits | None = None,
     ) -> None:
         self._reactor = reactor
-        self._background = background
         self._by_turns = by_turns
         self._told: deque[Callable[[], None]] = deque()
         self._turn_over = True
@@ -166,7 +165,8 @@ class WorkerThread:
             queue.SimpleQueue()
         )
         self._dropping = False
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        make: Any = PoliteThread if background else partial(threading.Thread, daemon=True)
+        self._thread: threading.Thread = make(target=self._work, name=name)
 
     def start(self) -> None:
         """From now on, do the jobs in the thread."""
@@ -189,8 +189,6 @@ class WorkerThread:
             self._thread.join()
 
     def _work(self) -> None:
-        if self._background:
-            give_way()
         while (todo := self._jobs.get()) is not None:
             if not self._dropping:
                 self._do(*todo)
