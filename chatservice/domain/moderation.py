@@ -64,7 +64,7 @@ class Moderation:
                 room=room.name,
             )
         record = self._record(session, "kick", user.name, why)._replace(put_out=user.id)
-        await self._store.change_rules(room.number, record=record)
+        await self._store.change_rules(RulesChanged(room.number, record=record))
         return connections
 
     def _sessions_in(self, user: User, room: Room) -> Sequence[Session]:
@@ -181,7 +181,7 @@ class Moderation:
                 room=room.name,
                 limit=self._limits.rules,
             )
-        await self._store.change_rules(room.number, add, over, record)
+        await self._store.change_rules(RulesChanged(room.number, add, over, record))
 
     async def lift(self, session: Session, room: Room, what: RuleKind, whom: str) -> None:
         """Lift a ban, or another rule of that kind."""

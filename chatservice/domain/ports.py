@@ -185,17 +185,9 @@ class RoomStore(Protocol):
     def configure(self, change: "RoomChanged") -> Awaitable[None]:
         """Store a room's settings, and a record of that; tell the follower of them."""
 
-    def change_rules(
-        self,
-        room: int,
-        add: Sequence[Rule] = (),
-        drop: Sequence[Rule] = (),
-        record: ModerationRecord | None = None,
-    ) -> Awaitable[None]:
+    def change_rules(self, change: "RulesChanged") -> Awaitable[None]:
         """Add rules to a room, drop others, and keep a record of that, all at once. The rules of
-        guests (`is_guest_id`) are told, and not stored.
-
-        Tells the follower `RulesChanged`, also for a record alone.
+        guests (`is_guest_id`) are told, and not stored. Tells the follower, also of a record alone.
         """
 
     def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
@@ -668,8 +660,8 @@ class RulesChanged(NamedTuple):
     them; a kick changes none."""
 
     room: int
-    added: Sequence[Rule]
-    dropped: Sequence[Rule]
+    added: Sequence[Rule] = ()
+    dropped: Sequence[Rule] = ()
     record: ModerationRecord | None = None
 
 

@@ -17,7 +17,6 @@ from twisted.internet.defer import Deferred, execute, fail, succeed
 from chatservice import names
 from chatservice.domain import ports
 from chatservice.domain.log import Block
-from chatservice.domain.rules import Rule
 from chatservice.engines import blocks, queries
 from chatservice.engines.accountregistry import AccountRegistry
 from chatservice.engines.credentials import AccountChecker, Checkers
@@ -182,23 +181,16 @@ class _MemoryTables(Tables):
     def remove_room(self, room: int) -> None:
         self._records.pop(room, None)
 
-    def add_record(self, room: int, record: ports.ModerationRecord) -> None:
-        stored = ports.ModerationRecord(record.time, record.who, record.text)
-        self._records.setdefault(room, []).append(stored)
+    def add_record(self, room: int, record: ports.ModerationRecord | None) -> None:
+        if record is not None:
+            stored = ports.ModerationRecord(record.time, record.who, record.text)
+            self._records.setdefault(room, []).append(stored)
 
     def change_room(self, row: ports.RoomRow, record: ports.ModerationRecord | None) -> None:
-        if record is not None:
-            self.add_record(row.number, record)
+        self.add_record(row.number, record)
 
-    def change_rules(
-        self,
-        room: int,
-        add: Sequence[Rule],
-        drop: Sequence[Rule],
-        record: ports.ModerationRecord | None,
-    ) -> None:
-        if record is not None:
-            self.add_record(room, record)
+    def change_rules(self, change: ports.RulesChanged) -> None:
+        self.add_record(change.room, change.record)
 
     def records(self, room: int, limit: int) -> Sequence[ports.ModerationRecord]:
         return self._records.get(room, [])[-limit:]

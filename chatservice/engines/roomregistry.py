@@ -175,21 +175,16 @@ class RoomRegistry:
         self.rows[room] = replace(self.rows[room], **to)
         self._tell(change)
 
-    async def change_rules(
-        self,
-        room: int,
-        add: Sequence[Rule] = (),
-        drop: Sequence[Rule] = (),
-        record: ModerationRecord | None = None,
-    ) -> None:
-        stored = [it for it in add if not is_guest_id(it.subject)]
-        await self._store(self._tables.change_rules, room, stored, drop, record)
-        rules = {(it.kind, it.subject): it for it in self.rows[room].rules}
-        for rule in drop:
+    async def change_rules(self, change: RulesChanged) -> None:
+        added = [it for it in change.added if not is_guest_id(it.subject)]
+        await self._store(self._tables.change_rules, change._replace(added=added))
+        row = self.rows[change.room]
+        rules = {(it.kind, it.subject): it for it in row.rules}
+        for rule in change.dropped:
             rules.pop((rule.kind, rule.subject), None)
-        rules.update({(it.kind, it.subject): it for it in stored})
-        self.rows[room] = replace(self.rows[room], rules=tuple(rules.values()))
-        self._tell(RulesChanged(room, add, drop, record))
+        rules.update({(it.kind, it.subject): it for it in added})
+        self.rows[change.room] = replace(row, rules=tuple(rules.values()))
+        self._tell(change)
 
     def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
         return self._store(self._tables.add_record, room, deed)

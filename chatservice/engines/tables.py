@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from chatservice.domain.ports import Account, ModerationRecord, RoomRow, Token
-from chatservice.domain.rules import Rule
+from chatservice.domain.ports import Account, ModerationRecord, RoomRow, RulesChanged, Token
 
 
 class Tables:
@@ -45,17 +44,11 @@ class Tables:
     def remove_room(self, room: int) -> None:
         """Forget a room, its rules and record, and the tokens for it alone."""
 
-    def change_rules(
-        self,
-        room: int,
-        add: Sequence[Rule],
-        drop: Sequence[Rule],
-        record: ModerationRecord | None,
-    ) -> None:
+    def change_rules(self, change: RulesChanged) -> None:
         """Add rules to a room, drop others, and add an action to its record."""
 
-    def add_record(self, room: int, record: ModerationRecord) -> None:
-        """Add an action to a room's record."""
+    def add_record(self, room: int, record: ModerationRecord | None) -> None:
+        """Add an action, if there is one, to a room's record."""
 
     def records(self, room: int, limit: int) -> Sequence[ModerationRecord]:
         """Return the last actions of a room's record, oldest first."""

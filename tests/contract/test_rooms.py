@@ -80,8 +80,8 @@ async def test_settings_and_rules(engine, notes):
     lab = await room(engine, owner="alice")
     await engine.rooms.configure(RoomChanged(lab, "hash", Access.HIDDEN, True, 30))
     assert notes.changes[-1] == RoomChanged(lab, "hash", Access.HIDDEN, True, 30)
-    await engine.rooms.change_rules(lab, [BAN, MODERATOR])
-    await engine.rooms.change_rules(lab, [BAN._replace(until=NOW + 1)], [MODERATOR])
+    await engine.rooms.change_rules(RulesChanged(lab, [BAN, MODERATOR]))
+    await engine.rooms.change_rules(RulesChanged(lab, [BAN._replace(until=NOW + 1)], [MODERATOR]))
     assert [change.dropped for change in notes.of(RulesChanged)] == [(), [MODERATOR]]
     await append(engine, say(lab, "about", kind=Kind.TOPIC))
     await engine.follow(later := Notes())
@@ -104,7 +104,7 @@ async def test_what_is_refused_is_not_told(case, engine, notes):
         for refused in (
             engine.rooms.create("den", None, NOW, None),
             engine.rooms.configure(RoomChanged(lab, "hash", Access.CLOSED, True, 1)),
-            engine.rooms.change_rules(lab, [BAN]),
+            engine.rooms.change_rules(RulesChanged(lab, [BAN])),
             engine.rooms.retire(lab, "deleted-1"),
             engine.rooms.remove(lab),
         ):
@@ -177,10 +177,10 @@ async def test_an_action_is_stored_with_what_it_changes(engine, notes):
     lab = await room(engine)
     ban = ModerationRecord(NOW, "alice", "ban", "eve", "spam", NOW + 60_000)
     of_guest = BAN._replace(subject=guest_id(7))
-    await engine.rooms.change_rules(lab, [BAN, of_guest], record=ban)
+    await engine.rooms.change_rules(RulesChanged(lab, [BAN, of_guest], record=ban))
     await engine.rooms.configure(RoomChanged(lab, None, Access.PUBLIC, False, 5, ban))
     kick = ModerationRecord(NOW, "alice", "kick", "eve", put_out=guest_id(7))
-    await engine.rooms.change_rules(lab, record=kick)
+    await engine.rooms.change_rules(RulesChanged(lab, record=kick))
     assert notes.changes[-3:] == [
         RulesChanged(lab, [BAN, of_guest], (), ban),
         RoomChanged(lab, None, Access.PUBLIC, False, 5, ban),
@@ -204,8 +204,8 @@ async def test_a_lock_shows_the_changes_of_its_last_holder(case, engine, notes):
     async def change():
         async with engine.rooms.exclusive(lab):
             before = len(notes.of(RulesChanged))
-            await engine.rooms.change_rules(lab, [BAN])
-            await engine.rooms.change_rules(lab, [], [BAN])
+            await engine.rooms.change_rules(RulesChanged(lab, [BAN]))
+            await engine.rooms.change_rules(RulesChanged(lab, [], [BAN]))
             seen.append((before, len(notes.of(RulesChanged))))
 
     async with case.failing():

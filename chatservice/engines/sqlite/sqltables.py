@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from chatservice import names
-from chatservice.domain.ports import Account, ModerationRecord, RoomRow, Token
+from chatservice.domain.ports import Account, ModerationRecord, RoomRow, RulesChanged, Token
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.engines.tables import Tables
 
@@ -76,21 +76,16 @@ class SqlTables(Tables):
         tables = ("room", "rule", "deed", "token", "erased")
         self._execute(*((f"DELETE FROM {it} WHERE log = ?", (room,)) for it in tables), forget)
 
-    def change_rules(
-        self,
-        room: int,
-        add: Sequence[Rule],
-        drop: Sequence[Rule],
-        record: ModerationRecord | None,
-    ) -> None:
+    def change_rules(self, change: RulesChanged) -> None:
+        room, added, dropped, record = change
         gone = "DELETE FROM rule WHERE log = ? AND what = ? AND whom = ?"
         self._execute(
-            *((gone, (room, rule.kind, rule.subject)) for rule in drop),
-            *((_ADD_RULE, (room, *rule[:5])) for rule in add),
+            *((gone, (room, rule.kind, rule.subject)) for rule in dropped),
+            *((_ADD_RULE, (room, *rule[:5])) for rule in added),
             *_recorded(room, record),
         )
 
-    def add_record(self, room: int, record: ModerationRecord) -> None:
+    def add_record(self, room: int, record: ModerationRecord | None) -> None:
         self._execute(*_recorded(room, record))
 
     def records(self, room: int, limit: int) -> Sequence[ModerationRecord]:
