@@ -1,11 +1,12 @@
 """Logs in SQLite: `chatservice.domain.ports.LogStore`. One thread has the database."""
 
 import sqlite3
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -15,6 +16,7 @@ from chatservice.domain.log import Block
 from chatservice.domain.ports import (
     Appended,
     BlockReplaced,
+    Change,
     Draft,
     Follower,
     SearchResult,
@@ -26,7 +28,7 @@ from chatservice.engines.registry import Registry
 from chatservice.engines.sqlite import integrity
 from chatservice.engines.sqlite.entryages import Clocks, EntryAges
 from chatservice.engines.sqlite.filetable import FileTable
-from chatservice.engines.sqlite.schema import VERSION, open_database, open_reader
+from chatservice.engines.sqlite.schema import UP_TO, VERSION, open_database, open_reader
 from chatservice.engines.sqlite.search import Indexer, Searcher, index_path
 from chatservice.engines.sqlite.sqltables import SqlTables
 from chatservice.engines.sqlite.threads import WorkerThread
@@ -34,15 +36,6 @@ from chatservice.entries import Kind, Run
 from chatservice.limits import Limits
 
 T = TypeVar("T")
-
-
-class _Reassigned(NamedTuple):
-    """The number of the last block that was looked at, or None where there are no more; the blocks
-    that were changed, with their logs; and the rooms whose topics were erased."""
-
-    reached: int | None
-    blocks: Sequence[tuple[int, Block]]
-    topics: Sequence[int]
 
 
 class LogStore:
@@ -111,6 +104,7 @@ class LogStore:
     async def follow(self, follower: Follower) -> None:
         """Tell a follower the rooms and operators there are, and all changes from now on."""
         last = await self._thread.do(self._last_of_each, tuple(self.rooms.rows))
+        self._registry.followers.clear()  # there is one, of one node
         await self._registry.follow(follower, last)
 
     def ended(self, positions: Mapping[int, int]) -> None:
@@ -120,13 +114,14 @@ class LogStore:
 
     def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> "Deferred[Appended]":
         self.accounts.note_read(read)
-        return self._thread.do(self._append, batch, read).addCallback(self._tell_topics)
+        return self._thread.do(self._append, batch, read).addCallback(self._tell)
 
-    def _tell_topics(self, stored: tuple[Appended, Sequence[tuple[int, str]]]) -> Appended:
-        appended, topics = stored
-        for log, topic in topics:
-            self._changed(TopicChanged(log, topic))
-        return appended
+    def _tell(self, done: tuple[T, Sequence[Change]]) -> T:
+        """Tell the follower of changes, and return the result."""
+        result, changes = done
+        for change in changes:
+            self._changed(change)
+        return result
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
         """The entries behind a position.
@@ -155,12 +150,10 @@ class LogStore:
         return self._thread.do(self._end_some, seconds, size)
 
     async def erase(self, log: int, position: int) -> bool:
-        block: Block | None = await self._change(self._erase, log, position)
-        if block is None:
-            return False
-        self._changed(BlockReplaced(log, block))
-        await self._empty_wal()
-        return True
+        found: bool = self._tell(await self._change(self._erase, log, position))
+        if found:
+            await self._empty_wal()
+        return found
 
     def entries(self) -> "Deferred[int]":
         """Count the entries that are kept, of all logs but guests' inboxes."""
@@ -186,14 +179,11 @@ class LogStore:
             again(integrity.AGAIN_SECONDS, lambda: Deferred.fromCoroutine(self._empty_wal()))
 
     async def reassign(self, key: str, mark: str, erase: bool, after: int) -> int | None:
-        step: _Reassigned = await self._change(self._reassign, key, mark, erase, after)
-        for log, block in step.blocks:
-            self._changed(BlockReplaced(log, block))
-        for log in step.topics:
-            self._changed(TopicChanged(log, ""))
-        if erase and step.reached is None:
+        step = await self._change(self._reassign, key, mark, erase, after)
+        reached: int | None = self._tell(step)
+        if erase and reached is None:
             await self._empty_wal()
-        return step.reached
+        return reached
 
     def _empty_log(self, log: int) -> None:
         """Delete all entries of an unused log, in small steps, between which other jobs run. The
@@ -253,9 +243,9 @@ class LogStore:
 
     def _append(
         self, batch: Sequence[Draft], read: Mapping[int, int]
-    ) -> tuple[Appended, Sequence[tuple[int, str]]]:
+    ) -> tuple[Appended, Sequence[Change]]:
         positions, repeated, moved = [], set(), self._moved
-        topics: list[tuple[int, str]] = []
+        topics: list[Change] = []
         places: dict[int, list[tuple[int, Run]]] = {}
         with self._commit():
             for at, draft in enumerate(batch):
@@ -278,7 +268,7 @@ class LogStore:
                 if draft.run.kind is Kind.TOPIC:
                     sql = "UPDATE room SET topic = ? WHERE log = ?"
                     self._db.execute(sql, (draft.run.texts[-1], log))
-                    topics.append((log, draft.run.texts[-1]))
+                    topics.append(TopicChanged(log, draft.run.texts[-1]))
             self._db.executemany(
                 "INSERT INTO block (log, first, last, time, entries) VALUES (?, ?, ?, ?, ?)",
                 (
@@ -395,16 +385,16 @@ class LogStore:
             self._indexer.nudge(ended=True)
         return ended
 
-    def _erase(self, log: int, position: int) -> Block | None:
+    def _erase(self, log: int, position: int) -> tuple[bool, Sequence[Change]]:
         sql = "SELECT id, first, entries FROM block WHERE log = ? AND last >= ? ORDER BY last"
         row = self._db.execute(sql, (log, position)).fetchone()
         if row is None or row[1] > position:
-            return None
+            return False, ()
         runs = blocks.without(blocks.unpack(row[1], row[2]), position)
         with self._commit(overwrite=True):
             self._replace(row[0], log, runs, [position])
         self._indexer.nudge()
-        return Block(runs)
+        return True, [BlockReplaced(log, Block(runs))]
 
     def _replace(
         self, id_: int, log: int, runs: Sequence[tuple[int, Run]], erased: Iterable[int]
@@ -427,12 +417,14 @@ class LogStore:
                     break
         return rows
 
-    def _reassign(self, key: str, mark: str, erase: bool, after: int) -> _Reassigned:
+    def _reassign(
+        self, key: str, mark: str, erase: bool, after: int
+    ) -> tuple[int | None, Sequence[Change]]:
         rows = self._some_blocks(after)
-        changed: list[tuple[int, Block]] = []
-        topics: list[tuple[int, str]] = []
         if not rows:
-            return _Reassigned(None, changed, [])
+            return None, ()
+        changed: list[Change] = []
+        topics: list[tuple[int, str]] = []
         with self._commit(overwrite=True):
             for id_, log, first, data in rows:
                 runs = blocks.unpack(first, data)
@@ -442,11 +434,13 @@ class LogStore:
                 if erase:
                     topics += [(log, text) for text in blocks.topics(runs, key)]
                 self._replace(id_, log, new, gone)
-                changed.append((log, Block(new)))
+                changed.append(BlockReplaced(log, Block(new)))
             sql = "UPDATE room SET topic = '' WHERE log = ? AND topic = ?"
-            erased = [it[0] for it in topics if self._db.execute(sql, it).rowcount]
+            changed += [
+                TopicChanged(it[0], "") for it in topics if self._db.execute(sql, it).rowcount
+            ]
         self._indexer.nudge()
-        return _Reassigned(rows[-1][0], changed, erased)
+        return rows[-1][0], changed
 
     def _used(self) -> int:
         pages, free, size = (
@@ -465,21 +459,20 @@ class LogStore:
         return self._blocks(db, sql, log, after, limit)
 
     def _read_back(self, log: int, before: int, limit: int) -> list[Block]:
-        sql = "SELECT first, last, entries FROM block WHERE log = ? AND last < ? ORDER BY last DESC"
-        # The block with `before` in it, if there is one, begins before it and ends behind it.
-        among = "SELECT first, last, entries FROM block WHERE log = ? AND last >= ? ORDER BY last"
-        found = [
-            it for it in self._blocks(self._reader, among, log, before, 1) if it.first < before
-        ]
-        limit -= sum(1 for it in found for at, _ in it.entries() if at < before)
-        if limit > 0:
-            found += self._blocks(self._reader, sql, log, before, limit)
-        return sorted(found, key=lambda block: block.first)
+        sql = f"SELECT first, last, entries FROM block WHERE {UP_TO}"
+        return self._blocks(self._reader, sql, log, before - 1, limit, before - 1)[::-1]
 
     def _blocks(
-        self, db: sqlite3.Connection, sql: str, log: int, position: int, limit: int
+        self,
+        db: sqlite3.Connection,
+        sql: str,
+        log: int,
+        position: int,
+        limit: int,
+        newest: int = sys.maxsize,
     ) -> list[Block]:
-        """Return blocks of about `limit` entries, or of about `replay_bytes`, but one at least.
+        """Return blocks of about `limit` entries up to the `newest`, or of about `replay_bytes`,
+        but one at least.
 
         No more rows are looked at than that, however long the log is.
         """
@@ -488,7 +481,7 @@ class LogStore:
         with closing(db.execute(sql, (log, position))) as rows:
             for first, last, data in rows:
                 found.append(Block(blocks.unpack(first, data)))
-                limit -= last + 1 - first
+                limit -= min(last, newest) + 1 - first
                 room -= len(data)
                 if limit <= 0 or room <= 0:
                     break

@@ -9,7 +9,7 @@ from chatservice.engines.sqlite import integrity, permissions, upgrades
 from chatservice.engines.sqlite.integrity import open_reader
 from chatservice.errors import Code, Refusal
 
-__all__ = ["TABLES", "VERSION", "open_database", "open_reader"]
+__all__ = ["TABLES", "UP_TO", "VERSION", "open_database", "open_reader"]
 
 VERSION = 7
 """The `PRAGMA user_version`. A change of `TABLES`, or of the format in `blocks.py`, is a new
@@ -141,6 +141,14 @@ CREATE TABLE partial (
     owner    TEXT NOT NULL DEFAULT ''       -- User.id of who sends it
 );
 """
+
+
+UP_TO = """
+log = ?1 AND first <= ?2 AND last <= coalesce(
+    (SELECT last FROM block WHERE log = ?1 AND last >= ?2 ORDER BY last LIMIT 1), ?2)
+ORDER BY last DESC
+"""
+"""Selects the blocks of a log up to a position, newest first, without a walk through newer ones."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:

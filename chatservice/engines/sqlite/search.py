@@ -26,6 +26,7 @@ from chatservice.domain.ports import SearchResult
 from chatservice.engines import blocks, queries
 from chatservice.engines.sqlite import integrity, permissions
 from chatservice.engines.sqlite.integrity import open_reader
+from chatservice.engines.sqlite.schema import UP_TO
 from chatservice.engines.sqlite.threads import PoliteThread
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
@@ -440,13 +441,7 @@ class Searcher:
         more than are looked through."""
         rows: list[tuple[int, str]] = []
         room = self._limits.scan_bytes
-        # From the block on in which the entry before `before` is, which is looked up: to walk there
-        # from the end would take the longer the longer the log is.
-        sql = (
-            "SELECT id, first, entries FROM block WHERE log = ?1 AND last <= coalesce("
-            "(SELECT last FROM block WHERE log = ?1 AND last >= ?2 ORDER BY last LIMIT 1), ?2)"
-            " ORDER BY last DESC"
-        )
+        sql = f"SELECT id, first, entries FROM block WHERE {UP_TO}"
         with closing(self._log.execute(sql, (log, before - 1))) as newest:
             for id_, first, data in newest:
                 if id_ <= reached:
