@@ -54,7 +54,7 @@ async def test_many_at_once_are_all_answered(passwords):
 async def test_who_hashes_may_be_killed(passwords):
     """Another one takes its place."""
     kept = await passwords.hash("secret")
-    for helper in passwords._helpers:
+    for helper in passwords._helpers.values():
         os.kill(helper._process.pid, signal.SIGKILL)
         helper._process.wait()
     assert await passwords.fits(kept, "secret")
@@ -74,7 +74,7 @@ async def test_nothing_is_left_of_them():
     """Their processes end with the server; signals to all that is its do not end them before."""
     passwords = Argon2Passwords(reactor)
     await passwords.hash("secret")
-    [process] = [helper._process for helper in passwords._helpers]
+    [process] = [helper._process for helper in passwords._helpers.values()]
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
     await passwords.hash("secret")

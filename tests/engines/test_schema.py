@@ -78,7 +78,7 @@ def test_a_new_database_is_ours_and_durable(path):
         ):
             assert db.execute(f"PRAGMA {name}").fetchone() == (value,)
     assert files(path) == ["chat.sqlite"]
-    assert integrity.check(path) is None
+    assert integrity.fault(integrity.open_reader(path)) is None
 
 
 def test_a_database_is_made_whole_or_not_at_all(path, monkeypatch):
@@ -266,7 +266,7 @@ def test_what_is_not_looked_at_is_found_by_the_whole_check(path, glance):
         except (Refusal, sqlite3.DatabaseError):
             continue
         passed += 1
-        assert integrity.check(path) is not None
+        assert integrity.fault(integrity.open_reader(path)) is not None
     assert passed
 
 

@@ -90,7 +90,7 @@ def test_version_1(path):
         assert rows(db) == others
         assert db.execute("SELECT DISTINCT ended FROM log").fetchall() == [(0,)]
         assert db.execute("PRAGMA application_id").fetchone() == (integrity.APPLICATION_ID,)
-    assert integrity.check(path) is None
+    assert integrity.fault(integrity.open_reader(path)) is None
 
 
 def test_what_was_alike_is_one_run(path):

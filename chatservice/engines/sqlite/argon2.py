@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,7 @@ class Argon2Passwords:
     def __init__(self, reactor: Any, limits: Limits | None = None) -> None:
         hashes = (limits or Limits()).hashes
         self._pool = BackgroundPool(reactor, "chat-passwords", hashes)
-        self._mine = threading.local()
-        self._helpers: list[HashProcess] = []
+        self._helpers = defaultdict[int, HashProcess](HashProcess)  # one for each thread
         self._closing = False
 
     def hash(self, password: str) -> "Deferred[str]":
@@ -42,24 +42,17 @@ class Argon2Passwords:
     def _hash(self, password: str) -> str:
         if self._closing:
             raise Refusal(Code.NOT_STORED, "The server is stopping; come back later.")
-        return str(self._helper().ask(password))
+        return str(self._helpers[threading.get_ident()].ask(password))
 
     def _fits(self, kept: str, password: str) -> bool:
-        return not self._closing and bool(self._helper().ask([kept, password]))
-
-    def _helper(self) -> "HashProcess":
-        """Return the helper of the calling thread."""
-        if not hasattr(self._mine, "helper"):
-            self._mine.helper = HashProcess()
-            self._helpers.append(self._mine.helper)
-        found: HashProcess = self._mine.helper
-        return found
+        helper = self._helpers[threading.get_ident()]
+        return not self._closing and bool(helper.ask([kept, password]))
 
     def close(self) -> None:
         """Finish the hashes that have begun; refuse those that wait."""
         self._closing = True
         self._pool.stop()
-        for helper in self._helpers:
+        for helper in self._helpers.values():
             helper.end()
 
 

@@ -13,7 +13,6 @@ a thread of their own; between two pieces of work they ask whether the backup is
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -49,10 +48,6 @@ SYNC_BYTES = 32 << 20
 """Of a file after which what was written is brought to the disk: less than a disk does in the time
 for which a server that stops is waited for."""
 
-CHECK_STEPS = 100_000
-"""SQLite's instructions after which is asked whether the check of a database is still wanted: a few
-milliseconds."""
-
 LEFT_OUT = 20
 """So many files that cannot be read are named."""
 
@@ -60,9 +55,6 @@ _MAY_BE_THERE = frozenset({UNFINISHED, "lock", ".lock", "lost+found"})
 """Names that an empty folder may have in it."""
 
 _LAST = frozenset({DATABASE, SUMS})
-
-_FICLONE = 0x40049409
-"""Linux's request for a copy that shares its blocks (ioctl_ficlone(2))."""
 
 Tell = Callable[[str], None]
 """Called with how far it is: a phrase for a person."""
@@ -391,11 +383,7 @@ def copy(source: int, to: Path, wanted: Wanted) -> str:
     digest = hashlib.sha256()
     target = os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.ioctl(target, _FICLONE, source)
-            cloned = True
-        except OSError:
-            cloned = False
+        cloned = plainfiles.cloned(source, target)
         unsynced = 0
         while data := os.read(target if cloned else source, PIECE_BYTES):
             wanted()
@@ -451,7 +439,7 @@ def verify(folder: Path, tell: Tell, wanted: Wanted) -> None:
 def _check_database(folder: Path, wanted: Wanted) -> None:
     path = folder / DATABASE
     with closing(integrity.open_reader(path)) as db:
-        db.set_progress_handler(wanted, CHECK_STEPS)  # what it raises ends the check
+        db.set_progress_handler(wanted, integrity.HANDLER_STEPS)  # what it raises ends the check
         try:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             wrong = integrity.fault(db)

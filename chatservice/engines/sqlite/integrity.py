@@ -75,12 +75,6 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return db
 
 
-def check(path: Path) -> str | None:
-    """Read all of the database at `path`. Return its fault, or None."""
-    with closing(open_reader(path)) as db:
-        return fault(db)
-
-
 def fault(db: sqlite3.Connection) -> str | None:
     """Return the fault of a database, having read all of it, or None.
 
@@ -250,8 +244,9 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-_HANDLER_STEPS = 10_000
-"""Steps of SQLite's machine between two looks at whether to stop: a millisecond or less."""
+HANDLER_STEPS = 10_000
+"""Steps of SQLite's machine between two looks at whether to stop, or at the clock: a millisecond or
+less."""
 
 
 class IntegrityCheck:
@@ -270,7 +265,7 @@ class IntegrityCheck:
         """Begin, if the database was not checked before its use."""
         if self._path.stat().st_size > AT_ONCE_BYTES:
             self._db = open_reader(self._path)
-            self._db.set_progress_handler(lambda: self._stopped, _HANDLER_STEPS)
+            self._db.set_progress_handler(lambda: self._stopped, HANDLER_STEPS)
             self._thread.start()
             self._thread.do(fault, self._db).addCallbacks(self._told, self._failed)
 

@@ -8,6 +8,7 @@ overtake long ones, and a server that stops waits for one piece.
 import threading
 import time
 from collections.abc import Generator
+from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeVar
 
@@ -27,15 +28,15 @@ THREADS = 2
 """At work at once: one can wait for the disk while another one uses a core."""
 
 
+@dataclass(eq=False)
 class _ScheduledJob:
-    """A job under way: `spent` seconds so far, and resting until `ready`. A `last` one runs only if
-    no other one is ready."""
+    """A job under way: `spent` seconds so far, and resting until `ready`. A job that is to run only
+    if no other one is ready has spent all time."""
 
-    def __init__(self, job: Job[Any], answer: "Deferred[Any]", last: bool) -> None:
-        self.job = job
-        self.answer = answer
-        self.spent = inf if last else 0.0
-        self.ready = 0.0
+    job: Job[Any]
+    answer: "Deferred[Any]"
+    spent: float
+    ready: float = 0.0
 
 
 class JobScheduler:
@@ -62,7 +63,7 @@ class JobScheduler:
         answer: Deferred[T] = Deferred()
         with self._changed:
             if not self._stopped:
-                self._waiting.append(_ScheduledJob(job, answer, last))
+                self._waiting.append(_ScheduledJob(job, answer, inf if last else 0.0))
                 self._changed.notify()
                 return answer
         answer.errback(_stopping())

@@ -143,10 +143,7 @@ def _within(folder: Path) -> list[Path]:
 
 def _below(folder: Path) -> Iterator[Path]:
     """Iterate over all that is below the folders in a folder; no link is followed."""
-    for top in _within(folder):
-        if top.is_dir() and not top.is_symlink():
-            for place, folders, files in os.walk(top):
-                for name in (*folders, *files):
-                    path = Path(place, name)
-                    if not path.is_symlink():
-                        yield path
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in (*folders, *files)):
+            if path.parent != folder and not path.is_symlink():
+                yield path

@@ -375,21 +375,24 @@ def duplicate(path: Path, part: Path, mode: int, links: bool = True) -> Job[None
     only taken where the system lets nobody do that by mistake, as the file may not be written and
     the server is not root, whom that does not stop. Else the bytes are copied.
     """
-    if not _cloned(path, part):
+    permissions.make_file(part)
+    with path.open("rb") as old, part.open("r+b") as new:
+        is_clone = cloned(old.fileno(), new.fileno())
+    if not is_clone:
         if links and _linked(path, part, mode):
             return
         yield from _copied(path, part)
     set_mode(part, mode)
 
 
-def _cloned(path: Path, part: Path) -> bool:
-    permissions.make_file(part)
-    with path.open("rb") as old, part.open("r+b") as new:
-        try:
-            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
-        except OSError:
-            return False
-        os.fsync(new.fileno())
+def cloned(source: int, target: int) -> bool:
+    """Let an open file share the blocks of another, until one of them is changed. Return whether
+    the file system can do that."""
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        return False
+    os.fsync(target)
     return True
 
 

@@ -25,7 +25,7 @@ from twisted.logger import Logger
 from chatservice.domain.ports import SearchResult
 from chatservice.engines import blocks, queries
 from chatservice.engines.sqlite import integrity, permissions
-from chatservice.engines.sqlite.integrity import open_reader
+from chatservice.engines.sqlite.integrity import HANDLER_STEPS, open_reader
 from chatservice.engines.sqlite.schema import UP_TO
 from chatservice.engines.sqlite.threads import PoliteThread
 from chatservice.entries import Entry, Kind, Run
@@ -340,10 +340,6 @@ class Indexer:
             self._db.execute("REPLACE INTO ended VALUES (?, ?)", (log, position))
 
 
-_HANDLER_STEPS = 10_000
-"""Steps of SQLite's machine between two looks at the clock: a millisecond or less."""
-
-
 def terms(words: str) -> str:
     """Return a question to FTS5 for what somebody typed. Raises `Refusal` (bad-argument).
 
@@ -369,7 +365,7 @@ class Searcher:
         self._index = index
         self._damaged = damaged
         self._until = 0.0
-        self._log.set_progress_handler(self._late, _HANDLER_STEPS)
+        self._log.set_progress_handler(self._late, HANDLER_STEPS)
 
     def close(self) -> None:
         """Be done with it."""
@@ -414,7 +410,7 @@ class Searcher:
         it cannot be used."""
         try:
             with closing(open_reader(self._index)) as db:
-                db.set_progress_handler(self._late, _HANDLER_STEPS)
+                db.set_progress_handler(self._late, HANDLER_STEPS)
                 db.execute("BEGIN")  # all of it as of the same moment
                 (reached,) = db.execute("SELECT block FROM reached").fetchone()
                 (forgotten,) = db.execute("SELECT id FROM forgotten").fetchone()
@@ -458,7 +454,7 @@ class Searcher:
         if not rows:
             return []
         with closing(sqlite3.connect(":memory:")) as db:
-            db.set_progress_handler(self._late, _HANDLER_STEPS)
+            db.set_progress_handler(self._late, HANDLER_STEPS)
             db.execute(ENTRIES)
             add(db, rows)
             return [row for (row,) in db.execute(ASK, (*among, "[]", limit))]

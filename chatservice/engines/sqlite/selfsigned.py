@@ -54,7 +54,6 @@ def _made() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "chatservice")])
-    usage = dict.fromkeys(_USAGES, False) | {"digital_signature": True}
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -66,7 +65,7 @@ def _made() -> bytes:
         .not_valid_after(ENDLESS)
         .add_extension(x509.SubjectAlternativeName(_names()), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(**usage), critical=True)
+        .add_extension(x509.KeyUsage(*_ONLY_SIGNATURES), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .sign(key, hashes.SHA256())
@@ -84,14 +83,5 @@ def _names() -> list[x509.GeneralName]:
     return [*map(x509.DNSName, sorted(hosts)), *map(x509.IPAddress, here)]
 
 
-_USAGES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
+_ONLY_SIGNATURES = (True, *(False,) * 8)
+"""The bits of a key's usage (RFC 5280, 4.2.1.3); the first one is `digitalSignature`."""
