@@ -2,17 +2,16 @@
 
 import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import TypeVar
 
 from chatservice import names
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.model import Room, Session, User, account_folder
 from chatservice.domain.ports import (
+    UNKNOWN_SIZE,
     DeclaredFile,
     DiskUsage,
     Draft,
-    FileLocation,
     FileReader,
     PartialUpload,
     UploadWriter,
@@ -28,6 +27,10 @@ from chatservice.errors import Code, Refusal
 from chatservice.replies import TransferInfo
 
 T = TypeVar("T")
+
+
+GROW_BYTES = 8 << 20
+"""Space that is reserved ahead of an upload of unknown size, so that quotas are seldom asked."""
 
 
 class Files:
@@ -79,13 +82,24 @@ class Files:
         size: int,
         sha256: str | None,
         key: str | None = None,
+        partial: str | None = None,
     ) -> UploadTicket:
-        """Return a ticket for an upload that may begin. Raises `Refusal`."""
+        """Return a ticket for an upload that may begin, of `size` bytes or `UNKNOWN_SIZE`. Raises
+        `Refusal`.
+
+        `partial` is the id of a partial upload to the same destination, of which size and SHA-256
+        are taken. If it is empty, the bytes are kept when the upload stops, also without a SHA-256.
+        """
         name = names.file(name)
         target = await self.destination(session, room, to)
         user = session.require_user()
         if not target.folder and name.endswith(" (room)"):  # where a room's folder may be
             raise Refusal(Code.BAD_FILE_NAME, "That name is kept for a room; take another one.")
+        if partial:
+            former = (await self.partial_upload(session, partial)).declared
+            if (former.folder, former.name) != (target.folder, name):
+                raise Refusal(Code.NO_SUCH_FILE, "That upload is of another file; begin a new one.")
+            size, sha256 = former.size, former.sha256
         into = self._rooms.by_number(target.log.id)
         if into is not None and self._rooms.slow_mode.wait(user, into):
             self._rooms.slow_mode.count(user, into)  # raises
@@ -98,11 +112,10 @@ class Files:
             author = session.current_room.sessions[session]
         sha256 = sha256.lower() if sha256 else None
         asker = self._requested_by(session)
-        upload = UploadTicket(target, name, size, sha256, user, author, key, *asker)
+        upload = UploadTicket(target, name, size, sha256, user, author, key, *asker, partial)
         self._rights.tickets.add(upload)
         declared = self._declared(upload)
-        check = partial(self.quotas.check, origin=upload.requester(self._limits.trusted))
-        await self._ask_quotas(check, declared, await self.store.have(declared))
+        await self._ask_quotas(self.quotas.check, upload, declared, await self.store.have(declared))
         return upload
 
     def _requested_by(self, session: Session) -> tuple[str, str, str | None]:
@@ -116,27 +129,34 @@ class Files:
         ticket = DownloadTicket(*file, session.require_user(), *self._requested_by(session))
         return self._rights.tickets.add(ticket)
 
-    def _recheck(self, ticket: DownloadTicket | UploadTicket) -> None:
+    def recheck(self, ticket: DownloadTicket | UploadTicket) -> None:
         """Raise `Refusal` if a ticket is no longer due."""
         self._rights.recheck_ticket(ticket, self._rooms.by_folder(ticket.folder), self._rooms.lobby)
 
+    def _requester(self, user: User, address: str) -> Requester:
+        return Requester(user.id, bool(user.guest_number), limit_key(address, self._limits.trusted))
+
     async def _ask_quotas(
-        self, ask: Callable[[DeclaredFile, int, DiskUsage], T], declared: DeclaredFile, have: int
+        self,
+        ask: Callable[[DeclaredFile, int, DiskUsage, Requester], T],
+        upload: UploadTicket,
+        declared: DeclaredFile,
+        have: int,
     ) -> T:
         """Ask quotas for space. Only before it refuses, it looks at every file: the operator may
         have removed or replaced some."""
+        origin = self._requester(upload.user, upload.address)
         try:
-            return ask(declared, have, await self.store.used(declared))
+            return ask(declared, have, await self.store.used(declared), origin)
         except Refusal as refusal:
             if refusal.code is not Code.OVER_QUOTA:
                 raise
-        return ask(declared, have, await self.store.used(declared, exactly=True))
+        return ask(declared, have, await self.store.used(declared, exactly=True), origin)
 
     def _declared(self, upload: UploadTicket) -> DeclaredFile:
         return DeclaredFile(
-            *(upload.destination.folder, upload.name, upload.size, upload.sha256, upload.user.name),
-            time=self._now(),
-            owner=upload.user.id,
+            *(upload.folder, upload.name, upload.size, upload.sha256, upload.user.name),
+            *(self._now(), upload.user.id, upload.partial),
         )
 
     async def bytes_present(self, upload: UploadTicket) -> int:
@@ -158,22 +178,16 @@ class Files:
         declared = self._declared(upload)
         for place in await self.store.places(upload.size, upload.sha256):
             if self._may_read_folder(session, place.folder):
-                mark = await self._copied(place, declared, upload.requester(self._limits.trusted))
+                reservation = await self._ask_quotas(self.quotas.reserve, upload, declared, 0)
+                try:
+                    mark = await self.store.copy(place, declared)
+                finally:
+                    reservation.release()
                 if mark is not None:
                     await self.store.drop(declared)
                     await self.share(upload, mark)
                     return mark
         return None
-
-    async def _copied(
-        self, place: FileLocation, declared: DeclaredFile, origin: Requester
-    ) -> FileMark | None:
-        reserve = partial(self.quotas.reserve, origin=origin)
-        reservation = await self._ask_quotas(reserve, declared, 0)
-        try:
-            return await self.store.copy(place, declared)
-        finally:
-            reservation.release()
 
     def _may_read_folder(self, session: Session, folder: str) -> bool:
         """Return whether a session may download files of a folder."""
@@ -187,35 +201,43 @@ class Files:
     ) -> "ActiveUpload":
         """Begin an upload behind the first `offset` bytes. `stop` ends its connection."""
         _check_destination(upload.destination)
-        self._recheck(upload)  # it may be long since it was permitted
+        self.recheck(upload)  # it may be long since it was permitted
         declared = self._declared(upload)
         have = await self.store.have(declared)
-        reserve = partial(self.quotas.reserve, origin=upload.requester(self._limits.trusted))
-        reservation = await self._ask_quotas(reserve, declared, have)
+        reservation = await self._ask_quotas(self.quotas.reserve, upload, declared, have)
         try:
             incoming = await self.store.receive(declared, offset)
         except BaseException:
             reservation.release()
             raise
         transfer = Transfer(
-            *(upload.user, upload.destination.folder, upload.name, upload.size, True),
+            *(upload.user, upload.folder, upload.name, upload.size, True),
             *(self._seconds(), incoming.have),
             log=upload.destination.log,
             done=lambda: incoming.have,
             stop=stop,
         )
-        still = partial(self._recheck, upload)
-        return ActiveUpload(upload, incoming, reservation, self.transfers, transfer, still)
+        self.transfers.begin(transfer)
+        return ActiveUpload(self, upload, incoming, reservation, transfer, offset)
+
+    async def grow(self, upload: UploadTicket, reservation: Reservation, size: int) -> None:
+        """Reserve space for an upload of unknown size of which `size` bytes have come, and for some
+        more. Raises `Refusal` (too-large, over-quota, disk-full)."""
+
+        def grow(declared: DeclaredFile, have: int, used: DiskUsage, origin: Requester) -> None:
+            try:
+                reservation.grow(size + GROW_BYTES, used)
+            except Refusal:
+                reservation.grow(size, used)
+
+        await self._ask_quotas(grow, upload, reservation.declared, reservation.have)
 
     def begin_download(
         self, user: User, address: str, outgoing: FileReader, stop: Callable[[], None]
     ) -> Transfer:
         """Begin a download; the caller ends it with `transfers.end`. Raises `Refusal` (too-many),
         and closes the file then."""
-        size, origin = (
-            outgoing.mark.size,
-            Requester(user.id, bool(user.guest_number), limit_key(address, self._limits.trusted)),
-        )
+        size, origin = outgoing.mark.size, self._requester(user, address)
         try:
             self.transfers.check_downloads(origin, self.quotas.limits.downloads_of_all)
         except Refusal:
@@ -234,8 +256,9 @@ class Files:
     async def list_transfers(self, session: Session) -> list[TransferInfo]:
         """Return the user's transfers and partial uploads."""
         found = [self._info(it) for it in self._transfers_shown_to(session)]
-        for it, have in await self._partial_uploads(session):
-            found.append(TransferInfo(it.name, it.size, have, True, True, 0, None, it.sha256))
+        for it, have, _ in await self.partial_uploads(session):
+            size = max(it.size, have)
+            found.append(TransferInfo(it.name, size, have, True, True, 0, None, it.sha256))
         return found
 
     def _transfers_shown_to(self, session: Session) -> list[Transfer]:
@@ -247,10 +270,21 @@ class Files:
             if self._rights.token_covers(session, self._rooms.by_folder(it.folder))
         ]
 
-    async def _partial_uploads(self, session: Session) -> list[PartialUpload]:
+    async def partial_uploads(self, session: Session) -> list[PartialUpload]:
         """Return the user's partial uploads that a session may resume."""
         found = await self.store.unfinished(session.require_user().id)
         return [it for it in found if self._may_resume(session, it.declared.folder)]
+
+    async def partial_upload(self, session: Session, id_: str) -> PartialUpload:
+        """Return a partial upload of the user's. Raises `Refusal` (no-such-file)."""
+        for it in await self.partial_uploads(session):
+            if it.id == id_:
+                return it
+        raise Refusal(Code.NO_SUCH_FILE, "That upload is not here any more; send all of it again.")
+
+    async def drop_partial_upload(self, session: Session, id_: str) -> None:
+        """Delete a partial upload of the user's. Raises `Refusal` (no-such-file)."""
+        await self.store.drop((await self.partial_upload(session, id_)).declared)
 
     def _may_resume(self, session: Session, folder: str) -> bool:
         room = self._rooms.by_folder(folder)
@@ -261,8 +295,10 @@ class Files:
     def _info(self, it: Transfer) -> TransferInfo:
         done, seconds = it.done(), max(self._seconds() - it.began, 0.001)
         rate = (done - it.start_offset) / seconds
-        left = (it.size - done) / rate if rate else None
-        return TransferInfo(it.name, it.size, done, it.is_upload, False, round(rate), left, None)
+        left = (it.size - done) / rate if rate and it.size >= 0 else None
+        return TransferInfo(
+            it.name, max(it.size, done), done, it.is_upload, False, round(rate), left, None
+        )
 
     async def cancel(self, session: Session, name: str) -> int:
         """Cancel the user's transfers of that name, and delete partial uploads. Return their
@@ -272,10 +308,10 @@ class Files:
         stopping = [it for it in found if not it.finishing]
         for transfer in stopping:
             transfer.stop()
-        unfinished = await self._partial_uploads(session)
+        unfinished = await self.partial_uploads(session)
         stopped = [it for it in unfinished if it.declared.name == form]
-        for declared, _ in stopped:
-            await self.store.drop(declared)
+        for it in stopped:
+            await self.store.drop(it.declared)
         if found and not (stopping or stopped):
             raise Refusal(
                 Code.NO_SUCH_FILE,
@@ -299,7 +335,7 @@ class Files:
             await self.store.forget(upload.destination.folder)
         _check_destination(upload.destination)
         try:
-            self._recheck(upload)
+            self.recheck(upload)
         except Refusal:
             await self.store.remove(upload.folder, mark.name, mark.version, "")
             raise
@@ -342,7 +378,7 @@ class Files:
     async def open_for_ticket(self, ticket: DownloadTicket) -> FileReader:
         """Open the file of a ticket. Raises `Refusal` (no-such-file, not-allowed, banned,
         not-in-room)."""
-        self._recheck(ticket)
+        self.recheck(ticket)
         outgoing = None
         if not ticket.version:
             outgoing = self.store.arriving(ticket.folder, ticket.name, ticket.sha256)
@@ -352,7 +388,7 @@ class Files:
             outgoing.close()
             raise Refusal(Code.NO_SUCH_FILE, "The file has changed; ask for another ticket.")
         try:
-            self._recheck(ticket)  # all of it may have been read first
+            self.recheck(ticket)  # all of it may have been read first
         except Refusal:
             outgoing.close()
             raise
@@ -394,23 +430,29 @@ class Files:
 
 
 class ActiveUpload:
-    """An upload under way: an `UploadWriter` with its reservation, its ticket and its progress."""
+    """An upload under way: an `UploadWriter` with its reservation, its ticket and its progress. One
+    of unknown size raises the quotas' `Refusal` from `when_ready` and `finish`."""
 
     def __init__(
         self,
+        files: Files,
         upload: UploadTicket,
         incoming: UploadWriter,
         reservation: Reservation,
-        transfers: Transfers,
         transfer: Transfer,
-        still: Callable[[], None],
+        offset: int,
     ) -> None:
+        self._files = files
         self._upload = upload
-        self._still = still
         self._incoming = incoming
         self._reservation = reservation
-        self._transfers = transfers
-        self._transfer = transfers.begin(transfer)
+        self._transfer = transfer
+        self._came = offset
+
+    @property
+    def id(self) -> str:
+        """The id of the partial upload, if it stops."""
+        return self._incoming.id
 
     @property
     def have(self) -> int:
@@ -419,21 +461,38 @@ class ActiveUpload:
 
     def write(self, data: bytes) -> None:
         """Write the next bytes."""
+        self._came += len(data)
         self._incoming.write(data)
         self._reservation.have = self._incoming.have
 
     def when_ready(self) -> Awaitable[None] | None:
         """Return None if more may come at once, else an awaitable to wait for."""
-        return self._incoming.when_ready()
+        return self._grown() if self._is_larger() else self._incoming.when_ready()
+
+    def _is_larger(self) -> bool:
+        return self._upload.size == UNKNOWN_SIZE and self._came > self._reservation.size
+
+    async def _grown(self) -> None:
+        """Wait for space and for the disk. Without space, stop."""
+        try:
+            await self._files.grow(self._upload, self._reservation, self._came)
+        except Refusal:
+            self.refuse()
+            raise
+        ready = self._incoming.when_ready()
+        if ready is not None:
+            await ready
 
     async def finish(self) -> FileMark:
         """Verify the bytes, make them durable, and store the file. Raises `Refusal`; if the ticket
         is no longer due, the partial upload stays."""
         try:
-            self._still()
+            self._files.recheck(self._upload)
         except Refusal:
             self.abandon()
             raise
+        if self._is_larger():
+            await self._grown()
         self._transfer.finishing = True
         try:
             return await self._incoming.finish()
@@ -455,7 +514,7 @@ class ActiveUpload:
 
     def _end(self) -> None:
         self._reservation.release()
-        self._transfers.end(self._transfer)
+        self._files.transfers.end(self._transfer)
 
 
 def _check_destination(target: Destination) -> None:

@@ -404,9 +404,17 @@ class PasswordHasher(Protocol):
         """Return whether a password fits a hash."""
 
 
+UNKNOWN_SIZE = -1
+"""The size of an upload that tells its size only by its end."""
+
+
 class DeclaredFile(NamedTuple):
-    """A file before its bytes come: `size` in bytes, `sha256` in hexadecimal or None. The user
-    `who`, with the `User.id` `owner`, sends it to `folder` at `time` (milliseconds)."""
+    """A file before its bytes come: `size` in bytes or `UNKNOWN_SIZE`, `sha256` in hexadecimal or
+    None. The user `who`, with the `User.id` `owner`, sends it to `folder` at `time` (milliseconds).
+
+    Without a SHA-256 it is resumed by `id` (`PartialUpload.id`); a new one that is to be kept has
+    an empty `id`, and one that is not to be kept has None.
+    """
 
     folder: str
     name: str
@@ -415,6 +423,12 @@ class DeclaredFile(NamedTuple):
     who: str
     time: int
     owner: str = ""
+    id: str | None = None
+
+    @property
+    def is_resumable(self) -> bool:
+        """True if its bytes are kept when it stops: by its SHA-256 or its id, it is known again."""
+        return self.sha256 is not None or self.id is not None
 
     @property
     def upload_key(self) -> tuple[str, str, int, str | None, str, str]:
@@ -424,7 +438,12 @@ class DeclaredFile(NamedTuple):
         guest can resume it after a broken connection. An upload to a user is its sender's alone.
         """
         owner = self.owner if is_user_folder(self.folder) else ""
-        return self.folder, self.name, self.size, self.sha256, names.key(self.who), owner
+        said = self.sha256 or self.id
+        return self.folder, self.name, self.size, said, names.key(self.who), owner
+
+    def is_same(self, other: "DeclaredFile") -> bool:
+        """Return whether both are the same upload, begun twice."""
+        return bool(self.sha256 or self.id) and self.upload_key == other.upload_key
 
     @property
     def ends_with_guest(self) -> bool:
@@ -449,10 +468,11 @@ class DiskUsage(NamedTuple):
 
 
 class PartialUpload(NamedTuple):
-    """A partial upload, of which the first `have` bytes are here."""
+    """A partial upload, of which the first `have` bytes are here. Its `id` stays the same."""
 
     declared: DeclaredFile
     have: int
+    id: str
 
 
 class FileListing(NamedTuple):
@@ -467,6 +487,10 @@ class FileListing(NamedTuple):
 
 class UploadWriter(Protocol):
     """A file that is being uploaded."""
+
+    @property
+    def id(self) -> str:
+        """The `PartialUpload.id` of its bytes, if it stops."""
 
     @property
     def have(self) -> int:
@@ -485,7 +509,7 @@ class UploadWriter(Protocol):
         """
 
     def abandon(self) -> None:
-        """Stop. The received bytes stay, as a partial upload, if the SHA-256 was declared."""
+        """Stop. The received bytes stay, as a partial upload, if it can be resumed."""
 
     def refuse(self) -> None:
         """Stop, and delete what came."""
@@ -549,7 +573,7 @@ class FileStore(Protocol):
 
     def receive(self, declared: DeclaredFile, offset: int) -> Awaitable[UploadWriter]:
         """Begin an upload, or resume one behind its first `offset` bytes. A former connection of
-        the same upload ends.
+        the same upload ends. Without a SHA-256, bytes behind `offset` are dropped.
 
         Raises `Refusal` (bad-offset, not-stored).
         """

@@ -74,22 +74,28 @@ class FileLimits:
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """Disk space for an upload, until `release`. `have` of its bytes are written."""
+    """Disk space for an upload of `size` bytes, until `release`. `have` of them are written."""
 
     quotas: "Quotas"
     declared: DeclaredFile
     have: int
     requester: Requester
+    size: int
+
+    def grow(self, size: int, used: DiskUsage) -> None:
+        """Reserve space for `size` bytes. Raises `Refusal` as `Quotas.reserve` does."""
+        if self in self.quotas.reservations:
+            self.quotas.check(self.declared, self.have, used, self.requester, size, self)
+            self.size = size
 
     def release(self) -> None:
         """End the reservation; may be called twice."""
-        if self in self.quotas.reservations:
-            self.quotas.reservations.remove(self)
+        self.quotas.reservations.discard(self)
 
     @property
     def missing(self) -> int:
         """Bytes that are still to be written."""
-        return self.declared.size - self.have
+        return max(self.size - self.have, 0)
 
 
 class Quotas:
@@ -103,33 +109,42 @@ class Quotas:
     def reserve(
         self, declared: DeclaredFile, have: int, used: DiskUsage, origin: Requester | None = None
     ) -> Reservation:
-        """Reserve space for the bytes behind `have`. Raises `Refusal` (too-large, over-quota,
-        disk-full, too-many) with the limit and what is left of it."""
+        """Reserve space for the bytes behind `have`; if the size is unknown, none at first. Raises
+        `Refusal` (too-large, over-quota, disk-full, too-many) with the limit and what is left of
+        it."""
+        origin = origin or Requester(declared.owner)
         self.check(declared, have, used, origin)
-        reservation = Reservation(self, declared, have, origin or Requester(declared.owner))
+        reservation = Reservation(self, declared, have, origin, max(declared.size, have))
         self.reservations.add(reservation)
         return reservation
 
     def check(
-        self, declared: DeclaredFile, have: int, used: DiskUsage, origin: Requester | None = None
+        self,
+        declared: DeclaredFile,
+        have: int,
+        used: DiskUsage,
+        origin: Requester,
+        size: int = 0,
+        own: Reservation | None = None,
     ) -> None:
-        """Raise `Refusal` if `reserve` would raise it now."""
-        origin = origin or Requester(declared.owner)
+        """Raise `Refusal` if `reserve` would raise it now; or, with a `size`, if `own` may not be
+        as large."""
+        size = max(size, declared.size, have)
         others = [
-            it for it in self.reservations if not _same(it.declared, declared)
+            it for it in self.reservations if it is not own and not it.declared.is_same(declared)
         ]  # it takes its place
-        self._check_size(declared)
+        self._check_size(size)
         self._check_count(declared, others, origin)
-        here = [it.declared for it in others if it.declared.folder == declared.folder]
-        theirs = [it.declared for it in others if it.declared.owner == declared.owner]
+        here = [it.size for it in others if it.declared.folder == declared.folder]
+        theirs = [it.size for it in others if it.declared.owner == declared.owner]
         for bound, taken, under_way, whose in (
             (self.limits.room, used.folder, here, "The files here have"),
             (self.limits.user, used.user, theirs, "You have"),
         ):
             if bound is None:
                 continue
-            left = bound - taken - sum(it.size for it in under_way)
-            if declared.size > left:
+            left = bound - taken - sum(under_way)
+            if size > left:
                 raise Refusal(
                     Code.OVER_QUOTA,
                     "{whose} room for {left} more, of {bound}; remove a file, or send a "
@@ -138,28 +153,19 @@ class Quotas:
                     left=shown(max(left, 0)),
                     bound=shown(bound),
                 )
-        self._check_disk(declared.size - have, origin, used.free, others)
+        self._check_disk(size - have, origin, used.free, others)
 
     def _check_disk(
         self, coming: int, origin: Requester, free: int, others: list[Reservation]
     ) -> None:
         left = free - self.limits.free - sum(it.missing for it in others)
         share = left
-        for part, theirs in (
-            (
-                self._limits.reserved_share,
-                [it for it in others if it.requester.owner == origin.owner],
-            ),
-            (
-                self._limits.address_share,
-                [it for it in others if same_address(it.requester, origin)],
-            ),
-            (
-                self._limits.guests_share,
-                [it for it in others if both_guests(it.requester, origin)],
-            ),
+        for part, counts in (
+            (self._limits.reserved_share, lambda it: it.owner == origin.owner),
+            (self._limits.address_share, lambda it: same_address(it, origin)),
+            (self._limits.guests_share, lambda it: both_guests(it, origin)),
         ):
-            reserved = sum(it.missing for it in theirs)
+            reserved = sum(it.missing for it in others if counts(it.requester))
             share = min(share, int((left + reserved) * part) - reserved)
         if coming > left:
             raise Refusal(
@@ -178,9 +184,9 @@ class Quotas:
                 share=shown(max(share, 0)),
             )
 
-    def _check_size(self, declared: DeclaredFile) -> None:
+    def _check_size(self, size: int) -> None:
         most = min(self.limits.file or self._limits.file_bytes, self._limits.file_bytes)
-        if declared.size > most:
+        if size > most:
             raise Refusal(
                 Code.TOO_LARGE,
                 "A file has at most {most} here; send a smaller one.",
@@ -199,8 +205,3 @@ class Quotas:
             )
         origins = [it.requester for it in others]
         check_share(origins, origin, self.limits.uploads_of_all, "uploads", self._limits)
-
-
-def _same(one: DeclaredFile, other: DeclaredFile) -> bool:
-    """Return whether they are the same upload, begun twice."""
-    return one.sha256 is not None and one.upload_key == other.upload_key

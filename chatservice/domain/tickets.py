@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakSet
 
-from chatservice.domain.addresses import limit_key
 from chatservice.domain.log import Cursor, Log
 from chatservice.domain.model import GUEST_PREFIX, User
 from chatservice.domain.ports import Account
-from chatservice.domain.quotas import Requester
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
@@ -56,7 +54,8 @@ class UploadTicket:
 
     `author` is the cursor that does not show the file's entry, because its user gets a reply. A
     `key` prevents sharing twice (`Draft.key`). `address` and `session` (its `resume_token`) are
-    those of the request, and `token` is the digest of the token that the user came in with.
+    those of the request, and `token` is the digest of the token that the user came in with. `size`
+    may be `UNKNOWN_SIZE`; `partial` is as in `Files.upload_ticket`.
     """
 
     destination: Destination
@@ -69,12 +68,7 @@ class UploadTicket:
     address: str = ""
     session: str = ""
     token: str | None = None
-
-    def requester(self, trusted: tuple[str, ...]) -> Requester:
-        """Return the user and address, for quotas. `trusted` addresses have no limits."""
-        return Requester(
-            self.user.id, bool(self.user.guest_number), limit_key(self.address, trusted)
-        )
+    partial: str | None = None
 
     @property
     def folder(self) -> str:

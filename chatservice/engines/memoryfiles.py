@@ -1,6 +1,7 @@
 """Shared files in memory, for `chatservice.engines.memory`."""
 
 import hashlib
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
@@ -15,8 +16,10 @@ from chatservice.domain.ports import (
     PartialUpload,
     UploadWriter,
 )
+from chatservice.engines import filerules
+from chatservice.engines.filerules import PartialIndex, Reader
 from chatservice.entries import FileMark
-from chatservice.errors import Code, Refusal
+from chatservice.errors import Refusal
 from chatservice.replies import FileInfo
 
 CAPACITY = 1 << 40
@@ -36,13 +39,11 @@ class _Version(NamedTuple):
         return FileMark(self.info.name, self.info.size, self.info.sha256, self.info.version)
 
 
-class MemoryFileReader:
+class MemoryFileReader(Reader):
     """`chatservice.domain.ports.FileReader`."""
 
     def __init__(self, folder: str, mark: FileMark, source: "MemoryUpload | bytes") -> None:
-        self.folder = folder
-        self.mark = mark
-        self.left = mark.size
+        super().__init__(folder, mark)
         self._source = source
 
     def _content(self) -> bytes:
@@ -56,20 +57,9 @@ class MemoryFileReader:
         """Nothing: there is no file that the system could send."""
 
     async def read(self, count: int) -> bytes:
-        at = self.mark.size - self.left
-        data = self._content()[at : at + max(0, count)]
+        data = self._content()[self.at : self.at + max(0, count)]
         self.left -= len(data)
         return data
-
-    def seek(self, offset: int) -> None:
-        if offset > self.mark.size:
-            raise Refusal(
-                Code.BAD_OFFSET,
-                "{name} has only {size} bytes; give a smaller OFFSET.",
-                name=self.mark.name,
-                size=self.mark.size,
-            )
-        self.left = self.mark.size - offset
 
     def more(self) -> Awaitable[None] | None:
         source = self._source
@@ -80,12 +70,15 @@ class MemoryFileReader:
 
 
 class MemoryUpload:
-    """`chatservice.domain.ports.UploadWriter`: a file on its way in."""
+    """`chatservice.domain.ports.UploadWriter`: a file on its way in, or what came of it."""
 
-    def __init__(self, store: "MemoryFileStore", declared: DeclaredFile, content: bytes) -> None:
+    def __init__(
+        self, store: "MemoryFileStore", declared: DeclaredFile, content: bytes, id_: str
+    ) -> None:
         self._store = store
         self.declared = declared
         self.content = bytearray(content)
+        self.id = id_
         self.stored = self.over = False
         self._waiting: list[Deferred[None]] = []
 
@@ -93,12 +86,19 @@ class MemoryUpload:
     def have(self) -> int:
         return len(self.content)
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether it is under way."""
+        return not self.over
+
+    is_arriving = is_busy
+
     def grown(self) -> "Deferred[None]":
         """Answer when there is more, or it is stored."""
         if self.stored:
             return succeed(None)
         if self.over:
-            return fail(Refusal(Code.INCOMPLETE, "The upload stopped half-way."))
+            return fail(filerules.stopped())
         self._waiting.append(Deferred())
         return self._waiting[-1]
 
@@ -120,37 +120,30 @@ class MemoryUpload:
 
     async def finish(self) -> FileMark:
         if self.over:
-            raise Refusal(Code.INCOMPLETE, "Another connection goes on with it; see there.")
-        if self.have != self.declared.size:
+            raise filerules.taken_over()
+        try:
+            filerules.check_size(self.declared, self.have)
+        except Refusal:
             self.abandon()
-            raise Refusal(Code.INCOMPLETE, "Not all of its bytes came; send it again.")
+            raise
         sha256 = hashlib.sha256(self.content).hexdigest()
         if self.declared.sha256 not in (None, sha256):
             self.refuse()
-            raise Refusal(
-                Code.WRONG_SHA256,
-                "What came has the SHA-256 {hexdigest}, not the one declared; nothing was kept.",
-                hexdigest=sha256,
-            )
+            raise filerules.wrong_sha256(sha256)
         mark = self._store.put(self.declared, bytes(self.content))
         self.stored = True
-        self._end()
+        self.refuse()
         return mark
 
     def abandon(self) -> None:
-        if not self.over:
-            self._store.stopped(self, keep=self.declared.sha256 is not None and self.have > 0)
-            self._end()
+        if not (self.declared.is_resumable and self.have):
+            self._store.partials.discard(self)
+        self.over = True
+        self._tell()
 
     def refuse(self) -> None:
-        if not self.over:
-            self._store.stopped(self, keep=False)
-            self._end()
-
-    def _end(self) -> None:
-        self.over = True
-        self._store.under_way.discard(self)
-        self._tell()
+        self._store.partials.discard(self)
+        self.abandon()
 
 
 class MemoryFileStore:
@@ -159,9 +152,8 @@ class MemoryFileStore:
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check
         self._folders: dict[str, dict[str, list[_Version]]] = {}
-        self._partial: dict[tuple[object, ...], PartialUpload] = {}
-        self._contents: dict[tuple[object, ...], bytes] = {}
-        self.under_way: set[MemoryUpload] = set()
+        self._ids = itertools.count(1)
+        self.partials: PartialIndex[MemoryUpload] = PartialIndex()
 
     @property
     def count(self) -> int:
@@ -171,11 +163,7 @@ class MemoryFileStore:
     def _versions(self, folder: str, name: str) -> list[_Version]:
         found = self._folders.get(folder, {}).get(name)
         if not found:
-            raise Refusal(
-                Code.NO_SUCH_FILE,
-                "There is no file {name} here; `files` lists those there are.",
-                name=name,
-            )
+            raise filerules.missing(name)
         return found
 
     async def files(self, folder: str, after: str, limit: int) -> FileListing:
@@ -191,55 +179,42 @@ class MemoryFileStore:
         for found in reversed(self._versions(folder, name)):
             if version in (None, found.info.version):
                 return MemoryFileReader(folder, found.mark, found.content)
-        raise Refusal(
-            Code.NO_SUCH_FILE,
-            "There is no version #{version} of {name} here; `versions {name}` lists those there "
-            "are.",
-            version=version,
-            name=name,
-        )
+        raise filerules.missing(name, version)
 
     def arriving(self, folder: str, name: str, sha256: str | None = None) -> FileReader | None:
-        for upload in self.under_way:
-            it = upload.declared
-            if (it.folder, it.name) == (folder, name) and it.sha256 and sha256 in (None, it.sha256):
-                mark = FileMark(name, it.size, it.sha256, 0)
-                return MemoryFileReader(folder, mark, upload)
-        return None
+        upload = self.partials.arriving(folder, name, sha256)
+        if upload is None:
+            return None
+        mark = FileMark(name, upload.declared.size, upload.declared.sha256 or "", 0)
+        return MemoryFileReader(folder, mark, upload)
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
         all_ = [(it, on) for on, files in self._folders.items() for it in _each(files)]
-        partial = [it for key, it in self._partial.items() if key != declared.upload_key]
-        folder = sum(it.info.size for it, on in all_ if on == declared.folder)
-        folder += sum(it.have for it in partial if it.declared.folder == declared.folder)
-        user = sum(it.info.size for it, _ in all_ if it.owner == declared.owner)
-        user += sum(it.have for it in partial if it.declared.owner == declared.owner)
-        return DiskUsage(folder, user, CAPACITY)
+        here, theirs = self.partials.held(declared)
+        here += sum(it.info.size for it, on in all_ if on == declared.folder)
+        theirs += sum(it.info.size for it, _ in all_ if it.owner == declared.owner)
+        return DiskUsage(here, theirs, CAPACITY)
 
     async def have(self, declared: DeclaredFile) -> int:
-        return len(self._contents.get(declared.upload_key, b""))
+        upload = self.partials.find(declared)
+        return upload.have if upload is not None and upload.over else 0
 
     async def receive(self, declared: DeclaredFile, offset: int) -> UploadWriter:
         self._check()
-        for other in [it for it in self.under_way if _same(it.declared, declared)]:
-            other.abandon()
-        content = self._contents.get(declared.upload_key, b"")
-        if offset > len(content):
-            raise Refusal(
-                Code.BAD_OFFSET, "Only {have} bytes of it are here; go on there.", have=len(content)
-            )
-        self._partial.pop(declared.upload_key, None)
-        self._contents.pop(declared.upload_key, None)
-        upload = MemoryUpload(self, declared, content[:offset])
-        self.under_way.add(upload)
+        former = self.partials.find(declared)
+        if former is not None:
+            former.abandon()
+        content = bytes(former.content) if former is not None else b""
+        filerules.check_offset(offset, len(content))
+        if former is not None:
+            self.partials.discard(former)
+        id_ = former.id if former is not None else str(next(self._ids))
+        if declared.sha256 is None and declared.is_resumable:
+            declared = declared._replace(id=id_)
+        upload = MemoryUpload(self, declared, content[:offset], id_)
+        if declared.is_resumable:
+            self.partials.use(upload)
         return upload
-
-    def stopped(self, upload: MemoryUpload, keep: bool) -> None:
-        """Note that an upload has ended half-way."""
-        if keep:
-            key = upload.declared.upload_key
-            self._partial[key] = PartialUpload(upload.declared, upload.have)
-            self._contents[key] = bytes(upload.content)
 
     def put(self, declared: DeclaredFile, content: bytes) -> FileMark:
         """Put a file into its folder. Raises `Refusal` (not-stored)."""
@@ -252,11 +227,14 @@ class MemoryFileStore:
         return versions[-1].mark
 
     async def unfinished(self, owner: str) -> Sequence[PartialUpload]:
-        return [it for it in self._partial.values() if it.declared.owner == owner]
+        return [
+            PartialUpload(it.declared, it.have, it.id) for it in self.partials.of(owner) if it.over
+        ]
 
     async def drop(self, declared: DeclaredFile) -> None:
-        self._partial.pop(declared.upload_key, None)
-        self._contents.pop(declared.upload_key, None)
+        upload = self.partials.find(declared)
+        if upload is not None and upload.over:
+            self.partials.discard(upload)
 
     async def places(self, size: int, sha256: str) -> Sequence[FileLocation]:
         return [
@@ -276,36 +254,20 @@ class MemoryFileStore:
         self, folder: str, name: str, version: int | None, owner: str
     ) -> Sequence[int]:
         self._check()
-        found = [it for it in self._versions(folder, name) if version in (None, it.info.version)]
-        mine = [it for it in found if owner in ("", it.owner)]
-        if not found:
-            raise Refusal(
-                Code.NO_SUCH_FILE,
-                "There is no version #{version} of {name} here; `versions {name}` lists those "
-                "there are.",
-                version=version,
-                name=name,
-            )
-        if not mine:
-            raise Refusal(Code.NOT_YOURS, "{name} was not shared by you; ask who did.", name=name)
-        left = [it for it in self._versions(folder, name) if it not in mine]
-        if left:
-            self._folders[folder][name] = left
-        else:
+        found = [(it.info.version, it) for it in self._versions(folder, name)]
+        mine = filerules.removable(name, version, found, lambda it: owner in ("", it.owner))
+        self._folders[folder][name] = [it for number, it in found if number not in mine]
+        if not self._folders[folder][name]:
             del self._folders[folder][name]
-        return [it.info.version for it in mine]
+        return mine
 
     async def move(self, folder: str, to: str, owner: str) -> None:
+        self.partials.move(folder, to, owner)
         for name, versions in self._folders.pop(folder, {}).items():
             self._folders.setdefault(to, {})[name] = versions
 
     async def rename(self, owner: str, name: str) -> None:
-        for key, it in list(self._partial.items()):
-            if it.declared.owner == owner:
-                declared = it.declared._replace(who=name)
-                del self._partial[key]
-                self._partial[declared.upload_key] = PartialUpload(declared, it.have)
-                self._contents[declared.upload_key] = self._contents.pop(key)
+        self.partials.rename(owner, name)
 
     async def shared(self, owner: str) -> Sequence[tuple[str, str]]:
         return [
@@ -317,10 +279,7 @@ class MemoryFileStore:
 
     def forget(self, folder: str) -> Awaitable[None]:
         self._folders.pop(folder, None)
-        for key, it in list(self._partial.items()):
-            if folder in (it.declared.folder, it.declared.owner):
-                del self._partial[key], self._contents[key]
-        for upload in [it for it in self.under_way if it.declared.folder == folder]:
+        for upload in self.partials.ending_with(folder):
             upload.refuse()
         return succeed(None)
 
@@ -346,7 +305,3 @@ def _marked(version: _Version, mark: str) -> _Version:
     it = version.info
     info = FileInfo(it.name, it.size, it.sha256, mark, it.time, it.version)
     return _Version(version.content, info, "")
-
-
-def _same(one: DeclaredFile, other: DeclaredFile) -> bool:
-    return one.sha256 is not None and one.upload_key == other.upload_key

@@ -4,16 +4,16 @@ import hashlib
 
 import pytest_twisted
 
-from chatservice.domain.ports import DeclaredFile, FileLocation
+from chatservice.domain.ports import UNKNOWN_SIZE, DeclaredFile, FileLocation
 from chatservice.errors import Code
 from tests.contract.conftest import NOW, code_of
 
 HELLO = hashlib.sha256(b"hello").hexdigest()
 
 
-def declared(name="a.txt", size=5, sha256=HELLO, folder="lab", owner="alice"):
+def declared(name="a.txt", size=5, sha256=HELLO, folder="lab", owner="alice", id_=None):
     """Return the declaration of a file."""
-    return DeclaredFile(folder, name, size, sha256, owner, NOW, owner)
+    return DeclaredFile(folder, name, size, sha256, owner, NOW, owner, id_)
 
 
 async def put(engine, data=b"hello", **said):
@@ -107,6 +107,49 @@ async def test_unfinished_uploads_are_known(engine):
     (found,) = await engine.files.unfinished("alice")
     assert (found.declared.name, found.have) == ("a.txt", 3)
     await engine.files.drop(declared())
+    assert list(await engine.files.unfinished("alice")) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_upload_of_unknown_size(engine):
+    """Its end tells its size; a SHA-256 is checked all the same."""
+    upload = await engine.files.receive(declared(size=UNKNOWN_SIZE, sha256=None), 0)
+    upload.write(b"hel")
+    upload.write(b"lo")
+    mark = await upload.finish()
+    assert (mark.size, mark.sha256) == (5, HELLO)
+    assert await content(engine) == b"hello"
+    upload = await engine.files.receive(declared(size=UNKNOWN_SIZE), 0)
+    upload.write(b"hallo")
+    assert await code_of(upload.finish()) == Code.WRONG_SHA256
+    assert list(await engine.files.unfinished("alice")) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_partial_upload_is_known_by_its_id(engine):
+    """Without a SHA-256 it is listed, resumed at any offset, and dropped by its id. What is sent
+    again replaces what was there."""
+    new = declared(size=UNKNOWN_SIZE, sha256=None, id_="")
+    for text in (b"hex", b"other"):
+        upload = await engine.files.receive(new, 0)
+        upload.write(text)
+        upload.abandon()
+    found, other = await engine.files.unfinished("alice")
+    assert (found.have, other.have) == (3, 5)
+    assert upload.id == other.id == other.declared.id != found.id
+    assert await engine.files.have(found.declared) == 3
+    assert await engine.files.have(new) == 0
+    assert await code_of(engine.files.receive(found.declared, 4)) == Code.BAD_OFFSET
+    upload = await engine.files.receive(found.declared, 2)
+    assert (upload.have, upload.id) == (2, found.id)
+    upload.write(b"llo")
+    await upload.finish()
+    assert await content(engine) == b"hello"
+    await engine.files.drop(other.declared)
+    assert list(await engine.files.unfinished("alice")) == []
+    upload = await engine.files.receive(declared(sha256=None), 0)
+    upload.write(b"hel")
+    upload.abandon()
     assert list(await engine.files.unfinished("alice")) == []
 
 

@@ -306,7 +306,10 @@ class MemoryChat:
 
     def upload(self, code, data, offset=0, address=""):
         """Upload all that is missing of a file, and announce it."""
-        upload, ticket = self.uploading(code, data, offset, address)
+        return self.finish(*self.uploading(code, data, offset, address))
+
+    def finish(self, upload, ticket):
+        """Finish an upload, and announce its file."""
 
         async def finish():
             await self.chat.files.share(ticket, await upload.finish())

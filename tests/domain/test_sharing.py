@@ -4,6 +4,8 @@ from hashlib import sha256
 
 import pytest
 
+from chatservice.domain.files import GROW_BYTES
+from chatservice.domain.ports import UNKNOWN_SIZE
 from chatservice.domain.quotas import FileLimits
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
@@ -234,6 +236,78 @@ def test_quotas():
     alice.do("put", room="lab", name="d", size=50)
     alice.do("remove", room="lab", name="a")
     alice.do("put", room="lab", name="d", size=100)
+
+
+def beginning(world, member, name="a.txt", size=UNKNOWN_SIZE, offset=0, **args):
+    """Begin an upload as a protocol does that carries the bytes itself."""
+    files = world.chat.files
+    asking = files.upload_ticket(member.session, "studio", None, name, size, None, **args)
+    ticket = world.now(asking)
+    return ticket, world.now(files.begin_upload(ticket, offset, lambda: None))
+
+
+def test_an_upload_of_unknown_size(world, alice, bob):
+    """It is shared with the size that came. Meanwhile its bytes are reserved, and a bit more."""
+    ticket, upload = beginning(world, bob)
+    (reservation,) = world.chat.files.quotas.reservations
+    assert reservation.size == 0
+    upload.write(CONTENT)
+    world.now(upload.when_ready())
+    assert reservation.size == len(CONTENT) + GROW_BYTES
+    assert upload.when_ready() is None
+    (row,) = bob.do("transfers").transfers
+    assert (row.size, row.done, row.left) == (len(CONTENT), len(CONTENT), None)
+    world.finish(upload, ticket)
+    assert get(world, alice) == CONTENT
+    assert world.chat.files.quotas.reservations == set()
+
+
+def test_an_upload_of_unknown_size_that_grows_too_large():
+    """Each quota has its own refusal, at the byte that is too much, and nothing is kept."""
+    world = MemoryChat(FileLimits(file=100, room=150))
+    alice = world.registered("alice")
+    alice.do("create", room="studio")
+    ticket, upload = beginning(world, alice)
+    for data in (b"x" * 60, b"y" * 40):
+        upload.write(data)
+        if waiting := upload.when_ready():
+            world.now(waiting)
+    world.finish(upload, ticket)
+    for sizes, code in (([50, 1], Code.OVER_QUOTA), ([1, 100], Code.TOO_LARGE)):
+        _, upload = beginning(world, alice, "b.txt", partial="")
+        upload.write(b"x" * sizes[0])
+        world.now(upload.when_ready())
+        upload.write(b"x" * sizes[1])
+        assert refused(world.now, upload.when_ready()) is code
+        assert alice.do("transfers").transfers == ()
+        assert world.chat.files.quotas.reservations == set()
+    _, upload = beginning(world, alice, "b.txt")
+    upload.write(b"x" * 51)
+    assert refused(world.now, upload.finish()) is Code.OVER_QUOTA
+
+
+def test_a_partial_upload_by_its_id(world, alice, bob):
+    """Its user lists it, resumes it at an offset to the same file, and drops it; nobody else
+    does."""
+    files = world.chat.files
+    for _ in range(2):
+        _, upload = beginning(world, bob, partial="")
+        upload.write(b"some bytes")
+        world.now(upload.when_ready())
+        upload.abandon()
+    first, second = world.now(files.partial_uploads(bob.session))
+    assert second == (second.declared, 10, upload.id)
+    assert world.now(files.partial_uploads(alice.session)) == []
+    for member, name in ((alice, "a.txt"), (bob, "b.txt")):
+        code = refused(beginning, world, member, name, partial=first.id)
+        assert code is Code.NO_SUCH_FILE
+    ticket, upload = beginning(world, bob, offset=5, partial=first.id)
+    upload.write(b"content")
+    world.finish(upload, ticket)
+    assert get(world, alice) == CONTENT
+    world.now(files.drop_partial_upload(bob.session, second.id))
+    assert world.now(files.partial_uploads(bob.session)) == []
+    assert refused(world.now, files.drop_partial_upload(bob.session, "9")) is Code.NO_SUCH_FILE
 
 
 def test_the_file_of_a_person(world, alice):

@@ -11,7 +11,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, gatherResults
 
-from chatservice.domain.ports import DeclaredFile
+from chatservice.domain.ports import UNKNOWN_SIZE, DeclaredFile
 from chatservice.engines.sqlite import filestore, plainfiles
 from chatservice.engines.sqlite.entryages import Clocks, really_passed
 from chatservice.engines.sqlite.filestore import FolderFileStore
@@ -109,6 +109,20 @@ async def test_it_outlasts_the_server(stored):
     assert await stored.folders.have(declared()) == 300_000
     assert not stray.exists()
     incoming = await begun(stored, DATA[300_000:], offset=300_000)
+    assert (await incoming.finish()).sha256 == SHA256
+    assert stored.partials() == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_is_known_by_its_id_outlasts_the_server(stored):
+    """It keeps its id, and goes on at the offset that is asked for."""
+    what = declared(size=UNKNOWN_SIZE, sha256=None, id="")
+    await stop(await begun(stored, what=what))
+    (before,) = await stored.folders.unfinished("alice")
+    stored.close()
+    stored.open()
+    assert await stored.folders.unfinished("alice") == [before]
+    incoming = await begun(stored, DATA[200_000:], before.declared, offset=200_000)
     assert (await incoming.finish()).sha256 == SHA256
     assert stored.partials() == []
 

@@ -38,6 +38,7 @@ from chatservice.domain.ports import (
     FileLocation,
     PartialUpload,
 )
+from chatservice.engines import filerules
 from chatservice.engines.keyedlock import KeyedLock
 from chatservice.engines.sqlite import filesystem, permissions, plainfiles
 from chatservice.engines.sqlite.filetable import FileRow, FileTable
@@ -299,7 +300,7 @@ class FolderFileStore:
         name = await self._spelled(folder, name)
         file = await self._file(folder, name)
         if not file.versions:
-            raise _missing(name)
+            raise filerules.missing(name)
         return [it.info(name) for it in file.versions]
 
     async def _file(self, folder: str, name: str) -> _File:
@@ -326,7 +327,7 @@ class FolderFileStore:
         name = await self._spelled(folder, name)
         it = _meant(await self._file(folder, name), version)
         if it is None:
-            raise _missing(name, version)
+            raise filerules.missing(name, version)
         row = it.row or await self._read_in_time(folder, name, it)
         try:
             file, size, mtime = await self.aside(plainfiles.open_plain, it.path)
@@ -340,7 +341,7 @@ class FolderFileStore:
 
     def _not_opened(self, name: str, version: int | None, error: OSError) -> Refusal:
         if error.errno in _NO_FILE:
-            return _missing(name, version)
+            return filerules.missing(name, version)
         return self._unreadable(name, error)
 
     async def _read_in_time(self, folder: str, name: str, it: _Version) -> FileRow:
@@ -398,7 +399,7 @@ class FolderFileStore:
         return row
 
     def arriving(self, folder: str, name: str, sha256: str | None = None) -> ThreadedReader | None:
-        return self._partials.arriving(self._now(folder), name, sha256)
+        return self._partials.open_arriving(self._now(folder), name, sha256)
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
         folder, owner = declared.folder, declared.owner
@@ -420,7 +421,7 @@ class FolderFileStore:
         return self._partials.receive(declared, offset)
 
     def unfinished(self, owner: str) -> Awaitable[Sequence[PartialUpload]]:
-        return self._partials.of(owner)
+        return self._partials.unfinished(owner)
 
     def drop(self, declared: DeclaredFile) -> Awaitable[None]:
         return self._partials.drop(declared)
@@ -431,7 +432,9 @@ class FolderFileStore:
         One after another, so that the same file, uploaded twice at once, is found to be the same.
         """
         declared = partial.declared
-        declared = declared._replace(folder=self._now(declared.folder), sha256=sha256)
+        declared = declared._replace(
+            folder=self._now(declared.folder), size=partial.have, sha256=sha256
+        )
         name = await self._spelled(declared.folder, declared.name)
         declared = declared._replace(name=name)
         async with self._putting.acquire((declared.folder, declared.name)):
@@ -439,7 +442,7 @@ class FolderFileStore:
             return await self._put(partial.path, declared)
 
     async def _put(self, part: Path, declared: DeclaredFile) -> FileMark:
-        folder, name, size, sha256, who, time, owner = declared
+        folder, name, size, sha256, who, time, owner, _ = declared
         assert sha256 is not None
         _, newest, last = await self._file(folder, name)
         known = newest.row if newest is not None else None
@@ -493,21 +496,19 @@ class FolderFileStore:
         name = await self._spelled(folder, name)
         async with self._putting.acquire((folder, name)):
             versions, newest, _ = await self._file(folder, name)
-            meant = [it for it in versions if version in (None, it.number)]
-            if not meant:
-                raise _missing(name, version)
-            mine = [it.number for it in meant if not owner or _is_by(it, owner)]
-            if not mine:
-                raise Refusal(
-                    Code.NOT_YOURS, "{name} was not shared by you; ask who did.", name=name
-                )
+            found = [(it.number, it) for it in versions]
+            mine = filerules.removable(
+                name, version, found, lambda it: not owner or (it.row and it.row.owner) == owner
+            )
             named = newest.number if newest is not None else 0
             await self.aside(plainfiles.take_off, self.path_of(folder), name, named, mine)
             await self._table.drop(folder, name, mine)
             return mine
 
     async def rename(self, owner: str, name: str) -> None:
-        await self._partials.rename(owner, name)
+        if self._partials.of(owner):
+            self._partials.rename(owner, name)
+            await self._table.rename(owner, name)
 
     async def shared(self, who: str) -> Sequence[tuple[str, str]]:
         rows = await self._table.counted("\0", who)  # no folder is called that
@@ -646,24 +647,6 @@ def _meant(file: _File, version: int | None) -> _Version | None:
     if version is None:
         return file.newest
     return next((it for it in file.versions if it.number == version), None)
-
-
-def _is_by(it: _Version, owner: str) -> bool:
-    return it.row is not None and it.row.owner == owner
-
-
-def _missing(name: str, version: int | None = None) -> Refusal:
-    if version is not None:
-        return Refusal(
-            Code.NO_SUCH_FILE,
-            "There is no version #{version} of {name} here; `versions {name}` lists "
-            "those there are.",
-            version=version,
-            name=name,
-        )
-    return Refusal(
-        Code.NO_SUCH_FILE, "There is no file {name} here; `files` lists those there are.", name=name
-    )
 
 
 def _changing(name: str) -> Refusal:

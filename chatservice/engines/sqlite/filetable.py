@@ -138,7 +138,8 @@ class FileTable:
             "INSERT INTO partial (shelf, name, size, sha256, who, time, owner)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
-        return self._change(self._commit, sql, [declared])
+        row = declared._replace(sha256=declared.sha256 or "")
+        return self._change(self._commit, sql, [row[:7]])
 
     def rename(self, owner: str, name: str) -> "Deferred[int]":
         """A user whose uploads these are is called otherwise now."""
@@ -163,11 +164,15 @@ class FileTable:
 
     def _partials(self) -> list[PartialRow]:
         sql = "SELECT id, shelf, name, size, sha256, who, time, owner FROM partial ORDER BY id"
-        found = [PartialRow(id_, DeclaredFile(*row)) for id_, *row in self._db.execute(sql)]
         # Names came in any form once; what goes on with them is asked for in NFC.
         return [
-            row._replace(declared=row.declared._replace(name=normalize("NFC", row.declared.name)))
-            for row in found
+            PartialRow(
+                number,
+                DeclaredFile(folder, normalize("NFC", name), size, sha256 or None, *rest)._replace(
+                    id=None if sha256 else str(number)
+                ),
+            )
+            for number, folder, name, size, sha256, *rest in self._db.execute(sql)
         ]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from chatservice import names
+from chatservice.engines.filerules import Reader
 from chatservice.engines.sqlite import permissions
 from chatservice.engines.sqlite.filetable import FileRow
 from chatservice.engines.sqlite.integrity import sync
@@ -52,13 +53,11 @@ VERSIONS = ".versions"
 """The folder that holds what its names held before: `.versions/NAME/NUMBER`."""
 
 
-class OpenFile:
+class OpenFile(Reader):
     """A shared file, opened: `chatservice.domain.ports.FileReader`."""
 
     def __init__(self, file: IO[bytes], folder: str, mark: FileMark) -> None:
-        self.folder = folder
-        self.mark = mark
-        self.left = mark.size
+        super().__init__(folder, mark)
         self._file = file
         self._ahead = 0
         self._mtime = os.fstat(file.fileno()).st_mtime_ns
@@ -66,7 +65,7 @@ class OpenFile:
     def read(self, count: int) -> bytes:
         """Return the next bytes; never the last ones of a file that was changed meanwhile: so
         nobody takes for whole what is of two contents."""
-        data = os.pread(self._file.fileno(), min(count, self.left), self.mark.size - self.left)
+        data = os.pread(self._file.fileno(), min(count, self.left), self.at)
         if len(data) == self.left and self._has_changed():
             return b""
         self.left -= len(data)
@@ -80,7 +79,7 @@ class OpenFile:
         Their first and last byte are asked for without waiting (RWF_NOWAIT, preadv2(2)): what lies
         between was read ahead with them. To read all so would need a copy, a quarter more CPU.
         """
-        at, byte = self.mark.size - self.left, bytearray(1)
+        at, byte = self.at, bytearray(1)
         if count >= self.left:
             return None
         try:
@@ -97,7 +96,7 @@ class OpenFile:
         was changed meanwhile."""
         with suppress(BlockingIOError):
             for _ in range(_SEND_CALLS if self.left else 0):
-                count, at = min(_SEND_BYTES, self.left), self.mark.size - self.left
+                count, at = min(_SEND_BYTES, self.left), self.at
                 if count == self.left and self._has_changed():
                     raise OSError("it has changed")
                 sent = os.sendfile(descriptor, self._file.fileno(), at, count)
@@ -112,24 +111,13 @@ class OpenFile:
         return os.fstat(self._file.fileno()).st_mtime_ns != self._mtime
 
     def _read_ahead(self) -> None:
-        at = self.mark.size - self.left
+        at = self.at
         if self.left and at + _AHEAD_BYTES // 2 > self._ahead:
             self._ahead = at + _AHEAD_BYTES
             os.posix_fadvise(self._file.fileno(), at, _AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
 
     def more(self) -> None:
         """All of it was there from the beginning."""
-
-    def seek(self, offset: int) -> None:
-        """Go on from `offset`. Raises `Refusal` (bad-offset)."""
-        if offset > self.mark.size:
-            raise Refusal(
-                Code.BAD_OFFSET,
-                "{mark} has only {size} bytes; give a smaller OFFSET.",
-                mark=self.mark.name,
-                size=self.mark.size,
-            )
-        self.left = self.mark.size - offset
 
     def close(self) -> None:
         """Be done with it."""

@@ -19,7 +19,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatservice.domain.model import is_guest_id
-from chatservice.domain.ports import DeclaredFile, PartialUpload
+from chatservice.domain.ports import UNKNOWN_SIZE, DeclaredFile, PartialUpload
+from chatservice.engines import filerules
+from chatservice.engines.filerules import PartialIndex, Reader
 from chatservice.engines.keyedlock import KeyedLock
 from chatservice.engines.sqlite import permissions, plainfiles
 from chatservice.engines.sqlite.entryages import Clocks
@@ -63,15 +65,14 @@ class PartialFile:
         self.taken = False
 
     @property
-    def may_go_on(self) -> bool:
-        """Return whether it can be resumed: without a declared SHA-256 nobody could tell whether a
-        file is the same one."""
-        return self.declared.sha256 is not None
-
-    @property
     def is_busy(self) -> bool:
         """Return whether somebody writes to it, or is about to."""
         return self.taken or self.upload is not None
+
+    @property
+    def is_arriving(self) -> bool:
+        """Return whether somebody writes to it, and more may come."""
+        return self.upload is not None and not self.upload.over
 
     @property
     def is_to_be_read(self) -> bool:
@@ -93,7 +94,8 @@ class PartialFile:
             size = os.fstat(handle).st_size
             if size < self.have:
                 self.have, self.sha256 = size, None
-            os.ftruncate(handle, min(self.have, self.declared.size))
+            most = self.have if self.declared.size == UNKNOWN_SIZE else self.declared.size
+            os.ftruncate(handle, min(self.have, most))
             if self.sha256 is None:
                 self.have = os.fstat(handle).st_size
                 self.sha256 = yield from plainfiles.hash_of(file)
@@ -151,8 +153,12 @@ class IncomingFile:
         """Answer when more of it is there, or all of it is stored; fails with `Refusal` when no
         more will come."""
         if self._closed:
-            return fail(Refusal(Code.INCOMPLETE, "The upload stopped half-way."))
+            return fail(filerules.stopped())
         return self._written_once()
+
+    @property
+    def id(self) -> str:
+        return self._partial.path.name
 
     @property
     def have(self) -> int:
@@ -268,17 +274,11 @@ class IncomingFile:
     def _checked(self) -> str:
         declared, digest = self._partial.declared, self._digest
         if self.over:
-            raise Refusal(Code.INCOMPLETE, "Another connection goes on with it; see there.")
-        if self._partial.have != declared.size:
-            raise Refusal(Code.INCOMPLETE, "Not all of its bytes came; send it again.")
+            raise filerules.taken_over()
+        filerules.check_size(declared, self._partial.have)
         if declared.sha256 not in (None, digest.hexdigest()):
             self._worthless = True
-            raise Refusal(
-                Code.WRONG_SHA256,
-                "What came has the SHA-256 {hexdigest}, not the one declared; nothing was "
-                "kept. If the file was changed while it was sent, send it again.",
-                hexdigest=digest.hexdigest(),
-            )
+            raise filerules.wrong_sha256(digest.hexdigest())
         return digest.hexdigest()
 
     def _not_stored(self, error: OSError) -> Refusal:
@@ -295,7 +295,7 @@ class IncomingFile:
         if self.over or self._finishing:
             return
         self.over = True
-        if self._worthless or not self._partial.may_go_on:
+        if self._worthless or not self._partial.declared.is_resumable:
             self._gathered, self._bytes = [], 0
         self._flush()
         self._end_if_idle()
@@ -329,33 +329,29 @@ class IncomingFile:
             self._partial.sha256 = None  # it may have taken in what is not there
         if self._partial.upload is self:
             self._partial.upload = None
-        keep = self._partial.may_go_on and not self._worthless
+        keep = not self._worthless
         self._closing = self._ended(self._partial, keep)
         self._tell_waiting()
 
 
-class ArrivingFile:
+class ArrivingFile(Reader):
     """An upload that is read as it arrives: `chatservice.domain.ports.FileReader`.
 
     The last byte is held back until the upload is checked and shared. So a reader of all bytes has
     the file, and a reader of a failed upload gets less than was promised.
     """
 
-    def __init__(
-        self, partial: PartialFile, upload: IncomingFile, file: IO[bytes], sha256: str
-    ) -> None:
-        declared = partial.declared
-        self.folder = declared.folder
-        self.mark = FileMark(declared.name, declared.size, sha256, 0)
-        self.left = declared.size
+    def __init__(self, partial: PartialFile, upload: IncomingFile, sha256: str) -> None:
+        it = partial.declared
+        super().__init__(it.folder, FileMark(it.name, it.size, sha256, 0))
         self._partial = partial
         self._upload = upload
-        self._file = file
+        self._file = partial.path.open("rb")
 
     def read(self, count: int) -> bytes:
         size = self.mark.size
         there = size if self._upload.stored else min(self._partial.have, size - 1)
-        data = self._file.read(max(0, min(count, there - (size - self.left))))
+        data = os.pread(self._file.fileno(), max(0, min(count, there - self.at)), self.at)
         self.left -= len(data)
         return data
 
@@ -365,22 +361,9 @@ class ArrivingFile:
     def more(self) -> "Deferred[None] | None":
         return self._upload.grown() if self.left else None
 
-    def seek(self, offset: int) -> None:
-        if offset > self.mark.size:
-            raise Refusal(
-                Code.BAD_OFFSET,
-                "{mark} has only {size} bytes; give a smaller OFFSET.",
-                mark=self.mark.name,
-                size=self.mark.size,
-            )
-        self._file.seek(offset)
-        self.left = self.mark.size - offset
-
     def close(self) -> None:
         self._file.close()
 
-
-_Key = tuple[str, str, int, str | None, str, str]
 
 _LOOK_SECONDS = 60.0
 """Seconds between two searches for idle ones."""
@@ -389,7 +372,7 @@ _GRACE_SECONDS = 3600.0
 """One is kept for so long behind a start: by then somebody has set a clock that was wrong."""
 
 
-class PartialUploads:
+class PartialUploads(PartialIndex[PartialFile]):
     """The partial uploads in `folder`. `aside` runs something in a thread, and `by_turns` a long
     job; `put` shares a whole file; one that is idle for `keep_seconds` is dropped."""
 
@@ -407,6 +390,7 @@ class PartialUploads:
         limits: Limits,
         clocks: Clocks = Clocks(),  # noqa: B008
     ) -> None:
+        super().__init__()
         self._limits = limits
         self._folder = folder
         self._table = table
@@ -415,7 +399,6 @@ class PartialUploads:
         self._put = put
         self._keep_seconds = keep_seconds
         self._clocks = clocks
-        self._known: dict[_Key, PartialFile] = {}
         self._beginning = KeyedLock()
         self._looking = LoopingCall(self._drop_old)
         self._looking.clock = reactor
@@ -437,7 +420,7 @@ class PartialUploads:
                 path = self._folder / str(number)
                 partial = PartialFile(declared, path, number, size)
                 partial.moved = self._clocks.passed() - self._idle(path)
-                self._known[declared.upload_key] = partial
+                self.use(partial)
         for name in there:
             with suppress(OSError):  # a folder that is none of ours
                 (self._folder / name).unlink()
@@ -461,44 +444,26 @@ class PartialUploads:
 
     async def have(self, declared: DeclaredFile) -> int:
         """Return the number of bytes of an upload."""
-        partial = self._known.get(declared.upload_key)
+        partial = self.find(declared)
         if partial is not None and partial.upload is not None:
             await partial.upload.closed()
         return partial.have if partial is not None else 0
 
-    def held(self, declared: DeclaredFile) -> tuple[int, int]:
-        """Return the bytes of partial uploads, except for this one: in its folder, and
-        of its user."""
-        others = [
-            it
-            for it in self._known.values()
-            if not it.is_busy and it.declared.upload_key != declared.upload_key
-        ]
-        here = sum(it.have for it in others if it.declared.folder == declared.folder)
-        return here, sum(it.have for it in others if it.declared.owner == declared.owner)
-
-    async def of(self, owner: str) -> list[PartialUpload]:
+    async def unfinished(self, owner: str) -> list[PartialUpload]:
         """Return the partial uploads of a user, the most recently used ones last."""
-        for partial in self._theirs(owner):
+        for partial in self.of(owner):
             if partial.upload is not None:
                 await partial.upload.closed()
-        theirs = self._theirs(owner)
-        return [PartialUpload(it.declared, it.have) for it in theirs if not it.is_busy]
+        theirs = [it for it in self.of(owner) if not it.is_busy]
+        return [PartialUpload(it.declared, it.have, it.path.name) for it in theirs]
 
-    def _theirs(self, owner: str) -> list[PartialFile]:
-        return [it for it in self._known.values() if it.declared.owner == owner]
-
-    def arriving(self, folder: str, name: str, sha256: str | None) -> ThreadedReader | None:
+    def open_arriving(self, folder: str, name: str, sha256: str | None) -> ThreadedReader | None:
         """Open an upload that is under way, to be read as it comes: with that SHA-256, or any."""
-        for partial in reversed(self._known.values()):
-            it, upload = partial.declared, partial.upload
-            if (it.folder, it.name) != (folder, name) or it.sha256 is None:
-                continue
-            if upload is not None and not upload.over and sha256 in (None, it.sha256):
-                with suppress(FileNotFoundError):  # it is getting its name
-                    file = partial.path.open("rb")
-                    arriving = ArrivingFile(partial, upload, file, it.sha256)
-                    return ThreadedReader(arriving, self._aside)
+        partial = self.arriving(folder, name, sha256)
+        if partial is not None and partial.upload is not None:
+            with suppress(FileNotFoundError):  # it is getting its name
+                arriving = ArrivingFile(partial, partial.upload, partial.declared.sha256 or "")
+                return ThreadedReader(arriving, self._aside)
         return None
 
     async def receive(self, declared: DeclaredFile, offset: int) -> IncomingFile:
@@ -512,17 +477,19 @@ class PartialUploads:
                 raise Refusal(Code.NOT_STORED, sentence, name=declared.name) from error
 
     async def _receive(self, declared: DeclaredFile, offset: int) -> IncomingFile:
-        partial = self._known.get(declared.upload_key) if declared.sha256 is not None else None
+        partial = self.find(declared)
         if partial is not None and partial.upload is not None:
             await partial.upload.stop()
-            partial = self._known.get(declared.upload_key)  # it may have come to its end
+            partial = self.find(declared)  # it may have come to its end
         have = partial.have if partial is not None else 0
-        _check_offset(offset, have)
+        filerules.check_offset(offset, have)
         if partial is None:
             partial = await self._begun(declared)
         else:
-            self._known[declared.upload_key] = self._known.pop(declared.upload_key)
+            self.use(partial)
             partial.declared = declared  # as it is said now
+            if declared.sha256 is None and offset < have:  # other bytes may come there
+                partial.have, partial.sha256 = offset, None
         partial.taken = True
         try:
             if partial.is_to_be_read:
@@ -536,7 +503,7 @@ class PartialUploads:
         finally:
             partial.taken = False
         try:
-            _check_offset(offset, partial.have)  # less of it may be there than was thought
+            filerules.check_offset(offset, partial.have)  # less of it may be there than was thought
         except Refusal:
             file.close()
             raise
@@ -545,32 +512,32 @@ class PartialUploads:
         )
 
     async def _begun(self, declared: DeclaredFile) -> PartialFile:
-        once = PartialFile(declared, self._folder / f"once-{secrets.token_hex(8)}", None)
-        if declared.sha256 is None:
-            return once
-        theirs = await self.of(declared.owner)
+        partial = PartialFile(declared, self._folder / f"once-{secrets.token_hex(8)}", None)
+        if not declared.is_resumable:
+            return partial
+        theirs = await self.unfinished(declared.owner)
         for old in theirs[: 1 - self._limits.unfinished_uploads]:
             await self.drop(old.declared)
-        partial = once
         if not declared.ends_with_guest:
             number = await self._table.add_partial(declared)
             partial = PartialFile(declared, self._folder / str(number), number)
-        self._known[declared.upload_key] = partial
+        if declared.sha256 is None:
+            partial.declared = declared._replace(id=partial.path.name)
+        self.use(partial)
         return partial
 
     def _ended(self, partial: PartialFile, keep: bool) -> "Deferred[Any]":
         """Nothing more is written to it now."""
-        key = partial.declared.upload_key
-        if not (keep and partial.have and self._known.get(key) is partial):
+        if not (keep and partial.have and self.find(partial.declared) is partial):
             return self._forget(partial)
         partial.moved = self._clocks.passed()
-        self._known[key] = self._known.pop(key)
+        self.use(partial)
         return gatherResults(self._drop_beyond())
 
     def _drop_beyond(self) -> "list[Deferred[Any]]":
         """Drop the least recently used partial uploads."""
         dropping = []
-        idle = [it for it in self._known.values() if not it.is_busy]
+        idle = self.idle()
         count, taken = len(idle), sum(it.have for it in idle)
         most = (shutil.disk_usage(self._folder).free + taken) * self._limits.unfinished_share
         for partial in sorted(idle[:-1], key=_is_registered):  # of guests there may be any number
@@ -590,9 +557,7 @@ class PartialUploads:
         return self._forget(partial)
 
     def _forget(self, partial: PartialFile) -> "Deferred[Any]":
-        key = partial.declared.upload_key
-        if self._known.get(key) is partial:
-            del self._known[key]
+        self.discard(partial)
         dropping = self._aside(partial.path.unlink, True)
         if partial.number is not None:
             number = partial.number
@@ -603,7 +568,7 @@ class PartialUploads:
 
     async def drop(self, declared: DeclaredFile) -> None:
         """Drop a partial upload."""
-        partial = self._known.get(declared.upload_key)
+        partial = self.find(declared)
         if partial is not None and not partial.is_busy:
             await self._forget(partial)
 
@@ -611,52 +576,20 @@ class PartialUploads:
         """Drop the uploads to a guest who has left, and theirs to users; answer when their bytes
         are gone. An upload that is still being written is ended elsewhere."""
         dropping = []
-        for partial in tuple(self._known.values()):
-            it, upload = partial.declared, partial.upload
-            if it.folder != folder and not (it.ends_with_guest and it.owner == folder):
-                continue
+        for partial in self.ending_with(folder):
             if not partial.is_busy:
                 dropping.append(self._forget(partial))
-            elif upload is not None and upload.over:
-                upload.refuse()
-                dropping.append(Deferred.fromCoroutine(upload.stop()))
+            elif partial.upload is not None and partial.upload.over:
+                partial.upload.refuse()
+                dropping.append(Deferred.fromCoroutine(partial.upload.stop()))
         return gatherResults(dropping)
-
-    def move(self, folder: str, to: str, owner: str) -> None:
-        """Rename a folder: its guest has registered, and their uploads belong to the
-        account now."""
-        for partial in tuple(self._known.values()):
-            it = partial.declared
-            where = to if it.folder == folder else it.folder
-            whose = owner if it.owner == folder else it.owner
-            self._call(partial, it._replace(folder=where, owner=whose))
-
-    async def rename(self, owner: str, name: str) -> None:
-        """A user is called otherwise now."""
-        theirs = self._theirs(owner)
-        for partial in theirs:
-            self._call(partial, partial.declared._replace(who=name))
-        if theirs:
-            await self._table.rename(owner, name)
-
-    def _call(self, partial: PartialFile, declared: DeclaredFile) -> None:
-        if self._known.get(partial.declared.upload_key) is partial:
-            del self._known[partial.declared.upload_key]
-            self._known[declared.upload_key] = partial
-        partial.declared = declared
 
     def _drop_old(self) -> None:
         before = self._clocks.passed() - self._keep_seconds
-        for partial in list(self._known.values()):
-            if partial.moved < before and not partial.is_busy:
+        for partial in self.idle():
+            if partial.moved < before:
                 self._let_go(partial, "nobody went on with it")
 
 
 def _is_registered(partial: PartialFile) -> bool:
     return not is_guest_id(partial.declared.owner)
-
-
-def _check_offset(offset: int, have: int) -> None:
-    if offset > have:
-        sentence = "Only {have} of its bytes are here; send it again from there."
-        raise Refusal(Code.BAD_OFFSET, sentence, have=have)
