@@ -62,8 +62,9 @@ class MemoryFileReader(Reader):
         return data
 
     def more(self) -> Awaitable[None] | None:
-        source = self._source
-        return source.grown() if self.left and isinstance(source, MemoryUpload) else None
+        if not self.left or isinstance(self._source, bytes):
+            return None
+        return succeed(None) if len(self._content()) > self.at else self._source.grown()
 
     def close(self) -> None:
         pass

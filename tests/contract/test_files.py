@@ -3,6 +3,8 @@
 import hashlib
 
 import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
 
 from chatservice.domain.ports import UNKNOWN_SIZE, DeclaredFile, FileLocation
 from chatservice.errors import Code
@@ -168,6 +170,24 @@ async def test_a_file_that_arrives_is_read_up_to_its_last_byte(engine):
     assert data == b"hello"
     reader.close()
     assert engine.files.arriving("lab", "a.txt") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_came_while_nothing_was_read_is_not_waited_for(engine):
+    """Bytes that come after a reader found none are there for its next read, without further ones:
+    their sender may be waiting for the reader."""
+    data = bytes(300_000)
+    sha256 = hashlib.sha256(data).hexdigest()
+    upload = await engine.files.receive(declared(size=len(data), sha256=sha256), 0)
+    reader = engine.files.arriving("lab", "a.txt")
+    assert await reader.read(9) == b""
+    upload.write(data)
+    while upload.have == 0:
+        await deferLater(reactor, 0)
+    assert reader.more().called
+    assert await reader.read(9) == bytes(9)
+    reader.close()
+    upload.refuse()
 
 
 @pytest_twisted.ensureDeferred

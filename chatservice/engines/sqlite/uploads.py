@@ -346,12 +346,12 @@ class ArrivingFile(Reader):
         super().__init__(it.folder, FileMark(it.name, it.size, sha256, 0))
         self._partial = partial
         self._upload = upload
+        self._seen = 0
         self._file = partial.path.open("rb")
 
     def read(self, count: int) -> bytes:
-        size = self.mark.size
-        there = size if self._upload.stored else min(self._partial.have, size - 1)
-        data = os.pread(self._file.fileno(), max(0, min(count, there - self.at)), self.at)
+        self._seen = self._there()
+        data = os.pread(self._file.fileno(), max(0, min(count, self._seen - self.at)), self.at)
         self.left -= len(data)
         return data
 
@@ -359,7 +359,13 @@ class ArrivingFile(Reader):
         """Leave it to a thread."""
 
     def more(self) -> "Deferred[None] | None":
+        if self._there() > self._seen:  # it came while the result of `read` was on its way
+            return succeed(None)
         return self._upload.grown() if self.left else None
+
+    def _there(self) -> int:
+        size = self.mark.size
+        return size if self._upload.stored else min(self._partial.have, size - 1)
 
     def close(self) -> None:
         self._file.close()
