@@ -92,7 +92,6 @@ def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | 
         stored = partial(_stored, session, weight, limits.unstored_entries // 2, on_stored)
         chat.say(session, room, kind, run, args.get("key"), stored)
         session.unstored += weight
-    session.flow.note_talk()
     if before < limits.unstored_entries <= session.unstored:
         session.flow.pause_reading("unstored")
 
@@ -142,8 +141,9 @@ def _stored(
 ) -> None:
     """Note that entries are stored, or failed to be, and pass the result on. The connection is read
     again once `enough` or fewer wait."""
+    before = session.unstored
     session.unstored -= weight
-    if session.unstored <= enough:
+    if session.unstored <= enough < before:
         session.flow.resume_reading("unstored")
     if on_stored is not None:
         on_stored(result)

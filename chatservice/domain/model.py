@@ -168,9 +168,6 @@ class FlowControl(Protocol):
     def slow_down(self, seconds: float) -> None:
         """Read nothing for so long."""
 
-    def note_talk(self) -> None:
-        """Note that something was said: requests share the reactor's time in smaller slices."""
-
 
 FREE_COMMANDS = 16
 """Commands of a session that no rate limit counts: most sessions never give more."""

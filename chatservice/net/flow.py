@@ -102,11 +102,6 @@ class FlowControl:
             self.pause_reading("rate")
             self.connection.factory.reactor.callLater(seconds, self.resume_reading, "rate")
 
-    def note_talk(self) -> None:
-        """Note that something was said here."""
-        if self.connection is not None:
-            self.connection.factory.timeslices.note_talk()
-
 
 async def awaited(result: Awaitable[T]) -> T:
     """Return the result of any awaitable, as a coroutine."""

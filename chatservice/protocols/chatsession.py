@@ -77,7 +77,9 @@ class ChatSession:
     ) -> None:
         try:
             result = dispatch(self._chat, self._session, request, on_stored)
-            if result is not None:
+            if result is None:
+                self._connection.factory.timeslices.note_talk()
+            else:
                 self._connection.flow.when_answered(result, answer, refuse)
         except Refusal as refusal:
             refuse(refusal)

@@ -109,6 +109,7 @@ class TextSession(ChatSession):
             dispatch(self._chat, self._session, Request(SAY, {"texts": texts}), self._stored)
         except Refusal:  # one by one, each has a refusal of its own
             return False
+        self._connection.factory.timeslices.note_talk()
         return True
 
     def _obey(self, request: Request, dialog: PromptDialog | None = None) -> None:

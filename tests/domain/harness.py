@@ -135,9 +135,6 @@ class NoFlowControl:
 
     resume_reading = slow_down = pause_reading
 
-    def note_talk(self):
-        """Ignore it."""
-
 
 class Outcome:
     """The outcome of a request: its reply or its refusal."""

@@ -46,9 +46,6 @@ class RecordedFlow:
         """Note for how long."""
         self.seconds = max(self.seconds, seconds)
 
-    def note_talk(self):
-        """Ignore it."""
-
 
 def test_no_reactor_is_needed():
     """A chat runs in a process in which Twisted has no reactor."""
