@@ -117,37 +117,29 @@ def room_number(name: str) -> int | None:
 
 def _name(text: str, what: str) -> str:
     name = _normal(text.strip(" \t"))
+    if fault := _fault_of_name(name):
+        limits = {"limit": NAME_CHARACTERS, "marks": NAME_MARKS}
+        raise Refusal(Code.BAD_NAME, fault, what=what, **limits)
+    return name
+
+
+def _fault_of_name(name: str) -> str:
+    """Return the template of a refusal; an empty one for a name that may be."""
     if not name:
-        raise Refusal(Code.BAD_NAME, "A {what} cannot be empty; type one.", what=what)
+        return "A {what} cannot be empty; type one."
     if len(name) > NAME_CHARACTERS:
-        raise Refusal(
-            Code.BAD_NAME,
-            "That {what} is too long; use at most {limit} characters.",
-            what=what,
-            limit=NAME_CHARACTERS,
-        )
+        return "That {what} is too long; use at most {limit} characters."
     if confusables.INVISIBLE.search(name):
-        raise Refusal(
-            Code.BAD_NAME,
-            "That {what} has an invisible character in it; type it without.",
-            what=what,
-        )
+        return "That {what} has an invisible character in it; type it without."
     marks_apart = "".join(c for c in name if not unicodedata.category(c).startswith("M"))
     if not _NAME.fullmatch(marks_apart) or unicodedata.category(name[0]).startswith("M"):
-        raise Refusal(
-            Code.BAD_NAME,
-            "A {what} is made of letters, digits, '.', '_' and '-', and begins with a "
-            "letter or digit; type another one.",
-            what=what,
+        return (
+            "A {what} is made of letters, digits, '.', '_' and '-', and begins with a letter or "
+            "digit; type another one."
         )
     if _has_stacked_marks(name, NAME_MARKS):
-        raise Refusal(
-            Code.BAD_NAME,
-            "That {what} has more than {limit} accents on one letter; leave some out.",
-            what=what,
-            limit=NAME_MARKS,
-        )
-    return name
+        return "That {what} has more than {marks} accents on one letter; leave some out."
+    return ""
 
 
 def _normal(text: str) -> str:
@@ -182,37 +174,34 @@ def file(text: str) -> str:
     The name cannot lead out of its folder on any system. The server keeps names that begin with a
     dot for its own use.
     """
+    if fault := _fault_of_file_name(text):
+        raise Refusal(Code.BAD_FILE_NAME, fault, limit=FILE_NAME_BYTES)
+    return unicodedata.normalize("NFC", text)
+
+
+def _fault_of_file_name(text: str) -> str:
+    """Return the template of a refusal; an empty one for a name that may be."""
     if not is_visible(text):
-        raise Refusal(Code.BAD_FILE_NAME, "A file's name cannot be empty; give one.")
+        return "A file's name cannot be empty; give one."
     if any(c in "/\\\n\t" for c in text) or _FORBIDDEN.search(text):
-        raise Refusal(
-            Code.BAD_FILE_NAME,
+        return (
             "A file's name has no slashes, backslashes or control characters; give its last part "
-            "only.",
+            "only."
         )
     if _has_stacked_marks(text, MARKS):
-        raise Refusal(
-            Code.BAD_FILE_NAME, "That has too many accents on one letter; leave some out."
-        )
+        return "That has too many accents on one letter; leave some out."
     if len(text) <= 2 * FILE_NAME_BYTES:  # a longer one is too long in any form
         text = unicodedata.normalize("NFC", text)
     if len(text.encode()) > FILE_NAME_BYTES:
-        raise Refusal(
-            Code.BAD_FILE_NAME,
-            "A file's name has at most {limit} bytes; shorten it.",
-            limit=FILE_NAME_BYTES,
-        )
+        return "A file's name has at most {limit} bytes; shorten it."
     if _DRIVE.match(text) or _decodes_to_path(text):
-        raise Refusal(
-            Code.BAD_FILE_NAME,
+        return (
             "That would be taken for a path by some programs; give a plain name, without a drive "
-            "letter or an encoded slash.",
+            "letter or an encoded slash."
         )
     if text.startswith("."):
-        raise Refusal(
-            Code.BAD_FILE_NAME, "A shared file's name does not begin with a dot; rename it."
-        )
-    return text
+        return "A shared file's name does not begin with a dot; rename it."
+    return ""
 
 
 def _decodes_to_path(text: str) -> bool:

@@ -189,6 +189,8 @@ class SessionTraits(NamedTuple):
     visible: bool = True
 
 
+NOT_IN_ROOM = "You are not in {room}; join it first."
+
 PERSON = SessionTraits(False, False, False, True)
 PROGRAM = SessionTraits(True, True, True, False)
 
@@ -272,7 +274,7 @@ class Session:
         """Return the cursor in a room. Raises `Refusal` (not-in-room) if there is none."""
         cursor = room.sessions.get(self)
         if cursor is None:
-            raise Refusal(Code.NOT_IN_ROOM, "You are not in {room}; join it first.", room=room.name)
+            raise Refusal(Code.NOT_IN_ROOM, NOT_IN_ROOM, room=room.name)
         return cursor
 
     def wake(self) -> None:

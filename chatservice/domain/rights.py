@@ -10,7 +10,7 @@ from typing import Any
 
 from chatservice import names
 from chatservice.domain.log import Cursor
-from chatservice.domain.model import Room, Session, User
+from chatservice.domain.model import NOT_IN_ROOM, Room, Session, User
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.domain.tickets import DownloadTicket, UploadTicket, ValidTickets
 from chatservice.domain.tokens import is_key
@@ -176,32 +176,18 @@ class Rights:
             raise Refusal(Code.NOT_ALLOWED, "You do not run the server any more; nothing was done.")
 
     def _need_of_server(self, user: User, need: Right, command: Command) -> None:
+        local = user.key == names.key(names.OPERATOR)
         if need is Right.ACCOUNT and not user.registered:
-            raise Refusal(
-                Code.NOT_ALLOWED,
-                "`{command}` is for registered names; `register` first.",
-                command=command.name,
-            )
-        if need is Right.ACCOUNT and user.key == names.key(names.OPERATOR):
-            raise Refusal(
-                Code.NOT_ALLOWED,
-                "`{command}` is for names that log in, and {operator} comes through the "
-                "door only; use an account's name.",
-                command=command.name,
-                operator=names.OPERATOR,
-            )
-        if need is Right.ADMIN_SOCKET and user.key != names.key(names.OPERATOR):
-            raise Refusal(
-                Code.NOT_ALLOWED,
-                "`{command}` is for who sits at the server's machine: chatctl {command}.",
-                command=command.name,
-            )
-        if need is Right.OPERATE and not self.is_operator(user):
-            raise Refusal(
-                Code.NOT_ALLOWED,
-                "`{command}` is for who runs the server; ask them.",
-                command=command.name,
-            )
+            told = "`{command}` is for registered names; `register` first."
+        elif need is Right.ACCOUNT and local:
+            told = "`{command}` is for names that log in, which you did not; use an account's name."
+        elif need is Right.ADMIN_SOCKET and not local:
+            told = "`{command}` is for who sits at the server's machine: chatctl {command}."
+        elif need is Right.OPERATE and not self.is_operator(user):
+            told = "`{command}` is for who runs the server; ask them."
+        else:
+            return
+        raise Refusal(Code.NOT_ALLOWED, told, command=command.name)
 
     def check_in_room(self, session: Session, room: Room, need: Right) -> None:
         """Raise `Refusal` unless a session has a right in a room. One that is not visible need not
@@ -386,26 +372,16 @@ class Rights:
             rule = self.find_ban(user, room)
             return _banned(room, rule.until if rule is not None else 0)
         if need in (Right.MODERATE, Right.OWN):
+            told = "Only who {who} {room} may do that; `rules` lists them."
             who = "moderates" if need is Right.MODERATE else "owns"
-            return Refusal(
-                Code.NOT_ALLOWED,
-                "Only who {who} {room} may do that; `rules` lists them.",
-                who=who,
-                room=room.name,
-            )
+            return Refusal(Code.NOT_ALLOWED, told, who=who, room=room.name)
         if role is Role.LISTENER and not room.frozen:
-            return Refusal(
-                Code.NOT_ALLOWED,
-                "You are muted in {room}; ask who moderates it (`rules`).",
-                room=room.name,
-            )
-        if role is Role.LISTENER:
-            return Refusal(
-                Code.NOT_ALLOWED,
-                "Only who moderates {room} speaks there now; listen.",
-                room=room.name,
-            )
-        return Refusal(Code.NOT_IN_ROOM, "You are not in {room}; join it first.", room=room.name)
+            told = "You are muted in {room}; ask who moderates it (`rules`)."
+        elif role is Role.LISTENER:
+            told = "Only who moderates {room} speaks there now; listen."
+        else:
+            return Refusal(Code.NOT_IN_ROOM, NOT_IN_ROOM, room=room.name)
+        return Refusal(Code.NOT_ALLOWED, told, room=room.name)
 
 
 _STANDING_ROLES: Mapping[RuleKind, Role] = {

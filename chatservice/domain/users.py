@@ -153,19 +153,17 @@ class Users:
 
     def _check_guest_name(self, name: str, account: Account | None) -> None:
         """Raise `Refusal` (password-needed) if a name is not enough to come in."""
-        if account is not None and self._policy.guests:
-            raise Refusal(
-                Code.PASSWORD_NEEDED,
-                "{account} is a registered name; `login {account} PASSWORD` if it is "
-                "yours, or take another one.",
-                account=account.name,
-            )
         if not self._policy.guests:  # and nobody is told which names there are
-            raise Refusal(
-                Code.PASSWORD_NEEDED,
-                "One comes in with a password here: `login {name} PASSWORD`.",
-                name=name,
+            told = "One comes in with a password here: `login {name} PASSWORD`."
+        elif account is not None:
+            name = account.name
+            told = (
+                "{name} is a registered name; `login {name} PASSWORD` if it is yours, or take "
+                "another one."
             )
+        else:
+            return
+        raise Refusal(Code.PASSWORD_NEEDED, told, name=name)
 
     async def _account_token(
         self, key: str, password: str | None, identity: str | None
