@@ -41,9 +41,9 @@ class Reloader:
         self._before: Any = None
 
     def start(self) -> None:
-        """Handle SIGHUP from now on, if there is a file. Without one, SIGHUP ends the program."""
+        """Handle SIGHUP from now on."""
         here = threading.current_thread() is threading.main_thread()
-        if here and self._options["config"] is not None and hasattr(signal, "SIGHUP"):
+        if here and hasattr(signal, "SIGHUP"):
             self._before = signal.signal(signal.SIGHUP, self._signalled)
 
     def stop(self) -> None:
@@ -56,7 +56,10 @@ class Reloader:
         self._reactor.callFromThread(self.reload)  # this wakes the reactor too
 
     def reload(self) -> None:
-        """Read the file again. A wrong file changes nothing."""
+        """Read the file again. A wrong file changes nothing, and neither does none."""
+        if self._options["config"] is None:
+            log.info("SIGHUP changes nothing: there is no file of --config to read again")
+            return
         try:
             again = self._options.parsed_again()
         except usage.UsageError as error:

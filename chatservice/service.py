@@ -1,7 +1,9 @@
 """The service that `twistd chat` and tac/chat.tac start: it makes all parts and connects them."""
 
+import atexit
 import gc
 import os
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -122,10 +124,15 @@ class ChatService(Service):
                 self._use_certificate(selfsigned.own(data))
             self.factory.chat = self._chat(engine)
             self._wait_for(Deferred.fromCoroutine(self._open(engine, data)))
-        except Refusal as refusal:
-            self._fail(refusal.sentence)
-        except (OSError, RuntimeError) as error:  # a path that is too long; a loop of links (3.11)
-            self._fail(f"{data} cannot be used ({_reason(error)}); name another directory.")
+        except (Refusal, OSError, RuntimeError) as error:
+            self._fail(self._unusable(error))
+
+    def _unusable(self, error: BaseException | None) -> str:
+        """Return the sentence that says why the storage cannot be used."""
+        if isinstance(error, Refusal):
+            return error.sentence
+        why = _reason(error)  # such as a path that is too long, or a loop of links
+        return f"{self._options['data']} cannot be used ({why}); name another directory."
 
     def _chat(self, engine: Engine) -> Chat:
         guests = not self._options["no-guests"]
@@ -170,14 +177,19 @@ class ChatService(Service):
             return
         for port in self._listening:
             port.stopReading()
-        opening.addCallbacks(self._accept, self._stop_reactor)
+        opening.addCallbacks(self._accept, self._fail_later)
 
     def _accept(self, _: None) -> None:
         for port in self._listening:
             port.startReading()
 
-    def _stop_reactor(self, failure: Failure) -> None:
-        self.log.failure("the storage cannot be used", failure)
+    def _fail_later(self, failure: Failure) -> None:
+        """End the program, whose reactor runs: twistd would end with the status 0."""
+        if not failure.check(Refusal, OSError):
+            self.log.failure("the storage cannot be used", failure)
+        sentence = config.as_sentence(self._unusable(failure.value))
+        self.log.critical("chat: {sentence}", sentence=sentence)
+        atexit.register(_exit_failed)
         self._reactor.stop()
 
     def _use_certificate(self, path: Path) -> None:
@@ -265,6 +277,13 @@ def _result(found: list[Any]) -> Any:
     return found[0]
 
 
-def _reason(error: Exception) -> str:
+def _exit_failed() -> None:
+    """Exit with a status other than 0, whatever has called `exit`."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _reason(error: BaseException | None) -> str:
     inner = getattr(error, "socketError", error)
     return getattr(inner, "strerror", None) or str(inner)

@@ -310,3 +310,13 @@ def test_the_file_is_found_again_from_elsewhere(start_server, tmp_path):
     server.process.send_signal(signal.SIGHUP)
     server.log.expect(f"{folder}/chat.toml was read again")
     assert server.stop() == -signal.SIGTERM
+
+
+def test_sighup_without_a_file_changes_nothing(server, connect):
+    """The server says so, and goes on."""
+    alice = connect(server, "alice")
+    server.process.send_signal(signal.SIGHUP)
+    server.log.expect("SIGHUP changes nothing: there is no file of --config")
+    alice.send("/who")
+    alice.expect("alice")
+    assert server.stop() == -signal.SIGTERM

@@ -53,6 +53,44 @@ def test_a_damaged_database_is_said(tmp_path):
     assert "chat.sqlite cannot be used" in said
 
 
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ('Refusal(Code.NOT_STORED, "The log of the cluster has no quorum.")', "has no quorum."),
+        ('OSError(5, "Input/output error")', "(Input/output error); name another directory."),
+    ],
+)
+def test_storage_that_fails_late_is_said(tmp_path, error, sentence):
+    """The status is not 0 either when the engine fails once the reactor runs."""
+    (tmp_path / "chat.tac").write_text(
+        "from twisted.application.service import Application\n"
+        "from twisted.internet import reactor, task\n"
+        "from chatservice.engines.sqlite.engine import SqliteEngine\n"
+        "from chatservice.errors import Code, Refusal\n"
+        "from chatservice.options import Options\n"
+        "from chatservice.service import ChatService\n"
+        "async def start(self):\n"
+        "    await task.deferLater(reactor, 0.01)\n"
+        f"    raise {error}\n"
+        "SqliteEngine.start = start\n"
+        "options = Options()\n"
+        "options.parseOptions(['--port', '0', '--interface', '127.0.0.1'])\n"
+        "application = Application('chat')\n"
+        "ChatService(options, reactor).setServiceParent(application)\n"
+    )
+    done = subprocess.run(
+        [*TWISTD, "-n", "--pidfile=", "-y", "chat.tac"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    said = done.stderr.decode() + done.stdout.decode()
+    assert done.returncode == 1
+    assert sentence in said
+    assert "Traceback" not in said
+
+
 def test_two_servers_do_not_share_their_data(tmp_path, server):
     """The second one does not start, and says why."""
     status, said = fails(tmp_path, "--port", "0", "--data", str(server.data))

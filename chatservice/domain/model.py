@@ -260,10 +260,6 @@ class Session:
         user = self.user
         return user is None or not (user.registered or user in busy)
 
-    def void_token(self) -> None:
-        """Make the resume token invalid."""
-        self._token = None
-
     def require_user(self) -> User:
         """Return the user. Raises `Refusal` (name-needed) if there is none."""
         if self.user is None:

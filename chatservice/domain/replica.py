@@ -14,7 +14,7 @@ from chatservice.domain.moderation import Moderation
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Rooms
-from chatservice.domain.rules import OF_ACCOUNTS, Access, Rules
+from chatservice.domain.rules import OF_ACCOUNTS
 from chatservice.domain.users import Users
 from chatservice.entries import Kind, Run
 
@@ -62,7 +62,7 @@ class Replica:
             case ports.RoomChanged():
                 self._moderation.configured(change)
             case ports.RoomRetired(number, name):
-                self._retire(number, name)
+                self._rooms.close_for_good(number, name)
             case ports.RoomRemoved(number):
                 self._rooms.drop(number)
             case ports.RulesChanged():
@@ -81,14 +81,6 @@ class Replica:
                 self._accounts.token_revoked(sha256)
             case ports.GuestRegistered():
                 self._users.guest_registered(change)
-
-    def _retire(self, number: int, name: str) -> None:
-        room = self._rooms.by_number(number)
-        if room is not None:
-            self._rooms.put_everybody_out(room, "the server")
-            self._rooms.rename(room, name)
-            room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
-            room.rules = Rules()
 
     def _set_topic(self, number: int, topic: str) -> None:
         room = self._rooms.by_number(number)

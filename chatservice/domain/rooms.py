@@ -257,13 +257,17 @@ class Rooms:
         """Forget a removed room."""
         room = self._by_number[number]
         room.log.removed = True
-        self.put_everybody_out(room, "the server")  # this node's are out already
+        self._put_everybody_out(room, "the server")  # this node's are out already
         del self._by_number[number]
         del self.by_key[names.key(room.name)]
         self.room_limits.remove(room)
 
-    def rename(self, room: Room, name: str) -> None:
-        """Give a room another name."""
+    def close_for_good(self, number: int, name: str) -> None:
+        """Empty and close a retired room, which has another name now, and no rules."""
+        room = self._by_number[number]
+        self._put_everybody_out(room, "the server")  # this node's are out already
+        room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
+        room.rules = Rules()
         del self.by_key[names.key(room.name)]
         room.name = room.log.name = name
         self.by_key[names.key(name)] = room
@@ -290,7 +294,7 @@ class Rooms:
         room.log.removed = True
         self.room_limits.remove(room)
         try:
-            self.put_everybody_out(room, by)
+            self._put_everybody_out(room, by)
             await self._publisher.settled()  # what was said before is removed with the rest
             await self._store.remove(room.number)
         except BaseException:
@@ -311,7 +315,7 @@ class Rooms:
         before, folder, mark = room.name, room.folder, names.deleted_name(room.number)
         room.log.removed = True
         try:
-            self.put_everybody_out(room, by)
+            self._put_everybody_out(room, by)
             await self._publisher.settled()
             await self._store.retire(room.number, mark)
         finally:
@@ -326,7 +330,7 @@ class Rooms:
         if room.log.removed:
             raise _no_room(room.name)
 
-    def put_everybody_out(self, room: Room, by: str) -> None:
+    def _put_everybody_out(self, room: Room, by: str) -> None:
         """Put everybody out of a room that is about to be removed, and end its uploads."""
         self.announce(room, events.Moderated(room.name, by, "remove", "", ""))
         room.log.send_events()

@@ -126,10 +126,15 @@ class Users:
             )
         if token is not None and login.account is None:  # the same guest goes on so
             session.adopt_token(token)
+        if login.account is None:  # another connection may have come first: the newest wins
+            login.former = self._session_to_resume(key, token)
         user = await self._claim_name(login, inbox)
+        welcome = self._complete(login, user)
         if login.former is not None:
-            self._replace(login.former)
-        return self._complete(login, user)
+            sentence = "You came in again on another connection; this one ends."
+            login.former.peer.end(sentence, EndReason.REPLACED)
+            self.leave(login.former)  # at once: it may take long until it reads that
+        return welcome
 
     def check_admitted(self, session: Session, key: str) -> None:
         """Raise `Refusal` if nobody may come in by the name with that key: it, or the address, is
@@ -143,13 +148,6 @@ class Users:
         deleted."""
         if key in self.deleting or names.is_deleted(key):
             raise Refusal(Code.NAME_TAKEN, "That account was deleted; take another name.")
-
-    def _replace(self, former: Session) -> None:
-        """End a session that another connection of its user takes over."""
-        sentence = "You came in again on another connection; this one ends."
-        former.peer.end(sentence, EndReason.REPLACED)
-        self._rooms.leave_all(former)
-        former.void_token()
 
     def _check_guest_name(self, name: str, account: Account | None) -> None:
         """Raise `Refusal` (password-needed) if a name is not enough to come in."""
@@ -210,7 +208,7 @@ class Users:
             found = await self._accounts.token(login.own_token)
         good = login.own_token is None or found is not None
         if login.former is not None:
-            good = good and self._session_to_resume(login.key, login.token) is login.former
+            good = good and self._session_to_resume(login.key, login.token) is not None
         elif login.account is not None and login.own_token is None:
             now = await self._accounts.account(login.key)
             good = now is not None and now.password == login.account.password

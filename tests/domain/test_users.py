@@ -5,7 +5,7 @@ import pytest
 from chatservice.domain.users import Registration, RegistrationPolicy
 from chatservice.errors import Code
 from chatservice.events import EndReason, UserRenamed
-from tests.domain.harness import MemoryChat, Outcome
+from tests.domain.harness import Gate, MemoryChat, Outcome
 
 
 def test_a_name_is_for_one_guest(world):
@@ -233,3 +233,36 @@ def test_a_key_in_the_place_of_the_password(world):
     alice.do("revoke", label="laptop")
     assert again.peer.ended[1] is EndReason.REVOKED
     assert world.member().code("hello", name="alice", password="ssh:abc") is Code.WRONG_PASSWORD
+
+
+def test_the_newest_connection_with_a_guests_token_wins(world):
+    """However long the older ones take to go. The guest is the same, and keeps what they own."""
+    members = [world.guest("gil", "lab")]
+    members[0].do("create", room="den")
+    token, id_ = members[0].session.resume_token, members[0].session.user.id
+    for _ in range(3):
+        members.append(world.member())
+        members[-1].do("hello", name="gil", token=token)
+        assert members[-2].peer.ended[1] is EndReason.REPLACED
+        assert members[-2].session.rooms == ()
+        assert members[-2].code("join", room="lab") is Code.NAME_NEEDED
+        if len(members) == 3:  # the connection that took over breaks before the first one is gone
+            world.chat.users.leave(members.pop().session)
+            members.append(world.member())
+            members[-1].do("hello", name="gil", token=token)
+    for member in members[:-1]:
+        world.chat.users.leave(member.session)
+    assert members[-1].session.user.id == id_
+    assert world.member().code("hello", name="gil") is Code.NAME_TAKEN
+
+
+def test_of_many_with_a_guests_token_at_once_the_last_wins(world):
+    """None is refused because another one came first."""
+    first = world.guest("gil")
+    gate = Gate(world.engine.accounts, "account")
+    members = [world.member() for _ in range(3)]
+    token = first.session.resume_token
+    coming = [member.begin("hello", name="gil", token=token) for member in members]
+    gate.open()
+    assert [it.reply.name for it in coming] == ["gil"] * 3
+    assert [it.session.user is not None for it in (first, *members)] == [False, False, False, True]
