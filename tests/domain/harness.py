@@ -72,20 +72,23 @@ class ManualLoop:
 
 
 class Gate:
-    """Holds the calls of a port's methods while it is shut."""
+    """Holds the calls of a port's methods while it is shut; or only their `answers`, which tell
+    what was true when they were asked for."""
 
-    def __init__(self, port, *methods):
+    def __init__(self, port, *methods, answers=False):
         self.shut = True
+        self._answers = answers
         self._waiting = []
         for name in methods:
             setattr(port, name, self._held(getattr(port, name)))
 
     def _held(self, method):
         async def call(*args, **kwargs):
+            found = await method(*args, **kwargs) if self._answers else None
             if self.shut:
                 self._waiting.append(Deferred())
                 await self._waiting[-1]
-            return await method(*args, **kwargs)
+            return found if self._answers else await method(*args, **kwargs)
 
         return call
 
@@ -249,8 +252,12 @@ class MemoryChat:
         self.now(self.chat.open(["lab"]))
 
     def now(self, work):
-        """Return the result of a coroutine, which must not have to wait."""
-        return Outcome(work).reply
+        """Return the result of an awaitable, which must not have to wait."""
+
+        async def awaited():
+            return await work
+
+        return Outcome(awaited()).reply
 
     def settle(self):
         """Let all be done that needs no time."""

@@ -1,128 +1,45 @@
 """Rights and bounds that change during a wait: they are checked again after it."""
 
-from contextlib import suppress
-from inspect import isawaitable
-
 import pytest
-from twisted.internet.defer import Deferred, succeed
 
 from chatservice import names
-from chatservice.domain.handlers import HANDLERS
-from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import COMMANDS, Request
-from tests.domain.test_accounts import ChatWithoutNetwork, SlowPasswords
-
-
-async def awaited(answer):
-    """Return an answer that comes now or later."""
-    return await answer if isawaitable(answer) else answer
-
-
-class DelayedStore:
-    """A stand-in that does all when the test says so, while it `waits`."""
-
-    def __init__(self, inner):
-        self._inner = inner
-        self.waits = False
-        self.waiting = []
-
-    def __getattr__(self, name):
-        found = getattr(self._inner, name)
-        if name not in ("create", "configure", "change_rules", "add_record"):
-            return found
-
-        async def later(*args, **kwargs):
-            if self.waits:
-                asked = Deferred()
-                self.waiting.append(asked)
-                await asked
-            return await found(*args, **kwargs)
-
-        return later
-
-    def answer(self):
-        """Answer all that waits, and all that waits because of that."""
-        self.waits = False
-        while self.waiting:
-            self.waiting.pop(0).callback(None)
-
-
-class SlowRoomPasswords(SlowPasswords):
-    """Passwords of rooms too, which are hashed and looked at when the test says so."""
-
-    hashing = False
-
-    async def _when_asked(self, answer):
-        asked = Deferred()
-        self.waiting.append(asked)
-        await asked
-        return answer
-
-    def hash(self, password):
-        """Return what is kept of it."""
-        kept = f"kept {password}"
-        return self._when_asked(kept) if self.hashing else succeed(kept)
-
-    def fits(self, kept, password):
-        """Answer later with what was true when it was asked."""
-        return self._when_asked(kept == f"kept {password}")
-
-
-class ChatWithStudio(ChatWithoutNetwork):
-    """A house with the room studio, of alice, in which commands are given as in the server."""
-
-    def __init__(self, path):
-        super().__init__(path)
-        self.rooms = DelayedStore(self.store.rooms)
-        self.chat.rooms._store = self.chat.moderation._store = self.rooms
-        self.alice, self.operator = self.session(), self.session()
-        self.now(self.chat.accounts.sign_up(self.alice, "alice", "old", None))
-        self.now(self.chat.users.enter_as_operator(self.operator))
-        for session in (self.alice, self.operator):
-            self.do(session, "join", room="lobby")
-        self.do(self.alice, "create", room="studio", password="secret")
-
-    def new(self, name):
-        """Return the session of a guest."""
-        session = self.session()
-        self.now(self.chat.users.enter(session, name))
-        return session
-
-    async def asked(self, session, command, **args):
-        """Give a command, as a connection does."""
-        self.chat.check(session, Request(COMMANDS[command], args))
-        return await awaited(HANDLERS[command](self.chat, session, args))
-
-    def do(self, session, command, **args):
-        """Give a command that does not wait."""
-        return self.now(self.asked(session, command, **args))
-
-    def begin(self, session, command, **args):
-        """Run a command, and return a list that gets its result."""
-        found = []
-        Deferred.fromCoroutine(self.asked(session, command, **args)).addBoth(found.append)
-        return found
-
-    @property
-    def studio(self):
-        """The room."""
-        return self.chat.rooms.find("studio")
+from chatservice.errors import Code
+from chatservice.grammar.commands import COMMANDS
+from tests.domain.harness import Gate
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """Return a place, where wrong passwords are not slower each time."""
-    monkeypatch.setattr("tests.domain.test_accounts.SlowPasswords", SlowRoomPasswords)
-    found = ChatWithStudio(tmp_path / "chat.sqlite")
-    yield found
-    found.store.close()
+def alice(world):
+    """Return alice, who owns the room studio, with the password `door`."""
+    found = world.registered("alice", "lobby")
+    found.do("create", room="studio", password="door")
+    return found
 
 
-def refused(found):
-    """Return the code with which something was refused."""
-    (failure,) = found
-    assert isinstance(getattr(failure, "value", None), Refusal), found
-    return failure.value.code
+@pytest.fixture
+def root(world):
+    """Return an operator, who is in the lobby."""
+    found = world.operator()
+    found.do("join", room="lobby")
+    return found
+
+
+@pytest.fixture
+def eve(world, alice):
+    """Return eve, a guest."""
+    return world.guest("eve")
+
+
+def gate(world, port, *methods, answers=False):
+    """Return a gate in front of a part of the engine, which lets everything be done when it
+    opens."""
+    return Gate(getattr(world.engine, port), *methods, answers=answers)
+
+
+def opened(world, it):
+    """Open a gate, and let all be done."""
+    it.open()
+    world.settle()
 
 
 MEANWHILE = {
@@ -134,250 +51,192 @@ MEANWHILE = {
 
 
 @pytest.mark.parametrize("change", MEANWHILE)
-def test_a_room_that_changes_while_its_password_is_looked_at(place, change):
+def test_a_room_that_changes_while_its_password_is_looked_at(world, alice, eve, change):
     """The password was right when it was asked for, and nobody comes in with it."""
-    eve = place.new("eve")
-    joining = place.begin(eve, "join", room="studio", password="secret")
-    assert not joining
+    slow = gate(world, "hasher", "fits", answers=True)
+    joining = eve.begin("join", room="studio", password="door")
+    assert not joining.known
     args, code = MEANWHILE[change]
-    command = change if change in COMMANDS else "access"
-    place.do(place.alice, command, room="studio", **args)
-    place.slow.answer()
-    assert refused(joining) is code
-    assert eve not in place.studio.sessions
+    alice.do(change if change in COMMANDS else "access", room="studio", **args)
+    opened(world, slow)
+    assert joining.code is code
+    assert eve.session not in world.room("studio").sessions
 
 
-def test_a_password_that_is_no_longer_asked_for(place):
+def test_a_password_that_is_no_longer_asked_for(world, alice, eve):
     """Somebody who gave the one of before comes in."""
-    eve = place.new("eve")
-    joining = place.begin(eve, "join", room="studio", password="secret")
-    place.do(place.alice, "access", room="studio", access="public")
-    place.slow.answer()
-    assert joining[0].room == "studio"
+    slow = gate(world, "hasher", "fits", answers=True)
+    joining = eve.begin("join", room="studio", password="door")
+    alice.do("access", room="studio", access="public")
+    opened(world, slow)
+    assert joining.reply.room == "studio"
 
 
-def test_a_ban_from_the_server_while_somebody_logs_in(place):
+def test_a_ban_from_the_server_while_somebody_logs_in(world, root):
     """They do not come in, though nothing was against it when they asked."""
-    place.now(place.chat.accounts.sign_up(place.session(), "bob", "pw", None))
-    bob = place.session()
-    coming = place.later(place.chat.users.enter(bob, "bob", "pw"))
-    place.do(place.operator, "ban", room="lobby", user="bob")
-    place.slow.answer()
-    assert refused(coming) is Code.BANNED
-    assert bob.user is None
+    world.registered("bob")
+    slow = gate(world, "authenticator", "vouched", answers=True)
+    bob = world.member()
+    coming = bob.begin("hello", name="bob", password="secret")
+    root.do("ban", room="lobby", user="bob")
+    opened(world, slow)
+    assert coming.code is Code.BANNED
+    assert bob.session.user is None
 
 
-def test_changes_at_once_are_made_one_after_another(place):
+def test_changes_at_once_are_made_one_after_another(world, alice, root):
     """None of two that were acknowledged is lost, neither here nor in storage."""
-    place.rooms.waits = True
+    slow = gate(world, "rooms", "configure")
     changes = [
-        place.begin(place.alice, "access", room="studio", access="hidden"),
-        place.begin(place.operator, "slow", room="studio", seconds=7),
-        place.begin(place.alice, "freeze", room="studio"),
+        alice.begin("access", room="studio", access="hidden"),
+        root.begin("slow", room="studio", seconds=7),
+        alice.begin("freeze", room="studio"),
     ]
-    place.rooms.answer()
-    assert all(len(found) == 1 for found in changes)
-    here = place.studio
-    (row,) = (it for it in place.store.rooms.rows.values() if it.name == "studio")
-    for room in (here, row):
+    opened(world, slow)
+    assert all(it.reply for it in changes)
+    here = world.room("studio")
+    for room in (here, world.engine.rooms.rows[here.number]):
         assert (room.access, room.slow, room.frozen) == ("hidden", 7, True)
 
 
-def test_who_owned_the_room_a_moment_ago(place):
+def test_who_owned_the_room_a_moment_ago(world, alice):
     """A change that waited for the one that gave the room away is not made."""
-    bob = place.session()
-    place.now(place.chat.accounts.sign_up(bob, "bob", "pw", None))
-    place.rooms.waits = True
-    giving = place.begin(place.alice, "owner", room="studio", user="bob")
-    closing = place.begin(place.alice, "close", room="studio")
-    again = place.begin(place.alice, "owner", room="studio", user="alice")
-    place.rooms.answer()
-    assert len(giving) == 1
-    assert refused(closing) is refused(again) is Code.NOT_ALLOWED
-    owners = [it.user for it in place.do(bob, "rules", room="studio").rules if it.what == "owner"]
+    bob = world.registered("bob")
+    slow = gate(world, "rooms", "change_rules")
+    giving = alice.begin("owner", room="studio", user="bob")
+    closing = alice.begin("close", room="studio")
+    again = alice.begin("owner", room="studio", user="alice")
+    opened(world, slow)
+    assert giving.reply
+    assert closing.code is again.code is Code.NOT_ALLOWED
+    owners = [it.user for it in bob.do("rules", room="studio").rules if it.what == "owner"]
     assert owners == ["bob"]
 
 
-def test_an_owner_who_is_no_operator_any_more(place):
+def test_an_owner_who_is_no_operator_any_more(world, alice, root):
     """Nothing that an operator asked for before is done after; neither is a password reset."""
-    bob = place.session()
-    place.now(place.chat.accounts.sign_up(bob, "bob", "pw", None))
-    place.do(place.operator, "operator", name="bob")
-    place.slow.hashing = True
+    bob = world.registered("bob")
+    root.do("operator", name="bob")
+    before = world.room("studio").password
+    slow = gate(world, "hasher", "hash")
     asked = [
-        place.begin(bob, "access", room="studio", access="public", password="mine"),
-        place.begin(bob, "reset", name="alice"),
-        place.begin(bob, "account", name="carol"),
+        bob.begin("access", room="studio", access="public", password="mine"),
+        bob.begin("reset", name="alice"),
+        bob.begin("account", name="carol"),
     ]
-    place.do(place.operator, "operator", name="bob", off="off")
-    place.slow.hashing = False
-    place.slow.answer()
-    assert [refused(found) for found in asked] == [Code.NOT_ALLOWED] * 3
-    assert place.studio.password == "kept secret"
-    assert place.now(place.store.accounts.register("carol", "", None, 1)).name == "carol"
+    root.do("operator", name="bob", off="off")
+    opened(world, slow)
+    assert [it.code for it in asked] == [Code.NOT_ALLOWED] * 3
+    assert world.room("studio").password == before
+    assert world.now(world.engine.accounts.account("carol")) is None
 
 
-def test_a_password_that_is_reset_while_another_is_chosen(place):
-    """The operator's holds."""
-    place.slow.hashing = True
-    changing = place.begin(place.alice, "password", old="old", new="mine")
-    place.slow.answer()  # the old one fits; now the new one is hashed
-    waiting, place.slow.waiting = place.slow.waiting, []
-    place.slow.hashing = False
-    other = place.session()
-    place.now(place.chat.users.enter_as_operator(other))
-    place.do(other, "reset", name="alice", password="theirs")
-    for each in waiting:
-        each.callback(None)
-    assert refused(changing) is Code.NAME_NEEDED
-    account = place.now(awaited(place.store.accounts.account("alice")))
-    assert account.password == "kept theirs"
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_password_that_is_reset_while_another_is_chosen(world, alice, root, stored):
+    """The operator's holds, also while its answer is still on its way from the disk."""
+    slow = gate(world, "hasher", "hash")
+    changing = alice.begin("password", old="secret", new="mine")
+    slow.shut = False
+    storing = gate(world, "accounts", "set_password", answers=True)
+    storing.shut = stored
+    resetting = root.begin("reset", name="alice", password="theirs")
+    opened(world, slow)
+    opened(world, storing)
+    assert resetting.reply.name == "alice"
+    assert changing.code in (Code.NAME_NEEDED, Code.WRONG_PASSWORD)
+    assert world.now(world.engine.authenticator.vouched("alice", "theirs")) == "alice"
 
 
-def test_rooms_that_look_alike_made_at_once(place):
+def test_a_reset_by_who_is_gone(world, alice, root):
+    """The sessions of the account end all the same."""
+    slow = gate(world, "accounts", "set_password")
+    resetting = root.begin("reset", name="alice", password="theirs")
+    world.chat.users.leave(root.session)
+    opened(world, slow)
+    assert resetting.reply.name == "alice"
+    assert alice.session.user is None
+
+
+def test_rooms_that_look_alike_made_at_once(world, eve):
     """One of them is made; who asked for the other is told."""
-    eve = place.new("eve")
-    place.rooms.waits = True
-    making = [
-        place.begin(eve, "create", room=name) for name in ("paypal", "paypaI", "PAYPAL", "other")
-    ]
-    place.rooms.answer()
-    made = [found[0].room for found in making if hasattr(found[0], "room")]
-    assert made == ["paypal", "other"]
-    assert refused(making[1]) is refused(making[2]) is Code.ROOM_EXISTS
+    slow = gate(world, "rooms", "create")
+    making = [eve.begin("create", room=name) for name in ("paypal", "paypaI", "PAYPAL", "other")]
+    opened(world, slow)
+    assert [making[at].reply.room for at in (0, 3)] == ["paypal", "other"]
+    assert making[1].code is making[2].code is Code.ROOM_EXISTS
 
 
-def test_users_who_look_alike_at_once(place):
+def test_users_who_look_alike_at_once(world):
     """Of look-alike names that are requested at the same time, one is given."""
-    place.slow.hashing = True
-    coming = [
-        place.later(place.chat.accounts.sign_up(place.session(), name, "pw", None))
-        for name in ("paypal", "paypaI", "PAYPAL")
-    ]
-    with suppress(Refusal):
-        place.new("paypa1")
-    place.slow.answer()
-    assert len([found for found in coming if hasattr(found[0], "name")]) <= 1
-    looking = {names.key(it.name) for it in place.chat.users.by_key.values()}
+    slow = gate(world, "hasher", "hash")
+    for name in ("paypal", "paypaI", "PAYPAL"):
+        world.member().begin("signup", name=name, password="pw")
+    world.member().ask("hello", name="paypa1")
+    opened(world, slow)
+    looking = {names.key(it.name) for it in world.chat.users.by_key.values()}
     assert len(looking & {"paypal", "paypai", "paypa1"}) == 1
 
 
-def test_bounds_hold_for_many_at_once(place):
+def test_bounds_hold_for_many_at_once(world, alice, eve):
     """Of rooms, and of the rules of a room."""
-    eve = place.new("eve")
-    place.chat.limits.rooms = len(place.chat.rooms.by_key) + 1
-    place.chat.limits.rules = 3
-    place.rooms.waits = True
-    making = [place.begin(eve, "create", room=f"r{at}") for at in range(5)]
-    banning = [place.begin(place.alice, "ban", room="studio", user=f"u{at}") for at in range(5)]
-    place.rooms.answer()
-    assert len(place.chat.rooms.by_key) == place.chat.limits.rooms
-    assert [refused(found) for found in making[1:]] == [Code.BAD_ARGUMENT] * 4
-    assert len(place.studio.rules) == 3
-    assert [refused(found) for found in banning[2:]] == [Code.TOO_MANY] * 3
+    world.limits.rooms, world.limits.rules = len(world.chat.rooms.by_key) + 1, 3
+    slow = gate(world, "rooms", "create", "change_rules")
+    making = [eve.begin("create", room=f"r{at}") for at in range(5)]
+    banning = [alice.begin("ban", room="studio", user=f"u{at}") for at in range(5)]
+    opened(world, slow)
+    assert len(world.chat.rooms.by_key) == world.limits.rooms
+    assert [it.code for it in making[1:]] == [Code.BAD_ARGUMENT] * 4
+    assert len(world.room("studio").rules) == 3
+    assert [it.code for it in banning[2:]] == [Code.TOO_MANY] * 3
 
 
-def test_no_room_is_made_for_who_cannot_be_in_it(place):
+def test_no_room_is_made_for_who_cannot_be_in_it(world, alice):
     """A user in the largest number of rooms is refused before another one is made."""
-    place.chat.limits.rooms_joined = 1
-    before = len(place.chat.rooms.by_key)
-    assert refused(place.begin(place.alice, "create", room="more")) is Code.BAD_ARGUMENT
-    assert len(place.chat.rooms.by_key) == before
+    world.limits.rooms_joined = 1
+    before = len(world.chat.rooms.by_key)
+    assert alice.code("create", room="more") is Code.BAD_ARGUMENT
+    assert len(world.chat.rooms.by_key) == before
 
 
-def test_nothing_is_done_for_who_was_put_off_the_server(place):
+def test_nothing_is_done_for_who_was_put_off_the_server(world, root, eve):
     """The session has no user from then on, so requests that it has sent already are refused."""
-    eve = place.new("eve")
-    place.do(eve, "join", room="lobby")
-    joining = place.begin(eve, "join", room="studio", password="secret")
-    place.do(place.operator, "kick", room="lobby", user="eve")
-    assert eve.user is None
-    place.slow.answer()
-    assert refused(joining) is Code.NAME_NEEDED
-    assert refused(place.begin(eve, "create", room="mine")) is Code.NAME_NEEDED
+    eve.do("join", room="lobby")
+    slow = gate(world, "hasher", "fits", answers=True)
+    joining = eve.begin("join", room="studio", password="door")
+    root.do("kick", room="lobby", user="eve")
+    assert eve.session.user is None
+    opened(world, slow)
+    assert joining.code is Code.NAME_NEEDED
+    assert eve.code("create", room="mine") is Code.NAME_NEEDED
 
 
 @pytest.mark.parametrize("command", ["kick", "ban", "close"])
-def test_a_moderator_whose_connection_is_gone(place, command):
+def test_a_moderator_whose_connection_is_gone(world, alice, root, eve, command):
     """Their last command is done wholly: whom it is for is put out, and it is on record."""
-    eve = place.new("eve")
-    place.do(place.alice, "access", room="studio", access="public")
-    place.do(eve, "join", room="studio")
-    place.rooms.waits = True
-    args = {} if command == "close" else {"user": "eve"}
-    done = place.begin(place.alice, command, room="studio", **args)
-    place.chat.users.leave(place.alice)
-    place.rooms.answer()
-    assert not isinstance(getattr(done[0], "value", None), Refusal)
-    assert eve not in place.studio.sessions
-    deeds = place.do(place.operator, "record", room="studio").deeds
+    alice.do("access", room="studio", access="public")
+    eve.do("join", room="studio")
+    slow = gate(world, "rooms", "change_rules", "configure")
+    done = alice.begin(command, room="studio", **({} if command == "close" else {"user": "eve"}))
+    world.chat.users.leave(alice.session)
+    opened(world, slow)
+    assert done.reply
+    assert eve.session not in world.room("studio").sessions
+    deeds = root.do("record", room="studio").deeds
     assert [(it.who, it.did.split()[0]) for it in deeds[-1:]] == [("alice", command)]
 
 
-def test_who_is_banned_reads_nothing_more(place):
-    """They are out as soon as the ban holds, before it is stored; so is a user who came under that
-    name meanwhile."""
-    eve = place.new("eve")
-    place.do(place.alice, "access", room="studio", access="public")
-    place.do(eve, "join", room="studio")
-    place.rooms.waits = True
-    banning = [place.begin(place.alice, "ban", room="studio", user="eve")]
-    place.rooms.waiting.pop(0).callback(None)  # the rule is stored
-    assert eve not in place.studio.sessions
-    place.rooms.answer()
-    place.rooms.waits = True
-    banning.append(place.begin(place.alice, "ban", room="studio", user="bob"))
-    bob = place.new("bob")
-    place.do(bob, "join", room="studio")
-    place.rooms.answer()
-    assert bob not in place.studio.sessions
-    assert all(not isinstance(getattr(it[0], "value", None), Refusal) for it in banning)
-
-
-class SlowChanges:
-    """A stand-in that changes accounts at once, and answers when the test says so."""
-
-    def __init__(self, accounts, monkeypatch):
-        self._change = accounts._store
-        self.waiting = []
-        monkeypatch.setattr(accounts, "_store", self.change)
-
-    async def change(self, *job):
-        """Do a job, and answer later."""
-        done = await self._change(*job)
-        asked = Deferred()
-        self.waiting.append(asked)
-        await asked
-        return done
-
-    def answer(self):
-        """Answer all that waits."""
-        while self.waiting:
-            self.waiting.pop(0).callback(None)
-
-
-def test_a_password_that_is_chosen_while_another_is_stored(place, monkeypatch):
-    """The operator's holds, also where it is on its way to the disk when the other is hashed."""
-    place.slow.hashing = True
-    changing = place.begin(place.alice, "password", old="old", new="mine")
-    place.slow.answer()  # the old one fits; now the new one is hashed
-    place.slow.hashing = False
-    changes = SlowChanges(place.store.accounts, monkeypatch)
-    resetting = place.begin(place.operator, "reset", name="alice", password="theirs")
-    place.slow.answer()
-    changes.answer()
-    assert len(resetting) == 1
-    assert refused(changing) in (Code.NAME_NEEDED, Code.WRONG_PASSWORD)
-    account = place.now(awaited(place.store.accounts.account("alice")))
-    stored = place.store._db.execute("SELECT password FROM account WHERE key = 'alice'").fetchone()
-    assert account.password == stored[0] == "kept theirs"
-
-
-def test_a_reset_by_who_is_gone(place, monkeypatch):
-    """The sessions of the account end all the same."""
-    changes = SlowChanges(place.store.accounts, monkeypatch)
-    resetting = place.begin(place.operator, "reset", name="alice", password="theirs")
-    place.chat.users.leave(place.operator)
-    changes.answer()
-    assert len(resetting) == 1
-    assert place.alice.user is None
+def test_who_is_banned_reads_nothing_more(world, alice):
+    """They are out before the moderator has the answer; so is a user who came under that name
+    meanwhile."""
+    alice.do("access", room="studio", access="public")
+    bob = world.guest("bob", "studio")
+    late = gate(world, "rooms", "change_rules", answers=True)
+    banning = alice.begin("ban", room="studio", user="bob")
+    assert (banning.known, bob.session.rooms) == (False, ())
+    opened(world, late)
+    slow = gate(world, "rooms", "change_rules")
+    banning = alice.begin("ban", room="studio", user="carol")
+    carol = world.guest("carol", "studio")
+    opened(world, slow)
+    assert banning.reply
+    assert carol.session.rooms == ()
