@@ -192,7 +192,7 @@ def _timeout(value: str) -> float:
     return float(value)
 
 
-_FLAGS = frozenset({"--json", "--md", "--help", "--version"})
+_FLAGS = frozenset(it for it in OPTIONS if " " not in it)
 _VALUES: Mapping[str, Callable[[str], Any]] = {
     "--data": Path,
     "--room": str,
@@ -275,7 +275,7 @@ def _restore(line: CommandLine) -> None:
     from chatservice.engines.sqlite.backup import restore  # only this needs a database
 
     made = restore(Path(line.words[1]), line.data, line.files, _show_progress)
-    files = "1 file" if made.files == 1 else f"{made.files} files"
+    files = textformat.counted(made.files, "file")
     _show(
         f"* {names.one_line(str(line.data))} has the database, {files}, "
         f"{textformat.size(made.bytes)}; the copy was checked.\n".encode()

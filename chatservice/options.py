@@ -89,8 +89,10 @@ class Options(usage.Options, AuthOptionMixin):
         """
         self.arguments = list(sys.argv[1:] if options is None else options)
         try:
-            self._check_values()
-            super().parseOptions([*self._of_file(), *self.arguments])
+            given = self._given()
+            for name, value in given:
+                config.check_value(f"--{name}", value, name in _PATHS)
+            super().parseOptions([*self._of_file(given), *self.arguments])
         except (usage.UsageError, config.ConfigError) as error:
             raise usage.UsageError(config.as_sentence(str(error))) from None
 
@@ -103,23 +105,17 @@ class Options(usage.Options, AuthOptionMixin):
         again.parseOptions(self.arguments)
         return again
 
-    def _check_values(self) -> None:
-        """Raise `config.Wrong` for what cannot be the value of any option."""
-        try:
-            there, _ = getopt.getopt(self.arguments, self.shortOpt, self.longOpt)
-        except getopt.GetoptError:  # which is for Twisted to say
-            return
-        for name, value in there:
-            long = self.synonyms.get(name.lstrip("-"), name.lstrip("-"))
-            config.check_value(f"--{long}", value, long in _PATHS)
-
-    def _of_file(self) -> list[str]:
-        """Return the options in the file of `--config` that the command line does not set."""
+    def _given(self) -> list[tuple[str, str]]:
+        """Return the options of the command line by their long names, with their values."""
         try:
             there, _ = getopt.getopt(self.arguments, self.shortOpt, self.longOpt)
         except getopt.GetoptError:  # which is for Twisted to say
             return []
-        values = {self.synonyms[name.lstrip("-")]: value for name, value in there}
+        return [(self.synonyms[name.lstrip("-")], value) for name, value in there]
+
+    def _of_file(self, given: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the options in the file of `--config` that the command line does not set."""
+        values = dict(given)
         if "config" not in values:
             return []
         # Again with its whole path: the server may change its directory.

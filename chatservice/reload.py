@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
@@ -44,16 +45,15 @@ class Reloader:
         """Handle SIGHUP from now on."""
         here = threading.current_thread() is threading.main_thread()
         if here and hasattr(signal, "SIGHUP"):
-            self._before = signal.signal(signal.SIGHUP, self._signalled)
+            # This wakes the reactor, too.
+            again = partial(self._reactor.callFromThread, self.reload)
+            self._before = signal.signal(signal.SIGHUP, lambda *_: again())
 
     def stop(self) -> None:
         """Restore the former handler of SIGHUP."""
         if self._before is not None:
             signal.signal(signal.SIGHUP, self._before)
             self._before = None
-
-    def _signalled(self, *_: Any) -> None:
-        self._reactor.callFromThread(self.reload)  # this wakes the reactor too
 
     def reload(self) -> None:
         """Read the file again. A wrong file changes nothing, and neither does none."""
@@ -65,23 +65,15 @@ class Reloader:
         except usage.UsageError as error:
             log.error("{error} Nothing was changed.", error=str(error))
             return
-        changed = self._apply(again)
+        changed = self._limits.update(Limits(**again["limits"]))
+        self._set_file_limits(again["bounds"])
         later = config.AT_START.intersection(changed)
         later |= {
             name
             for name, value in again.items()
             if name not in RELOADABLE and value != self._options[name]
         }
-        log.info(
-            "{file} was read again{changes}", file=again["config"], changes=self._listed(changed)
-        )
+        changes = "".join(f"; {it} = {getattr(self._limits, it)}" for it in sorted(changed))
+        log.info("{file} was read again{changes}", file=again["config"], changes=changes)
         if later:
             log.warn("from the next start on: {names}", names=", ".join(sorted(later)))
-
-    def _apply(self, options: Mapping[str, Any]) -> list[str]:
-        changed = self._limits.update(Limits(**options["limits"]))
-        self._set_file_limits(options["bounds"])
-        return changed
-
-    def _listed(self, changed: list[str]) -> str:
-        return "".join(f"; {name} = {getattr(self._limits, name)}" for name in sorted(changed))

@@ -11,6 +11,7 @@ from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.users import Registration, RegistrationPolicy, Users
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
+from chatservice.grammar.textformat import counted
 
 
 class Accounts:
@@ -284,8 +285,7 @@ class Accounts:
         there = [each for each in user.sessions if each in self._rights.tokens]
         await self._store.revoke(user.key, label)
         self._report("{user} revoked the token {label}", user=user.name, label=label)
-        count = sum(each.ended for each in there)
-        ended = "1 connection" if count == 1 else f"{count} connections"
+        ended = counted(sum(each.ended for each in there), "connection")
         return replies.Done(f"{label} is good no more; {ended} ended.")
 
     def token_revoked(self, sha256: str) -> None:

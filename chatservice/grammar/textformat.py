@@ -32,6 +32,11 @@ def size(count: int) -> str:
     return f"{count} bytes" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words: `1 file`, `2 files`."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
 def run(first: int, it: Run, log: str) -> bytes:
     """Encode a run of entries. `log` is the room's name, or `@` for an inbox."""
     return _prefixed(_prefix(it, log), it.texts) if it.kind in _TALK else _lines(_news(it, log))
@@ -199,8 +204,9 @@ def fetch_instructions(
     within = f"within {round(seconds / 60)} minutes, " if seconds is not None else ""
     get = f"echo GET {it.ticket}"
     if tls:
+        bracketed = f"[{host}]" if ":" in host else host
         ways = (
-            f"  {get} | openssl s_client -quiet -connect {_bracketed(host)}:{port} > {name}\n"
+            f"  {get} | openssl s_client -quiet -connect {bracketed}:{port} > {name}\n"
             f"* or, where there is ncat and no openssl:\n"
             f"  {get} | ncat --ssl {host} {port} > {name}\n"
         )
@@ -224,10 +230,6 @@ def inline_instructions(args: Mapping[str, Any]) -> bytes:
     version = f" #{args['version']}" if "version" in args else ""
     path = quoted_name(f"{prefix}{args['name']}")
     return f"* To have its bytes here all the same: /get {path}{version} 0\n".encode()
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def stamp(time: int, position: int) -> str:
@@ -309,10 +311,12 @@ def _members(it: replies.MemberList) -> list[str]:
 
 
 def _history(it: replies.History) -> list[str]:
-    if not it.entries:
-        return [f"* Nothing there in {it.room}"]
-    lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
-    return [*lines, MORE_HISTORY] if it.more else lines
+    more = [MORE_HISTORY] if it.entries and it.more else []
+    return (_entries(it) or [f"* Nothing there in {it.room}"]) + more
+
+
+def _entries(it: replies.History) -> list[str]:
+    return [line for position, one in it.entries for line in _replayed(position, one, it.room)]
 
 
 MORE_HISTORY = (
@@ -323,26 +327,18 @@ INDEX_PENDING = "* The newest entries are not indexed yet; search again soon."
 
 
 def _matches(it: replies.SearchMatches) -> list[str]:
-    lines = [line for position, one in it.entries for line in _replayed(position, one, it.room)]
-    if not lines:
-        lines = [f"* Nothing in {it.room} has all these words"]
-    if it.pending:
-        lines.append(INDEX_PENDING)
-    return lines
+    lines = _entries(it) or [f"* Nothing in {it.room} has all these words"]
+    return [*lines, INDEX_PENDING] if it.pending else lines
 
 
 def _files(it: replies.FileList) -> list[str]:
-    place = "of your own" if it.room == "@" else f"in {it.room}"
-    files = "1 file" if it.count == 1 else f"{it.count} files"
-    lines = [f"* {files} {place}, {size(it.bytes)}"]
-    prefix = "@/" if it.room == "@" else ""
+    place, prefix = ("of your own", "@/") if it.room == "@" else (f"in {it.room}", "")
+    lines = [f"* {counted(it.count, 'file')} {place}, {size(it.bytes)}"]
     for file in it.files:
         giver = f", from {file.who}" if file.who else ""
         version = f", version #{file.version}" if file.version > 1 else ""
         lines.append(f"* {prefix}{file.name} ({size(file.size)}{giver}{version})")
-    if it.more:
-        lines.append(f"* and {it.more} more")
-    return lines
+    return lines + _and_more(it.more)
 
 
 def _versions(it: replies.VersionList) -> list[str]:
@@ -375,12 +371,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _password(it: replies.NewPassword) -> list[str]:
-    if not it.password:
-        return [f"* {it.name} has that password now."]
-    return [f"* {it.name}'s password is now {it.password}"]
-
-
 def _made_token(it: replies.NewToken) -> list[str]:
     where = f", in {it.room} alone" if it.room is not None else ""
     return [
@@ -391,26 +381,18 @@ def _made_token(it: replies.NewToken) -> list[str]:
 
 
 def _tokens(it: replies.TokenList) -> list[str]:
-    if not it.tokens:
-        return ["* You have no tokens"]
     return [
         f"* {one.label}, made {_second(one.time // 1000)}Z"
         + (f", in {one.room} alone" if one.room is not None else "")
         for one in it.tokens
-    ]
-
-
-def _operators(it: replies.OperatorList) -> list[str]:
-    who = ", ".join(it.operators)
-    return [f"* The server is run by {who}" if who else "* No registered name runs the server"]
+    ] or ["* You have no tokens"]
 
 
 def _backup(it: replies.BackupMade) -> list[str]:
-    files = "1 file" if it.files == 1 else f"{it.files} files"
     key = ", the key for TLS" if it.key else ""
     lines = [
-        f"* The backup is in {it.dir}: the database{key}, {files}, {size(it.bytes)}; "
-        "the copy was checked."
+        f"* The backup is in {it.dir}: the database{key}, {counted(it.files, 'file')}, "
+        f"{size(it.bytes)}; the copy was checked."
     ]
     if it.unread:
         more = ", and others" if it.unread > len(it.left_out) else ""
@@ -444,7 +426,7 @@ def _users(it: replies.UserList) -> list[str]:
         where = ", ".join(one.rooms) or "no room"
         away = f"; away: {one.away}" if one.away else ""
         lines.append(f"* {one.name}{guest}: in {where}; from {', '.join(one.origins)}{away}")
-    return [*(lines or ["* Nobody is here"]), *_and_more(it.more)]
+    return (lines or ["* Nobody is here"]) + _and_more(it.more)
 
 
 def _accounts(it: replies.AccountList) -> list[str]:
@@ -454,7 +436,7 @@ def _accounts(it: replies.AccountList) -> list[str]:
         about += [f"{one.connections} here"] if one.connections else []
         about += [f"tokens: {one.tokens}"] if one.tokens else []
         lines.append(f"* {one.name}" + (f" ({', '.join(about)})" if about else ""))
-    return [*(lines or ["* No registered name fits"]), *_and_more(it.more)]
+    return (lines or ["* No registered name fits"]) + _and_more(it.more)
 
 
 def _and_more(count: int) -> list[str]:
@@ -487,13 +469,21 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     ),
     replies.GetTicket: lambda it: [],
     replies.PutTicket: lambda it: [],
-    replies.NewPassword: _password,
+    replies.NewPassword: lambda it: [
+        f"* {it.name}'s password is now {it.password}"
+        if it.password
+        else f"* {it.name} has that password now."
+    ],
     replies.NewToken: _made_token,
     replies.TokenList: _tokens,
     replies.InvitationCode: lambda it: [
         f"* {it.code} lets one person register: /register PASSWORD {it.code}"
     ],
-    replies.OperatorList: _operators,
+    replies.OperatorList: lambda it: [
+        f"* The server is run by {', '.join(it.operators)}"
+        if it.operators
+        else "* No registered name runs the server"
+    ],
     replies.BackupMade: _backup,
     replies.ServerStatus: _status,
     replies.UserList: _users,

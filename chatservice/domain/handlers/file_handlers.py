@@ -11,6 +11,7 @@ from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import Refusal
 from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.grammar.textformat import counted
 
 
 async def _files(chat: Chat, session: Session, args: Arguments) -> replies.FileList:
@@ -100,8 +101,7 @@ async def _transfers(chat: Chat, session: Session, args: Arguments) -> replies.T
 
 async def _cancel(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     count = await chat.files.cancel(session, args["name"])
-    transfers = "1 transfer" if count == 1 else f"{count} transfers"
-    return replies.Done(f"{transfers} of {args['name']} cancelled.")
+    return replies.Done(f"{counted(count, 'transfer')} of {args['name']} cancelled.")
 
 
 FILE_HANDLERS: Mapping[str, Handler] = {
