@@ -307,7 +307,7 @@ class ChatProgram:
             return
         transfers = self._controller.transfers
         if transfers.count and self._screen.interactive:
-            self._controller.notify(
+            self._screen.notify(
                 f"Waiting for {_count(transfers.count, 'file')}; Ctrl+C leaves now."
             )
         self._controller.session.end_after_outage(OUTAGE_SECONDS)

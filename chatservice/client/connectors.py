@@ -97,8 +97,7 @@ class KnownServers:
     def fingerprint_of(self, address: str) -> str | None:
         """Return the fingerprint of a server, `VERIFIED`, or None for an unknown one. Raises
         `KnownServersError`."""
-        lines = [self._parsed(number, line) for number, line in self._numbered_lines()]
-        found = {known for where, known in lines if where == address}
+        found = {known for _, where, known in self._lines() if where == address}
         if len(found) > 1:
             raise self._error(f"{address} stands there more than once; leave one line")
         return found.pop() if found else None
@@ -106,11 +105,7 @@ class KnownServers:
     def remember(self, address: str, known: str) -> None:
         """Set what is known of a server, and keep all other lines. Raises `KnownServersError` and
         `OSError`, and then the file is unchanged."""
-        others = [
-            line
-            for number, line in self._numbered_lines()
-            if self._parsed(number, line)[0] != address
-        ]
+        others = [line for line, where, _ in self._lines() if where != address]
         target = Path(os.path.realpath(self.path))  # keep a symbolic link
         text = "".join(f"{line}\n" for line in [*others, f"{address} {known}"])
         system.write_atomically(target, text)
@@ -127,8 +122,10 @@ class KnownServers:
             "network can read everything. Add --tls."
         )
 
-    def _numbered_lines(self) -> list[tuple[int, str]]:
-        return list(enumerate(self._text().removeprefix(_BOM).splitlines(), 1))
+    def _lines(self) -> list[tuple[str, str, str]]:
+        """Return the lines of the file, each with its address and what is known of it."""
+        lines = enumerate(self._text().removeprefix(_BOM).splitlines(), 1)
+        return [(line, *self._parsed(number, line)) for number, line in lines]
 
     def _text(self) -> str:
         """Return the text of the file, or an empty text if there is none."""

@@ -69,7 +69,7 @@ class Controller(SessionListener):
         self._screen = screen
         folder, host, port = state_folder(), options.host or "", options.port or 0
         connector = Connector(
-            *(reactor, host, port, options.tls, options.trust), folder, self.notify
+            *(reactor, host, port, options.tls, options.trust), folder, self._screen.notify
         )
         self.session = ClientSession(reactor, connector, self)
         self.transfers = TransferQueue(
@@ -127,10 +127,6 @@ class Controller(SessionListener):
         """End the program."""
         self._on_dismissed(why)
 
-    def notify(self, text: str) -> None:
-        """Show a sentence of the client itself."""
-        self._screen.notify(text)
-
     # -- typed lines -----------------------------------------------------------------------------
 
     async def run_line(self, line: str) -> str | None:
@@ -164,7 +160,7 @@ class Controller(SessionListener):
                     await self._perform(lacking)
                     hint = textparser.undo_hint(request)
                     if hint is not None and self._screen.interactive:
-                        self.notify(hint)
+                        self._screen.notify(hint)
                     return True
                 except Refusal as refusal:
                     lacking = await self._corrected(
@@ -275,7 +271,7 @@ class Controller(SessionListener):
         self._room_missed = False
         self.rooms_changed()
         count = f"; {unread.unread} unread" if unread.unread else ""
-        self.notify(f"You are in {unread.room}{count}.")
+        self._screen.notify(f"You are in {unread.room}{count}.")
         self._screen.show_unread(unread)
         for each in unread.items:
             self.incoming(each)
@@ -311,7 +307,7 @@ class Controller(SessionListener):
         await self.session.rooms.leave(room)
         unread = await self.session.rooms.fall_back()
         if unread is None:
-            self.notify(f"You left {room}.")
+            self._screen.notify(f"You left {room}.")
             self.rooms_changed()
         else:
             self._switched(unread)
@@ -362,7 +358,7 @@ class Controller(SessionListener):
         """Keep the password of this login in the system's keyring, if there is one."""
         kept = password and self._screen.interactive
         if kept and await self.keyring.keep(self._state.name, password or ""):
-            self.notify("Your password is kept in the keyring of this system.")
+            self._screen.notify("Your password is kept in the keyring of this system.")
 
     async def _help(self, request: Request) -> None:
         if request.args.get("command") == "keys" and self._screen.key_help:

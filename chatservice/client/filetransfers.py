@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from chatservice import names, replies
 from chatservice.client import partialdownload
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX
+from chatservice.client.condition import Condition
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.partialdownload import PartialDownload
 from chatservice.client.transferconnection import DownloadProtocol, Progress, UploadProtocol
@@ -50,12 +51,10 @@ class NotInRoomYet(Exception):
         self.claim = claim
 
 
-class TransferRunner:
-    """Runs transfers on connections and in threads.
+class ClientTransfers:
+    """The transfers of a client, each on a connection of its own. A program's are not remembered.
 
     `tell` takes sentences, and `show` the progress of running transfers with the time in seconds.
-    `remember` notes a transfer that begins, and may wait for the disk. `owner` returns the server
-    and the user that transfers belong to.
     """
 
     def __init__(
@@ -64,24 +63,60 @@ class TransferRunner:
         session: ClientSession,
         tell: Callable[[str], None],
         show: Callable[[Sequence[Progress], float], None],
-        remember: Callable[[TransferRecord], TransferClaim],
-        owner: Callable[[], tuple[str, str]],
     ) -> None:
         self.reactor = reactor
         self.ask = session.ask
         self.tell = tell
-        self.owner = owner
+        self.uploads = Uploader(self)
+        self.downloads = Downloader(self)
         self._connect = session.connect
         self._show = show
-        self._remember = remember
+        self._jobs: set[Deferred[Any]] = set()
+        self._finished = Condition()
         self._records: set[TransferRecord] = set()
         self._running: list[Progress] = []
         self._ticking = LoopingCall(self._show_progress)
         self._ticking.clock = reactor
 
+    def owner(self) -> tuple[str, str]:
+        """Return the server and the user that remembered transfers belong to."""
+        return "", ""
+
+    def remember(self, record: TransferRecord) -> TransferClaim:
+        """Note a transfer that begins. It may wait for the disk."""
+        return TransferClaim(record)
+
+    def start(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
+        """Run a coroutine with a transfer. The Deferred gets its result."""
+        job = Deferred.fromCoroutine(work)
+        self._jobs.add(job)
+
+        def ended(result: Any) -> Any:
+            self._jobs.discard(job)
+            self._finished.notify_all()
+            return result
+
+        return job.addBoth(ended)
+
+    @property
+    def count(self) -> int:
+        """The number of transfers that run or wait."""
+        return len(self._jobs)
+
+    async def when_finished(self) -> None:
+        """Wait until there are no transfers."""
+        await self._finished.wait_for(lambda: not self._jobs)
+
+    def stop(self) -> None:
+        """Stop all transfers. Remembered ones are resumed by the next start."""
+        for job in tuple(self._jobs):
+            job.cancel()
+
+    # -- for a transfer --------------------------------------------------------------------------
+
     async def begin(self, record: TransferRecord, work: Work[T]) -> T | None:
         """Remember a transfer and run it. Return what `work` returns; None if it runs already."""
-        return await self.resume(await self.in_thread(self._remember, record), work)
+        return await self.resume(await self.in_thread(self.remember, record), work)
 
     async def resume(self, claim: TransferClaim, work: Work[T]) -> T | None:
         """Run a remembered transfer, and forget it if it is refused for good. Return what `work`
@@ -159,8 +194,8 @@ class TransferRunner:
 class Uploader:
     """The uploads of one client."""
 
-    def __init__(self, runner: TransferRunner) -> None:
-        self._runner = runner
+    def __init__(self, transfers: ClientTransfers) -> None:
+        self._transfers = transfers
         self._own_files: Counter[tuple[str, str]] = Counter()
 
     def is_echo(self, log: str, sha256: str) -> bool:
@@ -176,16 +211,16 @@ class Uploader:
         with open_for_upload(path) as file:
             size, sha256 = await self._measure(path, file)
             record = TransferRecord(
-                *(*self._runner.owner(), True, os.path.abspath(path), name, size, sha256),
+                *(*self._transfers.owner(), True, os.path.abspath(path), name, size, sha256),
                 room=room if to is None else "",
                 to=to,
                 key=secrets.token_hex(16),
             )
-            await self._runner.begin(record, lambda claim: self._deliver(claim, file, False))
+            await self._transfers.begin(record, lambda claim: self._deliver(claim, file, False))
 
     async def resume(self, claim: TransferClaim) -> None:
         """Resume an upload of an earlier run, unless the file has changed."""
-        await self._runner.resume(claim, self._resume)
+        await self._transfers.resume(claim, self._resume)
 
     async def _resume(self, claim: TransferClaim) -> None:
         record, path = claim.record, Path(claim.record.path)
@@ -199,7 +234,7 @@ class Uploader:
 
     async def _measure(self, path: Path, file: BinaryIO) -> tuple[int, str]:
         try:
-            return await self._runner.read_in_thread(partialdownload.measure, file)
+            return await self._transfers.read_in_thread(partialdownload.measure, file)
         except OSError as error:
             raise _unreadable(path, error) from None
 
@@ -218,7 +253,7 @@ class Uploader:
         record = claim.record
         claim.forget()
         whom = f" to {record.to}" if record.to is not None else ""
-        self._runner.tell(f"{record.name} ({textformat.size(record.size)}) is sent{whom}.")
+        self._transfers.tell(f"{record.name} ({textformat.size(record.size)}) is sent{whom}.")
 
     async def _send_missing(self, claim: TransferClaim, file: BinaryIO, resumed: bool) -> None:
         """Send what the server lacks of a file. Go on if the connection breaks, or if the server
@@ -227,13 +262,13 @@ class Uploader:
         progress = Progress(record.name, record.size, record.sha256)
         reply = await self._get_ticket(claim)
         if resumed and reply.ticket is not None:
-            self._runner.tell_resumed(progress, reply.offset)
+            self._transfers.tell_resumed(progress, reply.offset)
         fruitless = 0
         while reply.ticket is not None:  # without one, the server has the content already
             file.seek(reply.offset)
-            make = partial(UploadProtocol, self._runner.reactor, reply.ticket, file, progress)
+            make = partial(UploadProtocol, self._transfers.reactor, reply.ticket, file, progress)
             try:
-                await self._runner.move(make, progress, reply.offset)
+                await self._transfers.move(make, progress, reply.offset)
                 return
             except (Lost, Refusal) as error:
                 ended = error
@@ -248,7 +283,7 @@ class Uploader:
         record = claim.record
         target = {"room": record.room} if record.to is None else {"to": record.to}
         file = {"name": record.name, "size": record.size, "sha256": record.sha256}
-        reply: replies.PutTicket = await self._runner.ask_for(
+        reply: replies.PutTicket = await self._transfers.ask_for(
             claim, "put", **target, **file, key=record.key or None
         )
         return reply
@@ -258,7 +293,7 @@ class Uploader:
         if record.to is not None:
             return False
         try:
-            found = await self._runner.ask("get", room=record.room, name=record.name)
+            found = await self._transfers.ask("get", room=record.room, name=record.name)
         except Refusal:
             return False
         return bool(found.sha256 == record.sha256)
@@ -284,8 +319,8 @@ def _unreadable(path: Path, error: OSError | ValueError) -> Refusal:
 class Downloader:
     """The downloads of one client."""
 
-    def __init__(self, runner: TransferRunner) -> None:
-        self._runner = runner
+    def __init__(self, transfers: ClientTransfers) -> None:
+        self._transfers = transfers
 
     async def fetch(
         self, folder: Path, room: str, name: str, or_inbox: bool = False
@@ -295,12 +330,12 @@ class Downloader:
         `Refusal`, also if the server offers another file."""
         found: replies.GetTicket | None = None
         try:
-            found = await self._runner.ask("get", room=room, name=name)
+            found = await self._transfers.ask("get", room=room, name=name)
         except Refusal as refusal:
             if or_inbox and refusal.code is Code.NO_SUCH_FILE:
                 room = INBOX
                 with suppress(Refusal):
-                    found = await self._runner.ask("get", room=INBOX, name=name)
+                    found = await self._transfers.ask("get", room=INBOX, name=name)
             if found is None:
                 raise
         # The name that was asked for may have a room before it, or other forms of its accents.
@@ -311,35 +346,35 @@ class Downloader:
     async def fetch_announced(self, folder: Path, room: str, mark: FileMark) -> Path | None:
         """Save exactly the file that an entry of a room (or of the inbox, `@`) announced. Return
         its path, or None if it is on its way already. Raises `Refusal`."""
-        found = await self._runner.ask("get", room=room, name=mark.name, version=mark.version)
+        found = await self._transfers.ask("get", room=room, name=mark.name, version=mark.version)
         if FileMark(found.name, found.size, found.sha256, found.version) != mark:
             raise Refusal(Code.NO_SUCH_FILE, "The server offers another file than it announced.")
         return await self._begin(folder, room, found)
 
     async def _begin(self, folder: Path, room: str, found: replies.GetTicket) -> Path | None:
         record = TransferRecord(
-            *(*self._runner.owner(), False, os.path.abspath(folder)),
+            *(*self._transfers.owner(), False, os.path.abspath(folder)),
             *(found.name, found.size, found.sha256, room),
             version=found.version,
         )
-        return await self._runner.begin(record, partial(self._find_or_save, ticket=found.ticket))
+        return await self._transfers.begin(record, partial(self._find_or_save, ticket=found.ticket))
 
     async def resume(self, claim: TransferClaim) -> None:
         """Resume a download of an earlier run."""
-        await self._runner.resume(claim, partial(self._find_or_save, ticket=None))
+        await self._transfers.resume(claim, partial(self._find_or_save, ticket=None))
 
     async def _find_or_save(self, claim: TransferClaim, ticket: str | None) -> Path:
         """Save a file, unless the folder has it. Without a `ticket`, get one first."""
         record = claim.record
         wanted = Path(record.path), record.name, record.size, record.sha256
-        path = await self._runner.read_in_thread(partialdownload.find_saved, *wanted)
+        path = await self._transfers.read_in_thread(partialdownload.find_saved, *wanted)
         if path is not None:
             claim.forget()
-            self._runner.tell(f"{record.name} is here already, as {shortest_path(path)}.")
+            self._transfers.tell(f"{record.name} is here already, as {shortest_path(path)}.")
             return path
         path = await self._save(claim, ticket)
         size = textformat.size(record.size)
-        self._runner.tell(f"{record.name} ({size}) is saved as {shortest_path(path)}, checked.")
+        self._transfers.tell(f"{record.name} ({size}) is saved as {shortest_path(path)}, checked.")
         return path
 
     async def _save(self, claim: TransferClaim, ticket: str | None) -> Path:
@@ -349,7 +384,7 @@ class Downloader:
             part = PartialDownload(Path(record.path), record.name, record.sha256)
             had_some = await self._fill(claim, part, ticket, resumed)
             if part.sha256 == record.sha256:
-                return await self._runner.in_thread(_finish, part, claim)
+                return await self._transfers.in_thread(_finish, part, claim)
             part.discard()
             if not had_some:
                 break
@@ -363,8 +398,8 @@ class Downloader:
         """Receive what is missing of a partial file. Return whether it had some bytes before."""
         record = claim.record
         try:
-            await self._runner.in_thread(partialdownload.delete_old_parts, Path(record.path))
-            await self._runner.read_in_thread(part.resume, record.size)
+            await self._transfers.in_thread(partialdownload.delete_old_parts, Path(record.path))
+            await self._transfers.read_in_thread(part.resume, record.size)
             part.check_space(record.size)
             had_some = part.received > 0
             await self._receive_missing(claim, part, ticket, resumed or had_some)
@@ -386,12 +421,12 @@ class Downloader:
         while fruitless < FRUITLESS_ATTEMPTS:
             ticket = ticket or await self._get_ticket(claim)
             if resumed:
-                self._runner.tell_resumed(progress, part.received)
+                self._transfers.tell_resumed(progress, part.received)
                 resumed = False
             before = part.received
-            make = partial(DownloadProtocol, self._runner.reactor, ticket, part, progress)
+            make = partial(DownloadProtocol, self._transfers.reactor, ticket, part, progress)
             try:
-                await self._runner.move(make, progress, before)
+                await self._transfers.move(make, progress, before)
                 return
             except Lost:
                 ticket = None
@@ -401,7 +436,7 @@ class Downloader:
     async def _get_ticket(self, claim: TransferClaim) -> str:
         record = claim.record
         wanted = {"room": record.room, "name": record.name, "version": record.version or None}
-        found = await self._runner.ask_for(claim, "get", **wanted)
+        found = await self._transfers.ask_for(claim, "get", **wanted)
         if (found.name, found.size, found.sha256) != (record.name, record.size, record.sha256):
             raise Refusal(Code.NO_SUCH_FILE, "It changed meanwhile; ask for it again.")
         return str(found.ticket)

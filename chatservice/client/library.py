@@ -22,10 +22,10 @@ from chatservice.client.clientsession import ClientSession, SessionListener
 from chatservice.client.clientstate import INBOX, Incoming
 from chatservice.client.condition import Condition
 from chatservice.client.connectors import WARNING, Connector
+from chatservice.client.filetransfers import ClientTransfers
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.transferconnection import Progress
 from chatservice.client.transferjournal import state_folder
-from chatservice.client.transferqueue import ClientTransfers
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -238,7 +238,7 @@ class Client(SessionListener):
         are not sent again."""
         if (room is None) == (to is None):
             raise TypeError("a file is for a room, or for a user")
-        return self._transfers.begin(self._put(Path(path), room, to))
+        return self._transfers.start(self._put(Path(path), room, to))
 
     def _show_progress(self, running: Sequence[Progress], now: float) -> None:
         self._progress("\n".join(it.line(now) for it in running))
@@ -250,7 +250,7 @@ class Client(SessionListener):
     def get(self, room: str, name: str, folder: str | os.PathLike[str] = ".") -> "Deferred[Path]":
         """Save a file of a room (`@`: of the user) in `folder`, and check it. The result is its
         path, which has another name if that one was taken."""
-        return self._transfers.begin(self._get(room, name, Path(folder)))
+        return self._transfers.start(self._get(room, name, Path(folder)))
 
     async def _get(self, room: str, name: str, folder: Path) -> Path:
         path = await self._transfers.downloads.fetch(folder, room, name)

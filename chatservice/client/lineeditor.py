@@ -86,17 +86,11 @@ class InputHistory(History):
         """Append a line to the file, in one write: other clients may use it too."""
         with suppress(OSError):
             self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _open_private(self._place) as file:
+            descriptor = os.open(self._place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with FileIO(descriptor, "w") as file:
+                with suppress(OSError):
+                    self._place.chmod(0o600)  # it may be a copy made by hand
                 file.write(json.dumps(string).encode() + b"\n")
-
-
-def _open_private(place: Path) -> FileIO:
-    """Open a file for appending. From now on, only its owner can read it."""
-    descriptor = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    if os.fstat(descriptor).st_mode & 0o077:  # for example, a copy made by hand
-        with suppress(OSError):
-            place.chmod(0o600)
-    return FileIO(descriptor, "w")
 
 
 def _parsed(line: bytes) -> str:

@@ -1,16 +1,15 @@
-"""The transfers of a client: a queue for a person, and single transfers for a program."""
+"""The queue of a person's transfers."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.internet.defer import CancelledError, DeferredSemaphore
 
 from chatservice import names
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import Incoming
-from chatservice.client.condition import Condition
-from chatservice.client.filetransfers import Downloader, NotInRoomYet, TransferRunner, Uploader
+from chatservice.client.filetransfers import ClientTransfers, NotInRoomYet
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.partialdownload import portable_name
 from chatservice.client.screen import Screen
@@ -21,8 +20,6 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat
 from chatservice.grammar.textparser import with_say_hint
 
-T = TypeVar("T")
-
 CONCURRENT_TRANSFERS = 4
 """Transfers that run at one time. The others wait in the queue."""
 
@@ -32,47 +29,6 @@ that is accepted. Else a server, or a user, could fill the disk."""
 
 UNASKED_FILES = 10_000
 """Each unasked file counts as at least this fraction of those bytes, so there are never more."""
-
-
-class ClientTransfers:
-    """The transfers of a program, which are neither queued nor remembered. The parameters are those
-    of `TransferRunner`."""
-
-    def __init__(
-        self,
-        reactor: Any,
-        session: ClientSession,
-        tell: Callable[[str], None],
-        show: Callable[[Sequence[Progress], float], None],
-        remember: Callable[[TransferRecord], TransferClaim] = TransferClaim,
-        owner: Callable[[], tuple[str, str]] = lambda: ("", ""),
-    ) -> None:
-        runner = TransferRunner(reactor, session, tell, show, remember, owner)
-        self.uploads = Uploader(runner)
-        self.downloads = Downloader(runner)
-        self._jobs: set[Deferred[Any]] = set()
-        self._finished = Condition()
-
-    def begin(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
-        """Run the coroutine of a transfer. The Deferred gets its result."""
-        job = Deferred.fromCoroutine(work)
-        self._jobs.add(job)
-        return job.addBoth(lambda result: self._ended(job, result))
-
-    def _ended(self, job: "Deferred[Any]", result: Any) -> Any:
-        self._jobs.discard(job)
-        self._finished.notify_all()
-        return result
-
-    @property
-    def count(self) -> int:
-        """The number of transfers that run or wait."""
-        return len(self._jobs)
-
-    def stop(self) -> None:
-        """Stop all transfers. Remembered ones are resumed by the next start."""
-        for job in tuple(self._jobs):
-            job.cancel()
 
 
 class TransferQueue(ClientTransfers):
@@ -93,9 +49,7 @@ class TransferQueue(ClientTransfers):
         accept: int,
         journal: TransferJournal,
     ) -> None:
-        super().__init__(
-            *(reactor, session, screen.notify, self._show_progress, journal.remember, self._owner)
-        )
+        super().__init__(reactor, session, screen.notify, self._show_queue)
         self._state = session.state
         self._screen = screen
         self._server = server
@@ -107,13 +61,18 @@ class TransferQueue(ClientTransfers):
         self._waiting_for_room: list[TransferClaim] = []
         self._told: set[TransferClaim] = set()
 
-    def _owner(self) -> tuple[str, str]:
+    def owner(self) -> tuple[str, str]:
+        """Return the server and the user."""
         return self._server, names.key(self._state.name)
+
+    def remember(self, record: TransferRecord) -> TransferClaim:
+        """Remember a transfer for the next start."""
+        return self._journal.remember(record)
 
     def _folder(self) -> Path:
         return Path(self._downloads or portable_name(self._state.name))
 
-    def _show_progress(self, running: Sequence[Progress], now: float) -> None:
+    def _show_queue(self, running: Sequence[Progress], now: float) -> None:
         self._screen.show_transfers(running, self.count - len(running), now)
 
     def _failed(self, sentence: str) -> None:
@@ -162,7 +121,7 @@ class TransferQueue(ClientTransfers):
 
     def resume_unfinished(self) -> None:
         """Resume the transfers of an earlier run. Uploads to a room wait for `room_entered`."""
-        for claim in self._journal.claim_all(*self._owner()):
+        for claim in self._journal.claim_all(*self.owner()):
             if claim.record.up and claim.record.to is None:
                 self._waiting_for_room.append(claim)
             else:
@@ -183,10 +142,6 @@ class TransferQueue(ClientTransfers):
             self._told.add(claim)
             self._screen.notify(f"{claim.record.name} goes on once you are in {claim.record.room}.")
 
-    async def when_finished(self) -> None:
-        """Wait until the queue is empty."""
-        await self._finished.wait_for(lambda: not self._jobs)
-
     def _resume(self, claim: TransferClaim) -> None:
         if claim.record.up:
             self._begin(f"{claim.record.name} is not sent", self.uploads.resume(claim))
@@ -194,7 +149,7 @@ class TransferQueue(ClientTransfers):
             self._begin(f"{claim.record.name} is not saved", self.downloads.resume(claim))
 
     def _begin(self, failed: str, work: Coroutine[Any, Any, Any], bare: str = "") -> None:
-        self.begin(self._in_turn(failed, work, bare))
+        self.start(self._in_turn(failed, work, bare))
 
     async def _in_turn(self, failed: str, work: Coroutine[Any, Any, Any], bare: str) -> None:
         try:
