@@ -216,15 +216,13 @@ class ChatProgram:
                     password = recalled = await controller.keyring.recall(name)
                     if password is not None:
                         continue
-                password = await self._ask_password(controller, name, refusal, bool(password))
+                password = await self._ask_password(name, refusal, bool(password))
                 if password is None:
                     name, recalled = await self._ask_name(None), None
         if password not in (None, given, recalled):
             await controller.save_password(password)
 
-    async def _ask_password(
-        self, controller: Controller, name: str, refusal: Refusal, tried: bool
-    ) -> str | None:
+    async def _ask_password(self, name: str, refusal: Refusal, tried: bool) -> str | None:
         """Return a password to try, or None if a password does not help, or the user cancels. For
         a script, raise the refusal then."""
         answer = None

@@ -109,21 +109,14 @@ class ClientRooms:
         self._joined_at: dict[str, int] = {}  # in milliseconds since 1970
         self._has_joined = False
 
-    async def join(
-        self, command: str, room: str | None, password: str | None, after: int | None = None
-    ) -> replies.Joined:
-        """Join another room, by the command `join` or `create`, and make it the current one. With
-        `after`, the entries behind that position come first. Raises `Refusal`."""
+    async def join(self, command: str, room: str | None, password: str | None) -> replies.Joined:
+        """Join another room, by the command `join` or `create`, and make it the current one. Raises
+        `Refusal`."""
         state = self._state
-        more = {} if after is None else {"after": after}
-        joined: replies.Joined = await self._session.ask(
-            command, room=room, password=password, **more
-        )
-        if joined.room in state.rooms and joined.room != state.current_room and after is None:
+        joined: replies.Joined = await self._session.ask(command, room=room, password=password)
+        if joined.room in state.rooms and joined.room != state.current_room:
             return joined  # by another of its names; the caller switches to it
         state.room_joined(joined)
-        if after is not None:
-            state.room_resumed(joined, after)
         self._passwords[joined.room] = password
         self._joined_at.setdefault(joined.room, round(time() * 1000))
         self._has_joined = True
@@ -141,14 +134,6 @@ class ClientRooms:
                 break
             found += new
         return tuple(found)
-
-    async def move(self, command: str, room: str | None, password: str | None) -> replies.Joined:
-        """Join another room, by `join` or `create`, and leave the current one. Raises `Refusal`."""
-        left = self._state.current_room
-        joined = await self.join(command, room, password)
-        if left in self._state.rooms and left != joined.room:
-            await self.leave(left)
-        return joined
 
     async def leave(self, room: str) -> None:
         """Leave a room. Raises `Refusal`."""

@@ -195,12 +195,6 @@ class HandshakeProtocol(protocol.Protocol):
         """Tell that TLS has begun."""
         self.done.callback(self.transport.getHandle())
 
-    def hand_over(self, protocol: P) -> P:
-        """Give the connection to another protocol."""
-        self.transport.wrappedProtocol = protocol
-        protocol.makeConnection(self.transport)  # type: ignore[attr-defined]
-        return protocol
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell that there will be no TLS."""
         if self.chosen and not self.done.called:
@@ -332,7 +326,10 @@ class Connector:
         except BaseException as error:
             handshake.transport.abortConnection()
             raise Lost(NOT_TLS) if isinstance(error, TimeoutError) else error from None
-        return handshake.hand_over(make())
+        protocol = make()
+        handshake.transport.wrappedProtocol = protocol
+        protocol.makeConnection(handshake.transport)  # type: ignore[attr-defined]
+        return protocol
 
     def _check(self, identity: ServerIdentity, handle: TlsHandle) -> None:
         certificate = handle.get_peer_certificate(as_cryptography=True)

@@ -282,12 +282,14 @@ class Controller(SessionListener):
         if command == "join" and self._keeps_rooms and self._state.find(request.args["room"]):
             self._switched(await rooms.switch(request.args["room"]))
             return
+        before = self._state.current_room
         try:
-            join = rooms.join if self._keeps_rooms else rooms.move
-            joined = await join(command, room, password)
+            joined = await rooms.join(command, room, password)
         except Refusal:
             self._room_missed = self._scripted
             raise
+        if not self._keeps_rooms and before in self._state.rooms and before != joined.room:
+            await rooms.leave(before)
         # The user is in that room already, and asked for it by another name.
         if joined.room != self._state.current_room:
             self._switched(await rooms.switch(joined.room))

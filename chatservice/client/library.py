@@ -191,22 +191,23 @@ class Client(SessionListener):
             if state is not None and position <= state.position:
                 state.remember(position, entry)
 
-    def each(
+    @_started
+    async def each(
         self, room: str, call: Callable[[int, Entry], Any], after: int | None = None
-    ) -> "Deferred[None]":
+    ) -> None:
         """Follow a room by calling `call` with each position and entry, one after another. `call`
         may return a Deferred or a coroutine. The result fails with what it raised, or if the client
         cannot reconnect. Cancel it to stop following."""
         follower = self.follow(room, after)
-        following = Deferred.fromCoroutine(_call_for_each(follower, call))
-        following.addBoth(lambda result: self._unfollow(follower, result))
-        return following
-
-    def _unfollow(self, follower: "LogFollower", result: T) -> T:
-        for followers in self._followers.values():
-            if follower in followers:
-                followers.remove(follower)
-        return result
+        try:
+            async for position, entry in follower:
+                result = call(position, entry)
+                if isinstance(result, Awaitable):
+                    await result
+        finally:
+            for followers in self._followers.values():
+                if follower in followers:
+                    followers.remove(follower)
 
     @_started
     async def rooms(self) -> tuple[replies.RoomInfo, ...]:
@@ -444,10 +445,3 @@ class LogFollower:
 
 def _size(entry: Entry) -> int:
     return len(entry.text) + ENTRY_CHARACTERS
-
-
-async def _call_for_each(follower: LogFollower, call: Callable[[int, Entry], Any]) -> None:
-    async for position, entry in follower:
-        result = call(position, entry)
-        if isinstance(result, Awaitable):
-            await result

@@ -135,11 +135,6 @@ class RowRenderer:
         assert isinstance(incoming.item, Entry)
         return self._entry(incoming.item, incoming.log, incoming.position, numbered=True)
 
-    def search_pending(self, it: replies.History) -> Fragments:
-        """Return a row that tells that a search may have missed entries, or nothing."""
-        there = isinstance(it, replies.SearchMatches) and it.pending
-        return self.lines(textformat.INDEX_PENDING.encode()) if there else []
-
     def erased(self, incoming: Incoming) -> Fragments:
         """Return the row in place of an entry that was erased."""
         assert isinstance(incoming.item, Entry)

@@ -41,7 +41,6 @@ from chatservice.output import write_all
 OUTAGE_SECONDS = 60.0
 """Seconds for which a leaving client waits for a server that is away."""
 
-
 GOODBYE_SECONDS = 2.0
 """Seconds for which a leaving client waits for the server to store all texts and close."""
 
@@ -66,7 +65,6 @@ class Script:
         self._options = options
         self._settings = settings
         self._working: Deferred[None] | None = None
-
         self._is_terminal = os.isatty(2)
         self._shows_progress = False
 

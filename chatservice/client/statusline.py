@@ -98,40 +98,27 @@ def room_row(state: ClientState, connected: bool, columns: int) -> Fragments:
     row: Fragments = [("class:room", _short(state.name) + " ")]
     if not connected:
         row.append(("class:refusal", "offline, trying again "))
-    rooms, here = list(state.rooms.values()), state.current_room
     left = columns - sum(width(text) for _, text in row)
-    bare = [_label(it) for it in rooms]
-    labels = [_key(number) + label for number, label in enumerate(bare, 1)]
-    if sum(width(label) + 1 for label in labels) > left:
-        labels = bare
+    rooms, here = list(state.rooms.values()), state.current_room
+    labels = [_label(it) for it in rooms]
+    keyed = [f"Alt+{n} {label}" if n < 10 else label for n, label in enumerate(labels, 1)]
+    if sum(width(label) + 1 for label in keyed) <= left:
+        labels = keyed
+    order = {at: (it.room != here, not it.mentioned, not it.unread) for at, it in enumerate(rooms)}
     kept = set()
-    for at in sorted(range(len(labels)), key=lambda at: _weight(rooms[at], here)):
+    for at in sorted(order, key=lambda at: order[at]):
         if width(labels[at]) < left:
             left -= width(labels[at]) + 1
             kept.add(at)
     for at in sorted(kept):
-        row += [(_style(rooms[at], here), labels[at]), ("", " ")]
+        style = "class:unread" if rooms[at].unread else "class:room"
+        row += [("class:here" if rooms[at].room == here else style, labels[at]), ("", " ")]
     return row
-
-
-def _key(number: int) -> str:
-    """Return the keys that switch to a room; only the first nine have some."""
-    return f"Alt+{number} " if number < 10 else ""
 
 
 def _label(room: RoomState) -> str:
     unread = f"({room.unread}{'!' if room.mentioned else ''})" if room.unread else ""
     return f"{_short(room.room)}{unread}"
-
-
-def _weight(room: RoomState, here: str) -> tuple[bool, bool, bool]:
-    return room.room != here, not room.mentioned, not room.unread
-
-
-def _style(room: RoomState, here: str) -> str:
-    if room.room == here:
-        return "class:here"
-    return "class:unread" if room.unread else "class:room"
 
 
 def _short(name: str) -> str:

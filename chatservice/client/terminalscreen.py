@@ -22,7 +22,7 @@ from chatservice.client.transferjournal import state_folder
 from chatservice.client.wrapping import Fragments, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar import textparser
+from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import Request
 
 
@@ -124,7 +124,8 @@ class TerminalScreen(Screen):
         for position, entry in it.entries:
             incoming = Incoming(entry, it.room, position)
             self._show_entry(self._renderer.replayed(incoming), incoming)
-        self._frames.add(self._renderer.search_pending(it))
+        if isinstance(it, replies.SearchMatches) and it.pending:
+            self.show(textformat.INDEX_PENDING.encode())
 
     def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Show a progress bar for each transfer."""
