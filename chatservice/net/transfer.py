@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.files import ActiveUpload
+from chatservice.domain.model import User
 from chatservice.domain.ports import FileReader, UploadWriter
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
@@ -219,6 +220,35 @@ def receive_file(
         connection.flow.when_answered(
             chat.files.begin_upload(ticket, offset, cancel), begin, refuse
         )
+
+
+def send_file(
+    connection: Any,
+    chat: Chat,
+    user: User,
+    reader: FileReader,
+    offset: int,
+    begin: Callable[[], None] | None,
+    sent: Callable[[], None],
+) -> None:
+    """Write a file's bytes after the first `offset`. Call `begin` before them, and `sent` if all of
+    them went. Raises `Refusal` (bad-offset)."""
+    transport = connection.transport
+    try:
+        reader.seek(offset)
+    except Refusal:
+        reader.close()
+        raise
+    address, abort = outlet.address(transport), transport.abortConnection
+    transfer = chat.files.begin_download(user, address, reader, abort)
+    if begin is not None:
+        begin()
+
+    def report() -> None:
+        sent()
+        chat.files.report_download(user.name, reader.mark)
+
+    Download(connection, reader, report, lambda: chat.files.transfers.end(transfer)).begin()
 
 
 def _too_long(ticket: UploadTicket) -> Refusal:

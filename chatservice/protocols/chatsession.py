@@ -1,5 +1,6 @@
 """The common part of sessions of all formats: requests to the domain, and their answers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, ClassVar, cast
@@ -20,7 +21,7 @@ from chatservice.protocols.chatprotocol import ChatProtocol
 HELLO = COMMANDS["hello"]
 
 
-class ChatSession:
+class ChatSession(ABC):
     """A `chatservice.protocols.chatprotocol.ProtocolSession` with a user.
 
     A format's own session parses lines, calls `request`, and encodes answers (`answer`) and
@@ -84,17 +85,17 @@ class ChatSession:
         except Refusal as refusal:
             refuse(refusal)
 
+    @abstractmethod
     def answer(self, request: Request, it: Any) -> None:
         """Encode the answer to a request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse_request(self, request: Request, refusal: Refusal) -> None:
         """Encode the refusal of a request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, refusal: Refusal) -> None:
         """Encode a refusal that belongs to no request."""
-        raise NotImplementedError
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
         """Count a line that is no request, and refuse it."""

@@ -27,7 +27,7 @@ from chatservice.grammar.prompts import (
     without_current_passwords,
 )
 from chatservice.net.delivery import EntryFormat
-from chatservice.net.transfer import Download, Upload, receive_file
+from chatservice.net.transfer import Upload, receive_file, send_file
 from chatservice.protocols.chatprotocol import ChatProtocol
 from chatservice.protocols.chatsession import HELLO, ChatSession
 from chatservice.protocols.promptdialog import PromptDialog
@@ -361,31 +361,14 @@ class TextSession(ChatSession):
         show, refuse = partial(self.answer, request), partial(self.refuse_request, request)
         self._connection.flow.when_answered(link, show, refuse)
 
-    def _send(self, outgoing: FileReader, offset: int) -> None:
-        if not self._connection.connected:
-            outgoing.close()
-            return
-        try:
-            outgoing.seek(offset)
-        except Refusal:
-            outgoing.close()
-            raise
-        abort = self._connection.transport.abortConnection
-        user, address = self._session.require_user(), self._session.peer.address
-        transfer = self._chat.files.begin_download(user, address, outgoing, abort)
-        self._uncork()
-        self._subscription.pause()
-        self._connection.transport.write(textformat.file_line(outgoing.mark, outgoing.left))
-        Download(
-            self._connection,
-            outgoing,
-            lambda: self._sent(outgoing.mark),
-            lambda: self._chat.files.transfers.end(transfer),
-        ).begin()
+    def _send(self, reader: FileReader, offset: int) -> None:
+        def begin() -> None:
+            self._uncork()
+            self._subscription.pause()
+            self._connection.transport.write(textformat.file_line(reader.mark, reader.left))
 
-    def _sent(self, mark: FileMark) -> None:
-        self._subscription.start()
-        self._chat.files.report_download(self._session.require_user().name, mark)
+        user, sent = self._session.require_user(), self._subscription.start
+        send_file(self._connection, self._chat, user, reader, offset, begin, sent)
 
     def _show_link(self, request: Request, it: replies.GetTicket) -> None:
         transport = self._connection.transport

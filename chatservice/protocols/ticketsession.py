@@ -17,7 +17,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar import textformat
 from chatservice.net import outlet
-from chatservice.net.transfer import Download, receive_file
+from chatservice.net.transfer import receive_file, send_file
 from chatservice.protocols.chatprotocol import ChatProtocol
 
 FIRST_LINE = re.compile(rb"(GET|PUT) (\S+)(?: ([0-9]{1,18}))?")
@@ -78,31 +78,11 @@ class TicketSession:
     def _get(self, right: DownloadTicket, offset: int) -> None:
         opening = self._chat.files.open_for_ticket(right)
 
-        def send(outgoing: FileReader) -> None:
-            self._seek(outgoing, offset)
-            abort = self._connection.transport.abortConnection
-            transfer = self._chat.files.begin_download(
-                right.user, outlet.address(self._connection.transport), outgoing, abort
-            )
-            Download(
-                self._connection,
-                outgoing,
-                lambda: self._sent(right.user.name, outgoing.mark),
-                lambda: self._chat.files.transfers.end(transfer),
-            ).begin()
+        def send(reader: FileReader) -> None:
+            sent = self._connection.dismiss
+            send_file(self._connection, self._chat, right.user, reader, offset, None, sent)
 
         self._connection.flow.when_answered(opening, send, self.refuse)
-
-    def _sent(self, who: str, mark: FileMark) -> None:
-        self._chat.files.report_download(who, mark)
-        self._connection.dismiss()
-
-    def _seek(self, outgoing: FileReader, offset: int) -> None:
-        try:
-            outgoing.seek(offset)
-        except Refusal:
-            outgoing.close()
-            raise
 
     def _put(self, upload: UploadTicket, offset: int) -> None:
         refuse = self.refuse
