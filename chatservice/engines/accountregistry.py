@@ -1,60 +1,45 @@
 """Registered users in memory, and all rules about them, for one process."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.defer import DeferredLock, succeed
 
 from chatservice import names
 from chatservice.confusables import skeletons
 from chatservice.domain.ports import (
     Account,
     AccountChanged,
-    Change,
     GuestRegistered,
     PasswordChanged,
     Token,
     TokenRevoked,
 )
 from chatservice.engines.localclaims import LocalNameClaims
-from chatservice.engines.tables import Tables
+from chatservice.engines.tables import Storage
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
 
 class AccountRegistry:
     """`chatservice.domain.ports.AccountStore`. It decides one change after another: a change is
-    checked when the one before it is stored, or is not.
+    checked when the one before it is stored, or is not."""
 
-    `store(job, *args)` runs a method of the `tables` where the engine stores. `tell` takes changes
-    for the follower. `unused` gets the number of an inbox that is to be emptied.
-    """
-
-    def __init__(
-        self,
-        tables: Tables,
-        store: Callable[..., "Deferred[Any]"],
-        tell: Callable[[Change], None],
-        unused: Callable[[int], None],
-        limits: Limits,
-    ) -> None:
-        self._tables = tables
-        self._store = store
-        self._tell = tell
-        self._unused = unused
+    def __init__(self, storage: Storage, limits: Limits) -> None:
+        self._tables, self._store, self._tell, self._unused = storage
         self._limits = limits
         self._deciding = DeferredLock()
         self.claims = LocalNameClaims(self.is_alike)
         self._accounts: dict[str, Account] = {}
         self._by_inbox: dict[int, Account] = {}
         self._skeletons: Counter[str] = Counter()
-        for account in tables.load_accounts():
+        for account in storage.tables.load_accounts():
             self._keep(account)
             self._skeletons.update(skeletons(account.name))
-        self._tokens = dict(tables.load_tokens())
-        self._codes = set(tables.load_codes())
+        self._tokens = dict(storage.tables.load_tokens())
+        self._codes = set(storage.tables.load_codes())
 
     def _keep(self, account: Account) -> None:
         self._accounts[names.key(account.name)] = self._by_inbox[account.inbox] = account

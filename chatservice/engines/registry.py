@@ -17,13 +17,13 @@ from chatservice.domain.ports import (
 )
 from chatservice.engines.accountregistry import AccountRegistry
 from chatservice.engines.roomregistry import RoomRegistry
-from chatservice.engines.tables import Tables
+from chatservice.engines.tables import Storage, Tables
 from chatservice.limits import Limits
 
 
 class Registry:
     """The rules about `rooms` and `accounts`, and their state in memory, for any engine in one
-    process. The arguments are those of `AccountRegistry`."""
+    process. The arguments are those of a `Storage`."""
 
     def __init__(
         self,
@@ -32,8 +32,9 @@ class Registry:
         unused: Callable[[int], None],
         limits: Limits,
     ) -> None:
-        self.rooms = RoomRegistry(tables, store, self.changed, unused)
-        self.accounts = AccountRegistry(tables, store, self.changed, unused, limits)
+        storage = Storage(tables, store, self.changed, unused)
+        self.rooms = RoomRegistry(storage)
+        self.accounts = AccountRegistry(storage, limits)
         self.followers: list[Follower] = []
 
     def changed(self, change: Change) -> None:

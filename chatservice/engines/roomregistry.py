@@ -4,15 +4,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.defer import DeferredLock, succeed
 
 from chatservice import names
 from chatservice.confusables import skeletons
 from chatservice.domain.model import is_guest_id
 from chatservice.domain.ports import (
-    Change,
     ModerationRecord,
     RoomBounds,
     RoomChanged,
@@ -23,7 +21,7 @@ from chatservice.domain.ports import (
 )
 from chatservice.domain.rules import OF_ACCOUNTS, Access, Rule, RuleKind
 from chatservice.engines.keyedlock import KeyedLock
-from chatservice.engines.tables import Tables
+from chatservice.engines.tables import Storage
 from chatservice.errors import Code, Refusal
 
 NUMBERS_AHEAD = 100
@@ -33,31 +31,18 @@ uses them up."""
 
 class RoomRegistry:
     """`chatservice.domain.ports.RoomStore`. It decides about one new room after another, and so
-    does whoever changes a room (`exclusive`).
+    does whoever changes a room (`exclusive`). `rows` are the rooms as they are now, but for the
+    last positions of their logs."""
 
-    `store(job, *args)` runs a method of the `tables` where the engine stores. `tell` takes changes
-    for the follower. `unused` gets the number of a log that is to be emptied. `rows` are the rooms
-    as they are now, but for the last positions of their logs.
-    """
-
-    def __init__(
-        self,
-        tables: Tables,
-        store: Callable[..., "Deferred[Any]"],
-        tell: Callable[[Change], None],
-        unused: Callable[[int], None],
-    ) -> None:
-        self._tables = tables
-        self._store = store
-        self._tell = tell
-        self._unused = unused
+    def __init__(self, storage: Storage) -> None:
+        self._tables, self._store, self._tell, self._unused = storage
         self._creating = DeferredLock()
         self._locks = KeyedLock()
         # Names that are taken, by their keys; those of rooms that are being removed, too.
         self._taken: set[str] = set()
         self._skeletons: Counter[str] = Counter()
         self.forget_files: Callable[[str], Awaitable[None]] = lambda folder: succeed(None)
-        self.rows = {row.number: row for row in tables.load_rooms()}
+        self.rows = {row.number: row for row in storage.tables.load_rooms()}
         for row in self.rows.values():
             self._take_name(row.name)
 

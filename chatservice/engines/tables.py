@@ -1,8 +1,18 @@
 """The durable side of rooms and accounts: all that a further engine has to write about them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from chatservice.domain.ports import Account, ModerationRecord, RoomRow, RulesChanged, Token
+from twisted.internet.defer import Deferred
+
+from chatservice.domain.ports import (
+    Account,
+    Change,
+    ModerationRecord,
+    RoomRow,
+    RulesChanged,
+    Token,
+)
 
 
 class Tables:
@@ -82,3 +92,14 @@ class Tables:
 
     def drop_code(self, sha256: str) -> None:
         """Drop an invitation code."""
+
+
+class Storage(NamedTuple):
+    """An engine as the registries need it. `store(job, *args)` runs a method of the `tables` where
+    the engine stores. `tell` takes changes for the follower. `unused` gets the number of a log that
+    is to be emptied."""
+
+    tables: Tables
+    store: Callable[..., "Deferred[Any]"]
+    tell: Callable[[Change], None]
+    unused: Callable[[int], None]

@@ -15,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import astuple, dataclass
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -56,15 +57,15 @@ class Clocks(NamedTuple):
     passed: Callable[[], float] = really_passed
 
 
+@dataclass(slots=True)
 class _Gap:
     """Seconds that passed between `block` and the next one, if the clock was right: `taken` over,
     still `doubted`, and taken `off` since the clock went back."""
 
-    def __init__(self, block: int, doubted: float, taken: float = 0.0, off: float = 0.0) -> None:
-        self.block = block
-        self.doubted = doubted
-        self.taken = taken
-        self.off = off
+    block: int
+    doubted: float
+    taken: float = 0.0
+    off: float = 0.0
 
     def take_off(self, seconds: float) -> float:
         """Take off up to so many seconds; return the rest."""
@@ -202,7 +203,7 @@ class EntryAges:
         due = newest > self._newest or any(gap.doubted for gap in self._gaps)
         if not (last or (due and now >= self._noted + self._limits.age_seconds * 1000)):
             return
-        gaps = [(gap.block, gap.doubted, gap.taken, gap.off) for gap in self._gaps]
+        gaps = [astuple(gap) for gap in self._gaps]
         state: dict[str, Any] = {"now": self._now, "wall": self._wall}
         state |= {"debt": self._debt, "jumped": self._jumped, "gaps": gaps}
         with self._commit():

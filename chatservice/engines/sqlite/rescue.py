@@ -39,7 +39,8 @@ def rescue(path: Path, saved: Path) -> Counter[str]:
         found: Counter[str] = Counter()
         for table, sql in _made_by(db, "table"):
             new.execute(sql)
-            for row in _rows(db, table, "WITHOUT ROWID" not in sql):
+            rows = _keyed if "WITHOUT ROWID" in sql else _numbered
+            for row in rows(db, table):
                 marks = ", ".join("?" * len(row))
                 added = new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)
                 found[table] += added.rowcount
@@ -63,11 +64,6 @@ def _made_by(db: sqlite3.Connection, kind: str) -> list[tuple[str, str]]:
         "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = ? AND sql IS NOT NULL", (kind,)
     )
     return [(name, sql) for name, table, sql in rows if not table.startswith("sqlite_")]
-
-
-def _rows(db: sqlite3.Connection, table: str, numbered: bool) -> Iterator[tuple[Any, ...]]:
-    """Iterate over the rows of a table that can be read."""
-    return _numbered(db, table) if numbered else _keyed(db, table)
 
 
 def _numbered(db: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
