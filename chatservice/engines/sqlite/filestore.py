@@ -36,16 +36,16 @@ from chatservice.domain.ports import (
     DiskUsage,
     FileListing,
     FileLocation,
-    PartialUpload,
 )
 from chatservice.engines import filerules
 from chatservice.engines.keyedlock import KeyedLock
 from chatservice.engines.sqlite import filesystem, permissions, plainfiles
 from chatservice.engines.sqlite.filetable import FileRow, FileTable
 from chatservice.engines.sqlite.longjobs import Job, JobScheduler
-from chatservice.engines.sqlite.threads import BackgroundPool, ThreadedReader
+from chatservice.engines.sqlite.readers import OpenFile
+from chatservice.engines.sqlite.threads import BackgroundPool
 from chatservice.engines.sqlite.uploads import (
-    IncomingFile,
+    ArrivingFile,
     PartialFile,
     PartialUploads,
 )
@@ -157,7 +157,6 @@ class FolderFileStore:
         self._turns = JobScheduler(reactor, "chat-reading")
         self._being_read: dict[Path, _Reading] = {}
         self._being_swept: set[str] = set()
-        self._closed = False
         for name in _PRIVATE:
             permissions.check_own(root / name)
             if (root / name).is_dir():
@@ -175,6 +174,8 @@ class FolderFileStore:
             *(reactor, root / ".partial", table, self.aside, self.by_turns),
             *(self._put_one, partial_seconds, limits),
         )
+        self.have, self.receive = self._partials.have, self._partials.receive
+        self.unfinished, self.drop = self._partials.unfinished, self._partials.drop
 
     def _modes(self, folder: str) -> tuple[int | None, int]:
         """Return the modes of new folders and files; None means the umask's."""
@@ -188,7 +189,6 @@ class FolderFileStore:
 
     def close(self) -> None:
         """Stop what takes long where it is, and finish the rest."""
-        self._closed = True
         self._partials.stop()
         self._turns.stop()
         self._pool.stop()
@@ -278,23 +278,21 @@ class FolderFileStore:
         small = [(it.path.name, it.number) for it in unread if it.size <= plainfiles.LARGE_BYTES]
         if small and folder not in self._being_swept:
             self._being_swept.add(folder)
-            sweeping = Deferred.fromCoroutine(self._read_small(folder, iter(small)))
-            sweeping.addErrback(self._failed_to_read)
-            sweeping.addBoth(lambda _: self._being_swept.discard(folder))
+            Deferred.fromCoroutine(self._read_small(folder, iter(small)))
         large = [it for it in unread if it.size > plainfiles.LARGE_BYTES]
         if large and not any(it.path in self._being_read for it in large):
             first = min(large, key=lambda it: it.size)
             self._reading(folder, first.path.name, first)
 
-    def _failed_to_read(self, why: Failure) -> None:
-        if not self._closed:
-            self.log.failure("reading new files failed", why)
-
     async def _read_small(self, folder: str, unread: Iterator[tuple[str, int]]) -> None:
-        while rows := await self._turns.do(
-            plainfiles.digests(self.path_of(folder), unread), last=True
-        ):
-            await self._table.note(folder, rows)
+        try:
+            with suppress(Refusal):  # the server stops, or the disk is full
+                while rows := await self._turns.do(
+                    plainfiles.digests(self.path_of(folder), unread), last=True
+                ):
+                    await self._table.note(folder, rows)
+        finally:
+            self._being_swept.discard(folder)
 
     async def versions(self, folder: str, name: str) -> Sequence[FileInfo]:
         name = await self._spelled(folder, name)
@@ -322,7 +320,7 @@ class FolderFileStore:
             why=why,
         )
 
-    async def open(self, folder: str, name: str, version: int | None = None) -> ThreadedReader:
+    async def open(self, folder: str, name: str, version: int | None = None) -> OpenFile:
         folder = self._now(folder)
         name = await self._spelled(folder, name)
         it = _meant(await self._file(folder, name), version)
@@ -337,7 +335,7 @@ class FolderFileStore:
             file.close()
             raise _changing(name)
         mark = FileMark(name, size, row.sha256, row.version)
-        return ThreadedReader(plainfiles.OpenFile(file, folder, mark), self.aside)
+        return OpenFile(folder, mark, file, self.aside)
 
     def _not_opened(self, name: str, version: int | None, error: OSError) -> Refusal:
         if error.errno in _NO_FILE:
@@ -362,12 +360,13 @@ class FolderFileStore:
                 late.cancel()
 
     def _read(self, folder: str, name: str, it: _Version) -> "Deferred[FileRow]":
-        """Read a file that an operator added. All who ask meanwhile wait for the same reading."""
+        """Read a file that an operator added."""
         answer: Deferred[FileRow] = Deferred()
         self._reading(folder, name, it).waiting.append(answer)
         return answer
 
     def _reading(self, folder: str, name: str, it: _Version) -> _Reading:
+        """Return the reading of a file, which begins unless it is under way."""
         reading = self._being_read.get(it.path)
         if reading is None:
             reading = self._being_read[it.path] = _Reading(it.size)
@@ -398,7 +397,7 @@ class FolderFileStore:
         await self._table.note(folder, [row])
         return row
 
-    def arriving(self, folder: str, name: str, sha256: str | None = None) -> ThreadedReader | None:
+    def arriving(self, folder: str, name: str, sha256: str | None = None) -> ArrivingFile | None:
         return self._partials.open_arriving(self._now(folder), name, sha256)
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
@@ -413,18 +412,6 @@ class FolderFileStore:
         return DiskUsage(here + begun_here, theirs + begun_theirs, free)
 
     # -- what comes ------------------------------------------------------------------------------
-
-    def have(self, declared: DeclaredFile) -> Awaitable[int]:
-        return self._partials.have(declared)
-
-    def receive(self, declared: DeclaredFile, offset: int) -> Awaitable[IncomingFile]:
-        return self._partials.receive(declared, offset)
-
-    def unfinished(self, owner: str) -> Awaitable[Sequence[PartialUpload]]:
-        return self._partials.unfinished(owner)
-
-    def drop(self, declared: DeclaredFile) -> Awaitable[None]:
-        return self._partials.drop(declared)
 
     async def _put_one(self, partial: PartialFile, sha256: str) -> FileMark:
         """Share a whole and durable file.
@@ -523,14 +510,12 @@ class FolderFileStore:
             del self._moved[folder]
 
     def forget(self, folder: str) -> "Deferred[None]":
-        assert folder  # else it would be all that there is
         return Deferred.fromCoroutine(self._forget(folder)).addErrback(
-            lambda failure: self.log.failure(
-                "the files of {folder} are not dropped", failure, folder=folder
-            )
+            lambda why: self.log.failure("files of {folder} stay", why, folder=folder)
         )
 
     async def _forget(self, folder: str) -> None:
+        assert folder  # else it would be all that there is
         await self._partials.forget(folder)
         path = self.path_of(folder)
         if path.exists():  # nearly no guest has one

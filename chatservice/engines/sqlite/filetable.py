@@ -57,6 +57,9 @@ class FileTable:
         self._change = change
         self._commit = commit
 
+    def _execute(self, sql: str, rows: Iterable[Sequence[Any]]) -> "Deferred[int]":
+        return self._change(self._commit, sql, rows)
+
     async def rows(self, folder: str) -> list[FileRow]:
         """Return all rows of a folder's files, by name and version. There may be many, so they are
         read bit by bit: others read meanwhile."""
@@ -80,7 +83,7 @@ class FileTable:
     def keep(self, folder: str, rows: Sequence[FileRow]) -> "Deferred[int]":
         """Store the rows of some files."""
         sql = f"REPLACE INTO file (shelf, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        return self._change(self._commit, sql, [(folder, *row) for row in rows])
+        return self._execute(sql, [(folder, *row) for row in rows])
 
     def note(self, folder: str, rows: Sequence[FileRow]) -> "Deferred[int]":
         """Store the hashes of files that an operator added, unless a user has shared just these
@@ -92,30 +95,33 @@ class FileTable:
             " owner = excluded.owner"
             " WHERE file.size <> excluded.size OR file.mtime <> excluded.mtime"
         )
-        return self._change(self._commit, sql, [(folder, *row) for row in rows])
+        return self._execute(sql, [(folder, *row) for row in rows])
 
     def drop(self, folder: str, name: str, versions: Sequence[int]) -> "Deferred[int]":
         """Forget some versions of a file."""
         sql = "DELETE FROM file WHERE shelf = ? AND name = ? AND version = ?"
-        return self._change(self._commit, sql, [(folder, name, version) for version in versions])
+        return self._execute(sql, [(folder, name, version) for version in versions])
 
     def drop_folder(self, folder: str) -> "Deferred[int]":
         """Drop all rows of a folder."""
-        return self._change(self._commit, "DELETE FROM file WHERE shelf = ?", [(folder,)])
+        return self._execute("DELETE FROM file WHERE shelf = ?", [(folder,)])
 
     def move(self, folder: str, to: str) -> "Deferred[int]":
         """Rename a folder."""
-        return self._change(
-            self._commit, "UPDATE file SET shelf = ? WHERE shelf = ?", [(to, folder)]
-        )
+        return self._execute("UPDATE file SET shelf = ? WHERE shelf = ?", [(to, folder)])
 
     def places(self, size: int, sha256: str) -> "Deferred[list[FileLocation]]":
         """Return the locations of files with that content."""
-        return self._ask(self._places, size, sha256)
+        sql = "SELECT shelf, name, version FROM file WHERE sha256 = ? AND size = ?"
+        return self._ask(
+            lambda: [FileLocation(*row) for row in self._db.execute(sql, (sha256, size))]
+        )
 
     def used(self, folder: str, owner: str) -> "Deferred[tuple[int, int]]":
         """Return the bytes of a folder, and those of one user in all folders."""
-        return self._ask(self._used, folder, owner)
+        sums = [f"(SELECT coalesce(sum(size), 0) FROM file WHERE {it} = ?)" for it in _COUNTED]
+        sql = f"SELECT {', '.join(sums)}"
+        return self._ask(lambda: self._db.execute(sql, (folder, owner)).fetchone())
 
     def counted(self, folder: str, owner: str) -> "Deferred[list[tuple[str, FileRow]]]":
         """Return the rows of a folder's files, and of one user's in all folders, with the folder of
@@ -130,7 +136,8 @@ class FileTable:
 
     def partials(self) -> "Deferred[list[PartialRow]]":
         """The uploads that were begun, oldest first."""
-        return self._ask(self._partials)
+        sql = "SELECT id, shelf, name, size, sha256, who, time, owner FROM partial ORDER BY id"
+        return self._ask(lambda: [_partial(*row) for row in self._db.execute(sql)])
 
     def add_partial(self, declared: DeclaredFile) -> "Deferred[int]":
         """Note that an upload begins; answer with its number."""
@@ -139,41 +146,22 @@ class FileTable:
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
         row = declared._replace(sha256=declared.sha256 or "")
-        return self._change(self._commit, sql, [row[:7]])
+        return self._execute(sql, [row[:7]])
 
     def rename(self, owner: str, name: str) -> "Deferred[int]":
         """A user whose uploads these are is called otherwise now."""
         sql = "UPDATE partial SET who = ? WHERE owner = ?"
-        return self._change(self._commit, sql, [(name, owner)])
+        return self._execute(sql, [(name, owner)])
 
     def drop_partial(self, number: int) -> "Deferred[int]":
         """Forget that it was begun."""
-        return self._change(self._commit, "DELETE FROM partial WHERE id = ?", [(number,)])
+        return self._execute("DELETE FROM partial WHERE id = ?", [(number,)])
 
-    # -- in the database's thread ----------------------------------------------------------------
 
-    def _places(self, size: int, sha256: str) -> list[FileLocation]:
-        sql = "SELECT shelf, name, version FROM file WHERE sha256 = ? AND size = ?"
-        return [FileLocation(*row) for row in self._db.execute(sql, (sha256, size))]
-
-    def _used(self, folder: str, owner: str) -> tuple[int, int]:
-        sql = "SELECT coalesce(sum(size), 0) FROM file WHERE {} = ?"
-        (here,) = self._db.execute(sql.format("shelf"), (folder,)).fetchone()
-        (theirs,) = self._db.execute(sql.format("owner"), (owner,)).fetchone()
-        return here, theirs
-
-    def _partials(self) -> list[PartialRow]:
-        sql = "SELECT id, shelf, name, size, sha256, who, time, owner FROM partial ORDER BY id"
-        # Names came in any form once; what goes on with them is asked for in NFC.
-        return [
-            PartialRow(
-                number,
-                DeclaredFile(folder, normalize("NFC", name), size, sha256 or None, *rest)._replace(
-                    id=None if sha256 else str(number)
-                ),
-            )
-            for number, folder, name, size, sha256, *rest in self._db.execute(sql)
-        ]
+def _partial(number: int, folder: str, name: str, size: int, sha256: str, *rest: Any) -> PartialRow:
+    """Return an upload. Names came in any form once; they are asked for in NFC."""
+    said = DeclaredFile(folder, normalize("NFC", name), size, sha256 or None, *rest)
+    return PartialRow(number, said if sha256 else said._replace(id=str(number)))
 
 
 def _rows(db: sqlite3.Connection, sql: str, *values: str | int) -> list[FileRow]:
@@ -185,6 +173,8 @@ def _placed(db: sqlite3.Connection, sql: str, *values: str) -> list[tuple[str, F
 
 
 _COLUMNS = "name, version, size, mtime, sha256, who, time, owner"
+
+_COUNTED = ("shelf", "owner")
 
 _ROWS_AT_A_TIME = 1000
 """A few milliseconds."""

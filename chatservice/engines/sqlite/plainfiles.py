@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import IO
 
 from chatservice import names
-from chatservice.engines.filerules import Reader
 from chatservice.engines.sqlite import permissions
 from chatservice.engines.sqlite.filetable import FileRow
 from chatservice.engines.sqlite.integrity import sync
 from chatservice.engines.sqlite.longjobs import Job
-from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 
 _READ_BYTES = 1 << 20
@@ -35,13 +33,6 @@ _SYNC_BYTES = 1 << 25
 """Bytes of a copy after which they are brought to the disk: all of a large one at its end would
 take long, and that cannot be stopped."""
 
-_AHEAD_BYTES = 4 << 20
-"""Bytes that the system is asked to read ahead of a download, so that nobody waits for a cold
-disk."""
-
-_SEND_BYTES, _SEND_CALLS = 1 << 18, 16
-"""Sent with one call, and calls until other downloads have their turn in a thread."""
-
 _FICLONE = 0x40049409
 """Linux's request for a copy that shares its blocks until one of the two is changed: Btrfs, XFS
 (ioctl_ficlone(2))."""
@@ -51,77 +42,6 @@ SETTLED_SECONDS = 2.0
 
 VERSIONS = ".versions"
 """The folder that holds what its names held before: `.versions/NAME/NUMBER`."""
-
-
-class OpenFile(Reader):
-    """A shared file, opened: `chatservice.domain.ports.FileReader`."""
-
-    def __init__(self, file: IO[bytes], folder: str, mark: FileMark) -> None:
-        super().__init__(folder, mark)
-        self._file = file
-        self._ahead = 0
-        self._mtime = os.fstat(file.fileno()).st_mtime_ns
-
-    def read(self, count: int) -> bytes:
-        """Return the next bytes; never the last ones of a file that was changed meanwhile: so
-        nobody takes for whole what is of two contents."""
-        data = os.pread(self._file.fileno(), min(count, self.left), self.at)
-        if len(data) == self.left and self._has_changed():
-            return b""
-        self.left -= len(data)
-        self._read_ahead()
-        return data
-
-    def read_cached(self, count: int) -> bytes | None:
-        """Return the next bytes, but not the last ones, if the system has them in memory; else
-        None.
-
-        Their first and last byte are asked for without waiting (RWF_NOWAIT, preadv2(2)): what lies
-        between was read ahead with them. To read all so would need a copy, a quarter more CPU.
-        """
-        at, byte = self.at, bytearray(1)
-        if count >= self.left:
-            return None
-        try:
-            for end in (at, at + count - 1):
-                os.preadv(self._file.fileno(), [byte], end, os.RWF_NOWAIT)
-        except (OSError, AttributeError):
-            return None
-        data = os.pread(self._file.fileno(), count, at)
-        self.left -= len(data)
-        return data
-
-    def send(self, descriptor: int) -> None:
-        """Send the next bytes to a socket, until it is full. Raises `OSError`, also for a file that
-        was changed meanwhile."""
-        with suppress(BlockingIOError):
-            for _ in range(_SEND_CALLS if self.left else 0):
-                count, at = min(_SEND_BYTES, self.left), self.at
-                if count == self.left and self._has_changed():
-                    raise OSError("it has changed")
-                sent = os.sendfile(descriptor, self._file.fileno(), at, count)
-                self.left -= sent
-                if not self.left:
-                    break
-                if not sent:
-                    raise OSError("it is shorter than it was")
-                self._read_ahead()
-
-    def _has_changed(self) -> bool:
-        return os.fstat(self._file.fileno()).st_mtime_ns != self._mtime
-
-    def _read_ahead(self) -> None:
-        at = self.at
-        if self.left and at + _AHEAD_BYTES // 2 > self._ahead:
-            self._ahead = at + _AHEAD_BYTES
-            os.posix_fadvise(self._file.fileno(), at, _AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
-
-    def more(self) -> None:
-        """All of it was there from the beginning."""
-
-    def close(self) -> None:
-        """Be done with it."""
-        self._file.close()
 
 
 def scan(folder: Path, known: Container[str] = ()) -> Iterator[tuple[str, int, int]]:

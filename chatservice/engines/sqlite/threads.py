@@ -10,13 +10,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, execute, succeed
+from twisted.internet.defer import Deferred, execute
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from chatservice.entries import FileMark
 from chatservice.limits import Limits
 
 T = TypeVar("T")
@@ -84,61 +83,6 @@ class BackgroundPool:
         ending = threading.Thread(target=self._pool.stop, name=self._pool.name, daemon=True)
         ending.start()
         joined([ending])
-
-
-class ThreadedReader:
-    """A `chatservice.domain.ports.FileReader` that reads a `file` in threads: `do` does a job
-    there. It is closed once no thread reads it."""
-
-    def __init__(self, file: Any, do: Callable[..., "Deferred[bytes]"]) -> None:
-        self.folder: str = file.folder
-        self.mark: FileMark = file.mark
-        self._file = file
-        self._do = do
-        self._is_read = self._is_closed = False
-
-    @property
-    def left(self) -> int:
-        """The bytes that were not read yet."""
-        left: int = self._file.left
-        return left
-
-    def read(self, count: int) -> "Deferred[bytes]":
-        """Read the next bytes: at once if the system has them in memory, else in a thread."""
-        cached = self._file.read_cached(count)
-        if cached is not None:
-            return succeed(cached)
-        self._is_read = True
-        return self._do(self._file.read, count).addBoth(self._done)
-
-    def _done(self, result: T) -> T:
-        self._is_read = False
-        if self._is_closed:
-            self._file.close()
-        return result
-
-    def send(self, descriptor: int) -> "Deferred[Any] | None":
-        """Send the next bytes to a socket, where the file and the system can."""
-        send = getattr(self._file, "send", None)
-        if send is None or not hasattr(os, "sendfile"):
-            return None
-        self._is_read = True
-        return self._do(send, descriptor).addBoth(self._done)
-
-    def more(self) -> "Deferred[None] | None":
-        """Return what to wait for, where nothing was read."""
-        more: Deferred[None] | None = self._file.more()
-        return more
-
-    def seek(self, offset: int) -> None:
-        """Go on from `offset`. Raises `Refusal` (bad-offset)."""
-        self._file.seek(offset)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._is_closed = True
-        if not self._is_read:
-            self._file.close()
 
 
 class WorkerThread:

@@ -21,13 +21,13 @@ from twisted.logger import Logger
 from chatservice.domain.model import is_guest_id
 from chatservice.domain.ports import UNKNOWN_SIZE, DeclaredFile, PartialUpload
 from chatservice.engines import filerules
-from chatservice.engines.filerules import PartialIndex, Reader
+from chatservice.engines.filerules import PartialIndex
 from chatservice.engines.keyedlock import KeyedLock
 from chatservice.engines.sqlite import permissions, plainfiles
 from chatservice.engines.sqlite.entryages import Clocks
 from chatservice.engines.sqlite.filetable import FileTable, PartialRow
 from chatservice.engines.sqlite.longjobs import Job, finished
-from chatservice.engines.sqlite.threads import ThreadedReader
+from chatservice.engines.sqlite.readers import ThreadedReader
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -138,10 +138,9 @@ class IncomingFile:
         self._gathered: list[bytes] = []
         self._bytes = 0
         self._unsynced = 0
-        self._writing: Deferred[None] | None = None
-        self._syncing: Deferred[None] | None = None
+        self._writing = self._syncing = False
         self._waiting: list[Deferred[None]] = []
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self.over = False
         self._worthless = False
         self.stored = False
@@ -178,15 +177,40 @@ class IncomingFile:
 
     def _flush(self) -> None:
         """Write the gathered bytes, unless a write is under way or the disk is far behind."""
-        behind = self._syncing is not None and self._unsynced >= 4 * SYNC_BYTES
-        if self._writing is not None or behind or not self._gathered:
+        behind = self._syncing and self._unsynced >= 4 * SYNC_BYTES
+        if self._writing or behind or not self._gathered:
             return
         gathered, self._gathered = self._gathered, []
         self._bytes = 0
-        if self._error is not None:
-            return
-        self._writing = self._aside(self._store, gathered)
-        self._writing.addCallbacks(self._stored, self._failed).addBoth(self._written_out)
+        if self._error is None:
+            self._writing = True
+            Deferred.fromCoroutine(self._write(gathered))
+
+    async def _write(self, gathered: list[bytes]) -> None:
+        """Write and hash bytes. If they are many by now, sync them while more come."""
+        try:
+            written = await self._aside(self._store, gathered)
+            self._unsynced += written
+        except Exception as error:
+            self._failed(error)
+        self._writing = False
+        if self._unsynced >= SYNC_BYTES and not self._syncing:
+            self._unsynced, self._syncing = 0, True
+            Deferred.fromCoroutine(self._sync())
+        self._go_on()
+
+    async def _sync(self) -> None:
+        try:
+            await self._aside(os.fdatasync, self._file.fileno())
+        except Exception as error:
+            self._worthless = True  # what is read back may never have got to the disk
+            self._failed(error)
+        self._syncing = False
+        self._go_on()
+
+    def _failed(self, error: Exception) -> None:
+        self.log.failure("writing {file} failed", file=self._partial.declared.name)
+        self._error = error
 
     def _store(self, gathered: list[bytes]) -> int:
         written = 0
@@ -199,33 +223,9 @@ class IncomingFile:
         self._partial.have += written
         return written
 
-    def _stored(self, count: int) -> None:
-        """Sync the written bytes, if they are many, while more come."""
-        self._unsynced += count
-        if self._unsynced >= SYNC_BYTES and self._syncing is None:
-            self._unsynced = 0
-            self._syncing = self._aside(os.fdatasync, self._file.fileno())
-            self._syncing.addErrback(self._sync_failed).addBoth(self._synced)
-
     def _not_synced(self, failure: Any) -> Any:
         self._worthless = True
         return failure
-
-    def _sync_failed(self, failure: Any) -> None:
-        self._worthless = True  # what is read back may never have got to the disk
-        self._failed(failure)
-
-    def _failed(self, failure: Any) -> None:
-        self.log.failure("writing {file} failed", failure, file=self._partial.declared.name)
-        self._error = failure.value
-
-    def _written_out(self, _: Any) -> None:
-        self._writing = None
-        self._go_on()
-
-    def _synced(self, _: Any) -> None:
-        self._syncing = None
-        self._go_on()
 
     def _go_on(self) -> None:
         if self.over or self._bytes >= WRITE_BYTES:
@@ -267,7 +267,7 @@ class IncomingFile:
 
     async def _written(self) -> None:
         self._flush()
-        while self._writing is not None or self._gathered or self._syncing is not None:
+        while self._writing or self._gathered or self._syncing:
             await self._written_once()
             self._flush()
 
@@ -334,29 +334,28 @@ class IncomingFile:
         self._tell_waiting()
 
 
-class ArrivingFile(Reader):
-    """An upload that is read as it arrives: `chatservice.domain.ports.FileReader`.
+class ArrivingFile(ThreadedReader):
+    """An upload that is read as it arrives.
 
     The last byte is held back until the upload is checked and shared. So a reader of all bytes has
     the file, and a reader of a failed upload gets less than was promised.
     """
 
-    def __init__(self, partial: PartialFile, upload: IncomingFile, sha256: str) -> None:
+    def __init__(
+        self, partial: PartialFile, upload: IncomingFile, aside: Callable[..., "Deferred[Any]"]
+    ) -> None:
         it = partial.declared
-        super().__init__(it.folder, FileMark(it.name, it.size, sha256, 0))
+        mark = FileMark(it.name, it.size, it.sha256 or "", 0)
+        super().__init__(it.folder, mark, partial.path.open("rb"), aside)
         self._partial = partial
         self._upload = upload
         self._seen = 0
-        self._file = partial.path.open("rb")
 
-    def read(self, count: int) -> bytes:
+    def _read(self, count: int) -> bytes:
         self._seen = self._there()
         data = os.pread(self._file.fileno(), max(0, min(count, self._seen - self.at)), self.at)
         self.left -= len(data)
         return data
-
-    def read_cached(self, count: int) -> None:
-        """Leave it to a thread."""
 
     def more(self) -> "Deferred[None] | None":
         if self._there() > self._seen:  # it came while the result of `read` was on its way
@@ -366,9 +365,6 @@ class ArrivingFile(Reader):
     def _there(self) -> int:
         size = self.mark.size
         return size if self._upload.stored else min(self._partial.have, size - 1)
-
-    def close(self) -> None:
-        self._file.close()
 
 
 _LOOK_SECONDS = 60.0
@@ -463,13 +459,12 @@ class PartialUploads(PartialIndex[PartialFile]):
         theirs = [it for it in self.of(owner) if not it.is_busy]
         return [PartialUpload(it.declared, it.have, it.path.name) for it in theirs]
 
-    def open_arriving(self, folder: str, name: str, sha256: str | None) -> ThreadedReader | None:
+    def open_arriving(self, folder: str, name: str, sha256: str | None) -> ArrivingFile | None:
         """Open an upload that is under way, to be read as it comes: with that SHA-256, or any."""
         partial = self.arriving(folder, name, sha256)
         if partial is not None and partial.upload is not None:
             with suppress(FileNotFoundError):  # it is getting its name
-                arriving = ArrivingFile(partial, partial.upload, partial.declared.sha256 or "")
-                return ThreadedReader(arriving, self._aside)
+                return ArrivingFile(partial, partial.upload, self._aside)
         return None
 
     async def receive(self, declared: DeclaredFile, offset: int) -> IncomingFile:
