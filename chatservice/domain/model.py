@@ -176,7 +176,8 @@ FREE_COMMANDS = 16
 class SessionTraits(NamedTuple):
     """Properties of a session, by its protocol: is it shown its own entries; may it be in several
     rooms, or always in one; does it get a resume token; does its own connection carry the bytes of
-    files, between its lines; and do others see that it is here?
+    files, between its lines; do others see that it is here; and did it come through the admin
+    socket?
 
     A session that is not visible serves single requests: nobody is told that it joins or leaves a
     room, it is in no room's list of users, and it does not read the inbox.
@@ -187,6 +188,7 @@ class SessionTraits(NamedTuple):
     resumable: bool
     carries_files: bool
     visible: bool = True
+    admin: bool = False
 
 
 NOT_IN_ROOM = "You are not in {room}; join it first."
@@ -213,8 +215,6 @@ class Session:
         *("_token", "current_room", "ended", "flow", "free_commands", "ignored"),
         *("inbox", "only_room", "peer", "rate_limits", "rooms", "traits", "unstored", "user"),
     )
-
-    from_admin_socket = False
 
     def __init__(self, peer: Peer, traits: SessionTraits, flow: FlowControl) -> None:
         self.peer = peer
@@ -277,14 +277,3 @@ class Session:
         """Let the connection read on in all logs."""
         inbox = () if self.inbox is None else (self.inbox,)
         self.peer.wake((*inbox, *(room.sessions[self] for room in self.rooms)))
-
-
-class AdminSession(Session):
-    """The session of an operator on the admin socket. A program there gives single commands."""
-
-    __slots__ = ()
-
-    from_admin_socket = True
-
-    def __init__(self, peer: Peer, traits: SessionTraits, flow: FlowControl) -> None:
-        super().__init__(peer, traits._replace(visible=not traits.many_rooms), flow)

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import count_request, dispatch
-from chatservice.domain.model import AdminSession, Session, SessionTraits, User
+from chatservice.domain.model import Session, SessionTraits, User
 from chatservice.domain.ports import OnStored
 from chatservice.domain.ratelimit import UNPARSED
 from chatservice.errors import Refusal
@@ -37,8 +37,10 @@ class ChatSession(ABC):
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
         self._connection = connection
         subscription = Subscription(connection.transport, self.format, chat)
-        class_ = AdminSession if connection.factory.is_admin else Session
-        self._session = class_(subscription, self.traits, connection.flow)
+        traits = self.traits
+        if connection.factory.is_admin:  # a program there gives single commands
+            traits = traits._replace(admin=True, visible=not traits.many_rooms)
+        self._session = Session(subscription, traits, connection.flow)
 
     @property
     def _subscription(self) -> Subscription:
@@ -59,7 +61,7 @@ class ChatSession(ABC):
     ) -> None:
         """Dispatch a request. On the admin socket, a `hello` goes before the first one."""
         refuse = refuse or partial(self.refuse_request, request)
-        if self._session.user is None and self._session.from_admin_socket:
+        if self._session.user is None and self._session.traits.admin:
             again = partial(self.request, request, on_stored, refuse)
             welcome = partial(self._welcome_operator, again)
             self._dispatch(Request(HELLO, {}), None, welcome, refuse)

@@ -129,7 +129,7 @@ class TextSession(ChatSession):
             self.request(request, self._stored, partial(self._not_granted, request, dialog))
 
     def _is_nameless(self) -> bool:
-        return self._session.user is None and not self._session.from_admin_socket
+        return self._session.user is None and not self._session.traits.admin
 
     def _exit(self) -> Request:
         here = self._session.current_room

@@ -18,7 +18,7 @@ async def _register(chat: Chat, session: Session, args: Arguments) -> replies.Do
 
 
 async def _hello(chat: Chat, session: Session, args: Arguments) -> replies.Welcome:
-    if session.from_admin_socket:
+    if session.traits.admin:
         return await _entered(chat, session, chat.users.enter_as_operator(session))
     if session.user is not None:
         raise Refusal(
