@@ -1,6 +1,6 @@
 """Bytes on connections, for every protocol.
 
-* `sniff`: the first bytes of a connection, and the protocol that they are for; TLS below it.
+* `sniff`, `tls`: the table of protocols, by the first bytes of a connection; TLS, a row of it.
 * `linereader`, `flow`, `transfer`: lines, flow control, and files between the lines.
 * `outlet`, `delivery`: the writing side of a connection, and the subscription that fills it.
 * `admission`, `timeouts`, `deadpeers`: limits of connections, and those that end without a word.
