@@ -465,6 +465,18 @@ class ActiveUpload:
         self._incoming.write(data)
         self._reservation.have = self._incoming.have
 
+    def receive(self, descriptor: int, most: int) -> Awaitable[int] | None:
+        """Take bytes from a socket, where the engine can."""
+        if self._upload.size == UNKNOWN_SIZE:
+            return None
+        receiving = self._incoming.receive(descriptor, most)
+        return self._received(receiving) if receiving is not None else None
+
+    async def _received(self, receiving: Awaitable[int]) -> int:
+        count = await receiving
+        self._reservation.have = self._incoming.have
+        return count
+
     def when_ready(self) -> Awaitable[None] | None:
         """Return None if more may come at once, else an awaitable to wait for."""
         return self._grown() if self._is_larger() else self._incoming.when_ready()

@@ -499,6 +499,11 @@ class UploadWriter(Protocol):
     def write(self, data: bytes) -> None:
         """Write the next bytes; the disk may lag behind."""
 
+    def receive(self, descriptor: int, most: int) -> Awaitable[int] | None:
+        """Take up to `most` bytes from a non-blocking socket, and return how many; fewer at their
+        end, and whenever it is useful. Return None where only `write` works now. Nothing but
+        `abandon` and `refuse` may be called meanwhile: then that is over soon."""
+
     def when_ready(self) -> Awaitable[None] | None:
         """Return None if more may come at once, else an awaitable to wait for."""
 
@@ -529,8 +534,9 @@ class FileReader(Protocol):
         """Return the next bytes. Nothing but `close` may be called meanwhile."""
 
     def send(self, descriptor: int) -> Awaitable[None] | None:
-        """Send the next bytes to a non-blocking socket, as many as it takes now, or return None
-        where only `read` works. Nothing but `close` may be called meanwhile."""
+        """Send the rest to a non-blocking socket; return None where only `read` works. Nothing but
+        `close` may be called meanwhile: then that is over soon. Raises `OSError`, also if the file
+        has changed."""
 
     def seek(self, offset: int) -> None:
         """Continue at an offset. Raises `Refusal` (bad-offset)."""

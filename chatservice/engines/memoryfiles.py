@@ -116,6 +116,9 @@ class MemoryUpload:
             self.content += data
             self._tell()
 
+    def receive(self, descriptor: int, most: int) -> None:
+        pass
+
     def when_ready(self) -> None:
         pass
 

@@ -160,10 +160,10 @@ def max_connections(limits: Limits) -> int:
 
 
 def max_open_files(limits: Limits) -> int:
-    """Return the largest number of transfers: the descriptors that connections and
-    database leave."""
+    """Return the largest number of transfers. Each has a file, and a second descriptor of its
+    socket; they get what connections and database leave."""
     others = max_connections(limits) + limits.rejected + OWN_DESCRIPTORS
-    return max(_descriptors() - others, 8)
+    return max(_descriptors() - others, 16) // 2
 
 
 def _descriptors() -> int:

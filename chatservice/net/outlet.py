@@ -63,7 +63,9 @@ def lend_socket(transport: Any) -> socket.socket | None:
     """Return a duplicate of a plain TCP connection's socket, if nothing waits to be sent on it."""
     if not isinstance(transport, Connection) or transport.TLS or not transport.connected:
         return None
-    return None if unsent(transport) else transport.socket.dup()
+    with suppress(OSError):  # too many open files
+        return None if unsent(transport) else transport.socket.dup()
+    return None
 
 
 class BoundedTransport(Connection):
@@ -149,12 +151,20 @@ def unacknowledged(transport: Any) -> int:
     """Return the number of bytes that were written to a transport and not acknowledged, as far as
     the system tells."""
     plain = getattr(transport, "transport", transport)  # below TLS
-    if not isinstance(plain, Connection):
-        return 0
+    return unsent(plain) + _queued(plain, termios.TIOCOUTQ) if isinstance(plain, Connection) else 0
+
+
+def unread(transport: Any) -> int:
+    """Return the number of bytes that have come and were not read, as far as the system tells."""
+    plain = getattr(transport, "transport", transport)
+    return _queued(plain, termios.FIONREAD) if isinstance(plain, Connection) else 0
+
+
+def _queued(transport: Connection, request: int) -> int:
     waiting = bytes(4)
     with suppress(OSError):
-        waiting = fcntl.ioctl(plain.socket.fileno(), termios.TIOCOUTQ, waiting)
-    return unsent(plain) + int.from_bytes(waiting, sys.byteorder)
+        waiting = fcntl.ioctl(transport.socket.fileno(), request, waiting)
+    return int.from_bytes(waiting, sys.byteorder)
 
 
 def prepare_port(port: Any, limits: Limits) -> Any:

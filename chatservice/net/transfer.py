@@ -5,7 +5,7 @@ that its reserved space is free again.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -24,8 +24,8 @@ from chatservice.errors import Code, Refusal
 from chatservice.net import outlet
 from chatservice.net.flow import Refuse, awaited
 
-RAW_BYTES = 1 << 18
-"""Read at a time while a file comes in: a quarter of the calls of Twisted's 64 KiB."""
+LENT_BYTES = 1 << 16
+"""A shorter rest of an upload is read here: to lend the socket would take as long."""
 
 CHUNK_BYTES = 1 << 18
 """Read and written at a time: 1.4-2.6 GB/s over loopback, where 16 KiB makes 0.7-1.0."""
@@ -67,11 +67,31 @@ class _Stall:
             self._timer.cancel()
 
 
+def _lent(transport: Any, move: Callable[[int], Awaitable[Any] | None]) -> "Deferred[Any] | None":
+    """Lend a connection's socket to `move`, by its descriptor, until the returned result is there.
+    Return None if that does not work."""
+    socket = outlet.lend_socket(transport)
+    moving = move(socket.fileno()) if socket is not None else None
+    if socket is None or moving is None:
+        if socket is not None:
+            socket.close()
+        return None
+
+    def give_back(result: Any) -> Any:
+        socket.close()
+        return result
+
+    return Deferred.fromCoroutine(awaited(moving)).addBoth(give_back)
+
+
 class Upload:
-    """Incoming bytes after a line: `left` of them, to `writer`, or dropped without one.
+    """Incoming bytes after a line, to `writer`, or dropped without one: `size`, without the first
+    `offset`; `left` of them are still to come.
 
     `complete` is called after the last one, with the bytes that follow. `failed` is called with the
-    reason if they end before it.
+    reason if they end before it. The engine takes the bytes from the socket itself, where it can
+    and the transport lends it; but not the last one. So the end, and what follows it, is always
+    seen here.
     """
 
     _stall: _Stall | None = None
@@ -80,12 +100,14 @@ class Upload:
         self,
         connection: Any,
         writer: UploadWriter | None,
-        left: int,
+        size: int,
+        offset: int = 0,
         complete: Callable[[bytes], None] = lambda rest: None,
         failed: Refuse = lambda refusal: None,
     ) -> None:
-        self.left = left
+        self.left = size - offset
         self.is_file = writer is not None
+        self._size = size
         self._connection = connection
         self._writer = writer
         self._complete = complete
@@ -97,17 +119,20 @@ class Upload:
         connection.transfer = self
         connection.setRawMode()
         if self.is_file:
-            self._stall = _Stall(
-                *(connection, lambda: self.left),
-                *(lambda: "disk" in connection.flow.reasons, self._stalled),
-            )
-            self._read_at_a_time(RAW_BYTES)
+            self._stall = _Stall(connection, self._left, self._waits_for_disk, self._stalled)
         if self.left == 0:
             self.received(b"")
 
-    def _read_at_a_time(self, size: int) -> None:
-        if hasattr(self._connection.transport, "bufferSize"):
-            self._connection.transport.bufferSize = size
+    def _left(self) -> int:
+        """Return the bytes that have not come, as far as is known while the engine takes them."""
+        if self._writer is None or "file" not in self._connection.flow.reasons:
+            return self.left
+        return min(self.left, self._size - self._writer.have)
+
+    def _waits_for_disk(self) -> bool:
+        """Return whether bytes have come that nobody takes."""
+        connection = self._connection
+        return bool("disk" in connection.flow.reasons or outlet.unread(connection.transport))
 
     def received(self, data: bytes) -> None:
         """Take bytes."""
@@ -117,7 +142,6 @@ class Upload:
             self._writer.write(mine)
         if self.left == 0:
             self._end()
-            self._read_at_a_time(self._connection.factory.limits.read_bytes)
             rest = data[len(mine) :]
             self._complete(rest)
             if self._connection.transfer is None:  # not dismissed by it
@@ -126,6 +150,16 @@ class Upload:
             self._connection.flow.pause_reading("disk")
             waiting = Deferred.fromCoroutine(awaited(ready))
             waiting.addBoth(lambda _: self._connection.flow.resume_reading("disk"))
+        elif self._writer is not None and self.left > LENT_BYTES:
+            most, receive = self.left - 1, self._writer.receive
+            receiving = _lent(self._connection.transport, lambda socket: receive(socket, most))
+            if receiving is not None:
+                self._connection.flow.pause_reading("file")
+                receiving.addCallback(self._moved)
+
+    def _moved(self, count: int) -> None:
+        self.left -= count
+        self._connection.flow.resume_reading("file")
 
     def _end(self) -> None:
         self._connection.transfer = None
@@ -207,7 +241,7 @@ def receive_file(
             else:
                 connection.flow.when_answered(share(), kept, failed)
 
-        upload = Upload(connection, active, ticket.size - offset, complete, failed)
+        upload = Upload(connection, active, ticket.size, offset, complete, failed)
         upload.begin()
 
     def cancel() -> None:
@@ -263,8 +297,9 @@ def _too_long(ticket: UploadTicket) -> Refusal:
 @implementer(IPullProducer)
 class Download:
     """Writes the rest of a file to a connection, at the client's pace, and at that of a file that
-    is still being uploaded. Threads of the engine read it, one piece ahead. Over plain TCP they
-    send it as well, where the engine can: that costs half as much (docs/performance.md).
+    is still being uploaded. The engine sends it itself, where it can and the transport lends its
+    socket: that costs half as much (docs/performance.md). Otherwise its threads read it, one piece
+    ahead.
 
     At its end `ended` is called, and before that `sent`, if all of it went. The connection must
     have no producer. A connection asks for more when it has handed everything to the system. So
@@ -290,8 +325,7 @@ class Download:
         self._reading = False
         self._complete = False  # nothing more will come of the file
         self._registered = False
-        self._is_sent = True  # by threads
-        self._is_over = False
+        self._is_lent = self._is_over = False
         self._has_waited = False
 
     def begin(self) -> None:
@@ -306,42 +340,21 @@ class Download:
         self._stall = _Stall(
             *(connection, self._left, self._waits_for_file, self._stalled),
         )
-        if not self._send():
+        sending = _lent(self._transport, self._reader.send)
+        if sending is None:
             self._read()
+        else:
+            self._is_lent = True
+            sending.addCallbacks(self._all_sent, self._failed)
 
     def _left(self) -> int:
         """Return the bytes that the client has not taken yet, as far as the system tells."""
         ahead = sum(map(len, self._chunks))
         return self._reader.left + ahead + outlet.unacknowledged(self._transport)
 
-    def _send(self) -> bool:
-        """Let a thread send the next bytes. Return False where bytes must be read and written."""
-        socket = outlet.lend_socket(self._transport) if self._is_sent else None
-        sending = socket and self._reader.left and self._reader.send(socket.fileno())
-        if socket is None or not sending:
-            self._is_sent = False
-            if socket is not None:
-                socket.close()
-            return False
-        self._reading = True
-        sending = Deferred.fromCoroutine(awaited(sending))
-        sending.addBoth(self._return, socket).addCallback(self._moved).addErrback(self._failed)
-        return True
-
-    def _return(self, result: Any, socket: Any) -> Any:
-        socket.close()
-        self._reading = False
-        return result
-
-    def _moved(self, _: None) -> None:
-        if self._is_over:
-            return
-        if not self._reader.left:
+    def _all_sent(self, _: None) -> None:
+        if not self._is_over:
             self._end("")
-        elif self._registered:
-            self._transport.startWriting()  # which asks for more once the socket is not full
-        else:
-            self._go_on()
 
     def _read(self) -> None:
         if not self._reader.left:
@@ -386,12 +399,9 @@ class Download:
 
     def resumeProducing(self) -> None:
         """Write the next bytes, now or when they arrive."""
-        if self._is_over or (self._is_sent and (self._reading or self._send())):
+        if self._is_over:
             return
-        if not (self._chunks or self._reading or self._complete):  # nothing else can be sent so
-            self._unregister()
-            self._read()
-        elif self._chunks:
+        if self._chunks:
             self._transport.write(self._chunks.popleft())
             if len(self._chunks) < 2 and not (self._reading or self._complete):
                 self._read()
@@ -445,7 +455,10 @@ class Download:
         """Go on: only the client's input has ended."""
 
     def _waits_for_file(self) -> bool:
-        """Return whether the transfer has waited for the file, since the last call."""
+        """Return whether the transfer has waited for the file, since the last call; or waits now:
+        all bytes that the engine has sent were taken."""
+        if self._is_lent:
+            return not outlet.unacknowledged(self._transport)
         has_waited, self._has_waited = self._has_waited, self._reading and not self._chunks
         return has_waited
 

@@ -44,6 +44,7 @@ from chatservice.engines.sqlite.filetable import FileRow, FileTable
 from chatservice.engines.sqlite.longjobs import Job, JobScheduler
 from chatservice.engines.sqlite.readers import OpenFile
 from chatservice.engines.sqlite.threads import BackgroundPool
+from chatservice.engines.sqlite.transferthread import TransferThread
 from chatservice.engines.sqlite.uploads import (
     ArrivingFile,
     PartialFile,
@@ -154,6 +155,7 @@ class FolderFileStore:
         self._asked = 0
         self._moved: dict[str, str] = {}
         self._pool = BackgroundPool(reactor, "chat-files", _THREADS)
+        self._thread = TransferThread(reactor, "chat-transfers")
         self._turns = JobScheduler(reactor, "chat-reading")
         self._being_read: dict[Path, _Reading] = {}
         self._being_swept: set[str] = set()
@@ -171,7 +173,7 @@ class FolderFileStore:
                 root=str(root),
             )
         self._partials = PartialUploads(
-            *(reactor, root / ".partial", table, self.aside, self.by_turns),
+            *(reactor, root / ".partial", table, self.aside, self._thread, self.by_turns),
             *(self._put_one, partial_seconds, limits),
         )
         self.have, self.receive = self._partials.have, self._partials.receive
@@ -191,6 +193,7 @@ class FolderFileStore:
         """Stop what takes long where it is, and finish the rest."""
         self._partials.stop()
         self._turns.stop()
+        self._thread.stop()
         self._pool.stop()
 
     @property
@@ -335,7 +338,7 @@ class FolderFileStore:
             file.close()
             raise _changing(name)
         mark = FileMark(name, size, row.sha256, row.version)
-        return OpenFile(folder, mark, file, self.aside)
+        return OpenFile(folder, mark, file, self.aside, self._thread)
 
     def _not_opened(self, name: str, version: int | None, error: OSError) -> Refusal:
         if error.errno in _NO_FILE:

@@ -1,13 +1,16 @@
 """Open files that are read in threads."""
 
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from selectors import EVENT_WRITE
 from typing import IO, Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice.engines.filerules import Reader
+from chatservice.engines.sqlite.transferthread import PIECE_BYTES, PIECES, TransferThread
 from chatservice.entries import FileMark
 
 T = TypeVar("T")
@@ -16,8 +19,8 @@ _AHEAD_BYTES = 4 << 20
 """Bytes that the system is asked to read ahead of a download, so that nobody waits for a cold
 disk."""
 
-_SEND_BYTES, _SEND_CALLS = 1 << 18, 16
-"""Sent with one call, and calls until other downloads have their turn in a thread."""
+_NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+"""Errors of `sendfile` where a file system, or the system, does not have it."""
 
 
 class ThreadedReader(Reader):
@@ -36,11 +39,8 @@ class ThreadedReader(Reader):
         raise NotImplementedError
 
     def read(self, count: int) -> "Deferred[bytes]":
-        return self._in_thread(self._read, count)
-
-    def _in_thread(self, job: Callable[[int], T], argument: int) -> "Deferred[T]":
         self._is_read = True
-        return self._aside(job, argument).addBoth(self._done)
+        return self._aside(self._read, count).addBoth(self._done)
 
     def _done(self, result: T) -> T:
         self._is_read = False
@@ -61,12 +61,19 @@ class ThreadedReader(Reader):
 
 
 class OpenFile(ThreadedReader):
-    """A shared file, opened. What the system has in memory is read at once."""
+    """A shared file, opened. What the system has in memory is read at once; `thread` sends it."""
 
     def __init__(
-        self, folder: str, mark: FileMark, file: IO[bytes], aside: Callable[..., "Deferred[Any]"]
+        self,
+        folder: str,
+        mark: FileMark,
+        file: IO[bytes],
+        aside: Callable[..., "Deferred[Any]"],
+        thread: TransferThread,
     ) -> None:
         super().__init__(folder, mark, file, aside)
+        self._thread = thread
+        self._socket: int | None = None
         self._ahead = 0
         self._mtime = os.fstat(file.fileno()).st_mtime_ns
 
@@ -75,7 +82,14 @@ class OpenFile(ThreadedReader):
         return super().read(count) if cached is None else succeed(cached)
 
     def send(self, descriptor: int) -> "Deferred[None] | None":
-        return self._in_thread(self._send, descriptor) if hasattr(os, "sendfile") else None
+        self._is_read, self._socket = True, descriptor
+        sending = self._thread.move(descriptor, EVENT_WRITE, lambda: self._send(descriptor))
+        return sending.addBoth(self._done)
+
+    def close(self) -> None:
+        super().close()
+        if self._is_read and self._socket is not None:
+            self._thread.hurry(self._socket)
 
     def _read(self, count: int) -> bytes:
         """Return the next bytes; never the last ones of a file that was changed meanwhile: so
@@ -88,39 +102,43 @@ class OpenFile(ThreadedReader):
         return data
 
     def _read_cached(self, count: int) -> bytes | None:
-        """Return the next bytes, but not the last ones, if the system has them in memory; else
-        None.
-
-        Their first and last byte are asked for without waiting (RWF_NOWAIT, preadv2(2)): what lies
-        between was read ahead with them. To read all so would need a copy, a quarter more CPU.
-        """
-        at, byte = self.at, bytearray(1)
+        """Return the next bytes, but not the last ones, as far as the system has them in memory
+        (RWF_NOWAIT, preadv2(2)); else None."""
         if count >= self.left:
             return None
+        data = bytearray(count)
         try:
-            for end in (at, at + count - 1):
-                os.preadv(self._file.fileno(), [byte], end, os.RWF_NOWAIT)
+            size = os.preadv(self._file.fileno(), [data], self.at, os.RWF_NOWAIT)
         except (OSError, AttributeError):
             return None
-        data = os.pread(self._file.fileno(), count, at)
-        self.left -= len(data)
-        return data
+        self.left -= size
+        return bytes(memoryview(data)[:size]) or None
 
-    def _send(self, descriptor: int) -> None:
-        """Send the next bytes to a socket, until it is full. Raises `OSError`, also for a file that
-        was changed meanwhile."""
+    def _send(self, descriptor: int) -> bool | None:
+        """Send the next bytes to a non-blocking socket, until it is full. Return True if that was
+        all, else None. Raises `OSError`, also for a file that was changed meanwhile."""
         with suppress(BlockingIOError):
-            for _ in range(_SEND_CALLS if self.left else 0):
-                count, at = min(_SEND_BYTES, self.left), self.at
+            for _ in range(PIECES):
+                if not self.left or self._is_closed:
+                    return True
+                count = min(PIECE_BYTES, self.left)
                 if count == self.left and self._has_changed():
                     raise OSError("it has changed")
-                sent = os.sendfile(descriptor, self._file.fileno(), at, count)
-                self.left -= sent
-                if not self.left:
-                    break
+                sent = self._sent(descriptor, count)
                 if not sent:
                     raise OSError("it is shorter than it was")
+                self.left -= sent
                 self._read_ahead()
+        return None if self.left else True
+
+    def _sent(self, descriptor: int, count: int) -> int:
+        """Send some bytes; return how many."""
+        try:
+            return os.sendfile(descriptor, self._file.fileno(), self.at, count)
+        except OSError as error:
+            if error.errno not in _NO_SENDFILE:
+                raise
+        return os.write(descriptor, os.pread(self._file.fileno(), count, self.at))
 
     def _has_changed(self) -> bool:
         return os.fstat(self._file.fileno()).st_mtime_ns != self._mtime

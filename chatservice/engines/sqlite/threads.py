@@ -52,15 +52,16 @@ def tell_late(threads: str) -> None:
 class PoliteThread(threading.Thread):
     """A thread that takes what the others leave of the processor, and ends with the process."""
 
-    def __init__(self, *args: Any, **named: Any) -> None:
+    def __init__(self, *args: Any, nice: int = BACKGROUND_NICE, **named: Any) -> None:
         super().__init__(*args, daemon=True, **named)
+        self._nice = nice
 
     def run(self) -> None:
         """Lower the priority, and work."""
         with suppress(OSError, AttributeError):  # only Linux has a niceness a thread (sched(7))
             niceness = os.getpriority(os.PRIO_PROCESS, os.getpid())
             thread = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, thread, min(niceness + BACKGROUND_NICE, 19))
+            os.setpriority(os.PRIO_PROCESS, thread, min(niceness + self._nice, 19))
         super().run()
 
 

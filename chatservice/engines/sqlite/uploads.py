@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from selectors import EVENT_READ
 from typing import IO, Any
 
 from twisted.internet.defer import Deferred, fail, gatherResults, succeed
@@ -28,6 +29,7 @@ from chatservice.engines.sqlite.entryages import Clocks
 from chatservice.engines.sqlite.filetable import FileTable, PartialRow
 from chatservice.engines.sqlite.longjobs import Job, finished
 from chatservice.engines.sqlite.readers import ThreadedReader
+from chatservice.engines.sqlite.transferthread import PIECES, TransferThread
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -124,6 +126,7 @@ class IncomingFile:
         file: IO[bytes],
         skip: int,
         aside: Callable[..., "Deferred[Any]"],
+        thread: TransferThread,
         put: Callable[[PartialFile, str], Awaitable[FileMark]],
         ended: Callable[[PartialFile, bool], "Deferred[Any]"],
     ) -> None:
@@ -133,12 +136,14 @@ class IncomingFile:
         self._file = file
         self._skip = skip
         self._aside = aside
+        self._thread = thread
         self._put = put
         self._ended = ended
         self._gathered: list[bytes] = []
         self._bytes = 0
         self._unsynced = 0
         self._writing = self._syncing = False
+        self._receiving: int | None = None  # the descriptor
         self._waiting: list[Deferred[None]] = []
         self._error: Exception | None = None
         self.over = False
@@ -175,25 +180,38 @@ class IncomingFile:
         if self._bytes >= WRITE_BYTES:
             self._flush()
 
+    def receive(self, descriptor: int, most: int) -> "Deferred[int] | None":
+        if self.over or self._skip or self._error or self._is_busy():
+            return None
+        gathered, self._gathered = self._gathered, []
+        self._bytes = 0
+        self._writing, self._receiving = True, descriptor
+        receiving = _Receiving(self, gathered, descriptor, min(most, SYNC_BYTES))
+        writing = self._write(self._thread.move(descriptor, EVENT_READ, receiving.step))
+        return Deferred.fromCoroutine(writing).addCallback(lambda _: receiving.count)
+
+    def _is_busy(self) -> bool:
+        """Return whether a write is under way, or the disk is far behind."""
+        return self._writing or (self._syncing and self._unsynced >= 4 * SYNC_BYTES)
+
     def _flush(self) -> None:
-        """Write the gathered bytes, unless a write is under way or the disk is far behind."""
-        behind = self._syncing and self._unsynced >= 4 * SYNC_BYTES
-        if self._writing or behind or not self._gathered:
+        """Write the gathered bytes, unless that has to wait."""
+        if self._is_busy() or not self._gathered:
             return
         gathered, self._gathered = self._gathered, []
         self._bytes = 0
         if self._error is None:
             self._writing = True
-            Deferred.fromCoroutine(self._write(gathered))
+            Deferred.fromCoroutine(self._write(self._aside(self._store, gathered)))
 
-    async def _write(self, gathered: list[bytes]) -> None:
-        """Write and hash bytes. If they are many by now, sync them while more come."""
+    async def _write(self, writing: Awaitable[int]) -> None:
+        """Wait until bytes are written. If they are many by now, sync them while more come."""
         try:
-            written = await self._aside(self._store, gathered)
+            written = await writing
             self._unsynced += written
         except Exception as error:
             self._failed(error)
-        self._writing = False
+        self._writing, self._receiving = False, None
         if self._unsynced >= SYNC_BYTES and not self._syncing:
             self._unsynced, self._syncing = 0, True
             Deferred.fromCoroutine(self._sync())
@@ -212,7 +230,7 @@ class IncomingFile:
         self.log.failure("writing {file} failed", file=self._partial.declared.name)
         self._error = error
 
-    def _store(self, gathered: list[bytes]) -> int:
+    def _store(self, gathered: "Sequence[bytes | memoryview]") -> int:
         written = 0
         for data in gathered:
             view = memoryview(data)
@@ -297,6 +315,8 @@ class IncomingFile:
         self.over = True
         if self._worthless or not self._partial.declared.is_resumable:
             self._gathered, self._bytes = [], 0
+        if self._receiving is not None:
+            self._thread.hurry(self._receiving)
         self._flush()
         self._end_if_idle()
 
@@ -332,6 +352,44 @@ class IncomingFile:
         keep = not self._worthless
         self._closing = self._ended(self._partial, keep)
         self._tell_waiting()
+
+
+class _Receiving:
+    """Bytes of a socket on their way to an upload, behind those `gathered`: `count` of them so far,
+    and at most `most`."""
+
+    def __init__(
+        self, upload: IncomingFile, gathered: list[bytes], descriptor: int, most: int
+    ) -> None:
+        self.count = 0
+        self._upload = upload
+        self._gathered = gathered
+        self._descriptor = descriptor
+        self._most = most
+
+    def step(self) -> int | None:
+        """Store what has come. Return the number of bytes when the reactor is to go on."""
+        upload = self._upload
+        if self._gathered:
+            upload._store(self._gathered)
+            self._gathered = []
+        for _ in range(PIECES):
+            if upload.over or self.count == self._most:
+                return self.count
+            try:
+                piece = upload._thread.buffer[: self._most - self.count]
+                size = os.readv(self._descriptor, [piece])
+            except BlockingIOError:
+                break
+            except OSError:
+                return self.count  # the reactor finds out
+            if not size:
+                return self.count
+            self.count += size
+            upload._store([piece[:size]])
+            if size < len(piece):
+                break
+        return self.count if upload._waiting else None
 
 
 class ArrivingFile(ThreadedReader):
@@ -386,6 +444,7 @@ class PartialUploads(PartialIndex[PartialFile]):
         folder: Path,
         table: FileTable,
         aside: Callable[..., "Deferred[Any]"],
+        thread: TransferThread,
         by_turns: Callable[[Job[Any]], "Deferred[Any]"],
         put: Callable[[PartialFile, str], Awaitable[FileMark]],
         keep_seconds: float,
@@ -397,6 +456,7 @@ class PartialUploads(PartialIndex[PartialFile]):
         self._folder = folder
         self._table = table
         self._aside = aside
+        self._thread = thread
         self._by_turns = by_turns
         self._put = put
         self._keep_seconds = keep_seconds
@@ -509,7 +569,8 @@ class PartialUploads(PartialIndex[PartialFile]):
             file.close()
             raise
         return IncomingFile(
-            partial, file, partial.have - offset, self._aside, self._put, self._ended
+            *(partial, file, partial.have - offset, self._aside, self._thread),
+            *(self._put, self._ended),
         )
 
     async def _begun(self, declared: DeclaredFile) -> PartialFile:
