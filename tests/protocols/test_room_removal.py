@@ -149,7 +149,7 @@ async def test_a_log_that_was_not_emptied_in_time(start, tmp_path, monkeypatch):
     inside = await start()
     await with_talk(inside)
     room = inside.chat.rooms.find("den")
-    monkeypatch.setattr(inside.engine.logs, "_empty", lambda log: None)
+    monkeypatch.setattr(inside.engine.rooms, "_unused", lambda log: None)
     await inside.chat.rooms.remove(room, "operator")
     await inside.stop()
     assert rows(tmp_path, "block", room.number)
