@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import threading
 from selectors import EVENT_READ
 from unittest.mock import Mock
 
@@ -17,6 +18,7 @@ from chatservice.engines.sqlite.transferthread import PIECE_BYTES, PIECES, Trans
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from tests.engines.test_uploads import DATA, SHA256, Stored, declared, failing
+from tests.servers import PATIENCE
 
 LARGE = os.urandom(PIECES * PIECE_BYTES + 1000)
 
@@ -220,6 +222,34 @@ async def test_what_comes_from_a_socket_is_served_as_it_comes(stored, ends):
     assert await receiving == 1000
     reader.close()
     upload.refuse()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_comes_while_its_reader_looks_is_served(stored, ends, monkeypatch):
+    """A reader finds nothing new; before it waits, all that its sender sends for now has come."""
+    upload = await stored.folders.receive(declared(), 0)
+    receiving = upload.receive(ends[0].fileno(), len(DATA))
+    reader = stored.folders.arriving("lab", "a")
+    assert await reader.read(5000) == b""
+    look = reader._there
+
+    def look_for_long():
+        there, stepped = look(), threading.Event()
+        ends[1].sendall(DATA[:1000])
+        while upload.have < 1000:
+            pass
+        upload._thread._ask(stepped.set)  # the thread is done with the step, too
+        assert stepped.wait(PATIENCE)
+        return there
+
+    monkeypatch.setattr(reader, "_there", look_for_long)
+    more = reader.more()
+    monkeypatch.undo()
+    await more.addTimeout(PATIENCE, reactor)
+    assert await reader.read(5000) == DATA[:1000]
+    reader.close()
+    upload.refuse()
+    await receiving
 
 
 # -- the thread --------------------------------------------------------------------------------

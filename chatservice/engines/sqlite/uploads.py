@@ -416,9 +416,12 @@ class ArrivingFile(ThreadedReader):
         return data
 
     def more(self) -> "Deferred[None] | None":
-        if self._there() > self._seen:  # it came while the result of `read` was on its way
+        growing = self._upload.grown() if self.left else None
+        # Asked before this look, and not after it: what comes in between would tell nobody.
+        if growing is not None and self._there() > self._seen:
+            growing.addErrback(lambda _: None)
             return succeed(None)
-        return self._upload.grown() if self.left else None
+        return growing
 
     def _there(self) -> int:
         size = self.mark.size
