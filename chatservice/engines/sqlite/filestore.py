@@ -30,7 +30,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.domain.model import is_user_folder
+from chatservice.domain.model import is_guest_id, is_user_folder
 from chatservice.domain.ports import (
     DeclaredFile,
     DiskUsage,
@@ -151,9 +151,11 @@ class FolderFileStore:
         self._private = private_
         self._putting = KeyedLock()
         self._listing = KeyedLock()
+        self._asking = KeyedLock()
         self._lists: dict[tuple[str, str, int], tuple[int, FileListing]] = {}
         self._asked = 0
         self._moved: dict[str, str] = {}
+        self._guests: set[str] = set()
         self._pool = BackgroundPool(reactor, "chat-files", _THREADS)
         self._thread = TransferThread(reactor, "chat-transfers")
         self._turns = JobScheduler(reactor, "chat-reading")
@@ -206,7 +208,7 @@ class FolderFileStore:
         return shutil.disk_usage(self.root).free
 
     def path_of(self, folder: str) -> Path:
-        """Return the folder of a room or user.
+        """Return the folder of a room or user. In a thread for files.
 
         A room may have the name of a file of the lobby. Its folder then has a name with a bracket,
         which no room's name has.
@@ -223,6 +225,10 @@ class FolderFileStore:
         """Do `what(*args)` in a thread for files."""
         return self._pool.do(what, *args)
 
+    def _in(self, folder: str, what: Any, *args: Any) -> "Deferred[Any]":
+        """Do `what(path, *args)` in a thread for files, with the path of a folder."""
+        return self._pool.do(lambda: what(self.path_of(folder), *args))
+
     def by_turns(self, job: Job[T]) -> "Deferred[T]":
         """Do what may take long, a piece at a time."""
         return self._turns.do(job)
@@ -233,7 +239,7 @@ class FolderFileStore:
         exact = self._disk.exact
         if exact and name.isascii():
             return name
-        found: str = await self.aside(filesystem.spelled, self.path_of(folder), name, exact)
+        found: str = await self._in(folder, filesystem.spelled, name, exact)
         return found
 
     # -- what is there ---------------------------------------------------------------------------
@@ -254,9 +260,8 @@ class FolderFileStore:
     async def _list(self, folder: str, after: str, limit: int) -> FileListing:
         rows = await self._table.rows(folder)
         try:
-            listed, unread, gone = await self.by_turns(
-                _listed(self.path_of(folder), rows, after, limit)
-            )
+            path = await self.aside(self.path_of, folder)
+            listed, unread, gone = await self.by_turns(_listed(path, rows, after, limit))
         except OSError as error:
             raise self._unreadable("This folder", error) from None
         with suppress(Refusal):  # what the disk refuses now is done the next time
@@ -290,9 +295,8 @@ class FolderFileStore:
     async def _read_small(self, folder: str, unread: Iterator[tuple[str, int]]) -> None:
         try:
             with suppress(Refusal):  # the server stops, or the disk is full
-                while rows := await self._turns.do(
-                    plainfiles.digests(self.path_of(folder), unread), last=True
-                ):
+                path = await self.aside(self.path_of, folder)
+                while rows := await self._turns.do(plainfiles.digests(path, unread), last=True):
                     await self._table.note(folder, rows)
         finally:
             self._being_swept.discard(folder)
@@ -307,7 +311,7 @@ class FolderFileStore:
     async def _file(self, folder: str, name: str) -> _File:
         rows = await self._table.versions(folder, name)
         try:
-            found: _File = await self.aside(_there, self.path_of(folder), name, rows)
+            found: _File = await self._in(folder, _there, name, rows)
         except OSError as error:
             raise self._unreadable(name, error) from None
         return found
@@ -411,7 +415,8 @@ class FolderFileStore:
         else:
             here, theirs = await self._table.used(folder, owner)
         begun_here, begun_theirs = self._partials.held(declared)
-        free = shutil.disk_usage(self.root).free
+        async with self._asking.acquire(None):  # who asks first, reserves first
+            free = await self.aside(self.free)
         return DiskUsage(here + begun_here, theirs + begun_theirs, free)
 
     # -- what comes ------------------------------------------------------------------------------
@@ -442,7 +447,10 @@ class FolderFileStore:
         if known is not None and (known.size, known.sha256) == (size, sha256):
             return FileMark(name, size, sha256, known.version)
         there, number = newest.number if newest is not None else 0, last + 1
-        path, (mode, _), links = self.path_of(folder), self._modes(folder), self._disk.links
+        path = await self.aside(self.path_of, folder)
+        (mode, _), links = self._modes(folder), self._disk.links
+        if is_guest_id(folder):
+            self._guests.add(folder)
         if newest is not None and not links:
             await self.by_turns(plainfiles.keep_version(path, name, there, mode))
         mtime = await self.aside(plainfiles.place, part, path, name, there, links, mode)
@@ -491,7 +499,7 @@ class FolderFileStore:
                 name, version, found, lambda it: not owner or (it.row and it.row.owner) == owner
             )
             named = newest.number if newest is not None else 0
-            await self.aside(plainfiles.take_off, self.path_of(folder), name, named, mine)
+            await self._in(folder, plainfiles.take_off, name, named, mine)
             await self._table.drop(folder, name, mine)
             return mine
 
@@ -507,7 +515,7 @@ class FolderFileStore:
     async def move(self, folder: str, to: str, owner: str) -> None:
         self._moved[folder] = to
         self._partials.move(folder, to, owner)
-        if await self.aside(plainfiles.rename_folder, self.path_of(folder), self.path_of(to)):
+        if await self._in(folder, lambda path: plainfiles.rename_folder(path, self.path_of(to))):
             await self._table.move(folder, to)
         if not is_user_folder(folder):  # a room's, and there can be another room of that name
             del self._moved[folder]
@@ -520,10 +528,18 @@ class FolderFileStore:
     async def _forget(self, folder: str) -> None:
         assert folder  # else it would be all that there is
         await self._partials.forget(folder)
-        path = self.path_of(folder)
-        if path.exists():  # nearly no guest has one
-            await self.aside(shutil.rmtree, path, True)
+        if is_guest_id(folder) and folder not in self._guests:
+            return  # nearly no guest has one
+        self._guests.discard(folder)
+        if await self._in(folder, _removed):
             await self._table.drop_folder(folder)
+
+
+def _removed(folder: Path) -> bool:
+    """Remove a folder with all that is in it. Return whether it was there."""
+    there = folder.exists()
+    shutil.rmtree(folder, ignore_errors=True)
+    return there
 
 
 def _listed(

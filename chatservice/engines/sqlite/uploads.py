@@ -168,6 +168,10 @@ class IncomingFile:
     def have(self) -> int:
         return self._partial.have
 
+    def opened_again(self) -> IO[bytes]:
+        """Return the file for a reader, who closes it."""
+        return os.fdopen(os.dup(self._file.fileno()), "rb", buffering=0)
+
     def write(self, data: bytes) -> None:
         if self._skip:
             skipped = min(self._skip, len(data))
@@ -404,7 +408,7 @@ class ArrivingFile(ThreadedReader):
     ) -> None:
         it = partial.declared
         mark = FileMark(it.name, it.size, it.sha256 or "", 0)
-        super().__init__(it.folder, mark, partial.path.open("rb"), aside)
+        super().__init__(it.folder, mark, upload.opened_again(), aside)
         self._partial = partial
         self._upload = upload
         self._seen = 0
@@ -525,10 +529,9 @@ class PartialUploads(PartialIndex[PartialFile]):
     def open_arriving(self, folder: str, name: str, sha256: str | None) -> ArrivingFile | None:
         """Open an upload that is under way, to be read as it comes: with that SHA-256, or any."""
         partial = self.arriving(folder, name, sha256)
-        if partial is not None and partial.upload is not None:
-            with suppress(FileNotFoundError):  # it is getting its name
-                return ArrivingFile(partial, partial.upload, self._aside)
-        return None
+        if partial is None or partial.upload is None:
+            return None
+        return ArrivingFile(partial, partial.upload, self._aside)
 
     async def receive(self, declared: DeclaredFile, offset: int) -> IncomingFile:
         """Begin an upload, or go on with one."""
@@ -597,20 +600,20 @@ class PartialUploads(PartialIndex[PartialFile]):
             return self._forget(partial)
         partial.moved = self._clocks.passed()
         self.use(partial)
-        return gatherResults(self._drop_beyond())
+        return Deferred.fromCoroutine(self._drop_beyond())
 
-    def _drop_beyond(self) -> "list[Deferred[Any]]":
+    async def _drop_beyond(self) -> None:
         """Drop the least recently used partial uploads."""
-        dropping = []
-        idle = self.idle()
+        disk = await self._aside(shutil.disk_usage, self._folder)
+        idle, dropping = self.idle(), []
         count, taken = len(idle), sum(it.have for it in idle)
-        most = (shutil.disk_usage(self._folder).free + taken) * self._limits.unfinished_share
+        most = (disk.free + taken) * self._limits.unfinished_share
         for partial in sorted(idle[:-1], key=_is_registered):  # of guests there may be any number
             if count <= self._limits.unfinished_uploads_of_all and taken <= most:
                 break
             dropping.append(self._let_go(partial, "others have come that take its place"))
             count, taken = count - 1, taken - partial.have
-        return dropping
+        await gatherResults(dropping)
 
     def _let_go(self, partial: PartialFile, why: str) -> "Deferred[Any]":
         self.log.info(
