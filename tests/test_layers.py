@@ -78,3 +78,16 @@ def test_no_two_public_classes_share_a_name():
                 bases[node.name].append([ast.unparse(base) for base in node.bases])
     shared = {name: found for name, found in bases.items() if len(found) > 1}
     assert not {name for name, found in shared.items() if ["Protocol"] not in found}
+
+
+def test_no_exception_is_raised_twice():
+    """Each `raise` makes its exception. One that is kept would keep a traceback of all that raised
+    it, and so their connections."""
+    kept = [
+        f"{path}:{node.lineno}"
+        for path in HOUSE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name | ast.Attribute)
+        if ast.unparse(node.exc).split(".")[-1].isupper()
+    ]
+    assert not kept

@@ -238,7 +238,7 @@ class Controller(SessionListener):
                 once_more = await self._screen.ask(f"{prompts.REPEAT} ", True)
                 if once_more is None or once_more == answer:
                     return once_more
-                raise prompts.PASSWORDS_DIFFER
+                raise prompts.passwords_differ()
             except Refusal as refusal:
                 self.refused(refusal)
 

@@ -7,7 +7,11 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Format, PasswordKind, Request
 
 REPEAT = "Type it once more:"
-PASSWORDS_DIFFER = Refusal(Code.WRONG_PASSWORD, "The two differ; nothing was done.")
+
+
+def passwords_differ() -> Refusal:
+    """Return the refusal of a new password that was not typed twice alike."""
+    return Refusal(Code.WRONG_PASSWORD, "The two differ; nothing was done.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,6 @@ HANDSHAKE = b"\x16"
 ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
 """A record that refuses it: an alert, fatal, handshake_failure (RFC 8446, 6.2)."""
 
-ONLY_TLS = Refusal(
-    Code.TLS_NEEDED, "Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
-)
-
-_NO_TLS = Refusal(Code.TLS_NEEDED, "No TLS is spoken here.")
-
 PEM_NAMES = ("privkey.pem", "fullchain.pem")
 """The names that certbot and other clients of ACME (RFC 8555) give to the files of a domain."""
 
@@ -205,7 +199,7 @@ def row(factory: Any, certificate: Certificate | None = None) -> SniffRow:
             connection.log.debug(
                 "{peer} began TLS where there is none, or too late", peer=connection.peer
             )
-            raise _NO_TLS
+            raise Refusal(Code.TLS_NEEDED, "No TLS is spoken here.")
         inside: TlsTransport = secured.buildProtocol(None)
         inside.wrappedProtocol.counted_address = None  # the outer connection is counted
         factory.forget(connection)  # the inner one is what others see

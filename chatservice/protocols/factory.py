@@ -138,7 +138,8 @@ class ChatFactory(Factory):
         """Raise `Refusal` (tls-needed) for a connection that must begin TLS and has another row."""
         plain = not ISSLTransport.providedBy(transport) and row.name != tls.NAME
         if self._only_tls and plain and outlet.address(transport):
-            raise tls.ONLY_TLS
+            sentence = "Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
+            raise Refusal(Code.TLS_NEEDED, sentence)
 
     def recount(self, connection: ChatProtocol) -> None:
         """Count a connection at its real address, which is known now. Raises `Refusal`."""

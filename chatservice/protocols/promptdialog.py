@@ -7,7 +7,7 @@ from typing import Any
 from chatservice import names
 from chatservice.errors import Refusal
 from chatservice.grammar.commands import Request
-from chatservice.grammar.prompts import PASSWORDS_DIFFER, REPEAT, Prompt, with_give_up_hint
+from chatservice.grammar.prompts import REPEAT, Prompt, passwords_differ, with_give_up_hint
 
 
 class PromptDialog:
@@ -71,7 +71,7 @@ class PromptDialog:
             if question.hidden:
                 names.password(text)
             if self._first is not None and self._first != text:
-                raise PASSWORDS_DIFFER
+                raise passwords_differ()
         except Refusal:
             self._hide(False)
             raise

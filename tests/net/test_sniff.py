@@ -15,7 +15,7 @@ import threading
 
 import pytest
 
-from tests.servers import PATIENCE
+from tests.servers import PATIENCE, RawClient, Server
 from tests.test_service import fails
 from tests.tls import CertificateAuthority, ManualTlsClient, TlsClient, logged
 
@@ -415,6 +415,34 @@ def test_a_server_without_tls_refuses_it(start_server, connect):
     bob.send("/who")
     assert bob.line() == "* 1 in lobby: bob"
     quiet(server)
+
+
+COUNTING = (
+    "import gc, signal\n"
+    "from chatservice.protocols.chatprotocol import ChatProtocol as It\n"
+    "def count(*_):\n"
+    "    gc.collect()\n"
+    "    alive = sum(isinstance(each, It) for each in gc.get_objects())\n"
+    "    print('alive:', alive, flush=True)\n"
+    "signal.signal(signal.SIGUSR2, count)\n"
+)
+"""Code of a server that prints, at each SIGUSR2, how many connections it has in memory."""
+
+
+@pytest.mark.parametrize(
+    ("options", "first"), [((), b"\x16\x03\x01"), (("--tls", "auto", "--tls-only"), b"ann\n")]
+)
+def test_refused_connections_leave_nothing(start_server, monkeypatch, options, first):
+    """TLS where there is none, and none where it must be: once gone, they take no memory."""
+    monkeypatch.setattr(Server, "before", COUNTING)
+    server = start_server(*options)
+    for _ in range(100):
+        bare = RawClient(server.port)
+        bare.send_raw(first)
+        assert bare.rest()
+        bare.close()
+    server.process.send_signal(signal.SIGUSR2)
+    assert int(server.log.expect(r"alive: (\d+)")[1]) < 5
 
 
 def test_tls_only(start_server, connect, secure, tmp_path):
