@@ -13,7 +13,7 @@ __all__ = ["TABLES", "UP_TO", "VERSION", "open_database", "open_reader"]
 
 VERSION = 7
 """The `PRAGMA user_version`. A change of `TABLES`, or of the format in `blocks.py`, is a new
-version, with a step in `upgrades.py`."""
+version; `upgrades.py` changes the rows of older ones."""
 
 TABLES = """
 -- A log: of a room, or a registered user's inbox. A room's number is its log's.
@@ -143,6 +143,10 @@ CREATE TABLE partial (
 """
 
 
+_SQL = re.sub(r"\s+", " ", re.sub("--.*", "", TABLES))
+"""SQLite keeps these statements: without our comments they fit into one page, and
+`engines/sqlite/rescue.py` can read either all of it or nothing."""
+
 UP_TO = """
 log = ?1 AND first <= ?2 AND last <= coalesce(
     (SELECT last FROM block WHERE log = ?1 AND last >= ?2 ORDER BY last LIMIT 1), ?2)
@@ -162,7 +166,7 @@ def open_database(path: Path) -> sqlite3.Connection:
             _make(path)
         version = integrity.examine(path, VERSION)
         if version < VERSION:
-            upgrades.upgrade(path, version, VERSION)
+            upgrades.upgrade(path, version, VERSION, _SQL)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
@@ -189,11 +193,8 @@ def _make(path: Path) -> None:
     permissions.make_file(new)
     with closing(sqlite3.connect(new, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = OFF")  # of one that is half made nothing is kept
-        # SQLite keeps these statements: without our comments they fit into one page, and
-        # `engines/sqlite/rescue.py` can read either all of it or nothing.
-        tables = re.sub(r"\s+", " ", re.sub("--.*", "", TABLES))
         db.executescript(
-            f"BEGIN; {tables} PRAGMA application_id = {integrity.APPLICATION_ID};"
+            f"BEGIN; {_SQL} PRAGMA application_id = {integrity.APPLICATION_ID};"
             f"PRAGMA user_version = {VERSION}; COMMIT;"
         )
     new.rename(path)
