@@ -26,7 +26,13 @@ AT_START = frozenset(
 )
 """The limits that are only read when the server starts."""
 
-OPTIONS = {"free_bytes": "free", "partial_seconds": "partial", "uploads": "uploads"}
+OPTIONS = {
+    "free_bytes": "free",
+    "partial_seconds": "partial",
+    "room_bytes": "room-files",
+    "uploads": "uploads",
+    "user_bytes": "user-files",
+}
 """The limits that are set by an option instead."""
 
 FIXED = frozenset(

@@ -28,6 +28,10 @@ class Limits:
     file_bytes: int = 1 << 50
     """One file: a pebibyte, which can only be a mistake."""
 
+    user_bytes: int = 1 << 50
+    room_bytes: int = 1 << 50
+    """All files of one user, and of one room: no limit, in effect."""
+
     uploads: int = 8
     """Uploads of one user at the same time: each takes a few MiB of memory."""
 

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
@@ -14,10 +13,8 @@ from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
 from chatservice import __version__, config, names
-from chatservice.domain.quotas import FileLimits
 from chatservice.domain.users import Registration
 from chatservice.errors import Refusal
-from chatservice.limits import Limits
 from twisted import copyright
 
 
@@ -26,10 +23,10 @@ class Options(usage.Options, AuthOptionMixin):
 
     After parsing, `ports`, `listen` and `rooms` are lists; `data`, `files` and `interface` are
     strings, and `tls` is one or None. `keep-seconds` and `keep-bytes` are numbers, or None for no
-    bound; `partial-seconds` is a number. `bounds` is a `FileLimits`, `registration` a value of
-    `Registration`, and `checkers` a list of checkers of twisted.cred. `limits` has the values for
-    `chatservice.limits.Limits` that the file of `--config` sets. `arguments` is the command line.
-    The argument `limits` gives other defaults to limits, for tests.
+    bound. `registration` is a value of `Registration`, and `checkers` a list of checkers of
+    twisted.cred. `limits` has the values for `chatservice.limits.Limits` that options and the file
+    of `--config` set. `arguments` is the command line. The argument `limits` gives other defaults
+    to limits, for tests.
     """
 
     supportedInterfaces = (IUsernamePassword,)
@@ -76,8 +73,6 @@ class Options(usage.Options, AuthOptionMixin):
         self["ports"], self["listen"], self["rooms"] = [], [], []
         self["checkers"] = []
         self["keep-seconds"] = self["keep-bytes"] = None
-        self["partial-seconds"] = Limits().partial_seconds
-        self["bounds"] = FileLimits()
         self["limits"] = dict(limits)
         self._limits = limits
         self.arguments: list[str] = []
@@ -172,19 +167,19 @@ class Options(usage.Options, AuthOptionMixin):
 
     def opt_max_file(self, size: str) -> None:
         """The largest upload, as 2GB [default: any]."""
-        self._bound("max-file", size, "file")
+        self._bound("max-file", size, "file_bytes")
 
     def opt_user_files(self, size: str) -> None:
         """The total size of one user's files, as 20GB [default: any]."""
-        self._bound("user-files", size, "user")
+        self._bound("user-files", size, "user_bytes")
 
     def opt_room_files(self, size: str) -> None:
         """The total size of one room's files, as 50GB [default: any]."""
-        self._bound("room-files", size, "room")
+        self._bound("room-files", size, "room_bytes")
 
     def opt_free(self, size: str) -> None:
         """Disk space that uploads leave free [default: 100MB]."""
-        self._bound("free", size, "free")
+        self._bound("free", size, "free_bytes")
 
     def opt_uploads(self, count: str) -> None:
         """Uploads of one user at the same time [default: 8]."""
@@ -192,7 +187,7 @@ class Options(usage.Options, AuthOptionMixin):
             raise usage.UsageError(
                 f"--uploads takes a number from 1 on, not {config.shorten(count)}."
             )
-        self["bounds"] = replace(self["bounds"], uploads=int(count))
+        self["limits"]["uploads"] = int(count)
 
     def opt_partial(self, time: str) -> None:
         """The time that a partial upload is kept, as 12h or 7d [default: 2d]."""
@@ -201,16 +196,15 @@ class Options(usage.Options, AuthOptionMixin):
             raise usage.UsageError(
                 f"--partial takes a time, such as 12h or 7d, not {config.shorten(time)}."
             )
-        self["partial-seconds"] = int(match[1]) * _SECONDS[match[2]]
+        self["limits"]["partial_seconds"] = int(match[1]) * _SECONDS[match[2]]
 
-    def _bound(self, option: str, size: str, field: str) -> None:
+    def _bound(self, option: str, size: str, limit: str) -> None:
         match = re.fullmatch(r"([1-9][0-9]{0,8})([MGT])B", size)
         if match is None:
             raise usage.UsageError(
                 f"--{option} takes a size, such as 500MB or 2GB, not {config.shorten(size)}."
             )
-        bytes_ = int(match[1]) * _BYTES[match[2]]
-        self["bounds"] = replace(self["bounds"], **{field: bytes_})
+        self["limits"][limit] = int(match[1]) * _BYTES[match[2]]
 
     opt_k = opt_keep
     opt_p = opt_port

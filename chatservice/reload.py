@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,35 +10,31 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from chatservice import config
-from chatservice.domain.quotas import FileLimits
 from chatservice.limits import Limits
+from chatservice.net.admission import max_open_files
 
 log = Logger()
 
-RELOADABLE = frozenset(
-    {"max-file", "user-files", "room-files", "free", "uploads", "bounds", "limits"}
-)
-"""The options that take effect at once. The others take effect at the next start."""
+
+def limits_of(options: Mapping[str, Any]) -> Limits:
+    """Return the limits that options set, with which each transfer gets a file descriptor."""
+    limits = Limits(**options["limits"])
+    each = max_open_files(limits) // 2
+    limits.uploads_of_all = min(limits.uploads_of_all, each)
+    limits.downloads_of_all = min(limits.downloads_of_all, each)
+    return limits
 
 
 class Reloader:
     """Reads the configuration file again, and updates the server's `limits`.
 
-    `options` are the parsed `chatservice.options.Options`. `set_file_limits` takes the limits of
-    files after each change.
+    `options` are the parsed `chatservice.options.Options`.
     """
 
-    def __init__(
-        self,
-        reactor: Any,
-        options: Mapping[str, Any],
-        limits: Limits,
-        set_file_limits: Callable[[FileLimits], None],
-    ) -> None:
+    def __init__(self, reactor: Any, options: Mapping[str, Any], limits: Limits) -> None:
         self._reactor = reactor
         self._options: Any = options
         self._limits = limits
-        self._set_file_limits = set_file_limits
         self._before: Any = None
 
     def start(self) -> None:
@@ -65,13 +61,12 @@ class Reloader:
         except usage.UsageError as error:
             log.error("{error} Nothing was changed.", error=str(error))
             return
-        changed = self._limits.update(Limits(**again["limits"]))
-        self._set_file_limits(again["bounds"])
+        changed = self._limits.update(limits_of(again))
         later = config.AT_START.intersection(changed)
         later |= {
             name
             for name, value in again.items()
-            if name not in RELOADABLE and value != self._options[name]
+            if name != "limits" and value != self._options[name]
         }
         changes = "".join(f"; {it} = {getattr(self._limits, it)}" for it in sorted(changed))
         log.info("{file} was read again{changes}", file=again["config"], changes=changes)

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,20 +22,18 @@ from twisted.python.failure import Failure
 from chatservice import adminsocket, config
 from chatservice.domain.chat import Chat
 from chatservice.domain.ports import Engine
-from chatservice.domain.quotas import FileLimits
 from chatservice.domain.users import Registration, RegistrationPolicy
 from chatservice.engines.sqlite import selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Refusal
 from chatservice.eventloop import ReactorLoop
-from chatservice.limits import Limits
 from chatservice.net import outlet
-from chatservice.net.admission import AdmissionFactory, max_open_files
+from chatservice.net.admission import AdmissionFactory
 from chatservice.net.deadpeers import DeadPeers
 from chatservice.net.fairqueue import PasswordQueue
 from chatservice.net.tls import Certificate
 from chatservice.protocols.factory import ChatFactory
-from chatservice.reload import Reloader
+from chatservice.reload import Reloader, limits_of
 
 FAREWELL_SECONDS = 3.0
 """The longest time in which connections may take the server's farewell."""
@@ -61,31 +58,16 @@ class ChatService(Service):
 
     def __init__(self, options: Mapping[str, Any], reactor: Any) -> None:
         self.setName("chat")
-        self.limits = Limits(**options["limits"])
+        self.limits = limits_of(options)
         self.factory = ChatFactory(reactor, not options["slash-only"], self.limits)
         self._options = options
         self._reactor = reactor
         self._engine: Engine | None = None
         self._admin_port: IListeningPort | None = None
         self._listening: list[Any] = []
-        self._file_limits = self._within_open_files(options["bounds"])
-        self._reloader = Reloader(reactor, options, self.limits, self._set_file_limits)
+        self._reloader = Reloader(reactor, options, self.limits)
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
-
-    def _set_file_limits(self, limits: FileLimits) -> None:
-        self._file_limits = self._within_open_files(limits)
-        if self._engine is not None:
-            self.factory.chat.files.quotas.limits = self._file_limits
-
-    def _within_open_files(self, limits: FileLimits) -> FileLimits:
-        """Return limits with which each transfer gets a file descriptor."""
-        each = max_open_files(self.limits) // 2
-        return replace(
-            limits,
-            uploads_of_all=min(self.limits.uploads_of_all, each),
-            downloads_of_all=min(self.limits.downloads_of_all, each),
-        )
 
     def privilegedStartService(self) -> None:
         """Open the ports, and read the operator's key, before the process drops its rights.
@@ -117,8 +99,9 @@ class ChatService(Service):
             engine = self._engine = SqliteEngine(
                 *(self._reactor, data, files),
                 *(self._options["keep-seconds"], self._options["keep-bytes"]),
-                *(self._options["partial-seconds"], self._options["checkers"]),
-                *([*map(Path, keys)], self.limits),
+                self._options["checkers"],
+                [*map(Path, keys)],
+                self.limits,
             )
             if self._options["tls"] == _AUTO:
                 self._use_certificate(selfsigned.own(data))
@@ -139,12 +122,7 @@ class ChatService(Service):
         policy = RegistrationPolicy(guests, Registration(self._options["registration"]))
         chat = Chat(
             *(engine, time.time, ReactorLoop(self._reactor), self.log.info),
-            *(
-                self._file_limits,
-                policy,
-                PasswordQueue(self._reactor, self.limits),
-                self._reactor.seconds,
-            ),
+            *(policy, PasswordQueue(self._reactor, self.limits), self._reactor.seconds),
             self.limits,
         )
         chat.overview.connections = self.factory

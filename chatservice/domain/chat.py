@@ -18,7 +18,6 @@ from chatservice.domain.overview import Overview
 from chatservice.domain.paging import Page, page
 from chatservice.domain.ports import Draft, Engine, EventLoop, FileReader, OnStored, SearchResult
 from chatservice.domain.publisher import Publisher
-from chatservice.domain.quotas import FileLimits
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
@@ -45,8 +44,7 @@ class Chat:
         clock: Callable[[], float],
         loop: EventLoop,
         report: Report,
-        file_limits: FileLimits = FileLimits(),  # noqa: B008 - it cannot be changed
-        policy: RegistrationPolicy = RegistrationPolicy(),  # noqa: B008
+        policy: RegistrationPolicy = RegistrationPolicy(),  # noqa: B008 - it cannot be changed
         queue: FairQueue = NoQueue(),  # noqa: B008
         seconds: Callable[[], float] | None = None,
         limits: Limits | None = None,
@@ -64,7 +62,7 @@ class Chat:
         self.rooms = rooms = Rooms(services)
         self.users = users = Users(services, rooms, policy)
         self.accounts = Accounts(services, rooms, users, policy)
-        self.files = Files(services, rooms, users, file_limits)
+        self.files = Files(services, rooms, users)
         self.moderation = Moderation(services, rooms, users)
         self.overview = Overview(services, rooms, users)
         self.allows_guests = policy.guests

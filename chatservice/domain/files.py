@@ -16,7 +16,7 @@ from chatservice.domain.ports import (
     PartialUpload,
     UploadWriter,
 )
-from chatservice.domain.quotas import FileLimits, Quotas, Requester, Reservation
+from chatservice.domain.quotas import Quotas, Requester, Reservation
 from chatservice.domain.rights import Role
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, Tickets, UploadTicket
@@ -37,12 +37,10 @@ class Files:
     """All that is done with files. `now` tells the time in milliseconds since 1970, `seconds` that
     on a clock that never goes back."""
 
-    def __init__(
-        self, services: Services, rooms: Rooms, users: Users, file_limits: FileLimits
-    ) -> None:
+    def __init__(self, services: Services, rooms: Rooms, users: Users) -> None:
         limits = services.limits
         self.store, self._logs = services.engine.files, services.engine.logs
-        self.quotas = Quotas(file_limits, limits)
+        self.quotas = Quotas(limits)
         self.transfers, self._tickets = Transfers(limits), Tickets(limits)
         self._limits, self._publisher, self._rights = limits, services.publisher, services.rights
         self._now, self._seconds, self._report = services.now, services.seconds, services.report
@@ -239,7 +237,7 @@ class Files:
         and closes the file then."""
         size, origin = outgoing.mark.size, self._requester(user, address)
         try:
-            self.transfers.check_downloads(origin, self.quotas.limits.downloads_of_all)
+            self.transfers.check_downloads(origin)
         except Refusal:
             outgoing.close()
             raise

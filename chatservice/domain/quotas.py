@@ -54,24 +54,6 @@ def check_share(
             )
 
 
-_DEFAULTS = Limits()
-
-
-@dataclass(frozen=True, slots=True)
-class FileLimits:
-    """The operator's limits. In bytes: the largest `file`, all files of one `user`, of one `room`,
-    and the `free` disk space to leave. In numbers, at the same time: uploads of one user, of all,
-    and downloads. None means no limit."""
-
-    file: int | None = None
-    user: int | None = None
-    room: int | None = None
-    free: int = _DEFAULTS.free_bytes
-    uploads: int = _DEFAULTS.uploads
-    uploads_of_all: int = _DEFAULTS.uploads_of_all
-    downloads_of_all: int = _DEFAULTS.downloads_of_all
-
-
 @dataclass(slots=True, eq=False)
 class Reservation:
     """Disk space for an upload of `size` bytes, until `release`. `have` of them are written."""
@@ -101,8 +83,7 @@ class Reservation:
 class Quotas:
     """Keeps uploads within `limits`; uploads under way count with their whole size."""
 
-    def __init__(self, file_limits: FileLimits, limits: Limits) -> None:
-        self.limits = file_limits
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.reservations: set[Reservation] = set()
 
@@ -138,11 +119,9 @@ class Quotas:
         here = [it.size for it in others if it.declared.folder == declared.folder]
         theirs = [it.size for it in others if it.declared.owner == declared.owner]
         for bound, taken, under_way, whose in (
-            (self.limits.room, used.folder, here, "The files here have"),
-            (self.limits.user, used.user, theirs, "You have"),
+            (self._limits.room_bytes, used.folder, here, "The files here have"),
+            (self._limits.user_bytes, used.user, theirs, "You have"),
         ):
-            if bound is None:
-                continue
             left = bound - taken - sum(under_way)
             if size > left:
                 raise Refusal(
@@ -158,7 +137,7 @@ class Quotas:
     def _check_disk(
         self, coming: int, origin: Requester, free: int, others: list[Reservation]
     ) -> None:
-        left = free - self.limits.free - sum(it.missing for it in others)
+        left = free - self._limits.free_bytes - sum(it.missing for it in others)
         share = left
         for part, counts in (
             (self._limits.reserved_share, lambda it: it.owner == origin.owner),
@@ -185,7 +164,7 @@ class Quotas:
             )
 
     def _check_size(self, size: int) -> None:
-        most = min(self.limits.file or self._limits.file_bytes, self._limits.file_bytes)
+        most = self._limits.file_bytes
         if size > most:
             raise Refusal(
                 Code.TOO_LARGE,
@@ -197,11 +176,11 @@ class Quotas:
         self, declared: DeclaredFile, others: list[Reservation], origin: Requester
     ) -> None:
         count = sum(1 for it in others if it.declared.owner == declared.owner)
-        if count >= self.limits.uploads:
+        if count >= self._limits.uploads:
             raise Refusal(
                 Code.TOO_MANY,
                 "{count} uploads of yours are under way, and no more may be; wait for one to end.",
                 count=count,
             )
         origins = [it.requester for it in others]
-        check_share(origins, origin, self.limits.uploads_of_all, "uploads", self._limits)
+        check_share(origins, origin, self._limits.uploads_of_all, "uploads", self._limits)

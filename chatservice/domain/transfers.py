@@ -50,10 +50,10 @@ class Transfers:
         """Remove a transfer; may be called twice."""
         self._under_way.pop(transfer, None)
 
-    def check_downloads(self, origin: Requester, most: int) -> None:
+    def check_downloads(self, origin: Requester) -> None:
         """Raise `Refusal` (too-many) unless a download of `origin` may begin."""
         theirs = [it.requester for it in self._under_way if not it.is_upload]
-        check_share(theirs, origin, most, "downloads", self._limits)
+        check_share(theirs, origin, self._limits.downloads_of_all, "downloads", self._limits)
 
     def users(self) -> set[User]:
         """Return the users with transfers."""

@@ -1,5 +1,6 @@
 """One connection on the port, and its session."""
 
+import sys
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
@@ -322,7 +323,7 @@ class ChatProtocol(LineReader):
 
     def throw_away(self) -> None:
         """Drop all input from now on."""
-        self.transfer = Upload(self, None, self.factory.limits.file_bytes)
+        self.transfer = Upload(self, None, sys.maxsize)
         self.setRawMode()
 
     # -- the end ---------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from twisted.python.failure import Failure
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import dispatch
 from chatservice.domain.model import PERSON, PROGRAM, Session
-from chatservice.domain.quotas import FileLimits
 from chatservice.domain.tickets import DownloadTicket, UploadTicket
 from chatservice.domain.users import RegistrationPolicy
 from chatservice.engines.memory import MemoryEngine
@@ -239,13 +238,12 @@ class MemoryChat:
     """A chat with the rooms lobby and lab, all of it in memory. `beside` another one, it is another
     node of the same server."""
 
-    def __init__(self, file_limits=None, policy=None, beside=None, **limits):
+    def __init__(self, policy=None, beside=None, **limits):
         self.loop = ManualLoop() if beside is None else beside.loop
         self.engine = MemoryEngine() if beside is None else beside.engine.node()
         self.limits = Limits(**limits)
         self.chat = Chat(
             *(self.engine, lambda: self.loop.now, self.loop, lambda *_, **__: None),
-            file_limits or FileLimits(),
             policy or RegistrationPolicy(),
             limits=self.limits,
         )

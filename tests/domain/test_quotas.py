@@ -3,7 +3,7 @@
 import pytest
 
 from chatservice.domain.ports import DeclaredFile, DiskUsage
-from chatservice.domain.quotas import FileLimits, Quotas, Requester
+from chatservice.domain.quotas import Quotas, Requester
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
@@ -25,7 +25,7 @@ def refused(quotas, *args):
 def test_nobody_takes_all_of_the_disk():
     """One user may reserve half of it, under any spelling of the name, and the next one half of the
     rest; the refusal says how much is left."""
-    quotas, free = Quotas(FileLimits(free=2 * GB), Limits()), DiskUsage(0, 0, 18 * GB)
+    quotas, free = Quotas(Limits(free_bytes=2 * GB)), DiskUsage(0, 0, 18 * GB)
     assert refused(quotas, declared("a", 9 * GB), 0, free) == (
         Code.DISK_FULL,
         "The server's disk has room for 16.0 GB, of which you may take 8.0 GB at once; send a "
@@ -45,7 +45,7 @@ def test_nobody_takes_all_of_the_disk():
 
 def test_what_is_written_is_not_reserved_twice():
     """It is on the disk, so it is not free any more, and a further upload is granted as before."""
-    quotas = Quotas(FileLimits(free=0), Limits())
+    quotas = Quotas(Limits(free_bytes=0))
     reservation = quotas.reserve(declared("a", 6 * GB), 0, DiskUsage(0, 0, 12 * GB))
     reservation.have = 5 * GB
     refused(quotas, declared("b", 3 * GB), 0, DiskUsage(0, 0, 7 * GB))
@@ -55,7 +55,7 @@ def test_what_is_written_is_not_reserved_twice():
 def test_an_upload_that_goes_on_needs_room_for_the_rest():
     """And takes the place of itself, if it still seems to be under way."""
     quotas, what = (
-        Quotas(FileLimits(free=0), Limits()),
+        Quotas(Limits(free_bytes=0)),
         declared("a", 6 * GB)._replace(sha256="0" * 64),
     )
     quotas.reserve(what, 4 * GB, DiskUsage(0, 0, 4 * GB))
@@ -74,7 +74,7 @@ def guest(number, address=""):
 def test_guests_leave_some_uploads_to_registered_users():
     """Under however many names they come."""
     quotas, free = (
-        Quotas(FileLimits(uploads_of_all=16, uploads=8), Limits()),
+        Quotas(Limits(uploads_of_all=16, uploads=8)),
         DiskUsage(0, 0, 1000 * GB),
     )
     for at in range(12):
@@ -91,7 +91,7 @@ def test_guests_leave_some_uploads_to_registered_users():
 
 def test_one_address_leaves_some_uploads_to_others():
     """Also where all are registered."""
-    quotas, free = Quotas(FileLimits(uploads_of_all=16), Limits()), DiskUsage(0, 0, 1000 * GB)
+    quotas, free = Quotas(Limits(uploads_of_all=16)), DiskUsage(0, 0, 1000 * GB)
     for at in range(8):
         origin = Requester(f"u{at}", False, "192.0.2.1")
         quotas.reserve(declared(f"f{at}", 10, f"u{at}"), 0, free, origin)
@@ -104,7 +104,7 @@ def test_eleven_guests_do_not_declare_all_of_the_disk():
     """Each may have half of what is left, and all of them three quarters; from one address, half:
     a registered user still has room."""
     for address in ("", "192.0.2.1"):
-        quotas, free = Quotas(FileLimits(free=0), Limits()), DiskUsage(0, 0, 1000 * GB)
+        quotas, free = Quotas(Limits(free_bytes=0)), DiskUsage(0, 0, 1000 * GB)
         for at in range(11):
             size = 1000 * GB
             while size > GB:

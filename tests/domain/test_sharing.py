@@ -6,7 +6,6 @@ import pytest
 
 from chatservice.domain.files import GROW_BYTES
 from chatservice.domain.ports import UNKNOWN_SIZE
-from chatservice.domain.quotas import FileLimits
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -218,7 +217,7 @@ def test_a_key_shares_a_file_once(world, alice, bob):
 def test_quotas():
     """Each limit has its code, and tells what is left. Uploads under way count with all their
     bytes."""
-    world = MemoryChat(FileLimits(file=100, user=150, room=200, uploads=2))
+    world = MemoryChat(file_bytes=100, user_bytes=150, room_bytes=200, uploads=2)
     alice, bob = world.registered("alice", "lab"), world.registered("bob", "lab")
     assert alice.code("put", room="lab", name="a", size=101) is Code.TOO_LARGE
     put(world, alice, b"x" * 100, room="lab", name="a")
@@ -264,7 +263,7 @@ def test_an_upload_of_unknown_size(world, alice, bob):
 
 def test_an_upload_of_unknown_size_that_grows_too_large():
     """Each quota has its own refusal, at the byte that is too much, and nothing is kept."""
-    world = MemoryChat(FileLimits(file=100, room=150))
+    world = MemoryChat(file_bytes=100, room_bytes=150)
     alice = world.registered("alice")
     alice.do("create", room="studio")
     ticket, upload = beginning(world, alice)

@@ -253,9 +253,8 @@ async def test_what_nobody_goes_on_with_is_dropped(tmp_path):
     """After the time that the operator has set."""
     store = LogStore(reactor, tmp_path / "chat.sqlite")
     store.start()
-    folders = FolderFileStore(
-        reactor, tmp_path / "SharedFiles", store.file_table, partial_seconds=1000
-    )
+    limits = Limits(partial_seconds=1000)
+    folders = FolderFileStore(reactor, tmp_path / "SharedFiles", store.file_table, limits=limits)
     incoming = await folders.receive(declared(), 0)
     incoming.write(DATA[:5])
     await incoming.stop()

@@ -13,10 +13,10 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from chatservice.domain.chat import Chat
-from chatservice.domain.quotas import FileLimits
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.eventloop import ReactorLoop
 from chatservice.events import EndReason
+from chatservice.limits import Limits
 from chatservice.net import outlet
 from chatservice.protocols.factory import ChatFactory
 from tests.servers import PATIENCE, RawClient
@@ -37,7 +37,7 @@ class Inside:
             reactor.seconds,
             ReactorLoop(reactor),
             lambda form, **what: self.reports.append(form.format(**what)),
-            FileLimits(uploads=1),
+            limits=Limits(uploads=1),
         )
         self.factory = ChatFactory(reactor)
         self.factory.chat = self.chat

@@ -26,8 +26,8 @@ class SqliteEngine:
     """Everything that lasts, below `data`; shared files below `files`.
 
     Entries are kept for `keep_seconds`, and while the database has no more than `keep_bytes`; None
-    means no bound. Partial uploads are kept for `partial_seconds`. The `checkers` of twisted.cred
-    check passwords of names without one here. `keys` are the operator's TLS keys, for backups.
+    means no bound. The `checkers` of twisted.cred check passwords of names without one here.
+    `keys` are the operator's TLS keys, for backups.
     Raises `Refusal`, with one sentence for the operator, if the directories cannot be used.
     """
 
@@ -38,7 +38,6 @@ class SqliteEngine:
         files: Path,
         keep_seconds: float | None = None,
         keep_bytes: int | None = None,
-        partial_seconds: float | None = None,
         checkers: Sequence[Any] = (),
         keys: Sequence[Path] = (),
         limits: Limits | None = None,
@@ -61,9 +60,7 @@ class SqliteEngine:
         self.claims = self.accounts.claims
         self._check = IntegrityCheck(reactor, data / "chat.sqlite")
         try:
-            self.files = FolderFileStore(
-                reactor, files, self.logs.file_table, partial_seconds, inside, limits
-            )
+            self.files = FolderFileStore(reactor, files, self.logs.file_table, inside, limits)
         except OSError as error:
             raise _unusable(files, error) from error
         self._retention = Retention(reactor, self.logs, keep_seconds, keep_bytes, limits)

@@ -126,9 +126,8 @@ class _Reading:
 class FolderFileStore:
     """The folders below `root`, and their files in `table`.
 
-    `partial_seconds` is the time that a partial upload is kept. If all of it is `private`, nobody
-    else on this machine can read it; otherwise that holds for users' own files and for uploads.
-    Raises `OSError` if nothing can be stored there.
+    If all of it is `private_`, nobody else on this machine can read it; otherwise that holds for
+    users' own files and for uploads. Raises `OSError` if nothing can be stored there.
     """
 
     log = Logger()
@@ -138,13 +137,10 @@ class FolderFileStore:
         reactor: Any,
         root: Path,
         table: FileTable,
-        partial_seconds: float | None = None,
         private_: bool = False,
         limits: Limits | None = None,
     ) -> None:
         self._limits = limits = limits or Limits()
-        if partial_seconds is None:
-            partial_seconds = limits.partial_seconds
         self.root = root = Path(os.path.realpath(root))  # it may be a link, and nothing in it
         self._reactor = reactor
         self._table = table
@@ -176,7 +172,7 @@ class FolderFileStore:
             )
         self._partials = PartialUploads(
             *(reactor, root / ".partial", table, self.aside, self._thread, self.by_turns),
-            *(self._put_one, partial_seconds, limits),
+            *(self._put_one, limits),
         )
         self.have, self.receive = self._partials.have, self._partials.receive
         self.unfinished, self.drop = self._partials.unfinished, self._partials.drop

@@ -441,7 +441,7 @@ _GRACE_SECONDS = 3600.0
 
 class PartialUploads(PartialIndex[PartialFile]):
     """The partial uploads in `folder`. `aside` runs something in a thread, and `by_turns` a long
-    job; `put` shares a whole file; one that is idle for `keep_seconds` is dropped."""
+    job; `put` shares a whole file. Idle ones are dropped after a while."""
 
     log = Logger()
 
@@ -454,7 +454,6 @@ class PartialUploads(PartialIndex[PartialFile]):
         thread: TransferThread,
         by_turns: Callable[[Job[Any]], "Deferred[Any]"],
         put: Callable[[PartialFile, str], Awaitable[FileMark]],
-        keep_seconds: float,
         limits: Limits,
         clocks: Clocks = Clocks(),  # noqa: B008
     ) -> None:
@@ -466,7 +465,6 @@ class PartialUploads(PartialIndex[PartialFile]):
         self._thread = thread
         self._by_turns = by_turns
         self._put = put
-        self._keep_seconds = keep_seconds
         self._clocks = clocks
         self._beginning = KeyedLock()
         self._looking = LoopingCall(self._drop_old)
@@ -497,7 +495,7 @@ class PartialUploads(PartialIndex[PartialFile]):
     def _idle(self, path: Path) -> float:
         """Return the seconds for which an upload was idle at a start. Only the clock tells that,
         and can be wrong: so the result is never so long that the upload is dropped at once."""
-        most = max(self._keep_seconds - _GRACE_SECONDS, 0.0)
+        most = max(self._limits.partial_seconds - _GRACE_SECONDS, 0.0)
         return min(max(self._clocks.wall() - path.stat().st_mtime, 0.0), most)
 
     def start(self) -> None:
@@ -653,7 +651,7 @@ class PartialUploads(PartialIndex[PartialFile]):
         return gatherResults(dropping)
 
     def _drop_old(self) -> None:
-        before = self._clocks.passed() - self._keep_seconds
+        before = self._clocks.passed() - self._limits.partial_seconds
         for partial in self.idle():
             if partial.moved < before:
                 self._let_go(partial, "nobody went on with it")
