@@ -8,15 +8,16 @@ import resource
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
-from chatservice.net.sniff import SniffRow, row_of
+from chatservice.net.sniff import SniffRow, needs_more, row_of, row_of_line
 
 LOG_SECONDS = 60.0
 """Seconds between two lines of the log about refused connections: a flood must not fill the log."""
@@ -171,11 +172,13 @@ def _descriptors() -> int:
     return most if most > 0 else 1 << 20  # it is -1 where there is no bound
 
 
+@implementer(IHalfCloseableProtocol)
 class RejectedConnection(Protocol):
     """A connection that is turned away in the words of its own protocol.
 
-    It waits a moment for its first bytes. Without any, it is a person's. If the protocol is not
-    known in time, the connection ends without a word; and at once if `Limits.rejected` wait.
+    It waits a moment for its first line, and then answers what has come: without any, a person. If
+    that may begin another protocol's prefix, the connection ends without a word; and at once if
+    `Limits.rejected` wait.
     """
 
     transport: Any
@@ -210,10 +213,19 @@ class RejectedConnection(Protocol):
         self.transport.loseConnection()
 
     def _too_late(self) -> None:
-        if self._first or self._answered:
+        rows = self._entrance.factory.rows
+        if self._answered or (self._first and needs_more(rows, self._first)):
             self.transport.abortConnection()
         else:
-            self._answer(self._entrance.factory.rows[-1])
+            self._answer(row_of_line(rows, self._first))
+
+    def readConnectionLost(self) -> None:
+        """Answer at once: the client sends no more."""
+        if not self._answered:
+            self._too_late()
+
+    def writeConnectionLost(self) -> None:
+        """Do nothing: the connection ends as a whole."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""

@@ -53,7 +53,7 @@ def row_of(rows: Sequence[SniffRow], data: bytes, longest: int) -> SniffRow | No
         return None
     line, end, _ = data.lstrip(b"\r\n").partition(b"\n")
     found = row_of_bytes(rows, data)
-    if found is None and (end or len(line) > longest):
+    if found is None and (end or len(data) > longest):  # also of blank lines
         found = row_of_line(rows, line.removesuffix(b"\r"))
     return found
 

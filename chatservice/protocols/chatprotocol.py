@@ -172,7 +172,7 @@ class ChatProtocol(LineReader):
             return False
         row = row_of_bytes(self.factory.rows, begun)
         if row is None:
-            if data[0] != IAC:
+            if begun[0] != IAC:  # its negotiation may come in pieces
                 self._wait_no_longer()
             return True
         self._inner = self._serve(row, begun)

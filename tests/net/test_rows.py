@@ -96,6 +96,37 @@ def test_a_full_server_answers_each_in_its_own_protocol(echoing, connect):
     alice.expect("2 in lobby")
 
 
+def test_a_full_server_answers_half_a_line(echoing, connect):
+    """A person who has typed half a name, or only Return, or whose telnet has negotiated, is told;
+    and a script whose line has no end, as soon as it sends no more. Blank lines without end are as
+    long as a line can be."""
+    server = echoing(connections=2, first_byte_seconds=0.3)
+    connect(server, "alice")
+    connect(server, "bob")
+    for typed in (b"car", b"\r\n", b"\xff\xfb\x1f"):
+        person = RawClient(server.port)
+        person.send_raw(typed)
+        assert person.line() == f"! {FULL}"
+    server.stop()
+    server = echoing(connections=2, first_byte_seconds=3600.0, greeting_seconds=3600.0)
+    for at, name in enumerate(("alice", "bob"), 1):
+        member = connect(server)
+        member.send(name, "/who")
+        member.expect(f"{at} in lobby")
+    for sent in (b"carol", b""):
+        script = RawClient(server.port)
+        script.send_raw(sent)
+        script.end()
+        assert script.line() == f"! {FULL}"
+    bot = RawClient(server.port)
+    bot.send_raw(b'{"do":"hello","name":"bot"}')
+    bot.end()
+    assert bot.event()["code"] == "too-many"
+    flood = RawClient(server.port)
+    flood.send_raw(b"\n" * 10_000)
+    assert flood.line() == f"! {FULL}"
+
+
 def test_turned_away_connections_are_few_and_short(echoing, connect):
     """Beyond a number of them the others end at once; and those that say and read nothing end after
     a moment."""

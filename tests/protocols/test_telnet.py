@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 
 import pexpect
 import pytest
@@ -66,6 +67,16 @@ def test_negotiation_never_reaches_the_text(server, connect, size):
     assert bob.line().startswith("* tess shared x (")
     assert bob.line() == "* tess left"
     assert (server.files / "x").read_bytes() == file
+
+
+def test_a_negotiation_in_pieces(server, connect):
+    """It says nothing, however the network cuts it: so the user is greeted."""
+    nvt = connect(server)
+    for byte in b"\xff\xfb\x1f\xff\xfd\x01":
+        nvt.send_raw(bytes((byte,)))
+        time.sleep(0.02)
+    assert nvt.read(6) == b"\xff\xfe\x1f\xff\xfc\x01"
+    nvt.expect("* Welcome")
 
 
 def test_an_endless_negotiation(server, connect):
