@@ -208,6 +208,8 @@ class Files:
         except BaseException:
             reservation.release()
             raise
+        if declared.is_resumable:
+            reservation.declared = declared._replace(id=incoming.id)
         transfer = Transfer(
             *(upload.user, upload.folder, upload.name, upload.size, True),
             *(self._seconds(), incoming.have),
@@ -273,16 +275,24 @@ class Files:
         found = await self.store.unfinished(session.require_user().id)
         return [it for it in found if self._may_resume(session, it.declared.folder)]
 
-    async def partial_upload(self, session: Session, id_: str) -> PartialUpload:
-        """Return a partial upload of the user's. Raises `Refusal` (no-such-file)."""
-        for it in await self.partial_uploads(session):
-            if it.id == id_:
-                return it
+    async def partial_upload(
+        self, session: Session, id_: str, under_way: bool = True
+    ) -> PartialUpload:
+        """Return a partial upload of the user's; or one that is `under_way`, whose connection may
+        be dead. Raises `Refusal` (no-such-file)."""
+        found = await self.partial_uploads(session)
+        owner = session.require_user().id
+        for it in self.quotas.reservations if under_way else ():
+            if it.declared.owner == owner and self._may_resume(session, it.declared.folder):
+                found.append(PartialUpload(it.declared, it.have, it.declared.id or ""))
+        for partial in found:
+            if partial.id == id_:
+                return partial
         raise Refusal(Code.NO_SUCH_FILE, "That upload is not here any more; send all of it again.")
 
     async def drop_partial_upload(self, session: Session, id_: str) -> None:
         """Delete a partial upload of the user's. Raises `Refusal` (no-such-file)."""
-        await self.store.drop((await self.partial_upload(session, id_)).declared)
+        await self.store.drop((await self.partial_upload(session, id_, under_way=False)).declared)
 
     def _may_resume(self, session: Session, folder: str) -> bool:
         room = self._rooms.by_folder(folder)

@@ -142,9 +142,12 @@ async def test_a_partial_upload_is_known_by_its_id(engine):
     assert await engine.files.have(found.declared) == 3
     assert await engine.files.have(new) == 0
     assert await code_of(engine.files.receive(found.declared, 4)) == Code.BAD_OFFSET
+    former = await engine.files.receive(found.declared, 2)
     upload = await engine.files.receive(found.declared, 2)
-    assert (upload.have, upload.id) == (2, found.id)
+    assert (upload.have, upload.id, former.id) == (2, found.id, found.id)
+    former.write(b"from a connection that is dead")
     upload.write(b"llo")
+    assert await code_of(former.finish()) == Code.INCOMPLETE
     await upload.finish()
     assert await content(engine) == b"hello"
     await engine.files.drop(other.declared)

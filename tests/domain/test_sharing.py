@@ -309,6 +309,28 @@ def test_a_partial_upload_by_its_id(world, alice, bob):
     assert refused(world.now, files.drop_partial_upload(bob.session, "9")) is Code.NO_SUCH_FILE
 
 
+def test_an_upload_that_moves_to_another_connection(world, alice, bob):
+    """Its id is known while it is under way, to its user: the first connection may be dead. The
+    second one takes its place, also among those that count; what still comes on the first is
+    nothing."""
+    files = world.chat.files
+    _, first = beginning(world, bob, partial="")
+    first.write(b"some bytes")
+    assert world.now(files.partial_upload(bob.session, first.id)).have == 10
+    assert refused(beginning, world, alice, "a.txt", partial=first.id) is Code.NO_SUCH_FILE
+    assert refused(world.now, files.drop_partial_upload(bob.session, first.id)) is Code.NO_SUCH_FILE
+    ticket, second = beginning(world, bob, offset=5, partial=first.id)
+    one, other = files.quotas.reservations
+    assert one.declared.is_same(other.declared)
+    first.write(b" too late")
+    second.write(b"content")
+    assert refused(world.now, first.finish()) is Code.INCOMPLETE
+    world.finish(second, ticket)
+    assert get(world, alice) == CONTENT
+    assert files.quotas.reservations == set()
+    assert refused(world.now, files.partial_upload(bob.session, first.id)) is Code.NO_SUCH_FILE
+
+
 def test_the_file_of_a_person(world, alice):
     """Their own connection carries it: they get the right to send, and the file to read."""
     pat = world.guest("pat", person=True)
