@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -262,6 +263,7 @@ def run(tmp_path):
             cwd=tmp_path,
             env=environment(),
             stdout=subprocess.PIPE,
+            stderr=(tmp_path / "errors").open("w"),
         )
         started.append(process)
         return process, Output(process.stdout)
@@ -287,6 +289,17 @@ def test_the_bot_in_python(server, reader, run):
     reader.send("hello", "!echo größer !echo", "!echo /quit")
     assert reader.line() == "echo: größer !echo"
     assert reader.line() == "echo: /quit"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_bot_with_the_library(server, reader, run, tmp_path, number):
+    """It leaves, and writes nothing about errors."""
+    process, _ = run(sys.executable, EXAMPLES["library-bot"], server)
+    reader.expect("* echo came in")
+    process.send_signal(number)
+    process.wait(PATIENCE)
+    reader.expect("* echo left")
+    assert (tmp_path / "errors").read_text() == ""
 
 
 def test_a_bot_with_the_library(server, reader, run):

@@ -303,8 +303,9 @@ class Client(SessionListener):
     async def __aenter__(self) -> "Client":
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not GeneratorExit:  # the interpreter is ending: nothing can be awaited any more
+            await self.close()
 
     # -- the session's listener ------------------------------------------------------------------
 

@@ -191,8 +191,9 @@ class LineEditor:
 
         With `hold`, the question stays until `end_question`.
         """
+        if not (hidden and self._hidden):  # else the user types already: the rest would be seen
+            self._answer.reset()
         self._question, self._hidden, self._held = question, hidden, hold
-        self._answer.reset()
         self._focus(self._answer)
         try:
             return await self._answers.get()

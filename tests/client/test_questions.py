@@ -84,6 +84,23 @@ def test_lines_typed_while_a_password_is_checked_are_no_talk(server, vault, wire
     said_nothing(vault, "same")
 
 
+def test_a_password_typed_while_another_is_refused_stays_hidden(server, piped, wire, terminal):
+    """What was typed of it stays when the question comes again, so the rest is typed there, too."""
+    piped(server, "tom").finish("/register open-sesame")
+    net = wire(server)
+    client = terminal("tom", "127.0.0.1", str(net.port), "--room", "lobby")
+    client.until(at("Password:"), "the question")
+    net.through.clear()
+    client.type("wrong one")
+    client.press("open-s")
+    net.wait_for('"password":"wrong one"')
+    net.through.set()
+    client.see_in("not tom's password")
+    client.type("esame")
+    client.see_in("You are in lobby")
+    assert not [row for row in client.all_rows if "open" in row or "esame" in row]
+
+
 @pytest.mark.parametrize("keys", ["\r", "/cancel\r", "\x03"], ids=["enter", "cancel", "ctrl-c"])
 def test_a_question_can_be_given_up(server, vault, terminal, keys):
     """A question can be cancelled, also after a wrong password. Lines are then talk again."""
