@@ -88,7 +88,7 @@ EXAMPLES = {
 _CHAT_ONLY = frozenset(
     {
         *("hello", "signup", "login", "nick", "register", "quit", "join", "leave", "away"),
-        *("ignore", "skip", "transfers", "cancel", "put", "get", "link", "help"),
+        *("ignore", "transfers", "cancel", "get", "link", "help"),
     }
 )
 """Commands that need a connection that stays, or that a file follows."""

@@ -18,11 +18,9 @@ sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installe
 
 from chatservice import replies  # noqa: E402
 from chatservice.domain.rights import (  # noqa: E402
-    PASSWORD_ONLY,
     ROLE_MEANINGS,
     ROLE_RIGHTS,
     ROOM_RIGHTS,
-    ROOM_TOKEN_COMMANDS,
     Role,
 )
 from chatservice.errors import Code  # noqa: E402
@@ -146,14 +144,15 @@ def tokens() -> str:
     def listed(names: Iterable[str]) -> str:
         return ", ".join(f"`{name}`" for name in COMMANDS if name in set(names))
 
-    in_room = {row.name for row in COMMANDS.values() if row.needs in ROOM_RIGHTS} - PASSWORD_ONLY
+    by_password = {row.name for row in COMMANDS.values() if row.password_only}
+    in_room = {row.name for row in COMMANDS.values() if row.needs in ROOM_RIGHTS or row.room_token}
     free = {row.name for row in COMMANDS.values() if row.needs is Right.NOTHING}
     rows = [
-        ("a password (or the admin socket)", listed(PASSWORD_ONLY)),
+        ("a password (or the admin socket)", listed(by_password)),
         ("a password, or a token without a room", "all commands that no other row has"),
         (
             "a password, or any token; a token for a room, only in that room",
-            listed(in_room | ROOM_TOKEN_COMMANDS),
+            listed(in_room - by_password),
         ),
         ("nothing yet", listed(free)),
     ]

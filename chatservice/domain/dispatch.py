@@ -8,23 +8,24 @@ checked and handed to the publisher, which acknowledges it later.
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from inspect import isawaitable
+from typing import cast
 
 from chatservice.domain.chat import Answer, Chat
 from chatservice.domain.handlers import HANDLERS
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Session
 from chatservice.domain.ports import OnStored
-from chatservice.domain.ratelimit import COUNTED, TALK, RateLimits
+from chatservice.domain.ratelimit import RateLimiter
 from chatservice.entries import Kind
 from chatservice.errors import NAME_NEEDED, Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commands import Rate, Request, Right
 
 NOTICE_SECONDS = 2.0
 """A session that is paused for longer is told so."""
 
-READING = frozenset({"history", "search", "files", "versions", "link", "record"})
-"""Commands that take a while to read what they show. Their right is checked again behind it."""
+UNPARSED = (Rate.COMMANDS,)
+"""The rate limits of a line that is refused unparsed, or that answers a prompt."""
 
 
 def dispatch(
@@ -37,10 +38,10 @@ def dispatch(
     refused as a whole. Raises `Refusal`.
     """
     command = request.command
-    if command.name in TALK:
+    if command.talk:
         _talk(chat, session, request, on_stored)
         return None
-    count_request(chat, session, command.name, request.args.get("text", "").count("\n") + 1)
+    count_request(chat, session, command.rates, request.args.get("text", "").count("\n") + 1)
     if session.unstored:
         return _after_talk(chat, session, request)
     return _run(chat, session, request)
@@ -48,10 +49,11 @@ def dispatch(
 
 def _run(chat: Chat, session: Session, request: Request) -> Answer | Awaitable[Answer]:
     chat.check(session, request)
-    answer = HANDLERS[request.command.name](chat, session, request.args)
-    if request.command.name in READING:
-        return _if_still_permitted(chat, session, request, answer)
-    return answer
+    command = request.command
+    answer = HANDLERS[command.name](chat, session, request.args)
+    if command.changes or command.needs in (Right.NOTHING, Right.NAME) or not isawaitable(answer):
+        return answer
+    return _if_still_permitted(chat, session, request, answer)
 
 
 async def _after_talk(chat: Chat, session: Session, request: Request) -> Answer:
@@ -63,26 +65,30 @@ async def _after_talk(chat: Chat, session: Session, request: Request) -> Answer:
 
 
 async def _if_still_permitted(
-    chat: Chat, session: Session, request: Request, answer: Answer | Awaitable[Answer]
+    chat: Chat, session: Session, request: Request, answer: Awaitable[Answer]
 ) -> Answer:
     """Return what was read, if the right to read it has not gone meanwhile."""
-    found = await answer if isawaitable(answer) else answer
-    chat.check(session, request)
+    found = await answer
+    try:
+        chat.check(session, request)
+    except Refusal:
+        getattr(found, "close", bool)()  # a `FileReader` has a file open
+        raise
     return found
 
 
 def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | None) -> None:
-    args, name = request.args, request.command.name
+    args = request.args
     if session.user is None:
         raise Refusal(Code.NAME_NEEDED, NAME_NEEDED)
     texts: Sequence[str] = args["texts"] if "texts" in args else (args["text"],)
     limits = chat.limits
     if limits.messages_per_second:
-        _count_talk(chat, session, name, texts)
+        _count_talk(chat, session, request.command.rates, texts)
     if session.only_room is not None:  # no refusal may tell which other rooms there are
         chat.check(session, request)
     room = chat.rooms.resolve(session, args.get("room"))
-    kind = Kind.ACTION if name == "me" else Kind.NOTICE if args.get("notice") else Kind.MESSAGE
+    kind = Kind.NOTICE if args.get("notice") else cast(Kind, request.command.talk)
     if len(texts) > 1 and not chat.may_say_anything(session, room):
         raise _one_by_one()
     before = session.unstored
@@ -96,26 +102,30 @@ def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | 
         session.flow.pause_reading("unstored")
 
 
-def _count_talk(chat: Chat, session: Session, name: str, texts: Sequence[str]) -> None:
+def _count_talk(
+    chat: Chat, session: Session, rates: tuple[Rate, ...], texts: Sequence[str]
+) -> None:
     lines = sum(text.count("\n") + 1 for text in texts)
-    if len(texts) > 1 and not _limits_of(chat, session).allows(lines, chat.monotonic()):
+    if len(texts) > 1 and not _limiter(chat, session).allows(lines, chat.monotonic()):
         raise _one_by_one()
-    count_request(chat, session, name, lines)
+    count_request(chat, session, rates, lines)
 
 
 def _one_by_one() -> Refusal:
     return Refusal(Code.TOO_FAST, "Send these messages one by one.")
 
 
-def count_request(chat: Chat, session: Session, command: str, lines: int = 1) -> None:
-    """Count a command, with the lines of talk in it, or a line that is `ratelimit.UNPARSED`. If
-    there are too many, the session's connection is not read for a while."""
-    if command in TALK and not chat.limits.messages_per_second:
+def count_request(
+    chat: Chat, session: Session, rates: tuple[Rate, ...] = UNPARSED, lines: int = 1
+) -> None:
+    """Count a request, with the lines of talk in it, against rate limits. If there are too many,
+    the session's connection is not read for a while."""
+    if Rate.COMMANDS not in rates and not chat.limits.messages_per_second:
         return
-    if session.free_commands and command not in COUNTED:
+    if session.free_commands and Rate.COMMANDS in rates and Rate.CREATIONS not in rates:
         session.free_commands -= 1  # most sessions never give more, and need no memory for it
         return
-    wait = _limits_of(chat, session).take(command, chat.monotonic(), lines)
+    wait = _limiter(chat, session).take(rates, chat.monotonic(), lines)
     if wait:
         session.flow.slow_down(wait)
         if wait >= NOTICE_SECONDS:
@@ -123,10 +133,10 @@ def count_request(chat: Chat, session: Session, command: str, lines: int = 1) ->
             session.peer.tell(EventBatch((notice,)))
 
 
-def _limits_of(chat: Chat, session: Session) -> RateLimits:
-    if session.rate_limits is None:
-        session.rate_limits = RateLimits(chat.limits)
-    return session.rate_limits
+def _limiter(chat: Chat, session: Session) -> RateLimiter:
+    if session.rate_limiter is None:
+        session.rate_limiter = RateLimiter(chat.limits)
+    return session.rate_limiter
 
 
 def check(chat: Chat, session: Session, request: Request) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from chatservice import names
 from chatservice.domain.log import Cursor, Log, Peer
-from chatservice.domain.ratelimit import RateLimits
+from chatservice.domain.ratelimit import RateLimiter
 from chatservice.domain.rules import Access, Rules
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import NAME_NEEDED, Code, Refusal
@@ -206,14 +206,15 @@ class Session:
 
     A session that is always in one room has it as `current_room`; for others that is None. It does
     not hear the users in `ignored` (`names.key`). `only_room` is the only room that its token
-    allows. `flow` stops the reading of its connection. `unstored` counts its entries on their way
-    to the disk, `free_commands` the commands that `rate_limits` do not count. There is one session
-    for each connection, and most are idle, so it is small.
+    allows. `flow` stops the reading of its connection. `unstored` is the weight of its entries
+    that are not on the disk yet: 1 each, and more for a long one (`Limits.unstored_characters`).
+    `free_commands` is the number of further commands that no `rate_limiter` counts. There is one
+    session for each connection, and most are idle, so it is small.
     """
 
     __slots__ = (
         *("_token", "current_room", "ended", "flow", "free_commands", "ignored"),
-        *("inbox", "only_room", "peer", "rate_limits", "rooms", "traits", "unstored", "user"),
+        *("inbox", "only_room", "peer", "rate_limiter", "rooms", "traits", "unstored", "user"),
     )
 
     def __init__(self, peer: Peer, traits: SessionTraits, flow: FlowControl) -> None:
@@ -221,7 +222,7 @@ class Session:
         self.traits = traits
         self.flow = flow
         self.free_commands = FREE_COMMANDS
-        self.rate_limits: RateLimits | None = None
+        self.rate_limiter: RateLimiter | None = None
         self.unstored = 0
         self.user: User | None = None
         self.ended = False

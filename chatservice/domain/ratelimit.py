@@ -1,7 +1,9 @@
 """Rate limits: token buckets, and delays that grow with each failure. `now` is in seconds."""
 
-from collections.abc import Hashable
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
+from chatservice.grammar.commands import Rate
 from chatservice.limits import Limits
 
 
@@ -77,57 +79,34 @@ class Backoff:
         self._of.pop(who, None)
 
 
-class RateLimits:
-    """The rate limits of one connection, for what costs others something."""
+_SETTINGS: Mapping[Rate, Callable[[Limits], tuple[float, float]]] = {
+    Rate.LINES: lambda it: (it.messages_per_second, it.messages_burst),
+    Rate.COMMANDS: lambda it: (it.commands_per_second, it.commands_burst),
+    Rate.JOINS: lambda it: (it.joins_per_second, it.joins_burst),
+    Rate.CREATIONS: lambda it: (it.rooms_per_second, it.rooms_burst),
+}
+
+
+class RateLimiter:
+    """Counts the requests of one connection against the rate limits, with a token bucket each."""
 
     __slots__ = ("_buckets", "_limits")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._buckets: dict[str, TokenBucket] = {}
+        self._buckets: defaultdict[Rate, TokenBucket] = defaultdict(TokenBucket)
 
-    def take(self, command: str, now: float, lines: int = 1) -> float:
-        """Count a command with some `lines` of talk; return the seconds for which not to read
-        on."""
-        limits, waits = self._limits, [0.0]
-        if command in _LINES and limits.messages_per_second:
-            bucket = self._bucket("lines")
-            waits.append(bucket.take(now, limits.messages_per_second, limits.messages_burst, lines))
-        if command not in TALK:
-            bucket = self._bucket("commands")
-            waits.append(bucket.take(now, limits.commands_per_second, limits.commands_burst))
-        if command in _ENTERING:
-            bucket = self._bucket("comings")
-            waits.append(bucket.take(now, limits.joins_per_second, limits.joins_burst))
-        if command in CREATING:
-            bucket = self._bucket("kept")
-            waits.append(bucket.take(now, limits.rooms_per_second, limits.rooms_burst))
+    def take(self, rates: Iterable[Rate], now: float, lines: int = 1) -> float:
+        """Count a request against `rates`, and its lines of talk. Return the seconds for which not
+        to read on."""
+        waits = [0.0]
+        for rate in rates:
+            per_second, burst = _SETTINGS[rate](self._limits)
+            if per_second:
+                count = lines if rate is Rate.LINES else 1
+                waits.append(self._buckets[rate].take(now, per_second, burst, count))
         return max(waits)
 
     def allows(self, lines: int, now: float) -> bool:
         """Return whether so many lines of talk are within the limit now."""
-        rate, burst = self._limits.messages_per_second, self._limits.messages_burst
-        left = self._bucket("lines").left(now, rate, burst)
-        return lines <= left
-
-    def _bucket(self, kind: str) -> TokenBucket:
-        bucket = self._buckets.get(kind)
-        if bucket is None:
-            bucket = self._buckets[kind] = TokenBucket()
-        return bucket
-
-
-TALK = frozenset({"say", "me"})
-"""Talk does not count as commands: it is cheap, and pipes are full of it."""
-
-UNPARSED = ""
-"""Stands for the command of a line that is refused unparsed, or that answers a prompt."""
-
-CREATING = frozenset({"create", "register"})
-"""Commands whose results stay."""
-
-COUNTED = TALK | CREATING
-"""Commands that are counted from the first one on."""
-
-_LINES = TALK | {"msg", "topic"}
-_ENTERING = frozenset({"join", "create", "leave", "exit", "hello", "login", "nick"})
+        return lines <= self._buckets[Rate.LINES].left(now, *_SETTINGS[Rate.LINES](self._limits))

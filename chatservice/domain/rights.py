@@ -15,7 +15,7 @@ from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.domain.tickets import DownloadTicket, UploadTicket, ValidTickets
 from chatservice.domain.tokens import is_key
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import COMMANDS, Command, Request, Right
+from chatservice.grammar.commands import Command, Request, Right
 
 
 class Role(IntEnum):
@@ -72,29 +72,10 @@ but to speak, and for `Right.PRESENCE`, they must be in it like everybody."""
 ROOM_RIGHTS = frozenset({Right.READ, Right.PRESENCE, Right.SPEAK, Right.MODERATE, Right.OWN})
 """The rights that depend on the room."""
 
-_OPERATED = frozenset({"broadcast", "operators", "status", "users", "accounts"})
-"""Operators' commands that a token allows: their effects do not outlast the token."""
-
-PASSWORD_ONLY = frozenset({"password", "token", "revoke", "owner"}) | {
-    row.name
-    for row in COMMANDS.values()
-    if row.needs is Right.OPERATE and row.name not in _OPERATED
-}
-"""Commands that no token allows: they change who may come in or who is in charge, so their effects
-would outlast the token."""
-
-ROOM_TOKEN_COMMANDS = frozenset({"join", "leave", "exit", "ignore", "transfers", "cancel"})
-"""Commands that a token for one room allows in that room, beside those that need a right there or
-none at all."""
-
 
 def rights_for(command: Command, args: Mapping[str, Any]) -> set[Right]:
     """Return the rights that a command needs with these arguments."""
     return {command.needs, *(arg.needs for arg in command.args if arg.name in args)}
-
-
-_OWN_FILES = frozenset({"files", "versions", "get", "link", "remove"})
-"""Commands whose room may be `@`, the user's own files, which take no right in a room."""
 
 
 class Rights:
@@ -120,7 +101,7 @@ class Rights:
             if need is Right.NOTHING:
                 continue
             user = session.require_user()
-            own = args.get("room") == "@" and command.name in _OWN_FILES
+            own = args.get("room") == "@" and command.own_files
             if need in ROOM_RIGHTS and not own and "to" not in args:
                 self.check_in_room(session, find(), need)
             else:
@@ -130,7 +111,7 @@ class Rights:
         """Raise `Refusal` (not-allowed) if a session's token does not allow a request. A token for
         one room does not tell which other rooms exist."""
         command, args = request.command, request.args
-        if command.name in PASSWORD_ONLY and not is_key(self.tokens[session]):
+        if command.password_only and not is_key(self.tokens[session]):
             raise Refusal(
                 Code.NOT_ALLOWED, "A token is not good for that; log in with your password."
             )
@@ -138,7 +119,7 @@ class Rights:
         if only is None:
             return
         in_room = command.needs in ROOM_RIGHTS
-        fits = in_room or command.name in ROOM_TOKEN_COMMANDS or command.needs is Right.NOTHING
+        fits = in_room or command.room_token or command.needs is Right.NOTHING
         if fits and (in_room or "room" in args):
             try:
                 fits = find() is only and "to" not in args

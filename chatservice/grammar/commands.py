@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from chatservice import replies
+from chatservice.entries import Kind
 
 
 class Format(Flag):
@@ -33,6 +34,15 @@ class Right(Enum):
     OWN = "owning the room"
     OPERATE = "operating the server"
     ADMIN_SOCKET = "a connection through the admin socket"
+
+
+class Rate(Enum):
+    """A rate limit that a command counts against; see `domain.ratelimit`."""
+
+    LINES = "lines of talk"
+    COMMANDS = "commands"
+    JOINS = "joins, leaves and renames"
+    CREATIONS = "rooms and accounts"
 
 
 class ArgType(Enum):
@@ -131,7 +141,18 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A row of the table. `reply` is the class of its reply."""
+    """A row of the table.
+
+    `reply` is the class of its reply. `rates` are the rate limits that it counts against. `talk` is
+    the kind of the entries that it makes, for a command that is talk: dispatch hands these to the
+    publisher. A command that `changes` something has done so, and its reply is always sent. For all
+    others a right beyond a name is checked again behind the wait for the reply. `own_files` is true
+    if its room may be `@`, the user's own files, which take no right in a room.
+
+    No token allows a command that is `password_only`: it changes who may come in or who is in
+    charge, so its effects would outlast the token. A token for one room allows the commands that
+    need a right there, or none at all, and those with `room_token`.
+    """
 
     name: str
     help: str
@@ -140,6 +161,12 @@ class Command:
     reply: type = replies.Done
     needs: Right = Right.NAME
     formats: Format = Format.BOTH
+    rates: tuple[Rate, ...] = (Rate.COMMANDS,)
+    talk: Kind | None = None
+    changes: bool = False
+    own_files: bool = False
+    password_only: bool = False
+    room_token: bool = False
 
     def arguments(self, format_: Format) -> Iterator[Arg]:
         """Yield the arguments that it has in a format, in order."""
@@ -198,16 +225,25 @@ _ACCOUNT = Arg("name", "the registered name")
 _ERASE = Arg("erase", "the word erase", optional=True, choices=("erase",))
 
 _for_anybody = partial(Command, needs=Right.NOTHING)
-_for_accounts = partial(Command, needs=Right.ACCOUNT)
+_for_accounts = partial(Command, needs=Right.ACCOUNT, changes=True, password_only=True)
 _for_readers = partial(Command, needs=Right.READ)
 _for_members = partial(Command, needs=Right.PRESENCE)
-_for_speakers = partial(Command, needs=Right.SPEAK)
-_for_moderators = partial(Command, needs=Right.MODERATE)
-_for_owners = partial(Command, needs=Right.OWN)
-_for_operators = partial(Command, needs=Right.OPERATE)
+_for_speakers = partial(Command, needs=Right.SPEAK, changes=True)
+_for_moderators = partial(Command, needs=Right.MODERATE, changes=True)
+_for_owners = partial(Command, needs=Right.OWN, changes=True)
+_for_operators = partial(Command, needs=Right.OPERATE, changes=True, password_only=True)
+_showing_operators = partial(Command, needs=Right.OPERATE)
+
+_everywhere = partial(Command, room_token=True)
+_moving = partial(_everywhere, rates=(Rate.COMMANDS, Rate.JOINS))
+_entering = partial(Command, rates=(Rate.COMMANDS, Rate.JOINS))
+_creating = partial(Command, rates=(Rate.COMMANDS, Rate.JOINS, Rate.CREATIONS))
+_talk = partial(_for_speakers, reply=replies.Stored, rates=(Rate.LINES,))
+_about_files = partial(_for_readers, own_files=True)
+_TEXTS = (Rate.COMMANDS, Rate.LINES)
 
 _ROWS = (
-    _for_anybody(
+    _entering(
         "hello",
         "logs in; comes first",
         (
@@ -217,9 +253,10 @@ _ROWS = (
             Arg("after", "inbox: the entries after this position", _NUMBER, True),
         ),
         reply=replies.Welcome,
+        needs=Right.NOTHING,
         formats=_J,
     ),
-    Command(
+    _moving(
         "join",
         "joins a room, by name or by number",
         (
@@ -230,7 +267,7 @@ _ROWS = (
         (Alias("join [ROOM]"), Alias("-goto ROOM")),
         reply=replies.Joined,
     ),
-    Command(
+    _creating(
         "create",
         "creates a room and joins it",
         (
@@ -240,8 +277,8 @@ _ROWS = (
         (Alias("create [ROOM]"), Alias("NEW [ROOM]")),
         reply=replies.Created,
     ),
-    Command("leave", "leaves a room; in text, you are in the lobby then", (_ANY_ROOM,)),
-    Command(
+    _moving("leave", "leaves a room; in text, you are in the lobby then", (_ANY_ROOM,)),
+    _moving(
         "exit",
         "goes back to the lobby; in the lobby, ends the connection",
         aliases=(Alias("exit"),),
@@ -268,18 +305,20 @@ _ROWS = (
         "shows or sets the room's topic",
         (_IN_ROOM, Arg("text", "the new topic", _REST, True, needs=Right.SPEAK)),
         reply=replies.Topic,
+        rates=_TEXTS,
+        changes=True,
     ),
-    _for_speakers(
+    _talk(
         "say",
         "says a line, which may begin with a slash",
         (_IN_ROOM, _TEXT, _NOTICE, _KEY),
-        reply=replies.Stored,
+        talk=Kind.MESSAGE,
     ),
-    _for_speakers(
+    _talk(
         "me",
         "says what you do: ~ alice waves",
         (_IN_ROOM, Arg("text", "what you do", _REST), _KEY),
-        reply=replies.Stored,
+        talk=Kind.ACTION,
     ),
     Command(
         "msg",
@@ -287,9 +326,10 @@ _ROWS = (
         (Arg("to", "the user"), _TEXT, _NOTICE, _KEY),
         (Alias("@TO TEXT"), Alias("-pr TO TEXT")),
         reply=replies.PrivateSent,
+        rates=_TEXTS,
     ),
     Command("away", "sets you away, with a reason; without one, you are back", (_REASON,)),
-    Command("ignore", "hides what a user says from this connection; again: shows it", (_USER,)),
+    _everywhere("ignore", "hides what a user says from this connection; again: shows it", (_USER,)),
     _for_readers(
         "history",
         "shows the last entries, or those after #AFTER",
@@ -313,14 +353,14 @@ _ROWS = (
         reply=replies.SearchMatches,
     ),
     _for_members("skip", "jumps to the newest entry, if you are far behind", (_IN_ROOM,)),
-    _for_readers(
+    _about_files(
         "files",
         "lists the files of a room; @ lists your own",
         (_ANY_ROOM, Arg("brief", "only count them", _FLAG, True), _AFTER),
         (Alias("access server files", {"brief": True}), Alias("list server files")),
         reply=replies.FileList,
     ),
-    _for_readers(
+    _about_files(
         "versions",
         "lists all versions of a file",
         (_FILES_OF, _FILE, Arg("before", "list versions before this one", _NUMBER, True, _J)),
@@ -340,7 +380,7 @@ _ROWS = (
         ),
         reply=replies.PutTicket,
     ),
-    _for_readers(
+    _about_files(
         "get",
         "downloads a file; in text, shows a short one, and how to fetch any other",
         (
@@ -353,13 +393,13 @@ _ROWS = (
         (Alias("download NAME"),),
         reply=replies.GetTicket,
     ),
-    _for_readers(
+    _about_files(
         "link",
         "shows how to fetch a file from another terminal",
         (_FILES_OF, _FILE, _FILE_VERSION),
         reply=replies.GetTicket,
     ),
-    _for_readers(
+    _about_files(
         "remove",
         "removes a file of yours",
         (
@@ -367,13 +407,14 @@ _ROWS = (
             _FILE,
             Arg("version", "remove only this version; else all of yours", _VERSION, True),
         ),
+        changes=True,
     ),
-    Command(
+    _everywhere(
         "transfers",
         "lists your transfers, and the uploads that you can resume",
         reply=replies.TransferList,
     ),
-    Command(
+    _everywhere(
         "cancel",
         "ends the transfers of a file, and deletes what was uploaded",
         (Arg("name", "the file's name", _REST),),
@@ -407,6 +448,7 @@ _ROWS = (
         "erases what you said last, or entry #POSITION; moderators erase anybody's",
         (_IN_ROOM, Arg("position", "its position, as /history shows it", _POSITION, True)),
         reply=replies.Erased,
+        changes=True,
     ),
     _for_moderators(
         "invite", "lets a user in without a password, and tells them", (_IN_ROOM, _USER)
@@ -414,7 +456,9 @@ _ROWS = (
     _for_moderators("uninvite", "takes an invitation back", (_IN_ROOM, _USER)),
     _for_owners("op", "makes a user a moderator of the room", (_IN_ROOM, _USER)),
     _for_owners("deop", "makes a moderator a user again", (_IN_ROOM, _USER)),
-    _for_owners("owner", "gives the room to a registered user", (_IN_ROOM, _USER)),
+    _for_owners(
+        "owner", "gives the room to a registered user", (_IN_ROOM, _USER), password_only=True
+    ),
     _for_owners(
         "access",
         "sets who may join: everybody (public, or hidden from /rooms) or invited users; and a "
@@ -436,19 +480,20 @@ _ROWS = (
         (_IN_ROOM,),
         reply=replies.RoomRules,
     ),
-    _for_moderators(
+    Command(
         "record",
         "shows what moderators did in the room",
         (_IN_ROOM, Arg("limit", "at most so many (20; never more than 100)", _NUMBER, True)),
         reply=replies.ModerationLog,
+        needs=Right.MODERATE,
     ),
-    _for_operators(
+    _showing_operators(
         "users",
         "lists all users who are here, with their rooms and addresses",
         (Arg("filter", "guest, registered, away, or a name with * in it", _REST, True), _AFTER),
         reply=replies.UserList,
     ),
-    _for_operators(
+    _showing_operators(
         "accounts",
         "lists the registered names",
         (Arg("filter", "here, gone, operator, token, or a name with * in it", _REST, True), _AFTER),
@@ -461,26 +506,32 @@ _ROWS = (
         reply=replies.BackupMade,
         needs=Right.ADMIN_SOCKET,
     ),
-    _for_operators(
+    _showing_operators(
         "status",
         "shows the server's state: connections, users, rooms, disk, queues, refusals",
         reply=replies.ServerStatus,
     ),
     Command(
-        "broadcast", "sends a notice to everybody on the server", (_TEXT,), needs=Right.OPERATE
+        "broadcast",
+        "sends a notice to everybody on the server",
+        (_TEXT,),
+        needs=Right.OPERATE,
+        changes=True,
     ),
-    Command("register", "registers your name", (_NEW_PASSWORD, _CODE)),
-    _for_anybody(
+    _creating("register", "registers your name", (_NEW_PASSWORD, _CODE)),
+    _creating(
         "signup",
         "registers a name, and takes it",
         (Arg("name", "the name to register"), _NEW_PASSWORD, _CODE),
         reply=replies.Welcome,
+        needs=Right.NOTHING,
     ),
-    _for_anybody(
+    _entering(
         "login",
         "takes your registered name",
         (_ACCOUNT, Arg("password", "its password, or a token", secret=PasswordKind.CURRENT)),
         reply=replies.Welcome,
+        needs=Right.NOTHING,
     ),
     _for_accounts(
         "password",
@@ -499,7 +550,7 @@ _ROWS = (
         ),
         reply=replies.NewToken,
     ),
-    _for_accounts("tokens", "lists your tokens", reply=replies.TokenList),
+    Command("tokens", "lists your tokens", reply=replies.TokenList, needs=Right.ACCOUNT),
     _for_accounts(
         "revoke",
         "revokes a token, and ends the connections that used it",
@@ -543,12 +594,12 @@ _ROWS = (
         "makes a registered name an operator of the server; with off, no longer",
         (_ACCOUNT, Arg("off", "the word off", optional=True, choices=("off",))),
     ),
-    _for_operators(
+    _showing_operators(
         "operators",
         "lists the registered names that operate the server",
         reply=replies.OperatorList,
     ),
-    Command("nick", "changes your name", (Arg("name", "the new name"),), reply=replies.Welcome),
+    _entering("nick", "changes your name", (Arg("name", "the new name"),), reply=replies.Welcome),
     _for_anybody(
         "help",
         "lists commands, or explains one",
@@ -561,6 +612,7 @@ _ROWS = (
         "ends the connection",
         (Arg("text", "a last word", _REST, True),),
         (Alias("quit"), Alias("bye")),
+        rates=(),
     ),
 )
 

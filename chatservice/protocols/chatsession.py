@@ -11,7 +11,6 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import count_request, dispatch
 from chatservice.domain.model import Session, SessionTraits, User
 from chatservice.domain.ports import OnStored
-from chatservice.domain.ratelimit import UNPARSED
 from chatservice.errors import Refusal
 from chatservice.events import EndReason
 from chatservice.grammar.commands import COMMANDS, Request
@@ -101,7 +100,7 @@ class ChatSession(ABC):
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
         """Count a line that is no request, and refuse it."""
-        count_request(self._chat, self._session, UNPARSED)
+        count_request(self._chat, self._session)
         self.refuse(refusal)
 
     def lines(self, lines: bytes) -> bool:

@@ -7,7 +7,6 @@ from chatservice import replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import count_request
 from chatservice.domain.model import PROGRAM
-from chatservice.domain.ratelimit import UNPARSED
 from chatservice.errors import Refusal
 from chatservice.grammar import jsonlines
 from chatservice.grammar.commands import Request
@@ -32,7 +31,7 @@ class JsonSession(ChatSession):
     def line(self, line: bytes) -> None:
         """Take a line: one request."""
         if not line.strip():
-            count_request(self._chat, self._session, UNPARSED)
+            count_request(self._chat, self._session)
             return
         id_ = None
         try:
@@ -40,7 +39,7 @@ class JsonSession(ChatSession):
             id_ = jsonlines.request_id(fields)
             request = jsonlines.parse_request(fields)
         except Refusal as refusal:
-            count_request(self._chat, self._session, UNPARSED)
+            count_request(self._chat, self._session)
             self._refuse(id_, refusal)
             return
         self.request(request, partial(self._stored, id_))

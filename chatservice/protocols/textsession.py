@@ -12,7 +12,7 @@ from chatservice.domain.dispatch import check, count_request, dispatch
 from chatservice.domain.handlers import joined
 from chatservice.domain.model import PERSON
 from chatservice.domain.ports import FileReader
-from chatservice.domain.ratelimit import UNPARSED
+from chatservice.domain.rights import rights_for
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import PASSWORD_RELATED, Code, Refusal
@@ -74,7 +74,7 @@ class TextSession(ChatSession):
         try:
             text = textparser.decode(line)
             if self._dialog is not None:
-                count_request(self._chat, self._session, UNPARSED)
+                count_request(self._chat, self._session)
                 self._take_answer(self._dialog, text)
                 return
             if self._bare_words and textparser.names_local_file(text):
@@ -86,7 +86,7 @@ class TextSession(ChatSession):
         if request is not None:
             self._obey(request)
             return
-        count_request(self._chat, self._session, "say")  # pipes are full of blank lines
+        count_request(self._chat, self._session, SAY.rates)  # pipes are full of blank lines
         if self._session.user is None:
             self._write(self._connection.factory.name_needed)
 
@@ -114,15 +114,16 @@ class TextSession(ChatSession):
 
     def _obey(self, request: Request, dialog: PromptDialog | None = None) -> None:
         """Run a typed request, or that of a `dialog`, with its answers."""
-        name = request.command.name
-        if self._astray and name in _INTO_THE_ROOM and "to" not in request.args:
-            count_request(self._chat, self._session, UNPARSED)
+        name, args = request.command.name, request.args
+        speaks = Right.SPEAK in rights_for(request.command, args) and "to" not in args
+        if self._astray and speaks:
+            count_request(self._chat, self._session)
             self.refuse_request(request, self._astray)
             return
         if name == "exit":
             request = self._exit()
         elif name == "say" and self._is_nameless():
-            request = Request(HELLO, {"name": request.args["text"]})
+            request = Request(HELLO, {"name": args["text"]})
         if asked := self._prompts(request):
             self._prompt(request, asked)
         else:
@@ -204,7 +205,7 @@ class TextSession(ChatSession):
     def _prompt(self, request: Request, asked: tuple[Prompt, ...]) -> None:
         """Ask for the missing part of a request that can be granted. A script is not asked; its
         next line may be the password, so that is said to nobody."""
-        count_request(self._chat, self._session, UNPARSED)
+        count_request(self._chat, self._session)
         if not self._connection.greeted:
             self.refuse(missing_password(request, asked[0]))
             self._astray = _UNPROVEN
@@ -258,7 +259,8 @@ class TextSession(ChatSession):
             self._show(request, it)
 
     def _show(self, request: Request, it: replies.Reply) -> None:
-        if isinstance(it, (replies.Joined, replies.Welcome)) or request.command.name in _PROVING:
+        proves = any(arg.secret for arg in request.command.args)  # as /register and /password do
+        if proves or isinstance(it, (replies.Joined, replies.Welcome)):
             self._astray = None
         if isinstance(it, replies.Welcome) and not self._introduced:
             self._introduce(it)
@@ -413,13 +415,8 @@ _UNPROVEN = Refusal(
     "Not taken: it may be the password that was missing before; give that on one line with its "
     "command, as /login NAME PASSWORD.",
 )
-_PROVING = ("register", "password")
-"""The commands that say who one is, beside those that are answered with a room or a welcome."""
-
 _LOCAL_FILE = Refusal(
     Code.BAD_ARGUMENT,
     "Your files cannot be read from here. chat-client sends one whose path you type; "
     "a script can use /put NAME SIZE.",
 )
-_INTO_THE_ROOM = ("say", "me", "topic", "put")
-"""The commands that others in the room see something of."""

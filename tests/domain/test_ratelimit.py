@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice.domain.ratelimit import Backoff, RateLimits, TokenBucket
+from chatservice.domain.ratelimit import Backoff, RateLimiter, TokenBucket
+from chatservice.grammar.commands import COMMANDS
 from chatservice.limits import Limits
 
 RATES = st.floats(0.01, 1000)
@@ -65,20 +66,22 @@ def test_a_clock_that_goes_back_holds_nobody_up_for_long(rate, burst, back):
 @pytest.mark.parametrize("command", ["say", "join", "create", "who"])
 def test_a_paste_of_ten_lines_passes_at_once(command):
     """A paste of any lines passes, also with a limit of messages."""
-    paces = RateLimits(Limits(messages_per_second=1.0))
-    assert paces.allows(10, 1e6)
-    assert [paces.take(command, 1e6) for _ in range(10)] == [0.0] * 10
+    limiter = RateLimiter(Limits(messages_per_second=1.0))
+    assert limiter.allows(10, 1e6)
+    assert [limiter.take(COMMANDS[command].rates, 1e6) for _ in range(10)] == [0.0] * 10
 
 
 def test_each_kind_of_command_has_its_own_bound():
     """A user who joined too often can still ask for things; a user who makes rooms can also join
     them."""
-    paces = RateLimits(Limits(joins_burst=2))
-    assert paces.take("join", 1e6) == 0
-    assert paces.take("nick", 1e6) > 0
-    assert paces.take("who", 1e6) == 0
-    assert paces.take("create", 1e6) > 0
-    assert paces.take("say", 1e6) == 0  # there is no bound, unless the operator sets one
+    limiter = RateLimiter(Limits(joins_burst=2))
+    assert limiter.take(COMMANDS["join"].rates, 1e6) == 0
+    assert limiter.take(COMMANDS["nick"].rates, 1e6) > 0
+    assert limiter.take(COMMANDS["who"].rates, 1e6) == 0
+    assert limiter.take(COMMANDS["create"].rates, 1e6) > 0
+    assert (
+        limiter.take(COMMANDS["say"].rates, 1e6) == 0
+    )  # there is no bound, unless the operator sets one
 
 
 @given(st.lists(st.floats(0, 50), max_size=30), st.integers(0, 10), st.floats(0, 3600))

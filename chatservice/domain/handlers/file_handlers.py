@@ -9,8 +9,6 @@ from chatservice.domain.paging import page
 from chatservice.domain.ports import FileReader
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
-from chatservice.errors import Refusal
-from chatservice.grammar.commands import COMMANDS, Request
 from chatservice.grammar.textformat import counted
 
 
@@ -58,16 +56,8 @@ async def _link(chat: Chat, session: Session, args: Arguments) -> replies.GetTic
 async def _get(chat: Chat, session: Session, args: Arguments) -> replies.GetTicket | FileReader:
     """Return a ticket for a file; or the file itself, where the session's connection carries it."""
     if not session.traits.carries_files:
-        ticket = await _link(chat, session, args)
-        chat.check(session, Request(COMMANDS["get"], args))
-        return ticket
-    reader = await chat.files.open(session, args.get("room"), args["name"], args.get("version"))
-    try:  # all of it may have been read first
-        chat.check(session, Request(COMMANDS["get"], args))
-    except Refusal:
-        reader.close()
-        raise
-    return reader
+        return await _link(chat, session, args)
+    return await chat.files.open(session, args.get("room"), args["name"], args.get("version"))
 
 
 async def _put(
