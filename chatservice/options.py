@@ -154,16 +154,9 @@ class Options(usage.Options, AuthOptionMixin):
 
     def opt_keep(self, bound: str) -> None:
         """Keep entries for a time (90d), or up to a size (20GB), or both [default: for ever]."""
-        match = re.fullmatch(r"([1-9][0-9]{0,8})(?:([hdwy])|([MGT])B)", bound)
-        if match is None:
-            raise usage.UsageError(
-                "--keep takes a time, such as 90d, or a size, such as 20GB, not "
-                f"{config.shorten(bound)}."
-            )
-        if match[2]:
-            self["keep-seconds"] = int(match[1]) * _SECONDS[match[2]]
-        else:
-            self["keep-bytes"] = int(match[1]) * _BYTES[match[3]]
+        meant = "a time, such as 90d, or a size, such as 20GB"
+        value = _parsed("keep", bound, _SECONDS | _BYTES, meant)
+        self["keep-bytes" if bound.endswith("B") else "keep-seconds"] = value
 
     def opt_max_file(self, size: str) -> None:
         """The largest upload, as 2GB [default: any]."""
@@ -183,28 +176,15 @@ class Options(usage.Options, AuthOptionMixin):
 
     def opt_uploads(self, count: str) -> None:
         """Uploads of one user at the same time [default: 8]."""
-        if not re.fullmatch("[1-9][0-9]{0,5}", count):
-            raise usage.UsageError(
-                f"--uploads takes a number from 1 on, not {config.shorten(count)}."
-            )
-        self["limits"]["uploads"] = int(count)
+        self["limits"]["uploads"] = _parsed("uploads", count, {"": 1}, "a number from 1 on")
 
     def opt_partial(self, time: str) -> None:
         """The time that a partial upload is kept, as 12h or 7d [default: 2d]."""
-        match = re.fullmatch(r"([1-9][0-9]{0,8})([hdwy])", time)
-        if match is None:
-            raise usage.UsageError(
-                f"--partial takes a time, such as 12h or 7d, not {config.shorten(time)}."
-            )
-        self["limits"]["partial_seconds"] = int(match[1]) * _SECONDS[match[2]]
+        meant = "a time, such as 12h or 7d"
+        self["limits"]["partial_seconds"] = _parsed("partial", time, _SECONDS, meant)
 
     def _bound(self, option: str, size: str, limit: str) -> None:
-        match = re.fullmatch(r"([1-9][0-9]{0,8})([MGT])B", size)
-        if match is None:
-            raise usage.UsageError(
-                f"--{option} takes a size, such as 500MB or 2GB, not {config.shorten(size)}."
-            )
-        self["limits"][limit] = int(match[1]) * _BYTES[match[2]]
+        self["limits"][limit] = _parsed(option, size, _BYTES, "a size, such as 500MB or 2GB")
 
     opt_k = opt_keep
     opt_p = opt_port
@@ -225,8 +205,16 @@ class Options(usage.Options, AuthOptionMixin):
             raise usage.UsageError("--tls-only needs a certificate: add --tls auto.")
 
 
+def _parsed(option: str, text: str, units: Mapping[str, int], meant: str) -> int:
+    """Return the value of an option: a number with one of the `units`."""
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([A-Za-z]*)", text)
+    if match is None or match[2] not in units:
+        raise usage.UsageError(f"--{option} takes {meant}, not {config.shorten(text)}.")
+    return int(match[1]) * units[match[2]]
+
+
 _PATHS = frozenset({"config", "data", "files", "tls"})
 """Options with paths."""
 
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
-_BYTES = {"M": 10**6, "G": 10**9, "T": 10**12}
+_BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -24,12 +24,13 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from chatservice import __version__, names
 from chatservice.domain.ports import BackupSummary
 from chatservice.engines.sqlite import integrity, permissions, plainfiles
 from chatservice.engines.sqlite.folderlock import FolderLock
+from chatservice.engines.sqlite.longjobs import finished
 from chatservice.engines.sqlite.schema import VERSION
 from chatservice.errors import Code, Refusal
 
@@ -38,15 +39,6 @@ ABOUT, SUMS, UNFINISHED = "backup.json", "SHA256SUMS", ".unfinished"
 
 PAGES = 256
 """Of the database that are copied at a time: 1 MiB, a few milliseconds."""
-
-PIECE_BYTES = 1 << 20
-"""Of a file that are copied, or read, at a time."""
-
-_ZEROS = bytes(PIECE_BYTES)
-
-SYNC_BYTES = 32 << 20
-"""Of a file after which what was written is brought to the disk: less than a disk does in the time
-for which a server that stops is waited for."""
 
 LEFT_OUT = 20
 """So many files that cannot be read are named."""
@@ -356,7 +348,7 @@ class _Making:
         except OSError:
             self._leave_out(path)
             return None
-        with os.fdopen(source, "rb") as file:
+        with os.fdopen(source, "rb", buffering=0) as file:
             status = os.fstat(source)
             if not stat.S_ISREG(status.st_mode):
                 self._leave_out(path)
@@ -368,54 +360,35 @@ class _Making:
                 with suppress(OSError):  # the place of the backup knows no links
                     os.link(there, to)
                     return sha256_of(to, self._wanted)
-            sha256 = copy(file.fileno(), to, self._wanted)
+            sha256 = copy(file, to, self._wanted)
             self._made.bytes += status.st_size
             if status.st_nlink > 1:
                 self._linked[one] = to
         return sha256
 
 
-def copy(source: int, to: Path, wanted: Wanted) -> str:
+def copy(source: IO[bytes], to: Path, wanted: Wanted) -> str:
     """Copy an open file to a new one, with its time, onto the disk. Return the SHA-256. Blocks are
-    shared where the file system can do that until one of the two is changed; and where there are
-    only zeros, the copy has a hole: a file with holes takes no more room than before."""
-    status = os.fstat(source)
-    digest = hashlib.sha256()
+    shared where the file system can do that until one of the two is changed."""
+    status = os.fstat(source.fileno())
     target = os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        cloned = plainfiles.cloned(source, target)
-        unsynced = 0
-        while data := os.read(target if cloned else source, PIECE_BYTES):
-            wanted()
-            digest.update(data)
-            if not cloned and data == _ZEROS[: len(data)]:
-                os.lseek(target, len(data), os.SEEK_CUR)
-                continue
-            view = memoryview(b"" if cloned else data)
-            while view:
-                view = view[os.write(target, view) :]
-            unsynced += len(data)
-            if unsynced >= SYNC_BYTES and not cloned:
-                os.fdatasync(target)
-                unsynced = 0
-        os.ftruncate(target, os.lseek(target, 0, os.SEEK_CUR))
+    with os.fdopen(target, "r+b", buffering=0) as new:
+        if plainfiles.cloned(source.fileno(), target):
+            digest = finished(plainfiles.hash_of(new), wanted)
+        else:
+            digest = hashlib.sha256()
+            finished(plainfiles.copy(source, new, digest), wanted)
         os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
         os.fsync(target)
-    finally:
-        os.close(target)
     return digest.hexdigest()
 
 
 def sha256_of(path: Path, wanted: Wanted) -> str:
     """Return the SHA-256 of a file on the disk."""
-    digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         if hasattr(os, "posix_fadvise"):  # else it is what the system still has in memory
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while data := file.read(PIECE_BYTES):
-            wanted()
-            digest.update(data)
-    return digest.hexdigest()
+        return finished(plainfiles.hash_of(file), wanted).hexdigest()
 
 
 def verify(folder: Path, tell: Tell, wanted: Wanted) -> None:
@@ -536,7 +509,7 @@ def _fill(backup: Path, part: Path, shared: Path, made: BackupSummary, tell: Tel
         to = shared / inside if inside != path else part / path
         permissions.make_folders(to.parent, permissions.FOLDER)
         with (backup / path).open("rb", buffering=0) as file:
-            copied = copy(file.fileno(), to, _wanted)
+            copied = copy(file, to, _wanted)
             made.bytes += os.fstat(file.fileno()).st_size
         if copied != sha256 or sha256_of(to, _wanted) != sha256:
             raise not_whole(backup, f"{path} is not what was put into it")

@@ -106,6 +106,11 @@ class _Reading:
         self.done = 0
         self.waiting: list[Deferred[FileRow]] = []
 
+    def wait(self) -> "Deferred[FileRow]":
+        """Answer with its row."""
+        self.waiting.append(Deferred())
+        return self.waiting[-1]
+
     def pace(self, done: int) -> float:
         """Note how far it is. Return how many times as long as it works it is to rest."""
         self.done = done
@@ -348,8 +353,8 @@ class FolderFileStore:
     async def _read_in_time(self, folder: str, name: str, it: _Version) -> FileRow:
         """Wait until a file is read that an operator dropped in, but not for ever. Raises `Refusal`
         (too-slow); it is read to its end all the same."""
-        answer = self._read(folder, name, it)
-        reading = self._being_read[it.path]
+        reading = self._reading(folder, name, it)
+        answer = reading.wait()
 
         def give_up() -> None:
             reading.waiting.remove(answer)
@@ -361,12 +366,6 @@ class FolderFileStore:
         finally:
             if late.active():
                 late.cancel()
-
-    def _read(self, folder: str, name: str, it: _Version) -> "Deferred[FileRow]":
-        """Read a file that an operator added."""
-        answer: Deferred[FileRow] = Deferred()
-        self._reading(folder, name, it).waiting.append(answer)
-        return answer
 
     def _reading(self, folder: str, name: str, it: _Version) -> _Reading:
         """Return the reading of a file, which begins unless it is under way."""
@@ -439,7 +438,7 @@ class FolderFileStore:
         known = newest.row if newest is not None else None
         if newest is not None and known is None and newest.size == size:
             with suppress(Refusal):  # a server that was killed then put it there, or an operator
-                known = await self._read(folder, name, newest)
+                known = await self._reading(folder, name, newest).wait()
         if known is not None and (known.size, known.sha256) == (size, sha256):
             return FileMark(name, size, sha256, known.version)
         there, number = newest.number if newest is not None else 0, last + 1

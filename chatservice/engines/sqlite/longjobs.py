@@ -7,7 +7,7 @@ overtake long ones, and a server that stops waits for one piece.
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeVar
@@ -118,9 +118,11 @@ def _stopping() -> Failure:
     return Failure(Refusal(Code.NOT_STORED, "The server is stopping; come back later."))
 
 
-def finished(job: Job[T]) -> T:
-    """Do all of a job at once, and return what came of it."""
+def finished(job: Job[T], wanted: Callable[[], object] = lambda: None) -> T:
+    """Do all of a job at once, and return what came of it. `wanted` is called before each piece; an
+    error that it raises ends the job."""
     while True:
+        wanted()
         try:
             next(job)
         except StopIteration as ended:

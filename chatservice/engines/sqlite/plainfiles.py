@@ -20,6 +20,7 @@ from chatservice.engines.sqlite.longjobs import Job
 from chatservice.errors import Code, Refusal
 
 _READ_BYTES = 1 << 20
+_ZEROS = bytes(_READ_BYTES)
 
 PIECE_SECONDS = 0.05
 """About the length of one turn of a long job (`engines.sqlite.longjobs`): a server that stops
@@ -319,20 +320,32 @@ def _linked(path: Path, part: Path, mode: int) -> bool:
 
 def _copied(path: Path, part: Path) -> Job[None]:
     permissions.make_file(part)
-    with path.open("rb") as old, part.open("wb", buffering=0) as new:
-        until, unsynced = time.monotonic() + PIECE_SECONDS, 0
-        while data := old.read(_READ_BYTES):
+    with path.open("rb", buffering=0) as old, part.open("wb", buffering=0) as new:
+        yield from copy(old, new)
+        os.fsync(new.fileno())
+
+
+def copy(old: IO[bytes], new: IO[bytes], digest: "hashlib._Hash | None" = None) -> Job[None]:
+    """Copy the rest of an open file into another one, and hash it. Where there are only zeros, the
+    copy has a hole: a file with holes takes no more room than before."""
+    until, unsynced = time.monotonic() + PIECE_SECONDS, 0
+    while data := old.read(_READ_BYTES):
+        if digest is not None:
+            digest.update(data)
+        if data == _ZEROS[: len(data)]:
+            new.seek(len(data), os.SEEK_CUR)
+        else:
             view = memoryview(data)
             while view:
                 view = view[new.write(view) :]
             unsynced += len(data)
-            if unsynced >= _SYNC_BYTES:
-                os.fdatasync(new.fileno())
-                unsynced = 0
-            if time.monotonic() > until:
-                yield 0.0
-                until = time.monotonic() + PIECE_SECONDS
-        os.fsync(new.fileno())
+        if unsynced >= _SYNC_BYTES:
+            os.fdatasync(new.fileno())
+            unsynced = 0
+        if time.monotonic() > until:
+            yield 0.0
+            until = time.monotonic() + PIECE_SECONDS
+    new.truncate()
 
 
 def rename_folder(folder: Path, to: Path) -> bool:
