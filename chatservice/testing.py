@@ -42,7 +42,7 @@ class StallingTransport:
         self._stalled = self._paused = self._closing = False
         self._unread = b""
         self._producer: Any = None
-        self._streaming = True
+        self._streaming, self._pulling = True, False
         self._not_taken: list[bytes | None] | None = None  # sent while the protocol reads nothing
         protocol.makeConnection(self)
 
@@ -66,14 +66,18 @@ class StallingTransport:
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Pause and resume a producer; or ask it for more, whenever all is read."""
         self._producer, self._streaming, self._paused = producer, streaming, False
-        if not streaming:
-            self._clock.callLater(0, self._pull, producer)
+        self._pull_later()
 
-    def _pull(self, producer: Any) -> None:
-        if self.open and self._producer is producer:
-            if not self._unread:
-                producer.resumeProducing()
-            self._clock.callLater(0, self._pull, producer)
+    def _pull_later(self) -> None:
+        if not (self._streaming or self._pulling or self._producer is None):
+            self._pulling = True
+            self._clock.callLater(0, self._pull)
+
+    def _pull(self) -> None:
+        self._pulling = False
+        if self.open and not (self._streaming or self._unread or self._producer is None):
+            self._producer.resumeProducing()
+            self._pull_later()
 
     def unregisterProducer(self) -> None:
         """Leave the producer alone."""
@@ -138,6 +142,7 @@ class StallingTransport:
         """Read everything that waits, and all that comes."""
         self._stalled = False
         self._read()
+        self._pull_later()
 
     def _read(self) -> None:
         while self._unread and not self._stalled:

@@ -19,6 +19,10 @@ from chatservice.engines.sqlite.search import Indexer, Searcher, index_path, ter
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
+from tests.servers import PATIENCE
+
+UNHURRIED = Limits(search_seconds=PATIENCE)
+"""Searches have time, however busy the machine is."""
 
 TAILS = BlockCache()
 SAID = [
@@ -57,7 +61,7 @@ def clock():
 def store(tmp_path, clock):
     """Return an empty store, which does all at once."""
     clocks = Clocks(lambda: clock[0], lambda: clock[0])
-    store = LogStore(reactor, tmp_path / "chat.sqlite", clocks)
+    store = LogStore(reactor, tmp_path / "chat.sqlite", clocks, UNHURRIED)
     yield store
     store.close()
 
@@ -187,7 +191,7 @@ async def test_what_is_said_after_a_guest_has_gone_is_found(store, index):
 async def test_an_index_outlives_a_guest(tmp_path):
     """That the last thing it took in has gone with a guest is no reason to begin again."""
     path = tmp_path / "chat.sqlite"
-    store = LogStore(reactor, path)
+    store = LogStore(reactor, path, limits=UNHURRIED)
     log, guest = await room(store), Log(-1, "@", 0, TAILS)
     await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["a word"]))], {})
     await store.append([Draft(guest, Run(Kind.PRIVATE, 0, "alice", ["psst"]))], {})
@@ -195,7 +199,7 @@ async def test_an_index_outlives_a_guest(tmp_path):
     catch_up(indexer)
     indexer.stop()
     store.close()
-    store = LogStore(reactor, path)
+    store = LogStore(reactor, path, limits=UNHURRIED)
     indexer = Indexer(path, index_path(path), Limits())
     assert indexer._db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
     indexer.stop()
@@ -207,7 +211,7 @@ async def test_an_index_outlives_a_guest(tmp_path):
 async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
     """It is gone, damaged, or of a log that was put back to an older copy: it is made anew."""
     path = tmp_path / "chat.sqlite"
-    store = LogStore(reactor, path)
+    store = LogStore(reactor, path, limits=UNHURRIED)
     log = await room(store)
     await store.append([Draft(log, Run(Kind.MESSAGE, 5, "alice", ["first words"]))], {})
     indexer = Indexer(path, index_path(path), Limits())
@@ -221,11 +225,14 @@ async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
     else:
         for file in tmp_path.glob("chat.sqlite*"):
             file.unlink()
-        store = LogStore(reactor, path)
+        store = LogStore(reactor, path, limits=UNHURRIED)
         log = await room(store)
         await store.append([Draft(log, Run(Kind.MESSAGE, 6, "alice", ["other words"]))], {})
         store.close()
-    store, indexer = LogStore(reactor, path), Indexer(path, index_path(path), Limits())
+    store, indexer = (
+        LogStore(reactor, path, limits=UNHURRIED),
+        Indexer(path, index_path(path), Limits()),
+    )
     catch_up(indexer)
     assert await positions(store, log, "words") == [1]
     assert await positions(store, log, "first") == ([] if trouble == "of another log" else [1])
@@ -288,7 +295,7 @@ def damage(path):
 async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
     """The search is answered all the same, and the server goes on."""
     path = tmp_path / "chat.sqlite"
-    store = LogStore(reactor, path)
+    store = LogStore(reactor, path, limits=UNHURRIED)
     log = await room(store)
     await store.append([Draft(log, Run(Kind.MESSAGE, 5, "alice", ["first words"]))], {})
     store.start()
@@ -298,7 +305,7 @@ async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
     damage(index_path(path))
     assert not matches(index_path(path), "words")
 
-    store = LogStore(reactor, path)
+    store = LogStore(reactor, path, limits=UNHURRIED)
     store.start()
     while not matches(index_path(path), "words"):
         assert await positions(store, log, "words") == [1]

@@ -450,7 +450,7 @@ def test_tls_only(start_server, connect, secure, tmp_path):
     socket it is served."""
     unix = f"unix:{tmp_path}/chat.sock"
     options = ("--tls", "auto", "--tls-only", "--port", "0", "--listen", unix)
-    server = start_server(*options, handshake_seconds=1.0)
+    server = start_server(*options)
     sentence = "Only TLS is spoken here: chat-client --tls, or openssl s_client -quiet."
     text = connect(server)
     text.send("alice", "hello")
@@ -460,7 +460,8 @@ def test_tls_only(start_server, connect, secure, tmp_path):
     told = {"event": "error", "id": 3, "code": "tls-needed", "message": sentence}
     assert program.event() == told
     assert program.rest() == b""
-    assert connect(server).rest().decode() == f"! {sentence}\n"
+    hasty = start_server("--tls", "auto", "--tls-only", handshake_seconds=0.3)
+    assert connect(hasty).rest().decode() == f"! {sentence}\n"
     alice = secure(server, "alice")
     with socket.socket(socket.AF_UNIX) as pipe:
         pipe.connect(f"{tmp_path}/chat.sock")

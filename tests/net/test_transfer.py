@@ -9,7 +9,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 
 from chatservice.domain.chat import Chat
@@ -19,6 +19,7 @@ from chatservice.events import EndReason
 from chatservice.limits import Limits
 from chatservice.net import outlet
 from chatservice.protocols.factory import ChatFactory
+from chatservice.testing import MemoryServer
 from tests.servers import PATIENCE, RawClient
 
 DATA = os.urandom(1_000_000)
@@ -268,3 +269,51 @@ async def test_a_connection_is_lost_while_its_upload_begins(inside, monkeypatch,
     again.send_raw(b"/put a 5\nhello")
     assert (await deferToThread(again.expect, "= ")).startswith("= 5 ")
     await until(lambda: not list((inside.path / "files" / ".partial").iterdir()))
+
+
+def entered(server, name):
+    """Return a client in memory that has given its name and reads on."""
+    client = server.connect()
+    client.send(name.encode() + b"\n")
+    server.clock.advance(1)
+    return client
+
+
+@pytest.fixture
+def memory():
+    """Return a server in memory, whose clock the test moves on."""
+    clock = Clock()
+    server = MemoryServer(clock)
+    server.clock = clock
+    return server
+
+
+def test_a_download_that_is_read_goes_on(memory):
+    """However slowly; beside it, one that nobody reads ends."""
+    reader, stalled = entered(memory, "reader"), entered(memory, "stalled")
+    reader.send(b"/put a 1000000\n" + DATA)
+    memory.clock.advance(1)
+    for client in (reader, stalled):
+        client.stall()
+        client.send(b"/get a 0\n")
+    while memory.chat.files.transfers._under_way:
+        reader.read_on()
+        reader.stall()
+        memory.clock.advance(Limits().stalled_seconds)
+    reader.read_on()
+    assert reader.received.endswith(DATA)
+    assert not stalled.open
+    reader.send(b"/who\n")
+    memory.clock.advance(1)
+    assert b"1 in lobby: reader" in reader.received
+
+
+def test_who_types_a_file_has_time(memory):
+    """Of a short one, a few bytes now and then are enough."""
+    alice = entered(memory, "alice")
+    alice.send(b"/put x 40\n")
+    for _ in range(40):
+        memory.clock.advance(Limits().stalled_seconds - 1)
+        alice.send(b"x")
+    memory.clock.advance(1)
+    assert alice.received.startswith(b"= 40 ")

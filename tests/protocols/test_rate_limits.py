@@ -1,10 +1,14 @@
 """Limits of one connection: time to give a name, rate of requests, wrong passwords."""
 
+import json
 import time
 
 import pytest
+from twisted.internet.task import Clock
 
 from chatservice.domain.model import FREE_COMMANDS
+from chatservice.limits import Limits
+from chatservice.testing import MemoryServer
 from tests.servers import RawClient
 
 LATE = "No name was given in 0.5 seconds; connect again for one."
@@ -51,33 +55,45 @@ def test_what_comes_again_and_again_does_not_extend_it(hasty, connect):
             continue
 
 
-def test_a_program_that_gives_no_name_is_told_in_json(hasty, connect):
+@pytest.fixture
+def memory():
+    """Return a server in memory, with a clock that the test moves on."""
+    clock = Clock()
+    server = MemoryServer(clock, ["lab"], limits=Limits(name_seconds=0.5))
+    server.clock = clock
+    return server
+
+
+def test_a_program_that_gives_no_name_is_told_in_json(memory):
     """With a code."""
-    bot = connect(hasty)
-    bot.ask(do="help", id=1)
-    bot.event("ok")
-    told = bot.event("error")
-    assert (told["code"], told["message"]) == ("name-needed", LATE)
-    assert bot.rest() == b""
+    bot = memory.connect()
+    bot.send(b'{"do": "help", "id": 1}\n')
+    memory.clock.pump([0.1] * 20)
+    answer, told = map(json.loads, bot.lines())
+    assert answer["event"] == "ok"
+    assert (told["event"], told["code"], told["message"]) == ("error", "name-needed", LATE)
+    memory.clock.advance(10)
+    assert not bot.open
 
 
-def test_who_has_a_name_or_a_ticket_stays(hasty, connect):
+def test_who_has_a_name_or_a_ticket_stays(memory):
     """Clients of each kind see a connection without a name end, and go on."""
-    alice, bot = connect(hasty, "alice"), connect(hasty)
-    bot.ask(do="hello", name="bot")
-    bot.event("ok")
-    bot.ask(do="join", room="lab")
-    bot.event("ok")
-    bot.ask(do="put", room="lab", name="x", size=3)
-    carrier = connect(hasty)
-    carrier.send(f"PUT {bot.event('ok')['ticket']}")
-    late = connect(hasty)
-    late.expect(LATE)
-    carrier.send_raw(b"abc")
-    carrier.expect("= 3 ")
-    for bare in (alice, bot):
-        bare.send('{"do":"rooms"}' if bare is bot else "/rooms")
-        bare.expect("lobby")
+    alice, bot, carrier, late = (memory.connect() for _ in range(4))
+    alice.send(b"alice\n")
+    bot.send(b'{"do": "hello", "name": "bot"}\n{"do": "join", "room": "lab"}\n')
+    bot.send(b'{"do": "put", "room": "lab", "name": "x", "size": 3}\n')
+    memory.clock.advance(0.1)
+    ticket = json.loads(bot.lines()[-1])["ticket"]
+    carrier.send(f"PUT {ticket}\n".encode())
+    memory.clock.pump([0.1] * 20)
+    assert late.lines()[-1] == f"! {LATE}"
+    carrier.send(b"abc")
+    alice.send(b"/rooms\n")
+    bot.send(b'{"do": "rooms"}\n')
+    memory.clock.pump([0.1] * 20)
+    assert carrier.received.startswith(b"= 3 ")
+    assert b"lobby" in alice.received
+    assert any("rooms" in json.loads(line) for line in bot.lines())
 
 
 def test_a_paste_of_ten_lines_passes_at_once(start_server, connect):
