@@ -1,6 +1,7 @@
 """Imports go downwards only, and each name means one thing."""
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -91,3 +92,18 @@ def test_no_exception_is_raised_twice():
         if ast.unparse(node.exc).split(".")[-1].isupper()
     ]
     assert not kept
+
+
+RELATIVE = re.compile(r"(Who|Whom|Whoever|What|Whatever|Which|Where|Whether|How)\b")
+
+
+@pytest.mark.parametrize("folder", [HOUSE, Path(__file__).parent], ids=lambda it: it.name)
+def test_docstrings_begin_with_a_noun_or_an_imperative(folder):
+    """No docstring begins with a relative clause: its subject comes late, and has no name."""
+    found = []
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            value = node.value if isinstance(node, ast.Expr) else None
+            if isinstance(value, ast.Constant) and RELATIVE.match(str(value.value)):
+                found.append(f"{path}:{node.lineno}: {value.value}")
+    assert not found

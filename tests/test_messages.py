@@ -29,7 +29,7 @@ OTHERS = {
     "text": re.compile(rf'"{COMMAND}[ "]|"do":'),
     "json": re.compile(rf"(?<![\w/.])/{COMMAND}\b"),
 }
-"""What only another format's sentences have."""
+"""Marks that only another format's sentences have."""
 
 
 def by_module(modules):

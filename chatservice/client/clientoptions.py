@@ -279,7 +279,7 @@ def make_parser() -> argparse.ArgumentParser:
 # -- completion in shells ------------------------------------------------------------------------
 
 _VALUES = {"FILE": "file", "DIR": "folder"}
-"""What the values of options are, by their placeholders."""
+"""The meanings of the values of options, by their placeholders."""
 
 _ZSH = {
     "flag": "",
@@ -295,7 +295,7 @@ _FISH = {
     "folder": "-x -a '(__fish_complete_directories)' ",
     "text": "-x ",
 }
-"""What follows an option in the scripts for zsh and fish."""
+"""The values of options, as the scripts for zsh and fish complete them."""
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """What readers (`chatservice.domain.ports.FileReader`) have in common: their position."""
+    """The position in a file, which all readers have (`chatservice.domain.ports.FileReader`)."""
 
     def __init__(self, folder: str, mark: FileMark) -> None:
         self.folder = folder

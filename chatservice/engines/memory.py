@@ -171,7 +171,7 @@ def _plain(text: str) -> str:
 
 
 class _MemoryTables(Tables):
-    """What the registries do not keep themselves: records, and what a guest or an account owns."""
+    """Records, and the files and inboxes of guests and accounts, for the registries."""
 
     def __init__(self, logs: MemoryLogs, files: MemoryFileStore) -> None:
         self._logs = logs

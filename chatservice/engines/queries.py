@@ -1,4 +1,4 @@
-"""What a search looks for, and in which entries: the same in every engine."""
+"""The words that a search looks for, and the entries that it looks in, for every engine."""
 
 import re
 from collections.abc import Iterable, Iterator

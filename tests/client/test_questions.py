@@ -85,7 +85,7 @@ def test_lines_typed_while_a_password_is_checked_are_no_talk(server, vault, wire
 
 
 def test_a_password_typed_while_another_is_refused_stays_hidden(server, piped, wire, terminal):
-    """What was typed of it stays when the question comes again, so the rest is typed there, too."""
+    """The typed part of it stays when the question comes again, so the rest is typed there, too."""
     piped(server, "tom").finish("/register open-sesame")
     net = wire(server)
     client = terminal("tom", "127.0.0.1", str(net.port), "--room", "lobby")

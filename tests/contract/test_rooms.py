@@ -197,7 +197,7 @@ async def test_an_action_is_stored_with_what_it_changes(engine, notes):
 
 @pytest_twisted.ensureDeferred
 async def test_a_lock_shows_the_changes_of_its_last_holder(case, engine, notes):
-    """Whoever enters has been told all changes of the holder before, and nobody else's come while
+    """The next holder has been told all changes of the holder before, and nobody else's come while
     they hold the lock. A change that fails does not keep the lock."""
     lab, seen = await room(engine), []
 

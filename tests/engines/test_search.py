@@ -229,10 +229,8 @@ async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
         log = await room(store)
         await store.append([Draft(log, Run(Kind.MESSAGE, 6, "alice", ["other words"]))], {})
         store.close()
-    store, indexer = (
-        LogStore(reactor, path, limits=UNHURRIED),
-        Indexer(path, index_path(path), Limits()),
-    )
+    store = LogStore(reactor, path, limits=UNHURRIED)
+    indexer = Indexer(path, index_path(path), Limits())
     catch_up(indexer)
     assert await positions(store, log, "words") == [1]
     assert await positions(store, log, "first") == ([] if trouble == "of another log" else [1])

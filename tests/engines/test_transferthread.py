@@ -149,7 +149,7 @@ async def test_a_download_ends_while_its_socket_is_full(stored, ends):
 
 @pytest_twisted.ensureDeferred
 async def test_an_upload_from_a_socket(stored, ends):
-    """What came before, then what comes; at most as much as is wanted."""
+    """The bytes that came before are stored first, then those that come, as many as are wanted."""
     upload = await stored.folders.receive(declared(), 0)
     upload.write(DATA[:1000])
     receiving = upload.receive(ends[0].fileno(), len(DATA) - 1001)
@@ -177,7 +177,7 @@ async def test_the_input_ends_before_the_file(stored, ends):
 
 @pytest_twisted.ensureDeferred
 async def test_an_upload_stops_while_its_socket_is_read(stored, ends):
-    """What came is kept, no byte is lost between, and it goes on."""
+    """The bytes that came are kept, none is lost between, and it goes on."""
     upload = await stored.folders.receive(declared(), 0)
     receiving = upload.receive(ends[0].fileno(), len(DATA))
     ends[1].sendall(DATA[:1000])
