@@ -257,7 +257,8 @@ async def test_what_comes_while_its_reader_looks_is_served(stored, ends, monkeyp
 
 @pytest_twisted.ensureDeferred
 async def test_moves_end_with_a_result_or_an_error(ends):
-    """A step is called while the socket is ready, and when it is to end; and others go on."""
+    """A step is called while the socket is ready, and when it is to end; and others go on. A socket
+    that is moved already is refused, and the thread goes on."""
     thread, steps = TransferThread(reactor, "test"), iter([None, None, 3])
     assert await thread.move(ends[0].fileno(), EVENT_READ, lambda: 5) == 5
     with pytest.raises(ZeroDivisionError):
@@ -265,6 +266,8 @@ async def test_moves_end_with_a_result_or_an_error(ends):
     with pytest.raises(OSError, match="Bad file"):
         await thread.move(1_000_000, EVENT_READ, lambda: 5)
     answer = thread.move(ends[0].fileno(), EVENT_READ, lambda: next(steps))
+    with pytest.raises(KeyError):
+        await thread.move(ends[0].fileno(), EVENT_READ, lambda: 5)
     thread.hurry(ends[0].fileno())
     thread.hurry(ends[0].fileno())
     assert await answer == 3

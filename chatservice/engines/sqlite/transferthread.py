@@ -93,7 +93,7 @@ class TransferThread:
     def _begin(self, descriptor: int, event: int, step: Any, answer: "Deferred[Any]") -> None:
         try:
             key = self._selector.register(descriptor, event, (step, answer))
-        except OSError:
+        except Exception:  # the thread goes on: all transfers need it
             self._reactor.callFromThread(answer.errback, Failure())
         else:
             self._step(key)
