@@ -20,7 +20,8 @@ class Room:
 
     In a `frozen` room only moderators speak. In slow mode, `slow` is the pause in seconds between
     two messages of a user, and `last_spoke` has the times of their last ones, by `User.id`, in
-    milliseconds on a clock that never goes back. `sessions` and `users()` are in order of arrival.
+    milliseconds on a clock that never goes back. `names_shown` has the last name that was shown of
+    a user whose new one was not. `sessions` and `users()` are in order of arrival.
     """
 
     log: Log
@@ -31,6 +32,7 @@ class Room:
     slow: int = 0
     rules: Rules = field(default_factory=Rules)
     last_spoke: dict[str, int] = field(default_factory=dict)
+    names_shown: dict["User", str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.number, self.name = self.log.id, self.log.name

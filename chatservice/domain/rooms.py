@@ -423,6 +423,17 @@ class Rooms:
             self._call_soon(self._send_events)
         self._announced.add(room)
 
+    def show_new_name(
+        self, room: Room, user: User, former: User, name: str, but: Session | None
+    ) -> None:
+        """Show that `user`, who was `former` with that `name` a moment ago, has another name. If
+        they may not speak, nothing is shown: a name can be a message."""
+        shown = room.names_shown.pop(former, name)
+        if shown != user.name and self.slow_mode.may_show(former, room):
+            self.announce(room, events.UserRenamed(room.name, shown, user.name), but)
+        elif shown != user.name:
+            room.names_shown[user] = shown
+
     def _send_events(self) -> None:
         untold, self._announced = self._announced, set()
         came, self._joined = self._joined, {}
@@ -453,7 +464,8 @@ class Rooms:
         user = session.user
         if user is None or not session.traits.visible or room.log.removed or room.shows(user):
             return
-        self.announce(room, events.UserLeft(room.name, user.name, farewell, reason))
+        name = room.names_shown.pop(user, user.name)
+        self.announce(room, events.UserLeft(room.name, name, farewell, reason))
 
     def put_out(self, session: Session, room: Room, farewell: str) -> None:
         """Make a session leave a room; a person returns to the lobby."""

@@ -301,9 +301,8 @@ class Users:
         former = session.user
         if former is not None:
             for room in session.rooms:
-                if session.traits.visible and self._rooms.slow_mode.may_show(former, room):
-                    event = events.UserRenamed(room.name, former.name, user.name)
-                    self._rooms.announce(room, event, but=session)
+                if session.traits.visible:
+                    self._rooms.show_new_name(room, user, former, former.name, session)
                 self._rooms.slow_mode.carry_over(room, former, user)
             for ignoring in tuple(self._ignoring.get(former.key, ())):
                 self._ignore(ignoring, user.key)
@@ -442,8 +441,7 @@ class Users:
         user.rename(name)
         self.by_key[user.key] = user
         for room in user.rooms:
-            if self._rooms.slow_mode.may_show(user, room):  # a name can be a message
-                self._rooms.announce(room, events.UserRenamed(room.name, former, name), session)
+            self._rooms.show_new_name(room, user, user, former, session)
         self._rooms.put_out_banned(user)
         if user.key != was:
             self._claims.release(former)
@@ -581,7 +579,8 @@ class Users:
         user.away = names.phrase(reason)
         for room in user.rooms if user.away != before else ():
             shown = not user.away or self._rooms.slow_mode.may_show(user, room)
-            event = events.UserAway(room.name, user.name, user.away if shown else UNTOLD)
+            name = room.names_shown.get(user, user.name)
+            event = events.UserAway(room.name, name, user.away if shown else UNTOLD)
             self._rooms.announce(room, event, session)
 
     def away_reason_in(self, user: User, room: Room, session: Session) -> str:

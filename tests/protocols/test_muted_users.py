@@ -51,6 +51,32 @@ def test_last_words_and_names(enter, owner, silence):  # noqa: F811
 
 
 @SILENCED
+def test_a_room_sees_a_user_leave_whom_it_knows(enter, owner, silence):  # noqa: F811
+    """A user who took a name that was not shown is away and leaves under the last one that was."""
+    ok(enter(PILLS), do="register", password="s3cret")
+    eve = enter("eve", "studio")
+    silence(owner, eve)
+    ok(eve, do="nick", name=f"{PILLS}2")
+    ok(eve, do="away", text="lunch")
+    assert owner.event("away")["from"] == "eve"
+    ok(eve, do="login", name=PILLS, password="s3cret")
+    eve.close()
+    assert owner.event("left")["from"] == "eve"
+    assert PILLS not in owner.seen
+
+
+def test_a_name_that_is_shown_again(enter, owner):  # noqa: F811
+    """Once the user may speak, a new name is shown beside the last one that was."""
+    eve = enter("eve", "studio")
+    mute(owner, eve)
+    ok(eve, do="nick", name=PILLS)
+    ok(owner, do="unmute", room="studio", user=PILLS)
+    ok(eve, do="nick", name="evelyn")
+    told = owner.event("renamed")
+    assert (told["from"], told["name"]) == ("eve", "evelyn")
+
+
+@SILENCED
 def test_topics_and_files(enter, owner, silence):  # noqa: F811
     """Neither a topic nor the name of a file carries the text of a muted user."""
     eve = enter("eve", "studio")
