@@ -18,7 +18,6 @@ sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installe
 
 from chatservice import replies  # noqa: E402
 from chatservice.domain.rights import (  # noqa: E402
-    ROLE_MEANINGS,
     ROLE_RIGHTS,
     ROOM_RIGHTS,
     Role,
@@ -31,6 +30,18 @@ from chatservice.options import Options  # noqa: E402
 from docs.manual import chatctl_manual, manual  # noqa: E402
 
 JSON_TYPES = {str: "string", int: "number", bool: "true or false"}
+
+ROLE_MEANINGS = {
+    Role.STRANGER: "has no name yet",
+    Role.BANNED: "is banned from the room",
+    Role.OUTSIDER: "is not in the room, and the room is not public",
+    Role.VISITOR: "is not in the room, and the room is public",
+    Role.LISTENER: "is in the room, and muted, or the room is frozen",
+    Role.MEMBER: "is in the room",
+    Role.MODERATOR: "moderates the room",
+    Role.OWNER: "owns the room",
+    Role.OPERATOR: "runs the server",
+}
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

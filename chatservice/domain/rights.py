@@ -32,19 +32,6 @@ class Role(IntEnum):
     OPERATOR = 8
 
 
-ROLE_MEANINGS: Mapping[Role, str] = {
-    Role.STRANGER: "has no name yet",
-    Role.BANNED: "is banned from the room",
-    Role.OUTSIDER: "is not in the room, and the room is not public",
-    Role.VISITOR: "is not in the room, and the room is public",
-    Role.LISTENER: "is in the room, and muted, or the room is frozen",
-    Role.MEMBER: "is in the room",
-    Role.MODERATOR: "moderates the room",
-    Role.OWNER: "owns the room",
-    Role.OPERATOR: "runs the server",
-}
-"""The meaning of each role, for docs/protocol.md."""
-
 _ANYBODY = frozenset({Right.NOTHING})
 _NAMED = _ANYBODY | {Right.NAME}
 _READING = _NAMED | {Right.READ}
