@@ -51,10 +51,21 @@ class MemoryCase:
 
 
 class SqliteCase:
-    """The SQLite engine, and a way to make it fail."""
+    """The SQLite engine, and ways to make it fail and to open it again."""
 
     def __init__(self, path):
-        self.engine = SqliteEngine(reactor, path / "data", path / "files")
+        self._path = path
+        self._open()
+
+    def _open(self):
+        self.engine = SqliteEngine(reactor, self._path / "data", self._path / "files")
+
+    async def reopen(self):
+        """Stop the engine, and return another one that has started on the same data."""
+        await self.engine.stop()
+        self._open()
+        await self.engine.start()
+        return self.engine
 
     @asynccontextmanager
     async def failing(self):
@@ -67,13 +78,26 @@ class SqliteCase:
         return self.engine.logs._thread.do(self.engine.logs._db.execute, sql)
 
 
-@pytest.fixture(params=[MemoryCase, SqliteCase], ids=["memory", "sqlite"])
+CASES = {"memory": MemoryCase, "sqlite": SqliteCase}
+DURABLE = {name: case for name, case in CASES.items() if hasattr(case, "reopen")}
+
+
+def _started(case):
+    pytest_twisted.blockon(Deferred.fromCoroutine(case.engine.start()))
+    yield case
+    pytest_twisted.blockon(Deferred.fromCoroutine(case.engine.stop()))
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES)
 def case(request, tmp_path):
     """Return an engine's case; the engine has started."""
-    made = request.param(tmp_path)
-    pytest_twisted.blockon(Deferred.fromCoroutine(made.engine.start()))
-    yield made
-    pytest_twisted.blockon(Deferred.fromCoroutine(made.engine.stop()))
+    yield from _started(request.param(tmp_path))
+
+
+@pytest.fixture(params=DURABLE.values(), ids=DURABLE)
+def durable(request, tmp_path):
+    """Return the case of an engine that can be opened again; it has started."""
+    yield from _started(request.param(tmp_path))
 
 
 @pytest.fixture
