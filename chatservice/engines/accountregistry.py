@@ -28,7 +28,7 @@ class AccountRegistry:
     checked when the one before it is stored, or is not."""
 
     def __init__(self, storage: Storage, limits: Limits) -> None:
-        self._tables, self._store, self._tell, self._unused = storage
+        self._tables, self._store, self._tell, self._unused, _ = storage
         self._limits = limits
         self._deciding = DeferredLock()
         self.claims = LocalNameClaims(self.is_alike)

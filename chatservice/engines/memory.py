@@ -22,7 +22,6 @@ from chatservice.engines.accountregistry import AccountRegistry
 from chatservice.engines.credentials import AccountChecker, Checkers
 from chatservice.engines.memoryfiles import MemoryFileStore
 from chatservice.engines.registry import Registry
-from chatservice.engines.tables import Tables
 from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -170,13 +169,30 @@ def _plain(text: str) -> str:
     return "".join(one for one in apart if not unicodedata.combining(one))
 
 
-class _MemoryTables(Tables):
-    """Records, and the files and inboxes of guests and accounts, for the registries."""
+class _MemoryTables:
+    """Records, and the files and inboxes of guests and accounts, for the registries. It implements
+    `chatservice.engines.tables.Tables`."""
+
+    last_number = 0
 
     def __init__(self, logs: MemoryLogs, files: MemoryFileStore) -> None:
         self._logs = logs
         self._files = files
         self._records: dict[int, list[ports.ModerationRecord]] = {}
+
+    def _load_nothing(self) -> tuple[()]:
+        return ()
+
+    load_rooms = load_accounts = load_codes = _load_nothing
+
+    def load_tokens(self) -> Mapping[str, ports.Token]:
+        return {}
+
+    def _store_nothing(self, *args: Any, **named: Any) -> None:
+        """Do nothing: the registries have it."""
+
+    add_room = retire_room = inbox_known = change_account = _store_nothing
+    add_token = revoke = add_code = drop_code = _store_nothing
 
     def remove_room(self, room: int) -> None:
         self._records.pop(room, None)
@@ -242,17 +258,27 @@ class MemoryEngine:
     (not-stored), as a full disk does."""
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self.failing = False
+        self._state = {"failing": False}  # of all nodes
         self.logs = MemoryLogs(self)
         self.files = MemoryFileStore(self.check)
         tables = _MemoryTables(self.logs, self.files)
-        self.registry = Registry(tables, self._store, self.logs.drop, limits or Limits())
+        self.registry = Registry(
+            *(tables, self._store, self.logs.drop, self.files.forget, limits or Limits())
+        )
         self.rooms, self.accounts = self.registry.rooms, self.registry.accounts
-        self.rooms.forget_files = self.files.forget
         self.claims = self.accounts.claims
         self.hasher = FastHasher()
         self.authenticator = Checkers(AccountChecker(self.accounts, self.hasher), self.accounts)
         self.maintenance = MemoryMaintenance(self.logs, self.accounts, self.files)
+
+    @property
+    def failing(self) -> bool:
+        """True while all nodes refuse all changes."""
+        return self._state["failing"]
+
+    @failing.setter
+    def failing(self, failing: bool) -> None:
+        self._state["failing"] = failing
 
     def check(self) -> None:
         """Raise `Refusal` (not-stored) while nothing can be stored."""

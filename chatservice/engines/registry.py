@@ -1,6 +1,6 @@
 """An engine's rooms and accounts, with the followers that are told of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,9 +30,10 @@ class Registry:
         tables: Tables,
         store: Callable[..., "Deferred[Any]"],
         unused: Callable[[int], None],
+        forget_files: Callable[[str], Awaitable[None]],
         limits: Limits,
     ) -> None:
-        storage = Storage(tables, store, self.changed, unused)
+        storage = Storage(tables, store, self.changed, unused, forget_files)
         self.rooms = RoomRegistry(storage)
         self.accounts = AccountRegistry(storage, limits)
         self.followers: list[Follower] = []

@@ -1,11 +1,11 @@
 """Rooms in memory, and all rules about their names, numbers and bounds, for one process."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-from twisted.internet.defer import DeferredLock, succeed
+from twisted.internet.defer import DeferredLock
 
 from chatservice import names
 from chatservice.confusables import skeletons
@@ -35,13 +35,12 @@ class RoomRegistry:
     last positions of their logs."""
 
     def __init__(self, storage: Storage) -> None:
-        self._tables, self._store, self._tell, self._unused = storage
+        self._tables, self._store, self._tell, self._unused, self._forget_files = storage
         self._creating = DeferredLock()
         self._locks = KeyedLock()
         # Names that are taken, by their keys; those of rooms that are being removed, too.
         self._taken: set[str] = set()
         self._skeletons: Counter[str] = Counter()
-        self.forget_files: Callable[[str], Awaitable[None]] = lambda folder: succeed(None)
         self.rows = {row.number: row for row in storage.tables.load_rooms()}
         for row in self.rows.values():
             self._take_name(row.name)
@@ -141,7 +140,7 @@ class RoomRegistry:
         await self._store(self._tables.remove_room, room)
         name = self.rows.pop(room).name
         self._unused(room)
-        await self.forget_files(name)
+        await self._forget_files(name)
         self._free_name(name)
         self._tell(RoomRemoved(room))
 

@@ -1,7 +1,7 @@
 """The durable side of rooms and accounts: all that a further engine has to write about them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -15,32 +15,27 @@ from chatservice.domain.ports import (
 )
 
 
-class Tables:
+class Tables(Protocol):
     """Makes durable what the registries have decided, each change as a whole or not at all.
 
     The registries load everything once. After that they call all methods where the engine stores,
     in the order in which the changes are to be made. A method raises an error if nothing is stored.
-    This class stores nothing, which is enough for an engine in memory.
     """
 
-    last_number = 0
+    last_number: int
     """The last number that was given to a room or an account's inbox. The registries count it."""
 
     def load_rooms(self) -> Iterable[RoomRow]:
         """Return all rooms, by number."""
-        return ()
 
     def load_accounts(self) -> Iterable[Account]:
         """Return all accounts."""
-        return ()
 
     def load_tokens(self) -> Mapping[str, Token]:
         """Return all tokens, by their SHA-256."""
-        return {}
 
     def load_codes(self) -> Iterable[str]:
         """Return the SHA-256 of all invitation codes."""
-        return ()
 
     def add_room(self, row: RoomRow, time: int) -> None:
         """Add a room, its rules, and its log, which has its number."""
@@ -62,7 +57,6 @@ class Tables:
 
     def records(self, room: int, limit: int) -> Sequence[ModerationRecord]:
         """Return the last actions of a room's record, oldest first."""
-        raise NotImplementedError
 
     def add_account(
         self, key: str, account: Account, inbox: int | None, guest: str, code: str | None
@@ -70,7 +64,6 @@ class Tables:
         """Add an account with its inbox, and use up a code. The guest's `inbox` becomes the
         account's, and so does all that is stored of `guest` (`User.id`). From here on, drafts for
         the old inbox go to the new one. Return the last position of the inbox."""
-        raise NotImplementedError
 
     def inbox_known(self, inbox: int) -> None:
         """Note that nothing more is given to a guest's inbox, by the number of then."""
@@ -97,9 +90,10 @@ class Tables:
 class Storage(NamedTuple):
     """An engine as the registries need it. `store(job, *args)` runs a method of the `tables` where
     the engine stores. `tell` takes changes for the follower. `unused` gets the number of a log that
-    is to be emptied."""
+    is to be emptied, `forget_files` the folder of a removed room, whose files go."""
 
     tables: Tables
     store: Callable[..., "Deferred[Any]"]
     tell: Callable[[Change], None]
     unused: Callable[[int], None]
+    forget_files: Callable[[str], Awaitable[None]]

@@ -38,6 +38,15 @@ def test_rooms_and_their_settings_are_the_same(nodes):
         assert getattr(here, name) == getattr(there, name)
     assert there.rules.find(RuleKind.BANNED, "eve", 1) is not None
     assert nodes.root_there.code("create", room="DEN") is Code.ROOM_EXISTS
+
+
+def test_an_engine_that_fails_does_so_on_all_nodes(nodes):
+    """Neither node stores anything while one of them says that the engine fails."""
+    nodes.there.engine.failing = True
+    for root in (nodes.root, nodes.root_there):
+        assert root.code("create", room="den") is Code.NOT_STORED
+    nodes.here.engine.failing = False
+    nodes.root_there.do("create", room="den")
     nodes.root.do("destroy", room="den", erase="erase")
     assert nodes.root_there.code("join", room="den") is Code.NO_SUCH_ROOM
 

@@ -55,7 +55,11 @@ class SqliteEngine:
             )
         )
         self._reactor = reactor
-        self.logs = LogStore(reactor, data / "chat.sqlite", limits=limits)
+        self.logs = LogStore(
+            *(reactor, data / "chat.sqlite"),
+            limits=limits,
+            forget_files=lambda folder: self.files.forget(folder),  # they need its table first
+        )
         self.rooms, self.accounts = self.logs.rooms, self.logs.accounts
         self.claims = self.accounts.claims
         self._check = IntegrityCheck(reactor, data / "chat.sqlite")
@@ -70,7 +74,6 @@ class SqliteEngine:
             *(reactor, data / "chat.sqlite", self.logs, self.files, keys)
         )
         self.authenticator = Checkers(own, self.accounts, checkers)
-        self.logs.rooms.forget_files = self.files.forget
 
     async def start(self) -> None:
         self._reactor.callWhenRunning(self._start_threads)

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NoReturn, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -42,7 +42,7 @@ class LogStore:
     """The database at `path`. Raises `Refusal`, with a sentence for the operator.
 
     A change that the disk refuses is refused to its caller (not-stored). `files`, `rooms` and
-    `accounts` are its other tables.
+    `accounts` are its other tables. `forget_files` deletes the files of a removed room.
     """
 
     log = Logger()
@@ -53,6 +53,7 @@ class LogStore:
         path: Path,
         clocks: Clocks = Clocks(),  # noqa: B008
         limits: Limits | None = None,
+        forget_files: Callable[[str], Awaitable[None]] = lambda folder: succeed(None),
     ) -> None:
         self._limits = limits = limits or Limits()
         self._reactor = reactor
@@ -71,7 +72,7 @@ class LogStore:
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
         tables = SqlTables(self._db, self._commit, self._last_of, self._moved)
-        self._registry = Registry(tables, self._change, self._empty_log, limits)
+        self._registry = Registry(tables, self._change, self._empty_log, forget_files, limits)
         self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
         self._changed = self._registry.changed
         self._indexer = Indexer(path, index_path(path), limits)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from selectors import EVENT_WRITE
@@ -23,7 +24,7 @@ _NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 """Errors of `sendfile` where a file system, or the system, does not have it."""
 
 
-class ThreadedReader(Reader):
+class ThreadedReader(Reader, ABC):
     """`chatservice.domain.ports.FileReader`: an open `file`. `aside` does a job in a thread; the
     file is closed once no thread reads it."""
 
@@ -35,8 +36,9 @@ class ThreadedReader(Reader):
         self._aside = aside
         self._is_read = self._is_closed = False
 
+    @abstractmethod
     def _read(self, count: int) -> bytes:
-        raise NotImplementedError
+        """Return the next bytes, in a thread."""
 
     def read(self, count: int) -> "Deferred[bytes]":
         self._is_read = True

@@ -1,4 +1,4 @@
-"""Rooms and accounts in the database: `chatservice.engines.tables.Tables`."""
+"""Rooms and accounts in the database."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
@@ -8,11 +8,11 @@ from typing import Any
 from chatservice import names
 from chatservice.domain.ports import Account, ModerationRecord, RoomRow, RulesChanged, Token
 from chatservice.domain.rules import Access, Rule, RuleKind
-from chatservice.engines.tables import Tables
 
 
-class SqlTables(Tables):
-    """The tables `room`, `rule`, `deed`, `account`, `token` and `code` of the database `db`.
+class SqlTables:
+    """`chatservice.engines.tables.Tables`: the tables `room`, `rule`, `deed`, `account`, `token`
+    and `code` of the database `db`.
 
     Within `commit`, all is stored or nothing. `last_of` returns the last position of a log. `moved`
     gets the new number of a guest's inbox, by the old one.
