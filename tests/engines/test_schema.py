@@ -84,7 +84,7 @@ def test_a_new_database_is_ours_and_durable(path):
 def test_a_database_is_made_whole_or_not_at_all(path, monkeypatch):
     """If its creation is interrupted there is no database, and the next start makes it."""
     monkeypatch.setattr(
-        "chatservice.engines.sqlite.schema.TABLES", "CREATE TABLE log (id); nonsense;"
+        "chatservice.engines.sqlite.schema._SQL", "CREATE TABLE log (id); nonsense;"
     )
     with pytest.raises(Refusal):
         open_database(path)
