@@ -97,11 +97,14 @@ class ChatService(Service):
         try:
             keys = [self._options["tls"]] if self._options["tls"] not in (None, _AUTO) else []
             engine = self._engine = SqliteEngine(
-                *(self._reactor, data, files),
-                *(self._options["keep-seconds"], self._options["keep-bytes"]),
-                self._options["checkers"],
-                [*map(Path, keys)],
-                self.limits,
+                self._reactor,
+                data,
+                files,
+                keep_seconds=self._options["keep-seconds"],
+                keep_bytes=self._options["keep-bytes"],
+                checkers=self._options["checkers"],
+                keys=[*map(Path, keys)],
+                limits=self.limits,
             )
             if self._options["tls"] == _AUTO:
                 self._use_certificate(selfsigned.own(data))
@@ -121,9 +124,14 @@ class ChatService(Service):
         guests = not self._options["no-guests"]
         policy = RegistrationPolicy(guests, Registration(self._options["registration"]))
         chat = Chat(
-            *(engine, time.time, ReactorLoop(self._reactor), self.log.info),
-            *(policy, PasswordQueue(self._reactor, self.limits), self._reactor.seconds),
-            self.limits,
+            engine,
+            clock=time.time,
+            loop=ReactorLoop(self._reactor),
+            report=self.log.info,
+            policy=policy,
+            queue=PasswordQueue(self._reactor, self.limits),
+            seconds=self._reactor.seconds,
+            limits=self.limits,
         )
         chat.overview.connections = self.factory
         return chat
@@ -138,9 +146,8 @@ class ChatService(Service):
         self._reloader.start()
         self.factory.idle.start()
         factory = self.factory
-        DeadPeers(
-            *(factory.reactor, factory.connections, factory.timeslices.run, self.limits)
-        ).start()
+        slices = factory.timeslices
+        DeadPeers(factory.reactor, factory.connections, slices.run, self.limits).start()
         self._sweeping.start(self.limits.vacant_seconds, now=False)
         for port in self._listening:
             self.log.info("listening on {address}", address=address(port.getHost()))

@@ -213,7 +213,10 @@ class MemoryServer:
         self.engine = MemoryEngine(limits)
         self.factory = ChatFactory(self._timers, limits=limits)
         self.chat = self.factory.chat = Chat(
-            *(self.engine, seconds, ReactorLoop(self._timers), lambda *_, **__: None),
+            self.engine,
+            clock=seconds,
+            loop=ReactorLoop(self._timers),
+            report=lambda *_, **__: None,
             seconds=reactor.seconds,
             limits=limits,
         )

@@ -452,7 +452,7 @@ def test_the_operator_sees_how_the_server_is(server, connect):
     assert status == 0
     assert (found["users"], found["guests"], found["rooms"], found["entries"]) == (2, 1, 2, 3)
     kinds = {it["what"]: it["count"] for it in found["connections"]}
-    assert kinds == {"people": 1, "programs": 1, "through the operator's door": 1}
+    assert kinds == {"people": 1, "programs": 1, "through the admin socket": 1}
     assert {"what": "too-long", "count": 1} in found["refused"]
     disk = {it["what"]: it["count"] for it in found["disk"]}
     assert disk["database"] > 4096

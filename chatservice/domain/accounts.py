@@ -252,7 +252,8 @@ class Accounts:
 
     async def add_key(self, session: Session, label: str, identity: str) -> None:
         """Let a key that a protocol has verified replace the password of a session's user, until
-        its label is revoked. Raises `Refusal` (token-exists, too-many)."""
+        its label is revoked. For such protocols; no command calls it. Raises `Refusal`
+        (token-exists, too-many)."""
         user, label = session.require_user(), names.label(label)
         await self._store.add_token(identity, Token(user.key, label, None, self._now()))
         self._report("{user} added the key {label}", user=user.name, label=label)

@@ -52,12 +52,20 @@ class Chat:
         seconds = seconds or clock
         self.limits = limits = limits or Limits()
         self.publisher = publisher = Publisher(engine.logs, loop)
-        self._cache = cache = BlockCache(limits)
+        cache = BlockCache(limits)
         self.rights = rights = Rights(self.now)
         throttle = LoginThrottle(engine.hasher, seconds, queue, limits)
         services = Services(
-            *(engine, publisher, cache, rights, throttle, limits),
-            *(self.now, seconds, self._soon, report),
+            engine=engine,
+            publisher=publisher,
+            cache=cache,
+            rights=rights,
+            throttle=throttle,
+            limits=limits,
+            now=self.now,
+            seconds=seconds,
+            call_soon=self._soon,
+            report=report,
         )
         self.rooms = rooms = Rooms(services)
         self.users = users = Users(services, rooms, policy)
@@ -67,9 +75,7 @@ class Chat:
         self.overview = Overview(services, rooms, users)
         self.allows_guests = policy.guests
         self._engine = engine
-        self._replica = Replica(
-            *(rooms, users, self.accounts, self.moderation, rights, cache, publisher)
-        )
+        self._replica = Replica(services, rooms, users, self.accounts, self.moderation)
         self._logs = engine.logs
         self._loop = loop
         self._clock = clock

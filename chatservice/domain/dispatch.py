@@ -1,8 +1,15 @@
-"""The one way into the domain: every request of every protocol goes through `dispatch`.
+"""The way into the domain: every request of every protocol goes through `dispatch`.
 
 A request is counted (`chatservice.domain.ratelimit`), waits until its session's earlier talk is
 stored, is checked (`chatservice.domain.rights`), and runs its handler. Talk does not wait: it is
-checked and handed to the publisher, which acknowledges it later.
+checked and handed to the publisher, which acknowledges it later. The end of a connection is a
+request too: `quit`.
+
+A protocol has three other ways, for what is no request. Lines that are none are only counted
+(`count_request`), and `check` tells before a prompt whether the answer would be in vain. A file's
+bytes go to `Files` by their ticket, which the request before them got: `Files` redeems it and
+checks its right again (`Rights.recheck_ticket`), at the beginning and at the end. What a protocol
+shows of the chat's state, it reads: limits, rooms, `handlers.joined`.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -85,7 +92,9 @@ def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | 
     limits = chat.limits
     if limits.messages_per_second:
         _count_talk(chat, session, request.command.rates, texts)
-    if session.only_room is not None:  # no refusal may tell which other rooms there are
+    # `Rights.check_speak`, in `say`, decides as the table does, and costs less. But no refusal may
+    # tell the bearer of a room's token which other rooms there are.
+    if session.only_room is not None:
         chat.check(session, request)
     room = chat.rooms.resolve(session, args.get("room"))
     kind = Kind.NOTICE if args.get("notice") else cast(Kind, request.command.talk)

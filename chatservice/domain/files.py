@@ -152,9 +152,16 @@ class Files:
         return ask(declared, have, await self.store.used(declared, exactly=True), origin)
 
     def _declared(self, upload: UploadTicket) -> DeclaredFile:
+        user = upload.user
         return DeclaredFile(
-            *(upload.folder, upload.name, upload.size, upload.sha256, upload.user.name),
-            *(self._now(), upload.user.id, upload.partial),
+            folder=upload.folder,
+            name=upload.name,
+            size=upload.size,
+            sha256=upload.sha256,
+            who=user.name,
+            time=self._now(),
+            owner=user.id,
+            id=upload.partial,
         )
 
     async def bytes_present(self, upload: UploadTicket) -> int:
@@ -211,8 +218,13 @@ class Files:
         if declared.is_resumable:
             reservation.declared = declared._replace(id=incoming.id)
         transfer = Transfer(
-            *(upload.user, upload.folder, upload.name, upload.size, True),
-            *(self._seconds(), incoming.have),
+            user=upload.user,
+            folder=upload.folder,
+            name=upload.name,
+            size=upload.size,
+            is_upload=True,
+            began=self._seconds(),
+            start_offset=incoming.have,
             log=upload.destination.log,
             done=lambda: incoming.have,
             stop=stop,
@@ -245,8 +257,13 @@ class Files:
             raise
         return self.transfers.begin(
             Transfer(
-                *(user, outgoing.folder, outgoing.mark.name, size, False),
-                *(self._seconds(), size - outgoing.left),
+                user=user,
+                folder=outgoing.folder,
+                name=outgoing.mark.name,
+                size=size,
+                is_upload=False,
+                began=self._seconds(),
+                start_offset=size - outgoing.left,
                 done=lambda: size - outgoing.left,
                 stop=stop,
                 requester=origin,
@@ -291,7 +308,8 @@ class Files:
         raise Refusal(Code.NO_SUCH_FILE, "That upload is not here any more; send all of it again.")
 
     async def drop_partial_upload(self, session: Session, id_: str) -> None:
-        """Delete a partial upload of the user's. Raises `Refusal` (no-such-file)."""
+        """Delete a partial upload of the user's, for protocols whose clients list them; no command
+        calls it. Raises `Refusal` (no-such-file)."""
         await self.store.drop((await self.partial_upload(session, id_, under_way=False)).declared)
 
     def _may_resume(self, session: Session, folder: str) -> bool:

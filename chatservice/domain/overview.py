@@ -112,8 +112,11 @@ class Overview:
         page, more = _page(found, after, lambda user: user.key, self._limits.listed)
         rows = tuple(
             replies.UserInfo(
-                *(user.name, user.registered, tuple(room.name for room in user.rooms)),
-                *(tuple(dict.fromkeys(each.peer.origin for each in user.sessions)), user.away),
+                name=user.name,
+                registered=user.registered,
+                rooms=tuple(room.name for room in user.rooms),
+                origins=tuple(dict.fromkeys(each.peer.origin for each in user.sessions)),
+                away=user.away,
             )
             for user in page
         )

@@ -9,11 +9,8 @@ from collections.abc import Mapping, Sequence
 from chatservice import names
 from chatservice.domain import ports
 from chatservice.domain.accounts import Accounts
-from chatservice.domain.log import BlockCache
 from chatservice.domain.moderation import Moderation
-from chatservice.domain.publisher import Publisher
-from chatservice.domain.rights import Rights
-from chatservice.domain.rooms import Rooms
+from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import OF_ACCOUNTS
 from chatservice.domain.users import Users
 from chatservice.entries import Kind, Run
@@ -24,21 +21,19 @@ class Replica:
 
     def __init__(
         self,
+        services: Services,
         rooms: Rooms,
         users: Users,
         accounts: Accounts,
         moderation: Moderation,
-        rights: Rights,
-        cache: BlockCache,
-        publisher: Publisher,
     ) -> None:
         self._rooms = rooms
         self._users = users
         self._accounts = accounts
         self._moderation = moderation
-        self._rights = rights
-        self._cache = cache
-        self._publisher = publisher
+        self._rights = services.rights
+        self._cache = services.cache
+        self._publisher = services.publisher
 
     def appended(self, runs: Mapping[int, Sequence[tuple[int, Run]]]) -> None:
         """Show what other nodes have stored, by the numbers of the logs."""

@@ -337,9 +337,7 @@ class Download:
             return
         connection.flow.pause_reading("file")
         connection.transfer = self
-        self._stall = _Stall(
-            *(connection, self._left, self._waits_for_file, self._stalled),
-        )
+        self._stall = _Stall(connection, self._left, self._waits_for_file, self._stalled)
         sending = _lent(self._transport, self._reader.send)
         if sending is None:
             self._read()

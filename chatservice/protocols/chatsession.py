@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from functools import partial
+from inspect import isawaitable
 from typing import Any, ClassVar, cast
 
 from twisted.internet.defer import Deferred
@@ -123,12 +124,13 @@ class ChatSession(ABC):
 
     async def ended(self) -> None:
         """Leave once all talk is stored: the input has ended."""
-        await self._leave("")
+        await self._quit()
         self.stop()
 
-    async def _leave(self, text: str) -> None:
-        await self._chat.publisher.settled(self._session)
-        self._chat.users.leave(self._session, text)
+    async def _quit(self) -> None:
+        done = dispatch(self._chat, self._session, Request(COMMANDS["quit"], {}))
+        if isawaitable(done):
+            await done
 
     def stop(self) -> None:
         """Write nothing more."""
@@ -146,10 +148,4 @@ class ChatSession(ABC):
         """The connection is gone."""
         self._subscription.stopProducing()
         self._session.ended = True
-        self._connection.factory.timeslices.run(self._depart)
-
-    def _depart(self) -> None:
-        if self._session.unstored:
-            Deferred.fromCoroutine(self._leave(""))
-        else:
-            self._chat.users.leave(self._session)
+        self._connection.factory.timeslices.run(lambda: Deferred.fromCoroutine(self._quit()))

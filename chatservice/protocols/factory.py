@@ -197,7 +197,7 @@ class ChatFactory(Factory):
 def _kind(connection: ChatProtocol) -> str:
     """Return the kind of a connection's session, for the operator."""
     if connection.factory.is_admin:
-        return "through the operator's door"
+        return "through the admin socket"
     return connection.kind
 
 

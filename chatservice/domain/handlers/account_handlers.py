@@ -38,8 +38,7 @@ async def _entered(
     return welcome
 
 
-async def _quit(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    await chat.publisher.settled(session)
+def _quit(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     chat.users.leave(session, args.get("text", ""))
     return replies.Done()
 

@@ -61,8 +61,12 @@ def _rooms(chat: Chat, session: Session, args: Arguments) -> replies.RoomList:
         left -= _ROOM_BYTES + len(room.topic.encode())
         rows.append(
             replies.RoomInfo(
-                *(room.name, room.number, room.topic, len(room.users())),
-                *(bool(room.password), room.access),
+                room=room.name,
+                number=room.number,
+                topic=room.topic,
+                users=len(room.users()),
+                locked=bool(room.password),
+                access=room.access,
             )
         )
     return replies.RoomList(tuple(rows), more)

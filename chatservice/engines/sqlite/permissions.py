@@ -87,7 +87,7 @@ def close(folder: Path) -> None:
     """Take a folder, and all that is in it, away from everybody but its owner. The log tells what
     was open before, and what cannot be closed.
 
-    It looks at all of it only where something is open at its top: the rest is behind closed doors.
+    It looks at all of it only where something is open at its top: the rest cannot be reached.
     """
     tops = [folder, *(path for path in _within(folder) if not path.is_symlink())]
     if not any(_is_open(path) for path in tops):
