@@ -22,6 +22,7 @@ from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.commands import Right
+from chatservice.grammar.textformat import duration
 
 _UNDONE = {
     RuleKind.BANNED: "unban",
@@ -151,7 +152,9 @@ class Moderation:
         until: int,
         why: str,
     ) -> None:
-        record = self._record(session, _DONE[what], name, why)._replace(until=until)
+        record = self._record(session, _DONE[what], name, why)
+        if until:
+            record = record._replace(term=f"for {duration((until - record.time) / 1000)}")
         rule = Rule(what, whom, until, record.who, record.time)
         user = self._users.by_key.get(whom)
         held = [rule]

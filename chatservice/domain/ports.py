@@ -16,7 +16,6 @@ from chatservice.domain.model import is_guest_id, is_user_folder
 from chatservice.domain.rules import Access, Rule
 from chatservice.entries import Entry, FileMark, Run
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.textformat import duration
 from chatservice.replies import CountInfo, FileInfo
 
 T = TypeVar("T")
@@ -107,9 +106,10 @@ class RoomRow:
 
 
 class ModerationRecord(NamedTuple):
-    """An action of a moderator, `who`: the command `what`, for `whom`, `until` a time, and `why`.
+    """An action of a moderator, `who`: the command `what`, for `whom`, for how long (`term`), and
+    `why`.
 
-    Times are in milliseconds since 1970. It puts out the user with the `User.id` `put_out`. Of a
+    `time` is in milliseconds since 1970. It puts out the user with the `User.id` `put_out`. Of a
     stored one, all text is in `what`.
     """
 
@@ -118,14 +118,13 @@ class ModerationRecord(NamedTuple):
     what: str
     whom: str = ""
     why: str = ""
-    until: int = 0
+    term: str = ""
     put_out: str = ""
 
     @property
     def terms(self) -> str:
         """For how long, and why."""
-        for_ = f"for {duration((self.until - self.time) / 1000)}" if self.until else ""
-        return ": ".join(filter(None, (for_, self.why)))
+        return ": ".join(filter(None, (self.term, self.why)))
 
     @property
     def text(self) -> str:

@@ -175,7 +175,7 @@ async def test_one_at_a_time_changes_a_room(engine):
 async def test_an_action_is_stored_with_what_it_changes(engine, notes):
     """It is told with the change, or alone. The rules of guests are told, and not stored."""
     lab = await room(engine)
-    ban = ModerationRecord(NOW, "alice", "ban", "eve", "spam", NOW + 60_000)
+    ban = ModerationRecord(NOW, "alice", "ban", "eve", "spam", "for 60 s")
     of_guest = BAN._replace(subject=guest_id(7))
     await engine.rooms.change_rules(RulesChanged(lab, [BAN, of_guest], record=ban))
     await engine.rooms.configure(RoomChanged(lab, None, Access.PUBLIC, False, 5, ban))

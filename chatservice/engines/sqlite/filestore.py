@@ -24,9 +24,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -356,16 +357,11 @@ class FolderFileStore:
         reading = self._reading(folder, name, it)
         answer = reading.wait()
 
-        def give_up() -> None:
+        def give_up(*_: object) -> NoReturn:
             reading.waiting.remove(answer)
-            answer.errback(reading.soon(name))
+            raise reading.soon(name)
 
-        late = self._reactor.callLater(self._limits.reading_seconds, give_up)
-        try:
-            return await answer
-        finally:
-            if late.active():
-                late.cancel()
+        return await answer.addTimeout(self._limits.reading_seconds, self._reactor, give_up)
 
     def _reading(self, folder: str, name: str, it: _Version) -> _Reading:
         """Return the reading of a file, which begins unless it is under way."""
@@ -382,7 +378,7 @@ class FolderFileStore:
             answer.callback(result)  # a Failure goes the way of failures
 
     async def _read_new(self, folder: str, name: str, it: _Version, reading: _Reading) -> FileRow:
-        await _pause(self._reactor, 0)  # so that it is known as being read
+        await deferLater(self._reactor, 0)  # so that it is known as being read
         until = self._reactor.seconds() + 2 * plainfiles.SETTLED_SECONDS
         while True:
             try:
@@ -395,7 +391,7 @@ class FolderFileStore:
                     raise _changing(name) from None
             except OSError as error:
                 raise self._not_opened(name, None, error) from None
-            await _pause(self._reactor, plainfiles.SETTLED_SECONDS / 4)
+            await deferLater(self._reactor, plainfiles.SETTLED_SECONDS / 4)
         await self._table.note(folder, [row])
         return row
 
@@ -650,9 +646,3 @@ def _meant(file: _File, version: int | None) -> _Version | None:
 
 def _changing(name: str) -> Refusal:
     return Refusal(Code.NO_SUCH_FILE, "{name} is being changed; try again later.", name=name)
-
-
-def _pause(reactor: Any, seconds: float) -> "Deferred[None]":
-    pausing: Deferred[None] = Deferred()
-    reactor.callLater(seconds, pausing.callback, None)
-    return pausing
