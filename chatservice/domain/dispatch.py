@@ -20,7 +20,7 @@ from typing import cast
 from chatservice.domain.chat import Answer, Chat
 from chatservice.domain.handlers import HANDLERS
 from chatservice.domain.log import EventBatch
-from chatservice.domain.model import Session
+from chatservice.domain.model import PauseReason, Session
 from chatservice.domain.ports import OnStored
 from chatservice.domain.ratelimit import RateLimiter
 from chatservice.entries import Kind
@@ -108,7 +108,7 @@ def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | 
         chat.say(session, room, kind, run, args.get("key"), stored)
         session.unstored += weight
     if before < limits.unstored_entries <= session.unstored:
-        session.flow.pause_reading("unstored")
+        session.flow.pause_reading(PauseReason.UNSTORED)
 
 
 def _count_talk(
@@ -163,6 +163,6 @@ def _stored(
     before = session.unstored
     session.unstored -= weight
     if session.unstored <= enough < before:
-        session.flow.resume_reading("unstored")
+        session.flow.resume_reading(PauseReason.UNSTORED)
     if on_stored is not None:
         on_stored(result)

@@ -4,6 +4,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from chatservice import names
@@ -158,14 +159,27 @@ _TOKEN_BYTES = 15
 """120 bits: too many to guess, and the most that Python stores in 48 bytes."""
 
 
+class PauseReason(StrEnum):
+    """Why a connection is not read for a while."""
+
+    TURN = "turn"  # others go first
+    ANSWER = "answer"  # a command is being answered
+    FILE = "file"  # the engine moves a file's bytes
+    DISK = "disk"  # an upload's bytes wait to be written
+    FULL = "full"  # the client does not read
+    CORK = "cork"  # a script's first lines are on their way, and no more answers can wait
+    RATE = "rate"  # it sent too much for a rate limit
+    UNSTORED = "unstored"  # too much of its talk is not stored yet
+
+
 class FlowControl(Protocol):
     """Pauses and resumes the reading of a session's connection."""
 
-    def pause_reading(self, reason: str) -> None:
+    def pause_reading(self, reason: PauseReason) -> None:
         """Read nothing more. Each pause needs a `resume_reading` with the same reason."""
 
-    def resume_reading(self, reason: str) -> None:
-        """Take one pause with that reason back, if there is one; without any, read on."""
+    def resume_reading(self, reason: PauseReason) -> None:
+        """Take one pause with that reason back, if there is one. Read on when no reason is left."""
 
     def slow_down(self, seconds: float) -> None:
         """Read nothing for so long."""

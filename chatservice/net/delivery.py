@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -19,7 +18,7 @@ from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log
 from chatservice.events import EndReason, Event, Notice
 from chatservice.limits import Limits
 from chatservice.net import outlet
-from chatservice.net.flow import awaited
+from chatservice.net.flow import deferred
 from chatservice.net.outlet import Outlet
 
 
@@ -241,7 +240,7 @@ class Subscription:
             cursor.replaying = True
             log = cursor.log
             found = self._source.replay(log, cursor.position)
-            reading = Deferred.fromCoroutine(awaited(found))
+            reading = deferred(found)
             reading.addCallback(self._stored, cursor, log.memory_from)
             reading.addErrback(self._unreadable, cursor)
 

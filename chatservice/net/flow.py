@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatservice.domain.model import PauseReason
 from chatservice.errors import Code, Refusal
 
 T = TypeVar("T")
@@ -52,16 +53,20 @@ class FlowControl:
 
     def __init__(self, connection: Readable) -> None:
         self.connection: Readable | None = connection
-        self.reasons: tuple[str, ...] = ()
+        self.reasons: tuple[PauseReason, ...] = ()
 
-    def pause_reading(self, reason: str) -> None:
-        """Read nothing more. Each pause needs a `resume_reading` with the same reason."""
+    def note_pause(self, reason: PauseReason) -> None:
+        """Note a reason not to read, for a connection that pauses itself."""
         self.reasons = (*self.reasons, reason)
+
+    def pause_reading(self, reason: PauseReason) -> None:
+        """Read nothing more. Each pause needs a `resume_reading` with the same reason."""
+        self.note_pause(reason)
         if self.connection is not None:
             self.connection.pauseProducing()
 
-    def resume_reading(self, reason: str) -> None:
-        """Take one pause with that reason back, if there is one; without any, read on."""
+    def resume_reading(self, reason: PauseReason) -> None:
+        """Take one pause with that reason back, if there is one. Read on when no reason is left."""
         if reason not in self.reasons:
             return
         at = self.reasons.index(reason)
@@ -76,16 +81,18 @@ class FlowControl:
             self.connection.read_on()
 
     def when_answered(self, result: Any, answer: Callable[[Any], None], refuse: Refuse) -> None:
-        """Call `answer` with a result, now or later, or `refuse` with a refusal."""
+        """Call `answer` with a result, or with that of an awaitable, which pauses the reading until
+        it is there. Call `refuse` with a refusal, or if anything fails, `answer` too."""
         if not isawaitable(result):
-            answer(result)
+            try:
+                answer(result)
+            except Exception:
+                self.refused(Failure(), refuse)
             return
-        waiting = Deferred.fromCoroutine(awaited(result))
-        waiting.addCallback(answer)
-        waiting.addErrback(self.refused, refuse)
+        waiting = deferred(result).addCallback(answer).addErrback(self.refused, refuse)
         if not waiting.called:
-            self.pause_reading("answer")
-            waiting.addBoth(lambda _: self.resume_reading("answer"))
+            self.pause_reading(PauseReason.ANSWER)
+            waiting.addBoth(lambda _: self.resume_reading(PauseReason.ANSWER))
 
     def refused(self, failure: Failure, refuse: Refuse) -> None:
         """Call `refuse` with a refusal; with one for everything else, which is logged."""
@@ -99,10 +106,15 @@ class FlowControl:
     def slow_down(self, seconds: float) -> None:
         """Read nothing for so long."""
         if self.connection is not None:
-            self.pause_reading("rate")
-            self.connection.factory.reactor.callLater(seconds, self.resume_reading, "rate")
+            rate = PauseReason.RATE
+            self.pause_reading(rate)
+            self.connection.factory.reactor.callLater(seconds, self.resume_reading, rate)
 
 
-async def awaited(result: Awaitable[T]) -> T:
-    """Return the result of any awaitable, as a coroutine."""
+def deferred(result: Awaitable[T]) -> "Deferred[T]":
+    """Return any awaitable as a Deferred."""
+    return result if isinstance(result, Deferred) else Deferred.fromCoroutine(_awaited(result))
+
+
+async def _awaited(result: Awaitable[T]) -> T:
     return await result

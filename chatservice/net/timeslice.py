@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from chatservice.domain.model import PauseReason
 from chatservice.limits import Limits
 
 SILENT_FACTOR = 5
@@ -22,8 +23,8 @@ SILENT_SLICES = 50
 class Waiter(Protocol):
     """A connection, as far as this module needs it."""
 
-    def resume_reading(self, why: str) -> None:
-        """Read on."""
+    def resume_reading(self, reason: PauseReason) -> None:
+        """Take the pause back."""
 
 
 class TimeSlices:
@@ -74,7 +75,7 @@ class TimeSlices:
         self._until = self._end()
         while waiting:
             self._released = True
-            waiting.popleft().resume_reading("turn")
+            waiting.popleft().resume_reading(PauseReason.TURN)
             if self._now() >= self._until:
                 break
         for _ in range(len(self._deeds)):  # one of them, come what may

@@ -16,13 +16,13 @@ from zope.interface import implementer
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.files import ActiveUpload
-from chatservice.domain.model import User
+from chatservice.domain.model import PauseReason, User
 from chatservice.domain.ports import FileReader, UploadWriter
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.net import outlet
-from chatservice.net.flow import Refuse, awaited
+from chatservice.net.flow import Refuse, deferred
 
 LENT_BYTES = 1 << 16
 """A shorter rest of an upload is read here: to lend the socket would take as long."""
@@ -81,7 +81,7 @@ def _lent(transport: Any, move: Callable[[int], Awaitable[Any] | None]) -> "Defe
         socket.close()
         return result
 
-    return Deferred.fromCoroutine(awaited(moving)).addBoth(give_back)
+    return deferred(moving).addBoth(give_back)
 
 
 class Upload:
@@ -125,14 +125,16 @@ class Upload:
 
     def _left(self) -> int:
         """Return the bytes that have not come, as far as is known while the engine takes them."""
-        if self._writer is None or "file" not in self._connection.flow.reasons:
+        if self._writer is None or PauseReason.FILE not in self._connection.flow.reasons:
             return self.left
         return min(self.left, self._size - self._writer.have)
 
     def _waits_for_disk(self) -> bool:
         """Return whether bytes have come that nobody takes."""
         connection = self._connection
-        return bool("disk" in connection.flow.reasons or outlet.unread(connection.transport))
+        return bool(
+            PauseReason.DISK in connection.flow.reasons or outlet.unread(connection.transport)
+        )
 
     def received(self, data: bytes) -> None:
         """Take bytes."""
@@ -147,19 +149,19 @@ class Upload:
             if self._connection.transfer is None:  # not dismissed by it
                 self._connection.setLineMode(rest)
         elif self._writer is not None and (ready := self._writer.when_ready()) is not None:
-            self._connection.flow.pause_reading("disk")
-            waiting = Deferred.fromCoroutine(awaited(ready))
-            waiting.addBoth(lambda _: self._connection.flow.resume_reading("disk"))
+            self._connection.flow.pause_reading(PauseReason.DISK)
+            waiting = deferred(ready)
+            waiting.addBoth(lambda _: self._connection.flow.resume_reading(PauseReason.DISK))
         elif self._writer is not None and self.left > LENT_BYTES:
             most, receive = self.left - 1, self._writer.receive
             receiving = _lent(self._connection.transport, lambda socket: receive(socket, most))
             if receiving is not None:
-                self._connection.flow.pause_reading("file")
+                self._connection.flow.pause_reading(PauseReason.FILE)
                 receiving.addCallback(self._moved)
 
     def _moved(self, count: int) -> None:
         self.left -= count
-        self._connection.flow.resume_reading("file")
+        self._connection.flow.resume_reading(PauseReason.FILE)
 
     def _end(self) -> None:
         self._connection.transfer = None
@@ -335,7 +337,7 @@ class Download:
             self._reader.close()
             self._ended()
             return
-        connection.flow.pause_reading("file")
+        connection.flow.pause_reading(PauseReason.FILE)
         connection.transfer = self
         self._stall = _Stall(connection, self._left, self._waits_for_file, self._stalled)
         sending = _lent(self._transport, self._reader.send)
@@ -360,9 +362,7 @@ class Download:
             self._go_on()
             return
         self._reading = True
-        reading = self._reader.read(CHUNK_BYTES)
-        if not isinstance(reading, Deferred):
-            reading = Deferred.fromCoroutine(awaited(reading))
+        reading = deferred(self._reader.read(CHUNK_BYTES))
         reading.addCallback(self._arrived).addErrback(self._failed)
 
     def _arrived(self, data: bytes) -> None:
@@ -374,7 +374,7 @@ class Download:
         more = None if data else self._reader.more()
         if more is not None:
             self._reading = self._has_waited = True
-            Deferred.fromCoroutine(awaited(more)).addCallbacks(self._grown, self._failed)
+            deferred(more).addCallbacks(self._grown, self._failed)
             return
         self._complete = not data
         self._go_on()
@@ -424,7 +424,7 @@ class Download:
         connection = self._connection
         if complete:
             self._sent()
-            connection.flow.resume_reading("file")
+            connection.flow.resume_reading(PauseReason.FILE)
         else:
             name = self._reader.mark.name
             self.log.warn("not all of {file} could be sent: {why}", file=name, why=why)

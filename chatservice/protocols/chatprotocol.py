@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice.domain.model import User
+from chatservice.domain.model import PauseReason, User
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat
@@ -124,21 +124,24 @@ class ChatProtocol(LineReader):
         else:
             self._wait(self.factory.greeting_delay(self.transport), self._greet)
 
-    def _wait(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
+    def _wait(self, seconds: float, call: Callable[[], None]) -> None:
         self._wait_no_longer()
-        self._timer = self.factory.reactor.callLater(seconds, call, *args)
+        self._timer = self.factory.reactor.callLater(seconds, self._waited, call)
+
+    def _waited(self, call: Callable[[], None]) -> None:
+        self._timer = None
+        call()
 
     def _wait_no_longer(self) -> None:
-        if self._timer is not None and self._timer.active():
+        if self._timer is not None:
             self._timer.cancel()
-        self._timer = None
+            self._timer = None
 
     def handshakeCompleted(self) -> None:
         """TLS has begun; the wait for the greeting starts."""
         self._wait(self.factory.limits.greeting_seconds, self._greet)
 
     def _greet(self) -> None:
-        self._timer = None
         row = self.factory.rows[-1]
         try:
             self.factory.check_secure(self.transport, row)
@@ -188,7 +191,7 @@ class ChatProtocol(LineReader):
         if not slices.is_over():
             return True
         # Most wait with one request only: the transport need not be told, unless more comes.
-        self.flow.reasons = (*self.flow.reasons, "turn")
+        self.flow.note_pause(PauseReason.TURN)
         self.paused = True
         slices.enqueue(self.flow)
         return False
@@ -285,15 +288,7 @@ class ChatProtocol(LineReader):
 
     def when_quiet(self, call: Callable[[], None]) -> None:
         """Call once nothing more has come for `QUIET_SECONDS`."""
-        self._wait(QUIET_SECONDS, self._if_quiet, call)
-
-    def _if_quiet(self, call: Callable[[], None]) -> None:
-        if any(why != "cork" for why in self.flow.reasons):  # it is we who do not read
-            self.when_quiet(call)
-        else:
-            self._timer = None
-            call()
-            self.flow.resume_reading("cork")
+        self._wait(QUIET_SECONDS, call)
 
     def logged_in(self) -> None:
         """The client has a name, or a ticket."""
@@ -302,7 +297,7 @@ class ChatProtocol(LineReader):
     def login_timed_out(self) -> None:
         """Say that the time to give a name is over, and end the connection; but not while its
         password is being checked."""
-        if "answer" in self.flow.reasons:
+        if PauseReason.ANSWER in self.flow.reasons:
             self.factory.login_timeout.add(self)
             return
         seconds = self.factory.limits.name_seconds

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, cast
 
 from twisted.internet.defer import Deferred
 
+from chatservice import replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import count_request, dispatch
-from chatservice.domain.model import Session, SessionTraits, User
-from chatservice.domain.ports import OnStored
+from chatservice.domain.model import PauseReason, Session, SessionTraits, User
 from chatservice.errors import Refusal
 from chatservice.events import EndReason
 from chatservice.grammar.commands import COMMANDS, Request
@@ -19,13 +19,16 @@ from chatservice.net.delivery import EntryFormat, Subscription
 from chatservice.protocols.chatprotocol import ChatProtocol
 
 HELLO = COMMANDS["hello"]
+_ENTER = Request(HELLO, {})
 
 
 class ChatSession(ABC):
     """A `chatservice.protocols.chatprotocol.ProtocolSession` with a user.
 
-    A format's own session parses lines, calls `request`, and encodes answers (`answer`) and
-    refusals (`refuse_request`).
+    A format's own session parses lines (`line`) and gives them to `request`. It writes answers
+    (`answer`), and encodes refusals (`encode_refusal`). Around that, this class does what all owe:
+    it starts the subscription, ends the login timeout after a welcome, shows what is unread after a
+    welcome or in a room, counts refusals, and ends the connection after `quit`.
     """
 
     format: ClassVar[EntryFormat]
@@ -41,6 +44,11 @@ class ChatSession(ABC):
         if connection.factory.is_admin:  # a program there gives single commands
             traits = traits._replace(admin=True, visible=not traits.many_rooms)
         self._session = Session(subscription, traits, connection.flow)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Write entries and events from now on."""
+        self._subscription.start()
 
     @property
     def _subscription(self) -> Subscription:
@@ -51,53 +59,75 @@ class ChatSession(ABC):
         chat: Chat = self._connection.factory.chat
         return chat
 
-    # -- requests --------------------------------------------------------------------------------
+    # -- what a format does ----------------------------------------------------------------------
 
-    def request(
-        self,
-        request: Request,
-        on_stored: OnStored | None = None,
-        refuse: Callable[[Refusal], None] | None = None,
-    ) -> None:
-        """Dispatch a request. On the admin socket, a `hello` goes before the first one."""
-        refuse = refuse or partial(self.refuse_request, request)
-        if self._session.user is None and self._session.traits.admin:
-            again = partial(self.request, request, on_stored, refuse)
-            welcome = partial(self._welcome_operator, again)
-            self._dispatch(Request(HELLO, {}), None, welcome, refuse)
-        else:
-            self._dispatch(request, on_stored, partial(self.answer, request), refuse)
-
-    def _welcome_operator(self, then: Callable[[], None], answer: Any) -> None:
-        then()
-
-    def _dispatch(
-        self,
-        request: Request,
-        on_stored: OnStored | None,
-        answer: Callable[[Any], None],
-        refuse: Callable[[Refusal], None],
-    ) -> None:
-        try:
-            result = dispatch(self._chat, self._session, request, on_stored)
-            if result is None:
-                self._connection.factory.timeslices.note_talk()
-            else:
-                self._connection.flow.when_answered(result, answer, refuse)
-        except Refusal as refusal:
-            refuse(refusal)
+    @abstractmethod
+    def line(self, line: bytes) -> None:
+        """Take a line."""
 
     @abstractmethod
     def answer(self, request: Request, it: Any) -> None:
-        """Encode the answer to a request."""
+        """Write the answer to a request."""
 
     @abstractmethod
+    def encode_refusal(self, refusal: Refusal, id_: Any) -> bytes:
+        """Encode the refusal of the request with an id; that is None for requests without one, and
+        for lines that are no requests."""
+
+    def encode_stored(self, position: int, id_: Any) -> bytes:
+        """Encode that a request's talk is stored, at a position, in a format that says so."""
+        return b""
+
+    # -- requests --------------------------------------------------------------------------------
+
+    def request(self, request: Request, refuse: Callable[[Refusal], None] | None = None) -> None:
+        """Dispatch a request. On the admin socket, a `hello` goes before the first one."""
+        refuse = refuse or partial(self.refuse_request, request)
+        session, flow = self._session, self._connection.flow
+        try:
+            if session.user is None and session.traits.admin:
+                entering = dispatch(self._chat, session, _ENTER)
+                flow.when_answered(entering, partial(self._entered, request, refuse), refuse)
+                return
+            stored = partial(self.stored, id_=request.id)
+            result = dispatch(self._chat, session, request, stored)
+            if result is None:
+                self._connection.factory.timeslices.note_talk()
+            else:
+                flow.when_answered(result, partial(self._give_answer, request), refuse)
+        except Refusal as refusal:
+            refuse(refusal)
+
+    def _entered(self, then: Request, refuse: Callable[[Refusal], None], welcome: Any) -> None:
+        """Go on as the operator. A program there, which gives single commands, is not welcomed."""
+        if self._session.traits.visible:
+            self._give_answer(_ENTER, welcome)
+        self.request(then, refuse)
+
+    def _give_answer(self, request: Request, it: Any) -> None:
+        if isinstance(it, replies.Welcome):
+            self._connection.logged_in()
+        self.answer(request, it)
+        if isinstance(it, (replies.Joined, replies.Welcome)):
+            self._session.wake()
+        elif request.command.name == "quit":
+            self._connection.dismiss()
+
+    def stored(self, result: int | Exception, id_: Any = None) -> None:
+        """Acknowledge talk that is stored, at the position `result`, or refuse it."""
+        if isinstance(result, Refusal):
+            self.refuse(result, id_)
+        elif isinstance(result, int) and (data := self.encode_stored(result, id_)):
+            self._write_soon(data)
+
     def refuse_request(self, request: Request, refusal: Refusal) -> None:
-        """Encode the refusal of a request."""
+        """Refuse a request."""
+        self.refuse(refusal, request.id)
 
-    @abstractmethod
-    def refuse(self, refusal: Refusal) -> None:
-        """Encode a refusal that belongs to no request."""
+    def refuse(self, refusal: Refusal, id_: Any = None) -> None:
+        """Count a refusal, and write it."""
+        self._connection.factory.count(refusal)
+        self._write(self.encode_refusal(refusal, id_))
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
         """Count a line that is no request, and refuse it."""
@@ -113,12 +143,18 @@ class ChatSession(ABC):
             self._connection.transport.write(data)
             self._note_full()
 
+    def _write_soon(self, data: bytes) -> None:
+        """Write with what else comes in this turn of the reactor."""
+        if self._connection.connected:
+            self._connection.transport.writeSequence((data,))
+            self._note_full()
+
     def _note_full(self) -> None:
         """While the client does not read, its requests are not read either."""
         flow = self._connection.flow
-        if self._subscription.full and "full" not in flow.reasons:
-            flow.pause_reading("full")
-            self._subscription.when_ready(partial(flow.resume_reading, "full"))
+        if self._subscription.full and PauseReason.FULL not in flow.reasons:
+            flow.pause_reading(PauseReason.FULL)
+            self._subscription.when_ready(partial(flow.resume_reading, PauseReason.FULL))
 
     # -- the end ---------------------------------------------------------------------------------
 

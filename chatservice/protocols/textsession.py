@@ -1,6 +1,5 @@
 """The text format on a connection: for people, and for scripts in a pipe."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +9,7 @@ from chatservice import names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import check, count_request, dispatch
 from chatservice.domain.handlers import joined
-from chatservice.domain.model import PERSON
+from chatservice.domain.model import PERSON, PauseReason
 from chatservice.domain.ports import FileReader
 from chatservice.domain.rights import rights_for
 from chatservice.domain.tickets import UploadTicket
@@ -52,16 +51,18 @@ class TextSession(ChatSession):
     __slots__ = ("_astray", "_corked", "_dialog", "_introduced")
 
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
-        super().__init__(connection, chat)
         self._astray: Refusal | None = None
         self._dialog: PromptDialog | None = None
         self._introduced = False
-        self._corked: bytearray | None = None
-        if not connection.greeted:
-            self._corked = bytearray()
-            connection.when_quiet(self._uncork)
+        self._corked = None if connection.greeted else bytearray()
+        super().__init__(connection, chat)
+
+    def _begin(self) -> None:
+        """Write to an interactive client. A script's first lines come before (`_uncork`)."""
+        if self._corked is None:
+            super()._begin()
         else:
-            self._subscription.start()
+            self._connection.when_quiet(self._if_quiet)
 
     @property
     def _bare_words(self) -> bool:
@@ -106,7 +107,7 @@ class TextSession(ChatSession):
         if texts is None:
             return False
         try:
-            dispatch(self._chat, self._session, Request(SAY, {"texts": texts}), self._stored)
+            dispatch(self._chat, self._session, Request(SAY, {"texts": texts}), self.stored)
         except Refusal:  # one by one, each has a refusal of its own
             return False
         self._connection.factory.timeslices.note_talk()
@@ -127,7 +128,7 @@ class TextSession(ChatSession):
         if asked := self._prompts(request):
             self._prompt(request, asked)
         else:
-            self.request(request, self._stored, partial(self._not_granted, request, dialog))
+            self.request(request, partial(self._not_granted, request, dialog))
 
     def _is_nameless(self) -> bool:
         return self._session.user is None and not self._session.traits.admin
@@ -138,10 +139,6 @@ class TextSession(ChatSession):
             here is not None and here.name != names.LOBBY and self._session.only_room is not here
         )
         return Request(COMMANDS["leave" if stays else "quit"], {})
-
-    def _stored(self, result: int | Exception) -> None:
-        if isinstance(result, Refusal) and self._session.user is not None:
-            self.refuse(result)
 
     def _not_granted(self, request: Request, dialog: PromptDialog | None, refusal: Refusal) -> None:
         """Refuse a request. After a wrong password an interactive client is asked again."""
@@ -254,7 +251,6 @@ class TextSession(ChatSession):
             self._show_file(request, it)
         elif name == "quit":
             self._write(b"* Goodbye.\n")
-            self._connection.dismiss()
         else:
             self._show(request, it)
 
@@ -266,30 +262,21 @@ class TextSession(ChatSession):
             self._introduce(it)
             return
         self._write(textformat.reply(it))
-        if isinstance(it, (replies.Joined, replies.Welcome)):
-            self._session.wake()
         if (hint := textparser.undo_hint(request)) is not None and self._connection.greeted:
             self._write(textformat.event(Notice(hint)))
 
     def _introduce(self, welcome: replies.Welcome) -> None:
         """Tell the user their name and room. A script is not told."""
         self._introduced = True
-        self._connection.logged_in()
         here = self._session.current_room
         if self._connection.greeted and here is not None:
             self._write(textformat.reply(welcome))
             self._write(textformat.reply(joined(self._chat, here, self._session)))
             self._write(b"* What you type is said to everybody here; /help lists the commands.\n")
-        self._session.wake()
 
-    def _welcome_operator(self, then: Callable[[], None], answer: Any) -> None:
-        self._introduce(answer)
-        then()
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Show a refusal."""
-        self._connection.factory.count(refusal)
-        self._write(textformat.refusal(refusal))
+    def encode_refusal(self, refusal: Refusal, id_: Any) -> bytes:
+        """Word a refusal."""
+        return textformat.refusal(refusal)
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
         """Refuse a line. After one that begins an upload there may be any number of bytes that are
@@ -316,11 +303,20 @@ class TextSession(ChatSession):
     def _write(self, data: bytes) -> None:
         if self._corked is not None:
             self._corked += data
-            flow = self._connection.flow
-            if len(self._corked) > self._chat.limits.write_bytes and "cork" not in flow.reasons:
-                flow.pause_reading("cork")
+            flow, is_long = self._connection.flow, len(self._corked) > self._chat.limits.write_bytes
+            if is_long and PauseReason.CORK not in flow.reasons:
+                flow.pause_reading(PauseReason.CORK)
         else:
             super()._write(data)
+
+    def _if_quiet(self) -> None:
+        """Uncork, unless it is we who do not read."""
+        flow = self._connection.flow
+        if any(why is not PauseReason.CORK for why in flow.reasons):
+            self._connection.when_quiet(self._if_quiet)
+        else:
+            self._uncork()
+            flow.resume_reading(PauseReason.CORK)
 
     def _uncork(self) -> None:
         """Begin to answer a script. Nothing is sent while its first lines are on their way. If the
@@ -329,7 +325,7 @@ class TextSession(ChatSession):
         corked, self._corked = self._corked, None
         if corked is not None:
             self._connection.transport.write(bytes(corked))
-            self._subscription.start()
+            super()._begin()
 
     # -- files on this connection ----------------------------------------------------------------
 
