@@ -35,8 +35,6 @@ REMEMBERED_ENTRIES = 256
 """Entries of a room whose time and author are remembered. They show where a log that was restored
 from a backup still agrees with what was seen."""
 
-_KINDS = {"say": Kind.MESSAGE, "me": Kind.ACTION}
-
 _SIGN = r"[\w.-]"
 """A character of a name."""
 
@@ -249,7 +247,7 @@ class RoomState:
 
 def mentions(entry: Entry, name: str) -> bool:
     """Return whether an entry is talk that contains `name` as a word, in any case."""
-    return entry.kind in _KINDS.values() and is_mentioned(name, entry.text)
+    return entry.kind in (Kind.MESSAGE, Kind.ACTION) and is_mentioned(name, entry.text)
 
 
 class ClientState:
@@ -395,7 +393,7 @@ class ClientState:
         if self.echo or names.key(entry.who) != names.key(self.name):
             return False
         return any(
-            _KINDS.get(request.command.name) == entry.kind
+            request.command.talk is entry.kind
             and names.clean(request.args["text"]) == entry.text
             and self.find(request.args["room"]) is room
             for request in self.unacknowledged.values()

@@ -16,8 +16,6 @@ TEXTS_SHOWN = 3
 PROMPT = "> "
 """The prompt of the line of input."""
 
-_KINDS = {"say": Kind.MESSAGE, "me": Kind.ACTION, "msg": Kind.PRIVATE}
-
 
 class PendingTexts:
     """The user's texts that are not stored yet, in their order."""
@@ -42,7 +40,7 @@ class PendingTexts:
             return []
         if not stored:
             return self._renderer.echo(PROMPT, _as_typed(request))
-        kind = _KINDS[request.command.name]
+        kind = request.command.talk or Kind.PRIVATE
         return self._renderer.own(request.args["text"], kind, request.args.get("to"))
 
     def rows(self, typed: list[str]) -> Fragments:

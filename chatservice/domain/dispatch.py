@@ -15,7 +15,6 @@ shows of the chat's state, it reads: limits, rooms, `handlers.joined`.
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from inspect import isawaitable
-from typing import cast
 
 from chatservice.domain.chat import Answer, Chat
 from chatservice.domain.handlers import HANDLERS
@@ -97,7 +96,7 @@ def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | 
     if session.only_room is not None:
         chat.check(session, request)
     room = chat.rooms.resolve(session, args.get("room"))
-    kind = Kind.NOTICE if args.get("notice") else cast(Kind, request.command.talk)
+    kind = Kind.NOTICE if args.get("notice") else request.command.talk or Kind.MESSAGE
     if len(texts) > 1 and not chat.may_say_anything(session, room):
         raise _one_by_one()
     before = session.unstored

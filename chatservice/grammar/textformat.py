@@ -14,7 +14,7 @@ from typing import Any
 
 from chatservice import events, replies
 from chatservice.entries import Entry, FileMark, Kind, Run
-from chatservice.errors import NAME_NEEDED, Message, Refusal, Sentences
+from chatservice.errors import NAME_NEEDED, Code, Message, Refusal, Sentences
 from chatservice.names import one_line
 
 _NEEDS_QUOTES = re.compile(r'^[ "]| $| [#+]?[0-9]+$')
@@ -490,3 +490,7 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     replies.AccountList: _accounts,
     replies.Help: lambda it: [f"* {line}" for line in it.lines],
 }
+
+GREETING = event(events.Notice("Welcome. Type your name; /help lists the commands."))
+OPERATOR_GREETING = event(events.Notice("Welcome, operator. /help lists the commands."))
+EMPTY_NAME = refusal(Refusal(Code.BAD_NAME, "A name cannot be empty; type one."))

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import Room, User
 from chatservice.errors import Code, Refusal
-from chatservice.events import EndReason, Notice
+from chatservice.events import EndReason
 from chatservice.grammar import textformat
 from chatservice.limits import Limits
 from chatservice.net import outlet, tls
@@ -35,8 +35,6 @@ TROUBLE = frozenset(
 )
 """Refusals that tell an operator of a limit that was reached, or of trouble."""
 
-GREETING = "Welcome. Type your name; /help lists the commands."
-
 
 class ChatFactory(Factory):
     """Makes a `ChatProtocol` for each connection.
@@ -49,16 +47,14 @@ class ChatFactory(Factory):
     noisy = False
     protocol = ChatProtocol
     is_admin = False
+    greeting = textformat.GREETING
+    name_needed = textformat.EMPTY_NAME
 
     chat: Chat
 
     def __init__(self, reactor: Any, bare_words: bool = True, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.reactor = reactor
-        self.greeting = textformat.event(Notice(GREETING))
-        self.name_needed = textformat.refusal(
-            Refusal(Code.BAD_NAME, "A name cannot be empty; type one.")
-        )
         self.connections: set[ChatProtocol] = set()
         self.login_timeout = LoginTimeout(reactor, self.limits)
         self.timeslices = TimeSlices(reactor, self.limits)
@@ -210,12 +206,12 @@ class AdminFactory(ChatFactory):
     connections."""
 
     is_admin = True
+    greeting = textformat.OPERATOR_GREETING
+    name_needed = b""
 
     def __init__(self, house: ChatFactory) -> None:
         super().__init__(house.reactor, house.bare_words, house.limits)
         self.chat = house.chat
-        self.greeting = textformat.event(Notice("Welcome, operator. /help lists the commands."))
-        self.name_needed = b""
         self.connections = house.connections
         self.login_timeout, self.timeslices, self.idle = (
             house.login_timeout,
