@@ -1,6 +1,5 @@
 """Rooms, users and sessions."""
 
-import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from chatservice import names
+from chatservice.domain import tokens
 from chatservice.domain.log import Cursor, Log, Peer
 from chatservice.domain.ratelimit import RateLimiter
 from chatservice.domain.rules import Access, Rules
@@ -155,10 +155,6 @@ def is_user_folder(folder: str) -> bool:
     return folder.startswith((GUEST_PREFIX, _INBOX_PREFIX))
 
 
-_TOKEN_BYTES = 15
-"""120 bits: too many to guess, and the most that Python stores in 48 bytes."""
-
-
 class PauseReason(StrEnum):
     """Why a connection is not read for a while."""
 
@@ -253,7 +249,7 @@ class Session:
     def resume_token(self) -> str:
         """The token with which the user takes this session over on another connection."""
         if self._token is None:
-            self._token = secrets.token_bytes(_TOKEN_BYTES)
+            self._token = tokens.new_resume_token()
         return urlsafe_b64encode(self._token).decode()
 
     def adopt_token(self, token: str) -> None:
@@ -262,7 +258,7 @@ class Session:
             found = urlsafe_b64decode(token.encode("ascii"))
         except ValueError:
             return
-        if len(found) == _TOKEN_BYTES:
+        if len(found) == tokens.RESUME_TOKEN_BYTES:
             self._token = found
 
     @property

@@ -1,4 +1,4 @@
-"""Tokens for programs, invitation codes, and passwords that the server generates.
+"""Tokens for programs and for resuming, invitation codes, and passwords that the server makes.
 
 They are random, and too long to guess. Of tokens and codes, only a SHA-256 is stored. A user's key
 (a public key of SSH, a certificate of TLS) is kept as a token is, by its fingerprint: `ssh:` or
@@ -11,6 +11,9 @@ import secrets
 TOKEN_PREFIX = "chat_"
 """The beginning of a token, so that it can be recognized, also where it should not be."""
 
+RESUME_TOKEN_BYTES = 15
+"""120 bits: too many to guess, and the most that Python stores in 48 bytes."""
+
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 """Characters that nobody confuses when they read or type them: 5 bits each."""
 
@@ -18,6 +21,11 @@ _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 def new_token() -> str:
     """Return a new token: 192 bits."""
     return TOKEN_PREFIX + secrets.token_urlsafe(24)
+
+
+def new_resume_token() -> bytes:
+    """Return a new resume token, as a session keeps it: not encoded, to be small."""
+    return secrets.token_bytes(RESUME_TOKEN_BYTES)
 
 
 def new_password() -> str:
