@@ -101,10 +101,10 @@ class Chat:
         kind: Kind,
         texts: Sequence[str],
         key: str | None = None,
-        done: OnStored | None = None,
+        on_stored: OnStored | None = None,
     ) -> None:
-        """Say one or several texts in a room. `done` gets the position of the first, once all are
-        stored."""
+        """Say one or several texts in a room. `on_stored` gets the position of the first, once
+        all are stored."""
         user = session.require_user()
         cursor = self.rights.check_speak(session, room)
         texts = names.clean_talk(texts)
@@ -113,7 +113,7 @@ class Chat:
         author = None if session.traits.sees_own_entries else cursor
         writer = user.id if key is not None else ""
         self.publisher.record(
-            Draft(room.log, run, author, key, done, writer=writer, speaker=cursor)
+            Draft(room.log, run, author, key, on_stored, writer=writer, speaker=cursor)
         )
 
     def may_say_anything(self, session: Session, room: Room) -> bool:
@@ -150,7 +150,7 @@ class Chat:
         _, log = await self.users.find_recipient(name)
         sender = session.require_user()
         run = sender.run(kind, self.now(), tuple(names.clean_talk((text,))))
-        return await self.publisher.stored(Draft(log, run, key=key, writer=sender.id))
+        return await self.publisher.record_and_wait(Draft(log, run, key=key, writer=sender.id))
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
         """Set a room's topic; an empty text removes it."""
@@ -159,7 +159,7 @@ class Chat:
         topic = names.phrase(text, needed=bool(text.strip()))
         self.rooms.slow_mode.count(user, room)
         run = user.run(Kind.TOPIC, self.now(), (topic,))
-        await self.publisher.stored(
+        await self.publisher.record_and_wait(
             Draft(room.log, run, None if session.traits.sees_own_entries else cursor)
         )
 
@@ -235,7 +235,7 @@ class Chat:
 
     def save_read_position(self, cursor: Cursor) -> None:
         """Store how far an inbox was shown."""
-        self.publisher.shown(cursor.log, cursor.position)
+        self.publisher.save_read_position(cursor.log, cursor.position)
 
 
 Arguments = Mapping[str, Any]

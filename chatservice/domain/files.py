@@ -370,7 +370,7 @@ class Files:
             self._rooms.slow_mode.may_show(upload.user, room)  # counts it
         run = upload.user.run(Kind.FILE, self._now(), file=mark)
         draft = Draft(upload.destination.log, run, upload.author, upload.key, writer=upload.writer)
-        await self._publisher.stored(draft)
+        await self._publisher.record_and_wait(draft)
         self._report(
             "{user} shared {file} ({size} bytes) with {place}",
             user=upload.user.name,
@@ -451,7 +451,7 @@ class Files:
         if place is not None:
             text = name if version is None else f"{name} #{version}"
             run = user.run(Kind.REMOVED, self._now(), (text,))
-            await self._publisher.stored(Draft(place.log, run))
+            await self._publisher.record_and_wait(Draft(place.log, run))
         return removed
 
 

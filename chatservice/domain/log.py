@@ -11,7 +11,7 @@ Invariants:
 
 * `Log.last` only ever increases, and an entry is in a `Log` only when it is stored.
 * All entries behind `Log.memory_from` are in memory; earlier ones are read from storage.
-* Positions increase from entry to entry, with gaps.
+* Positions increase from entry to entry. Engines make them dense, but nothing here relies on it.
 """
 
 from bisect import bisect_right

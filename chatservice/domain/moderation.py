@@ -260,7 +260,7 @@ class Moderation:
         record = ModerationRecord(now, by.name, "invite", whom_.name)
         await self._change_rules(room, record, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
         text = f"You are invited to {room.name}; join it when you like."
-        await self._publisher.stored(Draft(inbox, by.run(Kind.PRIVATE, now, (text,))))
+        await self._publisher.record_and_wait(Draft(inbox, by.run(Kind.PRIVATE, now, (text,))))
 
     async def configure(self, session: Session, room: Room, did: str, **changes: Any) -> None:
         """Change a room's settings: `password`, `access`, `frozen`, `slow`. `did` is the command,
@@ -350,9 +350,11 @@ class Moderation:
         if not await self._logs.erase(room.log.id, position):
             raise no_entry(position)
         if room.topic == entry.text and entry.kind == Kind.TOPIC:
-            await self._publisher.stored(Draft(room.log, user.run(Kind.TOPIC, self._now())))
+            await self._publisher.record_and_wait(
+                Draft(room.log, user.run(Kind.TOPIC, self._now()))
+            )
         run = user.run(Kind.ERASED, self._now(), (str(position),))
-        await self._publisher.stored(Draft(room.log, run))
+        await self._publisher.record_and_wait(Draft(room.log, run))
         if not own:
             record = ModerationRecord(self._now(), user.name, f"erase #{position}, of {entry.who}")
             await self._store.add_record(room.number, record)

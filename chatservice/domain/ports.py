@@ -28,17 +28,18 @@ OnStored = Callable[[int | Exception], None]
 class Draft:
     """A run of entries on its way into a log.
 
-    The cursor `author` does not show it, and `speaker` notes its position. `done` is called before
-    others are shown it, `shown` after. An entry with the `key` of an earlier one, in the same log
-    and by the same `writer` (`User.id`), is not stored again: it gets that one's position.
+    The cursor `author` does not show it, and `speaker` notes its position. `on_stored` is called
+    before others are shown it, `on_shown` after; both get the error if it is not stored. An entry
+    with the `key` of an earlier one, in the same log and by the same `writer` (`User.id`), is not
+    stored again: it gets that one's position.
     """
 
     log: Log
     run: Run
     author: Cursor | None = None
     key: str | None = None
-    done: OnStored | None = None
-    shown: OnStored | None = None
+    on_stored: OnStored | None = None
+    on_shown: OnStored | None = None
     writer: str = ""
     speaker: Cursor | None = None
 

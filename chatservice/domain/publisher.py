@@ -5,6 +5,7 @@ during a commit goes into the next one. So the cost of a commit is shared under 
 waits for more than about two commits.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -30,7 +31,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.drafts: list[Draft] = []
-        self.read: dict[int, int] = {}
+        self.read: Counter[int] = Counter()
         self.settling: list[Promise[None]] = []
         self._writers: set[object] = set()
         self._scanned = 0
@@ -63,15 +64,16 @@ class Publisher:
         if draft.log.removed:
             text = "{room} was removed; join another room."
             refusal = Refusal(Code.NO_SUCH_ROOM, text, room=draft.log.name)
-            for done in (draft.done, draft.shown):
+            for done in (draft.on_stored, draft.on_shown):
                 self._loop.call_soon(partial(self._answer, done, refusal))
             return
         self._gathering.drafts.append(draft)
         if not self._busy:
             self._begin()
 
-    def stored(self, draft: Draft) -> Promise[int]:
-        """Store a run, and answer with its position once it is shown. Raises `Refusal`."""
+    def record_and_wait(self, draft: Draft) -> Promise[int]:
+        """Store a run, and answer with its position once it is shown. Raises `Refusal`. This takes
+        the draft's `on_shown`."""
         answer: Promise[int] = self._loop.promise()
 
         def shown(result: int | Exception) -> None:
@@ -80,11 +82,11 @@ class Publisher:
             else:
                 answer.callback(result)
 
-        draft.shown = shown
+        draft.on_shown = shown
         self.record(draft)
         return answer
 
-    def shown(self, log: Log, position: int) -> None:
+    def save_read_position(self, log: Log, position: int) -> None:
         """Store with the next commit how far a registered user has read their inbox."""
         read = self._gathering.read
         read[log.id] = max(position, read.get(log.id, 0))
@@ -99,11 +101,13 @@ class Publisher:
             of_anybody = session is None and bool(batch.drafts or batch.read)
             if of_anybody or batch.has_talk_of(session):
                 batch.settling.append(answer)
+                if not self._busy:  # there are read positions of a commit that failed
+                    self._begin()
                 return answer
         answer.callback(None)
         return answer
 
-    def appended(self, log: Log, runs: Sequence[tuple[int, Run]]) -> None:
+    def show_appended(self, log: Log, runs: Sequence[tuple[int, Run]]) -> None:
         """Show runs of a log that another node has stored."""
         log.extend(Block(runs))
         wake((log,))
@@ -118,10 +122,12 @@ class Publisher:
         self._loop.run(self._commit(self._committing))
 
     async def _commit(self, batch: _Batch) -> None:
+        unsaved: Counter[int] = Counter()
         try:
             appended = await self._logs.append(batch.drafts, batch.read)
         except Exception:
-            self._fail(batch.drafts)
+            self._fail(batch)
+            unsaved = batch.read
         else:
             try:
                 self._publish(batch.drafts, appended)
@@ -129,6 +135,7 @@ class Publisher:
                 self._loop.failed("showing what was stored failed")
         self._committing = _Batch()
         self._next()
+        self._gathering.read |= unsaved  # not at once: the disk may be full
         for answer in batch.settling:
             answer.callback(None)
 
@@ -141,10 +148,10 @@ class Publisher:
         else:
             self._busy = False
 
-    def _publish(self, batch: Sequence[Draft], appended: Appended) -> None:
+    def _publish(self, drafts: Sequence[Draft], appended: Appended) -> None:
         """Acknowledge what is stored, then show it."""
         news: dict[Log, list[tuple[int, Run]]] = {}
-        for at, (position, draft) in enumerate(zip(appended.positions, batch, strict=True)):
+        for at, (position, draft) in enumerate(zip(appended.positions, drafts, strict=True)):
             if at in appended.repeated:
                 continue
             news.setdefault(draft.log, []).append((position, draft.run))
@@ -152,21 +159,22 @@ class Publisher:
                 draft.author.add_own_run(position)
             if draft.speaker is not None:
                 draft.speaker.last_said = position + len(draft.run.texts) - 1
-        for position, draft in zip(appended.positions, batch, strict=True):
-            self._answer(draft.done, position)  # first: writers know their own when they come
+        for position, draft in zip(appended.positions, drafts, strict=True):
+            self._answer(draft.on_stored, position)  # first: writers know their own when they come
         for log, runs in news.items():
             log.extend(Block(runs))
         wake(news.keys())
-        for position, draft in zip(appended.positions, batch, strict=True):
-            self._answer(draft.shown, position)
+        for position, draft in zip(appended.positions, drafts, strict=True):
+            self._answer(draft.on_shown, position)
 
-    def _fail(self, batch: Sequence[Draft]) -> None:
-        count = sum(len(draft.run.texts) for draft in batch)
-        self._loop.failed(f"storing {count} entries failed")
+    def _fail(self, batch: _Batch) -> None:
+        count = sum(len(draft.run.texts) for draft in batch.drafts)
+        what = f"{count} entries" if count else "read positions"
+        self._loop.failed(f"storing {what} failed")
         refusal = not_stored()
-        for draft in batch:
-            self._answer(draft.done, refusal)
-            self._answer(draft.shown, refusal)
+        for draft in batch.drafts:
+            self._answer(draft.on_stored, refusal)
+            self._answer(draft.on_shown, refusal)
 
     def _answer(self, done: OnStored | None, result: int | Exception) -> None:
         if done is None:

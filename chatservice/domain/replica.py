@@ -40,7 +40,7 @@ class Replica:
         for number, new in runs.items():
             log = self._users.log_by_id(number)
             if log is not None:
-                self._publisher.appended(log, new)
+                self._publisher.show_appended(log, new)
             topics = [run.texts[-1] for _, run in new if run.kind is Kind.TOPIC]
             if topics:
                 self._set_topic(number, topics[-1])

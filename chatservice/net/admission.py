@@ -37,7 +37,7 @@ class AddressRecord:
     def __init__(self) -> None:
         self.here = 0
         self.arrivals = TokenBucket()
-        self.turned_away = 0  # turned away since it was `told` of
+        self.turned_away = 0  # turned away since `logged_at`
         self.logged_at = -LOG_SECONDS
 
     def is_forgettable(self, now: float) -> bool:

@@ -67,9 +67,9 @@ async def test_a_commit_that_fails_is_shown_to_nobody(store):
     )
     Cursor(log, watcher)
     with pytest.raises(Refusal) as caught:
-        await publisher.stored(say(log, "\ud800"))
+        await publisher.record_and_wait(say(log, "\ud800"))
     assert caught.value.code is Code.NOT_STORED
-    assert await publisher.stored(say(log, "fine")) == 1
+    assert await publisher.record_and_wait(say(log, "fine")) == 1
     await publisher.settled()
     assert watcher.seen == ["fine"]
 
@@ -88,9 +88,9 @@ async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
     def fail(result):
         raise RuntimeError("gone")
 
-    bad.done = fail
+    bad.on_stored = fail
     publisher.record(bad)
-    assert await publisher.stored(say(log, "b")) == 2
+    assert await publisher.record_and_wait(say(log, "b")) == 2
     await publisher.settled()
     assert watcher.seen == ["a", "b"]
 
@@ -104,8 +104,8 @@ async def test_a_repetition_is_answered_and_not_shown_again(store):
         Watcher(),
     )
     Cursor(log, watcher)
-    assert await publisher.stored(say(log, "a", "k")) == 1
-    assert await publisher.stored(say(log, "a", "k")) == 1
+    assert await publisher.record_and_wait(say(log, "a", "k")) == 1
+    assert await publisher.record_and_wait(say(log, "a", "k")) == 1
     await publisher.settled()
     assert watcher.seen == ["a"]
 

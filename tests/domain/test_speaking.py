@@ -143,6 +143,31 @@ def test_what_cannot_be_stored_is_shown_to_nobody(world, alice, bob):
     assert alice.texts == ["kept"]
 
 
+def test_a_read_position_outlasts_a_commit_that_fails(world, alice, bob):
+    """It is stored with what comes next, or when all is to be settled; not at once, as a disk stays
+    full for a while."""
+    inbox = alice.session.inbox
+
+    def read():
+        return world.now(world.engine.accounts.account("alice")).read_position
+
+    for settle in (lambda: bob.say("hello", "studio"), world.chat.publisher.settled):
+        before = read()
+        bob.do("msg", to="alice", text="psst")
+        world.engine.failing = True
+        world.chat.save_read_position(inbox)
+        world.settle()
+        ((what, _),) = world.loop.failures
+        assert what == "storing read positions failed"
+        world.loop.failures.clear()
+        world.engine.failing = False
+        world.settle()
+        assert read() == before
+        settle()
+        world.settle()
+        assert read() == inbox.position > before
+
+
 def test_talk_is_shown_once_it_is_stored(world, alice, bob):
     """While a commit is under way, nobody sees it, and it has no acknowledgement."""
     gate = Gate(world.engine.logs, "append")

@@ -64,19 +64,19 @@ async def test_a_commit_that_raises(tmp_path, cause):
     )
     Cursor(log, watcher)
     inbox = Log(-1, "@", 0, BlockCache())
-    kept = [await publisher.stored(say(log, "a", "first"))]
+    kept = [await publisher.record_and_wait(say(log, "a", "first"))]
     with cause(store._db):
         big = "b" * 100_000  # more than fits into the pages there are
         drafts = [say(log, big, "key"), say(log, "c"), say(inbox, big, "key")]
-        for refused in [publisher.stored(draft) for draft in drafts]:
+        for refused in [publisher.record_and_wait(draft) for draft in drafts]:
             with pytest.raises(Refusal) as caught:
                 await refused
             assert caught.value.code is Code.NOT_STORED
         assert log.last == 1
-    kept.append(await publisher.stored(say(log, "b", "key")))
-    kept.append(await publisher.stored(say(log, "d")))
-    assert await publisher.stored(say(log, "a", "first")) == 1
-    assert await publisher.stored(say(inbox, "e", "key")) == 1
+    kept.append(await publisher.record_and_wait(say(log, "b", "key")))
+    kept.append(await publisher.record_and_wait(say(log, "d")))
+    assert await publisher.record_and_wait(say(log, "a", "first")) == 1
+    assert await publisher.record_and_wait(say(inbox, "e", "key")) == 1
     await publisher.settled()
     assert kept == [1, 2, 3]
     assert watcher.seen == ["a", "b", "d"]

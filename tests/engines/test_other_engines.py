@@ -61,7 +61,7 @@ async def test_who_reads_the_past_is_not_ahead_of_the_present(engine, chat):
     """An entry that is stored but not acknowledged is shown to nobody: otherwise its author would
     get it back."""
     log = chat.rooms.lobby.log
-    await chat.publisher.stored(said(log, "one"))
+    await chat.publisher.record_and_wait(said(log, "one"))
     await engine.logs.append([said(log, "two")], {})  # and nobody is told
     assert shown(await chat.replay(log, 0)) == ["one"]
 
@@ -72,7 +72,7 @@ async def test_a_guests_inbox_is_read_while_it_becomes_their_own(engine, chat):
     for turn in range(20):
         inbox = Log(-1 - turn, "@", 0, BlockCache())
         await engine.follow(InboxFollower(inbox))
-        await chat.publisher.stored(said(inbox, "psst"))
+        await chat.publisher.record_and_wait(said(inbox, "psst"))
         what = [
             lambda inbox=inbox: chat.replay(inbox, 0),
             lambda inbox=inbox, turn=turn: engine.logs.accounts.register(
@@ -90,10 +90,10 @@ async def test_what_is_no_longer_kept_is_not_in_memory_either(engine, chat, monk
     """A reader from an old position gets only the entries still kept, without a restart of the
     server."""
     log, clock = chat.rooms.lobby.log, Clock()
-    await chat.publisher.stored(said(log, "old", "older"))
+    await chat.publisher.record_and_wait(said(log, "old", "older"))
     await engine.logs.note_age(last=True)
     engine.logs._ages._clocks = Clocks(passed=lambda: really_passed() + 1000)
-    await chat.publisher.stored(said(log, "new"))
+    await chat.publisher.record_and_wait(said(log, "new"))
     gone = Deferred()
 
     told = engine.logs.ended
