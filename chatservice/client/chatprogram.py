@@ -85,9 +85,8 @@ class ChatProgram:
         try:
             password = clientpasswords.given_password(self._options.password_file)
             await self._choose_server()
-            controller = Controller(
-                *(self._reactor, self._screen, self._options, self._dismissed, self._scripted)
-            )
+            screen, options = self._screen, self._options
+            controller = Controller(self._reactor, screen, options, self._dismissed, self._scripted)
             await controller.session.open_connection()
             self._controller = controller
             try:
@@ -177,8 +176,12 @@ class ChatProgram:
             return
         state, options = self._controller.session.state, self._options
         server = RememberedServer(
-            *(options.host or "", options.port or 0, state.name),
-            *(state.current_room or options.room, options.tls, options.trust),
+            host=options.host or "",
+            port=options.port or 0,
+            name=state.name,
+            room=state.current_room or options.room,
+            tls=options.tls,
+            trust=options.trust,
         )
         try:
             self._settings.remember(server)

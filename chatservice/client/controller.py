@@ -69,12 +69,23 @@ class Controller(SessionListener):
         self._screen = screen
         folder, host, port = state_folder(), options.host or "", options.port or 0
         connector = Connector(
-            *(reactor, host, port, options.tls, options.trust), folder, self._screen.notify
+            reactor,
+            host,
+            port,
+            tls=options.tls,
+            trust=options.trust,
+            folder=folder,
+            tell=screen.notify,
         )
         self.session = ClientSession(reactor, connector, self)
         self.transfers = TransferQueue(
-            *(reactor, self.session, screen, f"{host}:{port}"),
-            *(options.downloads, options.accept, TransferJournal(folder)),
+            reactor,
+            self.session,
+            screen,
+            server=f"{host}:{port}",
+            downloads=options.downloads,
+            accept=options.accept,
+            journal=TransferJournal(folder),
         )
         self.leaving = False
         self.farewell: str | None = None

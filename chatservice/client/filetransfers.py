@@ -210,8 +210,15 @@ class Uploader:
         name = names.file(path.name)
         with open_for_upload(path) as file:
             size, sha256 = await self._measure(path, file)
+            server, user = self._transfers.owner()
             record = TransferRecord(
-                *(*self._transfers.owner(), True, os.path.abspath(path), name, size, sha256),
+                server=server,
+                user=user,
+                up=True,
+                path=os.path.abspath(path),
+                name=name,
+                size=size,
+                sha256=sha256,
                 room=room if to is None else "",
                 to=to,
                 key=secrets.token_hex(16),
@@ -352,9 +359,16 @@ class Downloader:
         return await self._begin(folder, room, found)
 
     async def _begin(self, folder: Path, room: str, found: replies.GetTicket) -> Path | None:
+        server, user = self._transfers.owner()
         record = TransferRecord(
-            *(*self._transfers.owner(), False, os.path.abspath(folder)),
-            *(found.name, found.size, found.sha256, room),
+            server=server,
+            user=user,
+            up=False,
+            path=os.path.abspath(folder),
+            name=found.name,
+            size=found.size,
+            sha256=found.sha256,
+            room=room,
             version=found.version,
         )
         return await self._transfers.begin(record, partial(self._find_or_save, ticket=found.ticket))
