@@ -43,6 +43,14 @@ FIXED = frozenset(
 )
 """Former limits that are fixed now: servers and clients share them (`chatservice.names`)."""
 
+RENAMED = {
+    "shelf_files": "listed_files",
+    "unfinished_share": "partial_share",
+    "unfinished_uploads": "partial_uploads",
+    "unfinished_uploads_of_all": "partial_uploads_of_all",
+}
+"""Limits by their former names, which files may still have."""
+
 MAX_NUMBER = 1 << 53
 """The largest number: up to it, TOML's are exact everywhere."""
 
@@ -142,6 +150,7 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, Value]]:
         raise ConfigError(
             f"{path}: limits is a table; write [limits], and below it one limit a line."
         )
+    table = {RENAMED.get(key, key): value for key, value in table.items()}
     known = [name for name in NAMES if name not in OPTIONS]
     for key in table:
         if key in FIXED:

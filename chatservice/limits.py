@@ -39,14 +39,14 @@ class Limits:
     """Uploads under way at once: 1.5 GiB of memory at the worst, with `uploads.BEHIND_BYTES`
     each."""
 
-    unfinished_uploads: int = 16
+    partial_uploads: int = 16
     """Partial uploads kept for one user; beyond that, the oldest is deleted."""
 
-    unfinished_uploads_of_all: int = 1000
+    partial_uploads_of_all: int = 1000
     """Partial uploads kept for all users; beyond that, the least recently used is deleted. Guests
     may come under any number of names."""
 
-    unfinished_share: float = 0.5
+    partial_share: float = 0.5
     """The share of the disk that partial uploads may take: of the space that would be free without
     them. The last one stays, however large it is."""
 

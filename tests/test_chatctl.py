@@ -454,6 +454,7 @@ def test_the_operator_sees_how_the_server_is(server, connect):
     kinds = {it["what"]: it["count"] for it in found["connections"]}
     assert kinds == {"people": 1, "programs": 1, "through the admin socket": 1}
     assert {"what": "too-long", "count": 1} in found["refused"]
+    assert "* Refused since the start: 1 too-long" in chatctl(server.data, "status")[1]
     disk = {it["what"]: it["count"] for it in found["disk"]}
     assert disk["database"] > 4096
     assert disk["free"] > 0

@@ -237,6 +237,12 @@ def test_a_fixed_limit_is_refused_in_a_sentence(write):
         parsed(write("[limits]", "name_characters = 40"))
 
 
+def test_a_renamed_limit_is_still_read(write):
+    """An operator's file from before needs no change."""
+    found = parsed(write("[limits]", "unfinished_uploads = 3", "shelf_files = 4"))["limits"]
+    assert (found["partial_uploads"], found["listed_files"]) == (3, 4)
+
+
 def test_an_update_names_the_changed_limits():
     """Limits that are not set any more return to their defaults."""
     limits = Limits()

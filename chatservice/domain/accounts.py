@@ -82,10 +82,10 @@ class Accounts:
             return None
         used = tokens.digest(code or "")
         if not await self._store.code(used):
-            raise Refusal(
-                Code.BAD_CODE,
-                "One registers by invitation here; put a code that is good behind the password.",
-            )
+            told = "That code is not good, or not any more; ask for another."
+            if code is None:
+                told = "One registers by invitation here; put a code behind the password."
+            raise Refusal(Code.BAD_CODE, told)
         return used
 
     async def create(

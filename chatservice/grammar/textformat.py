@@ -402,21 +402,21 @@ def _backup(it: replies.BackupMade) -> list[str]:
 
 def _status(it: replies.ServerStatus) -> list[str]:
     connections = sum(one.count for one in it.connections)
+    kinds = _counted(it.connections)
     bytes_ = {one.what: size(one.count) for one in it.disk}
     return [
         f"* chatservice {it.version}, up {duration(it.uptime)}",
-        f"* Connections: {connections}{_counted(it.connections)}",
+        f"* Connections: {connections}" + (f" ({kinds})" if kinds else ""),
         f"* Users: {it.users} here, {it.guests} of them guests; {it.accounts} registered",
         f"* Rooms: {it.rooms}; entries kept: {it.entries}; files: {it.files}",
         "* Disk: " + ", ".join(f"{what} {of}" for what, of in bytes_.items()),
-        f"* Waiting:{_counted(it.waiting) or ' nothing'}",
-        f"* Refused since the start:{_counted(it.refused) or ' nothing'}",
+        f"* Waiting: {_counted(it.waiting) or 'nothing'}",
+        f"* Refused since the start: {_counted(it.refused) or 'nothing'}",
     ]
 
 
 def _counted(rows: Iterable[replies.CountInfo]) -> str:
-    some = ", ".join(f"{one.count} {one.what}" for one in rows if one.count)
-    return f" ({some})" if some else ""
+    return ", ".join(f"{one.count} {one.what}" for one in rows if one.count)
 
 
 def _users(it: replies.UserList) -> list[str]:

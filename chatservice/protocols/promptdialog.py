@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chatservice import names
-from chatservice.errors import Refusal
+from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Request
 from chatservice.grammar.prompts import REPEAT, Prompt, passwords_differ, with_give_up_hint
 
@@ -13,7 +13,7 @@ from chatservice.grammar.prompts import REPEAT, Prompt, passwords_differ, with_g
 class PromptDialog:
     """Questions to a person, one line each. An empty line, or `/cancel`, gives up.
 
-    Nothing else ends them: after an impossible answer all are asked again. `write` shows a line,
+    Nothing else ends them: after an impossible answer they are asked again. `write` shows a line,
     `hide` says whether typed text is hidden from now on, and `done` gets the request with its
     answers.
     """
@@ -39,10 +39,15 @@ class PromptDialog:
         self._done = done
         self._begin()
 
-    def restart(self) -> None:
-        """Ask all questions again."""
+    def restart(self, refusal: Refusal) -> None:
+        """Ask all questions again; after a wrong invitation code, only for that."""
         self._again = True
-        self._begin()
+        code = tuple(it for it in self.asked if it.arg == "code")
+        if refusal.code is Code.BAD_CODE and code:
+            self._questions = code
+            self.ask()
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         self._args: dict[str, Any] = dict(self.request.args)

@@ -150,7 +150,7 @@ class TextSession(ChatSession):
             self.refuse_request(request, refusal)
         if dialog is not None:
             self._dialog = dialog
-            dialog.restart()
+            dialog.restart(refusal)
         elif asked is not None:
             self._ask_for(*asked)
         elif not self._connection.greeted:
@@ -224,7 +224,7 @@ class TextSession(ChatSession):
             more = dialog.answer(text)
         except Refusal as refusal:
             self.refuse(refusal)
-            dialog.restart()
+            dialog.restart(refusal)
             more = True
         if more:
             self._dialog = dialog

@@ -101,7 +101,7 @@ async def test_a_second_connection_takes_an_upload_over(engine):
 
 
 @pytest_twisted.ensureDeferred
-async def test_unfinished_uploads_are_known(engine):
+async def test_partial_uploads_are_known(engine):
     """The owner's partial uploads are listed until they are dropped."""
     upload = await engine.files.receive(declared(), 0)
     upload.write(b"hel")

@@ -207,7 +207,7 @@ def upload_finished(upload):
 @pytest_twisted.ensureDeferred
 async def test_a_thousand_that_were_begun_and_left(stored):
     """Of one user's, a few are kept: the newest."""
-    stored.limits.unfinished_uploads = 3
+    stored.limits.partial_uploads = 3
     for number in range(20):
         await stop(await begun(stored, b"x", declared(f"file{number}")))
     assert [it.declared.name for it in await stored.folders.unfinished("alice")] == [
@@ -221,7 +221,7 @@ async def test_a_thousand_that_were_begun_and_left(stored):
 @pytest_twisted.ensureDeferred
 async def test_of_all_users_only_so_many_are_kept(stored):
     """Those on which something moved last; one that somebody writes to never goes."""
-    stored.limits.unfinished_uploads_of_all = 3
+    stored.limits.partial_uploads_of_all = 3
     busy = await begun(stored, what=declared(who="busy"))
     whats = [declared(who=f"user{number}") for number in range(5)]
     for what in (*whats[:3], whats[0], *whats[3:]):
@@ -238,7 +238,7 @@ async def test_of_all_users_only_so_many_are_kept(stored):
 async def test_of_all_users_only_so_much_is_kept(stored):
     """A share of the disk; the last one stays also where that is more."""
     share = 700_000 / shutil.disk_usage(stored.path).free
-    stored.limits.unfinished_share = share
+    stored.limits.partial_share = share
     whats = [declared(who=f"user{number}") for number in range(4)]
     for what in whats[:3]:
         await stop(await begun(stored, what=what))

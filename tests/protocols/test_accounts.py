@@ -196,7 +196,8 @@ def test_who_may_register(start_server, connect):
     )
     invited = start_server("--registration", "invited")
     said = typed(connect, invited, "alice", "/register pw", "/register pw abcd-efgh-ijkm")
-    assert said.count("! One registers by invitation here; put a code that is good") == 2
+    assert said.count("! One registers by invitation here; put a code behind the password.") == 1
+    assert said.count("! That code is not good, or not any more; ask for another.") == 1
 
 
 def test_sign_up(program, server, connect):

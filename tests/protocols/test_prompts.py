@@ -136,8 +136,14 @@ def test_an_invitation_code_is_asked_for_too(start_server, connect):
     guest.line()
     guest.send("pw")
     assert guest.line() == "* Type your invitation code:"
-    guest.send("none")
-    assert guest.line().startswith("! One registers by invitation here")
+    for wrong in ("none", "again"):
+        guest.send(wrong)
+        assert guest.line() == "! That code is not good, or not any more; ask for another."
+        assert guest.line() == "* Type your invitation code, or nothing to give up:"
+    operator = RawAdminClient(server)
+    operator.ask(do="code", id=1)
+    guest.send(operator.event("ok")["code"])
+    assert guest.line().startswith("* dora is your name")
 
 
 def test_what_others_say_comes_meanwhile(bob, person, server, connect):

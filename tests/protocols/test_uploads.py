@@ -386,7 +386,7 @@ def test_too_many_at_once(start_server, connect):
 def test_a_thousand_that_are_begun_and_abandoned(start_server, connect):
     """By as many names: what is kept of them is bounded, nothing is reserved or open any more, and
     the next upload goes on as ever."""
-    server = start_server("--room", "lab", unfinished_uploads_of_all=20)
+    server = start_server("--room", "lab", partial_uploads_of_all=20)
     alice = connect(server, "alice")
     before = descriptors(server)
     hundredth = shutil.disk_usage(server.files).free // 100

@@ -98,7 +98,7 @@ class LocalMaintenance:
             CountInfo("database", _bytes_of(self._path)),
             CountInfo("index", _bytes_of(index_path(self._path))),
             CountInfo("files", shared),
-            CountInfo("unfinished uploads", _all_in(self._folders.root / ".partial")),
+            CountInfo("partial uploads", _all_in(self._folders.root / ".partial")),
             CountInfo("free", self._folders.free()),
         )
 

@@ -473,7 +473,7 @@ class PartialUploads(PartialIndex[PartialFile]):
             entry.name: entry.stat(follow_symlinks=False).st_size for entry in os.scandir(folder)
         }
         taking = table.partials().addCallback(self._take_up, there)
-        taking.addErrback(lambda why: self.log.failure("unfinished uploads cannot be read", why))
+        taking.addErrback(lambda why: self.log.failure("partial uploads cannot be read", why))
 
     def _take_up(self, rows: Sequence[PartialRow], there: dict[str, int]) -> None:
         """Find the uploads from before this start; drop files without a row, and rows without a
@@ -582,7 +582,7 @@ class PartialUploads(PartialIndex[PartialFile]):
         if not declared.is_resumable:
             return partial
         theirs = await self.unfinished(declared.owner)
-        for old in theirs[: 1 - self._limits.unfinished_uploads]:
+        for old in theirs[: 1 - self._limits.partial_uploads]:
             await self.drop(old.declared)
         if not declared.ends_with_guest:
             number = await self._table.add_partial(declared)
@@ -605,9 +605,9 @@ class PartialUploads(PartialIndex[PartialFile]):
         disk = await self._aside(shutil.disk_usage, self._folder)
         idle, dropping = self.idle(), []
         count, taken = len(idle), sum(it.have for it in idle)
-        most = (disk.free + taken) * self._limits.unfinished_share
+        most = (disk.free + taken) * self._limits.partial_share
         for partial in sorted(idle[:-1], key=_is_registered):  # of guests there may be any number
-            if count <= self._limits.unfinished_uploads_of_all and taken <= most:
+            if count <= self._limits.partial_uploads_of_all and taken <= most:
                 break
             dropping.append(self._let_go(partial, "others have come that take its place"))
             count, taken = count - 1, taken - partial.have
@@ -629,7 +629,7 @@ class PartialUploads(PartialIndex[PartialFile]):
             number = partial.number
             dropping.addCallback(lambda _: self._table.drop_partial(number))
         return dropping.addErrback(
-            lambda failure: self.log.failure("an unfinished upload cannot be dropped", failure)
+            lambda failure: self.log.failure("a partial upload cannot be dropped", failure)
         )
 
     async def drop(self, declared: DeclaredFile) -> None:
