@@ -79,7 +79,7 @@ class TextSession(ChatSession):
                 self._take_answer(self._dialog, text)
                 return
             if self._bare_words and textparser.names_local_file(text):
-                raise textparser.with_say_hint(_LOCAL_FILE, text)
+                raise textparser.with_say_hint(Refusal(Code.BAD_ARGUMENT, _LOCAL_FILE), text)
             request = self._parsed(text)
         except Refusal as refusal:
             self.refuse_line(line, refusal)
@@ -411,8 +411,7 @@ _UNPROVEN = Refusal(
     "Not taken: it may be the password that was missing before; give that on one line with its "
     "command, as /login NAME PASSWORD.",
 )
-_LOCAL_FILE = Refusal(
-    Code.BAD_ARGUMENT,
+_LOCAL_FILE = (
     "Your files cannot be read from here. chat-client sends one whose path you type; "
-    "a script can use /put NAME SIZE.",
+    "a script can use /put NAME SIZE."
 )
