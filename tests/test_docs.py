@@ -22,7 +22,7 @@ from chatservice.errors import Code
 from chatservice.options import Options
 from docs import generate
 from docs.manual import chatctl_manual, manual
-from tests.servers import CLIENT, PATIENCE, ROOT, Output, RawClient, environment
+from tests.servers import CLIENT, PATIENCE, ROOT, Output, RawClient, Server, environment
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "NEWS.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLE = re.compile(r"<!-- tested: (\S+) -->\n```\w*\n(.*?)```", re.DOTALL)
@@ -140,6 +140,34 @@ def test_the_text_session(server, connect):
 def test_the_json_session(server, connect):
     """A program is answered with exactly the fields that the protocol's page shows."""
     replay(connect(server), EXAMPLES["json-session"].splitlines())
+
+
+class Greeting(Server):
+    """A server with the protocol of the example."""
+
+    before = (
+        EXAMPLES["protocol"] + "from functools import partialmethod\n"
+        "from chatservice.protocols.factory import ChatFactory\n"
+        "ChatFactory.__init__ = partialmethod(ChatFactory.__init__, more_rows=(GREET,))\n"
+    )
+
+
+def test_the_protocol_of_the_example(tmp_path, connect):
+    """It talks with people, outlives the login timeout, and gets its own refusals."""
+    server = Greeting(tmp_path, name_seconds=1.0)
+    bob = connect(server, "bob")
+    ann, other = RawClient(server.port), RawClient(server.port)
+    ann.send("GREET/1 ann")
+    assert ann.line() == "-- hello ann\r"
+    other.send("GREET/1 ann")
+    assert other.line().startswith("!! ann is taken")
+    bob.expect("* ann came in")
+    other.rest()  # its time for a name is over
+    ann.send("hello", "/help")
+    assert [bob.line(), bob.line()] == ["ann: hello", "ann: /help"]
+    bob.send("one", "/say two")
+    assert [ann.line(), ann.line()] == ["<bob> one\r", "<bob> two\r"]
+    server.kill()
 
 
 # -- scripts ---------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from chatservice.domain.addresses import limit_key
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
-from chatservice.net.sniff import SniffRow, needs_more, row_of, row_of_line
+from chatservice.net.sniff import Row, needs_more, row_of, row_of_line
 
 LOG_SECONDS = 60.0
 """Seconds between two lines of the log about refused connections: a flood must not fill the log."""
@@ -47,9 +47,9 @@ class AddressRecord:
 
 class Admission:
     """Counts connections, in all and by the key of their address (`addresses.limit_key`); an empty
-    key has no limit of its own. `away` counts refused ones since the start. `seconds` tells the
-    time, `report` takes a line for the operator, and `make_room` ends an idle connection, if there
-    is one."""
+    key has no limit of its own. `turned_away` counts refused ones since the start. `seconds` tells
+    the time, `report` takes a line for the operator, and `make_room` ends an idle connection, if
+    there is one."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class RejectedConnection(Protocol):
             if row is not None:
                 self._answer(row)
 
-    def _answer(self, row: SniffRow) -> None:
+    def _answer(self, row: Row) -> None:
         self._answered = True
         self.transport.write(row.refusal(self._refusal, self._first))
         self.transport.loseConnection()

@@ -55,19 +55,19 @@ class Subscription:
 
     log = Logger()
     __slots__ = (
-        *("_behind", "_ended", "_offered", "_on_ready", "_outlet", "_source", "format"),
+        *("_behind", "_ended", "_offered", "_on_writable", "_outlet", "_source", "format"),
         "full",
     )
 
-    def __init__(self, outlet: Outlet, format_: EntryFormat, source: ReplaySource) -> None:
+    def __init__(self, transport: Outlet, format_: EntryFormat, source: ReplaySource) -> None:
         self.full = True
-        self._outlet = outlet
+        self._outlet = transport
         self.format = format_
         self._source = source
         self._behind: tuple[Cursor, ...] = ()
         self._ended = False
         self._offered = False
-        self._on_ready: Callable[[], None] | None = None
+        self._on_writable: Callable[[], None] | None = None
 
     # -- the outlet's side -----------------------------------------------------------------------
 
@@ -81,9 +81,9 @@ class Subscription:
         self.full = True
         self._outlet.unregisterProducer()
 
-    def when_ready(self, call: Callable[[], None]) -> None:
+    def when_writable(self, call: Callable[[], None]) -> None:
         """Call once when the outlet, which is full, can take more."""
-        self._on_ready = call
+        self._on_writable = call
 
     def pauseProducing(self) -> None:
         """The outlet is full."""
@@ -95,8 +95,8 @@ class Subscription:
         if self.format.skip is not None:
             self._offer(self.format.skip)
         self.wake(())
-        if (call := self._on_ready) is not None:
-            self._on_ready = None
+        if (call := self._on_writable) is not None:
+            self._on_writable = None
             call()
 
     def _offer(self, skip: Callable[[str, int], bytes]) -> None:
@@ -113,7 +113,7 @@ class Subscription:
         """The connection is gone."""
         self._ended = True
         self._behind = ()
-        self._on_ready = None
+        self._on_writable = None
 
     def stop(self) -> None:
         """Write nothing more."""
@@ -203,10 +203,10 @@ class Subscription:
 
     def _next_piece(self) -> bytes:
         pieces: list[bytes] = []
-        room = self._source.limits.write_bytes
+        budget = self._source.limits.write_bytes
         for at, cursor in enumerate(self._behind):
-            room = self._take(cursor, self._blocks(cursor), room, pieces)
-            if room <= 0:
+            budget = self._take(cursor, self._blocks(cursor), budget, pieces)
+            if budget <= 0:
                 self._behind = (*self._behind[at + 1 :], cursor)  # who waited comes first
                 break
         else:
@@ -223,16 +223,19 @@ class Subscription:
                 return
             yield block
 
-    def _take(self, cursor: Cursor, blocks: Iterable[Block], room: int, pieces: list[bytes]) -> int:
-        """Move a cursor on, and add what it passes to `pieces`. Return the rest of the room."""
+    def _take(
+        self, cursor: Cursor, blocks: Iterable[Block], budget: int, pieces: list[bytes]
+    ) -> int:
+        """Move a cursor on, and add what it passes to `pieces`. Return the
+        rest of the budget."""
         for block in blocks:
-            pieces.append(self._encoded(cursor, block, room))
-            room -= len(pieces[-1])
-            if room <= 0:
+            pieces.append(self._pass_block(cursor, block, budget))
+            budget -= len(pieces[-1])
+            if budget <= 0:
                 break
         if cursor.log.saves_read_position:
             self._source.save_read_position(cursor)
-        return room
+        return budget
 
     def _read_stored(self, cursor: Cursor) -> None:
         """Read on from storage, for a cursor that is behind the entries in memory."""
@@ -264,17 +267,17 @@ class Subscription:
             "What was said before could not be read; connect again to go on.", EndReason.FAILED
         )
 
-    def _encoded(self, cursor: Cursor, block: Block, room: int) -> bytes:
-        """Return about `room` bytes of a block for this cursor, and move the cursor on."""
+    def _pass_block(self, cursor: Cursor, block: Block, budget: int) -> bytes:
+        """Move a cursor past a block, or about `budget` bytes of it, and return these."""
         fresh = block.first > cursor.position and block.first > cursor.live_from
         if fresh and cursor.own_runs is None and not cursor.owner.ignored:
             data = block.encoded(self.format.live, cursor.log.name)
-            if len(data) <= room:
+            if len(data) <= budget:
                 cursor.position = block.last
                 return data
-        return self._picked(cursor, block, room)
+        return self._pass_runs(cursor, block, budget)
 
-    def _picked(self, cursor: Cursor, block: Block, room: int) -> bytes:
+    def _pass_runs(self, cursor: Cursor, block: Block, budget: int) -> bytes:
         """The same, a run at a time: for a reader that has read some of it, wrote some of it, or
         leaves out some of it."""
         name, own, picked = cursor.log.name, cursor.own_runs or (), []
@@ -284,7 +287,7 @@ class Subscription:
             last = first + len(run.texts) - 1
             if last <= cursor.position:
                 continue
-            if room <= 0:
+            if budget <= 0:
                 break
             if not (first in own or (ignored and names.key(run.who) in ignored)):
                 if first <= cursor.position:
@@ -294,6 +297,6 @@ class Subscription:
                 if first <= cursor.live_from:
                     piece = self.format.replayed(first, run, name)
                 picked.append(piece)
-                room -= len(piece)
+                budget -= len(piece)
             cursor.advance(last)
         return b"".join(picked)

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice.errors import Code, Refusal
-from chatservice.net.sniff import SniffRow
+from chatservice.net.sniff import PrefixRow
 
 NAME = "TLS"
 """The name of its row."""
@@ -186,7 +186,7 @@ class TlsTransport(BufferingTLSTransport):
         super().connectionLost(reason)
 
 
-def row(factory: Any, certificate: Certificate | None = None) -> SniffRow:
+def row(factory: Any, certificate: Certificate | None = None) -> PrefixRow:
     """Return the row of TLS in the table of a `chatservice.protocols.factory.ChatFactory`. A client
     gets an alert without a certificate, after the greeting, and inside TLS."""
     if certificate is not None:
@@ -201,11 +201,11 @@ def row(factory: Any, certificate: Certificate | None = None) -> SniffRow:
             )
             raise Refusal(Code.TLS_NEEDED, "No TLS is spoken here.")
         inside: TlsTransport = secured.buildProtocol(None)
-        inside.wrappedProtocol.counted_address = None  # the outer connection is counted
+        inside.wrappedProtocol.is_counted = False  # the outer connection is
         factory.forget(connection)  # the inner one is what others see
         return inside
 
-    return SniffRow(NAME, serve, lambda refusal, data: ALERT, prefix=HANDSHAKE)
+    return PrefixRow(NAME, serve, lambda refusal, data: ALERT, prefix=HANDSHAKE)
 
 
 def _reason(error: Exception) -> str:

@@ -22,6 +22,7 @@ from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.net import outlet
+from chatservice.net.connection import Connection
 from chatservice.net.flow import Refuse, deferred
 
 LENT_BYTES = 1 << 16
@@ -37,7 +38,7 @@ class _Stall:
 
     def __init__(
         self,
-        connection: Any,
+        connection: Connection,
         left: Callable[[], int],
         excused: Callable[[], bool],
         stalled: Callable[[], None],
@@ -84,9 +85,37 @@ def _lent(transport: Any, move: Callable[[int], Awaitable[Any] | None]) -> "Defe
     return deferred(moving).addBoth(give_back)
 
 
-class Upload:
-    """Incoming bytes after a line, to `writer`, or dropped without one: `size`, without the first
-    `offset`; `left` of them are still to come.
+class Discard:
+    """Incoming bytes after a line that are dropped; `left` of them are still to come."""
+
+    def __init__(self, connection: Connection, left: int) -> None:
+        self.left = left
+        self._connection = connection
+
+    def begin(self) -> None:
+        """Take the bytes of the connection from now on."""
+        self._connection.transfer = self
+        self._connection.setRawMode()
+        if self.left == 0:
+            self.received(b"")
+
+    def received(self, data: bytes) -> None:
+        """Drop bytes."""
+        rest = data[self.left :]
+        self.left -= len(data) - len(rest)
+        if self.left == 0:
+            self._connection.transfer = None
+            self._connection.setLineMode(rest)
+
+    def input_ended(self) -> None:
+        """Do nothing: nobody waits for them."""
+
+    def lost(self) -> None:
+        """Do nothing."""
+
+
+class Upload(Discard):
+    """Incoming bytes after a line, to `writer`: `size`, without the first `offset`.
 
     `complete` is called after the last one, with the bytes that follow. `failed` is called with the
     reason if they end before it. The engine takes the bytes from the socket itself, where it can
@@ -94,38 +123,25 @@ class Upload:
     seen here.
     """
 
-    _stall: _Stall | None = None
-
     def __init__(
         self,
-        connection: Any,
-        writer: UploadWriter | None,
+        connection: Connection,
+        writer: UploadWriter,
         size: int,
-        offset: int = 0,
-        complete: Callable[[bytes], None] = lambda rest: None,
-        failed: Refuse = lambda refusal: None,
+        offset: int,
+        complete: Callable[[bytes], None],
+        failed: Refuse,
     ) -> None:
-        self.left = size - offset
-        self.is_file = writer is not None
+        super().__init__(connection, size - offset)
         self._size = size
-        self._connection = connection
         self._writer = writer
         self._complete = complete
         self._failed = failed
-
-    def begin(self) -> None:
-        """Take the bytes of the connection from now on."""
-        connection = self._connection
-        connection.transfer = self
-        connection.setRawMode()
-        if self.is_file:
-            self._stall = _Stall(connection, self._left, self._waits_for_disk, self._stalled)
-        if self.left == 0:
-            self.received(b"")
+        self._stall = _Stall(connection, self._left, self._waits_for_disk, self._stalled)
 
     def _left(self) -> int:
         """Return the bytes that have not come, as far as is known while the engine takes them."""
-        if self._writer is None or PauseReason.FILE not in self._connection.flow.reasons:
+        if PauseReason.FILE not in self._connection.flow.reasons:
             return self.left
         return min(self.left, self._size - self._writer.have)
 
@@ -140,37 +156,44 @@ class Upload:
         """Take bytes."""
         mine = data[: self.left]
         self.left -= len(mine)
-        if self._writer is not None:
-            self._writer.write(mine)
+        self._writer.write(mine)
         if self.left == 0:
             self._end()
             rest = data[len(mine) :]
             self._complete(rest)
             if self._connection.transfer is None:  # not dismissed by it
                 self._connection.setLineMode(rest)
-        elif self._writer is not None and (ready := self._writer.when_ready()) is not None:
+        elif (ready := self._writer.when_ready()) is not None:
             self._connection.flow.pause_reading(PauseReason.DISK)
             waiting = deferred(ready)
             waiting.addBoth(lambda _: self._connection.flow.resume_reading(PauseReason.DISK))
-        elif self._writer is not None and self.left > LENT_BYTES:
+        elif self.left > LENT_BYTES:
             most, receive = self.left - 1, self._writer.receive
             receiving = _lent(self._connection.transport, lambda socket: receive(socket, most))
             if receiving is not None:
                 self._connection.flow.pause_reading(PauseReason.FILE)
-                receiving.addCallback(self._moved)
+                receiving.addCallbacks(self._moved, self._not_moved)
 
     def _moved(self, count: int) -> None:
         self.left -= count
         self._connection.flow.resume_reading(PauseReason.FILE)
 
+    def _not_moved(self, failure: Failure) -> None:
+        """Fail: what the engine took of the socket is not known."""
+        if self._connection.transfer is self and self._connection.connected:
+            self._connection.throw_away()
+            self.lost()
+            self._connection.flow.refused(failure, self._failed)
+            self._connection.finish()
+        self._connection.flow.resume_reading(PauseReason.FILE)
+
     def _end(self) -> None:
         self._connection.transfer = None
-        if self._stall is not None:
-            self._stall.stop()
+        self._stall.stop()
 
     def cancel(self) -> None:
         """Delete its bytes, and end the connection."""
-        if self._connection.transfer is self and self._writer is not None:
+        if self._connection.transfer is self:
             self._end()
             self._connection.throw_away()
             self._writer.refuse()
@@ -185,9 +208,8 @@ class Upload:
 
     def input_ended(self) -> None:
         """Fail: the input has ended."""
-        if self.is_file:
-            self._end()
-            self._stop("The bytes stopped half-way")
+        self._end()
+        self._stop("The bytes stopped half-way")
 
     def _stop(self, why: str) -> None:
         self.lost()
@@ -202,14 +224,12 @@ class Upload:
 
     def lost(self) -> None:
         """The connection is gone. The bytes are kept if the upload can be resumed."""
-        if self._stall is not None:
-            self._stall.stop()
-        if self._writer is not None:
-            self._writer.abandon()
+        self._stall.stop()
+        self._writer.abandon()
 
 
 def receive_file(
-    connection: Any,
+    connection: Connection,
     chat: Chat,
     ticket: UploadTicket,
     offset: int,
@@ -259,7 +279,7 @@ def receive_file(
 
 
 def send_file(
-    connection: Any,
+    connection: Connection,
     chat: Chat,
     user: User,
     reader: FileReader,
@@ -309,11 +329,10 @@ class Download:
     """
 
     log = Logger()
-    is_file = True
 
     def __init__(
         self,
-        connection: Any,
+        connection: Connection,
         reader: FileReader,
         sent: Callable[[], None],
         ended: Callable[[], None],

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Any
 
 from OpenSSL.SSL import Error as TlsError
 from twisted.internet.defer import Deferred
@@ -14,14 +14,14 @@ from zope.interface import implementer
 
 from chatservice.domain.model import PauseReason, User
 from chatservice.errors import Code, Refusal
-from chatservice.events import EndReason, Notice
-from chatservice.grammar import textformat
+from chatservice.events import EndReason
 from chatservice.grammar.telnet import IAC
 from chatservice.net import outlet
+from chatservice.net.connection import ProtocolSession, Transfer
 from chatservice.net.flow import SERVER_ERROR, FlowControl
 from chatservice.net.linereader import LineReader
-from chatservice.net.sniff import SniffRow, hand_over, needs_more, row_of_bytes, row_of_line
-from chatservice.net.transfer import Download, Upload
+from chatservice.net.sniff import Row, hand_over, needs_more, row_of_bytes, row_of_line
+from chatservice.net.transfer import Discard
 
 QUIET_SECONDS = 0.1
 """A program's first words are over when nothing has come for so long: longer than a pipe takes to
@@ -34,43 +34,10 @@ LINGER_SECONDS = 5.0
 """Seconds for which a dismissed connection may still send: time to read why it ends."""
 
 
-class ProtocolSession(Protocol):
-    """A session of one protocol, made for the first line. The operator sees how many there are of
-    each `kind`."""
-
-    kind: str
-
-    def line(self, line: bytes) -> None:
-        """Take a line."""
-
-    def lines(self, lines: bytes) -> bool:
-        """Take several lines at once, each with its end; return False to get them one at a time."""
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Write a refusal."""
-
-    def refuse_line(self, line: bytes, refusal: Refusal) -> None:
-        """Write the refusal of a line that cannot be parsed; `line` may be its beginning only."""
-
-    async def ended(self) -> None:
-        """The input has ended: finish the remaining work."""
-
-    def stop(self) -> None:
-        """Write nothing more."""
-
-    def end(self, sentence: str, why: EndReason) -> None:
-        """Write `sentence`, and the reason, then end the connection."""
-
-    def is_evictable(self, busy: Collection[User]) -> bool:
-        """Return whether it is a guest's, and the guest is not `busy`."""
-
-    def lost(self) -> None:
-        """The connection is gone."""
-
-
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class ChatProtocol(LineReader):
-    """A connection: a reader of lines, with a session, and with flow control.
+    """A `chatservice.net.connection.Connection`: a reader of lines, with a session, and with flow
+    control.
 
     `factory` is a `chatservice.protocols.factory.ChatFactory`.
     """
@@ -87,8 +54,9 @@ class ChatProtocol(LineReader):
     _blank_lines = 0
     _kind = "nobody yet"
     _inner: Any = None  # the protocol that it was handed over to
-    transfer: Upload | Download | None = None
-    counted_address: str | None = ""  # None: an outer connection is counted
+    transfer: Transfer | None = None
+    is_counted = True  # else an outer connection is
+    counted_address = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -230,7 +198,7 @@ class ChatProtocol(LineReader):
         self._session = self._serve(row_of_line(self.factory.rows, line), line)
         return self._session
 
-    def _serve(self, row: SniffRow, begun: bytes) -> Any:
+    def _serve(self, row: Row, begun: bytes) -> Any:
         """Return what serves a connection that begins so, or refuse it and return None."""
         self._wait_no_longer()
         try:
@@ -241,7 +209,7 @@ class ChatProtocol(LineReader):
             self._turn_away(row, refusal, begun)
             return None
 
-    def _turn_away(self, row: SniffRow, refusal: Refusal, begun: bytes) -> None:
+    def _turn_away(self, row: Row, refusal: Refusal, begun: bytes) -> None:
         self.factory.count(refusal)
         self.transport.write(row.refusal(refusal, begun))
         self.dismiss()
@@ -306,20 +274,19 @@ class ChatProtocol(LineReader):
         if self._session is not None:
             self._session.refuse(refusal)
         else:
-            self.transport.write(textformat.refusal(refusal))
+            self.transport.write(self.factory.rows[-1].refusal(refusal, b""))
         self.dismiss()
 
     # -- files -----------------------------------------------------------------------------------
 
     def rawDataReceived(self, data: bytes) -> None:
         """Give a file's bytes to its upload."""
-        if isinstance(self.transfer, Upload):
+        if isinstance(self.transfer, Discard):
             self.transfer.received(data)
 
     def throw_away(self) -> None:
         """Drop all input from now on."""
-        self.transfer = Upload(self, None, sys.maxsize)
-        self.setRawMode()
+        Discard(self, sys.maxsize).begin()
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -357,7 +324,7 @@ class ChatProtocol(LineReader):
             self._session.end(sentence, why)
         else:
             if self.greeted:
-                self.transport.write(textformat.event(Notice(sentence)))
+                self.transport.write(self.factory.rows[-1].notice(sentence))
             self.transport.loseConnection()
 
     def is_evictable(self, busy: Collection[User]) -> bool:

@@ -15,15 +15,15 @@ from chatservice.domain.model import PauseReason, Session, SessionTraits, User
 from chatservice.errors import Refusal
 from chatservice.events import EndReason
 from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.net.connection import Connection
 from chatservice.net.delivery import EntryFormat, Subscription
-from chatservice.protocols.chatprotocol import ChatProtocol
 
 HELLO = COMMANDS["hello"]
 _ENTER = Request(HELLO, {})
 
 
 class ChatSession(ABC):
-    """A `chatservice.protocols.chatprotocol.ProtocolSession` with a user.
+    """A `chatservice.net.connection.ProtocolSession` with a user.
 
     A format's own session parses lines (`line`) and gives them to `request`. It writes answers
     (`answer`), and encodes refusals (`encode_refusal`). Around that, this class does what all owe:
@@ -37,7 +37,7 @@ class ChatSession(ABC):
 
     __slots__ = ("_connection", "_session")
 
-    def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
+    def __init__(self, connection: Connection, chat: Chat) -> None:
         self._connection = connection
         subscription = Subscription(connection.transport, self.format, chat)
         traits = self.traits
@@ -154,7 +154,7 @@ class ChatSession(ABC):
         flow = self._connection.flow
         if self._subscription.full and PauseReason.FULL not in flow.reasons:
             flow.pause_reading(PauseReason.FULL)
-            self._subscription.when_ready(partial(flow.resume_reading, PauseReason.FULL))
+            self._subscription.when_writable(partial(flow.resume_reading, PauseReason.FULL))
 
     # -- the end ---------------------------------------------------------------------------------
 

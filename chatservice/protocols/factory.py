@@ -1,6 +1,7 @@
 """The factory of connections, and the state that they share."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -16,7 +17,7 @@ from chatservice.grammar import textformat
 from chatservice.limits import Limits
 from chatservice.net import outlet, tls
 from chatservice.net.admission import Admission
-from chatservice.net.sniff import SniffRow, json_refusal, text_refusal
+from chatservice.net.sniff import LineRow, Row, json_refusal, text_notice, text_refusal
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
 from chatservice.net.timeslice import TimeSlices
 from chatservice.protocols.chatprotocol import ChatProtocol
@@ -41,7 +42,8 @@ class ChatFactory(Factory):
 
     `chat` is set before the first connection is made. `is_admin` is true for the connections of
     operators, on the admin socket. `bare_words` lets commands work without their slash (`join lab`,
-    `bye`).
+    `bye`). `more_rows` are those of further protocols. In the table they stand behind TLS, and
+    before tickets, whose row refuses what looks like another protocol.
     """
 
     noisy = False
@@ -52,7 +54,13 @@ class ChatFactory(Factory):
 
     chat: Chat
 
-    def __init__(self, reactor: Any, bare_words: bool = True, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        bare_words: bool = True,
+        limits: Limits | None = None,
+        more_rows: Sequence[Row] = (),
+    ) -> None:
         self.limits = limits or Limits()
         self.reactor = reactor
         self.connections: set[ChatProtocol] = set()
@@ -64,11 +72,13 @@ class ChatFactory(Factory):
         self.admission = Admission(reactor.seconds, log.info, self._make_room, self.limits)
         self.bare_words = bare_words
         self._takes_tls = self._only_tls = False
-        self.rows: tuple[SniffRow, ...] = (
+        self.more_rows = more_rows
+        self.rows: tuple[Row, ...] = (
             tls.row(self),
-            SniffRow("tickets", TicketSession, text_refusal, first_line=self._is_foreign),
-            SniffRow("JSON", JsonSession, json_refusal, first_line=_is_object),
-            SniffRow("text", TextSession, text_refusal),
+            *more_rows,
+            LineRow("tickets", TicketSession, text_refusal, self._is_foreign),
+            LineRow("JSON", JsonSession, json_refusal, _is_object),
+            LineRow("text", TextSession, text_refusal, notice=text_notice),
         )
         self._emptied: Deferred[None] | None = None
         self._refused: Counter[Code] = Counter()
@@ -124,7 +134,7 @@ class ChatFactory(Factory):
             return limits.handshake_seconds
         return limits.greeting_seconds + (limits.first_byte_seconds if self._takes_tls else 0)
 
-    def check_secure(self, transport: Any, row: SniffRow) -> None:
+    def check_secure(self, transport: Any, row: Row) -> None:
         """Raise `Refusal` (tls-needed) for a connection that must begin TLS and has another row."""
         plain = not ISSLTransport.providedBy(transport) and row.name != tls.NAME
         if self._only_tls and plain and outlet.address(transport):
@@ -133,7 +143,7 @@ class ChatFactory(Factory):
 
     def recount(self, connection: ChatProtocol) -> None:
         """Count a connection at its real address, which is known now. Raises `Refusal`."""
-        if connection.counted_address is None:
+        if not connection.is_counted:
             return
         address = self.admission.key(outlet.address(connection.transport))
         if address != connection.counted_address:
@@ -173,7 +183,7 @@ class ChatFactory(Factory):
     def remove_connection(self, connection: ChatProtocol) -> None:
         """Remove a connection that is gone."""
         self.login_timeout.remove(connection)
-        if connection.counted_address is not None:
+        if connection.is_counted:
             self.admission.remove(connection.counted_address)
         self.forget(connection)
 
@@ -210,7 +220,8 @@ class AdminFactory(ChatFactory):
     name_needed = b""
 
     def __init__(self, house: ChatFactory) -> None:
-        super().__init__(house.reactor, house.bare_words, house.limits)
+        rows = house.more_rows
+        super().__init__(house.reactor, house.bare_words, house.limits, more_rows=rows)
         self.chat = house.chat
         self.connections = house.connections
         self.login_timeout, self.timeslices, self.idle = (

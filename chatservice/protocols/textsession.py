@@ -26,7 +26,7 @@ from chatservice.grammar.prompts import (
     without_current_passwords,
 )
 from chatservice.net.delivery import EntryFormat
-from chatservice.net.transfer import Upload, receive_file, send_file
+from chatservice.net.transfer import Discard, receive_file, send_file
 from chatservice.protocols.chatprotocol import ChatProtocol
 from chatservice.protocols.chatsession import HELLO, ChatSession
 from chatservice.protocols.promptdialog import PromptDialog
@@ -48,6 +48,7 @@ class TextSession(ChatSession):
     )
     traits = PERSON
 
+    _connection: ChatProtocol
     __slots__ = ("_astray", "_corked", "_dialog", "_introduced")
 
     def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
@@ -296,7 +297,7 @@ class TextSession(ChatSession):
             return
         coming = max(request.args["size"] - request.args.get("offset", 0), 0)
         if coming <= self._chat.limits.discard_bytes:
-            Upload(self._connection, None, coming).begin()
+            Discard(self._connection, coming).begin()
         else:
             self._connection.dismiss()
 

@@ -17,8 +17,8 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar import textformat
 from chatservice.net import outlet
+from chatservice.net.connection import Connection
 from chatservice.net.transfer import receive_file, send_file
-from chatservice.protocols.chatprotocol import ChatProtocol
 
 FIRST_LINE = re.compile(rb"(GET|PUT) (\S+)(?: ([0-9]{1,18}))?")
 
@@ -48,11 +48,11 @@ def is_foreign(line: bytes, most: int) -> bool:
 
 
 class TicketSession:
-    """A `chatservice.protocols.chatprotocol.ProtocolSession` with one line, and then bytes."""
+    """A `chatservice.net.connection.ProtocolSession` with one line, and then bytes."""
 
     kind = "file transfers"
 
-    def __init__(self, connection: ChatProtocol, chat: Chat) -> None:
+    def __init__(self, connection: Connection, chat: Chat) -> None:
         self._connection = connection
         self._chat = chat
         self._begun = False

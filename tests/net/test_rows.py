@@ -18,19 +18,16 @@ class Echoing(Server):
 
     before = (
         "from twisted.internet.protocol import Protocol\n"
-        "from chatservice.net.sniff import SniffRow\n"
+        "from chatservice.net.sniff import PrefixRow\n"
         "from chatservice.protocols.factory import ChatFactory\n"
         "class Echo(Protocol):\n"
         "    def dataReceived(self, data):\n"
         "        self.transport.write(data)\n"
         "def refused(refusal, data):\n"
         "    return b'ECHO 503 ' + data[5:6] + refusal.code.encode()\n"
-        "row = SniffRow('echo', lambda connection, chat: Echo(), refused, b'ECHO /')\n"
-        "make = ChatFactory.__init__\n"
-        "def make_more(self, *args, **named):\n"
-        "    make(self, *args, **named)\n"
-        "    self.rows = (row, *self.rows)\n"
-        "ChatFactory.__init__ = make_more\n"
+        "row = PrefixRow('echo', lambda connection, chat: Echo(), refused, b'ECHO /')\n"
+        "from functools import partialmethod\n"
+        "ChatFactory.__init__ = partialmethod(ChatFactory.__init__, more_rows=(row,))\n"
     )
 
 

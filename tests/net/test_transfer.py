@@ -1,6 +1,7 @@
 """Transfers that end at an awkward moment, on a server in this process: a test can hold up what it
 waits for, and see what it still holds."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -13,6 +14,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 
 from chatservice.domain.chat import Chat
+from chatservice.domain.files import ActiveUpload
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.eventloop import ReactorLoop
 from chatservice.events import EndReason
@@ -196,6 +198,27 @@ async def test_what_is_still_on_its_way_was_not_fetched(inside, monkeypatch, wor
     await until(lambda: connection not in inside.factory.connections)
     assert inside.holds_nothing()
     assert not [report for report in inside.reports if "fetched" in report]
+
+
+@pytest.mark.parametrize("is_alone", [False, True], ids=["person", "carrier"])
+@pytest_twisted.ensureDeferred
+async def test_an_engine_fails_to_take_the_bytes(inside, monkeypatch, is_alone):
+    """The upload fails, with a word, and the connection ends."""
+
+    async def receive(*args):
+        raise OSError("no such socket")
+
+    monkeypatch.setattr(ActiveUpload, "receive", receive)
+    lines = ["alice", "/put a 1000000"]
+    if is_alone:
+        lines = [f"PUT {await ticket(await inside.program(), do='put', size=len(DATA))}"]
+    bare, connection = await inside.connect(*lines)
+    with contextlib.suppress(OSError):
+        await deferToThread(bare.send_raw, DATA[:200_000])
+    await deferToThread(bare.expect, "! Something went wrong in the server")
+    cut(bare)
+    await until(lambda: connection not in inside.factory.connections)
+    await until(inside.holds_nothing)
 
 
 @pytest_twisted.ensureDeferred
