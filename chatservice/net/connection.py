@@ -4,6 +4,7 @@
 frames, as a channel of SSH or a WebSocket has them, gives sessions and transfers the same.
 """
 
+from abc import abstractmethod
 from collections.abc import Collection
 from typing import Protocol
 
@@ -60,18 +61,23 @@ class ProtocolSession(Protocol):
     each `kind`."""
 
     kind: str
+    __slots__ = ()
 
+    @abstractmethod
     def line(self, line: bytes) -> None:
         """Take a line, the first one too."""
 
     def lines(self, lines: bytes) -> bool:
         """Take several lines at once, each with its end; return False to get them one at a time."""
+        return False
 
+    @abstractmethod
     def refuse(self, refusal: Refusal) -> None:
         """Write a refusal."""
 
     def refuse_line(self, line: bytes, refusal: Refusal) -> None:
         """Write the refusal of a line that cannot be parsed; `line` may be its beginning only."""
+        self.refuse(refusal)
 
     async def ended(self) -> None:
         """The input has ended: finish the remaining work."""
@@ -79,11 +85,13 @@ class ProtocolSession(Protocol):
     def stop(self) -> None:
         """Write nothing more."""
 
+    @abstractmethod
     def end(self, sentence: str, why: EndReason) -> None:
         """Write `sentence`, and the reason, then end the connection."""
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it is a guest's, and the guest is not `busy`."""
+        return False
 
     def lost(self) -> None:
         """The connection is gone."""

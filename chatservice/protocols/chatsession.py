@@ -1,6 +1,6 @@
 """The common part of sessions of all formats: requests to the domain, and their answers."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection
 from functools import partial
 from inspect import isawaitable
@@ -15,15 +15,15 @@ from chatservice.domain.model import PauseReason, Session, SessionTraits, User
 from chatservice.errors import Refusal
 from chatservice.events import EndReason
 from chatservice.grammar.commands import COMMANDS, Request
-from chatservice.net.connection import Connection
+from chatservice.net.connection import Connection, ProtocolSession
 from chatservice.net.delivery import EntryFormat, Subscription
 
 HELLO = COMMANDS["hello"]
 _ENTER = Request(HELLO, {})
 
 
-class ChatSession(ABC):
-    """A `chatservice.net.connection.ProtocolSession` with a user.
+class ChatSession(ProtocolSession):
+    """A session with a user.
 
     A format's own session parses lines (`line`) and gives them to `request`. It writes answers
     (`answer`), and encodes refusals (`encode_refusal`). Around that, this class does what all owe:
@@ -33,7 +33,6 @@ class ChatSession(ABC):
 
     format: ClassVar[EntryFormat]
     traits: ClassVar[SessionTraits]
-    kind: str
 
     __slots__ = ("_connection", "_session")
 
@@ -60,10 +59,6 @@ class ChatSession(ABC):
         return chat
 
     # -- what a format does ----------------------------------------------------------------------
-
-    @abstractmethod
-    def line(self, line: bytes) -> None:
-        """Take a line."""
 
     @abstractmethod
     def answer(self, request: Request, it: Any) -> None:
@@ -133,10 +128,6 @@ class ChatSession(ABC):
         """Count a line that is no request, and refuse it."""
         count_request(self._chat, self._session)
         self.refuse(refusal)
-
-    def lines(self, lines: bytes) -> bool:
-        """Take requests one at a time."""
-        return False
 
     def _write(self, data: bytes) -> None:
         if self._connection.connected:

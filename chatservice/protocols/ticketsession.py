@@ -6,10 +6,8 @@ talk.
 """
 
 import re
-from collections.abc import Collection
 
 from chatservice.domain.chat import Chat
-from chatservice.domain.model import User
 from chatservice.domain.ports import FileReader
 from chatservice.domain.tickets import DownloadTicket, UploadTicket
 from chatservice.entries import FileMark
@@ -17,7 +15,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar import textformat
 from chatservice.net import outlet
-from chatservice.net.connection import Connection
+from chatservice.net.connection import Connection, ProtocolSession
 from chatservice.net.transfer import receive_file, send_file
 
 FIRST_LINE = re.compile(rb"(GET|PUT) (\S+)(?: ([0-9]{1,18}))?")
@@ -47,8 +45,8 @@ def is_foreign(line: bytes, most: int) -> bool:
     return not line.lstrip().startswith(b"{") and (len(line) > most or b"\0" in line)
 
 
-class TicketSession:
-    """A `chatservice.net.connection.ProtocolSession` with one line, and then bytes."""
+class TicketSession(ProtocolSession):
+    """A session with one line, and then bytes."""
 
     kind = "file transfers"
 
@@ -56,10 +54,6 @@ class TicketSession:
         self._connection = connection
         self._chat = chat
         self._begun = False
-
-    def lines(self, lines: bytes) -> bool:
-        """Take requests one at a time."""
-        return False
 
     def line(self, line: bytes) -> None:
         """Take the first line, which is the only one."""
@@ -100,26 +94,9 @@ class TicketSession:
         self._connection.transport.write(textformat.refusal(refusal))
         self._connection.dismiss()
 
-    def refuse_line(self, line: bytes, refusal: Refusal) -> None:
-        """Refuse a line that cannot be parsed."""
-        self.refuse(refusal)
-
-    async def ended(self) -> None:
-        """Do nothing: nothing is left to do."""
-
-    def stop(self) -> None:
-        """Do nothing: everything was written."""
-
-    def is_evictable(self, busy: Collection[User]) -> bool:
-        """Return False: its transfer goes on."""
-        return False
-
     def end(self, sentence: str, why: EndReason) -> None:
         """End the connection without a word."""
         self._connection.transport.abortConnection()
-
-    def lost(self) -> None:
-        """The connection is gone."""
 
 
 _NO_TICKET = (
