@@ -156,7 +156,7 @@ def is_user_folder(folder: str) -> bool:
 
 
 class PauseReason(StrEnum):
-    """Why a connection is not read for a while."""
+    """A reason not to read a connection for a while."""
 
     TURN = "turn"  # others go first
     ANSWER = "answer"  # a command is being answered

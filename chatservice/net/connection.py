@@ -15,8 +15,8 @@ from chatservice.net.flow import FlowControl, Readable
 from chatservice.net.outlet import Outlet
 
 
-class Transfer(Protocol):
-    """What takes or gives raw bytes on a connection for a while."""
+class MovingBytes(Protocol):
+    """A part that takes or gives raw bytes on a connection for a while."""
 
     def input_ended(self) -> None:
         """The input has ended."""
@@ -35,7 +35,7 @@ class Connection(Readable, Protocol):
     transport: Outlet
     flow: FlowControl
     connected: int
-    transfer: Transfer | None
+    transfer: MovingBytes | None
 
     def logged_in(self) -> None:
         """The client has a name, or a ticket: the login timeout ends."""

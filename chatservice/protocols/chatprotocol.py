@@ -17,7 +17,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar.telnet import IAC
 from chatservice.net import outlet
-from chatservice.net.connection import ProtocolSession, Transfer
+from chatservice.net.connection import MovingBytes, ProtocolSession
 from chatservice.net.flow import SERVER_ERROR, FlowControl
 from chatservice.net.linereader import LineReader
 from chatservice.net.sniff import Row, hand_over, needs_more, row_of_bytes, row_of_line
@@ -54,7 +54,7 @@ class ChatProtocol(LineReader):
     _blank_lines = 0
     _kind = "nobody yet"
     _inner: Any = None  # the protocol that it was handed over to
-    transfer: Transfer | None = None
+    transfer: MovingBytes | None = None
     is_counted = True  # else an outer connection is
     counted_address = ""
 

@@ -5,7 +5,10 @@ import contextlib
 import ssl
 
 import pytest
+from twisted.internet.task import Clock
 
+from chatservice.net.sniff import LineRow, row_of_line
+from chatservice.protocols.factory import ChatFactory
 from tests.servers import RawClient, Server
 from tests.tls import TlsClient
 
@@ -137,3 +140,14 @@ def test_turned_away_connections_are_few_and_short(echoing, connect):
     assert said <= 3
     alice.send("/who")
     alice.expect("2 in lobby")
+
+
+def test_further_rows_come_before_that_of_tickets():
+    """It refuses what looks like another protocol. On the admin socket they are the same."""
+    irc = LineRow("IRC", None, None, lambda line: line.startswith(b"NICK "))
+    factory = ChatFactory(Clock(), more_rows=(irc,))
+    factory.chat = None
+    for rows in (factory.rows, factory.admin_factory().rows):
+        assert [row.name for row in rows] == ["TLS", "IRC", "tickets", "JSON", "text"]
+        assert row_of_line(rows, b"NICK ann") is irc
+        assert row_of_line(rows, b"ann").name == "text"
