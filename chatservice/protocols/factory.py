@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import Room, User
+from chatservice.domain.ports import FileStore
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar import textformat
@@ -111,6 +112,11 @@ class ChatFactory(Factory):
     def users(self) -> dict[str, User]:
         """Every connected user, by key."""
         return self.chat.users.by_key
+
+    @property
+    def shared_files(self) -> FileStore:
+        """The store of the shared files."""
+        return self.chat.files.store
 
     def buildProtocol(self, addr: IAddress | None) -> ChatProtocol:
         """Make a connection's protocol."""
