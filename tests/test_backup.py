@@ -161,6 +161,43 @@ def test_it_is_of_one_moment_however_much_goes_on(full, connect, tmp_path):
         busy.join()
 
 
+class Uncommitted(Server):
+    """A server that gives a shared file its name, and commits its row when it is let go."""
+
+    before = (
+        "import os, pathlib\n"
+        "from twisted.internet import task\n"
+        "from chatservice.engines.sqlite.filetable import FileTable\nwas = FileTable.keep\n"
+        "async def keep(*args):\n"
+        "    from twisted.internet import reactor\n"
+        "    pathlib.Path('placed').touch()\n"
+        "    while not os.path.exists('go-on'):\n"
+        "        await task.deferLater(reactor, 0.01)\n"
+        "    return await was(*args)\n"
+        "FileTable.keep = keep\n"
+    )
+
+
+def test_a_file_that_is_shared_meanwhile_is_no_file_of_the_operator(connect, tmp_path):
+    """It has its name already, but its row is not committed: it came after the backup's moment."""
+    server, backup = Uncommitted(tmp_path / "server", "--room", "lab"), tmp_path / "backup"
+    try:
+        bot = connect(server)
+        bot.ask(do="hello", name="bot")
+        bot.ask(do="join", room="lab")
+        sharing = threading.Thread(target=put, args=(bot, "lab", "shared.txt", b"content"))
+        sharing.start()
+        until((server.folder / "placed").exists)
+        assert (server.files / "lab" / "shared.txt").exists()
+        (server.files / "lab" / "dropped in.txt").write_bytes(b"the operator's")
+        assert chatctl(server.data, "backup", str(backup))[0] == 0
+        (server.folder / "go-on").touch()
+        sharing.join()
+    finally:
+        server.kill()
+    assert os.listdir(backup / "SharedFiles" / "lab") == ["dropped in.txt"]
+
+
 def test_nothing_is_overwritten(full, tmp_path):
     """Neither by a backup nor by what is restored, with a sentence that says so; an empty folder
     is good enough."""

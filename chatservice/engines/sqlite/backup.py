@@ -57,11 +57,13 @@ Wanted = Callable[[], None]
 
 class BackupSource(NamedTuple):
     """The files of a backup: the `database`, the root of the `files` with the path of each folder,
-    the server's own `key`, if there is one, and further `keys`: PEM files, or folders of them."""
+    the server's own `key`, if there is one, and further `keys`: PEM files, or folders of them.
+    `is_changing(folder, name)` says whether a file has its name, but may not have its row yet."""
 
     database: Path
     files: Path
     path_of: Callable[[str], Path]
+    is_changing: Callable[[str, str], bool]
     key: Path
     keys: tuple[Path, ...] = ()
 
@@ -232,7 +234,7 @@ class _Making:
         """Copy keys and files. Yield the path in the backup, and the SHA-256, of each."""
         for path, name in self._keys():
             with suppress(FileNotFoundError):
-                copied = self._copied(path, self._part / name, follow=True)
+                copied = self._copied(path, self._part / name)
                 self._made.key = self._made.key or copied is not None
                 if copied is not None:
                     yield name, copied
@@ -279,16 +281,17 @@ class _Making:
                     return True
                 if there:
                     with suppress(FileNotFoundError):
-                        yield from self._shared(path)
+                        yield from self._shared(path, size, mtime)
                         return True
         return False
 
-    def _shared(self, path: Path) -> Iterator[tuple[str, str]]:
-        """Copy a shared file to the same place in the backup."""
+    def _shared(self, path: Path, *found: int) -> Iterator[tuple[str, str]]:
+        """Copy a shared file, found with that size and mtime, to the same place in the backup.
+        Raises `FileNotFoundError` if there is another one by now, or none."""
         name = f"{FILES}/{path.relative_to(self._source.files).as_posix()}"
         if os.path.lexists(self._part / name):  # a crash may leave one file under two versions
             return
-        copied = self._copied(path, self._part / name)
+        copied = self._copied(path, self._part / name, found)
         if copied is not None:
             self._made.files += 1
             self._tell(f"{self._made.files} files")
@@ -306,11 +309,13 @@ class _Making:
                     continue
                 for name, size, mtime in there:
                     self._wanted()
+                    if self._source.is_changing(folder, name):  # asked first: then it has its row
+                        continue
                     sql = "SELECT 1 FROM file WHERE (shelf, name, size, mtime) = (?, ?, ?, ?)"
                     known = db.execute(sql, (folder, name, size, mtime)).fetchone()
                     if known is None:
                         with suppress(FileNotFoundError):
-                            yield from self._shared(place / name)
+                            yield from self._shared(place / name, size, mtime)
 
     def _folders(self) -> Iterator[tuple[str, Path]]:
         """Iterate over rooms and registered users, with their folders. A folder whose name no room
@@ -336,12 +341,12 @@ class _Making:
         if len(self._made.left_out) < LEFT_OUT:
             self._made.left_out.append(names.one_line(str(path)))
 
-    def _copied(self, path: Path, to: Path, follow: bool = False) -> str | None:
+    def _copied(self, path: Path, to: Path, found: tuple[int, ...] = ()) -> str | None:
         """Copy a file. Return its SHA-256, or None if it cannot be read. A file with several names
-        here has several there."""
+        here has several there. With `found`, it is no link, and has that size and mtime."""
         try:
             source = os.open(
-                path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+                path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_NOFOLLOW if found else 0)
             )
         except FileNotFoundError:
             raise
@@ -353,6 +358,8 @@ class _Making:
             if not stat.S_ISREG(status.st_mode):
                 self._leave_out(path)
                 return None
+            if found not in ((), (status.st_size, status.st_mtime_ns)):
+                raise FileNotFoundError(errno.ENOENT, "it was replaced", str(path))
             permissions.make_folders(to.parent, permissions.FOLDER)
             one = status.st_dev, status.st_ino
             there = self._linked.get(one) if status.st_nlink > 1 else None

@@ -244,6 +244,11 @@ class FolderFileStore:
         found: str = await self._in(folder, filesystem.spelled, name, exact)
         return found
 
+    def is_changing(self, folder: str, name: str) -> bool:
+        """Return whether a file is being shared or removed: what has the name may not have its row
+        yet, or any more. In any thread."""
+        return self._putting.is_locked((folder, name))
+
     # -- what is there ---------------------------------------------------------------------------
 
     async def files(self, folder: str, after: str, limit: int) -> FileListing:

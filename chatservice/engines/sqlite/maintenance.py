@@ -57,7 +57,8 @@ class LocalMaintenance:
     async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> BackupSummary:
         if self._making is not None:
             raise Refusal(Code.TOO_MANY, "A backup is being made already; wait for it to end.")
-        made_of = (self._path, self._folders.root, self._folders.path_of)
+        files = self._folders
+        made_of = (self._path, files.root, files.path_of, files.is_changing)
         source = backup.BackupSource(*made_of, self._path.with_name(backup.KEY), self._keys)
         progress = _Progress(self._reactor, tell)
 
