@@ -107,3 +107,24 @@ def test_docstrings_begin_with_a_noun_or_an_imperative(folder):
             if isinstance(value, ast.Constant) and RELATIVE.match(str(value.value)):
                 found.append(f"{path}:{node.lineno}: {value.value}")
     assert not found
+
+
+MOST_METHODS = 25
+"""With more public methods, a class has more than one purpose."""
+
+
+def test_no_class_has_many_public_methods():
+    """A class that grows beyond the bound is to be split by its purposes."""
+    large = {
+        node.name: len(public)
+        for path in HOUSE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        and len(public := [it for it in node.body if _is_public_method(it)]) > MOST_METHODS
+    }
+    assert not large
+
+
+def _is_public_method(node: ast.stmt) -> bool:
+    is_method = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    return is_method and not node.name.startswith("_")

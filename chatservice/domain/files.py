@@ -98,7 +98,7 @@ class Files:
             if (former.folder, former.name) != (target.folder, name):
                 raise Refusal(Code.NO_SUCH_FILE, "That upload is of another file; begin a new one.")
             size, sha256 = former.size, former.sha256
-        into = self._rooms.by_number(target.log.id)
+        into = self._rooms.by_number.get(target.log.id)
         if into is not None and self._rooms.slow_mode.wait(user, into):
             self._rooms.slow_mode.count(user, into)  # raises
         author = None
@@ -365,7 +365,7 @@ class Files:
         except Refusal:
             await self.store.remove(upload.folder, mark.name, mark.version, "")
             raise
-        room = self._rooms.by_number(upload.destination.log.id)
+        room = self._rooms.by_number.get(upload.destination.log.id)
         if room is not None:
             self._rooms.slow_mode.may_show(upload.user, room)  # counts it
         run = upload.user.run(Kind.FILE, self._now(), file=mark)

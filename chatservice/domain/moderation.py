@@ -277,7 +277,7 @@ class Moderation:
 
     def configured(self, change: RoomChanged) -> None:
         """Give a room its new settings."""
-        room = self._rooms.by_number(change.number)
+        room = self._rooms.by_number.get(change.number)
         if room is None:
             return
         if (room.access, room.password) != (change.access, change.password):
@@ -295,7 +295,7 @@ class Moderation:
 
     def rules_changed(self, change: RulesChanged) -> None:
         """Apply the rules of a room, and put out whoever was kicked or banned."""
-        room, record = self._rooms.by_number(change.room), change.record
+        room, record = self._rooms.by_number.get(change.room), change.record
         if room is None:
             return
         self._rooms.change_rules(room, change.added, change.dropped)

@@ -78,7 +78,7 @@ class Replica:
                 self._users.guest_registered(change)
 
     def _set_topic(self, number: int, topic: str) -> None:
-        room = self._rooms.by_number(number)
+        room = self._rooms.by_number.get(number)
         if room is not None:
             room.topic = topic
 

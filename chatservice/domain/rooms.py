@@ -95,7 +95,7 @@ class SlowMode:
 
 
 class Rooms:
-    """All rooms, in `by_key` (`names.key`).
+    """All rooms, in `by_key` (`names.key`) and `by_number`.
 
     `now` tells the time in milliseconds since 1970, `seconds` the time on a clock that never goes
     back. Each function in `on_remove` is called with a room that is about to be removed.
@@ -107,7 +107,7 @@ class Rooms:
         self.slow_mode = SlowMode(services.rights, services.seconds, limits)
         self.by_key: dict[str, Room] = {}
         self.on_remove: list[Callable[[Room], None]] = []
-        self._by_number: dict[int, Room] = {}
+        self.by_number: dict[int, Room] = {}
         self._announced: set[Room] = set()
         self._joined: dict[Room, list[str]] = {}
         self._store, self._files, self._cache = engine.rooms, engine.files, services.cache
@@ -130,7 +130,7 @@ class Rooms:
     def _number_order(self, name: str) -> tuple[bool, int]:
         """Return a sort key for names: those that contain a free number come first, and get it."""
         number = names.room_number(name)
-        return (False, number) if number and number not in self._by_number else (True, 0)
+        return (False, number) if number and number not in self.by_number else (True, 0)
 
     @property
     def lobby(self) -> Room:
@@ -144,11 +144,11 @@ class Rooms:
         for `12`. Raises `Refusal` (no-such-room).
         """
         if name.isdecimal() and len(name) < 10:
-            found = self._by_number.get(int(name)) or self.by_key.get(names.room_name(int(name)))
+            found = self.by_number.get(int(name)) or self.by_key.get(names.room_name(int(name)))
         else:
             number = names.room_number(name)
             found = self.by_key.get(names.key(name[: names.LINE_BYTES]))
-            found = found or (self._by_number.get(number) if number is not None else None)
+            found = found or (self.by_number.get(number) if number is not None else None)
         if found is None or found.log.removed:
             raise _no_room(name)
         return found
@@ -159,13 +159,7 @@ class Rooms:
 
     def after_number(self, number: int) -> Iterator[Room]:
         """Iterate over the rooms with greater numbers, in order."""
-        return (
-            room for at, room in self._by_number.items() if at > number and not room.log.removed
-        )
-
-    def by_number(self, number: int) -> Room | None:
-        """Return the room of that number, or None."""
-        return self._by_number.get(number)
+        return (room for at, room in self.by_number.items() if at > number and not room.log.removed)
 
     def by_folder(self, folder: str) -> Room | None:
         """Return the room that has a folder; None for a user's folder."""
@@ -209,7 +203,7 @@ class Rooms:
             )
         owner = by.name if by is not None and by.registered else None
         row = await self._store.create(name, hashed, self._now(), owner, bounds)
-        room = self._by_number[row.number]
+        room = self.by_number[row.number]
         if by is not None:
             self.room_limits.count(room, by)
             if by.guest_number:
@@ -250,21 +244,21 @@ class Rooms:
         log = Log(row.number, row.name, row.last, self._cache)
         settings = row.topic, row.password, row.access, row.frozen, row.slow
         room = Room(log, *settings, Rules(row.rules))
-        self.by_key[names.key(room.name)] = self._by_number[room.number] = room
+        self.by_key[names.key(room.name)] = self.by_number[room.number] = room
         self.room_limits.add(room)
 
     def drop(self, number: int) -> None:
         """Forget a removed room."""
-        room = self._by_number[number]
+        room = self.by_number[number]
         room.log.removed = True
         self._put_everybody_out(room, "the server")  # this node's are out already
-        del self._by_number[number]
+        del self.by_number[number]
         del self.by_key[names.key(room.name)]
         self.room_limits.remove(room)
 
     def close_for_good(self, number: int, name: str) -> None:
         """Empty and close a retired room, which has another name now, and no rules."""
-        room = self._by_number[number]
+        room = self.by_number[number]
         self._put_everybody_out(room, "the server")  # this node's are out already
         room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
         room.rules = Rules()

@@ -398,7 +398,7 @@ class Users:
 
     def log_by_id(self, number: int) -> Log | None:
         """Return a room's log or an account's inbox, or None if it is not in memory."""
-        room = self._rooms.by_number(number)
+        room = self._rooms.by_number.get(number)
         return room.log if room is not None else self._inboxes.get(number)
 
     def end(self, session: Session, sentence: str, why: EndReason = EndReason.REVOKED) -> None:
