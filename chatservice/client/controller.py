@@ -342,6 +342,10 @@ class Controller(SessionListener):
             self._require_room()
         self.transfers.send(file.path, self._state.current_room, file.to)
 
+    async def _cancel(self, request: Request) -> None:
+        if not self.transfers.cancel_reading(request.args["name"]):
+            await self._ask(request)
+
     async def _get(self, request: Request) -> None:
         room = request.args.get("room")
         self.transfers.fetch(
@@ -400,6 +404,7 @@ _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {
     "leave": Controller._leave,
     "exit": Controller._exit,
     "quit": Controller._quit,
+    "cancel": Controller._cancel,
     "get": Controller._get,
     "link": Controller._link,
     "password": Controller._password,

@@ -3,8 +3,8 @@
 import os
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -21,7 +21,12 @@ from chatservice.client.clientstate import INBOX
 from chatservice.client.condition import Condition
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.partialdownload import PartialDownload
-from chatservice.client.transferconnection import DownloadProtocol, Progress, UploadProtocol
+from chatservice.client.transferconnection import (
+    DownloadProtocol,
+    Progress,
+    Reading,
+    UploadProtocol,
+)
 from chatservice.client.transferjournal import TransferClaim, TransferRecord
 from chatservice.client.typedlines import no_such_file
 from chatservice.entries import FileMark
@@ -151,10 +156,12 @@ class ClientTransfers:
         """Call a function that waits for the disk, in a thread."""
         return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), work, *args)
 
-    async def read_in_thread(self, read: Callable[..., T], *args: Any) -> T:
-        """Call a function that reads long, in a thread. Its last argument is a list that is not
-        empty once it shall end early."""
-        stopped: list[bool] = []
+    async def read_in_thread(
+        self, read: Callable[..., T], *args: Any, stop: list[bool] | None = None
+    ) -> T:
+        """Call a function that reads long, in a thread. Its last argument is a list, `stop` or a
+        new one, that is not empty once it shall end early."""
+        stopped: list[bool] = [] if stop is None else stop
         try:
             return await self.in_thread(read, *args, stopped)
         except CancelledError:
@@ -165,17 +172,40 @@ class ClientTransfers:
         """Connect a transfer protocol that `make` makes, and let it move what is behind the first
         `done` bytes. Raises `Refusal` and `Lost`."""
         progress.begin(done, self.reactor.seconds())
-        self._running.append(progress)
-        if not self._ticking.running:
-            self._ticking.start(STATUS_SECONDS)
         connection = None
         try:
-            connection = await self._connect(make)
-            await connection.begin()
+            with self._shown(progress):
+                connection = await self._connect(make)
+                await connection.begin()
         except CancelledError:
             if connection is not None:
                 connection.stop()
             raise
+
+    async def measure(self, name: str, file: BinaryIO) -> tuple[int, str]:
+        """Return the size and the SHA-256 of a file that is to be sent, and show meanwhile that it
+        is read. Raises `OSError`, and `Refusal` (cancelled) after `cancel_reading`."""
+        reading = Reading(name)
+        with self._shown(reading):
+            found = await self.read_in_thread(partialdownload.measure, file, stop=reading.stopped)
+        if reading.stopped:
+            raise Refusal(Code.CANCELLED, "Cancelled, as you wished.")
+        return found
+
+    def cancel_reading(self, name: str) -> bool:
+        """Do not send the files of that name that are being read. Return whether there are any."""
+        found = [it for it in self._running if isinstance(it, Reading) and it.name == name]
+        for it in found:
+            it.stopped.append(True)
+        return bool(found)
+
+    @contextmanager
+    def _shown(self, progress: Progress) -> Iterator[None]:
+        self._running.append(progress)
+        if not self._ticking.running:
+            self._ticking.start(STATUS_SECONDS)
+        try:
+            yield
         finally:
             self._running.remove(progress)
             self._show_progress()
@@ -241,7 +271,7 @@ class Uploader:
 
     async def _measure(self, path: Path, file: BinaryIO) -> tuple[int, str]:
         try:
-            return await self._transfers.read_in_thread(partialdownload.measure, file)
+            return await self._transfers.measure(path.name, file)
         except OSError as error:
             raise _unreadable(path, error) from None
 

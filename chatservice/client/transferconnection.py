@@ -87,6 +87,18 @@ class Progress:
         return name + " " * (min(name_columns, most) - width(name)) + end
 
 
+class Reading(Progress):
+    """A file that is read before it is sent, until `stopped` is not empty."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, 0, "")
+        self.stopped: list[bool] = []
+
+    def line(self, now: float, columns: int = WIDTH, name_columns: int = 0) -> str:
+        """Return `reading report.pdf`, in at most `columns`."""
+        return shortened(f"reading {self.name}", columns)
+
+
 class _ChunkSender(FileSender):
     CHUNK_SIZE = 1 << 18
 

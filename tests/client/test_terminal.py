@@ -121,6 +121,20 @@ def test_a_transfer_shows_how_far_it_is(server, wire, terminal):
     client.until(lambda it: not any("%" in row for row in it.rows), "no bar any more")
 
 
+def test_a_large_file_is_read_before_it_is_sent(server, terminal):
+    """A row says so meanwhile. `/cancel` ends it, and nothing is sent."""
+    client = arrive(terminal, server)
+    with (client.folder / "big.iso").open("wb") as file:
+        file.truncate(100_000_000_000)
+    client.type("/put big.iso")
+    client.until(lambda it: "reading big.iso" in it.rows, "the row")
+    client.type("/cancel big.iso")
+    client.see("! big.iso is not sent: Cancelled, as you wished.")
+    client.until(lambda it: "reading big.iso" not in it.rows, "no row any more")
+    client.type("/files")
+    client.see("* 0 files in lobby, 0 bytes")
+
+
 def test_leaving_waits_for_transfers(server, connect, wire, terminal):
     """`quit` waits for the upload of a file, and says so."""
     bob = connect(server, "bob")
