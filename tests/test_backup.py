@@ -304,6 +304,29 @@ def slow(tmp_path):
     asked.communicate()
 
 
+def test_a_file_that_is_replaced_meanwhile_keeps_its_name(connect, tmp_path):
+    """The newest version at the backup's moment is the newest one in the backup, too."""
+    server, backup = Slow(tmp_path / "slow", "--room", "lab"), tmp_path / "backup"
+    try:
+        bot = connect(server)
+        bot.ask(do="hello", name="bot")
+        bot.ask(do="join", room="lab")
+        for name, content in (("a", b"first"), ("b", b"older"), ("b", b"newest then")):
+            put(bot, "lab", name, content)
+        with subprocess.Popen(
+            [*CHATCTL, "--data", str(server.data), "backup", str(backup)], env=environment()
+        ) as asked:
+            until((server.folder / "begun").exists)
+            put(bot, "lab", "b", b"newest of all")
+            (server.folder / "go-on").touch()
+            assert asked.wait(PATIENCE) == 0
+    finally:
+        server.kill()
+    found = tree(backup / "SharedFiles" / "lab")
+    contents = {name: content for name, (content, _) in found.items()}
+    assert contents == {"a": b"first", "b": b"newest then", ".versions/b/1": b"older"}
+
+
 def test_only_one_is_made_at_a_time(slow, tmp_path):
     """The second one is refused; the first one and the talk go on."""
     server, asked, backup = slow

@@ -238,11 +238,12 @@ class _Making:
                 self._made.key = self._made.key or copied is not None
                 if copied is not None:
                     yield name, copied
+        yield from self._dropped_in()  # first: their names are not free for older versions
         with closing(sqlite3.connect(self._part / DATABASE, isolation_level=None)) as db:
             gone = []
             sql = (
                 "SELECT shelf, name, version, size, mtime FROM file"
-                " WHERE shelf NOT GLOB '.guests/*' ORDER BY shelf, name, version"
+                " WHERE shelf NOT GLOB '.guests/*' ORDER BY shelf, name, version DESC"
             )
             for folder, name, version, size, mtime in db.execute(sql):
                 found = yield from self._known(folder, name, version, size, mtime)
@@ -253,7 +254,6 @@ class _Making:
             db.executemany("DELETE FROM file WHERE shelf = ? AND name = ? AND version = ?", gone)
             db.execute("COMMIT")
         integrity.sync(self._part / DATABASE)
-        yield from self._dropped_in()
 
     def _keys(self) -> Iterator[tuple[Path, str]]:
         yield self._source.key, KEY
@@ -270,10 +270,13 @@ class _Making:
     def _known(
         self, folder: str, name: str, version: int, size: int, mtime: int
     ) -> Generator[tuple[str, str], None, bool]:
-        """Copy one version of a file that the database knows. Return whether it is there."""
+        """Copy one version of a file that the database knows. Return whether it is there. The
+        newest one has the plain name there, even if a newer one has taken that meanwhile."""
         place = self._source.path_of(folder)
+        plain, kept = place / name, plainfiles.version_path(place, name, version)
+        to = kept if os.path.lexists(self._part / self._inside(plain)) else plain
         for _ in range(2):  # a newer version may take its name from it between two looks
-            for path in (place / name, plainfiles.version_path(place, name, version)):
+            for path in (plain, kept):
                 try:
                     there = plainfiles.status(path) == (size, mtime)
                 except OSError:  # its folder cannot be read, so it may be there
@@ -281,16 +284,18 @@ class _Making:
                     return True
                 if there:
                     with suppress(FileNotFoundError):
-                        yield from self._shared(path, size, mtime)
+                        yield from self._shared(path, to, size, mtime)
                         return True
         return False
 
-    def _shared(self, path: Path, *found: int) -> Iterator[tuple[str, str]]:
-        """Copy a shared file, found with that size and mtime, to the same place in the backup.
-        Raises `FileNotFoundError` if there is another one by now, or none."""
-        name = f"{FILES}/{path.relative_to(self._source.files).as_posix()}"
-        if os.path.lexists(self._part / name):  # a crash may leave one file under two versions
-            return
+    def _inside(self, path: Path) -> str:
+        """Return the path of a shared file in the backup."""
+        return f"{FILES}/{path.relative_to(self._source.files).as_posix()}"
+
+    def _shared(self, path: Path, to: Path, *found: int) -> Iterator[tuple[str, str]]:
+        """Copy a shared file, found with that size and mtime, as if it were at `to`. Raises
+        `FileNotFoundError` if there is another one by now, or none."""
+        name = self._inside(to)
         copied = self._copied(path, self._part / name, found)
         if copied is not None:
             self._made.files += 1
@@ -315,7 +320,7 @@ class _Making:
                     known = db.execute(sql, (folder, name, size, mtime)).fetchone()
                     if known is None:
                         with suppress(FileNotFoundError):
-                            yield from self._shared(place / name, size, mtime)
+                            yield from self._shared(place / name, place / name, size, mtime)
 
     def _folders(self) -> Iterator[tuple[str, Path]]:
         """Iterate over rooms and registered users, with their folders. A folder whose name no room
