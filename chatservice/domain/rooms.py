@@ -56,7 +56,7 @@ class SlowMode:
         if left:
             raise Refusal(
                 Code.TOO_FAST,
-                "In {room} one says something every {room2}; say it again in {left}.",
+                "In {room} you wait {room2} between two messages; say it again in {left}.",
                 room=room.name,
                 room2=duration(room.slow),
                 left=duration(left),

@@ -385,7 +385,7 @@ def _tokens(it: replies.TokenList) -> list[str]:
         f"* {one.label}, made {_second(one.time // 1000)}Z"
         + (f", in {one.room} alone" if one.room is not None else "")
         for one in it.tokens
-    ] or ["* You have no tokens"]
+    ] or ["* You have no tokens."]
 
 
 def _backup(it: replies.BackupMade) -> list[str]:
@@ -465,7 +465,7 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     replies.FileList: _files,
     replies.VersionList: _versions,
     replies.TransferList: lambda it: (
-        [_transfer(one) for one in it.transfers] or ["* You have no transfers"]
+        [_transfer(one) for one in it.transfers] or ["* You have no transfers."]
     ),
     replies.GetTicket: lambda it: [],
     replies.PutTicket: lambda it: [],
@@ -482,7 +482,7 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     replies.OperatorList: lambda it: [
         f"* The server is run by {', '.join(it.operators)}"
         if it.operators
-        else "* No registered name runs the server"
+        else "* No registered name runs the server."
     ],
     replies.BackupMade: _backup,
     replies.ServerStatus: _status,

@@ -269,7 +269,7 @@ class ChatProtocol(LineReader):
             self.factory.login_timeout.add(self)
             return
         seconds = self.factory.limits.name_seconds
-        sentence = f"No name was given in {seconds:g} seconds; connect again for one."
+        sentence = f"You did not come in within {seconds:g} seconds; connect again."
         refusal = Refusal(Code.NAME_NEEDED, sentence)
         if self._session is not None:
             self._session.refuse(refusal)

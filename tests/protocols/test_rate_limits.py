@@ -11,7 +11,7 @@ from chatservice.limits import Limits
 from chatservice.testing import MemoryServer
 from tests.servers import RawClient
 
-LATE = "No name was given in 0.5 seconds; connect again for one."
+LATE = "You did not come in within 0.5 seconds; connect again."
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_person_who_gives_no_name_is_told_and_ended(hasty, connect, said):
     bare = connect(hasty)
     for data in said:
         bare.send_raw(data)
-    assert bare.expect("No name was given") == f"! {LATE}"
+    assert bare.expect("You did not come in") == f"! {LATE}"
     bare.rest()
 
 
@@ -47,7 +47,7 @@ def test_what_comes_again_and_again_does_not_extend_it(hasty, connect):
     bare.expect("* Welcome")
     bare.socket.settimeout(0.01)
     seen = b""
-    while b"No name was given" not in seen:
+    while b"You did not come in" not in seen:
         bare.send_raw(b"\n\xff\xf1")
         try:
             seen += bare.socket.recv(65536)

@@ -147,7 +147,7 @@ def test_who_takes_the_name_of_a_guest(server, connect, enter):
         alice.rest()
         alice = enter("Alice")
     alice.send("/transfers", "/cancel open", "/cancel psst", "/cancel in")
-    assert alice.line() == "* You have no transfers"
+    assert alice.line() == "* You have no transfers."
     for name in ("open", "psst", "in"):
         assert alice.line() == f"! No {name} of yours is on its way; /transfers lists what is."
     alice.send_raw(f"/put psst 3000000 {SHA256} +1200000 @bob\n".encode() + DATA[1_200_000:])
@@ -429,7 +429,7 @@ def test_transfers_are_listed_and_cancelled(server, connect, enter, program):
     assert (infos["big"]["up"], infos["big"]["size"]) == (False, 1 << 28)
     bot = enter("bot2")
     bot.send("/transfers", "/cancel a")
-    assert bot.line() == "* You have no transfers"
+    assert bot.line() == "* You have no transfers."
     assert bot.line() == "! No a of yours is on its way; /transfers lists what is."
     for name in ("a", "big"):
         program.ask(do="cancel", name=name)
