@@ -8,9 +8,9 @@ turn has a price too.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from chatservice.domain.model import PauseReason
+from chatservice.domain.model import FlowControl, PauseReason
 from chatservice.limits import Limits
 
 SILENT_FACTOR = 5
@@ -18,13 +18,6 @@ SILENT_FACTOR = 5
 
 SILENT_SLICES = 50
 """After so many turns without talk nobody talks."""
-
-
-class Waiter(Protocol):
-    """A connection, as far as this module needs it."""
-
-    def resume_reading(self, reason: PauseReason) -> None:
-        """Take the pause back."""
 
 
 class TimeSlices:
@@ -35,7 +28,7 @@ class TimeSlices:
         self._reactor = reactor
         self._until: float | None = None
         self._released = False  # a moment ago: it takes one request, come what may
-        self._waiting: deque[Waiter] = deque()
+        self._waiting: deque[FlowControl] = deque()
         self._deeds: deque[Callable[[], None]] = deque()
         self._talk = 0
 
@@ -66,7 +59,7 @@ class TimeSlices:
         else:
             deed()
 
-    def enqueue(self, connection: Waiter) -> None:
+    def enqueue(self, connection: FlowControl) -> None:
         """Resume a connection, paused for its `turn`, when its turn comes."""
         self._waiting.append(connection)
 
