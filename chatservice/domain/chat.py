@@ -157,8 +157,6 @@ class Chat:
         user = session.require_user()
         cursor = session.require_cursor(room)
         topic = names.phrase(text, needed=bool(text.strip()))
-        if not topic and not room.topic:
-            return
         self.rooms.slow_mode.count(user, room)
         run = user.run(Kind.TOPIC, self.now(), (topic,))
         await self.publisher.record_and_wait(

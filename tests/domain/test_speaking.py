@@ -63,15 +63,6 @@ def test_a_muted_user_listens(world, alice, bob):
     assert bob.say("again", "studio") == 3
 
 
-def test_a_topic_that_is_not_there_is_not_removed(world, alice, bob):
-    """Nothing is stored, and nobody is told."""
-    assert bob.do("topic", room="studio", text="").text == ""
-    assert alice.peer.entries == []
-    bob.do("topic", room="studio", text="mine")
-    bob.do("topic", room="studio", text="")
-    assert alice.texts == ["mine", ""]
-
-
 def test_a_mute_is_for_one_room(world, alice, bob):
     """The user speaks elsewhere."""
     alice.do("mute", room="studio", user="bob")
