@@ -131,7 +131,9 @@ def test_a_paste_into_a_slow_room(server, connect, owner):
     ok(owner, do="slow", room="studio", seconds=60)
     eve = connect(server, "eve")
     eve.send("/join studio", "one", "two")
-    assert eve.expect("! ") == ("! In studio you wait 60 s between two messages; say it again in 60 s.")
+    assert eve.expect("! ") == (
+        "! In studio you wait 60 s between two messages; say it again in 60 s."
+    )
     assert owner.event("message")["text"] == "one"
 
 
