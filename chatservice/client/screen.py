@@ -1,5 +1,6 @@
 """The interface of a front end: it shows what happens, and takes lines from the user."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 from chatservice import names, replies
@@ -20,7 +21,7 @@ class InputEnded(Exception):
 
 
 class Screen:
-    """A front end. A method does nothing where a front end does not override it.
+    """A front end. But for `read_line`, a method does nothing where none overrides it.
 
     interactive: a user sits at it, sees the state of transfers, and stays in several rooms.
     can_ask: somebody there can answer questions.
@@ -57,13 +58,13 @@ class Screen:
     def show_reply(self, it: replies.Reply) -> None:
         """Show the reply to a command."""
 
+    @abstractmethod
     async def read_line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
         """Return the next line, or with a `prompt` the answer to that question.
 
         A `hidden` answer is not visible. With `hold`, the question stays until the next one, or
         until `end_question`. Lines that are no text are refused. Raises `InputEnded`.
         """
-        raise NotImplementedError
 
     async def ask(self, question: str, hidden: bool = False) -> str | None:
         """Return the answer to a question that is held; None if the user cancels it with an empty

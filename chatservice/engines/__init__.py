@@ -1,7 +1,6 @@
 """Storage engines, each of which keeps the promises of `chatservice.domain.ports`.
 
-What engines have in common: the `registry` of rooms and accounts (`roomregistry` and
-`accountregistry`), which each engine gives its own `tables`; the names of guests (`localclaims`);
-`blocks` as bytes; what a search looks for (`queries`); checks of passwords (`credentials`); locks
-(`keyedlock`).
+Engines share the `registry` of rooms and accounts (`roomregistry` and `accountregistry`), which
+each engine gives its own `tables`; the names of guests (`localclaims`); `blocks` as bytes; the
+`queries` of a search; checks of passwords (`credentials`); locks (`keyedlock`).
 """

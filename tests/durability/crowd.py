@@ -9,6 +9,7 @@ import json
 import re
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -44,7 +45,7 @@ class Progress:
             assert self._more.wait_for(lambda: self._count >= goal, PATIENCE), "nothing goes on"
 
 
-class One:
+class One(ABC):
     """One of them. `begin` connects and goes on until the connection ends, or `done` is said."""
 
     def __init__(self, name: str, progress: Progress) -> None:
@@ -74,8 +75,9 @@ class One:
         except Exception as error:
             self.errors.append(repr(error))
 
+    @abstractmethod
     def _go_on(self, lines: Iterator[bytes]) -> None:
-        raise NotImplementedError
+        """Talk until the connection ends; `lines` are those that come."""
 
     def _send(self, *lines: str) -> None:
         self._socket.sendall("".join(f"{line}\n" for line in lines).encode())
