@@ -173,7 +173,10 @@ class RawClient:
         return "".join(self._seen)
 
     def _receive(self) -> bytes:
-        data = self.socket.recv(65536)
+        try:
+            data = self.socket.recv(65536)
+        except TimeoutError:
+            raise TimeoutError(f"nothing more came; what came: ...{self.seen[-2000:]!r}") from None
         if not data:
             raise AssertionError(f"the connection ended; what came: {self.seen!r}")
         return data

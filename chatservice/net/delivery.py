@@ -2,7 +2,8 @@
 
 The outlet says when it is full (it holds more than its `bufferSize`) and when it is ready. While it
 is full the cursors stand still, and nothing is queued: unread entries are in the log, in memory
-or in storage. So a slow reader costs nobody anything.
+or in storage. So a slow reader costs nobody anything. One that has caught up by a piece waits for
+the next turn of the reactor: it may read as fast as it is written to, and others want their turn.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -55,12 +56,16 @@ class Subscription:
 
     log = Logger()
     __slots__ = (
-        *("_behind", "_ended", "_offered", "_on_writable", "_outlet", "_source", "format"),
-        "full",
+        *("_behind", "_ended", "_offered", "_on_writable", "_outlet", "_reactor", "_source"),
+        *("_yielded", "format", "full"),
     )
 
-    def __init__(self, transport: Outlet, format_: EntryFormat, source: ReplaySource) -> None:
+    def __init__(
+        self, transport: Outlet, format_: EntryFormat, source: ReplaySource, reactor: Any
+    ) -> None:
         self.full = True
+        self._reactor = reactor
+        self._yielded = False
         self._outlet = transport
         self.format = format_
         self._source = source
@@ -195,11 +200,19 @@ class Subscription:
         return True
 
     def _read_on(self) -> None:
-        """Read the entries after all cursors, in pieces of about `write_bytes`, each one write."""
-        while self._behind and not self.full:
-            piece = self._next_piece()
-            if piece:
-                self._outlet.write(piece)
+        """Read the entries after all cursors, in pieces of about `write_bytes`, each one write and
+        in a turn of its own."""
+        if self.full or self._yielded:
+            return
+        if piece := self._next_piece():
+            self._outlet.write(piece)
+        if self._behind and not self.full:
+            self._yielded = True
+            self._reactor.callLater(0, self._read_further)
+
+    def _read_further(self) -> None:
+        self._yielded = False
+        self.wake(())
 
     def _next_piece(self) -> bytes:
         pieces: list[bytes] = []

@@ -38,7 +38,8 @@ class ChatSession(ProtocolSession):
 
     def __init__(self, connection: Connection, chat: Chat) -> None:
         self._connection = connection
-        subscription = Subscription(connection.transport, self.format, chat)
+        reactor = connection.factory.reactor
+        subscription = Subscription(connection.transport, self.format, chat, reactor)
         traits = self.traits
         if connection.factory.is_admin:  # a program there gives single commands
             traits = traits._replace(admin=True, visible=not traits.many_rooms)

@@ -1,6 +1,7 @@
 """A cursor feeding a transport: what the real sockets of other tests seldom meet."""
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
@@ -21,15 +22,13 @@ class Behind:
 
     def __init__(self) -> None:
         self.transport = StringTransport()
+        self.reactor = Clock()
         self.reads: list[Deferred] = []
-        self.feed = self.peer = Subscription(
-            self.transport, EntryFormat(textformat.run, textformat.run, textformat.event), self
-        )
+        format_ = EntryFormat(textformat.run, textformat.run, textformat.event)
+        self.feed = self.peer = Subscription(self.transport, format_, self, self.reactor)
         self.feed.start()
-        self.feed.wake((Cursor(Log(1, "lab", 2, BlockCache()), self, after=0),))
-
-    def shown(self, cursor: Cursor) -> None:
-        """There is nothing to note."""
+        self.log = Log(1, "lab", 2, BlockCache())
+        self.feed.wake((Cursor(self.log, self, after=0),))
 
     def replay(self, log, after):
         """Answer later."""
@@ -69,3 +68,15 @@ def test_a_transport_that_has_filled_up_gets_no_more():
     behind.feed.resumeProducing()
     behind.answer()
     assert behind.transport.value() == b"alice: one\nalice: two\n"
+
+
+def test_a_fast_reader_catches_up_a_piece_a_turn():
+    """The other connections have their turns in between, however fast one reads."""
+    behind = Behind()
+    for at in range(3, 23):
+        run = Run(Kind.MESSAGE, 0, "alice", ["x" * (behind.limits.write_bytes // 2)])
+        behind.log.extend(Block([(at, run)]))
+    behind.answer()
+    assert len(behind.transport.value()) < 3 * behind.limits.write_bytes
+    behind.reactor.advance(0)
+    assert len(behind.transport.value().splitlines()) == 22
