@@ -1,5 +1,6 @@
 """Fixtures of these tests: servers that can be watched, and whose log is checked in the end."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -29,11 +30,11 @@ class WatchedServer(Server):
         left out, which open their files late."""
         self.process.send_signal(COUNT)
         counted = json.loads(self.log.expect(r"^counted (.*)")[1])
-        descriptors = Path(f"/proc/{self.process.pid}/fd").iterdir()
-        return {
-            **counted,
-            "descriptors": sum(".sqlite" not in os.readlink(it) for it in descriptors),
-        }
+        descriptors = 0
+        for it in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed while they are counted
+                descriptors += ".sqlite" not in os.readlink(it)
+        return {**counted, "descriptors": descriptors}
 
     def logged(self) -> list[str]:
         """Stop it, and return its log."""
