@@ -48,6 +48,16 @@ def restore_default_signals() -> None:
             signal.signal(it, lambda *_: None)
 
 
+def descriptors(process: int | str) -> list[str]:
+    """Return the targets of a process's open descriptors; `self` is this process. One that is
+    closed meanwhile is left out."""
+    targets = []
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            targets.append(os.readlink(link))
+    return targets
+
+
 class Output:
     """The lines of output of a process, read in a thread."""
 

@@ -1,8 +1,6 @@
 """Fixtures of these tests: servers that can be watched, and whose log is checked in the end."""
 
-import contextlib
 import json
-import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -11,7 +9,7 @@ import pytest
 
 from tests.harm.checks import check_log
 from tests.harm.watched import AS_FAST, COUNT
-from tests.servers import Server
+from tests.servers import Server, descriptors
 
 fresh = (f"visitor{at}" for at in count()).__next__
 """Returns a new name. The name of a user who has just left may still be taken."""
@@ -30,11 +28,8 @@ class WatchedServer(Server):
         left out, which open their files late."""
         self.process.send_signal(COUNT)
         counted = json.loads(self.log.expect(r"^counted (.*)")[1])
-        descriptors = 0
-        for it in Path(f"/proc/{self.process.pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # closed while they are counted
-                descriptors += ".sqlite" not in os.readlink(it)
-        return {**counted, "descriptors": descriptors}
+        opened = descriptors(self.process.pid)
+        return {**counted, "descriptors": sum(".sqlite" not in it for it in opened)}
 
     def logged(self) -> list[str]:
         """Stop it, and return its log."""

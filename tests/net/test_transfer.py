@@ -22,7 +22,7 @@ from chatservice.limits import Limits
 from chatservice.net import outlet
 from chatservice.protocols.factory import ChatFactory
 from chatservice.testing import MemoryServer
-from tests.servers import PATIENCE, RawClient
+from tests.servers import PATIENCE, RawClient, descriptors
 
 DATA = os.urandom(1_000_000)
 
@@ -82,10 +82,9 @@ class Inside:
 
     def descriptors(self):
         """Return which files of its folders are open."""
-        links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
-        paths = [os.readlink(link) for link in links if os.path.islink(link)]
         folder = str(self.path / "files")
-        return [it for it in paths if it.startswith(folder) and not it.endswith("/.lock")]
+        opened = (it for it in descriptors("self") if it.startswith(folder))
+        return [it for it in opened if not it.endswith("/.lock")]
 
     def holds_nothing(self):
         """Return whether no transfer is under way, and no room is reserved for one."""

@@ -1,14 +1,12 @@
 """Shares of what all have together: uploads, downloads, and descriptors."""
 
 import contextlib
-import os
 import socket
-from pathlib import Path
 
 import pytest
 
 from chatservice.limits import Limits
-from tests.servers import RawClient, Server
+from tests.servers import RawClient, Server, descriptors
 
 
 class Few(Server):
@@ -42,8 +40,7 @@ def fetching(server, name) -> RawClient:
 
 def open_files(server) -> list[str]:
     """Return the paths of what a server has open."""
-    links = Path(f"/proc/{server.process.pid}/fd").iterdir()
-    return [os.readlink(link) for link in links if os.path.islink(link)]
+    return descriptors(server.process.pid)
 
 
 def test_downloads_that_nobody_reads_leave_descriptors(few, connect):

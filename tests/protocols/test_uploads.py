@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests import servers
 from tests.protocols.test_files import carried, enter, get, mark, program, put
 from tests.servers import PATIENCE
 from tests.tls import TlsClient
@@ -50,12 +51,8 @@ def left(server):
 
 def descriptors(server):
     """Return how many connections and shared files a server has open."""
-    count, folder = 0, f"/proc/{server.process.pid}/fd"
-    for number in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):
-            target = os.readlink(f"{folder}/{number}")
-            count += target.startswith(("socket:", str(server.files)))
-    return count
+    kinds = ("socket:", str(server.files))
+    return sum(it.startswith(kinds) for it in servers.descriptors(server.process.pid))
 
 
 def rows(server):
