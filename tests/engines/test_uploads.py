@@ -284,6 +284,31 @@ async def test_a_disk_that_fails_half_way(stored, monkeypatch):
     assert (await incoming.finish()).sha256 == SHA256
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_disk_that_is_far_behind(stored, monkeypatch):
+    """Nothing more is asked for until it catches up, however little waits in memory."""
+    asked, answered = Deferred(), threading.Event()
+
+    def slow(_):
+        if not asked.called:
+            reactor.callFromThread(asked.callback, None)
+        answered.wait()
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    monkeypatch.setattr("chatservice.engines.sqlite.uploads.SYNC_BYTES", 100_000)
+    incoming = await begun(stored)
+    await asked
+    assert incoming.when_ready() is None
+    incoming.write(DATA[300_000:900_000])
+    await incoming.grown()
+    ready = incoming.when_ready()
+    answered.set()
+    await ready
+    assert incoming.when_ready() is None
+    incoming.write(DATA[900_000:])
+    assert (await incoming.finish()).sha256 == SHA256
+
+
 def failing(_):
     """Fail as a disk does."""
     raise OSError(5, "Input/output error")

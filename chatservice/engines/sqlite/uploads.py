@@ -196,7 +196,10 @@ class IncomingFile:
 
     def _is_busy(self) -> bool:
         """Return whether a write is under way, or the disk is far behind."""
-        return self._writing or (self._syncing and self._unsynced >= 4 * SYNC_BYTES)
+        return self._writing or self._is_disk_behind()
+
+    def _is_disk_behind(self) -> bool:
+        return self._syncing and self._unsynced >= 4 * SYNC_BYTES
 
     def _flush(self) -> None:
         """Write the gathered bytes, unless that has to wait."""
@@ -266,7 +269,8 @@ class IncomingFile:
         return waiting
 
     def when_ready(self) -> "Deferred[None] | None":
-        return self._written_once() if self._bytes > BEHIND_BYTES else None
+        is_behind = self._bytes > BEHIND_BYTES or self._is_disk_behind()
+        return self._written_once() if is_behind else None
 
     async def finish(self) -> FileMark:
         await self._written()
