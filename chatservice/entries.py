@@ -36,7 +36,9 @@ class Entry(NamedTuple):
     `time` is in milliseconds since 1970 (UTC); `who` is a user's name, then that of an account if
     they were `registered` (older entries do not tell). `text` is the talk, the new
     topic, the name of a removed file, or the position of an erased entry. In the place of an erased
-    entry stands one of the kind `GONE`, by the same user.
+    entry stands one of the kind `GONE`, by the same user. `about` is the position of another entry
+    of its log, which it is about, or 0; `to` is the user whom a private message was sent to, in its
+    sender's inbox, or empty.
     """
 
     kind: str
@@ -45,6 +47,8 @@ class Entry(NamedTuple):
     text: str = ""
     file: FileMark | None = None
     registered: bool = False
+    about: int = 0
+    to: str = ""
 
     @property
     def encoded_size(self) -> int:
@@ -54,7 +58,7 @@ class Entry(NamedTuple):
 
     def as_run(self) -> "Run":
         """Return a run of this entry alone."""
-        return Run(self.kind, self.time, self.who, (self.text,), self.file, self.registered)
+        return Run(self.kind, self.time, self.who, (self.text,), *self[4:])
 
 
 class Run(NamedTuple):
@@ -70,9 +74,14 @@ class Run(NamedTuple):
     texts: Sequence[str] = ("",)
     file: FileMark | None = None
     registered: bool = False
+    about: int = 0
+    to: str = ""
+
+    def entry(self, at: int) -> Entry:
+        """Return the entry with the text at an index."""
+        return Entry(*self[:3], self.texts[at], *self[4:])
 
     def entries(self, first: int) -> Iterator[tuple[int, Entry]]:
         """Iterate over positions and entries, from the position `first` on."""
-        for position, text in enumerate(self.texts, first):
-            entry = Entry(self.kind, self.time, self.who, text, self.file, self.registered)
-            yield position, entry
+        for at in range(len(self.texts)):
+            yield first + at, self.entry(at)

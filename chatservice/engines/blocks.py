@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from chatservice import names
 from chatservice.entries import FileMark, Kind, Run
@@ -18,12 +19,12 @@ def pack(runs: Sequence[tuple[int, Run]]) -> bytes:
 
     `runs` are runs with the position of their first entry, in the order of these. The line is an
     array with an array for each run: its position, counted from the block's first one, kind, time,
-    who, how many texts are its own, file, and 1 if its author was registered. Raises `ValueError`
-    for a text with U+001E in it.
+    who, how many texts are its own, file, 1 if its author was registered, `about`, `to`. The last
+    of these are left out where they say nothing. Raises `ValueError` for a text with U+001E in it.
     """
     start = runs[0][0]
     heads = [
-        (at - start, *it[:3], len(it.texts), it.file and _mark(it.file), *_AUTHOR[it.registered])
+        (at - start, *it[:3], len(it.texts), it.file and _mark(it.file), *_last_fields(it))
         for at, it in runs
     ]
     texts = _SEPARATOR.join([_SEPARATOR.join(run.texts) for _, run in runs])
@@ -32,7 +33,10 @@ def pack(runs: Sequence[tuple[int, Run]]) -> bytes:
     return f"{_dumps(heads)}\n{texts}".encode()
 
 
-_AUTHOR = ((), (1,))
+def _last_fields(it: Run) -> tuple[Any, ...]:
+    if it.to or it.about:
+        return int(it.registered), it.about, it.to
+    return (1,) if it.registered else ()
 
 
 def _mark(file: FileMark) -> FileMark | tuple[str, int, str]:
@@ -44,9 +48,10 @@ def unpack(start: int, data: bytes) -> list[tuple[int, Run]]:
     heads, _, rest = data.decode().partition("\n")
     texts = rest.split(_SEPARATOR)
     runs, taken = [], 0
-    for at, kind, time, who, count, file, *registered in json.loads(heads):
+    for at, kind, time, who, count, file, *last in json.loads(heads):
         mark, own = None if file is None else FileMark(*file), texts[taken : taken + count]
-        runs.append((start + at, Run(kind, time, who, own, mark, bool(registered))))
+        registered, *more = last or (0,)
+        runs.append((start + at, Run(kind, time, who, own, mark, bool(registered), *more)))
         taken += count
     return runs
 

@@ -42,7 +42,12 @@ def store(tmp_path):
     store.close()
 
 
-CLEAN = RUNS.map(lambda run: run._replace(texts=names.clean_all(run.texts)))
+CLEAN = st.builds(
+    lambda run, about, to: run._replace(texts=names.clean_all(run.texts), about=about, to=to),
+    RUNS,
+    st.integers(0, 1 << 60),
+    st.sampled_from(("", "bob", "Zoë")),
+)
 
 
 @given(st.integers(1, 1 << 60), st.lists(st.tuples(CLEAN, st.integers(0, 3)), min_size=1))

@@ -11,7 +11,7 @@ from chatservice.errors import Code, Refusal
 
 __all__ = ["TABLES", "UP_TO", "VERSION", "open_database", "open_reader"]
 
-VERSION = 7
+VERSION = 8
 """The `PRAGMA user_version`. A change of `TABLES`, or of the format in `blocks.py`, is a new
 version; `upgrades.py` changes the rows of older ones."""
 

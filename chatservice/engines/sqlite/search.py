@@ -478,4 +478,4 @@ class Searcher:
             for first, run in runs:
                 at = position - first
                 if 0 <= at < len(run.texts) and run.kind is not Kind.GONE:
-                    yield position, Entry(*run[:3], run.texts[at], run.file, run.registered)
+                    yield position, run.entry(at)
