@@ -18,6 +18,20 @@ class Kind(StrEnum):
     REMOVED = "removed"
     ERASED = "erased"
     GONE = "gone"
+    EDIT = "edit"
+    REACTION = "reaction"
+    REACTION_REMOVED = "reaction-removed"
+
+
+TALK = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.NOTICE})
+"""Kinds of what is said in a room."""
+
+SAID = TALK | {Kind.FILE}
+"""Kinds of entries that others can be about."""
+
+ANNOTATIONS = frozenset({Kind.EDIT, Kind.REACTION, Kind.REACTION_REMOVED})
+"""Kinds of annotations: entries that change how the entry that they are about is shown. The history
+shows what they changed in their place."""
 
 
 class FileMark(NamedTuple):
@@ -30,15 +44,47 @@ class FileMark(NamedTuple):
     version: int = 1
 
 
+class Quote(NamedTuple):
+    """The beginning of an entry of `who`, in one line and without double quotes, which an entry
+    about it is shown with."""
+
+    who: str
+    text: str
+
+
+class ReactionCount(NamedTuple):
+    """A `word` with which a `total` of users have reacted to an entry, and the names of the first
+    of them."""
+
+    word: str
+    total: int
+    names: tuple[str, ...]
+
+
+class EntryState(NamedTuple):
+    """The present state of an entry, after its annotations: the position and the time of its newest
+    edit, or zeros; and the reactions to it, in the order in which their words came."""
+
+    edit: int = 0
+    edit_time: int = 0
+    reactions: tuple[ReactionCount, ...] = ()
+
+    @property
+    def encoded_size(self) -> int:
+        """Its estimated size for a reader, in bytes."""
+        return 100 + sum(80 + sum(4 * len(name) for name in it.names) for it in self.reactions)
+
+
 class Entry(NamedTuple):
     """One stored event of a room or an inbox. Its position is the log's to know.
 
     `time` is in milliseconds since 1970 (UTC); `who` is a user's name, then that of an account if
-    they were `registered` (older entries do not tell). `text` is the talk, the new
-    topic, the name of a removed file, or the position of an erased entry. In the place of an erased
-    entry stands one of the kind `GONE`, by the same user. `about` is the position of another entry
-    of its log, which it is about, or 0; `to` is the user whom a private message was sent to, in its
-    sender's inbox, or empty.
+    they were `registered` (older entries do not tell). `text` is the talk, the new topic, the name
+    of a removed file, the word of a reaction, or the position of an erased entry. In the place of
+    an erased entry stands one of the kind `GONE`, by the same user. `about` is the position of
+    another entry of its log, which it is about, or 0; `to` is the user whom a private message was
+    sent to, in its sender's inbox, or empty. `quote` and `state` are not stored with it, but made
+    when it is shown; the text of an entry that was edited is the newest one.
     """
 
     kind: str
@@ -49,16 +95,24 @@ class Entry(NamedTuple):
     registered: bool = False
     about: int = 0
     to: str = ""
+    quote: Quote | None = None
+    state: EntryState | None = None
 
     @property
     def encoded_size(self) -> int:
         """Its estimated size for a reader, in bytes, in the longer of the formats."""
         lines = self.text.count("\n") + 1
-        return len(self.text.encode(errors="replace")) + lines * (len(self.who) + 40) + 200
+        size = len(self.text.encode(errors="replace")) + lines * (len(self.who) + 40) + 200
+        return size + 200 * (self.about > 0) + (self.state.encoded_size if self.state else 0)
+
+    @property
+    def is_annotation(self) -> bool:
+        """True for an entry that the history does not list by itself."""
+        return self.kind in ANNOTATIONS or (self.kind == Kind.GONE and self.about > 0)
 
     def as_run(self) -> "Run":
         """Return a run of this entry alone."""
-        return Run(self.kind, self.time, self.who, (self.text,), *self[4:])
+        return Run(self.kind, self.time, self.who, (self.text,), *self[4:-1])
 
 
 class Run(NamedTuple):
@@ -76,10 +130,16 @@ class Run(NamedTuple):
     registered: bool = False
     about: int = 0
     to: str = ""
+    quote: Quote | None = None
+
+    @property
+    def may_have_quote(self) -> bool:
+        """True if it is shown with a quote of the entry that it is about, if that is there."""
+        return self.about > 0 and self.kind not in (Kind.EDIT, Kind.GONE)
 
     def entry(self, at: int) -> Entry:
         """Return the entry with the text at an index."""
-        return Entry(*self[:3], self.texts[at], *self[4:])
+        return Entry(self.kind, self.time, self.who, self.texts[at], *self[4:])
 
     def entries(self, first: int) -> Iterator[tuple[int, Entry]]:
         """Iterate over positions and entries, from the position `first` on."""

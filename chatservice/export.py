@@ -44,12 +44,13 @@ class MarkdownExport:
 
 def _said(it: Entry, room: str) -> str:
     """Return the text of an entry's list item. Line breaks stay line breaks."""
+    notes, _ = textformat.notes(it)
     if it.kind in (Kind.MESSAGE, Kind.PRIVATE):
-        text = f"**{_safe(it.who)}**: {_safe(it.text)}"
+        text = f"**{_safe(it.who)}**{_safe(notes)}: {_safe(it.text)}"
     elif it.kind == Kind.NOTICE:
-        text = f"**{_safe(f'-{it.who}-')}** {_safe(it.text)}"
+        text = f"**{_safe(f'-{it.who}-')}**{_safe(notes)} {_safe(it.text)}"
     elif it.kind == Kind.ACTION:
-        text = f"*{_safe(it.who)} {_safe(it.text)}*"
+        text = f"*{_safe(it.who)}{_safe(notes)} {_safe(it.text)}*"
     elif it.kind == Kind.FILE and it.file is not None:
         text = (
             f"**{_safe(it.who)}** shared {_safe(it.file.name)} ({textformat.size(it.file.size)}, "

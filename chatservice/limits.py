@@ -229,6 +229,16 @@ class Limits:
     record_deeds: int = 100
     """Moderators' actions in one reply to `record`: more than a day's."""
 
+    edits: int = 100
+    """Edits of one entry, which are all kept for moderators."""
+
+    reactions: int = 1000
+    reaction_words: int = 20
+    """Reactions to one entry, and words among them: a line for people."""
+
+    reaction_names: int = 10
+    """Names of users that are shown with a word; the others are counted."""
+
     rules: int = 1000
     """Rules of one room: owners, moderators, invitations, mutes, bans."""
 

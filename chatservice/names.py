@@ -29,6 +29,9 @@ No language and no emoji needs as many."""
 PHRASE_CHARACTERS = 300
 """Topics, farewells, reasons for being away: four lines of a terminal, shown to many unasked."""
 
+REACTION_BYTES = 40
+"""The word of a reaction. The longest emoji of Unicode 16 has 35 (a kiss, with two skin tones)."""
+
 FILE_NAME_BYTES = 255
 """NAME_MAX of Linux's usual file systems (limits.h)."""
 
@@ -251,6 +254,21 @@ def phrase(text: str, needed: bool = False) -> str:
     if needed:
         raise Refusal(Code.BAD_ARGUMENT, _NOTHING)
     return ""
+
+
+def reaction(text: str) -> str:
+    """Return the word of a reaction in NFC: an emoji, or a short word. Raises `Refusal`
+    (bad-argument)."""
+    if len(text) > REACTION_BYTES or len(text.encode(errors="replace")) > REACTION_BYTES:
+        raise Refusal(
+            Code.BAD_ARGUMENT,
+            "A reaction is an emoji or a short word, of at most {limit} bytes; say longer ones.",
+            limit=REACTION_BYTES,
+        )
+    word = unicodedata.normalize("NFC", text)
+    if not is_visible(word) or word != one_line(word) or word.split() != [word]:
+        raise Refusal(Code.BAD_ARGUMENT, "A reaction is an emoji or one word; type one.")
+    return word
 
 
 def clean_all(texts: Sequence[str]) -> Sequence[str]:

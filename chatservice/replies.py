@@ -47,6 +47,13 @@ class Stored(Reply):
     seq: int
 
 
+class Annotated(Reply):
+    """`edit`, `react`: the position of the new entry. `text` says to a person what was done."""
+
+    text: str
+    seq: int
+
+
 class Erased(Reply):
     """`erase`: the position. `text` says so to a person, with the beginning of what was erased."""
 
@@ -174,6 +181,10 @@ class SearchMatches(History):
     more."""
 
     pending: bool = False
+
+
+class EditList(History):
+    """`edits`: an entry as it was at first, and its edits, oldest first."""
 
 
 class FileInfo(Record):

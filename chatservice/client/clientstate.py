@@ -219,7 +219,7 @@ class RoomState:
         entries = [(each, each.item) for each in items if isinstance(each.item, Entry)]
         for each, entry in entries:
             self._unread_items.append(each)
-            if names.key(entry.who) != names.key(name):
+            if names.key(entry.who) != names.key(name) and not entry.is_annotation:
                 self.unread += 1
                 self.mentioned = self.mentioned or mentions(entry, name)
         if not self.complete or len(self._unread_items) > UNREAD_KEPT:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from twisted.internet.defer import Deferred
 
@@ -20,7 +21,7 @@ from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
 from chatservice.errors import PASSWORD_REFUSED, PASSWORD_RELATED, Code, Refusal
 from chatservice.grammar import prompts, textformat, textparser
-from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.grammar.commands import COMMANDS, SAY, Request
 from chatservice.grammar.prompts import Prompt
 
 CLIENT_HELP = {
@@ -187,7 +188,9 @@ class Controller(SessionListener):
         name = request.command.name
         if name in _NEED_A_ROOM:
             self._require_room()
-        if name in ("say", "me"):
+        if name == "reply":  # a message, in the JSON format
+            await self._perform(replace(request, command=SAY))
+        elif name in ("say", "me"):
             await self.session.say(Request(request.command, self._in_room(request)))
         elif name == "msg":
             await self.session.say(request)
@@ -208,6 +211,11 @@ class Controller(SessionListener):
 
     async def _ask(self, request: Request) -> None:
         self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
+
+    async def _annotate(self, request: Request) -> None:
+        """Send an annotation, once: it is shown when it comes back, as those of others are."""
+        args = self._in_room(request)
+        await self.session.ask(request.command.name, **args, key=uuid4().hex)
 
     # -- questions for missing or wrong arguments ------------------------------------------------
 
@@ -409,5 +417,7 @@ _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {
     "link": Controller._link,
     "password": Controller._password,
     "help": Controller._help,
+    "edit": Controller._annotate,
+    "react": Controller._annotate,
 }
 """The commands that do more in this client than ask the server."""

@@ -160,21 +160,26 @@ class RowRenderer:
         number = f"#{position} " if numbered else ""
         if entry.kind in _SAID:
             to = "you" if _is_private(entry, log) else None
-            lines = self._talk(entry.who, entry.kind, entry.text, to)
+            notes, _ = textformat.notes(entry)
+            lines = self._talk(entry.who, entry.kind, entry.text, to, notes)
         else:
             lines = self._server_lines(textformat.run(position, entry.as_run(), log).decode())
         return self._timed(entry.time / 1000, lines, number)
 
-    def _talk(self, who: str, kind: str, text: str, to: str | None) -> list[Fragments]:
+    def _talk(
+        self, who: str, kind: str, text: str, to: str | None, notes: str = ""
+    ) -> list[Fragments]:
         mine = names.key(who) == names.key(self._name())
         style = name_style(who, self._depth) + (" class:me" if mine else "")
         first, *more = text.split("\n")
+        noted: Fragments = [("class:time", notes)] if notes else []
         if kind == Kind.ACTION:
-            line: Fragments = [("", "~ "), (style, who), ("", " ")]
+            line: Fragments = [("", "~ "), (style, who), *noted, ("", " ")]
         else:
             before, after = ("-", "- ") if kind == Kind.NOTICE else ("", ": ")
             end = ("", after) if to is None else ("class:key", f" -> {to}{after}")
-            line = [("", before), (style, who), end] if before else [(style, who), end]
+            line = [("", before)] if before else []
+            line += [(style, who), *noted, end]
         lines = [line + self._text(first, mine)]
         lines += [[("class:time", "| "), *self._text(row, mine)] for row in more]
         if not mine and (to is not None or is_mentioned(self._name(), text)):

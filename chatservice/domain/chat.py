@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from chatservice import names, replies
 from chatservice.domain.accounts import Accounts
+from chatservice.domain.annotating import Annotator
 from chatservice.domain.files import Files
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
 from chatservice.domain.loginthrottle import FairQueue, LoginThrottle, NoQueue
@@ -16,7 +17,15 @@ from chatservice.domain.model import Room, Session
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
 from chatservice.domain.paging import Page, page
-from chatservice.domain.ports import Draft, Engine, EventLoop, FileReader, OnStored, SearchResult
+from chatservice.domain.ports import (
+    Draft,
+    Engine,
+    EventLoop,
+    FileReader,
+    OnStored,
+    SearchResult,
+    no_entry,
+)
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
@@ -72,6 +81,7 @@ class Chat:
         self.accounts = Accounts(services, rooms, users, policy)
         self.files = Files(services, rooms, users)
         self.moderation = Moderation(services, rooms, users)
+        self.annotator = Annotator(services, rooms)
         self.overview = Overview(services, rooms, users)
         self.allows_guests = policy.guests
         self._engine = engine
@@ -102,14 +112,17 @@ class Chat:
         texts: Sequence[str],
         key: str | None = None,
         on_stored: OnStored | None = None,
+        about: int = 0,
     ) -> None:
-        """Say one or several texts in a room. `on_stored` gets the position of the first, once
-        all are stored."""
+        """Say one or several texts in a room; with `about`, in reply to the entry at that position.
+        `on_stored` gets the position of the first, once all are stored."""
         user = session.require_user()
         cursor = self.rights.check_speak(session, room)
         texts = names.clean_talk(texts)
         self.rooms.slow_mode.count(user, room)
         run = user.run(kind, self.now(), texts)
+        if about:
+            run = run._replace(about=about)
         author = None if session.traits.sees_own_entries else cursor
         writer = user.id if key is not None else ""
         self.publisher.record(
@@ -170,8 +183,8 @@ class Chat:
         if cursor is None or not cursor.last_said:
             raise Refusal(
                 Code.NO_SUCH_ENTRY,
-                "You have said nothing in {room} since you came; `history` shows the "
-                "position of what you said before, and `erase #POSITION` takes it out.",
+                "You have said nothing in {room} since you came; `history` shows the positions of "
+                "what you said before.",
                 room=room.name,
             )
         return cursor.last_said
@@ -187,6 +200,19 @@ class Chat:
     async def _history(
         self, room: Room, after: int | None, before: int | None, limit: int
     ) -> tuple[list[tuple[int, Entry]], bool]:
+        found = await self._listed(room, after, before, limit)
+        shown = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
+        async for pair in self.annotator.with_states(room, found.rows):
+            shown.add(pair, pair[1].encoded_size)
+            if shown.truncated:
+                break
+        rows = shown.rows if after is not None else shown.rows[::-1]
+        return rows, found.truncated or shown.truncated
+
+    async def _listed(
+        self, room: Room, after: int | None, before: int | None, limit: int
+    ) -> Page[tuple[int, Entry]]:
+        """Return a page of the history: forwards behind `after`, or else backwards."""
         limit = min(limit, self.limits.history_entries)
         end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
         found = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
@@ -197,9 +223,9 @@ class Chat:
                     break
                 for block in reversed(older):
                     for pair in reversed([it for it in block.entries() if it[0] < end]):
-                        found.add(pair, pair[1].encoded_size)
+                        _list(found, pair)
                 end = older[0].first
-            return found.rows[::-1], found.truncated
+            return found
         while found.left and after + 1 < end:
             blocks = await self._logs.read(room.log.id, after, found.left)
             if not blocks:
@@ -207,9 +233,18 @@ class Chat:
             for block in blocks:
                 for pair in block.entries(after):
                     if pair[0] < end:
-                        found.add(pair, pair[1].encoded_size)
+                        _list(found, pair)
                 after = block.last
-        return found.rows, found.truncated
+        return found
+
+    async def entry_at(self, room: Room, position: int) -> Entry:
+        """Return the entry at a position. Raises `Refusal` (no-such-entry)."""
+        found = await _reread_if_erased(
+            room.log, lambda: self._logs.entries_at(room.log.id, (position,))
+        )
+        if position not in found:
+            raise no_entry(position)
+        return found[position]
 
     async def search(self, room: Room, words: str, before: int | None, limit: int) -> SearchResult:
         """Return the last entries of a room with all these words (`LogStore.search`), before
@@ -219,8 +254,9 @@ class Chat:
         log = room.log
         found = await _reread_if_erased(log, lambda: self._logs.search(log.id, words, end, limit))
         size, most = (lambda pair: pair[1].encoded_size), self.limits.answer_bytes
-        newest = page(reversed(found.entries), size, limit, most)
-        return found._replace(entries=newest[::-1], more=len(newest) < len(found.entries))
+        newest = page(reversed(found.entries), size, limit, most)[::-1]
+        shown = [pair async for pair in self.annotator.with_states(room, newest)]
+        return found._replace(entries=shown, more=len(newest) < len(found.entries))
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
         """Return blocks behind a position from storage, but none that `log` does not have yet:
@@ -247,6 +283,12 @@ read, or the mark of one that is here already."""
 
 Handler = Callable[[Chat, Session, Arguments], Answer | Awaitable[Answer]]
 """A handler answers now or later, and may raise `Refusal`."""
+
+
+def _list(found: Page[tuple[int, Entry]], pair: tuple[int, Entry]) -> None:
+    """Add an entry to a page of the history, if it is listed there."""
+    if not pair[1].is_annotation:
+        found.add(pair, pair[1].encoded_size)
 
 
 async def _reread_if_erased(log: Log, read: Callable[[], Awaitable[T]]) -> T:

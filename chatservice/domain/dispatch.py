@@ -104,7 +104,7 @@ def _talk(chat: Chat, session: Session, request: Request, on_stored: OnStored | 
         run = texts[at : at + limits.run_entries]
         weight = len(run) + sum(map(len, run)) // limits.unstored_characters
         stored = partial(_stored, session, weight, limits.unstored_entries // 2, on_stored)
-        chat.say(session, room, kind, run, args.get("key"), stored)
+        chat.say(session, room, kind, run, args.get("key"), stored, args.get("about", 0))
         session.unstored += weight
     if before < limits.unstored_entries <= session.unstored:
         session.flow.pause_reading(PauseReason.UNSTORED)

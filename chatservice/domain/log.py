@@ -16,12 +16,12 @@ Invariants:
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from chatservice import names
-from chatservice.entries import Entry, Run
+from chatservice.entries import Entry, Quote, ReactionCount, Run
 from chatservice.events import EndReason, Event, UserAway, UserLeft, UserRenamed
 from chatservice.limits import Limits
 
@@ -127,6 +127,17 @@ class Block:
             self._grow(len(joined) - len(former or b""))
         return joined
 
+    @property
+    def quoted(self) -> Collection[int]:
+        """The positions of the entries that it quotes."""
+        return {run.about for _, run in self.runs if run.quote is not None}
+
+    def without_quotes(self, about: int) -> "Block":
+        """Return the block without quotes of the entry at a position."""
+        return Block(
+            [(at, it._replace(quote=None) if it.about == about else it) for at, it in self.runs]
+        )
+
     def entries(self, after: int = 0) -> Iterator[tuple[int, Entry]]:
         """Iterate over the entries behind a position."""
         for first, run in self.runs:
@@ -213,7 +224,7 @@ class Log:
 
     __slots__ = (
         *("__weakref__", "_blocks", "cache", "_events", "_evicted", "cursors", "id", "last"),
-        *("memory_from", "name", "newest", "newest_after", "removed", "replacements"),
+        *("memory_from", "name", "newest", "newest_after", "_quoting", "removed", "replacements"),
         "saves_read_position",
     )
 
@@ -232,6 +243,8 @@ class Log:
         self._blocks: list[Block | None] = []
         self._evicted = 0  # so many at the beginning of `_blocks` are gone
         self._events: list[Event] = []
+        # The first positions of the blocks that quote an entry, by its position.
+        self._quoting: dict[int, list[int]] | None = None
 
     def extend(self, block: Block) -> None:
         """Append a stored block. The caller wakes the readers (`wake`)."""
@@ -248,6 +261,7 @@ class Log:
         self.memory_from = oldest.last
         if oldest is self.newest:
             self.newest = None
+        self._forget_quotes(oldest)
         self._blocks[self._evicted] = None
         self._evicted += 1
         if self._evicted > len(self._blocks) // 2:
@@ -255,18 +269,47 @@ class Log:
             self._evicted = 0
         return oldest
 
-    def replace(self, block: Block) -> None:
-        """Replace a block in memory by its stored form, in which something was erased."""
+    def replace(self, block: Block, changed: Iterable[int] = ()) -> None:
+        """Replace a block in memory by its present form, and drop the quotes of entries that have
+        changed, by their positions."""
         self.replacements += 1
-        at = bisect_right(self._blocks, block.first - 1, lo=self._evicted, key=_last)
-        if at < len(self._blocks) and _first(self._blocks[at]) == block.first:
+        self._put(block.first, lambda former: block)
+        for about in changed if self._quoting is not None else ():
+            self._drop_quotes(about)
+
+    def _drop_quotes(self, about: int) -> None:
+        for first in tuple((self._quoting or {}).get(about, ())):
+            self._put(first, lambda it: it.without_quotes(about))
+
+    def _put(self, first: int, changed: Callable[[Block], Block]) -> None:
+        """Put another block into the place of the one that begins at a position, if it is in
+        memory."""
+        at = bisect_right(self._blocks, first - 1, lo=self._evicted, key=_last)
+        if at < len(self._blocks) and _first(self._blocks[at]) == first:
             former = self._blocks[at]
             assert former is not None
+            block = changed(former)
             if former is self.newest:
                 self.newest = block
+            self._forget_quotes(former)
             self._blocks[at] = block
+            self.note_quotes(block)
             block.cache, former.cache = self.cache, None
             self.cache.grow(block.memory_size - former.memory_size)
+
+    def note_quotes(self, block: Block) -> None:
+        """Note which entries a block in memory quotes: they may change."""
+        for about in block.quoted:
+            if self._quoting is None:
+                self._quoting = {}
+            self._quoting.setdefault(about, []).append(block.first)
+
+    def _forget_quotes(self, block: Block) -> None:
+        if self._quoting is not None:
+            for about in block.quoted:
+                self._quoting[about].remove(block.first)
+                if not self._quoting[about]:
+                    del self._quoting[about]
 
     @property
     def oldest_position(self) -> int:
@@ -335,6 +378,25 @@ def _heard(news: Sequence[Event], ignored: Collection[str]) -> list[Event]:
             case _:
                 heard.append(event)
     return heard
+
+
+def heard_quote(quote: Quote | None, ignored: Collection[str]) -> Quote | None:
+    """Return a quote for a session that ignores some users: nothing that they said."""
+    return None if quote is not None and names.key(quote.who) in ignored else quote
+
+
+def heard_entry(it: Entry, ignored: Collection[str]) -> Entry:
+    """Return an entry for a session that ignores some users, who are not quoted or named in it."""
+    state = it.state
+    if state is not None and state.reactions:
+        heard = (_heard_reactions(row, ignored) for row in state.reactions)
+        state = state._replace(reactions=tuple(row for row in heard if row.total))
+    return it._replace(quote=heard_quote(it.quote, ignored), state=state)
+
+
+def _heard_reactions(it: ReactionCount, ignored: Collection[str]) -> ReactionCount:
+    heard = tuple(name for name in it.names if names.key(name) not in ignored)
+    return it._replace(total=it.total - len(it.names) + len(heard), names=heard)
 
 
 def _last(block: Block | None) -> int:

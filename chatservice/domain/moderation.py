@@ -14,7 +14,13 @@ from chatservice import events, names
 from chatservice.domain.addresses import parse_network
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User, is_guest_id
-from chatservice.domain.ports import Draft, ModerationRecord, RoomChanged, RulesChanged
+from chatservice.domain.ports import (
+    Draft,
+    ModerationRecord,
+    RoomChanged,
+    RulesChanged,
+    no_entry,
+)
 from chatservice.domain.rights import Role
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import Access, Rule, RuleKind, normalize_range
@@ -323,16 +329,13 @@ class Moderation:
     async def erase(self, session: Session, room: Room, position: int, entry: Entry) -> None:
         """Erase an entry of the user's own, or of a user with a lower role.
 
-        Talk under a registered name is the account's only since its registration: earlier, it was
-        a guest's. Raises `Refusal` (not-allowed, no-such-entry, not-stored).
+        Raises `Refusal` (not-allowed, no-such-entry, not-stored).
         """
         account = await self._accounts.account(session.require_user().key)
         self._rights.check_in_room(session, room, Right.READ)
         user = session.require_user()
-        cursor = room.sessions.get(session)
-        own = cursor is not None and cursor.last_said == position  # a guest's, too
-        if account is not None and user.registered and names.key(entry.who) == user.key:
-            own = own or entry.time >= account.created
+        created = account.created if account is not None else None
+        own = self._rights.owns_entry(session, room, position, entry, created)
         if not own:
             if self._rights.role(user, room) < Role.MODERATOR:
                 raise Refusal(
@@ -378,12 +381,3 @@ _OPEN = (Access.PUBLIC, None)
 
 _LIKE_ADDRESS = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x)?[0-9a-f]+)+", re.IGNORECASE)
 """Texts that some programs take for an IPv4 address: too short, octal or hexadecimal."""
-
-
-def no_entry(position: int) -> Refusal:
-    """Return the refusal for a position without an entry."""
-    return Refusal(
-        Code.NO_SUCH_ENTRY,
-        "There is no entry #{position} here; `history` shows their positions.",
-        position=position,
-    )

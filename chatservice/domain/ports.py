@@ -8,13 +8,14 @@ nothing of it is stored, now or later.
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from chatservice import names
 from chatservice.domain.log import Block, Cursor, Log
 from chatservice.domain.model import is_guest_id, is_user_folder
 from chatservice.domain.rules import Access, Rule
-from chatservice.entries import Entry, FileMark, Run
+from chatservice.entries import Entry, EntryState, FileMark, Run
 from chatservice.errors import Code, Refusal
 from chatservice.replies import CountInfo, FileInfo
 
@@ -46,16 +47,28 @@ class Draft:
 
 class Appended(NamedTuple):
     """The position of each draft's first entry, in the order of the batch; and the indexes of
-    drafts that were stored before, by their keys."""
+    drafts that were stored before, by their keys. `about` has, by their indexes, the runs about
+    other entries as they are stored and shown, or the refusals of those that are not stored, whose
+    positions are 0."""
 
     positions: Sequence[int]
     repeated: Collection[int]
+    about: Mapping[int, Run | Refusal] = MappingProxyType({})
 
 
 def not_stored() -> Refusal:
     """Return the refusal for a failure to store."""
     return Refusal(
         Code.NOT_STORED, "The server could not store that, so nobody was shown it; try again later."
+    )
+
+
+def no_entry(position: int) -> Refusal:
+    """Return the refusal for a position without an entry, or with one that says nothing."""
+    return Refusal(
+        Code.NO_SUCH_ENTRY,
+        "There is no entry #{position} here; `history` shows their positions.",
+        position=position,
     )
 
 
@@ -240,20 +253,42 @@ class LogStore(Protocol):
         Batches are stored in the order in which they are given. Positions of a log are dense, and
         begin with 1.
 
-        Tells the follower a `TopicChanged` for each topic. Any exception, not only a `Refusal`,
-        means that nothing is stored.
+        A run about another entry (`Run.about`) is decided upon as it is stored, on all nodes one
+        after another, and is refused by itself (`Appended.about`): no-such-entry, unless that is
+        talk or a file, and for an edit talk; too-many, beyond `Limits.edits` of one entry. It is
+        shown with a quote of the other entry, which is not stored. Such a draft has a `writer`.
+
+        Tells the follower a `TopicChanged` for each topic, and for an edit a `BlockReplaced` for
+        each block that shows the former text. Any exception, not only a `Refusal`, means that
+        nothing is stored.
         """
 
     def erase(self, log: int, position: int) -> Awaitable[bool]:
         """Erase an entry from storage and from the search index, and put one of the kind
-        `Kind.GONE` in its place. Return whether it existed. Tells the follower `BlockReplaced`."""
+        `Kind.GONE` in its place. Its annotations do not count any more, and its edits are erased
+        with it; an edit is erased with the entry that it is about. Return whether it existed. Tells
+        the follower `BlockReplaced`."""
 
     def read(self, log: int, after: int, limit: int) -> Awaitable[Sequence[Block]]:
-        """Return blocks behind a position, of about `limit` entries altogether."""
+        """Return blocks behind a position, of about `limit` entries altogether.
+
+        Here and wherever entries are read or searched, one that was edited has its newest text, and
+        so has each of its edits; and an entry about another one has a quote of it, if it is there.
+        """
 
     def read_back(self, log: int, before: int, limit: int) -> Awaitable[Sequence[Block]]:
         """Return the last blocks before a position, in order, of about `limit` entries
         altogether."""
+
+    def entries_at(self, log: int, positions: Collection[int]) -> Awaitable[Mapping[int, Entry]]:
+        """Return the entries at some positions, by these."""
+
+    def states(self, log: int, positions: Collection[int]) -> Awaitable[Mapping[int, EntryState]]:
+        """Return the states of the entries at some positions, of those that have annotations."""
+
+    def edits(self, log: int, position: int) -> Awaitable[Sequence[tuple[int, Entry]]]:
+        """Return an entry as it was stored at first, and its edits as they were, oldest first, with
+        their positions; nothing if it is not there."""
 
     def search(self, log: int, words: str, before: int, limit: int) -> "Awaitable[SearchResult]":
         """Return the last `limit` entries before a position that contain all `words`, in any case.
@@ -703,10 +738,12 @@ class TopicChanged(NamedTuple):
 
 
 class BlockReplaced(NamedTuple):
-    """A block of a log, of which something was erased or reassigned."""
+    """A block of a log, in which entries have changed: they were erased, reassigned or edited. What
+    others quote of the entries at `positions` is not to be shown any more."""
 
     log: int
     block: Block
+    positions: Collection[int] = ()
 
 
 class AccountChanged(NamedTuple):

@@ -109,7 +109,7 @@ class Publisher:
 
     def show_appended(self, log: Log, runs: Sequence[tuple[int, Run]]) -> None:
         """Show runs of a log that another node has stored."""
-        log.extend(Block(runs))
+        _extend(log, runs, quoting=True)
         wake((log,))
 
     def _begin(self) -> None:
@@ -151,21 +151,22 @@ class Publisher:
     def _publish(self, drafts: Sequence[Draft], appended: Appended) -> None:
         """Acknowledge what is stored, then show it."""
         news: dict[Log, list[tuple[int, Run]]] = {}
+        results = _results(drafts, appended)
         for at, (position, draft) in enumerate(zip(appended.positions, drafts, strict=True)):
-            if at in appended.repeated:
+            if not position or at in appended.repeated:
                 continue
             news.setdefault(draft.log, []).append((position, draft.run))
             if draft.author is not None:
                 draft.author.add_own_run(position)
             if draft.speaker is not None:
                 draft.speaker.last_said = position + len(draft.run.texts) - 1
-        for position, draft in zip(appended.positions, drafts, strict=True):
-            self._answer(draft.on_stored, position)  # first: writers know their own when they come
+        for result, draft in zip(results, drafts, strict=True):
+            self._answer(draft.on_stored, result)  # first: writers know their own when they come
         for log, runs in news.items():
-            log.extend(Block(runs))
+            _extend(log, runs, quoting=bool(appended.about))
         wake(news.keys())
-        for position, draft in zip(appended.positions, drafts, strict=True):
-            self._answer(draft.on_shown, position)
+        for result, draft in zip(results, drafts, strict=True):
+            self._answer(draft.on_shown, result)
 
     def _fail(self, batch: _Batch) -> None:
         count = sum(len(draft.run.texts) for draft in batch.drafts)
@@ -183,3 +184,25 @@ class Publisher:
             done(result)
         except Exception:  # one writer's, and nobody else's
             self._loop.failed("telling a writer failed")
+
+
+def _results(drafts: Sequence[Draft], appended: Appended) -> Sequence[int | Exception]:
+    """Return what the writer of each draft is told. A draft about another entry gets the run that
+    was stored in its place."""
+    if not appended.about:
+        return appended.positions
+    results: list[int | Exception] = list(appended.positions)
+    for at, decided in appended.about.items():
+        if isinstance(decided, Refusal):
+            results[at] = decided
+        else:
+            drafts[at].run = decided
+    return results
+
+
+def _extend(log: Log, runs: Sequence[tuple[int, Run]], quoting: bool) -> None:
+    """Append runs to a log; `quoting` tells that some may quote other entries."""
+    block = Block(runs)
+    log.extend(block)
+    if quoting:
+        log.note_quotes(block)

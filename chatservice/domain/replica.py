@@ -64,10 +64,10 @@ class Replica:
                 self._moderation.rules_changed(change)
             case ports.TopicChanged(number, topic):
                 self._set_topic(number, topic)
-            case ports.BlockReplaced(number, block):
+            case ports.BlockReplaced(number, block, changed):
                 log = self._users.log_by_id(number)
                 if log is not None:
-                    log.replace(block)
+                    log.replace(block, changed)
             case ports.AccountChanged(key, account):
                 self._change_account(key, account)
             case ports.PasswordChanged():

@@ -14,6 +14,7 @@ from chatservice.domain.model import NOT_IN_ROOM, Room, Session, User
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.domain.tickets import DownloadTicket, UploadTicket, ValidTickets
 from chatservice.domain.tokens import is_key
+from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Command, Request, Right
 
@@ -175,6 +176,18 @@ class Rights:
         if room.rules or room.frozen:  # else everybody in it may
             self.check_in_room(session, room, Right.SPEAK)
         return cursor
+
+    def owns_entry(
+        self, session: Session, room: Room, position: int, entry: Entry, created: int | None
+    ) -> bool:
+        """Return whether an entry is a session's user's own: the last one of the session, also of a
+        guest's; or one said under their registered name since the account was `created`
+        (milliseconds since 1970; None without one). Before, it was a guest's."""
+        user, cursor = session.require_user(), room.sessions.get(session)
+        if cursor is not None and cursor.last_said == position:
+            return True
+        theirs = user.registered and names.key(entry.who) == user.key
+        return theirs and created is not None and entry.time >= created
 
     def is_operator(self, user: User) -> bool:
         """Return whether a user is an operator."""

@@ -1,11 +1,11 @@
 """Runs of entries as stored bytes, and back. They do not depend on any format."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chatservice import names
-from chatservice.entries import FileMark, Kind, Run
+from chatservice.entries import ANNOTATIONS, TALK, FileMark, Kind, Run
 
 _SEPARATOR = "\x1e"
 """ASCII's record separator. It cannot be in a text (`names.clean`), and to join texts by it takes a
@@ -65,7 +65,7 @@ def without(runs: Sequence[tuple[int, Run]], position: int) -> list[tuple[int, R
         if not 0 <= at < len(run.texts):
             found.append((first, run))
             continue
-        gone = Run(Kind.GONE, run.time, run.who, registered=run.registered)
+        gone = _gone(run, ("",), run.who)._replace(registered=run.registered)
         for start, part in (
             (first, run._replace(texts=run.texts[:at])),
             (position, gone),
@@ -91,9 +91,37 @@ def renamed(
             found.append((first, run._replace(who=mark, registered=False)))
         else:
             count = len(run.texts)
-            found.append((first, Run(Kind.GONE, run.time, mark, ("",) * count)))
+            found.append((first, _gone(run, ("",) * count, mark)))
             gone += range(first, first + count)
     return found, gone
+
+
+def _gone(run: Run, texts: Sequence[str], who: str) -> Run:
+    """Return what stands in the place of an erased run. An erased annotation is still known as one,
+    by what it is about: the history does not list it."""
+    return Run(Kind.GONE, run.time, who, texts, about=run.about * (run.kind in ANNOTATIONS))
+
+
+def with_texts(runs: Sequence[tuple[int, Run]], texts: Mapping[int, str]) -> list[tuple[int, Run]]:
+    """Return runs with other texts at some positions, also in the edits of the entries there."""
+    found: list[tuple[int, Run]] = []
+    for first, run in runs:
+        if run.kind == Kind.EDIT:
+            run = run._replace(texts=(texts.get(run.about, run.texts[0]),))
+        elif run.kind in TALK and any(at in texts for at in range(first, first + len(run.texts))):
+            run = run._replace(texts=[texts.get(at, it) for at, it in enumerate(run.texts, first)])
+        found.append((first, run))
+    return found
+
+
+def runs_of(runs: Sequence[tuple[int, Run]], key: str) -> list[tuple[int, Run]]:
+    """Return the runs of a user (`names.key`)."""
+    return [(first, run) for first, run in runs if names.key(run.who) == key]
+
+
+def positions(runs: Sequence[tuple[int, Run]]) -> list[int]:
+    """Return the positions of all entries."""
+    return [at for first, run in runs for at in range(first, first + len(run.texts))]
 
 
 def topics(runs: Sequence[tuple[int, Run]], key: str) -> list[str]:

@@ -8,7 +8,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -19,10 +19,12 @@ from chatservice.domain import ports
 from chatservice.domain.log import Block
 from chatservice.engines import blocks, queries
 from chatservice.engines.accountregistry import AccountRegistry
+from chatservice.engines.annotationrules import Decider, quote
 from chatservice.engines.credentials import AccountChecker, Checkers
+from chatservice.engines.memoryannotations import MemoryAnnotations
 from chatservice.engines.memoryfiles import MemoryFileStore
 from chatservice.engines.registry import Registry
-from chatservice.entries import Kind, Run
+from chatservice.entries import Entry, EntryState, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
@@ -36,6 +38,7 @@ class MemoryLogs:
         self.follower: ports.Follower | None = None
         self._blocks: list[tuple[int, Block]] = []
         self._keys: dict[tuple[int, str, str], int] = {}
+        self._annotations = MemoryAnnotations()
         self.last_positions: Counter[int] = Counter()
 
     async def append(self, batch: Sequence[ports.Draft], read: Mapping[int, int]) -> ports.Appended:
@@ -45,19 +48,29 @@ class MemoryLogs:
         positions: list[int] = []
         repeated: set[int] = set()
         runs: dict[int, list[tuple[int, Run]]] = {}
+        about: dict[int, Run | Refusal] = {}
         for at, draft in enumerate(batch):
-            log = draft.log.id
+            log, run = draft.log.id, draft.run
             key = (log, draft.writer, draft.key) if draft.key is not None else None
             if key in self._keys:
                 positions.append(self._keys[key])
                 repeated.add(at)
                 continue
+            if run.about:
+                about[at] = decided = self._decide(draft)
+                if isinstance(decided, Refusal):
+                    positions.append(0)
+                    continue
+                run = decided
             positions.append(self.last_positions[log] + 1)
-            self.last_positions[log] += len(draft.run.texts)
-            runs.setdefault(log, []).append((positions[-1], draft.run))
+            self.last_positions[log] += len(run.texts)
+            runs.setdefault(log, []).append((positions[-1], run))
             if key is not None:
                 self._keys[key] = positions[-1]
-        self._blocks += [(log, Block(new)) for log, new in runs.items()]
+        self._blocks += [
+            (log, Block([(first, run._replace(quote=None)) for first, run in new]))
+            for log, new in runs.items()
+        ]
         self._engine.accounts.note_read(read)
         for follower in self._engine.registry.followers:
             if follower is not self.follower:
@@ -65,37 +78,95 @@ class MemoryLogs:
         for log, new in runs.items():
             for topic in (run.texts[-1] for _, run in new if run.kind is Kind.TOPIC):
                 self._engine.registry.changed(ports.TopicChanged(log, topic))
-        return ports.Appended(positions, repeated)
+            changed = {run.about for _, run in new if run.kind is Kind.EDIT}
+            edits = [at for edited in changed for at in self._annotations.edits(log, edited)]
+            before = [at for at in (*changed, *edits) if at < new[0][0]]
+            self._tell_replaced(log, before, changed)
+        return ports.Appended(positions, repeated, about)
+
+    def _decide(self, draft: ports.Draft) -> Run | Refusal:
+        """Decide about a run that is about another entry."""
+        log, run = draft.log.id, draft.run
+        target = dict(self._plain(log)).get(run.about)
+        decider = Decider(self._annotations, self._engine.limits)
+        return decider.decide(log, self.last_positions[log] + 1, run, draft.writer, target)
+
+    def _tell_replaced(
+        self, log: int, positions: Collection[int], changed: Collection[int]
+    ) -> None:
+        """Tell that the blocks with these positions have changed, for what is `changed` there."""
+        for block in self._of(log):
+            if any(block.first <= it <= block.last for it in positions):
+                shown = Block(self._shown(log, block.runs))
+                self._engine.registry.changed(ports.BlockReplaced(log, shown, changed))
 
     def _of(self, log: int) -> list[Block]:
         return [block for number, block in self._blocks if number == log]
 
+    def _edited(self, log: int, runs: Sequence[tuple[int, Run]]) -> Sequence[tuple[int, Run]]:
+        return blocks.with_texts(runs, self._annotations.texts(log))
+
+    def _plain(self, log: int) -> Iterator[tuple[int, Entry]]:
+        """Iterate over the entries of a log, without quotes."""
+        return (
+            pair for it in self._of(log) for pair in Block(self._edited(log, it.runs)).entries()
+        )
+
+    def _shown(self, log: int, runs: Sequence[tuple[int, Run]]) -> Sequence[tuple[int, Run]]:
+        """Return runs as they are shown: with their newest texts, and with quotes."""
+        runs = self._edited(log, runs)
+        if not any(run.may_have_quote for _, run in runs):
+            return runs
+        there = {at: it for at, it in self._plain(log) if it.kind != Kind.GONE}
+        return [
+            (first, run._replace(quote=quote(there[run.about])))
+            if run.may_have_quote and run.about in there
+            else (first, run)
+            for first, run in runs
+        ]
+
     async def erase(self, log: int, position: int) -> bool:
         self._engine.check()
+        there = dict(self._plain(log))
+        if position not in there:
+            return False
+        entry = there[position]
+        if entry.kind == Kind.EDIT and entry.about in there:
+            position = entry.about
+        gone = [position, *self._annotations.edits(log, position)]
+        self._annotations.erased(log, gone)
         for at, (number, block) in enumerate(self._blocks):
-            if number == log and block.first <= position <= block.last:
-                self._replace(at, Block(blocks.without(block.runs, position)))
-                return True
-        return False
-
-    def _replace(self, at: int, block: Block) -> None:
-        log = self._blocks[at][0]
-        self._blocks[at] = log, block
-        self._engine.registry.changed(ports.BlockReplaced(log, block))
+            for one in gone:
+                if number == log and block.first <= one <= block.last:
+                    block = Block(blocks.without(block.runs, one))
+            self._blocks[at] = number, block
+        self._tell_replaced(log, gone, [position])
+        return True
 
     async def read(self, log: int, after: int, limit: int) -> Sequence[Block]:
-        found = (Block(it.runs) for it in self._of(log) if it.last > after)
+        found = (Block(self._shown(log, it.runs)) for it in self._of(log) if it.last > after)
         return _some(found, limit)
 
     async def read_back(self, log: int, before: int, limit: int) -> Sequence[Block]:
-        found = (Block(it.runs) for it in reversed(self._of(log)) if it.first < before)
-        return _some(found, limit)[::-1]
+        earlier = (it for it in reversed(self._of(log)) if it.first < before)
+        return _some((Block(self._shown(log, it.runs)) for it in earlier), limit)[::-1]
+
+    async def entries_at(self, log: int, positions: Collection[int]) -> Mapping[int, Entry]:
+        shown = (Block(self._shown(log, it.runs)) for it in self._of(log))
+        return {at: it for block in shown for at, it in block.entries() if at in positions}
+
+    async def states(self, log: int, positions: Collection[int]) -> Mapping[int, EntryState]:
+        return self._annotations.states(log, positions, self._engine.limits.reaction_names)
+
+    async def edits(self, log: int, position: int) -> Sequence[tuple[int, Entry]]:
+        wanted = {position, *self._annotations.edits(log, position)}
+        return [pair for it in self._of(log) for pair in it.entries() if pair[0] in wanted]
 
     async def search(self, log: int, words: str, before: int, limit: int) -> ports.SearchResult:
         wanted = [_pattern(term) for term in queries.terms(words)]
         found = [
             (position, next(entry for at, entry in block.entries() if at == position))
-            for block in self._of(log)
+            for block in (Block(self._shown(log, it.runs)) for it in self._of(log))
             for position, text in queries.searchable(block.runs)
             if position < before and all(it.search(_plain(text)) for it in wanted)
         ]
@@ -106,10 +177,16 @@ class MemoryLogs:
         if after >= len(self._blocks):
             return None
         for at, (log, block) in enumerate(self._blocks):
-            new, _ = blocks.renamed(block.runs, key, mark, erase)
+            new, gone = blocks.renamed(block.runs, key, mark, erase)
             if new is None:
                 continue
-            self._replace(at, Block(new))
+            self._blocks[at] = log, Block(new)
+            theirs = blocks.positions(blocks.runs_of(block.runs, key))
+            if erase:
+                self._annotations.erased(log, gone)
+            else:
+                self._annotations.reassign(log, theirs, mark)
+            self._tell_replaced(log, [block.first], theirs)
             room = self._engine.rooms.rows.get(log)
             if erase and room is not None and room.topic in blocks.topics(block.runs, key):
                 self._engine.registry.changed(ports.TopicChanged(log, ""))
@@ -129,6 +206,7 @@ class MemoryLogs:
     def drop(self, log: int) -> None:
         """Forget what was said in a log, but not how far it went."""
         self._blocks[:] = [it for it in self._blocks if it[0] != log]
+        self._annotations.drop_log(log)
         for key in [key for key in self._keys if key[0] == log]:
             del self._keys[key]
 
@@ -140,6 +218,7 @@ class MemoryLogs:
             position = self._keys.pop((at, who, sent))
             new = to if at == log else at, key if who == guest else who, sent
             self._keys[new] = position
+        self._annotations.give(guest, key)
 
     @property
     def entries(self) -> int:
@@ -259,12 +338,11 @@ class MemoryEngine:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._state = {"failing": False}  # of all nodes
+        self.limits = limits = limits or Limits()
         self.logs = MemoryLogs(self)
         self.files = MemoryFileStore(self.check)
         tables = _MemoryTables(self.logs, self.files)
-        self.registry = Registry(
-            *(tables, self._store, self.logs.drop, self.files.forget, limits or Limits())
-        )
+        self.registry = Registry(*(tables, self._store, self.logs.drop, self.files.forget, limits))
         self.rooms, self.accounts = self.registry.rooms, self.registry.accounts
         self.claims = self.accounts.claims
         self.hasher = FastHasher()

@@ -219,6 +219,8 @@ _KEY = Arg(
     optional=True,
     formats=_J,
 )
+_ENTRY = Arg("position", "its position, as /history shows it", _POSITION)
+_ABOUT = Arg("about", "the position of the entry that this replies to", _NUMBER, True, _J)
 _NOTICE = Arg("notice", "true for a text that no program answers", _FLAG, True, _J)
 _NEW_PASSWORD = Arg("password", "the password to log in with", secret=PasswordKind.NEW)
 _ACCOUNT = Arg("name", "the registered name")
@@ -311,8 +313,15 @@ _ROWS = (
     _talk(
         "say",
         "says a line, which may begin with a slash",
-        (_IN_ROOM, _TEXT, _NOTICE, _KEY),
+        (_IN_ROOM, _TEXT, _NOTICE, _KEY, _ABOUT),
         talk=Kind.MESSAGE,
+    ),
+    _talk(
+        "reply",
+        "replies to entry #ABOUT; /history shows the positions",
+        (Arg("about", "the position of the entry", _POSITION), _TEXT),
+        talk=Kind.MESSAGE,
+        formats=_T,
     ),
     _talk(
         "me",
@@ -442,6 +451,37 @@ _ROWS = (
         "slow",
         "sets the time between two messages of a user; 0 ends slow mode",
         (_IN_ROOM, Arg("seconds", "from one message to the next; at most 3600", _NUMBER)),
+    ),
+    _for_speakers(
+        "edit",
+        "gives what you said last, or your entry #POSITION, another text",
+        (
+            _IN_ROOM,
+            Arg("position", "its position, as /history shows it", _POSITION, True),
+            Arg("text", "the new text", _REST),
+            _KEY,
+        ),
+        reply=replies.Annotated,
+        rates=_TEXTS,
+    ),
+    _for_speakers(
+        "react",
+        "reacts to entry #POSITION with an emoji or a word; again: takes that back",
+        (
+            _IN_ROOM,
+            _ENTRY,
+            Arg("word", "an emoji, or a word of at most 40 bytes"),
+            _KEY,
+        ),
+        reply=replies.Annotated,
+        rates=_TEXTS,
+    ),
+    Command(
+        "edits",
+        "shows the former texts of entry #POSITION",
+        (_IN_ROOM, _ENTRY),
+        reply=replies.EditList,
+        needs=Right.MODERATE,
     ),
     _for_readers(
         "erase",

@@ -8,8 +8,20 @@ from chatservice.grammar.commands import COMMANDS, ArgType, Command, Format, Rig
 TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "talking": (
-            *("say", "me", "msg", "away", "ignore", "topic", "history", "search", "skip", "erase"),
-            *("help", "quit"),
+            *(
+                "say",
+                "me",
+                "msg",
+                "reply",
+                "edit",
+                "react",
+                "erase",
+                "away",
+                "ignore",
+                "topic",
+                "history",
+            ),
+            *("search", "skip", "help", "quit"),
         ),
         "rooms": ("rooms", "join", "create", "leave", "exit", "who", "rules"),
         "files": ("files", "link", "get", "put", "versions", "remove", "transfers", "cancel"),

@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from chatservice import events, names, replies
-from chatservice.entries import Entry, FileMark, Kind
+from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, Request
 from chatservice.grammar.jsonlines import EVENTS, line
@@ -26,6 +26,9 @@ Check = Callable[[Any], Any]
 
 MAX_INTEGER = 1 << 63
 """Whole numbers are smaller: positions are SQLite's, and sizes a file system's."""
+
+QUOTE_CHARACTERS = 100
+"""The longest quote that is shown."""
 
 MAX_SECONDS = 1e12
 """The longest time in seconds: thirty thousand years."""
@@ -129,6 +132,8 @@ def _formed(form: str) -> Check:
 
     return check
 
+
+_reaction = _accepted(names.reaction)
 
 _sha256 = _formed("[0-9a-f]{64}")
 
@@ -251,15 +256,50 @@ def parse_entry(it: replies.Fields) -> LogEntry:
             )
         case Kind.REMOVED:
             text = _line(it.get("name"))
+        case Kind.REACTION | Kind.REACTION_REMOVED:
+            text = _reaction(it.get("word"))
         case Kind.ERASED:
             text = str(_whole(it.get("position")))
         case Kind.TOPIC:
             text = _line(it.get("text"))
-        case Kind.MESSAGE | Kind.ACTION | Kind.PRIVATE:
+        case Kind.MESSAGE | Kind.ACTION | Kind.PRIVATE | Kind.EDIT:
             text = _text(it.get("text"))
             kind = Kind.NOTICE if it.get("notice") is True and kind != Kind.ACTION else kind
-    made = Entry(kind, _time(it.get("time")), _name(it.get("from")), text, mark)
+    made = Entry(
+        *(kind, _time(it.get("time")), _name(it.get("from")), text, mark),
+        about=_whole(it.get("about", 0)),
+        quote=_quote(it["quote"]) if "quote" in it else None,
+        state=_state(it),
+    )
     return LogEntry(_whole(it.get("seq")), made, _name(it["room"]) if "room" in it else "@")
+
+
+def _quote(it: Any) -> Quote:
+    _object(it)
+    return Quote(_name(it.get("from")), _line(it.get("text"))[:QUOTE_CHARACTERS])
+
+
+def _state(it: replies.Fields) -> EntryState | None:
+    """Return what annotations have made of an entry, as its object says."""
+    if not it.keys() & {"edited", "reactions"}:
+        return None
+    state = EntryState(reactions=_reaction_counts(it.get("reactions", [])))
+    if "edited" in it:
+        edited = it["edited"]
+        _object(edited)
+        seq, time = _whole(edited.get("seq")), _time(edited.get("time"))
+        state = state._replace(edit=seq, edit_time=time)
+    return state
+
+
+def _reaction_count(it: Any) -> ReactionCount:
+    _object(it)
+    return ReactionCount(
+        _reaction(it.get("word")), _whole(it.get("total")), _each(_name)(it.get("names"))
+    )
+
+
+_reaction_counts = _each(_reaction_count)
 
 
 def parse_event(it: replies.Fields) -> events.Event | None:

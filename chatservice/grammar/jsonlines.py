@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from chatservice import events, replies
-from chatservice.entries import Entry, Kind, Run
+from chatservice.entries import Entry, EntryState, Kind, Run
 from chatservice.errors import NAME_NEEDED, Code, Message, Refusal, Sentences
 from chatservice.grammar.commands import (
     COMMANDS,
@@ -165,14 +165,32 @@ def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
     fields_ |= {"seq": position, "time": time(it.time), "from": it.who}
     if notice:
         fields_["notice"] = True
+    if it.about:
+        fields_["about"] = it.about
+    if it.quote is not None:
+        fields_["quote"] = {"from": it.quote.who, "text": it.quote.text}
+    if it.state is not None:
+        fields_ |= _state_fields(it.state)
     if it.file is not None:
         fields_ |= it.file._asdict()
     elif it.kind == Kind.REMOVED:
         fields_["name"] = it.text
+    elif it.kind in _REACTIONS:
+        fields_["word"] = it.text
     elif it.kind == Kind.ERASED:
         fields_["position"] = int(it.text)
     elif it.kind != Kind.GONE:
         fields_["text"] = it.text
+    return fields_
+
+
+def _state_fields(it: EntryState) -> replies.Fields:
+    """Return what annotations have made of an entry."""
+    fields_: replies.Fields = {}
+    if it.edit:
+        fields_["edited"] = {"seq": it.edit, "time": time(it.edit_time)}
+    if it.reactions:
+        fields_["reactions"] = [row._asdict() for row in it.reactions]
     return fields_
 
 
@@ -184,7 +202,8 @@ def run(first: int, it: Run, log: str) -> bytes:
     """
     if it.file is not None or it.kind in _WITHOUT_TEXT:
         return b"".join(line(entry_fields(*pair, log)) for pair in it.entries(first))
-    shared = _dumps(entry_fields(0, Entry(it.kind, it.time, it.who), log))
+    alike = Entry(it.kind, it.time, it.who, about=it.about, quote=it.quote)
+    shared = _dumps(entry_fields(0, alike, log))
     before, _, rest = shared.partition('"seq":0,')
     between = "," + rest.removesuffix('""}')
     return "".join(
@@ -193,7 +212,8 @@ def run(first: int, it: Run, log: str) -> bytes:
     ).encode()
 
 
-_WITHOUT_TEXT = frozenset({Kind.REMOVED, Kind.ERASED, Kind.GONE})
+_REACTIONS = frozenset({Kind.REACTION, Kind.REACTION_REMOVED})
+_WITHOUT_TEXT = _REACTIONS | {Kind.REMOVED, Kind.ERASED, Kind.GONE}
 
 
 @lru_cache(maxsize=256)  # the same for everybody in the room

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from chatservice import events, replies
-from chatservice.entries import Entry, FileMark, Kind, Run
+from chatservice.entries import Entry, FileMark, Kind, ReactionCount, Run
 from chatservice.errors import NAME_NEEDED, Code, Message, Refusal, Sentences
 from chatservice.names import one_line
 
@@ -39,7 +39,11 @@ def counted(count: int, what: str) -> str:
 
 def run(first: int, it: Run, log: str) -> bytes:
     """Encode a run of entries. `log` is the room's name, or `@` for an inbox."""
-    return _prefixed(_prefix(it, log), it.texts) if it.kind in _TALK else _lines(_news(it, log))
+    if it.kind not in _TALK:
+        return _lines(_news(it, log))
+    if it.about:
+        return _lines(line for _, entry in it.entries(first) for line in _said(entry, log))
+    return _prefixed(_prefix(it, log), it.texts)
 
 
 def replayed(first: int, it: Run, log: str) -> bytes:
@@ -49,11 +53,43 @@ def replayed(first: int, it: Run, log: str) -> bytes:
 
 def _replayed(position: int, it: Entry, log: str) -> list[str]:
     stamped = stamp(it.time, position)
-    alone = it.as_run()
-    if it.kind in _TALK:
-        prefix = stamped + _prefix(alone, log)
-        return [prefix + line for line in it.text.split("\n")]
-    return [stamped + line for line in _news(alone, log)]
+    lines = _said(it, log) if it.kind in _TALK else _news(it.as_run(), log)
+    if it.state is not None and it.state.reactions:
+        lines.append(f"* {', '.join(map(_reactions, it.state.reactions))}")
+    return [stamped + line for line in lines]
+
+
+def _reactions(it: ReactionCount) -> str:
+    left = it.total - len(it.names)
+    more = f" and {left} more" if left and it.names else ""
+    return f"{it.word} {it.total}" + (f" ({', '.join(it.names)}{more})" if it.names else "")
+
+
+def _said(it: Entry, log: str) -> list[str]:
+    """Return the lines of an entry that is talk. The first one tells what it is about."""
+    alone, (long, short) = it.as_run(), notes(it)
+    first, *more = it.text.split("\n")
+    prefix = _prefix(alone, log, short)
+    return [_prefix(alone, log, long) + first, *(prefix + line for line in more)]
+
+
+def notes(it: Entry) -> tuple[str, str]:
+    """Return what stands behind the name of the user who said it: ` (to bob #7 "hello", edited)`;
+    and the same for its second and later lines, without a quote. Both are empty for most entries.
+    """
+    if it.kind == Kind.EDIT:
+        return (f" (edited #{it.about})",) * 2
+    told, short = [], []
+    if it.about:
+        short.append(f"to #{it.about}")
+        told.append(f'to {it.quote.who} #{it.about} "{it.quote.text}"' if it.quote else short[0])
+    if it.state is not None and it.state.edit:
+        told.append("edited")
+    return _in_brackets(told), _in_brackets(short)
+
+
+def _in_brackets(notes_: Sequence[str]) -> str:
+    return f" ({', '.join(notes_)})" if notes_ else ""
 
 
 _TALK: Mapping[str, str] = {
@@ -61,13 +97,14 @@ _TALK: Mapping[str, str] = {
     Kind.PRIVATE: "{} -> you: ",
     Kind.ACTION: "~ {} ",
     Kind.NOTICE: "-{}- ",
+    Kind.EDIT: "{}: ",
 }
 """The prefix of each line of talk."""
 
 
-def _prefix(it: Run, log: str) -> str:
+def _prefix(it: Run, log: str, notes_: str = "") -> str:
     form = "-{} -> you- " if log == "@" and it.kind == Kind.NOTICE else _TALK[it.kind]
-    return form.format(it.who)
+    return form.format(it.who + notes_)
 
 
 def _prefixed(prefix: str, texts: Sequence[str]) -> bytes:
@@ -90,7 +127,18 @@ def _news(it: Run, log: str) -> list[str]:
         name, path = it.file.name, quoted_name(prefix + it.file.name)
         version = f", version #{it.file.version}" if it.file.version > 1 else ""
         return [f"* {it.who} {did} {name} ({size(it.file.size)}{version}): /get {path}"]
+    if it.kind in _REACTED:
+        of = f'#{it.about} "{it.quote.text}"' if it.quote is not None else f"#{it.about}"
+        return [_REACTED[it.kind].format(it.who, text, of) for text in it.texts]
+    if it.kind == Kind.GONE and it.about:
+        return []  # an edit, which was erased with the entry that it is about
     return [line for text in it.texts for line in _action(it.kind, it.who, text).split("\n")]
+
+
+_REACTED: Mapping[str, str] = {
+    Kind.REACTION: "* {}: {} on {}",
+    Kind.REACTION_REMOVED: "* {}: {} taken off {}",
+}
 
 
 def _action(kind: str, who: str, text: str) -> str:
@@ -448,6 +496,7 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     replies.Welcome: lambda it: [f"* You are {it.name}."],
     replies.Stored: lambda it: [],
     replies.Erased: lambda it: [f"* {it.text}"],
+    replies.Annotated: lambda it: [f"* {it.text}"],
     replies.PrivateSent: lambda it: (
         [f"* {it.to} is away ({it.away}), and will see it later."] if it.away else []
     ),
@@ -462,6 +511,7 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     ],
     replies.History: _history,
     replies.SearchMatches: _matches,
+    replies.EditList: lambda it: _entries(it),
     replies.FileList: _files,
     replies.VersionList: _versions,
     replies.TransferList: lambda it: (

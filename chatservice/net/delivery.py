@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from chatservice import names
-from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log
+from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log, heard_quote
 from chatservice.events import EndReason, Event, Notice
 from chatservice.limits import Limits
 from chatservice.net import outlet
@@ -302,6 +302,9 @@ class Subscription:
                 continue
             if budget <= 0:
                 break
+            if ignored and run.quote is not None:
+                run = run._replace(quote=heard_quote(run.quote, ignored))
+                piece = self.format.live(first, run, name)
             if not (first in own or (ignored and names.key(run.who) in ignored)):
                 if first <= cursor.position:
                     run = run._replace(texts=run.texts[cursor.position + 1 - first :])

@@ -43,7 +43,9 @@ def store(tmp_path):
 
 
 CLEAN = st.builds(
-    lambda run, about, to: run._replace(texts=names.clean_all(run.texts), about=about, to=to),
+    lambda run, about, to: run._replace(
+        texts=names.clean_all(run.texts), about=about, to=to, quote=None
+    ),
     RUNS,
     st.integers(0, 1 << 60),
     st.sampled_from(("", "bob", "Zoë")),

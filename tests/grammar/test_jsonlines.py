@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice import events, names, replies
-from chatservice.entries import Entry, FileMark, Kind, Run
+from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount, Run
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines
 from chatservice.grammar.commands import COMMANDS, Format, Request
@@ -15,18 +15,34 @@ from chatservice.grammar.commands import COMMANDS, Format, Request
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 TIMES = st.integers(0, 4_000_000_000_000)
 MARKS = st.builds(FileMark, TEXT, st.integers(0, 1 << 50), st.just("ab" * 32), st.integers(1, 99))
-KINDS = st.sampled_from([it for it in Kind if it not in (Kind.FILE, Kind.ERASED, Kind.GONE)])
+REACTIONS = (Kind.REACTION, Kind.REACTION_REMOVED)
+KINDS = st.sampled_from(
+    [it for it in Kind if it not in (Kind.FILE, Kind.ERASED, Kind.GONE, *REACTIONS)]
+)
+QUOTES = st.none() | st.builds(Quote, st.just("carol"), st.text("ab 👍'", max_size=27))
 RUNS = st.one_of(
+    st.builds(
+        lambda run, about, quote: run._replace(about=about, quote=quote),
+        st.builds(Run, KINDS, TIMES, TEXT, st.lists(TEXT, min_size=1, max_size=2), st.none()),
+        st.integers(1, 1 << 60),
+        QUOTES,
+    ),
     st.builds(Run, KINDS, TIMES, TEXT, st.lists(TEXT, min_size=1, max_size=5), st.none()),
     st.builds(Run, st.just(Kind.FILE), TIMES, TEXT, st.just([""]), MARKS),
     st.builds(Run, st.just(Kind.ERASED), TIMES, TEXT, st.just(["1812"]), st.none()),
     st.builds(Run, st.just(Kind.GONE), TIMES, TEXT, st.just([""]), st.none()),
+    st.builds(
+        lambda kind, who, about, quote: Run(kind, 0, who, ["\U0001f44d"], about=about, quote=quote),
+        *(st.sampled_from(REACTIONS), TEXT, st.integers(1, 1 << 60), QUOTES),
+    ),
 )
+REACTED = EntryState(reactions=(ReactionCount("+1", 11, ("bob", "carol")),))
 ANSWERS = [
     replies.Done(),
     replies.Welcome("alice", True, "t0ken", 7),
     replies.Stored(42),
     replies.Erased("#7 is erased: x", 7),
+    replies.Annotated("#7 is edited.", 8),
     replies.PrivateSent(42, "bob", "lunch"),
     replies.Joined("lab", 2, "", ("bob", "carol"), 42),
     replies.Created("room6", 6, "", (), 0),
@@ -37,6 +53,11 @@ ANSWERS = [
     replies.ModerationLog("lab", (replies.ModerationInfo(1_700_000_000_123, "bob", "kick eve"),)),
     replies.History("lab", ((41, Entry(Kind.MESSAGE, 1_700_000_000_123, "bob", "hi")),)),
     replies.SearchMatches("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi")),), True),
+    replies.History(
+        "lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi", state=EntryState(43, 1_700_000_000_123))),)
+    ),
+    replies.History("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi", state=REACTED)),)),
+    replies.EditList("lab", ((41, Entry(Kind.EDIT, 0, "bob", "hi", about=7)),)),
     replies.FileList("lab", 1, 5, (replies.FileInfo("a", 5, None, "", 1_700_000_000_123),), False),
     replies.GetTicket("t", "a", 5, "ab" * 32, 2),
     replies.PutTicket("t", 0),
@@ -69,7 +90,9 @@ def as_stored(run):
         run = run._replace(texts=[names.one_line(text) for text in run.texts])
     else:
         run = run._replace(texts=names.clean_all(run.texts))
-    return run._replace(who="bob", registered=False)  # JSON does not tell it
+    quote = run.quote and Quote("carol", names.one_line(run.quote.text)[:27])
+    about = abs(run.about) % (1 << 60)
+    return run._replace(who="bob", registered=False, to="", about=about, quote=quote)
 
 
 @given(st.integers(0, 1 << 60), RUNS.map(as_stored), st.sampled_from(["lab", "@"]))

@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice import events, replies
-from chatservice.entries import Entry, FileMark, Kind, Run
+from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount, Run
 from chatservice.grammar import textformat
 from tests.grammar.test_jsonlines import RUNS
 
 MARK = FileMark("a b.pdf", 1_500_000, "ab" * 32)
+QUOTE = Quote("alice", "is it green?")
+EDITED = "bob (edited #42): a\nbob (edited #42): b\n"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,34 @@ MARK = FileMark("a b.pdf", 1_500_000, "ab" * 32)
             "@",
             "* alice sent you a b.pdf (1.5 MB): /get @/a b.pdf\n",
         ),
+        (
+            Run(Kind.MESSAGE, 0, "bob", ["yes"], about=42, quote=QUOTE),
+            "lab",
+            'bob (to alice #42 "is it green?"): yes\n',
+        ),
+        (Run(Kind.MESSAGE, 0, "bob", ["yes"], about=42), "lab", "bob (to #42): yes\n"),
+        (
+            Run(Kind.ACTION, 0, "bob", ["nods"], about=42, quote=QUOTE),
+            "lab",
+            '~ bob (to alice #42 "is it green?") nods\n',
+        ),
+        (
+            Run(Kind.MESSAGE, 0, "bob", ["a\n* alice left"], about=42, quote=QUOTE),
+            "lab",
+            'bob (to alice #42 "is it green?"): a\nbob (to #42): * alice left\n',
+        ),
+        (Run(Kind.EDIT, 0, "bob", ["a\nb"], about=42), "lab", EDITED),
+        (Run(Kind.GONE, 0, "bob", about=42), "lab", ""),
+        (
+            Run(Kind.REACTION, 0, "bob", ["\U0001f44d"], about=42, quote=QUOTE),
+            "lab",
+            '* bob: \U0001f44d on #42 "is it green?"\n',
+        ),
+        (
+            Run(Kind.REACTION_REMOVED, 0, "bob", ["+1"], about=42),
+            "lab",
+            "* bob: +1 taken off #42\n",
+        ),
     ],
 )
 def test_entries_as_lines(run, log, line):
@@ -47,6 +77,25 @@ def test_history_has_time_and_position():
     pairs = ((1812, Entry(Kind.MESSAGE, 1_700_000_000_123, "alice", "hello")),)
     line = textformat.reply(replies.History("lab", pairs)).decode()
     assert line == "[2023-11-14 22:13:20Z #1812] alice: hello\n"
+
+
+def test_history_tells_what_was_edited_and_reacted_to():
+    """Edits are told in front of the text, where nobody can write; reactions have a line below."""
+    edited = EntryState(50, 1_700_000_000_123)
+    words = ReactionCount("\U0001f44d", 12, ("al", "bo")), ReactionCount("no", 1, ("al",))
+    reacted = EntryState(reactions=words)
+    pairs = (
+        (7, Entry(Kind.MESSAGE, 0, "bob", "a\nb", state=edited)),
+        (8, Entry(Kind.NOTICE, 0, "ci", "c", about=7, quote=QUOTE, state=edited)),
+        (9, Entry(Kind.FILE, 0, "bob", file=MARK, state=reacted)),
+    )
+    assert textformat.reply(replies.History("lab", pairs)).decode() == (
+        "[1970-01-01 00:00:00Z #7] bob (edited): a\n"
+        "[1970-01-01 00:00:00Z #7] bob: b\n"
+        '[1970-01-01 00:00:00Z #8] -ci (to alice #7 "is it green?", edited)- c\n'
+        "[1970-01-01 00:00:00Z #9] * bob shared a b.pdf (1.5 MB): /get a b.pdf\n"
+        "[1970-01-01 00:00:00Z #9] * \U0001f44d 12 (al, bo and 10 more), no 1 (al)\n"
+    )
 
 
 @given(RUNS, st.sampled_from(["lab", "@"]))

@@ -15,6 +15,8 @@ VALUES = {
     "size": 1,
     "seconds": 0,
     "position": 999_999,
+    "about": 999_999,
+    "word": "x",
     "access": "public",
     "label": "x",
     "password": "pass-word",

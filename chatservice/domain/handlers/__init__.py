@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from chatservice.domain.chat import Handler
 from chatservice.domain.handlers.account_handlers import ACCOUNT_HANDLERS
+from chatservice.domain.handlers.annotation_handlers import ANNOTATION_HANDLERS
 from chatservice.domain.handlers.file_handlers import FILE_HANDLERS
 from chatservice.domain.handlers.moderation_handlers import MODERATION_HANDLERS
 from chatservice.domain.handlers.room_handlers import ROOM_HANDLERS, joined
@@ -14,6 +15,8 @@ HANDLERS: Mapping[str, Handler] = {
     **ROOM_HANDLERS,
     **FILE_HANDLERS,
     **MODERATION_HANDLERS,
+    **ANNOTATION_HANDLERS,
     **ACCOUNT_HANDLERS,
 }
-"""The handler of each command but `say` and `me`, which `dispatch` hands to the publisher."""
+"""The handler of each command but talk (`say`, `me`, `reply`), which `dispatch` hands to the
+publisher."""

@@ -1,14 +1,15 @@
 """Moderation commands: who may be in a room, who may speak there, and what was said."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chatservice import names, replies
 from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.model import Room, Session, is_guest_id
-from chatservice.domain.moderation import no_entry
 from chatservice.domain.rights import Role
 from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Request, Right, parse_duration
@@ -74,14 +75,21 @@ async def _erase(chat: Chat, session: Session, args: Arguments) -> replies.Erase
     room, position = chat.rooms.resolve(session, args.get("room")), args.get("position")
     if position is None:
         position = chat.last_said(session, room)
-    found, _ = await chat.history(room, position - 1, position + 1, 1)
-    if not found or found[0][0] != position:
-        raise no_entry(position)
-    entry = found[0][1]
+    position, entry = await _erasable(chat, room, position)
     await chat.moderation.erase(session, room, position, entry)
     was = entry.file.name if entry.file is not None else names.one_line(entry.text)
     was = was if len(was) <= _ERASED else f"{was[:_ERASED]}..."
     return replies.Erased(f"#{position} is erased: {was}", position)
+
+
+async def _erasable(chat: Chat, room: Room, position: int) -> tuple[int, Entry]:
+    """Return the position and the entry that are erased with the one at a position: in the place of
+    an edit, the entry that was edited, if it is still there."""
+    entry = await chat.entry_at(room, position)
+    if entry.kind == Kind.EDIT:
+        with suppress(Refusal):
+            return entry.about, await chat.entry_at(room, entry.about)
+    return position, entry
 
 
 _ERASED = 60

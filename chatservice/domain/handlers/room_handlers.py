@@ -7,6 +7,7 @@ from itertools import islice
 
 from chatservice import names, replies
 from chatservice.domain.chat import Arguments, Chat, Handler
+from chatservice.domain.log import heard_entry
 from chatservice.domain.model import Room, Session
 from chatservice.domain.overview import filter_rooms
 from chatservice.domain.paging import page
@@ -132,7 +133,12 @@ async def _history(chat: Chat, session: Session, args: Arguments) -> replies.His
 
 
 def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple[int, Entry], ...]:
-    return tuple(one for one in entries if names.key(one[1].who) not in session.ignored)
+    ignored = session.ignored
+    if not ignored:
+        return tuple(entries)
+    return tuple(
+        (at, heard_entry(it, ignored)) for at, it in entries if names.key(it.who) not in ignored
+    )
 
 
 async def _search(chat: Chat, session: Session, args: Arguments) -> replies.SearchMatches:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -15,7 +15,6 @@ from twisted.python.failure import Failure
 from chatservice.domain.log import Block
 from chatservice.domain.ports import (
     Appended,
-    BlockReplaced,
     Change,
     Draft,
     Follower,
@@ -25,14 +24,16 @@ from chatservice.domain.ports import (
 )
 from chatservice.engines import blocks
 from chatservice.engines.registry import Registry
-from chatservice.engines.sqlite import integrity
+from chatservice.engines.sqlite import entryreading, integrity
+from chatservice.engines.sqlite.annotationtable import SqlAnnotations, states
 from chatservice.engines.sqlite.entryages import Clocks, EntryAges
 from chatservice.engines.sqlite.filetable import FileTable
 from chatservice.engines.sqlite.schema import UP_TO, VERSION, open_database, open_reader
 from chatservice.engines.sqlite.search import Indexer, Searcher, index_path
 from chatservice.engines.sqlite.sqltables import SqlTables
 from chatservice.engines.sqlite.threads import WorkerThread
-from chatservice.entries import Kind, Run
+from chatservice.entries import Entry, EntryState, Kind, Run
+from chatservice.errors import Refusal
 from chatservice.limits import Limits
 
 T = TypeVar("T")
@@ -72,6 +73,7 @@ class LogStore:
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
         tables = SqlTables(self._db, self._commit, self._last_of, self._moved)
+        self._annotations = SqlAnnotations(self._db, limits)
         self._registry = Registry(tables, self._change, self._empty_log, forget_files, limits)
         self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
         self._changed = self._registry.changed
@@ -135,6 +137,15 @@ class LogStore:
 
     def read_back(self, log: int, before: int, limit: int) -> Awaitable[Sequence[Block]]:
         return self._reading.do(self._read_back, log, before, limit)
+
+    def entries_at(self, log: int, positions: Collection[int]) -> Awaitable[Mapping[int, Entry]]:
+        return self._reading.do(self._entries_at, log, positions)
+
+    def states(self, log: int, positions: Collection[int]) -> Awaitable[Mapping[int, EntryState]]:
+        return self._look(states, log, positions, self._limits.reaction_names)
+
+    def edits(self, log: int, position: int) -> Awaitable[Sequence[tuple[int, Entry]]]:
+        return self._reading.do(self._edits, log, position)
 
     def search(self, log: int, words: str, before: int, limit: int) -> Awaitable[SearchResult]:
         until = monotonic() + self._limits.search_seconds
@@ -246,7 +257,8 @@ class LogStore:
         self, batch: Sequence[Draft], read: Mapping[int, int]
     ) -> tuple[Appended, Sequence[Change]]:
         positions, repeated, moved = [], set(), self._moved
-        topics: list[Change] = []
+        about: dict[int, Run | Refusal] = {}
+        changes: list[Change] = []
         places: dict[int, list[tuple[int, Run]]] = {}
         with self._commit():
             for at, draft in enumerate(batch):
@@ -260,16 +272,22 @@ class LogStore:
                     positions.append(known)
                     repeated.add(at)
                     continue
-                position = self._last_of(log) + 1
-                self._last[log] = position + len(draft.run.texts) - 1
+                position, run = self._last_of(log) + 1, draft.run
+                if run.about:
+                    about[at] = decided = self._annotations.decide(log, position, draft)
+                    if isinstance(decided, Refusal):
+                        positions.append(0)
+                        continue
+                    run = decided
+                self._last[log] = position + len(run.texts) - 1
                 positions.append(position)
-                places.setdefault(log, []).append((position, draft.run))
+                places.setdefault(log, []).append((position, run))
                 if draft.key is not None:
                     self._keep_key(log, draft, position)
-                if draft.run.kind is Kind.TOPIC:
+                if run.kind is Kind.TOPIC:
                     sql = "UPDATE room SET topic = ? WHERE log = ?"
-                    self._db.execute(sql, (draft.run.texts[-1], log))
-                    topics.append(TopicChanged(log, draft.run.texts[-1]))
+                    self._db.execute(sql, (run.texts[-1], log))
+                    changes.append(TopicChanged(log, run.texts[-1]))
             self._db.executemany(
                 "INSERT INTO block (log, first, last, time, entries) VALUES (?, ?, ?, ?, ?)",
                 (
@@ -277,6 +295,8 @@ class LogStore:
                     for log, runs in places.items()
                 ),
             )
+            for log, runs in places.items() if about else ():
+                changes += self._annotations.edited(log, runs)
             if read:
                 sql = "UPDATE account SET shown = max(shown, ?) WHERE inbox = ?"
                 self._db.executemany(sql, [(position, log) for log, position in read.items()])
@@ -285,7 +305,7 @@ class LogStore:
         self._blocks_unnoted += len(places)
         if self._blocks_unnoted >= self._limits.note_blocks:
             self._note()
-        return Appended(positions, repeated), topics
+        return Appended(positions, repeated, about), changes
 
     def _note(self) -> None:
         """Note the last position of each log that got entries since the last time."""
@@ -342,7 +362,8 @@ class LogStore:
             "SELECT id FROM log WHERE id NOT IN (SELECT log FROM room)"
             " AND id NOT IN (SELECT inbox FROM account)"
             " AND (EXISTS (SELECT 1 FROM block WHERE block.log = log.id)"
-            " OR EXISTS (SELECT 1 FROM said WHERE said.log = log.id))"
+            " OR EXISTS (SELECT 1 FROM said WHERE said.log = log.id)"
+            " OR EXISTS (SELECT 1 FROM annotation WHERE annotation.log = log.id))"
         )
         return [log for (log,) in self._db.execute(sql)]
 
@@ -354,6 +375,9 @@ class LogStore:
                 "DELETE FROM block WHERE id IN (SELECT id FROM block WHERE log = ?1 LIMIT ?2)",
                 "DELETE FROM said WHERE (log, who, key) IN"
                 " (SELECT log, who, key FROM said WHERE log = ?1 LIMIT ?2)",
+                "DELETE FROM annotation WHERE (log, kind, about, word, user, position) IN"
+                " (SELECT log, kind, about, word, user, position FROM annotation"
+                " WHERE log = ?1 LIMIT ?2)",
             ):
                 gone += self._db.execute(sql, (log, self._limits.end_blocks)).rowcount
         if gone:
@@ -382,27 +406,35 @@ class LogStore:
                     ((last, log) for log, last in ended.items()),
                 )
                 self._db.execute("DELETE FROM block WHERE id <= ? AND +log > 0", (newest,))
+                for log, last in ended.items():
+                    self._annotations.ended(log, last)
                 self._ages.forget(newest)
             self._indexer.nudge(ended=True)
         return ended
 
     def _erase(self, log: int, position: int) -> tuple[bool, Sequence[Change]]:
-        sql = "SELECT id, first, entries FROM block WHERE log = ? AND last >= ? ORDER BY last"
-        row = self._db.execute(sql, (log, position)).fetchone()
-        if row is None or row[1] > position:
+        gone = entryreading.erased_with(self._db, log, position)
+        if not gone:
             return False, ()
-        runs = blocks.without(blocks.unpack(row[1], row[2]), position)
+        sql = "SELECT id, first, entries FROM block WHERE log = ? AND last >= ? ORDER BY last"
+        were = [(at, it.as_run()) for at, it in entryreading.stored_entries(self._db, log, gone)]
         with self._commit(overwrite=True):
-            self._replace(row[0], log, runs, [position])
+            for one in gone:
+                id_, first, data = self._db.execute(sql, (log, one)).fetchone()
+                runs = blocks.without(blocks.unpack(first, data), one)
+                self._replace(id_, log, runs, [one])
+            self._annotations.erased(log, gone)
+            self._annotations.reassign(log, were, None)
+            changes = self._annotations.replaced(log, gone, gone)
         self._indexer.nudge()
-        return True, [BlockReplaced(log, Block(runs))]
+        return True, changes
 
     def _replace(
         self, id_: int, log: int, runs: Sequence[tuple[int, Run]], erased: Iterable[int]
     ) -> None:
         """Replace the entries of a block, of which some are erased."""
         self._db.execute("UPDATE block SET entries = ? WHERE id = ?", (blocks.pack(runs), id_))
-        sql = "INSERT OR IGNORE INTO erased (log, position) VALUES (?, ?)"
+        sql = "INSERT OR REPLACE INTO erased (log, position) VALUES (?, ?)"
         self._db.executemany(sql, [(log, position) for position in erased])
 
     def _some_blocks(self, after: int) -> list[tuple[int, int, int, bytes]]:
@@ -435,7 +467,11 @@ class LogStore:
                 if erase:
                     topics += [(log, text) for text in blocks.topics(runs, key)]
                 self._replace(id_, log, new, gone)
-                changed.append(BlockReplaced(log, Block(new)))
+                theirs = blocks.runs_of(runs, key)
+                self._annotations.reassign(log, theirs, None if erase else mark)
+                self._annotations.erased(log, gone)
+                positions = blocks.positions(theirs)
+                changed += self._annotations.replaced(log, (first,), positions)
             sql = "UPDATE room SET topic = '' WHERE log = ? AND topic = ?"
             changed += [
                 TopicChanged(it[0], "") for it in topics if self._db.execute(sql, it).rowcount
@@ -461,7 +497,7 @@ class LogStore:
 
     def _read_back(self, log: int, before: int, limit: int) -> list[Block]:
         sql = f"SELECT first, last, entries FROM block WHERE {UP_TO}"
-        return self._blocks(self._reader, sql, log, before - 1, limit, before - 1)[::-1]
+        return self._blocks(self._reader, sql, log, before - 1, limit, before - 1)
 
     def _blocks(
         self,
@@ -473,20 +509,31 @@ class LogStore:
         newest: int = sys.maxsize,
     ) -> list[Block]:
         """Return blocks of about `limit` entries up to the `newest`, or of about `replay_bytes`,
-        but one at least.
+        but one at least, in order.
 
         No more rows are looked at than that, however long the log is.
         """
-        found: list[Block] = []
+        found: list[entryreading.Runs] = []
         room = self._limits.replay_bytes
-        with closing(db.execute(sql, (log, position))) as rows:
-            for first, last, data in rows:
-                found.append(Block(blocks.unpack(first, data)))
-                limit -= min(last, newest) + 1 - first
-                room -= len(data)
-                if limit <= 0 or room <= 0:
-                    break
-        return found
+        with entryreading.at_one_moment(db):
+            with closing(db.execute(sql, (log, position))) as rows:
+                for first, last, data in rows:
+                    found.append(blocks.unpack(first, data))
+                    limit -= min(last, newest) + 1 - first
+                    room -= len(data)
+                    if limit <= 0 or room <= 0:
+                        break
+            found.sort(key=lambda runs: runs[0][0])
+            return [*map(Block, entryreading.shown(db, log, found))]
+
+    def _entries_at(self, log: int, positions: Collection[int]) -> Mapping[int, Entry]:
+        with entryreading.at_one_moment(self._reader):
+            return dict(entryreading.entries_at(self._reader, log, positions))
+
+    def _edits(self, log: int, position: int) -> Sequence[tuple[int, Entry]]:
+        with entryreading.at_one_moment(self._reader):
+            edits = entryreading.edits(self._reader, log, position)
+            return [*entryreading.stored_entries(self._reader, log, (position, *edits))]
 
 
 def _kept(db: sqlite3.Connection, last: Mapping[int, int]) -> int:

@@ -60,6 +60,21 @@ CREATE TABLE erased (
     position INTEGER NOT NULL,
     UNIQUE (log, position)
 );
+-- The annotations that count, entries about other entries: an edit makes a former one of the one
+-- before, and a reaction that is taken back is no longer here.
+CREATE TABLE annotation (
+    log      INTEGER NOT NULL,
+    kind     TEXT NOT NULL,                 -- edit (the newest), former (an older one) or reaction
+    about    INTEGER NOT NULL,              -- the position of the other entry
+    word     TEXT NOT NULL,                 -- of a reaction, or empty
+    user     TEXT NOT NULL,                 -- User.id
+    position INTEGER NOT NULL,
+    time     INTEGER NOT NULL,
+    who      TEXT NOT NULL,
+    text     TEXT NOT NULL,                 -- of the newest edit: what the entry says now
+    PRIMARY KEY (log, kind, about, word, user, position)
+) WITHOUT ROWID;
+CREATE INDEX annotation_user ON annotation (user);
 CREATE TABLE account (
     key      TEXT PRIMARY KEY,              -- names.key(name)
     name     TEXT NOT NULL,

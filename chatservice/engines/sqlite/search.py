@@ -24,7 +24,7 @@ from twisted.logger import Logger
 
 from chatservice.domain.ports import SearchResult
 from chatservice.engines import blocks, queries
-from chatservice.engines.sqlite import integrity, permissions
+from chatservice.engines.sqlite import entryreading, integrity, permissions
 from chatservice.engines.sqlite.integrity import HANDLER_STEPS, open_reader
 from chatservice.engines.sqlite.schema import UP_TO
 from chatservice.engines.sqlite.threads import PoliteThread
@@ -53,6 +53,12 @@ ASK = (
     " AND rowid NOT IN (SELECT value FROM json_each(?))"
     " ORDER BY rowid DESC LIMIT ?"
 )
+_NEW_TEXT = (
+    "SELECT text, (SELECT id FROM block WHERE block.log = annotation.log AND last >= about"
+    " ORDER BY last LIMIT 1) FROM annotation WHERE log = ? AND kind = 'edit' AND about = ?"
+)
+"""Finds what an entry says that was edited, and the number of its block."""
+
 _ADD = "INSERT INTO entry (rowid, text) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
 """All rows of a step in one call: a call for each would ask for Python's lock each time."""
 
@@ -263,11 +269,13 @@ class Indexer:
                     rows += self._readable(last[1], last[2], data)
                 if len(rows) >= STEP_ENTRIES:
                     break
-        erased = self._erased()  # after the blocks: what is erased since then is found next time
+        changed = self._changed()  # after the blocks: what changes since then is found next time
+        edited = self._edited(changed, last[0] if last else reached)
         ended = self._ended() if self._some_ended else []
-        if not (last or ended or erased):
+        if not (last or ended or changed):
             return self._merge()
-        if erased:  # until all of it is merged, what is deleted is written over
+        some_erased = len(edited) < len(changed)
+        if some_erased:  # until all of it is merged, what is deleted is written over
             self._db.execute("PRAGMA secure_delete = ON")
         with self._db:
             self._db.execute("BEGIN")
@@ -277,21 +285,40 @@ class Indexer:
                 self._db.execute(sql, last)
             for log, position in ended:
                 self._take_out(log, position)
-            self._forget(erased)
+            self._forget(changed, some_erased)
+            add(self._db, [row for row in edited if row is not None])
         return True
 
-    def _erased(self) -> list[tuple[int, int, int]]:
-        """Return the next entries whose text was erased: id, log and position."""
+    def _changed(self) -> list[tuple[int, int, int]]:
+        """Return the next entries whose text was erased or edited: id, log and position."""
         sql = "SELECT id, log, position FROM erased WHERE id > ? ORDER BY id LIMIT ?"
         return self._log.execute(sql, (self._taken_out, STEP_BLOCKS)).fetchall()
 
-    def _forget(self, erased: list[tuple[int, int, int]]) -> None:
-        """Remove entries. The rest of their words goes as the index is merged."""
-        if erased:
-            rows = [(number(log, position),) for _, log, position in erased]
+    def _edited(
+        self, changed: list[tuple[int, int, int]], reached: int
+    ) -> list[tuple[int, str] | None]:
+        """Return the new rows of entries that were edited: None for one whose block is not in the
+        index yet, because it comes with its new text."""
+        rows: list[tuple[int, str] | None] = []
+        for _, log, position in changed:
+            found = self._log.execute(_NEW_TEXT, (log, position)).fetchone()
+            if found is not None:
+                text, block = found
+                row = (number(log, position), normalize("NFC", text))
+                rows.append(row if block is not None and block <= reached else None)
+        return rows
+
+    def _forget(self, changed: list[tuple[int, int, int]], some_erased: bool) -> None:
+        """Remove the rows of entries. The rest of the words of erased ones goes as the index is
+        merged."""
+        if changed:
+            rows = [(number(log, position),) for _, log, position in changed]
             self._db.executemany("DELETE FROM entry WHERE rowid = ?", rows)
-            self._taken_out = erased[-1][0]
+            self._taken_out = changed[-1][0]
+        if some_erased:
             self._merging = -MERGE_PAGES  # negative, at first: all of it (FTS5, "merge")
+        elif changed and not self._merging:
+            self._db.execute("UPDATE forgotten SET id = ?", (self._taken_out,))
 
     def _merge(self) -> bool:
         """Merge some of the index, so that removed entries disappear from it altogether."""
@@ -313,7 +340,8 @@ class Indexer:
     def _readable(self, log: int, first: int, data: bytes) -> list[tuple[int, str]]:
         """Return the rows of a block; none of one that is damaged, which is for others to say."""
         try:
-            return list(rows_of(log, blocks.unpack(first, data)))
+            runs = blocks.unpack(first, data)
+            return list(rows_of(log, entryreading.edited(self._log, log, runs)))
         except ValueError:
             self.log.warn("a block of log {log} at {first} is damaged", log=log, first=first)
             return []
@@ -397,38 +425,49 @@ class Searcher:
         if limit <= 0 or before <= 0:
             return SearchResult([], False)
         among = (question, number(log, 0), number(log, before - 1))
-        reached, asked = self._ask_index(log, among, limit)
+        reached, asked, changed = self._ask_index(log, among, limit)
         fresh, pending = self._not_indexed(log, reached, before)
+        fresh = [*{**dict(fresh), **dict(self._edited(log, changed, reached))}.items()]
         rows = sorted({*self._ask_fresh(fresh, among, limit), *asked})[-limit:]
         positions = [row & ((1 << POSITIONS) - 1) for row in rows]
         return SearchResult(list(self._entries(log, positions)), pending)
 
     def _ask_index(
         self, log: int, among: tuple[str, int, int], limit: int
-    ) -> tuple[int, list[int]]:
+    ) -> tuple[int, list[int], list[int]]:
         """Return the last block that is in the index, and rows that fit; as of an empty one, where
-        it cannot be used."""
+        it cannot be used. Return too the positions of entries that have changed since then."""
         try:
             with closing(open_reader(self._index)) as db:
                 db.set_progress_handler(self._late, HANDLER_STEPS)
                 db.execute("BEGIN")  # all of it as of the same moment
                 (reached,) = db.execute("SELECT block FROM reached").fetchone()
                 (forgotten,) = db.execute("SELECT id FROM forgotten").fetchone()
-                asking = (*among, json.dumps(self._erased(log, forgotten)), limit)
-                return reached, [row for (row,) in db.execute(ASK, asking)]
+                changed = self._changed(log, forgotten)
+                without = json.dumps([number(log, position) for position in changed])
+                rows = db.execute(ASK, (*among, without, limit))
+                return reached, [row for (row,) in rows], changed
         except sqlite3.DatabaseError as error:
             if integrity.is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
             if is_damage(error):
                 self._damaged()
-            return 0, []
+            return 0, [], []
 
-    def _erased(self, log: int, forgotten: int) -> list[int]:
-        """Return the rows of erased entries that may still be in the index. They have left the log
-        before `/erase` was answered, so no search finds them from then on."""
+    def _changed(self, log: int, forgotten: int) -> list[int]:
+        """Return the positions of erased and edited entries that may still be in the index as they
+        were. They have changed in the log before that was answered, so no search finds them so from
+        then on."""
         sql = "SELECT position FROM erased WHERE log = ? AND id > ?"
-        found = self._log.execute(sql, (log, forgotten))
-        return [number(log, position) for (position,) in found]
+        return [position for (position,) in self._log.execute(sql, (log, forgotten))]
+
+    def _edited(self, log: int, changed: list[int], reached: int) -> Iterator[tuple[int, str]]:
+        """Iterate over the new rows of changed entries, of those that are in the index and were
+        edited."""
+        for position in changed:
+            found = self._log.execute(_NEW_TEXT, (log, position)).fetchone()
+            if found is not None and found[1] is not None and found[1] <= reached:
+                yield number(log, position), normalize("NFC", found[0])
 
     def _not_indexed(
         self, log: int, reached: int, before: int
@@ -444,7 +483,8 @@ class Searcher:
                     break
                 if len(rows) >= self._limits.scan_entries or room <= 0:
                     return rows, True
-                rows += rows_of(log, blocks.unpack(first, data))
+                runs = blocks.unpack(first, data)
+                rows += rows_of(log, entryreading.edited(self._log, log, runs))
                 room -= len(data)
         return rows, False
 
@@ -461,21 +501,8 @@ class Searcher:
 
     def _entries(self, log: int, positions: list[int]) -> Iterator[tuple[int, Entry]]:
         """Read entries from the log; leave out those that are gone."""
-        runs: list[tuple[int, Run]] = []
-        last = 0
-        sql = (
-            "SELECT last, first, entries FROM block WHERE log = ? AND last >= ?"
-            " ORDER BY last LIMIT 1"
-        )
-        for position in positions:
-            if position > last:
-                row = self._log.execute(sql, (log, position)).fetchone()
-                if row is None:
-                    return
-                last, runs = row[0], blocks.unpack(*row[1:])
-                if self._late():
-                    raise TimeoutError
-            for first, run in runs:
-                at = position - first
-                if 0 <= at < len(run.texts) and run.kind is not Kind.GONE:
-                    yield position, run.entry(at)
+        for position, entry in entryreading.entries_at(self._log, log, positions):
+            if self._late():
+                raise TimeoutError
+            if entry.kind != Kind.GONE:
+                yield position, entry

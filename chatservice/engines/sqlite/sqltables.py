@@ -137,6 +137,7 @@ class SqlTables:
         """Give an account the belongings of a guest (`User.id`), except for their inbox."""
         for table in ("file", "partial"):
             self._db.execute(f"UPDATE {table} SET owner = ? WHERE owner = ?", (key, guest))
+        self._db.execute("UPDATE OR REPLACE annotation SET user = ? WHERE user = ?", (key, guest))
         # Each log by itself: there is no index of writers, which would cost every message.
         logs = (
             "WITH RECURSIVE logs(log) AS (SELECT min(log) FROM said UNION ALL"

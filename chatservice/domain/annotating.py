@@ -1,0 +1,102 @@
+"""Annotations: entries about other entries, which change how these are shown.
+
+The engine decides whether the other entry is still there, and keeps what counts of its annotations.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+
+from chatservice import names
+from chatservice.domain.model import Room, Session
+from chatservice.domain.ports import Draft, no_entry
+from chatservice.domain.rooms import Rooms, Services
+from chatservice.entries import TALK, Entry, Kind
+from chatservice.errors import Code, Refusal
+
+
+class Annotator:
+    """Edits of what was said, and reactions to it."""
+
+    def __init__(self, services: Services, rooms: Rooms) -> None:
+        self._logs, self._accounts = services.engine.logs, services.engine.accounts
+        self._publisher, self._rights = services.publisher, services.rights
+        self._now = services.now
+        self._slow_mode = rooms.slow_mode
+
+    async def edit(
+        self, session: Session, room: Room, position: int, text: str, key: str | None = None
+    ) -> int:
+        """Give an entry of the user's own another text. Return the position of the edit.
+
+        Raises `Refusal` (no-such-entry, not-allowed, bad-argument, too-many, too-fast, not-stored).
+        """
+        (text,) = names.clean_talk((text,))
+        entry = (await self._logs.entries_at(room.log.id, (position,))).get(position)
+        if entry is None or entry.kind == Kind.GONE:
+            raise no_entry(position)
+        account = await self._accounts.account(session.require_user().key)
+        created = account.created if account is not None else None
+        self._rights.check_speak(session, room)
+        user = session.require_user()
+        if not self._rights.owns_entry(session, room, position, entry, created):
+            raise Refusal(
+                Code.NOT_ALLOWED,
+                "#{position} is not yours: you can edit what you said last, or what you said under "
+                "your registered name.",
+                position=position,
+            )
+        if entry.kind not in TALK:
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                "#{position} is no message; only a message can be edited.",
+                position=position,
+            )
+        self._slow_mode.count(user, room)
+        draft = self._draft(session, room, Kind.EDIT, text, position, key)
+        return await self._publisher.record_and_wait(draft)
+
+    async def react(
+        self, session: Session, room: Room, position: int, word: str, key: str | None = None
+    ) -> tuple[int, bool]:
+        """React with a word to an entry, or take that back. Return the position of the reaction,
+        and whether it counts now.
+
+        Raises `Refusal` (no-such-entry, bad-argument, too-many, too-fast, not-stored).
+        """
+        word = names.reaction(word)
+        self._rights.check_speak(session, room)
+        self._slow_mode.count(session.require_user(), room)
+        draft = self._draft(session, room, Kind.REACTION, word, position, key)
+        seq = await self._publisher.record_and_wait(draft)
+        return seq, draft.run.kind == Kind.REACTION
+
+    def _draft(
+        self, session: Session, room: Room, kind: Kind, text: str, about: int, key: str | None
+    ) -> Draft:
+        if not about:  # which means no entry
+            raise no_entry(about)
+        user = session.require_user()
+        run = user.run(kind, self._now(), (text,))._replace(about=about)
+        author = None if session.traits.sees_own_entries else room.sessions.get(session)
+        return Draft(room.log, run, author, key, writer=user.id)
+
+    async def with_states(
+        self, room: Room, rows: Sequence[tuple[int, Entry]]
+    ) -> AsyncIterator[tuple[int, Entry]]:
+        """Iterate over positions and entries, with the states of these."""
+        for at in range(0, len(rows), _AT_A_TIME):
+            some = rows[at : at + _AT_A_TIME]
+            states = await self._logs.states(room.log.id, [position for position, _ in some])
+            for position, it in some:
+                yield position, it._replace(state=states.get(position))
+
+    async def former_texts(self, room: Room, position: int) -> Sequence[tuple[int, Entry]]:
+        """Return an entry as it was at first, and its edits, oldest first, with their positions.
+        Raises `Refusal` (no-such-entry)."""
+        found = await self._logs.edits(room.log.id, position)
+        if not found:
+            raise no_entry(position)
+        return found
+
+
+_AT_A_TIME = 100
+"""Entries of which the states are read together: each may have a thousand reactions."""

@@ -1,0 +1,35 @@
+"""Commands about entries that are there: edits, and what was there before."""
+
+from collections.abc import Mapping
+
+from chatservice import names, replies
+from chatservice.domain.chat import Arguments, Chat, Handler
+from chatservice.domain.model import Session
+
+
+async def _edit(chat: Chat, session: Session, args: Arguments) -> replies.Annotated:
+    room, position = chat.rooms.resolve(session, args.get("room")), args.get("position")
+    if position is None:
+        position = chat.last_said(session, room)
+    seq = await chat.annotator.edit(session, room, position, args["text"], args.get("key"))
+    return replies.Annotated(f"#{position} is edited.", seq)
+
+
+async def _react(chat: Chat, session: Session, args: Arguments) -> replies.Annotated:
+    room, position = chat.rooms.resolve(session, args.get("room")), args["position"]
+    seq, counts = await chat.annotator.react(session, room, position, args["word"], args.get("key"))
+    done = "is on" if counts else "is taken off"
+    return replies.Annotated(f"{names.reaction(args['word'])} {done} #{position}.", seq)
+
+
+async def _edits(chat: Chat, session: Session, args: Arguments) -> replies.EditList:
+    room = chat.rooms.resolve(session, args.get("room"))
+    found = await chat.annotator.former_texts(room, args["position"])
+    return replies.EditList(room.name, tuple(found))
+
+
+ANNOTATION_HANDLERS: Mapping[str, Handler] = {
+    "edit": _edit,
+    "edits": _edits,
+    "react": _react,
+}

@@ -1,0 +1,127 @@
+"""The rules for entries about other entries, for every engine: what an engine decides about them
+when it stores them."""
+
+from collections.abc import Collection
+from typing import NamedTuple, Protocol
+
+from chatservice.domain.ports import no_entry
+from chatservice.entries import SAID, TALK, Entry, Kind, Quote, Run
+from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
+
+FORMER = "former"
+"""The kind of an annotation that is an edit, and not the newest one of its entry."""
+
+QUOTE_CHARACTERS = 24
+"""Characters of a quote: with two names it leaves half a line of 80 columns."""
+
+
+class Annotation(NamedTuple):
+    """An annotation that counts, of the entry `about`: its edits, the reactions that were not taken
+    back, its pin. `user` is a `User.id`. Of the newest edit, `text` is what the entry says now;
+    others have none."""
+
+    kind: str
+    about: int
+    user: str
+    position: int
+    time: int
+    who: str
+    word: str = ""
+    text: str = ""
+
+
+class AnnotationStore(Protocol):
+    """The annotations that count, by the numbers of logs."""
+
+    def count(self, log: int, kind: str, about: int) -> int:
+        """Return the number of an entry's annotations of a kind."""
+
+    def words(self, log: int, about: int) -> Collection[str]:
+        """Return the words that there are reactions with to an entry."""
+
+    def find(
+        self, log: int, kind: str, about: int, word: str = "", user: str | None = None
+    ) -> Annotation | None:
+        """Return an annotation of a kind of an entry, with that word, by that user if one is given,
+        or None."""
+
+    def add(self, log: int, it: Annotation) -> None:
+        """Add an annotation."""
+
+    def drop(self, log: int, it: Annotation) -> None:
+        """Drop an annotation."""
+
+
+def quote(entry: Entry) -> Quote:
+    """Return the quote of an entry. It has no double quotes, so nobody can end it early."""
+    said = entry.file.name if entry.file is not None else entry.text
+    text = said[: QUOTE_CHARACTERS + 1].replace("\n", " ").replace('"', "'")
+    whole = len(text) <= QUOTE_CHARACTERS
+    return Quote(entry.who, text if whole else f"{text[:QUOTE_CHARACTERS].rstrip()}...")
+
+
+class Decider(NamedTuple):
+    """Decides about runs that are about other entries, one after another, as they are stored."""
+
+    store: AnnotationStore
+    limits: Limits
+
+    def decide(
+        self, log: int, position: int, run: Run, user: str, target: Entry | None
+    ) -> Run | Refusal:
+        """Return the run as it is stored at a position, with a quote of its `target`, or the
+        refusal (no-such-entry, too-many). A second reaction of a user with a word takes the first
+        one back. `user` is its author's `User.id`."""
+        if target is None or target.kind not in (TALK if run.kind == Kind.EDIT else SAID):
+            return no_entry(run.about)
+        it = Annotation(run.kind, run.about, user, position, run.time, run.who)
+        try:
+            match run.kind:
+                case Kind.EDIT:
+                    self._edit(log, it._replace(text=run.texts[0]))
+                    return run
+                case Kind.REACTION:
+                    kind = self._react(log, it._replace(word=run.texts[0]))
+                    run = run._replace(kind=kind)
+        except Refusal as refusal:
+            return refusal
+        return run._replace(quote=quote(target))
+
+    def _edit(self, log: int, it: Annotation) -> None:
+        before = self.store.find(log, Kind.EDIT, it.about)
+        if before is not None and self.store.count(log, FORMER, it.about) + 1 >= self.limits.edits:
+            raise Refusal(
+                Code.TOO_MANY,
+                "#{position} was edited {limit} times; say it anew.",
+                position=it.about,
+                limit=self.limits.edits,
+            )
+        if before is not None:
+            self.store.drop(log, before)
+            self.store.add(log, before._replace(kind=FORMER, text=""))
+        self.store.add(log, it)
+
+    def _react(self, log: int, it: Annotation) -> Kind:
+        """Add a reaction, or take one back. Return which."""
+        before = self.store.find(log, it.kind, it.about, it.word, it.user)
+        if before is not None:
+            self.store.drop(log, before)
+            return Kind.REACTION_REMOVED
+        words, most = self.store.words(log, it.about), self.limits.reaction_words
+        if it.word not in words and len(words) >= most:
+            raise Refusal(
+                Code.TOO_MANY,
+                "#{position} has reactions with {limit} words already; take one of these.",
+                position=it.about,
+                limit=most,
+            )
+        if self.store.count(log, it.kind, it.about) >= self.limits.reactions:
+            raise Refusal(
+                Code.TOO_MANY,
+                "#{position} has {limit} reactions already; say it in words.",
+                position=it.about,
+                limit=self.limits.reactions,
+            )
+        self.store.add(log, it)
+        return Kind.REACTION

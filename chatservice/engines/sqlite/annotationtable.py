@@ -1,0 +1,147 @@
+"""Annotations in the database: which of them count, and the entries that they change."""
+
+import json
+import sqlite3
+from collections.abc import Collection
+
+from chatservice.domain.log import Block
+from chatservice.domain.ports import BlockReplaced, Draft
+from chatservice.engines import blocks
+from chatservice.engines.annotationrules import FORMER, Annotation, Decider
+from chatservice.engines.sqlite import entryreading
+from chatservice.engines.sqlite.entryreading import Runs
+from chatservice.entries import ANNOTATIONS, EntryState, Kind, ReactionCount, Run
+from chatservice.errors import Refusal
+from chatservice.limits import Limits
+
+_COLUMNS = "kind, about, user, position, time, who, word, text"
+_OF_LOG = f"log = ? AND kind IN ('{Kind.EDIT}', '{FORMER}', '{Kind.REACTION}')"
+"""Finds all rows of a log by their key, which begins with log and kind."""
+
+
+class SqlAnnotations:
+    """`chatservice.engines.annotationrules.AnnotationStore`: the table `annotation` of the database
+    `db`. The callers of what changes something commit it."""
+
+    def __init__(self, db: sqlite3.Connection, limits: Limits) -> None:
+        self._db = db
+        self._decider = Decider(self, limits)
+
+    # -- what counts -----------------------------------------------------------------------------
+
+    def count(self, log: int, kind: str, about: int) -> int:
+        sql = "SELECT count(*) FROM annotation WHERE log = ? AND kind = ? AND about = ?"
+        return int(self._db.execute(sql, (log, kind, about)).fetchone()[0])
+
+    def words(self, log: int, about: int) -> Collection[str]:
+        sql = "SELECT DISTINCT word FROM annotation WHERE log = ? AND kind = ? AND about = ?"
+        return [word for (word,) in self._db.execute(sql, (log, Kind.REACTION, about))]
+
+    def find(
+        self, log: int, kind: str, about: int, word: str = "", user: str | None = None
+    ) -> Annotation | None:
+        sql = (
+            f"SELECT {_COLUMNS} FROM annotation"
+            " WHERE log = ? AND kind = ? AND about = ? AND word = ?"
+        )
+        sql, by = (sql, ()) if user is None else (f"{sql} AND user = ?", (user,))
+        row = self._db.execute(f"{sql} LIMIT 1", (log, kind, about, word, *by)).fetchone()
+        return Annotation(*row) if row is not None else None
+
+    def add(self, log: int, it: Annotation) -> None:
+        marks = ", ".join("?" * (len(it) + 1))
+        self._db.execute(f"INSERT INTO annotation (log, {_COLUMNS}) VALUES ({marks})", (log, *it))
+
+    def drop(self, log: int, it: Annotation) -> None:
+        sql = (
+            "DELETE FROM annotation WHERE log = ? AND kind = ? AND about = ? AND word = ?"
+            " AND user = ? AND position = ?"
+        )
+        self._db.execute(sql, (log, it.kind, it.about, it.word, it.user, it.position))
+
+    # -- what becomes of entries -----------------------------------------------------------------
+
+    def decide(self, log: int, position: int, draft: Draft) -> Run | Refusal:
+        """Decide about a run that is about another entry and is to be stored at a position. Return
+        it as it is shown, or the refusal."""
+        run = draft.run
+        target = dict(entryreading.plain_entries(self._db, log, (run.about,))).get(run.about)
+        decided = self._decider.decide(log, position, run, draft.writer, target)
+        if run.kind == Kind.EDIT and isinstance(decided, Run):
+            blocks_changed = "INSERT OR REPLACE INTO erased (log, position) VALUES (?, ?)"
+            self._db.execute(blocks_changed, (log, run.about))
+        return decided
+
+    def edited(self, log: int, new: Runs) -> list[BlockReplaced]:
+        """Return earlier blocks with entries that new runs edit, or with former edits of these, as
+        they are now."""
+        changed = {run.about for _, run in new if run.kind == Kind.EDIT}
+        edits = [at for about in changed for at in entryreading.edits(self._db, log, about)]
+        return self.replaced(log, [at for at in (*changed, *edits) if at < new[0][0]], changed)
+
+    def replaced(
+        self, log: int, positions: Collection[int], changed: Collection[int]
+    ) -> list[BlockReplaced]:
+        """Return the blocks with entries at some positions, as they are now; `changed` are those
+        that may not be quoted any more."""
+        found: dict[int, Runs] = {}
+        sql = "SELECT first, entries FROM block WHERE log = ? AND last >= ? ORDER BY last LIMIT 1"
+        for position in positions:
+            row = self._db.execute(sql, (log, position)).fetchone()
+            if row is not None and row[0] <= position and row[0] not in found:
+                found[row[0]] = blocks.unpack(*row)
+        shown = entryreading.shown(self._db, log, list(found.values()))
+        return [BlockReplaced(log, Block(runs), changed) for runs in shown]
+
+    def erased(self, log: int, positions: Collection[int]) -> None:
+        """Forget the annotations of entries that are erased."""
+        sql = (
+            f"DELETE FROM annotation WHERE {_OF_LOG} AND about IN (SELECT value FROM json_each(?))"
+        )
+        self._db.execute(sql, (log, json.dumps([*positions])))
+
+    def ended(self, log: int, last: int) -> None:
+        """Forget the annotations of entries up to a position."""
+        self._db.execute(f"DELETE FROM annotation WHERE {_OF_LOG} AND about <= ?", (log, last))
+
+    def reassign(self, log: int, runs: Runs, mark: str | None) -> None:
+        """Give the annotations that some runs are to the user `mark`; without one, drop them."""
+        theirs = [(log, run.about, at) for at, run in runs if run.kind in ANNOTATIONS]
+        where = f"{_OF_LOG} AND about = ? AND position = ?"
+        if mark is None:
+            self._db.executemany(f"DELETE FROM annotation WHERE {where}", theirs)
+        else:
+            sql = f"UPDATE annotation SET user = ?, who = ? WHERE {where}"
+            self._db.executemany(sql, [(mark, mark, *it) for it in theirs])
+
+
+_STATES = f"""
+SELECT about, kind, word, position, time, who, total FROM (
+    SELECT about, kind, word, position, time, who, count(*) OVER (PARTITION BY about, kind, word)
+    AS total, row_number() OVER (PARTITION BY about, kind, word ORDER BY position) AS number
+    FROM annotation WHERE log = ?1 AND kind IN ('{Kind.EDIT}', '{Kind.REACTION}')
+    AND about IN (SELECT value FROM json_each(?2))
+) WHERE number <= ?3 ORDER BY position
+"""
+"""Finds of each entry what counts, and of each reaction the first users."""
+
+
+def states(
+    db: sqlite3.Connection, log: int, positions: Collection[int], names: int
+) -> dict[int, EntryState]:
+    """Return the states of entries that have one, by their positions, with so many `names` of a
+    reaction."""
+    found: dict[int, EntryState] = {}
+    reactions: dict[tuple[int, str], ReactionCount] = {}
+    rows = db.execute(_STATES, (log, json.dumps([*positions]), names))
+    for about, kind, word, position, time, who, total in rows:
+        state = found.setdefault(about, EntryState())
+        if kind == Kind.EDIT:
+            found[about] = state._replace(edit=position, edit_time=time)
+        else:
+            before = reactions.get((about, word))
+            first = before.names if before is not None else ()
+            reactions[about, word] = ReactionCount(word, total, (*first, who))
+    for (about, _), row in reactions.items():
+        found[about] = found[about]._replace(reactions=(*found[about].reactions, row))
+    return found
