@@ -21,6 +21,8 @@ class Kind(StrEnum):
     EDIT = "edit"
     REACTION = "reaction"
     REACTION_REMOVED = "reaction-removed"
+    PINNED = "pinned"
+    UNPINNED = "unpinned"
 
 
 TALK = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.NOTICE})
@@ -29,7 +31,9 @@ TALK = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.NOTICE})
 SAID = TALK | {Kind.FILE}
 """Kinds of entries that others can be about."""
 
-ANNOTATIONS = frozenset({Kind.EDIT, Kind.REACTION, Kind.REACTION_REMOVED})
+ANNOTATIONS = frozenset(
+    {Kind.EDIT, Kind.REACTION, Kind.REACTION_REMOVED, Kind.PINNED, Kind.UNPINNED}
+)
 """Kinds of annotations: entries that change how the entry that they are about is shown. The history
 shows what they changed in their place."""
 
@@ -63,11 +67,13 @@ class ReactionCount(NamedTuple):
 
 class EntryState(NamedTuple):
     """The present state of an entry, after its annotations: the position and the time of its newest
-    edit, or zeros; and the reactions to it, in the order in which their words came."""
+    edit, or zeros; the reactions to it, in the order in which their words came; and whether it is
+    pinned."""
 
     edit: int = 0
     edit_time: int = 0
     reactions: tuple[ReactionCount, ...] = ()
+    pinned: bool = False
 
     @property
     def encoded_size(self) -> int:

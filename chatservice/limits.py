@@ -239,6 +239,9 @@ class Limits:
     reaction_names: int = 10
     """Names of users that are shown with a word; the others are counted."""
 
+    pins: int = 50
+    """Pinned entries of one room: two screens of a terminal."""
+
     rules: int = 1000
     """Rules of one room: owners, moderators, invitations, mutes, bans."""
 

@@ -48,7 +48,8 @@ class Stored(Reply):
 
 
 class Annotated(Reply):
-    """`edit`, `react`: the position of the new entry. `text` says to a person what was done."""
+    """`edit`, `react`, `pin`, `unpin`: the position of the new entry. `text` says to a person what
+    was done."""
 
     text: str
     seq: int
@@ -181,6 +182,10 @@ class SearchMatches(History):
     more."""
 
     pending: bool = False
+
+
+class PinList(History):
+    """`pins`: the pinned entries; with `more`, older ones are left out."""
 
 
 class EditList(History):

@@ -417,7 +417,6 @@ _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {
     "link": Controller._link,
     "password": Controller._password,
     "help": Controller._help,
-    "edit": Controller._annotate,
-    "react": Controller._annotate,
+    **dict.fromkeys(("edit", "react", "pin", "unpin"), Controller._annotate),
 }
 """The commands that do more in this client than ask the server."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from chatservice import names
 from chatservice.domain.model import Room, Session
+from chatservice.domain.paging import page
 from chatservice.domain.ports import Draft, no_entry
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.entries import TALK, Entry, Kind
@@ -14,12 +15,12 @@ from chatservice.errors import Code, Refusal
 
 
 class Annotator:
-    """Edits of what was said, and reactions to it."""
+    """Edits of what was said, reactions to it, and pins."""
 
     def __init__(self, services: Services, rooms: Rooms) -> None:
         self._logs, self._accounts = services.engine.logs, services.engine.accounts
         self._publisher, self._rights = services.publisher, services.rights
-        self._now = services.now
+        self._now, self._limits = services.now, services.limits
         self._slow_mode = rooms.slow_mode
 
     async def edit(
@@ -68,6 +69,27 @@ class Annotator:
         draft = self._draft(session, room, Kind.REACTION, word, position, key)
         seq = await self._publisher.record_and_wait(draft)
         return seq, draft.run.kind == Kind.REACTION
+
+    async def pin(
+        self, session: Session, room: Room, position: int, pinned: bool, key: str | None = None
+    ) -> int:
+        """Pin an entry, or take the pin off. Return the position of the new entry.
+
+        Raises `Refusal` (no-such-entry, bad-argument, too-many, not-stored).
+        """
+        kind = Kind.PINNED if pinned else Kind.UNPINNED
+        draft = self._draft(session, room, kind, "", position, key)
+        return await self._publisher.record_and_wait(draft)
+
+    async def pins(self, room: Room) -> tuple[Sequence[tuple[int, Entry]], bool]:
+        """Return the pinned entries of a room, with their positions, and whether older ones are
+        left out of a reply."""
+        log = room.log.id
+        there = await self._logs.entries_at(log, await self._logs.pinned(log))
+        newest = sorted(there.items(), reverse=True)
+        size, most = (lambda pair: pair[1].encoded_size), self._limits.answer_bytes
+        shown = page(newest, size, self._limits.pins, most)[::-1]
+        return [pair async for pair in self.with_states(room, shown)], len(shown) < len(newest)
 
     def _draft(
         self, session: Session, room: Room, kind: Kind, text: str, about: int, key: str | None

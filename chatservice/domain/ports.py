@@ -286,6 +286,9 @@ class LogStore(Protocol):
     def states(self, log: int, positions: Collection[int]) -> Awaitable[Mapping[int, EntryState]]:
         """Return the states of the entries at some positions, of those that have annotations."""
 
+    def pinned(self, log: int) -> Awaitable[Sequence[int]]:
+        """Return the positions of the entries that are pinned, in order."""
+
     def edits(self, log: int, position: int) -> Awaitable[Sequence[tuple[int, Entry]]]:
         """Return an entry as it was stored at first, and its edits as they were, oldest first, with
         their positions; nothing if it is not there."""

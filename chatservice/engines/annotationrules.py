@@ -40,6 +40,9 @@ class AnnotationStore(Protocol):
     def words(self, log: int, about: int) -> Collection[str]:
         """Return the words that there are reactions with to an entry."""
 
+    def pinned(self, log: int) -> Collection[int]:
+        """Return the positions of pinned entries."""
+
     def find(
         self, log: int, kind: str, about: int, word: str = "", user: str | None = None
     ) -> Annotation | None:
@@ -84,6 +87,10 @@ class Decider(NamedTuple):
                 case Kind.REACTION:
                     kind = self._react(log, it._replace(word=run.texts[0]))
                     run = run._replace(kind=kind)
+                case Kind.PINNED:
+                    self._pin(log, it)
+                case Kind.UNPINNED:
+                    self._unpin(log, it)
         except Refusal as refusal:
             return refusal
         return run._replace(quote=quote(target))
@@ -125,3 +132,25 @@ class Decider(NamedTuple):
             )
         self.store.add(log, it)
         return Kind.REACTION
+
+    def _pin(self, log: int, it: Annotation) -> None:
+        pinned, most = self.store.pinned(log), self.limits.pins
+        if it.about in pinned:
+            raise Refusal(Code.BAD_ARGUMENT, "#{position} is pinned already.", position=it.about)
+        if len(pinned) >= most:
+            raise Refusal(
+                Code.TOO_MANY,
+                "{limit} entries are pinned here already; `unpin` one of them first.",
+                limit=most,
+            )
+        self.store.add(log, it)
+
+    def _unpin(self, log: int, it: Annotation) -> None:
+        before = self.store.find(log, Kind.PINNED, it.about)
+        if before is None:
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                "#{position} is not pinned; `pins` lists what is.",
+                position=it.about,
+            )
+        self.store.drop(log, before)

@@ -158,6 +158,9 @@ class MemoryLogs:
     async def states(self, log: int, positions: Collection[int]) -> Mapping[int, EntryState]:
         return self._annotations.states(log, positions, self._engine.limits.reaction_names)
 
+    async def pinned(self, log: int) -> Sequence[int]:
+        return [*self._annotations.pinned(log)]
+
     async def edits(self, log: int, position: int) -> Sequence[tuple[int, Entry]]:
         wanted = {position, *self._annotations.edits(log, position)}
         return [pair for it in self._of(log) for pair in it.entries() if pair[0] in wanted]

@@ -21,6 +21,9 @@ class MemoryAnnotations:
     def words(self, log: int, about: int) -> Collection[str]:
         return {it.word for it in self._about(log, about, Kind.REACTION)}
 
+    def pinned(self, log: int) -> Collection[int]:
+        return sorted(it.about for it in self._of.get(log, ()) if it.kind == Kind.PINNED)
+
     def find(
         self, log: int, kind: str, about: int, word: str = "", user: str | None = None
     ) -> Annotation | None:
@@ -53,6 +56,8 @@ class MemoryAnnotations:
                 state = state._replace(edit=it.position, edit_time=it.time)
             elif it.kind == Kind.REACTION:
                 state = _with_reaction(state, it, names)
+            elif it.kind == Kind.PINNED:
+                state = state._replace(pinned=True)
             found[it.about] = state
         return found
 

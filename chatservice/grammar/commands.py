@@ -476,6 +476,16 @@ _ROWS = (
         reply=replies.Annotated,
         rates=_TEXTS,
     ),
+    _for_moderators(
+        "pin", "pins entry #POSITION", (_IN_ROOM, _ENTRY, _KEY), reply=replies.Annotated
+    ),
+    _for_moderators(
+        "unpin",
+        "takes the pin off entry #POSITION",
+        (_IN_ROOM, _ENTRY, _KEY),
+        reply=replies.Annotated,
+    ),
+    _for_readers("pins", "shows the pinned entries", (_IN_ROOM,), reply=replies.PinList),
     Command(
         "edits",
         "shows the former texts of entry #POSITION",

@@ -281,9 +281,10 @@ def _quote(it: Any) -> Quote:
 
 def _state(it: replies.Fields) -> EntryState | None:
     """Return what annotations have made of an entry, as its object says."""
-    if not it.keys() & {"edited", "reactions"}:
+    if not it.keys() & {"edited", "reactions", "pinned"}:
         return None
-    state = EntryState(reactions=_reaction_counts(it.get("reactions", [])))
+    reactions, pinned = it.get("reactions", []), it.get("pinned", False)
+    state = EntryState(reactions=_reaction_counts(reactions), pinned=_flag(pinned))
     if "edited" in it:
         edited = it["edited"]
         _object(edited)

@@ -179,7 +179,7 @@ def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
         fields_["word"] = it.text
     elif it.kind == Kind.ERASED:
         fields_["position"] = int(it.text)
-    elif it.kind != Kind.GONE:
+    elif it.kind not in _WITHOUT_TEXT:
         fields_["text"] = it.text
     return fields_
 
@@ -191,6 +191,8 @@ def _state_fields(it: EntryState) -> replies.Fields:
         fields_["edited"] = {"seq": it.edit, "time": time(it.edit_time)}
     if it.reactions:
         fields_["reactions"] = [row._asdict() for row in it.reactions]
+    if it.pinned:
+        fields_["pinned"] = True
     return fields_
 
 
@@ -213,7 +215,7 @@ def run(first: int, it: Run, log: str) -> bytes:
 
 
 _REACTIONS = frozenset({Kind.REACTION, Kind.REACTION_REMOVED})
-_WITHOUT_TEXT = _REACTIONS | {Kind.REMOVED, Kind.ERASED, Kind.GONE}
+_WITHOUT_TEXT = _REACTIONS | {*(Kind.REMOVED, Kind.ERASED, Kind.GONE, Kind.PINNED, Kind.UNPINNED)}
 
 
 @lru_cache(maxsize=256)  # the same for everybody in the room

@@ -54,8 +54,9 @@ def replayed(first: int, it: Run, log: str) -> bytes:
 def _replayed(position: int, it: Entry, log: str) -> list[str]:
     stamped = stamp(it.time, position)
     lines = _said(it, log) if it.kind in _TALK else _news(it.as_run(), log)
-    if it.state is not None and it.state.reactions:
-        lines.append(f"* {', '.join(map(_reactions, it.state.reactions))}")
+    if it.state is not None and (it.state.reactions or it.state.pinned):
+        told = ["pinned"] if it.state.pinned else []
+        lines.append(f"* {', '.join([*told, *map(_reactions, it.state.reactions)])}")
     return [stamped + line for line in lines]
 
 
@@ -127,17 +128,19 @@ def _news(it: Run, log: str) -> list[str]:
         name, path = it.file.name, quoted_name(prefix + it.file.name)
         version = f", version #{it.file.version}" if it.file.version > 1 else ""
         return [f"* {it.who} {did} {name} ({size(it.file.size)}{version}): /get {path}"]
-    if it.kind in _REACTED:
+    if it.kind in _ANNOTATED:
         of = f'#{it.about} "{it.quote.text}"' if it.quote is not None else f"#{it.about}"
-        return [_REACTED[it.kind].format(it.who, text, of) for text in it.texts]
+        return [_ANNOTATED[it.kind].format(it.who, text, of) for text in it.texts]
     if it.kind == Kind.GONE and it.about:
         return []  # an edit, which was erased with the entry that it is about
     return [line for text in it.texts for line in _action(it.kind, it.who, text).split("\n")]
 
 
-_REACTED: Mapping[str, str] = {
+_ANNOTATED: Mapping[str, str] = {
     Kind.REACTION: "* {}: {} on {}",
     Kind.REACTION_REMOVED: "* {}: {} taken off {}",
+    Kind.PINNED: "* {0} pinned {2}",
+    Kind.UNPINNED: "* {0} took the pin off {2}",
 }
 
 
@@ -379,6 +382,10 @@ def _matches(it: replies.SearchMatches) -> list[str]:
     return [*lines, INDEX_PENDING] if it.pending else lines
 
 
+def _pins(it: replies.PinList) -> list[str]:
+    return _entries(it) or [f"* Nothing is pinned in {it.room}"]
+
+
 def _files(it: replies.FileList) -> list[str]:
     place, prefix = ("of your own", "@/") if it.room == "@" else (f"in {it.room}", "")
     lines = [f"* {counted(it.count, 'file')} {place}, {size(it.bytes)}"]
@@ -512,6 +519,7 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     replies.History: _history,
     replies.SearchMatches: _matches,
     replies.EditList: lambda it: _entries(it),
+    replies.PinList: _pins,
     replies.FileList: _files,
     replies.VersionList: _versions,
     replies.TransferList: lambda it: (

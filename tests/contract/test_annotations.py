@@ -5,7 +5,7 @@ import pytest_twisted
 
 from chatservice.domain.model import guest_id
 from chatservice.domain.ports import BlockReplaced
-from chatservice.entries import FileMark, Kind, Quote, Run
+from chatservice.entries import EntryState, FileMark, Kind, Quote, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 from tests.contract.conftest import NOW, append, room, say, texts
@@ -314,3 +314,26 @@ async def test_the_reactions_of_a_guest_are_the_accounts(engine):
     await engine.accounts.register("bob", "h", -number, NOW, guest=guest)
     await stored(engine, react(lab, 1, "+1", "bob"))
     assert await reactions(engine, lab, 1) == []
+
+
+def pin(log, position, kind=Kind.PINNED):
+    """Return a draft that pins the entry at a position, or takes the pin off."""
+    return about(log, position, "", kind=kind)
+
+
+@pytest_twisted.ensureDeferred
+async def test_pins(engine):
+    """An entry is pinned once, and there are so many in a log. The pin goes with the entry."""
+    lab, den, most = await room(engine), await room(engine, "den"), Limits().pins
+    await append(engine, *(say(lab, f"{at}") for at in range(most + 1)), say(den, "other"))
+    assert await stored(engine, pin(lab, 2, Kind.UNPINNED)) == [Code.BAD_ARGUMENT]
+    done = await stored(engine, *(pin(lab, at) for at in (2, *range(1, most + 2))))
+    assert done[:3] == [most + 2, most + 3, Code.BAD_ARGUMENT]
+    assert done[-2:] == [2 * most + 1, Code.TOO_MANY]
+    assert await engine.logs.pinned(lab) == [*range(1, most + 1)]
+    assert await engine.logs.pinned(den) == []
+    assert (await engine.logs.states(lab, [2, most + 1])) == {2: EntryState(pinned=True)}
+    await stored(engine, pin(lab, 2, Kind.UNPINNED))
+    await engine.logs.erase(lab, 1)
+    assert await engine.logs.pinned(lab) == [*range(3, most + 1)]
+    assert await stored(engine, pin(lab, 1), pin(lab, 10**18)) == [Code.NO_SUCH_ENTRY] * 2

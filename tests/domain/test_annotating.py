@@ -352,3 +352,38 @@ def test_a_page_of_many_reactions():
     assert found.more
     assert [at for at, _ in found.entries][-1] == 5
     assert 0 < len(found.entries) < 5
+
+
+def test_pins(world, alice, bob):
+    """Moderators pin entries, and need not be in the room for that; everybody there is shown it,
+    and whoever may read the room can list them."""
+    bob.say("rules: be kind", "studio")
+    bob.say("hello", "studio")
+    assert bob.code("pin", room="studio", position=1) is Code.NOT_ALLOWED
+    alice.do("leave", room="studio")
+    assert alice.do("pin", room="studio", position=1).text == "#1 is pinned."
+    assert alice.code("pin", room="studio", position=1) is Code.BAD_ARGUMENT
+    for position in (0, 3, 99, 10**18):
+        assert alice.code("pin", room="studio", position=position) is Code.NO_SUCH_ENTRY
+    eve = world.guest("eve")
+    ((at, entry),) = eve.do("pins", room="studio").entries
+    assert (at, entry.text, entry.state.pinned) == (1, "rules: be kind", True)
+    assert [(it.kind, it.about) for _, it in bob.peer.entries[2:]] == [(Kind.PINNED, 1)]
+    assert bob.code("unpin", room="studio", position=1) is Code.NOT_ALLOWED
+    alice.do("unpin", room="studio", position=1)
+    assert eve.do("pins", room="studio").entries == ()
+    assert alice.code("unpin", room="studio", position=1) is Code.BAD_ARGUMENT
+    assert shown(bob) == [(1, "rules: be kind"), (2, "hello")]
+
+
+def test_long_pins():
+    """A reply has the newest that fit, and says so."""
+    world = MemoryChat(answer_bytes=1500)
+    root = world.operator()
+    root.do("join", room="lab")
+    for at in range(1, 6):
+        root.say("x" * 300)
+        root.do("pin", room="lab", position=2 * at - 1)
+    found = root.do("pins", room="lab")
+    assert found.more
+    assert [at for at, _ in found.entries] == [7, 9]

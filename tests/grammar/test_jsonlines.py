@@ -16,8 +16,9 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 TIMES = st.integers(0, 4_000_000_000_000)
 MARKS = st.builds(FileMark, TEXT, st.integers(0, 1 << 50), st.just("ab" * 32), st.integers(1, 99))
 REACTIONS = (Kind.REACTION, Kind.REACTION_REMOVED)
+PINS = (Kind.PINNED, Kind.UNPINNED)
 KINDS = st.sampled_from(
-    [it for it in Kind if it not in (Kind.FILE, Kind.ERASED, Kind.GONE, *REACTIONS)]
+    [it for it in Kind if it not in (Kind.FILE, Kind.ERASED, Kind.GONE, *REACTIONS, *PINS)]
 )
 QUOTES = st.none() | st.builds(Quote, st.just("carol"), st.text("ab 👍'", max_size=27))
 RUNS = st.one_of(
@@ -35,8 +36,12 @@ RUNS = st.one_of(
         lambda kind, who, about, quote: Run(kind, 0, who, ["\U0001f44d"], about=about, quote=quote),
         *(st.sampled_from(REACTIONS), TEXT, st.integers(1, 1 << 60), QUOTES),
     ),
+    st.builds(
+        lambda kind, who, about, quote: Run(kind, 0, who, about=about, quote=quote),
+        *(st.sampled_from(PINS), TEXT, st.integers(1, 1 << 60), QUOTES),
+    ),
 )
-REACTED = EntryState(reactions=(ReactionCount("+1", 11, ("bob", "carol")),))
+REACTED = EntryState(reactions=(ReactionCount("+1", 11, ("bob", "carol")),), pinned=True)
 ANSWERS = [
     replies.Done(),
     replies.Welcome("alice", True, "t0ken", 7),
@@ -57,6 +62,7 @@ ANSWERS = [
         "lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi", state=EntryState(43, 1_700_000_000_123))),)
     ),
     replies.History("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi", state=REACTED)),)),
+    replies.PinList("lab", ((41, Entry(Kind.MESSAGE, 0, "bob", "hi")),), True),
     replies.EditList("lab", ((41, Entry(Kind.EDIT, 0, "bob", "hi", about=7)),)),
     replies.FileList("lab", 1, 5, (replies.FileInfo("a", 5, None, "", 1_700_000_000_123),), False),
     replies.GetTicket("t", "a", 5, "ab" * 32, 2),

@@ -65,6 +65,12 @@ EDITED = "bob (edited #42): a\nbob (edited #42): b\n"
             "lab",
             "* bob: +1 taken off #42\n",
         ),
+        (
+            Run(Kind.PINNED, 0, "bob", about=42, quote=QUOTE),
+            "lab",
+            '* bob pinned #42 "is it green?"\n',
+        ),
+        (Run(Kind.UNPINNED, 0, "bob", about=42), "lab", "* bob took the pin off #42\n"),
     ],
 )
 def test_entries_as_lines(run, log, line):
@@ -83,7 +89,7 @@ def test_history_tells_what_was_edited_and_reacted_to():
     """Edits are told in front of the text, where nobody can write; reactions have a line below."""
     edited = EntryState(50, 1_700_000_000_123)
     words = ReactionCount("\U0001f44d", 12, ("al", "bo")), ReactionCount("no", 1, ("al",))
-    reacted = EntryState(reactions=words)
+    reacted = EntryState(reactions=words, pinned=True)
     pairs = (
         (7, Entry(Kind.MESSAGE, 0, "bob", "a\nb", state=edited)),
         (8, Entry(Kind.NOTICE, 0, "ci", "c", about=7, quote=QUOTE, state=edited)),
@@ -94,7 +100,7 @@ def test_history_tells_what_was_edited_and_reacted_to():
         "[1970-01-01 00:00:00Z #7] bob: b\n"
         '[1970-01-01 00:00:00Z #8] -ci (to alice #7 "is it green?", edited)- c\n'
         "[1970-01-01 00:00:00Z #9] * bob shared a b.pdf (1.5 MB): /get a b.pdf\n"
-        "[1970-01-01 00:00:00Z #9] * \U0001f44d 12 (al, bo and 10 more), no 1 (al)\n"
+        "[1970-01-01 00:00:00Z #9] * pinned, \U0001f44d 12 (al, bo and 10 more), no 1 (al)\n"
     )
 
 

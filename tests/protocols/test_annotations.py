@@ -189,3 +189,23 @@ def test_programs_react(people, bot):
         found = bot.event(event)
         assert (found["about"], found["word"], found["from"]) == (1, "+1", "bot")
         assert found["quote"] == {"from": "alice", "text": "green"}
+
+
+def test_pins(people, bot):
+    """The owner of a room pins what was said there, and takes the pin off."""
+    bob = people("bob")
+    bob.send("/create studio")
+    bob.expect("You are in studio")
+    answer(bot, do="join", room="studio")
+    bob.expect("bot came in")
+    bob.send("be kind", "/pin #1", "/pins")
+    assert bob.line() == "* #1 is pinned."
+    assert [bob.line().partition("Z ")[2] for _ in range(2)] == ["#1] bob: be kind", "#1] * pinned"]
+    found = bot.event("pinned")
+    assert (found["about"], found["quote"]) == (1, {"from": "bob", "text": "be kind"})
+    (entry,) = answer(bot, do="pins", room="studio")["entries"]
+    assert entry["pinned"] is True
+    bob.send("/unpin #1", "/pins")
+    assert bob.line() == "* #1 is no longer pinned."
+    assert bob.line() == "* Nothing is pinned in studio"
+    assert bot.event("unpinned")["about"] == 1

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from chatservice import names, replies
 from chatservice.domain.chat import Arguments, Chat, Handler
+from chatservice.domain.handlers.room_handlers import heard
 from chatservice.domain.model import Session
 
 
@@ -22,6 +23,26 @@ async def _react(chat: Chat, session: Session, args: Arguments) -> replies.Annot
     return replies.Annotated(f"{names.reaction(args['word'])} {done} #{position}.", seq)
 
 
+async def _pin(chat: Chat, session: Session, args: Arguments) -> replies.Annotated:
+    return await _pinned(chat, session, args, True)
+
+
+async def _unpin(chat: Chat, session: Session, args: Arguments) -> replies.Annotated:
+    return await _pinned(chat, session, args, False)
+
+
+async def _pinned(chat: Chat, session: Session, args: Arguments, pinned: bool) -> replies.Annotated:
+    room, position = chat.rooms.resolve(session, args.get("room")), args["position"]
+    seq = await chat.annotator.pin(session, room, position, pinned, args.get("key"))
+    return replies.Annotated(f"#{position} is {'' if pinned else 'no longer '}pinned.", seq)
+
+
+async def _pins(chat: Chat, session: Session, args: Arguments) -> replies.PinList:
+    room = chat.rooms.resolve(session, args.get("room"))
+    entries, more = await chat.annotator.pins(room)
+    return replies.PinList(room.name, heard(session, entries), more)
+
+
 async def _edits(chat: Chat, session: Session, args: Arguments) -> replies.EditList:
     room = chat.rooms.resolve(session, args.get("room"))
     found = await chat.annotator.former_texts(room, args["position"])
@@ -32,4 +53,7 @@ ANNOTATION_HANDLERS: Mapping[str, Handler] = {
     "edit": _edit,
     "edits": _edits,
     "react": _react,
+    "pin": _pin,
+    "unpin": _unpin,
+    "pins": _pins,
 }

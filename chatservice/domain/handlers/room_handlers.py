@@ -126,13 +126,14 @@ async def _history(chat: Chat, session: Session, args: Arguments) -> replies.His
     after, before = args.get("after"), args.get("before")
     limit = args.get("limit", 20 if after is None else chat.limits.history_entries)
     entries, more = await chat.history(room, after, before, limit)
-    shown = _heard(session, entries)
+    shown = heard(session, entries)
     if more and not shown:  # there has to be one to go on from
         shown = tuple(entries[-1:] if after is not None else entries[:1])
     return replies.History(room.name, shown, more)
 
 
-def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple[int, Entry], ...]:
+def heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple[int, Entry], ...]:
+    """Return positions and entries without those of users whom a session ignores."""
     ignored = session.ignored
     if not ignored:
         return tuple(entries)
@@ -144,7 +145,7 @@ def _heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tupl
 async def _search(chat: Chat, session: Session, args: Arguments) -> replies.SearchMatches:
     room = chat.rooms.resolve(session, args.get("room"))
     found = await chat.search(room, args["text"], args.get("before"), args.get("limit", 20))
-    entries = _heard(session, found.entries)
+    entries = heard(session, found.entries)
     return replies.SearchMatches(room.name, entries, found.more, found.pending)
 
 

@@ -15,7 +15,8 @@ from chatservice.errors import Refusal
 from chatservice.limits import Limits
 
 _COLUMNS = "kind, about, user, position, time, who, word, text"
-_OF_LOG = f"log = ? AND kind IN ('{Kind.EDIT}', '{FORMER}', '{Kind.REACTION}')"
+_KINDS = ", ".join(f"'{kind}'" for kind in (Kind.EDIT, FORMER, Kind.REACTION, Kind.PINNED))
+_OF_LOG = f"log = ? AND kind IN ({_KINDS})"
 """Finds all rows of a log by their key, which begins with log and kind."""
 
 
@@ -36,6 +37,9 @@ class SqlAnnotations:
     def words(self, log: int, about: int) -> Collection[str]:
         sql = "SELECT DISTINCT word FROM annotation WHERE log = ? AND kind = ? AND about = ?"
         return [word for (word,) in self._db.execute(sql, (log, Kind.REACTION, about))]
+
+    def pinned(self, log: int) -> Collection[int]:
+        return pinned(self._db, log)
 
     def find(
         self, log: int, kind: str, about: int, word: str = "", user: str | None = None
@@ -115,11 +119,17 @@ class SqlAnnotations:
             self._db.executemany(sql, [(mark, mark, *it) for it in theirs])
 
 
+def pinned(db: sqlite3.Connection, log: int) -> list[int]:
+    """Return the positions of pinned entries, in order."""
+    sql = "SELECT about FROM annotation WHERE log = ? AND kind = ? ORDER BY about"
+    return [about for (about,) in db.execute(sql, (log, Kind.PINNED))]
+
+
 _STATES = f"""
 SELECT about, kind, word, position, time, who, total FROM (
     SELECT about, kind, word, position, time, who, count(*) OVER (PARTITION BY about, kind, word)
     AS total, row_number() OVER (PARTITION BY about, kind, word ORDER BY position) AS number
-    FROM annotation WHERE log = ?1 AND kind IN ('{Kind.EDIT}', '{Kind.REACTION}')
+    FROM annotation WHERE log = ?1 AND kind IN ('{Kind.EDIT}', '{Kind.REACTION}', '{Kind.PINNED}')
     AND about IN (SELECT value FROM json_each(?2))
 ) WHERE number <= ?3 ORDER BY position
 """
@@ -138,6 +148,8 @@ def states(
         state = found.setdefault(about, EntryState())
         if kind == Kind.EDIT:
             found[about] = state._replace(edit=position, edit_time=time)
+        elif kind == Kind.PINNED:
+            found[about] = state._replace(pinned=True)
         else:
             before = reactions.get((about, word))
             first = before.names if before is not None else ()

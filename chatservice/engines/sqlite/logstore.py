@@ -25,7 +25,7 @@ from chatservice.domain.ports import (
 from chatservice.engines import blocks
 from chatservice.engines.registry import Registry
 from chatservice.engines.sqlite import entryreading, integrity
-from chatservice.engines.sqlite.annotationtable import SqlAnnotations, states
+from chatservice.engines.sqlite.annotationtable import SqlAnnotations, pinned, states
 from chatservice.engines.sqlite.entryages import Clocks, EntryAges
 from chatservice.engines.sqlite.filetable import FileTable
 from chatservice.engines.sqlite.schema import UP_TO, VERSION, open_database, open_reader
@@ -143,6 +143,9 @@ class LogStore:
 
     def states(self, log: int, positions: Collection[int]) -> Awaitable[Mapping[int, EntryState]]:
         return self._look(states, log, positions, self._limits.reaction_names)
+
+    def pinned(self, log: int) -> Awaitable[Sequence[int]]:
+        return self._look(pinned, log)
 
     def edits(self, log: int, position: int) -> Awaitable[Sequence[tuple[int, Entry]]]:
         return self._reading.do(self._edits, log, position)

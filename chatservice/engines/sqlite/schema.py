@@ -64,7 +64,7 @@ CREATE TABLE erased (
 -- before, and a reaction that is taken back is no longer here.
 CREATE TABLE annotation (
     log      INTEGER NOT NULL,
-    kind     TEXT NOT NULL,                 -- edit (the newest), former (an older one) or reaction
+    kind     TEXT NOT NULL,                 -- edit (the newest), former, reaction, pinned
     about    INTEGER NOT NULL,              -- the position of the other entry
     word     TEXT NOT NULL,                 -- of a reaction, or empty
     user     TEXT NOT NULL,                 -- User.id
