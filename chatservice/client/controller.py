@@ -21,7 +21,7 @@ from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
 from chatservice.errors import PASSWORD_REFUSED, PASSWORD_RELATED, Code, Refusal
 from chatservice.grammar import prompts, textformat, textparser
-from chatservice.grammar.commands import COMMANDS, SAY, Request
+from chatservice.grammar.commands import COMMANDS, SAY, Command, Request, Right
 from chatservice.grammar.prompts import Prompt
 
 CLIENT_HELP = {
@@ -156,7 +156,7 @@ class Controller(SessionListener):
 
     def _parsed(self, line: str) -> Request | None:
         try:
-            return textparser.parse(line, may_prompt=self._screen.can_ask)
+            return textparser.parse(line, may_prompt=self._screen.can_ask, may=_is_for_users)
         except Refusal as refusal:
             raise textparser.with_say_hint(refusal, line) from None
 
@@ -392,6 +392,12 @@ class Controller(SessionListener):
         it = await self.session.ask("help", **request.args)
         own = CLIENT_HELP | ROOMS_HELP if self._keeps_rooms else CLIENT_HELP
         self.answered(replies.Help(tuple(client_help(it.lines, own))))
+
+
+def _is_for_users(command: Command) -> bool:
+    """Return whether to suggest a command. The client does not know the user's rights, and hardly
+    any user is an operator."""
+    return command.needs not in (Right.OPERATE, Right.ADMIN_SOCKET)
 
 
 def _helpful(request: Request, refusal: Refusal) -> Iterable[Prompt]:

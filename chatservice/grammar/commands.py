@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from functools import partial
@@ -672,11 +672,16 @@ COMMANDS: Mapping[str, Command] = MappingProxyType({row.name: row for row in _RO
 SAY = COMMANDS["say"]
 
 
-def closest_command(name: str, format_: Format) -> str | None:
-    """Return the name in the table that is closest to `name`, or None if none is close."""
+MayUse = Callable[[Command], bool]
+"""Returns whether the user may use a command now."""
+
+
+def closest_command(name: str, format_: Format, may: MayUse) -> str | None:
+    """Return the name of the command closest to `name` that the user may use; None if none is
+    close."""
     known = [row.name for row in _ROWS if row.formats & format_]
-    near = difflib.get_close_matches(name.casefold()[:32], known, n=1, cutoff=0.6)
-    return near[0] if near else None
+    near = difflib.get_close_matches(name.casefold()[:32], known, n=len(known), cutoff=0.6)
+    return next((it for it in near if may(COMMANDS[it])), None)
 
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -1,9 +1,9 @@
 """The texts of `/help`: an overview, a topic's commands, or all about one command."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from chatservice.grammar.commands import COMMANDS, ArgType, Command, Format, Right
+from chatservice.grammar.commands import COMMANDS, ArgType, Command, Format, MayUse, Right
 
 TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -45,9 +45,6 @@ ALL = "all"
 
 _FIRST = ("rooms", "join", "create", "who", "msg", "history", "files", "link", "register", "quit")
 _BEFORE_LOGIN = ("signup", "login", "quit")
-
-MayUse = Callable[[Command], bool]
-"""Returns whether the session may use a command now."""
 
 
 def overview(may: MayUse, named: bool) -> tuple[str, ...]:

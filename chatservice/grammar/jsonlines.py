@@ -17,6 +17,7 @@ from chatservice.grammar.commands import (
     ArgType,
     Command,
     Format,
+    MayUse,
     Request,
     closest_command,
 )
@@ -87,17 +88,18 @@ def _refuse_constant(name: str) -> None:
 _loads = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
-def parse_request(it: replies.Fields) -> Request:
+def parse_request(it: replies.Fields, may: MayUse = lambda _: True) -> Request:
     """Return the request of an object. Raises `Refusal` (unknown-command, bad-argument).
 
-    Unknown fields are ignored, so that an older server understands a newer client.
+    Unknown fields are ignored, so that an older server understands a newer client. `may` filters
+    the commands that the refusal of an unknown one suggests.
     """
     name = it.get("do")
     if not isinstance(name, str):
         raise Refusal(Code.BAD_ARGUMENT, 'There is no "do" in that object; name the command in it.')
     known = _COMMANDS.get(name)
     if known is None:
-        near = closest_command(name, Format.JSON)
+        near = closest_command(name, Format.JSON, may)
         hint = f'did you mean "{near}"?' if near else '{"do":"help"} lists those there are.'
         raise Refusal(
             Code.UNKNOWN_COMMAND, 'There is no command "{name}"; {hint}', name=name[:32], hint=hint

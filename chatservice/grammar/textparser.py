@@ -12,6 +12,7 @@ from chatservice.grammar.commands import (
     ArgType,
     Command,
     Format,
+    MayUse,
     Request,
     closest_command,
     looks_like_a_time,
@@ -56,11 +57,17 @@ def names_local_file(line: str) -> bool:
     return _LOCAL_PATH.fullmatch(line) is not None
 
 
-def parse(line: str, bare_words: bool = True, may_prompt: bool = False) -> Request | None:
+def parse(
+    line: str,
+    bare_words: bool = True,
+    may_prompt: bool = False,
+    may: MayUse = lambda _: True,
+) -> Request | None:
     """Return the request of a line, or None for an empty line. Talk is a request to `say`.
 
     With `bare_words`, the aliases of commands count too (`join lab`, `bye`). With `may_prompt`,
-    passwords may be left out; the caller prompts for them.
+    passwords may be left out; the caller prompts for them. `may` filters the commands that the
+    refusal of a mistyped one suggests.
     Raises `Refusal` (unknown-command, bad-argument).
     """
     if not line or line.isspace():
@@ -69,7 +76,7 @@ def parse(line: str, bare_words: bool = True, may_prompt: bool = False) -> Reque
         if line[1:2] == "/":
             return Request(SAY, {"text": line[1:]})
         word, _, rest = line[1:].partition(" ")
-        return _request(_command(word), rest, may_prompt)
+        return _request(_command(word, may), rest, may_prompt)
     if bare_words:
         found = _parse_alias(line)
         if found is not None:
@@ -99,11 +106,11 @@ def parse_talk(chunk: bytes, bare_words: bool = True) -> list[str] | None:
     return lines
 
 
-def _command(word: str) -> Command:
+def _command(word: str, may: MayUse) -> Command:
     command = COMMANDS.get(word.casefold())
     if command is not None and command.formats & _TEXT:
         return command
-    near = closest_command(word, _TEXT)
+    near = closest_command(word, _TEXT, may)
     hint = f"did you mean /{near}?" if near else "/help lists those there are."
     shown = word if len(word) <= 32 else word[:32] + "..."
     raise Refusal(

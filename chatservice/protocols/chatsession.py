@@ -14,7 +14,7 @@ from chatservice.domain.dispatch import count_request, dispatch
 from chatservice.domain.model import PauseReason, Session, SessionTraits, User
 from chatservice.errors import Refusal
 from chatservice.events import EndReason
-from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.grammar.commands import COMMANDS, Command, Request
 from chatservice.net.connection import Connection, ProtocolSession
 from chatservice.net.delivery import EntryFormat, Subscription
 
@@ -58,6 +58,9 @@ class ChatSession(ProtocolSession):
     def _chat(self) -> Chat:
         chat: Chat = self._connection.factory.chat
         return chat
+
+    def _may_use(self, command: Command) -> bool:
+        return self._chat.may_use(self._session, command)
 
     # -- what a format does ----------------------------------------------------------------------
 

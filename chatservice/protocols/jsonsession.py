@@ -29,7 +29,7 @@ class JsonSession(ChatSession):
         try:
             fields = jsonlines.load(line)
             id_ = jsonlines.request_id(fields)
-            request = jsonlines.parse_request(fields)
+            request = jsonlines.parse_request(fields, self._may_use)
         except Refusal as refusal:
             count_request(self._chat, self._session)
             self.refuse(refusal, id_)

@@ -94,7 +94,7 @@ class TextSession(ChatSession):
 
     def _parsed(self, text: str) -> Request | None:
         try:
-            return textparser.parse(text, self._bare_words, may_prompt=True)
+            return textparser.parse(text, self._bare_words, may_prompt=True, may=self._may_use)
         except Refusal as refusal:
             raise textparser.with_say_hint(refusal, text) from None
 

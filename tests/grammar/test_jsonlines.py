@@ -184,6 +184,15 @@ def test_what_is_no_request_is_refused(line, code):
     assert caught.value.sentence.endswith((".", "?"))
 
 
+def test_only_a_command_that_may_be_used_is_suggested():
+    """The closest one of those, or none."""
+    request = jsonlines.load(b'{"do":"bakup"}')
+    with pytest.raises(Refusal, match='did you mean "backup"'):
+        jsonlines.parse_request(request)
+    with pytest.raises(Refusal, match="lists those there are"):
+        jsonlines.parse_request(request, lambda it: it.name != "backup")
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

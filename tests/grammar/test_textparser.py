@@ -117,6 +117,16 @@ def test_a_refusal_says_what_to_do(line, sentence):
     assert caught.value.code in (Code.UNKNOWN_COMMAND, Code.BAD_ARGUMENT)
 
 
+def test_only_a_command_that_may_be_used_is_suggested():
+    """The closest one of those, or none."""
+    with pytest.raises(Refusal, match="did you mean /backup"):
+        textparser.parse("/bakup")
+    with pytest.raises(Refusal, match="/help lists those there are"):
+        textparser.parse("/bakup", may=lambda it: it.name != "backup")
+    with pytest.raises(Refusal, match="did you mean /nick"):
+        textparser.parse("/kick2", may=lambda it: it.name == "nick")
+
+
 @given(st.one_of(st.binary(), st.text().map(str.encode)))
 def test_any_bytes_mean_something_or_are_refused(line):
     """Any bytes are a request, nothing, or a refusal."""
@@ -148,7 +158,7 @@ def test_every_command_is_in_the_help():
     assert help_lines("ALL") == help_lines()
     named = sorted(name for topic in TOPICS.values() for name in topic)
     assert named == sorted(it.name for it in COMMANDS.values() if it.formats & Format.TEXT)
-    assert closest_command("qut", Format.TEXT) == "quit"
+    assert closest_command("qut", Format.TEXT, lambda _: True) == "quit"
 
 
 @pytest.mark.parametrize(

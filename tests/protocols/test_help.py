@@ -98,3 +98,17 @@ def test_who_is_muted_is_not_told_to_speak(server, connect):
     eve.expect("in den")
     assert "* /say" not in eve.seen
     assert "* /history" in eve.seen
+
+
+def test_a_mistyped_command_suggests_only_what_one_may_do(server, connect):
+    """In both formats: a guest is told of no command of moderators, and an owner is."""
+    bot, alice = connect(server), connect(server, "alice")
+    alice.send("/back", "/kik bob", "/create hers", "/kik bob")
+    assert alice.expect("! ") == "! There is no command /back; /help lists those there are."
+    assert "/kick" not in alice.expect("! ")
+    assert alice.expect("! ") == "! There is no command /kik; did you mean /kick?"
+    bot.ask(do="hello", name="bot")
+    bot.event("ok")
+    for do, hint in (("bakup", "lists those"), ("kik", "lists those"), ("jion", '"join"?')):
+        bot.ask(do=do)
+        assert hint in bot.event("error")["message"]
