@@ -419,9 +419,7 @@ def test_only_who_is_at_the_machine_makes_one(full, connect):
     assert chatctl(full.data, "operator", "alice")[0] == 0
     alice.send("/login alice sesame", "/status", "/backup /tmp/never")
     alice.expect("* chatservice ")
-    assert (
-        alice.expect("! ") == "! /backup is for who sits at the server's machine: chatctl backup."
-    )
+    assert alice.expect("! ") == "! /backup works on the server's machine only: chatctl backup."
 
 
 # -- export ----------------------------------------------------------------------------------------

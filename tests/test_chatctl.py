@@ -53,7 +53,7 @@ def test_a_password_is_reset_while_the_server_runs(server, connect):
     status, said, wrong = chatctl(server.data, "reset", "BOB")
     assert (status, wrong) == (0, "")
     assert said.startswith("* bob's password is now ")
-    bob.expect("* Your password was changed by who runs the server.")
+    bob.expect("* An operator changed your password.")
     assert bob.rest() == b""
     assert bot.event("notice")
     assert bot.rest() == b""
@@ -349,8 +349,8 @@ def test_everything_that_is_typed_in_the_chat_can_be_told(server, connect):
     bob.expect("* The server is run by bob")
     assert chatctl(server.data, "operator", "bob", "off")[0] == 0
     bob.send("/operators", "/code")
-    assert bob.expect("! ").startswith("! /operators is for who runs the server")
-    assert bob.expect("! ").startswith("! /code is for who runs the server")
+    assert bob.expect("! ").startswith("! Only operators may use /operators")
+    assert bob.expect("! ").startswith("! Only operators may use /code")
     assert chatctl(server.data, "broadcast", "Back", "at noon")[0] == 0
     assert carol.expect("tells all") == "* operator tells all: Back at noon"
     carol.send("hi there")
@@ -466,7 +466,7 @@ def test_the_operator_sees_how_the_server_is(server, connect):
     assert "* Rooms: 2; entries kept: 3; files: 0" in lines
     assert any("too-long" in line for line in lines)
     alice.send("/status")
-    assert alice.expect("! ").startswith("! /status is for who runs the server")
+    assert alice.expect("! ").startswith("! Only operators may use /status")
 
 
 def test_the_operator_sees_who_is_here_and_from_where(server, connect):
@@ -502,7 +502,7 @@ def test_the_operator_sees_who_is_here_and_from_where(server, connect):
         status, said, wrong = chatctl(server.data, *words)
         assert (status, "A filter is " in wrong) in ((1, True), (0, False)), (words, said, wrong)
     alice.send("/users")
-    assert alice.expect("! ").startswith("! /users is for who runs the server")
+    assert alice.expect("! ").startswith("! Only operators may use /users")
 
 
 def test_long_lists_come_in_pieces(start_server, connect):

@@ -50,7 +50,7 @@ def test_what_a_deleted_account_said_stays_under_a_mark(talk, connect):
     mark = said.split()[-2].removesuffix("'s")
     assert said == f"* The account alice is deleted, and what it said is {mark}'s now.\n"
     server.log.expect(f"operator deleted the account alice: it is {mark}")
-    alice.expect("Your account was deleted by who runs the server.")
+    alice.expect("An operator deleted your account.")
     bob.send("/history", "/search alice-said-this", "/files")
     for _ in range(2):
         bob.expect(f"{mark}: alice-said-this")
@@ -71,7 +71,7 @@ def test_what_a_deleted_account_said_stays_under_a_mark(talk, connect):
         late.send("/join lab", "/history", "/remove of-alice", "/files @", "/create deleted-7")
         late.expect(f"{mark}: alice-said-this")
         late.expect(f"~ {mark} waves")
-        assert "not shared by you" in late.expect("! ")
+        assert "You did not share of-alice" in late.expect("! ")
         late.expect("* 0 files of your own")
         assert "what a deleted room is called" in late.expect("! ")
         assert "for alice alone" not in late.seen
@@ -183,4 +183,4 @@ def test_operators_delete_others_and_not_themselves(talk, connect):
     bob.send("/unregister bob", "/unregister alice")
     assert bob.expect("! ") == "! You cannot delete yourself; ask another operator."
     bob.expect("* The account alice is deleted")
-    alice.expect("Your account was deleted")
+    alice.expect("An operator deleted your account")

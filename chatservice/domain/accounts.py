@@ -47,9 +47,7 @@ class Accounts:
                 Code.BAD_ARGUMENT, "You are {user}; `register` keeps that name.", user=user.name
             )
         if command in ("register", "signup") and self._policy.registration is Registration.CLOSED:
-            raise Refusal(
-                Code.NOT_ALLOWED, "Nobody registers by themselves here; ask who runs the server."
-            )
+            raise Refusal(Code.NOT_ALLOWED, "Only operators register names here; ask one of them.")
 
     async def register(self, session: Session, password: str, code: str | None = None) -> None:
         """Register a guest's name; their inbox becomes the account's."""
@@ -84,7 +82,7 @@ class Accounts:
         if not await self._store.code(used):
             told = "That code is not good, or not any more; ask for another."
             if code is None:
-                told = "One registers by invitation here; put a code behind the password."
+                told = "Registering takes an invitation code here; put it behind the password."
             raise Refusal(Code.BAD_CODE, told)
         return used
 
@@ -152,7 +150,7 @@ class Accounts:
         """End the sessions of an account that is deleted, and revoke its tickets."""
         user = self._users.by_key.get(key)
         for each in user.sessions if user is not None else ():
-            sentence = "Your account was deleted by who runs the server."
+            sentence = "An operator deleted your account."
             self._users.end(each, sentence, EndReason.REVOKED)
         self._rights.tickets.revoke_account(key)
 
@@ -196,7 +194,7 @@ class Accounts:
         user, asker = self._users.by_key.get(change.key), self._users.asker(change.password)
         why = "Your password was changed; come in with the new one."
         if change.alone:
-            why = "Your password was changed by who runs the server."
+            why = "An operator changed your password."
         for each in user.sessions if user is not None else ():
             if each is not asker and (change.alone or each not in self._rights.tokens):
                 self._users.end(each, why)
@@ -296,7 +294,7 @@ class Accounts:
                 self._users.end(session, "The token that you came in with was revoked.")
         self._rights.tickets.revoke(lambda right: right.token == sha256)
 
-    # -- who runs the server ---------------------------------------------------------------------
+    # -- operators -------------------------------------------------------------------------------
 
     async def set_operator(self, session: Session, name: str, yes: bool) -> replies.Done:
         """Make an account an operator, or no longer one."""

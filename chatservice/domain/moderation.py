@@ -236,7 +236,8 @@ class Moderation:
         elif what is RuleKind.OWNER:
             raise Refusal(
                 Code.NOT_ALLOWED,
-                "{user} is a guest, who may be gone tomorrow; they are to `register`.",
+                "{user} is a guest, and only a registered user can own a room; ask them to "
+                "`register`.",
                 user=user.name,
             )
         else:
@@ -340,8 +341,8 @@ class Moderation:
             if self._rights.role(user, room) < Role.MODERATOR:
                 raise Refusal(
                     Code.NOT_ALLOWED,
-                    "Only what you said last, or under a registered name, can you erase; ask "
-                    "who moderates {room} (`rules`).",
+                    "You can erase what you said last, or under your registered name; ask a "
+                    "moderator of {room} for more (`rules` lists them).",
                     room=room.name,
                 )
             key = names.key(entry.who)

@@ -142,18 +142,18 @@ class Rights:
         """Raise `Refusal` (name-needed, not-allowed) unless a session's user is still an
         operator."""
         if not self.is_operator(session.require_user()):
-            raise Refusal(Code.NOT_ALLOWED, "You do not run the server any more; nothing was done.")
+            raise Refusal(Code.NOT_ALLOWED, "You are no longer an operator; nothing was done.")
 
     def _need_of_server(self, user: User, need: Right, command: Command) -> None:
         local = user.key == names.key(names.OPERATOR)
         if need is Right.ACCOUNT and not user.registered:
             told = "`{command}` is for registered names; `register` first."
         elif need is Right.ACCOUNT and local:
-            told = "`{command}` is for names that log in, which you did not; use an account's name."
+            told = "`{command}` needs an account; log in with its name on another connection."
         elif need is Right.ADMIN_SOCKET and not local:
-            told = "`{command}` is for who sits at the server's machine: chatctl {command}."
+            told = "`{command}` works on the server's machine only: chatctl {command}."
         elif need is Right.OPERATE and not self.is_operator(user):
-            told = "`{command}` is for who runs the server; ask them."
+            told = "Only operators may use `{command}`; ask one of them."
         else:
             return
         raise Refusal(Code.NOT_ALLOWED, told, command=command.name)
@@ -250,7 +250,8 @@ class Rights:
             shown = whom if isinstance(whom, str) else whom.name
             raise Refusal(
                 Code.NOT_ALLOWED,
-                "{shown} is {role} here, as you are at most; ask somebody above.",
+                "{shown} is {role} here; you may do that only to users with a lower role than "
+                "yours.",
                 shown=shown,
                 role=_ROLE_NAMES[theirs],
             )
@@ -295,7 +296,7 @@ class Rights:
         if room.access is Access.INVITED and not self.is_invited(user, room):
             raise Refusal(
                 Code.NOT_ALLOWED,
-                "One comes into {room} by invitation; ask somebody who moderates it.",
+                "Only invited users may enter {room}; ask one of its moderators.",
                 room=room.name,
             )
 
@@ -353,13 +354,13 @@ class Rights:
             rule = self.find_ban(user, room)
             return _banned(room, rule.until if rule is not None else 0)
         if need in (Right.MODERATE, Right.OWN):
-            told = "Only who {who} {room} may do that; `rules` lists them."
-            who = "moderates" if need is Right.MODERATE else "owns"
+            who = "moderators" if need is Right.MODERATE else "the owner"
+            told = "Only {who} of {room} may do that; `rules` lists them."
             return Refusal(Code.NOT_ALLOWED, told, who=who, room=room.name)
         if role is Role.LISTENER and not room.frozen:
-            told = "You are muted in {room}; ask who moderates it (`rules`)."
+            told = "You are muted in {room}; ask a moderator (`rules` lists them)."
         elif role is Role.LISTENER:
-            told = "Only who moderates {room} speaks there now; listen."
+            told = "Only moderators may speak in {room} now; wait until they end that."
         else:
             return Refusal(Code.NOT_IN_ROOM, NOT_IN_ROOM, room=room.name)
         return Refusal(Code.NOT_ALLOWED, told, room=room.name)

@@ -152,7 +152,7 @@ class Users:
     def _check_guest_name(self, name: str, account: Account | None) -> None:
         """Raise `Refusal` (password-needed) if a name is not enough to come in."""
         if not self._policy.guests:  # and nobody is told which names there are
-            told = "One comes in with a password here: `login {name} PASSWORD`."
+            told = "Only registered users may enter here: `login {name} PASSWORD`."
         elif account is not None:
             name = account.name
             told = (

@@ -188,5 +188,6 @@ def removable(
         raise missing(name, version)
     mine = [number for number, it in meant if is_mine(it)]
     if not mine:
-        raise Refusal(Code.NOT_YOURS, "{name} was not shared by you; ask who did.", name=name)
+        sentence = "You did not share {name}; ask a moderator to remove it."
+        raise Refusal(Code.NOT_YOURS, sentence, name=name)
     return mine

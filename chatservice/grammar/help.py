@@ -28,7 +28,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "names": (
             *("nick", "register", "signup", "login", "password", "token", "tokens", "revoke"),
         ),
-        "order": tuple(
+        "moderation": tuple(
             name for name, row in COMMANDS.items() if row.needs in (Right.MODERATE, Right.OWN)
         ),
         "server": tuple(

@@ -31,7 +31,7 @@ def test_a_password_that_is_reset_while_somebody_comes_in_with_it(world, alice, 
     coming = late.begin("hello", name="alice", password="secret")
     answer = root.do("reset", name="alice", password="new")
     assert (answer.name, answer.password) == ("alice", "")
-    assert alice.peer.ended[0].startswith("Your password was changed by")
+    assert alice.peer.ended[0].startswith("An operator changed your password")
     assert alice.session.user is None
     slow.open()
     assert coming.code is Code.WRONG_PASSWORD

@@ -65,7 +65,7 @@ def test_users_change_nothing_in_a_room(world, bob, command):
     """All that moderators and owners do is refused to others, who are told what it takes."""
     args = {**CHANGES, **OWNERS}[command]
     refusal = bob.ask(command, room="studio", **args).refusal
-    who = "owns" if command in OWNERS else "moderates"
+    who = "the owner" if command in OWNERS else "moderators"
     assert (refusal.code, refusal.params) == (Code.NOT_ALLOWED, {"who": who, "room": "studio"})
 
 
@@ -110,6 +110,7 @@ def test_rank_decides(world, alice, mia, bob, command):
     ):
         refusal = member.ask(command, room="studio", user=user).refusal
         assert (refusal.code, refusal.params["shown"]) == (Code.NOT_ALLOWED, user)
+        assert "lower role than yours" in refusal.sentence
     mia.do(command, room="studio", user="bob")
     alice.do(command, room="studio", user="max")
     root.do(command, room="studio", user="alice")

@@ -133,7 +133,7 @@ def test_a_changed_password_ends_sessions_on_every_node(nodes):
     assert there.peer.ended[0].startswith("Your password was changed;")
     assert [it.peer.ended for it in (here, *bots)] == [None] * 3
     nodes.root_there.do("reset", name="alice")
-    assert all("by who runs the server" in it.peer.ended[0] for it in (here, *bots))
+    assert all("An operator changed" in it.peer.ended[0] for it in (here, *bots))
     assert nodes.root.peer.ended is nodes.root_there.peer.ended is None
 
 
@@ -152,7 +152,7 @@ def test_a_deleted_account_is_gone_on_every_node(nodes):
     alice = nodes.there.registered("alice")
     alice.do("create", room="den")
     nodes.root.do("unregister", name="alice")
-    assert alice.peer.ended[0].startswith("Your account was deleted")
+    assert alice.peer.ended[0].startswith("An operator deleted your account")
     assert [list(node.room("den").rules.all(0)) for node in (nodes.here, nodes.there)] == [[], []]
 
 

@@ -189,14 +189,14 @@ def test_who_may_register(start_server, connect):
     """Registration is open, by code, or closed; a refusal says which."""
     closed = start_server("--registration", "closed")
     said = typed(connect, closed, "alice", "/register pw", "/signup bob pw")
-    assert "! Nobody registers by themselves here; ask who runs the server." in said
+    assert "! Only operators register names here; ask one of them." in said
     assert said.count("! ") == 2
     assert "! You are alice; /register keeps that name." not in typed(
         connect, closed, "/signup bob pw"
     )
     invited = start_server("--registration", "invited")
     said = typed(connect, invited, "alice", "/register pw", "/register pw abcd-efgh-ijkm")
-    assert said.count("! One registers by invitation here; put a code behind the password.") == 1
+    assert said.count("! Registering takes an invitation code here; put it behind the") == 1
     assert said.count("! That code is not good, or not any more; ask for another.") == 1
 
 
@@ -259,7 +259,7 @@ def test_no_guests(start_server, connect):
     script = connect(server)
     script.send("alice", "hello", "/quit")
     said = script.rest().decode()
-    assert said.startswith("! One comes in with a password here: /login alice PASSWORD.")
+    assert said.startswith("! Only registered users may enter here: /login alice PASSWORD.")
     assert "wrong" not in said
 
 

@@ -63,7 +63,7 @@ def test_nobody_elses(reader, enter, server, connect):
     assert eve.line().startswith("! You have said nothing in lab")
     position = eve.expect("of the first eve").split("#")[1].split("]")[0]
     eve.send(f"/erase #{position}")
-    assert eve.line().startswith("! Only what you said last")
+    assert eve.line().startswith("! You can erase what you said last")
 
 
 def test_files_and_topics_stay(reader, enter):

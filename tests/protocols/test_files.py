@@ -150,7 +150,7 @@ def test_the_same_name_again(server, connect, enter, program):
     assert carried(server, connect, "GET", answer["ticket"]) == b"one"
     bob.send(f"/remove {name}", f"/remove {name} #1", "/files")
     bob.expect("is removed")
-    assert bob.line() == f"! {name} was not shared by you; ask who did."
+    assert bob.line() == f"! You did not share {name}; ask a moderator to remove it."
     bob.expect("* 1 file in lab")
     assert bob.line() == f"* {name} (3 bytes, from alice)"
 
@@ -197,7 +197,7 @@ def test_what_the_operator_drops_in(server, enter):
         for _ in range(3):
             assert bob.line().startswith("! ")
     bob.send("/remove plain")
-    assert bob.line() == "! plain was not shared by you; ask who did."
+    assert bob.line() == "! You did not share plain; ask a moderator to remove it."
 
 
 @pytest.mark.parametrize("place", ["lab", ".inboxes", "lab/.versions"])
@@ -269,7 +269,7 @@ def test_other_folders(enter):
     bob.send("/get vault/y", "/files vault", "/link vault/y", "/remove lab/x", "/files lab")
     for _ in range(3):
         assert "not in vault" in bob.expect("! ")
-    assert bob.line() == "! x was not shared by you; ask who did."
+    assert bob.line() == "! You did not share x; ask a moderator to remove it."
     bob.expect("* 1 file in lab")
     alice.send("/remove lab/x")
     alice.expect("* x is removed.")

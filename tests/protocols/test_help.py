@@ -5,7 +5,7 @@ import re
 from chatservice.grammar.commands import COMMANDS, Right
 from chatservice.grammar.help import TOPICS
 
-ORDER = [row.name for row in COMMANDS.values() if row.needs in (Right.MODERATE, Right.OWN)]
+MODERATION = [row.name for row in COMMANDS.values() if row.needs in (Right.MODERATE, Right.OWN)]
 SERVER = [row.name for row in COMMANDS.values() if row.needs is Right.OPERATE]
 
 
@@ -24,7 +24,7 @@ def test_at_first_a_few_that_matter(server, connect):
     assert len(text) <= 12
     assert max(map(len, text)) < 80
     assert {"join", "create", "rooms", "who", "msg", "files", "quit"} <= set(commands)
-    assert not {*ORDER, *SERVER} & set(commands)
+    assert not {*MODERATION, *SERVER} & set(commands)
     assert "talking, rooms, files, names, all" in "\n".join(text)
 
 
@@ -48,9 +48,9 @@ def test_by_topic(server, connect):
         _, commands = told(alice, f"/help {topic}")
         assert set(commands) <= set(TOPICS[topic.lower()])
         assert len(commands) > 2
-    for topic in ("order", "server"):
+    for topic in ("moderation", "server"):
         text, _ = told(alice, f"/help {topic}")
-        assert text == ["! None of that is for you here; /help lists what is."]
+        assert text == ["! You may use none of those commands here; /help lists others."]
     text, _ = told(alice, "/help /rooms", "/help join")
     assert text[0].startswith("* /rooms")
     assert not [line for line in text if line.startswith("* /create")]
@@ -62,13 +62,13 @@ def test_only_what_one_may_do(server, connect):
     guest who has registered meanwhile."""
     alice = connect(server, "alice")
     _, of_guest = told(alice, "/help all")
-    assert not {*ORDER, *SERVER, "password", "token", "signup"} & set(of_guest)
+    assert not {*MODERATION, *SERVER, "password", "token", "signup"} & set(of_guest)
     assert {"say", "put", "register"} <= set(of_guest)
     alice.send("/register pw", "/create hers")
     alice.expect("* You are in hers")
-    alice.send("/help all", "/help order", "/exit")
+    alice.send("/help all", "/help moderation", "/exit")
     owned = alice.expect("* You are in lobby") and alice.seen
-    assert all(f"* /{name}" in owned for name in ORDER)
+    assert all(f"* /{name}" in owned for name in MODERATION)
     assert "* /token LABEL" in owned
     assert not any(f"* /{name}" in owned for name in SERVER)
     assert "register" not in told(alice, "/help")[1]

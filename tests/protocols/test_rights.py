@@ -161,5 +161,9 @@ def test_people(server, connect, lab, role):
 
 def is_a_right(line):
     """Return whether a refusal is for the want of a right."""
-    words = ("Only who", "You are muted", "Type your name first", "is for", "You are not in")
+    words = (
+        *("Only moderators", "Only the owner", "Only operators", "You are muted"),
+        *("Type your name first", "is for", "needs an account", "works on the server's"),
+        "You are not in",
+    )
     return any(word in line for word in words)

@@ -171,7 +171,8 @@ def _help(chat: Chat, session: Session, args: Arguments) -> replies.Help:
         return replies.Help(overview(may, session.user is not None))
     lines = help_lines(about, may)
     if not lines and about is not None and about.casefold() in TOPICS:
-        raise Refusal(Code.NOT_ALLOWED, "None of that is for you here; `help` lists what is.")
+        sentence = "You may use none of those commands here; `help` lists others."
+        raise Refusal(Code.NOT_ALLOWED, sentence)
     if not lines:
         raise Refusal(
             Code.UNKNOWN_COMMAND, "There is no such command; `help` lists those there are."
