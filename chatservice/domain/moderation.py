@@ -90,7 +90,7 @@ class Moderation:
                 sentence = f"{by} has put you off {place}" + (f": {why}" if why else ".")
                 self._users.end(each, sentence, events.EndReason.PUT_OUT)
             else:
-                self._rooms.put_out(each, room, f"put out by {by}")
+                self._rooms.put_out(each, room)
                 each.peer.tell(EventBatch((events.PutOut(room.name, by, what, why),)))
                 each.wake()
 

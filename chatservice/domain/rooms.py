@@ -334,7 +334,7 @@ class Rooms:
                     f"{room.name} was removed, and your token was for it alone.", EndReason.REVOKED
                 )
                 continue
-            self.put_out(session, room, "")
+            self.put_out(session, room)
             session.wake()
         for removing in self.on_remove:
             removing(room)
@@ -461,9 +461,9 @@ class Rooms:
         name = room.names_shown.pop(user, user.name)
         self.announce(room, events.UserLeft(room.name, name, farewell, reason))
 
-    def put_out(self, session: Session, room: Room, farewell: str) -> None:
+    def put_out(self, session: Session, room: Room) -> None:
         """Make a session leave a room; a person returns to the lobby."""
-        self._leave(session, room, farewell, LeaveReason.OUT)
+        self._leave(session, room, reason=LeaveReason.OUT)
         if not session.traits.many_rooms and room is not self.lobby:
             self.put_in(session, self.lobby)
 
@@ -475,7 +475,7 @@ class Rooms:
                 role = self._rights.role(user, room)
                 closed = room.access is Access.CLOSED and role < Role.MODERATOR
                 if role is Role.BANNED or closed:
-                    self.put_out(session, room, "")
+                    self.put_out(session, room)
                     what = "close" if closed else "ban"
                     session.peer.tell(EventBatch((events.PutOut(room.name, "server", what),)))
 

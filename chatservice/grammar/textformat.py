@@ -169,6 +169,8 @@ def event(it: events.Event) -> bytes:
             return b""
         case events.UserJoined(who=who):
             text = f"{who} came in"
+        case events.UserLeft(who=who, reason=events.LeaveReason.OUT):
+            text = f"{who} was put out"
         case events.UserLeft(who=who, text=last):
             text = f"{who} left" + (f" ({last})" if last else "")
         case events.UserRenamed(who=who, name=name):

@@ -203,7 +203,7 @@ def test_those_who_stay_are_told_why_a_user_left(world, alice):
     again.do("join", room="studio")
     again.do("quit", text="so long")
     told = [(it.reason, it.text) for it in alice.events(UserLeft)]
-    assert told == [("left", ""), ("out", "put out by alice"), ("left", "bye"), ("quit", "so long")]
+    assert told == [("left", ""), ("out", ""), ("left", "bye"), ("quit", "so long")]
 
 
 def test_rooms_are_told_who_is_away(world, alice):

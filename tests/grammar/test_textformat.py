@@ -131,6 +131,12 @@ def test_an_events_line_is_one_line(text):
     assert line.count(b"\n") == 1
 
 
+def test_a_user_who_was_put_out():
+    """The line does not say that the user left."""
+    put_out = events.UserLeft("lab", "alice", reason=events.LeaveReason.OUT)
+    assert textformat.event(put_out) == b"* alice was put out\n"
+
+
 @pytest.mark.parametrize(
     ("what", "user", "why", "told"),
     [

@@ -67,7 +67,8 @@ def test_put_out(server, connect, owner):
     assert [told[it] for it in ("room", "from", "what", "user", "text")] == [
         *("studio", "founder", "kick", "eve", "too loud")
     ]
-    assert owner.event("left")["text"] == "put out by founder"
+    left = owner.event("left")
+    assert (left["reason"], left["text"]) == ("out", "")
     eve.send("hello lobby", "/join studio")
     eve.expect("You are in studio")
     assert code(owner, do="kick", room="studio", user="nobody") == Code.NO_SUCH_USER
