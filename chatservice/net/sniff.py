@@ -9,8 +9,6 @@ from typing import Any
 
 from chatservice.domain.chat import Chat
 from chatservice.errors import Refusal
-from chatservice.events import Notice
-from chatservice.grammar import jsonlines, textformat
 from chatservice.net.connection import ProtocolSession
 
 
@@ -92,25 +90,3 @@ def hand_over(outer: Any, inner: Any, data: bytes) -> None:
         setattr(outer, name, getattr(inner, name, outer.transport.loseConnection))
     inner.makeConnection(outer.transport)
     inner.dataReceived(data)
-
-
-def text_notice(sentence: str) -> bytes:
-    """Word a sentence for people."""
-    return textformat.event(Notice(sentence))
-
-
-def text_refusal(refusal: Refusal, data: bytes) -> bytes:
-    """Word a refusal for people."""
-    return textformat.refusal(refusal)
-
-
-def json_refusal(refusal: Refusal, data: bytes) -> bytes:
-    """Word a refusal for a program, in answer to its first request."""
-    return jsonlines.refusal(refusal, _id_in(data))
-
-
-def _id_in(data: bytes) -> str | int | None:
-    try:
-        return jsonlines.request_id(jsonlines.load(data.lstrip().partition(b"\n")[0]))
-    except Refusal:
-        return None

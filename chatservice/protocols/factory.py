@@ -18,12 +18,12 @@ from chatservice.grammar import textformat
 from chatservice.limits import Limits
 from chatservice.net import outlet, tls
 from chatservice.net.admission import Admission
-from chatservice.net.sniff import LineRow, Row, json_refusal, text_notice, text_refusal
+from chatservice.net.sniff import LineRow, Row
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
 from chatservice.net.timeslice import TimeSlices
 from chatservice.protocols.chatprotocol import ChatProtocol
-from chatservice.protocols.jsonsession import JsonSession
-from chatservice.protocols.textsession import TextSession
+from chatservice.protocols.jsonsession import JsonSession, json_refusal
+from chatservice.protocols.textsession import TextSession, text_notice, text_refusal
 from chatservice.protocols.ticketsession import TicketSession, is_foreign
 from chatservice.replies import CountInfo
 

@@ -47,3 +47,12 @@ class JsonSession(ChatSession):
     def encode_refusal(self, refusal: Refusal, id_: Any) -> bytes:
         """Encode a refusal."""
         return jsonlines.refusal(refusal, id_)
+
+
+def json_refusal(refusal: Refusal, begun: bytes) -> bytes:
+    """Encode the refusal of a connection that has `begun` with these bytes: its first request."""
+    try:
+        id_ = jsonlines.request_id(jsonlines.load(begun.lstrip().partition(b"\n")[0]))
+    except Refusal:
+        id_ = None
+    return jsonlines.refusal(refusal, id_)

@@ -391,6 +391,16 @@ class TextSession(ChatSession):
         super().end(sentence, why)
 
 
+def text_notice(sentence: str) -> bytes:
+    """Encode a sentence for a client that was greeted and has sent nothing."""
+    return textformat.event(Notice(sentence))
+
+
+def text_refusal(refusal: Refusal, begun: bytes) -> bytes:
+    """Encode the refusal of a connection that has `begun` with these bytes."""
+    return textformat.refusal(refusal)
+
+
 async def _is_readable(outgoing: FileReader) -> bool:
     """Return whether a file is a short text that cannot control a terminal."""
     size = outgoing.mark.size
