@@ -16,6 +16,7 @@ from chatservice.client.clientstate import INBOX, Incoming, Unread
 from chatservice.client.connectors import Connector, server_address
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.screen import Screen
+from chatservice.client.transferconnection import Reading
 from chatservice.client.transferjournal import TransferJournal, state_folder
 from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
@@ -351,8 +352,12 @@ class Controller(SessionListener):
         self.transfers.send(file.path, self._state.current_room, file.to)
 
     async def _cancel(self, request: Request) -> None:
-        if not self.transfers.cancel_reading(request.args["name"]):
-            await self._ask(request)
+        own = self.transfers.cancel(request.args["name"])
+        if own and all(isinstance(it, Reading) for it in own):  # the server knows nothing of it
+            return
+        reply = await self.session.ask("cancel", **request.args)
+        if not own:  # else the end of the transfer is told
+            self.answered(reply)
 
     async def _get(self, request: Request) -> None:
         room = request.args.get("room")

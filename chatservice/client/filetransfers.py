@@ -184,20 +184,20 @@ class ClientTransfers:
 
     async def measure(self, name: str, file: BinaryIO) -> tuple[int, str]:
         """Return the size and the SHA-256 of a file that is to be sent, and show meanwhile that it
-        is read. Raises `OSError`, and `Refusal` (cancelled) after `cancel_reading`."""
+        is read. Raises `OSError`, and `Refusal` (cancelled) after `cancel`."""
         reading = Reading(name)
         with self._shown(reading):
             found = await self.read_in_thread(partialdownload.measure, file, stop=reading.stopped)
-        if reading.stopped:
-            raise Refusal(Code.CANCELLED, "Cancelled, as you wished.")
+        _check_not_cancelled(reading)
         return found
 
-    def cancel_reading(self, name: str) -> bool:
-        """Do not send the files of that name that are being read. Return whether there are any."""
-        found = [it for it in self._running if isinstance(it, Reading) and it.name == name]
+    def cancel(self, name: str) -> Sequence[Progress]:
+        """Cancel the transfers of that name that run here, and return them. All but a `Reading` go
+        on until the server cancels them, too."""
+        found = [it for it in self._running if it.name == name]
         for it in found:
             it.stopped.append(True)
-        return bool(found)
+        return found
 
     @contextmanager
     def _shown(self, progress: Progress) -> Iterator[None]:
@@ -473,6 +473,7 @@ class Downloader:
                 await self._transfers.move(make, progress, before)
                 return
             except Lost:
+                _check_not_cancelled(progress)
                 ticket = None
                 fruitless = 0 if part.received > before else fruitless + 1
         raise Lost("The connection broke.")
@@ -484,6 +485,12 @@ class Downloader:
         if (found.name, found.size, found.sha256) != (record.name, record.size, record.sha256):
             raise Refusal(Code.NO_SUCH_FILE, "It changed meanwhile; ask for it again.")
         return str(found.ticket)
+
+
+def _check_not_cancelled(progress: Progress) -> None:
+    """Raise `Refusal` (cancelled) if the user has cancelled a transfer."""
+    if progress.stopped:
+        raise Refusal(Code.CANCELLED, "Cancelled, as you wished.")
 
 
 def shortest_path(path: Path) -> Path:

@@ -34,13 +34,15 @@ REPLY_BYTES = 4096
 
 
 class Progress:
-    """The progress of a transfer: `done` of `size` bytes are there."""
+    """The progress of a transfer: `done` of `size` bytes are there. `stopped` is not empty once the
+    user has cancelled it."""
 
     def __init__(self, name: str, size: int, sha256: str) -> None:
         self.name = name
         self.size = size
         self.sha256 = sha256
         self.done = 0
+        self.stopped: list[bool] = []
         self._samples: deque[tuple[float, int]] = deque()
 
     def begin(self, done: int, now: float) -> None:
@@ -92,7 +94,6 @@ class Reading(Progress):
 
     def __init__(self, name: str) -> None:
         super().__init__(name, 0, "")
-        self.stopped: list[bool] = []
 
     def line(self, now: float, columns: int = WIDTH, name_columns: int = 0) -> str:
         """Return `reading report.pdf`, in at most `columns`."""

@@ -1,6 +1,9 @@
 """The client on a terminal: a pseudo-terminal of 80x24, and its screen as one sees it."""
 
+import os
 import re
+
+import pytest
 
 from tests.client.driving import untimed
 
@@ -133,6 +136,25 @@ def test_a_large_file_is_read_before_it_is_sent(server, terminal):
     client.until(lambda it: "reading big.iso" not in it.rows, "no row any more")
     client.type("/files")
     client.see("* 0 files in lobby, 0 bytes")
+
+
+@pytest.mark.parametrize("way", ["sent", "saved"])
+def test_a_cancelled_transfer_is_answered_once(server, wire, terminal, way):
+    """By the sentence that it has ended, and not by the command, too. Nothing of it is kept, and it
+    does not go on."""
+    slow = wire(server)
+    client = arrive(terminal, slow)
+    folder = client.folder if way == "sent" else server.files
+    (folder / "big.bin").write_bytes(bytes(30_000_000))
+    os.utime(folder / "big.bin", (1, 1))
+    slow.bytes_a_second = 5_000_000
+    client.type("big.bin" if way == "sent" else "/get big.bin")
+    client.until(lambda it: any("big.bin [" in row for row in it.rows), "the progress")
+    client.type("/cancel big.bin")
+    client.see(f"! big.bin is not {way}: Cancelled, as you wished.")
+    client.type("/transfers")
+    client.see("* You have no transfers.")
+    assert not any("cancelled" in row for row in client.rows)
 
 
 def test_leaving_waits_for_transfers(server, connect, wire, terminal):
