@@ -35,6 +35,9 @@ OPTIONS = {
 }
 """The limits that are set by an option instead."""
 
+SHOWN = OPTIONS | {"file_bytes": "max-file"}
+"""The limits that are shown by the name of an option. `file_bytes` may be set as a limit, too."""
+
 FIXED = frozenset(
     {
         *("name_characters", "name_marks", "marks", "phrase_characters", "file_name_bytes"),

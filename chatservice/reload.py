@@ -68,7 +68,8 @@ class Reloader:
             for name, value in again.items()
             if name != "limits" and value != self._options[name]
         }
-        changes = "".join(f"; {it} = {getattr(self._limits, it)}" for it in sorted(changed))
+        values = {config.SHOWN.get(it, it): getattr(self._limits, it) for it in changed}
+        changes = "".join(f"; {it} = {value}" for it, value in sorted(values.items()))
         log.info("{file} was read again{changes}", file=again["config"], changes=changes)
         if later:
             log.warn("from the next start on: {names}", names=", ".join(sorted(later)))

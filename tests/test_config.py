@@ -296,14 +296,14 @@ def test_sighup_reads_it_again_and_drops_nobody(start_server, connect, write):
     again(
         'max-file = "1MB"',
         "keep = '9d'",
-        told="read again; file_bytes = 1000000; rooms_joined = 100$",
+        told="read again; max-file = 1000000; rooms_joined = 100$",
     )
     server.log.expect("from the next start on: keep-seconds")
     bot.ask(do="join", room="lab")
     bot.event("ok")
     bot.ask(do="put", room="lab", name="x", size=2_000_000)
     assert bot.event("error")["code"] == "too-large"
-    again("[limits]", "accepting = 5", told="read again; accepting = 5; file_bytes = [0-9]+$")
+    again("[limits]", "accepting = 5", told="read again; accepting = 5; max-file = [0-9]+$")
     server.log.expect("from the next start on: accepting")
     bot.ask(do="put", room="lab", name="x", size=2_000_000)
     assert bot.event("ok")["ticket"]

@@ -62,7 +62,7 @@ class TlsConnection(SSL.Connection):
 @implementer(IOpenSSLServerConnectionCreator)
 class Certificate:
     """A key and a chain of certificates, the server's own first (RFC 8446, 4.4.2): both in one PEM
-    file, or in a folder with the files of `IN_FOLDER`. After a change, the next connection gets the
+    file, or in a folder with the files of `PEM_NAMES`. After a change, the next connection gets the
     new ones. Raises `Refusal` if they cannot be used."""
 
     log = Logger()
@@ -79,7 +79,7 @@ class Certificate:
                 "{path} cannot be used for TLS ({error}); it must hold a key without a "
                 "password and its certificates, in PEM.",
                 path=path,
-                error=_reason(error),
+                error=self._reason(error),
             ) from None
 
     def _stamps(self) -> list[tuple[int, int, int]]:
@@ -109,6 +109,15 @@ class Certificate:
         self._context = context
         self.fingerprint = first.fingerprint(hashes.SHA256()).hex(":").upper()
 
+    def _reason(self, error: Exception) -> str:
+        """Return why the certificate cannot be used. A sentence with its path is around it: only a
+        file in a folder is named here."""
+        if not isinstance(error, OSError):
+            return str(error).partition("\n")[0].rstrip(".")
+        file = Path(error.filename or self._path)
+        inside = "" if file == self._path else f"{file.name}: "
+        return f"{inside}{error.strerror}"
+
     def _look_again(self) -> None:
         """Read the files if they have changed. Unusable ones are ignored: a renewal may be half
         done, and the old certificate is better than none."""
@@ -122,7 +131,7 @@ class Certificate:
         try:
             self._read()
         except _UNUSABLE as error:
-            self.log.warn("{path} cannot be used: {why}", path=self._path, why=_reason(error))
+            self.log.warn("{path} cannot be used: {why}", path=self._path, why=self._reason(error))
         else:
             self.log.info("TLS with another certificate: SHA-256 {it}", it=self.fingerprint)
 
@@ -206,12 +215,6 @@ def row(factory: Any, certificate: Certificate | None = None) -> PrefixRow:
         return inside
 
     return PrefixRow(NAME, serve, lambda refusal, data: ALERT, prefix=HANDSHAKE)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
-    return str(error).partition("\n")[0].rstrip(".")
 
 
 _UNUSABLE = (OSError, ValueError, TypeError, SSL.Error, UnsupportedAlgorithm)

@@ -547,7 +547,7 @@ def test_a_certificate_of_the_operators(start_server, secure, tmp_path, kind):
 @pytest.mark.parametrize(
     ("pem", "why"),
     [
-        ("none.pem", "none.pem: No such file or directory"),
+        ("none.pem", "No such file or directory"),
         ("", "privkey.pem: No such file or directory"),
         ("certificate.pem", "there is no key in it"),
         ("key.pem", "there is no certificate in it"),
@@ -567,7 +567,7 @@ def test_what_cannot_be_a_certificate(tmp_path, pem, why):
     (tmp_path / "secret.pem").write_bytes(locked + certificate)
     status, said = fails(tmp_path, "--port", "0", "--tls", str(tmp_path / pem))
     assert status == 1
-    assert f"cannot be used for TLS ({tmp_path}/{why})" in said or f"({why})" in said
+    assert f"cannot be used for TLS ({why})" in said
     assert "Traceback" not in said
 
 
