@@ -239,7 +239,7 @@ class ChatProgram:
             answer = await self._screen.ask(PASSWORD, hidden=True)
         if answer is None:
             if self._scripted:
-                raise refusal
+                raise clientpasswords.no_password(name) if needed else refusal
             if not (tried and needed):
                 self._screen.refuse(refusal)
             self._screen.end_question()

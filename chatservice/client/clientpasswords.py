@@ -53,6 +53,15 @@ def given_password(file: str | None) -> str | None:
     return lines[0]
 
 
+def no_password(name: str) -> Refusal:
+    """Return the refusal of a script that has no password for a name."""
+    return Refusal(
+        Code.PASSWORD_NEEDED,
+        f"{name} needs a password; put it into a file and name that with --password-file, or set "
+        f"{PASSWORD_VARIABLE}.",
+    )
+
+
 async def ask_password(reactor: Any, user: str) -> str | None:
     """Return the password of a user, typed on the terminal and hidden; None without a terminal, or
     if it is cancelled."""

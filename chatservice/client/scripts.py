@@ -24,7 +24,12 @@ from chatservice.client.clientoptions import (
     ExitStatus,
     status_of,
 )
-from chatservice.client.clientpasswords import Keyring, ask_password, given_password
+from chatservice.client.clientpasswords import (
+    Keyring,
+    ask_password,
+    given_password,
+    no_password,
+)
 from chatservice.client.clientstate import INBOX
 from chatservice.client.connectors import WARNING, server_address
 from chatservice.client.filetransfers import open_for_upload, shortest_path
@@ -214,7 +219,7 @@ class Script:
                 kept = await keyring.recall(name) if password is None else None
                 password, asked = kept or await ask_password(self._reactor, name), True
                 if password is None:
-                    raise
+                    raise no_password(name) from None
 
     def _completed(self) -> ClientOptions:
         """Return the options, with missing values from the settings."""

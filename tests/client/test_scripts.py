@@ -369,6 +369,9 @@ def test_a_password_from_a_file_or_the_environment(server, registered, anna, tmp
     monkeypatch.delenv("CHAT_PASSWORD")
     ended, output, errors = apart(tmp_path / "bot", *place, "--say", "three")
     assert (ended, output) == (ExitStatus.NO_PERMISSION, b"")
+    assert errors.startswith(b"chat-client: carl needs a password; ")
+    assert b"--password-file" in errors
+    assert b"CHAT_PASSWORD" in errors
 
 
 def test_a_password_is_asked_for_on_the_terminal(server, registered, anna, terminal):
