@@ -626,7 +626,7 @@ class FileStore(Protocol):
         """Return the partial uploads of a user (`User.id`)."""
 
     def drop(self, declared: DeclaredFile) -> Awaitable[None]:
-        """Delete a partial upload."""
+        """Delete a partial upload, also one that has only just stopped. One under way stays."""
 
     def places(self, size: int, sha256: str) -> Awaitable[Sequence[FileLocation]]:
         """Return the locations of files with that content."""

@@ -113,6 +113,22 @@ async def test_partial_uploads_are_known(engine):
 
 
 @pytest_twisted.ensureDeferred
+async def test_an_upload_that_has_just_stopped_is_dropped(engine):
+    """Its last bytes may still be written then; they go, too. An upload under way stays."""
+    upload = await engine.files.receive(declared(), 0)
+    upload.write(b"hel")
+    await engine.files.drop(declared())
+    upload.abandon()
+    await engine.files.drop(declared())
+    assert list(await engine.files.unfinished("alice")) == []
+    upload = await engine.files.receive(declared(), 0)
+    await engine.files.drop(declared())
+    upload.write(b"hello")
+    await upload.finish()
+    assert await content(engine) == b"hello"
+
+
+@pytest_twisted.ensureDeferred
 async def test_an_upload_of_unknown_size(engine):
     """Its end tells its size; a SHA-256 is checked all the same."""
     upload = await engine.files.receive(declared(size=UNKNOWN_SIZE, sha256=None), 0)

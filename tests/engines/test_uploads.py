@@ -337,6 +337,17 @@ async def test_one_that_goes_on_is_not_cancelled_meanwhile(stored):
 
 
 @pytest_twisted.ensureDeferred
+async def test_one_that_has_just_stopped_is_dropped(stored):
+    """Its bytes are gone when that is answered, also those that were still being written."""
+    incoming = await begun(stored)
+    incoming.abandon()
+    assert incoming.over
+    await stored.folders.drop(declared())
+    assert (stored.partials(), await stored.folders.unfinished("alice")) == ([], [])
+    assert await stored.folders.have(declared()) == 0
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_part_that_somebody_has_deleted_or_cut_off(stored):
     """Is missed: what is not there is sent again, and nothing else is put in its place."""
     for change in (os.unlink, lambda path: os.truncate(path, 100)):

@@ -639,20 +639,22 @@ class PartialUploads(PartialIndex[PartialFile]):
     async def drop(self, declared: DeclaredFile) -> None:
         """Drop a partial upload."""
         partial = self.find(declared)
-        if partial is not None and not partial.is_busy:
-            await self._forget(partial)
+        if partial is not None:
+            await self._dropped(partial)
 
     def forget(self, folder: str) -> "Deferred[Any]":
         """Drop the uploads to a guest who has left, and theirs to users; answer when their bytes
-        are gone. An upload that is still being written is ended elsewhere."""
-        dropping = []
-        for partial in self.ending_with(folder):
-            if not partial.is_busy:
-                dropping.append(self._forget(partial))
-            elif partial.upload is not None and partial.upload.over:
-                partial.upload.refuse()
-                dropping.append(Deferred.fromCoroutine(partial.upload.stop()))
-        return gatherResults(dropping)
+        are gone. An upload under way is ended elsewhere."""
+        return gatherResults([self._dropped(it) for it in self.ending_with(folder)])
+
+    def _dropped(self, partial: PartialFile) -> "Deferred[Any]":
+        """Delete a partial upload, once its last bytes are written. One under way stays."""
+        if not partial.is_busy:
+            return self._forget(partial)
+        if partial.upload is None or not partial.upload.over:
+            return succeed(None)
+        partial.upload.refuse()
+        return Deferred.fromCoroutine(partial.upload.stop())
 
     def _drop_old(self) -> None:
         before = self._clocks.passed() - self._limits.partial_seconds
