@@ -68,14 +68,16 @@ class PartialIndex(Generic[P]):
 
     def use(self, partial: P) -> None:
         """Add one, or let it be the most recently used one."""
-        self.known.pop(partial.declared.upload_key, None)
-        self.known[partial.declared.upload_key] = partial
+        key = partial.declared.upload_key
+        self.known.pop(key, None)
+        self.known[key] = partial
 
     def discard(self, partial: P) -> bool:
         """Remove one. Return false if it was replaced or removed before."""
-        found = self.known.get(partial.declared.upload_key) is partial
+        key = partial.declared.upload_key
+        found = self.known.get(key) is partial
         if found:
-            del self.known[partial.declared.upload_key]
+            del self.known[key]
         return found
 
     def idle(self) -> list[P]:
@@ -89,7 +91,8 @@ class PartialIndex(Generic[P]):
     def held(self, declared: DeclaredFile) -> tuple[int, int]:
         """Return the bytes of the idle ones, except for this one: in its folder, and of its
         user."""
-        others = [it for it in self.idle() if it.declared.upload_key != declared.upload_key]
+        this = self.find(declared)
+        others = [it for it in self.idle() if it is not this]
         here = sum(it.have for it in others if it.declared.folder == declared.folder)
         return here, sum(it.have for it in others if it.declared.owner == declared.owner)
 
