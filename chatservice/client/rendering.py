@@ -228,11 +228,17 @@ class RowRenderer:
     # -- replies ---------------------------------------------------------------------------------
 
     def lines(self, lines: bytes) -> Fragments:
-        """Return the rows of lines in the text format."""
+        """Return the rows of lines in the text format.
+
+        A line that begins with two spaces is a command to copy: the terminal itself breaks it, so
+        that what is copied is one line.
+        """
         text = lines.decode(errors="replace").removesuffix("\n")
-        if not text:
-            return []
-        return [piece for line in self._server_lines(text) for piece in self._wrapped(line)]
+        rows = Fragments()
+        for line in self._server_lines(text) if text else []:
+            is_command = line[0][1] == "  "
+            rows += [*_clean(line), ("", "\n")] if is_command else self._wrapped(line)
+        return rows
 
     def reply(self, it: replies.Reply) -> Fragments:
         """Return the rows of a reply that has no entries."""
@@ -273,5 +279,8 @@ class RowRenderer:
         return INDENT if self._columns() >= _NARROW else 2
 
     def _wrapped(self, line: Fragments) -> Fragments:
-        clean = [(style, names.clean(text)) for style, text in line]
-        return wrapped(clean, self._columns(), self._indent(), self._isolate)
+        return wrapped(_clean(line), self._columns(), self._indent(), self._isolate)
+
+
+def _clean(line: Fragments) -> Fragments:
+    return [(style, names.clean(text)) for style, text in line]

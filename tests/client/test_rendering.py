@@ -16,6 +16,7 @@ from chatservice.client.rendering import RowRenderer
 from chatservice.client.statusline import PendingTexts
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.events import UserJoined
+from chatservice.grammar import textformat
 from chatservice.grammar.commands import COMMANDS, Request, Right
 from chatservice.grammar.help import help_lines
 from tests.servers import environment
@@ -138,6 +139,18 @@ def test_history_tells_days_times_and_positions():
         "-- Saturday,",
         "17:30 #4 bob",
     ]
+
+
+def test_a_command_to_copy_is_one_row():
+    """The terminal breaks it, and joins it again when it is copied; all other lines are broken
+    between words. Nothing in a command can control the terminal."""
+    ticket = replies.GetTicket("x" * 24, "a b.pdf", 6, "0" * 64, 1)
+    instructions = textformat.fetch_instructions(ticket, "chat.example.org", 5555, tls=False)
+    shown = rows(look(40).lines(instructions))
+    assert f"  echo GET {'x' * 24} | nc chat.example.org 5555 > 'a b.pdf'" in shown
+    assert f"  echo {'0' * 64}'  ''a b.pdf' | sha256sum -c" in shown
+    assert all(len(row) <= 40 for row in shown if row.startswith("* "))
+    assert "\x1b" not in "".join(rows(look(40).lines(b"  echo \x1b[2J")))
 
 
 @pytest.mark.parametrize(("columns", "most"), [(80, 22), (40, 22)])
