@@ -73,10 +73,11 @@ def test_a_row_is_a_protocol(echoing, connect, kind):
 
 
 def test_a_full_server_answers_each_in_its_own_protocol(echoing, connect):
-    """JSON, the text of people, TLS and the further protocol; a connection whose protocol is not
-    known in time is closed without a word. None of them takes a place."""
-    server = echoing("--tls", "auto", connections=2, first_byte_seconds=0.3)
-    alice, _ = connect(server, "alice"), connect(server, "bob")
+    """JSON, TLS, the further protocol, and the text of a person, who sends nothing; a connection
+    whose protocol is not known at its end is closed without a word. None of them takes a place."""
+    patient = {"first_byte_seconds": 3600.0, "greeting_seconds": 3600.0}
+    server = echoing("--tls", "auto", connections=2, **patient)
+    alice, _ = full(server, connect)
     echo = RawClient(server.port)
     echo.send_raw(REQUEST)
     assert echo.rest() == b"ECHO 503 /too-many"
@@ -84,16 +85,30 @@ def test_a_full_server_answers_each_in_its_own_protocol(echoing, connect):
     bot.ask(do="hello", name="bot", id=3)
     assert bot.event() == {"event": "error", "id": 3, "code": "too-many", "message": FULL}
     assert bot.rest() == b""
-    assert RawClient(server.port).rest().decode() == f"! {FULL}\n"
     with pytest.raises(ssl.SSLError, match=r"(?i)alert"):
         TlsClient(server.port)
     unknown = RawClient(server.port)
     unknown.send_raw(b"ECH")
+    unknown.end()
     with contextlib.suppress(ConnectionError):
         assert unknown.rest() == b""
     alice.send("still here")
     alice.send("/who")
     alice.expect("2 in lobby")
+    server.stop()
+    server = echoing("--tls", "auto", connections=2, first_byte_seconds=0.001)
+    full(server, connect)
+    assert RawClient(server.port).rest().decode() == f"! {FULL}\n"
+
+
+def full(server, connect):
+    """Fill a server with two connections, which send first, and return them."""
+    members = []
+    for count, name in enumerate(("alice", "bob"), 1):
+        members.append(connect(server))
+        members[-1].send(name, "/who")
+        members[-1].expect(f"{count} in lobby")
+    return members
 
 
 def test_a_full_server_answers_half_a_line(echoing, connect):
@@ -109,10 +124,7 @@ def test_a_full_server_answers_half_a_line(echoing, connect):
         assert person.line() == f"! {FULL}"
     server.stop()
     server = echoing(connections=2, first_byte_seconds=3600.0, greeting_seconds=3600.0)
-    for at, name in enumerate(("alice", "bob"), 1):
-        member = connect(server)
-        member.send(name, "/who")
-        member.expect(f"{at} in lobby")
+    full(server, connect)
     for sent in (b"carol", b""):
         script = RawClient(server.port)
         script.send_raw(sent)

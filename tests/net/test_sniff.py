@@ -14,10 +14,16 @@ import subprocess
 import threading
 
 import pytest
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 
+from chatservice.engines.sqlite import selfsigned
+from chatservice.grammar import textformat
+from chatservice.net.tls import Certificate
+from chatservice.protocols.factory import ChatFactory
 from tests.servers import PATIENCE, RawClient, Server
 from tests.test_service import fails
-from tests.tls import CertificateAuthority, ManualTlsClient, TlsClient, logged
+from tests.tls import TLS, CertificateAuthority, ManualTlsClient, TlsClient, logged
 
 ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
 """handshake_failure, fatal (RFC 8446, 6.2)."""
@@ -180,17 +186,34 @@ def test_what_was_cut_is_not_said(server, connect, halves):
     quiet(server)
 
 
-def test_a_greeting_is_not_sent_into_a_handshake(start_server, connect):
+def test_a_greeting_is_not_sent_into_a_handshake(tmp_path):
     """However long that takes on a slow line; and then it comes."""
-    server = start_server("--tls", "auto", first_byte_seconds=0.2, greeting_seconds=0.0)
-    slow = ManualTlsClient(server.port)
-    hello = slow.hello()
-    slow.socket.sendall(hello[:1])
-    connect(server).expect("* Welcome")  # a later client that sends nothing
-    slow.socket.sendall(hello[1:])
-    slow.shake()
-    slow.expect("* Welcome")
-    slow.close()
+    clock, transport = Clock(), StringTransport()
+    factory = ChatFactory(clock)
+    factory.chat = None
+    factory.use_certificate(Certificate(selfsigned.own(tmp_path)), only_tls=False)
+    connection = factory.buildProtocol(None)
+    connection.makeConnection(transport)
+    came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = TLS.wrap_bio(came, goes, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = goes.read()
+    connection.dataReceived(hello[:1])
+    clock.advance(2 * factory.greeting_delay(transport))
+    assert transport.value() == b""
+    connection.dataReceived(hello[1:])
+    greeting = b""
+    for _ in range(20):  # pieces of the handshake, and then the wait for a silent client
+        clock.advance(factory.limits.greeting_seconds / 10)
+        came.write(transport.value())
+        transport.clear()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+            greeting = client.read()
+        if goes.pending:
+            connection.dataReceived(goes.read())
+    assert greeting == textformat.GREETING
 
 
 def test_tls_that_begins_too_late(start_server, connect):
