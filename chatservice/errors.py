@@ -41,7 +41,7 @@ class Code(ExplainedWord):
     NO_SUCH_ENTRY = "no-such-entry", "there is no entry at that position, or it is no longer kept"
     NOT_ALLOWED = (
         "not-allowed",
-        "that takes a role that the user has not: moderator, owner or operator",
+        "that takes a role that the user does not have: moderator, owner or operator",
     )
     BANNED = "banned", "the user is banned from the room, or from the server"
     TOO_FAST = "too-fast", "the room is in slow mode; say it again later"
@@ -51,7 +51,7 @@ class Code(ExplainedWord):
     NO_SUCH_TOKEN = "no-such-token", "the user has no token of that label"
     BAD_FILE_NAME = "bad-file-name", "a file cannot be called that"
     NO_SUCH_FILE = "no-such-file", "there is no such file"
-    NOT_YOURS = "not-yours", "only the user who shared the file may do that"
+    NOT_YOURS = "not-yours", "only the user who shared the file, or a moderator, may do that"
     TOO_LARGE = "too-large", "the file is larger than the operator allows, or than was declared"
     OVER_QUOTA = (
         "over-quota",

@@ -19,7 +19,7 @@ class Limits:
     """A line without its end: sixteen times an IRC line (RFC 2812, 2.3)."""
 
     hashes: int = 2
-    """Passwords hashed at the same time: each takes 64 MiB, and all cores for tens of
+    """Passwords hashed at the same time: each takes 64 MiB, and a core for tens of
     milliseconds."""
 
     tokens: int = 100

@@ -430,7 +430,7 @@ _ROWS = (
     ),
     _for_moderators(
         "kick",
-        "puts a user out of the room; out of the lobby means off the server",
+        "puts a user out of the room; in the lobby, off the server",
         (_IN_ROOM, _USER, _REASON),
     ),
     _for_moderators(
