@@ -68,6 +68,14 @@ class UserRenamed:
 
 
 @dataclass(frozen=True, slots=True)
+class UserTyping:
+    """`who` is typing in `room`. Only sessions that asked for it are shown this."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class Moderated:
     """A moderator, `who`, used the command `what` in `room` on `user`, because of `text`. `user`
     and `text` may be empty."""
@@ -98,4 +106,4 @@ class PutOut:
     text: str = ""
 
 
-Event = UserJoined | UserLeft | UserAway | UserRenamed | Moderated | PutOut | Notice
+Event = UserJoined | UserLeft | UserAway | UserRenamed | UserTyping | Moderated | PutOut | Notice

@@ -242,6 +242,13 @@ class Limits:
     pins: int = 50
     """Pinned entries of one room: two screens of a terminal."""
 
+    typing_seconds: float = 3.0
+    """The shortest time between two notices that a user is typing in a room: each costs a look at
+    all sessions there."""
+
+    typing_users: int = 10_000
+    """Users of whom it is remembered when they were typing: 1 MB."""
+
     rules: int = 1000
     """Rules of one room: owners, moderators, invitations, mutes, bans."""
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from chatservice import names
 from chatservice.entries import Entry, Kind
-from chatservice.events import Event, Notice, UserAway
+from chatservice.events import Event, Notice, UserAway, UserTyping
 from chatservice.grammar.commands import Request
 from chatservice.replies import Joined, Welcome
 
@@ -371,8 +371,8 @@ class ClientState:
         """Take an event."""
         if isinstance(event, Notice):
             return [Incoming(event)]
-        if isinstance(event, UserAway) and not self.echo:
-            return []  # people look it up
+        if isinstance(event, (UserAway, UserTyping)) and not self.echo:
+            return []  # people look up the one, and this client does not ask for the other
         return self._receive(Incoming(event, event.room))
 
     def _receive(self, incoming: Incoming) -> list[Incoming]:

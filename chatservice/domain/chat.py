@@ -31,6 +31,7 @@ from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
 from chatservice.domain.tickets import UploadTicket
+from chatservice.domain.typingnotices import TypingNotices
 from chatservice.domain.users import RegistrationPolicy, Users
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
@@ -82,6 +83,7 @@ class Chat:
         self.files = Files(services, rooms, users)
         self.moderation = Moderation(services, rooms, users)
         self.annotator = Annotator(services, rooms)
+        self.typing = TypingNotices(services)
         self.overview = Overview(services, rooms, users)
         self.allows_guests = policy.guests
         self._engine = engine

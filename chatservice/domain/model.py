@@ -188,8 +188,8 @@ FREE_COMMANDS = 16
 class SessionTraits(NamedTuple):
     """Properties of a session, by its protocol: is it shown its own entries; may it be in several
     rooms, or always in one; does it get a resume token; does its own connection carry the bytes of
-    files, between its lines; do others see that it is here; and did it come through the admin
-    socket?
+    files, between its lines; do others see that it is here; did it come through the admin socket;
+    and is it told who is typing?
 
     A session that is not visible serves single requests: nobody is told that it joins or leaves a
     room, it is in no room's list of users, and it does not read the inbox.
@@ -201,6 +201,7 @@ class SessionTraits(NamedTuple):
     carries_files: bool
     visible: bool = True
     admin: bool = False
+    sees_typing: bool = False
 
 
 NOT_IN_ROOM = "You are not in {room}; join it first."

@@ -338,6 +338,16 @@ _ROWS = (
         rates=_TEXTS,
     ),
     Command("away", "sets you away, with a reason; without one, you are back", (_REASON,)),
+    Command(
+        "typing",
+        "tells a room that you are typing, or asks to be told who is",
+        (
+            Arg("room", "the room in which you are typing", optional=True, needs=Right.SPEAK),
+            Arg("show", "whether this connection is told who is typing", _FLAG, True),
+        ),
+        formats=_J,
+        room_token=True,
+    ),
     _everywhere("ignore", "hides what a user says from this connection; again: shows it", (_USER,)),
     _for_readers(
         "history",

@@ -38,6 +38,7 @@ EVENTS: Mapping[type[Any], str] = {
     events.UserLeft: "left",
     events.UserAway: "away",
     events.UserRenamed: "renamed",
+    events.UserTyping: "typing",
     events.Moderated: "moderated",
     events.PutOut: "out",
     events.Notice: "notice",

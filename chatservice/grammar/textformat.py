@@ -163,9 +163,10 @@ def quoted_name(name: str) -> str:
 
 @lru_cache(maxsize=256)  # everybody in the room is told the same
 def event(it: events.Event) -> bytes:
-    """Encode an event. People are not told who is away: `/who` and `/msg` show it."""
+    """Encode an event. People are not told who is away, which `/who` and `/msg` show, nor who
+    types."""
     match it:
-        case events.UserAway():
+        case events.UserAway() | events.UserTyping():
             return b""
         case events.UserJoined(who=who):
             text = f"{who} came in"

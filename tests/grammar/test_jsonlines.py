@@ -130,7 +130,8 @@ def test_every_kind_of_answer_is_tried():
     "event",
     [events.UserJoined("lab", "bob"), events.UserLeft("lab", "bob", "bye"), events.Notice("soon")]
     + [events.Notice("now", events.EndReason.PUT_OUT), events.PutOut("lab", "bob", "kick", "why")]
-    + [events.UserRenamed("lab", "bob", "rob"), events.Moderated("lab", "bob", "kick", "eve", "")],
+    + [events.UserTyping("lab", "bob"), events.UserRenamed("lab", "bob", "rob")]
+    + [events.Moderated("lab", "bob", "kick", "eve", "")],
 )
 def test_an_event_comes_back_as_it_went(event):
     """So it is with what is shown and not kept; an event of a later version is passed over."""

@@ -209,3 +209,19 @@ def test_pins(people, bot):
     assert bob.line() == "* #1 is no longer pinned."
     assert bob.line() == "* Nothing is pinned in studio"
     assert bot.event("unpinned")["about"] == 1
+
+
+def test_typing(people, bot, server, connect):
+    """Programs that asked for it are told who types; people, and other programs, are not."""
+    alice, other = people("alice"), connect(server)
+    other.ask(do="hello", name="other")
+    other.ask(do="join", room="lab")
+    answer(bot, do="typing", show=True)
+    answer(other, do="typing", room="lab")
+    found = bot.event("typing")
+    assert found == {"event": "typing", "room": "lab", "from": "other"}
+    assert answer(bot, do="typing", show="yes")["code"] == "bad-argument"
+    answer(other, do="say", room="lab", text="hello")
+    assert other.event("message")["text"] == "hello"
+    assert alice.expect("hello") == "other: hello"
+    assert "typing" not in alice.seen

@@ -112,6 +112,16 @@ def _away(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     return replies.Done("You are away." if session.require_user().away else "You are back.")
 
 
+def _typing(chat: Chat, session: Session, args: Arguments) -> replies.Done:
+    if not args:
+        raise Refusal(Code.BAD_ARGUMENT, 'Name the "room", or say whether to "show" who types.')
+    if "show" in args:
+        chat.typing.show(session, args["show"])
+    if "room" in args:
+        chat.typing.tell(session, chat.rooms.resolve(session, args["room"]))
+    return replies.Done()
+
+
 def _ignore(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     name = names.user(args["user"])
     if chat.users.toggle_ignored(session, name):
@@ -190,6 +200,7 @@ ROOM_HANDLERS: Mapping[str, Handler] = {
     "msg": _msg,
     "away": _away,
     "ignore": _ignore,
+    "typing": _typing,
     "history": _history,
     "search": _search,
     "skip": _skip,
