@@ -21,7 +21,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
                 "topic",
                 "history",
             ),
-            *("search", "skip", "help", "quit"),
+            *("pins", "search", "skip", "help", "quit"),
         ),
         "rooms": ("rooms", "join", "create", "leave", "exit", "who", "rules"),
         "files": ("files", "link", "get", "put", "versions", "remove", "transfers", "cancel"),
