@@ -145,7 +145,7 @@ def test_typed_nonsense(people):
         ("/edit", "! TEXT is missing"),
         ("/edit #1 x", "! #1 is not yours"),
         ("/edit x", "! You have said nothing in lab since you came"),
-        ("/edits #1", "! Only who moderates lab"),
+        ("/edits #1", "! Only moderators of lab"),
         ("/react #1", "! WORD is missing"),
         ("/react #1 two words", "! That is one word too many"),
         ("/react #1 " + "x" * 1000, "! A reaction is an emoji or a short word"),
