@@ -60,7 +60,11 @@ class ChatSession(ProtocolSession):
         return chat
 
     def _may_use(self, command: Command) -> bool:
-        return self._chat.may_use(self._session, command)
+        """Return whether to suggest a command. On the admin socket, only the first request makes
+        the user known."""
+        session = self._session
+        unknown = session.traits.admin and session.user is None
+        return unknown or self._chat.may_use(session, command)
 
     # -- what a format does ----------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import re
 
 from chatservice.grammar.commands import COMMANDS, Right
 from chatservice.grammar.help import TOPICS
+from tests.servers import RawAdminClient
 
 MODERATION = [row.name for row in COMMANDS.values() if row.needs in (Right.MODERATE, Right.OWN)]
 SERVER = [row.name for row in COMMANDS.values() if row.needs is Right.OPERATE]
@@ -101,7 +102,8 @@ def test_who_is_muted_is_not_told_to_speak(server, connect):
 
 
 def test_a_mistyped_command_suggests_only_what_one_may_do(server, connect):
-    """In both formats: a guest is told of no command of moderators, and an owner is."""
+    """In both formats: a guest is told of no command of moderators, and an owner is. An operator is
+    told of all, also before the first command."""
     bot, alice = connect(server), connect(server, "alice")
     alice.send("/back", "/kik bob", "/create hers", "/kik bob")
     assert alice.expect("! ") == "! There is no command /back; /help lists those there are."
@@ -112,3 +114,6 @@ def test_a_mistyped_command_suggests_only_what_one_may_do(server, connect):
     for do, hint in (("bakup", "lists those"), ("kik", "lists those"), ("jion", '"join"?')):
         bot.ask(do=do)
         assert hint in bot.event("error")["message"]
+    operator = RawAdminClient(server)
+    operator.send("/bakup")
+    assert operator.expect("! ") == "! There is no command /bakup; did you mean /backup?"
