@@ -9,9 +9,12 @@ docs/bots.md explains the library. The modules, from the user to the network:
 * `clientoptions`, `settings`, `clientpasswords`: the command line, the remembered servers, and the
   sources of passwords.
 * `controller`, `typedlines`: running typed lines, and what they mean.
-* `screen`, `pipescreen`, `terminalscreen`: the interface of a front end, and its two forms.
+* `screen`, `pipescreen`, `inlinescreen`, `fullscreen`: the interface of a front end, and its forms.
+  `terminalscreen` is the common part of those on a terminal.
+* `scrollback`, `folding`, `panes`, `sidelists`, `presentusers`: the parts of the full screen.
 * `lineeditor`, `tabcompletion`: typing on a terminal.
-* `rendering`, `wrapping`, `statusline`, `frames`: rows on a terminal, and their way to it.
+* `rendering`, `wrapping`, `links`, `statusline`, `frames`, `panepainter`: rows on a terminal, and
+  their way to it.
 * `library`: the library for bots.
 * `clientsession`, `clientstate`: a session and its rooms over several connections; its state.
 * `jsonconnection`, `connectors`: a connection in JSON, over TCP or TLS.

@@ -181,6 +181,9 @@ class ClientOptions:
         action="store_true",
         help="ring the terminal's bell when somebody mentions you or writes to you",
     )
+    full: bool = _option(
+        action="store_true", help="take the whole terminal, with a view for each room"
+    )
     password_file: str | None = _option(
         metavar="FILE",
         help="read your password, or a token, from the first line of FILE; without this option the "

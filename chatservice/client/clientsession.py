@@ -249,12 +249,17 @@ class ClientRooms:
 
 class ClientSession:
     """A user's session at the server of a `connector`. With `echo`, for programs, the listener gets
-    own texts too, and the entries of all rooms."""
+    own texts too, and the entries of all rooms. With `all_rooms`, it gets those of all rooms."""
 
     def __init__(
-        self, reactor: Any, connector: Connector, listener: SessionListener, echo: bool = False
+        self,
+        reactor: Any,
+        connector: Connector,
+        listener: SessionListener,
+        echo: bool = False,
+        all_rooms: bool = False,
     ) -> None:
-        self.state = ClientState(echo)
+        self.state = ClientState(echo, all_rooms)
         self.rooms = ClientRooms(self)
         self.connected = False
         self._reactor = reactor

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from chatservice import names
+from chatservice.client.presentusers import PresentUsers
 from chatservice.entries import Entry, Kind
 from chatservice.events import Event, Notice, UserAway, UserTyping
 from chatservice.grammar.commands import Request
@@ -88,6 +89,8 @@ class RoomState:
     def __init__(self, joined: Joined) -> None:
         self.room = joined.room
         self.number = joined.number
+        self.topic = joined.topic
+        self.present = PresentUsers(joined.users, joined.more)
         self.position = joined.seq
         self.unread = 0
         self.mentioned = False
@@ -143,6 +146,8 @@ class RoomState:
         is read from its end."""
         self._held_back.clear()
         self._disconnected = False
+        self.topic = joined.topic
+        self.present = PresentUsers(joined.users, joined.more)
         self.position = min(after, joined.seq)
         self.read_position = min(self.read_position, self.position)
         self._late_until = joined.seq
@@ -170,6 +175,8 @@ class RoomState:
             incoming = incoming._replace(late=late)
             if entry.kind == Kind.ERASED and entry.text.isdecimal():
                 self._erase(int(entry.text))
+            elif entry.kind == Kind.TOPIC:
+                self.topic = entry.text
         self._held_back.append(incoming)
 
     def _erase(self, position: int) -> None:
@@ -214,14 +221,20 @@ class RoomState:
 
     # -- while another room is the current one ---------------------------------------------------
 
-    def keep_unread(self, items: list[Incoming], name: str) -> None:
-        """Keep entries as unread, and count those that are not by the user called `name`."""
-        entries = [(each, each.item) for each in items if isinstance(each.item, Entry)]
-        for each, entry in entries:
-            self._unread_items.append(each)
-            if names.key(entry.who) != names.key(name) and not entry.is_annotation:
+    def count_unread(self, items: list[Incoming], name: str) -> None:
+        """Count the entries that are not by the user called `name` as unread."""
+        for each in items:
+            entry = each.item
+            if not isinstance(entry, Entry) or entry.is_annotation:
+                continue
+            if names.key(entry.who) != names.key(name):
                 self.unread += 1
                 self.mentioned = self.mentioned or mentions(entry, name)
+
+    def keep_unread(self, items: list[Incoming], name: str) -> None:
+        """Keep entries as unread, and count those that are not by the user called `name`."""
+        self.count_unread(items, name)
+        self._unread_items += [each for each in items if isinstance(each.item, Entry)]
         if not self.complete or len(self._unread_items) > UNREAD_KEPT:
             self.complete = False
             self._unread_items.clear()
@@ -254,9 +267,10 @@ class ClientState:
     """The state of one user's client. Methods that take something in return what to show now.
 
     With `echo`, which programs use, own texts are shown too, and all rooms are shown as they come.
+    With `all_rooms` alone, all rooms are shown as they come, and unread entries are only counted.
     """
 
-    def __init__(self, echo: bool = False) -> None:
+    def __init__(self, echo: bool = False, all_rooms: bool = False) -> None:
         self.name = ""
         self.token = ""
         self.registered = False
@@ -265,6 +279,7 @@ class ClientState:
         self.inbox_position = 0
         self.unacknowledged: dict[str, Request] = {}
         self.echo = echo
+        self.all_rooms = all_rooms
         self._recent: list[str] = []
 
     # -- rooms -----------------------------------------------------------------------------------
@@ -371,6 +386,8 @@ class ClientState:
         """Take an event."""
         if isinstance(event, Notice):
             return [Incoming(event)]
+        if event.room in self.rooms:
+            self.rooms[event.room].present.apply(event)
         if isinstance(event, (UserAway, UserTyping)) and not self.echo:
             return []  # people look up the one, and this client does not ask for the other
         return self._receive(Incoming(event, event.room))
@@ -385,6 +402,9 @@ class ClientState:
     def _release(self, room: RoomState) -> list[Incoming]:
         ready = room.release(lambda entry: self._may_be_own(room, entry), self.echo)
         if self.echo or room.room == self.current_room:
+            return ready
+        if self.all_rooms:
+            room.count_unread(ready, self.name)
             return ready
         room.keep_unread(ready, self.name)
         return []

@@ -79,7 +79,7 @@ class Controller(SessionListener):
             folder=folder,
             tell=screen.notify,
         )
-        self.session = ClientSession(reactor, connector, self)
+        self.session = ClientSession(reactor, connector, self, all_rooms=screen.shows_all_rooms)
         self.transfers = TransferQueue(
             reactor,
             self.session,
@@ -135,6 +135,10 @@ class Controller(SessionListener):
     def rooms_changed(self) -> None:
         """Show the rooms and their unread counts."""
         self._screen.show_rooms()
+
+    def log_rewound(self, room: str, after: int, newest: int) -> None:
+        """Take back the entries that are no longer there."""
+        self._screen.forget_behind(room, after)
 
     def dismissed(self, why: Lost) -> None:
         """End the program."""
@@ -290,9 +294,7 @@ class Controller(SessionListener):
     def _switched(self, unread: Unread) -> None:
         self._room_missed = False
         self.rooms_changed()
-        count = f"; {unread.unread} unread" if unread.unread else ""
-        self._screen.notify(f"You are in {unread.room}{count}.")
-        self._screen.show_unread(unread)
+        self._screen.show_switch(unread)
         for each in unread.items:
             self.incoming(each)
 

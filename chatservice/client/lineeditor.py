@@ -11,10 +11,15 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, FilterOrBool
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import DummyHistory, History
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding import (
+    KeyBindings,
+    KeyBindingsBase,
+    KeyPressEvent,
+    merge_key_bindings,
+)
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     BufferControl,
@@ -122,7 +127,7 @@ class LineEditor:
         depth: ColorDepth,
         above: Callable[[], Fragments],
         below: Callable[[], Fragments],
-        keys: Mapping[str, KeyAction],
+        keys: KeyBindingsBase,
         refused: Callable[[str], None],
         history: History,
         completer: Completer,
@@ -151,7 +156,7 @@ class LineEditor:
             style=style,
             color_depth=depth,
             output=output,
-            key_bindings=self._key_bindings(keys),
+            key_bindings=merge_key_bindings([self._key_bindings(), keys]),
             erase_when_done=True,
         )
 
@@ -225,6 +230,15 @@ class LineEditor:
         """The typed lines that nobody has taken yet."""
         return [line for line in self._lines.pending if line]
 
+    @property
+    def document(self) -> Document:
+        """The typed text, with the cursor in it."""
+        return self._typed.document
+
+    @document.setter
+    def document(self, document: Document) -> None:
+        self._typed.reset(document)
+
     def _line_entered(self, buffer: Buffer) -> bool:
         if buffer.text.strip():
             self._lines.put(buffer.text)
@@ -295,8 +309,8 @@ class LineEditor:
 
     # -- keys ------------------------------------------------------------------------------------
 
-    def _key_bindings(self, further: Mapping[str, KeyAction]) -> KeyBindings:
-        keys, undecided = KeyBindings(), Condition(lambda: self._before_paste is not None)
+    def _key_bindings(self) -> KeyBindings:
+        undecided = Condition(lambda: self._before_paste is not None)
         always: dict[str, KeyAction] = {
             "c-c": lambda event: self.interrupt(),
             "c-d": self._delete_or_end,
@@ -305,7 +319,6 @@ class LineEditor:
             "tab": _complete,
             "s-tab": lambda event: event.current_buffer.complete_previous(),
             Keys.BracketedPaste.value: self._paste,
-            **further,
         }
         for_paste: dict[str, KeyAction] = {  # while it waits for a decision
             "<any>": lambda event: None,
@@ -316,8 +329,7 @@ class LineEditor:
             "e": self._edit_paste,
             "c-c": lambda event: self.interrupt(),
         }
-        for sequence, act in always.items():
-            keys.add(*sequence.split())(act)
+        keys = bound(always)
         for key, act in for_paste.items():
             keys.add(key, filter=undecided, eager=True)(act)
         return keys
@@ -327,6 +339,17 @@ class LineEditor:
             event.current_buffer.delete()
         else:
             self.end()
+
+
+def bound(
+    acts: Mapping[str, KeyAction], when: FilterOrBool = True, eager: bool = False
+) -> KeyBindings:
+    """Return keys, each by its name or its sequence (`escape a`), with what they do `when` a filter
+    holds. An `eager` key does not wait for a longer sequence."""
+    keys = KeyBindings()
+    for sequence, act in acts.items():
+        keys.add(*sequence.split(), filter=when, eager=eager)(act)
+    return keys
 
 
 def _complete(event: KeyPressEvent) -> None:

@@ -63,9 +63,11 @@ def _chat_program(
     reactor: Any, options: ClientOptions, settings: Settings, at_terminal: bool
 ) -> ChatProgram:
     if at_terminal:
-        from chatservice.client.terminalscreen import TerminalScreen
+        from chatservice.client.fullscreen import FullScreen
+        from chatservice.client.inlinescreen import InlineScreen
 
-        return ChatProgram(reactor, options, TerminalScreen(options.bell), False, settings)
+        make = FullScreen if options.full else InlineScreen
+        return ChatProgram(reactor, options, make(options.bell), False, settings)
     scripted = not os.isatty(0) and options.name is not None
     return ChatProgram(reactor, options, PipeScreen(reactor, stdin=0, stdout=1), scripted)
 

@@ -12,6 +12,8 @@ from prompt_toolkit.styles import Style
 
 from chatservice import names, replies
 from chatservice.client.clientstate import Incoming, is_mentioned, mention_pattern
+from chatservice.client.folding import Folded, folded_line
+from chatservice.client.links import with_links
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.grammar import textformat
@@ -66,7 +68,8 @@ def terminal_style(depth: ColorDepth) -> Style:
     wanted = {
         **dict.fromkeys(("time", "server", "day", "waiting", "room"), grey),
         **dict.fromkeys(("me", "mention", "mark", "prompt", "key", "unread"), "bold"),
-        **dict.fromkeys(("named", "here"), "reverse"),
+        **dict.fromkeys(("named", "here", "title", "selected"), "reverse"),
+        "link": "underline",
         "refusal": f"{red} bold",
         "completion-toolbar": _TERMINAL_COLOURS,
         "completion-toolbar.completion": _TERMINAL_COLOURS,
@@ -102,7 +105,8 @@ class RowRenderer:
     """A renderer of rows for a terminal with `columns()` columns and a user called `name()`.
 
     `clock()` is the time in seconds since 1970. Times are shown in the machine's zone. With
-    `isolate`, text that runs from right to left does not reorder its neighbours.
+    `isolate`, text that runs from right to left does not reorder its neighbours. On a `full`
+    screen, URLs in talk are of the class `link`, and no row announces a day.
     """
 
     def __init__(
@@ -112,12 +116,14 @@ class RowRenderer:
         depth: ColorDepth,
         clock: Callable[[], float],
         isolate: bool = True,
+        full: bool = False,
     ) -> None:
         self._name = name
         self._columns = columns
         self._depth = depth
         self._clock = clock
         self._isolate = isolate
+        self._full = full
         self._day = ""
 
     # -- entries and events ----------------------------------------------------------------------
@@ -158,13 +164,14 @@ class RowRenderer:
 
     def _entry(self, entry: Entry, log: str, position: int, numbered: bool) -> Fragments:
         number = f"#{position} " if numbered else ""
+        return self._timed(entry.time / 1000, self._entry_lines(entry, log, position), number)
+
+    def _entry_lines(self, entry: Entry, log: str, position: int) -> list[Fragments]:
         if entry.kind in _SAID:
             to = "you" if _is_private(entry, log) else None
             notes, _ = textformat.notes(entry)
-            lines = self._talk(entry.who, entry.kind, entry.text, to, notes)
-        else:
-            lines = self._server_lines(textformat.run(position, entry.as_run(), log).decode())
-        return self._timed(entry.time / 1000, lines, number)
+            return self._talk(entry.who, entry.kind, entry.text, to, notes)
+        return self._server_lines(textformat.run(position, entry.as_run(), log).decode())
 
     def _talk(
         self, who: str, kind: str, text: str, to: str | None, notes: str = ""
@@ -187,7 +194,15 @@ class RowRenderer:
         return lines
 
     def _text(self, text: str, mine: bool) -> Fragments:
-        """Return a text in which the user's own name is highlighted."""
+        """Return a text in which the user's own name is highlighted, and URLs are marked."""
+        if not self._full:
+            return self._named(text, mine)
+        pieces = Fragments()
+        for piece, is_link in with_links(text):
+            pieces += [("class:link", piece)] if is_link else self._named(piece, mine)
+        return pieces
+
+    def _named(self, text: str, mine: bool) -> Fragments:
         if mine or not is_mentioned(self._name(), text):
             return [("", text)]
         pieces, at = Fragments(), 0
@@ -205,16 +220,35 @@ class RowRenderer:
             styled.append([(sign, line[:2]), (text, line[2:])])
         return styled
 
+    def shown(self, content: Incoming | Folded, time: float) -> Fragments:
+        """Return the rows of what came at a `time`, without a heading for its day."""
+        if isinstance(content, Folded):
+            line: Fragments = [("class:server", f"* {folded_line(content)}")]
+            return self._clocked(time, [line])
+        if isinstance(content.item, Entry):
+            lines = self._entry_lines(content.item, content.log, content.position)
+        else:
+            lines = self._server_lines(textformat.event(content.item).decode())
+        return self._clocked(time, lines)
+
     # -- days and times --------------------------------------------------------------------------
+
+    def day(self, time: float) -> str:
+        """Return the day of a time, in words."""
+        return f"{datetime.fromtimestamp(time):%A, %d %B %Y}"
 
     def _timed(self, time: float, lines: list[Fragments], number: str = "") -> Fragments:
         """Return lines with their time in front, below a heading if the day is a new one."""
-        local = datetime.fromtimestamp(time)
-        rows, day = Fragments(), f"{local:%A, %d %B %Y}"
-        if day != self._day:
+        rows, day = Fragments(), self.day(time)
+        if day != self._day and not self._full:
             self._day = day
             rows = self.heading(day, "class:day")
-        clock = [("class:time", f"{local:%H:%M} {number}")]
+        return rows + self._clocked(time, lines, number)
+
+    def _clocked(self, time: float, lines: list[Fragments], number: str = "") -> Fragments:
+        """Return lines with their time in front."""
+        rows = Fragments()
+        clock = [("class:time", f"{datetime.fromtimestamp(time):%H:%M} {number}")]
         for at, line in enumerate(lines):
             before = clock if at == 0 else [("", " " * self._indent())]
             rows += self._wrapped(before + line)

@@ -27,8 +27,10 @@ class Screen:
     can_ask: somebody there can answer questions.
     write_error: the reason why nothing can be shown any more, else None.
     key_help: the lines of `/help keys`.
+    shows_all_rooms: entries of all joined rooms are shown as they come, each in its own view.
     """
 
+    shows_all_rooms = False
     interactive: bool
     can_ask: bool
     write_error: str | None
@@ -84,8 +86,13 @@ class Screen:
     def show_rooms(self) -> None:
         """Show the joined rooms again: they, or their unread counts, have changed."""
 
-    def show_unread(self, unread: Unread) -> None:
-        """Announce the unread entries of the new current room; they follow one by one."""
+    def show_switch(self, unread: Unread) -> None:
+        """Tell that another room is the current one. Its unread entries follow one by one."""
+        count = f"; {unread.unread} unread" if unread.unread else ""
+        self.notify(f"You are in {unread.room}{count}.")
+
+    def forget_behind(self, room: str, position: int) -> None:
+        """Remove the entries of a room behind a position: its log has others there now."""
 
     def show_pending(self, key: str, request: Request) -> None:
         """Show a text, identified by `key`, that waits to be stored."""

@@ -35,9 +35,15 @@ class PendingTexts:
 
     def resolve(self, key: str, stored: bool) -> Fragments:
         """Remove a text. Return its rows: as others see it, or as typed if it is not `stored`."""
-        request = self._texts.pop(key, None)
-        if request is None:
-            return []
+        request = self.take(key)
+        return self.shown(request, stored) if request is not None else []
+
+    def take(self, key: str) -> Request | None:
+        """Remove a text and return its request; None if there is none."""
+        return self._texts.pop(key, None)
+
+    def shown(self, request: Request, stored: bool) -> Fragments:
+        """Return the rows of a text: as others see it, or as typed if it is not `stored`."""
         if not stored:
             return self._renderer.echo(PROMPT, _as_typed(request))
         kind = request.command.talk or Kind.PRIVATE
@@ -88,8 +94,9 @@ def transfer_rows(
     return rows
 
 
-def room_row(state: ClientState, connected: bool, columns: int) -> Fragments:
-    """Return the row with the user's name, the connection's state and the rooms with their keys.
+def room_row(state: ClientState, connected: bool, columns: int, listed: bool = True) -> Fragments:
+    """Return the row with the user's name, the connection's state and, if they are to be `listed`,
+    the rooms with their keys.
 
     With too few columns, it lacks the keys, and then rooms without unread entries.
     """
@@ -97,7 +104,7 @@ def room_row(state: ClientState, connected: bool, columns: int) -> Fragments:
     if not connected:
         row.append(("class:refusal", "offline, trying again "))
     left = columns - sum(width(text) for _, text in row)
-    rooms, here = list(state.rooms.values()), state.current_room
+    rooms, here = list(state.rooms.values()) if listed else [], state.current_room
     labels = [_label(it) for it in rooms]
     keyed = [f"Alt+{n} {label}" if n < 10 else label for n, label in enumerate(labels, 1)]
     if sum(width(label) + 1 for label in keyed) <= left:

@@ -1,17 +1,20 @@
-"""A front end on a terminal: a line of input at the bottom, and rows of talk above it."""
+"""The part that both front ends on a terminal share: the line of input, questions, pending texts,
+transfers, and keys that go to other rooms."""
 
 import asyncio
 import os
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
+from prompt_toolkit.key_binding import KeyBindingsBase
 from twisted.internet.defer import Deferred
 
 from chatservice import replies
 from chatservice.client import lineeditor, rendering, statusline, typedlines
 from chatservice.client.clientsession import ClientSession
-from chatservice.client.clientstate import Incoming, RoomState, Unread
-from chatservice.client.frames import FrameOutput, FrameWriter
+from chatservice.client.clientstate import Incoming, RoomState
+from chatservice.client.frames import FrameOutput
 from chatservice.client.lineeditor import InputHistory, KeyAction, LineEditor
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import InputEnded, Screen
@@ -25,9 +28,12 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat, textparser
 from chatservice.grammar.commands import Request
 
+Draw = Callable[[], Fragments]
+"""A function that returns rows, for the width that the talk has now."""
+
 
 class TerminalScreen(Screen):
-    """A `Screen` on a terminal, for the asyncio reactor.
+    """A `Screen` on a terminal, for the asyncio reactor. A front end says where its rows go.
 
     With `bell`, it rings the bell when the user is mentioned, or gets a private message.
     """
@@ -38,29 +44,51 @@ class TerminalScreen(Screen):
     key_help = lineeditor.KEY_HELP
 
     def __init__(self, bell: bool = False) -> None:
-        depth = rendering.colour_depth()
-        style = rendering.terminal_style(depth)
-        output = FrameOutput.from_stdout()
-        self._columns = lambda: output.get_size().columns
+        self._depth = rendering.colour_depth()
+        self._style = rendering.terminal_style(self._depth)
+        self._output = FrameOutput.from_stdout()
         self._bell = bell
-        self._in_late = False
         self._session: ClientSession | None = None
         self._switch: Callable[[str], None] = lambda room: None
         self._renderer = RowRenderer(
-            *(self._name, self._columns, depth, time.time),
+            *(self._name, self._talk_columns, self._depth, time.time),
             isolate=os.environ.get("TERM") != "linux",  # its font lacks the signs
+            full=self.shows_all_rooms,
         )
         self._pending = PendingTexts(self._renderer)
         self._transfers: tuple[Sequence[Progress], int, float] = ((), 0, 0.0)
         self._completer = TabCompleter()
         history = InputHistory(state_folder() / "typed")
         self._editor = LineEditor(
-            *(output, style, depth, self._above, self._below),
+            *(self._output, self._style, self._depth, self._above, self._below),
             *(self._keys(), self._refused, history, self._completer),
         )
         self._app = self._editor.app
-        self._frames = FrameWriter(output, self._app, style, depth, self._editor.interrupt)
         self._running: asyncio.Task[None] | None = None
+
+    # -- for a front end -------------------------------------------------------------------------
+
+    @abstractmethod
+    def _add(self, draw: Draw) -> None:
+        """Show rows of the client itself, behind all others."""
+
+    @abstractmethod
+    def _draw_soon(self) -> None:
+        """Draw a frame as soon as the next one is due."""
+
+    @abstractmethod
+    def _show_past(self, it: replies.History) -> None:
+        """Show the entries of a history."""
+
+    def _columns(self) -> int:
+        """Return the columns of the terminal."""
+        return int(self._output.get_size().columns)
+
+    def _talk_columns(self) -> int:
+        """Return the columns of the talk."""
+        return self._columns()
+
+    # -- the session -----------------------------------------------------------------------------
 
     def _name(self) -> str:
         return self._session.state.name if self._session is not None else ""
@@ -68,6 +96,9 @@ class TerminalScreen(Screen):
     @property
     def _rooms(self) -> list[RoomState]:
         return list(self._session.state.rooms.values()) if self._session is not None else []
+
+    def _here(self) -> str:
+        return self._session.state.current_room if self._session is not None else ""
 
     def start(self, interrupted: Callable[[], None]) -> None:
         """Show the line of input."""
@@ -82,8 +113,7 @@ class TerminalScreen(Screen):
         self._switch = switch
 
     async def close(self) -> None:
-        """Draw the last rows, and remove the line of input."""
-        self._frames.draw()
+        """Remove the line of input."""
         if self._running is None:
             return
         if self._app.is_running and not self._app.is_done:
@@ -97,63 +127,30 @@ class TerminalScreen(Screen):
 
     def show(self, lines: bytes) -> None:
         """Show lines."""
-        self._frames.add(self._renderer.lines(lines))
-
-    def show_incoming(self, incoming: Incoming) -> None:
-        """Show an entry or an event with its time, and a heading before missed entries."""
-        if isinstance(incoming.item, Entry):
-            if incoming.late and not self._in_late:
-                self._frames.add(self._renderer.heading("missed meanwhile"))
-            self._in_late = incoming.late
-        self._show_entry(self._renderer.incoming(incoming), incoming)
-        if self._bell and not incoming.late and self._renderer.is_for_user(incoming):
-            self._frames.ring()
-
-    def _show_entry(self, rows: Fragments, incoming: Incoming) -> None:
-        """Show an entry's rows so that they can be replaced, and replace those of an erased one."""
-        self._frames.add(rows, incoming)
-        entry = incoming.item
-        if isinstance(entry, Entry) and entry.kind == Kind.ERASED and entry.text.isdecimal():
-            self._frames.replace(incoming.log, int(entry.text), self._renderer.erased)
+        self._add(lambda: self._renderer.lines(lines))
 
     def show_reply(self, it: replies.Reply) -> None:
         """Show a reply."""
         if not isinstance(it, replies.History) or not it.entries:
-            self._frames.add(self._renderer.reply(it))
+            self._add(lambda: self._renderer.reply(it))
             return
-        for position, entry in it.entries:
-            incoming = Incoming(entry, it.room, position)
-            self._show_entry(self._renderer.replayed(incoming), incoming)
+        self._show_past(it)
         if isinstance(it, replies.SearchMatches) and it.pending:
             self.show(textformat.INDEX_PENDING.encode())
 
     def show_transfers(self, under_way: Sequence[Progress], waiting: int, now: float) -> None:
         """Show a progress bar for each transfer."""
         self._transfers = under_way, waiting, now
-        self._frames.draw_soon()
+        self._draw_soon()
 
     def show_rooms(self) -> None:
         """Show the joined rooms in the status line."""
-        self._frames.draw_soon()
-
-    def show_unread(self, unread: Unread) -> None:
-        """Show a heading before the unread entries."""
-        if unread.unread:
-            self._frames.add(self._renderer.heading(f"{unread.unread} unread"))
-            self._in_late = True
+        self._draw_soon()
 
     def show_pending(self, key: str, request: Request) -> None:
         """Show a text as waiting, until it is stored."""
         self._pending.add(key, request)
-        self._frames.draw_soon()
-
-    def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
-        """Show a stored text with its time; show a refused one as it was typed."""
-        room, entry = self._pending.room(key), None
-        if stored and room is not None:
-            own = Entry(Kind.MESSAGE, round(time.time() * 1000), self._name())
-            entry = Incoming(own, room, position)
-        self._frames.add(self._pending.resolve(key, stored), entry)
+        self._draw_soon()
 
     def _above(self) -> Fragments:
         """Return the rows above the line of input: texts that wait for the server."""
@@ -168,7 +165,10 @@ class TerminalScreen(Screen):
         session = self._session
         if session is None or not session.state.name:
             return rows
-        return rows + statusline.room_row(session.state, session.connected, self._columns())
+        return rows + self._status(session)
+
+    def _status(self, session: ClientSession) -> Fragments:
+        return statusline.room_row(session.state, session.connected, self._columns())
 
     # -- input -----------------------------------------------------------------------------------
 
@@ -180,13 +180,16 @@ class TerminalScreen(Screen):
             if line is None:
                 raise InputEnded
             if prompt:
-                self._frames.add(self._renderer.echo(prompt, "" if hidden else line))
+                self._echo(prompt, "" if hidden else line)
             elif not typedlines.is_talk(line):
-                self._frames.add(self._renderer.echo(PROMPT, typedlines.masked(line)))
+                self._echo(PROMPT, typedlines.masked(line))
             try:
                 return textparser.decode(line.encode(errors="surrogatepass"))
             except Refusal as refusal:
                 self.refuse(refusal)
+
+    def _echo(self, prompt: str, line: str) -> None:
+        self._add(lambda: self._renderer.echo(prompt, line))
 
     def end_question(self) -> None:
         """Show the line of input again, and drop further answers."""
@@ -197,19 +200,18 @@ class TerminalScreen(Screen):
 
     # -- keys ------------------------------------------------------------------------------------
 
-    def _keys(self) -> dict[str, KeyAction]:
-        switch_to: dict[str, KeyAction] = {
+    def _keys(self) -> KeyBindingsBase:
+        """Return the keys beside those of the line of input."""
+        acts: dict[str, KeyAction] = {
             f"escape {digit}": lambda event: self._switch_to(int(event.key_sequence[-1].key))
             for digit in "123456789"
         }
-        return switch_to | {
+        acts |= {
             "c-n": lambda event: self._switch_by(1),
             "c-p": lambda event: self._switch_by(-1),
             "escape a": lambda event: self._switch_to_unread(),
         }
-
-    def _here(self) -> str:
-        return self._session.state.current_room if self._session is not None else ""
+        return lineeditor.bound(acts)
 
     def _switch_by(self, by: int) -> None:
         here = next((n for n, it in enumerate(self._rooms) if it.room == self._here()), 0)
@@ -227,3 +229,11 @@ class TerminalScreen(Screen):
         unread = [(not it.mentioned, n) for n, it in enumerate(self._rooms, 1) if it.unread]
         if unread:
             self._switch_to(min(unread)[1])
+
+
+def erased_position(incoming: Incoming) -> int | None:
+    """Return the position of the entry that an entry erases; None if it erases none."""
+    entry = incoming.item
+    if isinstance(entry, Entry) and entry.kind == Kind.ERASED and entry.text.isdecimal():
+        return int(entry.text)
+    return None

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate, groupby
+from typing import NamedTuple
 
 from wcwidth import iter_graphemes, wcswidth, wcwidth
 
@@ -145,3 +146,53 @@ def _joined(row: Fragments) -> Fragments:
         (style, "".join(text for _, text in pieces))
         for style, pieces in groupby(row, key=lambda piece: piece[0])
     ]
+
+
+class Span(NamedTuple):
+    """A piece of a row of the screen: its style, its text, and the URL that it leads to or an empty
+    string."""
+
+    style: str
+    text: str
+    link: str = ""
+
+
+def screen_rows(lines: Fragments, columns: int) -> list[list[Span]]:
+    """Return wrapped lines as rows of the screen, none wider than `columns`.
+
+    A word that is longer than a row goes on in the next one. A fragment of the class `link` leads
+    to its text.
+    """
+    rows: list[list[Span]] = [[]]
+    used = 0
+    for style, text in lines:
+        if text == "\n":
+            rows.append([])
+            used = 0
+            continue
+        link = text if "class:link" in style else ""
+        for piece, size in _pieces(text, columns - used, columns):
+            if used + size > columns and used:
+                rows.append([])
+                used = 0
+            rows[-1].append(Span(style, piece, link))
+            used += size
+    return rows if rows[-1] else rows[:-1]
+
+
+def _pieces(text: str, left: int, columns: int) -> Iterator[tuple[str, int]]:
+    """Yield a text in pieces with their widths: the first fits into `left` columns if possible, the
+    others into `columns`."""
+    size = width(text)
+    if size <= left:
+        yield text, size
+        return
+    piece, used = "", 0
+    for sign in iter_graphemes(text):
+        size = grapheme_width(sign)
+        if used + size > left and (piece or left < columns):
+            yield piece, used
+            piece, used, left = "", 0, columns
+        piece += sign
+        used += size
+    yield piece, used

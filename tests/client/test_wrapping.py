@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from chatservice.client.wrapping import isolated, shortened, width, wrapped
+from chatservice.client.wrapping import isolated, screen_rows, shortened, width, wrapped
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 HEBREW = "\u05e9\u05dc\u05d5\u05dd"
@@ -105,3 +105,22 @@ def test_shortened_text_fits(text, columns):
 def test_widths(text, columns):
     """Widths that terminals agree on, and the wider width otherwise."""
     assert width(text) == columns
+
+
+@given(WORDS, st.integers(4, 60))
+def test_rows_of_the_screen_are_never_too_wide(words, columns):
+    """A word that is longer than a row goes on in the next one, and nothing is lost."""
+    text = "".join(words)
+    rows = screen_rows([("", text), ("", "\n")], columns)
+    assert all(sum(width(span.text) for span in row) <= columns for row in rows)
+    assert "".join(span.text for row in rows for span in row) == text
+
+
+def test_a_link_is_whole_in_each_of_its_rows():
+    """A URL that takes several rows leads to the same place in all of them."""
+    url = "https://example.org/" + "x" * 40
+    rows = screen_rows([("", "see "), ("class:link", url), ("", "\n")], 20)
+    linked = [span for row in rows for span in row if span.link]
+    assert {span.link for span in linked} == {url}
+    assert "".join(span.text for span in linked) == url
+    assert len(rows) == 4

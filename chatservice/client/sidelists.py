@@ -1,0 +1,68 @@
+"""The lists beside the talk: the rooms at its left, the users who are here at its right."""
+
+from collections.abc import Sequence
+
+from prompt_toolkit.output import ColorDepth
+
+from chatservice import names
+from chatservice.client.clientstate import ClientState, RoomState
+from chatservice.client.presentusers import PresentUsers
+from chatservice.client.rendering import name_style
+from chatservice.client.wrapping import Span, isolated, shortened, width
+
+LINE = Span("class:border", "│")
+"""The line beside a list."""
+
+
+def visible_part(count: int, here: int, height: int) -> range:
+    """Return the rows of a list of `count` rows that `height` rows show, with the row `here`."""
+    first = min(max(here - height // 2, 0), max(count - height, 0))
+    return range(first, min(first + height, count))
+
+
+def room_rows(state: ClientState, columns: int, height: int) -> list[list[Span]]:
+    """Return the rows of the list of rooms."""
+    rooms = list(state.rooms.values())
+    here = next((at for at, it in enumerate(rooms) if it.room == state.current_room), 0)
+    part = visible_part(len(rooms), here, height)
+    return [_room_row(rooms[at], at + 1, at == here, columns) for at in part]
+
+
+def _room_row(room: RoomState, number: int, here: bool, columns: int) -> list[Span]:
+    count = f"{room.unread}{'!' if room.mentioned else ''}" if room.unread else ""
+    key = f"{number:>2} " if number < 100 else "   "
+    left = columns - 1 - len(key) - (len(count) + 1 if count else 0)
+    style = "class:here" if here else "class:unread" if room.unread else "class:room"
+    row = [Span("class:time", key), Span(style, _fitted(room.room, left))]
+    if count:
+        mark = "class:mention" if room.mentioned else "class:unread"
+        row += [Span("", " "), Span(f"class:count {mark}", count)]
+    return [*row, LINE]
+
+
+def user_rows(
+    present: PresentUsers, own: str, columns: int, height: int, depth: ColorDepth
+) -> list[list[Span]]:
+    """Return the rows of the list of users: their number, and as many names as fit."""
+    users = _with_own(present.users, own)
+    count = present.more + len(users)
+    rows = [[LINE, Span("class:time", _fitted(f" {count} here", columns - 1))]]
+    most = height - 1 if count <= height - 1 else height - 2
+    for user in users[: max(most, 0)]:
+        style = "class:time" if present.is_away(user) else name_style(user, depth)
+        rows.append([LINE, Span("", " "), Span(style, _fitted(user, columns - 2))])
+    if count > most >= 0:
+        rows.append([LINE, Span("class:time", _fitted(f" and {count - most} more", columns - 1))])
+    return rows
+
+
+def _with_own(users: Sequence[str], own: str) -> list[str]:
+    if any(names.key(user) == names.key(own) for user in users):
+        return list(users)
+    return sorted([*users, own], key=names.key)
+
+
+def _fitted(text: str, columns: int) -> str:
+    """Return a text that takes just so many columns."""
+    short = shortened(names.clean(text), max(columns, 1))
+    return isolated(short) + " " * max(columns - width(short), 0)

@@ -1,0 +1,280 @@
+"""The full screen: a view for each room, with its own scrollback, lists and keys."""
+
+import pytest
+
+from tests.client.driving import untimed
+
+SIZES = [(12, 40), (24, 80), (50, 200)]
+
+
+@pytest.fixture
+def arrive(server, terminal):
+    """Return a function that starts a client with a full screen in a room, on a terminal of a
+    size."""
+
+    def start(room="lab", size=(24, 80), where=server, **how):
+        client = terminal(
+            *("anna", "127.0.0.1", str(where.port), "--full", "--room", room), size=size, **how
+        )
+        client.see_in(f"You are in {room}")
+        client.until(lambda it: it.bottom == ">", "the line of input")
+        return client
+
+    return start
+
+
+def talk(client):
+    """Return the rows of the talk, without their times and without the lists beside it."""
+    rows = [row.split("│") for row in client.rows]
+    return [untimed((row[1] if len(row) > 1 else row[0]).rstrip()) for row in rows]
+
+
+def shows(*rows):
+    """Return whether the talk has these rows, in this order and together."""
+
+    def seen(client):
+        found = talk(client)
+        return any(found[at : at + len(rows)] == list(rows) for at in range(len(found)))
+
+    return seen
+
+
+def speaker(connect, server, *rooms, name="bob"):
+    """Return a bare connection that is in the last one of the rooms."""
+    it = connect(server, name)
+    for room in rooms:
+        it.send(f"/join {room}")
+        it.expect(f"* You are in {room}")
+    return it
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_talk_is_above_the_line_of_input(server, connect, arrive, size):
+    """New messages appear at the bottom of the talk, the line of input stays, and what one says is
+    shown as others see it."""
+    client = arrive(size=size)
+    bob = speaker(connect, server, "lab")
+    client.press("half a lin")
+    for n in range(60):
+        bob.send(f"message {n}")
+    client.until(shows("bob: message 58", "bob: message 59"), "the last message")
+    client.until(lambda it: it.bottom == "> half a lin", "the line of input")
+    client.type("e")
+    bob.expect("anna: half a line")
+    client.until(shows("bob: message 59", "anna: half a line"), "what was said")
+    client.until(lambda it: it.bottom == ">", "an empty line of input")
+    assert all(len(row) <= size[1] for row in client.rows)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_older_talk_is_read_from_the_server(server, connect, arrive, size):
+    """PgUp and Home show what was said before one came; End shows the newest again, and what is
+    typed stays."""
+    bob = speaker(connect, server, "lab")
+    bob.send(*(f"message {n}" for n in range(300)), "/who")
+    bob.expect("* 1 in lab")
+    client = arrive(size=size)
+    client.until(shows("bob: message 298", "bob: message 299"), "the end of the history")
+    client.press("\x1b[5~")  # PgUp
+    client.see_in("more below")
+    assert not any("message 299" in row for row in client.rows)
+    for _ in range(4):
+        client.press("\x1b[H")  # Home
+        client.until(lambda it: it.bottom == ">", "the line of input")
+        client.until(lambda it: not any("message 250" in row for row in it.rows), "older talk")
+    client.until(shows("bob: message 0", "bob: message 1"), "the beginning")
+    client.press("typed")
+    client.until(lambda it: it.bottom == "> typed", "what is typed")
+    client.press("\x15\x1b[F")  # Ctrl+U, End
+    client.until(shows("bob: message 298", "bob: message 299"), "the end")
+    assert not any("more below" in row for row in client.rows)
+
+
+def test_each_room_has_its_own_view_and_line(server, connect, arrive):
+    """Keys turn to other rooms. Each keeps its place, its half-typed line, and a mark where the
+    unread talk begins."""
+    client = arrive("lobby")
+    client.type("/join lab")
+    client.see_in("You are in lab")
+    bob, carl = connect(server, "bob"), speaker(connect, server, "lab", name="carl")
+    client.press("for the lab")
+    bob.send("one", "hello anna")
+    client.see_in("Alt+1 lobby(2!)")
+    carl.send("in the lab")
+    client.until(shows("carl: in the lab"), "the lab")
+    assert not any("bob: one" in row for row in client.rows)
+    client.press("\x1b1")  # Alt+1
+    client.until(lambda it: it.bottom == ">", "an empty line")
+    client.until(shows("bob: one", "bob: hello anna"), "the lobby")
+    assert any(row.startswith("-- unread ---") for row in client.rows)
+    assert not any("carl: in the lab" in row for row in client.rows)
+    client.press("for the lobby\x1b[1;3B")  # Alt+Down
+    client.until(lambda it: it.bottom == "> for the lab", "the lab's line")
+    client.until(shows("carl: in the lab"), "the lab")
+    client.press("\x1b[1;3A")  # Alt+Up
+    client.until(lambda it: it.bottom == "> for the lobby", "the lobby's line")
+
+
+def test_lists_are_beside_the_talk_on_a_wide_terminal(server, connect, arrive):
+    """The rooms are at the left with their unread counts, the users at the right; Alt+L hides and
+    shows them."""
+    bob = connect(server, "bob")
+    client = arrive(size=(50, 200))
+    client.type("/join lobby")
+    client.see_in("You are in lobby")
+    client.see_in("2 here")
+    bob.send("/join lab")
+    client.see_in("1 here")
+    bob.send("hello anna")
+    client.until(lambda it: any(row.startswith(" 1 lab") and "1!│" in row for row in it.rows), "1!")
+    client.press("\x1bl")
+    client.until(lambda it: not all("│" in row for row in it.rows[1:20]), "fewer lists")
+    for _ in range(3):
+        client.press("\x1bl")
+    client.until(lambda it: any("1 here" in row for row in it.rows), "the list of users")
+
+
+def test_arrivals_are_one_row(server, connect, arrive):
+    """Users who come and go after each other are counted in one row."""
+    client = arrive()
+    for name in ("bob", "carl", "dora"):
+        connect(server, name).send("/join lab")
+        client.see_in(name)
+    client.until(shows("* +3 came: bob, carl, dora"), "one row")
+
+
+def test_a_resized_terminal(server, connect, arrive):
+    """Lists come and go with the width, and the half-typed line stays."""
+    client = arrive()
+    bob = speaker(connect, server, "lab")
+    bob.send("some words that are too many for one row of a narrow terminal, which has forty")
+    client.see_in("which has forty")
+    client.press("half")
+    client.resize(12, 40)
+    client.until(shows("  row of a narrow terminal, which has", "  forty"), "three rows")
+    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.resize(50, 200)
+    client.see_in("2 here")
+    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.resize(24, 80)
+    client.until(lambda it: not any("2 here" in row for row in it.rows), "no lists")
+    client.until(lambda it: it.bottom == "> half", "the line of input")
+
+
+def test_the_line_of_input_may_have_several_rows(server, connect, arrive):
+    """It grows and shrinks, and the talk makes room for it."""
+    client = arrive()
+    bob = speaker(connect, server, "lab")
+    bob.send(*(f"message {n}" for n in range(40)))
+    client.until(shows("bob: message 39"), "the talk")
+    client.press("one\x1b\rtwo\x1b\rthree")
+    client.until(lambda it: it.bottom == "  three", "three rows")
+    client.until(lambda it: talk(it)[-5] == "bob: message 39", "the talk above them")
+    client.press("\r")
+    bob.expect("anna: three")
+    client.until(lambda it: it.bottom == ">", "one row")
+    client.until(shows("|  three"), "what was said")
+
+
+def test_erased_lines_go(server, connect, arrive):
+    """The row is replaced, wherever it is."""
+    client = arrive()
+    bob = speaker(connect, server, "lab")
+    bob.send("my secret", "and more")
+    client.until(shows("bob: my secret", "bob: and more"), "both")
+    bob.send("/erase #1")
+    client.until(shows("* what bob said was erased", "bob: and more"), "the mark")
+
+
+def test_links_lead_to_their_urls(server, connect, arrive):
+    """A terminal that knows links gets them; a URL cannot end the sequence that it stands in."""
+    client = arrive()
+    bob = speaker(connect, server, "lab")
+    bob.send("see https://example.org/a, not \x07https://evil.example/\x1b]8;;x")
+    client.see_in("see https://example.org/a")
+    assert b"\x1b]8;;https://example.org/a\x1b\\" in client.received
+    assert b"\x1b]8;;x" not in client.received
+
+
+def test_an_outage(server, connect, arrive, wire):
+    """Texts wait above the line of input, are sent once, and what was missed is there."""
+    net = wire(server)
+    client = arrive(where=net)
+    bob = speaker(connect, server, "lab")
+    client.see_in("bob came in")
+    net.down = True
+    net.cut()
+    client.see_in("offline, trying again")
+    client.type("said offline")
+    client.see_in("(waits) said offline")
+    bob.expect("* anna left")
+    bob.send("said meanwhile")
+    net.down = False
+    client.until(shows("bob: said meanwhile"), "what was missed")
+    bob.expect("anna: said offline")
+    client.until(lambda it: not any("(waits)" in row for row in it.rows), "nothing that waits")
+    client.see_in("anna: said offline")
+
+
+def test_the_last_words_stay_on_the_screen(server, arrive):
+    """After the end, the terminal shows the reason."""
+    client = arrive()
+    server.stop()
+    client.see_in("trying again")
+    client.press("\x03")
+    assert client.wait() == 0
+    assert b"\x1b[?1049l" in client.received
+    assert client.received.count(b"\x1b[?1000h") == client.received.count(b"\x1b[?1000l") == 1
+
+
+def test_questions_are_asked_on_it(server, terminal):
+    """Name, server and room are asked for; passwords are hidden."""
+    client = terminal("--full")
+    client.see("Your name:")
+    client.type("anna")
+    client.until(lambda it: it.bottom == "Host [localhost]:", "the question for the host")
+    client.type("127.0.0.1")
+    client.until(lambda it: it.bottom == "Port [5555]:", "the question for the port")
+    client.type(str(server.port))
+    client.until(lambda it: it.bottom.startswith("Room"), "the question for the room")
+    client.type("lab")
+    client.see_in("You are in lab")
+    client.type("/register")
+    client.until(lambda it: it.bottom.startswith("Type a password"), "the question")
+    client.type("s3cret word")
+    client.until(lambda it: it.bottom.startswith("Type it once more:"), "the question again")
+    client.type("s3cret word")
+    client.see_in("anna is your name from now on")
+    assert b"s3cret" not in client.received
+
+
+def test_a_transfer_has_its_bar(server, arrive, wire):
+    """The row is below the line of input, which can be used meanwhile."""
+    net = wire(server)
+    client = arrive(where=net)
+    (client.folder / "big.bin").write_bytes(bytes(30_000_000))
+    net.bytes_a_second = 20_000_000
+    client.type("big.bin")
+    client.until(lambda it: any("big.bin" in row and "%" in row for row in it.rows), "the bar")
+    client.press("typing on")
+    net.bytes_a_second = None
+    client.see_in("big.bin (30.0 MB) is sent.")
+    client.until(lambda it: it.bottom == "> typing on", "the line of input")
+    client.until(lambda it: not any("%" in row for row in it.rows), "no bar any more")
+
+
+def test_the_wheel_scrolls_and_a_press_turns_to_a_room(server, connect, arrive):
+    """The mouse is used where the terminal tells about it."""
+    bob = speaker(connect, server, "lab")
+    bob.send(*(f"message {n}" for n in range(100)), "/who")
+    bob.expect("* 1 in lab")
+    client = arrive(size=(30, 120))
+    client.until(shows("bob: message 99"), "the end")
+    client.press("\x1b[<64;50;10M")
+    client.until(lambda it: not any("message 99" in row for row in it.rows), "older talk")
+    client.press("\x1b[<65;50;10M")
+    client.until(shows("bob: message 99"), "the end")
+    client.type("/join lobby")
+    client.see_in("You are in lobby")
+    client.press("\x1b[<0;3;2M")
+    client.until(shows("bob: message 99"), "the lab")
