@@ -23,8 +23,14 @@ DARK = Colours(
     "#16181d",
     "#d6d8dc",
     {
-        **{"black": "#16181d", "red": "#e06c75", "green": "#98c379", "brown": "#d19a66"},
-        **{"blue": "#61afef", "magenta": "#c678dd", "cyan": "#56b6c2", "white": "#d6d8dc"},
+        "black": "#16181d",
+        "red": "#e06c75",
+        "green": "#98c379",
+        "brown": "#d19a66",
+        "blue": "#61afef",
+        "magenta": "#c678dd",
+        "cyan": "#56b6c2",
+        "white": "#d6d8dc",
         "brightblack": "#7f848e",
     },
 )
@@ -32,8 +38,14 @@ LIGHT = Colours(
     "#fbfbf9",
     "#24292f",
     {
-        **{"black": "#24292f", "red": "#c0262d", "green": "#2b7a3d", "brown": "#8a5a00"},
-        **{"blue": "#1f5fbf", "magenta": "#8a3ffc", "cyan": "#0b7a85", "white": "#d0d0d0"},
+        "black": "#24292f",
+        "red": "#c0262d",
+        "green": "#2b7a3d",
+        "brown": "#8a5a00",
+        "blue": "#1f5fbf",
+        "magenta": "#8a3ffc",
+        "cyan": "#0b7a85",
+        "white": "#d0d0d0",
         "brightblack": "#6e7781",
     },
 )

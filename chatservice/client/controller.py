@@ -15,6 +15,7 @@ from chatservice.client.clientsession import ClientSession, SessionListener
 from chatservice.client.clientstate import INBOX, Incoming, Unread
 from chatservice.client.connectors import Connector, server_address
 from chatservice.client.jsonconnection import Lost
+from chatservice.client.owncommands import own_command
 from chatservice.client.screen import Screen
 from chatservice.client.transferconnection import Reading
 from chatservice.client.transferjournal import TransferJournal, state_folder
@@ -148,6 +149,9 @@ class Controller(SessionListener):
 
     async def run_line(self, line: str) -> str | None:
         """Run a typed line. Return the name of its command; None if it is empty or refused."""
+        own = own_command(line)
+        if own is not None and own[0] in self._screen.own_commands:
+            return self._run_own(*own)
         try:
             file = typedlines.file_to_send(line)
             if file is not None:
@@ -158,6 +162,14 @@ class Controller(SessionListener):
             self.refused(refusal)
             return None
         return request.command.name if request is not None and await self.run(request) else None
+
+    def _run_own(self, name: str, rest: str) -> str | None:
+        try:
+            self._screen.own_commands[name].run(rest)
+        except Refusal as refusal:
+            self.refused(refusal)
+            return None
+        return name
 
     def _parsed(self, line: str) -> Request | None:
         try:
@@ -396,9 +408,15 @@ class Controller(SessionListener):
         if request.args.get("command") == "keys" and self._screen.key_help:
             self.answered(replies.Help(self._screen.key_help))
             return
+        mine = self._screen.own_commands
+        command = request.args.get("command", "").removeprefix("/")
+        if command in mine:
+            self.answered(replies.Help((mine[command].help,)))
+            return
         it = await self.session.ask("help", **request.args)
         own = CLIENT_HELP | ROOMS_HELP if self._keeps_rooms else CLIENT_HELP
-        self.answered(replies.Help(tuple(client_help(it.lines, own))))
+        more = () if command else tuple(each.help for each in mine.values())
+        self.answered(replies.Help((*client_help(it.lines, own), *more)))
 
 
 def _is_for_users(command: Command) -> bool:

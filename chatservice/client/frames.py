@@ -79,7 +79,7 @@ class FrameWriter:
         self._rows = Fragments()
         self._shown: deque[tuple[Incoming | None, Fragments]] = deque(maxlen=ROWS_KEPT)
         self._redraw = False
-        self._ring = False
+        self._raw: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
 
@@ -101,9 +101,9 @@ class FrameWriter:
                 self._redraw = True
         self.draw_soon()
 
-    def ring(self) -> None:
-        """Sound the bell with the next frame."""
-        self._ring = True
+    def send(self, sequence: str) -> None:
+        """Send an escape sequence, such as a bell, with the next frame."""
+        self._raw.append(sequence)
         self.draw_soon()
 
     def draw_soon(self) -> None:
@@ -150,9 +150,9 @@ class FrameWriter:
                 self._output.cursor_goto(0, 0)
             text = FormattedText(rows)
             print_formatted_text(self._output, text, self._style, color_depth=self._depth)
-            if self._ring:
-                self._output.bell()
-                self._ring = False
+            if self._raw:
+                self._output.write_raw("".join(self._raw))
+                self._raw.clear()
             if self._app.is_running and not self._app.is_done:
                 self._app.render_counter += 1  # forget what was cached for the last frame
                 with set_app(self._app):

@@ -6,33 +6,34 @@ import re
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindingsBase, KeyPressEvent, merge_key_bindings
-from twisted.internet.defer import Deferred
 
 from chatservice import names, replies
 from chatservice.client import lineeditor, links, sidelists, statusline
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX, Incoming, Unread
+from chatservice.client.dates import parsed_time
 from chatservice.client.folding import Folded
-from chatservice.client.jsonconnection import Lost
 from chatservice.client.lineeditor import KeyAction
+from chatservice.client.owncommands import OwnCommand
 from chatservice.client.panepainter import PanePainter, ScreenRow, StyleCodes, painted
 from chatservice.client.panes import LISTS, Panes, panes
-from chatservice.client.scrollback import Content, Item, Line, Scrollback
+from chatservice.client.settings import ChosenPreferences
+from chatservice.client.talkcursor import TalkCursor
+from chatservice.client.talkpane import TalkPane
 from chatservice.client.terminalscreen import Draw, TerminalScreen, erased_position
+from chatservice.client.views import Views
 from chatservice.client.wrapping import Fragments, Span, screen_rows, shortened, width
 from chatservice.entries import Entry, Kind
-from chatservice.errors import Refusal
+from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Request
-
-PAGE_ENTRIES = 100
-"""Entries of the history that are asked for at once: two screens of fifty rows."""
 
 _MOUSE_EVENT = re.compile(r"\x1b\[<(\d{1,3});(\d{1,4});(\d{1,4})([Mm])")
 """A mouse event of xterm's SGR form: the button, the column, the row, pressed or released."""
@@ -40,114 +41,94 @@ _MOUSE_EVENT = re.compile(r"\x1b\[<(\d{1,3});(\d{1,4});(\d{1,4})([Mm])")
 _WHEEL = {64: 3, 65: -3}
 """Rows up for each button of the wheel."""
 
-DRAWN_KEPT = 400
-"""Items of a view whose rows are kept ready: some screens."""
+_GO_HELP = "/go #N, /go TIME, /go mention, /go back - shows another part of the room's talk"
 
-
-@dataclass(slots=True)
-class View:
-    """What is seen of one room: its scrollback, the half-typed line, and rows that are ready."""
-
-    talk: Scrollback = field(default_factory=Scrollback)
-    typed: Document = field(default_factory=Document)
-    drawn: dict[int, tuple[Content, list[list[Span]]]] = field(default_factory=dict)
-    loading: bool = False
+KEY_HELP = (
+    *lineeditor.KEY_HELP,
+    "PgUp, PgDn and the wheel scroll; Alt+Home and Alt+End show the oldest and the newest",
+    "Alt+Up and Alt+Down go to the previous and the next room, too; Alt+L changes the lists",
+    "Alt+S selects a message: Up and Down select others, Esc ends that; c copies it, p shows it "
+    "alone, o opens its link or fetches its file, x erases it",
+    "Alt+M goes to the last message that names you, Ctrl+O back; /go goes to a position or a time",
+)
+"""The lines of `/help keys`."""
 
 
 class FullScreen(TerminalScreen):
     """A `TerminalScreen` with a view for each room. It shows the view of the current one."""
 
     shows_all_rooms = True
+    key_help = KEY_HELP
 
-    def __init__(self, bell: bool = False) -> None:
-        self._views: dict[str, View] = {}
-        self._lists = "auto"
-        self._use_mouse = True
-        super().__init__(bell)
-        self._shown_room = ""
-        self._codes = StyleCodes(self._style, self._depth)
+    def __init__(self, reactor: Any, chosen: ChosenPreferences) -> None:
+        super().__init__(reactor, chosen)
+        self.own_commands["go"] = OwnCommand(_GO_HELP, _go_words, self._go)
+        self._views = Views(self._draw_soon, self.refuse)
+        self._pane = TalkPane(self._views, self._renderer)
+        self._cursor = TalkCursor(
+            *(self._views, self._pane, self._send, self.notify),
+            *(self._editor.submit, self._begin_line),
+        )
+        self._alone: list[str] = []
+        self._codes = StyleCodes(self._theme, self._depth)
         self._links = links.knows_osc()
         self._painter = PanePainter(
-            *(self._output, self._app, self._compose, lambda: self._use_mouse),
+            *(self._output, self._app, self._compose, self._wants_mouse),
             self._editor.interrupt,
         )
 
-    # -- views -----------------------------------------------------------------------------------
+    def attach(self, session: ClientSession, switch: Callable[[str], None]) -> None:
+        """Use a session for the views, the status line and completion."""
+        super().attach(session, switch)
+        self._views.session = session
 
-    def _view_of(self, room: str) -> View:
-        view = self._views.get(room)
-        if view is None:
-            view = self._views[room] = View()
-        return view
-
-    @property
-    def _view(self) -> View:
-        """The view of the current room."""
+    def _turn(self) -> None:
+        """Show the view of the current room."""
         here = self._here()
-        if here != self._shown_room:
-            self._turn_to(here)
-        return self._view_of(here)
-
-    def _turn_to(self, room: str) -> None:
-        """Make a room the shown one, with its half-typed line."""
-        before = self._view_of(self._shown_room)
-        view = self._view_of(room)
-        if not self._shown_room:  # what was said before the first room stays to be seen
-            view.talk = before.talk
-            view.typed = self._editor.document
-            del self._views[""]
-        else:
-            before.typed = self._editor.document
-            before.talk.to_background()
-            before.talk.mark_unread()
-            before.drawn.clear()
-        self._shown_room = room
-        view.talk.to_foreground()
-        self._editor.document = view.typed
-        joined = {it.room for it in self._rooms}
-        for gone in [it for it in self._views if it not in joined and it != room]:
-            del self._views[gone]
+        if here != self._views.shown:
+            self._editor.document = self._views.turn_to(here, self._editor.document)
 
     # -- output ----------------------------------------------------------------------------------
 
     def _add(self, draw: Draw) -> None:
-        self._view.talk.add(draw, time.time())
+        self._turn()
+        self._views.current.talk.add(draw, time.time())
         self._draw_soon()
 
     def _draw_soon(self) -> None:
         self._painter.draw_soon()
 
+    def _send(self, sequence: str) -> None:
+        if sequence:
+            self._painter.send(sequence)
+
+    def _apply(self) -> None:
+        super()._apply()
+        self._codes = StyleCodes(self._theme, self._depth)
+        self._repaint()
+
     def show_incoming(self, incoming: Incoming) -> None:
         """Show an entry or an event in the view of its room."""
-        view = self._view
-        if incoming.log and incoming.log != INBOX:
-            view = self._view_of(incoming.log)
-        entry = incoming.item
+        self._turn()
+        entry, room = incoming.item, incoming.log
+        if not room or room == INBOX:
+            room = self._views.shown
         at = entry.time / 1000 if isinstance(entry, Entry) else time.time()
-        view.talk.add(incoming, at, fold=True)
-        self._erase(view, incoming)
-        if self._bell and not incoming.late and self._renderer.is_for_user(incoming):
-            self._painter.send("\a")
-        self._draw_soon()
-
-    def _erase(self, view: View, incoming: Incoming) -> None:
-        """Take out what an entry erases."""
+        folding = self._chosen.now.folding == "on"
+        self._views.of(room).talk.add(incoming, at, fold=folding)
         erased = erased_position(incoming)
-        at = view.talk.index_of(erased) if erased is not None else None
-        if at is not None:
-            content = view.talk.items[at].content
-            assert erased is not None
-            assert isinstance(content, Incoming)
-            gone = Entry(Kind.GONE, content.item.time, content.item.who)  # type: ignore[union-attr]
-            view.talk.rewrite(erased, gone)
+        if erased is not None:
+            self._views.erase(room, erased)
+        self._tell(incoming)
+        self._draw_soon()
 
     def _show_past(self, it: replies.History) -> None:
         for position, entry in it.entries:
-            incoming = Incoming(entry, it.room, position)
-            self._add(lambda incoming=incoming: self._renderer.replayed(incoming))
+            self._add(partial(self._renderer.replayed, Incoming(entry, it.room, position)))
 
     def show_switch(self, unread: Unread) -> None:
         """Show the view of the new current room."""
+        self._turn()
         self._draw_soon()
 
     def show_pending(self, key: str, request: Request) -> None:
@@ -161,7 +142,7 @@ class FullScreen(TerminalScreen):
 
     def forget_behind(self, room: str, position: int) -> None:
         """Remove the entries of a room behind a position."""
-        self._view_of(room).talk.forget_behind(position)
+        self._views.of(room).talk.forget_behind(position)
         self._draw_soon()
 
     def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
@@ -173,7 +154,8 @@ class FullScreen(TerminalScreen):
         if stored and room is not None:
             kind, text = request.command.talk or Kind.MESSAGE, names.clean(request.args["text"])
             own = Incoming(Entry(kind, round(now * 1000), self._name(), text), room, position)
-            self._view_of(room).talk.add(own, now)
+            self._views.of(room).talk.add(own, now)
+            self._tell(own)
         else:
             rows = self._pending.shown(request, stored)
             self._add(lambda: rows)
@@ -190,7 +172,7 @@ class FullScreen(TerminalScreen):
     def _last_words(self) -> list[str]:
         """Return the rows of the client itself at the end of the view."""
         rows: list[str] = []
-        for item in reversed(self._view.talk.items[-3:]):
+        for item in reversed(self._views.current.talk.items[-3:]):
             if isinstance(item.content, Incoming | Folded):
                 break
             spans = screen_rows(item.content(), self._columns())
@@ -201,160 +183,68 @@ class FullScreen(TerminalScreen):
 
     def _panes(self) -> Panes:
         size = self._output.get_size()
-        return panes(size.columns, size.rows, self._lists)
+        return panes(size.columns, size.rows, self._chosen.now.lists)
 
     def _talk_columns(self) -> int:
         return self._panes().talk
 
     def _compose(self, height: int) -> Sequence[ScreenRow]:
         """Return the rows above the line of input."""
+        self._turn()
+        if self._alone:
+            return [((0, it),) for it in self._alone[:height]]
         parts = self._panes()
         title = parts.title and height > 1
-        below = height - title
-        talk = self._talk_rows(below)
-        rows = [[(parts.rooms, row)] for row in talk]
-        self._beside(rows, parts, below)
+        talk = [(parts.rooms, self._painted(row)) for row in self._pane.rows(height - title)]
+        rows = [[row] for row in talk]
+        self._put_lists_beside(rows, parts)
         done = [tuple(row) for row in rows]
         return [self._title(), *done] if title else done
 
-    def _beside(self, rows: list[list[tuple[int, str]]], parts: Panes, height: int) -> None:
-        """Put the lists beside the talk."""
+    def _painted(self, row: list[Span]) -> str:
+        return painted(row, self._codes, self._links)
+
+    def _put_lists_beside(self, rows: list[list[tuple[int, str]]], parts: Panes) -> None:
+        """Put the lists of rooms and users beside the talk."""
         if self._session is None:
             return
-        state = self._session.state
+        state, height = self._session.state, len(rows)
         if parts.rooms:
             listed = sidelists.room_rows(state, parts.rooms, height)
             bare = [Span("", " " * (parts.rooms - 1)), sidelists.LINE]
             for y, row in enumerate(rows):
-                left = listed[y] if y < len(listed) else bare
-                row.insert(0, (0, painted(left, self._codes, False)))
+                row.insert(0, (0, self._painted(listed[y] if y < len(listed) else bare)))
         room = state.rooms.get(state.current_room)
         if parts.users and room is not None:
-            users = sidelists.user_rows(
-                *(room.present, state.name, parts.users, height), self._depth
-            )
+            sizes = parts.users, height
+            users = sidelists.user_rows(room.present, state.name, *sizes, self._depth)
             for y, row in enumerate(rows):
                 right = users[y] if y < len(users) else [sidelists.LINE]
-                row.append((parts.rooms + parts.talk, painted(right, self._codes, False)))
+                row.append((parts.rooms + parts.talk, self._painted(right)))
 
     def _title(self) -> ScreenRow:
         """Return the row with the room's name and topic."""
         room = self._session.state.rooms.get(self._here()) if self._session is not None else None
         text = "chat-client"
         if room is not None:
-            text = f"{room.room} ({room.present.count})" + (f": {room.topic}" if room.topic else "")
-        columns = self._columns()
-        text = shortened(names.one_line(text), columns - 1)
-        row = [Span("class:title", f" {text}".ljust(columns - width(text) - 1 + len(text) + 1))]
-        return ((0, painted(row, self._codes, False)),)
-
-    def _talk_rows(self, height: int) -> list[str]:
-        """Return the rows of the talk, at the bottom of their pane."""
-        view = self._view
-        below = view.talk.items_below
-        if below or not view.talk.at_end:
-            height -= 1
-        lines = view.talk.lines(height, self._row_count)
-        rows = [painted(self._row(view, line), self._codes, self._links) for line in lines]
-        rows = [""] * (height - len(rows)) + rows
-        if below or not view.talk.at_end:
-            rows.append(painted(self._more_below(below), self._codes, False))
-        if not lines or lines[0].item == 0:
-            self._load_older(view)
-        if lines and not view.talk.at_end and lines[-1].item == len(view.talk.items) - 1:
-            self._load_newer(view)
-        return rows
-
-    def _more_below(self, below: int) -> list[Span]:
-        count = f"{below} more below" if self._view.talk.at_end else "more below"
-        return screen_rows(
-            self._renderer.heading(f"{count}; End goes there"), self._talk_columns()
-        )[0]
-
-    def _row_count(self, at: int) -> int:
-        view = self._view
-        return len(self._headings(view, at)) + len(self._body(view, at))
-
-    def _row(self, view: View, line: Line) -> list[Span]:
-        headings = self._headings(view, line.item)
-        if line.row < len(headings):
-            return headings[line.row]
-        row = self._body(view, line.item)[line.row - len(headings)]
-        if view.talk.items[line.item].serial != view.talk.selected:
-            return row
-        return [Span(f"{style} class:selected", text, link) for style, text, link in row]
-
-    def _headings(self, view: View, at: int) -> list[list[Span]]:
-        """Return the rows before an item: a new day, the first unread entry."""
-        items, renderer = view.talk.items, self._renderer
-        rows = Fragments()
-        item = items[at]
-        if at == 0 or _day(items[at - 1].time) != _day(item.time):
-            rows += renderer.heading(renderer.day(item.time), "class:day")
-        if item.serial == view.talk.unread_from and at:
-            rows += renderer.heading("unread")
-        return screen_rows(rows, self._talk_columns()) if rows else []
-
-    def _body(self, view: View, at: int) -> list[list[Span]]:
-        item = view.talk.items[at]
-        found = view.drawn.get(item.serial)
-        if found is None or found[0] is not item.content:
-            if len(view.drawn) >= DRAWN_KEPT:
-                view.drawn.clear()
-            rows = screen_rows(self._draw(item), self._talk_columns())
-            found = view.drawn[item.serial] = item.content, rows
-        return found[1]
-
-    def _draw(self, item: Item) -> Fragments:
-        if isinstance(item.content, Incoming | Folded):
-            return self._renderer.shown(item.content, item.time)
-        return item.content()
+            count = room.present.more + len(room.present.with_own(self._name()))
+            text = f"{room.room} ({count})" + (f": {room.topic}" if room.topic else "")
+        columns = self._columns() - 1
+        text = shortened(names.one_line(text), columns)
+        spaces = " " * max(columns - width(text), 0)
+        return ((0, self._painted([Span("class:title", f" {text}{spaces}")])),)
 
     def _status(self, session: ClientSession) -> Fragments:
         listed = not self._panes().rooms
+        if self._cursor.active:
+            keys = "Up Down select; c copy, p alone, o open, x erase; Esc ends"
+            return [("class:mark", shortened(keys, self._columns()))]
         return statusline.room_row(session.state, session.connected, self._columns(), listed)
-
-    # -- older and newer entries -----------------------------------------------------------------
-
-    def _load_older(self, view: View) -> None:
-        """Ask for the entries before those that are there."""
-        if view.talk.has_older:
-            before = view.talk.first_position or None
-            self._load(view, view.talk.add_older, before=before)
-
-    def _load_newer(self, view: View) -> None:
-        """Ask for the entries behind those that are there."""
-        room = self._here()
-
-        def add(entries: Sequence[Incoming]) -> None:
-            state = self._session.state.rooms.get(room) if self._session is not None else None
-            view.talk.add_newer(entries, state.position if state is not None else 0)
-
-        self._load(view, add, after=view.talk.last_position)
-
-    def _load(self, view: View, add: Callable[[Sequence[Incoming]], None], **where: Any) -> None:
-        """Ask for a page of the current room's history, and add it to the view."""
-        session, room = self._session, self._here()
-        if view.loading or session is None or room not in session.state.rooms:
-            return
-
-        async def load() -> None:
-            try:
-                found = await session.ask("history", room=room, limit=PAGE_ENTRIES, **where)
-                add([Incoming(entry, room, position) for position, entry in found.entries])
-            except Refusal:
-                view.talk.has_older = False
-            finally:
-                view.loading = False
-            self._draw_soon()
-
-        view.loading = True
-        loading = Deferred.fromCoroutine(load())
-        loading.addErrback(lambda failure: failure.trap(Lost) and None)
 
     # -- keys ------------------------------------------------------------------------------------
 
     def _keys(self) -> KeyBindingsBase:
+        selecting = Condition(lambda: self._cursor.active or bool(self._alone))
         empty = Condition(lambda: not self._editor.document.text)
         acts: dict[str, KeyAction] = {
             "pageup": lambda event: self._scroll(self._page()),
@@ -364,6 +254,9 @@ class FullScreen(TerminalScreen):
             "escape home": lambda event: self._to_top(),
             "escape end": lambda event: self._to_end(),
             "escape l": lambda event: self._next_lists(),
+            "escape s": lambda event: self._select(0),
+            "escape m": lambda event: self._views.go_to_mention(),
+            "c-o": lambda event: self._views.go_back(self._switch),
             "c-l": lambda event: self._repaint(),
             "c-z": lambda event: run_in_terminal(self._stop),
             "<vt100-mouse-event>": self._mouse,
@@ -372,41 +265,88 @@ class FullScreen(TerminalScreen):
             "home": lambda event: self._to_top(),
             "end": lambda event: self._to_end(),
         }
-        shared = super()._keys()
-        own = [lineeditor.bound(acts), lineeditor.bound(when_empty, empty)]
-        return merge_key_bindings([shared, *own])
+        return merge_key_bindings(
+            [
+                super()._keys(),
+                lineeditor.bound(acts),
+                lineeditor.bound(when_empty, empty),
+                lineeditor.bound(self._selecting_keys(), selecting, eager=True),
+            ]
+        )
 
-    def _talk_height(self) -> int:
-        size = self._output.get_size()
-        return max(size.rows - self._painter.input_height - self._panes().title, 1)
+    def _selecting_keys(self) -> dict[str, KeyAction]:
+        """Return the keys while a message is selected."""
+        done: KeyAction = lambda event: self._deselect()  # noqa: E731
+        return {
+            "<any>": lambda event: self._alone.clear(),
+            **dict.fromkeys(("escape", "enter", "q", "c-g"), done),
+            **dict.fromkeys(("up", "k", "c-p"), lambda event: self._select(-1)),
+            **dict.fromkeys(("down", "j", "c-n"), lambda event: self._select(1)),
+            "pageup": lambda event: self._select(-10),
+            "pagedown": lambda event: self._select(10),
+            "c": lambda event: self._act(self._cursor.copy),
+            "o": lambda event: self._act(self._cursor.open),
+            "x": lambda event: self._act(self._cursor.erase),
+            "p": lambda event: self._show_alone(),
+            "c-c": done,
+            "<vt100-mouse-event>": self._mouse,
+        }
+
+    def _select(self, by: int) -> None:
+        if self._alone:
+            self._show_alone()
+            return
+        self._cursor.move(by)
+        self._draw_soon()
+
+    def _act(self, act: Callable[[], None]) -> None:
+        self._alone.clear()
+        act()
+        self._draw_soon()
+
+    def _deselect(self) -> None:
+        if not self._alone:
+            self._cursor.leave()
+        self._alone.clear()
+        self._repaint()
+
+    def _show_alone(self) -> None:
+        """Show the text of the selected message and nothing else, or everything again. Meanwhile
+        the mouse selects text."""
+        self._alone = [] if self._alone else [names.clean(it) for it in self._cursor.plain()]
+        self._repaint()
+
+    def _begin_line(self, line: str) -> None:
+        self._editor.document = Document(line)
+
+    def _wants_mouse(self) -> bool:
+        return self._chosen.now.mouse == "on" and not self._alone
 
     def _page(self) -> int:
-        return max(self._talk_height() - 2, 1)
+        return max(self._pane.height - 2, 1)
 
     def _scroll(self, by: int) -> None:
-        self._view.talk.scroll(by, self._talk_height(), self._row_count)
+        self._pane.scroll(by)
         self._draw_soon()
 
     def _to_top(self) -> None:
-        self._view.talk.to_top(self._talk_height(), self._row_count)
+        self._pane.to_top()
         self._draw_soon()
 
     def _to_end(self) -> None:
-        self._view.talk.to_end()
+        self._views.current.talk.to_end()
         self._draw_soon()
 
     def _next_lists(self) -> None:
         """Show other lists beside the talk."""
-        size, at = self._output.get_size(), LISTS.index(self._lists)
+        size, at = self._output.get_size(), LISTS.index(self._chosen.now.lists)
         for lists in LISTS[at + 1 :] + LISTS[:at]:
             if panes(size.columns, size.rows, lists) != self._panes():
-                self._lists = lists
-                break
-        self._repaint()
+                self._choose("lists", lists)
+                return
 
     def _repaint(self) -> None:
-        for view in self._views.values():
-            view.drawn.clear()
+        self._views.forget_drawn()
         self._painter.repaint()
 
     def _stop(self) -> None:
@@ -415,7 +355,7 @@ class FullScreen(TerminalScreen):
         os.kill(0, signal.SIGTSTP)
 
     def _mouse(self, event: KeyPressEvent) -> None:
-        """Scroll by the wheel; go to the room that is pressed in the list."""
+        """Scroll by the wheel; go to the room, or select the message, that is pressed."""
         found = _MOUSE_EVENT.fullmatch(event.data)
         if found is None:
             return
@@ -427,15 +367,37 @@ class FullScreen(TerminalScreen):
 
     def _pressed(self, x: int, y: int) -> None:
         parts = self._panes()
-        if self._session is None or not 0 <= y < self._talk_height():
+        if x >= parts.rooms:
+            if x < parts.rooms + parts.talk:
+                self._cursor.select(self._pane.item_at(y))
+                self._draw_soon()
             return
-        if x < parts.rooms:
-            rooms = self._rooms
-            here = next((n for n, it in enumerate(rooms) if it.room == self._here()), 0)
-            part = sidelists.visible_part(len(rooms), here, self._talk_height())
-            if y < len(part):
-                self._switch_to(part[y] + 1)
+        rooms = self._rooms
+        here = next((n for n, it in enumerate(rooms) if it.room == self._here()), 0)
+        part = sidelists.visible_part(len(rooms), here, self._pane.height)
+        if 0 <= y < len(part):
+            self._switch_to(part[y] + 1)
+
+    # -- going elsewhere ------------------------------------------------------------------------
+
+    def _go(self, where: str) -> None:
+        """Show another part of the talk. Raises `Refusal`."""
+        number = where.removeprefix("#")
+        if where == "mention":
+            self._views.go_to_mention()
+        elif where == "back":
+            self._views.go_back(self._switch)
+        elif number.isascii() and number.isdecimal() and len(number) < 19:
+            self._views.go_to(int(number))
+        else:
+            moment = parsed_time(where, datetime.now())
+            if moment is None:
+                raise Refusal(
+                    Code.BAD_ARGUMENT,
+                    "Go where? Type #N, a time (14:30), a day (2026-11-20), mention or back.",
+                )
+            self._views.go_to_time(moment)
 
 
-def _day(time_: float) -> int:
-    return time.localtime(time_).tm_yday
+def _go_words(words: list[str]) -> tuple[str, ...]:
+    return () if words else ("mention", "back", "today", "yesterday")

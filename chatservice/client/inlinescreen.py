@@ -2,10 +2,12 @@
 off the top into the terminal's own scrollback."""
 
 import time
+from typing import Any
 
 from chatservice import replies
 from chatservice.client.clientstate import Incoming, Unread
 from chatservice.client.frames import FrameWriter
+from chatservice.client.settings import ChosenPreferences
 from chatservice.client.terminalscreen import Draw, TerminalScreen, erased_position
 from chatservice.client.wrapping import Fragments
 from chatservice.entries import Entry, Kind
@@ -14,8 +16,8 @@ from chatservice.entries import Entry, Kind
 class InlineScreen(TerminalScreen):
     """A `TerminalScreen` that writes each row once, below all earlier ones."""
 
-    def __init__(self, bell: bool = False) -> None:
-        super().__init__(bell)
+    def __init__(self, reactor: Any, chosen: ChosenPreferences) -> None:
+        super().__init__(reactor, chosen)
         self._in_late = False
         self._frames = FrameWriter(
             *(self._output, self._app, self._style, self._depth, self._editor.interrupt)
@@ -32,6 +34,9 @@ class InlineScreen(TerminalScreen):
     def _draw_soon(self) -> None:
         self._frames.draw_soon()
 
+    def _send(self, sequence: str) -> None:
+        self._frames.send(sequence)
+
     def show_incoming(self, incoming: Incoming) -> None:
         """Show an entry or an event with its time, and a heading before missed entries."""
         if isinstance(incoming.item, Entry):
@@ -39,8 +44,7 @@ class InlineScreen(TerminalScreen):
                 self._frames.add(self._renderer.heading("missed meanwhile"))
             self._in_late = incoming.late
         self._show_entry(self._renderer.incoming(incoming), incoming)
-        if self._bell and not incoming.late and self._renderer.is_for_user(incoming):
-            self._frames.ring()
+        self._tell(incoming)
 
     def _show_entry(self, rows: Fragments, incoming: Incoming) -> None:
         """Show an entry's rows so that they can be replaced, and replace those of an erased one."""

@@ -239,6 +239,10 @@ class LineEditor:
     def document(self, document: Document) -> None:
         self._typed.reset(document)
 
+    def submit(self, line: str) -> None:
+        """Run a line as if it had been typed."""
+        self._lines.put(line)
+
     def _line_entered(self, buffer: Buffer) -> bool:
         if buffer.text.strip():
             self._lines.put(buffer.text)

@@ -14,7 +14,7 @@ from chatservice.client.chatprogram import ChatProgram
 from chatservice.client.clientoptions import ClientOptions, ExitStatus
 from chatservice.client.pipescreen import PipeScreen
 from chatservice.client.scripts import Script
-from chatservice.client.settings import Settings, settings_folder
+from chatservice.client.settings import ChosenPreferences, Settings, settings_folder
 from chatservice.clocks import use_monotonic
 from chatservice.output import write_all
 
@@ -67,7 +67,8 @@ def _chat_program(
         from chatservice.client.inlinescreen import InlineScreen
 
         make = FullScreen if options.full else InlineScreen
-        return ChatProgram(reactor, options, make(options.bell), False, settings)
+        screen = make(reactor, ChosenPreferences(settings, options.bell))
+        return ChatProgram(reactor, options, screen, False, settings)
     scripted = not os.isatty(0) and options.name is not None
     return ChatProgram(reactor, options, PipeScreen(reactor, stdin=0, stdout=1), scripted)
 

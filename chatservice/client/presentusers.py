@@ -29,6 +29,12 @@ class PresentUsers:
         """The known names, sorted without regard to case."""
         return [name for _, name in sorted(self._names.items())]
 
+    def with_own(self, own: str) -> list[str]:
+        """Return the known names and the user's own."""
+        if not own or names.key(own) in self._names:
+            return self.users
+        return sorted([*self.users, own], key=names.key)
+
     def is_away(self, user: str) -> bool:
         """Return whether a user is away."""
         return names.key(user) in self._away

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from datetime import datetime
 from itertools import zip_longest
+from typing import NamedTuple
 
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
@@ -27,6 +28,58 @@ relative luminance 0.13 to 0.23): we need not know the background."""
 
 _NAMES_8 = ("ansired", "ansigreen", "ansimagenta", "ansicyan")
 """Colours of eight that are visible on white and on black, unlike yellow and blue."""
+
+
+class Theme(NamedTuple):
+    """Colours for a dark or a light background: those of names, and styles."""
+
+    names: tuple[str, ...]
+    styles: dict[str, str]
+
+
+THEMES = {
+    "dark": Theme(
+        (
+            *("#ff5f5f", "#ff875f", "#d7af5f", "#afd75f", "#5fd787", "#5fd7d7"),
+            *("#5fafff", "#8787ff", "#af87ff", "#d787ff", "#ff87d7", "#ff87af"),
+        ),
+        {
+            **dict.fromkeys(("time", "server", "day", "waiting", "room"), "#949494"),
+            **dict.fromkeys(("title",), "bg:#303030 #e4e4e4"),
+            "border": "#4e4e4e",
+            "here": "bg:#005f87 #ffffff bold",
+            "named": "bg:#875f00 #ffffff",
+            "selected": "bg:#3a3a3a",
+            "unread": "#ffffff bold",
+            "mark": "#ffaf5f",
+            "link": "#5fafff underline",
+            "refusal": "#ff5f5f bold",
+            "key": "#87d7ff",
+            "prompt": "#5fd787 bold",
+        },
+    ),
+    "light": Theme(
+        (
+            *("#af0000", "#af5f00", "#875f00", "#5f5f00", "#005f00", "#005f5f"),
+            *("#005faf", "#0000d7", "#5f00af", "#8700af", "#af005f", "#870000"),
+        ),
+        {
+            **dict.fromkeys(("time", "server", "day", "waiting", "room"), "#6c6c6c"),
+            **dict.fromkeys(("title",), "bg:#e4e4e4 #1c1c1c"),
+            "border": "#bcbcbc",
+            "here": "bg:#005faf #ffffff bold",
+            "named": "bg:#ffd75f #000000",
+            "selected": "bg:#d7d7ff",
+            "unread": "#000000 bold",
+            "mark": "#af5f00",
+            "link": "#005faf underline",
+            "refusal": "#d70000 bold",
+            "key": "#005f87",
+            "prompt": "#005f00 bold",
+        },
+    ),
+}
+"""Themes of 256 colours: names with a contrast of at least 4.5 on black, or on white."""
 
 _TERMINAL_COLOURS = "bg:default fg:default"
 """The terminal's own colours, in place of prompt_toolkit's."""
@@ -59,8 +112,10 @@ def name_style(name: str, depth: ColorDepth) -> str:
     return f"class:name class:name{zlib.crc32(names.key(name).encode()) % count}"
 
 
-def terminal_style(depth: ColorDepth) -> Style:
-    """Return the styles for the classes of fragments, in the colours that there are."""
+def terminal_style(depth: ColorDepth, theme: str = "terminal") -> Style:
+    """Return the styles for the classes of fragments, in the colours that there are. The themes
+    `dark` and `light` need 256 colours; with fewer, and as `terminal`, they are the terminal's own.
+    """
     many = depth is ColorDepth.DEPTH_8_BIT
     grey, red = ("#767676", "#d70000") if many else ("ansibrightblack", "ansired")
     if depth is ColorDepth.DEPTH_1_BIT:
@@ -76,13 +131,16 @@ def terminal_style(depth: ColorDepth) -> Style:
         "completion-toolbar.completion.current": f"{_TERMINAL_COLOURS} reverse",
         "completion-toolbar.arrow": f"{_TERMINAL_COLOURS} bold",
     }
-    colours = _NAMES_256 if many else _NAMES_8
+    colours: tuple[str, ...] = _NAMES_256 if many else _NAMES_8
+    if many and theme in THEMES:
+        wanted |= THEMES[theme].styles
+        colours = THEMES[theme].names
     wanted |= {f"name{number}": colour for number, colour in enumerate(colours)}
     return Style.from_dict({name: how.strip() for name, how in wanted.items()})
 
 
-INDENT = 6
-"""Columns before the second and later rows of a line: the width of its time."""
+_TIMES = {"24h": "%H:%M", "seconds": "%H:%M:%S", "12h": "%I:%M%p", "none": ""}
+"""The forms of the time before a line. Later rows of the line are indented by its width."""
 
 _NARROW = 60
 """A terminal with fewer columns gets an indent of two."""
@@ -124,7 +182,13 @@ class RowRenderer:
         self._clock = clock
         self._isolate = isolate
         self._full = full
+        self.time_format = "24h"
         self._day = ""
+
+    @property
+    def columns(self) -> int:
+        """The columns of the rows."""
+        return self._columns()
 
     # -- entries and events ----------------------------------------------------------------------
 
@@ -145,9 +209,8 @@ class RowRenderer:
         """Return the row in place of an entry that was erased."""
         assert isinstance(incoming.item, Entry)
         entry = Entry(Kind.GONE, incoming.item.time, incoming.item.who)
-        local = datetime.fromtimestamp(entry.time / 1000)
         line = self._server_lines(textformat.run(0, entry.as_run(), "").decode())[0]
-        return self._wrapped([("class:time", f"{local:%H:%M} "), *line])
+        return self._wrapped([("class:time", self._clock_text(entry.time / 1000)), *line])
 
     def own(self, text: str, kind: str = Kind.MESSAGE, to: str | None = None) -> Fragments:
         """Return the rows of a text that the user has said now; `to` is a receiver, or None."""
@@ -248,7 +311,7 @@ class RowRenderer:
     def _clocked(self, time: float, lines: list[Fragments], number: str = "") -> Fragments:
         """Return lines with their time in front."""
         rows = Fragments()
-        clock = [("class:time", f"{datetime.fromtimestamp(time):%H:%M} {number}")]
+        clock = [("class:time", self._clock_text(time) + number)]
         for at, line in enumerate(lines):
             before = clock if at == 0 else [("", " " * self._indent())]
             rows += self._wrapped(before + line)
@@ -309,8 +372,13 @@ class RowRenderer:
         short = shortened(names.clean(first) + (" ..." if more else ""), room)
         return [("class:waiting", WAITS + short), ("", "\n")]
 
+    def _clock_text(self, time: float) -> str:
+        """Return a time as it stands before a line."""
+        form = _TIMES[self.time_format]
+        return f"{datetime.fromtimestamp(time):{form}} " if form else ""
+
     def _indent(self) -> int:
-        return INDENT if self._columns() >= _NARROW else 2
+        return len(self._clock_text(0)) if self._columns() >= _NARROW else 2
 
     def _wrapped(self, line: Fragments) -> Fragments:
         return wrapped(_clean(line), self._columns(), self._indent(), self._isolate)

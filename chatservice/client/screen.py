@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from chatservice import names, replies
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import Incoming, Unread
+from chatservice.client.owncommands import OwnCommand
 from chatservice.client.transferconnection import Progress
 from chatservice.errors import Refusal
 from chatservice.events import Notice
@@ -27,10 +28,12 @@ class Screen:
     can_ask: somebody there can answer questions.
     write_error: the reason why nothing can be shown any more, else None.
     key_help: the lines of `/help keys`.
+    own_commands: the commands that the front end has of its own, by name.
     shows_all_rooms: entries of all joined rooms are shown as they come, each in its own view.
     """
 
     shows_all_rooms = False
+    own_commands: dict[str, OwnCommand] = {}
     interactive: bool
     can_ask: bool
     write_error: str | None

@@ -179,7 +179,7 @@ class Scrollback:
         self.place = self.selected = None
         self.has_older = True
         self.add_newer(entries, end)
-        self.place = Place(self.items[-1].serial) if self.items else None
+        self.place = Place(self.items[-1].serial) if self.items and not self.at_end else None
 
     def to_end(self) -> None:
         """Follow the newest entry. A window that is further back is emptied, to be read anew."""

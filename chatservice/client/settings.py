@@ -1,20 +1,25 @@
 """The user's settings: servers, names and rooms of earlier runs, but never a password.
 
-The file is JSON that people may edit: `{"servers": [...]}`, the last one first. Each server has
-`host`, `port`, `name`, and optionally `room`, `tls` and `trust`.
+The file is JSON that people may edit: `{"servers": [...], "preferences": {...}}`, the last server
+first. Each server has `host`, `port`, `name`, and optionally `room`, `tls` and `trust`. The
+preferences are those of `/set`.
 """
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from platformdirs import user_config_dir
 
 from chatservice.client.clientoptions import ClientOptions
+from chatservice.client.preferences import Preferences, from_fields
 from chatservice.client.system import write_atomically
 from chatservice.errors import Code, Refusal
+
+T = TypeVar("T")
 
 CONFIG_VARIABLE = "CHAT_CLIENT_CONFIG"
 """The environment variable that names another settings folder."""
@@ -57,18 +62,34 @@ class Settings:
     def servers(self) -> list[RememberedServer]:
         """Return the remembered servers, the last one first. Raises `Refusal` for a file that
         cannot be understood."""
+        return self._understood(lambda it: [RememberedServer(**each) for each in it["servers"]])
+
+    def preferences(self) -> Preferences:
+        """Return the preferences. Raises `Refusal` for a file that cannot be understood."""
+        return self._understood(lambda it: from_fields(it.get("preferences", {})))
+
+    def _understood(self, read: Callable[[Any], T]) -> T:
+        """Return what `read` makes of the file's contents. Raises `Refusal`."""
         try:
-            text = self.path.read_text()
-            return [RememberedServer(**each) for each in json.loads(text)["servers"]]
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            return read(self._contents())
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             why = "it has no servers" if isinstance(error, KeyError) else str(error)
             raise Refusal(
                 Code.BAD_ARGUMENT,
                 f"The settings in {self.path} cannot be understood ({why}); correct the file, or "
                 "take it away.",
             ) from None
+
+    def _contents(self) -> Any:
+        try:
+            return json.loads(self.path.read_text())
+        except FileNotFoundError:
+            return {"servers": []}
+
+    def remember_preferences(self, it: Preferences) -> None:
+        """Put the preferences into the file. Raises `Refusal`, and then the file is unchanged."""
+        self.servers()  # a file that cannot be understood stays as it is
+        self._write(preferences=it.as_fields())
 
     def remember(self, server: RememberedServer) -> None:
         """Put a server first. Raises `Refusal`, and then the file is unchanged."""
@@ -81,13 +102,40 @@ class Settings:
             {key: value for key, value in asdict(it).items() if value not in (None, False)}
             for it in [server, *others][:REMEMBERED_SERVERS]
         ]
+        self._write(servers=rows)
+
+    def _write(self, **changed: Any) -> None:
+        """Write the file with some of its fields changed. Raises `Refusal`."""
         try:
-            write_atomically(self.path, json.dumps({"servers": rows}, indent=2) + "\n")
+            text = json.dumps({**self._contents(), **changed}, indent=2)
+            write_atomically(self.path, text + "\n")
         except OSError as error:
             reason = error.strerror or str(error)
             raise Refusal(
                 Code.NOT_STORED, f"The settings in {self.path} cannot be written ({reason})."
             ) from None
+
+
+class ChosenPreferences:
+    """The user's preferences, now and in the settings file. With `bell`, the terminal's bell rings
+    where nothing else is chosen. `problem` tells why the file could not be understood, or is None.
+    """
+
+    def __init__(self, settings: Settings, bell: bool = False) -> None:
+        self._settings = settings
+        self.problem: Refusal | None = None
+        self.now = Preferences()
+        try:
+            self.now = settings.preferences()
+        except Refusal as refusal:
+            self.problem = refusal
+        if bell and self.now.notify == "none":
+            self.now = replace(self.now, notify="bell")
+
+    def change(self, name: str, value: str) -> None:
+        """Change one. Raises `Refusal`. If only the file cannot be written, it holds for now."""
+        self.now = self.now.changed(name, value)
+        self._settings.remember_preferences(self.now)
 
 
 def fill_in(options: ClientOptions, servers: Sequence[RememberedServer]) -> ClientOptions:

@@ -1,7 +1,5 @@
 """The lists beside the talk: the rooms at its left, the users who are here at its right."""
 
-from collections.abc import Sequence
-
 from prompt_toolkit.output import ColorDepth
 
 from chatservice import names
@@ -44,22 +42,20 @@ def user_rows(
     present: PresentUsers, own: str, columns: int, height: int, depth: ColorDepth
 ) -> list[list[Span]]:
     """Return the rows of the list of users: their number, and as many names as fit."""
-    users = _with_own(present.users, own)
+    users = present.with_own(own)
     count = present.more + len(users)
-    rows = [[LINE, Span("class:time", _fitted(f" {count} here", columns - 1))]]
-    most = height - 1 if count <= height - 1 else height - 2
-    for user in users[: max(most, 0)]:
-        style = "class:time" if present.is_away(user) else name_style(user, depth)
-        rows.append([LINE, Span("", " "), Span(style, _fitted(user, columns - 2))])
-    if count > most >= 0:
-        rows.append([LINE, Span("class:time", _fitted(f" and {count - most} more", columns - 1))])
-    return rows
+    shown = users if count <= height - 1 else users[: max(height - 2, 0)]
+    rows = [_aside(f"{count} here", "class:time", columns)]
+    for user in shown:
+        away = present.is_away(user)
+        rows.append(_aside(user, "class:time" if away else name_style(user, depth), columns))
+    if count > len(shown):
+        rows.append(_aside(f"and {count - len(shown)} more", "class:time", columns))
+    return rows[:height]
 
 
-def _with_own(users: Sequence[str], own: str) -> list[str]:
-    if any(names.key(user) == names.key(own) for user in users):
-        return list(users)
-    return sorted([*users, own], key=names.key)
+def _aside(text: str, style: str, columns: int) -> list[Span]:
+    return [LINE, Span("", " "), Span(style, _fitted(text, columns - 2))]
 
 
 def _fitted(text: str, columns: int) -> str:

@@ -1,7 +1,7 @@
 """Completion by Tab: commands and their arguments, users, rooms, files and paths."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -12,12 +12,13 @@ from twisted.internet.defer import Deferred
 from chatservice import names
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.jsonconnection import Lost
+from chatservice.client.owncommands import OwnCommand, own_command
 from chatservice.errors import Refusal
 from chatservice.grammar.commands import COMMANDS, ArgType, Command, Format
 from chatservice.grammar.help import ALL, TOPICS
 from chatservice.grammar.textformat import quoted_name
 
-OWN_COMMANDS = ("keys",)
+OWN_TOPICS = ("keys",)
 """Topics that `/help` has only in this client."""
 
 _PATHS = ("./", "../", "~", "/")
@@ -132,6 +133,7 @@ class TabCompleter(Completer):
 
     def __init__(self) -> None:
         self.session: ClientSession | None = None
+        self.own: Mapping[str, OwnCommand] = {}
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
@@ -142,6 +144,14 @@ class TabCompleter(Completer):
         self, document: Document, event: CompleteEvent
     ) -> AsyncGenerator[Completion, None]:
         """Yield the completions of the word before the cursor."""
+        own = own_command(document.text_before_cursor)
+        if own is not None and own[0] in self.own and " " in document.text_before_cursor:
+            name, rest = own[0], document.text_before_cursor.partition(" ")[2].lstrip(" ")
+            before, _, word = rest.rpartition(" ")
+            for choice in self.own[name].complete(before.split()):
+                if choice.startswith(word):
+                    yield Completion(f"{choice} ", -len(word), display=choice)
+            return
         target = completion_target(document.text_before_cursor)
         if target is None:
             return
@@ -158,7 +168,8 @@ class TabCompleter(Completer):
     async def _words(self, target: CompletionTarget) -> list[str]:
         match target.kind:
             case WordKind.COMMAND | WordKind.HELP_TOPIC:
-                own = {*OWN_COMMANDS, *TOPICS, ALL} if target.kind is WordKind.HELP_TOPIC else set()
+                own = {*OWN_TOPICS, *TOPICS, ALL} if target.kind is WordKind.HELP_TOPIC else set()
+                own |= set(self.own)
                 rows = [name for name, row in COMMANDS.items() if row.formats & Format.TEXT]
                 return sorted({*rows, *own})
             case WordKind.CHOICE:

@@ -6,18 +6,26 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from prompt_toolkit.key_binding import KeyBindingsBase
+from prompt_toolkit.styles import DynamicStyle
 from twisted.internet.defer import Deferred
 
 from chatservice import replies
-from chatservice.client import lineeditor, rendering, statusline, typedlines
+from chatservice.client import lineeditor, preferences, rendering, statusline, typedlines
 from chatservice.client.clientsession import ClientSession
-from chatservice.client.clientstate import Incoming, RoomState
+from chatservice.client.clientstate import INBOX, Incoming, RoomState
 from chatservice.client.frames import FrameOutput
+from chatservice.client.hook import Hook
 from chatservice.client.lineeditor import InputHistory, KeyAction, LineEditor
+from chatservice.client.links import knows_osc
+from chatservice.client.notifications import CommandNotifier, notification
+from chatservice.client.owncommands import OwnCommand
+from chatservice.client.preferences import CHOICES
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import InputEnded, Screen
+from chatservice.client.settings import ChosenPreferences
 from chatservice.client.statusline import PROMPT, PendingTexts
 from chatservice.client.tabcompletion import TabCompleter
 from chatservice.client.transferconnection import Progress
@@ -35,19 +43,26 @@ Draw = Callable[[], Fragments]
 class TerminalScreen(Screen):
     """A `Screen` on a terminal, for the asyncio reactor. A front end says where its rows go.
 
-    With `bell`, it rings the bell when the user is mentioned, or gets a private message.
+    It looks, and notifies of mentions and private messages, as `chosen` says; `/set` changes that.
     """
 
     interactive = True
     can_ask = True
     write_error = None
-    key_help = lineeditor.KEY_HELP
+    key_help: tuple[str, ...] = lineeditor.KEY_HELP
+    own_commands: dict[str, OwnCommand]
 
-    def __init__(self, bell: bool = False) -> None:
+    def __init__(self, reactor: Any, chosen: ChosenPreferences) -> None:
+        self._reactor = reactor
+        self._chosen = chosen
         self._depth = rendering.colour_depth()
-        self._style = rendering.terminal_style(self._depth)
+        self._theme = rendering.terminal_style(self._depth, chosen.now.theme)
+        self._style = DynamicStyle(lambda: self._theme)
         self._output = FrameOutput.from_stdout()
-        self._bell = bell
+        self._notifier = CommandNotifier()
+        self._hook: Hook | None = None
+        self._hooked = ""
+        self.own_commands = {"set": OwnCommand(_SET_HELP, following_words, self._set)}
         self._session: ClientSession | None = None
         self._switch: Callable[[str], None] = lambda room: None
         self._renderer = RowRenderer(
@@ -58,6 +73,7 @@ class TerminalScreen(Screen):
         self._pending = PendingTexts(self._renderer)
         self._transfers: tuple[Sequence[Progress], int, float] = ((), 0, 0.0)
         self._completer = TabCompleter()
+        self._completer.own = self.own_commands
         history = InputHistory(state_folder() / "typed")
         self._editor = LineEditor(
             *(self._output, self._style, self._depth, self._above, self._below),
@@ -107,6 +123,10 @@ class TerminalScreen(Screen):
         self._running = asyncio.ensure_future(run)
         self._running.add_done_callback(lambda _: self._editor.end())
 
+        if self._chosen.problem is not None:
+            self.refuse(self._chosen.problem)
+        self._apply()
+
     def attach(self, session: ClientSession, switch: Callable[[str], None]) -> None:
         """Use a session for the status line and for completion."""
         self._session = self._completer.session = session
@@ -114,6 +134,8 @@ class TerminalScreen(Screen):
 
     async def close(self) -> None:
         """Remove the line of input."""
+        if self._hook is not None:
+            self._hook.stop()
         if self._running is None:
             return
         if self._app.is_running and not self._app.is_done:
@@ -122,6 +144,74 @@ class TerminalScreen(Screen):
             self._running.cancel()
         ended = Deferred.fromFuture(self._running)
         await ended.addErrback(lambda failure: failure.trap(asyncio.CancelledError, EOFError))
+
+    # -- preferences -----------------------------------------------------------------------------
+
+    def _set(self, rest: str) -> None:
+        """Show or change the preferences. Raises `Refusal`."""
+        name, _, value = rest.partition(" ")
+        if not name:
+            self.show_reply(replies.Help(tuple(preferences.told(self._chosen.now))))
+            return
+        if value:
+            self._change(name, "" if value.strip() == "-" else value.strip())
+        self.show_reply(replies.Help((preferences.told_one(self._chosen.now, name),)))
+
+    def _choose(self, name: str, value: str) -> None:
+        """Change a preference, by a key. A refusal is shown."""
+        try:
+            self._change(name, value)
+        except Refusal as refusal:
+            self.refuse(refusal)
+
+    def _change(self, name: str, value: str) -> None:
+        try:
+            self._chosen.change(name, value)
+        finally:
+            self._apply()
+
+    def _apply(self) -> None:
+        """Look, and tell, as the preferences say."""
+        now = self._chosen.now
+        self._theme = rendering.terminal_style(self._depth, now.theme)
+        self._renderer.time_format = now.time
+        if now.hook != self._hooked:
+            self._start_hook(now.hook)
+        self._draw_soon()
+
+    def _start_hook(self, command: str) -> None:
+        self._hooked = command
+        if self._hook is not None:
+            self._hook.stop()
+            self._hook = None
+        if command:
+            try:
+                self._hook = Hook(self._reactor, command, self.notify)
+            except (OSError, ValueError) as error:
+                self.notify(f"The hook cannot be started ({error}).")
+
+    def _tell(self, incoming: Incoming) -> None:
+        """Give an entry to the hook, and notify if it is for the user."""
+        if self._hook is not None:
+            self._hook.give(incoming)
+        entry = incoming.item
+        if (
+            incoming.late
+            or not isinstance(entry, Entry)
+            or not self._renderer.is_for_user(incoming)
+        ):
+            return
+        now = self._chosen.now
+        title = entry.who if incoming.log == INBOX else f"{entry.who} in {incoming.log}"
+        text = f"{entry.who}: {entry.text}"
+        self._send(notification(now.notify, title, text, knows_osc()))
+        failed = self._notifier.notify(now.notify_command, title, text)
+        if failed is not None:
+            self.notify(f"The notify-command cannot be run ({failed}).")
+
+    @abstractmethod
+    def _send(self, sequence: str) -> None:
+        """Send an escape sequence with the next frame."""
 
     # -- output ----------------------------------------------------------------------------------
 
@@ -229,6 +319,16 @@ class TerminalScreen(Screen):
         unread = [(not it.mentioned, n) for n, it in enumerate(self._rooms, 1) if it.unread]
         if unread:
             self._switch_to(min(unread)[1])
+
+
+_SET_HELP = "/set [NAME [VALUE]] - lists the settings of this client, shows one, or changes it"
+
+
+def following_words(words: list[str]) -> tuple[str, ...]:
+    """Return the words that may follow in a `/set`."""
+    if not words:
+        return tuple(CHOICES)
+    return CHOICES[words[0]].values if len(words) == 1 and words[0] in CHOICES else ()
 
 
 def erased_position(incoming: Incoming) -> int | None:

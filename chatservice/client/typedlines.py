@@ -13,6 +13,7 @@ import shlex
 from typing import NamedTuple
 
 from chatservice import names
+from chatservice.client.owncommands import own_command
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textparser
 from chatservice.grammar.commands import Request
@@ -121,6 +122,8 @@ def may_be_remembered(line: str) -> bool:
 
     A line that was refused may be a command with a password and a typing error.
     """
+    if own_command(line) is not None:
+        return True
     try:
         if file_to_send(line) is not None:
             return True

@@ -1,5 +1,7 @@
 """The full screen: a view for each room, with its own scrollback, lists and keys."""
 
+import json
+
 import pytest
 
 from tests.client.driving import untimed
@@ -37,6 +39,11 @@ def shows(*rows):
         return any(found[at : at + len(rows)] == list(rows) for at in range(len(found)))
 
     return seen
+
+
+def lists(client):
+    """Return whether the list of rooms and the list of users are there."""
+    return client.rows[1].startswith(" 1 lab"), any(" here" in row for row in client.rows)
 
 
 def speaker(connect, server, *rooms, name="bob"):
@@ -127,11 +134,9 @@ def test_lists_are_beside_the_talk_on_a_wide_terminal(server, connect, arrive):
     client.see_in("1 here")
     bob.send("hello anna")
     client.until(lambda it: any(row.startswith(" 1 lab") and "1!│" in row for row in it.rows), "1!")
-    client.press("\x1bl")
-    client.until(lambda it: not all("│" in row for row in it.rows[1:20]), "fewer lists")
-    for _ in range(3):
+    for there in ((True, False), (False, True), (False, False), (True, True)):
         client.press("\x1bl")
-    client.until(lambda it: any("1 here" in row for row in it.rows), "the list of users")
+        client.until(lambda it: lists(it) == there, str(there))  # noqa: B023
 
 
 def test_arrivals_are_one_row(server, connect, arrive):
@@ -148,10 +153,10 @@ def test_a_resized_terminal(server, connect, arrive):
     client = arrive()
     bob = speaker(connect, server, "lab")
     bob.send("some words that are too many for one row of a narrow terminal, which has forty")
-    client.see_in("which has forty")
+    client.see_in("has forty")
     client.press("half")
     client.resize(12, 40)
-    client.until(shows("  row of a narrow terminal, which has", "  forty"), "three rows")
+    client.until(shows("  for one row of a narrow terminal,", "  which has forty"), "three rows")
     client.until(lambda it: it.bottom == "> half", "the line of input")
     client.resize(50, 200)
     client.see_in("2 here")
@@ -173,17 +178,19 @@ def test_the_line_of_input_may_have_several_rows(server, connect, arrive):
     client.press("\r")
     bob.expect("anna: three")
     client.until(lambda it: it.bottom == ">", "one row")
-    client.until(shows("|  three"), "what was said")
+    client.see("      | three")
 
 
 def test_erased_lines_go(server, connect, arrive):
     """The row is replaced, wherever it is."""
     client = arrive()
     bob = speaker(connect, server, "lab")
-    bob.send("my secret", "and more")
-    client.until(shows("bob: my secret", "bob: and more"), "both")
+    bob.send("my secret")
+    client.until(shows("bob: my secret"), "the secret")
+    client.type("and more")
+    client.until(shows("bob: my secret", "anna: and more"), "both")
     bob.send("/erase #1")
-    client.until(shows("* what bob said was erased", "bob: and more"), "the mark")
+    client.until(shows("* what bob said was erased", "anna: and more"), "the mark")
 
 
 def test_links_lead_to_their_urls(server, connect, arrive):
@@ -270,11 +277,130 @@ def test_the_wheel_scrolls_and_a_press_turns_to_a_room(server, connect, arrive):
     bob.expect("* 1 in lab")
     client = arrive(size=(30, 120))
     client.until(shows("bob: message 99"), "the end")
-    client.press("\x1b[<64;50;10M")
+    client.press("\x1b[<64;50;10M" * 3)
     client.until(lambda it: not any("message 99" in row for row in it.rows), "older talk")
-    client.press("\x1b[<65;50;10M")
+    client.press("\x1b[<65;50;10M" * 3)
     client.until(shows("bob: message 99"), "the end")
     client.type("/join lobby")
     client.see_in("You are in lobby")
     client.press("\x1b[<0;3;2M")
     client.until(shows("bob: message 99"), "the lab")
+
+
+def test_a_message_is_selected_and_copied(server, connect, arrive):
+    """Alt+S and the arrows select a message; `c` copies its text alone, in base64."""
+    client = arrive()
+    bob = speaker(connect, server, "lab")
+    bob.send("first", "second", "third")
+    client.until(shows("bob: third"), "the talk")
+    client.press("\x1bs")
+    client.until(lambda it: "reverse" in it.style_of("third", "bob: third"), "the third selected")
+    client.press("\x1b[A")
+    client.until(lambda it: "reverse" in it.style_of("second", "bob: second"), "the second")
+    client.press("p")
+    client.until(lambda it: it.rows[0] == "second", "the text alone")
+    client.press("p")
+    client.until(shows("bob: second", "bob: third"), "everything again")
+    client.press("c")
+    client.see_in("Copied")
+    assert b"\x1b]52;c;c2Vjb25k\x1b\\" in client.received
+    client.press("typed")
+    client.until(lambda it: it.bottom == "> typed", "the line of input")
+
+
+def test_a_selected_message_is_erased(server, arrive):
+    """`x` begins the command, and Enter runs it."""
+    client = arrive()
+    client.type("a slip")
+    client.until(shows("anna: a slip"), "the slip")
+    client.press("\x1bsx")
+    client.until(lambda it: it.bottom == "> /erase #1", "the command")
+    client.press("\r")
+    client.until(shows("* what anna said was erased"), "the mark")
+
+
+def test_going_to_a_position_a_mention_and_back(server, connect, arrive):
+    """The talk around it is read from the server, the entry is selected, and Ctrl+O returns."""
+    bob = speaker(connect, server, "lab")
+    bob.send(*(f"message {n}" for n in range(1, 400)), "hello anna")
+    bob.send(*(f"message {n}" for n in range(401, 2000)), "/who")
+    bob.expect("* 1 in lab")
+    client = arrive()
+    client.until(shows("bob: message 1999"), "the end")
+    client.type("/go #1000")
+    client.until(shows("bob: message 999", "bob: message 1000"), "the position")
+    assert "reverse" in client.style_of("message 1000", "bob: message 1000")
+    client.press("\x1b\x1bm")  # Esc ends the selection
+    client.until(shows("bob: message 399", "bob: hello anna"), "the mention")
+    client.press("q\x0f")
+    client.until(shows("bob: message 999", "bob: message 1000"), "where one was")
+    client.press("q\x0f")
+    client.until(shows("bob: message 1999"), "the end")
+    client.type("/go today")
+    client.until(shows("bob: message 1"), "the beginning of the day")
+    client.press("q")
+    client.type("/go nowhere")
+    client.see_in("Go where?")
+    client.type("/go #99999999")
+    client.see_in("There is no entry #99999999 here yet.")
+
+
+def test_settings_change_the_look_and_stay(server, connect, terminal, arrive):
+    """They are in the next run, too; a bad one is refused with those that there are."""
+    client = arrive()
+    client.type("/set")
+    client.see_in("* lists auto: lists beside the talk")
+    client.press("/set th\t")
+    client.until(lambda it: it.bottom == "> /set theme", "the name")
+    client.press("da\t")
+    client.until(lambda it: it.bottom == "> /set theme dark", "the value")
+    client.press("\r")
+    client.see_in("* theme dark:")
+    client.type("/set time none")
+    bob = speaker(connect, server, "lab")
+    bob.send("hello")
+    client.until(lambda it: "bob: hello" in it.rows, "no time")
+    assert client.style_of("bob", "bob: hello").split()[0] != "default"
+    client.type("/set theme pink")
+    client.see_in("theme is one of terminal, dark, light; choose one.")
+    client.type("/set colour red")
+    client.see_in("There is no setting colour")
+    client.type("/set hook /no/such/program")
+    client.see_in("The hook")
+    client.type("/set hook -")
+    client.press("\x04")
+    assert client.wait() == 0
+    again = arrive(again=client)
+    bob.send("hello again")
+    again.until(lambda it: "bob: hello again" in it.rows, "no time")
+
+
+def test_a_hook_gets_entries_as_lines_of_json(server, connect, arrive):
+    """Those of others and the user's own, from all rooms; it ends with the client."""
+    client = arrive()
+    bob = speaker(connect, server, "lab")
+    out = client.folder / "out"
+    client.type(f"/set hook sh -c 'cat > {out}'")
+    client.see_in("hook sh -c")
+    bob.send("for the hook")
+    client.until(shows("bob: for the hook"), "what was said")
+    client.type("mine")
+    client.until(shows("anna: mine"), "what was said")
+    client.press("\x04")
+    assert client.wait() == 0
+    entries = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(it["from"], it["text"], it["room"]) for it in entries] == [
+        ("bob", "for the hook", "lab"),
+        ("anna", "mine", "lab"),
+    ]
+
+
+def test_notifications_go_to_the_terminal(server, connect, arrive):
+    """A mention rings, or sends the terminal's sequence."""
+    client = arrive()
+    bob = speaker(connect, server, "lab")
+    client.type("/set notify osc777")
+    client.see_in("notify osc777")
+    bob.send("hello anna")
+    client.until(shows("bob: hello anna"), "the mention")
+    assert b"\x1b]777;notify;bob in lab;bob: hello anna\x1b\\" in client.received

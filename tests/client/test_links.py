@@ -38,7 +38,7 @@ def test_urls_are_found(text, found):
 
 @given(st.text(alphabet=st.sampled_from("https://a.b?()!\x1b\x07\x9c\u202e \\;\n"), max_size=60))
 def test_no_control_character_gets_into_a_link(text):
-    """Whatever is said, the pieces are the text again, and a link is plain ASCII."""
+    """The pieces of any text are that text again, and a link is plain ASCII."""
     pieces = list(with_links(text))
     assert "".join(piece for piece, _ in pieces) == text
     for url in urls(text):

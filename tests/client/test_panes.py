@@ -71,17 +71,13 @@ def test_the_list_of_rooms_counts_what_is_unread():
 def test_the_list_of_users_says_how_many_there_are():
     """One's own name is in it; names that do not fit are counted."""
     present = PresentUsers(["bob", "carl", "Dora"], 5)
-    rows = texts(user_rows(present, "anna", 17, 10, ColorDepth.DEPTH_8_BIT))
-    assert [row.strip("│ ") for row in rows] == [
-        "9 here",
-        "anna",
-        "bob",
-        "carl",
-        "Dora",
-        "and 5 more",
-    ]
-    rows = texts(user_rows(present, "anna", 17, 4, ColorDepth.DEPTH_8_BIT))
-    assert [row.strip("│ ") for row in rows] == ["9 here", "anna", "bob", "and 7 more"]
+    for height, seen in (
+        (10, ["anna", "bob", "carl", "Dora", "and 5 more"]),
+        (4, ["anna", "bob", "and 7 more"]),
+        (1, []),
+    ):
+        rows = texts(user_rows(present, "anna", 17, height, ColorDepth.DEPTH_8_BIT))
+        assert [row.strip("│ ") for row in rows] == ["9 here", *seen]
 
 
 def test_events_tell_who_is_here():

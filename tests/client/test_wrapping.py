@@ -107,7 +107,7 @@ def test_widths(text, columns):
     assert width(text) == columns
 
 
-@given(WORDS, st.integers(4, 60))
+@given(WORDS, st.integers(6, 60))
 def test_rows_of_the_screen_are_never_too_wide(words, columns):
     """A word that is longer than a row goes on in the next one, and nothing is lost."""
     text = "".join(words)

@@ -1,0 +1,234 @@
+"""The views of a full screen, one for each room: its scrollback and its half-typed line. Talk that
+is not there yet is read from the server."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from prompt_toolkit.document import Document
+from twisted.internet.defer import Deferred
+
+from chatservice.client.clientsession import ClientSession
+from chatservice.client.clientstate import Incoming
+from chatservice.client.jsonconnection import Lost
+from chatservice.client.scrollback import Content, Place, Scrollback
+from chatservice.client.wrapping import Span
+from chatservice.entries import Entry, Kind
+from chatservice.errors import Code, Refusal
+
+PAGE_ENTRIES = 100
+"""Entries of the history that are asked for at once: two screens of fifty rows."""
+
+PLACES_KEPT = 50
+"""Places to which one can go back."""
+
+
+@dataclass(slots=True)
+class View:
+    """The view of one room: its scrollback, the half-typed line, and rows that are drawn."""
+
+    talk: Scrollback = field(default_factory=Scrollback)
+    typed: Document = field(default_factory=Document)
+    drawn: dict[int, tuple[Content, list[list[Span]]]] = field(default_factory=dict)
+    loading: bool = False
+
+
+class Visited(NamedTuple):
+    """A place that the user left: the room, and the position of the entry at the bottom, or 0 for
+    the newest."""
+
+    room: str
+    position: int
+
+
+class Views:
+    """The views of all rooms. `changed` is called when one has new rows, `refused` shows a refusal.
+
+    shown: the room whose view is shown; empty before the first room.
+    """
+
+    def __init__(self, changed: Callable[[], None], refused: Callable[[Refusal], None]) -> None:
+        self.session: ClientSession | None = None
+        self.shown = ""
+        self._views: dict[str, View] = {}
+        self._changed = changed
+        self._refused = refused
+        self._visited: list[Visited] = []
+
+    def of(self, room: str) -> View:
+        """Return the view of a room; it is made when first asked for."""
+        view = self._views.get(room)
+        if view is None:
+            view = self._views[room] = View()
+        return view
+
+    @property
+    def current(self) -> View:
+        """The view that is shown."""
+        return self.of(self.shown)
+
+    def turn_to(self, room: str, typed: Document) -> Document:
+        """Show the view of another room. Take the half-typed line, and return that of the view."""
+        before, view = self.current, self.of(room)
+        if not self.shown:  # what was shown before the first room stays to be seen
+            view.talk, view.typed = before.talk, typed
+        else:
+            before.typed = typed
+            before.talk.to_background()
+            before.talk.mark_unread()
+            before.drawn.clear()
+        self.shown = room
+        view.talk.to_foreground()
+        joined = self.session.state.rooms if self.session is not None else {}
+        self._views = {it: of for it, of in self._views.items() if it in joined or it == room}
+        return view.typed
+
+    def forget_drawn(self) -> None:
+        """Let all rows be drawn anew."""
+        for view in self._views.values():
+            view.drawn.clear()
+
+    def erase(self, room: str, position: int) -> None:
+        """Show that an entry was erased, in its place."""
+        talk = self.of(room).talk
+        at = talk.index_of(position)
+        content = talk.items[at].content if at is not None else None
+        if isinstance(content, Incoming) and isinstance(content.item, Entry):
+            talk.rewrite(position, Entry(Kind.GONE, content.item.time, content.item.who))
+
+    # -- reading from the server -----------------------------------------------------------------
+
+    def load_older(self) -> None:
+        """Ask for the entries before those of the shown view."""
+        talk = self.current.talk
+        if talk.has_older:
+            self._load(lambda page: talk.add_older(page), before=talk.first_position or None)
+
+    def load_newer(self) -> None:
+        """Ask for the entries behind those of the shown view."""
+        talk, room = self.current.talk, self.shown
+        self._load(lambda page: talk.add_newer(page, self._end(room)), after=talk.last_position)
+
+    def _end(self, room: str) -> int:
+        state = self.session.state.rooms.get(room) if self.session is not None else None
+        return state.position if state is not None else 0
+
+    def _load(self, add: Callable[[Sequence[Incoming]], None], **where: Any) -> None:
+        """Ask for a page of the shown room's history, and add it."""
+        view, room = self.current, self.shown
+        if view.loading or self.session is None or room not in self.session.state.rooms:
+            return
+
+        async def load() -> None:
+            try:
+                add(await self._page(room, **where))
+            except Refusal:  # one may not read it
+                view.talk.has_older = False
+            finally:
+                view.loading = False
+            self._changed()
+
+        view.loading = True
+        _run(load())
+
+    async def _page(self, room: str, limit: int = PAGE_ENTRIES, **where: Any) -> list[Incoming]:
+        """Return a page of a room's history. Raises `Refusal` and `Lost`."""
+        if self.session is None:
+            return []
+        found = await self.session.ask("history", room=room, limit=limit, **where)
+        return [Incoming(entry, room, position) for position, entry in found.entries]
+
+    # -- going elsewhere ------------------------------------------------------------------------
+
+    def go_to(self, position: int) -> None:
+        """Show and select the entry at a position of the shown room, or the next one."""
+        self._remember()
+        _run(self._go(self.current, self.shown, position))
+
+    def go_to_time(self, time: float) -> None:
+        """Show and select the first entry of the shown room since a time (seconds since 1970)."""
+        self._remember()
+        _run(self._go_to_time(self.current, self.shown, round(time * 1000)))
+
+    def go_to_mention(self) -> None:
+        """Show and select the last entry that names the user, before the selected one."""
+        self._remember()
+        _run(self._go_to_mention(self.current, self.shown))
+
+    def go_back(self, switch: Callable[[str], None]) -> None:
+        """Show the place that the user left last. `switch(room)` makes another room current."""
+        if not self._visited:
+            return
+        room, position = self._visited.pop()
+        if room != self.shown:
+            switch(room)
+        elif position:
+            _run(self._go(self.current, room, position))
+        else:
+            self.current.talk.to_end()
+            self.current.talk.selected = None
+            self._changed()
+
+    def _remember(self) -> None:
+        talk = self.current.talk
+        at = talk.index(talk.place.serial) if talk.place is not None else None
+        position = talk.items[at].position if at is not None else 0
+        self._visited = [*self._visited[-PLACES_KEPT:], Visited(self.shown, position)]
+
+    async def _go(self, view: View, room: str, position: int) -> None:
+        talk = view.talk
+        if position > self._end(room):
+            sentence = f"There is no entry #{position} here yet."
+            self._refused(Refusal(Code.NO_SUCH_ENTRY, sentence))
+            return
+        try:
+            if talk.index_of(position) is None:
+                before = position + PAGE_ENTRIES // 2
+                talk.replace(await self._page(room, before=before), self._end(room))
+                view.drawn.clear()
+        except Refusal as refusal:
+            self._refused(refusal)
+        found = next((it for it in talk.items if it.position >= position), None)
+        if found is not None:
+            talk.selected = found.serial
+            talk.place = Place(found.serial)
+        self._changed()
+
+    async def _go_to_time(self, view: View, room: str, time: int) -> None:
+        """Find the first entry since a time by halving the log."""
+        low, high = 0, self._end(room)
+        try:
+            while low < high:
+                middle = (low + high) // 2
+                page = await self._page(room, limit=1, after=middle)
+                entry: Any = page[0].item if page else None
+                if entry is None or entry.time >= time:
+                    high = middle
+                else:
+                    low = page[0].position
+        except Refusal as refusal:
+            self._refused(refusal)
+            return
+        await self._go(view, room, low + 1)
+
+    async def _go_to_mention(self, view: View, room: str) -> None:
+        assert self.session is not None
+        talk = view.talk
+        at = talk.index(talk.selected) if talk.selected is not None else None
+        before = talk.items[at].position if at is not None else None
+        try:
+            found = await self.session.ask(
+                "search", room=room, text=self.session.state.name, before=before or None, limit=1
+            )
+        except Refusal as refusal:
+            self._refused(refusal)
+            return
+        if found.entries:
+            await self._go(view, room, found.entries[-1][0])
+        else:
+            self._refused(Refusal(Code.NO_SUCH_ENTRY, "No earlier message here names you."))
+
+
+def _run(work: Any) -> None:
+    """Do something that waits for the server. `Lost` means that the user is leaving."""
+    Deferred.fromCoroutine(work).addErrback(lambda failure: failure.trap(Lost) and None)
