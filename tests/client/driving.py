@@ -195,7 +195,8 @@ class OnTerminal:
     @property
     def bottom(self) -> str:
         """The row in which one types."""
-        return self.rows[self._screen.cursor.y]
+        rows = self.rows  # a resized terminal may not have moved its cursor yet
+        return rows[min(self._screen.cursor.y, len(rows) - 1)]
 
     def until(self, seen: Callable[["OnTerminal"], bool], what: str) -> None:
         """Wait until `seen` is true of the screen, as long as that goes on changing: a file of many
