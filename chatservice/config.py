@@ -29,6 +29,7 @@ AT_START = frozenset(
 OPTIONS = {
     "free_bytes": "free",
     "partial_seconds": "partial",
+    "recent_lines": "recent-lines",
     "room_bytes": "room-files",
     "uploads": "uploads",
     "user_bytes": "user-files",

@@ -106,4 +106,23 @@ class PutOut:
     text: str = ""
 
 
-Event = UserJoined | UserLeft | UserAway | UserRenamed | UserTyping | Moderated | PutOut | Notice
+@dataclass(frozen=True, slots=True)
+class ReadMoved:
+    """Tells a user's other sessions that their read position in `room` (`@`: the inbox) is now
+    `position`."""
+
+    room: str
+    position: int
+
+
+Event = (
+    UserJoined
+    | UserLeft
+    | UserAway
+    | UserRenamed
+    | UserTyping
+    | Moderated
+    | PutOut
+    | ReadMoved
+    | Notice
+)

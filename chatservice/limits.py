@@ -258,6 +258,25 @@ class Limits:
     rooms_joined: int = 100
     """Rooms of one session: each is a cursor, which is looked at for each entry of the room."""
 
+    kept_rooms: int = 200
+    """Rooms that one registered user keeps: more than anybody reads. Each is looked at when they
+    ask what is unread."""
+
+    read_seconds: float = 5.0
+    read_batch: int = 1000
+    """Read positions are stored so often, and at most so many at a time: a few milliseconds of the
+    database's. What a crash takes of them is shown again as unread."""
+
+    unread_entries: int = 1000
+    unread_mentions: int = 100
+    """One answer to `unread` looks at so many entries, to leave out what is no talk, and counts so
+    many mentions of a room: a few milliseconds. Beyond that, all entries count."""
+
+    unread_shown: int = 100
+    recent_lines: int = 10
+    """A person who comes into a room is shown so many unread entries at most, or else so many of
+    the last ones: a few screens, or half of one."""
+
     rooms: int = 10_000
     """Rooms on a server: each takes memory, from the start on."""
 

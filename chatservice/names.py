@@ -7,6 +7,7 @@ names can also name a file or a folder.
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain, takewhile
 from urllib.parse import unquote
 
@@ -169,6 +170,24 @@ def key(name: str) -> str:
     """Return the key of a name: names that differ only in case have the same."""
     found = _normal(name).casefold()
     return name if found == name else found  # one string where one will do: users are many
+
+
+@lru_cache(maxsize=64)
+def mention_pattern(name: str) -> re.Pattern[str]:
+    """Return the pattern that finds `name` as a word of its own, in any case.
+
+    A full stop or a dash after it does not belong to the word, unless a letter follows.
+    """
+    return re.compile(rf"(?<!{_SIGN}){re.escape(name)}(?!{_SIGN}*\w)", re.IGNORECASE)
+
+
+_SIGN = r"[\w.-]"
+"""A character of a name."""
+
+
+def is_mentioned(name: str, text: str) -> bool:
+    """Return whether `text` mentions `name`. An empty name is never mentioned."""
+    return bool(name) and mention_pattern(name).search(text) is not None
 
 
 def file(text: str) -> str:

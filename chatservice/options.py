@@ -183,6 +183,14 @@ class Options(usage.Options, AuthOptionMixin):
         meant = "a time, such as 12h or 7d"
         self["limits"]["partial_seconds"] = _parsed("partial", time, _SECONDS, meant)
 
+    def opt_recent_lines(self, count: str) -> None:
+        """Lines of the past for a person who comes into a room; 0 for none [default: 10]."""
+        if not re.fullmatch("[0-9]{1,3}", count):
+            raise usage.UsageError(
+                f"--recent-lines takes a number from 0 to 999, not {config.shorten(count)}."
+            )
+        self["limits"]["recent_lines"] = int(count)
+
     def _bound(self, option: str, size: str, limit: str) -> None:
         self["limits"][limit] = _parsed(option, size, _BYTES, "a size, such as 500MB or 2GB")
 

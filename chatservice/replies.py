@@ -73,7 +73,7 @@ class PrivateSent(Reply):
 
 class Joined(Reply):
     """`join`: the room, its number, topic and users; `seq` is its last position. `more` counts the
-    users that are left out; `who` lists them."""
+    users that are left out; `who` lists them. `read` is the user's read position, or `seq`."""
 
     room: str
     number: int
@@ -81,6 +81,7 @@ class Joined(Reply):
     users: tuple[str, ...]
     seq: int
     more: int = 0
+    read: int = 0
 
 
 class Created(Joined):
@@ -89,7 +90,7 @@ class Created(Joined):
 
 class RoomInfo(Record):
     """A row of `rooms`: `users` counts those present, `locked` tells of a password, `access` is an
-    `Access` (`chatservice.domain.rules`)."""
+    `Access` (`chatservice.domain.rules`). Of a room that the user keeps, `member` is true."""
 
     room: str
     number: int
@@ -97,6 +98,7 @@ class RoomInfo(Record):
     users: int
     locked: bool
     access: str = "public"
+    member: bool = False
 
 
 class RoomList(Reply):
@@ -113,14 +115,50 @@ class Member(Record):
     away: str
 
 
+class RoomMember(Record):
+    """A row of `who`: a registered user who keeps the room, and whether others see them `here`."""
+
+    name: str
+    here: bool
+
+
 class MemberList(Reply):
     """`who`: `count` users are present, and `more` follow behind the last one here, whose name asks
-    for them (`after`)."""
+    for them (`after`). Likewise the members, registered users who keep the room: `more_members`
+    follow."""
 
     room: str
     users: tuple[Member, ...] = field(metadata={"of": Member})
     count: int = 0
     more: int = 0
+    members: tuple[RoomMember, ...] = field(default=(), metadata={"of": RoomMember})
+    more_members: int = 0
+
+
+class UnreadInfo(Record):
+    """A row of `unread`: a room that the user keeps, with its `number`, its `last` position and the
+    read position (`read`); or the inbox, `@`. `unread` counts what others said behind that, and
+    `mentions` what of it names the user."""
+
+    room: str
+    number: int
+    last: int
+    read: int
+    unread: int
+    mentions: int
+
+
+class UnreadList(Reply):
+    """`unread`: by number, and the inbox last."""
+
+    rooms: tuple[UnreadInfo, ...] = field(metadata={"of": UnreadInfo})
+
+
+class ReadMark(Reply):
+    """`read`: the read position in the room, or in the inbox (`@`)."""
+
+    room: str
+    position: int
 
 
 class RuleInfo(Record):

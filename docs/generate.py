@@ -37,7 +37,7 @@ ROLE_MEANINGS = {
     Role.OUTSIDER: "is not in the room, and the room is not public",
     Role.VISITOR: "is not in the room, and the room is public",
     Role.LISTENER: "is in the room, and muted, or the room is frozen",
-    Role.MEMBER: "is in the room",
+    Role.SPEAKER: "is in the room",
     Role.MODERATOR: "moderates the room",
     Role.OWNER: "owns the room",
     Role.OPERATOR: "runs the server",

@@ -80,6 +80,7 @@ class SimulatedServer:
             logs=self.store,
             rooms=self.store.rooms,
             accounts=self.store.accounts,
+            members=self.store.members,
             claims=self.store.accounts.claims,
             hasher=None,
             authenticator=None,

@@ -142,6 +142,19 @@ def test_the_json_session(server, connect):
     replay(connect(server), EXAMPLES["json-session"].splitlines())
 
 
+def test_what_is_unread(server, connect):
+    """A program that has read half of a room, and is named in the rest, is told so."""
+    bob = connect(server)
+    bob.ask(do="signup", name="bob", password="secret")
+    bob.ask(do="join", room="lab")
+    bob.expect('"room":"lab"')
+    alice = connect(server, "alice")
+    alice.send("/join lab", "one", "two", "bob?", "four")
+    while bob.event("message")["seq"] < 4:
+        pass
+    replay(bob, EXAMPLES["json-unread"].splitlines())
+
+
 class Greeting(Server):
     """A server with the protocol of the example."""
 

@@ -135,11 +135,11 @@ class ClientRooms:
             found += new
         return tuple(found)
 
-    async def leave(self, room: str) -> None:
-        """Leave a room. Raises `Refusal`."""
+    async def leave(self, room: str, keep: bool = False) -> None:
+        """Leave a room; with `keep`, a registered user stays a member. Raises `Refusal`."""
         found = self._joined_room(room)
         with suppress(Refusal):  # the user is not in it any more
-            await self._session.ask("leave", room=found.room)
+            await self._session.ask("leave", room=found.room, keep=keep or None)
         self._state.room_left(found.room)
 
     async def switch(self, room: str) -> Unread:

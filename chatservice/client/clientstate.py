@@ -10,18 +10,16 @@ an own one is held back, with everything behind it in its room, until no unackno
 matches it.
 """
 
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple
 from uuid import uuid4
 
 from chatservice import names
 from chatservice.client.presentusers import PresentUsers
 from chatservice.entries import Entry, Kind
-from chatservice.events import Event, Notice, UserAway, UserTyping
+from chatservice.events import Event, Notice, ReadMoved, UserAway, UserTyping
 from chatservice.grammar.commands import Request
 from chatservice.replies import Joined, Welcome
 
@@ -35,23 +33,6 @@ there are more, they are read from the server again."""
 REMEMBERED_ENTRIES = 256
 """Entries of a room whose time and author are remembered. They show where a log that was restored
 from a backup still agrees with what was seen."""
-
-_SIGN = r"[\w.-]"
-"""A character of a name."""
-
-
-@lru_cache(maxsize=64)
-def mention_pattern(name: str) -> re.Pattern[str]:
-    """Return the pattern that finds `name` as a word of its own, in any case.
-
-    A full stop or a dash after it does not belong to the word, unless a letter follows.
-    """
-    return re.compile(rf"(?<!{_SIGN}){re.escape(name)}(?!{_SIGN}*\w)", re.IGNORECASE)
-
-
-def is_mentioned(name: str, text: str) -> bool:
-    """Return whether `text` mentions `name`. An empty name is never mentioned."""
-    return bool(name) and mention_pattern(name).search(text) is not None
 
 
 class Incoming(NamedTuple):
@@ -260,7 +241,7 @@ class RoomState:
 
 def mentions(entry: Entry, name: str) -> bool:
     """Return whether an entry is talk that contains `name` as a word, in any case."""
-    return entry.kind in (Kind.MESSAGE, Kind.ACTION) and is_mentioned(name, entry.text)
+    return entry.kind in (Kind.MESSAGE, Kind.ACTION) and names.is_mentioned(name, entry.text)
 
 
 class ClientState:
@@ -386,6 +367,8 @@ class ClientState:
         """Take an event."""
         if isinstance(event, Notice):
             return [Incoming(event)]
+        if isinstance(event, ReadMoved):
+            return []
         if event.room in self.rooms:
             self.rooms[event.room].present.apply(event)
         if isinstance(event, (UserAway, UserTyping)) and not self.echo:

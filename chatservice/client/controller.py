@@ -1,6 +1,7 @@
 """The controller: it runs the lines that a user types, and shows what happens in the session."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -37,7 +38,7 @@ CLIENT_HELP = {
 ROOMS_HELP = {
     "/join": "/join ROOM [PASSWORD] - joins a room and stays in the others; you see their talk "
     "when you go back",
-    "/leave": "/leave [ROOM] - leaves a room; after the last one, you are in the lobby",
+    "/leave": "/leave [ROOM] - leaves a room for good; after the last one, you are in the lobby",
 }
 """Help for commands that work differently on a terminal, with several rooms at once."""
 
@@ -323,7 +324,7 @@ class Controller(SessionListener):
             self._room_missed = self._scripted
             raise
         if not self._keeps_rooms and before in self._state.rooms and before != joined.room:
-            await rooms.leave(before)
+            await rooms.leave(before, keep=True)
         # The user is in that room already, and asked for it by another name.
         if joined.room != self._state.current_room:
             self._switched(await rooms.switch(joined.room))
@@ -333,14 +334,17 @@ class Controller(SessionListener):
         self.answered(joined)
         self.transfers.room_entered(joined.room)
 
-    async def _leave(self, request: Request) -> None:
+    async def _leave(self, request: Request, keep: bool = False) -> None:
         room = request.args.get("room") or self._state.current_room
         if len(self._state.rooms) == 1 and self._state.find(room):
             if self._state.current_room == names.LOBBY:
                 raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
             await self.join(names.LOBBY)
+            if not keep:
+                with suppress(Refusal):  # a guest's membership has ended with that
+                    await self.session.ask("leave", room=room)
             return
-        await self.session.rooms.leave(room)
+        await self.session.rooms.leave(room, keep)
         unread = await self.session.rooms.fall_back()
         if unread is None:
             self._screen.notify(f"You left {room}.")
@@ -352,7 +356,7 @@ class Controller(SessionListener):
         if len(self._state.rooms) == 1 and self._state.current_room == names.LOBBY:
             self.leaving = True
         else:
-            await self._leave(request)
+            await self._leave(request, keep=True)
 
     async def _quit(self, request: Request) -> None:
         self.leaving = True

@@ -220,6 +220,19 @@ class Client(SessionListener):
         return (await self.session.ask("who", room=room)).users  # type: ignore[no-any-return]
 
     @_started
+    async def unread(self) -> tuple[replies.UnreadInfo, ...]:
+        """Return what is unread in the rooms that the user keeps, and in the inbox (`@`). For
+        registered users."""
+        return (await self.session.ask("unread")).rooms  # type: ignore[no-any-return]
+
+    @_started
+    async def mark_read(self, room: str, position: int) -> int:
+        """Say that the user has read a room, or the inbox (`@`), up to a position. The result is
+        the read position."""
+        reply = await self.session.ask("read", room=room, position=position)
+        return reply.position  # type: ignore[no-any-return]
+
+    @_started
     async def files(self, room: str) -> tuple[replies.FileInfo, ...]:
         """Return the files of a room; `@` means those of the user."""
         return (await self.session.ask("files", room=room)).files  # type: ignore[no-any-return]
@@ -267,9 +280,9 @@ class Client(SessionListener):
         return await self._ensure_joined(room, password)
 
     @_started
-    async def leave(self, room: str) -> None:
-        """Leave a room."""
-        await self.session.rooms.leave(room)
+    async def leave(self, room: str, keep: bool = False) -> None:
+        """Leave a room; with `keep`, a registered user stays a member."""
+        await self.session.rooms.leave(room, keep)
 
     async def _ensure_joined(self, room: str, password: str | None = None) -> str:
         """Join a room if needed, and return its name. Callers go on in the order of their calls."""

@@ -12,7 +12,7 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
 from chatservice import names, replies
-from chatservice.client.clientstate import Incoming, is_mentioned, mention_pattern
+from chatservice.client.clientstate import Incoming
 from chatservice.client.folding import Folded, folded_line
 from chatservice.client.links import with_links
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
@@ -222,7 +222,7 @@ class RowRenderer:
         if not isinstance(entry, Entry) or names.key(entry.who) == names.key(self._name()):
             return False
         return entry.kind in _SAID and (
-            _is_private(entry, incoming.log) or is_mentioned(self._name(), entry.text)
+            _is_private(entry, incoming.log) or names.is_mentioned(self._name(), entry.text)
         )
 
     def _entry(self, entry: Entry, log: str, position: int, numbered: bool) -> Fragments:
@@ -252,7 +252,7 @@ class RowRenderer:
             line += [(style, who), *noted, end]
         lines = [line + self._text(first, mine)]
         lines += [[("class:time", "| "), *self._text(row, mine)] for row in more]
-        if not mine and (to is not None or is_mentioned(self._name(), text)):
+        if not mine and (to is not None or names.is_mentioned(self._name(), text)):
             lines = [[(f"class:mention {s}", t) for s, t in line] for line in lines]
         return lines
 
@@ -266,10 +266,10 @@ class RowRenderer:
         return pieces
 
     def _named(self, text: str, mine: bool) -> Fragments:
-        if mine or not is_mentioned(self._name(), text):
+        if mine or not names.is_mentioned(self._name(), text):
             return [("", text)]
         pieces, at = Fragments(), 0
-        for found in mention_pattern(self._name()).finditer(text):
+        for found in names.mention_pattern(self._name()).finditer(text):
             pieces += [("", text[at : found.start()]), ("class:named", found[0])]
             at = found.end()
         return [*pieces, ("", text[at:])]

@@ -13,6 +13,7 @@ from chatservice.domain.annotating import Annotator
 from chatservice.domain.files import Files
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
 from chatservice.domain.loginthrottle import FairQueue, LoginThrottle, NoQueue
+from chatservice.domain.members import Members
 from chatservice.domain.model import Room, Session
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
@@ -32,6 +33,7 @@ from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
 from chatservice.domain.tickets import UploadTicket
 from chatservice.domain.typingnotices import TypingNotices
+from chatservice.domain.unread import UnreadCounts
 from chatservice.domain.users import RegistrationPolicy, Users
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
@@ -64,12 +66,14 @@ class Chat:
         self.publisher = publisher = Publisher(engine.logs, loop)
         cache = BlockCache(limits)
         self.rights = rights = Rights(self.now)
+        self.members = members = Members(engine.members, rights, loop, limits)
         throttle = LoginThrottle(engine.hasher, seconds, queue, limits)
         services = Services(
             engine=engine,
             publisher=publisher,
             cache=cache,
             rights=rights,
+            members=members,
             throttle=throttle,
             limits=limits,
             now=self.now,
@@ -85,6 +89,7 @@ class Chat:
         self.annotator = Annotator(services, rooms)
         self.typing = TypingNotices(services)
         self.overview = Overview(services, rooms, users)
+        self.unread = UnreadCounts(services, rooms, self.replay)
         self.allows_guests = policy.guests
         self._engine = engine
         self._replica = Replica(services, rooms, users, self.accounts, self.moderation)

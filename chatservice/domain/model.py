@@ -68,21 +68,49 @@ class Room:
         return dict.fromkeys([s.user for s in sessions if s.user is not None])
 
 
+@dataclass(slots=True)
+class KeptRoom:
+    """A room that a registered user keeps: how far they have `read` it, and the read position that
+    is stored (`saved`)."""
+
+    read: int
+    saved: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.saved = self.read
+
+
+class KeptRooms:
+    """The `rooms` that an account keeps, by their numbers. There is one for all its sessions."""
+
+    __slots__ = ("__weakref__", "account", "rooms")
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        self.rooms: dict[int, KeptRoom] = {}
+
+    def unsaved(self) -> "dict[tuple[str, int], int]":
+        """Return the read positions that are not stored, by the account and the room."""
+        moved = ((number, it.read) for number, it in self.rooms.items() if it.read != it.saved)
+        return {(self.account, number): read for number, read in moved}
+
+
 class User:
     """A person or a program with a name: a guest while connected, or a registered user.
 
     A guest stays the same user under another name. `inbox` is None for a guest to whom nobody has
     written. `guest_number` is unique among all guests ever (`ports.NameClaims`), and 0 for a
-    registered user.
+    registered user. `kept` has the rooms that a registered user keeps, and None for others.
     """
 
-    __slots__ = ("away", "guest_number", "inbox", "key", "name", "sessions")
+    __slots__ = ("away", "guest_number", "inbox", "kept", "key", "name", "sessions")
 
     def __init__(self, name: str, inbox: Log | None, guest: int) -> None:
         self.rename(name)
         self.inbox = inbox
         self.guest_number = guest
         self.away = ""
+        self.kept: KeptRooms | None = None
         self.sessions: tuple[Session, ...] = ()
 
     def rename(self, name: str) -> None:
@@ -99,6 +127,12 @@ class User:
     def registered(self) -> bool:
         """True if the user has an account."""
         return not self.guest_number
+
+    def keeps(self, room: Room) -> bool:
+        """Return whether the user is a member of a room: keeps it, or as a guest is in it."""
+        if self.kept is not None:
+            return room.number in self.kept.rooms
+        return not self.registered and room.has_user(self)
 
     @property
     def visible(self) -> bool:
@@ -189,7 +223,8 @@ class SessionTraits(NamedTuple):
     """Properties of a session, by its protocol: is it shown its own entries; may it be in several
     rooms, or always in one; does it get a resume token; does its own connection carry the bytes of
     files, between its lines; do others see that it is here; did it come through the admin socket;
-    and is it told who is typing?
+    is it told who is typing; has its user read what it is shown, without saying so; and is it shown
+    the past of a room that it comes into: what is unread, or else the last entries?
 
     A session that is not visible serves single requests: nobody is told that it joins or leaves a
     room, it is in no room's list of users, and it does not read the inbox.
@@ -202,11 +237,14 @@ class SessionTraits(NamedTuple):
     visible: bool = True
     admin: bool = False
     sees_typing: bool = False
+    reads_as_shown: bool = False
+    sees_past: bool = False
 
 
 NOT_IN_ROOM = "You are not in {room}; join it first."
 
-PERSON = SessionTraits(False, False, False, True)
+PERSON = SessionTraits(False, False, False, True, reads_as_shown=True, sees_past=True)
+SCRIPT = SessionTraits(False, False, False, True)
 PROGRAM = SessionTraits(True, True, True, False)
 
 

@@ -52,6 +52,7 @@ class Moderation:
         engine = services.engine
         self._store, self._accounts, self._logs = engine.rooms, engine.accounts, engine.logs
         self._publisher, self._rights = services.publisher, services.rights
+        self._members = services.members
         self._limits, self._now, self._report = services.limits, services.now, services.report
         self._rooms, self._users = rooms, users
 
@@ -299,6 +300,7 @@ class Moderation:
             for user in tuple(room.users(unseen=True)):
                 if self._rights.standing_role(user, room) is None:
                     self._put_out(change.record.who, room, user, "close", "it is closed")
+                    self._rooms.put_out_banned(user)
 
     def rules_changed(self, change: RulesChanged) -> None:
         """Apply the rules of a room, and put out whoever was kicked or banned."""
@@ -307,7 +309,9 @@ class Moderation:
             return
         self._rooms.change_rules(room, change.added, change.dropped)
         self._announce(room, record)
-        bans = {rule.subject for rule in change.added if rule.kind is RuleKind.BANNED}
+        bans = change.banned
+        for key in bans:
+            self._members.ended(key, room.number)
         if record is None or not (bans or record.put_out):
             return
         server = room is self._rooms.lobby

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from chatservice import names
 from chatservice.domain.log import Block, Cursor, Log
 from chatservice.domain.model import is_guest_id, is_user_folder
-from chatservice.domain.rules import Access, Rule
+from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.entries import Entry, EntryState, FileMark, Run
 from chatservice.errors import Code, Refusal
 from chatservice.replies import CountInfo, FileInfo
@@ -69,6 +69,13 @@ def no_entry(position: int) -> Refusal:
         Code.NO_SUCH_ENTRY,
         "There is no entry #{position} here; `history` shows their positions.",
         position=position,
+    )
+
+
+def too_many_rooms(most: int) -> Refusal:
+    """Return the refusal for an account that keeps as many rooms as may be."""
+    return Refusal(
+        Code.TOO_MANY, "You keep {limit} rooms already; `leave` one of them first.", limit=most
     )
 
 
@@ -234,6 +241,27 @@ class Token(NamedTuple):
     time: int
 
 
+class Membership(NamedTuple):
+    """A room that an account keeps: the key of the account, the number of the room, and the
+    account's read position there. It began at `since`, in milliseconds since 1970."""
+
+    account: str
+    room: int
+    read: int
+    since: int
+
+
+class MemberPage(NamedTuple):
+    """A page of a room's members: their names, in the order of their keys, and how many follow."""
+
+    names: Sequence[str]
+    following: int
+
+
+ReadPositions = Mapping[tuple[str, int], int]
+"""Read positions, by the key of an account and the number of a log."""
+
+
 class SearchResult(NamedTuple):
     """The result of a search: positions and entries, oldest first. While `pending`, the newest
     entries are not indexed yet. `more` tells of earlier matches."""
@@ -293,9 +321,12 @@ class LogStore(Protocol):
         """Return an entry as it was stored at first, and its edits as they were, oldest first, with
         their positions; nothing if it is not there."""
 
-    def search(self, log: int, words: str, before: int, limit: int) -> "Awaitable[SearchResult]":
-        """Return the last `limit` entries before a position that contain all `words`, in any case.
-        A word may be a phrase, `"one behind the other"`, or a beginning, `begin*`.
+    def search(
+        self, log: int, words: str, before: int, limit: int, after: int = 0
+    ) -> "Awaitable[SearchResult]":
+        """Return the last `limit` entries before a position, and behind `after`, that contain all
+        `words`, in any case. A word may be a phrase, `"one behind the other"`, or a beginning,
+        `begin*`.
 
         Raises `Refusal` (bad-argument, too-slow).
         """
@@ -388,6 +419,34 @@ class AccountStore(Protocol):
 
     def drop_code(self, sha256: str) -> Awaitable[bool]:
         """Make a code invalid; return whether it was valid."""
+
+
+class MemberStore(Protocol):
+    """The rooms that accounts keep, and how far they have read them.
+
+    A membership ends with its account, with its room, also a retired one, and with a ban of the
+    account from the room (`RulesChanged`). That is told as those changes alone.
+    """
+
+    def keep(self, member: Membership, most: int) -> Awaitable[None]:
+        """Add a room to those of an account, unless it is one of them, or either of them is gone.
+
+        Of two that are added at once, on any nodes, the last place among `most` is given once.
+        Tells the follower `MemberChanged`. Raises `Refusal` (too-many).
+        """
+
+    def drop(self, account: str, room: int) -> Awaitable[None]:
+        """End a membership, if there is one. Tells the follower `MemberChanged`."""
+
+    def of_account(self, account: str) -> Awaitable[Sequence[Membership]]:
+        """Return the memberships of an account, by the numbers of the rooms."""
+
+    def of_room(self, room: int, after: str, limit: int) -> Awaitable[MemberPage]:
+        """Return the first `limit` members of a room whose keys follow `after`."""
+
+    def mark_read(self, positions: ReadPositions) -> Awaitable[None]:
+        """Store how far accounts have read rooms that they keep, or their inboxes; also back. Tells
+        the follower `ReadChanged`."""
 
 
 class Authenticator(Protocol):
@@ -732,6 +791,11 @@ class RulesChanged(NamedTuple):
     dropped: Sequence[Rule] = ()
     record: ModerationRecord | None = None
 
+    @property
+    def banned(self) -> frozenset[str]:
+        """The users (`User.id`) that the new rules ban by name."""
+        return frozenset(rule.subject for rule in self.added if rule.kind is RuleKind.BANNED)
+
 
 class TopicChanged(NamedTuple):
     """The topic of a room."""
@@ -770,6 +834,21 @@ class TokenRevoked(NamedTuple):
     sha256: str
 
 
+class MemberChanged(NamedTuple):
+    """An account keeps a room from now on, and has read it up to the position `read`; or keeps it
+    no longer, where that is None."""
+
+    account: str
+    room: int
+    read: int | None
+
+
+class ReadChanged(NamedTuple):
+    """Read positions, as they are now."""
+
+    positions: ReadPositions
+
+
 class GuestRegistered(NamedTuple):
     """A guest (`User.id`) has an account now, and the log `inbox` has the account's number."""
 
@@ -789,6 +868,8 @@ Change = (
     | AccountChanged
     | PasswordChanged
     | TokenRevoked
+    | MemberChanged
+    | ReadChanged
     | GuestRegistered
 )
 
@@ -827,6 +908,10 @@ class Engine(Protocol):
     @property
     def accounts(self) -> AccountStore:
         """The registered users."""
+
+    @property
+    def members(self) -> MemberStore:
+        """The rooms that registered users keep."""
 
     @property
     def claims(self) -> NameClaims:

@@ -34,6 +34,7 @@ class Replica:
         self._rights = services.rights
         self._cache = services.cache
         self._publisher = services.publisher
+        self._members = services.members
 
     def appended(self, runs: Mapping[int, Sequence[tuple[int, Run]]]) -> None:
         """Show what other nodes have stored, by the numbers of the logs."""
@@ -74,6 +75,11 @@ class Replica:
                 self._accounts.password_changed(change)
             case ports.TokenRevoked(sha256):
                 self._accounts.token_revoked(sha256)
+            case ports.MemberChanged(account, number):
+                user, room = self._users.by_key.get(account), self._rooms.by_number.get(number)
+                self._members.changed(change, user, room)
+            case ports.ReadChanged():
+                self._users.read_moved(self._members.moved(change))
             case ports.GuestRegistered():
                 self._users.guest_registered(change)
 
@@ -92,6 +98,7 @@ class Replica:
             self._users.account_changed(key, account)
             return
         self._accounts.deleted(key)
+        self._members.ended(key)
         for room in self._rooms.by_key.values():
             for kind in OF_ACCOUNTS:
                 room.rules.remove(kind, key)

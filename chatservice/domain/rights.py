@@ -27,7 +27,7 @@ class Role(IntEnum):
     OUTSIDER = 2
     VISITOR = 3
     LISTENER = 4
-    MEMBER = 5
+    SPEAKER = 5
     MODERATOR = 6
     OWNER = 7
     OPERATOR = 8
@@ -47,7 +47,7 @@ ROLE_RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.OUTSIDER: _NAMED,
     Role.VISITOR: _READING,
     Role.LISTENER: _LISTENING,
-    Role.MEMBER: _SPEAKING,
+    Role.SPEAKER: _SPEAKING,
     Role.MODERATOR: _MODERATING,
     Role.OWNER: _OWNING,
     Role.OPERATOR: _OWNING | {Right.OPERATE, Right.ADMIN_SOCKET},
@@ -199,13 +199,13 @@ class Rights:
         if rank is not None:
             return rank
         if not (room.rules or room.frozen or not room.is_open):  # as nearly all rooms are
-            return Role.MEMBER if room.has_user(user) else Role.VISITOR
+            return Role.SPEAKER if room.has_user(user) else Role.VISITOR
         if self.find_ban(user, room) is not None:
             return Role.BANNED
         if not room.has_user(user):
             return Role.OUTSIDER if not room.is_open else Role.VISITOR
         muted = self.restriction(RuleKind.MUTED, user, room)
-        return Role.LISTENER if room.frozen or muted else Role.MEMBER
+        return Role.LISTENER if room.frozen or muted else Role.SPEAKER
 
     def standing_role(self, user: User, room: Room) -> Role | None:
         """Return the role that a user has in a room even while elsewhere, or None."""
@@ -217,6 +217,13 @@ class Rights:
             if room.rules.find(what, user.id, self._now()):
                 return role
         return None
+
+    def moderates(self, key: str, room: Room) -> bool:
+        """Return whether an account, by its key, moderates a room, or owns it, or runs the
+        server."""
+        now = self._now()
+        found = (room.rules.find(what, key, now) for what in _STANDING_ROLES)
+        return key in self.operators or any(found)
 
     def restriction(self, what: RuleKind, user: User, room: Room) -> Rule | None:
         """Return a user's mute or ban in a room, or None. It is for the name, too, so a guest does
@@ -329,7 +336,7 @@ class Rights:
         if role in (Role.OUTSIDER, Role.VISITOR):
             self.check_user_may_enter(user, address, room)
             muted = room.rules and self.restriction(RuleKind.MUTED, user, room)
-            role = Role.LISTENER if room.frozen or muted else Role.MEMBER
+            role = Role.LISTENER if room.frozen or muted else Role.SPEAKER
         return role
 
     def check_admitted(self, key: str, address: str, lobby: Room) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chatservice import events, names
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
+from chatservice.domain.members import Members
 from chatservice.domain.model import Room, Session, User, is_guest_id
 from chatservice.domain.ports import Engine, RoomBounds, RoomRow
 from chatservice.domain.publisher import Publisher
@@ -35,6 +36,7 @@ class Services:
     publisher: Publisher
     cache: BlockCache
     rights: Rights
+    members: Members
     throttle: LoginThrottle
     limits: Limits
     now: Callable[[], int]
@@ -112,6 +114,7 @@ class Rooms:
         self._joined: dict[Room, list[str]] = {}
         self._store, self._files, self._cache = engine.rooms, engine.files, services.cache
         self._publisher, self._rights = services.publisher, services.rights
+        self._members = services.members
         self._throttle, self._limits = services.throttle, limits
         self._now, self._call_soon = services.now, services.call_soon
         self._report = services.report
@@ -252,6 +255,7 @@ class Rooms:
         room = self.by_number[number]
         room.log.removed = True
         self._put_everybody_out(room, "the server")  # this node's are out already
+        self._members.room_ended(number)
         del self.by_number[number]
         del self.by_key[names.key(room.name)]
         self.room_limits.remove(room)
@@ -260,6 +264,7 @@ class Rooms:
         """Empty and close a retired room, which has another name now, and no rules."""
         room = self.by_number[number]
         self._put_everybody_out(room, "the server")  # this node's are out already
+        self._members.room_ended(number)
         room.access, room.password, room.frozen, room.slow = Access.CLOSED, None, False, 0
         room.rules = Rules()
         del self.by_key[names.key(room.name)]
@@ -344,31 +349,41 @@ class Rooms:
     ) -> Room:
         """Enter a room and read it from now on, or from behind the position `after`.
 
-        A person leaves their current room. A session that is in the room already starts to read
-        again behind `after`.
+        A registered user keeps it from now on. A person goes out of their current room. A session
+        that is in the room already starts to read again behind `after`.
         """
-        session.require_user()
+        user = session.require_user()
         room = self.resolve(session, name)
         self._rights.check_enter(session, room)
-        if room.password is not None and not self._rights.needs_no_password(session, room):
+        asked = room.password
+        if asked is not None and not self._rights.needs_no_password(session, room):
             if password is None:
                 raise Refusal(
                     Code.PASSWORD_NEEDED,
                     "{room} has a password; `join {room} PASSWORD`.",
                     room=room.name,
                 )
-            whose, asked = f"#{room.number}", room.password
+            whose = f"#{room.number}"
             if not await self._throttle.verify(asked, password, whose, session):
                 raise Refusal(
                     Code.WRONG_PASSWORD, "That is not {room}'s password; try again.", room=room.name
                 )
             self._still_fits(session, room, asked)
+        if user.registered and session.traits.visible and not user.keeps(room):
+            if session not in room.sessions:
+                self.check_room_count(session)
+            await self._members.keep(user, room, self._now())
+            try:
+                self._still_fits(session, room, asked)
+            except Refusal:
+                self._members.undo(user, room)
+                raise
         self.put_in(session, room, after)
         return room
 
-    def _still_fits(self, session: Session, room: Room, asked: str) -> None:
-        """Raise `Refusal` if a room has changed while the password `asked` for was checked, so that
-        the session may not enter any more."""
+    def _still_fits(self, session: Session, room: Room, asked: str | None) -> None:
+        """Raise `Refusal` if a room has changed meanwhile, so that the session may not enter any
+        more. Its password was `asked` for, or there was none."""
         session.require_user()
         if self.by_key.get(names.key(room.name)) is not room or room.log.removed:
             raise _no_room(room.name)
@@ -395,10 +410,14 @@ class Rooms:
         if session.traits.visible and not room.shows(user):
             self.announce(room, events.UserJoined(room.name, user.name))
             self._joined.setdefault(room, []).append(user.name)
+        caught_up = after is None and session.traits.sees_past
+        if caught_up:
+            after = self._members.first_shown(user, room)
         Cursor(room.log, session, after)
         session.rooms = (*session.rooms, room) if session.rooms else room.as_tuple
         if not session.traits.many_rooms:
             session.current_room = room
+        self._members.entered(session, room, self._now(), caught_up)
 
     def check_room_count(self, session: Session) -> None:
         """Raise `Refusal` (bad-argument) if a session may join no more rooms."""
@@ -436,20 +455,32 @@ class Rooms:
         for room, users in came.items():  # a line for each would take a third of a join's time
             self._report("{users} came into {room}", users=", ".join(users), room=room.name)
 
-    def leave(self, session: Session, room: Room) -> None:
-        """Leave a room; a person returns to the lobby."""
-        session.require_cursor(room)
+    async def leave(self, session: Session, room: Room, keep: bool = False) -> None:
+        """Leave a room, also one that the user keeps and the session is not in; a person returns to
+        the lobby. With `keep`, the user goes on keeping it.
+
+        Raises `Refusal` (not-in-room, bad-argument, not-stored).
+        """
+        user = session.require_user()
+        if keep or user.kept is None or not user.keeps(room):
+            session.require_cursor(room)
+        if session.current_room is room is self.lobby:
+            raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; `quit` ends the connection.")
+        if not keep:
+            await self._members.drop(user, room.number)
+        if session not in room.sessions:  # or no longer
+            return
         if session.current_room is None:
             self._leave(session, room)
-        elif room.name == names.LOBBY:
-            raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; `quit` ends the connection.")
-        else:
+        elif session.current_room is room:
             self.put_in(session, self.lobby)
 
     def _leave(
         self, session: Session, room: Room, farewell: str = "", reason: str = LeaveReason.LEFT
     ) -> None:
-        session.require_cursor(room).close()
+        cursor = session.require_cursor(room)
+        self._members.left(session, cursor)
+        cursor.close()
         session.rooms = tuple(each for each in session.rooms if each is not room)
         if session.current_room is room:
             session.current_room = None
@@ -469,7 +500,7 @@ class Rooms:
 
     def put_out_banned(self, user: User) -> None:
         """Put a user out of rooms that they are banned from, or that are closed to them, under
-        their new name."""
+        their new name. They keep no room that they may not come into any more."""
         for session in user.sessions:
             for room in session.rooms:
                 role = self._rights.role(user, room)
@@ -478,6 +509,7 @@ class Rooms:
                     self.put_out(session, room)
                     what = "close" if closed else "ban"
                     session.peer.tell(EventBatch((events.PutOut(room.name, "server", what),)))
+        self._members.kept_by(user, self.by_number)
 
     def leave_all(
         self, session: Session, farewell: str = "", reason: str = LeaveReason.LEFT

@@ -1,8 +1,8 @@
 """The users present: guests and registered ones, their names, sessions and inboxes."""
 
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -10,9 +10,9 @@ from weakref import WeakValueDictionary
 
 from chatservice import events, names, replies
 from chatservice.confusables import skeletons
-from chatservice.domain import tokens
+from chatservice.domain import members, tokens
 from chatservice.domain.log import UNTOLD, Cursor, EventBatch, Log
-from chatservice.domain.model import Room, Session, User
+from chatservice.domain.model import KeptRooms, Room, Session, User
 from chatservice.domain.ports import Account, GuestRegistered
 from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Rooms, Services
@@ -47,7 +47,7 @@ class _Login:
 
     `token` is the resume token that was given, and `former` the session that it is for. `own_token`
     is the digest of an account's token that was given as the password. Of the inbox, the entries
-    behind `after` are sent.
+    behind `after` are sent. `kept` are the rooms that the account keeps.
     """
 
     session: Session
@@ -59,6 +59,7 @@ class _Login:
     former: Session | None = None
     own_token: str | None = None
     only: Room | None = None
+    kept: KeptRooms | None = None
 
 
 class Users:
@@ -74,6 +75,7 @@ class Users:
         self._rights, self._throttle = services.rights, services.throttle
         self._now, self._report = services.now, services.report
         self._rooms, self._policy = rooms, policy
+        self._members = services.members
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._ignoring: dict[str, set[Session]] = {}
         self._asking: dict[str, Session] = {}
@@ -117,6 +119,7 @@ class Users:
         if session.user is not None and session.user.key == key:
             raise Refusal(Code.NAME_TAKEN, "You are {user} already.", user=session.user.name)
         inbox = await self._account_inbox(login.account) if login.account is not None else None
+        login.kept = await self._members.load(key) if login.account is not None else None
         login.only = only = await self._recheck_credentials(login)
         if only is not None and any(room is not only for room in session.rooms):
             raise Refusal(
@@ -269,6 +272,7 @@ class Users:
             return held
         if account is not None:
             user = User(account.name, inbox, 0)
+            user.kept = login.kept
         else:
             _check_new(name)
             own = login.session.user.key if login.session.user is not None else None
@@ -315,6 +319,8 @@ class Users:
         session.user, session.only_room = user, login.only
         user.sessions = (*user.sessions, session)
         self._rooms.put_out_banned(user)
+        for room in session.rooms:
+            self._members.entered(session, room, self._now())
         if user.inbox is None or not self._rights.token_covers(session, None):
             return 0
         if after is None and account is not None:
@@ -340,6 +346,8 @@ class Users:
 
     def _detach(self, session: Session) -> None:
         """Take its user from a session. A guest without a session is gone."""
+        for room in session.rooms:
+            self._members.left(session, room.sessions[session])
         user, session.user = session.user, None
         if user is None:
             return
@@ -365,6 +373,7 @@ class Users:
         user = self.by_key.get(names.key(change.account.name))
         if user is not None and user.id == change.guest:
             user.guest_number = 0
+            self._members.registered(user)
             if user.inbox is not None:
                 user.inbox.id = change.account.inbox
                 user.inbox.saves_read_position = True
@@ -375,6 +384,29 @@ class Users:
         user = self.by_key.get(key)
         if user is not None and user.registered and user.name != account.name:
             self._rename(user, account.name, self.asker(account.name))
+
+    async def mark_inbox(self, session: Session, position: int, back: bool) -> int:
+        """Move the read position in the inbox of a session's user: forward, or with `back` also
+        back. Return where it is then. Raises `Refusal` (not-stored)."""
+        user = session.require_user()
+        account = await self._accounts.account(user.key)
+        if account is None or user.inbox is None:
+            return 0
+        position = min(position, user.inbox.last)
+        if not back:
+            position = max(position, account.read_position)
+        if position != account.read_position:
+            await self._engine.members.mark_read({(user.key, user.inbox.id): position})
+            members.tell(user, "@", position, session)
+        return position
+
+    def read_moved(self, positions: Iterable[tuple[str, int, int]]) -> None:
+        """Tell users who are here of read positions that another node has moved: accounts, rooms'
+        numbers and positions."""
+        for key, number, position in positions:
+            user, room = self.by_key.get(key), self._rooms.by_number.get(number)
+            if user is not None and room is not None:
+                members.tell(user, room.name, position, None)
 
     def rank_ended(self, key: str) -> None:
         """Put a user who is not an operator any more out of rooms that are closed to others."""
@@ -547,6 +579,9 @@ class Users:
         inbox = self._inbox(user)
         await self._accounts.register(user.name, hashed, inbox.id, self._now(), code, user.id)
         await self._engine.files.move(guest_folder, user.folder, user.id)
+        for room in dict.fromkeys(room for session in user.sessions for room in session.rooms):
+            with suppress(Refusal):  # they stay in it, and keep it when they come again
+                await self._members.keep(user, room, self._now())
         self._report("{user} registered", user=user.name)
 
     async def find_recipient(self, name: str) -> tuple[User | Account, Log]:

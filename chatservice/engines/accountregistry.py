@@ -1,7 +1,7 @@
 """Registered users in memory, and all rules about them, for one process."""
 
 from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from chatservice.domain.ports import (
     AccountChanged,
     GuestRegistered,
     PasswordChanged,
+    ReadPositions,
     Token,
     TokenRevoked,
 )
@@ -28,7 +29,7 @@ class AccountRegistry:
     checked when the one before it is stored, or is not."""
 
     def __init__(self, storage: Storage, limits: Limits) -> None:
-        self._tables, self._store, self._tell, self._unused, _ = storage
+        self._tables, self._store, self._tell, self._unused = storage[:4]
         self._limits = limits
         self._deciding = DeferredLock()
         self.claims = LocalNameClaims(self.is_alike)
@@ -150,6 +151,17 @@ class AccountRegistry:
             account = self._by_inbox.get(inbox)
             if account is not None:  # it was not deleted meanwhile
                 self._keep(replace(account, read_position=max(position, account.read_position)))
+
+    def set_read(self, positions: ReadPositions) -> None:
+        """Note how far accounts have read their inboxes; other logs are left out."""
+        for (key, log), position in positions.items():
+            account = self._accounts.get(key)
+            if account is not None and account.inbox == log:
+                self._keep(replace(account, read_position=position))
+
+    def names_of(self, keys: Iterable[str]) -> Sequence[str]:
+        """Return the names of accounts by their keys; those that are gone are left out."""
+        return [self._accounts[key].name for key in keys if key in self._accounts]
 
     # -- tokens and codes ------------------------------------------------------------------------
 

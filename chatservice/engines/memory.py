@@ -165,13 +165,15 @@ class MemoryLogs:
         wanted = {position, *self._annotations.edits(log, position)}
         return [pair for it in self._of(log) for pair in it.entries() if pair[0] in wanted]
 
-    async def search(self, log: int, words: str, before: int, limit: int) -> ports.SearchResult:
+    async def search(
+        self, log: int, words: str, before: int, limit: int, after: int = 0
+    ) -> ports.SearchResult:
         wanted = [_pattern(term) for term in queries.terms(words)]
         found = [
             (position, next(entry for at, entry in block.entries() if at == position))
             for block in (Block(self._shown(log, it.runs)) for it in self._of(log))
             for position, text in queries.searchable(block.runs)
-            if position < before and all(it.search(_plain(text)) for it in wanted)
+            if after < position < before and all(it.search(_plain(text)) for it in wanted)
         ]
         return ports.SearchResult(found[-limit:] if limit > 0 else [], pending=False)
 
@@ -261,6 +263,10 @@ class _MemoryTables:
         self._logs = logs
         self._files = files
         self._records: dict[int, list[ports.ModerationRecord]] = {}
+        self._members = MemoryMembers()
+        self.add_member, self.drop_member = self._members.add, self._members.drop
+        self.members_of_account = self._members.of_account
+        self.members_of_room, self.mark_read = self._members.of_room, self._members.mark_read
 
     def _load_nothing(self) -> tuple[()]:
         return ()
@@ -273,11 +279,19 @@ class _MemoryTables:
     def _store_nothing(self, *args: Any, **named: Any) -> None:
         """Do nothing: the registries have it."""
 
-    add_room = retire_room = inbox_known = change_account = _store_nothing
+    inbox_known = change_account = _store_nothing
     add_token = revoke = add_code = drop_code = _store_nothing
+
+    def add_room(self, row: ports.RoomRow, time: int) -> None:
+        self._members.rooms.add(row.number)
 
     def remove_room(self, room: int) -> None:
         self._records.pop(room, None)
+        self._members.rooms.discard(room)
+        self._members.forget(lambda it: it.room == room)
+
+    def retire_room(self, row: ports.RoomRow) -> None:
+        self._members.forget(lambda it: it.room == row.number)
 
     def add_record(self, room: int, record: ports.ModerationRecord | None) -> None:
         if record is not None:
@@ -289,6 +303,8 @@ class _MemoryTables:
 
     def change_rules(self, change: ports.RulesChanged) -> None:
         self.add_record(change.room, change.record)
+        banned = change.banned
+        self._members.forget(lambda it: it.room == change.room and it.account in banned)
 
     def records(self, room: int, limit: int) -> Sequence[ports.ModerationRecord]:
         return self._records.get(room, [])[-limit:]
@@ -299,10 +315,52 @@ class _MemoryTables:
         if inbox is not None:
             self._logs.move(inbox, account.inbox, guest, key)
         self._files.change_owner(guest, key)
+        self._members.accounts.add(key)
         return self._logs.last_positions[account.inbox]
 
     def delete_account(self, key: str, account: ports.Account, mark: str) -> None:
         self._files.give_up(key, mark)
+        self._members.accounts.discard(key)
+        self._members.forget(lambda it: it.account == key)
+
+
+class MemoryMembers:
+    """Memberships in memory: that part of `chatservice.engines.tables.Tables`. `accounts` and
+    `rooms` are those that there are."""
+
+    def __init__(self) -> None:
+        self.accounts: set[str] = set()
+        self.rooms: set[int] = set()
+        self._rows: dict[tuple[str, int], ports.Membership] = {}
+
+    def add(self, member: ports.Membership, most: int) -> bool:
+        place = member.account, member.room
+        is_known = member.account in self.accounts and member.room in self.rooms
+        if place in self._rows or not is_known:
+            return False
+        if len(self.of_account(member.account)) >= most:
+            raise ports.too_many_rooms(most)
+        self._rows[place] = member
+        return True
+
+    def drop(self, account: str, room: int) -> None:
+        self._rows.pop((account, room), None)
+
+    def forget(self, is_gone: Callable[[ports.Membership], bool]) -> None:
+        """Drop memberships."""
+        self._rows = {place: it for place, it in self._rows.items() if not is_gone(it)}
+
+    def of_account(self, account: str) -> Sequence[ports.Membership]:
+        return sorted(it for it in self._rows.values() if it.account == account)
+
+    def of_room(self, room: int, after: str, limit: int) -> tuple[Sequence[str], int]:
+        keys = sorted(key for key, number in self._rows if number == room and key > after)
+        return keys[:limit], len(keys[limit:])
+
+    def mark_read(self, positions: ports.ReadPositions) -> None:
+        for place, position in positions.items():
+            if place in self._rows:
+                self._rows[place] = self._rows[place]._replace(read=position)
 
 
 class FastHasher:
@@ -345,8 +403,11 @@ class MemoryEngine:
         self.logs = MemoryLogs(self)
         self.files = MemoryFileStore(self.check)
         tables = _MemoryTables(self.logs, self.files)
-        self.registry = Registry(*(tables, self._store, self.logs.drop, self.files.forget, limits))
+        self.registry = Registry(
+            *(tables, self._store, self.logs.drop, self.files.forget, execute, limits)
+        )
         self.rooms, self.accounts = self.registry.rooms, self.registry.accounts
+        self.members = self.registry.members
         self.claims = self.accounts.claims
         self.hasher = FastHasher()
         self.authenticator = Checkers(AccountChecker(self.accounts, self.hasher), self.accounts)

@@ -16,14 +16,15 @@ from chatservice.domain.ports import (
     TopicChanged,
 )
 from chatservice.engines.accountregistry import AccountRegistry
+from chatservice.engines.memberregistry import MemberRegistry
 from chatservice.engines.roomregistry import RoomRegistry
 from chatservice.engines.tables import Storage, Tables
 from chatservice.limits import Limits
 
 
 class Registry:
-    """The rules about `rooms` and `accounts`, and their state in memory, for any engine in one
-    process. The arguments are those of a `Storage`."""
+    """The rules about `rooms`, `accounts` and `members`, and the state of the first two in memory,
+    for any engine in one process. The arguments are those of a `Storage`."""
 
     def __init__(
         self,
@@ -31,11 +32,13 @@ class Registry:
         store: Callable[..., "Deferred[Any]"],
         unused: Callable[[int], None],
         forget_files: Callable[[str], Awaitable[None]],
+        look: Callable[..., "Deferred[Any]"],
         limits: Limits,
     ) -> None:
-        storage = Storage(tables, store, self.changed, unused, forget_files)
+        storage = Storage(tables, store, self.changed, unused, forget_files, look)
         self.rooms = RoomRegistry(storage)
         self.accounts = AccountRegistry(storage, limits)
+        self.members = MemberRegistry(storage, self.accounts)
         self.followers: list[Follower] = []
 
     def changed(self, change: Change) -> None:

@@ -35,7 +35,7 @@ class RoomRegistry:
     last positions of their logs."""
 
     def __init__(self, storage: Storage) -> None:
-        self._tables, self._store, self._tell, self._unused, self._forget_files = storage
+        self._tables, self._store, self._tell, self._unused, self._forget_files = storage[:5]
         self._creating = DeferredLock()
         self._locks = KeyedLock()
         # Names that are taken, by their keys; those of rooms that are being removed, too.

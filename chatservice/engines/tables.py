@@ -8,7 +8,9 @@ from twisted.internet.defer import Deferred
 from chatservice.domain.ports import (
     Account,
     Change,
+    Membership,
     ModerationRecord,
+    ReadPositions,
     RoomRow,
     RulesChanged,
     Token,
@@ -44,13 +46,15 @@ class Tables(Protocol):
         """Store the settings of a room, and add an action to its record."""
 
     def retire_room(self, row: RoomRow) -> None:
-        """Store a room's settings and new name. Its rules and the tokens for it alone go."""
+        """Store a room's settings and new name. Its rules, its members and the tokens for it alone
+        go."""
 
     def remove_room(self, room: int) -> None:
-        """Forget a room, its rules and record, and the tokens for it alone."""
+        """Forget a room, its rules, record and members, and the tokens for it alone."""
 
     def change_rules(self, change: RulesChanged) -> None:
-        """Add rules to a room, drop others, and add an action to its record."""
+        """Add rules to a room, drop others, and add an action to its record. A ban of an account
+        ends its membership."""
 
     def add_record(self, room: int, record: ModerationRecord | None) -> None:
         """Add an action, if there is one, to a room's record."""
@@ -72,13 +76,30 @@ class Tables(Protocol):
         """Store an account's name, password and rank; revoke tokens."""
 
     def delete_account(self, key: str, account: Account, mark: str) -> None:
-        """Forget an account, its tokens, and its rules in rooms; its files become `mark`'s."""
+        """Forget an account, its tokens, memberships, and rules in rooms; its files become
+        `mark`'s."""
 
     def add_token(self, sha256: str, token: Token) -> None:
         """Add a token."""
 
     def revoke(self, sha256: str) -> None:
         """Revoke a token."""
+
+    def add_member(self, member: Membership, most: int) -> bool:
+        """Add a membership, unless it is there already, or its account or room is not. Return
+        whether it is new. Raises `Refusal` (too-many) if the account has `most`."""
+
+    def drop_member(self, account: str, room: int) -> None:
+        """Drop a membership."""
+
+    def members_of_account(self, account: str) -> Sequence[Membership]:
+        """Return the memberships of an account, by the numbers of the rooms."""
+
+    def members_of_room(self, room: int, after: str, limit: int) -> tuple[Sequence[str], int]:
+        """Return the keys of the first members behind `after`, and how many follow these."""
+
+    def mark_read(self, positions: ReadPositions) -> None:
+        """Store read positions of memberships and of inboxes."""
 
     def add_code(self, sha256: str, who: str, time: int) -> None:
         """Add an invitation code."""
@@ -88,12 +109,17 @@ class Tables(Protocol):
 
 
 class Storage(NamedTuple):
-    """An engine as the registries need it. `store(job, *args)` runs a method of the `tables` where
-    the engine stores. `tell` takes changes for the follower. `unused` gets the number of a log that
-    is to be emptied, `forget_files` the folder of a removed room, whose files go."""
+    """An engine as the registries need it.
+
+    `store(job, *args)` runs a method of the `tables` where the engine stores; `look` runs one that
+    only reads, behind what was stored before. `tell` takes changes for the follower. `unused` gets
+    the number of a log that is to be emptied, `forget_files` the folder of a removed room, whose
+    files go.
+    """
 
     tables: Tables
     store: Callable[..., "Deferred[Any]"]
     tell: Callable[[Change], None]
     unused: Callable[[int], None]
     forget_files: Callable[[str], Awaitable[None]]
+    look: Callable[..., "Deferred[Any]"]

@@ -229,7 +229,7 @@ _ERASE = Arg("erase", "the word erase", optional=True, choices=("erase",))
 _for_anybody = partial(Command, needs=Right.NOTHING)
 _for_accounts = partial(Command, needs=Right.ACCOUNT, changes=True, password_only=True)
 _for_readers = partial(Command, needs=Right.READ)
-_for_members = partial(Command, needs=Right.PRESENCE)
+_for_present = partial(Command, needs=Right.PRESENCE)
 _for_speakers = partial(Command, needs=Right.SPEAK, changes=True)
 _for_moderators = partial(Command, needs=Right.MODERATE, changes=True)
 _for_owners = partial(Command, needs=Right.OWN, changes=True)
@@ -279,10 +279,14 @@ _ROWS = (
         (Alias("create [ROOM]"), Alias("NEW [ROOM]")),
         reply=replies.Created,
     ),
-    _moving("leave", "leaves a room; in text, you are in the lobby then", (_ANY_ROOM,)),
+    _moving(
+        "leave",
+        "leaves a room for good; in text, you are in the lobby then",
+        (_ANY_ROOM, Arg("keep", "true to stay a member, and come back", _FLAG, True, _J)),
+    ),
     _moving(
         "exit",
-        "goes back to the lobby; in the lobby, ends the connection",
+        "goes back to the lobby, and keeps the room; in the lobby, ends the connection",
         aliases=(Alias("exit"),),
         formats=_T,
     ),
@@ -301,7 +305,12 @@ _ROWS = (
         ),
         reply=replies.RoomList,
     ),
-    _for_readers("who", "lists the users in a room", (_ANY_ROOM, _AFTER), reply=replies.MemberList),
+    _for_readers(
+        "who",
+        "lists the users in a room, and its members",
+        (_ANY_ROOM, _AFTER),
+        reply=replies.MemberList,
+    ),
     _for_readers(
         "topic",
         "shows or sets the room's topic",
@@ -371,7 +380,31 @@ _ROWS = (
         ),
         reply=replies.SearchMatches,
     ),
-    _for_members("skip", "jumps to the newest entry, if you are far behind", (_IN_ROOM,)),
+    Command(
+        "unread",
+        "lists the rooms with unread entries, or shows those of ROOM; #POSITION makes it unread",
+        (
+            Arg("position", "the first entry here that is to be unread again", _POSITION, True),
+            Arg("room", "only this room; `@` is the inbox", optional=True),
+        ),
+        reply=replies.UnreadList,
+        needs=Right.ACCOUNT,
+        room_token=True,
+    ),
+    Command(
+        "read",
+        "moves the read position in a room that you keep forward",
+        (
+            Arg("room", "the room; `@` is the inbox"),
+            Arg("position", "the last entry that was read", _POSITION),
+        ),
+        reply=replies.ReadMark,
+        needs=Right.ACCOUNT,
+        formats=_J,
+        room_token=True,
+        changes=True,
+    ),
+    _for_present("skip", "jumps to the newest entry, if you are far behind", (_IN_ROOM,)),
     _about_files(
         "files",
         "lists the files of a room; @ lists your own",

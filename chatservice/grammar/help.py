@@ -9,7 +9,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "talking": (
             *("say", "me", "msg", "reply", "edit", "react", "erase", "pins", "away", "ignore"),
-            *("topic", "history", "search", "skip", "help", "quit"),
+            *("topic", "history", "search", "unread", "skip", "help", "quit"),
         ),
         "rooms": ("rooms", "join", "create", "leave", "exit", "who", "rules"),
         "files": ("files", "link", "get", "put", "versions", "remove", "transfers", "cancel"),

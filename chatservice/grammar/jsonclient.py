@@ -156,6 +156,7 @@ _NAMED: Mapping[str, Check] = {
 _OF: Mapping[tuple[type, str], Check] = {
     (replies.Welcome, "name"): _accepted(names.user),
     (replies.Member, "name"): _name,
+    (replies.RoomMember, "name"): _name,
     (replies.NewPassword, "name"): _name,
     (replies.GetTicket, "name"): _file_name,
     (replies.Joined, "users"): _name,

@@ -42,6 +42,7 @@ EVENTS: Mapping[type[Any], str] = {
     events.Moderated: "moderated",
     events.PutOut: "out",
     events.Notice: "notice",
+    events.ReadMoved: "read",
 }
 
 

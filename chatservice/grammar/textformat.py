@@ -164,9 +164,9 @@ def quoted_name(name: str) -> str:
 @lru_cache(maxsize=256)  # everybody in the room is told the same
 def event(it: events.Event) -> bytes:
     """Encode an event. People are not told who is away, which `/who` and `/msg` show, nor who
-    types."""
+    types, nor what they have read."""
     match it:
-        case events.UserAway() | events.UserTyping():
+        case events.UserAway() | events.UserTyping() | events.ReadMoved():
             return b""
         case events.UserJoined(who=who):
             text = f"{who} came in"
@@ -225,6 +225,13 @@ _ACCESS_SET = {
 def skip_offer(log: str, behind: int) -> bytes:
     """Encode the offer to skip the `behind` entries of a log that a reader has not read."""
     return f"* You are {behind} entries behind in {log}; /skip jumps to the present.\n".encode()
+
+
+def earlier_offer(it: replies.Joined, shown: int) -> bytes:
+    """Encode the offer to show what is unread in a room before the entries that follow, of which
+    there are `shown`."""
+    told = f"{it.seq - it.read} unread, of which the last {shown} follow"
+    return f"* {told}; /history #{it.read} shows the first.\n".encode()
 
 
 SENTENCES: Sentences = {NAME_NEEDED: "Type your name first."}
@@ -326,11 +333,12 @@ def _names(users: Sequence[str], further: int, most: int = 20) -> str:
 
 def _rooms(it: replies.RoomList) -> list[str]:
     lines = ["* Rooms:"]
-    for room in it.rooms:
+    for room in sorted(it.rooms, key=lambda room: not room.member):
         about = f" - {room.topic}" if room.topic else ""
         lock = f", {_ACCESS[room.access]}" if room.access in _ACCESS else ""
         lock += ", with a password" if room.locked else ""
-        lines.append(f"* {room.number:>3} {room.room} ({room.users} here{lock}){about}")
+        yours = ", yours" if room.member else ""
+        lines.append(f"* {room.number:>3} {room.room} ({room.users} here{lock}){yours}{about}")
     if it.more:
         lines.append(f"* and {it.more} more: /rooms #{it.rooms[-1].number} lists them")
     return lines
@@ -361,7 +369,26 @@ def _members(it: replies.MemberList) -> list[str]:
     count = it.count or len(it.users)  # older servers do not tell it
     lines = [f"* {count} in {it.room}: {', '.join(m.name for m in it.users)}{more}"]
     lines += [f"* {m.name} is away: {m.away}" for m in it.users if m.away]
+    absent = [m.name for m in it.members if not m.here]
+    if absent or it.more_members:
+        further = f" and {it.more_members} more members" if it.more_members else ""
+        lines.append(f"* Members who are not here: {', '.join(absent)}{further}")
     return lines
+
+
+def _unread(it: replies.UnreadList) -> list[str]:
+    return [unread_line(one) for one in it.rooms if one.unread] or ["* Nothing is unread."]
+
+
+def unread_line(it: replies.UnreadInfo) -> str:
+    """Return what is unread in a room, in words: `* lab: 12 unread, 1 for you`."""
+    place = "your inbox" if it.room == "@" else it.room
+    mentions = f"{MENTIONS_SHOWN}+" if it.mentions > MENTIONS_SHOWN else str(it.mentions)
+    return f"* {place}: {it.unread} unread" + (f", {mentions} for you" if it.mentions else "")
+
+
+MENTIONS_SHOWN = 99
+"""The greatest number of mentions that is shown as it is."""
 
 
 def _history(it: replies.History) -> list[str]:
@@ -514,6 +541,8 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     replies.Created: _made,
     replies.RoomList: _rooms,
     replies.MemberList: _members,
+    replies.UnreadList: _unread,
+    replies.ReadMark: lambda it: [],
     replies.RoomRules: _rules,
     replies.ModerationLog: _record,
     replies.Topic: lambda it: [

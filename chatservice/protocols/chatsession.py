@@ -40,11 +40,15 @@ class ChatSession(ProtocolSession):
         self._connection = connection
         reactor = connection.factory.reactor
         subscription = Subscription(connection.transport, self.format, chat, reactor)
-        traits = self.traits
+        traits = self._own_traits()
         if connection.factory.is_admin:  # a program there gives single commands
             traits = traits._replace(admin=True, visible=not traits.many_rooms)
         self._session = Session(subscription, traits, connection.flow)
         self._begin()
+
+    def _own_traits(self) -> SessionTraits:
+        """Return how this session takes part, if that is not for its format to say."""
+        return self.traits
 
     def _begin(self) -> None:
         """Write entries and events from now on."""

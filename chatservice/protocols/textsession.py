@@ -1,5 +1,6 @@
 """The text format on a connection: for people, and for scripts in a pipe."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ from chatservice import names, replies
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import check, count_request, dispatch
 from chatservice.domain.handlers import joined
-from chatservice.domain.model import PERSON, PauseReason
+from chatservice.domain.model import PERSON, SCRIPT, PauseReason, SessionTraits
 from chatservice.domain.ports import FileReader
 from chatservice.domain.rights import rights_for
 from chatservice.domain.tickets import UploadTicket
@@ -30,6 +31,8 @@ from chatservice.net.transfer import Discard, receive_file, send_file
 from chatservice.protocols.chatprotocol import ChatProtocol
 from chatservice.protocols.chatsession import HELLO, ChatSession
 from chatservice.protocols.promptdialog import PromptDialog
+
+_QUIT, _UNREAD = COMMANDS["quit"], COMMANDS["unread"]
 
 READABLE_BYTES = 2000
 """Bytes that a person can read at once: a terminal of 80 columns and 25 lines."""
@@ -57,6 +60,9 @@ class TextSession(ChatSession):
         self._introduced = False
         self._corked = None if connection.greeted else bytearray()
         super().__init__(connection, chat)
+
+    def _own_traits(self) -> SessionTraits:
+        return self.traits if self._connection.greeted else SCRIPT
 
     def _begin(self) -> None:
         """Write to an interactive client. A script's first lines come before (`_uncork`)."""
@@ -139,7 +145,7 @@ class TextSession(ChatSession):
         stays = (
             here is not None and here.name != names.LOBBY and self._session.only_room is not here
         )
-        return Request(COMMANDS["leave" if stays else "quit"], {})
+        return Request(COMMANDS["leave"], {"keep": True}) if stays else Request(_QUIT, {})
 
     def _not_granted(self, request: Request, dialog: PromptDialog | None, refusal: Refusal) -> None:
         """Refuse a request. After a wrong password an interactive client is asked again."""
@@ -261,8 +267,11 @@ class TextSession(ChatSession):
             self._astray = None
         if isinstance(it, replies.Welcome) and not self._introduced:
             self._introduce(it)
-            return
-        self._write(textformat.reply(it))
+        else:
+            self._write(textformat.reply(it))
+            self._offer_earlier(it)
+        if request.command.name in ("hello", "login") and self._session.traits.sees_past:
+            self._tell_unread()
         if (hint := textparser.undo_hint(request)) is not None and self._connection.greeted:
             self._write(textformat.event(Notice(hint)))
 
@@ -272,8 +281,29 @@ class TextSession(ChatSession):
         here = self._session.current_room
         if self._connection.greeted and here is not None:
             self._write(textformat.reply(welcome))
-            self._write(textformat.reply(joined(self._chat, here, self._session)))
+            joining = joined(self._chat, here, self._session)
+            self._write(textformat.reply(joining))
+            self._offer_earlier(joining)
             self._write(b"* What you type is said to everybody here; /help lists the commands.\n")
+
+    def _offer_earlier(self, it: replies.Reply) -> None:
+        """Offer the unread entries that come before those that are shown in a room."""
+        if isinstance(it, replies.Joined) and self._session.traits.sees_past:
+            shown = self._chat.limits.unread_shown
+            if it.seq - it.read > shown:
+                self._write(textformat.earlier_offer(it, shown))
+
+    def _tell_unread(self) -> None:
+        """Tell a registered user who has come in what is unread elsewhere."""
+        with suppress(Refusal):
+            found = dispatch(self._chat, self._session, Request(_UNREAD, {}))
+            self._connection.flow.when_answered(found, self._show_unread, lambda refusal: None)
+
+    def _show_unread(self, it: replies.UnreadList) -> None:
+        here = self._session.current_room
+        shown = ("@", here.name if here is not None else "")  # it follows anyway
+        rows = [one for one in it.rooms if one.unread and one.room not in shown]
+        self._write("".join(f"{textformat.unread_line(one)}\n" for one in rows).encode())
 
     def encode_refusal(self, refusal: Refusal, id_: Any) -> bytes:
         """Word a refusal."""

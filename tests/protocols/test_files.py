@@ -369,6 +369,7 @@ def test_a_person_gets_no_bytes_on_the_screen(server, connect, tmp_path, asked):
     data = bytes(range(256)) * 20
     put(connect(server, "alice"), "image1.png", data)
     bob = connect(server, "bob")
+    bob.expect("#1] * alice shared image1.png")
     line = asked.format("image1.png")
     bob.send(line)
     assert bob.line().startswith("* image1.png (5.1 kB), once, within 10 minutes, from another")
@@ -406,6 +407,7 @@ def test_a_person_reads_a_short_text_at_once(server, connect, content):
     data, comes = content if isinstance(content, tuple) else (content, False)
     put(connect(server, "alice"), "x", data)
     bob = connect(server, "bob")
+    bob.expect("#1] * alice shared x")
     bob.send("/get x")
     if comes:
         assert bob.line() == mark("x", data)

@@ -68,7 +68,7 @@ def test_a_program_among_people(server, connect, program):
     alice.expect("* You are in lab")
     joined = asks(bot, "join", room="LAB")
     told = {"room": "lab", "number": 2, "topic": "", "users": ["alice"], "seq": 0, "more": 0}
-    assert joined == told
+    assert joined == {**told, "read": 0}
     assert alice.line() == "* bot came in"
     assert asks(bot, "who", room="lab")["users"] == [
         {"name": "alice", "away": ""},

@@ -130,7 +130,7 @@ def test_programs(server, connect, lab, role):
 
 @pytest.mark.parametrize(
     "role",
-    [Role.STRANGER, Role.LISTENER, Role.MEMBER, Role.MODERATOR, Role.OWNER, Role.OPERATOR],
+    [Role.STRANGER, Role.LISTENER, Role.SPEAKER, Role.MODERATOR, Role.OWNER, Role.OPERATOR],
     ids=lambda role: role.name,
 )
 def test_people(server, connect, lab, role):

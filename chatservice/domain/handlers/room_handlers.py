@@ -8,12 +8,13 @@ from itertools import islice
 from chatservice import names, replies
 from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.log import heard_entry
-from chatservice.domain.model import Room, Session
+from chatservice.domain.model import NOT_IN_ROOM, Room, Session
 from chatservice.domain.overview import filter_rooms
 from chatservice.domain.paging import page
 from chatservice.domain.rules import Access
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Message, Refusal
+from chatservice.grammar.commands import Right
 from chatservice.grammar.help import TOPICS, help_lines, overview
 
 
@@ -25,8 +26,10 @@ def joined(
     first = islice(users, most + 1)
     others = [user.name for user in first if user is not session.user][:most]
     more = len(users) - len(others) - (session.user in users)
-    how = (room.name, room.number, room.topic)
-    return reply(*how, tuple(others), room.log.last, more)
+    how, last, kept = (room.name, room.number, room.topic), room.log.last, None
+    if session.user is not None and session.user.kept is not None:
+        kept = session.user.kept.rooms.get(room.number)
+    return reply(*how, tuple(others), last, more, min(kept.read, last) if kept else last)
 
 
 async def _join(chat: Chat, session: Session, args: Arguments) -> replies.Joined:
@@ -37,14 +40,19 @@ async def _join(chat: Chat, session: Session, args: Arguments) -> replies.Joined
 async def _create(chat: Chat, session: Session, args: Arguments) -> replies.Joined:
     user = session.require_user()
     chat.rooms.check_room_count(session)
+    chat.members.check_count(user)
     room = await chat.rooms.create(args.get("room"), args.get("password"), user)
-    chat.rooms.put_in(session, room)
+    await chat.rooms.join(session, room.name)
     return joined(chat, room, session, replies.Created)
 
 
-def _leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
-    room = chat.rooms.resolve(session, args.get("room"))
-    chat.rooms.leave(session, room)
+async def _leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
+    room, here = chat.rooms.resolve(session, args.get("room")), session.current_room
+    await chat.rooms.leave(session, room, args.get("keep", False))
+    if here is None:
+        return replies.Done()
+    if here is session.current_room:
+        return replies.Done(Message("You keep {room} no longer.", room=room.name))
     here = session.current_room
     return joined(chat, here, session) if here is not None else replies.Done()
 
@@ -68,6 +76,7 @@ def _rooms(chat: Chat, session: Session, args: Arguments) -> replies.RoomList:
                 users=len(room.users()),
                 locked=bool(room.password),
                 access=room.access,
+                member=session.user is not None and session.user.keeps(room),
             )
         )
     return replies.RoomList(tuple(rows), more)
@@ -77,10 +86,14 @@ _ROOM_BYTES = 120
 """The bytes of a room in the reply, about, beside its topic."""
 
 
-def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberList:
+async def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberList:
     room = chat.rooms.resolve(session, args.get("room"))
+    after = names.key(args.get("after", "")[: names.LINE_BYTES])
+    members = await chat.members.page(room, after, chat.limits.who_users)
     room.log.send_events()  # show departures first
-    users, after = room.users(), names.key(args.get("after", "")[: names.LINE_BYTES])
+    users = room.users()
+    here = {user.key for user in users if user.registered}
+    rows_ = (replies.RoomMember(name, names.key(name) in here) for name in members.names)
     following = [user for user in users if user.key > after] if after else users
     first = nsmallest(chat.limits.who_users, following, key=lambda user: user.key)
     away = chat.users.away_reason_in
@@ -91,7 +104,8 @@ def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberList:
         chat.limits.who_users,
         chat.limits.answer_bytes,
     )
-    return replies.MemberList(room.name, shown, len(users), len(following) - len(shown))
+    more = len(following) - len(shown)
+    return replies.MemberList(room.name, shown, len(users), more, tuple(rows_), members.following)
 
 
 async def _topic(chat: Chat, session: Session, args: Arguments) -> replies.Topic:
@@ -159,6 +173,56 @@ async def _search(chat: Chat, session: Session, args: Arguments) -> replies.Sear
     return replies.SearchMatches(room.name, entries, found.more, found.pending)
 
 
+async def _unread(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
+    asked, position = args.get("room"), args.get("position")
+    chat.members.catch_up(session.require_user())
+    if position is not None:
+        mark = await _marked(chat, session, asked, max(position, 1) - 1, back=True)
+        asked = mark.room
+    elif asked not in (None, "@") and not session.traits.many_rooms:
+        return await _unread_entries(chat, session, chat.rooms.resolve(session, asked))
+    if asked == "@":
+        return await chat.unread.of(session, (), inbox=True)
+    if asked is not None:
+        return await chat.unread.of(session, (_kept_room(chat, session, asked),), inbox=False)
+    kept = chat.members.kept_by(session.require_user(), chat.rooms.by_number)
+    rooms = [it for it in kept if chat.rights.token_covers(session, it)]
+    return await chat.unread.of(session, rooms, chat.rights.token_covers(session, None))
+
+
+async def _unread_entries(chat: Chat, session: Session, room: Room) -> replies.History:
+    """Return the first unread entries of a room, which are read then."""
+    chat.rights.check_in_room(session, room, Right.READ)
+    kept = _kept_room(chat, session, room.name)
+    read = chat.members.position(session, kept)
+    last, limit = room.log.last, chat.limits.unread_shown
+    entries, more = await chat.history(room, read, None, limit)
+    chat.rights.check_in_room(session, room, Right.READ)
+    if session.require_user().keeps(room):
+        is_part = entries and (more or len(entries) == limit)
+        chat.members.mark(session, room, entries[-1][0] if is_part else last)
+    return replies.History(room.name, heard(session, entries), more)
+
+
+def _kept_room(chat: Chat, session: Session, name: str) -> Room:
+    """Return a room that a session's user keeps. Raises `Refusal` (no-such-room, not-in-room)."""
+    room = chat.rooms.resolve(session, name)
+    if not session.require_user().keeps(room):
+        raise Refusal(Code.NOT_IN_ROOM, NOT_IN_ROOM, room=room.name)
+    return room
+
+
+async def _marked(
+    chat: Chat, session: Session, name: str | None, position: int, back: bool = False
+) -> replies.ReadMark:
+    if name == "@":
+        return replies.ReadMark("@", await chat.users.mark_inbox(session, position, back))
+    if name is None:
+        name = chat.rooms.resolve(session, None).name
+    room = _kept_room(chat, session, name)
+    return replies.ReadMark(room.name, chat.members.mark(session, room, position, back))
+
+
 def _skip(chat: Chat, session: Session, args: Arguments) -> replies.Done:
     room = chat.rooms.resolve(session, args.get("room"))
     cursor = session.require_cursor(room)
@@ -203,6 +267,8 @@ ROOM_HANDLERS: Mapping[str, Handler] = {
     "typing": _typing,
     "history": _history,
     "search": _search,
+    "unread": _unread,
+    "read": lambda chat, session, args: _marked(chat, session, args["room"], args["position"]),
     "skip": _skip,
     "nick": lambda chat, session, args: chat.users.rename(session, **args),
     "help": _help,

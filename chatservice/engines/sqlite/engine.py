@@ -61,6 +61,7 @@ class SqliteEngine:
             forget_files=lambda folder: self.files.forget(folder),  # they need its table first
         )
         self.rooms, self.accounts = self.logs.rooms, self.logs.accounts
+        self.members = self.logs.members
         self.claims = self.accounts.claims
         self._check = IntegrityCheck(reactor, data / "chat.sqlite")
         try:

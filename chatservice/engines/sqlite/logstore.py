@@ -42,8 +42,9 @@ T = TypeVar("T")
 class LogStore:
     """The database at `path`. Raises `Refusal`, with a sentence for the operator.
 
-    A change that the disk refuses is refused to its caller (not-stored). `files`, `rooms` and
-    `accounts` are its other tables. `forget_files` deletes the files of a removed room.
+    A change that the disk refuses is refused to its caller (not-stored). `files`, `rooms`,
+    `accounts` and `members` are its other tables. `forget_files` deletes the files of a removed
+    room.
     """
 
     log = Logger()
@@ -74,8 +75,10 @@ class LogStore:
         )
         tables = SqlTables(self._db, self._commit, self._last_of, self._moved)
         self._annotations = SqlAnnotations(self._db, limits)
-        self._registry = Registry(tables, self._change, self._empty_log, forget_files, limits)
+        look = self._thread.do
+        self._registry = Registry(tables, self._change, self._empty_log, forget_files, look, limits)
         self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
+        self.members = self._registry.members
         self._changed = self._registry.changed
         self._indexer = Indexer(path, index_path(path), limits)
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again, limits)
@@ -150,9 +153,11 @@ class LogStore:
     def edits(self, log: int, position: int) -> Awaitable[Sequence[tuple[int, Entry]]]:
         return self._reading.do(self._edits, log, position)
 
-    def search(self, log: int, words: str, before: int, limit: int) -> Awaitable[SearchResult]:
+    def search(
+        self, log: int, words: str, before: int, limit: int, after: int = 0
+    ) -> Awaitable[SearchResult]:
         until = monotonic() + self._limits.search_seconds
-        return self._searching.do(self._searcher.search, log, words, before, limit, until)
+        return self._searching.do(self._searcher.search, log, words, (after, before), limit, until)
 
     def note_age(self, last: bool = False) -> "Deferred[None]":
         """Note the ages of entries, if it is time for that, or the `last` time."""

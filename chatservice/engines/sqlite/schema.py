@@ -83,6 +83,15 @@ CREATE TABLE account (
     shown    INTEGER NOT NULL DEFAULT 0,    -- how far the inbox was read
     operator INTEGER NOT NULL DEFAULT 0     -- whether they run the server
 );
+-- The rooms that accounts keep.
+CREATE TABLE member (
+    account  TEXT NOT NULL,                 -- account.key
+    log      INTEGER NOT NULL,
+    read     INTEGER NOT NULL,              -- the position up to which they have read it
+    since    INTEGER NOT NULL,              -- milliseconds since 1970
+    PRIMARY KEY (account, log)
+) WITHOUT ROWID;
+CREATE INDEX member_log ON member (log, account);
 -- Instead of a password: for programs, one by one revocable. A hash, as no one need read them.
 CREATE TABLE token (
     sha256   TEXT PRIMARY KEY,

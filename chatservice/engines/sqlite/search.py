@@ -402,8 +402,10 @@ class Searcher:
     def _late(self) -> bool:
         return time.monotonic() > self._until
 
-    def search(self, log: int, words: str, before: int, limit: int, until: float) -> SearchResult:
-        """Return the last `limit` entries of a log before a position that have all these words.
+    def search(
+        self, log: int, words: str, between: tuple[int, int], limit: int, until: float
+    ) -> SearchResult:
+        """Return the last `limit` entries of a log between two positions that have all these words.
 
         `until` is when to give it up, by the clock of `time.monotonic`. Raises `Refusal`
         (bad-argument, too-slow).
@@ -411,7 +413,7 @@ class Searcher:
         question = terms(normalize("NFC", words))
         self._until = until
         try:
-            return self._found(log, question, before, limit)
+            return self._found(log, question, between, limit)
         except sqlite3.OperationalError as error:
             if not integrity.is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
@@ -421,10 +423,11 @@ class Searcher:
             Code.TOO_SLOW, "That takes too long now; search for a rarer word as well, or later."
         )
 
-    def _found(self, log: int, question: str, before: int, limit: int) -> SearchResult:
-        if limit <= 0 or before <= 0:
+    def _found(self, log: int, question: str, between: tuple[int, int], limit: int) -> SearchResult:
+        after, before = between
+        if limit <= 0 or before - after <= 1:
             return SearchResult([], False)
-        among = (question, number(log, 0), number(log, before - 1))
+        among = (question, number(log, after + 1), number(log, before - 1))
         reached, asked, changed = self._ask_index(log, among, limit)
         fresh, pending = self._not_indexed(log, reached, before)
         fresh = [*{**dict(fresh), **dict(self._edited(log, changed, reached))}.items()]

@@ -6,13 +6,22 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from chatservice import names
-from chatservice.domain.ports import Account, ModerationRecord, RoomRow, RulesChanged, Token
+from chatservice.domain.ports import (
+    Account,
+    Membership,
+    ModerationRecord,
+    ReadPositions,
+    RoomRow,
+    RulesChanged,
+    Token,
+    too_many_rooms,
+)
 from chatservice.domain.rules import Access, Rule, RuleKind
 
 
 class SqlTables:
-    """`chatservice.engines.tables.Tables`: the tables `room`, `rule`, `deed`, `account`, `token`
-    and `code` of the database `db`.
+    """`chatservice.engines.tables.Tables`: the tables `room`, `rule`, `deed`, `account`, `token`,
+    `member` and `code` of the database `db`.
 
     Within `commit`, all is stored or nothing. `last_of` returns the last position of a log. `moved`
     gets the new number of a guest's inbox, by the old one.
@@ -65,7 +74,7 @@ class SqlTables:
         self._execute(_room_changed(row), *_recorded(row.number, record))
 
     def retire_room(self, row: RoomRow) -> None:
-        gone = [(f"DELETE FROM {it} WHERE log = ?", (row.number,)) for it in ("rule", "token")]
+        gone = [(f"DELETE FROM {it} WHERE log = ?", (row.number,)) for it in _OF_ROOM]
         self._execute(*gone, _room_changed(row))
 
     def remove_room(self, room: int) -> None:
@@ -73,7 +82,7 @@ class SqlTables:
         # that the number does not come again.
         last = self._last_of(room)
         forget = (_END_LOG, (last, room)) if last else ("DELETE FROM log WHERE id = ?", (room,))
-        tables = ("room", "rule", "deed", "token", "erased")
+        tables = ("room", "deed", "erased", *_OF_ROOM)
         self._execute(*((f"DELETE FROM {it} WHERE log = ?", (room,)) for it in tables), forget)
 
     def change_rules(self, change: RulesChanged) -> None:
@@ -82,6 +91,7 @@ class SqlTables:
         self._execute(
             *((gone, (room, rule.kind, rule.subject)) for rule in dropped),
             *((_ADD_RULE, (room, *rule[:5])) for rule in added),
+            *((_DROP_MEMBER, (key, room)) for key in change.banned),
             *_recorded(room, record),
         )
 
@@ -158,6 +168,7 @@ class SqlTables:
     def delete_account(self, key: str, account: Account, mark: str) -> None:
         self._execute(
             ("DELETE FROM token WHERE account = ?", (key,)),
+            ("DELETE FROM member WHERE account = ?", (key,)),
             ("DELETE FROM account WHERE key = ?", (key,)),
             (
                 "DELETE FROM rule WHERE whom = ? AND what IN ('owner', 'moderator', 'invited')",
@@ -175,6 +186,46 @@ class SqlTables:
     def revoke(self, sha256: str) -> None:
         self._execute((_REVOKE, (sha256,)))
 
+    # -- the rooms that accounts keep ------------------------------------------------------------
+
+    def add_member(self, member: Membership, most: int) -> bool:
+        sql = "SELECT count(*), coalesce(sum(log = ?2), 0) FROM member WHERE account = ?1"
+        count, there = self._db.execute(sql, (member.account, member.room)).fetchone()
+        if not there and count >= most:
+            raise too_many_rooms(most)
+        sql = (
+            "INSERT OR IGNORE INTO member (account, log, read, since) SELECT ?1, ?2, ?3, ?4"
+            " WHERE EXISTS (SELECT 1 FROM account WHERE key = ?1)"
+            " AND EXISTS (SELECT 1 FROM room WHERE log = ?2)"
+        )
+        with self._commit():
+            return self._db.execute(sql, member).rowcount > 0
+
+    def drop_member(self, account: str, room: int) -> None:
+        self._execute((_DROP_MEMBER, (account, room)))
+
+    def members_of_account(self, account: str) -> Sequence[Membership]:
+        sql = "SELECT account, log, read, since FROM member WHERE account = ? ORDER BY log"
+        return [Membership(*row) for row in self._db.execute(sql, (account,))]
+
+    def members_of_room(self, room: int, after: str, limit: int) -> tuple[Sequence[str], int]:
+        sql = "SELECT account FROM member WHERE log = ? AND account > ? ORDER BY account LIMIT ?"
+        keys = [key for (key,) in self._db.execute(sql, (room, after, limit))]
+        sql = "SELECT count(*) FROM member WHERE log = ? AND account > ?"
+        (count,) = self._db.execute(sql, (room, keys[-1] if keys else after)).fetchone()
+        return keys, count
+
+    def mark_read(self, positions: ReadPositions) -> None:
+        rows = [(position, *place) for place, position in positions.items()]
+        with self._commit():
+            for sql in (
+                "UPDATE member SET read = ? WHERE account = ? AND log = ?",
+                "UPDATE account SET shown = ? WHERE key = ? AND inbox = ?",
+            ):
+                self._db.executemany(sql, rows)
+
+    # -- codes -----------------------------------------------------------------------------------
+
     def add_code(self, sha256: str, who: str, time: int) -> None:
         self._execute(("INSERT INTO code (code, who, time) VALUES (?, ?, ?)", (sha256, who, time)))
 
@@ -185,6 +236,9 @@ class SqlTables:
 _ADD_RULE = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
 _END_LOG = "UPDATE log SET last = ?1, ended = ?1 WHERE id = ?2"
 _REVOKE = "DELETE FROM token WHERE sha256 = ?"
+_DROP_MEMBER = "DELETE FROM member WHERE account = ? AND log = ?"
+_OF_ROOM = ("rule", "token", "member")
+"""The tables with rows that end with their room."""
 
 
 def _room_changed(row: RoomRow) -> tuple[str, Sequence[Any]]:
