@@ -1,6 +1,6 @@
 """The contents of a log: entries, and runs of entries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -23,6 +23,9 @@ class Kind(StrEnum):
     REACTION_REMOVED = "reaction-removed"
     PINNED = "pinned"
     UNPINNED = "unpinned"
+    SENT = "sent"
+    SENT_NOTICE = "sent-notice"
+    SENT_FILE = "sent-file"
 
 
 TALK = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.NOTICE})
@@ -36,6 +39,14 @@ ANNOTATIONS = frozenset(
 )
 """Kinds of annotations: entries that change how the entry that they are about is shown. The history
 shows what they changed in their place."""
+
+COPY_KINDS: Mapping[Kind, Kind] = {
+    Kind.PRIVATE: Kind.SENT,
+    Kind.NOTICE: Kind.SENT_NOTICE,
+    Kind.FILE: Kind.SENT_FILE,
+}
+"""The kind of the copy in a sender's inbox, by the kind of what they sent to one user. It is
+another one, so that no program answers its own message, or fetches its own file."""
 
 
 class FileMark(NamedTuple):

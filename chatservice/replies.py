@@ -63,12 +63,14 @@ class Erased(Reply):
 
 
 class PrivateSent(Reply):
-    """`msg`: the position in the inbox of `to`. `away` is the reason why they are away, or
-    empty."""
+    """`msg`: `seq` is the position in the inbox of `to`, and `copy` that of the copy in the user's
+    own inbox: 0 if there is none, or if it is not known any more. `away` is the reason why they are
+    away, or empty."""
 
     seq: int
     to: str
     away: str
+    copy: int = 0
 
 
 class Joined(Reply):
@@ -208,11 +210,17 @@ class Topic(Reply):
 
 class History(Reply):
     """`history`: positions and entries, oldest first. `more` tells that some are left out, because
-    the reply would be too long: behind the last one (with `after`), or before the first one."""
+    the reply would be too long: behind the last one (with `after`), or before the first one.
+    `room` may be `@`, or `@USER`."""
 
     room: str
     entries: tuple[tuple[int, Entry], ...]
     more: bool = False
+
+    @property
+    def log(self) -> str:
+        """The log of the entries: the room, or `@` for the inbox."""
+        return "@" if self.room.startswith("@") else self.room
 
 
 class SearchMatches(History):

@@ -478,7 +478,8 @@ class ClientSession:
         asking.addCallbacks(self._stored, self._not_stored, (key,), errbackArgs=(key,))
 
     def _stored(self, reply: replies.Stored | replies.PrivateSent, key: str) -> None:
-        released = self.state.stored(key, reply.seq)
+        own = reply.copy if isinstance(reply, replies.PrivateSent) else reply.seq
+        released = self.state.stored(key, own)
         self._listener.stored(key, reply.seq)
         self._show(released)
         self._listener.answered(reply)

@@ -257,7 +257,7 @@ class ClientState:
         self.registered = False
         self.current_room = ""
         self.rooms: dict[str, RoomState] = {}
-        self.inbox_position = 0
+        self._inbox = RoomState(Joined(INBOX, 0, "", (), 0))
         self.unacknowledged: dict[str, Request] = {}
         self.echo = echo
         self.all_rooms = all_rooms
@@ -270,7 +270,12 @@ class ClientState:
         self.name = welcome.name
         self.token = welcome.token
         self.registered = welcome.registered
-        self.inbox_position = welcome.inbox
+        self._inbox.resume(Joined(INBOX, 0, "", (), welcome.inbox), welcome.inbox)
+
+    @property
+    def inbox_position(self) -> int:
+        """The position of the last entry of the inbox that was shown."""
+        return self._inbox.position
 
     def find(self, room: str) -> RoomState | None:
         """Return the state of a joined room, given by its name or its number."""
@@ -318,8 +323,8 @@ class ClientState:
 
     def connection_lost(self) -> None:
         """Drop what was not shown yet: it comes again."""
-        for room in self.rooms.values():
-            room.connection_lost()
+        for log in (self._inbox, *self.rooms.values()):
+            log.connection_lost()
 
     # -- own texts -------------------------------------------------------------------------------
 
@@ -332,22 +337,24 @@ class ClientState:
         return key, keyed
 
     def stored(self, key: str, position: int) -> list[Incoming]:
-        """Take the acknowledgement of the text with `key`, stored at `position`."""
-        room = self._room_of(key)
-        if room is None:
+        """Take the acknowledgement of the text with `key`, stored at `position` of its room. For a
+        private one, that is the position of the copy in the user's inbox, or 0."""
+        log = self._log_of(key)
+        if log is None:
             return []
-        room.mark_own(position)
-        return self._release(room)
+        log.mark_own(position)
+        return self._release(log)
 
     def refused(self, key: str) -> list[Incoming]:
         """Take the refusal of the text with `key`: it is never stored."""
-        room = self._room_of(key)
-        return self._release(room) if room is not None else []
+        log = self._log_of(key)
+        return self._release(log) if log is not None else []
 
-    def _room_of(self, key: str) -> RoomState | None:
+    def _log_of(self, key: str) -> RoomState | None:
         request = self.unacknowledged.pop(key, None)
-        room = request.args.get("room") if request is not None else None
-        return self.find(room) if room is not None else None
+        if request is None:
+            return None
+        return self._inbox if "to" in request.args else self.find(request.args["room"])
 
     # -- entries and events ----------------------------------------------------------------------
 
@@ -355,13 +362,7 @@ class ClientState:
         self, position: int, entry: Entry, log: str, late: bool = False
     ) -> list[Incoming]:
         """Take an entry of a log. `late` marks an old one, if its position does not."""
-        incoming = Incoming(entry, log, position, late)
-        if log != INBOX:
-            return self._receive(incoming)
-        if position <= self.inbox_position:
-            return []
-        self.inbox_position = position
-        return [incoming]
+        return self._receive(Incoming(entry, log, position, late))
 
     def event_received(self, event: Event) -> list[Incoming]:
         """Take an event."""
@@ -376,7 +377,7 @@ class ClientState:
         return self._receive(Incoming(event, event.room))
 
     def _receive(self, incoming: Incoming) -> list[Incoming]:
-        room = self.rooms.get(incoming.log)
+        room = self._inbox if incoming.log == INBOX else self.rooms.get(incoming.log)
         if room is None:  # sent before the client left the room
             return []
         room.receive(incoming)
@@ -384,7 +385,7 @@ class ClientState:
 
     def _release(self, room: RoomState) -> list[Incoming]:
         ready = room.release(lambda entry: self._may_be_own(room, entry), self.echo)
-        if self.echo or room.room == self.current_room:
+        if self.echo or room.room in (self.current_room, INBOX):
             return ready
         if self.all_rooms:
             room.count_unread(ready, self.name)
@@ -396,8 +397,13 @@ class ClientState:
         if self.echo or names.key(entry.who) != names.key(self.name):
             return False
         return any(
-            request.command.talk is entry.kind
-            and names.clean(request.args["text"]) == entry.text
-            and self.find(request.args["room"]) is room
+            names.clean(request.args["text"]) == entry.text
+            and self._may_be_entry(request, entry, room)
             for request in self.unacknowledged.values()
         )
+
+    def _may_be_entry(self, request: Request, entry: Entry, log: RoomState) -> bool:
+        """Return whether a text may have become an entry of that kind in a log."""
+        if "to" in request.args:
+            return entry.kind == Kind.SENT and names.key(request.args["to"]) == names.key(entry.to)
+        return request.command.talk is entry.kind and self.find(request.args["room"]) is log

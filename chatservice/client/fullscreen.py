@@ -124,7 +124,7 @@ class FullScreen(TerminalScreen):
 
     def _show_past(self, it: replies.History) -> None:
         for position, entry in it.entries:
-            self._add(partial(self._renderer.replayed, Incoming(entry, it.room, position)))
+            self._add(partial(self._renderer.replayed, Incoming(entry, it.log, position)))
 
     def show_switch(self, unread: Unread) -> None:
         """Show the view of the new current room."""

@@ -55,7 +55,7 @@ class InlineScreen(TerminalScreen):
 
     def _show_past(self, it: replies.History) -> None:
         for position, entry in it.entries:
-            incoming = Incoming(entry, it.room, position)
+            incoming = Incoming(entry, it.log, position)
             self._show_entry(self._renderer.replayed(incoming), incoming)
 
     def show_switch(self, unread: Unread) -> None:

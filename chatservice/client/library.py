@@ -26,7 +26,7 @@ from chatservice.client.filetransfers import ClientTransfers
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.transferconnection import Progress
 from chatservice.client.transferjournal import state_folder
-from chatservice.entries import Entry
+from chatservice.entries import COPY_KINDS, Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS, Request
@@ -150,11 +150,13 @@ class Client(SessionListener):
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def follow(self, room: str, after: int | None = None) -> "LogFollower":
+    def follow(self, room: str, after: int | None = None, sent: bool = False) -> "LogFollower":
         """Return an asynchronous iterator over pairs of position and entry of a room: those behind
         position `after`, then new ones; without it, only new ones. `@` is the inbox, of which only
-        new ones come. It raises `Refusal` if the user may not join, or is removed."""
-        follower = LogFollower(None if room == INBOX else lambda behind: self._page(room, behind))
+        new ones come, and with `sent` also the copies of what the user sent to others. It raises
+        `Refusal` if the user may not join, or is removed."""
+        page = None if room == INBOX else lambda behind: self._page(room, behind)
+        follower = LogFollower(page, sent)
         self._open(follower, room, after).addErrback(lambda failure: follower.end(failure.value))
         return follower
 
@@ -326,7 +328,8 @@ class Client(SessionListener):
         """Give an entry to the followers of its log."""
         if isinstance(incoming.item, Entry):
             for follower in tuple(self._followers[incoming.log]):
-                follower.add(incoming.position, incoming.item)
+                if follower.sent or incoming.item.kind not in COPY_KINDS.values():
+                    follower.add(incoming.position, incoming.item)
         elif isinstance(incoming.item, Notice):
             self._told(incoming.item.text)
 
@@ -368,15 +371,17 @@ class Client(SessionListener):
 
 class LogFollower:
     """An asynchronous iterator over pairs of position and entry of a log: from `start` on, in order
-    and each once. `position` is that of the last entry that was taken.
+    and each once. `position` is that of the last entry that was taken. Copies of what the user sent
+    are only for one with `sent`.
 
     Entries that are not in memory come from `fetch_page`. Without it, entries of at most
     `BUFFERED_CHARACTERS` are kept; if there are more, the iterator raises `Refusal` (slow-down)
     after those.
     """
 
-    def __init__(self, fetch_page: FetchPage | None) -> None:
+    def __init__(self, fetch_page: FetchPage | None, sent: bool = False) -> None:
         self.position = 0
+        self.sent = sent
         self._fetch_page = fetch_page
         self._newest = 0
         self._buffer: deque[tuple[int, Entry]] = deque()

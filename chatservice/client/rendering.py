@@ -156,7 +156,8 @@ def _is_private(entry: Entry, log: str) -> bool:
     return entry.kind == Kind.PRIVATE or log == "@"
 
 
-_SAID = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.NOTICE})
+_NOTICES = frozenset({Kind.NOTICE, Kind.SENT_NOTICE})
+_SAID = _NOTICES | {Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.SENT}
 
 
 class RowRenderer:
@@ -231,7 +232,7 @@ class RowRenderer:
 
     def _entry_lines(self, entry: Entry, log: str, position: int) -> list[Fragments]:
         if entry.kind in _SAID:
-            to = "you" if _is_private(entry, log) else None
+            to = entry.to or "you" if _is_private(entry, log) else None
             notes, _ = textformat.notes(entry)
             return self._talk(entry.who, entry.kind, entry.text, to, notes)
         return self._server_lines(textformat.run(position, entry.as_run(), log).decode())
@@ -246,7 +247,7 @@ class RowRenderer:
         if kind == Kind.ACTION:
             line: Fragments = [("", "~ "), (style, who), *noted, ("", " ")]
         else:
-            before, after = ("-", "- ") if kind == Kind.NOTICE else ("", ": ")
+            before, after = ("-", "- ") if kind in _NOTICES else ("", ": ")
             end = ("", after) if to is None else ("class:key", f" -> {to}{after}")
             line = [("", before)] if before else []
             line += [(style, who), *noted, end]

@@ -93,13 +93,18 @@ class TransferQueue(ClientTransfers):
         """Download the file of an entry if it is small enough. Return whether this client just sent
         it, so that it need not be shown."""
         entry = incoming.item
-        if not isinstance(entry, Entry) or entry.kind != Kind.FILE or entry.file is None:
+        if not isinstance(entry, Entry) or entry.file is None:
             return False
         file = entry.file
         mine = names.key(entry.who) == names.key(self._state.name)
         if mine and self.uploads.is_echo(incoming.log, file.sha256):
             return True
-        if self._accept and file.size <= self._accept and self._count_unasked(file.size):
+        if (
+            entry.kind == Kind.FILE
+            and self._accept
+            and file.size <= self._accept
+            and self._count_unasked(file.size)
+        ):
             work = self.downloads.fetch_announced(self._folder(), incoming.log, file)
             self._begin(f"{file.name} is not saved", work)
         return False

@@ -6,6 +6,7 @@ The engine decides whether the other entry is still there, and keeps what counts
 from collections.abc import AsyncIterator, Sequence
 
 from chatservice import names
+from chatservice.domain.log import Log
 from chatservice.domain.model import Room, Session
 from chatservice.domain.paging import page
 from chatservice.domain.ports import Draft, no_entry
@@ -89,7 +90,7 @@ class Annotator:
         newest = sorted(there.items(), reverse=True)
         size, most = (lambda pair: pair[1].encoded_size), self._limits.answer_bytes
         shown = page(newest, size, self._limits.pins, most)[::-1]
-        return [pair async for pair in self.with_states(room, shown)], len(shown) < len(newest)
+        return [pair async for pair in self.with_states(room.log, shown)], len(shown) < len(newest)
 
     def _draft(
         self, session: Session, room: Room, kind: Kind, text: str, about: int, key: str | None
@@ -102,12 +103,12 @@ class Annotator:
         return Draft(room.log, run, author, key, writer=user.id)
 
     async def with_states(
-        self, room: Room, rows: Sequence[tuple[int, Entry]]
+        self, log: Log, rows: Sequence[tuple[int, Entry]]
     ) -> AsyncIterator[tuple[int, Entry]]:
         """Iterate over positions and entries, with the states of these."""
         for at in range(0, len(rows), _AT_A_TIME):
             some = rows[at : at + _AT_A_TIME]
-            states = await self._logs.states(room.log.id, [position for position, _ in some])
+            states = await self._logs.states(log.id, [position for position, _ in some])
             for position, it in some:
                 yield position, it._replace(state=states.get(position))
 

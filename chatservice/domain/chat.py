@@ -31,6 +31,7 @@ from chatservice.domain.publisher import Publisher
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
+from chatservice.domain.sentcopies import SentCopy, own_cursor
 from chatservice.domain.tickets import UploadTicket
 from chatservice.domain.typingnotices import TypingNotices
 from chatservice.domain.unread import UnreadCounts
@@ -163,14 +164,21 @@ class Chat:
 
     async def send_private(
         self, session: Session, name: str, text: str, key: str | None, kind: Kind = Kind.PRIVATE
-    ) -> int:
-        """Send a private message or notice to a user present, or registered. Return its
-        position."""
+    ) -> tuple[int, int]:
+        """Send a private message or notice to a user present, or registered. Return its position
+        in their inbox, and that of the copy in the sender's inbox: 0 if there is none, or if it
+        is not known any more."""
         session.require_user()
-        _, log = await self.users.find_recipient(name)
+        recipient, log = await self.users.find_recipient(name)
         sender = session.require_user()
         run = sender.run(kind, self.now(), tuple(names.clean_talk((text,))))
-        return await self.publisher.record_and_wait(Draft(log, run, key=key, writer=sender.id))
+        draft = Draft(log, run, key=key, writer=sender.id)
+        inbox = self.users.inbox(sender)
+        if inbox is log:  # a note to oneself has one side
+            return await self.publisher.record_and_wait(draft), 0
+        copy = SentCopy(draft, recipient, inbox, own_cursor(session), self.publisher)
+        draft.copy = copy.draft
+        return await self.publisher.record_and_wait(draft), copy.position
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
         """Set a room's topic; an empty text removes it."""
@@ -197,19 +205,31 @@ class Chat:
         return cursor.last_said
 
     async def history(
-        self, room: Room, after: int | None, before: int | None, limit: int
+        self,
+        log: Log,
+        after: int | None,
+        before: int | None,
+        limit: int,
+        wanted: Callable[[Entry], bool] = lambda entry: True,
     ) -> tuple[list[tuple[int, Entry]], bool]:
-        """Return positions and entries, oldest first: the first `limit` behind `after`, or else the
-        last `limit`, all before `before` if given. Return too whether `Limits.answer_bytes` cut
-        them."""
-        return await _reread_if_erased(room.log, lambda: self._history(room, after, before, limit))
+        """Return positions and entries that are `wanted`, oldest first: the first `limit` behind
+        `after`, or else the last `limit`, all before `before` if given. Return too whether
+        `Limits.answer_bytes` or `Limits.scan_entries` cut them."""
+        return await _reread_if_erased(
+            log, lambda: self._history(log, after, before, limit, wanted)
+        )
 
     async def _history(
-        self, room: Room, after: int | None, before: int | None, limit: int
+        self,
+        log: Log,
+        after: int | None,
+        before: int | None,
+        limit: int,
+        wanted: Callable[[Entry], bool],
     ) -> tuple[list[tuple[int, Entry]], bool]:
-        found = await self._listed(room, after, before, limit)
+        found = await self._listed(log, after, before, limit, wanted)
         shown = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
-        async for pair in self.annotator.with_states(room, found.rows):
+        async for pair in self.annotator.with_states(log, found.rows):
             shown.add(pair, pair[1].encoded_size)
             if shown.truncated:
                 break
@@ -217,31 +237,40 @@ class Chat:
         return rows, found.truncated or shown.truncated
 
     async def _listed(
-        self, room: Room, after: int | None, before: int | None, limit: int
+        self,
+        log: Log,
+        after: int | None,
+        before: int | None,
+        limit: int,
+        wanted: Callable[[Entry], bool],
     ) -> Page[tuple[int, Entry]]:
         """Return a page of the history: forwards behind `after`, or else backwards."""
         limit = min(limit, self.limits.history_entries)
-        end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
+        end = log.last + 1 if before is None else min(before, log.last + 1)
         found = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
+        unscanned = self.limits.scan_entries
         if after is None:
-            while found.left:
-                older = await self._logs.read_back(room.log.id, end, found.left)
+            while found.left and unscanned > 0:
+                older = await self._logs.read_back(log.id, end, found.left)
                 if not older:
                     break
                 for block in reversed(older):
                     for pair in reversed([it for it in block.entries() if it[0] < end]):
-                        _list(found, pair)
+                        if wanted(pair[1]):
+                            _list(found, pair)
+                unscanned -= end - older[0].first
                 end = older[0].first
-            return found
-        while found.left and after + 1 < end:
-            blocks = await self._logs.read(room.log.id, after, found.left)
+        while after is not None and found.left and unscanned > 0 and after + 1 < end:
+            blocks = await self._logs.read(log.id, after, found.left)
             if not blocks:
                 break
             for block in blocks:
                 for pair in block.entries(after):
-                    if pair[0] < end:
+                    if pair[0] < end and wanted(pair[1]):
                         _list(found, pair)
+                unscanned -= block.last - after
                 after = block.last
+        found.truncated |= found.left > 0 and unscanned <= 0
         return found
 
     async def entry_at(self, room: Room, position: int) -> Entry:
@@ -262,18 +291,15 @@ class Chat:
         found = await _reread_if_erased(log, lambda: self._logs.search(log.id, words, end, limit))
         size, most = (lambda pair: pair[1].encoded_size), self.limits.answer_bytes
         newest = page(reversed(found.entries), size, limit, most)[::-1]
-        shown = [pair async for pair in self.annotator.with_states(room, newest)]
+        shown = [pair async for pair in self.annotator.with_states(room.log, newest)]
         return found._replace(entries=shown, more=len(newest) < len(found.entries))
 
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
         """Return blocks behind a position from storage, but none that `log` does not have yet:
-        their writers are not answered. A guest's inbox may get another number while it is read."""
-        number = 0
-        while number != log.id:
-            number = log.id
-            blocks = await _reread_if_erased(
-                log, lambda: self._logs.read(log.id, after, self.limits.replay_entries)
-            )
+        their writers are not answered."""
+        blocks = await _reread_if_erased(
+            log, lambda: self._logs.read(log.id, after, self.limits.replay_entries)
+        )
         return [block for block in blocks if block.last <= log.last]
 
     def save_read_position(self, cursor: Cursor) -> None:
@@ -300,9 +326,9 @@ def _list(found: Page[tuple[int, Entry]], pair: tuple[int, Entry]) -> None:
 
 async def _reread_if_erased(log: Log, read: Callable[[], Awaitable[T]]) -> T:
     """Read of a log, again if something was erased meanwhile: so nobody is shown an erased entry
-    once that is acknowledged."""
+    once that is acknowledged. A guest's inbox may get another number while it is read."""
     while True:
-        replaced = log.replacements
+        before = log.replacements, log.id
         found = await read()
-        if replaced == log.replacements:
+        if before == (log.replacements, log.id):
             return found

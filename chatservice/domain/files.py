@@ -6,9 +6,11 @@ from typing import TypeVar
 
 from chatservice import names
 from chatservice.domain.addresses import limit_key
+from chatservice.domain.log import Cursor
 from chatservice.domain.model import Room, Session, User, account_folder
 from chatservice.domain.ports import (
     UNKNOWN_SIZE,
+    Account,
     DeclaredFile,
     DiskUsage,
     Draft,
@@ -19,6 +21,7 @@ from chatservice.domain.ports import (
 from chatservice.domain.quotas import Quotas, Requester, Reservation
 from chatservice.domain.rights import Role
 from chatservice.domain.rooms import Rooms, Services
+from chatservice.domain.sentcopies import SentCopy, own_cursor
 from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, Tickets, UploadTicket
 from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.domain.users import Users
@@ -101,13 +104,7 @@ class Files:
         into = self._rooms.by_number.get(target.log.id)
         if into is not None and self._rooms.slow_mode.wait(user, into):
             self._rooms.slow_mode.count(user, into)  # raises
-        author = None
-        if (
-            not session.traits.sees_own_entries
-            and session.current_room is not None
-            and session.current_room.log is target.log
-        ):
-            author = session.current_room.sessions[session]
+        author = self._author(session, target)
         sha256 = sha256.lower() if sha256 else None
         asker = self._requested_by(session)
         upload = UploadTicket(target, name, size, sha256, user, author, key, *asker, partial)
@@ -115,6 +112,16 @@ class Files:
         declared = self._declared(upload)
         await self._ask_quotas(self.quotas.check, upload, declared, await self.store.have(declared))
         return upload
+
+    def _author(self, session: Session, target: Destination) -> Cursor | None:
+        """Return the cursor that does not show a session the entry of its file, or the copy."""
+        room = session.current_room
+        if target.recipient is not None:
+            self._users.inbox(session.require_user())
+            return own_cursor(session)
+        if session.traits.sees_own_entries or room is None or room.log is not target.log:
+            return None
+        return room.sessions[session]
 
     def _requested_by(self, session: Session) -> tuple[str, str, str | None]:
         """Return a ticket's last fields: `address`, `session` and `token`."""
@@ -370,6 +377,8 @@ class Files:
             self._rooms.slow_mode.may_show(upload.user, room)  # counts it
         run = upload.user.run(Kind.FILE, self._now(), file=mark)
         draft = Draft(upload.destination.log, run, upload.author, upload.key, writer=upload.writer)
+        if (recipient := upload.destination.recipient) is not None:
+            self._add_copy(draft, upload.user, recipient)
         await self._publisher.record_and_wait(draft)
         self._report(
             "{user} shared {file} ({size} bytes) with {place}",
@@ -378,6 +387,14 @@ class Files:
             size=mark.size,
             place=upload.destination.name,
         )
+
+    def _add_copy(self, draft: Draft, sender: User, recipient: User | Account) -> None:
+        """Add the sender's copy to the entry of a file for one user; not for a file to oneself,
+        nor for a guest who has left."""
+        author, draft.author = draft.author, None
+        inbox = self._users.inbox(sender)
+        if inbox is not draft.log and not sender.has_left:
+            draft.copy = SentCopy(draft, recipient, inbox, author, self._publisher).draft
 
     def report_download(self, who: str, mark: FileMark) -> None:
         """Tell the operator of a complete download."""

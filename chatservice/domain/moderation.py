@@ -264,9 +264,8 @@ class Moderation:
         """Invite a user to a room: they need no password, and get a message."""
         now, by = self._now(), session.require_user()
         whom_, inbox = await self._users.find_recipient(whom)
-        id_ = whom_.id if isinstance(whom_, User) else names.key(whom_.name)
         record = ModerationRecord(now, by.name, "invite", whom_.name)
-        await self._change_rules(room, record, [Rule(RuleKind.INVITED, id_, 0, by.name, now)])
+        await self._change_rules(room, record, [Rule(RuleKind.INVITED, whom_.id, 0, by.name, now)])
         text = f"You are invited to {room.name}; join it when you like."
         await self._publisher.record_and_wait(Draft(inbox, by.run(Kind.PRIVATE, now, (text,))))
 

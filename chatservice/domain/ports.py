@@ -33,6 +33,9 @@ class Draft:
     before others are shown it, `on_shown` after; both get the error if it is not stored. An entry
     with the `key` of an earlier one, in the same log and by the same `writer` (`User.id`), is not
     stored again: it gets that one's position.
+
+    `copy` is a copy for the sender's own inbox, and the next draft of the batch. Where this draft
+    is not stored again, the copy is not stored either: its position is that of its own key, or 0.
     """
 
     log: Log
@@ -43,6 +46,7 @@ class Draft:
     on_shown: OnStored | None = None
     writer: str = ""
     speaker: Cursor | None = None
+    copy: "Draft | None" = None
 
 
 class Appended(NamedTuple):
@@ -229,6 +233,11 @@ class Account:
     read_position: int
     operator: bool = False
     created: int = 0
+
+    @property
+    def id(self) -> str:
+        """The `User.id` of the user."""
+        return names.key(self.name)
 
 
 class Token(NamedTuple):

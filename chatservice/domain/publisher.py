@@ -60,7 +60,8 @@ class Publisher:
         return len(self._gathering.drafts)
 
     def record(self, draft: Draft) -> None:
-        """Store a run, then acknowledge and show it. Runs of one log keep their order."""
+        """Store a run, and its copy, then acknowledge and show them. Runs of one log keep their
+        order."""
         if draft.log.removed:
             text = "{room} was removed; join another room."
             refusal = Refusal(Code.NO_SUCH_ROOM, text, room=draft.log.name)
@@ -68,6 +69,8 @@ class Publisher:
                 self._loop.call_soon(partial(self._answer, done, refusal))
             return
         self._gathering.drafts.append(draft)
+        if draft.copy is not None:
+            self._gathering.drafts.append(draft.copy)
         if not self._busy:
             self._begin()
 

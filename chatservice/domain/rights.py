@@ -89,8 +89,8 @@ class Rights:
             if need is Right.NOTHING:
                 continue
             user = session.require_user()
-            own = args.get("room") == "@" and command.own_files
-            if need in ROOM_RIGHTS and not own and "to" not in args:
+            elsewhere = "to" in args or command.is_elsewhere(args.get("room"))
+            if need in ROOM_RIGHTS and not elsewhere:
                 self.check_in_room(session, find(), need)
             else:
                 self._need_of_server(user, need, command)

@@ -52,10 +52,11 @@ class DownloadTicket:
 class UploadTicket:
     """The right to one upload by `user`.
 
-    `author` is the cursor that does not show the file's entry, because its user gets a reply. A
-    `key` prevents sharing twice (`Draft.key`). `address` and `session` (its `resume_token`) are
-    those of the request, and `token` is the digest of the token that the user came in with. `size`
-    may be `UNKNOWN_SIZE`; `partial` is as in `Files.upload_ticket`.
+    `author` is the cursor that does not show the file's entry, because its user gets a reply; of a
+    file for one user, it does not show the copy in the sender's inbox. A `key` prevents sharing
+    twice (`Draft.key`). `address` and `session` (its `resume_token`) are those of the request, and
+    `token` is the digest of the token that the user came in with. `size` may be `UNKNOWN_SIZE`;
+    `partial` is as in `Files.upload_ticket`.
     """
 
     destination: Destination

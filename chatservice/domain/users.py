@@ -281,8 +281,8 @@ class Users:
         self.by_key[key] = user
         return user
 
-    def _inbox(self, user: User) -> Log:
-        """Return a user's inbox. A guest gets one when somebody writes to them."""
+    def inbox(self, user: User) -> Log:
+        """Return a user's inbox. A guest gets one with the first private message."""
         if user.inbox is None:
             user.inbox = Log(-user.guest_number, "@", 0, self._cache)
             for session in user.sessions:
@@ -576,7 +576,7 @@ class Users:
         if user.registered:
             raise Refusal(Code.ALREADY_REGISTERED, "{user} is registered already.", user=user.name)
         guest_folder = user.folder
-        inbox = self._inbox(user)
+        inbox = self.inbox(user)
         await self._accounts.register(user.name, hashed, inbox.id, self._now(), code, user.id)
         await self._engine.files.move(guest_folder, user.folder, user.id)
         for room in dict.fromkeys(room for session in user.sessions for room in session.rooms):
@@ -589,7 +589,7 @@ class Users:
         key = names.key(name[: names.LINE_BYTES])
         user = self.by_key.get(key)
         if user is not None:
-            return user, self._inbox(user)
+            return user, self.inbox(user)
         account = await self._accounts.account(key)
         if account is None:
             shown = name if len(name) <= names.NAME_CHARACTERS else "that"

@@ -80,11 +80,14 @@ def renamed(
     runs: Sequence[tuple[int, Run]], key: str, mark: str, erase: bool
 ) -> tuple[list[tuple[int, Run]] | None, list[int]]:
     """Return runs in which the entries of a user (`names.key`) are those of `mark`, or with `erase`
-    erased; None if there are none. And the positions of erased entries."""
-    if all(names.key(run.who) != key for _, run in runs):
+    erased; None if there are none. And the positions of erased entries. Copies of what others sent
+    to the user were sent to `mark`, and stay."""
+    if all(key not in (names.key(run.who), names.key(run.to)) for _, run in runs):
         return None, []
     found, gone = list[tuple[int, Run]](), list[int]()
     for first, run in runs:
+        if run.to and names.key(run.to) == key:
+            run = run._replace(to=mark)
         if names.key(run.who) != key:
             found.append((first, run))
         elif not erase or run.kind in (Kind.GONE, Kind.ERASED):

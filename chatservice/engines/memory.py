@@ -52,8 +52,8 @@ class MemoryLogs:
         for at, draft in enumerate(batch):
             log, run = draft.log.id, draft.run
             key = (log, draft.writer, draft.key) if draft.key is not None else None
-            if key in self._keys:
-                positions.append(self._keys[key])
+            if key in self._keys or (at - 1 in repeated and batch[at - 1].copy is draft):
+                positions.append(self._keys.get(key, 0) if key is not None else 0)
                 repeated.add(at)
                 continue
             if run.about:

@@ -65,6 +65,7 @@ class ArgType(Enum):
         r"(?:[1-9][0-9]{0,4}(?:s|m|h|d|w|secs?|mins?|hours?|days?|weeks?)){1,5}",
         str,
     )
+    INBOX = ("@, or @ and a user", r"@\S*", str)
     FLAG = ("true or false", r"(?!)", bool)
 
     def __init__(self, description: str, pattern: str, type_: type) -> None:
@@ -123,7 +124,8 @@ class Arg:
     @property
     def usage(self) -> str:
         """Its name in `/help`: `ROOM`, `[PASSWORD]`, `[@USER]`."""
-        word = self.type.mark + ("USER" if self.type is ArgType.USER else self.name.upper())
+        of_user = self.type in (ArgType.USER, ArgType.INBOX)
+        word = "@USER" if of_user else self.type.mark + self.name.upper()
         return f"[{word}]" if self.optional else word
 
 
@@ -146,8 +148,9 @@ class Command:
     `reply` is the class of its reply. `rates` are the rate limits that it counts against. `talk` is
     the kind of the entries that it makes, for a command that is talk: dispatch hands these to the
     publisher. A command that `changes` something has done so, and its reply is always sent. For all
-    others a right beyond a name is checked again behind the wait for the reply. `own_files` is true
-    if its room may be `@`, the user's own files, which take no right in a room.
+    others a right beyond a name is checked again behind the wait for the reply. `elsewhere` is a
+    pattern of what may stand in the place of its room, and takes no right in a room: `@` is the
+    user's own files or inbox, `@USER` what is between the two in the inbox.
 
     No token allows a command that is `password_only`: it changes who may come in or who is in
     charge, so its effects would outlast the token. A token for one room allows the commands that
@@ -164,13 +167,17 @@ class Command:
     rates: tuple[Rate, ...] = (Rate.COMMANDS,)
     talk: Kind | None = None
     changes: bool = False
-    own_files: bool = False
+    elsewhere: str = ""
     password_only: bool = False
     room_token: bool = False
 
     def arguments(self, format_: Format) -> Iterator[Arg]:
         """Yield the arguments that it has in a format, in order."""
         return (arg for arg in self.args if arg.formats & format_)
+
+    def is_elsewhere(self, room: Any) -> bool:
+        """Return whether the value of its argument `room` stands for something that is no room."""
+        return isinstance(room, str) and re.fullmatch(self.elsewhere, room) is not None
 
     @property
     def usage(self) -> str:
@@ -198,6 +205,14 @@ _REST, _FLAG = ArgType.REST, ArgType.FLAG
 _NUMBER, _POSITION, _VERSION = ArgType.NUMBER, ArgType.POSITION, ArgType.VERSION
 _IN_ROOM = Arg("room", "the room", formats=_J)
 """The room of a command that means the current room in the text format."""
+_ROOM_OR_INBOX = Arg(
+    "room",
+    "the room; `@` is your inbox, and `@USER` what is between you and that user in it",
+    ArgType.INBOX,
+    optional=True,
+    json_optional=False,
+)
+"""In the text format, the current room if it is left out."""
 _ANY_ROOM = Arg(
     "room",
     "the room; in text, the current one if none is named",
@@ -241,7 +256,7 @@ _moving = partial(_everywhere, rates=(Rate.COMMANDS, Rate.JOINS))
 _entering = partial(Command, rates=(Rate.COMMANDS, Rate.JOINS))
 _creating = partial(Command, rates=(Rate.COMMANDS, Rate.JOINS, Rate.CREATIONS))
 _talk = partial(_for_speakers, reply=replies.Stored, rates=(Rate.LINES,))
-_about_files = partial(_for_readers, own_files=True)
+_about_files = partial(_for_readers, elsewhere="@")
 _TEXTS = (Rate.COMMANDS, Rate.LINES)
 
 _ROWS = (
@@ -360,14 +375,15 @@ _ROWS = (
     _everywhere("ignore", "hides what a user says from this connection; again: shows it", (_USER,)),
     _for_readers(
         "history",
-        "shows the last entries, or those after #AFTER",
+        "shows the last entries, or those after #AFTER; of your inbox with @ or @USER",
         (
-            _IN_ROOM,
+            _ROOM_OR_INBOX,
             Arg("after", "show the first entries after this position", _POSITION, True),
             Arg("before", "show the last entries before this position", _NUMBER, True, _J),
             Arg("limit", "at most so many (20; never more than 1000)", _NUMBER, True),
         ),
         reply=replies.History,
+        elsewhere=r"@\S*",
     ),
     _for_readers(
         "search",

@@ -37,7 +37,7 @@ MAX_TIME = 253_402_128_000_000
 """The latest time in milliseconds since 1970: the end of the year 9999, `datetime`'s last, less a
 day for the time zone."""
 
-_CODES, _KINDS = frozenset(Code), frozenset(Kind) - {Kind.NOTICE}
+_CODES, _KINDS = frozenset(Code), frozenset(Kind) - {Kind.NOTICE, Kind.SENT_NOTICE}
 
 
 class MalformedMessage(ValueError):
@@ -246,9 +246,11 @@ def parse_entry(it: replies.Fields) -> LogEntry:
         kind = Kind(it.get("event"))  # type: ignore[arg-type]
     except (ValueError, TypeError):
         raise MalformedMessage("no entry") from None
-    mark, text = None, ""
+    mark, text, to = None, "", ""
+    if kind in (Kind.SENT, Kind.SENT_FILE):
+        to = _name(it.get("to"))
     match kind:
-        case Kind.FILE:
+        case Kind.FILE | Kind.SENT_FILE:
             mark = FileMark(
                 _file_name(it.get("name")),
                 _whole(it.get("size")),
@@ -263,12 +265,13 @@ def parse_entry(it: replies.Fields) -> LogEntry:
             text = str(_whole(it.get("position")))
         case Kind.TOPIC:
             text = _line(it.get("text"))
-        case Kind.MESSAGE | Kind.ACTION | Kind.PRIVATE | Kind.EDIT:
+        case Kind.MESSAGE | Kind.ACTION | Kind.PRIVATE | Kind.SENT | Kind.EDIT:
             text = _text(it.get("text"))
-            kind = Kind.NOTICE if it.get("notice") is True and kind != Kind.ACTION else kind
+            kind = _NOTICES.get(kind, kind) if it.get("notice") is True else kind
     made = Entry(
         *(kind, _time(it.get("time")), _name(it.get("from")), text, mark),
         about=_whole(it.get("about", 0)),
+        to=to,
         quote=_quote(it["quote"]) if "quote" in it else None,
         state=_state(it),
     )
@@ -302,6 +305,14 @@ def _reaction_count(it: Any) -> ReactionCount:
 
 
 _reaction_counts = _each(_reaction_count)
+
+
+_NOTICES: Mapping[Kind, Kind] = {
+    Kind.MESSAGE: Kind.NOTICE,
+    Kind.PRIVATE: Kind.NOTICE,
+    Kind.SENT: Kind.SENT_NOTICE,
+}
+"""The kind of an entry with the field `notice`."""
 
 
 def parse_event(it: replies.Fields) -> events.Event | None:

@@ -162,12 +162,16 @@ def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
     """Return an entry as an object. In an inbox (`log` is `@`) it has no `room`. A notice is a
     message with a field more: clients that do not know the field show it all the same, and the
     event `notice` is the server's."""
-    notice, plain = it.kind == Kind.NOTICE, Kind.PRIVATE if log == "@" else Kind.MESSAGE
-    fields_: replies.Fields = {"event": plain if notice else it.kind}
+    plain = _NOTICES.get(it.kind)
+    if plain == Kind.MESSAGE and log == "@":
+        plain = Kind.PRIVATE
+    fields_: replies.Fields = {"event": plain or it.kind}
     if log != "@":
         fields_["room"] = log
     fields_ |= {"seq": position, "time": time(it.time), "from": it.who}
-    if notice:
+    if it.to:
+        fields_["to"] = it.to
+    if plain is not None:
         fields_["notice"] = True
     if it.about:
         fields_["about"] = it.about
@@ -208,7 +212,7 @@ def run(first: int, it: Run, log: str) -> bytes:
     """
     if it.file is not None or it.kind in _WITHOUT_TEXT:
         return b"".join(line(entry_fields(*pair, log)) for pair in it.entries(first))
-    alike = Entry(it.kind, it.time, it.who, about=it.about, quote=it.quote)
+    alike = Entry(it.kind, it.time, it.who, about=it.about, to=it.to, quote=it.quote)
     shared = _dumps(entry_fields(0, alike, log))
     before, _, rest = shared.partition('"seq":0,')
     between = "," + rest.removesuffix('""}')
@@ -217,6 +221,9 @@ def run(first: int, it: Run, log: str) -> bytes:
         for position, text in enumerate(it.texts, first)
     ).encode()
 
+
+_NOTICES: Mapping[str, Kind] = {Kind.NOTICE: Kind.MESSAGE, Kind.SENT_NOTICE: Kind.SENT}
+"""The kinds of notices, and what they are in JSON, where a field says that it is one."""
 
 _REACTIONS = frozenset({Kind.REACTION, Kind.REACTION_REMOVED})
 _WITHOUT_TEXT = _REACTIONS | {*(Kind.REMOVED, Kind.ERASED, Kind.GONE, Kind.PINNED, Kind.UNPINNED)}
@@ -235,7 +242,7 @@ def reply(it: replies.Reply, id_: Any) -> bytes:
     """Return an answer as a line."""
     head: replies.Fields = {"event": "ok"} if id_ is None else {"event": "ok", "id": id_}
     if isinstance(it, replies.History):
-        rows = [entry_fields(position, one, it.room) for position, one in it.entries]
+        rows = [entry_fields(position, one, it.log) for position, one in it.entries]
         more = {"pending": it.pending} if isinstance(it, replies.SearchMatches) else {}
         return line({**head, "room": it.room, "entries": rows, "more": it.more, **more})
     return line({**head, **_fields(it)})

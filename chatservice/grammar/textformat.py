@@ -99,13 +99,16 @@ _TALK: Mapping[str, str] = {
     Kind.ACTION: "~ {} ",
     Kind.NOTICE: "-{}- ",
     Kind.EDIT: "{}: ",
+    Kind.SENT: "{} -> {}: ",
+    Kind.SENT_NOTICE: "-{} -> {}- ",
 }
-"""The prefix of each line of talk."""
+"""The prefix of each line of talk. That of a sent message begins with the sender's own name, which
+nobody else has."""
 
 
 def _prefix(it: Run, log: str, notes_: str = "") -> str:
     form = "-{} -> you- " if log == "@" and it.kind == Kind.NOTICE else _TALK[it.kind]
-    return form.format(it.who + notes_)
+    return form.format(it.who + notes_, it.to)
 
 
 def _prefixed(prefix: str, texts: Sequence[str]) -> bytes:
@@ -123,11 +126,13 @@ def _lines(lines: Iterable[str]) -> bytes:
 
 def _news(it: Run, log: str) -> list[str]:
     """Return the lines of an entry that is no talk."""
-    if it.kind == Kind.FILE and it.file is not None:
+    if it.file is not None:
         did, prefix = ("sent you", "@/") if log == "@" else ("shared", "")
-        name, path = it.file.name, quoted_name(prefix + it.file.name)
         version = f", version #{it.file.version}" if it.file.version > 1 else ""
-        return [f"* {it.who} {did} {name} ({size(it.file.size)}{version}): /get {path}"]
+        file = f"{it.file.name} ({size(it.file.size)}{version})"
+        if it.kind == Kind.SENT_FILE:  # the sender has no copy of the file to get
+            return [f"* {it.who} sent {it.to} {file}"]
+        return [f"* {it.who} {did} {file}: /get {quoted_name(prefix + it.file.name)}"]
     if it.kind in _ANNOTATED:
         of = f'#{it.about} "{it.quote.text}"' if it.quote is not None else f"#{it.about}"
         return [_ANNOTATED[it.kind].format(it.who, text, of) for text in it.texts]
@@ -397,7 +402,7 @@ def _history(it: replies.History) -> list[str]:
 
 
 def _entries(it: replies.History) -> list[str]:
-    return [line for position, one in it.entries for line in _replayed(position, one, it.room)]
+    return [line for position, one in it.entries for line in _replayed(position, one, it.log)]
 
 
 MORE_HISTORY = (

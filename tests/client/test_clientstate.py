@@ -233,6 +233,47 @@ def test_the_inbox_has_its_own_position():
     assert state.inbox_position == 1
 
 
+def sent(text, to="bob"):
+    """Return the copy of a private message of anna's."""
+    return Entry(Kind.SENT, 0, "anna", text, to=to)
+
+
+def test_own_private_messages_are_not_shown():
+    """The copy may come before its acknowledgement or after it. One from another connection is
+    shown, also with the same text, in its place."""
+    state = in_room()
+
+    def send(text):
+        return state.say(Request(COMMANDS["msg"], {"to": "Bob", "text": text}))[0]
+
+    key = send("one")
+    assert state.entry_received(1, sent("one"), "@") == []
+    assert state.stored(key, 1) == []
+    key = send("two")
+    assert state.stored(key, 2) == []
+    assert state.entry_received(2, sent("two"), "@") == []
+    key = send("three")
+    assert texts(state.entry_received(3, sent("three", to="carl"), "@")) == ["three"]
+    assert state.entry_received(4, sent("three"), "@") == []
+    assert state.entry_received(5, Entry(Kind.PRIVATE, 0, "bob", "behind it"), "@") == []
+    assert texts(state.entry_received(1, message("bob", "here"), "lab")) == ["here"]
+    assert texts(state.stored(key, 6)) == ["three", "behind it"]
+    assert state.entry_received(6, sent("three"), "@") == []
+    assert state.inbox_position == 6
+
+
+def test_private_messages_that_were_held_back_come_again():
+    """A connection breaks before the acknowledgement: the next one sends the copy again."""
+    state = in_room()
+    key = state.say(Request(COMMANDS["msg"], {"to": "bob", "text": "one"}))[0]
+    assert state.entry_received(1, sent("one"), "@") == []
+    state.connection_lost()
+    state.logged_in(Welcome("anna", False, "token", state.inbox_position))
+    assert state.entry_received(1, sent("one"), "@") == []
+    assert texts(state.refused(key)) == ["one"]
+    assert state.inbox_position == 1
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("hab"), st.sampled_from("xy")), max_size=12),
     st.lists(st.sampled_from(("entry", "acknowledgement", "break")), max_size=40),

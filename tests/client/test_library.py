@@ -149,6 +149,22 @@ async def test_several_rooms_and_the_inbox(bot, anna):
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_a_bot_sends_privately(bot, anna):
+    """Only a follower that asks for copies gets them: a bot that answers all that comes does not
+    answer itself."""
+    client = await bot()
+    came, both = client.follow("@"), client.follow("@", sent=True)
+    assert await client.msg("anna", "hello") == 1
+    await anna("send", "@bot psst")
+    assert (await in_time(Deferred.fromCoroutine(came.__anext__())))[1].text == "psst"
+    copy, private = [await in_time(Deferred.fromCoroutine(both.__anext__())) for _ in range(2)]
+    assert (copy[1].kind, copy[1].to, copy[1].text) == (Kind.SENT, "anna", "hello")
+    assert private[1].kind == Kind.PRIVATE
+    page = await client.ask("history", room="@anna")
+    assert [entry.text for _, entry in page.entries] == ["hello", "psst"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_slow_follower_misses_nothing(bot, anna, server, wire):
     """More entries come than are buffered, and the connection breaks meanwhile."""
     net = wire(server)

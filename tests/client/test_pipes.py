@@ -238,6 +238,27 @@ def test_a_private_message_waits_and_carries_its_time(server, connect, piped):
     assert client.finish()
 
 
+def test_private_messages_of_another_connection(server, piped):
+    """Each connection of a user shows what was sent on the other, and not what was typed there."""
+    piped(server, "bob").finish("/register sesame")
+    piped(server, "anna").finish("/register sesame")
+    here, there = piped(server, "anna"), piped(server, "anna")
+    for client in (here, there):
+        client.type("sesame")
+        client.expect("You are in")
+    here.type("@bob one")
+    there.expect(r"^anna -> bob: one$")
+    there.type("@bob two")
+    here.expect(r"^anna -> bob: two$")
+    (here.folder / "a.txt").write_text("abc")
+    here.type("/put a.txt @bob")
+    there.expect(r"^\* anna sent bob a\.txt \(3 bytes\)$")
+    shown = here.finish("/history @")
+    assert [line for line in shown if line == "anna -> bob: one"] == []
+    assert sum("sent bob a.txt" in line for line in shown) == 1  # in the history
+    assert not (there.folder / "anna").exists()
+
+
 def test_a_server_that_is_not_there(tmp_path, server, piped):
     """An unreachable server gives one sentence and its own exit status."""
     server.stop()

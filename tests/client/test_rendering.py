@@ -79,6 +79,11 @@ def test_each_kind_has_its_look():
     assert rows(it.incoming(told)) == ["17:30 -bob- done"]
     assert rows(it.incoming(Incoming(told.item, "@", 7))) == ["17:30 -bob -> you- done"]
     assert rows(it.incoming(Incoming(UserJoined("lab", "carl"), "lab"))) == ["17:30 * carl came in"]
+    sent = Entry(Kind.SENT, NOON, "anna", "psst", to="bob")
+    assert rows(it.incoming(Incoming(sent, "@", 7))) == ["17:30 anna -> bob: psst"]
+    sent = sent._replace(kind=Kind.SENT_NOTICE)
+    assert rows(it.incoming(Incoming(sent, "@", 7))) == ["17:30 -anna -> bob- psst"]
+    assert not it.is_for_user(Incoming(sent._replace(text="anna"), "@", 7))
     file = Entry(Kind.FILE, NOON, "bob", "", FileMark("a.pdf", 1500, "0" * 64))
     assert rows(it.incoming(Incoming(file, "lab", 8))) == [
         "17:30 * bob shared a.pdf (1.5 kB): /get a.pdf"

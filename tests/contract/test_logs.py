@@ -5,7 +5,7 @@ import pytest_twisted
 from chatservice.domain.ports import BlockReplaced, TopicChanged
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code
-from tests.contract.conftest import append, at_once, code_of, room, say, texts
+from tests.contract.conftest import NOW, append, at_once, code_of, room, say, texts
 
 
 @pytest_twisted.ensureDeferred
@@ -41,6 +41,45 @@ async def test_a_key_is_stored_once(engine):
     assert await texts(engine, lab) == ["a", "b"]
     assert await engine.logs.position_of_key(lab, "bob", "k") == 2
     assert await engine.logs.position_of_key(lab, "bob", "other") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_copy_goes_with_its_original(engine):
+    """It is stored where its original is, and not where that was stored before: then its position
+    is that of its own key, or 0."""
+    mine, hers, his = [(await engine.accounts.register(it, "", None, NOW)).inbox for it in "abc"]
+
+    def sent(log, key, own_key):
+        original = say(log, "x", key=key, writer="a")
+        original.copy = say(mine, "x", key=own_key, writer="a")
+        return original, original.copy
+
+    keyless = sent(hers, None, None)
+    appended = await engine.logs.append(
+        [*keyless, *sent(hers, "k", "k b"), *sent(his, "k", None)], {}
+    )
+    assert (list(appended.positions), set(appended.repeated)) == ([1, 1, 2, 2, 1, 3], set())
+    again = [*sent(hers, "k", "k b"), *sent(his, "k", None), *sent(his, "new", None)]
+    appended = await engine.logs.append(again, {})
+    assert (list(appended.positions), set(appended.repeated)) == ([2, 2, 1, 0, 2, 4], {0, 1, 2, 3})
+    assert [len(await texts(engine, log)) for log in (mine, hers, his)] == [4, 2, 2]
+
+
+@pytest_twisted.ensureDeferred
+async def test_copies_are_sent_to_the_mark_of_a_deleted_account(engine):
+    """They stay their senders', also where the account's own entries are erased."""
+    lab = await room(engine)
+    sent = say(lab, "for you", who="carol", kind=Kind.SENT)
+    sent.run = sent.run._replace(to="Alice")
+    await append(engine, sent, say(lab, "mine"))
+    reached = 0
+    while reached is not None:
+        reached = await engine.logs.reassign("alice", "someone", True, reached)
+    found = [entry for block in await engine.logs.read(lab, 0, 9) for _, entry in block.entries()]
+    assert [(it.who, it.to, it.text) for it in found] == [
+        ("carol", "someone", "for you"),
+        ("someone", "", ""),
+    ]
 
 
 @pytest_twisted.ensureDeferred

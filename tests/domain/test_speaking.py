@@ -190,7 +190,7 @@ def test_private_talk(world, alice, bob):
     assert bob.do("msg", to="alice", text="later").away == "not here now"
     assert world.again("alice").do("who", room="lab").count == 0
     assert bob.code("msg", to="nobody", text="hello") is Code.NO_SUCH_USER
-    assert bob.texts == []
+    assert [(log, it.kind) for log, it in bob.peer.entries] == [("@", Kind.SENT)] * 3
 
 
 def test_notices(world, alice, bob):

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice import events, names, replies
-from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount, Run
+from chatservice.entries import (
+    COPY_KINDS,
+    Entry,
+    EntryState,
+    FileMark,
+    Kind,
+    Quote,
+    ReactionCount,
+    Run,
+)
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines
 from chatservice.grammar.commands import COMMANDS, Format, Request
@@ -17,9 +26,9 @@ TIMES = st.integers(0, 4_000_000_000_000)
 MARKS = st.builds(FileMark, TEXT, st.integers(0, 1 << 50), st.just("ab" * 32), st.integers(1, 99))
 REACTIONS = (Kind.REACTION, Kind.REACTION_REMOVED)
 PINS = (Kind.PINNED, Kind.UNPINNED)
-KINDS = st.sampled_from(
-    [it for it in Kind if it not in (Kind.FILE, Kind.ERASED, Kind.GONE, *REACTIONS, *PINS)]
-)
+COPIES = set(COPY_KINDS.values())
+OTHERS = {Kind.FILE, Kind.ERASED, Kind.GONE, *REACTIONS, *PINS, *COPIES}
+KINDS = st.sampled_from([it for it in Kind if it not in OTHERS])
 QUOTES = st.none() | st.builds(Quote, st.just("carol"), st.text("ab 👍'", max_size=27))
 RUNS = st.one_of(
     st.builds(
@@ -40,6 +49,11 @@ RUNS = st.one_of(
         lambda kind, who, about, quote: Run(kind, 0, who, about=about, quote=quote),
         *(st.sampled_from(PINS), TEXT, st.integers(1, 1 << 60), QUOTES),
     ),
+    st.builds(
+        *(Run, st.sampled_from((Kind.SENT, Kind.SENT_NOTICE)), TIMES, TEXT),
+        *(st.lists(TEXT, min_size=1, max_size=2), st.none()),
+    ),
+    st.builds(Run, st.just(Kind.SENT_FILE), TIMES, TEXT, st.just([""]), MARKS),
 )
 REACTED = EntryState(reactions=(ReactionCount("+1", 11, ("bob", "carol")),), pinned=True)
 ANSWERS = [
@@ -48,7 +62,7 @@ ANSWERS = [
     replies.Stored(42),
     replies.Erased("#7 is erased: x", 7),
     replies.Annotated("#7 is edited.", 8),
-    replies.PrivateSent(42, "bob", "lunch"),
+    replies.PrivateSent(42, "bob", "lunch", 7),
     replies.Joined("lab", 2, "", ("bob", "carol"), 42),
     replies.Created("room6", 6, "", (), 0),
     replies.RoomList((replies.RoomInfo("lab", 2, "x", 3, False),)),
@@ -100,8 +114,8 @@ def as_stored(run):
     else:
         run = run._replace(texts=names.clean_all(run.texts))
     quote = run.quote and Quote("carol", names.one_line(run.quote.text)[:27])
-    about = abs(run.about) % (1 << 60)
-    return run._replace(who="bob", registered=False, to="", about=about, quote=quote)
+    about, to = abs(run.about) % (1 << 60), "Carol" if run.kind in COPIES else ""
+    return run._replace(who="bob", registered=False, to=to, about=about, quote=quote)
 
 
 @given(st.integers(0, 1 << 60), RUNS.map(as_stored), st.sampled_from(["lab", "@"]))

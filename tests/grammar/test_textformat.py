@@ -71,6 +71,13 @@ EDITED = "bob (edited #42): a\nbob (edited #42): b\n"
             '* bob pinned #42 "is it green?"\n',
         ),
         (Run(Kind.UNPINNED, 0, "bob", about=42), "lab", "* bob took the pin off #42\n"),
+        (Run(Kind.SENT, 0, "alice", ["a\nb"], to="bob"), "@", "alice -> bob: a\nalice -> bob: b\n"),
+        (Run(Kind.SENT_NOTICE, 0, "ci", ["done"], to="bob"), "@", "-ci -> bob- done\n"),
+        (
+            Run(Kind.SENT_FILE, 0, "alice", file=MARK._replace(version=2), to="bob"),
+            "@",
+            "* alice sent bob a b.pdf (1.5 MB, version #2)\n",
+        ),
     ],
 )
 def test_entries_as_lines(run, log, line):

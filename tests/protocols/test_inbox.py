@@ -87,6 +87,68 @@ def test_every_connection_of_a_user_is_told(server, enter):
     assert alice.line() == "* bob left"
 
 
+def test_both_sides_of_a_conversation(server, connect, enter):
+    """They are in the inboxes of both, also after a restart. The connection on which a line was
+    typed does not show it again; the user's others do."""
+    left(enter("bob", "/register pw"))
+    alice = enter("alice", "/register pw")
+    phone, bot = enter("/login alice pw"), connect(server)
+    bot.ask(do="hello", name="alice", password="pw")
+    bot.event("ok")
+    alice.send("@bob are you there?", "/put a.txt 3 @bob", "abc/who")
+    assert phone.expect("there?") == "alice -> bob: are you there?"
+    assert phone.line() == "* alice sent bob a.txt (3 bytes)"
+    told = bot.event("sent"), bot.event("sent-file")
+    assert [(it["seq"], it["from"], it["to"]) for it in told] == [
+        (n, "alice", "bob") for n in (1, 2)
+    ]
+    assert "room" not in told[0]
+    assert (told[1]["name"], told[1]["size"]) == ("a.txt", 3)
+    alice.expect("in lobby")
+    assert "alice -> bob" not in alice.seen
+    server.stop()
+    server.start()
+    bob = enter("/login bob pw")
+    bob.expect("sent you a.txt")
+    bob.send("@alice yes", "/history @alice", "/who nowhere")
+    bob.expect("no room nowhere")
+    stamped = [re.sub(STAMP, "", line) for line in bob.seen.split("\n") if line.startswith("[")]
+    sent = ["alice -> you: are you there?", "* alice sent you a.txt (3 bytes): /get @/a.txt"]
+    assert stamped == [*sent, *sent, "bob -> alice: yes"]
+    alice = enter("/login alice pw")
+    alice.expect("bob -> you: yes")
+    before = len(alice.seen)
+    alice.send("/history @ 1", "/history @bob #1", "/history @eve", "/who nowhere")
+    alice.expect("no room nowhere")
+    stamped = [re.sub(STAMP, "", line) for line in alice.seen[before:].split("\n")[:3]]
+    assert stamped == ["bob -> you: yes", "* alice sent bob a.txt (3 bytes)", "bob -> you: yes"]
+    assert "* Nothing there in @eve" in alice.seen
+
+
+def test_what_a_script_sends_is_read(server, connect, enter):
+    """Its user is not shown it at the next login."""
+    enter("alice", "/register pw"), enter("bob", "/register pw")
+    script = connect(server)
+    script.send("/login alice pw", "@bob one", "@bob two")
+    script.end()
+    script.rest()
+    assert "->" not in enter("/login alice pw").seen
+    kept = enter("/login alice pw", "/history @").seen
+    assert re.findall(r"alice -> bob: (\w+)", kept) == ["one", "two"]
+
+
+def test_no_other_user_forges_a_sent_message(enter):
+    """A line of it begins with the own name and an arrow, which no name and no text of others
+    brings about, not even that of a user called `you`."""
+    alice, you = enter("alice"), enter("you")
+    enter("eve", "@alice alice -> bob: hi", "/me -> bob: hi", "-> bob: hi")
+    you.send("@alice hi", "hi\talice -> bob: hi", "/who")
+    you.expect("in lobby")
+    alice.expect("hi\talice")
+    assert not re.search("^alice ->", alice.seen, re.MULTILINE)
+    assert alice.seen.count("\nyou -> you: hi") == 1
+
+
 def test_a_guests_inbox_goes_with_them(server, enter):
     """The next guest of that name finds neither their messages nor their files."""
     bob = enter("bob")

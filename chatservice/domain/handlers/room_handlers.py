@@ -117,8 +117,8 @@ async def _topic(chat: Chat, session: Session, args: Arguments) -> replies.Topic
 
 async def _msg(chat: Chat, session: Session, args: Arguments) -> replies.PrivateSent:
     kind = Kind.NOTICE if args.get("notice") else Kind.PRIVATE
-    seq = await chat.send_private(session, args["to"], args["text"], args.get("key"), kind)
-    return replies.PrivateSent(seq, args["to"], chat.users.away_reason(args["to"]))
+    seq, copy = await chat.send_private(session, args["to"], args["text"], args.get("key"), kind)
+    return replies.PrivateSent(seq, args["to"], chat.users.away_reason(args["to"]), copy)
 
 
 def _away(chat: Chat, session: Session, args: Arguments) -> replies.Done:
@@ -146,14 +146,26 @@ def _ignore(chat: Chat, session: Session, args: Arguments) -> replies.Done:
 
 
 async def _history(chat: Chat, session: Session, args: Arguments) -> replies.History:
-    room = chat.rooms.resolve(session, args.get("room"))
     after, before = args.get("after"), args.get("before")
     limit = args.get("limit", 20 if after is None else chat.limits.history_entries)
-    entries, more = await chat.history(room, after, before, limit)
+    place = args.get("room")
+    if place is not None and place.startswith("@"):
+        name, log = place, chat.users.inbox(session.require_user())
+        with_ = names.key(place[1 : names.LINE_BYTES])
+    else:
+        room = chat.rooms.resolve(session, place)
+        name, log, with_ = room.name, room.log, ""
+    entries, more = await chat.history(log, after, before, limit, partial(_is_with, with_))
     shown = heard(session, entries)
     if more and not shown:  # there has to be one to go on from
         shown = tuple(entries[-1:] if after is not None else entries[:1])
-    return replies.History(room.name, shown, more)
+    return replies.History(name, shown, more)
+
+
+def _is_with(other: str, entry: Entry) -> bool:
+    """Return whether an entry of an inbox is from or to the user with a key; to the empty one:
+    whether it is any entry."""
+    return not other or names.key(entry.to or entry.who) == other
 
 
 def heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple[int, Entry], ...]:
@@ -196,7 +208,7 @@ async def _unread_entries(chat: Chat, session: Session, room: Room) -> replies.H
     kept = _kept_room(chat, session, room.name)
     read = chat.members.position(session, kept)
     last, limit = room.log.last, chat.limits.unread_shown
-    entries, more = await chat.history(room, read, None, limit)
+    entries, more = await chat.history(room.log, read, None, limit)
     chat.rights.check_in_room(session, room, Right.READ)
     if session.require_user().keeps(room):
         is_part = entries and (more or len(entries) == limit)

@@ -276,6 +276,8 @@ class LogStore:
                 known = None
                 if draft.key is not None:
                     known = self._said(log, draft.writer, draft.key)
+                if known is None and at - 1 in repeated and batch[at - 1].copy is draft:
+                    known = 0
                 if known is not None:
                     positions.append(known)
                     repeated.add(at)
