@@ -59,6 +59,8 @@ def _said(it: Entry, room: str) -> str:
     else:
         lines = textformat.replayed(0, it.as_run(), room).decode().rstrip("\n").split("\n")
         text = "\n".join(_safe(line.partition("] * ")[2]) for line in lines)
+    if told := textformat.state_text(it):
+        text += f"\n*{_safe(told)}*"
     return text.replace("\n", "  \n  ")
 
 

@@ -234,8 +234,12 @@ class RowRenderer:
         if entry.kind in _SAID:
             to = entry.to or "you" if _is_private(entry, log) else None
             notes, _ = textformat.notes(entry)
-            return self._talk(entry.who, entry.kind, entry.text, to, notes)
-        return self._server_lines(textformat.run(position, entry.as_run(), log).decode())
+            lines = self._talk(entry.who, entry.kind, entry.text, to, notes)
+        else:
+            lines = self._server_lines(textformat.run(position, entry.as_run(), log).decode())
+        if told := textformat.state_text(entry):
+            lines += self._server_lines(f"* {told}")
+        return lines
 
     def _talk(
         self, who: str, kind: str, text: str, to: str | None, notes: str = ""

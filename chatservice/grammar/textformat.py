@@ -54,10 +54,18 @@ def replayed(first: int, it: Run, log: str) -> bytes:
 def _replayed(position: int, it: Entry, log: str) -> list[str]:
     stamped = stamp(it.time, position)
     lines = _said(it, log) if it.kind in _TALK else _news(it.as_run(), log)
-    if it.state is not None and (it.state.reactions or it.state.pinned):
-        told = ["pinned"] if it.state.pinned else []
-        lines.append(f"* {', '.join([*told, *map(_reactions, it.state.reactions)])}")
+    if told := state_text(it):
+        lines.append(f"* {told}")
     return [stamped + line for line in lines]
+
+
+def state_text(it: Entry) -> str:
+    """Return what stands below an entry of the history: `pinned, +1 2 (alice, bob)`; mostly
+    nothing."""
+    if it.state is None:
+        return ""
+    told = ["pinned"] if it.state.pinned else []
+    return ", ".join([*told, *map(_reactions, it.state.reactions)])
 
 
 def _reactions(it: ReactionCount) -> str:

@@ -182,6 +182,14 @@ def test_what_comes_unasked_has_a_bound_in_all(hostile, piped):
 ODD = [None, True, -1, 1.5, 1e308, 10**400, "x", "", [], [[]], {}, [None], {"a": 1}, "9" * 5000]
 
 
+ANNOTATED = {
+    "quote": {"from": "anna", "text": "x"},
+    "edited": {"seq": 7, "time": TIME},
+    "reactions": [{"word": "+1", "total": 2, "names": ["eve"]}],
+    "pinned": True,
+}
+
+
 def test_odd_types_in_events_are_passed_over(hostile, piped):
     """In every field of every event: the client goes on, and shows what makes sense."""
     server = hostile()
@@ -189,6 +197,10 @@ def test_odd_types_in_events_are_passed_over(hostile, piped):
     server.wait_for("join")
     events = [
         said("hi"),
+        {**said("hi"), "about": 1, **ANNOTATED},
+        {**said("hi"), "event": "edit", "about": 1},
+        {**said("hi"), "event": "reaction", "about": 1, "word": "+1"},
+        {**said("hi"), "event": "unpinned", "about": 1},
         announced(),
         {"event": "topic", "room": "lobby", "seq": 5, "time": TIME, "from": "eve", "text": "x"},
         {"event": "erased", "room": "lobby", "seq": 5, "time": TIME, "from": "e", "position": 1},
@@ -203,6 +215,13 @@ def test_odd_types_in_events_are_passed_over(hostile, piped):
     many = [it | {key: odd} for it in events for key in it if key != "seq" for odd in ODD]
     server.tell(*(it | ({"seq": 1} if "seq" in it else {}) for it in many))
     server.tell(*(said("hi") | {"seq": odd} for odd in ODD))
+    for field in ("quote", "edited"):
+        inner = ANNOTATED[field]
+        odds = [{field: inner | {key: odd}} for key in inner for odd in ODD]
+        server.tell(*(said("hi") | it for it in odds))
+    row = ANNOTATED["reactions"][0]
+    rows = [[row | {key: odd}] for key in row for odd in ODD]
+    server.tell(*(said("hi") | {"reactions": it} for it in rows))
     server.tell(said("at last", seq=9))
     client.expect("eve: at last$")
     shown = client.finish()
@@ -257,8 +276,11 @@ def test_following_prints_no_control_characters(hostile, piped, json_):
         {**announced(seq=3), "from": STEERING},
         {**said("", 4), "event": "topic", "text": STEERING},
         {**said("", 5), "event": "removed", "name": STEERING},
+        {**said("hi", 6), "about": 1, "quote": {"from": STEERING, "text": STEERING * 99}},
+        {**said(STEERING, 7), "event": "edit", "about": 1},
+        {**said("", 8), "event": "pinned", "about": 1, "quote": {"from": "x", "text": STEERING}},
         {"event": "notice", "text": STEERING},
-        said("end", 6),
+        said("end", 9),
     )
     client.expect("end")
     server.close()
@@ -267,7 +289,7 @@ def test_following_prints_no_control_characters(hostile, piped, json_):
     out = "\n".join(client.shown)
     assert harmless(out.encode())
     if json_:
-        assert [json.loads(line)["seq"] for line in client.shown] == [1, 2, 3, 4, 5, 6]
+        assert [json.loads(line)["seq"] for line in client.shown] == [*range(1, 10)]
 
 
 @pytest.mark.parametrize("what", ["--who", "--rooms"])

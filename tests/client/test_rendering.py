@@ -14,7 +14,7 @@ from chatservice.client import rendering
 from chatservice.client.clientstate import Incoming
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.statusline import PendingTexts
-from chatservice.entries import Entry, FileMark, Kind
+from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount
 from chatservice.events import UserJoined
 from chatservice.grammar import textformat
 from chatservice.grammar.commands import COMMANDS, Request, Right
@@ -223,3 +223,25 @@ def test_as_many_colours_as_the_terminal_has(variables, depth):
         [sys.executable, "-c", code], env=environment(**wanted), capture_output=True, text=True
     )
     assert done.stdout.strip() == depth.name, done.stderr
+
+
+def test_entries_about_others():
+    """A reply and an edit tell it behind the name; reactions and pins are the server's lines. Below
+    an earlier entry stand its reactions."""
+    it = look(120)
+    it.incoming(said(""))
+    reply = Entry(Kind.MESSAGE, NOON, "bob", "yes", about=7, quote=Quote("anna", "green?"))
+    assert rows(it.incoming(Incoming(reply, "lab", 8))) == ['17:30 bob (to anna #7 "green?"): yes']
+    edit = Entry(Kind.EDIT, NOON, "bob", "a\nb", about=8)
+    assert rows(it.incoming(Incoming(edit, "lab", 9))) == [
+        *("17:30 bob (edited #8): a", "      bob (edited #8): b")
+    ]
+    reaction = Entry(Kind.REACTION, NOON, "bob", "+1", about=7, quote=Quote("anna", "green?"))
+    assert rows(it.incoming(Incoming(reaction, "lab", 9))) == ['17:30 * bob: +1 on #7 "green?"']
+    pinned = Entry(Kind.PINNED, NOON, "bob", about=7)
+    assert rows(it.incoming(Incoming(pinned, "lab", 9))) == ["17:30 * bob pinned #7"]
+    state = EntryState(9, NOON, (ReactionCount("+1", 2, ("al", "bo")),), True)
+    entry = Entry(Kind.ACTION, NOON, "bob", "waves", state=state)
+    assert rows(it.replayed(Incoming(entry, "lab", 8))) == [
+        *("17:30 #8 ~ bob (edited) waves", "      * pinned, +1 2 (al, bo)")
+    ]

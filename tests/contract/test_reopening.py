@@ -11,6 +11,7 @@ from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code
 from tests.contract.conftest import NOW, Notes, append, code_of, room, say, texts
+from tests.contract.test_annotations import about, edit, pin, react
 from tests.contract.test_files import content, declared, put
 
 BAN = Rule(RuleKind.BANNED, "eve", NOW + 5, "alice", NOW)
@@ -219,3 +220,30 @@ async def test_partial_uploads(durable):
         upload.write(b"lo")
         await upload.finish()
         assert await content(engine, partial.declared.name) == b"hello"
+
+
+@pytest_twisted.ensureDeferred
+async def test_annotations(durable):
+    """Edits, reactions and pins count as before, and nothing is left of what was erased. What is
+    decided of them goes on."""
+    engine = durable.engine
+    lab = await room(engine)
+    await append(engine, say(lab, "one"), say(lab, "two"), say(lab, "three"))
+    drafts = [edit(lab, 1, "uno"), react(lab, 1, "+1"), react(lab, 2, "no"), pin(lab, 1)]
+    await append(engine, *drafts, edit(lab, 2, "secret"), about(lab, 1, "yes"))
+    await engine.logs.erase(lab, 2)
+    before = await engine.logs.states(lab, [1, 2, 3])
+    entries = [pair for it in await engine.logs.read(lab, 0, 99) for pair in it.entries()]
+    engine = await durable.reopen()
+    assert await engine.logs.states(lab, [1, 2, 3]) == before
+    assert all((before[1].edit, before[1].pinned, before[1].reactions))
+    assert [pair for it in await engine.logs.read(lab, 0, 99) for pair in it.entries()] == entries
+    assert await engine.logs.pinned(lab) == [1]
+    assert [it.text for _, it in await engine.logs.edits(lab, 1)] == ["one", "uno"]
+    result = await engine.logs.search(lab, "secret two", 99, 9)
+    assert list(result.entries) == []
+    ((at, found),) = (await engine.logs.search(lab, "uno", 99, 9)).entries
+    assert (at, found.text) == (1, "uno")
+    await append(engine, react(lab, 1, "+1"), edit(lab, 1, "un"))
+    assert (await engine.logs.states(lab, [1]))[1].reactions == ()
+    assert (await engine.logs.entries_at(lab, [1]))[1].text == "un"

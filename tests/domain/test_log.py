@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
 
 from chatservice.domain.log import Block, BlockCache, Cursor, EventBatch, Log, wake
-from chatservice.entries import Kind, Run
+from chatservice.entries import Kind, Quote, Run
 from chatservice.events import UserJoined
+from chatservice.grammar import textformat
 from chatservice.limits import Limits
 
 
@@ -240,3 +241,48 @@ def test_formats_are_values() -> None:
             last = encoded(Tagged(frozenset({str(at)})), "lab")
         assert encoded(Tagged(frozenset({"999"})), "lab") is last
     assert one.memory_size - size < 64 * 1000
+
+
+def quoting(first: int, about: int, text: str = "x") -> Block:
+    """Return a block with a reply that quotes the entry at a position."""
+    run = Run(Kind.MESSAGE, 0, "bob", ["re"], about=about, quote=Quote("alice", text))
+    return Block([(first, run)])
+
+
+def shown(log: Log) -> bytes:
+    """Return what a log has in memory, as people read it."""
+    blocks = [it for it in log._blocks if it is not None]
+    return b"".join(it.encoded(textformat.run, "lab") for it in blocks)
+
+
+def test_quotes_go_with_what_they_quote():
+    """Also where their bytes were made already; other quotes stay."""
+    log = Log(1, "lab", 0, BlockCache())
+    log.extend(Block([(1, Run(Kind.MESSAGE, 0, "alice", ["secret", "hello"]))]))
+    for first, about in ((3, 1), (4, 2), (5, 1)):
+        log.extend(block := quoting(first, about, ("secret", "hello")[about - 1]))
+        log.note_quotes(block)
+    assert shown(log).count(b"secret") == 3
+    size = log.cache.size
+    log.replace(Block([(1, Run(Kind.MESSAGE, 0, "alice", ["changed", "hello"]))]), [1])
+    assert b"secret" not in shown(log)
+    assert shown(log).count(b'#2 "hello"') == 1
+    assert log.newest is not None
+    assert log.newest.runs[0][1].quote is None
+    assert 0 < log.cache.size < size
+    log.replace(Block([(9, Run(Kind.MESSAGE, 0, "alice", ["not in memory"]))]), [1, 2, 9])
+    assert shown(log).count(b"hello") == 1
+
+
+def test_quotes_are_forgotten_with_their_blocks():
+    """A log remembers nothing of what it has no longer in memory."""
+    log = Log(1, "lab", 0, BlockCache(Limits(tail_bytes=2000)))
+    for first in range(1, 200):
+        log.extend(block := quoting(first, first % 7))
+        log.note_quotes(block)
+    assert log._quoting is not None
+    quoted = [at for found in log._quoting.values() for at in found]
+    assert sorted(quoted) == [it.first for it in log._blocks if it is not None]
+    for about in range(7):
+        log.replace(quoting(500, 1), [about])
+    assert log._quoting == {}

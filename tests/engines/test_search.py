@@ -321,9 +321,9 @@ async def test_a_search_that_is_too_late_is_given_up(tmp_path, store, index):
     await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
     for _ in range(2):
         with pytest.raises(Refusal) as caught:
-            searcher.search(log.id, "a*", 1 << 40, 9, until=0.0)
+            searcher.search(log.id, "a*", (0, 1 << 40), 9, until=0.0)
         assert caught.value.code is Code.TOO_SLOW
-        assert len(searcher.search(log.id, "a*", 1 << 40, 9, until=inf).entries) == 9
+        assert len(searcher.search(log.id, "a*", (0, 1 << 40), 9, until=inf).entries) == 9
         catch_up(index)
     searcher.close()
 
@@ -367,3 +367,94 @@ async def test_a_guests_inbox_ends_with_the_guest(store, clock):
     assert await store.end_some(2, None) == {}
     assert len(await store.read(-1, 0, 9)) == 1
     assert (await store.append([psst], {})).positions == [2]
+
+
+def annotate(log, about, text, kind=Kind.EDIT):
+    """Return a draft about the entry at a position."""
+    return Draft(log, Run(kind, 0, "alice", (text,), about=about), writer="alice")
+
+
+@pytest.mark.parametrize("up_to", range(7))
+@pytest_twisted.ensureDeferred
+async def test_edited_entries_are_found_by_their_newest_texts(store, index, up_to):
+    """However far the index has come, and in one that is made anew. Edits are no results."""
+    log = await room(store)
+    steps = [
+        Draft(log, Run(Kind.MESSAGE, 0, "alice", ["old one", "old two", "old three"])),
+        annotate(log, 2, "middle two"),
+        annotate(log, 2, "new two"),
+        Draft(log, Run(Kind.MESSAGE, 0, "alice", ["old four"])),
+        annotate(log, 1, "new one"),
+        annotate(log, 6, "new four"),
+    ]
+    for at, draft in enumerate(steps):
+        if at == up_to:
+            catch_up(index)
+        await store.append([draft], {})
+    for _ in range(3):
+        assert await positions(store, log, "old") == [3]
+        assert await positions(store, log, "middle") == []
+        assert await positions(store, log, "new") == [1, 2, 6]
+        assert await positions(store, log, "new", before=6) == [1, 2]
+        found = (await store.search(log.id, "two", 99, 9)).entries
+        assert [(at, it.text) for at, it in found] == [(2, "new two")]
+        catch_up(index)
+    index.make_again()
+    index._begin_again()
+    for _ in range(2):
+        assert await positions(store, log, "old") == [3]
+        assert await positions(store, log, "new") == [1, 2, 6]
+        catch_up(index)
+    assert index._db.execute("SELECT count(*) FROM entry").fetchone() == (4,)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_edited_entry_that_is_erased_is_found_no_more(store, index):
+    """Nor is anything of it in the index, whether that knew the edit or not."""
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["old", "other"]))], {})
+    catch_up(index)
+    await store.append([annotate(log, 1, "secret")], {})
+    catch_up(index)
+    assert await positions(store, log, "secret") == [1]
+    await store.append([annotate(log, 1, "secrets")], {})
+    await store.erase(log.id, 1)
+    for _ in range(2):
+        assert await positions(store, log, "secret*") == await positions(store, log, "old") == []
+        catch_up(index)
+    assert index._db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_edited_and_let_go(store, index, clock):
+    """Its annotations go with it; an edit that stays changes nothing else."""
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["old word"]))], {})
+    await store.append([annotate(log, 1, "+1", Kind.REACTION)], {})
+    await passes(store, clock, 2000)
+    await store.append([annotate(log, 1, "new word")], {})
+    await passes(store, clock, 0)
+    assert await store.end_some(1000, None) == {log.id: 2}
+    assert await store.states(log.id, [1]) == {}
+    assert store._db.execute("SELECT count(*) FROM annotation").fetchone() == (0,)
+    for _ in range(2):
+        assert await positions(store, log, "word") == []
+        index.nudge(ended=True)
+        catch_up(index)
+    (block,) = await store.read(log.id, 0, 9)
+    assert [(at, it.kind, it.text) for at, it in block.entries()] == [(3, Kind.EDIT, "new word")]
+    assert await store.erase(log.id, 3)
+    (block,) = await store.read(log.id, 0, 9)
+    assert [(at, it.kind, it.text) for at, it in block.entries()] == [(3, Kind.GONE, "")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_annotations_of_a_removed_room_go_with_it(store):
+    """Nothing is left of them."""
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["one"]))], {})
+    await store.append([annotate(log, 1, "two"), annotate(log, 1, "+1", Kind.REACTION)], {})
+    await store.rooms.remove(log.id)
+    while store._thread.do(store._empty_some, log.id).result:
+        pass
+    assert store._db.execute("SELECT count(*) FROM annotation").fetchone() == (0,)

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
-from chatservice.entries import Kind, Run
+from chatservice.entries import Kind, Quote, Run
 from chatservice.grammar import textformat
 from chatservice.limits import Limits
 from chatservice.net.delivery import EntryFormat, Subscription
@@ -80,3 +80,18 @@ def test_a_fast_reader_catches_up_a_piece_a_turn():
     assert len(behind.transport.value()) < 3 * behind.limits.write_bytes
     behind.reactor.advance(0)
     assert len(behind.transport.value().splitlines()) == 22
+
+
+def test_an_ignored_user_is_not_quoted():
+    """A reply of somebody else is shown to who ignores them, without the quote."""
+    behind = Behind()
+    behind.ignored = frozenset({"eve"})
+    behind.answer()
+    quote = Quote("Eve", "spam")
+    runs = [(3, Run(Kind.MESSAGE, 0, "bob", ["stop"], about=1, quote=quote))]
+    runs.append((4, Run(Kind.MESSAGE, 0, "bob", ["ok"], about=2, quote=Quote("alice", "two"))))
+    behind.log.extend(Block(runs))
+    behind.feed.wake(tuple(behind.log.cursors.values()))
+    behind.reactor.advance(0)
+    shown = behind.transport.value().decode().split("\n")
+    assert shown[2:] == ["bob (to #1): stop", 'bob (to alice #2 "two"): ok', ""]
