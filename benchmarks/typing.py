@@ -1,7 +1,7 @@
 """Time from a key to the screen of `chat-client` in a busy room: `python -m benchmarks.typing
-[--rate 500] [--keys 300]`.
+[--rate 500] [--keys 300] [--inline] [--size 24x80]`.
 
-A server and the client run as users run them, the client on a pseudo-terminal of 80x24. Another
+A server and the client run as users run them, the client on a pseudo-terminal. Another
 client says `--rate` lines a second in the room. Meanwhile keys are pressed at a typist's pace. The
 time ends when the client's output has the letter. The letters are of an alphabet of their own, and
 each occurs once in a line, so none is taken for another.
@@ -37,7 +37,8 @@ ROOM = "busy"
 class Client:
     """`chat-client` on a pseudo-terminal."""
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, inline: bool, size: tuple[int, int]) -> None:
+        more = ["--inline"] if inline else []
         arguments = ["-m", "chatservice.client.main", "typist", "127.0.0.1", str(port)]
         path = os.pathsep.join(map(os.path.abspath, sys.path))
         self.pid, self._terminal = pty.fork()
@@ -48,8 +49,8 @@ class Client:
                 "TERM": "xterm-256color",
                 "CHAT_CLIENT_STATE": str(folder / "state"),
             }
-            os.execv(sys.executable, [sys.executable, *arguments, "--room", ROOM])
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            os.execv(sys.executable, [sys.executable, *arguments, "--room", ROOM, *more])
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.written = 0
 
     def press(self, keys: str) -> None:
@@ -123,16 +124,18 @@ def delays(client: Client, count: int) -> list[float]:
     return taken
 
 
-def measure(rate: int, count: int, folder: Path, core: int) -> None:
+def measure(
+    rate: int, count: int, folder: Path, core: int, inline: bool, size: tuple[int, int]
+) -> None:
     """Print the delays of `count` keys beside `rate` messages a second. The server is on `core`."""
     with peers.running(peers.PEERS["chatservice"], folder, core, [ROOM]) as server:
-        client = Client(server.port, folder)
+        client = Client(server.port, folder, inline, size)
         client.until(f"You are in {ROOM}")
         stop = threading.Event()
         talking = threading.Thread(target=talk, args=(server.port, rate, stop))
         if rate:
             talking.start()
-            client.until("line 1 of what is said")
+            client.until(" of what is said")
         before = machine.cpu_seconds(client.pid)
         begun = time.perf_counter()
         taken = delays(client, count)
@@ -156,13 +159,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.typing", description=__doc__)
     parser.add_argument("--rate", type=int, default=500, help="messages a second [%(default)s]")
     parser.add_argument("--keys", type=int, default=300, help="keys to press [%(default)s]")
+    parser.add_argument("--inline", action="store_true", help="measure the inline screen")
+    parser.add_argument("--size", default="24x80", help="rows and columns [%(default)s]")
     options = parser.parse_args()
+    rows, columns = map(int, options.size.split("x"))
     here, there = machine.cores()
     os.sched_setaffinity(0, {there})  # the client and its terminal share what the server has not
     with machine.alone():
         for rate in (0, options.rate):
             with tempfile.TemporaryDirectory() as folder:
-                measure(rate, options.keys, Path(folder), here)
+                measure(rate, options.keys, Path(folder), here, options.inline, (rows, columns))
 
 
 if __name__ == "__main__":

@@ -181,8 +181,10 @@ class ClientOptions:
         action="store_true",
         help="ring the terminal's bell when somebody mentions you or writes to you",
     )
-    full: bool = _option(
-        action="store_true", help="take the whole terminal, with a view for each room"
+    inline: bool = _option(
+        action="store_true",
+        help="write below what the terminal shows, and do not take the whole of it; the terminal's "
+        "own scrollback keeps the talk",
     )
     password_file: str | None = _option(
         metavar="FILE",

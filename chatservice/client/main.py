@@ -46,6 +46,17 @@ def _is_terminal() -> bool:
     return system.POSIX and able and os.isatty(0) and os.isatty(1)
 
 
+def _can_place_text() -> bool:
+    """Return whether the terminal can move its cursor to any place, as its description says."""
+    import curses
+
+    try:
+        curses.setupterm()
+        return curses.tigetstr("cup") is not None
+    except curses.error:  # terminfo has no description of this terminal
+        return True
+
+
 def _install_reactor(at_terminal: bool) -> Any:
     """Return the reactor; on a terminal, the one that prompt_toolkit needs."""
     if at_terminal:
@@ -66,7 +77,7 @@ def _chat_program(
         from chatservice.client.fullscreen import FullScreen
         from chatservice.client.inlinescreen import InlineScreen
 
-        make = FullScreen if options.full else InlineScreen
+        make = InlineScreen if options.inline or not _can_place_text() else FullScreen
         screen = make(reactor, ChosenPreferences(settings, options.bell))
         return ChatProgram(reactor, options, screen, False, settings)
     scripted = not os.isatty(0) and options.name is not None

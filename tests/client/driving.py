@@ -122,13 +122,20 @@ class _Screen(pyte.HistoryScreen):
 
 
 class OnTerminal:
-    """`chat-client` on a terminal, and what one sees there. `program` is what runs there."""
+    """`chat-client` on a terminal, and what one sees there. `program` is what runs there. Its
+    screen is the `inline` one, or the full one."""
 
     program: tuple[str, ...] = tuple(CLIENT)
 
     def __init__(
-        self, folder: Path, *arguments: str, size: tuple[int, int] = (24, 80), **variables: str
+        self,
+        folder: Path,
+        *arguments: str,
+        size: tuple[int, int] = (24, 80),
+        inline: bool = True,
+        **variables: str,
     ) -> None:
+        arguments += ("--inline",) if inline and self.program[1:] else ()
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._rows, columns = size

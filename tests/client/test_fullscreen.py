@@ -16,7 +16,7 @@ def arrive(server, terminal):
 
     def start(room="lab", size=(24, 80), where=server, **how):
         client = terminal(
-            *("anna", "127.0.0.1", str(where.port), "--full", "--room", room), size=size, **how
+            *("anna", "127.0.0.1", str(where.port), "--room", room), size=size, inline=False, **how
         )
         client.see_in(f"You are in {room}")
         client.until(lambda it: it.bottom == ">", "the line of input")
@@ -236,7 +236,7 @@ def test_the_last_words_stay_on_the_screen(server, arrive):
 
 def test_questions_are_asked_on_it(server, terminal):
     """Name, server and room are asked for; passwords are hidden."""
-    client = terminal("--full")
+    client = terminal(inline=False)
     client.see("Your name:")
     client.type("anna")
     client.until(lambda it: it.bottom == "Host [localhost]:", "the question for the host")

@@ -13,16 +13,17 @@ class InShell(OnTerminal):
 
 
 @pytest.mark.parametrize("size", [(24, 80), (12, 40)])
-def test_suspended_and_back(server, connect, tmp_path, size):
+@pytest.mark.parametrize("screen", ["--inline", ""])
+def test_suspended_and_back(server, connect, tmp_path, size, screen):
     """Ctrl+Z gives the terminal back to the shell. After `fg`, the screen is complete, with the new
     rows and the half-typed line."""
     bob = connect(server, "bob")
     shell = InShell(tmp_path / "here", size=size, PS1="shell> ")
     try:
-        where = f"anna 127.0.0.1 {server.port} --room lobby"
+        where = f"anna 127.0.0.1 {server.port} --room lobby {screen}".rstrip()
         shell.type(" ".join([*CLIENT, where]))
         bob.expect("* anna came in")
-        shell.see("* You are in lobby with bob.")
+        shell.see_in("You are in lobby with bob.")
         shell.press("half")
         shell.until(lambda it: it.bottom.startswith("> half"), "the line of input")
         shell.press("\x1a")
