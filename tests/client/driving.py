@@ -135,7 +135,7 @@ class OnTerminal:
         inline: bool = True,
         **variables: str,
     ) -> None:
-        arguments += ("--inline",) if inline and self.program[1:] else ()
+        arguments += ("--inline",) if inline and self.program == tuple(CLIENT) else ()
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._rows, columns = size
