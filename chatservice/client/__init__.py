@@ -11,7 +11,9 @@ docs/bots.md explains the library. The modules, from the user to the network:
 * `controller`, `typedlines`: running typed lines, and what they mean.
 * `screen`, `pipescreen`, `inlinescreen`, `fullscreen`: the interface of a front end, and its forms.
   `terminalscreen` is the common part of those on a terminal.
-* `scrollback`, `folding`, `panes`, `sidelists`, `presentusers`: the parts of the full screen.
+* `views`, `scrollback`, `folding`, `annotatedentry`, `readmarks`, `presentusers`: the rooms of the
+  full screen. `panes`, `talkpane`, `sidelists`, `talkcursor`: its parts.
+* `preferences`, `owncommands`, `dates`, `notifications`, `hook`: `/set` and `/go`, and being told.
 * `lineeditor`, `tabcompletion`: typing on a terminal.
 * `rendering`, `wrapping`, `links`, `statusline`, `frames`, `panepainter`: rows on a terminal, and
   their way to it.

@@ -97,6 +97,9 @@ class ChatProgram:
             self._remember_server()
             controller.transfers.resume_unfinished()
             await self._join_first_room(controller)
+            if self._screen.shows_all_rooms and controller.session.state.registered:
+                await controller.session.rooms.join_kept()
+                self._screen.show_rooms()
             while not controller.leaving:
                 await controller.run_line(await self._screen.read_line())
         except InputEnded:
@@ -320,6 +323,7 @@ class ChatProgram:
             return
         self._remember_server()
         self._controller.transfers.stop()
+        self._screen.tell_read()
         closing = Deferred.fromCoroutine(self._controller.session.close(self._controller.farewell))
         closing.addTimeout(GOODBYE_SECONDS, self._reactor)
         with suppress(CancelledError, TimeoutError):

@@ -53,6 +53,9 @@ _TRY_LATER = frozenset({Code.NAME_TAKEN, Code.SLOW_DOWN, Code.TOO_MANY})
 _MAX_ROOMS = 100_000
 """The longest list of rooms that is fetched."""
 
+_KEPT_ROOMS = 200
+"""Kept rooms that are joined at the start: as many as a server keeps for one user."""
+
 _HISTORY_PAGE = 100
 """Entries fetched at once, to find where a rewound log is unchanged."""
 
@@ -121,6 +124,24 @@ class ClientRooms:
         self._joined_at.setdefault(joined.room, round(time() * 1000))
         self._has_joined = True
         return joined
+
+    async def join_kept(self) -> None:
+        """Join the rooms that a registered user keeps, with their unread counts. The current room
+        stays the current one. Rooms that cannot be joined now are left out. Raises `Lost`."""
+        try:
+            kept: replies.UnreadList = await self._session.ask("unread")
+        except Refusal:  # a guest, or an older server
+            return
+        for it in kept.rooms[:_KEPT_ROOMS]:
+            known = self._state.find(it.room)
+            if it.room == INBOX:
+                continue
+            with suppress(Refusal):
+                if known is None:
+                    joined = await self._session.ask("join", room=it.room)
+                    self._joined_at.setdefault(joined.room, round(time() * 1000))
+                    known = self._state.room_kept(joined)
+                known.count_kept(it, self._state.current_room)
 
     async def list_all(self) -> tuple[replies.RoomInfo, ...]:
         """Return all rooms of the server, page by page. Raises `Refusal`."""

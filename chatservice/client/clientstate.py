@@ -21,7 +21,7 @@ from chatservice.client.presentusers import PresentUsers
 from chatservice.entries import Entry, Kind
 from chatservice.events import Event, Notice, ReadMoved, UserAway, UserTyping
 from chatservice.grammar.commands import Request
-from chatservice.replies import Joined, Welcome
+from chatservice.replies import Joined, UnreadInfo, Welcome
 
 INBOX = "@"
 """The name of the user's inbox, as a log."""
@@ -202,6 +202,20 @@ class RoomState:
 
     # -- while another room is the current one ---------------------------------------------------
 
+    def count_kept(self, it: UnreadInfo, current: str) -> None:
+        """Take the server's count of what was unread before this run. Nothing is unread in the
+        `current` room."""
+        if self.room == current or not it.unread:
+            return
+        self.read_position = min(it.read, self.position)
+        self.unread, self.mentioned = it.unread, it.mentions > 0
+
+    def read_elsewhere(self, position: int) -> None:
+        """Note that another session of the user has read up to a position."""
+        if position >= self.position:
+            self.unread, self.mentioned = 0, False
+            self.read_position = self.position
+
     def count_unread(self, items: list[Incoming], name: str) -> None:
         """Count the entries that are not by the user called `name` as unread."""
         for each in items:
@@ -292,6 +306,13 @@ class ClientState:
             self.rooms[joined.room] = RoomState(joined)
         self._make_current(joined.room)
 
+    def room_kept(self, joined: Joined) -> RoomState:
+        """Add a room that is not the current one, and return its state."""
+        if joined.room not in self.rooms:
+            self.rooms[joined.room] = RoomState(joined)
+            self.rooms[joined.room].to_background()
+        return self.rooms[joined.room]
+
     def room_resumed(self, joined: Joined, after: int) -> None:
         """Read a joined room again from behind position `after`."""
         self.rooms[joined.room].resume(joined, after)
@@ -369,6 +390,8 @@ class ClientState:
         if isinstance(event, Notice):
             return [Incoming(event)]
         if isinstance(event, ReadMoved):
+            if self.all_rooms and event.room in self.rooms:
+                self.rooms[event.room].read_elsewhere(event.position)
             return []
         if event.room in self.rooms:
             self.rooms[event.room].present.apply(event)

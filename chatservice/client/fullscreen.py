@@ -21,14 +21,16 @@ from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX, Incoming, Unread
 from chatservice.client.dates import parsed_time
 from chatservice.client.folding import Folded
-from chatservice.client.lineeditor import KeyAction
+from chatservice.client.lineeditor import InputHistory, KeyAction
 from chatservice.client.owncommands import OwnCommand
 from chatservice.client.panepainter import PanePainter, ScreenRow, StyleCodes, painted
 from chatservice.client.panes import LISTS, Panes, panes
+from chatservice.client.readmarks import ReadMarks
 from chatservice.client.settings import ChosenPreferences
 from chatservice.client.talkcursor import TalkCursor
 from chatservice.client.talkpane import TalkPane
 from chatservice.client.terminalscreen import Draw, TerminalScreen, erased_position
+from chatservice.client.transferjournal import state_folder
 from chatservice.client.views import Views
 from chatservice.client.wrapping import Fragments, Span, screen_rows, shortened, width
 from chatservice.entries import Entry, Kind
@@ -47,8 +49,10 @@ KEY_HELP = (
     *lineeditor.KEY_HELP,
     "PgUp, PgDn and the wheel scroll; Alt+Home and Alt+End show the oldest and the newest",
     "Alt+Up and Alt+Down go to the previous and the next room, too; Alt+L changes the lists",
-    "Alt+S selects a message: Up and Down select others, Esc ends that; c copies it, p shows it "
-    "alone, o opens its link or fetches its file, x erases it",
+    "Alt+S selects a message: Up and Down select others, Esc ends that; r replies to it, e edits "
+    "it, + reacts to it, c copies it, p shows it alone, o opens its link or fetches its file, x "
+    "erases it, g goes to the message that it replies to",
+    "Up on an empty line edits your last message; Up again brings back earlier lines",
     "Alt+M goes to the last message that names you, Ctrl+O back; /go goes to a position or a time",
 )
 """The lines of `/help keys`."""
@@ -70,6 +74,8 @@ class FullScreen(TerminalScreen):
             *(self._editor.submit, self._begin_line),
         )
         self._alone: list[str] = []
+        self._marks: ReadMarks | None = None
+        self._read: dict[str, int] = {}
         self._codes = StyleCodes(self._theme, self._depth)
         self._links = links.knows_osc()
         self._painter = PanePainter(
@@ -81,12 +87,16 @@ class FullScreen(TerminalScreen):
         """Use a session for the views, the status line and completion."""
         super().attach(session, switch)
         self._views.session = session
+        self._marks = ReadMarks(self._reactor, session)
 
     def _turn(self) -> None:
         """Show the view of the current room."""
         here = self._here()
         if here != self._views.shown:
-            self._editor.document = self._views.turn_to(here, self._editor.document)
+            typed = self._views.turn_to(here, self._editor.document)
+            view = self._views.current
+            view.history = view.history or InputHistory(state_folder() / "typed", here)
+            self._editor.turn_to(view.history, typed)
 
     # -- output ----------------------------------------------------------------------------------
 
@@ -114,6 +124,10 @@ class FullScreen(TerminalScreen):
         if not room or room == INBOX:
             room = self._views.shown
         at = entry.time / 1000 if isinstance(entry, Entry) else time.time()
+        if self._views.annotate(room, incoming):
+            self._tell(incoming)
+            self._draw_soon()
+            return
         folding = self._chosen.now.folding == "on"
         self._views.of(room).talk.add(incoming, at, fold=folding)
         erased = erased_position(incoming)
@@ -127,7 +141,11 @@ class FullScreen(TerminalScreen):
             self._add(partial(self._renderer.replayed, Incoming(entry, it.log, position)))
 
     def show_switch(self, unread: Unread) -> None:
-        """Show the view of the new current room."""
+        """Show the view of the new current room, with a mark where the unread entries begin."""
+        view = self._views.of(unread.room)
+        if unread.unread:
+            view.unread_behind = unread.after
+            view.talk.mark_unread_behind(unread.after)
         self._turn()
         self._draw_soon()
 
@@ -160,6 +178,11 @@ class FullScreen(TerminalScreen):
             rows = self._pending.shown(request, stored)
             self._add(lambda: rows)
         self._draw_soon()
+
+    def tell_read(self) -> None:
+        """Tell the server how far the user has read."""
+        if self._marks is not None:
+            self._marks.close()
 
     async def close(self) -> None:
         """Show the screen that was there before, and below it the last words of this one."""
@@ -196,10 +219,21 @@ class FullScreen(TerminalScreen):
         parts = self._panes()
         title = parts.title and height > 1
         talk = [(parts.rooms, self._painted(row)) for row in self._pane.rows(height - title)]
+        self._note_read()
         rows = [[row] for row in talk]
         self._put_lists_beside(rows, parts)
         done = [tuple(row) for row in rows]
         return [self._title(), *done] if title else done
+
+    def _note_read(self) -> None:
+        """Note that the newest entries of the room are seen."""
+        room, talk = self._views.shown, self._views.current.talk
+        state = self._session.state.rooms.get(room) if self._session is not None else None
+        if self._marks is None or state is None or talk.place is not None or not talk.at_end:
+            return
+        if state.position > self._read.get(room, 0):
+            self._read[room] = state.position
+            self._marks.seen(room, state.position)
 
     def _painted(self, row: list[Span]) -> str:
         return painted(row, self._codes, self._links)
@@ -237,7 +271,7 @@ class FullScreen(TerminalScreen):
     def _status(self, session: ClientSession) -> Fragments:
         listed = not self._panes().rooms
         if self._cursor.active:
-            keys = "Up Down select; c copy, p alone, o open, x erase; Esc ends"
+            keys = "r reply, e edit, + react, c copy, o open, p alone, x erase, g go; Esc ends"
             return [("class:mark", shortened(keys, self._columns()))]
         return statusline.room_row(session.state, session.connected, self._columns(), listed)
 
@@ -261,9 +295,11 @@ class FullScreen(TerminalScreen):
             "c-z": lambda event: run_in_terminal(self._stop),
             "<vt100-mouse-event>": self._mouse,
         }
+        up = lambda event: self._cursor.edit_last() or event.current_buffer.auto_up()  # noqa: E731
         when_empty: dict[str, KeyAction] = {
             "home": lambda event: self._to_top(),
             "end": lambda event: self._to_end(),
+            "up": up,
         }
         return merge_key_bindings(
             [
@@ -278,7 +314,7 @@ class FullScreen(TerminalScreen):
         """Return the keys while a message is selected."""
         done: KeyAction = lambda event: self._deselect()  # noqa: E731
         return {
-            "<any>": lambda event: self._alone.clear(),
+            "<any>": lambda event: self._act(lambda: None),
             **dict.fromkeys(("escape", "enter", "q", "c-g"), done),
             **dict.fromkeys(("up", "k", "c-p"), lambda event: self._select(-1)),
             **dict.fromkeys(("down", "j", "c-n"), lambda event: self._select(1)),
@@ -287,6 +323,10 @@ class FullScreen(TerminalScreen):
             "c": lambda event: self._act(self._cursor.copy),
             "o": lambda event: self._act(self._cursor.open),
             "x": lambda event: self._act(self._cursor.erase),
+            "r": lambda event: self._act(self._cursor.reply),
+            "e": lambda event: self._act(self._cursor.edit),
+            "+": lambda event: self._act(self._cursor.react),
+            "g": lambda event: self._act(self._cursor.go_to_replied),
             "p": lambda event: self._show_alone(),
             "c-c": done,
             "<vt100-mouse-event>": self._mouse,

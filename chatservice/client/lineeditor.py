@@ -61,14 +61,16 @@ LINES_REMEMBERED = 1000
 
 
 class InputHistory(History):
-    """Typed lines, kept in the file at `place`: a JSON string a line.
+    """Typed lines, kept in the file at `place`: a JSON string a line, or an object with the `room`
+    that the `line` was typed in. With a `room`, lines of other rooms are left out.
 
     If the file cannot be read or written, they are remembered while the client runs.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, room: str = "") -> None:
         super().__init__()
         self._place = place
+        self._room = room
 
     def load_history_strings(self) -> Iterable[str]:
         """Return the remembered lines, the newest first."""
@@ -80,7 +82,8 @@ class InputHistory(History):
             lines = lines[-LINES_REMEMBERED:]
             with suppress(OSError):
                 write_atomically(self._place, b"".join(lines).decode("ascii", "ignore"))
-        return [line for line in map(_parsed, reversed(lines[-LINES_REMEMBERED:])) if line]
+        found = map(_parsed, reversed(lines[-LINES_REMEMBERED:]))
+        return [line for room, line in found if line and self._room in ("", room or self._room)]
 
     def append_string(self, string: str) -> None:
         """Remember a line, unless it may hold a password."""
@@ -95,15 +98,19 @@ class InputHistory(History):
             with FileIO(descriptor, "w") as file:
                 with suppress(OSError):
                     self._place.chmod(0o600)  # it may be a copy made by hand
-                file.write(json.dumps(string).encode() + b"\n")
+                remembered = {"room": self._room, "line": string} if self._room else string
+                file.write(json.dumps(remembered).encode() + b"\n")
 
 
-def _parsed(line: bytes) -> str:
+def _parsed(line: bytes) -> tuple[str, str]:
+    """Return the room, if it is known, and the text of a line of the file. Anything else in it
+    has no text."""
     try:
-        string = json.loads(line)
-    except ValueError:  # an incomplete line, or not ours
-        return ""
-    return string if isinstance(string, str) else ""
+        it = json.loads(line)
+    except ValueError:  # an incomplete line
+        return "", ""
+    room, string = (it.get("room"), it.get("line")) if isinstance(it, dict) else ("", it)
+    return (room, string) if isinstance(room, str) and isinstance(string, str) else ("", "")
 
 
 MOST_ROWS = 8
@@ -237,6 +244,11 @@ class LineEditor:
 
     @document.setter
     def document(self, document: Document) -> None:
+        self._typed.reset(document)
+
+    def turn_to(self, history: History, document: Document) -> None:
+        """Use another history, and another half-typed line."""
+        self._typed.history = history
         self._typed.reset(document)
 
     def submit(self, line: str) -> None:

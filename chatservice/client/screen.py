@@ -103,5 +103,8 @@ class Screen:
     def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
         """Show a pending text as stored at a position, or as refused."""
 
+    def tell_read(self) -> None:
+        """Tell the server how far the user has read, as far as it does not know that yet."""
+
     async def close(self) -> None:
         """Restore the terminal."""

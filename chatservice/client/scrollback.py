@@ -6,11 +6,11 @@ Further back, pages of the history are added on one side and leave on the other.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chatservice.client.clientstate import Incoming
+from chatservice.client.clientstate import INBOX, Incoming
 from chatservice.client.folding import Folded, folded
 from chatservice.client.wrapping import Fragments
 from chatservice.entries import Entry
@@ -42,9 +42,10 @@ class Item:
 
     @property
     def position(self) -> int:
-        """The position of its entry in the log; 0 for anything else."""
+        """The position of its entry in the room's log; 0 for anything else."""
         it = self.content
-        return it.position if isinstance(it, Incoming) and isinstance(it.item, Entry) else 0
+        is_here = isinstance(it, Incoming) and isinstance(it.item, Entry) and it.log != INBOX
+        return it.position if is_here else 0  # type: ignore[union-attr]
 
     @property
     def size(self) -> int:
@@ -162,18 +163,19 @@ class Scrollback:
             self._drop(slice(self.kept, None))
             self.at_end = False
 
-    def add_newer(self, entries: Iterable[Incoming], end: int) -> None:
-        """Add a page of the history behind the window. `end` is the last position of the log."""
+    def add_newer(self, entries: Sequence[Incoming], end: int) -> None:
+        """Add a page of the history behind the window. `end` is the last position of the log; an
+        empty page is its end, too, because the history lists no annotations."""
         last = self.last_position
         for each in entries:
             if each.position > last:
                 self.items.append(Item(self._next, _time(each), each))
                 self._size += self.items[-1].size
                 self._next += 1
-        self.at_end = self.last_position >= end
+        self.at_end = self.last_position >= end or not entries
         self._trim_top(0)
 
-    def replace(self, entries: Iterable[Incoming], end: int) -> None:
+    def replace(self, entries: Sequence[Incoming], end: int) -> None:
         """Replace the window by another part of the log."""
         self._drop(slice(None))
         self.place = self.selected = None

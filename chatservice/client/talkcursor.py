@@ -5,12 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from chatservice import names
 from chatservice.client import links
 from chatservice.client.clientstate import Incoming
 from chatservice.client.scrollback import Item
 from chatservice.client.talkpane import TalkPane
 from chatservice.client.views import Views
-from chatservice.entries import Entry, Kind
+from chatservice.entries import TALK, Entry, Kind
 from chatservice.grammar.textformat import quoted_name
 
 
@@ -117,6 +118,37 @@ class TalkCursor:
         else:
             self._send(links.copying(urls[0]))
             self._tell(f"Copied, if your terminal takes it: {urls[0]}")
+
+    def reply(self) -> None:
+        """Begin a reply to the entry."""
+        self._with_position("/reply #{} ")
+
+    def react(self) -> None:
+        """Begin a reaction to the entry."""
+        self._with_position("/react #{} ")
+
+    def edit(self) -> None:
+        """Begin an edit of the entry, with its present text."""
+        entry = self.entry
+        if entry is not None and entry.file is None:
+            self._with_position("/edit #{} " + entry.text.replace("{", "{{").replace("}", "}}"))
+
+    def edit_last(self) -> bool:
+        """Begin an edit of the user's last message that is there. Return whether there is one."""
+        talk, session = self._views.current.talk, self._views.session
+        own = names.key(session.state.name) if session is not None else ""
+        for item in reversed(talk.items):
+            entry = _entry(item.content)
+            if entry is not None and entry.kind in TALK and names.key(entry.who) == own:
+                self._begin(f"/edit #{item.position} {entry.text}")
+                return True
+        return False
+
+    def go_to_replied(self) -> None:
+        """Show the entry that the selected one replies to."""
+        entry = self.entry
+        if entry is not None and entry.about:
+            self._views.go_to(entry.about)
 
     def erase(self) -> None:
         """Begin the command that erases the entry; Enter runs it."""

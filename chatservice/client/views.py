@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from prompt_toolkit.document import Document
+from prompt_toolkit.history import History
 from twisted.internet.defer import Deferred
 
+from chatservice.client.annotatedentry import annotated
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import Incoming
 from chatservice.client.jsonconnection import Lost
@@ -25,12 +27,15 @@ PLACES_KEPT = 50
 
 @dataclass(slots=True)
 class View:
-    """The view of one room: its scrollback, the half-typed line, and rows that are drawn."""
+    """The view of one room: its scrollback, the half-typed line with the earlier lines, and rows
+    that are drawn."""
 
     talk: Scrollback = field(default_factory=Scrollback)
     typed: Document = field(default_factory=Document)
+    history: History | None = None
     drawn: dict[int, tuple[Content, list[list[Span]]]] = field(default_factory=dict)
     loading: bool = False
+    unread_behind: int | None = None
 
 
 class Visited(NamedTuple):
@@ -76,6 +81,7 @@ class Views:
             before.typed = typed
             before.talk.to_background()
             before.talk.mark_unread()
+            before.unread_behind = None
             before.drawn.clear()
         self.shown = room
         view.talk.to_foreground()
@@ -95,6 +101,22 @@ class Views:
         content = talk.items[at].content if at is not None else None
         if isinstance(content, Incoming) and isinstance(content.item, Entry):
             talk.rewrite(position, Entry(Kind.GONE, content.item.time, content.item.who))
+
+    def annotate(self, room: str, incoming: Incoming) -> bool:
+        """Show an annotation in the place of the entry that it is about. Return whether it is to be
+        seen there; else it is shown by itself."""
+        by = incoming.item
+        if not isinstance(by, Entry) or not by.about:
+            return False
+        talk = self.of(room).talk
+        at = talk.index_of(by.about)
+        content = talk.items[at].content if at is not None else None
+        if not isinstance(content, Incoming) or not isinstance(content.item, Entry):
+            return False
+        changed = annotated(content.item, by, incoming.position)
+        if changed is not None:
+            talk.rewrite(by.about, changed)
+        return changed is not None
 
     # -- reading from the server -----------------------------------------------------------------
 
@@ -122,6 +144,8 @@ class Views:
         async def load() -> None:
             try:
                 add(await self._page(room, **where))
+                if view.unread_behind is not None:
+                    view.talk.mark_unread_behind(view.unread_behind)
             except Refusal:  # one may not read it
                 view.talk.has_older = False
             finally:

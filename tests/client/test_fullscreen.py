@@ -404,3 +404,62 @@ def test_notifications_go_to_the_terminal(server, connect, arrive):
     bob.send("hello anna")
     client.until(shows("bob: hello anna"), "the mention")
     assert b"\x1b]777;notify;bob in lab;bob: hello anna\x1b\\" in client.received
+
+
+def test_edits_and_reactions_change_their_row(server, connect, arrive):
+    """A message is shown with its newest text, and with a row of reactions. `r`, `e` and `+` begin
+    a reply, an edit and a reaction."""
+    client = arrive()
+    bob = speaker(connect, server, "lab")
+    bob.send("helo")
+    client.until(shows("bob: helo"), "the text")
+    client.type("mine")
+    client.until(shows("bob: helo", "anna: mine"), "both")
+    bob.send("/edit #1 hello")
+    client.see_in("bob (edited): hello")
+    assert not any("helo" in row for row in client.rows)
+    client.press("\x1bs\x1b[A+")
+    client.until(lambda it: it.bottom == "> /react #1", "the reaction")
+    client.press("+1\r")
+    client.see_in("+1")
+    client.until(lambda it: any("+1" in row and "anna" in row for row in talk(it)), "the row")
+    client.press("\x1bsr")
+    client.until(lambda it: it.bottom == "> /reply #2", "a reply to one's own")
+    client.press("\x15\x1b[A")  # Ctrl+U, Up
+    client.until(lambda it: it.bottom == "> /edit #2 mine", "the last message")
+    client.press("!\r")
+    client.see_in("anna (edited): mine!")
+
+
+def test_kept_rooms_are_there_from_the_start(server, connect, piped, terminal):
+    """A registered user's rooms are joined by themselves, with what is unread in them."""
+    piped(server, "anna").finish("/register sesame")
+    bob = speaker(connect, server, "lab")
+
+    def come(**how):
+        client = terminal(
+            *("anna", "127.0.0.1", str(server.port), "--room", "lobby"),
+            **{"inline": False, "CHAT_PASSWORD": "sesame", **how},
+        )
+        client.see_in("You are in lobby")
+        return client
+
+    client = come()
+    client.type("/join lab")
+    client.see_in("You are in lab")
+    bob.expect("* anna came in")
+    bob.send("before")
+    client.until(shows("bob: before"), "what was read")
+    client.press("\x1b1")
+    client.until(lambda it: it.rows[0].startswith(" lobby"), "the lobby")
+    client.press("\x04")
+    assert client.wait() == 0
+    bob.expect("* anna left")
+    bob.send("one", "two for anna", "/who")
+    bob.expect("lab: bob")
+    again = come()
+    again.see_in("lab(2!)")
+    again.press("\x1b2")
+    again.until(shows("bob: one", "bob: two for anna"), "what is unread")
+    rows = talk(again)
+    assert rows[rows.index("bob: one") - 1].startswith("-- unread")

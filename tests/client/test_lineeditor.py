@@ -22,6 +22,18 @@ def test_typed_lines_are_there_in_the_next_run(tmp_path):
     assert place.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_each_room_has_its_own_lines(tmp_path):
+    """Lines of other rooms are left out; those of no room are in all of them."""
+    place = tmp_path / "typed"
+    InputHistory(place).append_string("anywhere")
+    InputHistory(place, "lab").append_string("in the lab")
+    InputHistory(place, "lobby").append_string("in the lobby")
+    with place.open("ab") as file:
+        file.write(b'{"room": 3, "line": "x"}\n{"line": "y"}\n[]\n')
+    assert list(InputHistory(place, "lab").load_history_strings()) == ["in the lab", "anywhere"]
+    assert remembered(place) == ["in the lobby", "in the lab", "anywhere"]
+
+
 def test_it_does_not_grow_for_ever(tmp_path):
     """A start shortens the file to the newest lines."""
     place = tmp_path / "typed"
