@@ -13,7 +13,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 INVISIBLE = re.compile(
@@ -31,6 +31,7 @@ _SHOWN = _FOLDED | {ord("I"): "l"}
 second."""
 
 
+@lru_cache(maxsize=64)  # a new name is asked for three times
 def skeletons(name: str) -> frozenset[str]:
     """Return the skeletons of a name."""
     if name.isascii():  # nearly all are: thousands a second, and no need of the data

@@ -152,7 +152,10 @@ def _normal(text: str) -> str:
     NFKC makes one character of at most four. It sorts combining marks in quadratic time: 55 ms for
     a line of them.
     """
-    return unicodedata.normalize("NFKC", text[: 4 * NAME_CHARACTERS + 1])
+    return unicodedata.normalize("NFKC", text[:_LONGEST])
+
+
+_LONGEST = 4 * NAME_CHARACTERS + 1
 
 
 def deleted_name(number: int) -> str:
@@ -168,8 +171,13 @@ def is_deleted(name: str) -> bool:
 
 def key(name: str) -> str:
     """Return the key of a name: names that differ only in case have the same."""
-    found = _normal(name).casefold()
+    found = _folded(name[:_LONGEST])
     return name if found == name else found  # one string where one will do: users are many
+
+
+@lru_cache(maxsize=1024)  # a name that comes in is asked for a dozen times
+def _folded(text: str) -> str:
+    return _normal(text).casefold()
 
 
 @lru_cache(maxsize=64)

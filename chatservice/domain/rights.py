@@ -4,7 +4,7 @@ A command needs rights (`chatservice.grammar.commands`). A user has a role in ea
 rules and by being there, and the table here says which rights a role has.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -61,9 +61,10 @@ ROOM_RIGHTS = frozenset({Right.READ, Right.PRESENCE, Right.SPEAK, Right.MODERATE
 """The rights that depend on the room."""
 
 
-def rights_for(command: Command, args: Mapping[str, Any]) -> set[Right]:
+def rights_for(command: Command, args: Mapping[str, Any]) -> Collection[Right]:
     """Return the rights that a command needs with these arguments."""
-    return {command.needs, *(arg.needs for arg in command.args if arg.name in args)}
+    further = command.needing_rights()
+    return (command.needs, *[it.needs for it in further if it.name in args])
 
 
 class Rights:

@@ -2,10 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -141,9 +141,9 @@ class Alias:
     sets: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Command:
-    """A row of the table.
+    """A row of the table, equal to itself alone.
 
     `reply` is the class of its reply. `rates` are the rate limits that it counts against. `talk` is
     the kind of the entries that it makes, for a command that is talk: dispatch hands these to the
@@ -171,9 +171,20 @@ class Command:
     password_only: bool = False
     room_token: bool = False
 
-    def arguments(self, format_: Format) -> Iterator[Arg]:
-        """Yield the arguments that it has in a format, in order."""
-        return (arg for arg in self.args if arg.formats & format_)
+    @cache  # noqa: B019 - there are as many commands as rows; a flag costs more than a lookup
+    def arguments(self, format_: Format) -> tuple[Arg, ...]:
+        """Return the arguments that it has in a format, in order."""
+        return tuple(arg for arg in self.args if arg.formats & format_)
+
+    @cache  # noqa: B019
+    def needing_rights(self) -> tuple[Arg, ...]:
+        """Return the arguments that need a right of their own."""
+        return tuple(arg for arg in self.args if arg.needs is not Right.NOTHING)
+
+    @cache  # noqa: B019
+    def proves_user(self) -> bool:
+        """Return whether it takes a password: if it is granted, the user is the name's owner."""
+        return any(arg.secret for arg in self.args)
 
     def is_elsewhere(self, room: Any) -> bool:
         """Return whether the value of its argument `room` stands for something that is no room."""

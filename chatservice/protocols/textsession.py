@@ -262,8 +262,7 @@ class TextSession(ChatSession):
             self._show(request, it)
 
     def _show(self, request: Request, it: replies.Reply) -> None:
-        proves = any(arg.secret for arg in request.command.args)  # as /register and /password do
-        if proves or isinstance(it, (replies.Joined, replies.Welcome)):
+        if request.command.proves_user() or isinstance(it, (replies.Joined, replies.Welcome)):
             self._astray = None
         if isinstance(it, replies.Welcome) and not self._introduced:
             self._introduce(it)
