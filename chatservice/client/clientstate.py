@@ -161,12 +161,12 @@ class RoomState:
         self._held_back.append(incoming)
 
     def _erase(self, position: int) -> None:
-        """Remove the text of an erased entry that was not shown yet."""
+        """Remove the text of an erased entry that was not shown yet, with its edits and quotes."""
         for waiting in (self._held_back, self._unread_items):
             for at, each in enumerate(waiting):
-                if isinstance(each.item, Entry) and each.position == position:
-                    gone = Entry(Kind.GONE, each.item.time, each.item.who)
-                    waiting[at] = each._replace(item=gone)
+                if isinstance(each.item, Entry):
+                    item = _without(each.item, each.position, position)
+                    waiting[at] = each._replace(item=item)
 
     @property
     def _last_received(self) -> int:
@@ -251,6 +251,14 @@ class RoomState:
         self.unread, self.mentioned, self.complete = 0, False, True
         self._in_background = False
         return unread
+
+
+def _without(entry: Entry, position: int, erased: int) -> Entry:
+    """Return the entry at a position without what it says of the erased one."""
+    if erased == (entry.about if entry.kind == Kind.EDIT else position):
+        about = entry.about if entry.kind == Kind.EDIT else 0
+        return Entry(Kind.GONE, entry.time, entry.who, about=about)
+    return entry._replace(quote=None) if entry.about == erased else entry
 
 
 def mentions(entry: Entry, name: str) -> bool:

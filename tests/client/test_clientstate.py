@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from chatservice.client import clientstate
 from chatservice.client.clientstate import UNREAD_KEPT, ClientState, Incoming, mentions
-from chatservice.entries import Entry, Kind
+from chatservice.entries import Entry, Kind, Quote
 from chatservice.events import Notice, UserJoined
 from chatservice.grammar.commands import COMMANDS, Request
 from chatservice.replies import Joined, Welcome
@@ -381,3 +381,28 @@ def test_entries_of_two_rooms_are_shown_once_and_in_order(lab, den, steps):
     for room, log in rooms.logs.items():
         others = [position for position, (who, _) in enumerate(log, 1) if who != "h"]
         assert rooms.shown[room] == others
+
+
+def test_an_erased_entry_is_gone_with_its_edits_and_quotes():
+    """Of what waits in a room in the background, nothing shows its text. Other entries stay."""
+    state = in_room("lab")
+    state.room_joined(Joined("den", 2, "", (), 0))
+    quote = Quote("bob", "secret")
+    for position, entry in enumerate(
+        [
+            message("bob", "secret"),
+            message("carl", "what?")._replace(about=1, quote=quote),
+            Entry(Kind.EDIT, 0, "bob", "secrets", about=1),
+            message("carl", "hello"),
+            Entry(Kind.ERASED, 0, "bob", "1"),
+        ],
+        1,
+    ):
+        assert state.entry_received(position, entry, "lab") == []
+    items = [each.item for each in state.switch("lab").items]
+    assert [(it.kind, it.text) for it in items] == [
+        *((Kind.GONE, ""), (Kind.MESSAGE, "what?"), (Kind.GONE, "")),
+        *((Kind.MESSAGE, "hello"), (Kind.ERASED, "1")),
+    ]
+    assert items[1].quote is None
+    assert items[2].is_annotation

@@ -10,9 +10,12 @@ from chatservice.engines import blocks
 from chatservice.engines.annotationrules import FORMER, Annotation, Decider
 from chatservice.engines.sqlite import entryreading
 from chatservice.engines.sqlite.entryreading import Runs
-from chatservice.entries import ANNOTATIONS, EntryState, Kind, ReactionCount, Run
+from chatservice.entries import ANNOTATIONS, Entry, EntryState, Kind, ReactionCount, Run
 from chatservice.errors import Refusal
 from chatservice.limits import Limits
+
+Targets = dict[tuple[int, int], Entry | None]
+"""Entries that others are about, by their logs and positions; None where there is none."""
 
 _COLUMNS = "kind, about, user, position, time, who, word, text"
 _KINDS = ", ".join(f"'{kind}'" for kind in (Kind.EDIT, FORMER, Kind.REACTION, Kind.PINNED))
@@ -65,13 +68,17 @@ class SqlAnnotations:
 
     # -- what becomes of entries -----------------------------------------------------------------
 
-    def decide(self, log: int, position: int, draft: Draft) -> Run | Refusal:
+    def decide(self, log: int, position: int, draft: Draft, targets: Targets) -> Run | Refusal:
         """Decide about a run that is about another entry and is to be stored at a position. Return
-        it as it is shown, or the refusal."""
+        it as it is shown, or the refusal. `targets` are kept for other drafts of the batch."""
         run = draft.run
-        target = dict(entryreading.plain_entries(self._db, log, (run.about,))).get(run.about)
+        if (log, run.about) not in targets:
+            found = dict(entryreading.plain_entries(self._db, log, (run.about,)))
+            targets[log, run.about] = found.get(run.about)
+        target = targets[log, run.about]
         decided = self._decider.decide(log, position, run, draft.writer, target)
         if run.kind == Kind.EDIT and isinstance(decided, Run):
+            del targets[log, run.about]
             blocks_changed = "INSERT OR REPLACE INTO erased (log, position) VALUES (?, ?)"
             self._db.execute(blocks_changed, (log, run.about))
         return decided
@@ -90,7 +97,7 @@ class SqlAnnotations:
         that may not be quoted any more."""
         found: dict[int, Runs] = {}
         sql = "SELECT first, entries FROM block WHERE log = ? AND last >= ? ORDER BY last LIMIT 1"
-        for position in positions:
+        for position in sorted(positions):
             row = self._db.execute(sql, (log, position)).fetchone()
             if row is not None and row[0] <= position and row[0] not in found:
                 found[row[0]] = blocks.unpack(*row)

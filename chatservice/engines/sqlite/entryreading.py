@@ -3,7 +3,7 @@ the entries that they are about."""
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from chatservice.engines import blocks
@@ -44,32 +44,56 @@ def erased_with(db: sqlite3.Connection, log: int, position: int) -> list[int]:
     return [position, *edits(db, log, position)]
 
 
-def shown(db: sqlite3.Connection, log: int, stored: Sequence[Runs]) -> list[Runs]:
+def shown(db: sqlite3.Connection, log: int, stored: Sequence[Runs]) -> Sequence[Runs]:
     """Return the runs of several blocks, in order, as they are shown."""
-    runs = edited(db, log, [pair for each in stored for pair in each])
-    about = {run.about for _, run in runs if run.may_have_quote}
-    if about:
-        quotes = _quotes(db, log, about)
-        runs = [(first, run._replace(quote=quotes.get(run.about))) for first, run in runs]
-    rest = iter(runs)
-    return [[next(rest) for _ in each] for each in stored]
+    if not stored:
+        return stored
+    last, run = stored[-1][-1]
+    texts = _new_texts(db, log, stored[0][0][0], last + len(run.texts) - 1)
+    about = {run.about for runs in stored for _, run in runs if run.about}
+    if not (texts or about):  # as nearly always
+        return stored
+    texts |= _texts_of(db, log, about)
+    quotes = _quotes(
+        db, log, {run.about for runs in stored for _, run in runs if run.may_have_quote}
+    )
+    return [
+        [(at, _with_quote(run, quotes)) for at, run in blocks.with_texts(runs, texts)]
+        for runs in stored
+    ]
+
+
+def _with_quote(run: Run, quotes: Mapping[int, Quote]) -> Run:
+    return run._replace(quote=quotes.get(run.about)) if run.may_have_quote else run
 
 
 def edited(db: sqlite3.Connection, log: int, runs: Runs) -> Runs:
     """Return runs with their newest texts."""
     if not runs:
         return runs
-    among = f"SELECT about, text FROM annotation WHERE log = ? AND kind = '{Kind.EDIT}' AND about"
     last, run = runs[-1]
-    ends = (runs[0][0], last + len(run.texts) - 1)
-    texts = dict(db.execute(f"{among} BETWEEN ? AND ?", (log, *ends)).fetchall())
+    texts = _new_texts(db, log, runs[0][0], last + len(run.texts) - 1)
     if of_edits := [run.about for _, run in runs if run.kind == Kind.EDIT]:
-        sql = f"{among} IN (SELECT value FROM json_each(?))"
-        texts.update(db.execute(sql, (log, json.dumps(of_edits))).fetchall())
+        texts |= _texts_of(db, log, of_edits)
     return blocks.with_texts(runs, texts) if texts else runs
 
 
+_NEW_TEXTS = f"SELECT about, text FROM annotation WHERE log = ? AND kind = '{Kind.EDIT}' AND about"
+"""Finds the newest texts of entries that were edited."""
+
+
+def _new_texts(db: sqlite3.Connection, log: int, first: int, last: int) -> dict[int, str]:
+    return dict(db.execute(f"{_NEW_TEXTS} BETWEEN ? AND ?", (log, first, last)).fetchall())
+
+
+def _texts_of(db: sqlite3.Connection, log: int, positions: Collection[int]) -> dict[int, str]:
+    sql = f"{_NEW_TEXTS} IN (SELECT value FROM json_each(?))"
+    return dict(db.execute(sql, (log, json.dumps([*positions]))).fetchall())
+
+
 def _quotes(db: sqlite3.Connection, log: int, positions: Collection[int]) -> dict[int, Quote]:
+    if not positions:
+        return {}
     found = plain_entries(db, log, positions)
     return {position: quote(entry) for position, entry in found if entry.kind != Kind.GONE}
 
@@ -80,7 +104,7 @@ def entries_at(
     """Iterate over the entries at some positions, in order."""
     found = [*plain_entries(db, log, positions)]
     about = {entry.about for _, entry in found if entry.as_run().may_have_quote}
-    quotes = _quotes(db, log, about) if about else {}
+    quotes = _quotes(db, log, about)
     for position, entry in found:
         yield position, entry._replace(quote=quotes.get(entry.about))
 

@@ -25,7 +25,7 @@ from chatservice.domain.ports import (
 from chatservice.engines import blocks
 from chatservice.engines.registry import Registry
 from chatservice.engines.sqlite import entryreading, integrity
-from chatservice.engines.sqlite.annotationtable import SqlAnnotations, pinned, states
+from chatservice.engines.sqlite.annotationtable import SqlAnnotations, Targets, pinned, states
 from chatservice.engines.sqlite.entryages import Clocks, EntryAges
 from chatservice.engines.sqlite.filetable import FileTable
 from chatservice.engines.sqlite.schema import UP_TO, VERSION, open_database, open_reader
@@ -266,6 +266,7 @@ class LogStore:
     ) -> tuple[Appended, Sequence[Change]]:
         positions, repeated, moved = [], set(), self._moved
         about: dict[int, Run | Refusal] = {}
+        targets: Targets = {}
         changes: list[Change] = []
         places: dict[int, list[tuple[int, Run]]] = {}
         with self._commit():
@@ -284,7 +285,7 @@ class LogStore:
                     continue
                 position, run = self._last_of(log) + 1, draft.run
                 if run.about:
-                    about[at] = decided = self._annotations.decide(log, position, draft)
+                    about[at] = decided = self._annotations.decide(log, position, draft, targets)
                     if isinstance(decided, Refusal):
                         positions.append(0)
                         continue

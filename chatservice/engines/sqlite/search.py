@@ -504,8 +504,8 @@ class Searcher:
 
     def _entries(self, log: int, positions: list[int]) -> Iterator[tuple[int, Entry]]:
         """Read entries from the log; leave out those that are gone."""
-        for position, entry in entryreading.entries_at(self._log, log, positions):
-            if self._late():
-                raise TimeoutError
-            if entry.kind != Kind.GONE:
-                yield position, entry
+        with entryreading.at_one_moment(self._log):
+            found = [*entryreading.entries_at(self._log, log, positions)]
+        if self._late():
+            raise TimeoutError
+        return ((position, entry) for position, entry in found if entry.kind != Kind.GONE)
