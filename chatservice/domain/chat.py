@@ -90,7 +90,7 @@ class Chat:
         self.annotator = Annotator(services, rooms)
         self.typing = TypingNotices(services)
         self.overview = Overview(services, rooms, users)
-        self.unread = UnreadCounts(services, rooms, self.replay)
+        self.unread = UnreadCounts(services, self.replay)
         self.allows_guests = policy.guests
         self._engine = engine
         self._replica = Replica(services, rooms, users, self.accounts, self.moderation)

@@ -12,7 +12,7 @@ from chatservice import names, replies
 from chatservice.domain.log import Block, Log
 from chatservice.domain.model import Room, Session
 from chatservice.domain.rights import ROLE_RIGHTS
-from chatservice.domain.rooms import Rooms, Services
+from chatservice.domain.rooms import Services
 from chatservice.entries import SAID, Entry, Kind
 from chatservice.errors import Refusal
 from chatservice.grammar.commands import Right
@@ -39,8 +39,8 @@ class _Count:
 class UnreadCounts:
     """Counts what is unread in the rooms that users keep, and in their inboxes."""
 
-    def __init__(self, services: Services, rooms: Rooms, replay: Replay) -> None:
-        self._rooms, self._replay = rooms, replay
+    def __init__(self, services: Services, replay: Replay) -> None:
+        self._replay = replay
         self._logs, self._accounts = services.engine.logs, services.engine.accounts
         self._rights, self._limits = services.rights, services.limits
 
