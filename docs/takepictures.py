@@ -39,8 +39,8 @@ def settled(client: OnTerminal) -> None:
             pass
 
 
-def talk(server: Server, client: OnTerminal) -> None:
-    """Let several users talk, in the client's room and in others."""
+def talk(server: Server, client: OnTerminal) -> list[RawClient]:
+    """Let several users talk, in the client's room and in others. Return their connections."""
     bob, dora = bare(server, "bob", "release"), bare(server, "dora", "release")
     bob.send("/topic Version 2.0 on Friday: what is left?")
     garden, lab = bare(server, "carl", "garden"), bare(server, "erik", "lab")
@@ -48,8 +48,9 @@ def talk(server: Server, client: OnTerminal) -> None:
     client.see_in("builds/4711")
     dora.send("/me reads the notes", "anna: can you write the part about the client? Three lines")
     client.see_in("Three lines")
+    others = []
     for name in ("fred", "gina", "hugo"):
-        bare(server, name, "release")
+        others.append(bare(server, name, "release"))
         client.see_in(name)
     client.type("yes, I begin with the full screen")
     client.see_in("anna: yes, I begin")
@@ -60,6 +61,7 @@ def talk(server: Server, client: OnTerminal) -> None:
     lab.send("the new disks are here")
     client.see_in("1 lab")
     client.press("half a line that st")
+    return [bob, dora, garden, lab, *others]
 
 
 def picture(place: Path, size: tuple[int, int], theme: str, selected: bool) -> None:
@@ -71,16 +73,17 @@ def picture(place: Path, size: tuple[int, int], theme: str, selected: bool) -> N
         client = OnTerminal(Path(folder) / "anna", *where, size=size, inline=False)
         try:
             client.see_in("You are in lab")
-            for line in ("/join garden", "/join release", f"/set theme {theme}"):
+            for line in ("/join garden", f"/set theme {theme}", "/join release"):
                 client.type(line)
                 settled(client)
-            client.press("\x0c")
-            talk(server, client)
+            talking = talk(server, client)
             settled(client)
             if selected:
                 client.press("\x1bs\x1b[A")
                 settled(client)
             place.write_text(svg(client._screen, DARK if theme == "dark" else LIGHT))
+            for each in talking:
+                each.close()
         finally:
             client.kill()
             server.kill()
@@ -88,8 +91,8 @@ def picture(place: Path, size: tuple[int, int], theme: str, selected: bool) -> N
 
 def main() -> None:
     """Take all pictures."""
-    picture(DOCS / "pictures" / "client.svg", (26, 112), "dark", False)
-    picture(DOCS / "pictures" / "client-light.svg", (22, 72), "light", True)
+    picture(DOCS / "pictures" / "client.svg", (20, 112), "dark", False)
+    picture(DOCS / "pictures" / "client-light.svg", (18, 72), "light", True)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,10 @@ _WHEEL = {64: 3, 65: -3}
 
 _GO_HELP = "/go #N, /go TIME, /go mention, /go back - shows another part of the room's talk"
 
+_SELECTING = "r reply, e edit, + react, c copy, o open, p alone, x erase, g go; Esc ends"
+_SELECTING_SHORT = "r e + c o p x g: /help keys; Esc ends"
+"""The row below the line of input while a message is selected."""
+
 KEY_HELP = (
     *lineeditor.KEY_HELP,
     "PgUp, PgDn and the wheel scroll; Alt+Home and Alt+End show the oldest and the newest",
@@ -271,8 +275,8 @@ class FullScreen(TerminalScreen):
     def _status(self, session: ClientSession) -> Fragments:
         listed = not self._panes().rooms
         if self._cursor.active:
-            keys = "r reply, e edit, + react, c copy, o open, p alone, x erase, g go; Esc ends"
-            return [("class:mark", shortened(keys, self._columns()))]
+            hint = _SELECTING if width(_SELECTING) <= self._columns() else _SELECTING_SHORT
+            return [("class:mark", hint[: self._columns()])]
         return statusline.room_row(session.state, session.connected, self._columns(), listed)
 
     # -- keys ------------------------------------------------------------------------------------
@@ -315,7 +319,8 @@ class FullScreen(TerminalScreen):
         done: KeyAction = lambda event: self._deselect()  # noqa: E731
         return {
             "<any>": lambda event: self._act(lambda: None),
-            **dict.fromkeys(("escape", "enter", "q", "c-g"), done),
+            "escape": self._escape,
+            **dict.fromkeys(("enter", "q", "c-g"), done),
             **dict.fromkeys(("up", "k", "c-p"), lambda event: self._select(-1)),
             **dict.fromkeys(("down", "j", "c-n"), lambda event: self._select(1)),
             "pageup": lambda event: self._select(-10),
@@ -328,9 +333,22 @@ class FullScreen(TerminalScreen):
             "+": lambda event: self._act(self._cursor.react),
             "g": lambda event: self._act(self._cursor.go_to_replied),
             "p": lambda event: self._show_alone(),
+            "m": lambda event: self._views.go_to_mention(),
+            "c-o": lambda event: self._views.go_back(self._switch),
             "c-c": done,
             "<vt100-mouse-event>": self._mouse,
         }
+
+    def _escape(self, event: KeyPressEvent) -> None:
+        """End the selection. If another key came with it, that was Alt: Alt+M looks further up."""
+        waiting = event.key_processor.input_queue
+        if waiting and waiting[0].key == "m" and not self._alone:
+            waiting.popleft()
+            self._views.go_to_mention()
+            return
+        self._deselect()
+        if waiting:
+            event.key_processor.feed(event.key_sequence[-1], first=True)
 
     def _select(self, by: int) -> None:
         if self._alone:

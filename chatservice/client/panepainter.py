@@ -85,6 +85,7 @@ class PanePainter:
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
         app.before_render += lambda _: self._before_render()
+        app.max_render_postpone_time = 0  # else a key waits until nothing comes for a moment
 
     def draw_soon(self) -> None:
         """Draw a frame as soon as the next one is due."""
@@ -148,10 +149,15 @@ class PanePainter:
             self._output.write_raw(_MOUSE_ON if on else _MOUSE_OFF)
 
     def _before_render(self) -> None:
-        """Write the rows, but nothing to the terminal yet."""
+        """Write the rows if the line of input moves, but nothing to the terminal yet.
+
+        Else a key costs no more than the line of input: the next frame has the rows.
+        """
         held, self._output.held = self._output.held, True
         try:
-            self._paint()
+            size, height = self._measured()
+            if not self._entered or (size, height) != (self._size, self._input_height):
+                self._paint()
         finally:
             self._output.held = held
 
@@ -159,9 +165,7 @@ class PanePainter:
         """Write the rows that have changed, and leave the cursor to the line of input."""
         if self._app.is_done:
             return
-        size = self._output.get_size()
-        preferred = self._app.layout.container.preferred_height(size.columns, size.rows).preferred
-        height = min(preferred, size.rows)
+        size, height = self._measured()
         moved = size != self._size or not self._entered
         if moved:
             self._start(size)
@@ -180,6 +184,12 @@ class PanePainter:
         if self._raw:
             self._output.write_raw("".join(self._raw))
             self._raw.clear()
+
+    def _measured(self) -> tuple[Size, int]:
+        """Return the size of the terminal, and the rows that the line of input needs."""
+        size = self._output.get_size()
+        container = self._app.layout.container
+        return size, min(container.preferred_height(size.columns, size.rows).preferred, size.rows)
 
     def _start(self, size: Size) -> None:
         """Begin with an empty screen."""

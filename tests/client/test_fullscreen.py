@@ -322,7 +322,8 @@ def test_a_selected_message_is_erased(server, arrive):
 def test_going_to_a_position_a_mention_and_back(server, connect, arrive):
     """The talk around it is read from the server, the entry is selected, and Ctrl+O returns."""
     bob = speaker(connect, server, "lab")
-    bob.send(*(f"message {n}" for n in range(1, 400)), "hello anna")
+    bob.send(*(f"message {n}" for n in range(1, 200)), "good morning, anna")
+    bob.send(*(f"message {n}" for n in range(201, 400)), "hello anna")
     bob.send(*(f"message {n}" for n in range(401, 2000)), "/who")
     bob.expect("* 1 in lab")
     client = arrive()
@@ -330,7 +331,11 @@ def test_going_to_a_position_a_mention_and_back(server, connect, arrive):
     client.type("/go #1000")
     client.until(shows("bob: message 999", "bob: message 1000"), "the position")
     assert "reverse" in client.style_of("message 1000", "bob: message 1000")
-    client.press("\x1b\x1bm")  # Esc ends the selection
+    client.press("\x1bm")
+    client.until(shows("bob: message 399", "bob: hello anna"), "the mention")
+    client.press("\x1bm")
+    client.until(shows("bob: message 199", "bob: good morning, anna"), "the one before")
+    client.press("\x0f")
     client.until(shows("bob: message 399", "bob: hello anna"), "the mention")
     client.press("q\x0f")
     client.until(shows("bob: message 999", "bob: message 1000"), "where one was")
