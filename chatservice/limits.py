@@ -104,6 +104,10 @@ class Limits:
     joined_users: int = 100
     """Names of users in the reply to `join`; `who` lists all."""
 
+    presence_seconds: float = 600.0
+    """The time without a request after which a user is shown as idle: a longer break than between
+    two thoughts."""
+
     who_users: int = 1000
     """Users in one reply to `who`. `after` asks for the rest."""
 

@@ -111,10 +111,12 @@ class RoomList(Reply):
 
 
 class Member(Record):
-    """A row of `who`; `away` is the reason why they are away, or empty."""
+    """A row of `who`; `away` is the reason why they are away, or empty. `idle` is for how many
+    seconds they have sent nothing, or 0 if that is not long."""
 
     name: str
     away: str
+    idle: int = 0
 
 
 class RoomMember(Record):
@@ -161,6 +163,20 @@ class ReadMark(Reply):
 
     room: str
     position: int
+
+
+class Seen(Reply):
+    """`seen`: the `state` of `user`: `here`, `idle` for some seconds, `away` for the reason `text`,
+    or `gone`. Of those who are gone, `time` is when they were here last (milliseconds since
+    1970), or None if that is not known or not shown. For the user's own name, `shown` tells whether
+    others see that."""
+
+    user: str
+    state: str
+    idle: int = 0
+    text: str = ""
+    time: int | None = None
+    shown: bool | None = None
 
 
 class RuleInfo(Record):

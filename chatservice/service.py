@@ -220,6 +220,7 @@ class ChatService(Service):
         if self._engine is not None:
             await self._engine.stopping()
             await self.factory.chat.publisher.settled()
+            await self.factory.chat.presence.save_all()
             self.factory.farewell("The server is stopping; come back later.")
             await self.factory.when_empty(FAREWELL_SECONDS)
             await self.factory.chat.members.save()

@@ -87,6 +87,10 @@ def _target_of_arguments(command: Command, rest: str) -> CompletionTarget | None
             is_file = arg.type is ArgType.FILE
             return CompletionTarget(WordKind.FILE, rest) if is_file else _target_of_talk(rest)
         word, space, after = rest.lstrip(" ").partition(" ")
+        if not space and arg.type is ArgType.INBOX:
+            if word.startswith("@"):
+                return CompletionTarget(WordKind.USER, word[1:])
+            continue
         if not space and arg.choices:
             return CompletionTarget(WordKind.CHOICE, word, arg.choices)
         if not space:

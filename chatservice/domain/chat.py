@@ -27,6 +27,7 @@ from chatservice.domain.ports import (
     SearchResult,
     no_entry,
 )
+from chatservice.domain.presence import Presence
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
@@ -86,6 +87,7 @@ class Chat:
         self.users = users = Users(services, rooms, policy)
         self.accounts = Accounts(services, rooms, users, policy)
         self.files = Files(services, rooms, users)
+        self.presence = Presence(services, users, loop.run)
         self.moderation = Moderation(services, rooms, users)
         self.annotator = Annotator(services, rooms)
         self.typing = TypingNotices(services)
@@ -128,7 +130,8 @@ class Chat:
         cursor = self.rights.check_speak(session, room)
         texts = names.clean_talk(texts)
         self.rooms.slow_mode.count(user, room)
-        run = user.run(kind, self.now(), texts)
+        session.active = time = self.now()
+        run = user.run(kind, time, texts)
         if about:
             run = run._replace(about=about)
         author = None if session.traits.sees_own_entries else cursor

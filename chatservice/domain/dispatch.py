@@ -47,6 +47,7 @@ def dispatch(
     if command.talk:
         _talk(chat, session, request, on_stored)
         return None
+    session.active = chat.now()
     count_request(chat, session, command.rates, request.args.get("text", "").count("\n") + 1)
     if session.unstored:
         return _after_talk(chat, session, request)

@@ -259,12 +259,13 @@ class Session:
     not hear the users in `ignored` (`names.key`). `only_room` is the only room that its token
     allows. `flow` stops the reading of its connection. `unstored` is the weight of its entries
     that are not on the disk yet: 1 each, and more for a long one (`Limits.unstored_characters`).
+    `active` is the time of its last request, in milliseconds since 1970.
     `free_commands` is the number of further commands that no `rate_limiter` counts. There is one
     session for each connection, and most are idle, so it is small.
     """
 
     __slots__ = (
-        *("_token", "current_room", "ended", "flow", "free_commands", "ignored"),
+        *("_token", "active", "current_room", "ended", "flow", "free_commands", "ignored"),
         *("inbox", "only_room", "peer", "rate_limiter", "rooms", "traits", "unstored", "user"),
     )
 
@@ -275,6 +276,7 @@ class Session:
         self.free_commands = FREE_COMMANDS
         self.rate_limiter: RateLimiter | None = None
         self.unstored = 0
+        self.active = 0
         self.user: User | None = None
         self.ended = False
         self.current_room: Room | None = None

@@ -225,7 +225,8 @@ class RoomStore(Protocol):
 class Account:
     """A registered user. `inbox` is the number of their inbox's log, and `read_position` how far
     they have read it. `operator` says that they run the server. `password` is a hash, or empty
-    where the operator's checkers know it. `created` is in milliseconds since 1970."""
+    where the operator's checkers know it. `created` is in milliseconds since 1970, as is `seen`:
+    when they were here last, or 0 if that is not known. Others see it if `shows_seen`."""
 
     name: str
     password: str
@@ -233,6 +234,8 @@ class Account:
     read_position: int
     operator: bool = False
     created: int = 0
+    seen: int = 0
+    shows_seen: bool = True
 
     @property
     def id(self) -> str:
@@ -405,6 +408,13 @@ class AccountStore(Protocol):
 
     def set_operator(self, key: str, operator: bool) -> Awaitable[None]:
         """Make an account an operator, or no longer one. Tells the follower `AccountChanged`."""
+
+    def note_seen(self, times: Mapping[str, int]) -> Awaitable[None]:
+        """Store when registered users were here last, by their keys, in milliseconds since 1970. An
+        earlier time than the stored one changes nothing, nor does a key without an account."""
+
+    def show_seen(self, key: str, shown: bool) -> Awaitable[None]:
+        """Set whether others see when a registered user was here last."""
 
     def token(self, sha256: str) -> Awaitable[Token | None]:
         """Return a valid token by its SHA-256, or a key by its fingerprint; None if there is

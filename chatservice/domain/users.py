@@ -1,7 +1,7 @@
 """The users present: guests and registered ones, their names, sessions and inboxes."""
 
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -64,7 +64,8 @@ class _Login:
 
 class Users:
     """All users who are here, in `by_key` (`names.key`). `deleting` has the keys of accounts that
-    are being deleted."""
+    are being deleted. The functions in `on_gone` are called with a registered user whom nobody sees
+    here any more."""
 
     def __init__(self, services: Services, rooms: Rooms, policy: RegistrationPolicy) -> None:
         self.by_key: dict[str, User] = {}
@@ -80,6 +81,7 @@ class Users:
         self._ignoring: dict[str, set[Session]] = {}
         self._asking: dict[str, Session] = {}
         self._operator_inbox: Log | None = None
+        self.on_gone: list[Callable[[User], None]] = []
 
     async def enter(
         self,
@@ -355,6 +357,9 @@ class Users:
             session.inbox.close()
             session.inbox = None
         user.sessions = tuple(each for each in user.sessions if each is not session)
+        if user.registered and session.traits.visible and not user.visible:
+            for call in self.on_gone:
+                call(user)
         self._rights.tokens.pop(session, None)
         self._drop_if_unused(user)
 

@@ -163,6 +163,17 @@ class AccountRegistry:
         """Return the names of accounts by their keys; those that are gone are left out."""
         return [self._accounts[key].name for key in keys if key in self._accounts]
 
+    async def note_seen(self, times: Mapping[str, int]) -> None:
+        await self._store(self._tables.note_seen, times)
+        for key, time in times.items():
+            account = self._accounts.get(key)
+            if account is not None:
+                self._keep(replace(account, seen=max(time, account.seen)))
+
+    async def show_seen(self, key: str, shown: bool) -> None:
+        async with self._deciding:
+            await self._change(key, shows_seen=shown)
+
     # -- tokens and codes ------------------------------------------------------------------------
 
     def token(self, sha256: str) -> Awaitable[Token | None]:

@@ -279,7 +279,7 @@ class _MemoryTables:
     def _store_nothing(self, *args: Any, **named: Any) -> None:
         """Do nothing: the registries have it."""
 
-    inbox_known = change_account = _store_nothing
+    inbox_known = change_account = note_seen = _store_nothing
     add_token = revoke = add_code = drop_code = _store_nothing
 
     def add_room(self, row: ports.RoomRow, time: int) -> None:

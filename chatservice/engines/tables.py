@@ -73,7 +73,11 @@ class Tables(Protocol):
         """Note that nothing more is given to a guest's inbox, by the number of then."""
 
     def change_account(self, key: str, account: Account, revoked: Sequence[str] = ()) -> None:
-        """Store an account's name, password and rank; revoke tokens."""
+        """Store an account's name, password and rank, and whether it `shows_seen`; revoke
+        tokens."""
+
+    def note_seen(self, times: Mapping[str, int]) -> None:
+        """Store when users were here last, by the keys of their accounts, if it is later."""
 
     def delete_account(self, key: str, account: Account, mark: str) -> None:
         """Forget an account, its tokens, memberships, and rules in rooms; its files become

@@ -66,12 +66,20 @@ class ArgType(Enum):
         str,
     )
     INBOX = ("@, or @ and a user", r"@\S*", str)
+    SWITCH = ("on or off", r"on|off", bool)
     FLAG = ("true or false", r"(?!)", bool)
 
     def __init__(self, description: str, pattern: str, type_: type) -> None:
         self.description = description
         self.pattern = re.compile(pattern, re.DOTALL)
         self.json_type = type_
+
+    def value(self, word: str) -> str | int:
+        """Return the value of a typed word of this type."""
+        if self is ArgType.SWITCH:
+            return word == "on"
+        text = word[len(self.mark) :]
+        return int(text) if self.json_type is int else text
 
     @property
     def mark(self) -> str:
@@ -124,9 +132,11 @@ class Arg:
     @property
     def usage(self) -> str:
         """Its name in `/help`: `ROOM`, `[PASSWORD]`, `[@USER]`."""
-        of_user = self.type in (ArgType.USER, ArgType.INBOX)
-        word = "@USER" if of_user else self.type.mark + self.name.upper()
+        word = _USAGE.get(self.type) or self.type.mark + self.name.upper()
         return f"[{word}]" if self.optional else word
+
+
+_USAGE = {ArgType.USER: "@USER", ArgType.INBOX: "@USER", ArgType.SWITCH: "on | off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +381,22 @@ _ROWS = (
         (Alias("@TO TEXT"), Alias("-pr TO TEXT")),
         reply=replies.PrivateSent,
         rates=_TEXTS,
+    ),
+    Command(
+        "seen",
+        "tells whether a user is here, or was last; with off, nobody is told that of you",
+        (
+            Arg(
+                "show",
+                "off: others do not see when you were here last; on: they do",
+                ArgType.SWITCH,
+                True,
+                needs=Right.ACCOUNT,
+                choices=("on", "off"),
+            ),
+            Arg("user", "the user, or @ and the user; you, if none is named", optional=True),
+        ),
+        reply=replies.Seen,
     ),
     Command("away", "sets you away, with a reason; without one, you are back", (_REASON,)),
     Command(

@@ -8,8 +8,8 @@ from chatservice.grammar.commands import COMMANDS, ArgType, Command, Format, May
 TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "talking": (
-            *("say", "me", "msg", "reply", "edit", "react", "erase", "pins", "away", "ignore"),
-            *("topic", "history", "search", "unread", "skip", "help", "quit"),
+            *("say", "me", "msg", "reply", "edit", "react", "erase", "pins", "away", "seen"),
+            *("ignore", "topic", "history", "search", "unread", "skip", "help", "quit"),
         ),
         "rooms": ("rooms", "join", "create", "leave", "exit", "who", "rules"),
         "files": ("files", "link", "get", "put", "versions", "remove", "transfers", "cancel"),

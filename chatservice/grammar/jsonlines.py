@@ -142,6 +142,8 @@ def _check(command: Command, arg: Arg, value: Any) -> None:
         wanted = "a string" if arg.type.json_type is str else arg.type.description
         if arg.type is ArgType.SHA256:
             wanted = "a string of 64 hexadecimal digits"
+        elif arg.type is ArgType.SWITCH:
+            wanted = ArgType.FLAG.description
         elif arg.type is ArgType.TIME:
             wanted = f"a string: {arg.type.description}"
         elif arg.type in (ArgType.POSITION, ArgType.VERSION):
@@ -283,7 +285,7 @@ def _fields(it: Any) -> replies.Fields:
         if name == "who":
             values["from"] = value
         elif name == "time":
-            values["time"] = time(value)
+            values["time"] = time(value) if value is not None else None
         elif has_rows:
             values[name] = [_fields(row) for row in value]
         else:

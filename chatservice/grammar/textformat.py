@@ -380,7 +380,7 @@ def _record(it: replies.ModerationLog) -> list[str]:
 def _members(it: replies.MemberList) -> list[str]:
     more = f" and {it.more} more" if it.more else ""
     count = it.count or len(it.users)  # older servers do not tell it
-    lines = [f"* {count} in {it.room}: {', '.join(m.name for m in it.users)}{more}"]
+    lines = [f"* {count} in {it.room}: {', '.join(map(_member, it.users))}{more}"]
     lines += [f"* {m.name} is away: {m.away}" for m in it.users if m.away]
     absent = [m.name for m in it.members if not m.here]
     if absent or it.more_members:
@@ -402,6 +402,27 @@ def unread_line(it: replies.UnreadInfo) -> str:
 
 MENTIONS_SHOWN = 99
 """The greatest number of mentions that is shown as it is."""
+
+
+def _member(it: replies.Member) -> str:
+    idle = f" (idle {duration(it.idle)})" if it.idle and not it.away else ""
+    return it.name + idle
+
+
+def _seen(it: replies.Seen) -> list[str]:
+    states = {
+        "here": f"{it.user} is here.",
+        "idle": f"{it.user} is here, and idle for {duration(it.idle)}.",
+        "away": f"{it.user} is away: {it.text}",
+    }
+    gone = f"{it.user} is not here."
+    if it.time is not None:
+        gone = f"{it.user} was here last on {_second(it.time // 1000)[:-3]}Z."
+    lines = [f"* {states.get(it.state, gone)}"]
+    if it.shown is not None:
+        does, other = ("see", "off") if it.shown else ("do not see", "on")
+        lines.append(f"* Others {does} when you were here last; /seen {other} changes that.")
+    return lines
 
 
 def _history(it: replies.History) -> list[str]:
@@ -556,6 +577,7 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     replies.MemberList: _members,
     replies.UnreadList: _unread,
     replies.ReadMark: lambda it: [],
+    replies.Seen: _seen,
     replies.RoomRules: _rules,
     replies.ModerationLog: _record,
     replies.Topic: lambda it: [

@@ -160,8 +160,7 @@ class _Words:
             raise _bad_argument(self._command, arg, word if space else "")
 
     def _set(self, arg: Arg, word: str, rest: str) -> None:
-        text = word[len(arg.type.mark) :]
-        self.values[arg.name] = int(text) if arg.type.json_type is int else text
+        self.values[arg.name] = arg.type.value(word)
         self._text = rest
 
     def take_rest(self, arg: Arg, behind: list[Arg], strip: bool) -> None:

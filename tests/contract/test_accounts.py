@@ -226,3 +226,19 @@ async def test_passwords(engine):
     assert await engine.authenticator.vouched("bob", "right") == "Bob"
     assert await engine.authenticator.vouched("bob", "wrong") is None
     assert await engine.authenticator.vouched("nobody", "right") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_when_users_were_here_last(engine):
+    """The latest time counts, and a key without an account changes nothing."""
+    accounts = engine.accounts
+    await accounts.register("Alice", "hash", None, NOW)
+    assert (await accounts.account("alice")).seen == 0
+    await accounts.note_seen({"alice": NOW + 5, "nobody": NOW})
+    await accounts.note_seen({"alice": NOW + 3})
+    assert (await accounts.account("alice")).seen == NOW + 5
+    assert await accounts.account("nobody") is None
+    assert (await accounts.account("alice")).shows_seen
+    await accounts.show_seen("alice", False)
+    account = await accounts.account("alice")
+    assert (account.shows_seen, account.seen, account.password) == (False, NOW + 5, "hash")

@@ -80,6 +80,8 @@ async def test_accounts(durable):
     await engine.accounts.rename("bob", "BOB")
     await engine.accounts.set_password("bob", "new")
     await engine.accounts.set_operator("dave", False)
+    await engine.accounts.note_seen({"alice": NOW + 7, "bob": NOW + 8})
+    await engine.accounts.show_seen("bob", False)
     await engine.accounts.add_token("a" * 64, Token("carol", "bot", None, NOW))
     await engine.accounts.delete("carol", "deleted-1")
     before = await accounts(engine)
@@ -89,7 +91,8 @@ async def test_accounts(durable):
     assert before.keys() == {"alice", "bob", "dave"}
     assert list(await engine.accounts.operators()) == ["BOB"]
     assert await engine.authenticator.vouched("alice", "right") == "alice"
-    assert (await engine.accounts.account("bob")).password == "new"
+    bob = await engine.accounts.account("bob")
+    assert (bob.password, bob.seen, bob.shows_seen) == ("new", NOW + 8, False)
     assert await engine.accounts.token("a" * 64) is None
     assert list((await rooms(engine))["lab"][0].rules) == []
     assert await texts(engine, made.inbox) == ["a", "b", "c"]

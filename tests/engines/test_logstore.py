@@ -44,7 +44,7 @@ def store(tmp_path):
 
 CLEAN = st.builds(
     lambda run, about, to: run._replace(
-        texts=names.clean_all(run.texts), about=about, to=to, quote=None
+        texts=list(names.clean_all(run.texts)), about=about, to=to, quote=None
     ),
     RUNS,
     st.integers(0, 1 << 60),

@@ -67,7 +67,8 @@ def test_what_a_version_lacks_is_added(tmp_path, version):
         wanted = columns(db)
         for lacks in ("INDEX deed_place", "TABLE code"):
             db.execute(f"DROP {lacks}")
-        db.execute("ALTER TABLE account DROP COLUMN operator")
+        for lacks in ("operator", "seen", "shows_seen"):
+            db.execute(f"ALTER TABLE account DROP COLUMN {lacks}")
         db.execute("CREATE INDEX file_who ON file (who, size)")
         db.execute(f"PRAGMA user_version = {version}")
     with closing(open_database(path)) as db:

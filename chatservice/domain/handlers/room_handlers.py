@@ -96,8 +96,8 @@ async def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberL
     rows_ = (replies.RoomMember(name, names.key(name) in here) for name in members.names)
     following = [user for user in users if user.key > after] if after else users
     first = nsmallest(chat.limits.who_users, following, key=lambda user: user.key)
-    away = chat.users.away_reason_in
-    rows = (replies.Member(user.name, away(user, room, session)) for user in first)
+    away, idle = chat.users.away_reason_in, chat.presence.idle_seconds
+    rows = (replies.Member(it.name, away(it, room, session), idle(it)) for it in first)
     shown = page(
         rows,
         lambda it: 4 * len(it.name + it.away) + 40,
@@ -275,6 +275,9 @@ ROOM_HANDLERS: Mapping[str, Handler] = {
     "topic": _topic,
     "msg": _msg,
     "away": _away,
+    "seen": lambda chat, session, args: chat.presence.seen(
+        session, args.get("user"), args.get("show")
+    ),
     "ignore": _ignore,
     "typing": _typing,
     "history": _history,

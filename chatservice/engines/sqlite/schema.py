@@ -81,7 +81,9 @@ CREATE TABLE account (
     password TEXT NOT NULL,                 -- argon2id
     inbox    INTEGER NOT NULL REFERENCES log(id),
     shown    INTEGER NOT NULL DEFAULT 0,    -- how far the inbox was read
-    operator INTEGER NOT NULL DEFAULT 0     -- whether they run the server
+    operator INTEGER NOT NULL DEFAULT 0,    -- whether they run the server
+    seen     INTEGER NOT NULL DEFAULT 0,    -- when they were here last, milliseconds since 1970
+    shows_seen INTEGER NOT NULL DEFAULT 1   -- whether others see that
 );
 -- The rooms that accounts keep.
 CREATE TABLE member (

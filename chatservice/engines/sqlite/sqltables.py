@@ -1,7 +1,7 @@
 """Rooms and accounts in the database."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -105,11 +105,13 @@ class SqlTables:
     # -- accounts --------------------------------------------------------------------------------
 
     def load_accounts(self) -> Iterable[Account]:
-        for name, password, inbox, shown, operator, created in self._db.execute(
-            "SELECT name, password, inbox, shown, operator, coalesce(created, 0)"
+        for *row, operator, created, seen, shows_seen in self._db.execute(
+            "SELECT name, password, inbox, shown, operator, coalesce(created, 0), seen, shows_seen"
             " FROM account LEFT JOIN log ON log.id = inbox"
         ):
-            yield Account(name, password, inbox, shown, bool(operator), created)
+            name, password, inbox, shown = row
+            rest = (bool(operator), created, seen, bool(shows_seen))
+            yield Account(name, password, inbox, shown, *rest)
 
     def load_tokens(self) -> dict[str, Token]:
         rows = self._db.execute("SELECT sha256, account, label, log, time FROM token")
@@ -159,11 +161,15 @@ class SqlTables:
             self._db.execute(sql, (key, log, guest))
 
     def change_account(self, key: str, account: Account, revoked: Sequence[str] = ()) -> None:
-        sql = "UPDATE account SET name = ?, password = ?, operator = ? WHERE key = ?"
-        self._execute(
-            (sql, (account.name, account.password, account.operator, key)),
-            *((_REVOKE, (sha256,)) for sha256 in revoked),
+        sql = (
+            "UPDATE account SET name = ?, password = ?, operator = ?, shows_seen = ? WHERE key = ?"
         )
+        new = (account.name, account.password, account.operator, account.shows_seen, key)
+        self._execute((sql, new), *((_REVOKE, (sha256,)) for sha256 in revoked))
+
+    def note_seen(self, times: Mapping[str, int]) -> None:
+        sql = "UPDATE account SET seen = max(seen, ?) WHERE key = ?"
+        self._execute(*((sql, (time, key)) for key, time in times.items()))
 
     def delete_account(self, key: str, account: Account, mark: str) -> None:
         self._execute(
