@@ -234,16 +234,23 @@ class History(Reply):
     more: bool = False
 
     @property
-    def log(self) -> str:
-        """The log of the entries: the room, or `@` for the inbox."""
-        return "@" if self.room.startswith("@") else self.room
+    def logs(self) -> tuple[str, ...]:
+        """The log of each entry: the room, or `@` for the inbox."""
+        log = "@" if self.room.startswith("@") else self.room
+        return (log,) * len(self.entries)
 
 
 class SearchMatches(History):
     """`search`: the same. While `pending`, the newest entries are not indexed yet; there may be
-    more."""
+    more. Of a search in all rooms (`room` is `*`), `rooms` has the room of each entry."""
 
     pending: bool = False
+    rooms: tuple[str, ...] = ()
+
+    @property
+    def logs(self) -> tuple[str, ...]:
+        """The log of each entry, as `log` names it."""
+        return self.rooms or super().logs
 
 
 class PinList(History):

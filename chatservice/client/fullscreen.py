@@ -35,7 +35,7 @@ from chatservice.client.views import Views
 from chatservice.client.wrapping import Fragments, Span, screen_rows, shortened, width
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commands import ALL_ROOMS, Request
 
 _MOUSE_EVENT = re.compile(r"\x1b\[<(\d{1,3});(\d{1,4});(\d{1,4})([Mm])")
 """A mouse event of xterm's SGR form: the button, the column, the row, pressed or released."""
@@ -141,8 +141,9 @@ class FullScreen(TerminalScreen):
         self._draw_soon()
 
     def _show_past(self, it: replies.History) -> None:
-        for position, entry in it.entries:
-            self._add(partial(self._renderer.replayed, Incoming(entry, it.log, position)))
+        for (position, entry), log in zip(it.entries, it.logs, strict=True):
+            incoming, named = Incoming(entry, log, position), it.room == ALL_ROOMS
+            self._add(partial(self._renderer.replayed, incoming, named))
 
     def show_switch(self, unread: Unread) -> None:
         """Show the view of the new current room, with a mark where the unread entries begin."""

@@ -11,6 +11,7 @@ from chatservice.client.settings import ChosenPreferences
 from chatservice.client.terminalscreen import Draw, TerminalScreen, erased_position
 from chatservice.client.wrapping import Fragments
 from chatservice.entries import Entry, Kind
+from chatservice.grammar.commands import ALL_ROOMS
 
 
 class InlineScreen(TerminalScreen):
@@ -54,9 +55,10 @@ class InlineScreen(TerminalScreen):
             self._frames.replace(incoming.log, erased, self._renderer.erased)
 
     def _show_past(self, it: replies.History) -> None:
-        for position, entry in it.entries:
-            incoming = Incoming(entry, it.log, position)
-            self._show_entry(self._renderer.replayed(incoming), incoming)
+        for (position, entry), log in zip(it.entries, it.logs, strict=True):
+            incoming = Incoming(entry, log, position)
+            rows = self._renderer.replayed(incoming, named=it.room == ALL_ROOMS)
+            self._show_entry(rows, incoming)
 
     def show_switch(self, unread: Unread) -> None:
         """Tell the current room, and show a heading before its unread entries."""

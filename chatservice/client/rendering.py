@@ -196,15 +196,17 @@ class RowRenderer:
     def incoming(self, incoming: Incoming) -> Fragments:
         """Return the rows of an entry or an event."""
         if isinstance(incoming.item, Entry):
-            return self._entry(incoming.item, incoming.log, incoming.position, numbered=False)
+            return self._entry(incoming.item, incoming.log, incoming.position)
         return self._timed(
             self._clock(), self._server_lines(textformat.event(incoming.item).decode())
         )
 
-    def replayed(self, incoming: Incoming) -> Fragments:
-        """Return the rows of an entry of the history, with its position."""
+    def replayed(self, incoming: Incoming, named: bool = False) -> Fragments:
+        """Return the rows of an entry of the history, with its position; if `named`, also with its
+        room."""
         assert isinstance(incoming.item, Entry)
-        return self._entry(incoming.item, incoming.log, incoming.position, numbered=True)
+        number = f"{incoming.log} #{incoming.position} " if named else f"#{incoming.position} "
+        return self._entry(incoming.item, incoming.log, incoming.position, number)
 
     def erased(self, incoming: Incoming) -> Fragments:
         """Return the row in place of an entry that was erased."""
@@ -226,8 +228,7 @@ class RowRenderer:
             _is_private(entry, incoming.log) or names.is_mentioned(self._name(), entry.text)
         )
 
-    def _entry(self, entry: Entry, log: str, position: int, numbered: bool) -> Fragments:
-        number = f"#{position} " if numbered else ""
+    def _entry(self, entry: Entry, log: str, position: int, number: str = "") -> Fragments:
         return self._timed(entry.time / 1000, self._entry_lines(entry, log, position), number)
 
     def _entry_lines(self, entry: Entry, log: str, position: int) -> list[Fragments]:

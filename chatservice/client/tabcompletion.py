@@ -87,7 +87,7 @@ def _target_of_arguments(command: Command, rest: str) -> CompletionTarget | None
             is_file = arg.type is ArgType.FILE
             return CompletionTarget(WordKind.FILE, rest) if is_file else _target_of_talk(rest)
         word, space, after = rest.lstrip(" ").partition(" ")
-        if not space and arg.type is ArgType.INBOX:
+        if not space and arg.type in (ArgType.INBOX, ArgType.PLACES):
             if word.startswith("@"):
                 return CompletionTarget(WordKind.USER, word[1:])
             continue

@@ -1,37 +1,30 @@
-"""The chat: talk, history and search, and the parts that do the rest.
+"""The chat: talk and history, and the parts that do the rest.
 
 Every method raises `Refusal` if it may not do what it is asked for.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from chatservice import names, replies
 from chatservice.domain.accounts import Accounts
 from chatservice.domain.annotating import Annotator
 from chatservice.domain.files import Files
-from chatservice.domain.log import Block, BlockCache, Cursor, Log
+from chatservice.domain.log import Block, BlockCache, Cursor, Log, reread_if_erased
 from chatservice.domain.loginthrottle import FairQueue, LoginThrottle, NoQueue
 from chatservice.domain.members import Members
 from chatservice.domain.model import Room, Session
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
-from chatservice.domain.paging import Page, page
-from chatservice.domain.ports import (
-    Draft,
-    Engine,
-    EventLoop,
-    FileReader,
-    OnStored,
-    SearchResult,
-    no_entry,
-)
+from chatservice.domain.paging import Page
+from chatservice.domain.ports import Draft, Engine, EventLoop, FileReader, OnStored, no_entry
 from chatservice.domain.presence import Presence
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
+from chatservice.domain.searching import Searching
 from chatservice.domain.sentcopies import SentCopy, own_cursor
 from chatservice.domain.tickets import UploadTicket
 from chatservice.domain.typingnotices import TypingNotices
@@ -41,8 +34,6 @@ from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import Command, Request
 from chatservice.limits import Limits
-
-T = TypeVar("T")
 
 
 class Chat:
@@ -90,6 +81,7 @@ class Chat:
         self.presence = Presence(services, users, loop.run)
         self.moderation = Moderation(services, rooms, users)
         self.annotator = Annotator(services, rooms)
+        self.searching = Searching(services, rooms, users)
         self.typing = TypingNotices(services)
         self.overview = Overview(services, rooms, users)
         self.unread = UnreadCounts(services, self.replay)
@@ -218,8 +210,8 @@ class Chat:
         """Return positions and entries that are `wanted`, oldest first: the first `limit` behind
         `after`, or else the last `limit`, all before `before` if given. Return too whether
         `Limits.answer_bytes` or `Limits.scan_entries` cut them."""
-        return await _reread_if_erased(
-            log, lambda: self._history(log, after, before, limit, wanted)
+        return await reread_if_erased(
+            (log,), lambda: self._history(log, after, before, limit, wanted)
         )
 
     async def _history(
@@ -278,30 +270,18 @@ class Chat:
 
     async def entry_at(self, room: Room, position: int) -> Entry:
         """Return the entry at a position. Raises `Refusal` (no-such-entry)."""
-        found = await _reread_if_erased(
-            room.log, lambda: self._logs.entries_at(room.log.id, (position,))
+        found = await reread_if_erased(
+            (room.log,), lambda: self._logs.entries_at(room.log.id, (position,))
         )
         if position not in found:
             raise no_entry(position)
         return found[position]
 
-    async def search(self, room: Room, words: str, before: int | None, limit: int) -> SearchResult:
-        """Return the last entries of a room with all these words (`LogStore.search`), before
-        `before` if given."""
-        end = room.log.last + 1 if before is None else min(before, room.log.last + 1)
-        limit = min(limit, self.limits.search_entries)
-        log = room.log
-        found = await _reread_if_erased(log, lambda: self._logs.search(log.id, words, end, limit))
-        size, most = (lambda pair: pair[1].encoded_size), self.limits.answer_bytes
-        newest = page(reversed(found.entries), size, limit, most)[::-1]
-        shown = [pair async for pair in self.annotator.with_states(room.log, newest)]
-        return found._replace(entries=shown, more=len(newest) < len(found.entries))
-
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
         """Return blocks behind a position from storage, but none that `log` does not have yet:
         their writers are not answered."""
-        blocks = await _reread_if_erased(
-            log, lambda: self._logs.read(log.id, after, self.limits.replay_entries)
+        blocks = await reread_if_erased(
+            (log,), lambda: self._logs.read(log.id, after, self.limits.replay_entries)
         )
         return [block for block in blocks if block.last <= log.last]
 
@@ -325,13 +305,3 @@ def _list(found: Page[tuple[int, Entry]], pair: tuple[int, Entry]) -> None:
     """Add an entry to a page of the history, if it is listed there."""
     if not pair[1].is_annotation:
         found.add(pair, pair[1].encoded_size)
-
-
-async def _reread_if_erased(log: Log, read: Callable[[], Awaitable[T]]) -> T:
-    """Read of a log, again if something was erased meanwhile: so nobody is shown an erased entry
-    once that is acknowledged. A guest's inbox may get another number while it is read."""
-    while True:
-        before = log.replacements, log.id
-        found = await read()
-        if before == (log.replacements, log.id):
-            return found

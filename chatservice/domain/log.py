@@ -16,7 +16,15 @@ Invariants:
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
@@ -405,6 +413,16 @@ def _last(block: Block | None) -> int:
 
 def _first(block: Block | None) -> int:
     return block.first if block is not None else 0
+
+
+async def reread_if_erased(logs: Collection[Log], read: Callable[[], Awaitable[T]]) -> T:
+    """Read of some logs, again if something was erased there meanwhile: so nobody is shown an
+    erased entry once that is acknowledged. A guest's inbox may get another number meanwhile."""
+    while True:
+        before = [(log.replacements, log.id) for log in logs]
+        found = await read()
+        if before == [(log.replacements, log.id) for log in logs]:
+            return found
 
 
 def wake(logs: Collection[Log]) -> None:

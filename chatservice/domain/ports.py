@@ -274,13 +274,48 @@ ReadPositions = Mapping[tuple[str, int], int]
 """Read positions, by the key of an account and the number of a log."""
 
 
-class SearchResult(NamedTuple):
-    """The result of a search: positions and entries, oldest first. While `pending`, the newest
-    entries are not indexed yet. `more` tells of earlier matches."""
+FAR_FUTURE = 1 << 62
+"""A time in milliseconds since 1970 that no entry has."""
 
-    entries: Sequence[tuple[int, Entry]]
+
+class SearchQuery(NamedTuple):
+    """A search of several `logs`, for the last `limit` entries of all together that contain all
+    `words`, in any case. A word may be a phrase, `"one behind the other"`, or a beginning,
+    `begin*`. `logs` has the numbers of logs; of each, entries before a position are looked for. At
+    most one of them is a guest's inbox.
+
+    Entries are behind the position `after`, which is for a single log. `who` is the key of the
+    author's name. `other` is that of the other side of private talk: of the user whom an entry was
+    sent to, or else of its author. Empty ones fit all. Entries are from the time `since` on and
+    from before `until` (milliseconds since 1970). With `files`, they are those of files. `words`
+    may be empty if there is a `who` or an `other`, or with `files`.
+    """
+
+    words: str
+    logs: Mapping[int, int]
+    limit: int
+    after: int = 0
+    who: str = ""
+    other: str = ""
+    since: int = 0
+    until: int = FAR_FUTURE
+    files: bool = False
+
+
+class Match(NamedTuple):
+    """An entry that a search has found, at a position in the log with that number."""
+
+    log: int
+    position: int
+    entry: Entry
+
+
+class SearchResult(NamedTuple):
+    """The result of a search: what matches, oldest first. While `pending`, the newest entries are
+    not indexed yet."""
+
+    matches: Sequence[Match]
     pending: bool
-    more: bool = False
 
 
 class LogStore(Protocol):
@@ -333,12 +368,9 @@ class LogStore(Protocol):
         """Return an entry as it was stored at first, and its edits as they were, oldest first, with
         their positions; nothing if it is not there."""
 
-    def search(
-        self, log: int, words: str, before: int, limit: int, after: int = 0
-    ) -> "Awaitable[SearchResult]":
-        """Return the last `limit` entries before a position, and behind `after`, that contain all
-        `words`, in any case. A word may be a phrase, `"one behind the other"`, or a beginning,
-        `begin*`.
+    def search(self, query: SearchQuery) -> "Awaitable[SearchResult]":
+        """Return the entries that a query asks for. Those of one log are in the order of their
+        positions, and those of several in that of their times.
 
         Raises `Refusal` (bad-argument, too-slow).
         """

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from chatservice import names, replies
 from chatservice.domain.log import Block, Log
 from chatservice.domain.model import Room, Session
+from chatservice.domain.ports import SearchQuery
 from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Services
 from chatservice.entries import SAID, Entry, Kind
@@ -141,11 +142,12 @@ class UnreadCounts:
             if left <= 0:
                 break
             try:
-                asking = self._logs.search(room.number, f'"{word}"', last + 1, left, count.position)
-                entries = (await asking).entries
+                where = {room.number: last + 1}
+                query = SearchQuery(f'"{word}"', where, left, after=count.position)
+                matches = (await self._logs.search(query)).matches
             except Refusal:  # it takes too long now
                 continue
-            for position, entry in entries:
+            for _, position, entry in matches:
                 key = names.key(entry.who)
                 is_other = key != user.key and key not in session.ignored
                 if is_other and entry.kind in _COUNTED and self._is_mention(user.name, entry, room):

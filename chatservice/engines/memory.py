@@ -165,17 +165,20 @@ class MemoryLogs:
         wanted = {position, *self._annotations.edits(log, position)}
         return [pair for it in self._of(log) for pair in it.entries() if pair[0] in wanted]
 
-    async def search(
-        self, log: int, words: str, before: int, limit: int, after: int = 0
-    ) -> ports.SearchResult:
-        wanted = [_pattern(term) for term in queries.terms(words)]
+    async def search(self, query: ports.SearchQuery) -> ports.SearchResult:
+        wanted = [_pattern(term) for term in queries.terms(query)]
         found = [
-            (position, next(entry for at, entry in block.entries() if at == position))
-            for block in (Block(self._shown(log, it.runs)) for it in self._of(log))
-            for position, text in queries.searchable(block.runs)
-            if after < position < before and all(it.search(_plain(text)) for it in wanted)
+            [
+                ports.Match(log, position, run._replace(texts=(text,)).entry(0))
+                for block in self._of(log)
+                for position, text, run in queries.searchable(self._shown(log, block.runs))
+                if query.after < position < before
+                and queries.fits(run, query)
+                and all(it.search(_plain(text)) for it in wanted)
+            ]
+            for log, before in query.logs.items()
         ]
-        return ports.SearchResult(found[-limit:] if limit > 0 else [], pending=False)
+        return ports.SearchResult(queries.newest(found, query.limit), pending=False)
 
     async def reassign(self, key: str, mark: str, erase: bool, after: int) -> int | None:
         self._engine.check()

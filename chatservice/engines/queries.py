@@ -1,10 +1,13 @@
 """The words that a search looks for, and the entries that it looks in, for every engine."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
 from typing import NamedTuple
 
-from chatservice.entries import Kind, Run
+from chatservice import names
+from chatservice.domain.ports import Match, SearchQuery
+from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 
 
@@ -15,24 +18,53 @@ class Term(NamedTuple):
     begins: bool
 
 
-def terms(words: str) -> list[Term]:
+def terms(query: SearchQuery) -> list[Term]:
     """Return the terms of a search: words, `"phrases in quotes"`, and `beginnings*`.
 
-    Raises `Refusal` (bad-argument) if there is none.
+    Raises `Refusal` (bad-argument) if there is none, unless the query has no words at all, and asks
+    for a user or for files.
     """
     found = []
-    for quoted, word in re.findall(r'"([^"]*)"|([^\s"]+)', words):
+    for quoted, word in re.findall(r'"([^"]*)"|([^\s"]+)', query.words):
         if any(one.isalnum() for one in quoted or word):
             found.append(Term(quoted or word, word.endswith("*")))
-    if not found:
+    if not found and (query.words or not (query.who or query.other or query.files)):
         raise Refusal(Code.BAD_ARGUMENT, "There is no word in that; say what to search for.")
     return found
 
 
-def searchable(runs: Iterable[tuple[int, Run]]) -> Iterator[tuple[int, str]]:
-    """Iterate over positions and texts that can be found: talk, topics, and names of files."""
+_TALK = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.NOTICE, Kind.PRIVATE})
+_SEARCHABLE = _TALK | {Kind.SENT, Kind.SENT_NOTICE, Kind.TOPIC, Kind.REMOVED}
+
+
+def searchable(runs: Iterable[tuple[int, Run]]) -> Iterator[tuple[int, str, Run]]:
+    """Iterate over positions and texts that can be found, each with its run: talk, topics, and
+    names of files."""
     for first, run in runs:
-        if run.kind in (Kind.MESSAGE, Kind.ACTION, Kind.NOTICE, Kind.TOPIC, Kind.REMOVED):
-            yield from enumerate(run.texts, first)
+        if run.kind in _SEARCHABLE:
+            for position, text in enumerate(run.texts, first):
+                yield position, text, run
         elif run.file is not None:
-            yield first, run.file.name
+            yield first, run.file.name, run
+
+
+def other_side(it: Run | Entry) -> str:
+    """Return the key of the other side of private talk: whom it was sent to, or else its author."""
+    return names.key(it.to or it.who)
+
+
+def fits(it: Run | Entry, query: SearchQuery) -> bool:
+    """Return whether an entry is as a query wants it, beside its words."""
+    return (
+        query.since <= it.time < query.until
+        and (not query.who or names.key(it.who) == query.who)
+        and (not query.other or other_side(it) == query.other)
+        and (not query.files or it.file is not None)
+    )
+
+
+def newest(matches: Iterable[Sequence[Match]], limit: int) -> list[Match]:
+    """Return the last `limit` matches of several logs, oldest first. Those of each log are in
+    order."""
+    found = list(merge(*matches, key=lambda it: it.entry.time))
+    return found[-limit:] if limit > 0 else []

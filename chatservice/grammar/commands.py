@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, Flag, auto
 from functools import cache, partial
 from types import MappingProxyType
@@ -11,6 +11,9 @@ from typing import Any
 
 from chatservice import replies
 from chatservice.entries import Kind
+
+ALL_ROOMS = "*"
+"""The value of `room` for all rooms that a user may read. No room is called so."""
 
 
 class Format(Flag):
@@ -66,6 +69,7 @@ class ArgType(Enum):
         str,
     )
     INBOX = ("@, or @ and a user", r"@\S*", str)
+    PLACES = ("all, @, or @ and a user", r"all|@\S*", str)
     SWITCH = ("on or off", r"on|off", bool)
     FLAG = ("true or false", r"(?!)", bool)
 
@@ -78,6 +82,8 @@ class ArgType(Enum):
         """Return the value of a typed word of this type."""
         if self is ArgType.SWITCH:
             return word == "on"
+        if self is ArgType.PLACES and word == "all":
+            return ALL_ROOMS
         text = word[len(self.mark) :]
         return int(text) if self.json_type is int else text
 
@@ -136,7 +142,12 @@ class Arg:
         return f"[{word}]" if self.optional else word
 
 
-_USAGE = {ArgType.USER: "@USER", ArgType.INBOX: "@USER", ArgType.SWITCH: "on | off"}
+_USAGE = {
+    ArgType.USER: "@USER",
+    ArgType.INBOX: "@USER",
+    ArgType.PLACES: "all | @USER",
+    ArgType.SWITCH: "on | off",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +171,7 @@ class Command:
     publisher. A command that `changes` something has done so, and its reply is always sent. For all
     others a right beyond a name is checked again behind the wait for the reply. `elsewhere` is a
     pattern of what may stand in the place of its room, and takes no right in a room: `@` is the
-    user's own files or inbox, `@USER` what is between the two in the inbox.
+    user's own files or inbox, `@USER` what is between the two in the inbox, and `*` all rooms.
 
     No token allows a command that is `password_only`: it changes who may come in or who is in
     charge, so its effects would outlast the token. A token for one room allows the commands that
@@ -234,6 +245,12 @@ _ROOM_OR_INBOX = Arg(
     json_optional=False,
 )
 """In the text format, the current room if it is left out."""
+_PLACE_TO_SEARCH = replace(
+    _ROOM_OR_INBOX,
+    help="the room; all rooms that you may read (in JSON, `*`), your inbox (`@`), or what is "
+    "between you and a user in it (`@USER`)",
+    type=ArgType.PLACES,
+)
 _ANY_ROOM = Arg(
     "room",
     "the room; in text, the current one if none is named",
@@ -424,14 +441,20 @@ _ROWS = (
     ),
     _for_readers(
         "search",
-        'finds entries here by words, "in a row", or begin*',
+        'finds entries here, in all rooms or your inbox, by words, "in a row", or begin*',
         (
-            _IN_ROOM,
-            Arg("text", "the words; case and accents do not matter", _REST),
+            _PLACE_TO_SEARCH,
+            Arg(
+                "text",
+                "the words, in any case; and from:USER, in:ROOM, has:file, before: or after: with "
+                "a date, or a time such as 7d",
+                _REST,
+            ),
             Arg("before", "show entries before this position", _NUMBER, True, _J),
             Arg("limit", "at most so many (20; never more than 100)", _NUMBER, True, _J),
         ),
         reply=replies.SearchMatches,
+        elsewhere=r"\*|@\S*",
     ),
     Command(
         "unread",

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 from chatservice import events, names, replies
 from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.grammar.commands import ALL_ROOMS, COMMANDS, Request
 from chatservice.grammar.jsonlines import EVENTS, line
 
 A = TypeVar("A")
@@ -336,8 +336,11 @@ def parse_reply(class_: type[A], it: replies.Fields) -> A:
     if issubclass(class_, replies.History):
         rows = _each(parse_entry)(it.get("entries"))
         pairs = tuple((each.position, each.entry) for each in rows)
-        more = {name: _flag(it[name]) for name in ("more", "pending") if name in it}
-        return class_(_name(it.get("room")), pairs, **more)
+        more: dict[str, Any] = {name: _flag(it[name]) for name in ("more", "pending") if name in it}
+        room = _name(it.get("room"))
+        if issubclass(class_, replies.SearchMatches) and room == ALL_ROOMS:
+            more["rooms"] = tuple(each.log for each in rows)
+        return class_(room, pairs, **more)
     made: A = _made(class_, it)
     return made
 

@@ -244,7 +244,7 @@ def reply(it: replies.Reply, id_: Any) -> bytes:
     """Return an answer as a line."""
     head: replies.Fields = {"event": "ok"} if id_ is None else {"event": "ok", "id": id_}
     if isinstance(it, replies.History):
-        rows = [entry_fields(position, one, it.log) for position, one in it.entries]
+        rows = [entry_fields(*row, log) for row, log in zip(it.entries, it.logs, strict=True)]
         more = {"pending": it.pending} if isinstance(it, replies.SearchMatches) else {}
         return line({**head, "room": it.room, "entries": rows, "more": it.more, **more})
     return line({**head, **_fields(it)})

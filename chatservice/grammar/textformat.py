@@ -15,6 +15,7 @@ from typing import Any
 from chatservice import events, replies
 from chatservice.entries import Entry, FileMark, Kind, ReactionCount, Run
 from chatservice.errors import NAME_NEEDED, Code, Message, Refusal, Sentences
+from chatservice.grammar.commands import ALL_ROOMS
 from chatservice.names import one_line
 
 _NEEDS_QUOTES = re.compile(r'^[ "]| $| [#+]?[0-9]+$')
@@ -51,8 +52,8 @@ def replayed(first: int, it: Run, log: str) -> bytes:
     return _lines(line for pair in it.entries(first) for line in _replayed(*pair, log))
 
 
-def _replayed(position: int, it: Entry, log: str) -> list[str]:
-    stamped = stamp(it.time, position)
+def _replayed(position: int, it: Entry, log: str, room: str = "") -> list[str]:
+    stamped = stamp(it.time, position, room)
     lines = _said(it, log) if it.kind in _TALK else _news(it.as_run(), log)
     if told := state_text(it):
         lines.append(f"* {told}")
@@ -306,9 +307,11 @@ def inline_instructions(args: Mapping[str, Any]) -> bytes:
     return f"* To have its bytes here all the same: /get {path}{version} 0\n".encode()
 
 
-def stamp(time: int, position: int) -> str:
-    """Return the prefix of a past entry: `[2026-11-21 03:40:54Z #1812] `."""
-    return f"[{_second(time // 1000)}Z #{position}] "
+def stamp(time: int, position: int, room: str = "") -> str:
+    """Return the prefix of a past entry: `[2026-11-21 03:40:54Z #1812] `. With a `room`, the entry
+    is among those of other rooms: `[2026-11-21 03:40:54Z lab #1812] `."""
+    place = f"{room} #{position}" if room else f"#{position}"
+    return f"[{_second(time // 1000)}Z {place}] "
 
 
 @lru_cache(maxsize=256)
@@ -431,7 +434,9 @@ def _history(it: replies.History) -> list[str]:
 
 
 def _entries(it: replies.History) -> list[str]:
-    return [line for position, one in it.entries for line in _replayed(position, one, it.log)]
+    rows = zip(it.entries, it.logs, strict=True)
+    named = it.room == ALL_ROOMS
+    return [line for row, log in rows for line in _replayed(*row, log, log if named else "")]
 
 
 MORE_HISTORY = (
@@ -442,12 +447,16 @@ INDEX_PENDING = "* The newest entries are not indexed yet; search again soon."
 
 
 def _matches(it: replies.SearchMatches) -> list[str]:
-    lines = _entries(it) or [f"* Nothing in {it.room} has all these words"]
+    place = _PLACES.get(it.room[:1], it.room)
+    lines = _entries(it) or [f"* Nothing in {place} has all these words"]
     return [*lines, INDEX_PENDING] if it.pending else lines
 
 
 def _pins(it: replies.PinList) -> list[str]:
     return _entries(it) or [f"* Nothing is pinned in {it.room}"]
+
+
+_PLACES = {"@": "your inbox", ALL_ROOMS: "any room that you may read"}
 
 
 def _files(it: replies.FileList) -> list[str]:

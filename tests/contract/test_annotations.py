@@ -4,7 +4,7 @@ import pytest
 import pytest_twisted
 
 from chatservice.domain.model import guest_id
-from chatservice.domain.ports import BlockReplaced
+from chatservice.domain.ports import BlockReplaced, SearchQuery
 from chatservice.entries import EntryState, FileMark, Kind, Quote, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -35,8 +35,8 @@ async def stored(engine, *drafts):
 
 async def found(engine, log, words):
     """Return the positions and texts that a search finds."""
-    result = await engine.logs.search(log, words, 1 << 40, 99)
-    return [(position, entry.text) for position, entry in result.entries]
+    result = await engine.logs.search(SearchQuery(words, {log: 1 << 40}, 99))
+    return [(position, entry.text) for _, position, entry in result.matches]
 
 
 async def entries(engine, log):
@@ -62,7 +62,7 @@ async def test_a_reply_has_a_quote(engine):
     assert await engine.logs.entries_at(lab, [3, 1, 9]) == {1: shown[1], 3: shown[3]}
     back = {at: it for it in await engine.logs.read_back(lab, 9, 9) for at, it in it.entries()}
     assert back == shown
-    ((_, reply),) = (await engine.logs.search(lab, "thanks", 9, 9)).entries
+    ((*_, reply),) = (await engine.logs.search(SearchQuery("thanks", {lab: 9}, 9))).matches
     assert reply == shown[4]
 
 

@@ -2,7 +2,7 @@
 
 import pytest_twisted
 
-from chatservice.domain.ports import BlockReplaced, TopicChanged
+from chatservice.domain.ports import BlockReplaced, SearchQuery, TopicChanged
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code
 from tests.contract.conftest import NOW, append, at_once, code_of, room, say, texts
@@ -158,7 +158,7 @@ async def test_an_erased_entry_is_gone(engine, notes):
     for block in change.block, *await engine.logs.read(lab, 0, 9):
         assert [entry.text for _, entry in block.entries()] == ["one", "", "three"]
         assert [entry.kind for _, entry in block.entries()][1] == Kind.GONE
-    assert list((await engine.logs.search(lab, "secret", 9, 9)).entries) == []
+    assert list((await engine.logs.search(SearchQuery("secret", {lab: 9}, 9))).matches) == []
     assert await engine.logs.erase(lab, 7) is False
 
 
@@ -198,8 +198,8 @@ async def test_searching(engine):
     await append(engine, *(say(lab, text) for text in said), say(den, "quick"))
 
     async def found(words, before=99, limit=9):
-        result = await engine.logs.search(lab, words, before, limit)
-        return [position for position, _ in result.entries]
+        result = await engine.logs.search(SearchQuery(words, {lab: before}, limit))
+        return [it.position for it in result.matches]
 
     assert await found("QUICK fox") == [1, 2]
     assert await found('"quick brown"') == [1]
@@ -208,9 +208,106 @@ async def test_searching(engine):
     assert await found("quick", before=2) == [1]
     assert await found("brown", limit=1) == [2]
     assert await found("nothing") == []
+    assert await found("quick", before=0) == await found("quick", limit=0) == []
     await append(engine, say(lab, "built", kind=Kind.NOTICE), say(lab, "done", kind=Kind.ACTION))
     assert await found("built") + await found("done") == [5, 6]
-    assert await code_of(engine.logs.search(lab, "!?", 99, 9)) == Code.BAD_ARGUMENT
+    for words in ("!?", ""):
+        query = SearchQuery(words, {lab: 99}, 9)
+        assert await code_of(engine.logs.search(query)) == Code.BAD_ARGUMENT
+
+
+GUEST = -((1 << 62) + 7)
+"""The number of a guest's inbox."""
+
+
+def at_time(draft, time, **changes):
+    """Return a draft whose run has another time, and other fields."""
+    draft.run = draft.run._replace(time=time, **changes)
+    return draft
+
+
+@pytest_twisted.ensureDeferred
+async def test_searching_several_logs(engine):
+    """The last entries of all together come in the order of their times, each with its log. Each
+    log is searched up to a position of its own. Guests' inboxes are logs as well."""
+    lab, den, other = [await room(engine, name) for name in ("lab", "den", "other")]
+    for time, log in enumerate((lab, den, GUEST, lab, other, den)):
+        await append(engine, at_time(say(log, f"cat {time}"), NOW + time))
+
+    async def found(logs, limit=9):
+        result = await engine.logs.search(SearchQuery("cat", logs, limit))
+        return [(it.log, it.position, it.entry.text) for it in result.matches]
+
+    cats = [
+        (lab, 1, "cat 0"),
+        (den, 1, "cat 1"),
+        (GUEST, 1, "cat 2"),
+        (lab, 2, "cat 3"),
+        (den, 2, "cat 5"),
+    ]
+    assert await found({lab: 9, den: 9, GUEST: 9}) == cats
+    assert await found({den: 9, GUEST: 9, lab: 9}, limit=2) == cats[-2:]
+    assert await found({lab: 2, den: 2}) == cats[:2]
+    assert await found({}) == await found({lab: 1}) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_narrowing_a_search(engine):
+    """Beside words, a query asks for an author, the other side of private talk, files and times."""
+    lab = await room(engine)
+    mark = FileMark("cat plan.txt", 3, "ab" * 32)
+    await append(
+        engine,
+        at_time(say(lab, "cat one"), 1000),
+        at_time(say(lab, "cat two", who="Bob.B"), 2000),
+        at_time(say(lab, "cat three", kind=Kind.SENT), 3000, to="Bob.B"),
+        at_time(say(lab, "cat four", who="bob-b", kind=Kind.PRIVATE), 4000),
+        at_time(say(lab, "", who="bob.b", kind=Kind.FILE), 5000, file=mark),
+    )
+
+    async def found(words="cat", **narrowed):
+        result = await engine.logs.search(SearchQuery(words, {lab: 99}, 9, **narrowed))
+        return [it.position for it in result.matches]
+
+    assert await found() == [1, 2, 3, 4, 5]
+    assert await found(who="bob.b") == await found("", who="bob.b") == [2, 5]
+    assert await found(who="bob-b") == [4]
+    assert await found("bob") == await found(who="bob") == []
+    assert await found("two", who="alice") == []
+    assert await found(other="bob.b") == await found("", other="bob.b") == [2, 3, 5]
+    assert await found(files=True) == await found("", files=True) == [5]
+    assert await found("plan", files=True, who="bob.b") == [5]
+    assert await found(since=2000, until=4000) == [2, 3]
+    assert await found("", who="alice", since=1001) == [3]
+    assert (
+        await code_of(engine.logs.search(SearchQuery("!", {lab: 9}, 9, who="a")))
+        == Code.BAD_ARGUMENT
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_inbox_of_an_account_is_searched(engine):
+    """Also what came to it while its user was a guest."""
+    await append(engine, say(-7, "cat one", kind=Kind.PRIVATE))
+    account = await engine.accounts.register("bob", "", -7, NOW, guest=".guests/7")
+    await append(engine, say(account.inbox, "cat two", kind=Kind.PRIVATE))
+    result = await engine.logs.search(SearchQuery("cat", {account.inbox: 9}, 9))
+    assert [(it.position, it.entry.text) for it in result.matches] == [
+        (1, "cat one"),
+        (2, "cat two"),
+    ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_search_by_author_after_their_account_was_deleted(engine):
+    """Entries of the mark are not found under the former name."""
+    lab = await room(engine)
+    await append(engine, say(lab, "cat"))
+    reached = 0
+    while reached is not None:
+        reached = await engine.logs.reassign("alice", "someone", False, reached)
+    found = await engine.logs.search(SearchQuery("cat", {lab: 9}, 9, who="alice"))
+    assert list(found.matches) == []
 
 
 @pytest_twisted.ensureDeferred

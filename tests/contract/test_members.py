@@ -8,6 +8,7 @@ from chatservice.domain.ports import (
     Membership,
     ReadChanged,
     RulesChanged,
+    SearchQuery,
 )
 from chatservice.domain.rules import Rule, RuleKind
 from chatservice.errors import Code
@@ -163,5 +164,5 @@ async def test_a_search_begins_behind_a_position(engine):
     lab = await room(engine)
     await append(engine, say(lab, "red", "red", "blue", "red"))
     for after, positions in ((0, [1, 2, 4]), (1, [2, 4]), (2, [4]), (4, []), (9, [])):
-        found = await engine.logs.search(lab, "red", 9, 9, after)
-        assert [position for position, _ in found.entries] == positions
+        found = await engine.logs.search(SearchQuery("red", {lab: 9}, 9, after))
+        assert [it.position for it in found.matches] == positions

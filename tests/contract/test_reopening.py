@@ -6,7 +6,14 @@ from dataclasses import replace
 import pytest_twisted
 
 from chatservice.domain.model import guest_id
-from chatservice.domain.ports import ModerationRecord, RoomChanged, RoomRow, RulesChanged, Token
+from chatservice.domain.ports import (
+    ModerationRecord,
+    RoomChanged,
+    RoomRow,
+    RulesChanged,
+    SearchQuery,
+    Token,
+)
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code
@@ -243,9 +250,9 @@ async def test_annotations(durable):
     assert [pair for it in await engine.logs.read(lab, 0, 99) for pair in it.entries()] == entries
     assert await engine.logs.pinned(lab) == [1]
     assert [it.text for _, it in await engine.logs.edits(lab, 1)] == ["one", "uno"]
-    result = await engine.logs.search(lab, "secret two", 99, 9)
-    assert list(result.entries) == []
-    ((at, found),) = (await engine.logs.search(lab, "uno", 99, 9)).entries
+    result = await engine.logs.search(SearchQuery("secret two", {lab: 99}, 9))
+    assert list(result.matches) == []
+    ((_, at, found),) = (await engine.logs.search(SearchQuery("uno", {lab: 99}, 9))).matches
     assert (at, found.text) == (1, "uno")
     await append(engine, react(lab, 1, "+1"), edit(lab, 1, "un"))
     assert (await engine.logs.states(lab, [1]))[1].reactions == ()

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from twisted.internet import reactor
 
 from chatservice.domain.log import BlockCache, Log
-from chatservice.domain.ports import Draft
+from chatservice.domain.ports import Draft, SearchQuery
 from chatservice.engines.sqlite.entryages import Clocks
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.schema import open_reader
-from chatservice.engines.sqlite.search import Indexer, Searcher, index_path, terms
+from chatservice.engines.sqlite.search import Indexer, Searcher, index_path, question
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -94,9 +94,9 @@ def catch_up(index):
 
 async def positions(store, log, words, before=1 << 40, limit=20):
     """Return where a search finds something."""
-    found = await store.search(log.id, words, before, limit)
+    found = await store.search(SearchQuery(words, {log.id: before}, limit))
     assert not found.pending
-    return [position for position, _ in found.entries]
+    return [it.position for it in found.matches]
 
 
 @pytest.mark.parametrize("up_to", range(len(SAID) + 1))
@@ -113,19 +113,46 @@ async def test_the_index_and_what_is_not_in_it_are_asked_alike(store, index, up_
 
 
 @pytest_twisted.ensureDeferred
-async def test_only_the_room_that_is_asked_for_is_searched(store, index):
-    """Not another one, and no inbox."""
-    lab, den = await room(store), await room(store, "den")
-    account = await store.accounts.register("bob", "hash", -1, 0)
+async def test_only_the_log_that_is_asked_for_is_searched(store, index):
+    """Not another room, and no inbox but one's own. That of a guest is not in the index, and comes
+    into it with the account."""
+    lab, den, guest = await room(store), await room(store, "den"), Log(-1, "@", 0, TAILS)
+    account = await store.accounts.register("bob", "hash", None, 0)
     inbox = Log(account.inbox, "@", 0, TAILS)
-    for log in (lab, den, inbox):
+    for log in (lab, den, inbox, guest):
         await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["secret", "x"]))], {})
     for _ in range(2):
-        assert await positions(store, lab, "secret") == [1]
-        assert len((await store.search(den.id, "secret", 99, 9)).entries) == 1
+        for log in (lab, den, inbox, guest):
+            assert await positions(store, log, "secret") == [1]
         catch_up(index)
-    rows = index._db.execute("SELECT count(*) FROM entry WHERE entry MATCH 'secret'").fetchone()
-    assert rows == (2,)
+    counted = "SELECT count(*) FROM entry WHERE entry MATCH 'secret'"
+    assert index._db.execute(counted).fetchone() == (3,)
+    carol = await store.accounts.register("carol", "hash", -1, 0, guest=".guests/1")
+    for _ in range(2):
+        assert await positions(store, Log(carol.inbox, "@", 0, TAILS), "secret") == [1]
+        catch_up(index)
+    assert index._db.execute(counted).fetchone() == (4,)
+    await store.accounts.delete("bob", "deleted-1")
+    index.nudge(ended=True)
+    catch_up(index)
+    assert index._db.execute(counted).fetchone() == (3,)
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_rooms_before_and_behind_the_index(store, index):
+    """A search of several logs finds the newest of all together, however far the index has come."""
+    logs = [await room(store, f"r{at}") for at in range(20)]
+    for time in range(60):
+        if time == 30:
+            catch_up(index)
+        run = Run(Kind.MESSAGE, time, "alice", [f"word {time}"])
+        await store.append([Draft(logs[time % 20], run)], {})
+    query = SearchQuery("word", {log.id: 99 for log in logs}, 40)
+    for _ in range(2):
+        found = await store.search(query)
+        assert [it.entry.text for it in found.matches] == [f"word {at}" for at in range(20, 60)]
+        assert not found.pending
+        catch_up(index)
 
 
 @pytest_twisted.ensureDeferred
@@ -248,11 +275,11 @@ async def test_an_index_that_does_not_fit_is_made_again(tmp_path, trouble):
 def test_whatever_is_typed_is_a_question_or_refused(tmp_path_factory, words):
     """Nothing that is typed is taken for the index's own syntax."""
     try:
-        question = terms(words)
+        asked = question(SearchQuery(words, {}, 0))
     except Refusal as refusal:
         assert refusal.code is Code.BAD_ARGUMENT
     else:
-        asking(tmp_path_factory).execute("SELECT * FROM entry WHERE entry MATCH ?", (question,))
+        asking(tmp_path_factory).execute("SELECT * FROM entry WHERE entry MATCH ?", (asked,))
 
 
 def asking(factory, made=[]):  # noqa: B006 - one for all examples
@@ -298,7 +325,7 @@ async def test_an_index_that_turns_out_to_be_damaged_is_made_again(tmp_path):
     await store.append([Draft(log, Run(Kind.MESSAGE, 5, "alice", ["first words"]))], {})
     store.start()
     while not matches(index_path(path), "words"):
-        await store.search(log.id, "words", 9, 9)
+        await store.search(SearchQuery("words", {log.id: 9}, 9))
     store.close()
     damage(index_path(path))
     assert not matches(index_path(path), "words")
@@ -317,13 +344,13 @@ async def test_a_search_that_is_too_late_is_given_up(tmp_path, store, index):
     log = await room(store)
     path = tmp_path / "chat.sqlite"
     searcher = Searcher(path, index_path(path), pytest.fail, Limits())
-    texts = [f"a{at}" for at in range(2000)]
+    texts, query = [f"a{at}" for at in range(2000)], SearchQuery("a*", {log.id: 1 << 40}, 9)
     await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
     for _ in range(2):
         with pytest.raises(Refusal) as caught:
-            searcher.search(log.id, "a*", (0, 1 << 40), 9, until=0.0)
+            searcher.search(query, until=0.0)
         assert caught.value.code is Code.TOO_SLOW
-        assert len(searcher.search(log.id, "a*", (0, 1 << 40), 9, until=inf).entries) == 9
+        assert len(searcher.search(query, until=inf).matches) == 9
         catch_up(index)
     searcher.close()
 
@@ -335,8 +362,8 @@ async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
     texts = [f"word {at}" for at in range(Limits().scan_entries)]
     for _ in range(2):
         await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", texts))], {})
-    found = await store.search(log.id, "word 19999", 1 << 40, 9)
-    assert [position for position, _ in found.entries] == [2 * Limits().scan_entries]
+    found = await store.search(SearchQuery("word 19999", {log.id: 1 << 40}, 9))
+    assert [it.position for it in found.matches] == [2 * Limits().scan_entries]
     assert found.pending
     catch_up(index)
     assert await positions(store, log, "word 19999") == [20_000, 40_000]
@@ -396,8 +423,8 @@ async def test_edited_entries_are_found_by_their_newest_texts(store, index, up_t
         assert await positions(store, log, "middle") == []
         assert await positions(store, log, "new") == [1, 2, 6]
         assert await positions(store, log, "new", before=6) == [1, 2]
-        found = (await store.search(log.id, "two", 99, 9)).entries
-        assert [(at, it.text) for at, it in found] == [(2, "new two")]
+        found = (await store.search(SearchQuery("two", {log.id: 99}, 9))).matches
+        assert [(at, it.text) for _, at, it in found] == [(2, "new two")]
         catch_up(index)
     index.make_again()
     index._begin_again()

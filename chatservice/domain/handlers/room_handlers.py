@@ -178,13 +178,6 @@ def heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple
     )
 
 
-async def _search(chat: Chat, session: Session, args: Arguments) -> replies.SearchMatches:
-    room = chat.rooms.resolve(session, args.get("room"))
-    found = await chat.search(room, args["text"], args.get("before"), args.get("limit", 20))
-    entries = heard(session, found.entries)
-    return replies.SearchMatches(room.name, entries, found.more, found.pending)
-
-
 async def _unread(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
     asked, position = args.get("room"), args.get("position")
     chat.members.catch_up(session.require_user())
@@ -281,7 +274,9 @@ ROOM_HANDLERS: Mapping[str, Handler] = {
     "ignore": _ignore,
     "typing": _typing,
     "history": _history,
-    "search": _search,
+    "search": lambda chat, session, args: chat.searching.search(
+        *(session, args["text"], args.get("room"), args.get("before"), args.get("limit", 20))
+    ),
     "unread": _unread,
     "read": lambda chat, session, args: _marked(chat, session, args["room"], args["position"]),
     "skip": _skip,

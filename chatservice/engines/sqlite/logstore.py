@@ -18,6 +18,7 @@ from chatservice.domain.ports import (
     Change,
     Draft,
     Follower,
+    SearchQuery,
     SearchResult,
     TopicChanged,
     not_stored,
@@ -153,11 +154,9 @@ class LogStore:
     def edits(self, log: int, position: int) -> Awaitable[Sequence[tuple[int, Entry]]]:
         return self._reading.do(self._edits, log, position)
 
-    def search(
-        self, log: int, words: str, before: int, limit: int, after: int = 0
-    ) -> Awaitable[SearchResult]:
+    def search(self, query: SearchQuery) -> Awaitable[SearchResult]:
         until = monotonic() + self._limits.search_seconds
-        return self._searching.do(self._searcher.search, log, words, (after, before), limit, until)
+        return self._searching.do(self._searcher.search, query, until)
 
     def note_age(self, last: bool = False) -> "Deferred[None]":
         """Note the ages of entries, if it is time for that, or the `last` time."""

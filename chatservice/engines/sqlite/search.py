@@ -1,9 +1,10 @@
 """Search: the index (FTS5), the indexer that follows the log, and what answers `search`.
 
 The index is a database of its own beside the log, and can be made again from that at any time. An
-entry's row is its log's number and its position: a room is a range of rows, and the newest come
-first without sorting. FTS5 finds 20 of a million in less than a millisecond, a prefix in a fifth of
-a second (docs/performance.md).
+entry's row is its log's number and its position: a log is a range of rows, and the newest come
+first without sorting. Several logs are asked one after another. Inboxes are in it as rooms are,
+but for those of guests, which are looked through. FTS5 finds 20 of a million in less than a
+millisecond, a prefix in a fifth of a second (docs/performance.md).
 
 The indexer works in small steps, in a thread of its own, and rests for most of the time while there
 is talk: behind a flood it lags, and catches up at leisure. Entries that are not in the index yet
@@ -17,24 +18,30 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
+from heapq import merge
 from pathlib import Path
 from unicodedata import normalize
 
 from twisted.logger import Logger
 
-from chatservice.domain.ports import SearchResult
+from chatservice import names
+from chatservice.domain.ports import Match, SearchQuery, SearchResult
 from chatservice.engines import blocks, queries
 from chatservice.engines.sqlite import entryreading, integrity, permissions
 from chatservice.engines.sqlite.integrity import HANDLER_STEPS, open_reader
 from chatservice.engines.sqlite.schema import UP_TO
 from chatservice.engines.sqlite.threads import PoliteThread
-from chatservice.entries import Entry, Kind, Run
+from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
-VERSION = 5
+VERSION = 6
 _TOKENS = '"unicode61 remove_diacritics 2"'
-ENTRIES = f"CREATE VIRTUAL TABLE entry USING fts5(text, tokenize = {_TOKENS});"
+ENTRIES = (
+    f"CREATE VIRTUAL TABLE entry USING fts5(text, marks, time UNINDEXED, tokenize = {_TOKENS});"
+)
+"""`marks` are words for what is not text: whose an entry is, whom it was sent to, and whether it is
+a file. `time` is in milliseconds since 1970."""
 _TABLES = f"""
 {ENTRIES}
 -- The block up to which entries are in the index, as it is in the log, so that an index of another
@@ -49,17 +56,20 @@ CREATE TABLE ended (log INTEGER PRIMARY KEY, position INTEGER NOT NULL);
 PRAGMA user_version = {VERSION};
 """
 ASK = (
-    "SELECT rowid FROM entry WHERE entry MATCH ? AND rowid BETWEEN ? AND ?"
-    " AND rowid NOT IN (SELECT value FROM json_each(?))"
+    "SELECT rowid, time FROM entry WHERE entry MATCH ? AND rowid BETWEEN ? AND ?"
+    " AND rowid NOT IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
     " ORDER BY rowid DESC LIMIT ?"
 )
-_NEW_TEXT = (
-    "SELECT text, (SELECT id FROM block WHERE block.log = annotation.log AND last >= about"
+_BLOCK_OF_EDITED = (
+    "SELECT (SELECT id FROM block WHERE block.log = annotation.log AND last >= about"
     " ORDER BY last LIMIT 1) FROM annotation WHERE log = ? AND kind = 'edit' AND about = ?"
 )
-"""Finds what an entry says that was edited, and the number of its block."""
+"""Finds the number of the block of an entry that was edited."""
 
-_ADD = "INSERT INTO entry (rowid, text) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
+_ADD = (
+    "INSERT INTO entry (rowid, text, marks, time)"
+    " SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)"
+)
 """All rows of a step in one call: a call for each would ask for Python's lock each time."""
 
 FILES = ("", "-wal", "-shm")
@@ -67,6 +77,9 @@ FILES = ("", "-wal", "-shm")
 
 POSITIONS = 40
 """Bits of a row's number that are the position: a trillion entries a room."""
+
+Row = tuple[int, str, str, int]
+"""A row of the index: its number, text, marks and time."""
 
 STEP_ENTRIES = 1000
 """Rows put in at a time, about: a few milliseconds, and one of them of the reactor's."""
@@ -77,7 +90,7 @@ def index_path(path: Path) -> Path:
     return path.with_name("search.sqlite")
 
 
-def add(db: sqlite3.Connection, rows: list[tuple[int, str]]) -> None:
+def add(db: sqlite3.Connection, rows: list[Row]) -> None:
     """Put rows into a table of entries, in the order of their numbers: that is the fastest."""
     rows.sort()
     for at in range(0, len(rows), STEP_ENTRIES):  # what makes JSON has Python's lock all the while
@@ -86,15 +99,50 @@ def add(db: sqlite3.Connection, rows: list[tuple[int, str]]) -> None:
 
 
 def number(log: int, position: int) -> int:
-    """Return the number of an entry's row."""
-    return log << POSITIONS | position
+    """Return the number of an entry's row. That of a guest's inbox is never stored: their logs have
+    numbers of 63 bits, and are all the log 0 here. A query has one of them at most."""
+    return max(log, 0) << POSITIONS | position
 
 
-def rows_of(log: int, runs: Iterable[tuple[int, Run]]) -> Iterator[tuple[int, str]]:
+def rows_of(log: int, runs: Iterable[tuple[int, Run]]) -> Iterator[Row]:
     """Iterate over the rows of searchable entries. They are in NFC, as queries are: FTS5 splits a
     Hangul syllable in NFD into its letters."""
-    for position, text in queries.searchable(runs):
-        yield number(log, position), normalize("NFC", text)
+    last, marked = None, ""
+    for position, text, run in queries.searchable(runs):
+        if run is not last:
+            last, marked = run, " ".join(_marks(run))
+        yield number(log, position), normalize("NFC", text), marked, run.time
+
+
+def _marks(run: Run) -> Iterator[str]:
+    """Iterate over the marks of a run's entries. A name is in hexadecimal, so that it is one
+    word, and that of no other name."""
+    yield _mark("who", names.key(run.who))
+    if run.to:
+        yield _mark("sent")
+        yield _mark("to", names.key(run.to))
+    if run.file is not None:
+        yield _mark("file")
+
+
+def _mark(what: str, key: str = "") -> str:
+    return f"{what}{key.encode().hex()}"
+
+
+def _edited_rows(
+    db: sqlite3.Connection, changed: Iterable[tuple[int, int]], reached: int
+) -> Iterator[Row | None]:
+    """Iterate over the new rows of those entries, by log and position, that were edited: None for
+    one whose block is not in the index yet, because it comes with its new text."""
+    for log, position in changed:
+        found = db.execute(_BLOCK_OF_EDITED, (log, position)).fetchone()
+        if found is None:
+            continue
+        block, rows = found[0], list[Row]()
+        if block is not None and block <= reached:
+            for at, entry in entryreading.entries_at(db, log, [position]):
+                rows += rows_of(log, [(at, entry.as_run())])
+        yield rows[0] if rows else None
 
 
 def open_index(path: Path, log: sqlite3.Connection, anew: bool = False) -> sqlite3.Connection:
@@ -258,19 +306,20 @@ class Indexer:
         self._reached = reached
         sql = (
             "SELECT id, log, first, time, entries,"
-            " EXISTS (SELECT 1 FROM room WHERE room.log = block.log)"
+            " EXISTS (SELECT 1 FROM log WHERE log.id = block.log AND log.ended < block.last)"
             " FROM block WHERE id > ? ORDER BY id LIMIT ?"
         )
-        rows: list[tuple[int, str]] = []
+        rows: list[Row] = []
         last = None
         with closing(self._log.execute(sql, (reached, STEP_BLOCKS))) as new:
-            for *last, data, of_a_room in new:
-                if of_a_room:  # inboxes are private
+            for *last, data, is_kept in new:
+                if is_kept:  # a guest's inbox is not, and no room that was removed
                     rows += self._readable(last[1], last[2], data)
                 if len(rows) >= STEP_ENTRIES:
                     break
         changed = self._changed()  # after the blocks: what changes since then is found next time
-        edited = self._edited(changed, last[0] if last else reached)
+        places = [it[1:] for it in changed]
+        edited = list(_edited_rows(self._log, places, last[0] if last else reached))
         ended = self._ended() if self._some_ended else []
         if not (last or ended or changed):
             return self._merge()
@@ -293,20 +342,6 @@ class Indexer:
         """Return the next entries whose text was erased or edited: id, log and position."""
         sql = "SELECT id, log, position FROM erased WHERE id > ? ORDER BY id LIMIT ?"
         return self._log.execute(sql, (self._taken_out, STEP_BLOCKS)).fetchall()
-
-    def _edited(
-        self, changed: list[tuple[int, int, int]], reached: int
-    ) -> list[tuple[int, str] | None]:
-        """Return the new rows of entries that were edited: None for one whose block is not in the
-        index yet, because it comes with its new text."""
-        rows: list[tuple[int, str] | None] = []
-        for _, log, position in changed:
-            found = self._log.execute(_NEW_TEXT, (log, position)).fetchone()
-            if found is not None:
-                text, block = found
-                row = (number(log, position), normalize("NFC", text))
-                rows.append(row if block is not None and block <= reached else None)
-        return rows
 
     def _forget(self, changed: list[tuple[int, int, int]], some_erased: bool) -> None:
         """Remove the rows of entries. The rest of the words of erased ones goes as the index is
@@ -337,7 +372,7 @@ class Indexer:
                 self._stopped.wait(integrity.AGAIN_SECONDS)
         return bool(self._merging) or self._uncleaned
 
-    def _readable(self, log: int, first: int, data: bytes) -> list[tuple[int, str]]:
+    def _readable(self, log: int, first: int, data: bytes) -> list[Row]:
         """Return the rows of a block; none of one that is damaged, which is for others to say."""
         try:
             runs = blocks.unpack(first, data)
@@ -368,14 +403,26 @@ class Indexer:
             self._db.execute("REPLACE INTO ended VALUES (?, ?)", (log, position))
 
 
-def terms(words: str) -> str:
-    """Return a question to FTS5 for what somebody typed. Raises `Refusal` (bad-argument).
+def question(query: SearchQuery) -> str:
+    """Return a question to FTS5 for a query. Raises `Refusal` (bad-argument).
 
     All words must be there; `"quoted words"` as they stand there, one behind the other; a `*` at
     the end stands for any rest of a word. Nothing that is typed is FTS5's own syntax.
     """
-    found = queries.terms(words.replace("\0", " "))
-    return " ".join(f'"{text}"' + "*" * begins for text, begins in found)
+    words = normalize("NFC", query.words.replace("\0", " "))
+    found = queries.terms(query._replace(words=words))
+    parts = []
+    if found:
+        words = " ".join(f'"{text}"' + "*" * begins for text, begins in found)
+        parts.append(f"text : ({words})")
+    if query.who:
+        parts.append(f"marks : {_mark('who', query.who)}")
+    if query.other:
+        came, sent = _mark("who", query.other), _mark("to", query.other)
+        parts.append(f"marks : (({came} NOT {_mark('sent')}) OR {sent})")
+    if query.files:
+        parts.append(f"marks : {_mark('file')}")
+    return " AND ".join(f"({part})" for part in parts)
 
 
 class Searcher:
@@ -402,18 +449,16 @@ class Searcher:
     def _late(self) -> bool:
         return time.monotonic() > self._until
 
-    def search(
-        self, log: int, words: str, between: tuple[int, int], limit: int, until: float
-    ) -> SearchResult:
-        """Return the last `limit` entries of a log between two positions that have all these words.
+    def search(self, query: SearchQuery, until: float) -> SearchResult:
+        """Return what a query asks for (`LogStore.search`).
 
         `until` is when to give it up, by the clock of `time.monotonic`. Raises `Refusal`
         (bad-argument, too-slow).
         """
-        question = terms(normalize("NFC", words))
+        asked = question(query)
         self._until = until
         try:
-            return self._found(log, question, between, limit)
+            return self._found(query, asked)
         except sqlite3.OperationalError as error:
             if not integrity.is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
@@ -423,89 +468,116 @@ class Searcher:
             Code.TOO_SLOW, "That takes too long now; search for a rarer word as well, or later."
         )
 
-    def _found(self, log: int, question: str, between: tuple[int, int], limit: int) -> SearchResult:
-        after, before = between
-        if limit <= 0 or before - after <= 1:
+    def _found(self, query: SearchQuery, asked: str) -> SearchResult:
+        logs = {log: it for log, it in query.logs.items() if it - query.after > 1}
+        if query.limit <= 0 or not logs:
             return SearchResult([], False)
-        among = (question, number(log, after + 1), number(log, before - 1))
-        reached, asked, changed = self._ask_index(log, among, limit)
-        fresh, pending = self._not_indexed(log, reached, before)
-        fresh = [*{**dict(fresh), **dict(self._edited(log, changed, reached))}.items()]
-        rows = sorted({*self._ask_fresh(fresh, among, limit), *asked})[-limit:]
-        positions = [row & ((1 << POSITIONS) - 1) for row in rows]
-        return SearchResult(list(self._entries(log, positions)), pending)
+        query = query._replace(logs=logs)
+        reached, found, changed = self._ask_index(query, asked)
+        fresh, pending = self._not_indexed(query, reached)
+        fresh += [it for it in _edited_rows(self._log, changed, reached) if it is not None]
+        times = found | self._ask_fresh(fresh, query, asked)
+        of_logs: dict[int, list[int]] = {}
+        for row in sorted(times):
+            of_logs.setdefault(row >> POSITIONS, []).append(row)
+        rows = list(merge(*of_logs.values(), key=times.__getitem__))[-query.limit :]
+        return SearchResult(self._matches(rows, query), pending)
 
     def _ask_index(
-        self, log: int, among: tuple[str, int, int], limit: int
-    ) -> tuple[int, list[int], list[int]]:
-        """Return the last block that is in the index, and rows that fit; as of an empty one, where
-        it cannot be used. Return too the positions of entries that have changed since then."""
+        self, query: SearchQuery, asked: str
+    ) -> tuple[int, dict[int, int], list[tuple[int, int]]]:
+        """Return the last block that is in the index, and rows that fit, with their times; as of an
+        empty one, where it cannot be used. Return too the logs and positions of entries that have
+        changed since then."""
         try:
             with closing(open_reader(self._index)) as db:
                 db.set_progress_handler(self._late, HANDLER_STEPS)
                 db.execute("BEGIN")  # all of it as of the same moment
                 (reached,) = db.execute("SELECT block FROM reached").fetchone()
                 (forgotten,) = db.execute("SELECT id FROM forgotten").fetchone()
-                changed = self._changed(log, forgotten)
-                without = json.dumps([number(log, position) for position in changed])
-                rows = db.execute(ASK, (*among, without, limit))
-                return reached, [row for (row,) in rows], changed
+                changed = self._changed(query, forgotten)
+                return reached, self._ask(db, query, asked, changed), changed
         except sqlite3.DatabaseError as error:
             if integrity.is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
             if is_damage(error):
                 self._damaged()
-            return 0, [], []
+            return 0, {}, []
 
-    def _changed(self, log: int, forgotten: int) -> list[int]:
-        """Return the positions of erased and edited entries that may still be in the index as they
-        were. They have changed in the log before that was answered, so no search finds them so from
-        then on."""
-        sql = "SELECT position FROM erased WHERE log = ? AND id > ?"
-        return [position for (position,) in self._log.execute(sql, (log, forgotten))]
+    def _changed(self, query: SearchQuery, forgotten: int) -> list[tuple[int, int]]:
+        """Return the logs and positions of erased and edited entries that may still be in the index
+        as they were. They have changed in the log before that was answered, so no search finds them
+        so from then on."""
+        sql = "SELECT EXISTS (SELECT 1 FROM erased WHERE id > ?)"
+        if not self._log.execute(sql, (forgotten,)).fetchone()[0]:
+            return []
+        sql = "SELECT log, position FROM erased WHERE log = ? AND id > ?"
+        return [it for log in query.logs for it in self._log.execute(sql, (log, forgotten))]
 
-    def _edited(self, log: int, changed: list[int], reached: int) -> Iterator[tuple[int, str]]:
-        """Iterate over the new rows of changed entries, of those that are in the index and were
-        edited."""
-        for position in changed:
-            found = self._log.execute(_NEW_TEXT, (log, position)).fetchone()
-            if found is not None and found[1] is not None and found[1] <= reached:
-                yield number(log, position), normalize("NFC", found[0])
+    def _ask(
+        self,
+        db: sqlite3.Connection,
+        query: SearchQuery,
+        asked: str,
+        changed: Iterable[tuple[int, int]],
+    ) -> dict[int, int]:
+        """Return the last rows of each log that fit, with their times, but not those of entries
+        that have changed."""
+        without: dict[int, list[int]] = {}
+        for log, position in changed:
+            without.setdefault(log, []).append(number(log, position))
+        rows: dict[int, int] = {}
+        for log, before in query.logs.items():
+            if self._late():
+                raise TimeoutError
+            among = (asked, number(log, query.after + 1), number(log, before - 1))
+            but = json.dumps(without.get(log, ()))
+            rows.update(db.execute(ASK, (*among, but, query.since, query.until, query.limit)))
+        return rows
 
-    def _not_indexed(
-        self, log: int, reached: int, before: int
-    ) -> tuple[list[tuple[int, str]], bool]:
+    def _not_indexed(self, query: SearchQuery, reached: int) -> tuple[list[Row], bool]:
         """Return the rows of the newest entries that are not in the index, and whether there are
         more than are looked through."""
-        rows: list[tuple[int, str]] = []
-        room = self._limits.scan_bytes
+        rows: list[Row] = []
+        room, pending = self._limits.scan_bytes, False
         sql = f"SELECT id, first, entries FROM block WHERE {UP_TO}"
-        with closing(self._log.execute(sql, (log, before - 1))) as newest:
-            for id_, first, data in newest:
-                if id_ <= reached:
-                    break
-                if len(rows) >= self._limits.scan_entries or room <= 0:
-                    return rows, True
-                runs = blocks.unpack(first, data)
-                rows += rows_of(log, entryreading.edited(self._log, log, runs))
-                room -= len(data)
-        return rows, False
+        for log, before in query.logs.items():
+            with closing(self._log.execute(sql, (log, before - 1))) as newest:
+                for id_, first, data in newest:
+                    if log > 0 and id_ <= reached:
+                        break
+                    if len(rows) >= self._limits.scan_entries or room <= 0:
+                        pending = True
+                        break
+                    runs = blocks.unpack(first, data)
+                    rows += rows_of(log, entryreading.edited(self._log, log, runs))
+                    room -= len(data)
+        return rows, pending
 
-    def _ask_fresh(
-        self, rows: list[tuple[int, str]], among: tuple[str, int, int], limit: int
-    ) -> list[int]:
+    def _ask_fresh(self, rows: list[Row], query: SearchQuery, asked: str) -> dict[int, int]:
         if not rows:
-            return []
+            return {}
         with closing(sqlite3.connect(":memory:")) as db:
             db.set_progress_handler(self._late, HANDLER_STEPS)
             db.execute(ENTRIES)
-            add(db, rows)
-            return [row for (row,) in db.execute(ASK, (*among, "[]", limit))]
+            add(db, [*{row[0]: row for row in rows}.values()])
+            return self._ask(db, query, asked, ())
 
-    def _entries(self, log: int, positions: list[int]) -> Iterator[tuple[int, Entry]]:
-        """Read entries from the log; leave out those that are gone."""
-        with entryreading.at_one_moment(self._log):
-            found = [*entryreading.entries_at(self._log, log, positions)]
-        if self._late():
-            raise TimeoutError
-        return ((position, entry) for position, entry in found if entry.kind != Kind.GONE)
+    def _matches(self, rows: list[int], query: SearchQuery) -> list[Match]:
+        """Read the entries of rows from the log. Leave out those that are gone, and those that
+        belong to somebody else by now."""
+        guest = min(query.logs)
+        of_logs: dict[int, list[int]] = {}
+        for row in rows:
+            log = row >> POSITIONS or guest
+            of_logs.setdefault(log, []).append(row & ((1 << POSITIONS) - 1))
+        found: dict[int, Match] = {}
+        for log, positions in of_logs.items():
+            with entryreading.at_one_moment(self._log):
+                entries = [*entryreading.entries_at(self._log, log, positions)]
+            if self._late():
+                raise TimeoutError
+            for position, entry in entries:
+                if entry.kind != Kind.GONE and queries.fits(entry, query):
+                    found[number(log, position)] = Match(log, position, entry)
+        return [found[row] for row in rows if row in found]

@@ -130,8 +130,15 @@ class SqlTables:
             sql = "INSERT INTO log (id, created, last) VALUES (?, ?, ?)"
             self._db.execute(sql, (log, account.created, last))
             if inbox is not None:
-                for table in ("block", "said"):
-                    self._db.execute(f"UPDATE {table} SET log = ? WHERE log = ?", (log, inbox))
+                # As new rows, which the index of the search takes in; that of a guest is not in it.
+                columns = "first, last, time, entries"
+                self._db.execute(
+                    f"INSERT INTO block (log, {columns})"
+                    f" SELECT ?, {columns} FROM block WHERE log = ? ORDER BY last",
+                    (log, inbox),
+                )
+                self._db.execute("DELETE FROM block WHERE log = ?", (inbox,))
+                self._db.execute("UPDATE said SET log = ? WHERE log = ?", (log, inbox))
             if guest:
                 self._give(guest, key)
             self._db.execute(
