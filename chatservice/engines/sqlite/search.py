@@ -16,7 +16,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, suppress
 from heapq import merge
 from pathlib import Path
@@ -425,6 +425,31 @@ def question(query: SearchQuery) -> str:
     return " AND ".join(f"({part})" for part in parts)
 
 
+ONE_BY_ONE = 8
+"""Logs that are asked one after another. More are asked at once, which takes as long as there are
+matches in the whole index: FTS5 gathers those of a prefix anew for each log, in 25 ms for 100,000
+(2000 rooms: 42 s)."""
+
+_ASK_ALL = (
+    "SELECT rowid, time FROM entry WHERE entry MATCH ? AND time >= ? AND time < ?"
+    " ORDER BY rowid DESC"
+)
+
+
+def _ask_at_once(
+    db: sqlite3.Connection, query: SearchQuery, asked: str, without: Collection[int]
+) -> dict[int, int]:
+    """Return the last rows of each of many logs that fit, with their times."""
+    found: dict[int, int] = {}
+    left = dict.fromkeys(query.logs, query.limit)
+    for row, time_ in db.execute(_ASK_ALL, (asked, query.since, query.until)):
+        log, position = row >> POSITIONS, row & ((1 << POSITIONS) - 1)
+        if left.get(log, 0) and query.after < position < query.logs[log] and row not in without:
+            found[row] = time_
+            left[log] -= 1
+    return found
+
+
 class Searcher:
     """Searches the index in `index`, and the log at `path`, for one thread at a time.
 
@@ -526,6 +551,9 @@ class Searcher:
         without: dict[int, list[int]] = {}
         for log, position in changed:
             without.setdefault(log, []).append(number(log, position))
+        if len(query.logs) > ONE_BY_ONE:
+            but_rows = {row for rows in without.values() for row in rows}
+            return _ask_at_once(db, query, asked, but_rows)
         rows: dict[int, int] = {}
         for log, before in query.logs.items():
             if self._late():
