@@ -115,20 +115,21 @@ class Decider(NamedTuple):
         if before is not None:
             self.store.drop(log, before)
             return Kind.REACTION_REMOVED
-        words, most = self.store.words(log, it.about), self.limits.reaction_words
-        if it.word not in words and len(words) >= most:
-            raise Refusal(
-                Code.TOO_MANY,
-                "#{position} has reactions with {limit} words already; take one of these.",
-                position=it.about,
-                limit=most,
-            )
         if self.store.count(log, it.kind, it.about) >= self.limits.reactions:
             raise Refusal(
                 Code.TOO_MANY,
                 "#{position} has {limit} reactions already; say it in words.",
                 position=it.about,
                 limit=self.limits.reactions,
+            )
+        most = self.limits.reaction_words
+        is_new = self.store.find(log, it.kind, it.about, it.word) is None
+        if is_new and len(self.store.words(log, it.about)) >= most:
+            raise Refusal(
+                Code.TOO_MANY,
+                "#{position} has reactions with {limit} words already; take one of these.",
+                position=it.about,
+                limit=most,
             )
         self.store.add(log, it)
         return Kind.REACTION

@@ -46,7 +46,7 @@ RUNS = st.one_of(
         *(st.sampled_from(REACTIONS), TEXT, st.integers(1, 1 << 60), QUOTES),
     ),
     st.builds(
-        lambda kind, who, about, quote: Run(kind, 0, who, about=about, quote=quote),
+        lambda kind, who, about, quote: Run(kind, 0, who, [""], about=about, quote=quote),
         *(st.sampled_from(PINS), TEXT, st.integers(1, 1 << 60), QUOTES),
     ),
     st.builds(

@@ -133,14 +133,16 @@ def pinned(db: sqlite3.Connection, log: int) -> list[int]:
 
 
 _STATES = f"""
-SELECT about, kind, word, position, time, who, total FROM (
-    SELECT about, kind, word, position, time, who, count(*) OVER (PARTITION BY about, kind, word)
-    AS total, row_number() OVER (PARTITION BY about, kind, word ORDER BY position) AS number
-    FROM annotation WHERE log = ?1 AND kind IN ('{Kind.EDIT}', '{Kind.REACTION}', '{Kind.PINNED}')
-    AND about IN (SELECT value FROM json_each(?2))
-) WHERE number <= ?3 ORDER BY position
+SELECT about, kind, word, count(*), max(position), max(time), min(position) FROM annotation
+WHERE log = ? AND kind IN ('{Kind.EDIT}', '{Kind.REACTION}', '{Kind.PINNED}')
+AND about IN (SELECT value FROM json_each(?)) GROUP BY kind, about, word ORDER BY 7
 """
-"""Finds of each entry what counts, and of each reaction the first users."""
+"""Finds of each entry what counts, each word of reactions once."""
+
+_NAMES = f"""
+SELECT who FROM annotation
+WHERE log = ? AND kind = '{Kind.REACTION}' AND about = ? AND word = ? ORDER BY position LIMIT ?
+"""
 
 
 def states(
@@ -149,18 +151,15 @@ def states(
     """Return the states of entries that have one, by their positions, with so many `names` of a
     reaction."""
     found: dict[int, EntryState] = {}
-    reactions: dict[tuple[int, str], ReactionCount] = {}
-    rows = db.execute(_STATES, (log, json.dumps([*positions]), names))
-    for about, kind, word, position, time, who, total in rows:
-        state = found.setdefault(about, EntryState())
+    rows = db.execute(_STATES, (log, json.dumps([*positions]))).fetchall()
+    for about, kind, word, total, position, time, _ in rows:
+        state = found.get(about, EntryState())
         if kind == Kind.EDIT:
-            found[about] = state._replace(edit=position, edit_time=time)
+            state = state._replace(edit=position, edit_time=time)
         elif kind == Kind.PINNED:
-            found[about] = state._replace(pinned=True)
+            state = state._replace(pinned=True)
         else:
-            before = reactions.get((about, word))
-            first = before.names if before is not None else ()
-            reactions[about, word] = ReactionCount(word, total, (*first, who))
-    for (about, _), row in reactions.items():
-        found[about] = found[about]._replace(reactions=(*found[about].reactions, row))
+            who = tuple(name for (name,) in db.execute(_NAMES, (log, about, word, names)))
+            state = state._replace(reactions=(*state.reactions, ReactionCount(word, total, who)))
+        found[about] = state
     return found

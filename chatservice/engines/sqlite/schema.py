@@ -63,18 +63,17 @@ CREATE TABLE erased (
 -- The annotations that count, entries about other entries: an edit makes a former one of the one
 -- before, and a reaction that is taken back is no longer here.
 CREATE TABLE annotation (
-    log      INTEGER NOT NULL,
-    kind     TEXT NOT NULL,                 -- edit (the newest), former, reaction, pinned
-    about    INTEGER NOT NULL,              -- the position of the other entry
-    word     TEXT NOT NULL,                 -- of a reaction, or empty
-    user     TEXT NOT NULL,                 -- User.id
-    position INTEGER NOT NULL,
-    time     INTEGER NOT NULL,
-    who      TEXT NOT NULL,
-    text     TEXT NOT NULL,                 -- of the newest edit: what the entry says now
+    log      INTEGER,
+    kind     TEXT,                          -- edit (the newest), former, reaction, pinned
+    about    INTEGER,                       -- the position of the other entry
+    word     TEXT,                          -- of a reaction, or empty
+    user     TEXT,                          -- User.id
+    position INTEGER,
+    time     INTEGER,
+    who      TEXT,
+    text     TEXT,                          -- of the newest edit: what the entry says now
     PRIMARY KEY (log, kind, about, word, user, position)
 ) WITHOUT ROWID;
-CREATE INDEX annotation_user ON annotation (user);
 CREATE TABLE account (
     key      TEXT PRIMARY KEY,              -- names.key(name)
     name     TEXT NOT NULL,
@@ -169,8 +168,8 @@ CREATE TABLE partial (
 """
 
 
-_SQL = re.sub(r"\s+", " ", re.sub("--.*", "", TABLES))
-"""SQLite keeps these statements: without our comments they fit into one page, and
+_SQL = re.sub(r"\s*([(),])\s*", r"\1", re.sub(r"\s+", " ", re.sub("--.*", "", TABLES)))
+"""SQLite keeps these statements: without our comments and spaces they fit into one page, and
 `engines/sqlite/rescue.py` can read either all of it or nothing."""
 
 UP_TO = """
