@@ -163,7 +163,8 @@ class Limits:
 
     scan_entries: int = 20_000
     scan_bytes: int = 4 << 20
-    """Entries not in the index yet that a search looks through: a tenth of a second."""
+    """Entries not in the index yet that a search looks through, and entries of an inbox in which a
+    conversation with one user is looked for: a tenth of a second."""
 
     listed: int = 1000
     """Users or accounts in one reply to an operator: about 150 KiB. `after` asks for the rest."""
