@@ -429,7 +429,7 @@ _ROWS = (
     _everywhere("ignore", "hides what a user says from this connection; again: shows it", (_USER,)),
     _for_readers(
         "history",
-        "shows the last entries, or those after #AFTER; of your inbox with @ or @USER",
+        "shows what was said, here or with @USER",
         (
             _ROOM_OR_INBOX,
             Arg("after", "show the first entries after this position", _POSITION, True),

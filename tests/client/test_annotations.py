@@ -33,7 +33,7 @@ def test_on_a_terminal(server, bob, terminal):
     client.see_in("* pinned, +1 1 (anna)")
     client.see('#2 anna (to bob #1 "is it green?", edited): yes')
     client.type("/edit #1 no")
-    client.see("! #1 is not yours: you can edit what you said last, or what you said")
+    client.see("! #1 is not yours: you can edit what you said last, or what you said under your")
     rows = [untimed(row) for row in client.all_rows]
     assert rows.count("anna (edited #2): yes") == 1
     assert rows.count('* anna: +1 on #1 "is it green?"') == 1

@@ -168,7 +168,9 @@ def test_listing_users_and_rooms(server, anna, piped):
     lines = piped(server, "bot", "--rooms", "--json").finish()
     assert [json.loads(line)["room"] for line in lines] == ["lobby", "lab"]
     lines = piped(server, "bot", "--room", "2", "--who", "--json").finish()
-    assert [json.loads(line) for line in lines] == [{"name": "anna", "away": "for lunch"}]
+    assert [json.loads(line) for line in lines] == [
+        {"name": "anna", "away": "for lunch", "idle": 0}
+    ]
 
 
 # -- following -------------------------------------------------------------------------------------

@@ -63,8 +63,8 @@ def test_sessions_of_one_user_each_read_for_themselves(program, server, connect)
     assert second.event("message")["text"] == "c"
     third.expect("alice: c")
     assert asks(alice, "who", room="lab")["users"] == [
-        {"name": "alice", "away": ""},
-        {"name": "bob", "away": ""},
+        {"name": "alice", "away": "", "idle": 0},
+        {"name": "bob", "away": "", "idle": 0},
     ]
     asks(alice, "msg", to="bob", text="to all of you")
     for bare in (first, second):

@@ -71,8 +71,8 @@ def test_a_program_among_people(server, connect, program):
     assert joined == {**told, "read": 0}
     assert alice.line() == "* bot came in"
     assert asks(bot, "who", room="lab")["users"] == [
-        {"name": "alice", "away": ""},
-        {"name": "bot", "away": ""},
+        {"name": "alice", "away": "", "idle": 0},
+        {"name": "bot", "away": "", "idle": 0},
     ]
     (seq,) = says(bot, "lab", "hi\nthere")
     assert [alice.line(), alice.line()] == ["bot: hi", "bot: there"]

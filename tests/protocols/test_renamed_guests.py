@@ -81,7 +81,8 @@ def test_a_renamed_guest_has_all_that_was_theirs(server, connect, enter):
 
     assert ok(ann, do="nick", name="anna")["name"] == "anna"
     ok(bob, do="join", room="studio")
-    assert {"name": "anna", "away": "at lunch"} in ok(bob, do="who", room="studio")["users"]
+    users = ok(bob, do="who", room="studio")["users"]
+    assert {"name": "anna", "away": "at lunch", "idle": 0} in users
     assert [it["name"] for it in ok(ann, do="files", room="@")["files"]] == ["for-ann.txt"]
     ok(bob, do="msg", to="anna", text="behind")
     assert [ann.event("private")["text"] for _ in range(1)] == ["behind"]
