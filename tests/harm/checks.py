@@ -9,9 +9,10 @@ from itertools import groupby
 LINE = re.compile(
     r"""(?:\[\d{4}-\d\d-\d\d\ \d\d:\d\d:\d\dZ\ \#\d+\]\ )?       # history
         (?: [*!]\ .*                                             # the server
-          | (?P<name>[^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}):\ .*   # said
+          | (?P<name>[^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31})            # said
+            (?:\ \((?:edited(?:\ \#\d+)?|to\ [^\s:]+\ \#\d+.*)\))?:\ .*  # ... about another
           | ~\ [^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}\ .*   # done
-          | [^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}\ ->\ you:\ .*    # said privately
+          | [^\s:*!~=\[\]/\\@-][^\s:*!~=\[\]/\\@]{0,31}\ ->\ [^\s:]{1,32}:\ .*    # privately
         )
       | =\ \d+\ [0-9a-f]{64}\ .+                                 # a file
       | \ \ (?:echo|exec)\ .*                                    # the commands of /link
