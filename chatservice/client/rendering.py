@@ -360,7 +360,7 @@ class RowRenderer:
         for row in zip_longest(*columns, fillvalue=""):
             rows += [("", "".join(f"{word:{self._columns() // across}}" for word in row).rstrip())]
             rows.append(("", "\n"))
-        more = b"* /help COMMAND explains one of them; /help keys tells which keys there are.\n"
+        more = b"* /help keys, /help COMMAND: tell more\n"
         return rows + self.lines(more)
 
     # -- rows ------------------------------------------------------------------------------------
