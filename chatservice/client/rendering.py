@@ -360,8 +360,11 @@ class RowRenderer:
         for row in zip_longest(*columns, fillvalue=""):
             rows += [("", "".join(f"{word:{self._columns() // across}}" for word in row).rstrip())]
             rows.append(("", "\n"))
-        more = b"* /help keys, /help COMMAND: tell more\n"
-        return rows + self.lines(more)
+        more = "* /help COMMAND explains one of them"
+        keys = "; /help keys tells which keys there are."
+        if len(more + keys) < self._columns():
+            more += keys
+        return rows + self.lines(more.encode() + b"\n")
 
     # -- rows ------------------------------------------------------------------------------------
 
