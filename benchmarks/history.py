@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice.domain.log import BlockCache, Log
-from chatservice.domain.ports import Draft
+from chatservice.domain.ports.log_ports import Draft
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.entries import Kind, Run
 

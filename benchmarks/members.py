@@ -17,7 +17,8 @@ from twisted.python.failure import Failure
 
 from benchmarks import machine, peers
 from chatservice.domain import tokens
-from chatservice.domain.ports import Membership, Token
+from chatservice.domain.ports.account_ports import Token
+from chatservice.domain.ports.member_ports import Membership
 from chatservice.engines.sqlite.logstore import LogStore
 
 MEMBERS = 10, 1000, 10_000

@@ -1,4 +1,4 @@
-"""Twisted's reactor as the event loop of the domain: `chatservice.domain.ports.EventLoop`."""
+"""Twisted's reactor as the event loop of the domain: the port `EventLoop`."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 
 from chatservice import adminsocket, config
 from chatservice.domain.chat import Chat
-from chatservice.domain.ports import Engine
+from chatservice.domain.ports.engine_ports import Engine
 from chatservice.domain.users import Registration, RegistrationPolicy
 from chatservice.engines.sqlite import selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine

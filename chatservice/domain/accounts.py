@@ -6,7 +6,7 @@ from functools import partial
 from chatservice import names, replies
 from chatservice.domain import tokens
 from chatservice.domain.model import Room, Session, account_folder
-from chatservice.domain.ports import Account, PasswordChanged, Token
+from chatservice.domain.ports.account_ports import Account, PasswordChanged, Token
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.users import Registration, RegistrationPolicy, Users
 from chatservice.errors import Code, Refusal

@@ -9,7 +9,7 @@ from chatservice import names
 from chatservice.domain.log import Log
 from chatservice.domain.model import Room, Session
 from chatservice.domain.paging import page
-from chatservice.domain.ports import Draft, no_entry
+from chatservice.domain.ports.log_ports import Draft, no_entry
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.entries import TALK, Entry, Kind
 from chatservice.errors import Code, Refusal

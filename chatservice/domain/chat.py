@@ -18,7 +18,10 @@ from chatservice.domain.model import Room, Session
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
 from chatservice.domain.paging import Page
-from chatservice.domain.ports import Draft, Engine, EventLoop, FileReader, OnStored, no_entry
+from chatservice.domain.ports.engine_ports import Engine
+from chatservice.domain.ports.file_ports import FileReader
+from chatservice.domain.ports.log_ports import Draft, OnStored, no_entry
+from chatservice.domain.ports.loop_ports import EventLoop
 from chatservice.domain.presence import Presence
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.replica import Replica

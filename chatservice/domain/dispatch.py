@@ -20,7 +20,7 @@ from chatservice.domain.chat import Answer, Chat
 from chatservice.domain.handlers import HANDLERS
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import PauseReason, Session
-from chatservice.domain.ports import OnStored
+from chatservice.domain.ports.log_ports import OnStored
 from chatservice.domain.ratelimit import RateLimiter
 from chatservice.entries import Kind
 from chatservice.errors import NAME_NEEDED, Code, Refusal

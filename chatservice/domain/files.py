@@ -8,16 +8,16 @@ from chatservice import names
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.log import Cursor
 from chatservice.domain.model import Room, Session, User, account_folder
-from chatservice.domain.ports import (
+from chatservice.domain.ports.account_ports import Account
+from chatservice.domain.ports.file_ports import (
     UNKNOWN_SIZE,
-    Account,
     DeclaredFile,
     DiskUsage,
-    Draft,
     FileReader,
     PartialUpload,
     UploadWriter,
 )
+from chatservice.domain.ports.log_ports import Draft
 from chatservice.domain.quotas import Quotas, Requester, Reservation
 from chatservice.domain.rights import Role
 from chatservice.domain.rooms import Rooms, Services

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.model import Session
-from chatservice.domain.ports import PasswordHasher
+from chatservice.domain.ports.account_ports import PasswordHasher
 from chatservice.domain.ratelimit import Backoff
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits

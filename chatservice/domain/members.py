@@ -15,8 +15,8 @@ from weakref import WeakValueDictionary
 from chatservice import events
 from chatservice.domain.log import Cursor, EventBatch
 from chatservice.domain.model import KeptRoom, KeptRooms, Room, Session, User
-from chatservice.domain.ports import (
-    EventLoop,
+from chatservice.domain.ports.loop_ports import EventLoop
+from chatservice.domain.ports.member_ports import (
     MemberChanged,
     MemberPage,
     Membership,

@@ -99,7 +99,7 @@ class User:
     """A person or a program with a name: a guest while connected, or a registered user.
 
     A guest stays the same user under another name. `inbox` is None for a guest to whom nobody has
-    written. `guest_number` is unique among all guests ever (`ports.NameClaims`), and 0 for a
+    written. `guest_number` is unique among all guests ever (the port `NameClaims`), and 0 for a
     registered user. `kept` has the rooms that a registered user keeps, and None for others.
     """
 

@@ -14,13 +14,8 @@ from chatservice import events, names
 from chatservice.domain.addresses import parse_network
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User, is_guest_id
-from chatservice.domain.ports import (
-    Draft,
-    ModerationRecord,
-    RoomChanged,
-    RulesChanged,
-    no_entry,
-)
+from chatservice.domain.ports.log_ports import Draft, no_entry
+from chatservice.domain.ports.room_ports import ModerationRecord, RoomChanged, RulesChanged
 from chatservice.domain.rights import Role
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import Access, Rule, RuleKind, normalize_range

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from chatservice import __version__, names, replies
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session, User
-from chatservice.domain.ports import Account
+from chatservice.domain.ports.account_ports import Account
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import Access
 from chatservice.domain.users import Users

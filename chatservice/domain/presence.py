@@ -8,7 +8,7 @@ from typing import Any
 from chatservice import replies
 from chatservice.domain.log import UNTOLD
 from chatservice.domain.model import Session, User
-from chatservice.domain.ports import Account
+from chatservice.domain.ports.account_ports import Account
 from chatservice.domain.rooms import Services
 from chatservice.domain.users import Users
 from chatservice.errors import Refusal

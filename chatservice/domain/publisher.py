@@ -10,15 +10,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from chatservice.domain.log import Block, Log, wake
-from chatservice.domain.ports import (
-    Appended,
-    Draft,
-    EventLoop,
-    LogStore,
-    OnStored,
-    Promise,
-    not_stored,
-)
+from chatservice.domain.ports.engine_ports import not_stored
+from chatservice.domain.ports.log_ports import Appended, Draft, LogStore, OnStored
+from chatservice.domain.ports.loop_ports import EventLoop, Promise
 from chatservice.entries import Run
 from chatservice.errors import Code, Refusal
 

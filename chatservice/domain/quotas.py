@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chatservice.domain.ports import DeclaredFile, DiskUsage
+from chatservice.domain.ports.file_ports import DeclaredFile, DiskUsage
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.textformat import size as shown
 from chatservice.limits import Limits

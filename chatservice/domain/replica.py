@@ -1,4 +1,4 @@
-"""The domain's state as the engine says it is: `chatservice.domain.ports.Follower`.
+"""The domain's state as the engine says it is: the port `Follower`.
 
 All state that outlasts a connection changes here and nowhere else, for this node's own changes as
 well as for those of others.
@@ -7,9 +7,26 @@ well as for those of others.
 from collections.abc import Mapping, Sequence
 
 from chatservice import names
-from chatservice.domain import ports
 from chatservice.domain.accounts import Accounts
 from chatservice.domain.moderation import Moderation
+from chatservice.domain.ports.account_ports import (
+    Account,
+    AccountChanged,
+    GuestRegistered,
+    PasswordChanged,
+    TokenRevoked,
+)
+from chatservice.domain.ports.engine_ports import Change
+from chatservice.domain.ports.log_ports import BlockReplaced
+from chatservice.domain.ports.member_ports import MemberChanged, ReadChanged
+from chatservice.domain.ports.room_ports import (
+    RoomChanged,
+    RoomRemoved,
+    RoomRetired,
+    RoomRow,
+    RulesChanged,
+    TopicChanged,
+)
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import OF_ACCOUNTS
 from chatservice.domain.users import Users
@@ -50,37 +67,37 @@ class Replica:
         """Forget the entries that are no longer kept."""
         self._cache.drop_expired(positions)
 
-    def changed(self, change: ports.Change) -> None:
+    def changed(self, change: Change) -> None:
         """Apply a change."""
         match change:
-            case ports.RoomRow():
+            case RoomRow():
                 self._rooms.add(change)
-            case ports.RoomChanged():
+            case RoomChanged():
                 self._moderation.configured(change)
-            case ports.RoomRetired(number, name):
+            case RoomRetired(number, name):
                 self._rooms.close_for_good(number, name)
-            case ports.RoomRemoved(number):
+            case RoomRemoved(number):
                 self._rooms.drop(number)
-            case ports.RulesChanged():
+            case RulesChanged():
                 self._moderation.rules_changed(change)
-            case ports.TopicChanged(number, topic):
+            case TopicChanged(number, topic):
                 self._set_topic(number, topic)
-            case ports.BlockReplaced(number, block, changed):
+            case BlockReplaced(number, block, changed):
                 log = self._users.log_by_id(number)
                 if log is not None:
                     log.replace(block, changed)
-            case ports.AccountChanged(key, account):
+            case AccountChanged(key, account):
                 self._change_account(key, account)
-            case ports.PasswordChanged():
+            case PasswordChanged():
                 self._accounts.password_changed(change)
-            case ports.TokenRevoked(sha256):
+            case TokenRevoked(sha256):
                 self._accounts.token_revoked(sha256)
-            case ports.MemberChanged(account, number):
+            case MemberChanged(account, number):
                 user, room = self._users.by_key.get(account), self._rooms.by_number.get(number)
                 self._members.changed(change, user, room)
-            case ports.ReadChanged():
+            case ReadChanged():
                 self._users.read_moved(self._members.moved(change))
-            case ports.GuestRegistered():
+            case GuestRegistered():
                 self._users.guest_registered(change)
 
     def _set_topic(self, number: int, topic: str) -> None:
@@ -88,7 +105,7 @@ class Replica:
         if room is not None:
             room.topic = topic
 
-    def _change_account(self, key: str, account: ports.Account | None) -> None:
+    def _change_account(self, key: str, account: Account | None) -> None:
         if account is not None and account.operator:
             self._rights.operators.add(key)
         elif key in self._rights.operators and key != names.key(names.OPERATOR):

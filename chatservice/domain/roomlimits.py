@@ -10,7 +10,7 @@ from collections.abc import Callable
 from chatservice import names
 from chatservice.domain.addresses import limit_key
 from chatservice.domain.model import Room, User, is_guest_id
-from chatservice.domain.ports import RoomBounds
+from chatservice.domain.ports.room_ports import RoomBounds
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.domain.rules import RuleKind
 from chatservice.errors import Code, Refusal

@@ -9,7 +9,8 @@ from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.members import Members
 from chatservice.domain.model import Room, Session, User, is_guest_id
-from chatservice.domain.ports import Engine, RoomBounds, RoomRow
+from chatservice.domain.ports.engine_ports import Engine
+from chatservice.domain.ports.room_ports import RoomBounds, RoomRow
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.rights import ROLE_RIGHTS, Rights, Role
 from chatservice.domain.roomlimits import RoomLimits

@@ -9,7 +9,7 @@ from chatservice import names, replies
 from chatservice.domain.log import Log, heard_entry, reread_if_erased
 from chatservice.domain.model import Room, Session
 from chatservice.domain.paging import page
-from chatservice.domain.ports import Match, SearchQuery, SearchResult
+from chatservice.domain.ports.log_ports import Match, SearchQuery, SearchResult
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.users import Users
 from chatservice.entries import Entry

@@ -2,7 +2,8 @@
 
 from chatservice.domain.log import Cursor, Log
 from chatservice.domain.model import Session, User
-from chatservice.domain.ports import Account, Draft
+from chatservice.domain.ports.account_ports import Account
+from chatservice.domain.ports.log_ports import Draft
 from chatservice.domain.publisher import Publisher
 from chatservice.entries import COPY_KINDS, Kind
 

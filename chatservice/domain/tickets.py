@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 from chatservice.domain.log import Cursor, Log
 from chatservice.domain.model import GUEST_PREFIX, User
-from chatservice.domain.ports import Account
+from chatservice.domain.ports.account_ports import Account
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 

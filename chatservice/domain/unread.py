@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chatservice import names, replies
 from chatservice.domain.log import Block, Log
 from chatservice.domain.model import Room, Session
-from chatservice.domain.ports import SearchQuery
+from chatservice.domain.ports.log_ports import SearchQuery
 from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Services
 from chatservice.entries import SAID, Entry, Kind

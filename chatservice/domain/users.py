@@ -13,7 +13,7 @@ from chatservice.confusables import skeletons
 from chatservice.domain import members, tokens
 from chatservice.domain.log import UNTOLD, Cursor, EventBatch, Log
 from chatservice.domain.model import KeptRooms, Room, Session, User
-from chatservice.domain.ports import Account, GuestRegistered
+from chatservice.domain.ports.account_ports import Account, GuestRegistered
 from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.errors import Code, Refusal

@@ -9,15 +9,15 @@ from twisted.internet.defer import DeferredLock, succeed
 
 from chatservice import names
 from chatservice.confusables import skeletons
-from chatservice.domain.ports import (
+from chatservice.domain.ports.account_ports import (
     Account,
     AccountChanged,
     GuestRegistered,
     PasswordChanged,
-    ReadPositions,
     Token,
     TokenRevoked,
 )
+from chatservice.domain.ports.member_ports import ReadPositions
 from chatservice.engines.localclaims import LocalNameClaims
 from chatservice.engines.tables import Storage
 from chatservice.errors import Code, Refusal
@@ -25,7 +25,7 @@ from chatservice.limits import Limits
 
 
 class AccountRegistry:
-    """`chatservice.domain.ports.AccountStore`. It decides one change after another: a change is
+    """The port `AccountStore`. It decides one change after another: a change is
     checked when the one before it is stored, or is not."""
 
     def __init__(self, storage: Storage, limits: Limits) -> None:

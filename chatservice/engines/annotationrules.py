@@ -4,7 +4,7 @@ when it stores them."""
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
-from chatservice.domain.ports import no_entry
+from chatservice.domain.ports.log_ports import no_entry
 from chatservice.entries import SAID, TALK, Entry, Kind, Quote, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
 from chatservice import names
-from chatservice.domain.ports import AccountStore, PasswordHasher
+from chatservice.domain.ports.account_ports import AccountStore, PasswordHasher
 from chatservice.errors import Refusal
 
 
@@ -48,7 +48,7 @@ class AccountChecker:
 
 
 class Checkers:
-    """`chatservice.domain.ports.Authenticator`: our own accounts, and checkers of the operator's.
+    """The port `Authenticator`: our own accounts, and checkers of the operator's.
 
     A name that has a password here is asked for here. About all others the operator's are asked,
     one after the other.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from chatservice.domain.ports import UNKNOWN_SIZE, DeclaredFile
+from chatservice.domain.ports.file_ports import UNKNOWN_SIZE, DeclaredFile
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """The position in a file, which all readers have (`chatservice.domain.ports.FileReader`)."""
+    """The position in a file, which all readers have (the port `FileReader`)."""
 
     def __init__(self, folder: str, mark: FileMark) -> None:
         self.folder = folder

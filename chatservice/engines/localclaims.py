@@ -1,4 +1,4 @@
-"""Names of guests that are in use, for one process: `chatservice.domain.ports.NameClaims`."""
+"""Names of guests that are in use, for one process: the port `NameClaims`."""
 
 import hashlib
 import secrets

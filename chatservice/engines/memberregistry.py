@@ -3,7 +3,7 @@ needs those of all absent users in memory."""
 
 from collections.abc import Awaitable, Sequence
 
-from chatservice.domain.ports import (
+from chatservice.domain.ports.member_ports import (
     MemberChanged,
     MemberPage,
     Membership,
@@ -15,7 +15,7 @@ from chatservice.engines.tables import Storage
 
 
 class MemberRegistry:
-    """`chatservice.domain.ports.MemberStore`. The tables decide about one change after another."""
+    """The port `MemberStore`. The tables decide about one change after another."""
 
     def __init__(self, storage: Storage, accounts: AccountRegistry) -> None:
         self._tables, self._store, self._tell = storage[:3]

@@ -15,8 +15,24 @@ from typing import Any
 from twisted.internet.defer import Deferred, execute, fail, succeed
 
 from chatservice import names
-from chatservice.domain import ports
 from chatservice.domain.log import Block
+from chatservice.domain.ports.account_ports import Account, Token
+from chatservice.domain.ports.engine_ports import BackupSummary, Follower, StorageStats, not_stored
+from chatservice.domain.ports.log_ports import (
+    Appended,
+    BlockReplaced,
+    Draft,
+    Match,
+    SearchQuery,
+    SearchResult,
+)
+from chatservice.domain.ports.member_ports import Membership, ReadPositions, too_many_rooms
+from chatservice.domain.ports.room_ports import (
+    ModerationRecord,
+    RoomRow,
+    RulesChanged,
+    TopicChanged,
+)
 from chatservice.engines import blocks, queries
 from chatservice.engines.accountregistry import AccountRegistry
 from chatservice.engines.annotationrules import Decider, quote
@@ -30,18 +46,18 @@ from chatservice.limits import Limits
 
 
 class MemoryLogs:
-    """`chatservice.domain.ports.LogStore`. Each node has a copy with a `follower` of its own, and
+    """The port `LogStore`. Each node has a copy with a `follower` of its own, and
     all share what is stored."""
 
     def __init__(self, engine: "MemoryEngine") -> None:
         self._engine = engine
-        self.follower: ports.Follower | None = None
+        self.follower: Follower | None = None
         self._blocks: list[tuple[int, Block]] = []
         self._keys: dict[tuple[int, str, str], int] = {}
         self._annotations = MemoryAnnotations()
         self.last_positions: Counter[int] = Counter()
 
-    async def append(self, batch: Sequence[ports.Draft], read: Mapping[int, int]) -> ports.Appended:
+    async def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> Appended:
         self._engine.check()
         for draft in batch:
             "".join(draft.run.texts).encode()  # as on a disk: what is no text is refused
@@ -77,14 +93,14 @@ class MemoryLogs:
                 follower.appended(runs)
         for log, new in runs.items():
             for topic in (run.texts[-1] for _, run in new if run.kind is Kind.TOPIC):
-                self._engine.registry.changed(ports.TopicChanged(log, topic))
+                self._engine.registry.changed(TopicChanged(log, topic))
             changed = {run.about for _, run in new if run.kind is Kind.EDIT}
             edits = [at for edited in changed for at in self._annotations.edits(log, edited)]
             before = [at for at in (*changed, *edits) if at < new[0][0]]
             self._tell_replaced(log, before, changed)
-        return ports.Appended(positions, repeated, about)
+        return Appended(positions, repeated, about)
 
-    def _decide(self, draft: ports.Draft) -> Run | Refusal:
+    def _decide(self, draft: Draft) -> Run | Refusal:
         """Decide about a run that is about another entry."""
         log, run = draft.log.id, draft.run
         target = dict(self._plain(log)).get(run.about)
@@ -98,7 +114,7 @@ class MemoryLogs:
         for block in self._of(log):
             if any(block.first <= it <= block.last for it in positions):
                 shown = Block(self._shown(log, block.runs))
-                self._engine.registry.changed(ports.BlockReplaced(log, shown, changed))
+                self._engine.registry.changed(BlockReplaced(log, shown, changed))
 
     def _of(self, log: int) -> list[Block]:
         return [block for number, block in self._blocks if number == log]
@@ -165,11 +181,11 @@ class MemoryLogs:
         wanted = {position, *self._annotations.edits(log, position)}
         return [pair for it in self._of(log) for pair in it.entries() if pair[0] in wanted]
 
-    async def search(self, query: ports.SearchQuery) -> ports.SearchResult:
+    async def search(self, query: SearchQuery) -> SearchResult:
         wanted = [_pattern(term) for term in queries.terms(query)]
         found = [
             [
-                ports.Match(log, position, run._replace(texts=(text,)).entry(0))
+                Match(log, position, run._replace(texts=(text,)).entry(0))
                 for block in self._of(log)
                 for position, text, run in queries.searchable(self._shown(log, block.runs))
                 if query.after < position < before
@@ -178,7 +194,7 @@ class MemoryLogs:
             ]
             for log, before in query.logs.items()
         ]
-        return ports.SearchResult(queries.newest(found, query.limit), pending=False)
+        return SearchResult(queries.newest(found, query.limit), pending=False)
 
     async def reassign(self, key: str, mark: str, erase: bool, after: int) -> int | None:
         self._engine.check()
@@ -197,7 +213,7 @@ class MemoryLogs:
             self._tell_replaced(log, [block.first], theirs)
             room = self._engine.rooms.rows.get(log)
             if erase and room is not None and room.topic in blocks.topics(block.runs, key):
-                self._engine.registry.changed(ports.TopicChanged(log, ""))
+                self._engine.registry.changed(TopicChanged(log, ""))
         return len(self._blocks)
 
     async def last(self, log: int) -> int:
@@ -265,7 +281,7 @@ class _MemoryTables:
     def __init__(self, logs: MemoryLogs, files: MemoryFileStore) -> None:
         self._logs = logs
         self._files = files
-        self._records: dict[int, list[ports.ModerationRecord]] = {}
+        self._records: dict[int, list[ModerationRecord]] = {}
         self._members = MemoryMembers()
         self.add_member, self.drop_member = self._members.add, self._members.drop
         self.members_of_account = self._members.of_account
@@ -276,7 +292,7 @@ class _MemoryTables:
 
     load_rooms = load_accounts = load_codes = _load_nothing
 
-    def load_tokens(self) -> Mapping[str, ports.Token]:
+    def load_tokens(self) -> Mapping[str, Token]:
         return {}
 
     def _store_nothing(self, *args: Any, **named: Any) -> None:
@@ -285,7 +301,7 @@ class _MemoryTables:
     inbox_known = change_account = note_seen = _store_nothing
     add_token = revoke = add_code = drop_code = _store_nothing
 
-    def add_room(self, row: ports.RoomRow, time: int) -> None:
+    def add_room(self, row: RoomRow, time: int) -> None:
         self._members.rooms.add(row.number)
 
     def remove_room(self, room: int) -> None:
@@ -293,27 +309,27 @@ class _MemoryTables:
         self._members.rooms.discard(room)
         self._members.forget(lambda it: it.room == room)
 
-    def retire_room(self, row: ports.RoomRow) -> None:
+    def retire_room(self, row: RoomRow) -> None:
         self._members.forget(lambda it: it.room == row.number)
 
-    def add_record(self, room: int, record: ports.ModerationRecord | None) -> None:
+    def add_record(self, room: int, record: ModerationRecord | None) -> None:
         if record is not None:
-            stored = ports.ModerationRecord(record.time, record.who, record.text)
+            stored = ModerationRecord(record.time, record.who, record.text)
             self._records.setdefault(room, []).append(stored)
 
-    def change_room(self, row: ports.RoomRow, record: ports.ModerationRecord | None) -> None:
+    def change_room(self, row: RoomRow, record: ModerationRecord | None) -> None:
         self.add_record(row.number, record)
 
-    def change_rules(self, change: ports.RulesChanged) -> None:
+    def change_rules(self, change: RulesChanged) -> None:
         self.add_record(change.room, change.record)
         banned = change.banned
         self._members.forget(lambda it: it.room == change.room and it.account in banned)
 
-    def records(self, room: int, limit: int) -> Sequence[ports.ModerationRecord]:
+    def records(self, room: int, limit: int) -> Sequence[ModerationRecord]:
         return self._records.get(room, [])[-limit:]
 
     def add_account(
-        self, key: str, account: ports.Account, inbox: int | None, guest: str, code: str | None
+        self, key: str, account: Account, inbox: int | None, guest: str, code: str | None
     ) -> int:
         if inbox is not None:
             self._logs.move(inbox, account.inbox, guest, key)
@@ -321,7 +337,7 @@ class _MemoryTables:
         self._members.accounts.add(key)
         return self._logs.last_positions[account.inbox]
 
-    def delete_account(self, key: str, account: ports.Account, mark: str) -> None:
+    def delete_account(self, key: str, account: Account, mark: str) -> None:
         self._files.give_up(key, mark)
         self._members.accounts.discard(key)
         self._members.forget(lambda it: it.account == key)
@@ -334,40 +350,40 @@ class MemoryMembers:
     def __init__(self) -> None:
         self.accounts: set[str] = set()
         self.rooms: set[int] = set()
-        self._rows: dict[tuple[str, int], ports.Membership] = {}
+        self._rows: dict[tuple[str, int], Membership] = {}
 
-    def add(self, member: ports.Membership, most: int) -> bool:
+    def add(self, member: Membership, most: int) -> bool:
         place = member.account, member.room
         is_known = member.account in self.accounts and member.room in self.rooms
         if place in self._rows or not is_known:
             return False
         if len(self.of_account(member.account)) >= most:
-            raise ports.too_many_rooms(most)
+            raise too_many_rooms(most)
         self._rows[place] = member
         return True
 
     def drop(self, account: str, room: int) -> None:
         self._rows.pop((account, room), None)
 
-    def forget(self, is_gone: Callable[[ports.Membership], bool]) -> None:
+    def forget(self, is_gone: Callable[[Membership], bool]) -> None:
         """Drop memberships."""
         self._rows = {place: it for place, it in self._rows.items() if not is_gone(it)}
 
-    def of_account(self, account: str) -> Sequence[ports.Membership]:
+    def of_account(self, account: str) -> Sequence[Membership]:
         return sorted(it for it in self._rows.values() if it.account == account)
 
     def of_room(self, room: int, after: str, limit: int) -> tuple[Sequence[str], int]:
         keys = sorted(key for key, number in self._rows if number == room and key > after)
         return keys[:limit], len(keys[limit:])
 
-    def mark_read(self, positions: ports.ReadPositions) -> None:
+    def mark_read(self, positions: ReadPositions) -> None:
         for place, position in positions.items():
             if place in self._rows:
                 self._rows[place] = self._rows[place]._replace(read=position)
 
 
 class FastHasher:
-    """`chatservice.domain.ports.PasswordHasher` for tests: not slow, and so not safe."""
+    """The port `PasswordHasher` for tests: not slow, and so not safe."""
 
     def hash(self, password: str) -> Awaitable[str]:
         return succeed(hashlib.sha256(password.encode()).hexdigest())
@@ -377,7 +393,7 @@ class FastHasher:
 
 
 class MemoryMaintenance:
-    """`chatservice.domain.ports.Maintenance`: figures, and no backups."""
+    """The port `Maintenance`: figures, and no backups."""
 
     def __init__(self, logs: MemoryLogs, accounts: AccountRegistry, files: MemoryFileStore) -> None:
         self._logs = logs
@@ -386,18 +402,18 @@ class MemoryMaintenance:
 
     async def backup(
         self, to: str, tell: Callable[[str], None], wanted: Callable[[], bool]
-    ) -> ports.BackupSummary:
+    ) -> BackupSummary:
         raise Refusal(Code.BAD_ARGUMENT, "This server keeps all in memory; there is no backup.")
 
-    async def stats(self) -> ports.StorageStats:
+    async def stats(self) -> StorageStats:
         accounts = (await self._accounts.accounts()).keys() - {names.key(names.OPERATOR)}
-        return ports.StorageStats(
+        return StorageStats(
             len(accounts), self._logs.entries, self._files.count, disk=(), waiting=()
         )
 
 
 class MemoryEngine:
-    """`chatservice.domain.ports.Engine`, in memory. While it is `failing`, it refuses all changes
+    """The port `Engine`, in memory. While it is `failing`, it refuses all changes
     (not-stored), as a full disk does."""
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -428,10 +444,10 @@ class MemoryEngine:
     def check(self) -> None:
         """Raise `Refusal` (not-stored) while nothing can be stored."""
         if self.failing:
-            raise ports.not_stored()
+            raise not_stored()
 
     def _store(self, job: Callable[..., Any], *args: Any) -> "Deferred[Any]":
-        return fail(ports.not_stored()) if self.failing else execute(job, *args)
+        return fail(not_stored()) if self.failing else execute(job, *args)
 
     async def start(self) -> None:
         pass
@@ -443,7 +459,7 @@ class MemoryEngine:
         other.logs.follower = None
         return other
 
-    def follow(self, follower: ports.Follower) -> Awaitable[None]:
+    def follow(self, follower: Follower) -> Awaitable[None]:
         self._unfollow()
         self.logs.follower = follower
         return self.registry.follow(follower, self.logs.last_positions)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from chatservice.domain.ports import (
+from chatservice.domain.ports.file_ports import (
     DeclaredFile,
     DiskUsage,
     FileListing,
@@ -40,7 +40,7 @@ class _Version(NamedTuple):
 
 
 class MemoryFileReader(Reader):
-    """`chatservice.domain.ports.FileReader`."""
+    """The port `FileReader`."""
 
     def __init__(self, folder: str, mark: FileMark, source: "MemoryUpload | bytes") -> None:
         super().__init__(folder, mark)
@@ -71,7 +71,7 @@ class MemoryFileReader(Reader):
 
 
 class MemoryUpload:
-    """`chatservice.domain.ports.UploadWriter`: a file on its way in, or what came of it."""
+    """The port `UploadWriter`: a file on its way in, or what came of it."""
 
     def __init__(
         self, store: "MemoryFileStore", declared: DeclaredFile, content: bytes, id_: str
@@ -151,7 +151,7 @@ class MemoryUpload:
 
 
 class MemoryFileStore:
-    """`chatservice.domain.ports.FileStore`. `check` raises `Refusal` while nothing can be kept."""
+    """The port `FileStore`. `check` raises `Refusal` while nothing can be kept."""
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check

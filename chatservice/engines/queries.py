@@ -6,7 +6,7 @@ from heapq import merge
 from typing import NamedTuple
 
 from chatservice import names
-from chatservice.domain.ports import Match, SearchQuery
+from chatservice.domain.ports.log_ports import Match, SearchQuery
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 

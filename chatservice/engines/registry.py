@@ -7,14 +7,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from chatservice import names
-from chatservice.domain.ports import (
-    AccountChanged,
-    Change,
-    Follower,
-    RoomRemoved,
-    RoomRetired,
-    TopicChanged,
-)
+from chatservice.domain.ports.account_ports import AccountChanged
+from chatservice.domain.ports.engine_ports import Change, Follower
+from chatservice.domain.ports.room_ports import RoomRemoved, RoomRetired, TopicChanged
 from chatservice.engines.accountregistry import AccountRegistry
 from chatservice.engines.memberregistry import MemberRegistry
 from chatservice.engines.roomregistry import RoomRegistry

@@ -10,7 +10,7 @@ from twisted.internet.defer import DeferredLock
 from chatservice import names
 from chatservice.confusables import skeletons
 from chatservice.domain.model import is_guest_id
-from chatservice.domain.ports import (
+from chatservice.domain.ports.room_ports import (
     ModerationRecord,
     RoomBounds,
     RoomChanged,
@@ -30,7 +30,7 @@ uses them up."""
 
 
 class RoomRegistry:
-    """`chatservice.domain.ports.RoomStore`. It decides about one new room after another, and so
+    """The port `RoomStore`. It decides about one new room after another, and so
     does whoever changes a room (`exclusive`). `rows` are the rooms as they are now, but for the
     last positions of their logs."""
 

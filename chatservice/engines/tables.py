@@ -5,16 +5,10 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
-from chatservice.domain.ports import (
-    Account,
-    Change,
-    Membership,
-    ModerationRecord,
-    ReadPositions,
-    RoomRow,
-    RulesChanged,
-    Token,
-)
+from chatservice.domain.ports.account_ports import Account, Token
+from chatservice.domain.ports.engine_ports import Change
+from chatservice.domain.ports.member_ports import Membership, ReadPositions
+from chatservice.domain.ports.room_ports import ModerationRecord, RoomRow, RulesChanged
 
 
 class Tables(Protocol):

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from chatservice.domain.chat import Chat
 from chatservice.domain.files import ActiveUpload
 from chatservice.domain.model import PauseReason, User
-from chatservice.domain.ports import FileReader, UploadWriter
+from chatservice.domain.ports.file_ports import FileReader, UploadWriter
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal

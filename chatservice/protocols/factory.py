@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import Room, User
-from chatservice.domain.ports import FileStore
+from chatservice.domain.ports.file_ports import FileStore
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar import textformat

@@ -11,7 +11,7 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import check, count_request, dispatch
 from chatservice.domain.handlers import joined
 from chatservice.domain.model import PERSON, SCRIPT, PauseReason, SessionTraits
-from chatservice.domain.ports import FileReader
+from chatservice.domain.ports.file_ports import FileReader
 from chatservice.domain.rights import rights_for
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark

@@ -8,7 +8,7 @@ talk.
 import re
 
 from chatservice.domain.chat import Chat
-from chatservice.domain.ports import FileReader
+from chatservice.domain.ports.file_ports import FileReader
 from chatservice.domain.tickets import DownloadTicket, UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal

@@ -8,7 +8,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
 from chatservice.domain.log import BlockCache, Log
-from chatservice.domain.ports import Draft, GuestRegistered
+from chatservice.domain.ports.account_ports import GuestRegistered
+from chatservice.domain.ports.log_ports import Draft
 from chatservice.engines.memory import MemoryEngine
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.entries import Kind, Run

@@ -3,15 +3,15 @@
 import pytest_twisted
 
 from chatservice.domain.model import guest_id
-from chatservice.domain.ports import (
+from chatservice.domain.ports.account_ports import (
     Account,
     AccountChanged,
     GuestRegistered,
     PasswordChanged,
-    RoomRow,
     Token,
     TokenRevoked,
 )
+from chatservice.domain.ports.room_ports import RoomRow
 from chatservice.errors import Code
 from tests.contract.conftest import NOW, Notes, append, at_once, code_of, room, say, texts
 

@@ -1,10 +1,10 @@
-"""The promises about entries that are about other entries (`chatservice.domain.ports.LogStore`)."""
+"""The promises about entries that are about other entries (the port `LogStore`)."""
 
 import pytest
 import pytest_twisted
 
 from chatservice.domain.model import guest_id
-from chatservice.domain.ports import BlockReplaced, SearchQuery
+from chatservice.domain.ports.log_ports import BlockReplaced, SearchQuery
 from chatservice.entries import EntryState, FileMark, Kind, Quote, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits

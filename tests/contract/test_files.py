@@ -1,4 +1,4 @@
-"""The promises about shared files (`chatservice.domain.ports.FileStore`)."""
+"""The promises about shared files (the port `FileStore`)."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from chatservice.domain.ports import UNKNOWN_SIZE, DeclaredFile, FileLocation
+from chatservice.domain.ports.file_ports import UNKNOWN_SIZE, DeclaredFile, FileLocation
 from chatservice.errors import Code
 from tests.contract.conftest import NOW, code_of
 

@@ -1,8 +1,9 @@
-"""The promises about logs (`chatservice.domain.ports.LogStore`)."""
+"""The promises about logs (the port `LogStore`)."""
 
 import pytest_twisted
 
-from chatservice.domain.ports import BlockReplaced, SearchQuery, TopicChanged
+from chatservice.domain.ports.log_ports import BlockReplaced, SearchQuery
+from chatservice.domain.ports.room_ports import TopicChanged
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code
 from tests.contract.conftest import NOW, append, at_once, code_of, room, say, texts

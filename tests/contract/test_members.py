@@ -2,14 +2,9 @@
 
 import pytest_twisted
 
-from chatservice.domain.ports import (
-    MemberChanged,
-    MemberPage,
-    Membership,
-    ReadChanged,
-    RulesChanged,
-    SearchQuery,
-)
+from chatservice.domain.ports.log_ports import SearchQuery
+from chatservice.domain.ports.member_ports import MemberChanged, MemberPage, Membership, ReadChanged
+from chatservice.domain.ports.room_ports import RulesChanged
 from chatservice.domain.rules import Rule, RuleKind
 from chatservice.errors import Code
 from tests.contract.conftest import NOW, append, at_once, code_of, room, say

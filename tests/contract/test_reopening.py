@@ -6,14 +6,9 @@ from dataclasses import replace
 import pytest_twisted
 
 from chatservice.domain.model import guest_id
-from chatservice.domain.ports import (
-    ModerationRecord,
-    RoomChanged,
-    RoomRow,
-    RulesChanged,
-    SearchQuery,
-    Token,
-)
+from chatservice.domain.ports.account_ports import Token
+from chatservice.domain.ports.log_ports import SearchQuery
+from chatservice.domain.ports.room_ports import ModerationRecord, RoomChanged, RoomRow, RulesChanged
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import Code

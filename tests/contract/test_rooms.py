@@ -1,11 +1,11 @@
-"""The promises about rooms (`chatservice.domain.ports.RoomStore`)."""
+"""The promises about rooms (the port `RoomStore`)."""
 
 import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from chatservice.domain.model import guest_id
-from chatservice.domain.ports import (
-    AccountChanged,
+from chatservice.domain.ports.account_ports import AccountChanged, Token
+from chatservice.domain.ports.room_ports import (
     ModerationRecord,
     RoomBounds,
     RoomChanged,
@@ -13,7 +13,6 @@ from chatservice.domain.ports import (
     RoomRetired,
     RoomRow,
     RulesChanged,
-    Token,
 )
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.entries import Kind

@@ -28,7 +28,7 @@ START = 1_700_000_000.0
 
 
 class ManualLoop:
-    """An event loop that a test turns: `chatservice.domain.ports.EventLoop`. Its clock stands still
+    """An event loop that a test turns: the port `EventLoop`. Its clock stands still
     until `advance`. `failures` has what it was told to log."""
 
     def __init__(self):

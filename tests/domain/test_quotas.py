@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatservice.domain.ports import DeclaredFile, DiskUsage
+from chatservice.domain.ports.file_ports import DeclaredFile, DiskUsage
 from chatservice.domain.quotas import Quotas, Requester
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits

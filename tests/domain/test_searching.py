@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice.domain.ports import FAR_FUTURE, SearchQuery
+from chatservice.domain.ports.log_ports import FAR_FUTURE, SearchQuery
 from chatservice.domain.searching import parse
 from chatservice.errors import Code, Refusal
 from tests.domain.harness import START, Gate, MemoryChat

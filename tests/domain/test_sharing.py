@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from chatservice.domain.files import GROW_BYTES
-from chatservice.domain.ports import UNKNOWN_SIZE
+from chatservice.domain.ports.file_ports import UNKNOWN_SIZE
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits

@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 
-from chatservice.domain.ports import DeclaredFile
+from chatservice.domain.ports.file_ports import DeclaredFile
 from chatservice.engines.sqlite import plainfiles
 from chatservice.engines.sqlite.filestore import FolderFileStore
 from chatservice.engines.sqlite.logstore import LogStore

@@ -10,7 +10,8 @@ from twisted.internet import reactor
 
 from chatservice import names
 from chatservice.domain.log import BlockCache, Log
-from chatservice.domain.ports import Draft, RoomRow
+from chatservice.domain.ports.log_ports import Draft
+from chatservice.domain.ports.room_ports import RoomRow
 from chatservice.engines import blocks
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.entries import FileMark, Kind, Run

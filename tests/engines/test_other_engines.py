@@ -8,7 +8,8 @@ from twisted.internet.task import Clock
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import BlockCache, Log
-from chatservice.domain.ports import Draft, GuestRegistered
+from chatservice.domain.ports.account_ports import GuestRegistered
+from chatservice.domain.ports.log_ports import Draft
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.engines.sqlite.entryages import Clocks, really_passed
 from chatservice.engines.sqlite.retention import Retention

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.internet import reactor
 
 from chatservice.domain.log import BlockCache, Log
-from chatservice.domain.ports import Draft, SearchQuery
+from chatservice.domain.ports.log_ports import Draft, SearchQuery
 from chatservice.engines.sqlite.entryages import Clocks
 from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.sqlite.schema import open_reader

@@ -11,7 +11,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, gatherResults
 
-from chatservice.domain.ports import UNKNOWN_SIZE, DeclaredFile
+from chatservice.domain.ports.file_ports import UNKNOWN_SIZE, DeclaredFile
 from chatservice.engines.sqlite import filestore, plainfiles
 from chatservice.engines.sqlite.entryages import Clocks, really_passed
 from chatservice.engines.sqlite.filestore import FolderFileStore

@@ -6,7 +6,7 @@ from chatservice import names, replies
 from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.model import Session
 from chatservice.domain.paging import page
-from chatservice.domain.ports import FileReader
+from chatservice.domain.ports.file_ports import FileReader
 from chatservice.domain.tickets import UploadTicket
 from chatservice.entries import FileMark
 from chatservice.grammar.textformat import counted

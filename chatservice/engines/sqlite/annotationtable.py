@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Collection
 
 from chatservice.domain.log import Block
-from chatservice.domain.ports import BlockReplaced, Draft
+from chatservice.domain.ports.log_ports import BlockReplaced, Draft
 from chatservice.engines import blocks
 from chatservice.engines.annotationrules import FORMER, Annotation, Decider
 from chatservice.engines.sqlite import entryreading

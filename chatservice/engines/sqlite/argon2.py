@@ -18,7 +18,7 @@ from chatservice.limits import Limits
 
 
 class Argon2Passwords:
-    """`chatservice.domain.ports.PasswordHasher`, with argon2id.
+    """The port `PasswordHasher`, with argon2id.
 
     Each hash takes 64 MiB and some tens of milliseconds of a core. So only `Limits.hashes`
     processes do it, with low priority, and other hashes wait. The processes start when they are

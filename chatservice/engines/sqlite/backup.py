@@ -27,7 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from chatservice import __version__, names
-from chatservice.domain.ports import BackupSummary
+from chatservice.domain.ports.engine_ports import BackupSummary
 from chatservice.engines.sqlite import integrity, permissions, plainfiles
 from chatservice.engines.sqlite.folderlock import FolderLock
 from chatservice.engines.sqlite.longjobs import finished

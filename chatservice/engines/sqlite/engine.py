@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from chatservice.domain.ports import Follower
+from chatservice.domain.ports.engine_ports import Follower
 from chatservice.engines.credentials import AccountChecker, Checkers
 from chatservice.engines.sqlite import permissions
 from chatservice.engines.sqlite.argon2 import Argon2Passwords

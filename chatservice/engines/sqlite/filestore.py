@@ -1,4 +1,4 @@
-"""Shared files as plain files in plain folders: `chatservice.domain.ports.FileStore`.
+"""Shared files as plain files in plain folders: the port `FileStore`.
 
     SharedFiles/report.pdf            a file of the lobby
     SharedFiles/lab/data.csv          a file of the room "lab"
@@ -32,12 +32,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.domain.model import is_guest_id, is_user_folder
-from chatservice.domain.ports import (
-    DeclaredFile,
-    DiskUsage,
-    FileListing,
-    FileLocation,
-)
+from chatservice.domain.ports.file_ports import DeclaredFile, DiskUsage, FileListing, FileLocation
 from chatservice.engines import filerules
 from chatservice.engines.keyedlock import KeyedLock
 from chatservice.engines.sqlite import filesystem, permissions, plainfiles

@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 from twisted.internet.defer import Deferred
 
-from chatservice.domain.ports import DeclaredFile, FileLocation
+from chatservice.domain.ports.file_ports import DeclaredFile, FileLocation
 
 
 class FileRow(NamedTuple):

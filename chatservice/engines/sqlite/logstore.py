@@ -1,4 +1,4 @@
-"""Logs in SQLite: `chatservice.domain.ports.LogStore`. One thread has the database."""
+"""Logs in SQLite: the port `LogStore`. One thread has the database."""
 
 import sqlite3
 import sys
@@ -13,16 +13,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.domain.log import Block
-from chatservice.domain.ports import (
-    Appended,
-    Change,
-    Draft,
-    Follower,
-    SearchQuery,
-    SearchResult,
-    TopicChanged,
-    not_stored,
-)
+from chatservice.domain.ports.engine_ports import Change, Follower, not_stored
+from chatservice.domain.ports.log_ports import Appended, Draft, SearchQuery, SearchResult
+from chatservice.domain.ports.room_ports import TopicChanged
 from chatservice.engines import blocks
 from chatservice.engines.registry import Registry
 from chatservice.engines.sqlite import entryreading, integrity

@@ -1,4 +1,4 @@
-"""The work of an operator with all that is kept: `chatservice.domain.ports.Maintenance`."""
+"""The work of an operator with all that is kept: the port `Maintenance`."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice import names
-from chatservice.domain.ports import BackupSummary, StorageStats
+from chatservice.domain.ports.engine_ports import BackupSummary, StorageStats
 from chatservice.engines.sqlite import backup, threads
 from chatservice.engines.sqlite.backup import Tell
 from chatservice.engines.sqlite.filestore import FolderFileStore
@@ -24,7 +24,7 @@ TELL_SECONDS = 1.0
 
 
 class LocalMaintenance:
-    """`chatservice.domain.ports.Maintenance` for one process, with its database at `path`. `keys`
+    """The port `Maintenance` for one process, with its database at `path`. `keys`
     are the operator's TLS keys."""
 
     def __init__(

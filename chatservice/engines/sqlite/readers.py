@@ -25,7 +25,7 @@ _NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 class ThreadedReader(Reader, ABC):
-    """`chatservice.domain.ports.FileReader`: an open `file`. `aside` does a job in a thread; the
+    """The port `FileReader`: an open `file`. `aside` does a job in a thread; the
     file is closed once no thread reads it."""
 
     def __init__(

@@ -25,7 +25,7 @@ from unicodedata import normalize
 from twisted.logger import Logger
 
 from chatservice import names
-from chatservice.domain.ports import Match, SearchQuery, SearchResult
+from chatservice.domain.ports.log_ports import Match, SearchQuery, SearchResult
 from chatservice.engines import blocks, queries
 from chatservice.engines.sqlite import entryreading, integrity, permissions
 from chatservice.engines.sqlite.integrity import HANDLER_STEPS, open_reader

@@ -6,16 +6,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from chatservice import names
-from chatservice.domain.ports import (
-    Account,
-    Membership,
-    ModerationRecord,
-    ReadPositions,
-    RoomRow,
-    RulesChanged,
-    Token,
-    too_many_rooms,
-)
+from chatservice.domain.ports.account_ports import Account, Token
+from chatservice.domain.ports.member_ports import Membership, ReadPositions, too_many_rooms
+from chatservice.domain.ports.room_ports import ModerationRecord, RoomRow, RulesChanged
 from chatservice.domain.rules import Access, Rule, RuleKind
 
 

@@ -20,7 +20,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatservice.domain.model import is_guest_id
-from chatservice.domain.ports import UNKNOWN_SIZE, DeclaredFile, PartialUpload
+from chatservice.domain.ports.file_ports import UNKNOWN_SIZE, DeclaredFile, PartialUpload
 from chatservice.engines import filerules
 from chatservice.engines.filerules import PartialIndex
 from chatservice.engines.keyedlock import KeyedLock
@@ -109,7 +109,7 @@ class PartialFile:
 
 
 class IncomingFile:
-    """An upload under way: `chatservice.domain.ports.UploadWriter`.
+    """An upload under way: the port `UploadWriter`.
 
     Bytes are gathered, and written and hashed in a thread, one lot after another. `file` is the
     result of `partial.open`; the first `skip` bytes that come are there already. `aside` runs
