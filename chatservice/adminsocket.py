@@ -17,7 +17,7 @@ from typing import Any, Self
 from chatservice import names
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commandtypes import Request
 
 NAME = "operator"
 """The socket's name in the data directory."""

@@ -19,15 +19,8 @@ from chatservice import __version__, export, names, replies
 from chatservice.adminsocket import AdminClient, Fields
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines, textformat, textparser
-from chatservice.grammar.commands import (
-    COMMANDS,
-    Arg,
-    Command,
-    Format,
-    PasswordKind,
-    Request,
-    Right,
-)
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Arg, Command, Format, PasswordKind, Request, Right
 from chatservice.output import write_all
 
 DONE, REFUSED, USAGE, UNWRITABLE, INTERRUPTED = 0, 1, 2, 74, 130

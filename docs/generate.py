@@ -24,7 +24,8 @@ from chatservice.domain.rights import (  # noqa: E402
 )
 from chatservice.errors import Code  # noqa: E402
 from chatservice.events import FINAL_ENDS, EndReason  # noqa: E402
-from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format, Right  # noqa: E402
+from chatservice.grammar.commands import COMMANDS  # noqa: E402
+from chatservice.grammar.commandtypes import Arg, ArgType, Command, Format, Right  # noqa: E402
 from chatservice.limits import Limits  # noqa: E402
 from chatservice.options import Options  # noqa: E402
 from docs.manual import chatctl_manual, manual  # noqa: E402

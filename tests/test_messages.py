@@ -10,7 +10,8 @@ import pytest
 import chatservice
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar import jsonlines, textformat
-from chatservice.grammar.commands import COMMANDS, Format
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Format
 
 PACKAGE = Path(chatservice.__file__).parent
 OF_TEXT = ("text*.py", "prompt*.py", "help.py")

@@ -25,7 +25,7 @@ from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import FINAL_ENDS, Event, Moderated, Notice, PutOut
 from chatservice.grammar import textformat
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commandtypes import Request
 from chatservice.grammar.jsonclient import LogEntry
 from chatservice.grammar.textparser import with_say_hint
 

@@ -20,7 +20,7 @@ from chatservice import names
 from chatservice.client.presentusers import PresentUsers
 from chatservice.entries import Entry, Kind
 from chatservice.events import Event, Notice, ReadMoved, UserAway, UserTyping
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commandtypes import Request
 from chatservice.replies import Joined, UnreadInfo, Welcome
 
 INBOX = "@"

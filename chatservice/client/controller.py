@@ -24,7 +24,8 @@ from chatservice.client.transferqueue import TransferQueue
 from chatservice.client.typedlines import FileToSend
 from chatservice.errors import PASSWORD_REFUSED, PASSWORD_RELATED, Code, Refusal
 from chatservice.grammar import prompts, textformat, textparser
-from chatservice.grammar.commands import COMMANDS, SAY, Command, Request, Right
+from chatservice.grammar.commands import COMMANDS, SAY
+from chatservice.grammar.commandtypes import Command, Request, Right
 from chatservice.grammar.prompts import Prompt
 
 CLIENT_HELP = {

@@ -35,7 +35,7 @@ from chatservice.client.views import Views
 from chatservice.client.wrapping import Fragments, Span, screen_rows, shortened, width
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import ALL_ROOMS, Request
+from chatservice.grammar.commandtypes import ALL_ROOMS, Request
 
 _MOUSE_EVENT = re.compile(r"\x1b\[<(\d{1,3});(\d{1,4});(\d{1,4})([Mm])")
 """A mouse event of xterm's SGR form: the button, the column, the row, pressed or released."""

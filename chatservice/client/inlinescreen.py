@@ -11,7 +11,7 @@ from chatservice.client.settings import ChosenPreferences
 from chatservice.client.terminalscreen import Draw, TerminalScreen, erased_position
 from chatservice.client.wrapping import Fragments
 from chatservice.entries import Entry, Kind
-from chatservice.grammar.commands import ALL_ROOMS
+from chatservice.grammar.commandtypes import ALL_ROOMS
 
 
 class InlineScreen(TerminalScreen):

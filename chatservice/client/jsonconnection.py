@@ -13,7 +13,8 @@ from twisted.python.failure import Failure
 from chatservice import events, names, replies
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines
-from chatservice.grammar.commands import COMMANDS, Command, Request
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Command, Request
 
 REPLY_SECONDS = 60.0
 """A server that owes a reply and sends nothing for so long is considered dead."""

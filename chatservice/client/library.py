@@ -29,7 +29,8 @@ from chatservice.client.transferjournal import state_folder
 from chatservice.entries import COPY_KINDS, Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Request
 from chatservice.replies import History
 
 BUFFERED_ENTRIES = 1000

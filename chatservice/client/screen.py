@@ -11,7 +11,7 @@ from chatservice.client.transferconnection import Progress
 from chatservice.errors import Refusal
 from chatservice.events import Notice
 from chatservice.grammar import textformat
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commandtypes import Request
 
 CANCEL = "/cancel"
 """The line that cancels a question, as an empty line does."""

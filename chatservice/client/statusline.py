@@ -8,7 +8,7 @@ from chatservice.client.rendering import RowRenderer
 from chatservice.client.transferconnection import Progress
 from chatservice.client.wrapping import Fragments, isolated, shortened, width
 from chatservice.entries import Kind
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commandtypes import Request
 
 TEXTS_SHOWN = 3
 """Most pending texts that are visible at once."""

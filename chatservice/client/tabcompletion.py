@@ -14,7 +14,8 @@ from chatservice.client.clientsession import ClientSession
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.owncommands import OwnCommand, own_command
 from chatservice.errors import Refusal
-from chatservice.grammar.commands import COMMANDS, ArgType, Command, Format
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import ArgType, Command, Format
 from chatservice.grammar.help import ALL, TOPICS
 from chatservice.grammar.textformat import quoted_name
 

@@ -34,7 +34,7 @@ from chatservice.client.wrapping import Fragments, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textformat, textparser
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commandtypes import Request
 
 Draw = Callable[[], Fragments]
 """A function that returns rows, for the width that the talk has now."""

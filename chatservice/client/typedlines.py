@@ -16,7 +16,7 @@ from chatservice import names
 from chatservice.client.owncommands import own_command
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textparser
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commandtypes import Request
 
 _FORMS = re.compile(r"((?i:/put)|-file|transfer)(?: +(\S.*)| *)", re.DOTALL)
 _QUOTED = re.compile(r"""(["'])(.+)\1(?: +@(\S+))?""", re.DOTALL)

@@ -35,7 +35,7 @@ from chatservice.domain.unread import UnreadCounts
 from chatservice.domain.users import RegistrationPolicy, Users
 from chatservice.entries import Entry, FileMark, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Command, Request
+from chatservice.grammar.commandtypes import Command, Request
 from chatservice.limits import Limits
 
 

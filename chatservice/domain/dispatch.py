@@ -25,7 +25,7 @@ from chatservice.domain.ratelimit import RateLimiter
 from chatservice.entries import Kind
 from chatservice.errors import NAME_NEEDED, Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar.commands import Rate, Request, Right
+from chatservice.grammar.commandtypes import Rate, Request, Right
 
 NOTICE_SECONDS = 2.0
 """A session that is paused for longer is told so."""

@@ -22,7 +22,7 @@ from chatservice.domain.rules import Access, Rule, RuleKind, normalize_range
 from chatservice.domain.users import Users
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Message, Refusal
-from chatservice.grammar.commands import Right
+from chatservice.grammar.commandtypes import Right
 from chatservice.grammar.textformat import duration
 
 _UNDONE = {

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
-from chatservice.grammar.commands import Rate
+from chatservice.grammar.commandtypes import Rate
 from chatservice.limits import Limits
 
 

@@ -1,6 +1,6 @@
 """Rights: decides whether a session may make a request.
 
-A command needs rights (`chatservice.grammar.commands`). A user has a role in each room, by its
+A command needs rights (`chatservice.grammar.table`). A user has a role in each room, by its
 rules and by being there, and the table here says which rights a role has.
 """
 
@@ -16,7 +16,7 @@ from chatservice.domain.tickets import DownloadTicket, UploadTicket, ValidTicket
 from chatservice.domain.tokens import is_key
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Command, Request, Right
+from chatservice.grammar.commandtypes import Command, Request, Right
 
 
 class Role(IntEnum):

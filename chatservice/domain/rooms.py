@@ -17,7 +17,7 @@ from chatservice.domain.roomlimits import RoomLimits
 from chatservice.domain.rules import Access, Rule, RuleKind, Rules
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Event, LeaveReason
-from chatservice.grammar.commands import Right
+from chatservice.grammar.commandtypes import Right
 from chatservice.grammar.textformat import duration
 from chatservice.limits import Limits
 

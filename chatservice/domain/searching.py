@@ -14,7 +14,8 @@ from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.users import Users
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import ALL_ROOMS, ArgType, Right, parse_duration
+from chatservice.grammar.commandtypes import ALL_ROOMS, ArgType, Right
+from chatservice.grammar.durations import parse_duration
 
 _EXAMPLES = {
     "from": "from:alice",

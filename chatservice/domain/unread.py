@@ -16,7 +16,7 @@ from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Services
 from chatservice.entries import SAID, Entry, Kind
 from chatservice.errors import Refusal
-from chatservice.grammar.commands import Right
+from chatservice.grammar.commandtypes import Right
 
 EVERYBODY = "@room"
 """The word with which a moderator mentions everybody in a room."""

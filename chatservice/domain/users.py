@@ -18,7 +18,7 @@ from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Event, LeaveReason
-from chatservice.grammar.commands import Right
+from chatservice.grammar.commandtypes import Right
 
 _RESERVED = frozenset(names.key(name) for name in names.RESERVED)
 _RESERVED_SKELETONS = frozenset(look for name in names.RESERVED for look in skeletons(name))

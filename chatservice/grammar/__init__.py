@@ -1,7 +1,8 @@
 """The formats: bytes to requests, and replies, events and entries to bytes. No I/O, no clock.
 
-* `commands`: the table of commands; `help`: the texts of `/help`.
+* `commands`: the table of commands, with its rows in `table`; `commandtypes`: the parts of a row;
+  `help`: the texts of `/help`.
 * `textparser`, `textformat`, `prompts`: the text format, for people.
 * `jsonlines`: the JSON format, on the server; `jsonclient`: the same on the client.
-* `telnet`: lines without telnet's negotiation.
+* `telnet`: lines without telnet's negotiation; `durations`: lengths of time, as they are typed.
 """

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from chatservice.grammar.commands import COMMANDS, ArgType, Command, Format, MayUse, Right
+from chatservice.grammar.commands import COMMANDS, MayUse
+from chatservice.grammar.commandtypes import ArgType, Command, Format, Right
 
 TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

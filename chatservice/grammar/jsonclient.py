@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 from chatservice import events, names, replies
 from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import ALL_ROOMS, COMMANDS, Request
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import ALL_ROOMS, Request
 from chatservice.grammar.jsonlines import EVENTS, line
 
 A = TypeVar("A")

@@ -11,16 +11,8 @@ from typing import Any
 from chatservice import events, replies
 from chatservice.entries import Entry, EntryState, Kind, Run
 from chatservice.errors import NAME_NEEDED, Code, Message, Refusal, Sentences
-from chatservice.grammar.commands import (
-    COMMANDS,
-    Arg,
-    ArgType,
-    Command,
-    Format,
-    MayUse,
-    Request,
-    closest_command,
-)
+from chatservice.grammar.commands import COMMANDS, MayUse, closest_command
+from chatservice.grammar.commandtypes import Arg, ArgType, Command, Format, Request
 from chatservice.names import one_line
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

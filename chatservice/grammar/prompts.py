@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Format, PasswordKind, Request
+from chatservice.grammar.commandtypes import Format, PasswordKind, Request
 
 REPEAT = "Type it once more:"
 

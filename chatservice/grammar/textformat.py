@@ -15,7 +15,7 @@ from typing import Any
 from chatservice import events, replies
 from chatservice.entries import Entry, FileMark, Kind, ReactionCount, Run
 from chatservice.errors import NAME_NEEDED, Code, Message, Refusal, Sentences
-from chatservice.grammar.commands import ALL_ROOMS
+from chatservice.grammar.commandtypes import ALL_ROOMS
 from chatservice.names import one_line
 
 _NEEDS_QUOTES = re.compile(r'^[ "]| $| [#+]?[0-9]+$')

@@ -4,19 +4,9 @@ import re
 from typing import Any
 
 from chatservice.errors import PASSWORD_RELATED, Code, Refusal
-from chatservice.grammar.commands import (
-    COMMANDS,
-    SAY,
-    Alias,
-    Arg,
-    ArgType,
-    Command,
-    Format,
-    MayUse,
-    Request,
-    closest_command,
-    looks_like_a_time,
-)
+from chatservice.grammar.commands import COMMANDS, SAY, MayUse, closest_command
+from chatservice.grammar.commandtypes import Alias, Arg, ArgType, Command, Format, Request
+from chatservice.grammar.durations import looks_like_a_time
 from chatservice.grammar.textformat import sentence
 from chatservice.names import PLAINLY_VISIBLE, is_visible
 

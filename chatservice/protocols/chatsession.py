@@ -14,7 +14,8 @@ from chatservice.domain.dispatch import count_request, dispatch
 from chatservice.domain.model import PauseReason, Session, SessionTraits, User
 from chatservice.errors import Refusal
 from chatservice.events import EndReason
-from chatservice.grammar.commands import COMMANDS, Command, Request
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Command, Request
 from chatservice.net.connection import Connection, ProtocolSession
 from chatservice.net.delivery import EntryFormat, Subscription
 

@@ -6,7 +6,7 @@ from chatservice.domain.dispatch import count_request
 from chatservice.domain.model import PROGRAM
 from chatservice.errors import Refusal
 from chatservice.grammar import jsonlines
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commandtypes import Request
 from chatservice.net.delivery import EntryFormat
 from chatservice.protocols.chatsession import ChatSession
 

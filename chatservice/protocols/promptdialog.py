@@ -6,7 +6,7 @@ from typing import Any
 
 from chatservice import names
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.commands import Request
+from chatservice.grammar.commandtypes import Request
 from chatservice.grammar.prompts import REPEAT, Prompt, passwords_differ, with_give_up_hint
 
 

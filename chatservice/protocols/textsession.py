@@ -18,7 +18,8 @@ from chatservice.entries import FileMark
 from chatservice.errors import PASSWORD_RELATED, Code, Refusal
 from chatservice.events import EndReason, Notice
 from chatservice.grammar import textformat, textparser
-from chatservice.grammar.commands import COMMANDS, SAY, Request, Right
+from chatservice.grammar.commands import COMMANDS, SAY
+from chatservice.grammar.commandtypes import Request, Right
 from chatservice.grammar.prompts import (
     Prompt,
     missing_password,

@@ -8,7 +8,8 @@ from chatservice.client import clientstate
 from chatservice.client.clientstate import UNREAD_KEPT, ClientState, Incoming, mentions
 from chatservice.entries import Entry, Kind, Quote
 from chatservice.events import Notice, UserJoined
-from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Request
 from chatservice.replies import Joined, Welcome
 
 

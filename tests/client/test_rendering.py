@@ -17,7 +17,8 @@ from chatservice.client.statusline import PendingTexts
 from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount
 from chatservice.events import UserJoined
 from chatservice.grammar import textformat
-from chatservice.grammar.commands import COMMANDS, Request, Right
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Request, Right
 from chatservice.grammar.help import help_lines
 from tests.servers import environment
 

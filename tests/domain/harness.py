@@ -20,7 +20,8 @@ from chatservice.domain.tickets import DownloadTicket, UploadTicket
 from chatservice.domain.users import RegistrationPolicy
 from chatservice.engines.memory import MemoryEngine
 from chatservice.errors import Refusal
-from chatservice.grammar.commands import COMMANDS, Request
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Request
 from chatservice.limits import Limits
 
 START = 1_700_000_000.0

@@ -8,7 +8,8 @@ import pytest
 from chatservice.domain.handlers import HANDLERS
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar.commands import COMMANDS, ArgType, Right
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import ArgType, Right
 from tests.domain.harness import Gate, MemoryChat
 from tests.servers import ROOT
 

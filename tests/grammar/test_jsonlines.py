@@ -19,7 +19,8 @@ from chatservice.entries import (
 )
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import jsonclient, jsonlines
-from chatservice.grammar.commands import COMMANDS, Format, Request
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Format, Request
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 TIMES = st.integers(0, 4_000_000_000_000)

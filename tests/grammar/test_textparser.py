@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import textparser
-from chatservice.grammar.commands import COMMANDS, Format, Request, closest_command
+from chatservice.grammar.commands import COMMANDS, closest_command
+from chatservice.grammar.commandtypes import Format, Request
 from chatservice.grammar.help import TOPICS, help_lines
 
 SHA = "0f" * 32

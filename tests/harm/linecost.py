@@ -18,7 +18,8 @@ from twisted.internet.defer import Deferred, execute
 
 from chatservice.engines.sqlite.longjobs import JobScheduler, finished
 from chatservice.engines.sqlite.threads import BackgroundPool, WorkerThread
-from chatservice.grammar.commands import COMMANDS, Arg, ArgType, Command, Format
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Arg, ArgType, Command, Format
 from chatservice.testing import StallingTransport
 from tests.harm.inprocess import InProcessServer
 

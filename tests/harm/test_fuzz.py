@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chatservice import names
 from chatservice.errors import Refusal
 from chatservice.grammar import jsonlines, textparser
-from chatservice.grammar.commands import Format
+from chatservice.grammar.commandtypes import Format
 from chatservice.net.linereader import LineReader
 from tests.harm.checks import height, steering
 from tests.harm.corpus import each

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chatservice import names
-from chatservice.grammar.commands import COMMANDS, ArgType, Format
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import ArgType, Format
 from tests.harm.checks import check_json, check_text, steering
 from tests.harm.conftest import WatchedServer, fresh
 from tests.harm.corpus import cases

@@ -10,7 +10,8 @@ import pytest
 from chatservice import names
 from chatservice.errors import Refusal
 from chatservice.grammar import textparser
-from chatservice.grammar.commands import COMMANDS, ArgType, Format
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import ArgType, Format
 from tests.harm.checks import (
     check_json,
     check_object,

@@ -2,7 +2,8 @@
 
 import re
 
-from chatservice.grammar.commands import COMMANDS, Right
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Right
 from chatservice.grammar.help import TOPICS
 from tests.servers import RawAdminClient
 

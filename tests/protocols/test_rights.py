@@ -4,7 +4,8 @@ import pytest
 
 from chatservice.domain.rights import ROLE_RIGHTS, Role
 from chatservice.errors import Code
-from chatservice.grammar.commands import COMMANDS, ArgType, Format, Right
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import ArgType, Format, Right
 from tests.servers import RawAdminClient
 
 VALUES = {

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from chatservice.grammar.commands import COMMANDS, ArgType, Format
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import ArgType, Format
 from tests.protocols.test_rights import VALUES, ok
 from tests.servers import RawAdminClient
 

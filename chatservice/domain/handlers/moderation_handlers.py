@@ -12,7 +12,9 @@ from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
-from chatservice.grammar.commands import COMMANDS, Request, Right, parse_duration
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Request, Right
+from chatservice.grammar.durations import parse_duration
 
 
 @dataclass(frozen=True, slots=True)

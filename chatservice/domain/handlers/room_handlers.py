@@ -14,7 +14,7 @@ from chatservice.domain.paging import page
 from chatservice.domain.rules import Access
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Message, Refusal
-from chatservice.grammar.commands import Right
+from chatservice.grammar.commandtypes import Right
 from chatservice.grammar.help import TOPICS, help_lines, overview
 
 
