@@ -25,12 +25,11 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from chatservice import names
-from chatservice.entries import Entry, Quote, ReactionCount, Run
-from chatservice.events import EndReason, Event, UserAway, UserLeft, UserRenamed
+from chatservice.domain.ignoring import heard_events
+from chatservice.entries import Entry, Run
+from chatservice.events import EndReason, Event
 from chatservice.limits import Limits
 
 T = TypeVar("T")
@@ -352,7 +351,7 @@ class Log:
         for cursor in tuple(self.cursors.values()):
             told, cursor.events_seen = cursor.events_seen, 0
             if cursor.owner.ignored:
-                heard = _heard(all_[told:], cursor.owner.ignored)
+                heard = heard_events(all_[told:], cursor.owner.ignored)
                 if heard:
                     cursor.owner.peer.tell(EventBatch(heard))
             elif told < len(all_):
@@ -364,47 +363,6 @@ class Log:
     def pending_events(self) -> int:
         """The number of gathered events."""
         return len(self._events)
-
-
-UNTOLD = "away"
-"""The reason for being away in place of one that is not shown."""
-
-
-def _heard(news: Sequence[Event], ignored: Collection[str]) -> list[Event]:
-    """Return the events for a session that ignores some users: without their farewells, new names
-    and reasons for being away, which can be messages."""
-    heard: list[Event] = []
-    for event in news:
-        match event:
-            case UserRenamed(who=who, name=name):
-                if names.key(who) not in ignored and names.key(name) not in ignored:
-                    heard.append(event)
-            case UserLeft(who=who) if names.key(who) in ignored:
-                heard.append(replace(event, text=""))
-            case UserAway(who=who, text=text) if text and names.key(who) in ignored:
-                heard.append(replace(event, text=UNTOLD))
-            case _:
-                heard.append(event)
-    return heard
-
-
-def heard_quote(quote: Quote | None, ignored: Collection[str]) -> Quote | None:
-    """Return a quote for a session that ignores some users: nothing that they said."""
-    return None if quote is not None and names.key(quote.who) in ignored else quote
-
-
-def heard_entry(it: Entry, ignored: Collection[str]) -> Entry:
-    """Return an entry for a session that ignores some users, who are not quoted or named in it."""
-    state = it.state
-    if state is not None and state.reactions:
-        heard = (_heard_reactions(row, ignored) for row in state.reactions)
-        state = state._replace(reactions=tuple(row for row in heard if row.total))
-    return it._replace(quote=heard_quote(it.quote, ignored), state=state)
-
-
-def _heard_reactions(it: ReactionCount, ignored: Collection[str]) -> ReactionCount:
-    heard = tuple(name for name in it.names if names.key(name) not in ignored)
-    return it._replace(total=it.total - len(it.names) + len(heard), names=heard)
 
 
 def _last(block: Block | None) -> int:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from chatservice import replies
-from chatservice.domain.log import UNTOLD
+from chatservice.domain.ignoring import UNTOLD
 from chatservice.domain.model import Session, User
 from chatservice.domain.ports.account_ports import Account
 from chatservice.domain.rooms import Services
@@ -46,13 +46,9 @@ class Presence:
         idle = (self._now() - active) // 1000
         return idle if idle >= self._limits.presence_seconds else 0
 
-    async def last_seen(self, key: str) -> int | None:
-        """Return when the registered user with a key (`names.key`) was here last, in milliseconds
-        since 1970; None if it is not known, or not shown."""
-        account = await self._accounts.account(key)
-        return self._last_seen(account) if account is not None else None
-
     def _last_seen(self, account: Account) -> int | None:
+        """Return when a registered user was here last, in milliseconds since 1970; None if it is
+        not known, or not shown."""
         time = self._left.get(account.id, account.seen)
         return time if time and account.shows_seen else None
 

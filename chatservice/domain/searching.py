@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from chatservice import names, replies
-from chatservice.domain.log import Log, heard_entry, reread_if_erased
+from chatservice.domain.ignoring import heard_entry
+from chatservice.domain.log import Log, reread_if_erased
 from chatservice.domain.model import Room, Session
 from chatservice.domain.paging import page
 from chatservice.domain.ports.log_ports import Match, SearchQuery, SearchResult

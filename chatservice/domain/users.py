@@ -11,7 +11,8 @@ from weakref import WeakValueDictionary
 from chatservice import events, names, replies
 from chatservice.confusables import skeletons
 from chatservice.domain import members, tokens
-from chatservice.domain.log import UNTOLD, Cursor, EventBatch, Log
+from chatservice.domain.ignoring import UNTOLD
+from chatservice.domain.log import Cursor, EventBatch, Log
 from chatservice.domain.model import KeptRooms, Room, Session, User
 from chatservice.domain.ports.account_ports import Account, GuestRegistered
 from chatservice.domain.rights import ROLE_RIGHTS

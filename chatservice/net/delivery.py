@@ -15,7 +15,8 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from chatservice import names
-from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log, heard_quote
+from chatservice.domain.ignoring import heard_quote
+from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log
 from chatservice.events import EndReason, Event, Notice
 from chatservice.limits import Limits
 from chatservice.net import outlet

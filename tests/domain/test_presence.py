@@ -69,7 +69,6 @@ def test_when_a_registered_user_was_here_last(world, alice):
     world.wait(50)
     assert world.now(world.engine.accounts.account("alice")).seen == gone.time
     assert bob.do("seen", user="alice") == gone
-    assert world.now(world.chat.presence.last_seen("alice")) == gone.time
     assert bob.code("seen", user="nobody") is Code.NO_SUCH_USER
     assert bob.code("seen", user="a b") is Code.NO_SUCH_USER
 
@@ -84,13 +83,11 @@ def test_a_user_may_hide_it(world, alice):
         world.chat.users.leave(member.session)
     world.wait(1)
     assert bob.do("seen", user="alice") == Seen("alice", "gone")
-    assert world.now(world.chat.presence.last_seen("alice")) is None
     alice = world.again("alice")
     assert alice.do("seen").shown is False
     assert alice.do("seen", show=True).shown is True
     assert alice.do("seen", user="carol").time
     assert bob.code("seen", show=False) is Code.NOT_ALLOWED
-    assert world.now(world.chat.presence.last_seen("nobody")) is None
 
 
 def test_many_who_leave_at_once_are_stored_at_once(world):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from chatservice import names, replies
 from chatservice.domain.chat import Arguments, Chat, Handler
-from chatservice.domain.handlers.room_handlers import heard
+from chatservice.domain.ignoring import heard_entries
 from chatservice.domain.model import Session
 
 
@@ -40,7 +40,7 @@ async def _pinned(chat: Chat, session: Session, args: Arguments, pinned: bool) -
 async def _pins(chat: Chat, session: Session, args: Arguments) -> replies.PinList:
     room = chat.rooms.resolve(session, args.get("room"))
     entries, more = await chat.annotator.pins(room)
-    return replies.PinList(room.name, heard(session, entries), more)
+    return replies.PinList(room.name, heard_entries(entries, session.ignored), more)
 
 
 async def _edits(chat: Chat, session: Session, args: Arguments) -> replies.EditList:

@@ -1,13 +1,13 @@
 """Commands about rooms, talk and history."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from heapq import nsmallest
 from itertools import islice
 
 from chatservice import names, replies
 from chatservice.domain.chat import Arguments, Chat, Handler
-from chatservice.domain.log import heard_entry
+from chatservice.domain.ignoring import heard_entries
 from chatservice.domain.model import NOT_IN_ROOM, Room, Session
 from chatservice.domain.overview import filter_rooms
 from chatservice.domain.paging import page
@@ -156,7 +156,7 @@ async def _history(chat: Chat, session: Session, args: Arguments) -> replies.His
         room = chat.rooms.resolve(session, place)
         name, log, with_ = room.name, room.log, ""
     entries, more = await chat.history(log, after, before, limit, partial(_is_with, with_))
-    shown = heard(session, entries)
+    shown = heard_entries(entries, session.ignored)
     if more and not shown:  # there has to be one to go on from
         shown = tuple(entries[-1:] if after is not None else entries[:1])
     return replies.History(name, shown, more)
@@ -166,16 +166,6 @@ def _is_with(other: str, entry: Entry) -> bool:
     """Return whether an entry of an inbox is from or to the user with a key; to the empty one:
     whether it is any entry."""
     return not other or names.key(entry.to or entry.who) == other
-
-
-def heard(session: Session, entries: Iterable[tuple[int, Entry]]) -> tuple[tuple[int, Entry], ...]:
-    """Return positions and entries without those of users whom a session ignores."""
-    ignored = session.ignored
-    if not ignored:
-        return tuple(entries)
-    return tuple(
-        (at, heard_entry(it, ignored)) for at, it in entries if names.key(it.who) not in ignored
-    )
 
 
 async def _unread(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
@@ -206,7 +196,7 @@ async def _unread_entries(chat: Chat, session: Session, room: Room) -> replies.H
     if session.require_user().keeps(room):
         is_part = entries and (more or len(entries) == limit)
         chat.members.mark(session, room, entries[-1][0] if is_part else last)
-    return replies.History(room.name, heard(session, entries), more)
+    return replies.History(room.name, heard_entries(entries, session.ignored), more)
 
 
 def _kept_room(chat: Chat, session: Session, name: str) -> Room:
