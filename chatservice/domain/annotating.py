@@ -99,8 +99,7 @@ class Annotator:
             raise no_entry(about)
         user = session.require_user()
         run = user.run(kind, self._now(), (text,))._replace(about=about)
-        author = None if session.traits.sees_own_entries else room.sessions.get(session)
-        return Draft(room.log, run, author, key, writer=user.id)
+        return Draft(room.log, run, session.author_cursor(room.log), key, writer=user.id)
 
     async def with_states(
         self, log: Log, rows: Sequence[tuple[int, Entry]]

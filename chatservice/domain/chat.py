@@ -28,7 +28,7 @@ from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
 from chatservice.domain.searching import Searching
-from chatservice.domain.sentcopies import SentCopy, own_cursor
+from chatservice.domain.sentcopies import SentCopy
 from chatservice.domain.tickets import UploadTicket
 from chatservice.domain.typingnotices import TypingNotices
 from chatservice.domain.unread import UnreadCounts
@@ -129,8 +129,7 @@ class Chat:
         run = user.run(kind, time, texts)
         if about:
             run = run._replace(about=about)
-        author = None if session.traits.sees_own_entries else cursor
-        writer = user.id if key is not None else ""
+        author, writer = session.author_cursor(room.log), user.id if key is not None else ""
         self.publisher.record(
             Draft(room.log, run, author, key, on_stored, writer=writer, speaker=cursor)
         )
@@ -174,20 +173,19 @@ class Chat:
         inbox = self.users.inbox(sender)
         if inbox is log:  # a note to oneself has one side
             return await self.publisher.record_and_wait(draft), 0
-        copy = SentCopy(draft, recipient, inbox, own_cursor(session), self.publisher)
+        copy = SentCopy(draft, recipient, inbox, session.author_cursor(inbox), self.publisher)
         draft.copy = copy.draft
         return await self.publisher.record_and_wait(draft), copy.position
 
     async def set_topic(self, session: Session, room: Room, text: str) -> None:
         """Set a room's topic; an empty text removes it."""
         user = session.require_user()
-        cursor = session.require_cursor(room)
+        session.require_cursor(room)
         topic = names.phrase(text, needed=bool(text.strip()))
         self.rooms.slow_mode.count(user, room)
         run = user.run(Kind.TOPIC, self.now(), (topic,))
-        await self.publisher.record_and_wait(
-            Draft(room.log, run, None if session.traits.sees_own_entries else cursor)
-        )
+        draft = Draft(room.log, run, session.author_cursor(room.log))
+        await self.publisher.record_and_wait(draft)
 
     def last_said(self, session: Session, room: Room) -> int:
         """Return the position of a session's last entry in a room, since it came. Raises `Refusal`

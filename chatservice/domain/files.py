@@ -21,7 +21,7 @@ from chatservice.domain.ports.log_ports import Draft
 from chatservice.domain.quotas import Quotas, Requester, Reservation
 from chatservice.domain.rights import Role
 from chatservice.domain.rooms import Rooms, Services
-from chatservice.domain.sentcopies import SentCopy, own_cursor
+from chatservice.domain.sentcopies import SentCopy
 from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, Tickets, UploadTicket
 from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.domain.users import Users
@@ -114,14 +114,10 @@ class Files:
         return upload
 
     def _author(self, session: Session, target: Destination) -> Cursor | None:
-        """Return the cursor that does not show a session the entry of its file, or the copy."""
-        room = session.current_room
+        """Return the cursor that passes over the entry of a session's file, or over the copy."""
         if target.recipient is not None:
-            self._users.inbox(session.require_user())
-            return own_cursor(session)
-        if session.traits.sees_own_entries or room is None or room.log is not target.log:
-            return None
-        return room.sessions[session]
+            return session.author_cursor(self._users.inbox(session.require_user()))
+        return session.author_cursor(target.log)
 
     def _requested_by(self, session: Session) -> tuple[str, str, str | None]:
         """Return a ticket's last fields: `address`, `session` and `token`."""

@@ -327,6 +327,11 @@ class Session:
             raise Refusal(Code.NOT_IN_ROOM, NOT_IN_ROOM, room=room.name)
         return cursor
 
+    def author_cursor(self, log: Log) -> Cursor | None:
+        """Return the cursor that passes over the session's own entries in a log; None if it is
+        shown them, or does not read the log."""
+        return None if self.traits.sees_own_entries else log.cursors.get(self)
+
     def wake(self) -> None:
         """Let the connection read on in all logs."""
         inbox = () if self.inbox is None else (self.inbox,)

@@ -1,7 +1,7 @@
 """The copies that senders keep of what they send to one user: both sides are in each inbox."""
 
 from chatservice.domain.log import Cursor, Log
-from chatservice.domain.model import Session, User
+from chatservice.domain.model import User
 from chatservice.domain.ports.account_ports import Account
 from chatservice.domain.ports.log_ports import Draft
 from chatservice.domain.publisher import Publisher
@@ -42,8 +42,3 @@ class SentCopy:
         cursor.advance(result)
         if cursor.log.saves_read_position:
             self._publisher.save_read_position(cursor.log, cursor.position)
-
-
-def own_cursor(session: Session) -> Cursor | None:
-    """Return the cursor with which a session reads the inbox, if it does not show own entries."""
-    return None if session.traits.sees_own_entries else session.inbox
