@@ -1,4 +1,4 @@
-"""A chat in memory for each test."""
+"""A chat in memory for each test, and two users in a room."""
 
 import pytest
 
@@ -11,3 +11,17 @@ def world():
     made = MemoryChat()
     yield made
     assert made.loop.failures == []
+
+
+@pytest.fixture
+def alice(world):
+    """Return alice, who is registered and owns the room studio."""
+    found = world.registered("alice")
+    found.do("create", room="studio")
+    return found
+
+
+@pytest.fixture
+def bob(world, alice):
+    """Return bob, a guest in the room studio."""
+    return world.guest("bob", "studio")

@@ -7,20 +7,6 @@ from chatservice.errors import Code
 from tests.domain.harness import Gate, MemoryChat
 
 
-@pytest.fixture
-def alice(world):
-    """Return alice, who is registered and owns the room studio."""
-    found = world.registered("alice")
-    found.do("create", room="studio")
-    return found
-
-
-@pytest.fixture
-def bob(world, alice):
-    """Return bob, a guest in the room studio."""
-    return world.guest("bob", "studio")
-
-
 def shown(member, **args):
     """Return positions and texts of the history of studio."""
     return [(at, it.text) for at, it in member.do("history", room="studio", **args).entries]

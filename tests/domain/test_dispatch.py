@@ -14,20 +14,6 @@ from tests.domain.harness import Gate, MemoryChat
 from tests.servers import ROOT
 
 
-@pytest.fixture
-def alice(world):
-    """Return alice, who is registered and owns the room studio."""
-    found = world.registered("alice")
-    found.do("create", room="studio")
-    return found
-
-
-@pytest.fixture
-def bob(world, alice):
-    """Return bob, a guest in the room studio."""
-    return world.guest("bob", "studio")
-
-
 class RecordedFlow:
     """Notes why the reading of a connection is paused, and for how long."""
 

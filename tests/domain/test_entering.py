@@ -1,17 +1,7 @@
 """Rooms: who may come in, and who sees them."""
 
-import pytest
-
 from chatservice.errors import Code
 from chatservice.events import PutOut, UserAway, UserJoined, UserLeft, UserRenamed
-
-
-@pytest.fixture
-def alice(world):
-    """Return alice, who is registered and owns the room studio."""
-    found = world.registered("alice")
-    found.do("create", room="studio")
-    return found
 
 
 def rooms(member):

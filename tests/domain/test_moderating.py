@@ -29,25 +29,11 @@ OWNERS = {
 
 
 @pytest.fixture
-def alice(world):
-    """Return alice, who is registered and owns the room studio."""
-    found = world.registered("alice")
-    found.do("create", room="studio")
-    return found
-
-
-@pytest.fixture
 def mia(world, alice):
     """Return mia, a moderator of the room studio."""
     found = world.registered("mia", "studio")
     alice.do("op", room="studio", user="mia")
     return found
-
-
-@pytest.fixture
-def bob(world, alice):
-    """Return bob, a guest in the room studio."""
-    return world.guest("bob", "studio")
 
 
 def record(member, room="studio"):

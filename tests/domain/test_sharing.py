@@ -15,20 +15,6 @@ CONTENT = b"some content"
 DIGEST = sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture
-def alice(world):
-    """Return alice, who is registered and owns the room studio."""
-    found = world.registered("alice")
-    found.do("create", room="studio")
-    return found
-
-
-@pytest.fixture
-def bob(world, alice):
-    """Return bob, a guest in the room studio."""
-    return world.guest("bob", "studio")
-
-
 def put(world, member, content=CONTENT, **args):
     """Share a file."""
     args = {"room": "studio", "name": "a.txt", **args}

@@ -1,24 +1,8 @@
 """Talk: who may speak in a room, and what its readers are shown."""
 
-import pytest
-
 from chatservice.entries import Kind
 from chatservice.errors import Code
 from tests.domain.harness import Gate, MemoryChat
-
-
-@pytest.fixture
-def alice(world):
-    """Return alice, who is registered and owns the room studio."""
-    found = world.registered("alice")
-    found.do("create", room="studio")
-    return found
-
-
-@pytest.fixture
-def bob(world, alice):
-    """Return bob, a guest in the room studio."""
-    return world.guest("bob", "studio")
 
 
 def test_those_in_a_room_hear_each_other(world, alice, bob):
