@@ -453,6 +453,6 @@ _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {
     "link": Controller._link,
     "password": Controller._password,
     "help": Controller._help,
-    **dict.fromkeys(("edit", "react", "pin", "unpin"), Controller._annotate),
+    **{it.name: Controller._annotate for it in COMMANDS.values() if it.reply is replies.Annotated},
 }
 """The commands that do more in this client than ask the server."""

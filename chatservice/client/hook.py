@@ -13,8 +13,6 @@ from chatservice.client.clientstate import Incoming
 from chatservice.entries import Entry
 from chatservice.grammar import jsonlines
 
-_FDS: dict[int, Any] = {0: "w"}
-
 
 class Hook(ProcessProtocol):
     """The running program `command`. It calls `tell` with a sentence when the program ends.

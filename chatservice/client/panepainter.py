@@ -138,11 +138,6 @@ class PanePainter:
         self._output.quit_alternate_screen()
         self._output.flush()
 
-    @property
-    def input_height(self) -> int:
-        """The rows of the line of input, and of what belongs to it."""
-        return self._input_height
-
     def _set_mouse(self, on: bool) -> None:
         if on != self._mouse_on:
             self._mouse_on = on

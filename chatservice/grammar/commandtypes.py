@@ -207,7 +207,8 @@ class Command:
 
     def is_elsewhere(self, room: Any) -> bool:
         """Return whether the value of its argument `room` stands for something that is no room."""
-        return isinstance(room, str) and re.fullmatch(self.elsewhere, room) is not None
+        is_told = self.elsewhere and isinstance(room, str)
+        return bool(is_told and re.fullmatch(self.elsewhere, room))
 
     @property
     def usage(self) -> str:
