@@ -59,6 +59,10 @@ class FileMark(NamedTuple):
     version: int = 1
 
 
+QUOTE_CHARACTERS = 24
+"""Characters of a quote: with two names it leaves half a line of 80 columns."""
+
+
 class Quote(NamedTuple):
     """The beginning of an entry of `who`, in one line and without double quotes, which an entry
     about it is shown with."""
@@ -130,6 +134,14 @@ class Entry(NamedTuple):
     def as_run(self) -> "Run":
         """Return a run of this entry alone."""
         return Run(self.kind, self.time, self.who, (self.text,), *self[4:-1])
+
+
+def quote(entry: Entry) -> Quote:
+    """Return the quote of an entry. It has no double quotes, so nobody can end it early."""
+    said = entry.file.name if entry.file is not None else entry.text
+    text = said[: QUOTE_CHARACTERS + 1].replace("\n", " ").replace('"', "'")
+    whole = len(text) <= QUOTE_CHARACTERS
+    return Quote(entry.who, text if whole else f"{text[:QUOTE_CHARACTERS].rstrip()}...")
 
 
 class Run(NamedTuple):

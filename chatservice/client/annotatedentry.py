@@ -7,7 +7,7 @@ from chatservice.entries import Entry, EntryState, Kind, ReactionCount
 def annotated(entry: Entry, by: Entry, position: int) -> Entry | None:
     """Return an entry as it is shown after the annotation `by`, which is at a position of the log.
 
-    Return None if `by` is no annotation of talk, so that it is shown by itself.
+    Return None if `by` is no annotation.
     """
     state = entry.state or EntryState()
     match by.kind:
@@ -18,6 +18,8 @@ def annotated(entry: Entry, by: Entry, position: int) -> Entry | None:
             change = 1 if by.kind == Kind.REACTION else -1
             reactions = _changed(state.reactions, by.text, by.who, change)
             return entry._replace(state=state._replace(reactions=reactions))
+        case Kind.PINNED | Kind.UNPINNED:
+            return entry._replace(state=state._replace(pinned=by.kind == Kind.PINNED))
     return None
 
 

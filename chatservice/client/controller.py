@@ -231,6 +231,19 @@ class Controller(SessionListener):
     async def _ask(self, request: Request) -> None:
         self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
 
+    async def _unread(self, request: Request) -> None:
+        """Tell what is unread in the user's rooms, or turn to one of them; with a position, let it
+        be unread from there."""
+        room, position = request.args.get("room"), request.args.get("position")
+        found = self._state.find(room or "")
+        if position is not None:
+            await self._ask(request)
+            self._screen.mark_unread(found.room if found else self._state.current_room, position)
+        elif found is not None and self._keeps_rooms and found.room != self._state.current_room:
+            self._switched(await self.session.rooms.switch(found.room))
+        else:
+            self.answered(await self.session.ask("unread", **request.args))
+
     async def _annotate(self, request: Request) -> None:
         """Send an annotation, once: it is shown when it comes back, as those of others are."""
         args = self._in_room(request)
@@ -453,6 +466,7 @@ _COMMANDS: dict[str, Callable[[Controller, Request], Awaitable[None]]] = {
     "link": Controller._link,
     "password": Controller._password,
     "help": Controller._help,
+    "unread": Controller._unread,
     **{it.name: Controller._annotate for it in COMMANDS.values() if it.reply is replies.Annotated},
 }
 """The commands that do more in this client than ask the server."""

@@ -32,7 +32,7 @@ from chatservice.client.talkpane import TalkPane
 from chatservice.client.terminalscreen import Draw, TerminalScreen, erased_position
 from chatservice.client.transferjournal import state_folder
 from chatservice.client.views import Views
-from chatservice.client.wrapping import Fragments, Span, screen_rows, shortened, width
+from chatservice.client.wrapping import Fragments, Span, screen_rows, shortened, width, wrapped
 from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commandtypes import ALL_ROOMS, Request
@@ -45,9 +45,8 @@ _WHEEL = {64: 3, 65: -3}
 
 _GO_HELP = "/go #N, /go TIME, /go mention, /go back - shows another part of the room's talk"
 
-_SELECTING = "r reply, e edit, + react, c copy, o open, p alone, x erase, g go; Esc ends"
-_SELECTING_SHORT = "r e + c o p x g: /help keys; Esc ends"
-"""The row below the line of input while a message is selected."""
+_SELECTING = "r reply, e edit, + react, c copy, o open, p plain text, x erase, g go; Esc ends"
+"""The keys that are told below the line of input while a message is selected."""
 
 KEY_HELP = (
     *lineeditor.KEY_HELP,
@@ -147,11 +146,14 @@ class FullScreen(TerminalScreen):
 
     def show_switch(self, unread: Unread) -> None:
         """Show the view of the new current room, with a mark where the unread entries begin."""
-        view = self._views.of(unread.room)
         if unread.unread:
-            view.unread_behind = unread.after
-            view.talk.mark_unread_behind(unread.after)
+            self._views.mark_unread_behind(unread.room, unread.after)
         self._turn()
+        self._draw_soon()
+
+    def mark_unread(self, room: str, position: int) -> None:
+        """Show the mark of the unread entries before a position."""
+        self._views.mark_unread_behind(room, position - 1)
         self._draw_soon()
 
     def show_pending(self, key: str, request: Request) -> None:
@@ -176,7 +178,10 @@ class FullScreen(TerminalScreen):
         room, now = request.args.get("room"), time.time()
         if stored and room is not None:
             kind, text = request.command.talk or Kind.MESSAGE, names.clean(request.args["text"])
-            own = Incoming(Entry(kind, round(now * 1000), self._name(), text), room, position)
+            entry = Entry(kind, round(now * 1000), self._name(), text)
+            if about := request.args.get("about"):
+                entry = entry._replace(about=about, quote=self._views.quote_of(room, about))
+            own = Incoming(entry, room, position)
             self._views.of(room).talk.add(own, now)
             self._tell(own)
         else:
@@ -276,8 +281,7 @@ class FullScreen(TerminalScreen):
     def _status(self, session: ClientSession) -> Fragments:
         listed = not self._panes().rooms
         if self._cursor.active:
-            hint = _SELECTING if width(_SELECTING) <= self._columns() else _SELECTING_SHORT
-            return [("class:mark", hint[: self._columns()])]
+            return wrapped([("class:mark", _SELECTING)], self._columns(), indent=0)
         return statusline.room_row(session.state, session.connected, self._columns(), listed)
 
     # -- keys ------------------------------------------------------------------------------------
@@ -319,7 +323,7 @@ class FullScreen(TerminalScreen):
         """Return the keys while a message is selected."""
         done: KeyAction = lambda event: self._deselect()  # noqa: E731
         return {
-            "<any>": lambda event: self._act(lambda: None),
+            "<any>": self._type_on,
             "escape": self._escape,
             **dict.fromkeys(("enter", "q", "c-g"), done),
             **dict.fromkeys(("up", "k", "c-p"), lambda event: self._select(-1)),
@@ -350,6 +354,14 @@ class FullScreen(TerminalScreen):
         self._deselect()
         if waiting:
             event.key_processor.feed(event.key_sequence[-1], first=True)
+
+    def _type_on(self, event: KeyPressEvent) -> None:
+        """End the selection by a key that does nothing with it, so that one can type on."""
+        was_alone = bool(self._alone)
+        if was_alone or not event.data.startswith("\x1b"):  # what terminals answer begins so, too
+            self._deselect()
+            if not was_alone:
+                event.key_processor.feed(event.key_sequence[-1], first=True)
 
     def _select(self, by: int) -> None:
         if self._alone:

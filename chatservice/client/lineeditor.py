@@ -116,8 +116,24 @@ def _parsed(line: bytes) -> tuple[str, str]:
 MOST_ROWS = 8
 """Rows of input that are visible at once; a longer input scrolls."""
 
+ESCAPE_SECONDS = 0.1
+"""Seconds after which the key Escape is one, and not the beginning of another key's bytes."""
+
 _LEAST_BESIDE = 12
 """Fewest columns for an answer beside its question."""
+
+
+class _LineOfInput(Buffer):
+    """The line of input. It is cleared before it runs, because that may turn to another room, with
+    another half-typed line."""
+
+    def validate_and_handle(self) -> None:
+        """Run the line."""
+        entered = Buffer(document=self.document)
+        self.append_to_history()
+        self.reset()
+        if self.accept_handler is not None:
+            self.accept_handler(entered)
 
 
 class LineEditor:
@@ -144,7 +160,7 @@ class LineEditor:
         self._refused = refused
         self._lines: DeferredQueue[str | None] = DeferredQueue()
         self._answers: DeferredQueue[str | None] = DeferredQueue()
-        self._typed = Buffer(
+        self._typed = _LineOfInput(
             accept_handler=self._line_entered,
             history=history,
             completer=completer,
@@ -166,6 +182,7 @@ class LineEditor:
             key_bindings=merge_key_bindings([self._key_bindings(), keys]),
             erase_when_done=True,
         )
+        self.app.ttimeoutlen = ESCAPE_SECONDS
 
     def _layout(self, above: Callable[[], Fragments], below: Callable[[], Fragments]) -> Layout:
         asks = Condition(lambda: bool(self._question))
@@ -255,10 +272,10 @@ class LineEditor:
         """Run a line as if it had been typed."""
         self._lines.put(line)
 
-    def _line_entered(self, buffer: Buffer) -> bool:
-        if buffer.text.strip():
-            self._lines.put(buffer.text)
-        return False  # clear the line
+    def _line_entered(self, entered: Buffer) -> bool:
+        if entered.text.strip():
+            self._lines.put(entered.text)
+        return False
 
     def _answer_entered(self, buffer: Buffer) -> bool:
         self._answers.put(buffer.text)

@@ -215,9 +215,12 @@ class RowRenderer:
         line = self._server_lines(textformat.run(0, entry.as_run(), "").decode())[0]
         return self._wrapped([("class:time", self._clock_text(entry.time / 1000)), *line])
 
-    def own(self, text: str, kind: str = Kind.MESSAGE, to: str | None = None) -> Fragments:
-        """Return the rows of a text that the user has said now; `to` is a receiver, or None."""
-        return self._timed(self._clock(), self._talk(self._name(), kind, text, to))
+    def own(self, text: str, kind: str, to: str | None, about: int) -> Fragments:
+        """Return the rows of a text that the user has said now; `to` is a receiver, or None, and
+        `about` the position that it replies to, or 0."""
+        entry = Entry(kind, 0, self._name(), text, about=about)
+        lines = self._talk(entry.who, kind, text, to, textformat.notes(entry)[0])
+        return self._timed(self._clock(), lines)
 
     def is_for_user(self, incoming: Incoming) -> bool:
         """Return whether somebody else mentions the user, or writes privately to them."""

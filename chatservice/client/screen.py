@@ -94,6 +94,9 @@ class Screen:
         count = f"; {unread.unread} unread" if unread.unread else ""
         self.notify(f"You are in {unread.room}{count}.")
 
+    def mark_unread(self, room: str, position: int) -> None:
+        """Mark the entries of a room as unread, from a position on."""
+
     def forget_behind(self, room: str, position: int) -> None:
         """Remove the entries of a room behind a position: its log has others there now."""
 

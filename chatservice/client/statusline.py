@@ -47,7 +47,8 @@ class PendingTexts:
         if not stored:
             return self._renderer.echo(PROMPT, _as_typed(request))
         kind = request.command.talk or Kind.PRIVATE
-        return self._renderer.own(request.args["text"], kind, request.args.get("to"))
+        args = request.args
+        return self._renderer.own(args["text"], kind, args.get("to"), args.get("about", 0))
 
     def rows(self, typed: list[str]) -> Fragments:
         """Return the rows of the pending texts, followed by the `typed` lines not yet run."""
@@ -68,7 +69,8 @@ def _as_typed(request: Request) -> str:
             return f"/me {text}"
         case "msg":
             return f"@{request.args['to']} {text}"
-    return text
+    about = request.args.get("about")
+    return f"/reply #{about} {text}" if about else text
 
 
 TRANSFERS_SHOWN = 4

@@ -271,7 +271,7 @@ class TerminalScreen(Screen):
                 raise InputEnded
             if prompt:
                 self._echo(prompt, "" if hidden else line)
-            elif not typedlines.is_talk(line):
+            elif not typedlines.shows_itself(line):
                 self._echo(PROMPT, typedlines.masked(line))
             try:
                 return textparser.decode(line.encode(errors="surrogatepass"))

@@ -158,10 +158,13 @@ def could_be_room(line: str) -> bool:
     return request is not None and request.args.get("text") == word
 
 
-def is_talk(line: str) -> bool:
-    """Return whether a line is talk."""
+def shows_itself(line: str) -> bool:
+    """Return whether what a line does is shown in the talk, so that the line itself need not be."""
     request = _request(line)
-    return request is not None and request.command.name in ("say", "me", "msg")
+    return request is not None and request.command.name in _SHOWN_IN_TALK
+
+
+_SHOWN_IN_TALK = frozenset({"say", "me", "msg", "reply", "edit", "react", "pin", "unpin"})
 
 
 def _request(line: str) -> Request | None:

@@ -15,7 +15,7 @@ from chatservice.client.clientstate import Incoming
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.scrollback import Content, Place, Scrollback
 from chatservice.client.wrapping import Span
-from chatservice.entries import Entry, Kind
+from chatservice.entries import Entry, Kind, Quote, quote
 from chatservice.errors import Code, Refusal
 
 PAGE_ENTRIES = 100
@@ -89,6 +89,12 @@ class Views:
         self._views = {it: of for it, of in self._views.items() if it in joined or it == room}
         return view.typed
 
+    def mark_unread_behind(self, room: str, position: int) -> None:
+        """Let the entries of a room behind a position be unread."""
+        view = self.of(room)
+        view.unread_behind = position
+        view.talk.mark_unread_behind(position)
+
     def forget_drawn(self) -> None:
         """Let all rows be drawn anew."""
         for view in self._views.values():
@@ -96,27 +102,35 @@ class Views:
 
     def erase(self, room: str, position: int) -> None:
         """Show that an entry was erased, in its place."""
-        talk = self.of(room).talk
-        at = talk.index_of(position)
-        content = talk.items[at].content if at is not None else None
-        if isinstance(content, Incoming) and isinstance(content.item, Entry):
-            talk.rewrite(position, Entry(Kind.GONE, content.item.time, content.item.who))
+        entry = self._entry_at(room, position)
+        if entry is not None:
+            gone = Entry(Kind.GONE, entry.time, entry.who)
+            self.of(room).talk.rewrite(position, gone)
 
     def annotate(self, room: str, incoming: Incoming) -> bool:
-        """Show an annotation in the place of the entry that it is about. Return whether it is to be
-        seen there; else it is shown by itself."""
+        """Show an annotation in the place of the entry that it is about. Return whether that is
+        enough; else it is shown by itself, as every pin is, too."""
         by = incoming.item
         if not isinstance(by, Entry) or not by.about:
             return False
-        talk = self.of(room).talk
-        at = talk.index_of(by.about)
-        content = talk.items[at].content if at is not None else None
-        if not isinstance(content, Incoming) or not isinstance(content.item, Entry):
-            return False
-        changed = annotated(content.item, by, incoming.position)
+        entry = self._entry_at(room, by.about)
+        changed = annotated(entry, by, incoming.position) if entry is not None else None
         if changed is not None:
-            talk.rewrite(by.about, changed)
-        return changed is not None
+            self.of(room).talk.rewrite(by.about, changed)
+        return changed is not None and by.kind not in (Kind.PINNED, Kind.UNPINNED)
+
+    def quote_of(self, room: str, position: int) -> Quote | None:
+        """Return the quote of an entry; None if it is not there."""
+        entry = self._entry_at(room, position)
+        return quote(entry) if entry is not None else None
+
+    def _entry_at(self, room: str, position: int) -> Entry | None:
+        """Return the entry at a position of a room, if it is in the room's view."""
+        talk = self.of(room).talk
+        at = talk.index_of(position)
+        content = talk.items[at].content if at is not None else None
+        entry = content.item if isinstance(content, Incoming) else None
+        return entry if isinstance(entry, Entry) else None
 
     # -- reading from the server -----------------------------------------------------------------
 

@@ -5,15 +5,12 @@ from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from chatservice.domain.ports.log_ports import no_entry
-from chatservice.entries import SAID, TALK, Entry, Kind, Quote, Run
+from chatservice.entries import SAID, TALK, Entry, Kind, Run, quote
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
 FORMER = "former"
 """The kind of an annotation that is an edit, and not the newest one of its entry."""
-
-QUOTE_CHARACTERS = 24
-"""Characters of a quote: with two names it leaves half a line of 80 columns."""
 
 
 class Annotation(NamedTuple):
@@ -54,14 +51,6 @@ class AnnotationStore(Protocol):
 
     def drop(self, log: int, it: Annotation) -> None:
         """Drop an annotation."""
-
-
-def quote(entry: Entry) -> Quote:
-    """Return the quote of an entry. It has no double quotes, so nobody can end it early."""
-    said = entry.file.name if entry.file is not None else entry.text
-    text = said[: QUOTE_CHARACTERS + 1].replace("\n", " ").replace('"', "'")
-    whole = len(text) <= QUOTE_CHARACTERS
-    return Quote(entry.who, text if whole else f"{text[:QUOTE_CHARACTERS].rstrip()}...")
 
 
 class Decider(NamedTuple):

@@ -35,12 +35,12 @@ from chatservice.domain.ports.room_ports import (
 )
 from chatservice.engines import blocks, queries
 from chatservice.engines.accountregistry import AccountRegistry
-from chatservice.engines.annotationrules import Decider, quote
+from chatservice.engines.annotationrules import Decider
 from chatservice.engines.credentials import AccountChecker, Checkers
 from chatservice.engines.memoryannotations import MemoryAnnotations
 from chatservice.engines.memoryfiles import MemoryFileStore
 from chatservice.engines.registry import Registry
-from chatservice.entries import Entry, EntryState, Kind, Run
+from chatservice.entries import Entry, EntryState, Kind, Run, quote
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 

@@ -34,9 +34,15 @@ def test_reactions_are_counted():
     assert it.state.reactions == (ReactionCount("+1", 1, ("carl",)),)
 
 
-def test_anything_else_is_shown_by_itself():
-    """A pin has a row of its own, as talk has."""
-    assert annotated(HELLO, Entry(Kind.PINNED, 2000, "bob", about=1), 2) is None
+def test_a_pin_is_a_mark():
+    """It comes and goes."""
+    pinned = annotated(HELLO, Entry(Kind.PINNED, 2000, "bob", about=1), 2)
+    assert pinned.state.pinned
+    assert not annotated(pinned, Entry(Kind.UNPINNED, 2000, "bob", about=1), 3).state.pinned
+
+
+def test_a_reply_changes_nothing():
+    """It is talk, and shown by itself."""
     assert annotated(HELLO, Entry(Kind.MESSAGE, 2000, "bob", "a reply", about=1), 2) is None
 
 

@@ -304,8 +304,9 @@ def test_a_message_is_selected_and_copied(server, connect, arrive):
     client.press("c")
     client.see_in("Copied")
     assert b"\x1b]52;c;c2Vjb25k\x1b\\" in client.received
-    client.press("typed")
-    client.until(lambda it: it.bottom == "> typed", "the line of input")
+    client.press("\x1bstyped")
+    client.until(lambda it: it.bottom == "> typed", "a key that means nothing else is typed")
+    assert "reverse" not in client.style_of("third", "bob: third")
 
 
 def test_a_selected_message_is_erased(server, arrive):
@@ -412,10 +413,12 @@ def test_notifications_go_to_the_terminal(server, connect, arrive):
 
 
 def test_edits_and_reactions_change_their_row(server, connect, arrive):
-    """A message is shown with its newest text, and with a row of reactions. `r`, `e` and `+` begin
-    a reply, an edit and a reaction."""
-    client = arrive()
-    bob = speaker(connect, server, "lab")
+    """A message is shown with its newest text, and with a row of reactions and pins. `r`, `e` and
+    `+` begin a reply, an edit and a reaction; the lines that they begin do not stay in the talk."""
+    bob = connect(server, "bob")
+    bob.send("/create studio")
+    bob.expect("You are in studio")
+    client = arrive("studio")
     bob.send("helo")
     client.until(shows("bob: helo"), "the text")
     client.type("mine")
@@ -430,10 +433,17 @@ def test_edits_and_reactions_change_their_row(server, connect, arrive):
     client.until(lambda it: any("+1" in row and "anna" in row for row in talk(it)), "the row")
     client.press("\x1bsr")
     client.until(lambda it: it.bottom == "> /reply #2", "a reply to one's own")
+    client.press("and more\r")
+    client.until(shows('anna (to anna #2 "mine"): and more'), "the reply, as others see it")
+    bob.send("/pin #2")
+    client.until(shows("anna: mine", "      * pinned"), "the mark of the pin")
+    bob.send("/unpin #2")
+    client.until(shows("anna: mine", 'anna (to anna #2 "mine"): and more'), "no mark")
     client.press("\x15\x1b[A")  # Ctrl+U, Up
-    client.until(lambda it: it.bottom == "> /edit #2 mine", "the last message")
+    client.until(lambda it: it.bottom == "> /edit #3 and more", "the last message")
     client.press("!\r")
-    client.see_in("anna (edited): mine!")
+    client.see_in('anna (to anna #2 "mine", edited): and more!')
+    assert not any(row.startswith("> /") for row in talk(client))
 
 
 def test_kept_rooms_are_there_from_the_start(server, connect, piped, terminal):
@@ -468,3 +478,22 @@ def test_kept_rooms_are_there_from_the_start(server, connect, piped, terminal):
     again.until(shows("bob: one", "bob: two for anna"), "what is unread")
     rows = talk(again)
     assert rows[rows.index("bob: one") - 1].startswith("-- unread")
+    bob.send("/join lobby")
+    bob.expect("* You are in lobby")
+    bob.send("three", "/join lab")
+    again.see_in("lobby(1)")
+    again.type("/unread")
+    again.see("* lobby: 1 unread")
+    again.press("half\x1b1")
+    again.until(lambda it: it.rows[0].startswith(" lobby"), "the lobby")
+    again.type("/unread lab")
+    again.until(lambda it: it.rows[0].startswith(" lab"), "the lab")
+    assert again.bottom == "> half"
+    again.press("\x15\x1b1")
+    again.until(lambda it: it.rows[0].startswith(" lobby") and it.bottom == ">", "the lobby")
+    again.press("\x1b2")
+    again.until(lambda it: it.rows[0].startswith(" lab"), "the lab")
+    again.type("/unread #3")
+    again.see("* lab: 1 unread, 1 for you")
+    rows = talk(again)
+    assert rows[rows.index("bob: two for anna") - 1].startswith("-- unread")

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from chatservice import names
 from chatservice.engines import blocks
-from chatservice.engines.annotationrules import QUOTE_CHARACTERS, quote
-from chatservice.entries import Entry, Kind, Run
+from chatservice.entries import QUOTE_CHARACTERS, Entry, Kind, Run, quote
 from chatservice.errors import Refusal
 from tests.grammar.test_jsonlines import TEXT
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from chatservice.engines import blocks
-from chatservice.engines.annotationrules import FORMER, quote
-from chatservice.entries import Entry, Kind, Quote, Run
+from chatservice.engines.annotationrules import FORMER
+from chatservice.entries import Entry, Kind, Quote, Run, quote
 
 Runs = Sequence[tuple[int, Run]]
 
